@@ -1,0 +1,251 @@
+"""Measure the memory on conversations in LoCoMo's format: against a baseline, or where it fails."""
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from typer import Option
+
+from locomo.dataset import CATEGORIES, Conversation, Question, load, run_command, write_whole
+from locomo.harness import (
+    AnswerLog,
+    Built,
+    Result,
+    Setup,
+    ask_baseline,
+    ask_memory,
+    build,
+    fingerprint,
+    run_all,
+    state,
+)
+from locomo.llm_judge import PROMPTS, judge
+from locomo.report import building, comparison, example, failure_table, failures, lines
+from locomo.split_data import PARTS
+from locomo.split_data import split as split_ids
+from locomo.tracking import chart, metrics, tracked
+from memory import InputError, MemoryProgram, Model, load_model, load_program
+
+SAMPLE = Path(__file__).parent / "data" / "sample.json"
+BETTER_MODELS = (
+    "The packaged model (135 million parameters) is there to try the machine, not to answer well.\n"
+    "Name a better one: [bold]uv run evaluate.py --model openai/gpt-4o-mini[/bold] with"
+    " OPENAI_API_KEY set,\nor --model ollama_chat/qwen2.5:7b, or --model openai/NAME --api-base"
+    " http://localhost:8000/v1."
+)
+Mode = Literal["compare", "analyze"]
+Asked = tuple[Conversation, Question]
+console = Console()
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured: the memories that were built, and every question's result."""
+
+    built: list[Built]
+    results: list[Result]
+
+
+def evaluate(
+    mode: Annotated[Mode, Option(help="against a baseline, or where the memory fails")] = "compare",
+    data: Annotated[Path, Option(help="conversations in LoCoMo's format")] = SAMPLE,
+    split: Annotated[str, Option(help="all, train, validation or test, by conversation")] = "all",
+    num_test: Annotated[int, Option(help="questions, drawn by --seed; 0: all")] = 20,
+    model: Annotated[str, Option(help="local, or a litellm name")] = "local",
+    api_base: Annotated[str | None, Option(help="address of the model's server")] = None,
+    judge_model: Annotated[str | None, Option(help="a model to judge the answers too")] = None,
+    budget: Annotated[int | None, Option(help="tokens of memory a question; or model's")] = None,
+    optimized_path: Annotated[Path | None, Option(help="a compiled program, JSON")] = None,
+    num_threads: Annotated[int, Option(help="questions asked at a time", min=1)] = 4,
+    no_categories: Annotated[bool, Option("--no-categories", help="sums only")] = False,
+    seed: Annotated[int, Option(help="draws the questions and the split")] = 0,
+    output_dir: Annotated[Path, Option(help="for results, chart, memories")] = Path("results"),
+    resume: Annotated[bool, Option("--resume", help="keep an earlier run's answers")] = False,
+) -> Evaluation:
+    """Build a memory of each conversation once, ask its questions, score the answers.
+
+    Writes evaluation_results.json (compare) or failure_analysis.json (analyze) and a chart to
+    `output_dir`, and logs them to MLflow. Memories are kept there too and built again only when
+    the conversation, the model, the program or the code differs.
+    Raises InputError for what cannot be used, ModelError when a model cannot.
+    """
+    asked = _questions(data, split, num_test, seed)
+    program = load_program(optimized_path) if optimized_path else MemoryProgram()
+    answering = load_model(model, api_base=api_base)
+    judging = load_model(judge_model) if judge_model else None
+    setup = Setup(answering, program, answering.budget if budget is None else budget)
+    setup.check()
+    made_by = fingerprint(data.read_text("utf-8"), answering.name, setup.budget, state(program))
+    log = AnswerLog(output_dir / f"answers-{made_by}.jsonl", resume)
+    built = _build_all(asked, setup, output_dir / "memories")
+    results = _ask_all(asked, mode, setup, built, log, num_threads)
+    if judging:
+        results = _judge_all(asked, results, judging, log, num_threads)
+    evaluation = Evaluation(list(built.values()), results)
+    params = {
+        "mode": mode,
+        "data": data.name,
+        "split": split,
+        "questions": len(asked),
+        "model": answering.name,
+        "judge_model": judge_model or "none",
+        "seed": seed,
+        "budget": setup.budget,
+        "program": optimized_path.name if optimized_path else "plain",
+    }
+    _report(evaluation, mode, params, output_dir, with_categories=not no_categories)
+    if answering.name == "local":
+        console.print(BETTER_MODELS, highlight=False)
+    return evaluation
+
+
+def _questions(data: Path, part: str, number: int, seed: int) -> list[Asked]:
+    """The questions to ask, in file order."""
+    if number < 0:
+        raise InputError(f"--num-test {number}: give the number of questions, or 0 for all")
+    conversations = load(data)
+    if part in PARTS:
+        chosen = split_ids([c.id for c in conversations], seed, "default")[part]
+        conversations = [c for c in conversations if c.id in chosen]
+    elif part != "all":
+        raise InputError(f"--split {part!r}: there are all, {', '.join(PARTS)}")
+    if not conversations:
+        raise InputError(f"--split {part}: no conversation of {data} is in it")
+    asked = [(c, question) for c in conversations for question in c.questions]
+    if number and number < len(asked):
+        places = sorted(random.Random(seed).sample(range(len(asked)), number))  # noqa: S311
+        asked = [asked[place] for place in places]
+    return asked
+
+
+def _build_all(asked: Sequence[Asked], setup: Setup, cache: Path) -> dict[str, Built]:
+    conversations = {conversation.id: conversation for conversation, _ in asked}
+    built = {}
+    with _progress() as bar:
+        for conversation in conversations.values():
+            windows = -(-len(conversation.turns) // setup.model.window)
+            task = bar.add_task(f"storing {conversation.id}", total=windows)
+            advance = partial(_advance_to, bar, task)
+            built[conversation.id] = build(conversation, setup.model, setup.program, cache, advance)
+            bar.update(task, completed=windows)
+    return built
+
+
+def _advance_to(bar: Progress, task: int, windows: int) -> None:
+    bar.update(task, completed=windows)  # type: ignore[arg-type]
+
+
+def _ask_all(
+    asked: Sequence[Asked],
+    mode: str,
+    setup: Setup,
+    built: dict[str, Built],
+    log: AnswerLog,
+    threads: int,
+) -> list[Result]:
+    jobs: dict[tuple[str, str, int], Callable[[], Result]] = {}
+    for conversation, question in asked:
+        if mode == "compare":
+            key = ("baseline", conversation.id, question.index)
+            jobs[key] = partial(ask_baseline, conversation, question, setup)
+        path = built[conversation.id].path
+        key = ("memory", conversation.id, question.index)
+        jobs[key] = partial(ask_memory, conversation, question, setup, path)
+    _run("asking", [job for key, job in jobs.items() if key not in log.results], log, threads)
+    return [log.results[key] for key in jobs]
+
+
+def _judge_all(
+    asked: Sequence[Asked],
+    results: Sequence[Result],
+    model: Model,
+    log: AnswerLog,
+    threads: int,
+) -> list[Result]:
+    """A second step, after all answers are given."""
+    questions = {(c.id, question.index): question for c, question in asked}
+    names = {kind: f"{kind} ({model.name})" for kind in PROMPTS}
+
+    def opinion(result: Result) -> Result:
+        question = questions[result.conversation, result.index]
+        said = {
+            name: judge(kind, question, result.answer, model).correct
+            for kind, name in names.items()
+        }
+        return replace(result, verdicts={**result.verdicts, **said})
+
+    open_cases = [r for r in results if not set(names.values()) <= set(r.verdicts)]
+    _run("judging", [partial(opinion, result) for result in open_cases], log, threads)
+    return [log.results[result.key] for result in results]
+
+
+def _run(what: str, jobs: Sequence[Callable[[], Result]], log: AnswerLog, threads: int) -> None:
+    with _progress() as bar:
+        task = bar.add_task(what, total=len(jobs))
+        run_all(jobs, log, threads, lambda result: bar.advance(task))
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeElapsedColumn(), console=console)
+
+
+def _report(
+    evaluation: Evaluation,
+    mode: str,
+    params: dict[str, object],
+    output_dir: Path,
+    with_categories: bool,
+) -> None:
+    """Print, write and track what was found."""
+    found = lines(evaluation.results)
+    memory_results = [result for result in evaluation.results if result.system == "memory"]
+    failed = failures(memory_results)
+    content: dict[str, object] = {
+        "params": params,
+        "lines": [asdict(line) for line in found],
+        "memories": [{**asdict(one), "path": one.path.name} for one in evaluation.built],
+    }
+    console.print(building(evaluation.built))
+    if mode == "analyze":
+        file = output_dir / "failure_analysis.json"
+        content["failures"] = {name: [asdict(r) for r in some] for name, some in failed.items()}
+        examples = [result for some in failed.values() for result in some[:2]]
+        console.print(failure_table(memory_results))
+    else:
+        file = output_dir / "evaluation_results.json"
+        content["results"] = [asdict(result) for result in evaluation.results]
+        examples = _varied(memory_results)
+        console.print(comparison(found, with_categories))
+    for result in examples:
+        console.print(example(result) + "\n", highlight=False)
+    write_whole(file, json.dumps(content, ensure_ascii=False, indent=1).encode())
+    picture = output_dir / "scores.png"
+    chart(found, picture)
+    with tracked("locomo", params) as run:
+        run.log_metrics(metrics(found))
+        run.log_artifact(str(file))
+        run.log_artifact(str(picture))
+    console.print(f"{file}, {picture}; MLflow: experiment locomo")
+
+
+def _varied(results: Sequence[Result]) -> list[Result]:
+    """One result of each of three categories: the best, so that one sees how it works."""
+    best = [
+        max((r for r in results if r.category == category), key=lambda r: r.score, default=None)
+        for category in CATEGORIES
+    ]
+    return sorted((r for r in best if r), key=lambda r: -r.score)[:3]
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(evaluate)
+    run_command(app)

@@ -1,0 +1,266 @@
+"""The benchmark's machine: build each memory once, ask every question once, in parallel."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+import dspy
+from pydantic import TypeAdapter, ValidationError
+
+from locomo.dataset import Conversation, Question, write_whole
+from locomo.metrics import recall, score
+from memory import InputError, Memory, MemoryProgram, Model, Store, assemble, open_store
+
+System = Literal["baseline", "memory"]
+
+
+@dataclass(frozen=True)
+class Built:
+    """One conversation's memory, and what it cost: model calls, their tokens, seconds."""
+
+    conversation: str
+    path: Path
+    turns: int
+    facts: int
+    failed: int
+    calls: int
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """One question answered by one system.
+
+    `recall` is of evidence turns in what was shown, `tokens` the memory shown, `cited` the
+    sources of the turns that the answer names, `not_stored` the evidence turns that were not
+    shown and that no fact names; `verdicts` maps a judge to its opinion (None: unreadable).
+    """
+
+    system: System
+    conversation: str
+    index: int
+    category: int
+    question: str
+    gold: str
+    answer: str
+    score: float
+    recall: float
+    seconds: float
+    tokens: int = 0
+    calls: int = 0
+    sql: tuple[str, ...] = ()
+    rows: int = 0
+    cited: tuple[str, ...] = ()
+    not_stored: tuple[str, ...] = ()
+    verdicts: dict[str, bool | None] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What makes two results answers to the same question by the same system."""
+        return self.system, self.conversation, self.index
+
+
+_RESULT, _BUILT = TypeAdapter(Result), TypeAdapter(Built)
+
+
+def fingerprint(*parts: object) -> str:
+    """A short hash of these parts and of the memory's own code: what made something."""
+    digest = hashlib.sha256()
+    package = Path(str(files("memory")))
+    for path in sorted(p for p in package.rglob("*") if p.suffix in (".py", ".sql")):
+        digest.update(path.read_bytes())
+    for part in parts:
+        digest.update(json.dumps(part, sort_keys=True, default=str).encode("utf-8", "replace"))
+    return digest.hexdigest()[:16]
+
+
+def build(
+    conversation: Conversation,
+    model: Model,
+    program: MemoryProgram,
+    cache: Path,
+    progress: Callable[[int], None] = lambda windows: None,
+) -> Built:
+    """Add and digest a conversation, or find the memory that the same makers made before.
+
+    An interrupted build goes on where it stopped. `progress` is told the windows done so far.
+    """
+    made_by = fingerprint(
+        [asdict(turn) for turn in conversation.turns], model.name, model.window, state(program)
+    )
+    cache.mkdir(parents=True, exist_ok=True)
+    path = cache / f"{conversation.id}-{made_by}.db"
+    card = path.with_suffix(".json")
+    if card.exists():
+        return replace(_BUILT.validate_json(card.read_bytes()), path=path)
+    start = time.monotonic()
+    with open_store(path) as store, dspy.track_usage() as usage:
+        memory = Memory(store, model=model, program=program)
+        if not store.turns(1, 1):
+            memory.add(conversation.turns)
+        done = memory.digest(progress=lambda so_far: progress(so_far.stored + so_far.failed))
+        facts = int(store.read("SELECT count(*) AS n FROM facts").rows[0][0])
+        failed = len(store.pending())
+    built = Built(
+        conversation=conversation.id,
+        path=path,
+        turns=len(conversation.turns),
+        facts=facts,
+        failed=failed,
+        calls=done.calls,
+        tokens=_total_tokens(usage.get_total_tokens()),
+        seconds=round(time.monotonic() - start, 2),
+    )
+    write_whole(card, _BUILT.dump_json(built))
+    return built
+
+
+def state(program: MemoryProgram) -> object:
+    """The instructions and demos of a program, as data."""
+    return program.dump_state(json_mode=True)
+
+
+def _total_tokens(usage: dict[str, dict[str, object]]) -> int:
+    return sum(int(str(of_model.get("total_tokens") or 0)) for of_model in usage.values())
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What answers a question: the model, the program, and how many tokens of memory it sees."""
+
+    model: Model
+    program: MemoryProgram
+    budget: int
+
+    def check(self) -> None:
+        """Raise InputError for a budget that the model's context or one turn does not fit."""
+        assemble([], [], self.budget)
+        if self.budget > self.model.context:
+            raise InputError(
+                f"a budget of {self.budget} tokens is more than {self.model.name} can read;"
+                f" give at most {self.model.context}"
+            )
+
+
+def ask_memory(conversation: Conversation, question: Question, setup: Setup, path: Path) -> Result:
+    """One question to the memory program, over its own read-only handle."""
+    start = time.monotonic()
+    with open_store(path, read_only=True) as store:
+        memory = Memory(store, model=setup.model, program=setup.program, budget=setup.budget)
+        answer = memory.ask(question.text)
+        sources = {n: turn.source for n, turn in enumerate(conversation.turns, 1)}
+        result = _result(conversation, question, "memory", answer.text, answer.shown, start)
+        ids = {source: n for n, source in sources.items()}
+        hidden = [source for source in question.evidence if ids[source] not in answer.shown]
+        return replace(
+            result,
+            tokens=answer.tokens,
+            calls=answer.calls,
+            sql=answer.sql,
+            rows=sum(len(found.rows) for found in answer.rows),
+            cited=tuple(sources[turn_id] for turn_id in answer.turns),
+            not_stored=tuple(source for source in hidden if not _facts_of(store, ids[source])),
+        )
+
+
+def ask_baseline(conversation: Conversation, question: Question, setup: Setup) -> Result:
+    """The same answering module without a memory: the newest turns that the budget holds."""
+    start = time.monotonic()
+    numbered = [replace(turn, id=n) for n, turn in enumerate(conversation.turns, 1)]
+    context = assemble([], reversed(numbered), setup.budget)
+    with setup.model.active():
+        answered = setup.program.answer(
+            question=question.text, memory=context.text, turn_ids=context.turn_ids
+        )
+    result = _result(conversation, question, "baseline", answered.answer, context.turn_ids, start)
+    return replace(result, tokens=context.tokens, calls=answered.calls)
+
+
+def _result(
+    conversation: Conversation,
+    question: Question,
+    system: System,
+    answer: str,
+    shown: Sequence[int],
+    start: float,
+) -> Result:
+    sources = {conversation.turns[turn_id - 1].source for turn_id in shown}
+    return Result(
+        system=system,
+        conversation=conversation.id,
+        index=question.index,
+        category=question.category,
+        question=question.text,
+        gold=question.answer,
+        answer=answer,
+        score=score(answer, question),
+        recall=recall(sources, question.evidence),
+        seconds=round(time.monotonic() - start, 3),
+    )
+
+
+def _facts_of(store: Store, turn_id: int) -> int:
+    rows = store.read(f"SELECT count(*) AS n FROM facts WHERE turn_id = {turn_id}")
+    return int(rows.rows[0][0])
+
+
+class AnswerLog:
+    """Results on disk, one JSON line each, as they come: what was asked is not asked again."""
+
+    def __init__(self, path: Path, resume: bool) -> None:
+        """Start a log, or go on with one. A last line cut by a kill is asked again."""
+        self._path = path
+        self.results: dict[tuple[str, str, int], Result] = {}
+        if resume and path.exists():
+            for line in path.read_text("utf-8").splitlines():
+                with suppress(ValidationError):
+                    self._keep(_RESULT.validate_json(line))
+        write_whole(path, "".join(map(_line, self.results.values())).encode())
+
+    def _keep(self, result: Result) -> None:
+        self.results[result.key] = result
+
+    def add(self, result: Result) -> None:
+        """Keep a result; it is on disk on return."""
+        self._keep(result)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(_line(result))
+
+
+def _line(result: Result) -> str:
+    return json.dumps(asdict(result), ensure_ascii=False) + "\n"
+
+
+def run_all(
+    jobs: Sequence[Callable[[], Result]],
+    log: AnswerLog,
+    threads: int,
+    progress: Callable[[Result], None],
+) -> None:
+    """Run jobs, `threads` at a time, and log each result as it comes.
+
+    The first job that fails, or Ctrl-C, ends the run: what was asked already is kept, what waits
+    is dropped, and the error is raised.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = [pool.submit(job) for job in jobs]
+        logged: set[Future[Result]] = set()
+        try:
+            for future in as_completed(waiting):
+                log.add(future.result())
+                logged.add(future)
+                progress(future.result())
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            for future in set(waiting) - logged:
+                if future.done() and not future.cancelled() and not future.exception():
+                    log.add(future.result())
+            raise

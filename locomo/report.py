@@ -1,0 +1,174 @@
+"""What the results say: means with intervals for each category, and where answers fail."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Literal
+
+from rich.box import SIMPLE
+from rich.markup import escape
+from rich.table import Table
+
+from locomo.dataset import ABSTENTION, CATEGORIES
+from locomo.harness import Built, Result
+from locomo.metrics import abstained, bootstrap
+
+NAMES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
+Cause = Literal["not stored", "not retrieved", "not answered", "should have abstained"]
+# Below this F1 an answer counts as failed; half of its words are not those of the gold answer.
+FAILED_BELOW = 0.5
+
+
+@dataclass(frozen=True)
+class Line:
+    """Means over the questions of one system in one category, or in several (`categories`)."""
+
+    system: str
+    categories: str
+    questions: int
+    score: float
+    low: float
+    high: float
+    recall: float
+    tokens: float
+    calls: float
+    judged: dict[str, float]
+    unreadable: int
+
+
+def lines(results: Sequence[Result]) -> list[Line]:
+    """One line for each system and category that occurs, then categories 1-4 and all."""
+    found = []
+    for system in sorted({result.system for result in results}):
+        own = [result for result in results if result.system == system]
+        groups: list[tuple[str, set[int]]] = [(f"{c} {NAMES[c]}", {c}) for c in CATEGORIES]
+        groups += [("1-4", {1, 2, 3, 4}), ("all", set(CATEGORIES))]
+        for label, categories in groups:
+            if some := [result for result in own if result.category in categories]:
+                found.append(_line(system, label, some))
+    return found
+
+
+def _line(system: str, label: str, results: Sequence[Result]) -> Line:
+    scores = [result.score for result in results]
+    low, high = bootstrap(scores)
+    judges = sorted({judge for result in results for judge in result.verdicts})
+    opinions = {
+        judge: [v for r in results if (v := r.verdicts.get(judge)) is not None] for judge in judges
+    }
+    return Line(
+        system=system,
+        categories=label,
+        questions=len(results),
+        score=fmean(scores),
+        low=low,
+        high=high,
+        recall=fmean(result.recall for result in results),
+        tokens=fmean(result.tokens for result in results),
+        calls=fmean(result.calls for result in results),
+        judged={judge: fmean(said) for judge, said in opinions.items() if said},
+        unreadable=sum(v is None for r in results for v in r.verdicts.values()),
+    )
+
+
+def comparison(found: Sequence[Line], with_categories: bool = True) -> Table:
+    """The table that `evaluate.py` prints; category 5 is scored by exact abstention."""
+    judges = sorted({judge for line in found for judge in line.judged})
+    table = Table(box=SIMPLE, title="official F1 (category 5: exact abstention), 95 % interval")
+    for column in ("system", "category"):
+        table.add_column(column)
+    for column in ("questions", "score", "interval", *judges, "evidence", "tokens", "calls"):
+        table.add_column(column, justify="right")
+    for line in found:
+        if not with_categories and line.categories not in ("1-4", "all"):
+            continue
+        table.add_row(
+            line.system,
+            line.categories,
+            str(line.questions),
+            f"{line.score:.3f}",
+            f"{line.low:.2f}-{line.high:.2f}",
+            *(f"{line.judged[j]:.2f}" if j in line.judged else "" for j in judges),
+            f"{line.recall:.2f}",
+            f"{line.tokens:.0f}",
+            f"{line.calls:.1f}",
+            end_section=line.categories == "all",
+        )
+    if unreadable := sum(line.unreadable for line in found if line.categories == "all"):
+        table.caption = f"{unreadable} verdicts could not be read and count neither way"
+    return table
+
+
+def building(built: Iterable[Built]) -> Table:
+    """What it took to build the memories."""
+    table = Table(box=SIMPLE, title="memories")
+    for column in ("turns", "facts", "windows failed", "calls", "calls/turn", "tokens", "seconds"):
+        table.add_column(column, justify="right")
+    table.columns[0].justify = "left"
+    for one in built:
+        table.add_row(
+            f"{one.conversation}: {one.turns}",
+            str(one.facts),
+            str(one.failed),
+            str(one.calls),
+            f"{one.calls / max(one.turns, 1):.2f}",
+            str(one.tokens),
+            f"{one.seconds:.0f}",
+        )
+    return table
+
+
+def cause(result: Result) -> Cause | None:
+    """Where an answer failed, None for one that is right.
+
+    Evidence that was shown and not used: not answered. Evidence that was not shown: not stored
+    when no fact names its turn (the words of the question did not find it either), else not
+    retrieved.
+    """
+    if result.category == ABSTENTION:
+        return "should have abstained" if result.score == 0 else None
+    if result.score >= FAILED_BELOW:
+        return None
+    if result.recall == 1:
+        return "not answered"
+    return "not stored" if result.not_stored else "not retrieved"
+
+
+def failures(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """The failed answers by cause, in the order in which a question is worked on."""
+    causes: tuple[Cause, ...] = (
+        "not stored",
+        "not retrieved",
+        "not answered",
+        "should have abstained",
+    )
+    return {name: [r for r in results if cause(r) == name] for name in causes}
+
+
+def failure_table(results: Sequence[Result]) -> Table:
+    """How many answers of each category failed where."""
+    table = Table(box=SIMPLE, title=f"where answers fail (F1 below {FAILED_BELOW})")
+    table.add_column("cause")
+    for category in CATEGORIES:
+        table.add_column(f"{category} {NAMES[category]}", justify="right")
+    table.add_column("all", justify="right")
+    groups: dict[str, Sequence[Result]] = {**failures(results), "questions": results}
+    for name, some in groups.items():
+        counts = [sum(r.category == category for r in some) for category in CATEGORIES]
+        table.add_row(name, *map(str, counts), str(len(some)))
+    silent = sum(r.category != ABSTENTION and abstained(r.answer) for r in results)
+    table.caption = f"{silent} questions that memory could answer were answered by abstaining"
+    return table
+
+
+def example(result: Result) -> str:
+    """One question, the SQL that looked for it, and what became of it (rich markup)."""
+    sql = "\n".join(f"    [dim]{escape(statement)}[/dim]" for statement in result.sql)
+    return (
+        f"[bold]{escape(result.question)}[/bold]  ({result.conversation}, {result.category})\n"
+        f"{sql or '    no SQL that runs; the ranking alone'}\n"
+        f"    {result.rows} rows, evidence shown {result.recall:.0%}\n"
+        f"    answer: {escape(result.answer)}  {escape(' '.join(result.cited))}\n"
+        f"    gold:   {escape(result.gold or 'No information available')}"
+        f"  (score {result.score:.2f})"
+    )

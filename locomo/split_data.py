@@ -1,0 +1,206 @@
+"""Train, validation and test files, by conversation: no conversation is in two of them.
+
+A split by question would show a tuned program the conversations it is tested on.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from pydantic import BaseModel, ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from locomo.dataset import ABSTENTION, CATEGORIES, load, read, run_command, write_whole
+from memory import InputError
+
+PartName = Literal["train", "validation", "test"]
+PARTS: tuple[PartName, ...] = ("train", "validation", "test")
+TEST = ("conv-48", "conv-49", "conv-50")
+LOCOMO = ("conv-26", "conv-30", "conv-41", "conv-42", "conv-43", "conv-44", "conv-47", *TEST)
+MEMORY_R1 = {"train": ["conv-26"], "validation": ["conv-30"], "test": list(LOCOMO[2:])}
+MANIFEST = "manifest.json"
+SOURCE = Path("data/locomo10.json")
+
+
+def split(conversation_ids: Sequence[str], seed: int, name: str) -> dict[str, list[str]]:
+    """Which conversations train, validate and test; each id in exactly one part, in file order.
+
+    `default`: LoCoMo's conv-48, conv-49 and conv-50 test, wherever they occur. In a file without
+    them a quarter tests, if there are three conversations or more. Of the others, a quarter (at
+    least one, but never the last one) validates and the rest trains; the seed chooses.
+
+    `memory-r1`: the split of Memory-R1 (Yan et al. 2025): conv-26 trains, conv-30 validates, the
+    other eight test (152, 81 and 1307 questions of categories 1 to 4). The seed plays no part.
+
+    Depends on the ids and the seed only, not on their order or the machine. Raises InputError
+    for an unknown name, fewer than two ids, repeated ids, or other ids than `memory-r1` needs.
+    """
+    if len(set(conversation_ids)) != len(conversation_ids):
+        raise InputError("conversation ids repeat; each must occur once")
+    if name == "memory-r1":
+        if set(conversation_ids) != set(LOCOMO):
+            raise InputError(
+                "--split memory-r1 needs exactly LoCoMo's ten conversations; fetch them with "
+                "python -m locomo.dataset download, or use --split default"
+            )
+        parts = MEMORY_R1
+    elif name == "default":
+        if len(conversation_ids) < 2:
+            raise InputError("one conversation cannot be split; give at least two")
+        parts = _by_seed(conversation_ids, seed)
+    else:
+        raise InputError(f"unknown split {name!r}; there are: default, memory-r1")
+    return {part: [id_ for id_ in conversation_ids if id_ in parts[part]] for part in PARTS}
+
+
+def _by_seed(conversation_ids: Sequence[str], seed: int) -> dict[str, list[str]]:
+    test = [id_ for id_ in conversation_ids if id_ in TEST]
+    # A digest, not random.shuffle: the same on every version of Python, in any order of the file.
+    rest = sorted(
+        (id_ for id_ in conversation_ids if id_ not in TEST),
+        key=lambda id_: hashlib.sha256(f"{seed}:{id_}".encode()).hexdigest(),
+    )
+    if not test and len(rest) >= 3:
+        test, rest = _cut(rest)
+    validation, train = _cut(rest)
+    return {"train": train, "validation": validation, "test": test}
+
+
+def _cut(ids: list[str]) -> tuple[list[str], list[str]]:
+    """A quarter of the ids (half rounds up; at least one, never the last one), and the rest."""
+    quarter = min(max(1, (len(ids) + 2) // 4), max(0, len(ids) - 1))
+    return ids[:quarter], ids[quarter:]
+
+
+class Part(BaseModel):
+    """One file of a split: its fingerprint, its conversations, its questions by category."""
+
+    sha256: str
+    conversations: list[str]
+    questions: dict[int, int]
+
+
+class Manifest(BaseModel):
+    """What a split was made from and what it holds."""
+
+    split: str
+    seed: int
+    input_sha256: str
+    parts: dict[PartName, Part]
+
+
+def split_file(source: Path, output_dir: Path, seed: int = 0, name: str = "default") -> Manifest:
+    """Write train.json, validation.json, test.json and manifest.json, and return the manifest.
+
+    Conversations pass through as they are, so `locomo.dataset.load` reads every file that is not
+    empty. The manifest is removed first and written last, so an interrupted run does not leave
+    what `verify` accepts. Raises InputError for a file that cannot be used or written.
+    """
+    if source.resolve().parent == output_dir.resolve() and source.stem in PARTS:
+        raise InputError(f"{source} would be overwritten; choose another --output-dir")
+    conversations = {conversation.id: conversation for conversation in load(source)}
+    raw = dict(zip(conversations, read(source), strict=True))
+    parts = {}
+    files = {}
+    for part, ids in split(list(conversations), seed, name).items():
+        files[part] = json.dumps([raw[id_] for id_ in ids], indent=2).encode()
+        asked = Counter(q.category for id_ in ids for q in conversations[id_].questions)
+        questions = {category: asked[category] for category in CATEGORIES}
+        parts[part] = Part(sha256=_sha256(files[part]), conversations=ids, questions=questions)
+    manifest = Manifest(
+        split=name, seed=seed, input_sha256=_sha256(source.read_bytes()), parts=parts
+    )
+    try:
+        (output_dir / MANIFEST).unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write to {output_dir}: {error.strerror}") from error
+    for part, content in files.items():
+        write_whole(output_dir / f"{part}.json", content)
+    write_whole(output_dir / MANIFEST, manifest.model_dump_json(indent=2).encode())
+    return manifest
+
+
+def verify(source: Path, output_dir: Path) -> Manifest:
+    """Check the files of a split against the file it was made from, and return its manifest.
+
+    Does not use `split`, so it would notice its mistakes. Raises InputError that says what
+    differs: another source, a missing or changed file, a conversation lost or in two parts.
+    """
+    manifest = _manifest(output_dir / MANIFEST)
+    wanted = {raw.get("sample_id"): raw for raw in read(source)}
+    if manifest.input_sha256 != _sha256(source.read_bytes()):
+        raise InputError(f"{output_dir} was made from another file than {source}; split again")
+    home: dict[str, str] = {}
+    for part in PARTS:
+        for record in _records(output_dir / f"{part}.json", manifest.parts[part].sha256):
+            id_ = record.get("sample_id", "")
+            if id_ in home:
+                raise InputError(f"{output_dir}: {id_} is in {home[id_]} and in {part}")
+            if record != wanted.get(id_):
+                raise InputError(f"{output_dir / part}.json: {id_} is not as in {source}")
+            home[id_] = part
+    if lost := [str(id_) for id_ in wanted if id_ not in home]:
+        raise InputError(f"{output_dir}: in no part: {', '.join(lost)}; split again")
+    return manifest
+
+
+def _manifest(path: Path) -> Manifest:
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; split again") from error
+    except ValidationError as error:
+        raise InputError(f"{path} is not the manifest of a split; split again") from error
+    if set(manifest.parts) != set(PARTS):
+        raise InputError(f"{path} does not describe {', '.join(PARTS)}; split again")
+    return manifest
+
+
+def _records(path: Path, sha256: str) -> list[dict[str, Any]]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; split again") from error
+    if _sha256(content) != sha256:
+        raise InputError(f"{path} was changed after it was written; split again")
+    return [] if content == b"[]" else read(path)  # a part may be empty, a data file may not
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def split_command(
+    input_: Annotated[Path, typer.Option("--input", help="A file in LoCoMo's format.")] = SOURCE,
+    output_dir: Annotated[Path, typer.Option(help="Where the files go.")] = Path("data/splits"),
+    seed: Annotated[int, typer.Option(help="Chooses the conversations.")] = 0,
+    split: Annotated[str, typer.Option(help="default, or memory-r1.")] = "default",
+    only_verify: Annotated[
+        bool, typer.Option("--verify", help="Check the files there are; write only if none is.")
+    ] = False,
+) -> None:
+    """Split a file in LoCoMo's format into train, validation and test, by conversation."""
+    there = any((output_dir / f"{name}.json").exists() for name in (*PARTS, "manifest"))
+    if not (only_verify and there):
+        split_file(input_, output_dir, seed, split)
+    manifest = verify(input_, output_dir)
+    title = f"{output_dir}: {manifest.split}, seed {manifest.seed}"
+    table = Table("part", "conversations", "questions", "of category 5", title=title)
+    for name, part in manifest.parts.items():
+        asked = sum(part.questions.values())
+        ids = ", ".join(part.conversations)
+        table.add_row(name, ids or "none", str(asked), str(part.questions[ABSTENTION]))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    run_command(app)

@@ -1,0 +1,71 @@
+"""Experiments on record: MLflow runs and the charts in them."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from locomo.report import Line
+
+# Before the import, or a start without a network waits for one.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+
+DEFAULT_STORE = "sqlite:///mlflow.db"
+
+
+@contextmanager
+def tracked(experiment: str, params: Mapping[str, object]) -> Iterator[ModuleType]:
+    """An MLflow run with these parameters, in MLFLOW_TRACKING_URI or ./mlflow.db.
+
+    Yields the mlflow module; the run ends as failed when the block raises.
+    """
+    import mlflow
+
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        mlflow.set_tracking_uri(DEFAULT_STORE)
+    mlflow.set_experiment(experiment)
+    with mlflow.start_run():
+        mlflow.log_params({name: str(value)[:500] for name, value in params.items()})
+        yield mlflow
+
+
+def metrics(found: Sequence[Line]) -> dict[str, float]:
+    """The table's numbers under names that MLflow accepts."""
+    numbers: dict[str, float] = {}
+    for line in found:
+        name = f"{line.system}/{line.categories.replace(' ', '_')}"
+        numbers[f"{name}/score"] = line.score
+        numbers[f"{name}/evidence_recall"] = line.recall
+        numbers[f"{name}/tokens"] = line.tokens
+        for judge, share in line.judged.items():
+            numbers[f"{name}/judge_{judge}"] = share
+    return numbers
+
+
+def chart(found: Sequence[Line], path: Path) -> None:
+    """Bars of the score in each category, a colour for each system, with 95 % intervals (PNG)."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    systems = sorted({line.system for line in found})
+    labels = list(dict.fromkeys(line.categories for line in found))
+    figure, axes = plt.subplots(figsize=(9, 4.5), layout="constrained")
+    width = 0.8 / max(len(systems), 1)
+    for n, system in enumerate(systems):
+        own = {line.categories: line for line in found if line.system == system}
+        places = [at + (n - (len(systems) - 1) / 2) * width for at, _ in enumerate(labels)]
+        scores = [own[label].score if label in own else 0.0 for label in labels]
+        below = [own[label].score - own[label].low if label in own else 0.0 for label in labels]
+        above = [own[label].high - own[label].score if label in own else 0.0 for label in labels]
+        axes.bar(places, scores, width * 0.95, label=system, yerr=[below, above], capsize=3)
+    axes.set_xticks(range(len(labels)), labels)
+    axes.set_ylim(0, 1)
+    axes.set_ylabel("official F1; category 5: abstention")
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)

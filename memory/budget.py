@@ -1,0 +1,189 @@
+"""What a model gets to see of a memory: turns and rows as lines, counted and cut in tokens.
+
+Tokens are those of the packaged embedder's Llama tokenizer. Newer models have larger vocabularies
+and need fewer tokens for the same text, so a budget kept here is kept there too.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+from memory.errors import InputError
+from memory.model import Rows, Turn
+
+# No token stands for more characters than this, so a longer text need not be read to be cut.
+_CHARACTERS_PER_TOKEN = 16
+# A smaller budget holds no turn at all, only its date and speaker.
+LEAST_BUDGET = 64
+_ROWS_HEAD = "What the memory's facts say:"
+_TURNS_HEAD = "What was said:"
+_Of = TypeVar("_Of")
+
+
+@cache
+def _tokenizer() -> Any:
+    from tokenizers import Tokenizer
+
+    spec = find_spec("wordllama")
+    assert spec is not None
+    assert spec.origin is not None
+    folder = Path(spec.origin).parent / "tokenizers"
+    tokenizer = Tokenizer.from_file(str(folder / "l2_supercat_tokenizer_config.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def count_tokens(text: str) -> int:
+    """How many tokens a text has."""
+    return len(_tokenizer().encode(text, add_special_tokens=False).ids)
+
+
+def trim(text: str, tokens: int) -> str:
+    """The beginning of a text, at most `tokens` tokens long; a cut is marked with an ellipsis."""
+    head = text[: tokens * _CHARACTERS_PER_TOKEN]
+    if len(head) == len(text) and count_tokens(text) <= tokens:
+        return text
+    low, high = 0, len(head)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (
+            (middle, high) if count_tokens(head[:middle] + " ...") <= tokens else (low, middle - 1)
+        )
+    return head[:low] + " ..." if low else ""
+
+
+def spoken_date(said_at: str) -> str:
+    """An ISO date for reading: `Mon 08 May 2023`, `May 2023`, `2023`; other text as it stands."""
+    if len(said_at) >= 10:
+        try:
+            return date.fromisoformat(said_at[:10]).strftime("%a %d %b %Y")
+        except ValueError:
+            return said_at
+    if len(said_at) == 7:
+        try:
+            return date.fromisoformat(said_at + "-01").strftime("%b %Y")
+        except ValueError:
+            return said_at
+    return said_at
+
+
+def turn_line(turn: Turn) -> str:
+    """`[12] (Mon 08 May 2023) Anna: text`: how every model sees a turn."""
+    said_at = f"({spoken_date(turn.said_at)}) " if turn.said_at else ""
+    text = " ".join(turn.text.split())
+    return f"[{turn.id}] {said_at}{turn.speaker}: {text}"
+
+
+def turn_lines(turns: Sequence[Turn], budget: int) -> str:
+    """All these turns as lines; each long one is cut so that the whole keeps to the budget."""
+    lines = [turn_line(turn) for turn in turns]
+    if count_tokens("\n".join(lines)) <= budget:
+        return "\n".join(lines)
+    share = max(budget // max(len(lines), 1) - 1, 0)
+    return "\n".join(trim(line, share) for line in lines)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the answering model sees: its text, the turns in it, and its size in tokens."""
+
+    text: str
+    turn_ids: tuple[int, ...]
+    tokens: int
+
+
+def _turn_column(columns: Sequence[str]) -> int | None:
+    """Where rows name their turn: `turn_id`, or `id` beside the columns of a turn."""
+    if "turn_id" in columns:
+        return columns.index("turn_id")
+    if "id" in columns and {"text", "speaker", "said_at", "session"} & set(columns):
+        return columns.index("id")
+    return None
+
+
+def quoted_turns(found: Sequence[Rows]) -> list[int]:
+    """The turns whose text the rows quote, in the order of the rows."""
+    ids: dict[int, None] = {}
+    for rows in found:
+        at = _turn_column(rows.columns)
+        if at is not None and "text" in rows.columns:
+            ids.update((row[at], None) for row in rows.rows if isinstance(row[at], int))
+    return list(ids)
+
+
+def row_lines(found: Sequence[Rows], rank: Mapping[int, int]) -> list[tuple[str, int | None]]:
+    """Rows that quote no turn, as lines with the turn each rests on; best ranked turns first.
+
+    `rank` maps turn ids to places in the ranking of the question, 0 the best.
+    """
+    lines: dict[str, int | None] = {}
+    for rows in found:
+        at = _turn_column(rows.columns)
+        if at is not None and "text" in rows.columns:
+            continue  # shown as turns
+        for row in rows.rows:
+            turn_id = row[at] if at is not None and isinstance(row[at], int) else None
+            cells = [str(c) for n, c in enumerate(row) if n != at and c not in (None, "")]
+            line = " | ".join(" ".join(cell.split()) for cell in cells)
+            if line:
+                lines.setdefault(f"[{turn_id}] {line}" if turn_id else line, turn_id)
+    last = len(rank)
+    return sorted(lines.items(), key=lambda item: rank.get(item[1] or 0, last))
+
+
+def assemble(
+    rows: Sequence[tuple[str, int | None]],
+    turns: Iterable[Turn],
+    budget: int,
+    floor: float = 0.5,
+) -> Context:
+    """Fill a budget with row lines first and turns (best first) after; turns keep a floor.
+
+    Rows take at most `1 - floor` of the budget when there are turns. The best turn is always
+    there, cut if it must be. Turns stand in the order they were said. No more turns are taken
+    from the iterable than fit.
+    Raises InputError when the budget is below LEAST_BUDGET tokens.
+    """
+    if budget < LEAST_BUDGET:
+        raise InputError(
+            f"a budget of {budget} tokens is too small for one turn; give at least {LEAST_BUDGET}"
+        )
+    left = budget - _size(_TURNS_HEAD) - (_size(_ROWS_HEAD) if rows else 0)
+    source = iter(turns)
+    best = next(source, None)
+    shown = [(best, trim(turn_line(best), left - 2))] if best else []
+    left -= sum(_size(line) for _, line in shown)
+    for_rows = int(left * (1 - floor)) if best else left
+    kept_rows = list(_fitting(rows, for_rows))
+    left -= sum(_size(line) for line, _ in kept_rows)
+    shown += [(turn, line) for line, turn in _fitting(((turn_line(t), t) for t in source), left)]
+    shown.sort(key=lambda pair: pair[0].id)
+    parts = [_ROWS_HEAD, *(line for line, _ in kept_rows)] if kept_rows else []
+    parts += [_TURNS_HEAD, *(line for _, line in shown)] if shown else []
+    ids = {turn.id for turn, _ in shown} | {turn_id for _, turn_id in kept_rows if turn_id}
+    text = "\n".join(parts)
+    return Context(text, tuple(sorted(ids)), count_tokens(text))
+
+
+def first_lines(lines: Iterable[str], tokens: int) -> str:
+    """As many of the first lines as fit a number of tokens."""
+    return "\n".join(line for line, _ in _fitting(((line, None) for line in lines), tokens))
+
+
+def _size(line: str) -> int:
+    """The tokens of a line with its end; never less than it adds to a longer text."""
+    return count_tokens(line + "\n")
+
+
+def _fitting(lines: Iterable[tuple[str, _Of]], tokens: int) -> Iterator[tuple[str, _Of]]:
+    """The first lines that fit, with what belongs to each."""
+    for line, of in lines:
+        tokens -= _size(line)
+        if tokens < 0:
+            return
+        yield line, of

@@ -1,0 +1,37 @@
+"""Every error this package raises on purpose, on one page.
+
+    MemoryFault                 base: `except MemoryFault` catches all of ours
+    ├── SqlError                a statement was refused, wrong or too slow; the message is for
+    │                           the model that wrote it: it is what the next attempt sees
+    └── Stop                    trying again changes nothing: a person must act
+        ├── InputError          what was given cannot be used: a file, a flag, a turn
+        ├── StoreError          the database cannot be used: not ours, newer, read-only, full
+        └── ModelError          the language model cannot be used: key, address, name, limit
+
+`SqlError` is repaired (at most twice), everything under `Stop` ends the work; a command prints a
+`Stop` in one line and exits with code 2.
+"""
+
+
+class MemoryFault(Exception):
+    """Base of all errors raised on purpose by this package."""
+
+
+class SqlError(MemoryFault):
+    """A statement was refused, wrong or too slow. The message says what to write instead."""
+
+
+class Stop(MemoryFault):
+    """Trying again changes nothing; the message says what a person can do."""
+
+
+class InputError(Stop):
+    """Something given from outside cannot be used; the message names it and says what would do."""
+
+
+class StoreError(Stop):
+    """The database cannot be opened, read or written; the file is left as it was."""
+
+
+class ModelError(Stop):
+    """The language model cannot be used; the message says what to set, start or wait for."""

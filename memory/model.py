@@ -1,0 +1,83 @@
+"""The values that pass between the floors: plain, immutable, without behaviour."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["message", "document", "tool"]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One thing said, one chunk of a document, or one tool use. Immutable once stored.
+
+    `said_at` is ISO text as exact as known (`2023-05-08T13:56`, `2023-05-08`, `2023-05`, ``);
+    `source` is an outside id (LoCoMo's `D1:3`); `id` is 0 until the store has numbered the turn.
+    """
+
+    speaker: str
+    text: str
+    session: str = ""
+    said_at: str = ""
+    source: str = ""
+    kind: Kind = "message"
+    id: int = 0
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One statement about a subject, with the turn it came from. Dates are ISO text or ``."""
+
+    subject: str
+    attribute: str
+    value: str
+    turn_id: int
+    happened_on: str = ""
+    ended_on: str = ""
+    recorded_at: str = ""
+    id: int = 0
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a SELECT returned; `truncated` when more rows matched than were read."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    truncated: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """One journaled write to facts: `facts` counts the rows it inserted, updated or deleted.
+
+    `window` is the run of turns it digested, None for a write by a person or an undo.
+    """
+
+    id: int
+    at: str
+    cause: str
+    statement: str
+    facts: int = 0
+    undone_at: str | None = None
+    window: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A window (first to last turn id, inclusive) that no model has stored yet.
+
+    `error` is why the last attempt failed, empty while a process is at work on it.
+    """
+
+    first_turn: int
+    last_turn: int
+    error: str
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One turn found by a search; scores of one search can be compared with each other only."""
+
+    turn_id: int
+    score: float

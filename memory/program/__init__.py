@@ -1,0 +1,27 @@
+"""The language models: three DSPy modules, their prompts, and the models that run them."""
+
+import os
+
+# Before dspy and litellm are imported: no look-ups on the internet, no telemetry.
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+os.environ.setdefault("LITELLM_TELEMETRY", "False")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+
+from memory.program.lm import Model, load_model
+from memory.program.modules import (
+    AnswerQuestion,
+    MemoryProgram,
+    RetrieveRows,
+    StoreTurns,
+    load_program,
+)
+
+__all__ = [
+    "AnswerQuestion",
+    "MemoryProgram",
+    "Model",
+    "RetrieveRows",
+    "StoreTurns",
+    "load_model",
+    "load_program",
+]

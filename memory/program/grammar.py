@@ -1,0 +1,73 @@
+"""What the packaged model may write: GBNF grammars made for one call from what the call shows.
+
+A model of 135 million parameters copies names and values from its examples when it may write what
+it likes. So the ids, the speakers and the words it can put into SQL are those in front of it.
+"""
+
+import re
+from collections.abc import Iterable
+
+from memory.search import STOP_WORDS
+
+# What an INSERT and the SELECTs of the packaged model begin with; the grammars go on from there.
+INSERT = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('"
+SELECT = "SELECT turn_id, subject, attribute, value FROM facts WHERE lower(value) LIKE '%"
+ONE_LINE = r"root ::= [^\n]{1,160}"
+_OR = "%' OR lower(value) LIKE '%"
+_SEARCH = "%' LIMIT 30;\nSELECT s.turn_id, t.said_at, t.speaker, t.text FROM search('"
+SELECT_END = "', 10) s JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC;"
+# A turn as every model sees it: `[12] (Mon 08 May 2023) Anna: text`.
+_LINE = re.compile(r"^\[(\d+)\] (?:\([^)]*\) )?([^:\n]{1,60}): (.*)$", re.MULTILINE)
+_MOST_WORDS = 60  # offered to the model: more rules cost more time than they are worth
+
+
+def insert_fact(turns: str) -> str:
+    """The rest of an INSERT: a speaker shown, a word and a run of words that they said, the id."""
+    shown = _LINE.findall(turns) or [("0", "nobody", "nothing")]
+    words = _words(" ".join(text for _, _, text in shown))
+    runs = [f'run{n} ::= {_text(word)} (" " run{n + 1})?' for n, word in enumerate(words[:-1])]
+    return "\n".join(
+        [
+            """root ::= speaker "', '" attribute "', '" value "', " id ");" """,
+            "speaker ::= " + _one_of(" ".join(_words(speaker)) for _, speaker, _ in shown),
+            "attribute ::= " + _one_of(_stems(words)),
+            "id ::= " + _one_of(turn_id for turn_id, _, _ in shown),
+            "value ::= " + " | ".join(f"run{n}" for n in range(len(words))),
+            *runs,
+            f"run{len(words) - 1} ::= {_text(words[-1])}",
+        ]
+    )
+
+
+def select_rows(question: str) -> str:
+    """The middle of two SELECTs, over facts and with search(): words of the question."""
+    return "\n".join(
+        [
+            f'root ::= word or? or? {_text(_SEARCH)} word (" " word){{0,5}} "\'"',
+            f"or ::= {_text(_OR)} word",
+            "word ::= " + _one_of(_stems(_words(question))),
+        ]
+    )
+
+
+def _words(text: str) -> list[str]:
+    """The first words of a text as they stand in an SQL string; never empty."""
+    words = [
+        word.replace("'", "''") for word in text.split() if word.isprintable() and len(word) < 41
+    ]
+    return words[:_MOST_WORDS] or ["?"]
+
+
+def _stems(words: Iterable[str]) -> list[str]:
+    """The telling words of three and more letters, in lower case; never empty."""
+    bare = (word.removesuffix("''s").strip(".,;:!?\"'()[]").lower() for word in words)
+    telling = (word for word in bare if len(word) > 2 and word.isalpha())
+    return [word for word in telling if word not in STOP_WORDS] or ["something"]
+
+
+def _text(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def _one_of(texts: Iterable[str]) -> str:
+    return " | ".join(_text(text) for text in dict.fromkeys(texts))

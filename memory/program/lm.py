@@ -1,0 +1,166 @@
+"""The models: a name becomes a DSPy model, its adapter and its limits; its errors become one line.
+
+`MODELS` is the table of what differs between the packaged model and a hosted one.
+"""
+
+import os
+import re
+import socket
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import dspy
+from dspy.utils import exceptions as lm_errors
+
+from memory.errors import ModelError
+from memory.program.local import CONTEXT, LocalEngine, SmallModelAdapter, weights
+
+RETRIES = 5  # with 1, 2, 4, 8, 16 seconds between them, or what the server asks for
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a kind of model can take, in turns a window and in tokens."""
+
+    window: int
+    window_tokens: int
+    context: int
+    budget: int
+
+
+MODELS = {
+    "local": Limits(window=1, window_tokens=200, context=CONTEXT, budget=360),
+    "hosted": Limits(window=16, window_tokens=8_000, context=128_000, budget=20_000),
+}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A language model ready for use.
+
+    `window` is the turns of one store call, `window_tokens` their tokens at most; `context` is the
+    tokens the model can read, `budget` how many of them are memory when it answers.
+    """
+
+    name: str
+    lm: dspy.LM
+    adapter: dspy.Adapter
+    window: int
+    window_tokens: int
+    context: int
+    budget: int
+    api_base: str | None = None
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Modules called inside use this model. Raises ModelError, one line, when it fails."""
+        with dspy.context(lm=self.lm, adapter=self.adapter):
+            try:
+                yield
+            except lm_errors.LMError as error:
+                raise ModelError(explain(error, self.name, self.api_base)) from error
+
+
+def load_model(
+    name: str = "local",
+    api_base: str | None = None,
+    temperature: float = 0.0,
+    retries: int = RETRIES,
+) -> Model:
+    """A model by name.
+
+    Arguments:
+        name: "local" (the packaged model), or any litellm name, "provider/model".
+        api_base: address of a server that speaks the provider's protocol (vLLM, Arbor, Ollama).
+        temperature: 0 for the most likely answer; reasoning models take none.
+        retries: how often a rate limit or a failed connection is tried again, with backoff.
+
+    Raises ModelError for a name without provider, a server that does not listen, or a packaged
+    model that is not installed.
+    """
+    if name == "local":
+        if api_base:
+            raise ModelError(
+                "the packaged model needs no --api-base; name the served model too, as in "
+                "--model openai/NAME --api-base ADDRESS"
+            )
+        weights()
+        engine = LocalEngine()
+        lm = dspy.LM(
+            "local/smollm2", engine=engine, cache=False, temperature=temperature, num_retries=0
+        )
+        return Model(name, lm, SmallModelAdapter(), **vars(MODELS["local"]))
+    provider, _, rest = name.partition("/")
+    if not provider or not rest:
+        guess = provider or "MODEL"
+        raise ModelError(
+            f"the model {name!r} names no provider; write openai/{guess}, ollama_chat/{guess}, "
+            "or local for the packaged model"
+        )
+    # The cache of answers does not know addresses: two servers may have one name for two models.
+    settings: dict[str, object] = {"num_retries": retries, "cache": api_base is None}
+    if api_base:
+        _check_listening(api_base)
+        # A server of one's own seldom asks for a key, but the protocol wants one.
+        settings["api_key"] = os.environ.get(f"{provider.upper()}_API_KEY") or "none"
+        settings["api_base"] = api_base
+    try:
+        lm = dspy.LM(name, temperature=temperature, max_tokens=3_000, **settings)
+    except lm_errors.LMConfigurationError:  # reasoning models: their own temperature, room to think
+        lm = dspy.LM(name, temperature=None, max_tokens=16_000, **settings)
+    # A second answer in another form would be a call that nobody counts.
+    adapter = dspy.ChatAdapter(use_json_adapter_fallback=False)
+    return Model(name, lm, adapter, **vars(MODELS["hosted"]), api_base=api_base)
+
+
+def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:
+    """What went wrong with a model and what to do, in one line without keys."""
+    keys = getattr(error, "env_keys", None) or [f"{name.partition('/')[0].upper()}_API_KEY"]
+    key, place = " or ".join(keys), f" at {api_base}" if api_base else ""
+    said = _one_line(error.message)
+    match error:
+        case lm_errors.LMNotConfiguredError():
+            return f"{name} needs a key: set {key}"
+        case lm_errors.LMAuthError():
+            return f"{name}{place} refused the key: check {key}"
+        case lm_errors.LMBillingError():
+            return f"{name}: no credit or quota left on this account ({said})"
+        case lm_errors.LMRateLimitError():
+            return f"{name}{place} still limits the rate after retries; wait, or use fewer threads"
+        case lm_errors.LMTransportError() | lm_errors.LMTimeoutError():
+            where = api_base or f"the provider of {name}"
+            return f"cannot reach {where}: is it running, is --api-base right? ({said})"
+        case lm_errors.LMUnsupportedModelError():
+            return f"{name} does not exist{place}; check the name ({said})"
+        case lm_errors.LMServerError():
+            return f"{name}{place} failed on its side; try again later ({said})"
+    if isinstance(error, lm_errors.ContextWindowExceededError) or "context length" in said:
+        return f"the prompt is too long for {name}; give a smaller --budget ({said})"
+    if "LLM Provider NOT provided" in said:
+        return f"no provider is called {name.partition('/')[0]!r}; write for example openai/MODEL"
+    return f"{name}{place} gave no usable answer ({said})"
+
+
+def _check_listening(api_base: str) -> None:
+    address = urlsplit(api_base)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise ModelError(f"{api_base!r} is no address; write http://HOST:PORT/v1")
+    if urllib.request.getproxies() and not urllib.request.proxy_bypass(address.hostname):
+        return
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        socket.create_connection((address.hostname, port), timeout=10).close()
+    except OSError as error:
+        raise ModelError(
+            f"nothing answers at {api_base} ({error.strerror or error}); start the server or "
+            "correct --api-base"
+        ) from error
+
+
+def _one_line(message: str) -> str:
+    """The first line of a provider's message, without anything that may be a key."""
+    line = (message.strip().splitlines() or ["no reason given"])[0][:200]
+    return re.sub(r"\b(sk|key|gsk|hf|xai)[-_][\w*.-]{6,}", "***", line)

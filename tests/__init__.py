@@ -1,0 +1,1 @@
+"""Tests: real databases, a scripted language model, tables of attacks."""

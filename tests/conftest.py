@@ -1,0 +1,36 @@
+"""Fixtures shared by all tests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from memory import Turn, open_store
+from memory.store.sqlite import SqliteStore
+
+SAID = [
+    Turn("Anna", "I moved to Oslo last Saturday!", "session_1", "2023-05-08T13:56", "D1:1"),
+    Turn("Ben", "Wow. How is the new flat?", "session_1", "2023-05-08T13:57", "D1:2"),
+    Turn("Anna", "Small, but my cat Miso loves the window.", "session_1", "2023-05-08", "D1:3"),
+    Turn("Ben", "I adopted a dog, Rufus.", "session_2", "2023-06-12T09:00", "D2:1"),
+    Turn("Anna", "Lovely! I am allergic to dogs though.", "session_2", "2023-06-12", "D2:2"),
+]
+INSERT = "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES "
+MOVED = INSERT + "('Anna', 'lives_in', 'Oslo', '2023-05-06', 1)"
+CAT = INSERT + "('Anna', 'has_pet', 'cat Miso', NULL, 3)"
+DOG = INSERT + "('Ben', 'has_pet', 'dog Rufus', '2023-06', 4)"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "anna.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqliteStore]:
+    """A namespace with five turns and no facts."""
+    opened = open_store(path)
+    assert isinstance(opened, SqliteStore)
+    opened.add(SAID)
+    yield opened
+    opened.close()

