@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -84,7 +85,7 @@ def evaluate(
     setup.check()
     made_by = fingerprint(data.read_text("utf-8"), answering.name, setup.budget, state(program))
     log = AnswerLog(output_dir / f"answers-{made_by}.jsonl", resume)
-    built = _build_all(asked, setup, output_dir / "memories")
+    built = _build_all(asked, setup, output_dir / "memories", num_threads)
     results = _ask_all(asked, mode, setup, built, log, num_threads)
     if judging:
         results = _judge_all(asked, results, judging, log, num_threads)
@@ -125,21 +126,22 @@ def _questions(data: Path, part: str, number: int, seed: int) -> list[Asked]:
     return asked
 
 
-def _build_all(asked: Sequence[Asked], setup: Setup, cache: Path) -> dict[str, Built]:
+def _build_all(asked: Sequence[Asked], setup: Setup, cache: Path, threads: int) -> dict[str, Built]:
+    """Every conversation's memory, several at a time."""
     conversations = {conversation.id: conversation for conversation, _ in asked}
-    built = {}
-    with _progress() as bar:
-        for conversation in conversations.values():
+    with _progress() as bar, ThreadPoolExecutor(threads) as pool:
+
+        def start(conversation: Conversation) -> Future[Built]:
             windows = -(-len(conversation.turns) // setup.model.window)
             task = bar.add_task(f"storing {conversation.id}", total=windows)
-            advance = partial(_advance_to, bar, task)
-            built[conversation.id] = build(conversation, setup.model, setup.program, cache, advance)
-            bar.update(task, completed=windows)
-    return built
+            return pool.submit(
+                build,
+                *(conversation, setup.model, setup.program, cache),
+                lambda done: bar.update(task, completed=done),
+            )
 
-
-def _advance_to(bar: Progress, task: int, windows: int) -> None:
-    bar.update(task, completed=windows)  # type: ignore[arg-type]
+        waiting = {name: start(conversation) for name, conversation in conversations.items()}
+        return {name: future.result() for name, future in waiting.items()}
 
 
 def _ask_all(

@@ -77,8 +77,8 @@ def comparison(found: Sequence[Line], with_categories: bool = True) -> Table:
     table = Table(box=SIMPLE, title="official F1 (category 5: exact abstention), 95 % interval")
     for column in ("system", "category"):
         table.add_column(column)
-    for column in ("questions", "score", "interval", *judges, "evidence", "tokens", "calls"):
-        table.add_column(column, justify="right")
+    for column in ("n", "score", "interval", *judges, "evidence", "tokens", "calls"):
+        table.add_column(column, justify="right", no_wrap=column not in judges)
     for line in found:
         if not with_categories and line.categories not in ("1-4", "all"):
             continue
@@ -102,12 +102,13 @@ def comparison(found: Sequence[Line], with_categories: bool = True) -> Table:
 def building(built: Iterable[Built]) -> Table:
     """What it took to build the memories."""
     table = Table(box=SIMPLE, title="memories")
-    for column in ("turns", "facts", "windows failed", "calls", "calls/turn", "tokens", "seconds"):
-        table.add_column(column, justify="right")
-    table.columns[0].justify = "left"
+    table.add_column("conversation")
+    for column in ("turns", "facts", "failed", "calls", "a turn", "tokens", "seconds"):
+        table.add_column(column, justify="right", no_wrap=True)
     for one in built:
         table.add_row(
-            f"{one.conversation}: {one.turns}",
+            one.conversation,
+            str(one.turns),
             str(one.facts),
             str(one.failed),
             str(one.calls),

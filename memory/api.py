@@ -167,7 +167,7 @@ class Memory:
             yield window_or_none
 
     def _digest_window(self, window: tuple[int, int]) -> tuple[Change, int]:
-        turns = turn_lines(self.store.turns(*window), self.model.window_tokens)
+        turns = turn_lines(self.store.turns(*window), self.model.window_tokens, self.model.dates)
 
         def write(sql: str) -> Change:
             return self.store.write(sql, cause=f"digest by {self.model.name}", window=window)

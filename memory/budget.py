@@ -72,16 +72,16 @@ def spoken_date(said_at: str) -> str:
     return said_at
 
 
-def turn_line(turn: Turn) -> str:
+def turn_line(turn: Turn, dates: bool = True) -> str:
     """`[12] (Mon 08 May 2023) Anna: text`: how every model sees a turn."""
-    said_at = f"({spoken_date(turn.said_at)}) " if turn.said_at else ""
+    said_at = f"({spoken_date(turn.said_at)}) " if dates and turn.said_at else ""
     text = " ".join(turn.text.split())
     return f"[{turn.id}] {said_at}{turn.speaker}: {text}"
 
 
-def turn_lines(turns: Sequence[Turn], budget: int) -> str:
-    """All these turns as lines; each long one is cut so that the whole keeps to the budget."""
-    lines = [turn_line(turn) for turn in turns]
+def turn_lines(turns: Sequence[Turn], budget: int, dates: bool = True) -> str:
+    """All these turns as lines; all are cut alike where the whole would exceed the budget."""
+    lines = [turn_line(turn, dates) for turn in turns]
     if count_tokens("\n".join(lines)) <= budget:
         return "\n".join(lines)
     share = max(budget // max(len(lines), 1) - 1, 0)

@@ -58,6 +58,7 @@ def scripted_model(pairs: Pairs, window: int = 16, budget: int = 2_000) -> Model
         adapter=dspy.ChatAdapter(use_json_adapter_fallback=False),
         window=window,
         window_tokens=8_000,
+        dates=True,
         context=32_000,
         budget=budget,
     )

@@ -22,7 +22,7 @@ from memory.embed import embed
 
 ROUNDS = 12
 MODEL: Any = SimpleNamespace(
-    name="none", window=3, window_tokens=1000, budget=1000, active=nullcontext
+    name="none", window=3, window_tokens=1000, dates=True, budget=1000, active=nullcontext
 )
 
 

@@ -18,21 +18,28 @@ _SEARCH = "%' LIMIT 30;\nSELECT s.turn_id, t.said_at, t.speaker, t.text FROM sea
 SELECT_END = "', 10) s JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC;"
 # A turn as every model sees it: `[12] (Mon 08 May 2023) Anna: text`.
 _LINE = re.compile(r"^\[(\d+)\] (?:\([^)]*\) )?([^:\n]{1,60}): (.*)$", re.MULTILINE)
+_ENDS = re.compile(r"[.!?:;][\"')\]]*$")  # of a sentence, or of a part that stands alone
+_LEAST_WORDS = 4  # of a value, unless its sentence is shorter
 _MOST_WORDS = 60  # offered to the model: more rules cost more time than they are worth
 
 
 def insert_fact(turns: str) -> str:
-    """The rest of an INSERT: a speaker shown, a word and a run of words that they said, the id."""
+    """The rest of an INSERT: a speaker shown, a word and a sentence they said, the id."""
     shown = _LINE.findall(turns) or [("0", "nobody", "nothing")]
     words = _words(" ".join(text for _, _, text in shown))
-    runs = [f'run{n} ::= {_text(word)} (" " run{n + 1})?' for n, word in enumerate(words[:-1])]
+    starts = [n for n in range(len(words)) if n == 0 or _ENDS.search(words[n - 1])]
+    runs = []
+    for n, word in enumerate(words[:-1]):
+        since = n - max(start for start in starts if start <= n)
+        more = f' " " run{n + 1}' if since < _LEAST_WORDS - 1 else f' (" " run{n + 1})?'
+        runs.append(f"run{n} ::= {_text(word)}" + ("" if _ENDS.search(word) else more))
     return "\n".join(
         [
             """root ::= speaker "', '" attribute "', '" value "', " id ");" """,
             "speaker ::= " + _one_of(" ".join(_words(speaker)) for _, speaker, _ in shown),
             "attribute ::= " + _one_of(_stems(words)),
             "id ::= " + _one_of(turn_id for turn_id, _, _ in shown),
-            "value ::= " + " | ".join(f"run{n}" for n in range(len(words))),
+            "value ::= " + " | ".join(f"run{n}" for n in starts),
             *runs,
             f"run{len(words) - 1} ::= {_text(words[-1])}",
         ]

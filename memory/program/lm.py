@@ -27,13 +27,14 @@ class Limits:
 
     window: int
     window_tokens: int
+    dates: bool  # whether it can do something with the date of a turn that it stores
     context: int
     budget: int
 
 
 MODELS = {
-    "local": Limits(window=1, window_tokens=200, context=CONTEXT, budget=360),
-    "hosted": Limits(window=16, window_tokens=8_000, context=128_000, budget=20_000),
+    "local": Limits(window=1, window_tokens=200, dates=False, context=CONTEXT, budget=360),
+    "hosted": Limits(window=16, window_tokens=8_000, dates=True, context=128_000, budget=20_000),
 }
 
 
@@ -41,8 +42,9 @@ MODELS = {
 class Model:
     """A language model ready for use.
 
-    `window` is the turns of one store call, `window_tokens` their tokens at most; `context` is the
-    tokens the model can read, `budget` how many of them are memory when it answers.
+    `window` is the turns of one store call, `window_tokens` their tokens at most, `dates` whether
+    they are shown with dates; `context` is the tokens the model can read, `budget` how many of
+    them are memory when it answers.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Model:
     adapter: dspy.Adapter
     window: int
     window_tokens: int
+    dates: bool
     context: int
     budget: int
     api_base: str | None = None

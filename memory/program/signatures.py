@@ -169,15 +169,15 @@ _STORE = SmallPrompt(
     template="{turns}\n{feedback}",
     demos=(
         {
-            "turns": "[7] (Mon 08 May 2023) Maria: Guess what! I bought a cello for 900 euros.",
+            "turns": "[7] Maria: Guess what! I bought a cello for 900 euros.",
             "sql": f"{INSERT}Maria', 'bought', 'a cello for 900 euros.', 7);",
         },
-        {"turns": "[8] (Mon 08 May 2023) Tom: Wow, great to hear! How are you?", "sql": "-- none"},
+        {"turns": "[8] Tom: Wow, great to hear! How are you?", "sql": "-- none"},
         {
-            "turns": "[31] (Sat 10 Jun 2023) Tom: Next month I will visit my sister in Oslo.",
+            "turns": "[31] Tom: Next month I will visit my sister in Oslo.",
             "sql": f"{INSERT}Tom', 'plans', 'visit my sister in Oslo.', 31);",
         },
-        {"turns": "[32] (Sat 10 Jun 2023) Maria: What do you do there?", "sql": "-- none"},
+        {"turns": "[32] Maria: What do you do there?", "sql": "-- none"},
     ),
     grammar=lambda inputs: insert_fact(str(inputs["turns"])),
     max_tokens=400,
