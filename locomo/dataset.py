@@ -42,6 +42,7 @@ _DATE = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -66,8 +67,8 @@ class Conversation:
     """One conversation: turns in the order they were said, and the questions about them.
 
     `dropped_evidence` counts evidence that names no turn, `empty_turns` the turns left out
-    because they hold neither text nor a picture. A session without a readable date has turns
-    whose `said_at` is "".
+    because they hold neither text nor a picture. A date that cannot be read is kept as
+    said, and counts as none.
     """
 
     id: str
@@ -179,7 +180,7 @@ def _parse(record: dict[str, Any], where: str) -> Conversation:
         questions.append(
             Question(index, question.question, answer, question.category, tuple(evidence))
         )
-    undated = len({turn.session for turn in turns if not turn.said_at})
+    undated = len({turn.session for turn in turns if not is_dated(turn)})
     if dropped or empty or undated:
         _log.warning(
             "%s: left out: evidence without a turn %d, empty turns %d, unreadable dates %d",
@@ -195,7 +196,8 @@ def _turns(conversation: dict[str, Any], where: str) -> tuple[list[Turn], int]:
     )
     turns, empty = [], 0
     for _, session in numbers:
-        said_at = _iso(conversation.get(f"{session}_date_time"))
+        date = conversation.get(f"{session}_date_time")
+        said_at = _iso(date) or (str(_storable(date)) if isinstance(date, str) else "")
         field = f"conversation.{session}"
         for raw in _checked(_SESSION_TURNS, conversation[session], where, field):
             text = raw.text
@@ -233,6 +235,11 @@ def _repaired(evidence: Iterable[str], known: set[str]) -> tuple[list[str], int]
         found.update(dict.fromkeys(source for source in ids if source in known))
         dropped += sum(source not in known for source in ids) if ids else 1
     return list(found), dropped
+
+
+def is_dated(turn: Turn) -> bool:
+    """Whether it is known when a turn was said; `said_at` may hold text that is no date."""
+    return _ISO.match(turn.said_at) is not None
 
 
 def _iso(date: object) -> str:
@@ -369,11 +376,11 @@ _CAPTION = (
 
 
 def _counts(conversation: Conversation) -> dict[str, int]:
-    sessions = {turn.session: turn.said_at for turn in conversation.turns}
+    sessions = {turn.session: is_dated(turn) for turn in conversation.turns}
     categories = Counter(question.category for question in conversation.questions)
     return {
         "sessions": len(sessions),
-        "undated": sum(not said_at for said_at in sessions.values()),
+        "undated": sum(not dated for dated in sessions.values()),
         "turns": len(conversation.turns),
         "empty": conversation.empty_turns,
         "questions": len(conversation.questions),

@@ -1,10 +1,10 @@
 """The models: the packaged one for real, hosted ones over HTTP on localhost, errors in one line."""
 
 import json
-import os
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import dspy
@@ -17,7 +17,7 @@ from memory.program import MemoryProgram, Model, load_model
 from memory.program import local as packaged
 from memory.program.grammar import insert_fact, select_rows
 from memory.program.local import LocalEngine, SmallModelAdapter
-from memory.program.signatures import SMALL, WriteFacts
+from memory.program.signatures import SMALL, WriteFacts, WriteQuery
 from memory.sql import read_statement, split, write_statements
 
 SAID = "[[ ## reply ## ]]\nhello\n\n[[ ## completed ## ]]"
@@ -200,7 +200,8 @@ def test_the_packaged_model_stores_retrieves_and_answers(local: Model):
 
 
 def test_nobody_can_reach_the_packaged_model_from_outside(local: Model):
-    address = packaged._server(os.getpid()).listening_address
+    with packaged._copy_of_the_model() as model:
+        address = model.address
     assert address.startswith("unix:")
     with socket.socket(socket.AF_UNIX) as knock, pytest.raises(FileNotFoundError):
         knock.connect(address.removeprefix("unix://"))
@@ -238,20 +239,59 @@ HOSTILE = (
 @pytest.mark.parametrize("text", ["", "?", HOSTILE])
 def test_a_grammar_holds_whatever_was_said(local: Model, text: str):
     """llama.cpp ignores a grammar it cannot read: an answer that follows it shows that it could."""
-    for grammar in (insert_fact(f"[1] Al: {text}"), select_rows(text)):
+    store, retrieve = (SMALL[tuple(s.fields)] for s in (WriteFacts, WriteQuery))
+    engines = (
+        LocalEngine(insert_fact(f"[1] Al: {text}"), store.opening),
+        LocalEngine(select_rows(text), retrieve.opening, retrieve.closing),
+    )
+    for engine in engines:
         request = Request(
             model="local/smollm2",
             system="You are a poet.",
             messages=(Message.user("Write a poem."),),
             config=Config(max_tokens=200),
         )
-        said = LocalEngine(grammar).complete(request).message.text or ""
+        said = engine.complete(request).message.text or ""
         for statement in split(said):
             if statement.startswith("SELECT"):
                 read_statement(statement, lambda text, k: [])
             else:
                 assert len(write_statements(statement)) == 1
-        assert said.startswith(("INSERT INTO facts", "SELECT turn_id", "-- none"))
+        assert said.endswith(";")
+
+
+def test_small_talk_may_be_declined(local: Model):
+    with local.active():
+        stored = MemoryProgram().store(turns="[3] Al: Thanks, see you!", catalog="", write=write)
+    assert stored.sql == "-- none"
+
+
+def test_the_same_request_has_the_same_answer_whatever_is_asked_before_and_beside_it(local: Model):
+    """Beginnings of prompts are kept and there are two copies of the model: neither may show."""
+
+    def tell(number: int) -> str:
+        program, turn = MemoryProgram(), TURN.replace("12", str(number))
+        with local.active():
+            if number % 3:
+                return str(program.store(turns=turn, catalog="", write=write).sql)
+            asked = f"Which pet has Anna had for {number} years?"
+            return str(program.answer(question=asked, memory=turn, turn_ids=[number]).answer)
+
+    numbers = [12, 13, 14, 120, 121]
+    in_order = [tell(number) for number in numbers]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(tell, reversed(numbers))) == in_order[::-1]
+
+
+def test_an_answer_cut_short_is_not_closed(local: Model):
+    request = Request(
+        model="local/smollm2",
+        system="You are a poet.",
+        messages=(Message.user("Write a poem."),),
+        config=Config(max_tokens=3),
+    )
+    said = LocalEngine(select_rows("cello"), "SELECT '", "', 10) END").complete(request)
+    assert "END" not in (said.message.text or "")
 
 
 def test_demos_of_the_small_prompts_are_sql_that_may_run():

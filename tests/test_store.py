@@ -142,7 +142,7 @@ def test_a_new_fact_lies_in_the_window_shown(store: SqliteStore) -> None:
 
 def test_a_write_is_all_or_nothing(store: SqliteStore) -> None:
     with pytest.raises(SqlError):
-        store.write(f"{MOVED}; {CAT}; {INSERT}('Ben', 'has_pet', NULL, NULL, 4)", cause="test")
+        store.write(f"{MOVED}; {CAT}; {DOG.replace(', 4)', ', 99)')}", cause="test")
     assert facts(store) == []
     assert store.changes() == []
 
@@ -268,6 +268,7 @@ def test_a_window_taken_over_is_not_stored_twice(store: SqliteStore, path: Path)
         with pytest.raises(StoreError, match="another process"):
             store.write(MOVED, cause="slow", window=window)
         store.fail(window, "too late to say so")
+        assert store.pending()[0].error == ""
         other.write(MOVED, cause="quick", window=window)
     assert [change.cause for change in store.changes()] == ["quick"]
 
@@ -287,6 +288,11 @@ def test_the_catalog_names_speakers_dates_and_the_commonest_attributes(store: Sq
     assert lines[0] == "turns: 5 in 2 sessions, 2023-05-08 to 2023-06-12T09:00"
     assert lines[1] == "speakers: Anna(3), Ben(2)"
     assert lines[2] == "facts of Anna: has_pet(2), lives_in(1)"
+
+
+def test_the_catalog_takes_no_words_for_a_date(store: SqliteStore) -> None:
+    store.add([Turn("Anna", "hm", said_at="the day after the storm")])
+    assert "2023-05-08 to 2023-06-12T09:00" in store.catalog(100)
 
 
 def test_the_catalog_keeps_to_its_tokens_and_to_the_commonest_subjects(store: SqliteStore) -> None:

@@ -83,6 +83,7 @@ def test_without_its_authorizer_the_reader_still_cannot_write(
     reader.set_authorizer(None)
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         select(reader, statement)
+    assert reader.execute("PRAGMA query_only").fetchone() == (1,)
     reader.execute("PRAGMA query_only = OFF")
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         select(reader, statement)

@@ -243,7 +243,7 @@ _ANSWER = SmallPrompt(
         },
     ),
     grammar=lambda inputs: ONE_LINE,
-    max_tokens=40,
+    max_tokens=24,
 )
 
 SMALL: Mapping[tuple[str, ...], SmallPrompt] = {

@@ -280,8 +280,10 @@ class SqliteStore:
     def catalog(self, tokens: int) -> str:
         """Speakers, dates and sessions, then subjects with their commonest attributes."""
         turns, sessions, first, last = self._select(
-            "SELECT count(*), count(DISTINCT session), min(nullif(said_at, '')), max(said_at)"
-            " FROM turns"
+            "SELECT count(*), count(DISTINCT session), min(said_at) FILTER (WHERE dated),"
+            " max(said_at) FILTER (WHERE dated)"
+            " FROM (SELECT session, said_at, said_at GLOB '[12][0-9][0-9][0-9]*' AS dated"
+            " FROM turns)"
         )[0]
         speakers = self._select(
             "SELECT speaker, count(*) FROM turns GROUP BY speaker ORDER BY 2 DESC, 1 LIMIT 20"
