@@ -116,7 +116,7 @@ class Memory:
                 self.store.fail(window, str(error))
                 done = Digest(done.stored, done.failed + 1, done.facts, done.calls + 3)
             except BaseException as error:
-                self.store.fail(window, f"interrupted: {type(error).__name__}")
+                self.store.fail(window, f"interrupted: {type(error).__name__}", False)
                 raise
             if progress:
                 progress(done)

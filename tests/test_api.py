@@ -111,7 +111,7 @@ def test_a_model_that_fails_stops_the_digest_and_loses_no_window(store: SqliteSt
     with pytest.raises(ModelError, match="OPENAI_API_KEY"):
         memory.digest()
     [left] = store.pending()
-    assert left.error == "interrupted: ModelError"
+    assert (left.error, left.attempts) == ("interrupted: ModelError", 0)
     assert Memory(store, model=scripted_model([(["[1]"], sql(MOVED))])).digest().stored == 1
 
 

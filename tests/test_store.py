@@ -273,6 +273,17 @@ def test_a_window_taken_over_is_not_stored_twice(store: SqliteStore, path: Path)
     assert [change.cause for change in store.changes()] == ["quick"]
 
 
+def test_a_window_stored_meanwhile_is_not_stored_again(store: SqliteStore, path: Path) -> None:
+    window = store.claim(3, lease_s=0)
+    assert window is not None
+    with open_store(path) as other:
+        assert other.reclaim(window)
+        other.write(MOVED, cause="quick", window=window)
+    with pytest.raises(StoreError, match="another process"):
+        store.write(MOVED, cause="slow", window=window)
+    assert [change.cause for change in store.changes()] == ["quick"]
+
+
 def test_an_undone_window_is_not_digested_again(store: SqliteStore) -> None:
     window = store.claim(5)
     store.undo(store.write(MOVED, cause="test", window=window).id)

@@ -58,8 +58,11 @@ class Store(Protocol):
     def reclaim(self, window: tuple[int, int], lease_s: float = 600.0) -> bool:
         """Take over a pending window; False when it is stored by now or somebody works on it."""
 
-    def fail(self, window: tuple[int, int], error: str) -> None:
-        """Give a claimed window back to `pending` with the reason; it can be claimed again."""
+    def fail(self, window: tuple[int, int], error: str, attempted: bool = True) -> None:
+        """Give a claimed window back to `pending` with the reason; it can be claimed again.
+
+        An interruption (`attempted` False) does not count as an attempt.
+        """
 
     def pending(self) -> list[Pending]:
         """The windows that no model has stored yet, oldest first."""

@@ -45,6 +45,7 @@ class SqliteStore:
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
         self._me = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
+        self._claimed: set[tuple[int, int] | None] = set()
         self._index = search.Index()
         self._reader: sqlite3.Connection | None = None
         with storage_errors(path):
@@ -151,7 +152,9 @@ class SqliteStore:
             _check_change(conn, change, window)
             if window:
                 conn.execute("DELETE FROM pending WHERE first_turn = ? AND last_turn = ?", window)
-            return self._change(change)
+            stored = self._change(change)
+        self._claimed.discard(window)
+        return stored
 
     def undo(self, change_id: int) -> Change:
         """Take a change back; the change that did so is returned and can be undone itself."""
@@ -229,7 +232,8 @@ class SqliteStore:
                 "INSERT INTO pending VALUES (?, ?, '', 0, ?, ?)",
                 (*window, self._me, time.time() + lease_s),
             )
-            return window
+        self._claimed.add(window)
+        return window
 
     def reclaim(self, window: tuple[int, int], lease_s: float = 600.0) -> bool:
         """Take over a pending window; False when it is stored by now or somebody works on it."""
@@ -246,16 +250,18 @@ class SqliteStore:
                 " WHERE first_turn = ? AND last_turn = ?",
                 (self._me, time.time() + lease_s, *window),
             )
-            return True
+        self._claimed.add(window)
+        return True
 
-    def fail(self, window: tuple[int, int], error: str) -> None:
+    def fail(self, window: tuple[int, int], error: str, attempted: bool = True) -> None:
         """Give a claimed window back to `pending` with the reason; it can be claimed again."""
         with self._transaction() as conn:
             conn.execute(
-                "UPDATE pending SET error = ?, attempts = attempts + 1, claimed_until = 0"
+                "UPDATE pending SET error = ?, attempts = attempts + ?, claimed_until = 0"
                 " WHERE first_turn = ? AND last_turn = ? AND claimed_by = ?",
-                (error, *window, self._me),
+                (error, attempted, *window, self._me),
             )
+        self._claimed.discard(window)
 
     def pending(self) -> list[Pending]:
         """The windows that no model has stored yet, oldest first."""
@@ -265,15 +271,14 @@ class SqliteStore:
         return [Pending(*row) for row in rows]
 
     def _refuse_lost_claim(self, conn: sqlite3.Connection, window: tuple[int, int] | None) -> None:
-        """A window another process took over must not be stored twice."""
-        row = (
-            window
-            and conn.execute(
-                "SELECT claimed_by FROM pending WHERE first_turn = ? AND last_turn = ?", window
-            ).fetchone()
-        )
-        if row and row[0] != self._me:
-            raise StoreError(f"turns {window} are being stored by another process")
+        """A claimed window that another process took over must not be stored twice."""
+        if window not in self._claimed:
+            return
+        row = conn.execute(
+            "SELECT claimed_by FROM pending WHERE first_turn = ? AND last_turn = ?", window
+        ).fetchone()
+        if row is None or row[0] != self._me:
+            raise StoreError(f"turns {window} took too long: another process stores them")
 
     # ---------------------------------------------------------------- catalog
 

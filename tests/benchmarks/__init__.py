@@ -1,0 +1,1 @@
+"""Benchmarks: commands that print figures; never part of the test run."""
