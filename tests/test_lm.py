@@ -262,7 +262,7 @@ def test_a_grammar_holds_whatever_was_said(local: Model, text: str):
 
 def test_small_talk_may_be_declined(local: Model):
     with local.active():
-        stored = MemoryProgram().store(turns="[3] Al: Thanks, see you!", catalog="", write=write)
+        stored = MemoryProgram().store(turns="[9] Tom: How was your day?", catalog="", write=write)
     assert stored.sql == "-- none"
 
 
