@@ -1,16 +1,19 @@
 """Measure the memory on conversations in LoCoMo's format: against a baseline, or where it fails."""
 
 import json
+import os
 import random
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from typer import Option
 
@@ -24,6 +27,7 @@ from locomo.harness import (
     ask_memory,
     build,
     fingerprint,
+    probe,
     run_all,
     state,
 )
@@ -31,9 +35,10 @@ from locomo.llm_judge import PROMPTS, judge
 from locomo.report import building, comparison, example, failure_table, failures, lines
 from locomo.split_data import PARTS
 from locomo.split_data import split as split_ids
-from locomo.tracking import chart, metrics, tracked
+from locomo.tracking import chart, connect, metrics, tracked
 from memory import InputError, MemoryProgram, Model, load_model, load_program
 
+EXPERIMENT = "locomo"
 SAMPLE = Path(__file__).parent / "data" / "sample.json"
 BETTER_MODELS = (
     "The packaged model (135 million parameters) is there to try the machine, not to answer well.\n"
@@ -78,12 +83,20 @@ def evaluate(
     Raises InputError for what cannot be used, ModelError when a model cannot.
     """
     asked = _questions(data, split, num_test, seed)
+    _check_folder(output_dir)
     program = load_program(optimized_path) if optimized_path else MemoryProgram()
     answering = load_model(model, api_base=api_base)
     judging = load_model(judge_model) if judge_model else None
     setup = Setup(answering, program, answering.budget if budget is None else budget)
     setup.check()
-    made_by = fingerprint(data.read_text("utf-8"), answering.name, setup.budget, state(program))
+    connect(EXPERIMENT)
+    if not resume:
+        for one in (answering, judging):
+            if one:
+                probe(one)
+    made_by = fingerprint(
+        *(data.read_bytes(), answering.name, answering.api_base, setup.budget, state(program))
+    )
     log = AnswerLog(output_dir / f"answers-{made_by}.jsonl", resume)
     built = _build_all(asked, setup, output_dir / "memories", num_threads)
     results = _ask_all(asked, mode, setup, built, log, num_threads)
@@ -120,27 +133,51 @@ def _questions(data: Path, part: str, number: int, seed: int) -> list[Asked]:
     if not conversations:
         raise InputError(f"--split {part}: no conversation of {data} is in it")
     asked = [(c, question) for c in conversations for question in c.questions]
+    if not asked:
+        raise InputError(f"{data} asks no question of --split {part}; give a file that does")
     if number and number < len(asked):
         places = sorted(random.Random(seed).sample(range(len(asked)), number))  # noqa: S311
         asked = [asked[place] for place in places]
     return asked
 
 
+def _check_folder(folder: Path) -> None:
+    """Raise InputError for a folder that nothing can be written to; nothing is."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise InputError(f"--output-dir {folder}: {there} is a file; give a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"--output-dir {folder}: {there} cannot be written to; give another")
+
+
 def _build_all(asked: Sequence[Asked], setup: Setup, cache: Path, threads: int) -> dict[str, Built]:
-    """Every conversation's memory, several at a time."""
+    """Every conversation's memory, several at a time.
+
+    The first that fails, or Ctrl-C, ends the others after the window that they are at.
+    """
     conversations = {conversation.id: conversation for conversation, _ in asked}
+    ended = Event()
     with _progress() as bar, ThreadPoolExecutor(threads) as pool:
 
         def start(conversation: Conversation) -> Future[Built]:
             windows = -(-len(conversation.turns) // setup.model.window)
-            task = bar.add_task(f"storing {conversation.id}", total=windows)
-            return pool.submit(
-                build,
-                *(conversation, setup.model, setup.program, cache),
-                lambda done: bar.update(task, completed=done),
-            )
+            task = bar.add_task(f"storing {escape(conversation.id)}", total=windows)
+
+            def progress(done: int) -> None:
+                if ended.is_set():
+                    raise KeyboardInterrupt
+                bar.update(task, completed=done)
+
+            return pool.submit(build, *(conversation, setup.model, setup.program, cache), progress)
 
         waiting = {name: start(conversation) for name, conversation in conversations.items()}
+        try:
+            for future in as_completed(waiting.values()):
+                future.result()
+        except BaseException:
+            ended.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
         return {name: future.result() for name, future in waiting.items()}
 
 
@@ -228,14 +265,14 @@ def _report(
         console.print(comparison(found, with_categories))
     for result in examples:
         console.print(example(result) + "\n", highlight=False)
-    write_whole(file, json.dumps(content, ensure_ascii=False, indent=1).encode())
+    write_whole(file, json.dumps(content, ensure_ascii=False, indent=1).encode("utf-8", "replace"))
     picture = output_dir / "scores.png"
     chart(found, picture)
-    with tracked("locomo", params) as run:
+    with tracked(EXPERIMENT, params) as run:
         run.log_metrics(metrics(found))
         run.log_artifact(str(file))
         run.log_artifact(str(picture))
-    console.print(f"{file}, {picture}; MLflow: experiment locomo")
+    console.print(f"{file}, {picture}; MLflow: experiment {EXPERIMENT}")
 
 
 def _varied(results: Sequence[Result]) -> list[Result]:
@@ -250,4 +287,4 @@ def _varied(results: Sequence[Result]) -> list[Result]:
 if __name__ == "__main__":
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(evaluate)
-    run_command(app)
+    run_command(app, "what is stored and answered is kept; the same command with --resume goes on")

@@ -336,12 +336,17 @@ app = typer.Typer(
 )
 
 
-def run_command(command: typer.Typer) -> None:
-    """Run a command line; a `Stop` becomes one line on stderr and exit code 2."""
+def run_command(command: typer.Typer, interrupted: str = "no file is half-written") -> None:
+    """Run a command line; a `Stop` or Ctrl-C becomes one line on stderr and exit code 2."""
     try:
         command()
     except Stop as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except SystemExit as end:
+        if end.code != 130:  # what Typer makes of Ctrl-C
+            raise
+        print(f"interrupted: {interrupted}", file=sys.stderr)
         sys.exit(2)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -19,6 +20,8 @@ from locomo.metrics import recall, score
 from memory import InputError, Memory, MemoryProgram, Model, Store, assemble, open_store
 
 System = Literal["baseline", "memory"]
+# Instructions, examples, question and answer, which must fit a model's context beside the memory.
+PROMPT_TOKENS = 512
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,11 @@ class Built:
     conversation: str
     path: Path
     turns: int
-    facts: int
-    failed: int
-    calls: int
-    tokens: int
-    seconds: float
+    facts: int = 0
+    failed: int = 0
+    calls: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -91,41 +94,58 @@ def build(
 ) -> Built:
     """Add and digest a conversation, or find the memory that the same makers made before.
 
-    An interrupted build goes on where it stopped. `progress` is told the windows done so far.
+    An interrupted build goes on where it stopped, and what it cost so far counts. `progress` is
+    told the windows done so far; what it raises interrupts the build.
     """
     made_by = fingerprint(
-        [asdict(turn) for turn in conversation.turns], model.name, model.window, state(program)
+        *(conversation.id, [asdict(turn) for turn in conversation.turns]),
+        *(model.name, model.api_base, model.window, state(program)),
     )
-    cache.mkdir(parents=True, exist_ok=True)
-    path = cache / f"{conversation.id}-{made_by}.db"
-    card = path.with_suffix(".json")
-    if card.exists():
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", conversation.id)[:60]
+    path = cache / f"{name}-{made_by}.db"
+    card, part = path.with_suffix(".json"), path.with_suffix(".part.json")
+    if path.exists() and card.exists():
         return replace(_BUILT.validate_json(card.read_bytes()), path=path)
+    begun = Built(conversation.id, path, len(conversation.turns))
+    if path.exists() and part.exists():
+        begun = replace(_BUILT.validate_json(part.read_bytes()), path=path)
+    write_whole(part, _BUILT.dump_json(begun))
     start = time.monotonic()
     with open_store(path) as store, dspy.track_usage() as usage:
+
+        def so_far(calls: int) -> Built:
+            tokens = _total_tokens(usage.get_total_tokens())
+            seconds = round(begun.seconds + time.monotonic() - start, 2)
+            calls, tokens = begun.calls + calls, begun.tokens + tokens
+            return replace(begun, calls=calls, tokens=tokens, seconds=seconds)
+
+        def after_window(windows: int, calls: int) -> None:
+            write_whole(part, _BUILT.dump_json(so_far(calls)))
+            progress(windows)
+
         memory = Memory(store, model=model, program=program)
         if not store.turns(1, 1):
             memory.add(conversation.turns)
-        done = memory.digest(progress=lambda so_far: progress(so_far.stored + so_far.failed))
+        done = memory.digest(progress=lambda d: after_window(d.stored + d.failed, d.calls))
         facts = int(store.read("SELECT count(*) AS n FROM facts").rows[0][0])
-        failed = len(store.pending())
-    built = Built(
-        conversation=conversation.id,
-        path=path,
-        turns=len(conversation.turns),
-        facts=facts,
-        failed=failed,
-        calls=done.calls,
-        tokens=_total_tokens(usage.get_total_tokens()),
-        seconds=round(time.monotonic() - start, 2),
-    )
+        built = replace(so_far(done.calls), facts=facts, failed=len(store.pending()))
     write_whole(card, _BUILT.dump_json(built))
+    part.unlink()
     return built
 
 
 def state(program: MemoryProgram) -> object:
     """The instructions and demos of a program, as data."""
     return program.dump_state(json_mode=True)
+
+
+def probe(model: Model) -> None:
+    """Ask a model for a word: a wrong name or key shows here, before anything is made.
+
+    Raises ModelError.
+    """
+    with model.active():
+        model.lm("Say yes.")
 
 
 def _total_tokens(usage: dict[str, dict[str, object]]) -> int:
@@ -143,10 +163,10 @@ class Setup:
     def check(self) -> None:
         """Raise InputError for a budget that the model's context or one turn does not fit."""
         assemble([], [], self.budget)
-        if self.budget > self.model.context:
+        if self.budget > self.model.context - PROMPT_TOKENS:
             raise InputError(
-                f"a budget of {self.budget} tokens is more than {self.model.name} can read;"
-                f" give at most {self.model.context}"
+                f"a budget of {self.budget} tokens is more than {self.model.name} can read beside"
+                f" its instructions; give at most {self.model.context - PROMPT_TOKENS}"
             )
 
 
@@ -200,7 +220,7 @@ def _result(
         category=question.category,
         question=question.text,
         gold=question.answer,
-        answer=answer,
+        answer=answer.encode("utf-8", "replace").decode(),  # a lone surrogate goes in no file
         score=score(answer, question),
         recall=recall(sources, question.evidence),
         seconds=round(time.monotonic() - start, 3),
@@ -220,7 +240,7 @@ class AnswerLog:
         self._path = path
         self.results: dict[tuple[str, str, int], Result] = {}
         if resume and path.exists():
-            for line in path.read_text("utf-8").splitlines():
+            for line in path.read_bytes().split(b"\n"):
                 with suppress(ValidationError):
                     self._keep(_RESULT.validate_json(line))
         write_whole(path, "".join(map(_line, self.results.values())).encode())
@@ -229,10 +249,13 @@ class AnswerLog:
         self.results[result.key] = result
 
     def add(self, result: Result) -> None:
-        """Keep a result; it is on disk on return."""
+        """Keep a result; it is on disk on return. Raises InputError when it cannot be."""
         self._keep(result)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(_line(result))
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(_line(result))
+        except OSError as error:
+            raise InputError(f"cannot write {self._path}: {error.strerror}") from error
 
 
 def _line(result: Result) -> str:

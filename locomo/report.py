@@ -107,7 +107,7 @@ def building(built: Iterable[Built]) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     for one in built:
         table.add_row(
-            one.conversation,
+            escape(one.conversation),
             str(one.turns),
             str(one.facts),
             str(one.failed),
@@ -166,7 +166,8 @@ def example(result: Result) -> str:
     """One question, the SQL that looked for it, and what became of it (rich markup)."""
     sql = "\n".join(f"    [dim]{escape(statement)}[/dim]" for statement in result.sql)
     return (
-        f"[bold]{escape(result.question)}[/bold]  ({result.conversation}, {result.category})\n"
+        f"[bold]{escape(result.question)}[/bold]"
+        f"  ({escape(result.conversation)}, {result.category})\n"
         f"{sql or '    no SQL that runs; the ranking alone'}\n"
         f"    {result.rows} rows, evidence shown {result.recall:.0%}\n"
         f"    answer: {escape(result.answer)}  {escape(' '.join(result.cited))}\n"

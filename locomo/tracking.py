@@ -1,32 +1,59 @@
 """Experiments on record: MLflow runs and the charts in them."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
 from locomo.report import Line
+from memory import InputError
 
 # Before the import, or a start without a network waits for one.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
+# A server that does not answer is found out in seconds, not minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 
 DEFAULT_STORE = "sqlite:///mlflow.db"
+_REFUSED = re.compile(r"[^\w .:/-]", re.ASCII)  # what MLflow takes in no name
+
+
+def connect(experiment: str) -> ModuleType:
+    """The mlflow module, set to this experiment in MLFLOW_TRACKING_URI or ./mlflow.db.
+
+    Raises InputError when that place cannot be used.
+    """
+    import mlflow
+
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        mlflow.set_tracking_uri(DEFAULT_STORE)
+    with _mlflow_errors(mlflow):
+        mlflow.set_experiment(experiment)
+    return mlflow
+
+
+@contextmanager
+def _mlflow_errors(mlflow: ModuleType) -> Iterator[None]:
+    try:
+        yield
+    except (mlflow.exceptions.MlflowException, OSError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"MLflow cannot use {mlflow.get_tracking_uri()}; set MLFLOW_TRACKING_URI ({said})"
+        ) from error
 
 
 @contextmanager
 def tracked(experiment: str, params: Mapping[str, object]) -> Iterator[ModuleType]:
     """An MLflow run with these parameters, in MLFLOW_TRACKING_URI or ./mlflow.db.
 
-    Yields the mlflow module; the run ends as failed when the block raises.
+    Yields the mlflow module; the run ends as failed when the block raises. Raises InputError
+    when MLflow cannot keep the run.
     """
-    import mlflow
-
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
-        mlflow.set_tracking_uri(DEFAULT_STORE)
-    mlflow.set_experiment(experiment)
-    with mlflow.start_run():
+    mlflow = connect(experiment)
+    with _mlflow_errors(mlflow), mlflow.start_run():
         mlflow.log_params({name: str(value)[:500] for name, value in params.items()})
         yield mlflow
 
@@ -40,7 +67,7 @@ def metrics(found: Sequence[Line]) -> dict[str, float]:
         numbers[f"{name}/evidence_recall"] = line.recall
         numbers[f"{name}/tokens"] = line.tokens
         for judge, share in line.judged.items():
-            numbers[f"{name}/judge_{judge}"] = share
+            numbers[f"{name}/judge_{_REFUSED.sub('_', judge)}"] = share
     return numbers
 
 
@@ -59,8 +86,15 @@ def chart(found: Sequence[Line], path: Path) -> None:
         own = {line.categories: line for line in found if line.system == system}
         places = [at + (n - (len(systems) - 1) / 2) * width for at, _ in enumerate(labels)]
         scores = [own[label].score if label in own else 0.0 for label in labels]
-        below = [own[label].score - own[label].low if label in own else 0.0 for label in labels]
-        above = [own[label].high - own[label].score if label in own else 0.0 for label in labels]
+        # Rounding may put the mean a hair outside its interval, and bars refuse less than zero.
+        below = [
+            max(s - own[of].low, 0) if of in own else 0
+            for of, s in zip(labels, scores, strict=True)
+        ]
+        above = [
+            max(own[of].high - s, 0) if of in own else 0
+            for of, s in zip(labels, scores, strict=True)
+        ]
         axes.bar(places, scores, width * 0.95, label=system, yerr=[below, above], capsize=3)
     axes.set_xticks(range(len(labels)), labels)
     axes.set_ylim(0, 1)

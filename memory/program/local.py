@@ -4,7 +4,9 @@ What a model this small needs is not what a large one needs: short prompts, exam
 turns, and a grammar, so that whatever it writes is at least SQL (all in `signatures.SMALL`).
 """
 
+import ctypes
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from queue import LifoQueue
+from threading import Lock
 from typing import Any
 
 import dspy
@@ -35,6 +38,7 @@ _SLOTS = {fields: slot for slot, fields in enumerate(SMALL, 1)}
 _OTHER = 0
 # Two copies answer two questions in less time than one copy on all cores answers them in turn.
 _COPIES = 2
+_starting = Lock()
 
 
 @dataclass(frozen=True)
@@ -244,4 +248,27 @@ def _start_server() -> Any:
     # knock is the nearest thing to not listening.
     with tempfile.TemporaryDirectory(prefix="memory-") as folder:
         params.hostname = str(Path(folder) / "closed.sock")
-        return xllamacpp.Server(params)
+        with _signals_kept():
+            return xllamacpp.Server(params)
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ctrl-C and SIGTERM stay with Python: llama.cpp takes them, from then on they stop nothing.
+
+    By libc, for Python sets signals in its main thread only; one start at a time, or the second
+    would keep what the first one took.
+    """
+    if os.name != "posix":
+        yield
+        return
+    libc = ctypes.CDLL(None)
+    with _starting:
+        kept = {n: ctypes.create_string_buffer(256) for n in (signal.SIGINT, signal.SIGTERM)}
+        for number, action in kept.items():
+            libc.sigaction(number, None, action)
+        try:
+            yield
+        finally:
+            for number, action in kept.items():
+                libc.sigaction(number, action, None)

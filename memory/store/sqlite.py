@@ -272,7 +272,7 @@ class SqliteStore:
 
     def _refuse_lost_claim(self, conn: sqlite3.Connection, window: tuple[int, int] | None) -> None:
         """A claimed window that another process took over must not be stored twice."""
-        if window not in self._claimed:
+        if window is None or window not in self._claimed:
             return
         row = conn.execute(
             "SELECT claimed_by FROM pending WHERE first_turn = ? AND last_turn = ?", window

@@ -1,0 +1,264 @@
+"""evaluate.py as a user runs it, interrupts it and goes on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+
+import evaluate
+from memory import InputError, Model
+from tests.scripted import answer, sql
+from tests.talk import FACT, talk, talker, talks
+
+SCRIPT = Path(evaluate.__file__)
+Run = Callable[..., evaluate.Evaluation]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all runs are, for MLflow takes seconds to make its database."""
+    return tmp_path_factory.mktemp("place")
+
+
+@pytest.fixture(autouse=True)
+def _tracked_there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.chdir(place)
+
+
+def evaluation(
+    *flags: str | Path, after_start: Callable[[subprocess.Popen[str]], None] = lambda process: None
+) -> tuple[int, str, str]:
+    """evaluate.py with the packaged model, in a process of its own: exit code, stdout, stderr."""
+    line = [sys.executable, str(SCRIPT), *map(str, flags)]
+    with subprocess.Popen(line, stdout=-1, stderr=-1, text=True) as process:
+        try:
+            after_start(process)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    return process.returncode, out, err
+
+
+def calls_so_far(memories: Path) -> int:
+    return sum(json.loads(part.read_bytes())["calls"] for part in memories.glob("*.part.json"))
+
+
+# --- the packaged model, end to end -------------------------------------------------------------
+
+
+def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, flags = place / "results", ["--data", str(talks(place / "tiny.json")), "--num-test", "0"]
+
+    def interrupt(process: subprocess.Popen[str]) -> None:
+        deadline = time.monotonic() + 60
+        while not calls_so_far(out / "memories"):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+
+    code, _, err = evaluation(*flags, after_start=interrupt)
+    assert code == 2
+    assert err.splitlines()[-1].startswith("interrupted: ")
+    assert err.splitlines()[-1].endswith("the same command with --resume goes on")
+    assert "Traceback" not in err
+    assert 0 < calls_so_far(out / "memories") < 6
+    assert not (out / "evaluation_results.json").exists()
+
+    code, said, err = evaluation(*flags, "--resume")
+    assert code == 0, err
+    assert "--model openai/gpt-4o-mini" in said  # how to name a better one
+    assert "search('" in said  # the SQL of a question
+    found = json.loads((out / "evaluation_results.json").read_bytes())
+    assert [memory["turns"] for memory in found["memories"]] == [6]
+    assert [(r["system"], r["index"], r["category"]) for r in found["results"]] == [
+        *(("baseline", 0, 4), ("memory", 0, 4), ("baseline", 1, 2), ("memory", 1, 2)),
+        *(("baseline", 2, 5), ("memory", 2, 5)),
+    ]
+    assert (out / "scores.png").read_bytes().startswith(b"\x89PNG")
+    check_tracked(found)
+
+    kept = {path: path.stat().st_mtime_ns for path in [*out.glob("memories/*.db")]}
+    answers = {path: path.read_bytes() for path in out.glob("answers-*.jsonl")}
+    assert (len(kept), len(answers)) == (1, 1)
+    model, engine = talker(window=1, name="local")  # another voice under the same name
+    monkeypatch.setattr(evaluate, "load_model", lambda name, api_base=None: model)
+    again = {"data": Path("tiny.json"), "num_test": 0, "budget": 360, "resume": True}
+    evaluate.evaluate(**again, mode="analyze")
+    assert engine.prompts == []
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert {path: path.read_bytes() for path in answers} == answers
+    failed = json.loads((out / "failure_analysis.json").read_bytes())
+    assert sum(map(len, failed["failures"].values())) == sum(
+        (r["score"] < 0.5) for r in found["results"] if r["system"] == "memory"
+    )
+
+
+def check_tracked(found: dict[str, Any]) -> None:
+    """The newest MLflow run holds what the results file says, and both files."""
+    client = mlflow.MlflowClient()
+    experiment = client.get_experiment_by_name("locomo")
+    assert experiment is not None
+    run = client.search_runs([experiment.experiment_id], order_by=["start_time DESC"])[0]
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {name: str(value) for name, value in found["params"].items()}
+    for line in found["lines"]:
+        name = f"{line['system']}/{line['categories'].replace(' ', '_')}/score"
+        assert run.data.metrics[name] == line["score"]
+    names = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
+    assert names == {"evaluation_results.json", "scores.png"}
+
+
+# --- in this process, with a model that talks ---------------------------------------------------
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """evaluate() with these models by name, on two tiny conversations, one thread."""
+
+    def run(models: dict[str, Model], **flags: Any) -> evaluate.Evaluation:
+        monkeypatch.setattr(evaluate, "load_model", lambda name, api_base=None: models[name])
+        data = tmp_path / "talks.json"
+        if not data.exists():
+            talks(data, talk("a"), talk("b [/red]"))
+        settings = {"num_test": 0, "num_threads": 1, "model": "a/model"} | flags
+        return evaluate.evaluate(data=data, output_dir=tmp_path / "out", **settings)
+
+    return run
+
+
+def test_judging_is_a_second_step_and_is_not_done_twice(run: Run, tmp_path: Path) -> None:
+    model, engine = talker(name="a/model")
+    model_j, engine_j = talker(name="openai/judge@2", judge=lambda p: judged_after(engine.calls()))
+    flags = {"judge_model": "openai/judge@2"}
+
+    def judged_after(calls: dict[str, int]) -> str:
+        assert calls["answer"] == 12
+        return "[[ ## reason ## ]]\nso\n\n[[ ## correct ## ]]\nFalse\n\n[[ ## completed ## ]]"
+
+    first = run({"a/model": model, "openai/judge@2": model_j}, **flags)
+    assert engine_j.calls() == {"probe": 1, "judge": 24}
+    for result in first.results:
+        assert result.verdicts == {
+            "lenient (openai/judge@2)": False,
+            "strict (openai/judge@2)": False,
+        }
+    check_tracked(json.loads((tmp_path / "out/evaluation_results.json").read_bytes()))
+    engine.prompts.clear()
+    engine_j.prompts.clear()
+    again = run({"a/model": model, "openai/judge@2": model_j}, resume=True, **flags)
+    assert again == first
+    assert engine.prompts == engine_j.prompts == []
+
+
+def test_interrupted_asking_goes_on_without_asking_twice(run: Run) -> None:
+    answered: list[str] = []
+
+    def five_times(prompt: str) -> str:
+        if len(answered) == 5:
+            raise KeyboardInterrupt
+        answered.append(prompt)
+        return answer("Lyon", "1")
+
+    model, _ = talker(name="a/model", answer=five_times)
+    with pytest.raises(KeyboardInterrupt):
+        run({"a/model": model})
+    assert len(answered) == 5
+    other, rest = talker(name="a/model")
+    done = run({"a/model": other}, resume=True)
+    assert rest.calls() == {"answer": 12 - 5, "retrieve": 6 - 2}
+    assert len({result.key for result in done.results}) == 12
+
+
+def test_without_resume_all_is_asked_again_of_the_same_memories(run: Run) -> None:
+    for calls in ({"probe": 1, "store": 6}, {"probe": 1}):
+        model, engine = talker(name="a/model")
+        run({"a/model": model})
+        assert engine.calls() == {**calls, "retrieve": 6, "answer": 12}
+
+
+def test_one_build_that_ends_early_ends_the_others(run: Run, tmp_path: Path) -> None:
+    talks(tmp_path / "talks.json", talk("a", session_1=[{**TURN, "text": "Stop!"}]), talk("b"))
+
+    def slow(prompt: str) -> str:
+        if "Stop!" in prompt:
+            raise KeyboardInterrupt
+        time.sleep(0.1)
+        return sql(FACT.format(prompt.split("[[ ## turns ## ]]\n[")[1].split("]")[0]))
+
+    model, engine = talker(name="a/model", window=1, store=slow)
+    with pytest.raises(KeyboardInterrupt):
+        run({"a/model": model}, num_threads=2)
+    assert engine.calls()["store"] < 1 + 6
+
+
+TURN = {"speaker": "Ann", "dia_id": "D1:1", "text": "Hello."}
+
+
+def test_the_questions_are_drawn_by_the_seed(run: Run) -> None:
+    model, _ = talker(name="a/model")
+    drawn = {
+        seed: {r.key for r in run({"a/model": model}, num_test=2, seed=seed).results}
+        for seed in (0, 1, 2)
+    }
+    again = {r.key for r in run({"a/model": model}, num_test=2, seed=1, resume=True).results}
+    assert again == drawn[1]
+    assert len({frozenset(keys) for keys in drawn.values()}) > 1
+    assert {len(keys) for keys in drawn.values()} == {4}
+
+
+def test_analysis_shows_causes_and_no_baseline(run: Run, tmp_path: Path) -> None:
+    model, engine = talker(name="a/model")
+    run({"a/model": model}, mode="analyze", no_categories=True)
+    assert engine.calls()["answer"] == 6
+    content = json.loads((tmp_path / "out/failure_analysis.json").read_bytes())
+    found = {name: len(some) for name, some in content["failures"].items()}
+    assert found == {
+        "not stored": 0,
+        "not retrieved": 0,
+        "not answered": 2,
+        "should have abstained": 2,
+    }
+
+
+# --- what would fail late is found out early ----------------------------------------------------
+
+
+def test_a_folder_that_cannot_be_written_is_known_before_any_model_is_asked(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, engine = talker(name="a/model")
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # root may write all
+    with pytest.raises(InputError, match=r"--output-dir .* cannot be written to"):
+        run({"a/model": model})
+    assert engine.prompts == []
+
+
+@pytest.mark.parametrize(
+    "uri", ["nonsense://x", "sqlite:///{}/talks.json/x.db", "http://127.0.0.1:1"]
+)
+def test_a_place_that_mlflow_cannot_use_is_known_before_any_model_is_asked(
+    uri: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri.format(tmp_path))
+    talks(tmp_path / "talks.json", talk())
+    model, engine = talker(name="a/model")
+    with pytest.raises(InputError, match="set MLFLOW_TRACKING_URI") as error:
+        run({"a/model": model})
+    assert "\n" not in str(error.value)
+    assert engine.prompts == []
+    assert not (tmp_path / "out").exists()
