@@ -76,8 +76,8 @@ def comparison(found: Sequence[Line], with_categories: bool = True) -> Table:
     judges = sorted({judge for line in found for judge in line.judged})
     table = Table(box=SIMPLE, title="official F1 (category 5: exact abstention), 95 % interval")
     for column in ("system", "category"):
-        table.add_column(column)
-    for column in ("n", "score", "interval", *judges, "evidence", "tokens", "calls"):
+        table.add_column(column, no_wrap=True)
+    for column in ("n", "score", "interval", *judges, "recall", "tokens", "calls"):
         table.add_column(column, justify="right", no_wrap=column not in judges)
     for line in found:
         if not with_categories and line.categories not in ("1-4", "all"):

@@ -1,5 +1,6 @@
 """Experiments on record: MLflow runs and the charts in them."""
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -76,6 +77,7 @@ def chart(found: Sequence[Line], path: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.WARNING)
     from matplotlib import pyplot as plt
 
     systems = sorted({line.system for line in found})

@@ -48,13 +48,25 @@ def insert_fact(turns: str) -> str:
 
 def select_rows(question: str) -> str:
     """The middle of two SELECTs, over facts and with search(): words of the question."""
+    words = list(dict.fromkeys(_stems(_words(question))))
+    # search() gets a choice of the words in their order, so that none is said twice.
+    chosen = [
+        f'from{n} ::= {_text(word)} (" " ({_later(n + 1, len(words))}))?'
+        for n, word in enumerate(words[:-1])
+    ]
     return "\n".join(
         [
-            f'root ::= word or? or? {_text(_SEARCH)} word (" " word){{0,5}} "\'"',
+            f'root ::= word or? or? {_text(_SEARCH)} ({_later(0, len(words))}) "\'"',
             f"or ::= {_text(_OR)} word",
-            "word ::= " + _one_of(_stems(_words(question))),
+            "word ::= " + _one_of(words),
+            *chosen,
+            f"from{len(words) - 1} ::= {_text(words[-1])}",
         ]
     )
+
+
+def _later(first: int, end: int) -> str:
+    return " | ".join(f"from{n}" for n in range(first, end))
 
 
 def _words(text: str) -> list[str]:
