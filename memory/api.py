@@ -9,6 +9,7 @@ from memory.budget import LEAST_BUDGET, Context, assemble, quoted_turns, row_lin
 from memory.errors import InputError, SqlError
 from memory.model import Change, Rows, Turn
 from memory.program import MemoryProgram, Model, load_model
+from memory.program.modules import ATTEMPTS as CALLS_AT_MOST
 from memory.store import Store, open_store
 
 CATALOG_TOKENS = 1_000
@@ -114,7 +115,7 @@ class Memory:
                 )
             except SqlError as error:
                 self.store.fail(window, str(error))
-                done = Digest(done.stored, done.failed + 1, done.facts, done.calls + 3)
+                done = Digest(done.stored, done.failed + 1, done.facts, done.calls + CALLS_AT_MOST)
             except BaseException as error:
                 self.store.fail(window, f"interrupted: {type(error).__name__}", False)
                 raise
@@ -163,8 +164,8 @@ class Memory:
             window = (left.first_turn, left.last_turn)
             if (replay or left.attempts < ATTEMPTS) and self.store.reclaim(window):
                 yield window
-        while window_or_none := self.store.claim(self.model.window):
-            yield window_or_none
+        while new := self.store.claim(self.model.window):
+            yield new
 
     def _digest_window(self, window: tuple[int, int]) -> tuple[Change, int]:
         turns = turn_lines(self.store.turns(*window), self.model.window_tokens, self.model.dates)
