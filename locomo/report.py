@@ -149,16 +149,19 @@ def failures(results: Sequence[Result]) -> dict[str, list[Result]]:
 def failure_table(results: Sequence[Result]) -> Table:
     """How many answers of each category failed where."""
     table = Table(box=SIMPLE, title=f"where answers fail (F1 below {FAILED_BELOW})")
-    table.add_column("cause")
+    table.add_column("cause", no_wrap=True)
     for category in CATEGORIES:
-        table.add_column(f"{category} {NAMES[category]}", justify="right")
-    table.add_column("all", justify="right")
+        table.add_column(str(category), justify="right", no_wrap=True)
+    table.add_column("all", justify="right", no_wrap=True)
     groups: dict[str, Sequence[Result]] = {**failures(results), "questions": results}
     for name, some in groups.items():
         counts = [sum(r.category == category for r in some) for category in CATEGORIES]
         table.add_row(name, *map(str, counts), str(len(some)))
     silent = sum(r.category != ABSTENTION and abstained(r.answer) for r in results)
-    table.caption = f"{silent} questions that memory could answer were answered by abstaining"
+    table.caption = (
+        ", ".join(f"{category} {name}" for category, name in NAMES.items())
+        + f"\n{silent} questions with an answer were answered by abstaining"
+    )
     return table
 
 
