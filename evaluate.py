@@ -32,7 +32,7 @@ from locomo.harness import (
     state,
 )
 from locomo.llm_judge import PROMPTS, judge
-from locomo.report import building, comparison, example, failure_table, failures, lines
+from locomo.report import building, comparison, difference, example, failure_table, failures, lines
 from locomo.split_data import PARTS
 from locomo.split_data import split as split_ids
 from locomo.tracking import chart, connect, metrics, tracked
@@ -263,6 +263,7 @@ def _report(
         content["results"] = [asdict(result) for result in evaluation.results]
         examples = _varied(memory_results)
         console.print(comparison(found, with_categories))
+        console.print(difference(evaluation.results) + "\n", highlight=False)
     for result in examples:
         console.print(example(result) + "\n", highlight=False)
     write_whole(file, json.dumps(content, ensure_ascii=False, indent=1).encode("utf-8", "replace"))

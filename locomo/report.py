@@ -11,7 +11,7 @@ from rich.table import Table
 
 from locomo.dataset import ABSTENTION, CATEGORIES
 from locomo.harness import Built, Result
-from locomo.metrics import abstained, bootstrap
+from locomo.metrics import abstained, bootstrap, paired_bootstrap
 
 NAMES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
 Cause = Literal["not stored", "not retrieved", "not answered", "should have abstained"]
@@ -97,6 +97,24 @@ def comparison(found: Sequence[Line], with_categories: bool = True) -> Table:
     if unreadable := sum(line.unreadable for line in found if line.categories == "all"):
         table.caption = f"{unreadable} verdicts could not be read and count neither way"
     return table
+
+
+def difference(results: Sequence[Result]) -> str:
+    """Memory minus baseline over the questions of categories 1-4 that both answered.
+
+    The interval is of paired differences, which says more than two intervals side by side.
+    """
+    scores = {r.key: r.score for r in results if r.category != ABSTENTION}
+    both = [key[1:] for key in scores if key[0] == "memory" and ("baseline", *key[1:]) in scores]
+    if not both:
+        return "no question was answered by both"
+    memory = [scores["memory", *key] for key in both]
+    baseline = [scores["baseline", *key] for key in both]
+    low, high = paired_bootstrap(memory, baseline)
+    mean = fmean(memory) - fmean(baseline)
+    return (
+        f"memory - baseline, categories 1-4: {mean:+.3f}, 95 % interval {low:+.2f} to {high:+.2f}"
+    )
 
 
 def building(built: Iterable[Built]) -> Table:

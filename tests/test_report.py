@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from locomo.harness import AnswerLog, Result, run_all
-from locomo.report import cause, comparison, example, failures, lines
+from locomo.report import cause, comparison, difference, example, failures, lines
 from locomo.tracking import chart, metrics
 
 RIGHT = Result("memory", "c", 0, 4, "Where?", "Oslo", "Oslo", score=1.0, recall=1.0, seconds=0.1)
@@ -48,6 +48,18 @@ def test_means_are_taken_by_system_and_category_and_the_sum_1_to_4_leaves_absten
     assert found["baseline", "all"].score == 0.25
     assert ("memory", "1 multi-hop") not in found
     assert metrics(lines(results))["memory/1-4/score"] == 0.5
+
+
+def test_the_difference_is_paired_by_question_and_leaves_abstention_out() -> None:
+    pairs = [(1.0, 0.5), (0.5, 0.0), (0.75, 0.25)]
+    results = [replace(RIGHT, index=n, score=ours) for n, (ours, _) in enumerate(pairs)]
+    results += [
+        replace(RIGHT, system="baseline", index=n, score=theirs)
+        for n, (_, theirs) in enumerate(pairs)
+    ]
+    results += [replace(RIGHT, index=7, score=0.0), replace(RIGHT, index=8, category=5)]
+    assert "+0.500, 95 % interval +0.50 to +0.50" in difference(results)
+    assert difference([RIGHT]) == "no question was answered by both"
 
 
 def test_unreadable_verdicts_are_counted_apart() -> None:
