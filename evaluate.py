@@ -168,7 +168,12 @@ def _build_all(asked: Sequence[Asked], setup: Setup, cache: Path, threads: int) 
                     raise KeyboardInterrupt
                 bar.update(task, completed=done)
 
-            return pool.submit(build, *(conversation, setup.model, setup.program, cache), progress)
+            def make() -> Built:
+                made = build(conversation, setup.model, setup.program, cache, progress)
+                bar.update(task, completed=windows)  # also when it was there already
+                return made
+
+            return pool.submit(make)
 
         waiting = {name: start(conversation) for name, conversation in conversations.items()}
         try:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from wordllama.inference import WordLlamaInference
 
 DIM = 256
-EMBEDDER = "wordllama-256"
 
 _loading = threading.Lock()
 
