@@ -54,9 +54,10 @@ class Memory:
         program: a compiled MemoryProgram; the plain one by default.
         budget: how many tokens of memory the answering model may see; the model's by default.
         api_base: the address of an OpenAI-compatible server for `model`.
+        embedder: the name of an embedder for a path or an address, see `open_store`.
 
-    Raises InputError for a budget too small for one turn, StoreError and ModelError when the
-    namespace or the model cannot be used.
+    Raises InputError for a budget too small for one turn or another embedder than the memory's,
+    StoreError and ModelError when the namespace or the model cannot be used.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Memory:
         program: MemoryProgram | None = None,
         budget: int | None = None,
         api_base: str | None = None,
+        embedder: str | None = None,
     ) -> None:
         if budget is not None and budget < LEAST_BUDGET:
             raise InputError(
@@ -76,7 +78,12 @@ class Memory:
         self.program = program or MemoryProgram()
         self.budget = budget or self.model.budget
         self._owns_store = isinstance(store, (str, Path))
-        self.store = open_store(store) if isinstance(store, (str, Path)) else store
+        if isinstance(store, (str, Path)):
+            self.store = open_store(store, embedder=embedder)
+        elif embedder is None or embedder == store.embedder:
+            self.store = store
+        else:
+            raise InputError(f"this store's embedder is {store.embedder}, not {embedder}")
 
     def close(self) -> None:
         """Close the store, if this memory opened it."""

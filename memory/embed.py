@@ -1,20 +1,103 @@
-"""Texts to unit vectors: the packaged embedder, offline and without a GPU."""
+"""Texts to unit vectors: the packaged embedder, or another by name.
 
+The packaged one works offline and without a GPU. Of the others nothing is imported before they
+are called, and nothing is looked up on the internet but the vectors themselves.
+"""
+
+import logging
+import os
+import re
 import threading
-from collections.abc import Sequence
-from functools import cache
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memory.budget import count_tokens, trim
+from memory.errors import InputError, ModelError
+from memory.search.columns import disagreement, sign_codes
+
 if TYPE_CHECKING:
     from wordllama.inference import WordLlamaInference
 
+PACKAGED = "wordllama"
 DIM = 256
+RELATED_WORDS = 8
+LEAST_COSINE = 0.45  # of words that count as related
+_MOST_SIGNS = 105  # in which two such words differ: 797 of 800 measured pairs did in no more
+# One request to a provider: the smallest limit among the known ones is 96 texts.
+REQUEST_TEXTS = 96
+REQUEST_BYTES = 400_000
+LONGEST = 8_000  # tokens of a text that are embedded, where the model's limit is not known
+TIMEOUT_S = 60.0
+# With 1, 2, 4, 8, 16 seconds between them, or what the server asks for; litellm's OpenAI client
+# adds two quick ones of its own to each.
+RETRIES = 5
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 60.0
+# Longer texts would ask for gigabytes, did each of their tokens bring its vector.
+_SHORT = 512
 
 _loading = threading.Lock()
+
+
+class Embedder(Protocol):
+    """Texts to vectors, under the name that a memory records beside them."""
+
+    @property
+    def name(self) -> str:
+        """The name that `load_embedder` knows it by."""
+
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """One unit row for each text, zeros for a text without meaning: (len(texts), width).
+
+        Raises ModelError when the embedder cannot be used or answers with something else.
+        """
+
+
+def load_embedder(name: str = PACKAGED) -> Embedder:
+    """An embedder by name. Nothing is imported or asked before its first call.
+
+    Args:
+        name: "wordllama", the packaged one; "sentence-transformers/MODEL", a model (or the path
+            of one) on this machine; else "provider/MODEL", any embedding model of litellm. Its
+            key is PROVIDER_API_KEY, its address PROVIDER_API_BASE, both in the environment.
+
+    Raises InputError for a name without a provider, or when sentence-transformers is missing.
+    """
+    if name == PACKAGED:
+        return Packaged()
+    provider, _, model = name.partition("/")
+    if not provider or not model:
+        raise InputError(
+            f"the embedder {name!r} names no provider; write {PACKAGED} for the packaged one,"
+            " sentence-transformers/MODEL, or PROVIDER/MODEL as in openai/text-embedding-3-small"
+        )
+    if provider != "sentence-transformers":
+        return Hosted(name)
+    if find_spec("sentence_transformers") is None:
+        raise InputError(f"{name} is not installed; run: uv sync --extra sentence-transformers")
+    return Local(name)
+
+
+# --- the packaged embedder --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """WordLlama, whose 256 numbers a token come with the install."""
+
+    name: str = PACKAGED
+
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See `embed`."""
+        return embed(texts)
 
 
 def embed(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -28,19 +111,62 @@ def embed(texts: Sequence[str]) -> NDArray[np.float32]:
     """
     with _loading:
         model = _model()
-    means = np.zeros((len(texts), DIM), np.float32)
+    sums = np.zeros((len(texts), DIM), np.float32)
     # One text at a time: a batch would be padded to its longest text, and a megabyte among
     # sixty short ones would ask for gigabytes.
     for row, text in enumerate(texts):
         clean = text.encode("utf-8", "replace").decode("utf-8")
         tokens = model.tokenizer.encode(clean, add_special_tokens=False).ids
-        if tokens:
+        if len(tokens) > _SHORT:
             kinds, counts = np.unique(np.asarray(tokens, np.int64), return_counts=True)
-            means[row] = counts.astype(np.float32) @ model.embedding[kinds]
-    lengths = np.linalg.norm(means, axis=1, keepdims=True)
+            sums[row] = counts.astype(np.float32) @ model.embedding[kinds]
+        elif tokens:
+            np.add.reduce(model.embedding.take(tokens, axis=0), axis=0, out=sums[row])
+    return _unit_rows(sums)
+
+
+def _unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     lengths[lengths == 0] = 1
-    means /= lengths
-    return means
+    rows /= lengths
+    return rows
+
+
+@lru_cache(maxsize=16_384)
+def related(word: str) -> tuple[str, ...]:
+    """At most RELATED_WORDS words of like meaning ("pets": "dog"), the nearest first.
+
+    They are words of the packaged embedder's vocabulary, by the cosine of mean-centred vectors.
+    """
+    names, vectors, codes, mean = _vocabulary()
+    centred = embed([word])[0] - mean
+    centred /= np.linalg.norm(centred) or 1
+    likely = np.flatnonzero(disagreement(codes, sign_codes(centred[None])[0]) <= _MOST_SIGNS)
+    cosines = vectors[likely] @ centred
+    nearest = np.argsort(-cosines)[: RELATED_WORDS + 1]
+    near = [names[likely[n]] for n in nearest if cosines[n] >= LEAST_COSINE]
+    return tuple(name for name in near if name != word)[:RELATED_WORDS]
+
+
+@cache
+def _vocabulary() -> tuple[
+    list[str], NDArray[np.float32], list[NDArray[np.uint64]], NDArray[np.float32]
+]:
+    """The embedder's tokens that are English words: centred unit vectors, their signs, the mean."""
+    with _loading:
+        model = _model()
+    tokens = {
+        token[1:]: number
+        for token, number in model.tokenizer.get_vocab().items()
+        if re.fullmatch("\u2581[a-z]{3,}", token)
+    }
+    vectors = model.embedding[[*tokens.values()]].astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    mean = vectors.mean(axis=0)
+    vectors -= mean
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    planes = [np.ascontiguousarray(plane) for plane in sign_codes(vectors).T]
+    return [*tokens], vectors, planes, mean
 
 
 @cache
@@ -52,3 +178,197 @@ def _model() -> "WordLlamaInference":
     model = wordllama.WordLlama.load(cache_dir=here, disable_download=True, dim=DIM)
     model.tokenizer.no_padding()
     return model
+
+
+# --- a model of sentence-transformers ---------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Local:
+    """A model of sentence-transformers that lies on this machine; nothing is downloaded."""
+
+    name: str
+
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See `Embedder`."""
+        with _loading:
+            model = _sentence_transformer(self.name)
+        clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+        return _checked(model.encode(clean, show_progress_bar=False), len(texts), self.name)
+
+
+@cache
+def _sentence_transformer(name: str) -> Any:
+    from sentence_transformers import SentenceTransformer
+
+    model = name.partition("/")[2]
+    try:
+        return SentenceTransformer(model, local_files_only=True)
+    except OSError as error:
+        raise ModelError(
+            f"{model} is not on this machine; give the path of its folder, or fetch it once with:"
+            f" hf download sentence-transformers/{model}"
+        ) from error
+
+
+# --- any embedding model of litellm -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Hosted:
+    """An embedding model that a provider, or a server of one's own, runs; asked in batches."""
+
+    name: str
+
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See `Embedder`. A text without any letter is a row of zeros, and not paid for."""
+        longest = int(_known(self.name).get("max_input_tokens") or LONGEST)
+        said = {n: _cut(text, longest) for n, text in enumerate(texts) if text.strip()}
+        if not said:
+            return np.zeros((len(texts), 0), np.float32)
+        found = [self._ask(request) for request in _requests([*said.values()])]
+        if len({part.shape[1] for part in found}) > 1:
+            raise ModelError(f"{self.name} answered with vectors of several widths")
+        rows = np.zeros((len(texts), found[0].shape[1]), np.float32)
+        rows[[*said]] = np.concatenate(found)
+        return rows
+
+    def price(self) -> float | None:
+        """US dollars a token, as far as litellm knows."""
+        price = _known(self.name).get("input_cost_per_token")
+        return None if price is None else float(price)
+
+    def _ask(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """One request, tried again on what passes: rate limits, timeouts, a server's failure."""
+        litellm, address = _litellm(), _address(self.name)
+        passing = (
+            litellm.RateLimitError,
+            litellm.Timeout,
+            litellm.APIConnectionError,
+            litellm.InternalServerError,
+            litellm.ServiceUnavailableError,
+            litellm.BadGatewayError,
+        )
+        for attempt in range(RETRIES + 1):
+            try:
+                answer = litellm.embedding(self.name, [*texts], timeout=TIMEOUT_S, **address)
+                break
+            except tuple(litellm.LITELLM_EXCEPTION_TYPES) as error:
+                if attempt == RETRIES or not isinstance(error, passing):
+                    raise ModelError(_explain(error, self.name)) from error
+                time.sleep(_wait(error, attempt))
+        return _checked(_vectors(answer, self.name), len(texts), self.name)
+
+
+@cache
+def _litellm() -> Any:
+    # No look-ups on the internet, no telemetry: as in memory.program, which may come later.
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("LITELLM_TELEMETRY", "False")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    import litellm
+
+    litellm.suppress_debug_info = True  # it prints advice to standard output
+    if not logging.getLogger("LiteLLM").level:  # and says of each call that it succeeded
+        logging.getLogger("LiteLLM").setLevel(logging.WARNING)
+    return litellm
+
+
+def _known(name: str) -> Mapping[str, Any]:
+    """What litellm's own list says of a model."""
+    costs = _litellm().model_cost
+    found: Mapping[str, Any] = costs.get(name) or costs.get(name.partition("/")[2]) or {}
+    return found
+
+
+def _address(name: str) -> dict[str, str]:
+    """Where to ask, if the environment says so. Raises ModelError when a key is missing."""
+    provider = name.partition("/")[0].upper()
+    if base := os.environ.get(f"{provider}_API_BASE"):
+        # A server of one's own seldom asks for a key, but the protocol wants one.
+        return {"api_base": base, "api_key": os.environ.get(f"{provider}_API_KEY") or "none"}
+    missing = _litellm().validate_environment(name)["missing_keys"]
+    if missing and all(key.endswith("_KEY") for key in missing):
+        raise ModelError(f"{name} needs a key: set {' or '.join(missing)}")
+    return {}
+
+
+def _cut(text: str, longest: int) -> str:
+    clean = text.encode("utf-8", "replace")
+    plain = clean.decode("utf-8")
+    fits = len(clean) <= longest or count_tokens(plain) <= longest
+    return plain if fits else trim(plain, longest)
+
+
+def _requests(texts: Sequence[str]) -> Iterator[list[str]]:
+    request: list[str] = []
+    size = 0
+    for text in texts:
+        if request and (len(request) == REQUEST_TEXTS or size + len(text) > REQUEST_BYTES):
+            yield request
+            request, size = [], 0
+        request.append(text)
+        size += len(text.encode())
+    yield request
+
+
+def _vectors(answer: Any, name: str) -> list[Any]:
+    """The vectors of an answer, in the order of the texts."""
+    try:
+        given = sorted(answer.data, key=lambda item: item["index"])
+        return [item["embedding"] for item in given]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ModelError(f"{name} answered with something else than vectors") from error
+
+
+def _checked(vectors: Any, count: int, name: str) -> NDArray[np.float32]:
+    """Vectors from outside as unit rows. Raises ModelError when they are none."""
+    try:
+        rows = np.array(vectors, np.float32)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{name} answered with something else than vectors") from error
+    if len(rows) != count:
+        raise ModelError(f"{name} answered {count} texts with {len(rows)} vectors")
+    if rows.ndim != 2 or not rows.shape[1]:
+        raise ModelError(f"{name} answered with something else than vectors")
+    if not np.isfinite(rows).all():
+        raise ModelError(f"{name} answered with a vector that holds no finite numbers")
+    return _unit_rows(rows)
+
+
+def _wait(error: Any, attempt: int) -> float:
+    """Seconds before the next attempt: what the server asks for, else longer each time."""
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    asked = str(headers.get("retry-after", ""))
+    seconds = float(asked) if asked.isdigit() else FIRST_WAIT_S * 2**attempt
+    return min(seconds, LONGEST_WAIT_S)
+
+
+def _explain(error: Any, name: str) -> str:
+    """What went wrong and what to do, in one line without keys."""
+    litellm, provider = _litellm(), name.partition("/")[0]
+    key, base = f"{provider.upper()}_API_KEY", f"{provider.upper()}_API_BASE"
+    said = _one_line(str(error))
+    place = f" at {os.environ[base]}" if os.environ.get(base) else ""
+    if "LLM Provider NOT provided" in said:
+        return f"no provider is called {provider!r}; write for example openai/MODEL"
+    match error:
+        case litellm.AuthenticationError() | litellm.PermissionDeniedError():
+            return f"{name}{place} refused the key: check {key}"
+        case litellm.RateLimitError():
+            return f"{name}{place} still limits the rate after retries; wait, or check the quota"
+        case litellm.Timeout() | litellm.APIConnectionError():
+            return f"cannot reach {name}{place}: is it running, is {base} right? ({said})"
+        case litellm.NotFoundError():
+            return f"{name} does not exist{place}; check the name ({said})"
+    return f"{name}{place} gave no vectors ({said})"
+
+
+def _one_line(message: str) -> str:
+    """The first line of a provider's message, without what may be a key."""
+    told = re.search(r"'message': (['\"])(.*?)\1", message)
+    line = ((told[2] if told else message).strip().splitlines() or ["no reason given"])[0][:200]
+    for name, value in os.environ.items():
+        if name.endswith(("_KEY", "_TOKEN")) and len(value) > 5:
+            line = line.replace(value, "***")
+    return re.sub(r"\b(sk|key|gsk|hf|xai)[-_][\w*.-]{6,}", "***", line)

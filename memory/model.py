@@ -1,6 +1,7 @@
 """The values that pass between the floors: plain, immutable, without behaviour."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Kind = Literal["message", "document", "tool"]
@@ -77,7 +78,11 @@ class Pending:
 
 @dataclass(frozen=True)
 class Hit:
-    """One turn found by a search; scores of one search can be compared with each other only."""
+    """One turn found by a search; scores of one search can be compared with each other only.
+
+    `shares` says how much each feature of the ranking gave; they sum to the score.
+    """
 
     turn_id: int
     score: float
+    shares: Mapping[str, float] = field(default_factory=dict, compare=False)

@@ -4,30 +4,53 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from memory import Memory, open_store
-from tests.worker import MODEL, PROGRAM, ROUNDS
+from memory.embed import DIM, PACKAGED, Hosted, embed
+from memory.search.columns import ROW
+from memory.store import lookup
+from memory.store.sqlite import SqliteStore
+from tests import full_text
+from tests.worker import BLOCK, MODEL, PROGRAM, ROUNDS
 
-LIVES = 40
+LIVES = 12
 CROWD = 8
+HOSTED = "nobody/packaged"
+EMBEDDERS = pytest.mark.parametrize("embedder", [PACKAGED, HOSTED], ids=["packaged", "hosted"])
 
 
-def acknowledged(what: str, path: Path, number: int) -> list[int]:
+@pytest.fixture(autouse=True)
+def _as_in_the_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookup, "BLOCK", BLOCK)
+    monkeypatch.setattr(Hosted, "__call__", lambda _, texts: embed(texts))
+
+
+def acknowledged(what: str, path: Path, number: int, embedder: str) -> list[int]:
     """The ids that the processes were given, in the order of their acknowledgement."""
-    command = [sys.executable, "-m", "tests.worker", what, str(path), str(number)]
+    command = [sys.executable, "-m", "tests.worker", what, str(path), str(number), embedder]
     out = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert out.returncode == 0, out.stderr
     return [int(n) for n in out.stdout.split()]
 
 
 def assert_sound(path: Path) -> list[int]:
-    """The file is whole and its indexes agree with its tables; returns the ids of all turns."""
+    """The file is whole and all that search keeps agrees with it; returns the ids of all turns."""
     with open_store(path) as store:
+        assert isinstance(store, SqliteStore)
+        store.search("embeds what waits")
         assert store._select("PRAGMA integrity_check") == [("ok",)]
-        with store._transaction() as conn:
-            for table in ("turns_fts", "facts_fts"):
-                conn.execute(f"INSERT INTO {table} ({table}, rank) VALUES ('integrity-check', 1)")
+        full_text.assert_sound(store)
         turns = [turn.id for turn in store.turns()]
-        assert store._select("SELECT count(*) FROM turn_vectors") == [(len(turns),)]
+        blocks = store._select("SELECT columns FROM blocks ORDER BY first_turn")
+        pieces = store._select("SELECT vectors FROM pieces ORDER BY first_turn")
+        recent = store._select("SELECT columns, vector FROM recent ORDER BY turn_id")
+        rows = np.frombuffer(b"".join(row[0] for row in [*blocks, *recent]), ROW)
+        assert rows["id"].tolist() == turns
+        assert len(recent) < BLOCK <= len(turns)
+        assert sum(len(row[-1]) for row in [*pieces, *recent]) == DIM * len(turns)
+        assert len(store.search("Who says 0?", len(turns))) == len(turns)
         journal = "SELECT count(*) FROM facts_log JOIN changes ON changes.id = change_id"
         assert store._select(journal) == store._select("SELECT count(*) FROM facts")
         return turns
@@ -37,6 +60,7 @@ def assert_each_turn_has_one_fact(path: Path) -> None:
     with Memory(path, model=MODEL, program=PROGRAM) as memory:
         memory.digest()
     with open_store(path) as store:
+        assert isinstance(store, SqliteStore)
         assert store.pending() == []
         others = store._select(
             "SELECT turns.id, count(facts.id) FROM turns LEFT JOIN facts ON turn_id = turns.id"
@@ -45,17 +69,19 @@ def assert_each_turn_has_one_fact(path: Path) -> None:
         assert others == []
 
 
-def test_processes_killed_at_work_lose_nothing(path: Path) -> None:
+@EMBEDDERS
+def test_processes_killed_at_work_lose_nothing(path: Path, embedder: str) -> None:
     """kill -9 in the middle of adding and digesting; a fresh process goes on with what is left."""
     open_store(path).close()
-    ids = acknowledged("lives", path, LIVES)
+    ids = acknowledged("lives", path, LIVES, embedder)
     assert len(ids) > LIVES
     assert set(ids) <= set(assert_sound(path))
     assert_each_turn_has_one_fact(path)
 
 
-def test_a_crowd_in_one_namespace_loses_and_doubles_nothing(path: Path) -> None:
-    ids = acknowledged("crowd", path, CROWD)
+@EMBEDDERS
+def test_a_crowd_in_one_namespace_loses_and_doubles_nothing(path: Path, embedder: str) -> None:
+    ids = acknowledged("crowd", path, CROWD, embedder)
     assert len(ids) == len(set(ids)) == CROWD * ROUNDS * 2
     assert sorted(ids) == assert_sound(path)
     assert_each_turn_has_one_fact(path)

@@ -1,8 +1,9 @@
-"""Texts to unit vectors: always finite, offline, and close where the meaning is close."""
+"""Texts to unit vectors and columns: finite, offline, close where the meaning is close."""
 
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory.embed import DIM, embed
+from memory.model import Turn
+from memory.search.columns import Tail, describe
+from memory.search.question import TELLS_TIME
 
 STRANGE = st.text(st.characters(exclude_categories=[]), max_size=200)
 
@@ -39,6 +43,41 @@ def test_a_row_does_not_depend_on_the_texts_beside_it() -> None:
     alone = embed(["Anna has a cat."])[0]
     beside = embed(["word " * 1000, "", "Anna has a cat."])[2]
     assert np.array_equal(alone, beside)
+
+
+def test_long_texts_are_summed_up_otherwise_with_the_same_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts = ["Anna has a cat, a cat, a cat.", "word " * 300, "!"]
+    at_once = embed(texts)
+    monkeypatch.setattr("memory.embed._SHORT", 0)
+    assert np.allclose(embed(texts), at_once, atol=1e-6)
+
+
+WORDS = st.sampled_from(
+    ["yesterday", "2023", "March", "march", "may", "Monday?", "\u0663\u0663", "ok"]
+)
+SAYING = st.builds(
+    Turn,
+    speaker=st.sampled_from(["Anna", "Ben"]),
+    text=STRANGE | st.lists(WORDS, max_size=150).map(" ".join),
+    session=st.sampled_from(["a", "b", "c"]),
+    said_at=st.sampled_from(["", "2023-05", "2023-05-08T13:56"]),
+)
+
+
+@given(st.lists(SAYING, min_size=1, max_size=8))
+@settings(deadline=None)
+def test_turns_are_described_at_once_as_one_by_one(said: list[Turn]) -> None:
+    turns = [replace(turn, id=n) for n, turn in enumerate(said, 1)]
+    vectors, speakers = embed([turn.text for turn in turns]), {"Anna": 1, "Ben": 2}
+    rows, eight_bit = describe(turns, vectors, {}, speakers)
+    tails: dict[str, Tail] = {}
+    for n, turn in enumerate(turns):
+        row, vector = describe([turn], vectors[n : n + 1], tails, speakers)
+        assert row[0] == rows[n]
+        assert np.array_equal(vector[0], eight_bit[n])
+        assert bool(rows[n]["tells_time"]) == (TELLS_TIME.search(turn.text) is not None)
 
 
 def test_close_meanings_are_closer() -> None:

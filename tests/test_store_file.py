@@ -8,7 +8,8 @@ import pytest
 from memory import InputError, StoreError, Turn, open_store
 from memory.store import migrations
 from memory.store.sqlite import SqliteStore
-from tests.conftest import CAT, MOVED, SAID
+from tests.conftest import CAT, INSERT, MOVED, SAID
+from tests.full_text import assert_sound
 
 
 def test_a_file_that_is_not_sqlite_is_refused_and_unharmed(path: Path) -> None:
@@ -46,6 +47,29 @@ def test_a_damaged_file_is_a_store_error(store: SqliteStore, path: Path) -> None
     path.write_bytes(content)
     with pytest.raises(StoreError, match="restore it from a backup"):
         open_store(path).search("Oslo", 3)
+
+
+def test_a_memory_of_the_first_schema_is_searched_like_a_new_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "_FILES", migrations._FILES[:1])
+        patch.setattr(migrations, "VERSION", 1)
+        old = migrations.connect(path, read_only=False)
+        for turn in SAID:
+            values = (turn.kind, turn.session, turn.speaker, turn.text, turn.said_at, turn.source)
+            old.execute(f"INSERT INTO turns VALUES (NULL{', ?' * 6})", values)
+        old.execute("INSERT INTO changes (at, cause, statement) VALUES ('', 'test', '')")
+        old.execute(INSERT + "('Ben', 'nick', 'Zorblax', NULL, 4)")
+        old.close()
+    with open_store(path) as store:
+        assert isinstance(store, SqliteStore)
+        store.add([Turn("Anna", "Oslo is far away.", "session_2", "2023-06-12")])
+        hits = store.search("Which city in May did Anna move to? Oslo?", 50)
+        assert len(hits) == 6
+        assert hits[0].turn_id == 1
+        assert store.search("Zorblax", 1)[0].turn_id == 4
+        assert_sound(store)
 
 
 def test_a_full_disk_is_a_store_error_and_loses_nothing(store: SqliteStore) -> None:

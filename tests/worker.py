@@ -1,10 +1,11 @@
 """Processes that add turns and digest them, many at once or killed one after another.
 
-    python -m tests.worker lives PATH NUMBER     each killed (-9) after a moment at work
-    python -m tests.worker crowd PATH NUMBER     all at once, each to its end
+    python -m tests.worker lives PATH NUMBER EMBEDDER    each killed (-9) after a moment at work
+    python -m tests.worker crowd PATH NUMBER EMBEDDER    all at once, each to its end
 
 Their program stores one fact a turn and asks no model, so that what is tried is the store. Each id
-is printed once `add` has returned it: the store can be held to that.
+is printed once `add` has returned it: the store can be held to that. A hosted embedder is one that
+fails every other time here, and else makes the packaged one's vectors.
 """
 
 import os
@@ -13,14 +14,20 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
-from memory import Memory, Turn
-from memory.embed import embed
+import numpy as np
+import sqlite_utils  # noqa: F401 - imported once for all, before the processes part
+
+from memory import Memory, ModelError, Turn
+from memory.embed import Hosted, embed
+from memory.store import lookup
 
 ROUNDS = 12
+BLOCK = 8  # so small that processes are killed, and meet, while they make blocks
 MODEL: Any = SimpleNamespace(
     name="none", window=3, window_tokens=1000, dates=True, budget=1000, active=nullcontext
 )
@@ -36,21 +43,28 @@ def store_one_fact_a_turn(turns: str, catalog: str, write: Any) -> SimpleNamespa
 PROGRAM: Any = SimpleNamespace(store=store_one_fact_a_turn)
 
 
-def work(path: str, name: str, rounds: int) -> None:
+def embed_sometimes(_: Hosted, texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    if random.random() < 0.5:
+        raise ModelError("the server is down")
+    return embed(texts)
+
+
+def work(path: str, embedder: str, name: str, rounds: int) -> None:
     """Add two turns and digest what waits, `rounds` times."""
-    with Memory(path, model=MODEL, program=PROGRAM) as memory:
+    random.seed(name)
+    with Memory(path, model=MODEL, program=PROGRAM, embedder=embedder) as memory:
         for n in range(rounds):
             ids = memory.add([Turn(name, f"{name} says {n}.{m}", session=name) for m in (1, 2)])
             os.write(1, (" ".join(map(str, ids)) + "\n").encode())  # one write: whole or not at all
             memory.digest()
 
 
-def start(path: str, name: str, rounds: int) -> int:
+def start(path: str, embedder: str, name: str, rounds: int) -> int:
     """Fork a worker (forked, so that DSPy is imported once for all); returns its process id."""
     child = os.fork()
     if child == 0:
         try:
-            work(path, name, rounds)
+            work(path, embedder, name, rounds)
         except BaseException as error:  # noqa: BLE001 - the parent must hear of it
             print(repr(error), file=sys.stderr, flush=True)
             os._exit(1)
@@ -58,19 +72,19 @@ def start(path: str, name: str, rounds: int) -> int:
     return child
 
 
-def lives(path: str, number: int) -> None:
+def lives(path: str, number: int, embedder: str) -> None:
     """Kill one worker after another in the middle of its work."""
     chance = random.Random(1)
     for life in range(number):
-        child = start(path, f"life {life}", 10_000)
-        time.sleep(chance.uniform(0.2, 0.6))
+        child = start(path, embedder, f"life {life}", 10_000)
+        time.sleep(chance.uniform(0.05, 0.3))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
 
 
-def crowd(path: str, number: int) -> None:
+def crowd(path: str, number: int, embedder: str) -> None:
     """Let all work at once; fails when one of them fails."""
-    children = [start(path, f"process {n}", ROUNDS) for n in range(number)]
+    children = [start(path, embedder, f"process {n}", ROUNDS) for n in range(number)]
     failed = [child for child in children if os.waitpid(child, 0)[1] != 0]
     sys.exit(len(failed))
 
@@ -78,4 +92,6 @@ def crowd(path: str, number: int) -> None:
 if __name__ == "__main__":
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # its threads do not survive a fork
     embed(["loaded once for all"])
-    {"lives": lives, "crowd": crowd}[sys.argv[1]](sys.argv[2], int(sys.argv[3]))
+    lookup.BLOCK = BLOCK
+    Hosted.__call__ = embed_sometimes  # type: ignore[method-assign]
+    {"lives": lives, "crowd": crowd}[sys.argv[1]](sys.argv[2], int(sys.argv[3]), sys.argv[4])

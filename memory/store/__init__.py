@@ -1,6 +1,6 @@
 """The store: one object that holds one namespace, and the way to open it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -17,7 +17,14 @@ class Store(Protocol):
     def add(self, turns: Sequence[Turn]) -> list[int]:
         """Store turns in one transaction and return their ids; durable on return.
 
-        Raises InputError (and stores none) for a turn with empty text.
+        An embedder on this machine makes their vectors first. One that is asked over the network
+        is asked when the turns are durable, for these and all others that wait. When it cannot be
+        used they go on waiting, a warning is logged ("memory.store.sqlite", once until it works
+        again), and the next add or search tries once more.
+
+        Raises InputError for a turn with empty text, or when the memory has other vectors than
+        those of the embedder asked for by now; ModelError when an embedder on this machine cannot
+        be used. Nothing is stored then.
         """
 
     def turn(self, turn_id: int) -> Turn:
@@ -27,7 +34,34 @@ class Store(Protocol):
         """The turns with ids from first to last (inclusive; None: to the end), in order."""
 
     def search(self, text: str, k: int = 10) -> list[Hit]:
-        """The best k turns by the hybrid ranking, best first. No language model is asked."""
+        """The best k turns by the hybrid ranking, best first. No language model is asked.
+
+        First the turns that wait for their vectors are embedded. Those that cannot be (a store
+        opened read-only never writes) are ranked by all but their meaning.
+
+        Raises ModelError when the memory's embedder is not the packaged one and cannot be used.
+        """
+
+    @property
+    def embedder(self) -> str:
+        """The name of the embedder that makes this memory's vectors (memory.embed)."""
+
+    def to_embed(self, embedder: str) -> tuple[int, int]:
+        """How many turns `reembed` would have to embed, and the bytes of their text in UTF-8."""
+
+    def reembed(
+        self, embedder: str, batch: int = 96, progress: Callable[[int], None] | None = None
+    ) -> None:
+        """Make the vectors of all turns anew by another embedder, then change to it at once.
+
+        Every `batch` turns their new vectors are on disk and `progress` is told how many there
+        are; searches go on with the old ones until all are there. Whatever interrupts this, a
+        later call goes on where it stopped. Turns that wait for their vectors and those that are
+        added meanwhile are included, and open stores notice the change.
+
+        Raises InputError when there are no turns or the name is none, ModelError when the
+        embedder cannot be used, StoreError when another process was faster.
+        """
 
     def read(self, sql: str) -> Rows:
         """Run one SELECT that a model may write. Raises SqlError: refused, wrong or too slow."""
@@ -81,15 +115,19 @@ class Store(Protocol):
     def __exit__(self, *exc: object) -> None: ...
 
 
-def open_store(address: str | Path, read_only: bool = False) -> Store:
+def open_store(address: str | Path, read_only: bool = False, embedder: str | None = None) -> Store:
     """Open (or create) the namespace at a path or `sqlite:///path`.
 
+    `embedder` is a name that memory.embed knows; None stands for the one that made the vectors
+    which are there, and for the packaged one in a new memory. It is loaded when it is needed.
+
     Raises StoreError when the file is not ours, of a newer version, or cannot be used, and
-    InputError for an address of another kind.
+    InputError for an address of another kind, a name that is no embedder's, or an embedder other
+    than the one recorded (`Store.reembed` changes it).
     """
     from memory.store.sqlite import SqliteStore
 
     text = str(address)
     if "://" in text and not text.startswith("sqlite:///"):
         raise InputError(f"cannot open {text.split('://')[0]}://...; give a path or sqlite:///path")
-    return SqliteStore(Path(text.removeprefix("sqlite:///")), read_only=read_only)
+    return SqliteStore(Path(text.removeprefix("sqlite:///")), read_only, embedder)

@@ -1,38 +1,35 @@
 """A namespace in one SQLite file."""
 
-import json
+import logging
 import os
 import socket
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from memory import embed, search, sql
+from memory import search, sql
 from memory.budget import first_lines
-from memory.errors import InputError, SqlError, StoreError
+from memory.embed import PACKAGED, Embedder, Hosted, load_embedder
+from memory.errors import InputError, Stop, StoreError
 from memory.model import Change, Hit, Pending, Rows, Turn
-from memory.store import walls
+from memory.store import journal, lookup, vectors, walls
 from memory.store.intake import acceptable
 from memory.store.migrations import connect, storage_errors
 
 MAX_ROWS = 200
-MAX_FACTS_CHANGED = 1000
 READ_SECONDS = 2.0
+EMBEDDER_REST_S = 60.0
 WRITE_SECONDS = 5.0
-_FULL_TEXT_HITS = 2000
-_TURN = "id, kind, session, speaker, text, said_at, source"
-_CHANGE = (
-    "id, at, cause, statement, undone_at, first_turn, last_turn,"
-    " (SELECT count(DISTINCT fact_id) FROM facts_log WHERE change_id = changes.id)"
-)
-_FACT = "(id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at)"
+
+_log = logging.getLogger(__name__)
 
 
 class SqliteStore:
@@ -42,14 +39,28 @@ class SqliteStore:
     of `walls`). Raises StoreError for whatever the file system or SQLite cannot do.
     """
 
-    def __init__(self, path: Path, read_only: bool = False) -> None:
+    def __init__(self, path: Path, read_only: bool = False, embedder: str | None = None) -> None:
         self.path = path
+        self._read_only = read_only
+        self._retry_at = 0.0  # when `add` asks an embedder that failed again (monotonic seconds)
+        self._wanted = embedder
+        self._embedder: Embedder | None = load_embedder(embedder) if embedder else None
         self._me = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
         self._claimed: set[tuple[int, int] | None] = set()
         self._index = search.Index()
+        self._indexed: vectors.Recorded | None = None  # whose vectors the index holds
         self._reader: sqlite3.Connection | None = None
         with storage_errors(path):
             self._conn = connect(path, read_only)
+            try:
+                if read_only:
+                    vectors.refuse_older(self._conn, path)
+                else:
+                    vectors.describe_older(self._conn, self._transaction)
+                vectors.refuse_other_name(vectors.recorded(self._conn), embedder, path)
+            except BaseException:
+                self._conn.close()
+                raise
 
     def close(self) -> None:
         """Release the file. Closing twice is allowed."""
@@ -68,19 +79,40 @@ class SqliteStore:
     def add(self, turns: Sequence[Turn]) -> list[int]:
         """Store turns in one transaction and return their ids; on disk on return."""
         clean = [acceptable(turn, number) for number, turn in enumerate(turns, 1)]
-        vectors = embed.embed([turn.text for turn in clean])
         ids: list[int] = []
-        with self._transaction() as conn:
-            for turn, vector in zip(clean, vectors, strict=True):
-                cursor = conn.execute(
-                    "INSERT INTO turns (kind, session, speaker, text, said_at, source)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    (turn.kind, turn.session, turn.speaker, turn.text, turn.said_at, turn.source),
-                )
-                assert cursor.lastrowid is not None
-                ids.append(cursor.lastrowid)
-                conn.execute("INSERT INTO turn_vectors VALUES (?, ?)", (ids[-1], vector.tobytes()))
+        while clean and not ids:
+            made = self._recorded()
+            waits = isinstance(self._load(made), Hosted)
+            rows = None if waits else self._embed([turn.text for turn in clean], made)
+            with self._transaction() as conn:
+                if vectors.recorded(conn) == made:  # else others were faster: once more
+                    ids = self._put(conn, clean, rows, made)
+        if time.monotonic() >= self._retry_at:  # a chat does not wait for each retry in an outage
+            self._embed_waiting()
         return ids
+
+    def _put(
+        self,
+        conn: sqlite3.Connection,
+        clean: Sequence[Turn],
+        rows: NDArray[np.float32] | None,
+        made: vectors.Recorded | None,
+    ) -> list[int]:
+        if made is None:
+            vectors.record(conn, self.embedder, 0 if rows is None else rows.shape[1])
+        (last,) = conn.execute(
+            "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'turns'"
+        ).fetchone()
+        numbered = [replace(turn, id=n) for n, turn in enumerate(clean, last + 1)]
+        conn.executemany(
+            "INSERT INTO turns (id, kind, session, speaker, text, said_at, source)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [(t.id, t.kind, t.session, t.speaker, t.text, t.said_at, t.source) for t in numbered],
+        )
+        lookup.put_words(conn, numbered)
+        if rows is not None:
+            lookup.put_columns(conn, numbered, rows)
+        return [turn.id for turn in numbered]
 
     def turn(self, turn_id: int) -> Turn:
         """The turn with this id. Raises InputError when there is none."""
@@ -91,43 +123,87 @@ class SqliteStore:
 
     def turns(self, first: int = 1, last: int | None = None) -> list[Turn]:
         """The turns with ids from first to last (inclusive; None: to the end), in order."""
-        end = 2**62 if last is None else last
-        where = f"SELECT {_TURN} FROM turns WHERE id BETWEEN ? AND ? ORDER BY id"
-        return [_turn(row) for row in self._select(where, (first, end))]
+        with storage_errors(self.path):
+            return lookup.turns(self._conn, first, 2**62 if last is None else last)
 
     # ---------------------------------------------------------------- search
 
     def search(self, text: str, k: int = 10) -> list[Hit]:
         """The best k turns by the hybrid ranking, best first."""
-        self._extend_index()
-        query = self._index.query(text)
-        [vector] = embed.embed([query.plain])
-        word_scores = [self._full_text(word) for word in query.words]
-        return self._index.rank(query, vector, word_scores, k)
+        self._embed_waiting()
+        with self._transaction("DEFERRED") as conn:  # all that is read is of one moment
+            if (made := vectors.recorded(conn)) is None:
+                return []
+            if made != self._indexed:
+                self._index, self._indexed = search.Index(), made
+            lookup.extend(conn, self._index)
+            if lookup.extend_waiting(conn, self._index, made.width or 1):
+                self._indexed = None
+            query = self._index.query(text)
+            [vector] = self._embed([query.plain], made)
+            if not made.width:  # no turn has a vector
+                vector = np.zeros(1, np.float32)
+            return self._index.rank(query, vector, lookup.held(conn, query), k)
 
-    def _extend_index(self) -> None:
-        """Bring the turns that were added since the last search into the index."""
-        added = self._select(
-            f"SELECT {_TURN}, vector FROM turns JOIN turn_vectors ON turn_id = id"
-            " WHERE id > ? ORDER BY id",
-            (self._index.last_id,),
-        )
-        if added:
-            vectors = np.frombuffer(b"".join(row[7] for row in added), dtype=np.float32)
-            self._index.extend([_turn(row) for row in added], vectors.reshape(len(added), -1))
+    # ---------------------------------------------------------------- vectors
 
-    def _full_text(self, word: str) -> dict[int, float]:
-        """BM25 of the turns that hold a word, or that a fact with this word points at."""
-        match = '"' + word.replace('"', '""') + '"'
-        scores: dict[int, float] = {}
-        for query in (
-            "SELECT turn_id, -rank FROM facts_fts JOIN facts ON id = facts_fts.rowid"
-            " WHERE facts_fts MATCH ? ORDER BY rank LIMIT ?",
-            "SELECT rowid, -rank FROM turns_fts WHERE turns_fts MATCH ? ORDER BY rank LIMIT ?",
-        ):
-            for turn_id, score in self._select(query, (match, _FULL_TEXT_HITS)):
-                scores[turn_id] = max(score, scores.get(turn_id, 0.0))
-        return scores
+    @property
+    def embedder(self) -> str:
+        """The name of the embedder that makes this memory's vectors."""
+        made = self._recorded()
+        return made.name if made else self._wanted or PACKAGED
+
+    def to_embed(self, embedder: str) -> tuple[int, int]:
+        """How many turns `reembed` would embed, and the bytes of their text."""
+        with storage_errors(self.path):
+            return vectors.to_embed(self._conn, embedder)
+
+    def reembed(
+        self, embedder: str, batch: int = 96, progress: Callable[[int], None] | None = None
+    ) -> None:
+        """Make the vectors of all turns anew by another embedder."""
+        loaded, tell = load_embedder(embedder), progress or (lambda turns: None)
+        with storage_errors(self.path):
+            vectors.reembed(self._conn, self._transaction, loaded, batch, tell)
+        self._wanted = None
+
+    def _recorded(self) -> vectors.Recorded | None:
+        with storage_errors(self.path):
+            return vectors.recorded(self._conn)
+
+    def _embed_waiting(self) -> None:
+        """Embed the turns that wait for it; what prevents it is logged, once until it works again.
+
+        Nothing is raised: the turns are stored, whatever happens to their vectors.
+        """
+        if self._read_only:
+            return
+        try:
+            with storage_errors(self.path):
+                vectors.embed_waiting(self._conn, self._transaction, self._embed)
+            self._retry_at = 0.0
+        except Stop as error:
+            if not self._retry_at:
+                last = lookup.last_with_columns(self._conn)
+                [(count,)] = self._select("SELECT count(*) FROM turns WHERE id > ?", (last,))
+                _log.warning("%s: %d turns wait for their vectors: %s", self.path, count, error)
+            self._retry_at = time.monotonic() + EMBEDDER_REST_S
+
+    def _load(self, made: vectors.Recorded | None) -> Embedder:
+        """The recorded embedder, the one asked for when there is none yet."""
+        vectors.refuse_other_name(made, self._wanted, self.path)
+        name = made.name if made else self._wanted or PACKAGED
+        if self._embedder is None or self._embedder.name != name:
+            self._embedder = load_embedder(name)
+        return self._embedder
+
+    def _embed(self, texts: Sequence[str], made: vectors.Recorded | None) -> NDArray[np.float32]:
+        rows = self._load(made)(texts)
+        if made and not rows.shape[1]:  # nothing but blanks
+            return np.zeros((len(texts), made.width), np.float32)
+        if made:
+            vectors.refuse_other_width(made, rows.shape[1], self.path)
+        return rows
 
     # ---------------------------------------------------------------- what a model may do
 
@@ -146,73 +222,25 @@ class SqliteStore:
         statements = sql.write_statements(sql_text)
         with self._transaction() as conn:
             self._refuse_lost_claim(conn, window)
-            change = self._begin_change(conn, cause, ";\n".join(statements), window)
+            change = journal.begin(conn, cause, ";\n".join(statements), window)
             for statement in statements:
                 walls.change_facts(conn, statement, WRITE_SECONDS)
-            _check_change(conn, change, window)
+            journal.check(conn, change, window)
             if window:
                 conn.execute("DELETE FROM pending WHERE first_turn = ? AND last_turn = ?", window)
-            stored = self._change(change)
+            stored = journal.change(conn, change)
         self._claimed.discard(window)
         return stored
 
     def undo(self, change_id: int) -> Change:
         """Take a change back; the change that did so is returned and can be undone itself."""
         with self._transaction() as conn:
-            target = self._change(change_id)
-            if target.undone_at:
-                raise InputError(f"change {change_id} was undone at {target.undone_at}")
-            log = conn.execute(
-                "SELECT fact_id, before, after FROM facts_log WHERE change_id = ? ORDER BY id DESC",
-                (change_id,),
-            ).fetchall()
-            change = self._begin_change(conn, f"undo {change_id}", "", undoes=change_id)
-            for fact_id, before, after in log:
-                _refuse_if_changed_since(conn, change_id, fact_id, after)
-                if after is not None:
-                    conn.execute("DELETE FROM facts WHERE id = ?", (fact_id,))
-                if before is not None:
-                    conn.execute(
-                        f"INSERT INTO facts {_FACT} VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                        json.loads(before),
-                    )
-            conn.execute("UPDATE changes SET undone_at = ? WHERE id = ?", (_now(), change_id))
-            # Undoing an undo puts the first change back in force.
-            conn.execute(
-                "UPDATE changes SET undone_at = NULL"
-                " WHERE id = (SELECT undoes FROM changes WHERE id = ?)",
-                (change_id,),
-            )
-            return self._change(change)
+            return journal.change(conn, journal.undo(conn, change_id))
 
     def changes(self) -> list[Change]:
         """The journal, oldest first."""
-        return [
-            _to_change(row) for row in self._select(f"SELECT {_CHANGE} FROM changes ORDER BY id")
-        ]
-
-    def _change(self, change_id: int) -> Change:
-        rows = self._select(f"SELECT {_CHANGE} FROM changes WHERE id = ?", (change_id,))
-        if not rows:
-            raise InputError(f"there is no change {change_id} in {self.path.name}")
-        return _to_change(rows[0])
-
-    @staticmethod
-    def _begin_change(
-        conn: sqlite3.Connection,
-        cause: str,
-        statement: str,
-        window: tuple[int, int] | None = None,
-        undoes: int | None = None,
-    ) -> int:
-        first, last = window or (None, None)
-        cursor = conn.execute(
-            "INSERT INTO changes (at, cause, statement, undoes, first_turn, last_turn)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (_now(), cause, statement, undoes, first, last),
-        )
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
+        with storage_errors(self.path):
+            return journal.changes(self._conn)
 
     # ---------------------------------------------------------------- windows
 
@@ -312,10 +340,10 @@ class SqliteStore:
             return self._conn.execute(statement, values).fetchall()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
         """A write transaction: all of it or nothing, whatever is raised inside."""
         with storage_errors(self.path):
-            self._conn.execute("BEGIN IMMEDIATE")
+            self._conn.execute(f"BEGIN {kind}")
             try:
                 yield self._conn
                 self._conn.execute("COMMIT")
@@ -323,56 +351,6 @@ class SqliteStore:
                 if self._conn.in_transaction:
                     self._conn.execute("ROLLBACK")
                 raise
-
-
-def _check_change(conn: sqlite3.Connection, change: int, window: tuple[int, int] | None) -> None:
-    """A change is not huge, and its new facts lie in the window shown."""
-    (facts,) = conn.execute(
-        "SELECT count(DISTINCT fact_id) FROM facts_log WHERE change_id = ?", (change,)
-    ).fetchone()
-    if facts > MAX_FACTS_CHANGED:
-        raise SqlError(f"this would change {facts} facts; narrow it with WHERE")
-    named = conn.execute(
-        "SELECT DISTINCT json_extract(after, '$[6]') FROM facts_log WHERE change_id = ?"
-        " AND after IS NOT NULL"
-        " AND json_extract(after, '$[6]') IS NOT json_extract(before, '$[6]')",
-        (change,),
-    ).fetchall()
-    for (turn_id,) in named:
-        if window and not window[0] <= turn_id <= window[1]:
-            raise SqlError(
-                f"turn_id {turn_id} is not one of the turns shown; use the number in brackets,"
-                f" {window[0]} to {window[1]}"
-            )
-
-
-def _refuse_if_changed_since(
-    conn: sqlite3.Connection, change_id: int, fact_id: int, after: str | None
-) -> None:
-    row = conn.execute(
-        "SELECT json_array(id, subject, attribute, value, happened_on, ended_on, turn_id,"
-        " recorded_at) FROM facts WHERE id = ?",
-        (fact_id,),
-    ).fetchone()
-    if (row[0] if row else None) != after:
-        later = conn.execute(
-            "SELECT change_id FROM facts_log WHERE fact_id = ? ORDER BY id DESC", (fact_id,)
-        ).fetchone()
-        raise InputError(
-            f"change {change_id} cannot be undone: change {later[0]} rests on its fact {fact_id};"
-            f" undo {later[0]} first"
-        )
-
-
-def _turn(row: tuple[Any, ...]) -> Turn:
-    turn_id, kind, session, speaker, text, said_at, source = row[:7]
-    return Turn(speaker, text, session, said_at, source, kind, turn_id)
-
-
-def _to_change(row: tuple[Any, ...]) -> Change:
-    number, at, cause, statement, undone_at, first, last, facts = row
-    window = None if first is None else (first, last)
-    return Change(number, at, cause, statement, facts, undone_at, window)
 
 
 def _lives(claimant: str) -> bool:
@@ -387,7 +365,3 @@ def _lives(claimant: str) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

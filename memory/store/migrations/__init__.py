@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from memory.errors import StoreError
+from memory.search.words import words
 
 APPLICATION_ID = 0x53514D4D  # "SQMM"
 _FILES = sorted(Path(__file__).parent.glob("[0-9]*.sql"))
@@ -41,6 +42,8 @@ def connect(path: Path, read_only: bool) -> sqlite3.Connection:
         isolation_level=None,
     )
     conn.execute("PRAGMA foreign_keys = ON")
+    # The triggers on facts keep the index of their words.
+    conn.create_function("words", 1, lambda text: " ".join(words(text)), deterministic=True)
     if _number(conn, "user_version") < VERSION:
         if read_only:
             raise StoreError(f"{path}: made by an older version; open it once for writing")
@@ -113,6 +116,7 @@ _ADVICE = {
     "unable to open": "cannot be opened; check the path and its permissions",
     "locked": f"another process has been writing for {BUSY_SECONDS:.0f} seconds; try again",
     "malformed": "the file is damaged; restore it from a backup",
+    "vtable constructor": "the file is damaged; restore it from a backup",
 }
 
 

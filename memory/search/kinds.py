@@ -1,0 +1,31 @@
+"""Examples of what a question asks for in general: "pets" are found by puppy, hamster, Rex."""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+
+def examples(word: str) -> tuple[str, ...]:
+    """Words that name examples of a kind (`kinds.txt`), () for a word that names no kind."""
+    kinds = _kinds()
+    return next((kinds[form] for form in _singulars(word) if form in kinds), ())
+
+
+def _singulars(word: str) -> Iterator[str]:
+    yield word
+    if word.endswith("s"):
+        yield word[:-1]
+    if word.endswith("es"):
+        yield word[:-2]
+    if word.endswith("ies"):
+        yield word[:-3] + "y"
+
+
+@cache
+def _kinds() -> dict[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = {}
+    for line in Path(__file__).with_name("kinds.txt").read_text("utf-8").splitlines():
+        names, members = (part.split() for part in line.split(":"))
+        for name in names:
+            found.setdefault(name, {}).update(dict.fromkeys(members))
+    return {name: tuple(members) for name, members in found.items()}

@@ -1,0 +1,237 @@
+"""What a question names, read without a model: words, speakers, dates."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from memory.search.words import STOP_WORDS, UNSPACED, composed, normal, spans, words
+
+MAX_WORDS = 48
+_WORD = re.compile("[a-z]+")
+_MONTHS = _WORD.findall(
+    "january february march april may june july august september october november december"
+)
+_MONTH = "|".join(_MONTHS).replace("march", "(?-i:March)").replace("may", "(?-i:May)")
+_DAY = r"(\d{1,2})(?:st|nd|rd|th)?"
+_NAMED_DATE = re.compile(
+    rf"(?:\b{_DAY}(?: of)? )?\b({_MONTH})\b(?: {_DAY}\b)?(?:,? ((?:19|20)\d\d)\b)?",
+    re.IGNORECASE | re.ASCII,
+)
+_ISO_DATE = re.compile(r"(?<!\d)(\d{4})(?:-(\d\d)(?:-(\d\d))?)?(?!\d)")
+_ASKS_TIME = re.compile(
+    r"\b(?:when|how long|how often|(?:what|which) (?:day|date|week|month|year|time))\b",
+    re.IGNORECASE,
+)
+_WEEKDAYS = _WORD.findall("monday tuesday wednesday thursday friday saturday sunday")
+TELLS_TIME = re.compile(
+    r"\b(?:yesterday|today|tonight|tomorrow|ago|last|next|recently|since|(?:day|week|month|year)s?"
+    rf"|weekend|morning|{'|'.join(_WEEKDAYS)}|\d{{4}}|{_MONTH})\b",
+    re.IGNORECASE,
+)
+_SEASONS = {"winter": 12, "spring": 3, "summer": 6, "autumn": 9, "fall": 9}
+_COUNTS = _WORD.findall("zero one two three four five six seven eight nine ten eleven twelve")
+_COUNT = {**{word: n for n, word in enumerate(_COUNTS)}, "a": 1, "an": 1}
+_UNIT_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
+_DISTANCE = re.compile(
+    rf"\b(\d{{1,3}}|{'|'.join(_COUNT)}) (day|week|month|year)s? (ago|before|after)\b",
+    re.IGNORECASE | re.ASCII,
+)
+_PERIOD = re.compile(
+    r"\b(?:(yesterday|today|tonight)|(last|this) "
+    rf"(week|weekend|month|year|{'|'.join(_SEASONS)}|{'|'.join(_WEEKDAYS)}))\b",
+    re.IGNORECASE,
+)
+# Chinese and Korean names of three characters begin with the family's.
+_FAMILY_FIRST = re.compile("[\u4e00-\u9fff\uac00-\ud7a3]{3}")
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question as the ranking reads it.
+
+    `words` are for the full-text index, each by itself; `plain` is for the embedder (speakers'
+    names are out of both); `speakers` are the numbers of those named; `dates` are (year, month,
+    day) with 0 for what is not said, `spans` are (first, last) days, packed (yyyymmdd), with
+    what they are worth: 2 for up to a week, as a named day, else 1, as a named month.
+    """
+
+    words: tuple[str, ...]
+    plain: str
+    speakers: frozenset[int]
+    dates: tuple[tuple[int, int, int], ...]
+    spans: tuple[tuple[int, int, int], ...]
+    asks_time: bool
+
+
+class Names:
+    """The speakers of a memory, to be found in questions in whatever form people name them."""
+
+    def __init__(self) -> None:
+        self.last = 0  # the highest number taken in
+        self._words: dict[str, set[int]] = {}  # a word of a name -> the speakers who bear it
+        self._inside: dict[str, set[int]] = {}  # names that stand inside a run of a script
+
+    def add(self, name: str, number: int) -> None:
+        """Take in a speaker."""
+        self.last = max(self.last, number)
+        for run, found in spans(name):
+            if len(run) > 1 and UNSPACED.match(run):
+                short = run[1:] if _FAMILY_FIRST.fullmatch(run) else run
+                for form in (run, short):
+                    self._inside.setdefault(normal(form), set()).add(number)
+            elif found:
+                self._words.setdefault(normal(run), set()).add(number)
+
+    def take_out(self, text: str) -> tuple[frozenset[int], str]:
+        """The speakers whom a text names, and the text without their names."""
+        found: set[int] = set()
+        for form in sorted(self._inside, key=len, reverse=True):
+            if form in text:
+                found |= self._inside[form]
+                text = text.replace(form, " ")
+        for run in {run for run, _ in spans(text)}:
+            if bearers := self._bearers(run):
+                found |= bearers
+                # A small letter may begin a common word (rose for Rosemary): it is looked for too.
+                if run[0].isupper() or normal(run) in self._words:
+                    text = re.sub(rf"(?<![^\W_]){re.escape(run)}(?![^\W_])", "", text)
+        return frozenset(found), text
+
+    def _bearers(self, run: str) -> set[int]:
+        """Whom a word names: in full, shortened (Mel or Lanie for Melanie), or misspelt."""
+        word, capital = normal(run), run[0].isupper()
+        if word in STOP_WORDS and not capital:
+            return set()
+        if word in self._words or word in STOP_WORDS or len(word) < 3:
+            return self._words.get(word, set())
+        short = [name for name in self._words if _shortens(word, name, 3 if capital else 4)]
+        alike = [
+            name
+            for name in self._words
+            if _misspells(word, name, 4 if capital else 5) or (capital and _is_pet_form(word, name))
+        ]
+        return set().union(*(self._words[name] for name in short or alike))
+
+
+def _shortens(word: str, name: str, least: int) -> bool:
+    if len(word) < least:
+        return False
+    return name.startswith(word) or (len(word) > 3 and name.endswith(word))
+
+
+def _is_pet_form(word: str, name: str) -> bool:
+    """Whether a word ends like a pet name and begins like this one: Bridie for Bridget."""
+    return word[:4] == name[:4] and len(name) > 4 and word.endswith(("ie", "y", "i"))
+
+
+def _misspells(word: str, name: str, least: int) -> bool:
+    """Whether one letter is wrong, missing, too much or in its neighbour's place."""
+    if len(name) < least or len(word) < least or abs(len(word) - len(name)) > 1:
+        return False
+    if word[0] != name[0]:
+        return False
+    same = next((n for n, (a, b) in enumerate(zip(word, name, strict=False)) if a != b), None)
+    if same is None:
+        return True
+    rest, other = word[same:], name[same:]
+    swapped = rest[:2] == other[1::-1] and rest[2:] == other[2:]
+    return swapped or other[1:] in (rest, rest[1:]) or other == rest[1:]
+
+
+def read_question(text: str, names: Names, newest: int) -> Query:
+    """Read a question asked of a memory whose last turn was said on the day `newest` (packed).
+
+    At most MAX_WORDS words; a name is a word after all where nothing else is asked.
+    """
+    text = composed(text)
+    dates = tuple(_named_dates(text))
+    speakers, plain = names.take_out(text)
+    telling = [word for word in words(plain) if word not in STOP_WORDS]
+    if not telling:
+        plain, telling = text, [word for word in words(text) if word not in STOP_WORDS]
+    return Query(
+        words=tuple(dict.fromkeys(telling))[:MAX_WORDS],
+        plain=plain,
+        speakers=speakers,
+        dates=dates,
+        spans=tuple(_spans(text, dates, newest)),
+        asks_time=_ASKS_TIME.search(text) is not None,
+    )
+
+
+def packed_date(said_at: str) -> int:
+    """An ISO date as the number yyyymmdd, with 0 for what it does not say."""
+    said = _ISO_DATE.match(said_at)
+    year, month, day = _numbers(said.groups()) if said else (0, 0, 0)
+    return 10_000 * year + 100 * month + day
+
+
+def _named_dates(text: str) -> Iterator[tuple[int, int, int]]:
+    for before, month, after, year in _NAMED_DATE.findall(text):
+        yield _numbers((year, str(_MONTHS.index(month.lower()) + 1), before or after))
+    for found in _ISO_DATE.findall(_NAMED_DATE.sub(" ", text)):
+        if any(numbers := _numbers(found)):
+            yield numbers
+
+
+def _spans(
+    text: str, dates: Sequence[tuple[int, int, int]], newest: int
+) -> Iterator[tuple[int, int, int]]:
+    """What words such as "last summer" and "two weeks before 9 June 2023" mean."""
+    today = _day(newest // 10_000, newest // 100 % 100, newest % 100)
+    named = next(filter(None, (_day(*date) for date in dates if date[2])), None)
+    for count, unit, way in _DISTANCE.findall(text):
+        size = _UNIT_DAYS[unit.lower()]
+        start = today if way.lower() == "ago" else named
+        far = (int(count) if count.isdigit() else _COUNT[count.lower()]) * size
+        if start:
+            middle = _moved(start, far if way.lower() == "after" else -far)
+            yield _span(_moved(middle, -size // 2 + 1), size)
+    for near, which, period in _PERIOD.findall(text):
+        if today:
+            name = near.lower() or period.lower()
+            yield _span(*_period(name, which.lower() == "last", today))
+
+
+def _span(first: date, days: int) -> tuple[int, int, int]:
+    return _packed(first), _packed(_moved(first, days - 1)), 2 if days <= 7 else 1
+
+
+def _period(name: str, last: bool, today: date) -> tuple[date, int]:
+    """First day and number of days of this or the last week, month, season, Tuesday ..."""
+    if name in ("today", "tonight", "yesterday"):
+        return _moved(today, -(name == "yesterday")), 1
+    if name in ("week", "weekend"):
+        monday = _moved(today, -today.weekday() - 7 * last)
+        return (monday, 7) if name == "week" else (_moved(monday, 5), 2)
+    if name == "month":
+        first = today.replace(day=1)
+        return (_moved(first, -1).replace(day=1) if last else first), 31
+    if name == "year":
+        return date(max(today.year - last, 1), 1, 1), 365
+    if name in _SEASONS:
+        begun = today.month >= _SEASONS[name]
+        over = begun and (today.month >= _SEASONS[name] + 3)
+        return date(max(today.year - (not (over if last else begun)), 1), _SEASONS[name], 1), 92
+    return _moved(today, -((today.weekday() - _WEEKDAYS.index(name) - 1) % 7) - 1), 1
+
+
+def _day(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month or 1, day or 1)
+    except ValueError:
+        return None
+
+
+def _moved(day: date, days: int) -> date:
+    return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal()))
+
+
+def _packed(day: date) -> int:
+    return 10_000 * day.year + 100 * day.month + day.day
+
+
+def _numbers(date: Sequence[str | None]) -> tuple[int, int, int]:
+    year, month, day = (int(part) if part else 0 for part in date)
+    return year, month, day

@@ -1,0 +1,82 @@
+"""Words: of a text, as the full-text index holds them, and of a question, as it asks for them."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import pairwise
+
+_ASCII_WORD = re.compile("[a-z0-9]+")
+STOP_WORDS = frozenset(
+    _ASCII_WORD.findall(
+        "a about after all also am an and any are as at be because been before being between both"
+        " but by can could d did didn do does doesn doing don during each few for from further had"
+        " has have having he her here hers him his how i if in into is isn it its itself just ll m"
+        " me might more most must my no nor not of off on once only or other our out over own re s"
+        " same shall she should so some such t than that the their them then there these they this"
+        " those through to too under until up ve very was wasn we were what when where which while"
+        " who whom whose why will with would you your yours"
+    )
+)
+# Scripts that put no spaces between words, or whose words carry their particles (Korean): two
+# characters beside each other stand for a word there, and one Chinese character does as well.
+_HAN = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_UNSPACED = f"\u0e00-\u0eff\u1000-\u109f\u1780-\u17d3\u3041-\u30ff\uac00-\ud7a3{_HAN}"
+# Accents and the vowel points of Arabic and Hebrew, which people write or leave out as they like.
+_POINTS = "\u0300-\u036f\u0591-\u05c7\u0640\u064b-\u065f\u0670"
+# Neither points nor Indian vowel signs are letters to Python, but no word ends at one.
+_SIGNS = f"{_POINTS}\u0900-\u0963\u0966-\u0dff"
+_RUN = re.compile(rf"(?P<pairs>[{_UNSPACED}]+)|(?:[^\W_{_UNSPACED}]|[{_SIGNS}])+")
+UNSPACED = re.compile(f"[{_UNSPACED}]")
+_UNSEEN = re.compile("[\u00ad\u200d\u2060\ufeff]")
+_MANY_MARKS = re.compile(r"([^\w\s]{30})[^\w\s]+")
+_IS_HAN = re.compile(rf"[{_HAN}]")
+_ALIKE = str.maketrans(
+    {
+        **dict(zip("٠١٢٣٤٥٦٧٨٩", "0123456789", strict=True)),
+        **dict(zip("۰۱۲۳۴۵۶۷۸۹", "0123456789", strict=True)),
+        **dict.fromkeys("أإآٱ", "\u0627"),
+        "ة": "\u0647",
+        "ى": "ي",
+        "ک": "ك",
+        "ی": "ي",
+    }
+)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, in order: lower case, without accents and variant letters.
+
+    English endings are left to the full-text index's stemmer. A run of a script without spaces
+    gives its pairs of characters, and its Chinese characters one by one.
+    """
+    if text.isascii():
+        return _ASCII_WORD.findall(text.lower())
+    return [word for _, found in spans(text) for word in found]
+
+
+def spans(text: str) -> Iterator[tuple[str, list[str]]]:
+    """The runs of letters and digits in a text, `composed`, with the words of each."""
+    for run in _RUN.finditer(composed(text)):
+        plain = normal(run[0])
+        if run["pairs"]:
+            pairs = [a + b for a, b in pairwise(plain)]
+            yield run[0], [*_IS_HAN.findall(plain), *pairs] or plain.split()
+        else:
+            yield run[0], plain.split()
+
+
+def composed(text: str) -> str:
+    """A text in Unicode's NFKC form, without what is never seen (such as soft hyphens)."""
+    if text.isascii():
+        return text
+    # Python sorts marks in a time that grows with the square of their number.
+    bounded = _MANY_MARKS.sub(r"\1", _UNSEEN.sub("", text))
+    return unicodedata.normalize("NFKC", bounded)
+
+
+def normal(text: str) -> str:
+    """Lower case, without accents, one form for each letter."""
+    if text.isascii():
+        return text.lower()
+    bare = re.sub(f"[{_POINTS}]+", "", unicodedata.normalize("NFKD", text))
+    return unicodedata.normalize("NFKC", bare).casefold().translate(_ALIKE)

@@ -1,0 +1,118 @@
+"""A server of embeddings on localhost, and memories whose vectors it made."""
+
+import json
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from memory import Turn, embed, open_store
+from memory.store import vectors
+from memory.store.sqlite import SqliteStore
+
+KEY = "very-secret-123"
+SMALL, WIDE = "openai/small-16", "openai/wide-48"
+TALK = [Turn("Anna" if n % 3 else "Ben", f"said {n}", f"s{n % 4}") for n in range(40)]
+
+
+class Server:
+    """Speaks OpenAI's protocol for embeddings; a model's name ends in the width of its vectors.
+
+    First it gives the planned (status, body), None hangs up. `paid` are the texts embedded.
+    """
+
+    def __init__(self) -> None:
+        self.plan: list[tuple[int, object] | None] = []
+        self.paid: list[str] = []
+        self.requests: list[int] = []  # number of texts in each
+        self.slow_s = 0.0
+        self.width = 0  # instead of the name's
+        self.at_request: Callable[[], object] | None = None  # once
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                outer.requests.append(len(asked["input"]))
+                if act := outer.at_request:
+                    outer.at_request = None
+                    act()
+                planned = outer.plan.pop(0) if outer.plan else (200, outer.answer(asked))
+                if planned is None:
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
+                status, body = planned
+                data = body if isinstance(body, bytes) else json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("retry-after", "0")
+                self.send_header("retry-after-ms", "1")  # the client beneath hears this one
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.http.server_port}/v1"
+
+    def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
+        time.sleep(self.slow_s)
+        width = self.width or int(asked["model"].rpartition("-")[2])
+        self.paid += asked["input"]
+        data = [
+            {"object": "embedding", "index": n, "embedding": vector(text, width).tolist()}
+            for n, text in enumerate(asked["input"])
+        ]
+        usage = {"prompt_tokens": 1, "total_tokens": 1}
+        return {"object": "list", "model": "m", "usage": usage, "data": data[::-1]}
+
+
+def error(code: str, message: str = "no") -> dict[str, object]:
+    """The body of a refusal."""
+    return {"error": {"code": code, "message": message, "type": code}}
+
+
+def vector(text: str, width: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.random.default_rng(zlib.crc32(text.encode())).normal(size=width)
+
+
+@contextmanager
+def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server at work, named by the environment as OpenAI's."""
+    served = Server()
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("OPENAI_API_BASE", served.address)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setattr(embed, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(embed, "RETRIES", 1)
+    threading.Thread(target=served.http.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield served
+    finally:
+        served.http.shutdown()
+        served.http.server_close()
+
+
+def kept(path: Path) -> list[list[tuple[Any, ...]]]:
+    """All that search keeps of the vectors, and by whom they are."""
+    with open_store(path) as store:
+        assert isinstance(store, SqliteStore)
+        made = vectors.recorded(store._conn)
+        assert made
+        tables = [store._select(f"SELECT * FROM {name}") for name in ("recent", "blocks", "pieces")]
+        return [*tables, [(made.name, made.width)]]
+
+
+def made_by(path: Path, name: str, turns: list[Turn] = TALK) -> Path:
+    with open_store(path, embedder=name) as store:
+        store.add(turns)
+    return path

@@ -1,0 +1,38 @@
+"""What the full-text indexes hold, compared with what they should hold."""
+
+import sqlite3
+
+from memory.search.words import words
+from memory.store.sqlite import SqliteStore
+
+TEXTS = {
+    "turns_words": "SELECT id, text FROM turns",
+    "facts_words": "SELECT id, subject || ' ' || attribute || ' ' || value FROM facts",
+}
+
+
+def assert_sound(store: SqliteStore) -> None:
+    """Both indexes are whole, and hold the words of all turns and facts and no others.
+
+    The indexes keep no text, so SQLite's own check cannot compare them with the tables.
+    """
+    for table, texts in TEXTS.items():
+        with store._transaction() as conn:
+            conn.execute(f"INSERT INTO {table} ({table}) VALUES ('integrity-check')")
+            conn.execute(
+                f"CREATE VIRTUAL TABLE temp.held USING fts5vocab('main', '{table}', 'instance')"
+            )
+        held = set(store._select("SELECT term, doc FROM temp.held"))
+        store._select("DROP TABLE temp.held")
+        assert held == _expected(store._select(texts))
+
+
+def _expected(texts: list[tuple[int, str]]) -> set[tuple[str, int]]:
+    fresh = sqlite3.connect(":memory:")
+    fresh.execute("CREATE VIRTUAL TABLE t USING fts5 (words, tokenize = 'porter ascii')")
+    rows = [(number, " ".join(words(text))) for number, text in texts]
+    fresh.executemany("INSERT INTO t (rowid, words) VALUES (?, ?)", rows)
+    fresh.execute("CREATE VIRTUAL TABLE held USING fts5vocab('t', 'instance')")
+    found = set(fresh.execute("SELECT term, doc FROM held"))
+    fresh.close()
+    return found

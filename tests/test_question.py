@@ -1,0 +1,297 @@
+"""A question, read without a model: whom it names, in whatever form, and which days it means."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memory.search.question import MAX_WORDS, Names, Query, packed_date, read_question
+from memory.search.words import STOP_WORDS, words
+
+PEOPLE = (
+    *(
+        "Melanie Oak",
+        "Will",
+        "Jo",
+        "dr. Müller",
+        "李雷",
+        "Natasha",
+        "김민수",
+        "ゆき",
+        "สมชาย",
+        "Николай",
+    ),
+    *("น้ำ", "أحمد", "Zoë", "The Bot", "user_42", "さくら", "서연"),
+)
+THURSDAY = 20231019
+
+
+def named(*people: str) -> Names:
+    names = Names()
+    for number, person in enumerate(people, 1):
+        names.add(person, number)
+    return names
+
+
+def query(text: str, *people: str, newest: int = THURSDAY) -> Query:
+    return read_question(text, named(*people), newest)
+
+
+# ------------------------------------------------------------ names
+
+
+@pytest.mark.parametrize(
+    ("question", "people"),
+    [
+        ("What does Melanie like?", ["Melanie Oak"]),
+        ("what does melanie like", ["Melanie Oak"]),
+        ("WHAT ABOUT MELANIE'S DOG", ["Melanie Oak"]),
+        ("What is Mel's plan?", ["Melanie Oak"]),
+        ("Did Lanie call?", ["Melanie Oak"]),
+        ("Where is Tasha?", ["Natasha"]),
+        ("Where is Nat?", ["Natasha"]),
+        ("What does Ms Oak do?", ["Melanie Oak"]),
+        ("Did Oak and Jo meet Natasha?", ["Melanie Oak", "Jo", "Natasha"]),
+        ("Did Will call?", ["Will"]),
+        ("MÜLLER? muller!", ["dr. Müller"]),
+        ("Is zoe at home", ["Zoë"]),
+        ("what did the bot say", ["The Bot"]),
+        ("who is user_42", ["user_42"]),
+        ("李雷 在哪里", ["李雷"]),
+        ("李雷和大家去哪里了？", ["李雷"]),
+        ("김민수는 어디 살아?", ["김민수"]),
+        ("민수가 뭐라고 했어?", ["김민수"]),
+        (unicodedata.normalize("NFD", "민수가 뭐라고 했어?"), ["김민수"]),
+        ("서연이는 뭐 해?", ["서연"]),
+        ("ゆきはどこに住んでいますか", ["ゆき"]),
+        ("สมชายอยู่ที่ไหน", ["สมชาย"]),
+        ("น้ำชอบกินอะไร", ["น้ำ"]),
+        ("Куда поехал Николай?", ["Николай"]),
+        ("Что сказали Николаю?", ["Николай"]),
+        ("أين احمد؟", ["أحمد"]),
+    ],
+)
+def test_a_question_names_people_in_whatever_form(question: str, people: list[str]) -> None:
+    assert {PEOPLE[n - 1] for n in query(question, *PEOPLE).speakers} == set(people)
+
+
+@pytest.mark.parametrize(
+    "typo", ["Natasja", "natasja", "Natsha", "Nattasha", "Natahsa", "natahsa", "Natash", "Natashaa"]
+)
+def test_one_wrong_letter_still_names_somebody(typo: str) -> None:
+    assert query(f"Where did {typo} go?", *PEOPLE).speakers == {PEOPLE.index("Natasha") + 1}
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "did they mel",  # the beginning of a name counts only with a capital
+        "Is Oa here?",  # and with three letters
+        "what is the melody",
+        "What will happen to JOB?",
+        "Is Nathalia here?",  # two letters are another name
+        "Batasha",  # the first letter is never wrong
+        "アリくら",  # no family name is left out of what is not Chinese or Korean
+        "猫はどこ？",
+        "",
+    ],
+)
+def test_other_words_name_nobody(question: str) -> None:
+    assert query(question, *PEOPLE).speakers == set()
+
+
+def test_people_of_one_name_are_all_meant() -> None:
+    assert query("Where is Anna?", "Anna Berg", "Anna Lund", "Hanna").speakers == {1, 2}
+
+
+def test_a_name_in_full_is_not_taken_for_its_beginning() -> None:
+    assert query("Where is Ann?", "Anna", "Ann").speakers == {2}
+
+
+NAME = st.text(st.characters(categories=["L", "Nd"]), min_size=3, max_size=12)
+
+
+@given(st.lists(NAME, min_size=1, max_size=4))
+def test_anybody_named_as_the_memory_names_them_is_found(people: list[str]) -> None:
+    for number, person in enumerate(people, 1):
+        if words(person) and not STOP_WORDS & {*words(person)}:
+            assert number in query(f"Where is {person}?", *people).speakers
+
+
+# ------------------------------------------------------------ words
+
+
+def test_names_and_stop_words_are_not_searched_for() -> None:
+    read = query("What did Melanie's dog_sitter say to Jo about the Dog?", *PEOPLE)
+    assert read.words == ("dog", "sitter", "say")
+    assert "Melanie" not in read.plain
+    assert "Jo" not in read.plain
+
+
+def test_a_name_is_a_word_where_nothing_else_is_asked() -> None:
+    read = query("Who is Melanie?", *PEOPLE)
+    assert (read.words, read.plain) == (("melanie",), "Who is Melanie?")
+
+
+def test_a_long_question_has_a_bounded_number_of_words() -> None:
+    assert len(query(" ".join(f"w{n}" for n in range(10_000))).words) == MAX_WORDS
+
+
+# ------------------------------------------------------------ dates
+
+
+@pytest.mark.parametrize(
+    ("question", "dates"),
+    [
+        ("on 8 May 2023", [(2023, 5, 8)]),
+        ("on May 8th, 2023", [(2023, 5, 8)]),
+        ("on the 3rd of june", [(0, 6, 3)]),
+        ("on the ３rd of june ２０２３", [(2023, 6, 3)]),
+        ("in June or July", [(0, 6, 0), (0, 7, 0)]),
+        ("in May 2023", [(2023, 5, 0)]),
+        ("in 2022", [(2022, 0, 0)]),
+        ("since 2023-05-08", [(2023, 5, 8)]),
+        ("may I march on?", []),
+        ("in room 12345", []),
+        ("PIN 0000", []),
+    ],
+)
+def test_a_question_names_dates(question: str, dates: list[tuple[int, int, int]]) -> None:
+    assert list(query(question).dates) == dates
+
+
+@pytest.mark.parametrize(
+    ("question", "inside", "outside"),
+    [
+        ("today", [20231019], [20231018, 20231020]),
+        ("yesterday", [20231018], [20231017, 20231019]),
+        ("Yesterday", [20231018], [20231019]),
+        ("last Tuesday", [20231017], [20231016, 20231018, 20231010]),
+        ("last Thursday", [20231012], [20231019, 20231005]),
+        ("last Friday", [20231013], [20231020]),
+        ("last weekend", [20231014, 20231015], [20231013, 20231016, 20231008]),
+        ("last week", [20231009, 20231015], [20231008, 20231016]),
+        ("this week", [20231016, 20231019], [20231015, 20231023]),
+        ("last month", [20230901, 20230930], [20230831, 20231003]),
+        ("this month", [20231001, 20231019], [20230930]),
+        ("last year", [20220101, 20221231], [20211231, 20230102]),
+        ("last summer", [20230615, 20230815], [20220715, 20230515, 20231001]),
+        ("last autumn", [20221015], [20231019, 20220715]),
+        ("last winter", [20230115], [20231019, 20220115]),
+        ("3 months ago", [20230721], [20231019, 20230601, 20230901]),
+        ("two years ago", [20211019], [20231019, 20200101]),
+        ("a day ago", [20231018], [20231019, 20231017]),
+        ("two weeks before 9 June 2023", [20230526], [20230609, 20230601, 20230510]),
+        ("a week after June 9, 2023", [20230616], [20230609, 20230602]),
+        ("ten days before 2024-03-05", [20240224], [20240305, 20240220]),
+    ],
+)
+def test_a_question_means_days(question: str, inside: list[int], outside: list[int]) -> None:
+    spans = query(f"What happened {question}?").spans
+    assert all(any(a <= day <= b for a, b, _ in spans) for day in inside), spans
+    assert not any(a <= day <= b for a, b, _ in spans for day in outside), spans
+
+
+@pytest.mark.parametrize(
+    ("today", "question", "inside", "outside"),
+    [
+        (20230715, "last summer", 20220715, 20230715),
+        (20230215, "last summer", 20220715, 20230215),
+        (20230215, "last winter", 20230115, 20211215),
+        (20231215, "last winter", 20230115, 20231215),
+        (20240229, "last year", 20230228, 20240229),
+        (20240301, "yesterday", 20240229, 20240301),
+        (20240101, "last month", 20231215, 20240102),
+        (20231023, "last Monday", 20231016, 20231023),
+        (20231022, "last Sunday", 20231015, 20231022),
+    ],
+)
+def test_today_is_the_day_of_the_newest_turn(
+    today: int, question: str, inside: int, outside: int
+) -> None:
+    [(first, last, _)] = query(f"What was said {question}?", newest=today).spans
+    assert first <= inside <= last
+    assert not first <= outside <= last
+
+
+@pytest.mark.parametrize("today", [0, 20230000, 20231000, 20230231, 20239999])
+def test_without_a_day_there_is_no_yesterday(today: int) -> None:
+    assert all(
+        first // 10_000 and last // 10_000
+        for first, last, _ in query("yesterday, last week, 2 weeks ago", newest=today).spans
+    )
+
+
+@pytest.mark.parametrize(
+    "question", ["two weeks before 9 June", "a day after Sunday", "3 weeks before 31 June 2023"]
+)
+def test_a_distance_from_no_known_day_means_no_days(question: str) -> None:
+    assert query(question).spans == ()
+
+
+PIECES = st.sampled_from(
+    [
+        *("0001", "0000", "9999", "999 years", "12 months", "a week", "0 days", "31 February"),
+        *(
+            "ago",
+            "before",
+            "after",
+            "last",
+            "this",
+            "summer",
+            "winter",
+            "fall",
+            "weekend",
+            "Monday",
+        ),
+        *(
+            "month",
+            "year",
+            "yesterday",
+            "today",
+            "0001-01-01",
+            "9999-12-31",
+            "2023-02-30",
+            "99 May",
+        ),
+        *("March 32nd, 1999", "٣ weeks", "٢٠٢٣-٠٥-٠٨", "-", "\0", "\ud800", "Anna"),
+    ]
+)
+QUESTION = st.lists(PIECES | st.text(max_size=4), max_size=8).map(" ".join)
+DAY = st.integers(0, 99_999_999) | st.dates().map(lambda day: packed_date(str(day)))
+
+
+@pytest.mark.parametrize("today", [10101, 10229, THURSDAY, 99991231])
+@pytest.mark.parametrize(
+    "question",
+    [
+        *("999 years ago", "999 years before 0001-01-01", "999 years after 9999-12-31"),
+        *("yesterday", "last week", "last weekend", "last month", "last year", "last winter"),
+    ],
+)
+def test_a_question_may_go_beyond_the_calendar(question: str, today: int) -> None:
+    for first, last, _ in query(question, newest=today).spans:
+        assert 10101 <= first <= last <= 99991231
+
+
+@given(QUESTION, DAY)
+def test_any_question_on_any_day_can_be_read(text: str, today: int) -> None:
+    read = query(text, "Anna", "", "\u0301", "猫", newest=today)
+    assert all(0 < first <= last for first, last, _ in read.spans)
+    assert all(0 <= month <= 99 and 0 <= day <= 99 for _, month, day in read.dates)
+
+
+@pytest.mark.parametrize(
+    ("said_at", "packed"),
+    [
+        ("2023-05-08T13:56", 20230508),
+        ("2023-05", 20230500),
+        ("2023", 20230000),
+        ("in 2023", 0),
+        ("12345", 0),
+        ("", 0),
+    ],
+)
+def test_a_date_is_packed_as_exactly_as_it_is_known(said_at: str, packed: int) -> None:
+    assert packed_date(said_at) == packed
