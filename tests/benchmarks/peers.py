@@ -1,0 +1,173 @@
+"""Other memories and ours side by side: the same turns, questions and embedder, in one run.
+
+python -m tests.benchmarks.peers FILE [--k 50] [--conversation ID] [--only NAME ...] [--json OUT]
+
+FILE is in LoCoMo's format. Nothing is installed, no language model is asked, nothing goes over the
+network. A product that is not importable is named with what to install.
+"""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
+from rich.table import Table
+
+from locomo.dataset import Conversation, load, run_command, write_whole
+from locomo.retrieval import DEPTHS, recalls
+from memory import InputError
+from tests.benchmarks.peer_systems import PEERS, Measured, Peer
+
+_CAPTION = (
+    "Recall of evidence turns, categories 1-4; a search embeds its question.\n"
+    'All store "speaker: text"; ours takes the session and the date besides.'
+)
+Found = dict[str, Measured]  # by conversation
+
+
+def peer_version(peer: Peer) -> str:
+    """The version that is installed, "" when nobody says."""
+    if not peer.distribution:
+        return sqlite3.sqlite_version
+    try:
+        return version(peer.distribution)
+    except PackageNotFoundError:
+        return ""
+
+
+def run(name: str, arguments: Sequence[str], advance: Callable[[], None]) -> Found | str:
+    """What a system found in each conversation, or in one line why it could not be measured.
+
+    It works in a process of its own, which does not outlive this call; `advance` is called after
+    each conversation.
+    """
+    peer = PEERS[name]
+    if not all(find_spec(module) for module in peer.modules):
+        return f"not installed (pip install {peer.distribution})"
+    line = [sys.executable, "-m", "tests.benchmarks.peer_systems", name, *arguments]
+    found: Found = {}
+    error = ""
+    with subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            for told in map(json.loads, process.stdout):
+                if "error" in told:
+                    error = told["error"]
+                else:
+                    found[told["conversation"]] = Measured(**told["measured"])
+                    advance()
+            code = process.wait()
+        finally:
+            process.kill()
+            process.wait()
+    return found if code == 0 else error or f"its process ended with code {code}"
+
+
+def figures(
+    conversations: Sequence[Conversation], found: Found, on_disk: bool, depths: Sequence[int]
+) -> dict[str, Any]:
+    """Means over all questions and turns: recall by depth, turns/s, milliseconds, bytes a turn."""
+    by_category = recalls(conversations, dict(found), depths)
+    rows = [row for rows in by_category.values() for row in rows]
+    every = list(found.values())
+    turns = sum(one.turns for one in every)
+    p50, p95 = np.percentile([ms for one in every for ms in one.search_ms], [50, 95])
+    means = np.mean(rows, axis=0) if rows else np.full(len(depths), np.nan)
+    return {
+        "recall": dict(zip(map(str, depths), map(float, means), strict=True)),
+        "recall_by_category": {
+            str(category): np.mean(some, axis=0).tolist() for category, some in by_category.items()
+        },
+        "turns_per_s": turns / sum(one.ingest_s for one in every),
+        "p50_ms": float(p50),
+        "p95_ms": float(p95),
+        "bytes_per_turn": sum(one.bytes for one in every) / turns if on_disk else None,
+    }
+
+
+def table(results: dict[str, dict[str, Any]], depths: Sequence[int], title: str) -> Table:
+    """A line for each system that could be measured."""
+    columns = [*(f"R@{depth}" for depth in depths), "turns/s", "p50 ms", "p95 ms", "B/turn"]
+    drawn = Table(box=SIMPLE, title=title, caption=_CAPTION, padding=0, pad_edge=False)
+    drawn.add_column("system", no_wrap=True)
+    for column in columns:
+        drawn.add_column(column, justify="right", no_wrap=True)
+    for result in results.values():
+        if "error" not in result:
+            size = result["bytes_per_turn"]
+            drawn.add_row(
+                f"{result['title']} {result['version']}",
+                *(f"{result['recall'][str(depth)]:.3f}" for depth in depths),
+                f"{result['turns_per_s']:,.0f}",
+                f"{result['p50_ms']:.2f}",
+                f"{result['p95_ms']:.2f}",
+                "-" if size is None else f"{size:,.0f}",
+            )
+    return drawn
+
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def peers(
+    file: Annotated[Path, typer.Argument(help="A file in LoCoMo's format.")],
+    k: Annotated[int, typer.Option(min=1, help="Turns to find per question.")] = 50,
+    conversation: Annotated[str, typer.Option(help="Only this one, such as conv-26.")] = "",
+    only: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(PEERS)}.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write figures and rankings to this file.")
+    ] = None,
+) -> None:
+    """Print recall, ingest, search times and size of each memory that is installed, and ours."""
+    names = list(dict.fromkeys(only or PEERS))
+    if unknown := set(names) - set(PEERS):
+        raise InputError(f"no system is called {min(unknown)!r}; there are {', '.join(PEERS)}")
+    conversations = load(file)
+    known = ", ".join(one.id for one in conversations)
+    conversations = [one for one in conversations if conversation in ("", one.id)]
+    if not conversations:
+        raise InputError(f"{file} holds no conversation {conversation!r}; it has {known}")
+    depths = [depth for depth in DEPTHS if depth <= k] or [k]
+    results: dict[str, dict[str, Any]] = {}
+    columns = (SpinnerColumn(), *Progress.get_default_columns(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=len(names) * len(conversations))
+        for place, name in enumerate(names):
+            progress.update(task, description=name, completed=place * len(conversations))
+            found = run(name, [str(file), str(k), conversation], lambda: progress.advance(task))
+            results[name] = {"title": PEERS[name].title, "version": peer_version(PEERS[name])}
+            if isinstance(found, str):
+                results[name]["error"] = found
+            else:
+                results[name] |= figures(conversations, found, PEERS[name].on_disk, depths)
+                results[name]["conversations"] = {at: asdict(one) for at, one in found.items()}
+    turns, questions = (
+        sum(len(part) for part in parts)
+        for parts in zip(*((one.turns, one.questions) for one in conversations), strict=True)
+    )
+    console = Console()
+    console.print(table(results, depths, f"{turns:,} turns, {questions:,} questions"))
+    for result in results.values():
+        if "error" in result:
+            line = f"{result['title']}: {result['error']:.300}"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if json_file is not None:
+        write_whole(json_file, json.dumps(results).encode())
+
+
+if __name__ == "__main__":
+    run_command(app, "nothing was written")

@@ -1,0 +1,221 @@
+"""The benchmarks: what they print here, that no product can stop them, what the chatter is."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from importlib.util import find_spec
+from itertools import groupby, islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from locomo.dataset import load, run_command
+from locomo.retrieval import retrieve
+from memory import Turn
+from tests.benchmarks.peer_systems import PEERS, FullText
+from tests.benchmarks.peers import app
+from tests.benchmarks.scale import app as scale_app
+from tests.benchmarks.scale import chat
+
+ROOT = Path(__file__).parents[1]
+SAMPLE = ROOT / "data" / "sample.json"
+
+
+def start(
+    *flags: str | Path,
+    command: str = "peers",
+    products: Path | None = None,
+    turns_up: Callable[[], bool] | None = None,
+) -> tuple[int, str, str]:
+    """The command in a process of its own: exit code, stdout, stderr.
+
+    Modules in `products` stand for installed ones. Ctrl-C is sent once `turns_up` says so.
+    """
+    line = [sys.executable, "-m", f"tests.benchmarks.{command}", *map(str, flags)]
+    environment = {**os.environ, "COLUMNS": "80", "PYTHONPATH": str(products or "")}
+
+    def hear_ctrl_c() -> None:  # a shell's background jobs are started deaf to it
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(
+        line, stdout=-1, stderr=-1, text=True, cwd=ROOT, env=environment, preexec_fn=hear_ctrl_c
+    ) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while turns_up and not turns_up():
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            if turns_up:
+                process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=120)
+        finally:
+            process.kill()
+    return process.returncode, out, err
+
+
+def test_each_system_is_measured_or_named_with_what_to_install(tmp_path: Path) -> None:
+    code, said, err = start(SAMPLE, "--conversation", "wanjiru-and-bo", "--json", tmp_path / "out")
+    assert code == 0, err
+    results = json.loads((tmp_path / "out").read_bytes())
+    assert results.keys() == PEERS.keys()
+    for name, peer in PEERS.items():
+        if all(find_spec(module) for module in peer.modules):
+            assert f"{peer.title} {results[name]['version']}" in said
+            shares = list(results[name]["recall"].values())
+            assert 0 < shares[0] <= shares[1] <= shares[2] <= shares[3] <= 1
+            assert results[name]["turns_per_s"] > 0
+            assert 0 < results[name]["p50_ms"] <= results[name]["p95_ms"]
+            assert (results[name]["bytes_per_turn"] is None) is not peer.on_disk
+        else:
+            assert f"{peer.title}: not installed (pip install {peer.distribution})" in said
+
+
+def test_ours_is_ranked_as_the_retrieval_command_ranks_it(tmp_path: Path) -> None:
+    code, _, err = start(SAMPLE, "--only", "ours", "--k", "7", "--json", tmp_path / "out")
+    assert code == 0, err
+    measured = json.loads((tmp_path / "out").read_bytes())["ours"]["conversations"]
+    for one in load(SAMPLE):
+        (tmp_path / one.id).mkdir()
+        assert measured[one.id]["ranked"] == retrieve(one, tmp_path / one.id, 7).ranked
+
+
+def test_a_system_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
+    (tmp_path / "chromadb.py").write_text("raise RuntimeError('no\\n  [such] thing')")
+    (tmp_path / "mem0.py").write_text("import os; os._exit(3)")
+    names = [flag for name in ("chroma", "mem0", "fts5") for flag in ("--only", name)]
+    code, said, err = start(SAMPLE, *names, products=tmp_path)
+    assert code == 0, err
+    assert "SQLite FTS5" in said
+    assert said.splitlines()[-2:] == [
+        "Chroma: RuntimeError: no [such] thing",
+        "mem0: its process ended with code 3",
+    ]
+
+
+def test_ctrl_c_ends_the_run_and_the_system_at_work(tmp_path: Path) -> None:
+    (tmp_path / "chromadb.py").write_text(
+        "import os, time\n"
+        f"open({str(tmp_path / 'part')!r}, 'w').write(str(os.getpid()))\n"
+        f"os.rename({str(tmp_path / 'part')!r}, {str(tmp_path / 'pid')!r})\n"
+        "time.sleep(100)"
+    )
+    code, _, err = start(
+        SAMPLE, "--only", "chroma", products=tmp_path, turns_up=(tmp_path / "pid").exists
+    )
+    assert code == 2
+    assert err.splitlines()[-1] == "interrupted: nothing was written"
+    assert "Traceback" not in err
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("Who is playing the violins?", ["2"]),
+        ('Is "it" NEAR( a:b* AND - OR', []),
+        ("?!", []),
+        ("Oslo, or a violin", ["1", "2"]),
+    ],
+)
+def test_full_text_takes_any_question_as_words(
+    question: str, found: list[str], tmp_path: Path
+) -> None:
+    system = FullText(tmp_path)
+    ids = system.add([Turn("Ann", "I love Oslo."), Turn("Bo", "My sister plays violin.")])
+    assert ids == ["1", "2"]
+    assert sorted(system.search(question, 5)) == found
+    system.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.json"], "missing.json does not exist"),
+        ([str(SAMPLE), "--conversation", "conv-9"], "it has river-and-tomas, wanjiru-and-bo"),
+        ([str(SAMPLE), "--only", "chrome"], "'chrome'; there are ours, fts5, chroma"),
+        ([str(SAMPLE), "--k", "0"], "--k"),
+    ],
+)
+def test_bad_input_ends_with_one_clear_error(
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["peers", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        run_command(app)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_speed_and_size_are_measured_at_each_size(tmp_path: Path) -> None:
+    flags = ("--turns", "700", "--turns", "2000", "--namespaces", "2", "--folder", tmp_path)
+    code, said, err = start(*flags, "--json", tmp_path / "out", command="scale")
+    assert code == 0, err
+    small, large, many = json.loads((tmp_path / "out").read_bytes())
+    assert (small["turns"], large["turns"], many["turns"]) == (700, 2000, 2000)
+    for one in (small, large):
+        assert len(one["search_ms"]) >= 200
+        assert len(one["add_ms"]) >= 300
+        assert min(*one["search_ms"], *one["add_ms"], *one["open_ms"], *one["first_ms"]) > 0
+        assert 0.5 < one["R@10"] <= one["R@50"] <= 1
+    for one in (small, large, many):
+        assert one["turns_per_s"] > 0
+        assert 300 < one["disk_per_turn"] < 3000  # vectors alone take 256
+    assert len(many["open_ms"]) == len(many["first_ms"]) == 2
+    assert "2,000 in 2" in said
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+
+def test_ctrl_c_leaves_no_memory_behind(tmp_path: Path) -> None:
+    flags = ("--turns", "900000", "--folder", tmp_path, "--json", tmp_path / "out")
+    code, _, err = start(*flags, command="scale", turns_up=lambda: any(tmp_path.glob("*/*.db")))
+    assert code == 2
+    assert err.splitlines()[-1] == "interrupted: nothing was written"
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_chatter_is_like_a_chat() -> None:
+    turns = list(islice(chat(7), 5000))
+    assert turns == list(islice(chat(7), 5000))
+    assert turns[:100] != list(islice(chat(8), 100))
+    assert 2 <= len({turn.speaker for turn in turns}) <= 6
+    lengths = [len(turn.text.split()) for turn in turns]
+    assert (min(lengths), max(lengths)) == (3, 40)
+    assert 10 < np.mean(lengths) < 14
+    sessions = [len(list(some)) for _, some in groupby(turns, lambda turn: turn.session)]
+    assert min(sessions[:-1]) >= 10
+    assert max(sessions) <= 60
+    dates = [turn.said_at for turn in turns]
+    assert dates == sorted(dates)
+    said = Counter(word.strip(".!?") for turn in turns for word in turn.text.lower().split())
+    counts = sorted(said.values(), reverse=True)
+    assert 0.4 < sum(counts[:150]) / sum(counts) < 0.6
+    assert sum(count == 1 for count in counts) / len(counts) > 0.3  # words that are said once
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--turns", "499"], "--turns"), (["--folder", "missing"], "missing is not a folder")],
+)
+def test_a_size_or_folder_that_cannot_be_is_refused(
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["scale", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        run_command(scale_app)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
