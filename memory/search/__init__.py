@@ -132,11 +132,12 @@ class Index:
             return np.zeros(0, np.int64)
         known = self._ids[1 : self.count + 1]
         if int(known[-1]) - int(known[0]) == self.count - 1:  # no gaps
-            places = ids - (known[0] - 1)
-            return np.where((places > 0) & (places <= self.count), places, 0).astype(np.int64)
-        places = np.searchsorted(known, ids)
-        found = known[np.minimum(places, self.count - 1)] == ids
-        return np.where(found, places + 1, 0)
+            places: NDArray[np.int64] = (ids - (known[0] - 1)).astype(np.int64, copy=False)
+            places[(places < 0) | (places > self.count)] = 0
+            return places
+        ahead = np.searchsorted(known, ids)
+        found = known[np.minimum(ahead, self.count - 1)] == ids
+        return np.where(found, ahead + 1, 0)
 
     def _take_vectors(self, first: int, vectors: NDArray[np.int8]) -> None:
         if self._vectors.shape[1] != vectors.shape[1]:

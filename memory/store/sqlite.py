@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from memory import search, sql
 from memory.budget import first_lines
-from memory.embed import PACKAGED, Embedder, Hosted, load_embedder
+from memory.embed import PACKAGED, Embedder, Hosted, Local, Packaged, load_embedder
 from memory.errors import InputError, Stop, StoreError
 from memory.model import Change, Hit, Pending, Rows, Turn
 from memory.store import journal, lookup, vectors, walls
@@ -176,7 +176,7 @@ class SqliteStore:
 
         Nothing is raised: the turns are stored, whatever happens to their vectors.
         """
-        if self._read_only:
+        if self._read_only or isinstance(self._embedder, (Packaged, Local)):
             return
         try:
             with storage_errors(self.path):
