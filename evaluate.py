@@ -66,6 +66,7 @@ def evaluate(
     num_test: Annotated[int, Option(help="questions, drawn by --seed; 0: all")] = 20,
     model: Annotated[str, Option(help="local, or a litellm name")] = "local",
     api_base: Annotated[str | None, Option(help="address of the model's server")] = None,
+    embedder: Annotated[str | None, Option(help="litellm name; or the packaged one")] = None,
     judge_model: Annotated[str | None, Option(help="a model to judge the answers too")] = None,
     budget: Annotated[int | None, Option(help="tokens of memory a question; or model's")] = None,
     optimized_path: Annotated[Path | None, Option(help="a compiled program, JSON")] = None,
@@ -91,14 +92,12 @@ def evaluate(
     setup.check()
     connect(EXPERIMENT)
     if not resume:
-        for one in (answering, judging):
-            if one:
-                probe(one)
-    made_by = fingerprint(
-        *(data.read_bytes(), answering.name, answering.api_base, setup.budget, state(program))
-    )
+        for one in filter(None, (answering, judging)):
+            probe(one)
+    made_of = (answering.name, answering.api_base, setup.budget, state(program), embedder)
+    made_by = fingerprint(data.read_bytes(), *made_of)
     log = AnswerLog(output_dir / f"answers-{made_by}.jsonl", resume)
-    built = _build_all(asked, setup, output_dir / "memories", num_threads)
+    built = _build_all(asked, setup, output_dir / "memories", num_threads, embedder)
     results = _ask_all(asked, mode, setup, built, log, num_threads)
     if judging:
         results = _judge_all(asked, results, judging, log, num_threads)
@@ -109,6 +108,7 @@ def evaluate(
         "split": split,
         "questions": len(asked),
         "model": answering.name,
+        "embedder": embedder or "packaged",
         "judge_model": judge_model or "none",
         "seed": seed,
         "budget": setup.budget,
@@ -150,7 +150,9 @@ def _check_folder(folder: Path) -> None:
         raise InputError(f"--output-dir {folder}: {there} cannot be written to; give another")
 
 
-def _build_all(asked: Sequence[Asked], setup: Setup, cache: Path, threads: int) -> dict[str, Built]:
+def _build_all(
+    asked: Sequence[Asked], setup: Setup, cache: Path, threads: int, embedder: str | None
+) -> dict[str, Built]:
     """Every conversation's memory, several at a time.
 
     The first that fails, or Ctrl-C, ends the others after the window that they are at.
@@ -169,7 +171,7 @@ def _build_all(asked: Sequence[Asked], setup: Setup, cache: Path, threads: int) 
                 bar.update(task, completed=done)
 
             def make() -> Built:
-                made = build(conversation, setup.model, setup.program, cache, progress)
+                made = build(conversation, setup.model, setup.program, cache, progress, embedder)
                 bar.update(task, completed=windows)  # also when it was there already
                 return made
 

@@ -78,7 +78,7 @@ def fingerprint(*parts: object) -> str:
     """A short hash of these parts and of the memory's own code: what made something."""
     digest = hashlib.sha256()
     package = Path(str(files("memory")))
-    for path in sorted(p for p in package.rglob("*") if p.suffix in (".py", ".sql")):
+    for path in sorted(p for p in package.rglob("*") if p.suffix != ".pyc" and p.is_file()):
         digest.update(path.read_bytes())
     for part in parts:
         digest.update(json.dumps(part, sort_keys=True, default=str).encode("utf-8", "replace"))
@@ -91,6 +91,7 @@ def build(
     program: MemoryProgram,
     cache: Path,
     progress: Callable[[int], None] = lambda windows: None,
+    embedder: str | None = None,
 ) -> Built:
     """Add and digest a conversation, or find the memory that the same makers made before.
 
@@ -99,7 +100,7 @@ def build(
     """
     made_by = fingerprint(
         *(conversation.id, [asdict(turn) for turn in conversation.turns]),
-        *(model.name, model.api_base, model.window, state(program)),
+        *(model.name, model.api_base, model.window, state(program), embedder),
     )
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", conversation.id)[:60]
     path = cache / f"{name}-{made_by}.db"
@@ -111,7 +112,7 @@ def build(
         begun = replace(_BUILT.validate_json(part.read_bytes()), path=path)
     write_whole(part, _BUILT.dump_json(begun))
     start = time.monotonic()
-    with open_store(path) as store, dspy.track_usage() as usage:
+    with open_store(path, embedder=embedder) as store, dspy.track_usage() as usage:
 
         def so_far(calls: int) -> Built:
             tokens = _total_tokens(usage.get_total_tokens())

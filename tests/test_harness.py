@@ -67,12 +67,24 @@ def test_other_makers_make_another_memory(
     assert engine.calls()["store"] == second.calls
 
 
+def test_another_embedder_makes_another_memory(tmp_path: Path) -> None:
+    first = build(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
+    second = build(
+        *(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories"),
+        embedder="wordllama",
+    )
+    assert second.path != first.path
+    with open_store(second.path) as store:
+        assert store.embedder == "wordllama"
+
+
+@pytest.mark.parametrize("name", ["api.py", "weights.json", "kinds.txt", "0001_start.sql"])
 def test_another_version_of_the_code_makes_another_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     first = build(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
     (tmp_path / "package").mkdir()
-    (tmp_path / "package" / "api.py").write_text("# another version")
+    (tmp_path / "package" / name).write_text("# another version")
     monkeypatch.setattr(harness, "files", lambda package: tmp_path / "package")
     second = build(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
     assert second.path != first.path
