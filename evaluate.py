@@ -36,7 +36,7 @@ from locomo.report import building, comparison, difference, example, failure_tab
 from locomo.split_data import PARTS
 from locomo.split_data import split as split_ids
 from locomo.tracking import chart, connect, metrics, tracked
-from memory import InputError, MemoryProgram, Model, load_model, load_program
+from memory import InputError, MemoryProgram, Model, load_embedder, load_model, load_program
 
 EXPERIMENT = "locomo"
 SAMPLE = Path(__file__).parent / "data" / "sample.json"
@@ -66,7 +66,7 @@ def evaluate(
     num_test: Annotated[int, Option(help="questions, drawn by --seed; 0: all")] = 20,
     model: Annotated[str, Option(help="local, or a litellm name")] = "local",
     api_base: Annotated[str | None, Option(help="address of the model's server")] = None,
-    embedder: Annotated[str | None, Option(help="litellm name; or the packaged one")] = None,
+    embedder: Annotated[str, Option(help="the packaged one, or a litellm name")] = "wordllama",
     judge_model: Annotated[str | None, Option(help="a model to judge the answers too")] = None,
     budget: Annotated[int | None, Option(help="tokens of memory a question; or model's")] = None,
     optimized_path: Annotated[Path | None, Option(help="a compiled program, JSON")] = None,
@@ -85,6 +85,7 @@ def evaluate(
     """
     asked = _questions(data, split, num_test, seed)
     _check_folder(output_dir)
+    load_embedder(embedder)
     program = load_program(optimized_path) if optimized_path else MemoryProgram()
     answering = load_model(model, api_base=api_base)
     judging = load_model(judge_model) if judge_model else None
@@ -108,7 +109,7 @@ def evaluate(
         "split": split,
         "questions": len(asked),
         "model": answering.name,
-        "embedder": embedder or "packaged",
+        "embedder": embedder,
         "judge_model": judge_model or "none",
         "seed": seed,
         "budget": setup.budget,
@@ -151,7 +152,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _build_all(
-    asked: Sequence[Asked], setup: Setup, cache: Path, threads: int, embedder: str | None
+    asked: Sequence[Asked], setup: Setup, cache: Path, threads: int, embedder: str
 ) -> dict[str, Built]:
     """Every conversation's memory, several at a time.
 

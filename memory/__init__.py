@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from memory.budget import Context, assemble
+from memory.embed import load_embedder
 from memory.errors import InputError, MemoryFault, ModelError, SqlError, Stop, StoreError
 from memory.model import Change, Fact, Hit, Pending, Rows, Turn
 from memory.store import Store, open_store
@@ -31,6 +32,7 @@ __all__ = [
     "StoreError",
     "Turn",
     "assemble",
+    "load_embedder",
     "load_model",
     "load_program",
     "open_store",

@@ -93,6 +93,7 @@ EVALUATE.command()(evaluate.evaluate)
         ("--num-threads 0", "--num-threads"),
         ("--seed one", "--seed"),
         ("--mode train", "--mode"),
+        ("--embedder small", "'small' names no provider"),
         ("--output-dir {}/two.json", "--output-dir .*two.json is a file; give a folder"),
         ("--output-dir {}/two.json/below", "--output-dir .*two.json is a file; give a folder"),
         ("--colour red", "--colour"),

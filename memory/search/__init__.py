@@ -263,7 +263,8 @@ class Index:
 
     def _examples(self, places: NDArray[np.int64], held: Sequence[Held]) -> NDArray[np.bool_]:
         """Whether a turn holds an example of what the question asks for."""
-        self._scratch[np.concatenate([np.zeros(1, np.int64), *(h.examples for h in held)])] = 1
+        for one in held:
+            self._scratch[one.examples] = 1
         self._scratch[0] = 0
         found = self._scratch[places] > 0
         for one in held:

@@ -1,6 +1,7 @@
 """What a question names, read without a model: words, speakers, dates."""
 
 import re
+from calendar import monthrange
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -207,14 +208,21 @@ def _period(name: str, last: bool, today: date) -> tuple[date, int]:
         return (monday, 7) if name == "week" else (_moved(monday, 5), 2)
     if name == "month":
         first = today.replace(day=1)
-        return (_moved(first, -1).replace(day=1) if last else first), 31
+        return _months(_moved(first, -1).replace(day=1) if last else first, 1)
     if name == "year":
-        return date(max(today.year - last, 1), 1, 1), 365
+        return _months(date(max(today.year - last, 1), 1, 1), 12)
     if name in _SEASONS:
         begun = today.month >= _SEASONS[name]
-        over = begun and (today.month >= _SEASONS[name] + 3)
-        return date(max(today.year - (not (over if last else begun)), 1), _SEASONS[name], 1), 92
+        over = today.month >= _SEASONS[name] + 3
+        year = today.year - (not (over if last else begun))
+        return _months(date(max(year, 1), _SEASONS[name], 1), 3)
     return _moved(today, -((today.weekday() - _WEEKDAYS.index(name) - 1) % 7) - 1), 1
+
+
+def _months(first: date, count: int) -> tuple[date, int]:
+    """The first day of a month, and the days of `count` months from it on."""
+    numbers = range(first.month - 1, first.month - 1 + count)
+    return first, sum(monthrange(first.year + n // 12, n % 12 + 1)[1] for n in numbers)
 
 
 def _day(year: int, month: int, day: int) -> date | None:
