@@ -1,20 +1,15 @@
 """Measure the memory on conversations in LoCoMo's format: against a baseline, or where it fails."""
 
 import json
-import os
 import random
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from threading import Event
 from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from typer import Option
 
 from locomo.dataset import CATEGORIES, Conversation, Question, load, run_command, write_whole
@@ -25,9 +20,11 @@ from locomo.harness import (
     Setup,
     ask_baseline,
     ask_memory,
-    build,
+    build_all,
+    check_folder,
     fingerprint,
     probe,
+    progress_bar,
     run_all,
     state,
 )
@@ -36,7 +33,15 @@ from locomo.report import building, comparison, difference, example, failure_tab
 from locomo.split_data import PARTS
 from locomo.split_data import split as split_ids
 from locomo.tracking import chart, connect, metrics, tracked
-from memory import InputError, MemoryProgram, Model, load_embedder, load_model, load_program
+from memory import (
+    InputError,
+    MemoryProgram,
+    Model,
+    concerns,
+    load_embedder,
+    load_model,
+    load_program,
+)
 
 EXPERIMENT = "locomo"
 SAMPLE = Path(__file__).parent / "data" / "sample.json"
@@ -84,9 +89,9 @@ def evaluate(
     Raises InputError for what cannot be used, ModelError when a model cannot.
     """
     asked = _questions(data, split, num_test, seed)
-    _check_folder(output_dir)
+    check_folder(output_dir, "--output-dir")
     load_embedder(embedder)
-    program = load_program(optimized_path) if optimized_path else MemoryProgram()
+    program = _program(optimized_path, model)
     answering = load_model(model, api_base=api_base)
     judging = load_model(judge_model) if judge_model else None
     setup = Setup(answering, program, answering.budget if budget is None else budget)
@@ -98,7 +103,9 @@ def evaluate(
     made_of = (answering.name, answering.api_base, setup.budget, state(program), embedder)
     made_by = fingerprint(data.read_bytes(), *made_of)
     log = AnswerLog(output_dir / f"answers-{made_by}.jsonl", resume)
-    built = _build_all(asked, setup, output_dir / "memories", num_threads, embedder)
+    wanted = {conversation.id: conversation for conversation, _ in asked}.values()
+    with progress_bar(console) as bar:
+        built = build_all(wanted, setup, output_dir / "memories", num_threads, bar, embedder)
     results = _ask_all(asked, mode, setup, built, log, num_threads)
     if judging:
         results = _judge_all(asked, results, judging, log, num_threads)
@@ -142,51 +149,13 @@ def _questions(data: Path, part: str, number: int, seed: int) -> list[Asked]:
     return asked
 
 
-def _check_folder(folder: Path) -> None:
-    """Raise InputError for a folder that nothing can be written to; nothing is."""
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise InputError(f"--output-dir {folder}: {there} is a file; give a folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f"--output-dir {folder}: {there} cannot be written to; give another")
-
-
-def _build_all(
-    asked: Sequence[Asked], setup: Setup, cache: Path, threads: int, embedder: str
-) -> dict[str, Built]:
-    """Every conversation's memory, several at a time.
-
-    The first that fails, or Ctrl-C, ends the others after the window that they are at.
-    """
-    conversations = {conversation.id: conversation for conversation, _ in asked}
-    ended = Event()
-    with _progress() as bar, ThreadPoolExecutor(threads) as pool:
-
-        def start(conversation: Conversation) -> Future[Built]:
-            windows = -(-len(conversation.turns) // setup.model.window)
-            task = bar.add_task(f"storing {escape(conversation.id)}", total=windows)
-
-            def progress(done: int) -> None:
-                if ended.is_set():
-                    raise KeyboardInterrupt
-                bar.update(task, completed=done)
-
-            def make() -> Built:
-                made = build(conversation, setup.model, setup.program, cache, progress, embedder)
-                bar.update(task, completed=windows)  # also when it was there already
-                return made
-
-            return pool.submit(make)
-
-        waiting = {name: start(conversation) for name, conversation in conversations.items()}
-        try:
-            for future in as_completed(waiting.values()):
-                future.result()
-        except BaseException:
-            ended.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-        return {name: future.result() for name, future in waiting.items()}
+def _program(path: Path | None, model: str) -> MemoryProgram:
+    """The program to measure; what speaks against it is said here, once for all its memories."""
+    program = load_program(path) if path else MemoryProgram()
+    for concern in concerns(program, model):
+        console.print(f"warning: {concern}", markup=False, highlight=False, soft_wrap=True)
+    program.card = None
+    return program
 
 
 def _ask_all(
@@ -234,14 +203,9 @@ def _judge_all(
 
 
 def _run(what: str, jobs: Sequence[Callable[[], Result]], log: AnswerLog, threads: int) -> None:
-    with _progress() as bar:
+    with progress_bar(console) as bar:
         task = bar.add_task(what, total=len(jobs))
         run_all(jobs, log, threads, lambda result: bar.advance(task))
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeElapsedColumn(), console=console)
 
 
 def _report(

@@ -2,18 +2,23 @@
 
 import hashlib
 import json
+import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
+from threading import Event
 from typing import Literal
 
 import dspy
 from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from locomo.dataset import Conversation, Question, write_whole
 from locomo.metrics import recall, score
@@ -133,6 +138,63 @@ def build(
     write_whole(card, _BUILT.dump_json(built))
     part.unlink()
     return built
+
+
+def build_all(
+    conversations: Iterable[Conversation],
+    setup: "Setup",
+    cache: Path,
+    threads: int,
+    bar: Progress,
+    embedder: str | None = None,
+) -> dict[str, Built]:
+    """Every conversation's memory by its id, several at a time, each with a line on the bar.
+
+    The first that fails, or Ctrl-C, ends the others after the window that they are at.
+    """
+    ended = Event()
+    with ThreadPoolExecutor(threads) as pool:
+
+        def start(conversation: Conversation) -> Future[Built]:
+            windows = -(-len(conversation.turns) // setup.model.window)
+            task = bar.add_task(f"storing {escape(conversation.id)}", total=windows)
+
+            def progress(done: int) -> None:
+                if ended.is_set():
+                    raise KeyboardInterrupt
+                bar.update(task, completed=done)
+
+            def make() -> Built:
+                made = build(conversation, setup.model, setup.program, cache, progress, embedder)
+                bar.update(task, completed=windows)  # also when it was there already
+                return made
+
+            return pool.submit(make)
+
+        waiting = {c.id: start(c) for c in conversations}
+        try:
+            for future in as_completed(waiting.values()):
+                future.result()
+        except BaseException:
+            ended.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+        return {name: future.result() for name, future in waiting.items()}
+
+
+def progress_bar(console: Console) -> Progress:
+    """A line for each of several things that go on: what, how far, how many, how long."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeElapsedColumn(), console=console)
+
+
+def check_folder(folder: Path, flag: str) -> None:
+    """Raise InputError for a folder that nothing can be written to; nothing is."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise InputError(f"{flag} {folder}: {there} is a file; give a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"{flag} {folder}: {there} cannot be written to; give another")
 
 
 def state(program: MemoryProgram) -> object:

@@ -10,10 +10,20 @@ from memory.store import Store, open_store
 
 if TYPE_CHECKING:
     from memory.api import Answer, Memory
-    from memory.program import MemoryProgram, Model, load_model, load_program
+    from memory.program import (
+        Card,
+        MemoryProgram,
+        Model,
+        concerns,
+        load_model,
+        load_program,
+        save_program,
+        starting_program,
+    )
 
 __all__ = [
     "Answer",
+    "Card",
     "Change",
     "Context",
     "Fact",
@@ -32,20 +42,27 @@ __all__ = [
     "StoreError",
     "Turn",
     "assemble",
+    "concerns",
     "load_embedder",
     "load_model",
     "load_program",
     "open_store",
+    "save_program",
+    "starting_program",
 ]
 
 # These need DSPy, which takes a second to import; a store alone does not (PEP 562).
 _LAZY = {
     "Answer": "memory.api",
     "Memory": "memory.api",
+    "Card": "memory.program",
     "MemoryProgram": "memory.program",
     "Model": "memory.program",
+    "concerns": "memory.program",
     "load_model": "memory.program",
     "load_program": "memory.program",
+    "save_program": "memory.program",
+    "starting_program": "memory.program",
 }
 
 

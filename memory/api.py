@@ -1,5 +1,6 @@
 """Memory: a store, a program and a budget. What people import."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Self
 from memory.budget import LEAST_BUDGET, Context, assemble, quoted_turns, row_lines, turn_lines
 from memory.errors import InputError, SqlError
 from memory.model import Change, Rows, Turn
-from memory.program import MemoryProgram, Model, load_model
+from memory.program import MemoryProgram, Model, concerns, load_model
 from memory.program.modules import ATTEMPTS as CALLS_AT_MOST
 from memory.store import Store, open_store
 
@@ -23,7 +24,8 @@ class Answer:
     """An answer and what it rests on.
 
     `turns` are the ids it cites, `shown` those the answering model saw; `sql` ran and returned
-    `rows`; `tokens` counts the memory shown, `calls` the calls of the language model.
+    `rows`; `tokens` counts the memory shown, `calls` the calls of the language model; `refusals`
+    are what the retrieving model wrote and the database refused, and why, in order.
     """
 
     text: str
@@ -33,6 +35,7 @@ class Answer:
     tokens: int
     calls: int
     shown: tuple[int, ...]
+    refusals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class Memory:
         api_base: the address of an OpenAI-compatible server for `model`.
         embedder: the name of an embedder for a path or an address, see `open_store`.
 
+    Warns of a program that was compiled for another model, or that gained nothing.
     Raises InputError for a budget too small for one turn or another embedder than the memory's,
     StoreError and ModelError when the namespace or the model cannot be used.
     """
@@ -76,6 +80,8 @@ class Memory:
             )
         self.model = load_model(model, api_base=api_base) if isinstance(model, str) else model
         self.program = program or MemoryProgram()
+        for concern in concerns(self.program, self.model.name):
+            warnings.warn(concern, UserWarning, stacklevel=2)
         self.budget = budget or self.model.budget
         self._owns_store = isinstance(store, (str, Path))
         if isinstance(store, (str, Path)):
@@ -155,6 +161,7 @@ class Memory:
             tokens=context.tokens,
             calls=found.calls + answered.calls,
             shown=context.turn_ids,
+            refusals=tuple(found.refusals),
         )
 
     def context(self, question: str, rows: Sequence[Rows] = ()) -> Context:

@@ -18,7 +18,12 @@ class MemoryFault(Exception):
 
 
 class SqlError(MemoryFault):
-    """A statement was refused, wrong or too slow. The message says what to write instead."""
+    """A statement was refused, wrong or too slow. The message says what to write instead.
+
+    `refusals`, once repairs did not help: every answer that was refused and why, in order.
+    """
+
+    refusals: tuple[str, ...] = ()
 
 
 class Stop(MemoryFault):

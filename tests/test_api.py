@@ -147,7 +147,7 @@ def test_an_answer_names_its_turns_and_shows_the_sql_that_found_them(store: Sqli
     assert told.turns == (3, 4), "a turn that was not shown cannot be cited"
     assert told.sql == (PETS,)
     assert [len(rows.rows) for rows in told.rows] == [2]
-    assert told.calls == 2
+    assert (told.calls, told.refusals) == (2, ())
     assert 0 < told.tokens <= memory.budget
     done(memory)
 
@@ -156,6 +156,8 @@ def test_without_usable_sql_the_ranking_fills_the_budget(store: SqliteStore) -> 
     pairs = [*[([], NO_SQL)] * 3, (["I moved to Oslo last Saturday"], answer("Oslo", "1"))]
     told = Memory(store, model=scripted_model(pairs)).ask("Where did Anna move?")
     assert (told.text, told.turns, told.sql, told.calls) == ("Oslo", (1,), (), 4)
+    refusal = "Refused:\nSELECT nothing FROM nowhere\nBecause: "
+    assert [text.startswith(refusal) for text in told.refusals] == [True] * 3
 
 
 def test_rows_never_push_the_best_turn_out(store: SqliteStore) -> None:

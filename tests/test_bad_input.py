@@ -24,7 +24,7 @@ BAD = {
     "two.json": [talk("a"), talk("b")],
     "plain.json": "no program",
     "other.json": {"predict": {}},
-    "old.json": MemoryProgram().dump_state(json_mode=True) | {"answer.predict": {"signature": {}}},
+    "old.json": MemoryProgram().dump_state(json_mode=True),
 }
 
 
@@ -86,10 +86,16 @@ EVALUATE.command()(evaluate.evaluate)
         ("--budget 63", "a budget of 63 tokens is too small for one turn; give at least 64"),
         ("--budget 1537", "a budget of 1537 tokens .* give at most 1536"),
         ("--budget much", "--budget"),
-        ("--optimized-path {}/missing.json", "cannot read the program .*missing.json"),
-        ("--optimized-path {}/plain.json", "plain.json is no JSON"),
-        ("--optimized-path {}/other.json", "other.json holds another program"),
-        ("--optimized-path {}/old.json", "old.json holds no usable state of answer.predict"),
+        (
+            "--optimized-path {}/missing.json",
+            "missing.json does not exist; give a file that optimize",
+        ),
+        (
+            "--optimized-path {}/plain.json",
+            "plain.json is not JSON; write programs with memory.save_program",
+        ),
+        ("--optimized-path {}/other.json", "other.json holds no program"),
+        ("--optimized-path {}/old.json", "old.json is what DSPy's own save"),
         ("--num-threads 0", "--num-threads"),
         ("--seed one", "--seed"),
         ("--mode train", "--mode"),
@@ -108,7 +114,7 @@ def test_evaluate_refuses_what_it_cannot_use_before_it_makes_anything(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     given = f"--data {{0}}/two.json --output-dir {{0}}/out {line.replace('{}', '{0}')}"
-    monkeypatch.setattr(evaluate, "build", None)  # nobody gets as far
+    monkeypatch.setattr(evaluate, "build_all", None)  # nobody gets as far
     assert command(EVALUATE, given, files, monkeypatch) == (2, [])
     err = capsys.readouterr().err
     assert re.search(says, err)

@@ -14,9 +14,10 @@ import mlflow
 import pytest
 
 import evaluate
-from memory import InputError, Model
+from memory import InputError, MemoryProgram, Model, save_program
 from tests.scripted import answer, sql
 from tests.talk import FACT, talk, talker, talks
+from tests.test_saved import CARD
 
 SCRIPT = Path(evaluate.__file__)
 Run = Callable[..., evaluate.Evaluation]
@@ -143,6 +144,18 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         return evaluate.evaluate(data=data, output_dir=tmp_path / "out", **settings)
 
     return run
+
+
+@pytest.mark.filterwarnings("error:this program:UserWarning")
+def test_what_speaks_against_a_program_is_said_once(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_program(MemoryProgram(), tmp_path / "made.json", CARD)
+    model, _ = talker(name="a/model")
+    run({"a/model": model}, optimized_path=tmp_path / "made.json", num_threads=4)
+    said = [line for line in capsys.readouterr().out.splitlines() if "this program" in line]
+    assert len(said) == 1
+    assert said[0].startswith("warning: this program was compiled for local and is used with a/m")
 
 
 def test_judging_is_a_second_step_and_is_not_done_twice(run: Run, tmp_path: Path) -> None:

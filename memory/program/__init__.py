@@ -13,15 +13,20 @@ from memory.program.modules import (
     MemoryProgram,
     RetrieveRows,
     StoreTurns,
-    load_program,
+    starting_program,
 )
+from memory.program.saved import Card, concerns, load_program, save_program
 
 __all__ = [
     "AnswerQuestion",
+    "Card",
     "MemoryProgram",
     "Model",
     "RetrieveRows",
     "StoreTurns",
+    "concerns",
     "load_model",
     "load_program",
+    "save_program",
+    "starting_program",
 ]

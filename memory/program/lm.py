@@ -57,6 +57,27 @@ class Model:
     budget: int
     api_base: str | None = None
 
+    @property
+    def price(self) -> tuple[float, float] | None:
+        """US dollars a prompt token and an answer token, as far as litellm's own list knows.
+
+        None when it does not, and for a server of one's own.
+        """
+        if self.name == "local":
+            return 0.0, 0.0
+        if self.api_base:
+            return None
+        import litellm  # takes seconds
+
+        provider, _, rest = self.name.partition("/")
+        known = litellm.model_cost.get(self.name) or litellm.model_cost.get(rest) or {}
+        if known.get("litellm_provider") != provider and self.name not in litellm.model_cost:
+            return None  # the same name, sold by somebody else
+        try:
+            return float(known["input_cost_per_token"]), float(known["output_cost_per_token"])
+        except KeyError:
+            return None
+
     @contextmanager
     def active(self) -> Iterator[None]:
         """Modules called inside use this model. Raises ModelError, one line, when it fails."""

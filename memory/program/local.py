@@ -49,7 +49,8 @@ class LocalEngine:
     answer begins with: it is fed to the model, which takes a quarter of the time of generating
     it, and the grammar is that of the rest. With `declined`, the model may say that in place of
     the opening: the first word it would choose decides. The `closing` is added to an answer that
-    ends in its first letter. Engines share the copies of the model.
+    ends in its first letter. The `seed` draws the answer where the temperature is above 0.
+    Engines share the copies of the model.
     Raises dspy.lm15 errors: ContextLengthError, InvalidRequestError.
     """
 
@@ -58,18 +59,22 @@ class LocalEngine:
     closing: str = ""
     declined: str = ""
     slot: int = _OTHER
+    seed: int = 0
 
     def complete(self, request: Request) -> Response:
         messages = _messages(request)
+        temperature = request.config.temperature or 0.0
+        seed = self.seed if temperature else 0
         settings = {
-            "temperature": request.config.temperature or 0.0,
+            "temperature": temperature,
+            "seed": seed,
             "max_tokens": request.config.max_tokens or 64,
         }
         with _copy_of_the_model() as model:
             model.keep_only(messages[:-1], self.slot)
             if self.declined:
                 either = f'root ::= "{self.declined}" | "{self.opening[:6]}"'
-                first = model.say(messages, self.slot, grammar=either, max_tokens=1)
+                first = model.say(messages, self.slot, grammar=either, max_tokens=1, seed=seed)
                 if first.text and self.declined.startswith(first.text):
                     return _response(request, replace(first, text=self.declined))
             if self.opening:
@@ -144,6 +149,7 @@ class SmallModelAdapter(dspy.ChatAdapter):
 
     A predictor whose signature is not in `signatures.SMALL` is served by the stock ChatAdapter.
     Instructions and examples that an optimizer put on a predictor replace the short ones.
+    Rollouts (`rollout_id`) of the packaged model are drawn by seeds of their own.
     """
 
     def __call__(
@@ -154,13 +160,17 @@ class SmallModelAdapter(dspy.ChatAdapter):
         demos: list[dict[str, Any]],
         inputs: dict[str, Any],
     ) -> list[dict[str, Any]]:
-        small = SMALL.get(tuple(signature.fields))
-        if small and isinstance(lm.engine, LocalEngine):
-            slot = _SLOTS[tuple(signature.fields)]
-            engine = LocalEngine(
-                small.grammar(inputs), small.opening, small.closing, small.declined, slot
-            )
-            lm = lm.copy(engine=engine, max_tokens=small.max_tokens)
+        fields = tuple(signature.fields)
+        if isinstance(lm.engine, LocalEngine):
+            seed = int(lm_kwargs.get("rollout_id") or lm.kwargs.get("rollout_id") or 0)
+            if small := SMALL.get(fields):
+                engine = LocalEngine(
+                    *(small.grammar(inputs), small.opening, small.closing, small.declined),
+                    *(_SLOTS[fields], seed),
+                )
+                lm = lm.copy(engine=engine, max_tokens=small.max_tokens)
+            elif seed:
+                lm = lm.copy(engine=replace(lm.engine, seed=seed))
         return super().__call__(lm, lm_kwargs, signature, demos, inputs)
 
     def format(

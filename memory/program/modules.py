@@ -1,47 +1,52 @@
 """The three modules that work on a memory: store, retrieve, answer; and the one repair loop."""
 
-import json
 import re
 from collections.abc import Callable, Collection
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import dspy
 from dspy.utils.exceptions import AdapterParseError
 
-from memory.errors import InputError, SqlError
+from memory.errors import SqlError
 from memory.model import Change, Rows
-from memory.program.signatures import ABSTAIN, AnswerFromMemory, WriteFacts, WriteQuery
+from memory.program.lm import Model
+from memory.program.local import SmallModelAdapter
+from memory.program.signatures import ABSTAIN, SMALL, AnswerFromMemory, WriteFacts, WriteQuery
 from memory.sql import split
+
+if TYPE_CHECKING:
+    from memory.program.saved import Card
 
 ATTEMPTS = 3  # the first and two repairs
 MOST_SELECTS = 5
 T = TypeVar("T")
 
 
-def with_repairs(ask: Callable[[str], str], run: Callable[[str], T]) -> tuple[T, str, int]:
+def with_repairs(ask: Callable[[str], str], run: Callable[[str], T]) -> tuple[T, str, list[str]]:
     """Ask for SQL and run it; what was refused, and why, is the next question's feedback.
 
     Arguments:
         ask: feedback ("" at first) -> SQL; one model call.
         run: SQL -> its result; raises SqlError.
 
-    Returns (result, the SQL that ran, model calls). Raises the last SqlError when the answer is
-    still refused after two repairs.
+    Returns (result, the SQL that ran, the refusals before it). Raises the last SqlError, which
+    has all refusals, when the answer is still refused after two repairs.
     """
-    feedback, refusal = "", SqlError("")
-    for calls in range(1, ATTEMPTS + 1):
+    refusals, last = [""], SqlError("")
+    for _ in range(ATTEMPTS):
         try:
-            sql = ask(feedback)
+            sql = ask(refusals[-1])
         except AdapterParseError as error:
-            refusal = SqlError(f"no SQL could be read from the answer: {error.lm_response[:500]}")
-            feedback = f"Your answer could not be read:\n{error.lm_response[:2000]}"
+            last = SqlError(f"no SQL could be read from the answer: {error.lm_response[:500]}")
+            refusals.append(f"Your answer could not be read:\n{error.lm_response[:2000]}")
             continue
         try:
-            return run(sql), sql, calls
+            return run(sql), sql, refusals[1:]
         except SqlError as error:
-            refusal, feedback = error, f"Refused:\n{sql}\nBecause: {error}"
-    raise refusal
+            last = error
+            refusals.append(f"Refused:\n{sql}\nBecause: {error}")
+    last.refusals = tuple(refusals[1:])
+    raise last
 
 
 class StoreTurns(dspy.Module):
@@ -59,15 +64,17 @@ class StoreTurns(dspy.Module):
             catalog: what the memory knows already, so that attributes are reused.
             write: runs the statements as one change; raises SqlError.
 
-        Returns a Prediction of change (Change), sql (str), calls (int: model calls).
-        Raises SqlError when two repairs did not help; nothing is written then.
+        Returns a Prediction of change (Change), sql (str), calls (int: model calls), refusals
+        (list of str: what was refused before, and why).
+        Raises SqlError with its refusals when two repairs did not help; nothing is written then.
         """
 
         def ask(feedback: str) -> str:
             return str(self.predict(turns=turns, catalog=catalog, feedback=feedback).sql)
 
-        change, sql, calls = with_repairs(ask, write)
-        return dspy.Prediction(change=change, sql=sql, calls=calls)
+        change, sql, refusals = with_repairs(ask, write)
+        calls = len(refusals) + 1
+        return dspy.Prediction(change=change, sql=sql, calls=calls, refusals=refusals)
 
 
 class RetrieveRows(dspy.Module):
@@ -86,7 +93,8 @@ class RetrieveRows(dspy.Module):
             read: runs one SELECT; raises SqlError.
 
         Returns a Prediction of sql (list of the SELECTs that ran), rows (list of Rows, beside
-        it), calls (int), error (str: the refusal that two repairs could not mend, else empty).
+        it), calls (int), error (str: the refusal that two repairs could not mend, else empty),
+        refusals (list of str: what was refused and why, in order).
         Never raises SqlError: without rows the ranking alone fills the budget.
         """
         found: list[tuple[str, Rows]] = []
@@ -102,16 +110,18 @@ class RetrieveRows(dspy.Module):
             for select in selects:
                 found.append((select, read(select)))
 
-        calls, refusal = ATTEMPTS, ""
+        error = ""
         try:
-            _, _, calls = with_repairs(ask, run)
-        except SqlError as error:
-            refusal = str(error)
+            _, _, refusals = with_repairs(ask, run)
+            calls = len(refusals) + 1
+        except SqlError as last:
+            error, refusals, calls = str(last), list(last.refusals), len(last.refusals)
         return dspy.Prediction(
             sql=[select for select, _ in found],
             rows=[rows for _, rows in found],
             calls=calls,
-            error=refusal,
+            error=error,
+            refusals=refusals,
         )
 
 
@@ -164,7 +174,12 @@ def likely_source(answer: str, memory: str, turn_ids: Collection[int]) -> list[i
 
 
 class MemoryProgram(dspy.Module):
-    """The three modules together; what optimizers compile, and what is saved and loaded."""
+    """The three modules together; what optimizers compile, and what is saved and loaded.
+
+    `card`: how it was compiled, where it was loaded from a file; None for the plain program.
+    """
+
+    card: "Card | None" = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -173,28 +188,16 @@ class MemoryProgram(dspy.Module):
         self.answer = AnswerQuestion()
 
 
-def load_program(path: str | Path) -> MemoryProgram:
-    """The program whose state `MemoryProgram.save(path)` wrote as JSON.
+def starting_program(model: Model) -> MemoryProgram:
+    """The program that an optimizer starts from, with the prompts that `model` is really given.
 
-    A model saved with it is left out: the caller names the model. Raises InputError when the file
-    is missing, is not JSON, or holds the state of another program.
+    The packaged model is shown short ones in place of the signatures' own; here they stand on the
+    predictors, where optimizers look. The prompts are those of the plain program.
     """
-    file, program = Path(path), MemoryProgram()
-    try:
-        state: Any = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read the program {file}: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"{file} is no JSON; save programs with save('name.json')") from error
-    expected = {name: len(p.signature.fields) for name, p in program.named_predictors()}
-    if not isinstance(state, dict) or set(state) - {"metadata"} != set(expected):
-        raise InputError(f"{file} holds another program; this one has {', '.join(expected)}")
-    for name, fields in expected.items():
-        try:
-            if len(state[name]["signature"]["fields"]) != fields:
-                raise InputError(f"{file} holds another program: the fields of {name} differ")
-            program_state = {**state[name], "lm": None}
-            dict(program.named_predictors())[name].load_state(program_state)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{file} holds no usable state of {name}: {error!r}") from error
+    program = MemoryProgram()
+    if isinstance(model.adapter, SmallModelAdapter):
+        for predictor in program.predictors():
+            small = SMALL[tuple(predictor.signature.fields)]
+            predictor.signature = predictor.signature.with_instructions(small.instructions)
+            predictor.demos = [dspy.Example(**demo) for demo in small.demos]
     return program

@@ -1,0 +1,132 @@
+"""What is to be compiled and measured, checked before any model is asked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import dspy
+
+from locomo.dataset import Conversation, load
+from locomo.gains import independent
+from locomo.harness import Setup, fingerprint
+from locomo.optimizers import NEEDED, Options
+from locomo.rewards import WEIGHTS
+from locomo.split_data import split as split_ids
+from locomo.tasks import TARGETS, Bench, Target, drawn, examples, name_of
+from memory import InputError, Model
+
+Reward = Literal["memory", "seed"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A compile: `train` has examples for each target, `validation` what the gain is measured on.
+
+    `parts` maps train, validation and test to the ids of conversations.
+    """
+
+    options: Options
+    targets: tuple[Target, ...]
+    conversations: Mapping[str, Conversation]
+    parts: Mapping[str, Sequence[str]]
+    train: Mapping[Target, Sequence[dspy.Example]]
+    validation: Sequence[dspy.Example]
+    setup: Setup
+    prompt_model: Model
+    reward: Reward
+    data: Path
+
+    @property
+    def measured(self) -> Target:
+        """What is measured before and after: facts alone when only they change, else answers."""
+        return "store" if self.targets == ("store",) else "answer"
+
+    def asked_about(self, training: bool) -> list[Conversation]:
+        """The conversations whose memories must be there to measure on, and to train on."""
+        used = [] if self.measured == "store" else [*self.validation]
+        used += [e for t, some in self.train.items() if t != "store" and training for e in some]
+        return [self.conversations[c] for c in dict.fromkeys(e.conversation for e in used)]
+
+    def bench(self, memories: Mapping[str, Path]) -> Bench:
+        """What tasks work with, on these memories."""
+        speakers = self.reward == "seed" and "store" in self.targets
+        demos = self.options.max_demos
+        return Bench(self.setup, self.conversations, memories, demos, speakers)
+
+    def name(self) -> str:
+        """A name that only the very same job has, made by the very same code of the memory."""
+        models = [(m.name, m.api_base) for m in (self.setup.model, self.prompt_model)]
+        chosen = [name_of(e) for some in (*self.train.values(), self.validation) for e in some]
+        settings = (asdict(self.options), self.targets, self.parts, self.reward, WEIGHTS)
+        made_of = (models, self.setup.budget, chosen, settings)
+        return f"optimize-{fingerprint(self.data.read_bytes().hex(), *made_of)}"
+
+    def params(self) -> dict[str, object]:
+        """What goes on record as the job's settings."""
+        return {
+            **asdict(self.options),
+            "target": ", ".join(self.targets),
+            "data": self.data.name,
+            "model": self.setup.model.name,
+            "prompt_model": self.prompt_model.name,
+            "reward": self.reward,
+            "budget": self.setup.budget,
+            "examples": sum(map(len, self.train.values())),
+            "validation": len(self.validation),
+        }
+
+
+def prepare(
+    data: Path,
+    split: str,
+    targets: tuple[Target, ...],
+    options: Options,
+    setup: Setup,
+    prompt_model: Model,
+    reward: Reward,
+    number: int,
+    number_of_validation: int,
+) -> Job:
+    """Read the data, split it by conversation and draw the examples of each target.
+
+    Raises InputError for data that cannot be read or split, when a target has fewer examples
+    than the optimizer needs, and when there is nothing to measure the gain on.
+    """
+    conversations = {conversation.id: conversation for conversation in load(data)}
+    parts = split_ids(list(conversations), options.seed, split)
+    independent(parts)
+
+    def found(part: str, target: Target) -> list[dspy.Example]:
+        some = [conversations[id_] for id_ in parts[part]]
+        return examples(some, target, setup.model.window)
+
+    train = {}
+    for target in targets:
+        train[target] = drawn(found("train", target), number, options.seed)
+        needed = NEEDED[options.optimizer]
+        if len(train[target]) < needed:
+            raise InputError(
+                f"--target {target} has {len(train[target])} examples in the training "
+                f"conversations, {options.optimizer} needs {needed}: give more data, or a larger "
+                "--num-examples"
+            )
+    measured: Target = "store" if targets == ("store",) else "answer"
+    validation = drawn(found("validation", measured), number_of_validation, options.seed)
+    if not validation:
+        raise InputError(
+            f"the validation conversations of {data} ({', '.join(parts['validation'])}) have no "
+            "question to measure a gain on; give data that has, or another --seed"
+        )
+    return Job(
+        options=options,
+        targets=tuple(target for target in TARGETS if target in targets),
+        conversations=conversations,
+        parts=parts,
+        train=train,
+        validation=validation,
+        setup=setup,
+        prompt_model=prompt_model,
+        reward=reward,
+        data=data,
+    )

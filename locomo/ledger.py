@@ -1,0 +1,239 @@
+"""The ledger of a run: every model call on disk as soon as it is paid, and a budget for them.
+
+DSPy asks `dspy.cache` before each call of a model and hands it each answer. A cache that writes
+them down and may refuse is a ledger: what was asked before is answered from disk.
+"""
+
+import copy
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dspy
+from dspy.clients.cache import Cache
+from dspy.clients.call_result import attributes
+from dspy.clients.legacy_outputs import plain
+from pydantic import TypeAdapter
+
+from memory import InputError
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What may be spent at most (None: no bound); minutes count from the opening of a session."""
+
+    calls: int | None = None
+    minutes: float | None = None
+    dollars: float | None = None
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What the whole run spent; of this session are the `seconds` and the `replayed` calls.
+
+    `unpriced` calls have no known price and count no dollars, `replayed` came from disk.
+    """
+
+    calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    dollars: float = 0.0
+    unpriced: int = 0
+    seconds: float = 0.0
+    replayed: int = 0
+
+
+class BudgetSpent(BaseException):
+    """No further call may be paid; the text says why. No `except Exception` may hide it."""
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A line of the file; `key` is a hash of the request."""
+
+    key: str
+    model: str
+    when: str
+    tokens_in: int
+    tokens_out: int
+    dollars: float | None
+    seconds: float
+    record: dict[str, Any]
+
+
+class Ledger(Cache):
+    """The calls of a run in FOLDER/calls.jsonl, and what is left of its budget.
+
+    For threads, not coroutines: DSPy does not tell of a call that fails; its place in the budget
+    is free when its thread asks again or ends. Each thread may exceed the dollars by one call.
+    Threads that ask the same at once all pay: DSPy asks again on purpose what takes too long.
+    """
+
+    def __init__(self, folder: Path, budget: Budget = Budget(), resume: bool = False) -> None:
+        """Open the ledger of a folder, which is of one set of settings: addresses do not count.
+
+        With `resume`, what earlier sessions asked is answered from their file and counts as
+        spent; otherwise that file becomes calls.old.jsonl, in place of an older one.
+        Raises InputError when the folder cannot be written or its calls.jsonl is not a ledger.
+        """
+        super().__init__(enable_disk_cache=False, enable_memory_cache=False, disk_cache_dir=None)
+        self._path = folder / "calls.jsonl"
+        self._budget, self._kept = budget, Budget()
+        self._opened, self._spent = time.monotonic(), Spent()
+        self._begun: dict[threading.Thread, float] = {}
+        self._asking: set[threading.Thread] = set()
+        self._left_over: set[threading.Thread] = set()
+        self._refused = self._ended = ""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._path.open("ab").close()
+            calls = _read(self._path)
+            if calls and not resume:
+                calls = []
+                self._path.replace(folder / "calls.old.jsonl")
+                self._path.touch()
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no ledger of calls"
+            raise InputError(f"{self._path} cannot be used: {why}; name another folder") from error
+        for call in calls:
+            self._keep(call)
+
+    def _keep(self, call: _Call) -> None:
+        self.memory_cache.setdefault(call.key, call.record)  # replayed once, replayed always
+        self._spent = replace(
+            self._spent,
+            calls=self._spent.calls + 1,
+            tokens_in=self._spent.tokens_in + call.tokens_in,
+            tokens_out=self._spent.tokens_out + call.tokens_out,
+            dollars=self._spent.dollars + (call.dollars or 0.0),
+            unpriced=self._spent.unpriced + (call.dollars is None),
+        )
+
+    @property
+    def spent(self) -> Spent:
+        """What was spent until now; any thread may ask."""
+        with self._lock:
+            return replace(self._spent, seconds=time.monotonic() - self._opened)
+
+    def get(self, request: dict[str, Any], ignored: list[str] | None = None) -> Any:
+        """The answer of an earlier call; or None, which begins one. Raises BudgetSpent."""
+        key = self.cache_key(request, ignored)
+        thread = threading.current_thread()
+        with self._lock:
+            self._asking.add(thread)
+            self._begun.pop(thread, None)  # it asks again, so its earlier call has failed
+            record = self.memory_cache.get(key)
+            if record is None:
+                self._begin(thread)
+                return None
+            self._spent = replace(self._spent, replayed=self._spent.replayed + 1)
+        # What came through litellm was an object; DSPy reads this one in the same way.
+        return copy.deepcopy(record) if "_dspy_format" in record else attributes(record)
+
+    def _begin(self, thread: threading.Thread) -> None:
+        if thread in self._left_over:
+            raise BudgetSpent("what was kept is not for work that was stopped")
+        self._begun = {t: since for t, since in self._begun.items() if t.is_alive()}
+        calls = self._spent.calls + len(self._begun)
+        minutes = (time.monotonic() - self._opened) / 60
+        used = {"calls": calls, "minutes": minutes, "dollars": self._spent.dollars}
+        for unit, most in vars(self._budget).items():
+            kept = getattr(self._kept, unit) or 0
+            if most is not None and used[unit] >= most - kept and not self._refused:
+                self._refused = f"{most:g} {unit} are spent, but for {kept:g} kept for later"
+        if self._ended or self._refused:
+            raise BudgetSpent(self._ended or self._refused)
+        self._begun[thread] = time.monotonic()
+
+    def put(self, request: Any, value: Any, ignored: list[str] | None = None, *_: object) -> None:
+        """Keep an answer: it is on disk on return. Raises BudgetSpent when it cannot be."""
+        key = self.cache_key(request, ignored)
+        model = request.get("model") or request["request"]["model"]
+        with self._lock:
+            now = time.monotonic()
+            seconds = now - self._begun.pop(threading.current_thread(), now)
+            call = _call(key, model, round(seconds, 3), value)
+            self._keep(call)
+            try:
+                _append(self._path, json.dumps(vars(call)).encode() + b"\n")
+            except OSError as error:
+                self._ended = f"{self._path} cannot be written ({error.strerror})"
+                raise BudgetSpent(self._ended) from error
+
+    @contextmanager
+    def reserve(self, share: Budget) -> Iterator[None]:
+        """Keep this share for later: calls inside stop, and stay stopped, when the rest is spent.
+
+        Threads that are still there at the end, as a stopped optimizer's are, get none of it.
+        """
+        self._kept = share
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._kept, self._refused = Budget(), ""
+                self._left_over = set(threading.enumerate()) - {threading.current_thread()}
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Models with cache=True ask this ledger inside, and afterwards what they asked before.
+
+        The ledger is closed at the end, and threads that an optimizer left behind are waited for:
+        what they are paying for is kept, and they begin nothing that nobody would count.
+        """
+        before = dspy.cache
+        dspy.cache = self
+        try:
+            yield
+        finally:
+            self.close()
+            for thread in self._asking - {threading.current_thread(), threading.main_thread()}:
+                thread.join()
+            dspy.cache = before
+
+    def close(self) -> None:
+        """Begin no further call. The answers of those under way are kept when they come."""
+        self._ended = self._ended or "the ledger is closed"
+
+
+def _call(key: str, model: str, seconds: float, value: Any) -> _Call:
+    """The line of an answer: of DSPy's own record, or of the object that litellm gave."""
+    record = plain(value)
+    if "_dspy_format" not in record:
+        price = getattr(value, "_hidden_params", {}).get("response_cost")
+        record = {**record, "cost": price, "_hidden_params": {"response_cost": price}}
+    usage = record.get("usage") or {}
+    tokens_in = usage.get("prompt_tokens") or usage.get("input_tokens") or 0
+    tokens_out = usage.get("completion_tokens") or usage.get("output_tokens") or 0
+    dollars = 0.0 if model.startswith("local/") else record.get("cost")
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    return _Call(key, model, when, tokens_in, tokens_out, dollars, seconds, record)
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Add the whole line or nothing. Raises OSError."""
+    size = path.stat().st_size
+    try:
+        with path.open("ab") as file:
+            file.write(line)
+    except OSError:
+        os.truncate(path, size)
+        raise
+
+
+def _read(path: Path) -> list[_Call]:
+    """The calls in a file; a last line that a kill has torn is cut away. Raises ValueError."""
+    data = path.read_bytes()
+    *lines, torn = data.split(b"\n")
+    calls = TypeAdapter(list[_Call]).validate_python([json.loads(line) for line in lines])
+    if not b'{"key": "'.startswith(torn[:9]):
+        raise ValueError(torn)
+    os.truncate(path, len(data) - len(torn))
+    return calls

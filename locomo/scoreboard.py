@@ -1,0 +1,165 @@
+"""What every prompt earned on every example: the metric of optimizers, and the best prompt.
+
+DSPy's optimizers return a program of their own choice. The best of all prompts that they tried is
+chosen here instead, by one rule, so that a compile may be stopped at any moment.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import dspy
+from pydantic import TypeAdapter, ValidationError
+
+from locomo.tasks import Candidate, name_of
+from memory import InputError
+
+# A difference to the plain prompt counts as if so many more examples had shown none: eight lucky
+# examples do not outweigh fifty.
+PRIOR = 10
+# So many runs must have failed or not before a third of them stops the compile.
+ENOUGH_RUNS = 12
+
+
+class TooManyFailures(BaseException):
+    """More than a third of the runs failed; no optimizer's `except Exception` may go on."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a prompt on an example: its reward, and how many calls had been made by then.
+
+    `sampled` runs were made at a temperature, by an optimizer in search of variety.
+    """
+
+    candidate: str
+    example: str
+    reward: float
+    sampled: bool = False
+    failed: str = ""
+    calls: int = 0
+
+
+_RUN, _PROMPT = TypeAdapter(Run), TypeAdapter(Candidate)
+
+
+class Scoreboard:
+    """The metric that optimizers are given: it also files every run, on disk before it returns.
+
+    Arguments:
+        metric: of locomo.rewards, five arguments.
+        prompts: the prompts by key, as tasks collect them.
+        folder: where runs.jsonl and prompts.jsonl are; read again with `resume`.
+        calls: the model calls so far.
+        progress: told after each run.
+    """
+
+    def __init__(
+        self,
+        metric: Callable[..., dspy.Prediction],
+        prompts: dict[str, Candidate],
+        folder: Path,
+        resume: bool,
+        calls: Callable[[], int],
+        progress: Callable[["Scoreboard"], None] = lambda board: None,
+    ) -> None:
+        self._metric, self.prompts = metric, prompts
+        self._calls, self._progress = calls, progress
+        self._lock = Lock()
+        self.runs: dict[tuple[str, str, bool], Run] = {}
+        self.count = self.failures = 0  # of this session
+        self.last_failure = ""
+        files = folder / "runs.jsonl", folder / "prompts.jsonl"
+        if resume:
+            for run in _lines(files[0], _RUN):
+                self.runs[run.candidate, run.example, run.sampled] = run
+            for prompt in _lines(files[1], _PROMPT):
+                prompts[prompt.key] = prompt
+        self._filed = set(prompts)
+        with writing(folder):
+            self._files = [file.open("a" if resume else "w", encoding="utf-8") for file in files]
+            for file in self._files:
+                file.write("\n" if resume else "")  # ends a line that a kill cut short
+
+    def __call__(
+        self,
+        gold: dspy.Example,
+        pred: Any,
+        trace: object = None,
+        pred_name: str | None = None,
+        pred_trace: object = None,
+    ) -> dspy.Prediction:
+        result = self._metric(gold, pred, trace, pred_name, pred_trace)
+        if pred_name is None and getattr(pred, "candidate", None):  # else GEPA asks once more
+            self._file(gold, pred, float(result.score))
+        return result
+
+    def _file(self, gold: dspy.Example, pred: dspy.Prediction, reward: float) -> None:
+        name = name_of(gold)
+        run = Run(pred.candidate, name, reward, pred.sampled, pred.failed, self._calls())
+        with self._lock:
+            if pred.candidate not in self._filed:
+                self._filed.add(pred.candidate)
+                self._append(1, asdict(self.prompts[pred.candidate]))
+            if self.runs.setdefault((run.candidate, name, run.sampled), run) is run:
+                self._append(0, asdict(run))
+            self.count += 1
+            self.failures += bool(pred.failed)
+            self.last_failure = pred.failed or self.last_failure
+        self._progress(self)
+        if self.count >= ENOUGH_RUNS and self.failures * 3 > self.count:
+            raise TooManyFailures(
+                f"{self.failures} of {self.count} runs failed, the last: {self.last_failure}"
+            )
+
+    def _append(self, file: int, line: Mapping[str, object]) -> None:
+        text = json.dumps(line, ensure_ascii=False).encode("utf-8", "replace").decode()
+        self._files[file].write(text + "\n")
+        self._files[file].flush()
+
+    def close(self) -> None:
+        for file in self._files:
+            file.close()
+
+    def of(self, candidate: str) -> dict[str, Run]:
+        """The runs of a prompt by example, those at a temperature left out."""
+        runs = list(self.runs.values())
+        return {r.example: r for r in runs if r.candidate == candidate and not r.sampled}
+
+
+def _lines(path: Path, adapter: TypeAdapter[Any]) -> Iterator[Any]:
+    """What a file of JSON lines holds; a line that a kill cut short is left out."""
+    if path.exists():
+        for line in path.read_bytes().split(b"\n"):
+            with contextlib.suppress(ValidationError):
+                yield adapter.validate_json(line)
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror}") from error
+
+
+def advantage(board: Scoreboard, candidate: str, plain: str) -> float:
+    """How much more reward an example earns with this prompt than with the plain one.
+
+    The mean of paired differences, drawn towards zero as if PRIOR more examples showed none.
+    """
+    before, after = board.of(plain), board.of(candidate)
+    both = before.keys() & after.keys()
+    return sum(after[e].reward - before[e].reward for e in both) / (len(both) + PRIOR)
+
+
+def best(board: Scoreboard, plain: str) -> str:
+    """The key of the prompt with the greatest advantage; the plain one when none has any."""
+    tried = sorted({run.candidate for run in list(board.runs.values())} & set(board.prompts))
+    found = max(tried, key=lambda key: advantage(board, key, plain), default=plain)
+    return found if advantage(board, found, plain) > 0 else plain

@@ -1,0 +1,202 @@
+"""The file of a compiled program: text that anybody can read, and nothing that can be run."""
+
+import hashlib
+import json
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import dspy
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from memory.errors import InputError
+from memory.program.modules import MemoryProgram
+
+FORMAT = 1
+LARGEST = 5_000_000  # bytes; instructions and a few examples take a hundredth of it
+_HOW = "write programs with memory.save_program"
+
+
+class _Text(BaseModel):
+    """Strict: what is neither asked for nor plain text, numbers and lists of it is refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Card(_Text):
+    """How a program was compiled, and what that gained.
+
+    `metric` maps the score's components to their weights, `scores` names to measured values;
+    `data` is the sha256 of the data file, `conversations` the ids of each part of the split.
+    The verdict is that of conversations which the optimizer never saw.
+    """
+
+    model: str
+    optimizer: str
+    target: str
+    metric: dict[str, float]
+    data: str
+    conversations: dict[str, list[str]]
+    scores: dict[str, float]
+    verdict: Literal["gain", "no gain", "not measured"]
+    made_at: str
+
+
+class _Prompt(_Text):
+    instructions: str | None  # None: the signature's own
+    demos: list[dict[str, str]]
+
+
+class _Saved(_Text):
+    format: Literal[1]
+    version: str
+    signatures: dict[str, str]
+    card: Card
+    program: dict[str, _Prompt]
+
+
+def save_program(program: MemoryProgram, path: str | Path, card: Card) -> None:
+    """Write a compiled program and its card as JSON, whole or not at all.
+
+    Only instructions and examples are kept, of these only the signature's fields: no model, no
+    key, no code. Raises InputError when the file cannot be written.
+    """
+    own, prompts = _predictors(MemoryProgram()), {}
+    for name, predictor in _predictors(program).items():
+        signature = predictor.signature
+        changed = signature.instructions != own[name].signature.instructions
+        prompts[name] = {
+            # DSPy cleans this text when it is read; to clean it twice would change some.
+            "instructions": signature.__doc__ if changed else None,
+            "demos": [
+                {name: str(demo[name]) for name in signature.fields if demo.get(name) is not None}
+                for demo in predictor.demos
+            ],
+        }
+    content = {
+        "format": FORMAT,
+        "version": version("sql-memory"),
+        "signatures": _signatures(program),
+        "card": card.model_dump(),
+        "program": prompts,
+    }
+    text = json.dumps(content, ensure_ascii=False, indent=2)
+    _write_whole(Path(path), text.encode("utf-8", "replace"))
+
+
+def load_program(path: str | Path) -> MemoryProgram:
+    """The program that `save_program` wrote, with its card.
+
+    Raises InputError when the file is missing, is no such file, holds anything but text, or was
+    made by another version or for other signatures.
+    """
+    file, program = Path(path), MemoryProgram()
+    saved = _checked(_json(file), file)
+    expected = _signatures(program)
+    if not set(saved.program) == set(saved.signatures) == set(expected):
+        raise InputError(f"{file} holds other modules than {', '.join(expected)}; {_HOW}")
+    for name, predictor in _predictors(program).items():
+        if saved.signatures[name] != expected[name]:
+            raise InputError(f"{file}: the fields of {name} are others now; compile it again")
+        prompt = saved.program[name]
+        strange = {field for demo in prompt.demos for field in demo} - {*predictor.signature.fields}
+        if strange:
+            raise InputError(f"{file}: {name} has no field {min(strange)!r:.60}; {_HOW}")
+        if prompt.instructions is not None:
+            predictor.signature = predictor.signature.with_instructions(prompt.instructions)
+        predictor.demos = [dspy.Example(**demo) for demo in prompt.demos]
+    program.card = saved.card
+    return program
+
+
+def concerns(program: MemoryProgram, model: str) -> list[str]:
+    """What speaks against using a program with the model of this name; none of a plain program."""
+    card, found = program.card, []
+    if card and card.model != model:
+        found.append(
+            f"this program was compiled for {card.model} and is used with {model}, which may need"
+            f" other words; compile it again with --model {model}"
+        )
+    if card and card.verdict == "no gain":
+        found.append(
+            "this program gained nothing on conversations that its optimizer never saw;"
+            " the plain one, without a file, is as good"
+        )
+    return found
+
+
+def _predictors(program: MemoryProgram) -> dict[str, Any]:
+    # By hand: DSPy's own list leaves out modules that an optimizer marked as compiled.
+    return {f"{n}.predict": getattr(program, n).predict for n in ("store", "retrieve", "answer")}
+
+
+def _signatures(program: MemoryProgram) -> dict[str, str]:
+    """A short hash of each signature's fields: their names, directions and descriptions."""
+    found = {}
+    for name, predictor in _predictors(program).items():
+        inputs = predictor.signature.input_fields
+        fields = [
+            [field, field in inputs, info.json_schema_extra["desc"]]
+            for field, info in predictor.signature.fields.items()
+        ]
+        found[name] = hashlib.sha256(json.dumps(fields).encode()).hexdigest()[:12]
+    return found
+
+
+def _checked(raw: Any, file: Path) -> _Saved:
+    """What the file says, of this format and version."""
+    if not isinstance(raw, dict) or "format" not in raw:
+        if isinstance(raw, dict) and ("metadata" in raw or "store.predict" in raw):
+            raise InputError(f"{file} is what DSPy's own save() writes; {_HOW}")
+        raise InputError(f"{file} holds no program; {_HOW}")
+    if raw["format"] != FORMAT:
+        raise InputError(f"{file} has format {raw['format']!r:.20}, not {FORMAT}; compile it again")
+    ours, theirs = version("sql-memory"), str(raw.get("version"))
+    if theirs.split(".")[:2] != ours.split(".")[:2]:
+        raise InputError(
+            f"{file} was made by version {theirs:.20} of sql-memory, this is {ours}; compile it"
+            " again, or install that version"
+        )
+    try:
+        return _Saved.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{file}, {where:.100}: {first['msg']}; {_HOW}") from None
+
+
+def _json(file: Path) -> Any:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(LARGEST + 1)
+    except FileNotFoundError:
+        raise InputError(f"{file} does not exist; give a file that optimize.py wrote") from None
+    except OSError as error:
+        raise InputError(f"cannot read the program {file}: {error.strerror}") from error
+    if len(content) > LARGEST:
+        raise InputError(f"{file} is larger than {LARGEST:,} bytes: no program; {_HOW}")
+    if content.startswith(b"\x80"):
+        raise InputError(f"{file} is a pickle, which could run code; {_HOW}")
+    try:
+        raw = json.loads(content)
+        json.dumps(raw, ensure_ascii=False).encode()  # half a letter cannot be sent to a model
+    except (ValueError, RecursionError):
+        raise InputError(f"{file} is not JSON; {_HOW}") from None
+    return raw
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,208 @@
+"""Compile the prompts of the memory's modules on conversations of one's own, and show the gain."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.text import Text
+from typer import Option
+
+from locomo.compiling import Compile, Compiled
+from locomo.dataset import run_command, write_whole
+from locomo.forecast import forecast, forecast_table
+from locomo.gains import gain_line, gain_table, prompt_diff
+from locomo.harness import Setup, check_folder, probe, progress_bar
+from locomo.job import Job, Reward, prepare
+from locomo.ledger import Budget, Ledger
+from locomo.optimizers import ROUNDS, Optimizer, Options
+from locomo.rewards import WEIGHTS
+from locomo.tasks import TARGETS, candidate_of
+from locomo.tracking import connect, progress_chart, track_compile
+from memory import Card, InputError, MemoryProgram, load_model, save_program, starting_program
+
+EXPERIMENT = "optimize"
+SAMPLE = Path(__file__).parent / "data" / "sample.json"
+MAX_DEMOS = 5
+
+
+def optimize(
+    optimizer: Annotated[Optimizer, Option(help="simba, miprov2 or gepa")] = "simba",
+    target: Annotated[
+        Literal["answer", "retrieve", "store", "all"], Option(help="the module to compile")
+    ] = "answer",
+    data: Annotated[Path, Option(help="conversations in LoCoMo's format")] = SAMPLE,
+    split: Annotated[str, Option(help="default or memory-r1, see locomo.split_data")] = "default",
+    num_examples: Annotated[int, Option(help="to learn from, drawn by --seed; 0: all")] = 50,
+    num_validation: Annotated[int, Option(help="to measure on, drawn by --seed; 0: all")] = 100,
+    num_threads: Annotated[int, Option(help="runs at a time", min=1)] = 4,
+    max_demos: Annotated[int | None, Option(help="examples in a prompt; 5", min=0)] = None,
+    rounds: Annotated[int | None, Option(help="steps, trials, proposals", min=1)] = None,
+    reward: Annotated[Reward, Option(help="see docs/optimizing.md")] = "memory",
+    model: Annotated[str, Option(help="local, or a litellm name")] = "local",
+    api_base: Annotated[str | None, Option(help="address of the model's server")] = None,
+    prompt_model: Annotated[str | None, Option(help="writes instructions; the model")] = None,
+    prompt_api_base: Annotated[str | None, Option(help="address of its server")] = None,
+    budget: Annotated[int | None, Option(help="tokens of memory a question; or model's")] = None,
+    budget_calls: Annotated[int | None, Option(help="model calls at most", min=1)] = None,
+    budget_minutes: Annotated[float | None, Option(help="minutes at most", min=0)] = None,
+    budget_usd: Annotated[float | None, Option(help="dollars at most", min=0)] = None,
+    seed: Annotated[int, Option(help="draws examples and the split", min=0)] = 0,
+    yes: Annotated[bool, Option("--yes", help="start a large compile without asking")] = False,
+    resume: Annotated[bool, Option("--resume", help="go on with the same command's run")] = False,
+    output: Annotated[Path, Option(help="the compiled program")] = Path("optimized_memory_qa.json"),
+    output_dir: Annotated[Path, Option(help="for memories, calls, chart")] = Path("results"),
+) -> Compiled:
+    """Compile prompts on training conversations, then measure the gain on validation ones.
+
+    Writes the best program found to `output`, and all that was called, tried and found to a
+    folder in `output_dir` and to MLflow. Raises InputError for what cannot be used, before a model
+    is asked for anything but a word; ModelError when a model cannot be used.
+    """
+    _check_options(optimizer, target, reward, max_demos, output, output_dir)
+    answering = load_model(model, api_base=api_base)
+    address = prompt_api_base if prompt_model else api_base
+    proposing = load_model(prompt_model or model, api_base=address, temperature=1.0)
+    setup = Setup(answering, starting_program(answering), budget or answering.budget)
+    setup.check()
+    demos = MAX_DEMOS if max_demos is None else max_demos
+    options = Options(optimizer, rounds or ROUNDS[optimizer], demos, num_threads, seed)
+    targets = TARGETS if target == "all" else (target,)
+    limits = Budget(budget_calls, budget_minutes, budget_usd)
+    numbers = (num_examples, num_validation)
+    job = prepare(data, split, targets, options, setup, proposing, reward, *numbers)
+    console = Console(file=sys.stdout)  # kept, for optimizers print to a file meanwhile
+    _agree(job, limits, yes, console)
+    connect(EXPERIMENT)
+    probe(proposing)
+    probe(answering)
+    folder, memories = output_dir / job.name(), output_dir / "memories"
+    ledger, save = Ledger(folder, limits, resume), partial(_save, job, output)
+    with closing(ledger), ledger.active(), progress_bar(console) as bar:
+        compiled = Compile(job, ledger, limits, folder, memories, resume, bar, save).run()
+    _report(job, compiled, folder, output, console)
+    return compiled
+
+
+def _check_options(
+    optimizer: Optimizer,
+    target: str,
+    reward: Reward,
+    max_demos: int | None,
+    output: Path,
+    output_dir: Path,
+) -> None:
+    if optimizer == "gepa" and max_demos is not None:
+        raise InputError("--max-demos: gepa changes instructions only; leave the option out")
+    if reward == "seed" and target not in ("retrieve", "store"):
+        raise InputError("--reward seed is for --target retrieve or --target store")
+    if output.is_dir():
+        raise InputError(f"--output {output} is a folder; give a file")
+    check_folder(output.absolute().parent, "--output")
+    if output.exists() and not os.access(output, os.W_OK):
+        raise InputError(f"--output {output} cannot be written to; give another")
+    check_folder(output_dir, "--output-dir")
+
+
+def _agree(job: Job, limits: Budget, yes: bool, console: Console) -> None:
+    """Show what the compile will take; ask when it is large and no budget bounds it."""
+    measured = (job.measured, len(job.validation))
+    stored = job.asked_about(training=True)
+    bench = job.bench({})
+    expected = forecast(job.train, measured, stored, bench, job.options, job.prompt_model)
+    console.print(forecast_table(expected))
+    least = 2 * len(job.validation) + sum(map(len, job.train.values()))
+    if limits.calls is not None and limits.calls < least:
+        raise InputError(
+            f"--budget-calls {limits.calls}: measuring alone takes {least} calls and more; "
+            "give more, or fewer --num-validation and --num-examples"
+        )
+    if limits.dollars is not None and expected.dollars is None:
+        raise InputError("--budget-usd: the models' prices are not known; give --budget-calls")
+    if not expected.large or yes or limits != Budget():
+        return
+    if not sys.stdin.isatty():
+        raise InputError("this is a large compile; add --yes to start it, or a --budget")
+    typer.confirm("Start?", abort=True)
+
+
+def _save(job: Job, output: Path, compiled: Compiled) -> None:
+    """Write the program with what it was compiled from and what it gained."""
+    numbers = {
+        f"{one.component}, {one.categories}: {side}": round(getattr(one, side), 4)
+        for one in compiled.gains
+        for side in ("before", "after", "low", "high")
+    }
+    card = Card(
+        model=job.setup.model.name,
+        optimizer=job.options.optimizer,
+        target=", ".join(job.targets),
+        metric=dict(WEIGHTS),
+        data=sha256(job.data.read_bytes()).hexdigest(),
+        conversations={name: list(ids) for name, ids in job.parts.items()},
+        scores=numbers,
+        verdict=compiled.verdict,
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    save_program(compiled.program, output, card)
+
+
+def _prompts(program: MemoryProgram) -> dict[str, tuple[str, Sequence[Mapping[str, str]]]]:
+    found = {target: candidate_of(program, target) for target in TARGETS}
+    return {target: (prompt.instructions, prompt.demos) for target, prompt in found.items()}
+
+
+def _report(job: Job, compiled: Compiled, folder: Path, output: Path, console: Console) -> None:
+    """Print what was found, write it to the folder, track it."""
+    changed = prompt_diff(_prompts(job.setup.program), _prompts(compiled.program))
+    report, diff, picture = (folder / n for n in ("report.json", "prompts.diff", "progress.png"))
+    content = {
+        "params": job.params(),
+        "verdict": compiled.verdict,
+        "gains": [asdict(one) for one in compiled.gains],
+        "spent": asdict(compiled.spent),
+        "notes": list(compiled.notes),
+        "tried": [asdict(one) for one in compiled.tried],
+    }
+    text = json.dumps(content, ensure_ascii=False, indent=1)
+    write_whole(report, text.encode("utf-8", "replace"))
+    write_whole(diff, changed.encode("utf-8", "replace"))
+    progress_chart(compiled.points, compiled.baseline, picture)
+    spent = compiled.spent
+    console.print(Text(changed or "no prompt was better on the training conversations\n"))
+    if compiled.gains:
+        console.print(gain_table(compiled.gains, WEIGHTS))
+        console.print(gain_line(compiled.gains), highlight=False)
+    for note in compiled.notes:
+        console.print(f"note: {note}", style="yellow", highlight=False, markup=False)
+    dollars = f"$ {spent.dollars:.2f}" + (f" and {spent.unpriced} calls" if spent.unpriced else "")
+    console.print(
+        f"{len(compiled.tried)} prompts tried; {spent.calls:,} model calls, {spent.tokens_in:,} + "
+        f"{spent.tokens_out:,} tokens, {dollars}, {spent.seconds / 60:.1f} minutes",
+        highlight=False,
+    )
+    advice = {
+        "gain": f"use it: uv run evaluate.py --optimized-path {output}",
+        "no gain": "not recommended: no gain on conversations that it never saw",
+        "not measured": "not recommended before it is measured; --resume with a larger budget",
+    }
+    console.print(f"{output}: {advice[compiled.verdict]}", highlight=False)
+    cost = {name: float(value) for name, value in asdict(spent).items()}
+    files = [report, diff, picture, output]
+    track_compile(EXPERIMENT, job.params(), compiled.tried, compiled.gains, cost, files)
+    console.print(f"{report}, {diff}, {picture}; MLflow: experiment {EXPERIMENT}")
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(optimize)
+    run_command(app, "the best prompt so far is saved; the same command with --resume goes on")

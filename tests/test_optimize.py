@@ -1,0 +1,221 @@
+"""optimize.py with a model that obeys: what is missing in its instructions is found and kept."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+
+import optimize
+from locomo.compiling import Compiled
+from memory import InputError, MemoryProgram, Model, ModelError, load_program
+from tests.obedient import RULES, Obedient, houses, obedient
+
+Run = Callable[..., Compiled]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all runs are, for MLflow takes seconds to make its database."""
+    return tmp_path_factory.mktemp("place")
+
+
+@pytest.fixture
+def run(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """optimize.optimize with a Model in place of a name, on the two houses."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+    monkeypatch.chdir(tmp_path)
+    houses(Path("houses.json"))
+
+    def optimized(model: Model, **flags: Any) -> Compiled:
+        monkeypatch.setattr(optimize, "load_model", lambda name, **settings: model)
+        plain = {"data": Path("houses.json"), "num_examples": 16, "num_threads": 2, "rounds": 2}
+        return optimize.optimize(**{**plain, **flags})
+
+    return optimized
+
+
+def instructions(program: MemoryProgram, target: str) -> str:
+    return str(getattr(program, target).predict.signature.instructions)
+
+
+def verdict(program: MemoryProgram) -> str:
+    assert program.card
+    return program.card.verdict
+
+
+@pytest.mark.parametrize("optimizer", ["simba", "miprov2", "gepa"])
+def test_a_missing_rule_is_found_and_gains(run: Run, optimizer: str) -> None:
+    model, _ = obedient("answer")
+    compiled = run(model, optimizer=optimizer, target="answer")
+    assert RULES["answer"] in instructions(compiled.program, "answer")
+    assert compiled.verdict == "gain"
+    whole = next(g for g in compiled.gains if (g.component, g.categories) == ("answer", "all"))
+    assert (whole.questions, round(whole.before, 2), whole.after) == (16, 0.4, 1.0)
+    saved = load_program(Path("optimized_memory_qa.json"))
+    assert instructions(saved, "answer") == instructions(compiled.program, "answer")
+    assert verdict(saved) == "gain"
+
+
+@pytest.mark.parametrize("target", ["retrieve", "store"])
+def test_each_module_learns_from_its_own_examples(run: Run, target: str) -> None:
+    model, _ = obedient(target, window=1)
+    compiled = run(model, optimizer="gepa", target=target, rounds=3)
+    assert RULES[target] in instructions(compiled.program, target)
+    plain = MemoryProgram()
+    others = {"retrieve", "answer", "store"} - {target}
+    assert all(instructions(compiled.program, o) == instructions(plain, o) for o in others)
+
+
+def test_all_compiles_one_module_after_the_other_and_measures_whole_answers(run: Run) -> None:
+    model, _ = obedient("answer", window=1)
+    compiled = run(model, optimizer="gepa", target="all", num_validation=12)
+    assert RULES["answer"] in instructions(compiled.program, "answer")
+    assert compiled.verdict == "gain"
+    folder = next(Path("results").glob("optimize-*"))
+    assert {path.parent.name for path in folder.glob("*/runs.jsonl")} == {
+        "retrieve",
+        "answer",
+        "store",
+    }
+
+
+def test_what_was_found_is_on_record(run: Run) -> None:
+    run(obedient("answer")[0], optimizer="gepa")
+    report = json.loads(next(Path("results").glob("optimize-*/report.json")).read_bytes())
+    folder = next(Path("results").glob("optimize-*"))
+    assert f"+{RULES['answer']}" in (folder / "prompts.diff").read_text().replace(
+        "Do your task. ", ""
+    )
+    assert (folder / "progress.png").read_bytes().startswith(b"\x89PNG")
+    client = mlflow.MlflowClient()
+    experiment = client.get_experiment_by_name("optimize")
+    runs = client.search_runs([experiment.experiment_id], order_by=["start_time DESC"])
+    parent = next(one for one in runs if "mlflow.parentRunId" not in one.data.tags)
+    children = [r for r in runs if r.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert len(children) == len(report["tried"]) > 1
+    assert parent.data.metrics["answer/all/after"] == 1.0
+    assert parent.data.metrics["cost/calls"] == report["spent"]["calls"]
+    names = {artifact.path for artifact in client.list_artifacts(parent.info.run_id)}
+    assert names == {"report.json", "prompts.diff", "progress.png", "optimized_memory_qa.json"}
+
+
+def test_nothing_found_is_said_and_not_recommended(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, _ = obedient()  # nothing is missing
+    compiled = run(model, optimizer="gepa", rounds=1)
+    assert compiled.verdict == "no gain"
+    assert "not recommended: no gain" in capsys.readouterr().out
+    assert verdict(load_program(Path("optimized_memory_qa.json"))) == "no gain"
+
+
+# --- bounds -------------------------------------------------------------------------------------
+
+
+def test_a_budget_of_calls_stops_the_compile_and_leaves_room_to_measure(run: Run) -> None:
+    model, engine = obedient("answer")
+    compiled = run(model, optimizer="miprov2", budget_calls=100, num_threads=4)
+    assert compiled.spent.calls <= 100
+    assert sum(engine.calls().values()) - engine.calls()["probe"] == compiled.spent.calls
+    assert any("100 calls are spent" in note for note in compiled.notes)
+    assert compiled.verdict in ("gain", "no gain")
+
+
+def test_a_budget_that_is_too_small_to_measure_is_refused_before_any_call(run: Run) -> None:
+    model, engine = obedient("answer")
+    with pytest.raises(InputError, match="--budget-calls 20: measuring alone takes"):
+        run(model, budget_calls=20)
+    assert engine.prompts == []
+
+
+def test_an_interrupted_compile_keeps_the_best_and_goes_on_without_paying_again(run: Run) -> None:
+    def interrupted(prompt: str) -> str:
+        asked = engine.prompts[engine.prompts.index(("gepa", engine.asked("gepa")[0])) :]
+        if sum(kind == "answer" for kind, _ in asked) == 8:
+            raise KeyboardInterrupt
+        return engine.reply("answer", prompt, knows=True)
+
+    def told(prompt: str) -> str:
+        engine.replies["answer"] = interrupted
+        return engine.reply("gepa", prompt, knows=True)
+
+    model, engine = obedient("answer", gepa=told)
+    with pytest.raises(KeyboardInterrupt):
+        run(model, optimizer="gepa", rounds=3, num_threads=1)
+    kept = load_program(Path("optimized_memory_qa.json"))
+    assert RULES["answer"] in instructions(kept, "answer")
+    assert verdict(kept) == "not measured"
+    paid = [asked for asked in engine.prompts if asked[0] != "probe"]
+
+    model, again = obedient("answer")
+    compiled = run(model, optimizer="gepa", rounds=3, num_threads=1, resume=True)
+    asked = [prompt for prompt in again.prompts if prompt[0] != "probe"]
+    assert compiled.spent.calls == len(paid) - 1 + len(asked)
+    assert again.asked("gepa") == again.asked("store") == []
+    assert compiled.verdict == "gain"
+
+
+# --- models that fail ---------------------------------------------------------------------------
+
+
+def failing(share: int) -> Callable[[str], str]:
+    """An answer that fails for one thing of `share`."""
+
+    def reply(prompt: str) -> str:
+        thing = prompt.split("keep the ")[-1].split("?")[0]
+        if sum(map(ord, thing)) % share == 0:
+            raise ConnectionError("the line is dead")
+        return Obedient({"answer"}, {}).reply("answer", prompt, knows=False)
+
+    return reply
+
+
+def test_a_model_that_fails_at_times_costs_only_those_runs(run: Run) -> None:
+    model, _ = obedient("answer", answer=failing(7))
+    compiled = run(model, optimizer="gepa", rounds=1)
+    assert any("runs failed, the last: " in note for note in compiled.notes)
+
+
+def test_more_than_a_third_of_failures_stops_with_the_reason(run: Run) -> None:
+    model, _ = obedient("answer", answer=failing(2))
+    with pytest.raises(ModelError, match=r"runs failed, the last: .*the line is dead"):
+        run(model, optimizer="gepa", rounds=1)
+
+
+@pytest.mark.parametrize("optimizer", ["simba", "miprov2", "gepa"])
+def test_a_prompt_model_that_talks_rubbish_never_ends_the_compile(run: Run, optimizer: str) -> None:
+    rubbish = dict.fromkeys(("simba", "mipro", "gepa", "observe"), lambda prompt: "Blah.")
+    model, _ = obedient("answer", **rubbish)
+    compiled = run(model, optimizer=optimizer, rounds=1)
+    assert compiled.verdict == "no gain"
+    assert any("proposals failed" in note for note in compiled.notes)
+
+
+# --- bad input ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"num_examples": 7, "optimizer": "gepa"}, "has 7 examples .* gepa needs 8"),
+        ({"num_examples": 15}, "has 15 examples .* simba needs 16"),
+        ({"max_demos": 3, "optimizer": "gepa"}, "--max-demos: gepa"),
+        ({"reward": "seed"}, "--reward seed is for --target retrieve or"),
+        ({"output": Path()}, "--output . is a folder"),
+        ({"output": Path("houses.json/out.json")}, "--output .* is a file"),
+        ({"output_dir": Path("houses.json")}, "--output-dir .* is a file"),
+        ({"split": "memory-r1"}, "--split memory-r1 needs"),
+        ({"budget": 10}, "too small for one turn"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_before_any_call(
+    run: Run, flags: dict[str, Any], said: str
+) -> None:
+    model, engine = obedient("answer")
+    with pytest.raises(InputError, match=said):
+        run(model, **flags)
+    assert engine.prompts == []
+    assert not Path("optimized_memory_qa.json").exists()
