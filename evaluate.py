@@ -103,9 +103,7 @@ def evaluate(
     made_of = (answering.name, answering.api_base, setup.budget, state(program), embedder)
     made_by = fingerprint(data.read_bytes(), *made_of)
     log = AnswerLog(output_dir / f"answers-{made_by}.jsonl", resume)
-    wanted = {conversation.id: conversation for conversation, _ in asked}.values()
-    with progress_bar(console) as bar:
-        built = build_all(wanted, setup, output_dir / "memories", num_threads, bar, embedder)
+    built = _built(asked, setup, output_dir / "memories", num_threads, embedder)
     results = _ask_all(asked, mode, setup, built, log, num_threads)
     if judging:
         results = _judge_all(asked, results, judging, log, num_threads)
@@ -156,6 +154,14 @@ def _program(path: Path | None, model: str) -> MemoryProgram:
         console.print(f"warning: {concern}", markup=False, highlight=False, soft_wrap=True)
     program.card = None
     return program
+
+
+def _built(
+    asked: Sequence[Asked], setup: Setup, cache: Path, threads: int, embedder: str
+) -> dict[str, Built]:
+    conversations = {conversation.id: conversation for conversation, _ in asked}
+    with progress_bar(console) as bar:
+        return build_all(conversations.values(), setup, cache, threads, bar, embedder)
 
 
 def _ask_all(
