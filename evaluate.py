@@ -14,6 +14,7 @@ from typer import Option
 
 from locomo.dataset import CATEGORIES, Conversation, Question, load, run_command, write_whole
 from locomo.harness import (
+    EMBEDDER,
     AnswerLog,
     Built,
     Result,
@@ -71,7 +72,7 @@ def evaluate(
     num_test: Annotated[int, Option(help="questions, drawn by --seed; 0: all")] = 20,
     model: Annotated[str, Option(help="local, or a litellm name")] = "local",
     api_base: Annotated[str | None, Option(help="address of the model's server")] = None,
-    embedder: Annotated[str, Option(help="the packaged one, or a litellm name")] = "wordllama",
+    embedder: Annotated[str, Option(help="the packaged one, or a litellm name")] = EMBEDDER,
     judge_model: Annotated[str | None, Option(help="a model to judge the answers too")] = None,
     budget: Annotated[int | None, Option(help="tokens of memory a question; or model's")] = None,
     optimized_path: Annotated[Path | None, Option(help="a compiled program, JSON")] = None,

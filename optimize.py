@@ -8,7 +8,6 @@ from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -42,8 +41,8 @@ def optimize(
     ] = "answer",
     data: Annotated[Path, Option(help="conversations in LoCoMo's format")] = SAMPLE,
     split: Annotated[str, Option(help="default or memory-r1, see locomo.split_data")] = "default",
-    num_examples: Annotated[int, Option(help="to learn from, drawn by --seed; 0: all")] = 50,
-    num_validation: Annotated[int, Option(help="to measure on, drawn by --seed; 0: all")] = 100,
+    num_examples: Annotated[int, Option(help="to learn from, by --seed; 0: all", min=0)] = 50,
+    num_validation: Annotated[int, Option(help="to measure on; 0: all", min=0)] = 100,
     num_threads: Annotated[int, Option(help="runs at a time", min=1)] = 4,
     max_demos: Annotated[int | None, Option(help="examples in a prompt; 5", min=0)] = None,
     rounds: Annotated[int | None, Option(help="steps, trials, proposals", min=1)] = None,
@@ -69,6 +68,8 @@ def optimize(
     is asked for anything but a word; ModelError when a model cannot be used.
     """
     _check_options(optimizer, target, reward, max_demos, output, output_dir)
+    if prompt_api_base and not prompt_model:
+        raise InputError("--prompt-api-base is of the --prompt-model; name that too")
     answering = load_model(model, api_base=api_base)
     address = prompt_api_base if prompt_model else api_base
     proposing = load_model(prompt_model or model, api_base=address, temperature=1.0)
@@ -86,6 +87,8 @@ def optimize(
     probe(proposing)
     probe(answering)
     folder, memories = output_dir / job.name(), output_dir / "memories"
+    if resume and not folder.exists():
+        console.print("nothing to go on with: no earlier run of these options and this code")
     ledger, save = Ledger(folder, limits, resume), partial(_save, job, output)
     with closing(ledger), ledger.active(), progress_bar(console) as bar:
         compiled = Compile(job, ledger, limits, folder, memories, resume, bar, save).run()
@@ -146,8 +149,8 @@ def _save(job: Job, output: Path, compiled: Compiled) -> None:
         model=job.setup.model.name,
         optimizer=job.options.optimizer,
         target=", ".join(job.targets),
-        metric=dict(WEIGHTS),
-        data=sha256(job.data.read_bytes()).hexdigest(),
+        metric=dict(WEIGHTS) if job.reward == "memory" else {"seed": 1.0},
+        data=job.sha256,
         conversations={name: list(ids) for name, ids in job.parts.items()},
         scores=numbers,
         verdict=compiled.verdict,
@@ -181,7 +184,8 @@ def _report(job: Job, compiled: Compiled, folder: Path, output: Path, console: C
     console.print(Text(changed or "no prompt was better on the training conversations\n"))
     if compiled.gains:
         console.print(gain_table(compiled.gains, WEIGHTS))
-        console.print(gain_line(compiled.gains), highlight=False)
+        what = "answer from facts alone" if job.measured == "store" else "answer"
+        console.print(gain_line(compiled.gains, what), highlight=False)
     for note in compiled.notes:
         console.print(f"note: {note}", style="yellow", highlight=False, markup=False)
     dollars = f"$ {spent.dollars:.2f}" + (f" and {spent.unpriced} calls" if spent.unpriced else "")
@@ -205,4 +209,10 @@ def _report(job: Job, compiled: Compiled, folder: Path, output: Path, console: C
 if __name__ == "__main__":
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(optimize)
-    run_command(app, "the best prompt so far is saved; the same command with --resume goes on")
+    try:
+        run_command(app, "what was paid and found is kept; the same command with --resume goes on")
+    except SystemExit as end:
+        # Python would wait for the threads that a stopped optimizer left waiting for a model.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else 1)

@@ -15,14 +15,15 @@ from locomo.harness import build_all
 from locomo.job import Job
 from locomo.ledger import Budget, BudgetSpent, Ledger, Spent
 from locomo.optimizers import logged, program_runs, run_optimizer
-from locomo.rewards import Outcome, Scored, gated_metric, metric, scored, single_speaker_metric
+from locomo.rewards import Scored, gated_metric, metric, scored, single_speaker_metric
 from locomo.scoreboard import Scoreboard, TooManyFailures, advantage, best
-from locomo.tasks import Target, candidate_of, task, with_candidate
+from locomo.tasks import Bench, Target, candidate_of, name_of, task, with_candidate
 from locomo.tracking import Point, Tried
-from memory import InputError, MemoryProgram, ModelError
+from memory import InputError, MemoryProgram, Model, ModelError
 
-LAST_PART = 0.25  # of the budget's minutes, kept for measuring the compiled program
+MARGIN = 1.2  # a compiled prompt may be longer, and need repairs
 LOCAL_PROPOSAL = 400  # tokens; what is left of the packaged model's context
+TIMEOUT_S, RETRIES = 300, 2  # of a served model's call; what fails costs one example only
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Compile:
         folder: for scores and the optimizers' own messages.
         memories: where memories are built.
         resume: whether the scores in `folder` count.
+        last: what measuring took, which is kept for measuring again.
         bar: shows what goes on.
         save: told of the best program so far before an interruption is passed on, and at the end.
     """
@@ -70,34 +72,45 @@ class Compile:
     points: list[Point] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     baseline: float = 0.0
+    last: Budget = field(default_factory=Budget)
 
     def __post_init__(self) -> None:
-        # With a cache, the ledger sees every call.
         setup, prompt_model = self.job.setup, self.job.prompt_model
-        model = replace(setup.model, lm=setup.model.lm.copy(cache=True))
         room = {"max_tokens": LOCAL_PROPOSAL} if prompt_model.name == "local" else {}
         self.job = replace(
             self.job,
-            setup=replace(setup, model=model),
-            prompt_model=replace(prompt_model, lm=prompt_model.lm.copy(cache=True, **room)),
+            setup=replace(setup, model=_recorded(setup.model)),
+            prompt_model=_recorded(prompt_model, **room),
         )
 
     def run(self) -> Compiled:
         """Compile each target in turn, measure before and after.
 
         Raises InputError when the budget does not suffice to begin, ModelError when more than a
-        third of the runs fail, KeyboardInterrupt; the best prompt so far is saved then.
+        third of the runs fail, KeyboardInterrupt; the best prompt so far, if any, is saved then.
         """
-        program = self.job.setup.program
+        program = plain = self.job.setup.program
         try:
             memories = self._built(program, training=True)
+            began = self.ledger.spent
             before = self._measured(program, memories, "measuring the plain program")
+            self.last = self._cost_since(began)
         except BudgetSpent as spent:
-            raise InputError(f"{spent}: too little to begin with, give a larger budget") from spent
+            raise InputError(
+                f"{spent} before anything could be compiled; the same command with --resume and "
+                "more goes on"
+            ) from spent
         for place, target in enumerate(self.job.targets):
             program = self._improved(program, target, memories, place)
-        after = self._after(program, memories)
-        compiled = self._so_far(program, gains(before, after) if after else [])
+        self.save(self._so_far(program))  # measuring may be interrupted, or fail
+        same = all(candidate_of(program, t) == candidate_of(plain, t) for t in self.job.targets)
+        after = before if same else self._after(program, memories)
+        # A question that failed on either side says nothing of the program.
+        both = [key for key in before if key in after]
+        compiled = self._so_far(
+            program,
+            gains(*([one for key in both for one in side[key]] for side in (before, after))),
+        )
         self.save(compiled)
         return compiled
 
@@ -135,8 +148,11 @@ class Compile:
 
     def _measured(
         self, program: MemoryProgram, memories: Mapping[str, Path], what: str
-    ) -> list[Scored]:
-        """The score of every validation question. Raises ModelError when a third of them fail."""
+    ) -> dict[str, list[Scored]]:
+        """The scores of each validation example's questions, by its name, but of those that failed.
+
+        Raises ModelError when more than a third of the examples fail.
+        """
         line = self.bar.add_task(what, total=len(self.job.validation))
 
         def judge(*told: Any) -> Any:
@@ -146,25 +162,47 @@ class Compile:
         student = task(program, self.job.measured, self.job.bench(memories))
         results = self._evaluated(student, self.job.validation, judge)
         failed = [pred.failed for _, pred in results if pred.failed]
+        scores = {}
+        for example, pred in results:
+            if not pred.failed:
+                name, of = name_of(example), zip(example.gold, pred.outcomes, strict=True)
+                scores[name] = [
+                    replace(scored(example.conversation, question, outcome), group=name)
+                    for question, outcome in of
+                ]
         if len(failed) * 3 > len(results):
             raise ModelError(f"{len(failed)} of {len(results)} runs failed, the last: {failed[-1]}")
         if failed:
-            self.notes.append(f"{what}: {len(failed)} runs failed, the last: {failed[-1]}")
-        return [
-            scored(example.conversation, question, outcome)
-            for example, pred in results
-            for question, outcome in zip(
-                example.gold, pred.outcomes or [Outcome("")] * len(example.gold), strict=True
-            )
-        ]
+            said = f"{len(failed)} runs failed and are left out, the last: {failed[-1]}"
+            self.notes.append(f"{what}: {said}")
+        return scores
 
     def _improved(
         self, program: MemoryProgram, target: Target, memories: Mapping[str, Path], place: int
     ) -> MemoryProgram:
         """The program with the best prompt for this target that was found in time."""
+        bench, plain = self.job.bench(memories), candidate_of(program, target)
+        bench.prompts[plain.key] = plain
+        student = task(program, target, bench)
+        with self.ledger.reserve(self._kept(place)):
+            board, stopped = self._searched(student, target, bench)
+        self._keep_scores(board, target, plain.key)
+        program = with_candidate(program, target, bench.prompts[best(board, plain.key)])
+        if board.failures:
+            said = f"{board.failures} of {board.count} runs failed, the last: {board.last_failure}"
+            self.notes.append(f"{target}: {said}")
+        if isinstance(stopped, BudgetSpent):
+            self.notes.append(f"{target}: {stopped}")
+        elif stopped:
+            self.save(self._so_far(program))
+            raise ModelError(str(stopped)) if isinstance(stopped, TooManyFailures) else stopped
+        return program
+
+    def _searched(
+        self, student: dspy.Module, target: Target, bench: Bench
+    ) -> tuple[Scoreboard, BaseException | None]:
+        """What all prompts earned that an optimizer tried, and what stopped it, if anything did."""
         options, examples = self.job.options, self.job.train[target]
-        bench = self.job.bench(memories)
-        student, plain = task(program, target, bench), candidate_of(program, target)
         total = program_runs(options.optimizer, len(examples), options.rounds)
         what = f"{options.optimizer}, {target}"
         line = self.bar.add_task(what, total=total)
@@ -174,50 +212,51 @@ class Compile:
             said = f"{what}: {self.ledger.spent.calls} calls{lost}"
             self.bar.update(line, description=said, advance=1)
 
+        def calls() -> int:
+            return self.ledger.spent.calls
+
         judge = metric
         if self.job.reward == "seed":
             judge = single_speaker_metric if target == "store" else gated_metric
         folder, log = self.folder / target, self.folder / "compile.log"
-        calls = lambda: self.ledger.spent.calls  # noqa: E731
         board = Scoreboard(judge, bench.prompts, folder, self.resume, calls, progress)
-        stopped: BaseException | None = None
-        with closing(board), self.ledger.reserve(self._kept(place)):
+        with closing(board):
             try:
                 self._evaluated(student, examples, board)
                 models = self.job.setup.model, self.job.prompt_model
                 lost = run_optimizer(student, examples, board, options, *models, log)
-                if lost:
-                    self.notes.append(f"{what}: {len(lost)} proposals failed, the last: {lost[-1]}")
             except (BudgetSpent, TooManyFailures, KeyboardInterrupt) as reason:
-                stopped = reason
-        self.bar.update(line, total=board.count)
-        self._keep_scores(board, target, plain.key)
-        program = with_candidate(program, target, bench.prompts[best(board, plain.key)])
-        if board.failures:
-            said = f"{board.failures} of {board.count} runs failed, the last: {board.last_failure}"
-            self.notes.append(f"{what}: {said}")
-        if isinstance(stopped, BudgetSpent):
-            self.notes.append(f"{what}: {stopped}")
-        elif stopped:
-            self.save(self._so_far(program))
-            raise ModelError(str(stopped)) if isinstance(stopped, TooManyFailures) else stopped
-        return program
+                return board, reason
+        if lost:
+            self.notes.append(f"{target}: {len(lost)} proposals failed, the last: {lost[-1]}")
+        self.bar.update(line, completed=total)
+        return board, None
+
+    def _cost_since(self, began: Spent) -> Budget:
+        """What measuring took, or would have taken were it not answered from disk."""
+        now = self.ledger.spent
+        calls = now.calls - began.calls + now.replayed - began.replayed
+        each = now.dollars / max(now.calls, 1)
+        return Budget(calls, (now.seconds - began.seconds) / 60, calls * each)
 
     def _kept(self, place: int) -> Budget:
         """What the targets after this one, and the last measurement, may spend."""
-        limits, spent = self.limits, self.ledger.spent
+        limits, spent, last = self.limits, self.ledger.spent, self.last
         to_come = len(self.job.targets) - place
-        last = (3 if self.job.measured == "store" else 2) * len(self.job.validation)
+        again = 0
+        if self.job.measured == "answer" and "store" in self.job.targets:
+            window = self.job.setup.model.window
+            again = sum(-(-len(c.turns) // window) for c in self.job.asked_about(training=False))
+        more = MARGIN * (1 + again / max(last.calls or 0, 1))
 
-        def kept(most: float, used: float, least: float) -> float:
-            return least + max(most - used - least, 0) * (to_come - 1) / to_come
+        def kept(most: float | None, used: float, measuring: float | None) -> float:
+            least = more * (measuring or 0)
+            return least + max((most or 0) - used - least, 0) * (to_come - 1) / to_come
 
-        each = spent.dollars / max(spent.calls, 1)
-        calls, minutes, dollars = limits.calls or 0, limits.minutes or 0, limits.dollars or 0
         return Budget(
-            calls=int(kept(calls, spent.calls, min(last, calls // 2))),
-            minutes=kept(minutes, spent.seconds / 60, LAST_PART * minutes),
-            dollars=kept(dollars, spent.dollars, min(last * each, dollars / 2)),
+            calls=int(kept(limits.calls, spent.calls, last.calls)),
+            minutes=kept(limits.minutes, spent.seconds / 60, last.minutes),
+            dollars=kept(limits.dollars, spent.dollars, last.dollars),
         )
 
     def _keep_scores(self, board: Scoreboard, target: Target, plain: str) -> None:
@@ -234,7 +273,9 @@ class Compile:
             name = f"{target} {key}{', the plain one' if key == plain else ''}"
             self.tried.append(Tried(name, means[key], len(runs[key]), calls, prompt))
 
-    def _after(self, program: MemoryProgram, memories: Mapping[str, Path]) -> list[Scored]:
+    def _after(
+        self, program: MemoryProgram, memories: Mapping[str, Path]
+    ) -> dict[str, list[Scored]]:
         """The compiled program's scores on validation; none when the budget does not allow it."""
         try:
             if self.job.measured == "answer" and "store" in self.job.targets:
@@ -242,4 +283,11 @@ class Compile:
             return self._measured(program, memories, "measuring the compiled program")
         except BudgetSpent as spent:
             self.notes.append(f"the compiled program was not measured: {spent}")
-            return []
+            return {}
+
+
+def _recorded(model: Model, **settings: object) -> Model:
+    """A model whose calls the ledger sees, and which does not wait for a dead server for long."""
+    if isinstance(model.lm.engine, str):  # DSPy's own: the packaged model has another
+        settings = {"timeout": TIMEOUT_S, "num_retries": RETRIES, **settings}
+    return replace(model, lm=model.lm.copy(cache=True, **settings))

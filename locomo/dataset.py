@@ -95,7 +95,7 @@ def _gold(value: object) -> object:
 
 
 _Text = Annotated[str, BeforeValidator(_storable)]
-_Name = Annotated[_Text, StringConstraints(min_length=1)]
+_Name = Annotated[_Text, StringConstraints(min_length=1, pattern=r"\S")]
 
 
 class _RawTurn(BaseModel):

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from locomo.dataset import Conversation
 from locomo.optimizers import Options, program_runs, proposal_calls
-from locomo.tasks import Bench, Target
+from locomo.tasks import LEAST_DEMO, Bench, Target
 from memory import Model
 
 # Tokens of what stands around the inputs, and of an answer: for a hosted and the packaged model.
@@ -75,7 +75,8 @@ def forecast(
     turn = fmean(len(t.text) for c in bench.conversations.values() for t in c.turns) / _CHARACTERS
     window = min(model.window * (turn + 15), model.window_tokens)
     inputs = {"store": window, "retrieve": 20.0, "answer": float(_memory_tokens(bench))}
-    demos = {of: options.max_demos / 2 * min(inputs[of], bench.demo_tokens) for of in inputs}
+    room = max(bench.demo_tokens, LEAST_DEMO)
+    demos = {of: options.max_demos / 2 * min(inputs[of], room) for of in inputs}
     tokens_in = sum(calls[of] * (_AROUND[of][local] + inputs[of] + demos[of]) for of in calls)
     tokens_out = sum(
         calls[of] * _ANSWERED[of][local] * (model.window if of == "store" else 1) for of in calls

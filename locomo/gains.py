@@ -28,7 +28,8 @@ LEAST = 10
 class Gain:
     """Means of one component over the same questions, before and after compiling.
 
-    `low` to `high` is the 95 % interval of after - before.
+    `low` to `high` is the 95 % interval of after - before, `groups` the questions (for store: the
+    windows) that it takes as independent.
     """
 
     component: str
@@ -38,6 +39,7 @@ class Gain:
     after: float
     low: float
     high: float
+    groups: int = 0
 
 
 def gains(before: Sequence[Scored], after: Sequence[Scored]) -> list[Gain]:
@@ -74,8 +76,10 @@ def _by_key(scored: Sequence[Scored]) -> dict[str, Scored]:
 def _gain(component: str, label: str, pairs: Sequence[tuple[Scored, Scored]]) -> Gain:
     before = [_value(one, component) for one, _ in pairs]
     after = [_value(one, component) for _, one in pairs]
-    low, high = paired_bootstrap(after, before)
-    return Gain(component, label, len(pairs), fmean(before), fmean(after), low, high)
+    groups = [one.group or one.key for one, _ in pairs]
+    low, high = paired_bootstrap(after, before, groups=groups)
+    means, independent_ones = (fmean(before), fmean(after)), len(set(groups))
+    return Gain(component, label, len(pairs), *means, low, high, independent_ones)
 
 
 def _value(one: Scored, component: str) -> float:
@@ -89,9 +93,9 @@ def _decisive(found: Sequence[Gain]) -> Gain | None:
 
 
 def verdict(found: Sequence[Gain]) -> Verdict:
-    """A gain only when the answer's interval over all, LEAST questions or more, is above zero."""
+    """A gain only when the answer's interval over all, LEAST groups or more, is above zero."""
     answer = _decisive(found)
-    return "gain" if answer and answer.questions >= LEAST and answer.low > 0 else "no gain"
+    return "gain" if answer and answer.groups >= LEAST and answer.low > 0 else "no gain"
 
 
 def gain_table(found: Sequence[Gain], weights: Mapping[str, float]) -> Table:
@@ -116,13 +120,13 @@ def gain_table(found: Sequence[Gain], weights: Mapping[str, float]) -> Table:
     return table
 
 
-def gain_line(found: Sequence[Gain]) -> str:
+def gain_line(found: Sequence[Gain], what: str = "answer") -> str:
     """The answer before and after over all questions, and the verdict: one line."""
     one = _decisive(found)
     if one is None:
         return f"no question was scored: {verdict(found)}"
     return (
-        f"answer, all {one.questions} questions: {_short(f'{one.before:.3f}')}"
+        f"{what}, all {one.questions} questions: {_short(f'{one.before:.3f}')}"
         f" -> {_short(f'{one.after:.3f}')} ({_short(f'{one.after - one.before:+.3f}')},"
         f" 95 % interval {_interval(one)}): {verdict(found)}"
     )

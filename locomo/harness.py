@@ -27,6 +27,7 @@ from memory import InputError, Memory, MemoryProgram, Model, Store, assemble, op
 System = Literal["baseline", "memory"]
 # Instructions, examples, question and answer, which must fit a model's context beside the memory.
 PROMPT_TOKENS = 512
+EMBEDDER = "wordllama"  # the packaged one
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def build(
     program: MemoryProgram,
     cache: Path,
     progress: Callable[[int], None] = lambda windows: None,
-    embedder: str | None = None,
+    embedder: str = EMBEDDER,
 ) -> Built:
     """Add and digest a conversation, or find the memory that the same makers made before.
 
@@ -105,7 +106,7 @@ def build(
     """
     made_by = fingerprint(
         *(conversation.id, [asdict(turn) for turn in conversation.turns]),
-        *(model.name, model.api_base, model.window, state(program), embedder),
+        *(model.name, model.api_base, model.window, _shown(model, program.store), embedder),
     )
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", conversation.id)[:60]
     path = cache / f"{name}-{made_by}.db"
@@ -146,7 +147,7 @@ def build_all(
     cache: Path,
     threads: int,
     bar: Progress,
-    embedder: str | None = None,
+    embedder: str = EMBEDDER,
 ) -> dict[str, Built]:
     """Every conversation's memory by its id, several at a time, each with a line on the bar.
 
@@ -200,6 +201,13 @@ def check_folder(folder: Path, flag: str) -> None:
 def state(program: MemoryProgram) -> object:
     """The instructions and demos of a program, as data."""
     return program.dump_state(json_mode=True)
+
+
+def _shown(model: Model, module: dspy.Module) -> object:
+    """The prompt of a module as the model sees it, without inputs: two programs may share it."""
+    predict = module.predict
+    inputs = dict.fromkeys(predict.signature.input_fields, "")
+    return model.adapter.format(predict.signature, predict.demos, inputs)
 
 
 def probe(model: Model) -> None:

@@ -1,7 +1,9 @@
 """What is to be compiled and measured, checked before any model is asked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -11,9 +13,8 @@ from locomo.dataset import Conversation, load
 from locomo.gains import independent
 from locomo.harness import Setup, fingerprint
 from locomo.optimizers import NEEDED, Options
-from locomo.rewards import WEIGHTS
 from locomo.split_data import split as split_ids
-from locomo.tasks import TARGETS, Bench, Target, drawn, examples, name_of
+from locomo.tasks import LEAST_DEMO, TARGETS, Bench, Target, drawn, examples, name_of
 from memory import InputError, Model
 
 Reward = Literal["memory", "seed"]
@@ -23,7 +24,7 @@ Reward = Literal["memory", "seed"]
 class Job:
     """A compile: `train` has examples for each target, `validation` what the gain is measured on.
 
-    `parts` maps train, validation and test to the ids of conversations.
+    `parts` maps train, validation and test to the ids of conversations; `sha256` is the data's.
     """
 
     options: Options
@@ -36,6 +37,7 @@ class Job:
     prompt_model: Model
     reward: Reward
     data: Path
+    sha256: str
 
     @property
     def measured(self) -> Target:
@@ -55,12 +57,14 @@ class Job:
         return Bench(self.setup, self.conversations, memories, demos, speakers)
 
     def name(self) -> str:
-        """A name that only the very same job has, made by the very same code of the memory."""
+        """A name that only the very same job has, done by the very same code."""
         models = [(m.name, m.api_base) for m in (self.setup.model, self.prompt_model)]
         chosen = [name_of(e) for some in (*self.train.values(), self.validation) for e in some]
-        settings = (asdict(self.options), self.targets, self.parts, self.reward, WEIGHTS)
-        made_of = (models, self.setup.budget, chosen, settings)
-        return f"optimize-{fingerprint(self.data.read_bytes().hex(), *made_of)}"
+        options = replace(self.options, num_threads=1)  # what is asked is the same for any number
+        settings = (asdict(options), self.targets, self.parts, self.reward)
+        code = [path.read_text("utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
+        made_of = (self.sha256, models, self.setup.budget, chosen, settings, code, version("dspy"))
+        return f"optimize-{fingerprint(*made_of)}"
 
     def params(self) -> dict[str, object]:
         """What goes on record as the job's settings."""
@@ -91,7 +95,8 @@ def prepare(
     """Read the data, split it by conversation and draw the examples of each target.
 
     Raises InputError for data that cannot be read or split, when a target has fewer examples
-    than the optimizer needs, and when there is nothing to measure the gain on.
+    than the optimizer needs, when there is nothing to measure the gain on, and when a prompt
+    with its examples would not fit the model's context.
     """
     conversations = {conversation.id: conversation for conversation in load(data)}
     parts = split_ids(list(conversations), options.seed, split)
@@ -118,7 +123,7 @@ def prepare(
             f"the validation conversations of {data} ({', '.join(parts['validation'])}) have no "
             "question to measure a gain on; give data that has, or another --seed"
         )
-    return Job(
+    job = Job(
         options=options,
         targets=tuple(target for target in TARGETS if target in targets),
         conversations=conversations,
@@ -129,4 +134,18 @@ def prepare(
         prompt_model=prompt_model,
         reward=reward,
         data=data,
+        sha256=sha256(data.read_bytes()).hexdigest(),
     )
+    _check_room(job)
+    return job
+
+
+def _check_room(job: Job) -> None:
+    """Raise InputError when a prompt with its examples would not fit the model's context."""
+    options, setup = job.options, job.setup
+    shows = options.optimizer != "gepa" and options.max_demos > 0
+    if shows and job.bench({}).demo_tokens < LEAST_DEMO:
+        raise InputError(
+            f"--max-demos {options.max_demos}: so many examples do not fit what {setup.model.name} "
+            f"can read beside a budget of {setup.budget} tokens; give fewer, or a smaller --budget"
+        )

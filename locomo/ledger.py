@@ -24,6 +24,8 @@ from pydantic import TypeAdapter
 
 from memory import InputError
 
+PATIENCE_S = 10.0
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -147,7 +149,9 @@ class Ledger(Cache):
         for unit, most in vars(self._budget).items():
             kept = getattr(self._kept, unit) or 0
             if most is not None and used[unit] >= most - kept and not self._refused:
-                self._refused = f"{most:g} {unit} are spent, but for {kept:g} kept for later"
+                self._refused = f"{most:g} {unit} are spent"
+                if kept:
+                    self._refused += f", but for {kept:g} kept for later"
         if self._ended or self._refused:
             raise BudgetSpent(self._ended or self._refused)
         self._begun[thread] = time.monotonic()
@@ -185,8 +189,8 @@ class Ledger(Cache):
     def active(self) -> Iterator[None]:
         """Models with cache=True ask this ledger inside, and afterwards what they asked before.
 
-        The ledger is closed at the end, and threads that an optimizer left behind are waited for:
-        what they are paying for is kept, and they begin nothing that nobody would count.
+        The ledger is closed at the end, and threads that an optimizer left behind are waited for,
+        PATIENCE_S at most: what they are paying for is kept.
         """
         before = dspy.cache
         dspy.cache = self
@@ -194,8 +198,9 @@ class Ledger(Cache):
             yield
         finally:
             self.close()
+            patience = time.monotonic() + PATIENCE_S
             for thread in self._asking - {threading.current_thread(), threading.main_thread()}:
-                thread.join()
+                thread.join(max(patience - time.monotonic(), 0))
             dspy.cache = before
 
     def close(self) -> None:

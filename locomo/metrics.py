@@ -90,27 +90,40 @@ def recall(found: Iterable[str], evidence: Sequence[str]) -> float:
     return sum(source in sources for source in evidence) / len(evidence)
 
 
-def bootstrap(values: Sequence[float], seed: int = 0, n: int = 2000) -> tuple[float, float]:
+def bootstrap(
+    values: Sequence[float],
+    seed: int = 0,
+    n: int = 2000,
+    groups: Sequence[str] | None = None,
+) -> tuple[float, float]:
     """95 % percentile interval of the mean, from `n` resamples (Efron & Tibshirani 1993, ch. 13).
 
-    Questions are resampled as if independent; those about one conversation are not quite, so the
-    interval is somewhat narrow. Raises ValueError when there is no value.
+    With `groups` (the group of each value), whole groups are resampled: their values depend on
+    one another. Otherwise values are taken as independent; questions about one conversation are
+    not quite, so the interval is somewhat narrow. Raises ValueError when there is no value.
     """
     sample = np.asarray(values, dtype=float)
     if not len(sample):
         raise ValueError("no values to take the mean of")
+    places = np.unique(groups, return_inverse=True)[1] if groups else np.arange(len(sample))
+    sums, counts = np.bincount(places, weights=sample), np.bincount(places)
     rng = np.random.default_rng(seed)
     # One resample at a time: n x len(values) indices at once would take 60 MB for LoCoMo.
-    means = [sample[rng.integers(len(sample), size=len(sample))].mean() for _ in range(n)]
+    drawn = (rng.integers(len(sums), size=len(sums)) for _ in range(n))
+    means = [sums[some].sum() / counts[some].sum() for some in drawn]
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
 
 
 def paired_bootstrap(
-    a: Sequence[float], b: Sequence[float], seed: int = 0, n: int = 2000
+    a: Sequence[float],
+    b: Sequence[float],
+    seed: int = 0,
+    n: int = 2000,
+    groups: Sequence[str] | None = None,
 ) -> tuple[float, float]:
     """95 % interval of the mean of `a - b`, where a[i] and b[i] score the same question.
 
     Raises ValueError when the lengths differ or there is no value.
     """
-    return bootstrap([x - y for x, y in zip(a, b, strict=True)], seed, n)
+    return bootstrap([x - y for x, y in zip(a, b, strict=True)], seed, n, groups)

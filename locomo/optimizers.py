@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import dspy
 from dspy.teleprompt.gepa import InstructionProposer
@@ -14,6 +14,7 @@ from dspy.utils.exceptions import AdapterParseError, LMError
 from locomo.scoreboard import Scoreboard, writing
 from memory import Model
 
+_T = TypeVar("_T")
 Optimizer = Literal["simba", "miprov2", "gepa"]
 OPTIMIZERS: tuple[Optimizer, ...] = ("simba", "miprov2", "gepa")
 # SIMBA's steps, MIPROv2's trials, GEPA's proposals: what takes ten minutes with a small model.
@@ -43,7 +44,7 @@ class Proposals(dspy.ChatAdapter):
             told = super().__call__(lm, lm_kwargs, signature, demos, inputs)
             return [{name: _sendable(value) for name, value in one.items()} for one in told]
         except (AdapterParseError, LMError) as error:
-            self.failed.append(" ".join(str(error).split())[:200])
+            self.failed.append(_sendable(" ".join(str(error).split())[:200]))
             if "proposed_instruction" in signature.output_fields:
                 return [{"proposed_instruction": inputs["basic_instruction"]}]
             raise
@@ -123,7 +124,7 @@ def run_optimizer(
     return proposals.failed
 
 
-def halves(examples: Sequence[dspy.Example]) -> tuple[list[dspy.Example], list[dspy.Example]]:
+def halves(examples: Sequence[_T]) -> tuple[list[_T], list[_T]]:
     """To learn from (two of five) and to choose by (three of five): MIPROv2 and GEPA want both."""
     learn = [example for n, example in enumerate(examples) if n % 5 in (1, 3)]
     return learn, [example for n, example in enumerate(examples) if n % 5 not in (1, 3)]
@@ -134,7 +135,7 @@ def logged(path: Path) -> Iterator[None]:
     """What optimizers print and log goes to a file."""
     names = ("dspy", "gepa", "optuna")
     kept = {name: logging.getLogger(name).handlers[:] for name in names}
-    with writing(path.parent), path.open("a", encoding="utf-8") as file:
+    with writing(path.parent), path.open("a", encoding="utf-8", errors="backslashreplace") as file:
         handler = logging.StreamHandler(file)
         try:
             for name in names:
@@ -149,12 +150,13 @@ def logged(path: Path) -> Iterator[None]:
 
 def program_runs(optimizer: Optimizer, examples: int, rounds: int) -> int:
     """How often the program runs at most while compiling, the plain prompt's runs included."""
-    learn, select = examples * 2 // 5, examples - examples * 2 // 5
+    learn, select = map(len, halves(range(examples)))
     if optimizer == "simba":
         sampled = rounds * BATCH * (2 * CANDIDATES["simba"] + 1)
         return examples + sampled + (min(rounds, CANDIDATES["simba"]) + 1) * examples
     if optimizer == "miprov2":
-        return examples + (CANDIDATES["miprov2"] - 2) * learn + (rounds + 1) * select
+        # Of the sets of examples one is empty; all others are found by running the program.
+        return examples + (CANDIDATES["miprov2"] - 1) * learn + (rounds + 1) * select
     return examples + _gepa_runs(select, rounds)
 
 

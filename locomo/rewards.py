@@ -57,13 +57,15 @@ class Outcome:
 class Scored:
     """One question's components and their weighted sum, each 0 to 1.
 
-    `key` is conversation and question index (`conv-26/17`): it pairs before with after.
+    `key` is conversation and question index (`conv-26/17`): it pairs before with after. Scores of
+    one `group` (a window, when its facts are what is scored) depend on one another.
     """
 
     key: str
     category: int
     components: dict[str, float]
     reward: float
+    group: str = ""
 
 
 def components(question: Question, outcome: Outcome) -> dict[str, float]:
@@ -209,11 +211,6 @@ def _gated(gold: Any, pred: Any) -> _Judged:
 
 
 # --- feedback ---------------------------------------------------------------------------------
-
-
-def feedback(question: Question, outcome: Outcome) -> str:
-    """What one question lacked, in lines for whoever writes the prompt."""
-    return "\n".join([*_answer_notes(question, outcome), *_sql_notes(outcome)])
 
 
 def _answer_notes(question: Question, outcome: Outcome) -> list[str]:

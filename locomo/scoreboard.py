@@ -33,13 +33,16 @@ class TooManyFailures(BaseException):
 class Run:
     """One run of a prompt on an example: its reward, and how many calls had been made by then.
 
-    `sampled` runs were made at a temperature, by an optimizer in search of variety.
+    `sampled` runs were made at a temperature, by an optimizer in search of variety; in `copied`
+    ones the prompt held this very example; in `failed` ones the model gave no answer, and why.
+    None of these says how good a prompt is.
     """
 
     candidate: str
     example: str
     reward: float
     sampled: bool = False
+    copied: bool = False
     failed: str = ""
     calls: int = 0
 
@@ -73,13 +76,15 @@ class Scoreboard:
         self.runs: dict[tuple[str, str, bool], Run] = {}
         self.count = self.failures = 0  # of this session
         self.last_failure = ""
+        self._filed: set[str] = set()
+        self._closed = False
         files = folder / "runs.jsonl", folder / "prompts.jsonl"
         if resume:
             for run in _lines(files[0], _RUN):
-                self.runs[run.candidate, run.example, run.sampled] = run
+                self._keep(run)
             for prompt in _lines(files[1], _PROMPT):
                 prompts[prompt.key] = prompt
-        self._filed = set(prompts)
+                self._filed.add(prompt.key)
         with writing(folder):
             self._files = [file.open("a" if resume else "w", encoding="utf-8") for file in files]
             for file in self._files:
@@ -100,21 +105,34 @@ class Scoreboard:
 
     def _file(self, gold: dspy.Example, pred: dspy.Prediction, reward: float) -> None:
         name = name_of(gold)
-        run = Run(pred.candidate, name, reward, pred.sampled, pred.failed, self._calls())
+        made = (pred.sampled, pred.copied, pred.failed)
+        run = Run(pred.candidate, name, reward, *made, self._calls())
         with self._lock:
+            if self._closed:  # a thread that an optimizer left behind
+                return
             if pred.candidate not in self._filed:
                 self._filed.add(pred.candidate)
                 self._append(1, asdict(self.prompts[pred.candidate]))
-            if self.runs.setdefault((run.candidate, name, run.sampled), run) is run:
+            news = self._keep(run)
+            if news:
                 self._append(0, asdict(run))
-            self.count += 1
-            self.failures += bool(pred.failed)
-            self.last_failure = pred.failed or self.last_failure
+            if news or run.sampled:  # what is replayed says nothing of the model's health
+                self.count += 1
+                self.failures += bool(run.failed)
+                self.last_failure = run.failed or self.last_failure
         self._progress(self)
         if self.count >= ENOUGH_RUNS and self.failures * 3 > self.count:
             raise TooManyFailures(
                 f"{self.failures} of {self.count} runs failed, the last: {self.last_failure}"
             )
+
+    def _keep(self, run: Run) -> bool:
+        """Whether the run is news: the first of its kind, or a failed one tried again."""
+        key = run.candidate, run.example, run.sampled
+        if key in self.runs and not self.runs[key].failed:
+            return False
+        self.runs[key] = run
+        return True
 
     def _append(self, file: int, line: Mapping[str, object]) -> None:
         text = json.dumps(line, ensure_ascii=False).encode("utf-8", "replace").decode()
@@ -122,13 +140,16 @@ class Scoreboard:
         self._files[file].flush()
 
     def close(self) -> None:
-        for file in self._files:
-            file.close()
+        """Take no more runs."""
+        with self._lock:
+            self._closed = True
+            for file in self._files:
+                file.close()
 
     def of(self, candidate: str) -> dict[str, Run]:
-        """The runs of a prompt by example, those at a temperature left out."""
-        runs = list(self.runs.values())
-        return {r.example: r for r in runs if r.candidate == candidate and not r.sampled}
+        """The runs of a prompt by example that say how good it is."""
+        own = [run for run in list(self.runs.values()) if run.candidate == candidate]
+        return {r.example: r for r in own if not (r.sampled or r.copied or r.failed)}
 
 
 def _lines(path: Path, adapter: TypeAdapter[Any]) -> Iterator[Any]:

@@ -8,6 +8,7 @@ two modules are frozen.
 import hashlib
 import json
 import random
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from typing import Any, Literal, TypeVar
 import dspy
 
 from locomo.dataset import ABSTENTION, Conversation, Question
-from locomo.harness import Setup
+from locomo.harness import PROMPT_TOKENS, Setup
 from locomo.rewards import Outcome
 from memory import Answer, Memory, MemoryProgram, ModelError, Store, Turn, assemble, open_store
 
@@ -27,6 +28,10 @@ TARGETS: tuple[Target, ...] = ("retrieve", "answer", "store")  # the order in wh
 MOST_FACTS = 4  # a turn; the instructions ask for 1.2
 HIDDEN = "(not shown)"
 _DEMO_TOKENS = 1_500
+_AROUND_MEMORY = 64  # tokens: an example's question and answer
+LEAST_DEMO = 64  # tokens; a shorter memory holds no turn
+# DSPy refuses with a ValueError to send a model the half a letter that it wrote itself.
+_MODEL_ERRORS = (ModelError, ValueError)
 _T = TypeVar("_T")
 
 
@@ -53,8 +58,8 @@ class Bench:
     def demo_tokens(self) -> int:
         """How long the memory in one example may be, so that the examples fit the context."""
         model = self.setup.model
-        left = model.context - self.setup.budget - 512
-        return min(left // (self.max_demos + 1), _DEMO_TOKENS)
+        left = model.context - self.setup.budget - PROMPT_TOKENS
+        return min(left // max(self.max_demos, 1) - _AROUND_MEMORY, _DEMO_TOKENS)
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,8 @@ class Candidate:
     @property
     def key(self) -> str:
         """A short name that two equal prompts share."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        # Half a letter becomes "?" in a file: what is read there has the same name.
+        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
 
 
@@ -125,13 +131,19 @@ class _Task(dspy.Module):
                 if outer is not None:
                     outer.extend(_shortened(step, self.bench.demo_tokens) for step in kept)
 
-    def _ended(self, outcomes: Sequence[Outcome], failed: str = "", **more: Any) -> dspy.Prediction:
+    def _ended(
+        self, outcomes: Sequence[Outcome], copied: bool, failed: str = "", **more: Any
+    ) -> dspy.Prediction:
         tried = candidate_of(self.program, self.target)
         self.bench.prompts.setdefault(tried.key, tried)
         sampled = getattr(self.program, self.target).predict.lm is not None  # at a temperature
-        return dspy.Prediction(
-            outcomes=list(outcomes), failed=failed, candidate=tried.key, sampled=sampled, **more
-        )
+        run = {"candidate": tried.key, "sampled": sampled, "copied": copied, "failed": failed}
+        return dspy.Prediction(outcomes=list(outcomes), **run, **more)
+
+    def _shown(self, field: str, text: str) -> bool:
+        """Whether the prompt has this very example with its answer in it."""
+        demos = getattr(self.program, self.target).predict.demos
+        return any(text in str(demo.get(field) or "") for demo in demos)
 
 
 class AskMemory(_Task):
@@ -143,15 +155,15 @@ class AskMemory(_Task):
 
     def forward(self, question: str, conversation: str) -> dspy.Prediction:
         """Ask the conversation's memory; the Prediction has one outcome."""
-        bench = self.bench
+        bench, copied = self.bench, self._shown("question", question)
         with self._traced():
             try:
                 with open_store(bench.memories[conversation], read_only=True) as store:
                     answer = _memory(store, bench.setup, self.program).ask(question)
-            except ModelError as error:
-                return self._ended([], failed=str(error))
+            except _MODEL_ERRORS as error:
+                return self._ended([], copied, str(error))
         sources = [turn.source for turn in bench.conversations[conversation].turns]
-        return self._ended([_outcome(answer, sources, bench.setup.budget)])
+        return self._ended([_outcome(answer, sources, bench.setup.budget)], copied)
 
 
 class StoreWindow(_Task):
@@ -166,6 +178,7 @@ class StoreWindow(_Task):
         bench = self.bench
         turns = bench.conversations[conversation].turns[first - 1 : last]
         questions = inside(bench.conversations[conversation], first, last)
+        copied = self._shown("turns", " ".join(turns[0].text.split()))
         target: list[tuple[str, str, str, int]] = []
         outcomes = []
         try:
@@ -174,7 +187,7 @@ class StoreWindow(_Task):
                 steps = [inputs["feedback"] for _, inputs, _ in trace if inputs.get("feedback")]
             refusals = (*steps, failed) if failed else tuple(steps)
             if bench.speakers:
-                target = _facts_by_speaker(turns, self.program, bench.setup)
+                target = _facts_by_speaker(turns, bench.setup)
             fits = min(1.0, MOST_FACTS * len(turns) / max(len(facts), 1))
             with _facts_only(turns, facts) as store, dspy.context(trace=[]):
                 memory = _memory(store, bench.setup, self.program)
@@ -184,10 +197,10 @@ class StoreWindow(_Task):
                     answer = memory.ask(question.text)
                     sql = () if failed else ("-- facts",)
                     outcomes.append(Outcome(answer.text, shown, sql, refusals, fits))
-        except ModelError as error:
-            return self._ended([], failed=str(error), facts=[], target=[])
+        except _MODEL_ERRORS as error:
+            return self._ended([], copied, str(error), facts=[], target=[])
         named = [(subject, attribute, value, turn) for subject, attribute, value, *_, turn in facts]
-        return self._ended(outcomes, facts=named, target=target)
+        return self._ended(outcomes, copied, facts=named, target=target)
 
 
 def _memory(store: Store, setup: Setup, program: MemoryProgram) -> Memory:
@@ -196,7 +209,8 @@ def _memory(store: Store, setup: Setup, program: MemoryProgram) -> Memory:
 
 def _outcome(answer: Answer, sources: Sequence[str], budget: int) -> Outcome:
     rows = [row for found in answer.rows for row in found.rows]
-    lines = [" | ".join(" ".join(str(cell).split()) for cell in row) for row in rows]
+    cells = [[str(cell) for cell in row if cell not in (None, "")] for row in rows]
+    lines = [" ".join(" | ".join(row).split()) for row in cells]
     kept = assemble([(line, None) for line in lines if line], (), max(budget // 2, 64)).text
     return Outcome(
         answer=answer.text,
@@ -204,7 +218,7 @@ def _outcome(answer: Answer, sources: Sequence[str], budget: int) -> Outcome:
         sql=answer.sql,
         refusals=answer.refusals,
         fits=max(kept.count("\n"), 0) / len(lines) if lines else 1.0,  # the first line is a heading
-        fields=sum(cell not in (None, "") for row in rows for cell in row),
+        fields=sum(map(len, cells)),
     )
 
 
@@ -223,15 +237,13 @@ def _facts(turns: Sequence[Turn], program: MemoryProgram, setup: Setup) -> tuple
         return [tuple(row) for row in facts.rows], " ".join(p.error for p in store.pending())
 
 
-def _facts_by_speaker(
-    turns: Sequence[Turn], program: MemoryProgram, setup: Setup
-) -> list[tuple[str, str, str, int]]:
-    """What the module writes when shown one speaker's turns at a time: it cannot confuse them."""
+def _facts_by_speaker(turns: Sequence[Turn], setup: Setup) -> list[tuple[str, str, str, int]]:
+    """What the plain module writes when shown one speaker's turns: it cannot confuse them."""
     found = []
     for speaker in dict.fromkeys(turn.speaker for turn in turns):
         places = [n for n, turn in enumerate(turns, 1) if turn.speaker == speaker]
         with dspy.context(trace=[]):
-            facts, _ = _facts([turns[n - 1] for n in places], program, setup)
+            facts, _ = _facts([turns[n - 1] for n in places], setup.program, setup)
         found += [(s, a, v, places[turn - 1]) for s, a, v, *_, turn in facts]
     return found
 
@@ -262,24 +274,33 @@ def _new_store() -> Iterator[Store]:
 
 
 def _shortened(step: tuple[Any, dict[str, Any], Any], tokens: int) -> tuple[Any, Any, Any]:
-    """A step of a trace whose memory is cut to the lines that the answer cites and some others.
+    """A step of a trace whose memory is cut to lines that the answer cites, or is most like.
 
     A step becomes an example in a prompt, where a memory of 20,000 tokens would leave no room.
+    The packaged model cites nothing, and an example without its answer would teach to invent.
     """
     predict, inputs, outputs = step
     if "memory" not in inputs:
         return step
     lines = str(inputs["memory"]).splitlines()
     cited = {f"[{n.strip()}]" for n in str(outputs.get("turns") or "").split(",")}
-    first = sorted(range(len(lines)), key=lambda n: (lines[n].split(" ")[0] not in cited, n))
-    kept, left = set(), tokens * 4  # characters
-    for n in first:
-        left -= len(lines[n]) + 1
-        if left < 0:
-            break
-        kept.add(n)
+    answer = _words(str(outputs.get("answer") or ""))
+
+    def rank(n: int) -> tuple[bool, int, int]:
+        return lines[n].split(" ")[0] not in cited, -len(answer & _words(lines[n])), n
+
+    first = sorted(range(len(lines)), key=rank)
+    tokens = max(tokens, LEAST_DEMO)
+    fitting = assemble([(lines[n], None) for n in first], (), tokens).text
+    kept = set(first[: fitting.count("\n")])  # its first line is a heading
     shorter = "\n".join(line for n, line in enumerate(lines) if n in kept)
+    if lines and not kept:
+        shorter = lines[first[0]][:tokens]  # a letter is seldom more than a token
     return predict, {**inputs, "memory": shorter}, outputs
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.lower()))
 
 
 # --- examples ---------------------------------------------------------------------------------

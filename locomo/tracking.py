@@ -32,6 +32,8 @@ def connect(experiment: str) -> ModuleType:
     """
     import mlflow
 
+    for chatty in ("mlflow", "alembic"):  # a first start tells of every table that it makes
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         mlflow.set_tracking_uri(DEFAULT_STORE)
     with _mlflow_errors(mlflow):

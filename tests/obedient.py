@@ -19,7 +19,10 @@ from memory.program import Model
 from tests.locomo_records import question, record, turn, write
 from tests.scripted import UnexpectedPrompt, answer, sql
 
-THINGS = "lamp kite drum vase harp coat boot flag mask rope sled tent bell ball cap pen"
+THINGS = (
+    "lamp kite drum vase harp coat boot flag mask rope sled tent bell ball cap pen",
+    "boat desk fork glue iron jar knot ladle mop nail oar pipe quilt rake saw tray",
+)
 PLACES = ["attic", "cellar", "shed", "garage", "kitchen", "hall", "pantry", "loft"]
 RULES = {
     "answer": "Add the floor, as in: hall on the ground floor.",
@@ -45,7 +48,7 @@ KINDS = {
 
 def house(id_: str, start: int) -> dict[str, Any]:
     """A conversation of 16 turns and a question about each, of its own things and places."""
-    kept = [(thing, PLACES[(n + start) % 8]) for n, thing in enumerate(THINGS.split())]
+    kept = [(thing, PLACES[(n + start) % 8]) for n, thing in enumerate(THINGS[start % 2].split())]
     said = [turn(f"D1:{n}", f"I keep the {t} in the {p}.") for n, (t, p) in enumerate(kept, 1)]
     asked = [
         question(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 import evaluate
 from memory import InputError, MemoryProgram, Model, save_program
+from memory.program.local import SmallModelAdapter
 from tests.scripted import answer, sql
 from tests.talk import FACT, talk, talker, talks
 from tests.test_saved import CARD
@@ -100,8 +102,9 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     kept = {path: path.stat().st_mtime_ns for path in [*out.glob("memories/*.db")]}
     answers = {path: path.read_bytes() for path in out.glob("answers-*.jsonl")}
     assert (len(kept), len(answers)) == (1, 1)
-    model, engine = talker(window=1, name="local")  # another voice under the same name
-    monkeypatch.setattr(evaluate, "load_model", lambda name, api_base=None: model)
+    model, engine = talker(window=1, name="local")  # another voice under the same name,
+    local = replace(model, adapter=SmallModelAdapter())  # that is asked in the same way
+    monkeypatch.setattr(evaluate, "load_model", lambda name, api_base=None: local)
     again = {"data": Path("tiny.json"), "num_test": 0, "budget": 360, "resume": True}
     evaluate.evaluate(**again, mode="analyze")
     assert engine.prompts == []
@@ -155,7 +158,7 @@ def test_what_speaks_against_a_program_is_said_once(
     run({"a/model": model}, optimized_path=tmp_path / "made.json", num_threads=4)
     said = [line for line in capsys.readouterr().out.splitlines() if "this program" in line]
     assert len(said) == 1
-    assert said[0].startswith("warning: this program was compiled for local and is used with a/m")
+    assert said[0].startswith("warning: this program was compiled for 'local' and is used with a/m")
 
 
 def test_judging_is_a_second_step_and_is_not_done_twice(run: Run, tmp_path: Path) -> None:

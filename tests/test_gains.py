@@ -10,7 +10,7 @@ from rich.console import Console
 from locomo.gains import Gain, gain_line, gain_table, gains, independent, prompt_diff, verdict
 from locomo.rewards import Scored
 
-ANSWER = Gain("answer", "all", questions=64, before=0.16, after=0.182, low=-0.01, high=0.06)
+ANSWER = Gain("answer", "all", 64, before=0.16, after=0.182, low=-0.01, high=0.06, groups=64)
 shares = st.floats(0, 1)
 
 
@@ -87,8 +87,8 @@ def test_the_same_shift_of_every_answer_leaves_no_doubt(answers: list[float], by
         ([ANSWER], "no gain"),
         ([replace(ANSWER, low=0.0)], "no gain"),
         ([replace(ANSWER, low=-0.2, high=-0.1)], "no gain"),
-        ([replace(ANSWER, low=0.01, questions=9)], "no gain"),
-        ([replace(ANSWER, low=0.01, questions=10)], "gain"),
+        ([replace(ANSWER, low=0.01, groups=9)], "no gain"),
+        ([replace(ANSWER, low=0.01, groups=10)], "gain"),
         ([ANSWER, replace(ANSWER, low=0.01, component="reward")], "no gain"),
         ([replace(ANSWER, low=0.01, categories="1-4"), ANSWER], "no gain"),
         ([], "no gain"),

@@ -11,6 +11,7 @@ from locomo import harness
 from locomo.dataset import Conversation, load
 from locomo.harness import AnswerLog, Setup, ask_baseline, ask_memory, build
 from memory import InputError, Memory, MemoryProgram, Model, open_store
+from tests.embedding_server import SMALL, serving
 from tests.scripted import answer, sql
 from tests.talk import ANN, FACT, talk, talker, talks
 
@@ -67,15 +68,15 @@ def test_other_makers_make_another_memory(
     assert engine.calls()["store"] == second.calls
 
 
-def test_another_embedder_makes_another_memory(tmp_path: Path) -> None:
-    first = build(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
-    second = build(
-        *(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories"),
-        embedder="wordllama",
-    )
-    assert second.path != first.path
-    with open_store(second.path) as store:
+def test_another_embedder_makes_another_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_of = (tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
+    first = build(*made_of)
+    with open_store(first.path) as store:
         assert store.embedder == "wordllama"
+    with serving(monkeypatch):
+        assert build(*made_of, embedder=SMALL).path != first.path
 
 
 @pytest.mark.parametrize("name", ["api.py", "weights.json", "kinds.txt", "0001_start.sql"])

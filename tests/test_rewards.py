@@ -17,7 +17,6 @@ from locomo.rewards import (
     FIELDS,
     Outcome,
     components,
-    feedback,
     gated_metric,
     metric,
     scored,
@@ -105,7 +104,7 @@ def test_components_are_shown_as_means_beside_the_reward() -> None:
 
 
 def test_feedback_on_what_is_perfect_is_one_line_that_says_so() -> None:
-    assert feedback(question(), right()) == (
+    assert metric(example(question()), told(right())).feedback == (
         'Question: Where does Anna live? Answer: "Lyon".'
         " Answer, evidence, SQL and budget are right."
     )
@@ -155,8 +154,9 @@ def test_feedback_on_what_is_perfect_is_one_line_that_says_so() -> None:
     ],
 )
 def test_feedback_says(asked: Question, outcome: Outcome, says: str) -> None:
-    assert says in feedback(asked, outcome)
-    assert "are right." not in feedback(asked, outcome)
+    said = metric(example(asked), told(outcome)).feedback
+    assert says in said
+    assert "are right." not in said
 
 
 @pytest.mark.parametrize(
@@ -170,12 +170,13 @@ def test_feedback_says(asked: Question, outcome: Outcome, says: str) -> None:
     ],
 )
 def test_feedback_does_not_say(asked: Question, outcome: Outcome, unsaid: str) -> None:
-    assert unsaid not in feedback(asked, outcome)
+    assert unsaid not in metric(example(asked), told(outcome)).feedback
 
 
 def test_feedback_on_a_long_refusal_is_short_and_keeps_the_reason() -> None:
     long = f"Refused:\nSELECT '{'x' * 9_000}'\nBecause: no function {'y' * 9_000}"
-    text = feedback(question(), right(refusals=(long, long), answer="z" * 9_000))
+    outcome = right(refusals=(long, long), answer="z" * 9_000)
+    text = metric(example(question()), told(outcome)).feedback
     assert "Because: no function yyy" in text
     assert text.count("Refused") == 1
     assert len(text) < 1_300

@@ -40,7 +40,7 @@ def store_one_fact_a_turn(turns: str, catalog: str, write: Any) -> SimpleNamespa
     return SimpleNamespace(change=change, calls=1)
 
 
-PROGRAM: Any = SimpleNamespace(store=store_one_fact_a_turn)
+PROGRAM: Any = SimpleNamespace(store=store_one_fact_a_turn, card=None)
 
 
 def embed_sometimes(_: Hosted, texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -5,10 +5,11 @@ import json
 import os
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import dspy
-from pydantic import BaseModel, ConfigDict, ValidationError
+from annotated_types import Len
+from pydantic import BaseModel, ConfigDict, FiniteFloat, StringConstraints, ValidationError
 
 from memory.errors import InputError
 from memory.program.modules import MemoryProgram
@@ -35,17 +36,18 @@ class Card(_Text):
     model: str
     optimizer: str
     target: str
-    metric: dict[str, float]
+    metric: dict[str, FiniteFloat]
     data: str
     conversations: dict[str, list[str]]
-    scores: dict[str, float]
+    scores: dict[str, FiniteFloat]
     verdict: Literal["gain", "no gain", "not measured"]
     made_at: str
 
 
 class _Prompt(_Text):
-    instructions: str | None  # None: the signature's own
-    demos: list[dict[str, str]]
+    # None: the signature's own. An empty text would become one of DSPy's.
+    instructions: Annotated[str, StringConstraints(min_length=1)] | None
+    demos: Annotated[list[dict[str, str]], Len(max_length=100)]
 
 
 class _Saved(_Text):
@@ -68,7 +70,7 @@ def save_program(program: MemoryProgram, path: str | Path, card: Card) -> None:
         changed = signature.instructions != own[name].signature.instructions
         prompts[name] = {
             # DSPy cleans this text when it is read; to clean it twice would change some.
-            "instructions": signature.__doc__ if changed else None,
+            "instructions": (signature.__doc__ or signature.instructions) if changed else None,
             "demos": [
                 {name: str(demo[name]) for name in signature.fields if demo.get(name) is not None}
                 for demo in predictor.demos
@@ -115,7 +117,7 @@ def concerns(program: MemoryProgram, model: str) -> list[str]:
     card, found = program.card, []
     if card and card.model != model:
         found.append(
-            f"this program was compiled for {card.model} and is used with {model}, which may need"
+            f"this program was compiled for {card.model!r} and is used with {model}, which may need"
             f" other words; compile it again with --model {model}"
         )
     if card and card.verdict == "no gain":
@@ -123,6 +125,8 @@ def concerns(program: MemoryProgram, model: str) -> list[str]:
             "this program gained nothing on conversations that its optimizer never saw;"
             " the plain one, without a file, is as good"
         )
+    if card and card.verdict == "not measured":
+        found.append("what this program gains was not measured: its compile was interrupted")
     return found
 
 
@@ -163,7 +167,7 @@ def _checked(raw: Any, file: Path) -> _Saved:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise InputError(f"{file}, {where:.100}: {first['msg']}; {_HOW}") from None
+        raise InputError(f"{file}, {where!r:.100}: {first['msg']}; {_HOW}") from None
 
 
 def _json(file: Path) -> Any:
@@ -172,8 +176,9 @@ def _json(file: Path) -> Any:
             content = opened.read(LARGEST + 1)
     except FileNotFoundError:
         raise InputError(f"{file} does not exist; give a file that optimize.py wrote") from None
-    except OSError as error:
-        raise InputError(f"cannot read the program {file}: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # ValueError: no system knows such a path
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read the program {file}: {why}") from error
     if len(content) > LARGEST:
         raise InputError(f"{file} is larger than {LARGEST:,} bytes: no program; {_HOW}")
     if content.startswith(b"\x80"):
