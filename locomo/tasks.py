@@ -30,8 +30,6 @@ HIDDEN = "(not shown)"
 _DEMO_TOKENS = 1_500
 _AROUND_MEMORY = 64  # tokens: an example's question and answer
 LEAST_DEMO = 64  # tokens; a shorter memory holds no turn
-# DSPy refuses with a ValueError to send a model the half a letter that it wrote itself.
-_MODEL_ERRORS = (ModelError, ValueError)
 _T = TypeVar("_T")
 
 
@@ -160,7 +158,7 @@ class AskMemory(_Task):
             try:
                 with open_store(bench.memories[conversation], read_only=True) as store:
                     answer = _memory(store, bench.setup, self.program).ask(question)
-            except _MODEL_ERRORS as error:
+            except ModelError as error:
                 return self._ended([], copied, str(error))
         sources = [turn.source for turn in bench.conversations[conversation].turns]
         return self._ended([_outcome(answer, sources, bench.setup.budget)], copied)
@@ -197,7 +195,7 @@ class StoreWindow(_Task):
                     answer = memory.ask(question.text)
                     sql = () if failed else ("-- facts",)
                     outcomes.append(Outcome(answer.text, shown, sql, refusals, fits))
-        except _MODEL_ERRORS as error:
+        except ModelError as error:
             return self._ended([], copied, str(error), facts=[], target=[])
         named = [(subject, attribute, value, turn) for subject, attribute, value, *_, turn in facts]
         return self._ended(outcomes, copied, facts=named, target=target)

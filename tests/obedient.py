@@ -123,7 +123,8 @@ class Obedient:
     def _retrieve(self, prompt: str, knows: bool) -> str:
         thing = re.findall(r"keep the (\w+)", prompt)[0]
         like = "LIKE" if knows else "ILIKE"
-        return sql(f"SELECT turn_id, subject, value FROM facts WHERE value {like} '%{thing}%'")
+        columns = "id, turn_id, subject, attribute, value"
+        return sql(f"SELECT {columns} FROM facts WHERE value {like} '%{thing}%'")
 
     def _store(self, prompt: str, knows: bool) -> str:
         turns = re.findall(r"^\[(\d+)\].*?(\w+): I keep (.*)\.$", prompt, re.MULTILINE)

@@ -82,6 +82,14 @@ def test_all_compiles_one_module_after_the_other_and_measures_whole_answers(run:
     }
 
 
+def test_the_seeds_reward_asks_for_enough_fields(run: Run) -> None:
+    compiled = run(obedient("retrieve")[0], optimizer="gepa", target="retrieve", reward="seed")
+    assert RULES["retrieve"] in instructions(compiled.program, "retrieve")
+    card = load_program(Path("optimized_memory_qa.json")).card
+    assert card
+    assert card.metric == {"seed": 1.0}
+
+
 def test_what_was_found_is_on_record(run: Run) -> None:
     run(obedient("answer")[0], optimizer="gepa")
     report = json.loads(next(Path("results").glob("optimize-*/report.json")).read_bytes())
@@ -158,7 +166,36 @@ def test_an_interrupted_compile_keeps_the_best_and_goes_on_without_paying_again(
     assert compiled.verdict == "gain"
 
 
+def test_a_budget_that_leaves_nothing_to_try_with_is_said_and_not_fatal(run: Run) -> None:
+    compiled = run(obedient("answer")[0], budget_calls=50)
+    assert compiled.spent.calls <= 50
+    assert compiled.verdict == "no gain"
+    assert any("50 calls are spent" in note for note in compiled.notes)
+
+
 # --- models that fail ---------------------------------------------------------------------------
+
+
+def test_questions_that_failed_before_and_not_after_are_no_gain(run: Run) -> None:
+    def dead_at_first(prompt: str) -> str:
+        if len(engine.asked("answer")) <= 5:
+            raise ConnectionError("the line is dead")
+        return engine.reply("answer", prompt, knows="gepa" in engine.calls())
+
+    model, engine = obedient("answer", answer=dead_at_first)
+    compiled = run(model, optimizer="gepa", num_threads=1)
+    whole = next(g for g in compiled.gains if (g.component, g.categories) == ("answer", "all"))
+    assert (whole.questions, round(whole.before, 2), whole.after) == (11, 0.4, 1.0)
+    assert any("5 runs failed and are left out" in note for note in compiled.notes)
+
+
+@pytest.mark.parametrize("optimizer", ["simba", "miprov2", "gepa"])
+def test_half_a_letter_from_the_prompt_model_ends_nothing(run: Run, optimizer: str) -> None:
+    def half(kind: str) -> Callable[[str], str]:
+        return lambda prompt: engine.reply(kind, prompt, knows=True).replace("Do", "\ud800")
+
+    model, engine = obedient("answer", **{kind: half(kind) for kind in ("simba", "mipro", "gepa")})
+    assert run(model, optimizer=optimizer, rounds=1).verdict in ("gain", "no gain")
 
 
 def failing(share: int) -> Callable[[str], str]:

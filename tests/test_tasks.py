@@ -170,13 +170,13 @@ def test_a_model_error_is_told_and_never_raised(place: Place, target: Target, ki
 
 @pytest.mark.parametrize("said", ["Blah.", "", "[[ ## sql ## ]]\n;;'\ud83d", "\x00"])
 @pytest.mark.parametrize("target", ["retrieve", "store"])
-def test_rubbish_is_an_outcome_or_a_failure_and_never_raised(
+def test_rubbish_is_an_outcome_with_refusals_and_never_raised(
     place: Place, target: Target, said: str
 ) -> None:
     kinds: dict[str, Any] = dict.fromkeys(("store", "retrieve", "answer"), lambda prompt: said)
     pred = run(target, place.task(target, **kinds)[0])
-    assert len(pred.outcomes) == (0 if pred.failed else 4 if target == "store" else 1)
-    assert ("surrogate" in pred.failed) is ("\ud83d" in said)
+    assert pred.failed == ""
+    assert len(pred.outcomes) == (4 if target == "store" else 1)
     assert all(outcome.sql == () and outcome.refusals for outcome in pred.outcomes)
 
 

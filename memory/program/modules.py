@@ -37,16 +37,22 @@ def with_repairs(ask: Callable[[str], str], run: Callable[[str], T]) -> tuple[T,
         try:
             sql = ask(refusals[-1])
         except AdapterParseError as error:
-            last = SqlError(f"no SQL could be read from the answer: {error.lm_response[:500]}")
-            refusals.append(f"Your answer could not be read:\n{error.lm_response[:2000]}")
+            said = _sendable(error.lm_response)
+            last = SqlError(f"no SQL could be read from the answer: {said[:500]}")
+            refusals.append(f"Your answer could not be read:\n{said[:2000]}")
             continue
         try:
             return run(sql), sql, refusals[1:]
         except SqlError as error:
             last = error
-            refusals.append(f"Refused:\n{sql}\nBecause: {error}")
+            refusals.append(_sendable(f"Refused:\n{sql}\nBecause: {error}"))
     last.refusals = tuple(refusals[1:])
     raise last
+
+
+def _sendable(text: str) -> str:
+    # A model may write half a surrogate pair; DSPy refuses to send one back.
+    return text.encode("utf-8", "replace").decode()
 
 
 class StoreTurns(dspy.Module):
