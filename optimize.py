@@ -23,7 +23,7 @@ from locomo.gains import gain_line, gain_table, prompt_diff
 from locomo.harness import Setup, check_folder, probe, progress_bar
 from locomo.job import Job, Reward, prepare
 from locomo.ledger import Budget, Ledger
-from locomo.optimizers import ROUNDS, Optimizer, Options
+from locomo.optimizers import ROUNDS, ROUNDS_PACKAGED, Optimizer, Options
 from locomo.rewards import WEIGHTS
 from locomo.tasks import TARGETS, candidate_of
 from locomo.tracking import connect, progress_chart, track_compile
@@ -76,7 +76,8 @@ def optimize(
     setup = Setup(answering, starting_program(answering), budget or answering.budget)
     setup.check()
     demos = MAX_DEMOS if max_demos is None else max_demos
-    options = Options(optimizer, rounds or ROUNDS[optimizer], demos, num_threads, seed)
+    usual = ROUNDS_PACKAGED if answering.name == "local" else ROUNDS
+    options = Options(optimizer, rounds or usual[optimizer], demos, num_threads, seed)
     targets = TARGETS if target == "all" else (target,)
     limits = Budget(budget_calls, budget_minutes, budget_usd)
     numbers = (num_examples, num_validation)

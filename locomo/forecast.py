@@ -17,7 +17,7 @@ from memory import Model
 _AROUND = {"store": (1_100, 330), "retrieve": (1_600, 330), "answer": (450, 250)}
 _ANSWERED = {"store": (60, 25), "retrieve": (150, 60), "answer": (40, 12)}  # store: a turn
 _PROPOSAL = (6_000, 600)
-_LOCAL_CALL_S = 0.3
+_LOCAL_CALL_S = 0.7  # two cores, two copies
 _CHARACTERS = 4  # a token
 LARGE_DOLLARS, LARGE_CALLS, LARGE_MINUTES = 1.0, 1_000, 15.0
 

@@ -54,10 +54,14 @@ class Bench:
 
     @property
     def demo_tokens(self) -> int:
-        """How long the memory in one example may be, so that the examples fit the context."""
-        model = self.setup.model
-        left = model.context - self.setup.budget - PROMPT_TOKENS
-        return min(left // max(self.max_demos, 1) - _AROUND_MEMORY, _DEMO_TOKENS)
+        """How long the memory in one example may be, so that the examples fit the context.
+
+        A quarter of a question's budget: a prompt of five examples is read for every question.
+        """
+        model, budget = self.setup.model, self.setup.budget
+        left = model.context - budget - PROMPT_TOKENS
+        room = left // max(self.max_demos, 1) - _AROUND_MEMORY
+        return min(room, max(budget // 4, LEAST_DEMO), _DEMO_TOKENS)
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ def test_the_packaged_model_takes_minutes_and_costs_nothing(data: Path) -> None:
     setup = Setup(packaged, MemoryProgram(), 360)
     most = expected(data, setup=setup, prompt_model=packaged)
     assert most.dollars == 0.0
-    assert most.minutes == pytest.approx(most.calls * 0.3 / 60)
+    assert most.minutes == pytest.approx(most.calls * 0.7 / 60)
 
 
 def test_more_rounds_examples_and_targets_take_more(data: Path, prices: object) -> None:

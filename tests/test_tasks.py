@@ -116,8 +116,8 @@ def test_an_outcome_says_what_was_answered_shown_and_run(place: Place) -> None:
     ids = re.findall(r"^\[(\d+)\]", memory_of(engine.asked("answer")[0]), re.MULTILINE)
     assert set(outcome.shown) == {f"D1:{n}" for n in ids} >= {"D1:1"}
     [select] = outcome.sql
-    assert select.startswith("SELECT turn_id, subject, value FROM facts")
-    assert (outcome.refusals, outcome.fits, outcome.fields) == ((), 1.0, 3)
+    assert select.startswith("SELECT id, turn_id, subject, attribute, value FROM facts")
+    assert (outcome.refusals, outcome.fits, outcome.fields) == ((), 1.0, 5)
 
 
 def test_refused_sql_is_in_the_outcome_with_its_reason(place: Place) -> None:
@@ -132,7 +132,7 @@ def test_refused_sql_is_in_the_outcome_with_its_reason(place: Place) -> None:
 
     repaired, engine = place.task("retrieve", retrieve=second)
     [outcome] = run("retrieve", repaired).outcomes
-    assert (len(outcome.refusals), len(outcome.sql), outcome.fields) == (1, 1, 3)
+    assert (len(outcome.refusals), len(outcome.sql), outcome.fields) == (1, 1, 5)
 
 
 def test_rows_beyond_half_of_the_budget_do_not_fit(place: Place) -> None:
