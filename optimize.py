@@ -23,11 +23,19 @@ from locomo.gains import gain_line, gain_table, prompt_diff
 from locomo.harness import Setup, check_folder, probe, progress_bar
 from locomo.job import Job, Reward, prepare
 from locomo.ledger import Budget, Ledger
-from locomo.optimizers import ROUNDS, ROUNDS_PACKAGED, Optimizer, Options
+from locomo.optimizers import LIGHT_ROUNDS, ROUNDS, Optimizer, Options
 from locomo.rewards import WEIGHTS
 from locomo.tasks import TARGETS, candidate_of
 from locomo.tracking import connect, progress_chart, track_compile
-from memory import Card, InputError, MemoryProgram, load_model, save_program, starting_program
+from memory import (
+    Card,
+    InputError,
+    MemoryProgram,
+    Model,
+    load_model,
+    save_program,
+    starting_program,
+)
 
 EXPERIMENT = "optimize"
 SAMPLE = Path(__file__).parent / "data" / "sample.json"
@@ -68,16 +76,13 @@ def optimize(
     is asked for anything but a word; ModelError when a model cannot be used.
     """
     _check_options(optimizer, target, reward, max_demos, output, output_dir)
-    if prompt_api_base and not prompt_model:
-        raise InputError("--prompt-api-base is of the --prompt-model; name that too")
     answering = load_model(model, api_base=api_base)
-    address = prompt_api_base if prompt_model else api_base
-    proposing = load_model(prompt_model or model, api_base=address, temperature=1.0)
+    proposing = _prompt_model(answering, prompt_model, prompt_api_base)
     setup = Setup(answering, starting_program(answering), budget or answering.budget)
     setup.check()
     demos = MAX_DEMOS if max_demos is None else max_demos
-    usual = ROUNDS_PACKAGED if answering.name == "local" else ROUNDS
-    options = Options(optimizer, rounds or usual[optimizer], demos, num_threads, seed)
+    usual = (LIGHT_ROUNDS if model == "local" else ROUNDS)[optimizer]
+    options = Options(optimizer, rounds or usual, demos, num_threads, seed)
     targets = TARGETS if target == "all" else (target,)
     limits = Budget(budget_calls, budget_minutes, budget_usd)
     numbers = (num_examples, num_validation)
@@ -115,6 +120,14 @@ def _check_options(
     if output.exists() and not os.access(output, os.W_OK):
         raise InputError(f"--output {output} cannot be written to; give another")
     check_folder(output_dir, "--output-dir")
+
+
+def _prompt_model(answering: Model, name: str | None, api_base: str | None) -> Model:
+    """The model that writes instructions: another one, or the same in a more inventive mood."""
+    if api_base and not name:
+        raise InputError("--prompt-api-base is of the --prompt-model; name that too")
+    api_base = api_base if name else answering.api_base
+    return load_model(name or answering.name, api_base=api_base, temperature=1.0)
 
 
 def _agree(job: Job, limits: Budget, yes: bool, console: Console) -> None:

@@ -20,7 +20,7 @@ OPTIMIZERS: tuple[Optimizer, ...] = ("simba", "miprov2", "gepa")
 # SIMBA's steps, MIPROv2's trials, GEPA's proposals; with the packaged model, which makes about one
 # call a second on two cores, what takes ten minutes on the sample.
 ROUNDS: dict[Optimizer, int] = {"simba": 4, "miprov2": 10, "gepa": 12}
-ROUNDS_PACKAGED: dict[Optimizer, int] = {"simba": 1, "miprov2": 4, "gepa": 4}
+LIGHT_ROUNDS: dict[Optimizer, int] = {"simba": 1, "miprov2": 4, "gepa": 4}
 BATCH = 16  # SIMBA's mini-batch
 CANDIDATES = {"simba": 4, "miprov2": 6}  # a step; instructions and sets of examples
 MINIBATCH = 3  # examples that GEPA reflects on at a time

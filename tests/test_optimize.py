@@ -29,8 +29,8 @@ def run(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
     houses(Path("houses.json"))
 
-    def optimized(model: Model, **flags: Any) -> Compiled:
-        monkeypatch.setattr(optimize, "load_model", lambda name, **settings: model)
+    def optimized(model: Model, load: Any = None, **flags: Any) -> Compiled:
+        monkeypatch.setattr(optimize, "load_model", load or (lambda name, **settings: model))
         plain = {"data": Path("houses.json"), "num_examples": 16, "num_threads": 2, "rounds": 2}
         return optimize.optimize(**{**plain, **flags})
 
@@ -234,6 +234,27 @@ def test_a_prompt_model_that_talks_rubbish_never_ends_the_compile(run: Run, opti
 # --- bad input ----------------------------------------------------------------------------------
 
 
+def test_a_prompt_model_that_cannot_be_reached_is_found_out_before_anything_is_asked(
+    run: Run,
+) -> None:
+    model, engine = obedient("answer")
+    load = optimize.load_model
+
+    def named(name: str, **settings: Any) -> Model:
+        return load(name, **settings) if "/" in name else model
+
+    with pytest.raises(ModelError, match=r"nothing answers at http://127\.0\.0\.1:9/v1"):
+        run(model, load=named, prompt_model="openai/x", prompt_api_base="http://127.0.0.1:9/v1")
+    assert engine.prompts == []
+
+
+def test_a_large_compile_asks_for_yes(run: Run) -> None:
+    model, engine = obedient("answer")
+    with pytest.raises(InputError, match="this is a large compile; add --yes"):
+        run(model, optimizer="simba", rounds=40)
+    assert engine.prompts == []
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -245,6 +266,9 @@ def test_a_prompt_model_that_talks_rubbish_never_ends_the_compile(run: Run, opti
         ({"output": Path("houses.json/out.json")}, "--output .* is a file"),
         ({"output_dir": Path("houses.json")}, "--output-dir .* is a file"),
         ({"split": "memory-r1"}, "--split memory-r1 needs"),
+        ({"prompt_api_base": "http://127.0.0.1:1/v1"}, "name that too"),
+        ({"budget_usd": 1.0}, "--budget-usd: the models' prices are not known"),
+        ({"max_demos": 400, "optimizer": "miprov2"}, "so many examples do not fit"),
         ({"budget": 10}, "too small for one turn"),
     ],
 )

@@ -10,12 +10,13 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 from memory.program.lm import Model, load_model
 from memory.program.modules import (
     AnswerQuestion,
+    Card,
     MemoryProgram,
     RetrieveRows,
     StoreTurns,
     starting_program,
 )
-from memory.program.saved import Card, concerns, load_program, save_program
+from memory.program.saved import concerns, load_program, save_program
 
 __all__ = [
     "AnswerQuestion",

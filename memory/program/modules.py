@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, TypeVar
+from typing import Literal, TypeVar
 
 import dspy
 from dspy.utils.exceptions import AdapterParseError
+from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from memory.errors import SqlError
 from memory.model import Change, Rows
@@ -13,9 +14,6 @@ from memory.program.lm import Model
 from memory.program.local import SmallModelAdapter
 from memory.program.signatures import ABSTAIN, SMALL, AnswerFromMemory, WriteFacts, WriteQuery
 from memory.sql import split
-
-if TYPE_CHECKING:
-    from memory.program.saved import Card
 
 ATTEMPTS = 3  # the first and two repairs
 MOST_SELECTS = 5
@@ -179,13 +177,35 @@ def likely_source(answer: str, memory: str, turn_ids: Collection[int]) -> list[i
     return best
 
 
+class Card(BaseModel):
+    """How a program was compiled, and what that gained.
+
+    `metric` maps the score's components to their weights, `scores` names to measured values;
+    `data` is the sha256 of the data file, `conversations` the ids of each part of the split.
+    The verdict is that of conversations which the optimizer never saw.
+    """
+
+    # Strict: what is neither asked for nor plain text, numbers and lists of it is refused.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    model: str
+    optimizer: str
+    target: str
+    metric: dict[str, FiniteFloat]
+    data: str
+    conversations: dict[str, list[str]]
+    scores: dict[str, FiniteFloat]
+    verdict: Literal["gain", "no gain", "not measured"]
+    made_at: str
+
+
 class MemoryProgram(dspy.Module):
     """The three modules together; what optimizers compile, and what is saved and loaded.
 
     `card`: how it was compiled, where it was loaded from a file; None for the plain program.
     """
 
-    card: "Card | None" = None
+    card: Card | None = None
 
     def __init__(self) -> None:
         super().__init__()

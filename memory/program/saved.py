@@ -8,49 +8,27 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import dspy
-from annotated_types import Len
-from pydantic import BaseModel, ConfigDict, FiniteFloat, StringConstraints, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from memory.errors import InputError
-from memory.program.modules import MemoryProgram
+from memory.program.modules import Card, MemoryProgram
 
 FORMAT = 1
 LARGEST = 5_000_000  # bytes; instructions and a few examples take a hundredth of it
 _HOW = "write programs with memory.save_program"
 
 
-class _Text(BaseModel):
-    """Strict: what is neither asked for nor plain text, numbers and lists of it is refused."""
+class _Prompt(BaseModel):
+    model_config = Card.model_config
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Card(_Text):
-    """How a program was compiled, and what that gained.
-
-    `metric` maps the score's components to their weights, `scores` names to measured values;
-    `data` is the sha256 of the data file, `conversations` the ids of each part of the split.
-    The verdict is that of conversations which the optimizer never saw.
-    """
-
-    model: str
-    optimizer: str
-    target: str
-    metric: dict[str, FiniteFloat]
-    data: str
-    conversations: dict[str, list[str]]
-    scores: dict[str, FiniteFloat]
-    verdict: Literal["gain", "no gain", "not measured"]
-    made_at: str
-
-
-class _Prompt(_Text):
     # None: the signature's own. An empty text would become one of DSPy's.
-    instructions: Annotated[str, StringConstraints(min_length=1)] | None
-    demos: Annotated[list[dict[str, str]], Len(max_length=100)]
+    instructions: Annotated[str, Field(min_length=1)] | None
+    demos: Annotated[list[dict[str, str]], Field(max_length=100)]
 
 
-class _Saved(_Text):
+class _Saved(BaseModel):
+    model_config = Card.model_config
+
     format: Literal[1]
     version: str
     signatures: dict[str, str]
