@@ -23,6 +23,7 @@ ROUNDS: dict[Optimizer, int] = {"simba": 4, "miprov2": 10, "gepa": 12}
 LIGHT_ROUNDS: dict[Optimizer, int] = {"simba": 1, "miprov2": 4, "gepa": 4}
 BATCH = 16  # SIMBA's mini-batch
 CANDIDATES = {"simba": 4, "miprov2": 6}  # a step; instructions and sets of examples
+PROGRAM_TOKENS = 8_000  # MIPROv2 shows the prompt model the program's code and a summary of it
 MINIBATCH = 3  # examples that GEPA reflects on at a time
 NEEDED: dict[Optimizer, int] = {"simba": BATCH, "miprov2": 8, "gepa": 8}
 # An example of the program at work is worth showing when it earned this much.
@@ -109,8 +110,15 @@ def run_optimizer(
                 max_errors=len(examples) * 1_000,
                 seed=options.seed,
             )
-            trials = {"num_trials": options.rounds, "minibatch": False, "seed": options.seed}
-            mipro.compile(student, trainset=learn, valset=select, **trials)
+            mipro.compile(
+                student,
+                trainset=learn,
+                valset=select,
+                num_trials=options.rounds,
+                minibatch=False,
+                program_aware_proposer=prompt_model.context > PROGRAM_TOKENS,
+                seed=options.seed,
+            )
         else:
             gepa = dspy.GEPA(
                 **common,

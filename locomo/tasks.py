@@ -297,7 +297,7 @@ def _shortened(step: tuple[Any, dict[str, Any], Any], tokens: int) -> tuple[Any,
     kept = set(first[: fitting.count("\n")])  # its first line is a heading
     shorter = "\n".join(line for n, line in enumerate(lines) if n in kept)
     if lines and not kept:
-        shorter = lines[first[0]][:tokens]  # a letter is seldom more than a token
+        shorter = lines[first[0]][: 2 * tokens]  # a token is seldom less than two letters
     return predict, {**inputs, "memory": shorter}, outputs
 
 
