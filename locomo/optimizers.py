@@ -110,15 +110,9 @@ def run_optimizer(
                 max_errors=len(examples) * 1_000,
                 seed=options.seed,
             )
-            mipro.compile(
-                student,
-                trainset=learn,
-                valset=select,
-                num_trials=options.rounds,
-                minibatch=False,
-                program_aware_proposer=prompt_model.context > PROGRAM_TOKENS,
-                seed=options.seed,
-            )
+            trials = {"num_trials": options.rounds, "minibatch": False, "seed": options.seed}
+            trials["program_aware_proposer"] = prompt_model.context > PROGRAM_TOKENS
+            mipro.compile(student, trainset=learn, valset=select, **trials)
         else:
             gepa = dspy.GEPA(
                 **common,
