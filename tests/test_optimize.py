@@ -59,11 +59,13 @@ def test_a_missing_rule_is_found_and_gains(run: Run, optimizer: str) -> None:
     assert verdict(saved) == "gain"
 
 
-@pytest.mark.parametrize("target", ["retrieve", "store"])
-def test_each_module_learns_from_its_own_examples(run: Run, target: str) -> None:
+@pytest.mark.parametrize(("target", "mended"), [("retrieve", "sql"), ("store", "answer")])
+def test_each_module_learns_from_its_own_examples(run: Run, target: str, mended: str) -> None:
     model, _ = obedient(target, window=1)
     compiled = run(model, optimizer="gepa", target=target, rounds=3)
     assert RULES[target] in instructions(compiled.program, target)
+    whole = {one.component: one for one in compiled.gains if one.categories == "all"}
+    assert (whole[mended].before, whole[mended].after) == (0.0, 1.0)
     plain = MemoryProgram()
     others = {"retrieve", "answer", "store"} - {target}
     assert all(instructions(compiled.program, o) == instructions(plain, o) for o in others)
