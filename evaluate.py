@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from typer import Option
 
-from locomo.dataset import CATEGORIES, Conversation, Question, load, run_command, write_whole
+from locomo.dataset import CATEGORIES, Conversation, Question, load, run_command
 from locomo.harness import (
     EMBEDDER,
     AnswerLog,
@@ -42,6 +42,7 @@ from memory import (
     load_embedder,
     load_model,
     load_program,
+    write_whole,
 )
 
 EXPERIMENT = "locomo"

@@ -17,7 +17,7 @@ from rich.text import Text
 from typer import Option
 
 from locomo.compiling import Compile, Compiled
-from locomo.dataset import run_command, write_whole
+from locomo.dataset import run_command
 from locomo.forecast import forecast, forecast_table
 from locomo.gains import gain_line, gain_table, prompt_diff
 from locomo.harness import Setup, check_folder, probe, progress_bar
@@ -35,6 +35,7 @@ from memory import (
     load_model,
     save_program,
     starting_program,
+    write_whole,
 )
 
 EXPERIMENT = "optimize"

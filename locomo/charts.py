@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from locomo.dataset import ABSTENTION, Conversation, write_whole
-from memory import InputError, Turn, assemble
+from locomo.dataset import ABSTENTION, Conversation
+from memory import InputError, Turn, assemble, write_whole
 
 _ALL = 10**9  # a budget that holds every turn
 Ranked = Mapping[str, Mapping[str, Sequence[str]]]  # sources by conversation and question index

@@ -8,7 +8,6 @@ import hashlib
 import http.client
 import json
 import logging
-import os
 import re
 import sys
 import urllib.request
@@ -26,7 +25,7 @@ from rich.console import Console
 from rich.progress import DownloadColumn, Progress
 from rich.table import Table
 
-from memory import InputError, Stop, Turn
+from memory import InputError, Stop, Turn, write_whole
 
 URL = "https://raw.githubusercontent.com/snap-research/locomo/main/data/locomo10.json"
 SIZE = 2_805_274
@@ -310,23 +309,6 @@ def _fetched(url: str, size: int, name: str) -> bytes:
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise InputError(f"cannot fetch {url}: {error}") from error
     return content
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all. Raises InputError when it cannot."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
 
 
 # --- commands ---------------------------------------------------------------------------------

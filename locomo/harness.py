@@ -20,9 +20,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from locomo.dataset import Conversation, Question, write_whole
+from locomo.dataset import Conversation, Question
 from locomo.metrics import recall, score
-from memory import InputError, Memory, MemoryProgram, Model, Store, assemble, open_store
+from memory import (
+    InputError,
+    Memory,
+    MemoryProgram,
+    Model,
+    Store,
+    assemble,
+    open_store,
+    write_whole,
+)
 
 System = Literal["baseline", "memory"]
 # Instructions, examples, question and answer, which must fit a model's context beside the memory.

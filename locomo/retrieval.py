@@ -22,7 +22,7 @@ from rich.table import Table
 from typer import Option
 
 from locomo.charts import curve, read_peers, recall_chart
-from locomo.dataset import ABSTENTION, Conversation, load, run_command, write_whole
+from locomo.dataset import ABSTENTION, Conversation, load, run_command
 from locomo.explaining import explain_data, explain_memory
 from locomo.fitting import (
     WEIGHTS_FILE,
@@ -37,7 +37,7 @@ from locomo.fitting import (
 )
 from locomo.metrics import recall
 from locomo.split_data import TEST
-from memory import InputError, open_store
+from memory import InputError, open_store, write_whole
 
 DEPTHS = (5, 10, 20, 50)
 _EXPLAINED = 10

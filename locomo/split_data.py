@@ -15,8 +15,8 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from locomo.dataset import ABSTENTION, CATEGORIES, load, read, run_command, write_whole
-from memory import InputError
+from locomo.dataset import ABSTENTION, CATEGORIES, load, read, run_command
+from memory import InputError, write_whole
 
 PartName = Literal["train", "validation", "test"]
 PARTS: tuple[PartName, ...] = ("train", "validation", "test")

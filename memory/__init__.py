@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from memory.budget import Context, assemble
 from memory.embed import load_embedder
 from memory.errors import InputError, MemoryFault, ModelError, SqlError, Stop, StoreError
+from memory.files import write_whole
 from memory.model import Change, Fact, Hit, Pending, Rows, Turn
 from memory.store import Store, open_store
 
@@ -49,6 +50,7 @@ __all__ = [
     "open_store",
     "save_program",
     "starting_program",
+    "write_whole",
 ]
 
 # These need DSPy, which takes a second to import; a store alone does not (PEP 562).

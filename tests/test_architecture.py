@@ -19,7 +19,7 @@ EVERYTHING = [*CODE, *sorted((ROOT / "tests").rglob("*.py"))]
 # From the ground up; a module imports only floors below its own, or its own package.
 FLOORS = [
     {"memory.errors", "memory.model"},
-    {"memory.sql", "memory.search", "memory.embed", "memory.budget"},
+    {"memory.sql", "memory.search", "memory.embed", "memory.budget", "memory.files"},
     {"memory.store", "memory.program"},
     {"memory.api"},
     {"memory.apps", "memory.__main__"},

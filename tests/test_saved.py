@@ -12,7 +12,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from memory import Card, InputError, Memory, MemoryProgram, concerns, load_program, save_program
+from memory import (
+    Card,
+    InputError,
+    Memory,
+    MemoryProgram,
+    concerns,
+    files,
+    load_program,
+    save_program,
+)
 from memory.model import Change, Rows
 from memory.program import saved
 from tests.conftest import MOVED
@@ -126,7 +135,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(file: Path, monkeypatch: pytest.M
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(saved.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     before = file.read_bytes()
     with pytest.raises(InputError, match=r"cannot write .*program.json: No space left"):
         save_program(MemoryProgram(), file, CARD)

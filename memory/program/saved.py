@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,6 +10,7 @@ import dspy
 from pydantic import BaseModel, Field, ValidationError
 
 from memory.errors import InputError
+from memory.files import write_whole
 from memory.program.modules import Card, MemoryProgram
 
 FORMAT = 1
@@ -62,7 +62,7 @@ def save_program(program: MemoryProgram, path: str | Path, card: Card) -> None:
         "program": prompts,
     }
     text = json.dumps(content, ensure_ascii=False, indent=2)
-    _write_whole(Path(path), text.encode("utf-8", "replace"))
+    write_whole(Path(path), text.encode("utf-8", "replace"))
 
 
 def load_program(path: str | Path) -> MemoryProgram:
@@ -167,19 +167,3 @@ def _json(file: Path) -> Any:
     except (ValueError, RecursionError):
         raise InputError(f"{file} is not JSON; {_HOW}") from None
     return raw
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error

@@ -24,9 +24,9 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 from rich.table import Table
 
-from locomo.dataset import Conversation, load, run_command, write_whole
+from locomo.dataset import Conversation, load, run_command
 from locomo.retrieval import DEPTHS, recalls
-from memory import InputError
+from memory import InputError, write_whole
 from tests.benchmarks.peer_systems import PEERS, Measured, Peer
 
 _CAPTION = (

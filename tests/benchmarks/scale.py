@@ -30,9 +30,9 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 from rich.table import Table
 
-from locomo.dataset import ABSTENTION, Conversation, load, run_command, write_whole
+from locomo.dataset import ABSTENTION, Conversation, load, run_command
 from locomo.metrics import recall
-from memory import InputError, StoreError, Turn, open_store
+from memory import InputError, StoreError, Turn, open_store, write_whole
 from memory.embed import related
 from memory.search.words import STOP_WORDS, words
 
