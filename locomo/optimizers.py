@@ -16,7 +16,6 @@ from memory import Model
 
 _T = TypeVar("_T")
 Optimizer = Literal["simba", "miprov2", "gepa"]
-OPTIMIZERS: tuple[Optimizer, ...] = ("simba", "miprov2", "gepa")
 # SIMBA's steps, MIPROv2's trials, GEPA's proposals; with the packaged model, which makes about one
 # call a second on two cores, what takes ten minutes on the sample.
 ROUNDS: dict[Optimizer, int] = {"simba": 4, "miprov2": 10, "gepa": 12}
