@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from locomo.dataset import load
 from locomo.harness import Setup
 from locomo.job import Job, prepare
-from locomo.optimizers import NEEDED, OPTIMIZERS, Optimizer, Options
+from locomo.optimizers import NEEDED, Optimizer, Options
 from locomo.split_data import PARTS
 from locomo.tasks import TARGETS, Target, drawn, examples, inside, name_of
 from memory import InputError, MemoryProgram, Model
@@ -171,7 +171,7 @@ def test_how_many_threads_ask_changes_no_name(street: Callable[[int], Path]) -> 
 # --- what cannot be used ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", [*NEEDED])
 def test_an_optimizer_needs_its_number_of_examples(
     street: Callable[[int], Path], optimizer: Optimizer
 ) -> None:
