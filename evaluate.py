@@ -71,7 +71,8 @@ def evaluate(
     data: Annotated[Path, Option(help="conversations in LoCoMo's format")] = SAMPLE,
     split: Annotated[str, Option(help="all, train, validation or test, by conversation")] = "all",
     num_test: Annotated[int, Option(help="questions, drawn by --seed; 0: all")] = 20,
-    model: Annotated[str, Option(help="local, or a litellm name")] = "local",
+    model: Annotated[str, Option(help="local, an adapter's folder, a litellm name")] = "local",
+    adapter: Annotated[Path | None, Option(help="a LoRA of the packaged model")] = None,
     api_base: Annotated[str | None, Option(help="address of the model's server")] = None,
     embedder: Annotated[str, Option(help="the packaged one, or a litellm name")] = EMBEDDER,
     judge_model: Annotated[str | None, Option(help="a model to judge the answers too")] = None,
@@ -93,16 +94,15 @@ def evaluate(
     asked = _questions(data, split, num_test, seed)
     check_folder(output_dir, "--output-dir")
     load_embedder(embedder)
-    program = _program(optimized_path, model)
-    answering = load_model(model, api_base=api_base)
+    answering = load_model(model, api_base=api_base, adapter=adapter)
     judging = load_model(judge_model) if judge_model else None
+    program = _program(optimized_path, answering.name)
     setup = Setup(answering, program, answering.budget if budget is None else budget)
     setup.check()
     connect(EXPERIMENT)
-    if not resume:
-        for one in filter(None, (answering, judging)):
-            probe(one)
-    made_of = (answering.name, answering.api_base, setup.budget, state(program), embedder)
+    for one in filter(None, () if resume else (answering, judging)):
+        probe(one)
+    made_of = (answering.weights, answering.api_base, setup.budget, state(program), embedder)
     made_by = fingerprint(data.read_bytes(), *made_of)
     log = AnswerLog(output_dir / f"answers-{made_by}.jsonl", resume)
     built = _built(asked, setup, output_dir / "memories", num_threads, embedder)
@@ -123,7 +123,7 @@ def evaluate(
         "program": optimized_path.name if optimized_path else "plain",
     }
     _report(evaluation, mode, params, output_dir, with_categories=not no_categories)
-    if answering.name == "local":
+    if answering.packaged:
         console.print(BETTER_MODELS, highlight=False)
     return evaluation
 

@@ -78,11 +78,11 @@ def optimize(
     """
     _check_options(optimizer, target, reward, max_demos, output, output_dir)
     answering = load_model(model, api_base=api_base)
-    proposing = _prompt_model(answering, prompt_model, prompt_api_base)
+    proposing = _prompt_model((model, api_base), prompt_model, prompt_api_base)
     setup = Setup(answering, starting_program(answering), budget or answering.budget)
     setup.check()
     demos = MAX_DEMOS if max_demos is None else max_demos
-    usual = (LIGHT_ROUNDS if model == "local" else ROUNDS)[optimizer]
+    usual = (LIGHT_ROUNDS if answering.packaged else ROUNDS)[optimizer]
     options = Options(optimizer, rounds or usual, demos, num_threads, seed)
     targets = TARGETS if target == "all" else (target,)
     limits = Budget(budget_calls, budget_minutes, budget_usd)
@@ -123,12 +123,14 @@ def _check_options(
     check_folder(output_dir, "--output-dir")
 
 
-def _prompt_model(answering: Model, name: str | None, api_base: str | None) -> Model:
+def _prompt_model(
+    answering: tuple[str, str | None], name: str | None, api_base: str | None
+) -> Model:
     """The model that writes instructions: another one, or the same in a more inventive mood."""
     if api_base and not name:
         raise InputError("--prompt-api-base is of the --prompt-model; name that too")
-    api_base = api_base if name else answering.api_base
-    return load_model(name or answering.name, api_base=api_base, temperature=1.0)
+    name, api_base = (name, api_base) if name else answering
+    return load_model(name, api_base=api_base, temperature=1.0)
 
 
 def _agree(job: Job, limits: Budget, yes: bool, console: Console) -> None:

@@ -4,8 +4,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import dspy
 from rich.progress import Progress
@@ -14,10 +15,11 @@ from locomo.gains import Gain, Verdict, gains, verdict
 from locomo.harness import build_all
 from locomo.job import Job
 from locomo.ledger import Budget, BudgetSpent, Ledger, Spent
-from locomo.optimizers import logged, program_runs, run_optimizer
-from locomo.rewards import Scored, gated_metric, metric, scored, single_speaker_metric
+from locomo.measuring import evaluated, measure
+from locomo.optimizers import program_runs, run_optimizer
+from locomo.rewards import Scored, gated_metric, metric, single_speaker_metric
 from locomo.scoreboard import Scoreboard, TooManyFailures, advantage, best
-from locomo.tasks import Bench, Target, candidate_of, name_of, task, with_candidate
+from locomo.tasks import Bench, Target, candidate_of, task, with_candidate
 from locomo.tracking import Point, Tried
 from memory import InputError, MemoryProgram, Model, ModelError
 
@@ -76,7 +78,7 @@ class Compile:
 
     def __post_init__(self) -> None:
         setup, prompt_model = self.job.setup, self.job.prompt_model
-        room = {"max_tokens": LOCAL_PROPOSAL} if prompt_model.name == "local" else {}
+        room = {"max_tokens": LOCAL_PROPOSAL} if prompt_model.packaged else {}
         self.job = replace(
             self.job,
             setup=replace(setup, model=_recorded(setup.model)),
@@ -133,19 +135,6 @@ class Compile:
         built = build_all(wanted, setup, self.memories, threads, self.bar)
         return {name: one.path for name, one in built.items()}
 
-    def _evaluated(
-        self, student: dspy.Module, examples: Sequence[dspy.Example], judge: Callable[..., Any]
-    ) -> list[tuple[dspy.Example, dspy.Prediction]]:
-        evaluate = dspy.Evaluate(
-            devset=list(examples),
-            metric=judge,
-            num_threads=self.job.options.num_threads,
-            display_progress=False,
-            max_errors=len(examples) + 1,
-        )
-        with logged(self.folder / "compile.log"):
-            return [(example, pred) for example, pred, _ in evaluate(student).results]
-
     def _measured(
         self, program: MemoryProgram, memories: Mapping[str, Path], what: str
     ) -> dict[str, list[Scored]]:
@@ -154,24 +143,10 @@ class Compile:
         Raises ModelError when more than a third of the examples fail.
         """
         line = self.bar.add_task(what, total=len(self.job.validation))
-
-        def judge(*told: Any) -> Any:
-            self.bar.advance(line)
-            return metric(*told)
-
         student = task(program, self.job.measured, self.job.bench(memories))
-        results = self._evaluated(student, self.job.validation, judge)
-        failed = [pred.failed for _, pred in results if pred.failed]
-        scores = {}
-        for example, pred in results:
-            if not pred.failed:
-                name, of = name_of(example), zip(example.gold, pred.outcomes, strict=True)
-                scores[name] = [
-                    replace(scored(example.conversation, question, outcome), group=name)
-                    for question, outcome in of
-                ]
-        if len(failed) * 3 > len(results):
-            raise ModelError(f"{len(failed)} of {len(results)} runs failed, the last: {failed[-1]}")
+        threads, log = self.job.options.num_threads, self.folder / "compile.log"
+        done = partial(self.bar.advance, line)
+        scores, failed = measure(student, self.job.validation, threads, log, done)
         if failed:
             said = f"{len(failed)} runs failed and are left out, the last: {failed[-1]}"
             self.notes.append(f"{what}: {said}")
@@ -222,7 +197,8 @@ class Compile:
         board = Scoreboard(judge, bench.prompts, folder, self.resume, calls, progress)
         with closing(board):
             try:
-                self._evaluated(student, examples, board)
+                threads = self.job.options.num_threads
+                evaluated(student, examples, board, threads, log)
                 models = self.job.setup.model, self.job.prompt_model
                 lost = run_optimizer(student, examples, board, options, *models, log)
             except (BudgetSpent, TooManyFailures, KeyboardInterrupt) as reason:

@@ -59,7 +59,7 @@ def forecast(
         stored: the conversations whose memories are to be built first.
     """
     model = bench.setup.model
-    local = model.name == "local"
+    local = model.packaged
     calls = dict.fromkeys(_AROUND, 0)
     runs = proposals = 0
     for target, some in examples.items():
@@ -94,7 +94,7 @@ def forecast(
         tokens_in=int(tokens_in) + proposals * _PROPOSAL[0],
         tokens_out=int(tokens_out) + proposals * _PROPOSAL[1],
         dollars=dollars,
-        minutes=total * _LOCAL_CALL_S / 60 if local and prompt_model.name == "local" else None,
+        minutes=total * _LOCAL_CALL_S / 60 if local and prompt_model.packaged else None,
     )
 
 

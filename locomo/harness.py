@@ -115,7 +115,8 @@ def build(
     """
     made_by = fingerprint(
         *(conversation.id, [asdict(turn) for turn in conversation.turns]),
-        *(model.name, model.api_base, model.window, _shown(model, program.store), embedder),
+        *(model.weights["store"], model.api_base, model.window, _shown(model, program.store)),
+        embedder,
     )
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", conversation.id)[:60]
     path = cache / f"{name}-{made_by}.db"

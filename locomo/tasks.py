@@ -39,6 +39,7 @@ class Bench:
 
     `memories` maps a conversation's id to its file. `max_demos` is how many examples a prompt may
     hold at most. With `speakers`, storing also writes what each speaker's lines alone give.
+    With `whole`, traces keep memories as they were shown: weights learn from the very prompt.
     `prompts` collects the prompts that were tried, by key.
     """
 
@@ -47,6 +48,7 @@ class Bench:
     memories: Mapping[str, Path]
     max_demos: int
     speakers: bool = False
+    whole: bool = False
     prompts: dict[str, "Candidate"] = field(default_factory=dict)
 
     def __deepcopy__(self, memo: object) -> "Bench":
@@ -121,7 +123,10 @@ class _Task(dspy.Module):
 
     @contextmanager
     def _traced(self) -> Iterator[list[Any]]:
-        """Only the compiled module's calls go on the trace, with memories cut to fit examples."""
+        """Only the compiled module's calls go on the trace, with memories cut to fit examples.
+
+        A call whose answer was out of form stands there by its signature (see `Trainee`).
+        """
         outer = dspy.settings.trace
         predict = getattr(self.program, self.target).predict
         with dspy.context(trace=[]):
@@ -129,8 +134,14 @@ class _Task(dspy.Module):
             try:
                 yield own
             finally:
-                kept = [step for step in own if step[0] is predict]
-                if outer is not None:
+                kept = [
+                    (predict, *step[1:])
+                    for step in own
+                    if step[0] is predict or step[0] == predict.signature
+                ]
+                if outer is not None and self.bench.whole:
+                    outer.extend(kept)
+                elif outer is not None:
                     outer.extend(_shortened(step, self.bench.demo_tokens) for step in kept)
 
     def _ended(

@@ -36,8 +36,13 @@ def connect(experiment: str) -> ModuleType:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         mlflow.set_tracking_uri(DEFAULT_STORE)
+    # The first start of a database sets the root logger to tell everything.
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
     with _mlflow_errors(mlflow):
         mlflow.set_experiment(experiment)
+    root.setLevel(level)
+    root.handlers = handlers
     return mlflow
 
 

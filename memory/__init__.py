@@ -12,17 +12,20 @@ from memory.store import Store, open_store
 if TYPE_CHECKING:
     from memory.api import Answer, Memory
     from memory.program import (
+        AdapterCard,
         Card,
         MemoryProgram,
         Model,
         concerns,
         load_model,
         load_program,
+        read_card,
         save_program,
         starting_program,
     )
 
 __all__ = [
+    "AdapterCard",
     "Answer",
     "Card",
     "Change",
@@ -48,6 +51,7 @@ __all__ = [
     "load_model",
     "load_program",
     "open_store",
+    "read_card",
     "save_program",
     "starting_program",
     "write_whole",
@@ -57,12 +61,14 @@ __all__ = [
 _LAZY = {
     "Answer": "memory.api",
     "Memory": "memory.api",
+    "AdapterCard": "memory.program",
     "Card": "memory.program",
     "MemoryProgram": "memory.program",
     "Model": "memory.program",
     "concerns": "memory.program",
     "load_model": "memory.program",
     "load_program": "memory.program",
+    "read_card": "memory.program",
     "save_program": "memory.program",
     "starting_program": "memory.program",
 }

@@ -15,8 +15,10 @@ import mlflow
 import pytest
 
 import evaluate
-from memory import InputError, MemoryProgram, Model, save_program
+from memory import InputError, MemoryProgram, Model, load_model, save_program
 from memory.program.local import SmallModelAdapter
+from tests import locomo_records
+from tests.gguf_adapter import adapter
 from tests.scripted import answer, sql
 from tests.talk import FACT, talk, talker, talks
 from tests.test_saved import CARD
@@ -104,7 +106,7 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     assert (len(kept), len(answers)) == (1, 1)
     model, engine = talker(window=1, name="local")  # another voice under the same name,
     local = replace(model, adapter=SmallModelAdapter())  # that is asked in the same way
-    monkeypatch.setattr(evaluate, "load_model", lambda name, api_base=None: local)
+    monkeypatch.setattr(evaluate, "load_model", lambda name, **settings: local)
     again = {"data": Path("tiny.json"), "num_test": 0, "budget": 360, "resume": True}
     evaluate.evaluate(**again, mode="analyze")
     assert engine.prompts == []
@@ -131,6 +133,25 @@ def check_tracked(found: dict[str, Any]) -> None:
     assert names == {"evaluation_results.json", "scores.png"}
 
 
+def test_an_adapter_answers_from_the_memories_of_the_model_without(place: Path) -> None:
+    data, out = locomo_records.write(place / "turn.json"), place / "adapted"
+
+    def evaluated(**flags: Any) -> list[Any]:
+        results = evaluate.evaluate(data=data, output_dir=out, num_threads=1, **flags).results
+        return [(result.system, result.sql, result.answer) for result in results]
+
+    folder = adapter(place / "adapter", "answer")
+    plain, tuned = evaluated(), evaluated(adapter=folder)
+    assert [one[:2] for one in tuned] == [one[:2] for one in plain]
+    assert all(one[2] != other[2] for one, other in zip(plain, tuned, strict=True))
+    assert (len([*out.glob("memories/*.db")]), len([*out.glob("answers-*")])) == (1, 2)
+    said = json.loads((out / "evaluation_results.json").read_bytes())["params"]["model"]
+    assert said == load_model(str(folder)).name
+    # The same file for another module: nothing is taken from the run before.
+    assert evaluated(model=str(adapter(folder, "store")), resume=True) != tuned
+    assert (len([*out.glob("memories/*.db")]), len([*out.glob("answers-*")])) == (2, 3)
+
+
 # --- in this process, with a model that talks ---------------------------------------------------
 
 
@@ -139,7 +160,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """evaluate() with these models by name, on two tiny conversations, one thread."""
 
     def run(models: dict[str, Model], **flags: Any) -> evaluate.Evaluation:
-        monkeypatch.setattr(evaluate, "load_model", lambda name, api_base=None: models[name])
+        monkeypatch.setattr(evaluate, "load_model", lambda name, **settings: models[name])
         data = tmp_path / "talks.json"
         if not data.exists():
             talks(data, talk("a"), talk("b [/red]"))

@@ -7,6 +7,7 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 os.environ.setdefault("LITELLM_TELEMETRY", "False")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
+from memory.program.adapter_card import AdapterCard, read_card
 from memory.program.lm import Model, load_model
 from memory.program.modules import (
     AnswerQuestion,
@@ -19,6 +20,7 @@ from memory.program.modules import (
 from memory.program.saved import concerns, load_program, save_program
 
 __all__ = [
+    "AdapterCard",
     "AnswerQuestion",
     "Card",
     "MemoryProgram",
@@ -28,6 +30,7 @@ __all__ = [
     "concerns",
     "load_model",
     "load_program",
+    "read_card",
     "save_program",
     "starting_program",
 ]

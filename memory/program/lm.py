@@ -7,16 +7,18 @@ import os
 import re
 import socket
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import dspy
 from dspy.utils import exceptions as lm_errors
 
-from memory.errors import ModelError
-from memory.program.local import CONTEXT, LocalEngine, SmallModelAdapter, weights
+from memory.errors import InputError, ModelError
+from memory.program.adapter_card import is_adapter
+from memory.program.local import CONTEXT, LocalEngine, SmallModelAdapter, load_lora, weights
 
 RETRIES = 5  # with 1, 2, 4, 8, 16 seconds between them, or what the server asks for
 
@@ -42,6 +44,7 @@ MODELS = {
 class Model:
     """A language model ready for use.
 
+    `name` is as load_model takes it; with an adapter, "local+" and eight digits of its sha256.
     `window` is the turns of one store call, `window_tokens` their tokens at most, `dates` whether
     they are shown with dates; `context` is the tokens the model can read, `budget` how many of
     them are memory when it answers.
@@ -58,12 +61,32 @@ class Model:
     api_base: str | None = None
 
     @property
+    def packaged(self) -> bool:
+        """Whether this is the packaged model, with an adapter or without."""
+        return self.name.partition("+")[0] == "local"
+
+    def as_tuned(self, targets: Collection[str]) -> "Model":
+        """The same model, spoken to as one that is tuned for these modules: without examples."""
+        if not isinstance(self.adapter, SmallModelAdapter):
+            return self
+        return replace(self, adapter=SmallModelAdapter(frozenset(targets)))
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """The name of the weights that each module runs on: an adapter is for its targets only."""
+        tuned: frozenset[str] = getattr(self.adapter, "tuned", frozenset())
+        return {
+            module: "local" if self.packaged and module not in tuned else self.name
+            for module in ("store", "retrieve", "answer")
+        }
+
+    @property
     def price(self) -> tuple[float, float] | None:
         """US dollars a prompt token and an answer token, as far as litellm's own list knows.
 
         None when it does not, and for a server of one's own.
         """
-        if self.name == "local":
+        if self.packaged:
             return 0.0, 0.0
         if self.api_base:
             return None
@@ -93,30 +116,34 @@ def load_model(
     api_base: str | None = None,
     temperature: float = 0.0,
     retries: int = RETRIES,
+    adapter: str | Path | None = None,
 ) -> Model:
     """A model by name.
 
     Arguments:
-        name: "local" (the packaged model), or any litellm name, "provider/model".
+        name: "local" (the packaged model), the folder of a LoRA adapter for it, or any litellm
+            name, "provider/model".
         api_base: address of a server that speaks the provider's protocol (vLLM, Arbor, Ollama).
         temperature: 0 for the most likely answer; reasoning models take none.
         retries: how often a rate limit or a failed connection is tried again, with backoff.
+        adapter: a LoRA adapter for the packaged model, its folder or its .gguf file. It is applied
+            to the modules that its card names.
 
-    Raises ModelError for a name without provider, a server that does not listen, or a packaged
-    model that is not installed.
+    Raises InputError for an adapter that cannot be used; ModelError for a name without provider, a
+    server that does not listen, or a packaged model that is not installed.
     """
-    if name == "local":
+    if adapter is not None and name != "local":
+        raise InputError(
+            f"an adapter (--adapter) is for the packaged model only, not for {name}; serve that"
+            " model with its adapter, or leave --model out"
+        )
+    if name == "local" or is_adapter(name):
         if api_base:
             raise ModelError(
                 "the packaged model needs no --api-base; name the served model too, as in "
                 "--model openai/NAME --api-base ADDRESS"
             )
-        weights()
-        engine = LocalEngine()
-        lm = dspy.LM(
-            "local/smollm2", engine=engine, cache=False, temperature=temperature, num_retries=0
-        )
-        return Model(name, lm, SmallModelAdapter(), **vars(MODELS["local"]))
+        return _packaged(temperature, name if adapter is None and name != "local" else adapter)
     provider, _, rest = name.partition("/")
     if not provider or not rest:
         guess = provider or "MODEL"
@@ -138,6 +165,16 @@ def load_model(
     # A second answer in another form would be a call that nobody counts.
     adapter = dspy.ChatAdapter(use_json_adapter_fallback=False)
     return Model(name, lm, adapter, **vars(MODELS["hosted"]), api_base=api_base)
+
+
+def _packaged(temperature: float, adapter: str | Path | None) -> Model:
+    weights()
+    lora, tuned = load_lora(Path(adapter)) if adapter is not None else (None, frozenset())
+    added = f"+{lora.sha256[:8]}" if lora else ""
+    # A store of answers knows a model by its name: two adapters must have two.
+    settings = {"cache": False, "temperature": temperature, "num_retries": 0}
+    lm = dspy.LM(f"local/smollm2{added}", engine=LocalEngine(lora=lora), **settings)
+    return Model(f"local{added}", lm, SmallModelAdapter(tuned), **vars(MODELS["local"]))
 
 
 def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:

@@ -5,10 +5,11 @@ turns, and a grammar, so that whatever it writes is at least SQL (all in `signat
 """
 
 import ctypes
+import hashlib
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -29,8 +30,10 @@ from dspy.lm15 import (
     Usage,
 )
 
-from memory.errors import ModelError
-from memory.program.signatures import SMALL
+from memory.errors import InputError, ModelError
+from memory.program.adapter_card import check_base, gguf_of, read_card
+from memory.program.gguf import check_lora
+from memory.program.signatures import SMALL, SmallPrompt
 
 CONTEXT = 2048
 # Each kind of prompt has a slot that keeps what all prompts of the kind begin with, read already.
@@ -42,6 +45,14 @@ _starting = Lock()
 
 
 @dataclass(frozen=True)
+class Lora:
+    """A LoRA adapter of the packaged model: its GGUF file, and the sha256 of what is in it."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
 class LocalEngine:
     """Answers a request with the packaged model; the same request, the same answer.
 
@@ -50,7 +61,8 @@ class LocalEngine:
     it, and the grammar is that of the rest. With `declined`, the model may say that in place of
     the opening: the first word it would choose decides. The `closing` is added to an answer that
     ends in its first letter. The `seed` draws the answer where the temperature is above 0.
-    Engines share the copies of the model.
+    Engines share the copies of the model; those with a `lora` have their own, which apply it
+    where the request is `tuned` for it.
     Raises dspy.lm15 errors: ContextLengthError, InvalidRequestError.
     """
 
@@ -60,30 +72,37 @@ class LocalEngine:
     declined: str = ""
     slot: int = _OTHER
     seed: int = 0
+    lora: Lora | None = None
+    tuned: bool = False
 
     def complete(self, request: Request) -> Response:
         messages = _messages(request)
         temperature = request.config.temperature or 0.0
         seed = self.seed if temperature else 0
+        place: _Place = (self.slot, self.tuned)
         settings = {
             "temperature": temperature,
             "seed": seed,
             "max_tokens": request.config.max_tokens or 64,
         }
-        with _copy_of_the_model() as model:
-            model.keep_only(messages[:-1], self.slot)
+        with _copy_of_the_model(self.lora) as model:
+            model.keep_only(messages[:-1], place)
             if self.declined:
                 either = f'root ::= "{self.declined}" | "{self.opening[:6]}"'
-                first = model.say(messages, self.slot, grammar=either, max_tokens=1, seed=seed)
+                first = model.say(messages, place, grammar=either, max_tokens=1, seed=seed)
                 if first.text and self.declined.startswith(first.text):
                     return _response(request, replace(first, text=self.declined))
             if self.opening:
                 messages = [*messages, {"role": "assistant", "content": self.opening}]
-            said = model.say(messages, self.slot, grammar=self.grammar, **settings)
+            said = model.say(messages, place, grammar=self.grammar, **settings)
         # What must follow needs no model; an answer that was cut short does not end so.
         ended = self.closing and said.text.endswith(self.closing[0])
         text = self.opening + said.text + (self.closing[1:] if ended else "")
         return _response(request, replace(said, text=text))
+
+
+# A slot of a copy, and whether the adapter is applied there.
+_Place = tuple[int, bool]
 
 
 @dataclass(frozen=True)
@@ -100,25 +119,31 @@ class _Copy:
     that ends: so every call of a kind starts from the very same beginning, read the same way.
     """
 
-    def __init__(self) -> None:
-        self._server = _start_server()
-        self._kept: dict[int, list[dict[str, str]]] = {}
+    def __init__(self, lora: Lora | None = None) -> None:
+        self._server = _start_server(lora)
+        self._lora = lora
+        self._kept: dict[int, tuple[bool, list[dict[str, str]]]] = {}
 
     @property
     def address(self) -> str:
         return str(self._server.listening_address)
 
-    def keep_only(self, beginning: list[dict[str, str]], slot: int) -> None:
+    def keep_only(self, beginning: list[dict[str, str]], place: _Place) -> None:
         """Forget all of the slot's last prompt but its beginning; read that if it is another."""
-        if self._kept.get(slot) != beginning:
+        slot, tuned = place
+        if self._kept.get(slot) != (tuned, beginning):
             self._kept.pop(slot, None)
-            self.say([{"role": "system", "content": ""}], slot, max_tokens=0)
-            self.say(beginning, slot, max_tokens=0)
-            self._kept[slot] = beginning
-        self.say(beginning, slot, max_tokens=0)
+            self.say([{"role": "system", "content": ""}], place, max_tokens=0)
+            self.say(beginning, place, max_tokens=0)
+            self._kept[slot] = (tuned, beginning)
+        self.say(beginning, place, max_tokens=0)
 
-    def say(self, messages: list[dict[str, str]], slot: int, **settings: Any) -> _Said:
+    def say(self, messages: list[dict[str, str]], place: _Place, **settings: Any) -> _Said:
+        slot, tuned = place
         body = {"messages": messages, "id_slot": slot, "cache_prompt": True, "seed": 0}
+        if self._lora:
+            # Also where it is not applied: left out, llama.cpp would go on from what it read with.
+            body["lora"] = [{"id": 0, "scale": float(tuned)}]
         answer = self._server.handle_chat_completions({**body, **settings})
         if "error" in answer:
             message = str(answer["error"].get("message", answer["error"]))
@@ -150,7 +175,17 @@ class SmallModelAdapter(dspy.ChatAdapter):
     A predictor whose signature is not in `signatures.SMALL` is served by the stock ChatAdapter.
     Instructions and examples that an optimizer put on a predictor replace the short ones.
     Rollouts (`rollout_id`) of the packaged model are drawn by seeds of their own.
+    Modules in `tuned` ("answer", "retrieve", "store") run with the engine's LoRA, which learned
+    what the short examples show: they are left out there.
     """
+
+    def __init__(self, tuned: frozenset[str] = frozenset()) -> None:
+        super().__init__()
+        self.tuned = tuned
+
+    def examples(self, small: SmallPrompt) -> tuple[Mapping[str, str], ...]:
+        """The examples that stand in a prompt which no optimizer changed."""
+        return () if small.target in self.tuned else small.demos
 
     def __call__(
         self,
@@ -166,7 +201,7 @@ class SmallModelAdapter(dspy.ChatAdapter):
             if small := SMALL.get(fields):
                 engine = LocalEngine(
                     *(small.grammar(inputs), small.opening, small.closing, small.declined),
-                    *(_SLOTS[fields], seed),
+                    *(_SLOTS[fields], seed, lm.engine.lora, small.target in self.tuned),
                 )
                 lm = lm.copy(engine=engine, max_tokens=small.max_tokens)
             elif seed:
@@ -186,10 +221,22 @@ class SmallModelAdapter(dspy.ChatAdapter):
         system = signature.instructions if changed else small.instructions
         output = next(iter(signature.output_fields))
         messages = [{"role": "system", "content": system}]
-        for demo in demos or small.demos:
+        for demo in demos or self.examples(small):
             messages.append({"role": "user", "content": small.user(demo)})
             messages.append({"role": "assistant", "content": str(demo.get(output) or "")})
         return [*messages, {"role": "user", "content": small.user(inputs)}]
+
+    def format_assistant_message_content(
+        self,
+        signature: type[dspy.Signature],
+        outputs: dict[str, Any],
+        missing_field_message: str | None = None,
+    ) -> str:
+        if tuple(signature.fields) not in SMALL:
+            return str(
+                super().format_assistant_message_content(signature, outputs, missing_field_message)
+            )
+        return str(outputs[next(iter(signature.output_fields))])
 
     def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
         if tuple(signature.fields) not in SMALL:
@@ -219,20 +266,41 @@ def weights() -> Path:
     return found[0]
 
 
+def load_lora(path: Path) -> tuple[Lora, frozenset[str]]:
+    """An adapter of the packaged model, by its folder or .gguf file, and the modules it is for.
+
+    Raises InputError when it is missing, broken or for another model, ModelError when it is in
+    another form.
+    """
+    file = gguf_of(path)
+    card, base = read_card(file), weights()
+    check_base(card, _sha256(base))
+    check_lora(file, base)
+    return Lora(file.absolute(), _sha256(file)), frozenset(card.targets)
+
+
+def _sha256(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}") from error
+
+
 @contextmanager
-def _copy_of_the_model() -> Iterator[_Copy]:
+def _copy_of_the_model(lora: Lora | None = None) -> Iterator[_Copy]:
     """A copy that nobody else uses, started when it is needed for the first time."""
-    copies = _copies(os.getpid())
+    copies = _copies(os.getpid(), lora)
     copy = copies.get()
     try:
-        copy = copy or _Copy()
+        copy = copy or _Copy(lora)
         yield copy
     finally:
         copies.put(copy)
 
 
 @cache
-def _copies(process_id: int) -> "LifoQueue[_Copy | None]":
+def _copies(process_id: int, lora: Lora | None) -> "LifoQueue[_Copy | None]":
     # For each process its own: a forked one has none of its parent's threads.
     copies: LifoQueue[_Copy | None] = LifoQueue()
     for _ in range(_COPIES):
@@ -240,9 +308,11 @@ def _copies(process_id: int) -> "LifoQueue[_Copy | None]":
     return copies
 
 
-def _start_server() -> Any:
+def _start_server(lora: Lora | None) -> Any:
     import xllamacpp
 
+    if lora and _sha256(lora.path) != lora.sha256:  # llama.cpp would end the process, or answer so
+        raise InputError(f"the adapter {lora.path} changed while it was in use; start again")
     params = xllamacpp.CommonParams()
     params.model.path = str(weights())
     params.n_parallel = 1 + len(_SLOTS)
@@ -252,6 +322,8 @@ def _start_server() -> Any:
     # Writing waits for memory, not for cores; reading a prompt gains from each.
     params.cpuparams_batch.n_threads = max((os.cpu_count() or 1) // _COPIES, 1)
     params.cpuparams.n_threads = 1
+    if lora:
+        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(lora.path), 0.0)]
     params.verbosity = 0
     params.webui = params.endpoint_slots = False
     # llama.cpp insists on listening. A socket in a private folder that is gone before anyone can

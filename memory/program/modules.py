@@ -225,5 +225,5 @@ def starting_program(model: Model) -> MemoryProgram:
         for predictor in program.predictors():
             small = SMALL[tuple(predictor.signature.fields)]
             predictor.signature = predictor.signature.with_instructions(small.instructions)
-            predictor.demos = [dspy.Example(**demo) for demo in small.demos]
+            predictor.demos = [dspy.Example(**demo) for demo in model.adapter.examples(small)]
     return program

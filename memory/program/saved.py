@@ -94,9 +94,10 @@ def concerns(program: MemoryProgram, model: str) -> list[str]:
     """What speaks against using a program with the model of this name; none of a plain program."""
     card, found = program.card, []
     if card and card.model != model:
+        flag = "FOLDER" if model.startswith("local+") else model  # of the adapter
         found.append(
             f"this program was compiled for {card.model!r} and is used with {model}, which may need"
-            f" other words; compile it again with --model {model}"
+            f" other words; compile it again with --model {flag}"
         )
     if card and card.verdict == "no gain":
         found.append(

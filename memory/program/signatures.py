@@ -139,11 +139,13 @@ class AnswerFromMemory(dspy.Signature):
 class SmallPrompt:
     """What the packaged model is given in place of a signature's instruction.
 
-    `template` renders the inputs of an example and of the call. The answer starts with `opening`
-    (or is `declined`, where that is not empty) and goes on as the GBNF that `grammar` makes of the
-    inputs says, for at most `max_tokens`. A `closing` whose first letter ends the grammar is added.
+    `target` is the module it is for. `template` renders the inputs of an example and of the call.
+    The answer starts with `opening` (or is `declined`, where that is not empty) and goes on as the
+    GBNF that `grammar` makes of the inputs says, for at most `max_tokens`. A `closing` whose first
+    letter ends the grammar is added.
     """
 
+    target: str
     signature: type[dspy.Signature]
     instructions: str
     template: str
@@ -161,6 +163,7 @@ class SmallPrompt:
 
 
 _STORE = SmallPrompt(
+    target="store",
     signature=WriteFacts,
     instructions=(
         "Write one SQL INSERT that stores the fact the turn tells about its speaker, in the words "
@@ -186,6 +189,7 @@ _STORE = SmallPrompt(
 )
 
 _RETRIEVE = SmallPrompt(
+    target="retrieve",
     signature=WriteQuery,
     instructions="Write two SQL SELECTs that find what the question asks for.",
     template="{question}\n{feedback}",
@@ -216,6 +220,7 @@ _RETRIEVE = SmallPrompt(
 )
 
 _ANSWER = SmallPrompt(
+    target="answer",
     signature=AnswerFromMemory,
     instructions=(
         "Answer the question with a few words from the memory. "

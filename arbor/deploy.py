@@ -1,0 +1,400 @@
+"""Rent GPUs on RunPod, start the server on them, and end what was rented.
+
+What is known of RunPod and relied on: a pod has `runpodctl` and a key for itself, so that
+`runpodctl remove pod $RUNPOD_POD_ID` ends it from within; its image's /start.sh starts sshd with
+the account's public keys; `https://POD-PORT.proxy.runpod.net` leads to a port given as `http`.
+"""
+
+import base64
+import io
+import json
+import os
+import re
+import signal
+import sys
+import tarfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+import yaml
+from typer import Option
+
+GPUS = {
+    "RTX3090": "NVIDIA GeForce RTX 3090",
+    "A6000": "NVIDIA RTX A6000",
+    "A100": "NVIDIA A100 80GB PCIe",
+    "H100": "NVIDIA H100 80GB HBM3",
+}
+IMAGE = "runpod/pytorch:2.8.0-py3.11-cuda12.8.1-cudnn-devel-ubuntu22.04"
+CUDA = ["12.8", "12.9", "13.0"]  # drivers of machines on which that image starts
+PORT = 7453
+HERE = Path(__file__).resolve().parent
+FILES_LIMIT = 64 * 1024  # characters; Linux takes 128 KiB in one variable
+WORKPLACE = "/workspace"
+# The end comes first, so that nothing after it can keep the pod from it, and is a moment, not a
+# length, so that a restarted pod does not count anew. HOME lies on the volume: packages, models
+# and checkpoints are more than the container's disk holds and keeps.
+START = (
+    "bash -c '(until [ $(date +%s) -ge $ARBOR_ENDS ]; do sleep 20; done; "
+    "until runpodctl remove pod $RUNPOD_POD_ID; do sleep 60; done) & "
+    "[ -x /start.sh ] && /start.sh & "
+    "mkdir -p $ARBOR_FOLDER && cd $ARBOR_FOLDER && echo $ARBOR_FILES | base64 -d | tar xz && "
+    "HOME=$ARBOR_FOLDER bash startup.sh; echo startup.sh ended with $?; wait'"
+)
+CONSOLE = "https://console.runpod.io/pods"
+KEYS = "https://console.runpod.io/user/settings"
+TRAIN = "uv run train.py --mode train --server"
+MOST = 10_000  # GPUs, GB, hours, minutes: more is a slip of the finger
+POLL_S = 0.2, 15.0  # the first pause between two looks, and the longest
+TRIES_S = 0.0, 1.0, 2.0  # pauses before each try to terminate what failed
+
+
+class DeployError(Exception):
+    """The pod cannot be had or ended; the message says what a person can do."""
+
+
+class LostAnswer(DeployError):
+    """RunPod was asked and did not answer: what was asked for may have been done."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One pod. `files` is a packed folder in base64; sizes in GB; no `token`: SSH only."""
+
+    name: str
+    gpu_type: str
+    gpu_count: int
+    disk: int
+    volume: int
+    max_hours: float
+    files: str
+    token: str | None
+
+    @property
+    def port(self) -> str:
+        """The one port that is open to the world."""
+        return f"{PORT}/http" if self.token else "22/tcp"
+
+    def env(self, now: float) -> dict[str, str]:
+        """The pod's variables when it is created at `now`, in seconds since 1970."""
+        env = {
+            "ARBOR_ENDS": str(int(now + self.max_hours * 3600)),
+            "ARBOR_FOLDER": f"{WORKPLACE}/arbor",
+            "ARBOR_HOST": "0.0.0.0" if self.token else "127.0.0.1",  # noqa: S104
+            "ARBOR_PORT": str(PORT),
+            "ARBOR_FILES": self.files,
+        }
+        return env | ({"ARBOR_TOKEN": self.token} if self.token else {})
+
+    def arguments(self, now: float) -> dict[str, Any]:
+        """What `runpod.create_pod` is given; it puts strings into GraphQL as they are."""
+        return {
+            "name": quoted(self.name),
+            "image_name": IMAGE,
+            "gpu_type_id": GPUS[self.gpu_type],
+            "cloud_type": "SECURE",
+            "gpu_count": self.gpu_count,
+            "volume_in_gb": self.volume,
+            "container_disk_in_gb": self.disk,
+            "docker_args": quoted(START),
+            "ports": self.port,
+            "volume_mount_path": WORKPLACE,
+            "env": {name: quoted(value) for name, value in self.env(now).items()},
+            "allowed_cuda_versions": CUDA,
+        }
+
+    def lines(self, dollars: float) -> Iterable[str]:
+        """The request as it is shown, with its price an hour (0: unknown); no secret."""
+        hours = f"{self.max_hours:g} hours"
+        most = f"$ {dollars:.2f} an hour, $ {dollars * self.max_hours:.2f} in {hours}"
+        shown = self.env(0) | {"ARBOR_ENDS": f"(in {hours})"}
+        shown["ARBOR_FILES"] = f"({len(self.files):,} characters)"
+        shown |= {"ARBOR_TOKEN": "(hidden)"} if self.token else {}
+        yield f"name    {self.name}"
+        yield f"image   {IMAGE}"
+        yield f"GPUs    {self.gpu_count} x {self.gpu_type} ({GPUS[self.gpu_type]}), secure cloud"
+        yield f"disk    {self.disk} GB, and a volume of {self.volume} GB at {WORKPLACE}"
+        yield f"port    {self.port}"
+        yield f"env     {' '.join(map('='.join, shown.items()))}"
+        yield f"start   {START}"
+        yield f"price   {most + '; disk and volume are extra' if dollars else 'unknown'}"
+        yield f"end     by itself after {hours}, also when this machine is off"
+
+
+def quoted(text: str) -> str:
+    """What stands between the quotes of a GraphQL string, which escapes as JSON does."""
+    return json.dumps(text)[1:-1]
+
+
+def packed(config: bytes) -> str:
+    """The server's files and this arbor.yaml as tar.gz in base64. Raises DeployError."""
+    try:
+        names = {"startup.sh", "requirements.txt", *(p.name for p in HERE.glob("*.py"))}
+        contents = {name: (HERE / name).read_bytes() for name in sorted(names - {"deploy.py"})}
+    except OSError as error:
+        raise DeployError(f"{error.filename}: {error.strerror}; restore it") from error
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, content in {**contents, "arbor.yaml": config}.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    text = base64.b64encode(buffer.getvalue()).decode()
+    if len(text) > FILES_LIMIT:
+        raise DeployError(f"the server's files are {len(text):,} characters: more than a pod takes")
+    return text
+
+
+def read_config(path: Path, gpu_count: int) -> bytes:
+    """An arbor.yaml whose GPUs are the pod's, each in one role. Raises DeployError."""
+    try:
+        content = path.read_bytes()
+        config = yaml.safe_load(content)
+        roles = [str(config[role]["gpu_ids"]) for role in ("inference", "training")]
+        ids = sorted(int(part) for role in roles for part in role.split(","))
+    except OSError as error:
+        raise DeployError(f"--config {path}: {error.strerror}; train.py writes one") from error
+    except (yaml.YAMLError, LookupError, TypeError, ValueError) as error:
+        needs = "inference: {gpu_ids: '0'} and training: {gpu_ids: '1,2'}"
+        raise DeployError(f"--config {path}: needs {needs} in YAML ({error!r})") from error
+    if ids != list(range(gpu_count)):
+        raise DeployError(
+            f"--config {path} gives roles to GPUs {ids}, --gpu-count {gpu_count} rents 0 to "
+            f"{gpu_count - 1}: give each of them one role, or another --gpu-count"
+        )
+    return content
+
+
+def check(name: str, gpu_type: str, sizes: dict[str, float]) -> None:
+    """Raise DeployError for what no pod can be asked for. `sizes` are by their flags."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}", name):
+        raise DeployError(f"--name {name!r}: give up to 64 letters, digits, blanks and . _ -")
+    if gpu_type not in GPUS:
+        raise DeployError(f"--gpu-type {gpu_type!r} is not known: give one of {', '.join(GPUS)}")
+    for flag, size in sizes.items():
+        if not 0 < size <= MOST:
+            raise DeployError(f"{flag} {size}: give more than 0 and at most {MOST:,}")
+    if sizes["--gpu-count"] < 2:
+        raise DeployError("--gpu-count 1: give 2 or more; one GPU cannot both answer and train")
+
+
+def secret(variable: str, least: int) -> str | None:
+    """A secret of the environment; None when not set. Raises DeployError, without its value."""
+    value = os.environ.get(variable)
+    if value and not re.fullmatch(f"[!-~]{{{least},256}}", value):
+        raise DeployError(f"{variable}: give {least} to 256 ASCII characters without blanks")
+    return value or None
+
+
+def ask(function: str, *args: object, **kwargs: object) -> Any:
+    """Call this function of RunPod's SDK. Raises DeployError; LostAnswer when there was none."""
+    key = secret("RUNPOD_API_KEY", 8)
+    if not key:
+        raise DeployError(f"RUNPOD_API_KEY is not set: make a key at {KEYS} and export it")
+    try:
+        import runpod  # type: ignore[import-untyped]  # takes seconds: not for bad input
+        from runpod import error
+    except (ImportError, KeyError, OSError) as failure:
+        why = f"{failure!r}: uv sync --extra runpod, and look at ~/.runpod/config.toml"
+        raise DeployError(f"runpod cannot be loaded: {why}") from failure
+    runpod.api_key = key  # never the one of its own file
+    try:
+        return getattr(runpod, function)(*args, **kwargs)
+    except error.AuthenticationError as failure:
+        raise DeployError(f"RunPod refuses RUNPOD_API_KEY: make another at {KEYS}") from failure
+    except error.QueryError as failure:
+        raise DeployError(f"RunPod refused: {failure}") from failure
+    except OSError as failure:  # all of requests' errors
+        raise LostAnswer(f"RunPod's API did not answer {function}: {failure}") from failure
+    except (ValueError, LookupError, TypeError) as failure:
+        raise LostAnswer(f"RunPod's answer to {function} is unreadable: {failure!r}") from failure
+
+
+def terminate_failed(name: str, pod_id: str | None) -> str:
+    """Terminate the pod, or the one of this name when its id never came. Says what was done."""
+    for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, signal.SIG_IGN)  # a second Ctrl-C must not leave a pod behind
+    last: DeployError | None = None
+    for pause in TRIES_S:
+        time.sleep(pause)
+        try:
+            pods = ask("get_pods") if pod_id is None else ()
+            ids = [pod_id] if pod_id else [pod["id"] for pod in pods if pod["name"] == name]
+            for one in ids:
+                ask("terminate_pod", one)
+            if ids:
+                return f"pod {', '.join(ids)} was terminated"
+            last = None
+        except DeployError as error:
+            last = error
+    if last is None:
+        return "no pod was created"
+    return (
+        f"POD {pod_id or name} COULD NOT BE TERMINATED AND MAY COST MONEY ({last}): run "
+        f"python {sys.argv[0]} --terminate {pod_id or 'ID (see --list)'}, or end it at {CONSOLE}"
+    )
+
+
+def start(request: Request, minutes: float) -> None:
+    """Create the pod, wait until it can be used, say how; whatever fails, terminate it."""
+    pod_id = None
+    for stop in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, signal.default_int_handler)
+    try:
+        pod_id = ask("create_pod", **request.arguments(time.time()))["id"]
+        print(f"pod {pod_id} is created", flush=True)
+        ready = wait(pod_id, request.token, minutes)
+    except (DeployError, KeyboardInterrupt, OSError, LookupError, TypeError, ValueError) as error:
+        why = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+        if pod_id is None and type(error) is DeployError:  # refused: there is no pod
+            raise
+        raise DeployError(f"{why}; {terminate_failed(request.name, pod_id)}") from error
+    print(f"\n{ready}")
+    print(f"it ends by itself after {request.max_hours:g} hours; before that:")
+    print(f"  python {sys.argv[0]} --terminate {pod_id}")
+
+
+def wait(pod_id: str, token: str | None, minutes: float) -> str:
+    """Look until the pod can be used; returns how. Raises DeployError after so many minutes."""
+    begun, pause = time.monotonic(), POLL_S[0]
+    while (waited := time.monotonic() - begun) <= minutes * 60:
+        try:
+            ready, state = look(pod_id, token)
+        except LostAnswer as error:
+            ready, state = None, str(error)
+        if ready:
+            return ready
+        print(f"{waited:5.0f} s of {minutes * 60:.0f}: {state}", flush=True)
+        time.sleep(pause)
+        pause = min(pause * 1.5, POLL_S[1])
+    raise DeployError(f"not ready after {minutes:g} minutes: {state}")
+
+
+def look(pod_id: str, token: str | None) -> tuple[str | None, str]:
+    """How the pod can be used, once it can; and what it is waiting for. Raises DeployError."""
+    pod = ask("get_pod", pod_id)
+    if pod is None:
+        return None, f"waiting until RunPod knows pod {pod_id}"
+    if pod["desiredStatus"] in ("EXITED", "TERMINATED", "DEAD"):
+        raise DeployError(f"pod {pod_id} ended while starting: {pod['desiredStatus']}")
+    if not pod["runtime"]:
+        return None, f"waiting for pod {pod_id} to run (now {pod['desiredStatus']})"
+    if token:
+        return _served(pod_id, token)
+    for port in pod["runtime"]["ports"] or ():
+        if port["privatePort"] == 22 and port["isIpPublic"]:
+            home, server = f"root@{port['ip']}", f"127.0.0.1:{PORT}"
+            return (
+                f"pod {pod_id} runs and installs its server. The tunnel to it, with the key that "
+                f"your RunPod account knows:\n  ssh -N -L {PORT}:{server} -p {port['publicPort']} "
+                f"{home}\nthen, once http://{server}/v1/memory/server answers:\n  "
+                f"{TRAIN} http://{server}/v1/"
+            ), ""
+    return None, f"waiting for the ssh port of pod {pod_id}"
+
+
+def _served(pod_id: str, token: str) -> tuple[str | None, str]:
+    proxy = os.environ.get("RUNPOD_PROXY_URL", "https://{pod}-{port}.proxy.runpod.net")
+    address = proxy.format(pod=pod_id, port=PORT)
+    headers = {"Authorization": f"Bearer {token}"}
+    try:
+        reply = httpx.get(f"{address}/v1/memory/server", headers=headers, timeout=20)
+    except httpx.HTTPError as error:
+        return None, f"waiting for the server at {address}: {type(error).__name__}"
+    if reply.status_code == httpx.codes.UNAUTHORIZED:
+        raise DeployError(f"the server at {address} does not take ARBOR_TOKEN")
+    if reply.status_code != httpx.codes.OK:
+        return None, f"waiting for the server at {address}: {reply.status_code}"
+    return f"pod {pod_id} serves; with the same ARBOR_TOKEN:\n  {TRAIN} {address}/v1/", ""
+
+
+def pod_table(pods: Iterable[dict[str, Any]]) -> str:
+    """Pods as lines of text; names are the account's, so control characters are dropped."""
+    row = "{:<16} {:<24} {:<26} {:<10} {:>9} {:>9}"
+    lines = [row.format("id", "name", "GPUs", "status", "$ an hour", "hours up")]
+    for pod in pods:
+        gpus = f"{pod['gpuCount']} x {(pod['machine'] or {}).get('gpuDisplayName', '?')}"
+        cost, hours = pod["costPerHr"] or 0, (pod["uptimeSeconds"] or 0) / 3600
+        cells = pod["id"], pod["name"], gpus, pod["desiredStatus"], f"{cost:.2f}", f"{hours:.1f}"
+        lines.append("".join(filter(str.isprintable, row.format(*cells))))
+    return "\n".join(lines) if len(lines) > 1 else "no pods"
+
+
+def end_pod(pod_id: str, yes: bool) -> None:
+    """Terminate one pod of the account. Raises DeployError when there is none of this id."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", pod_id):
+        raise DeployError(f"--terminate {pod_id!r} is no pod's id: see --list")
+    pod = ask("get_pod", pod_id)
+    if pod is None:
+        raise DeployError(f"--terminate {pod_id}: your account has no such pod: see --list")
+    print(pod_table([pod]))
+    agree("Terminate it, with its volume?", yes)
+    ask("terminate_pod", pod_id)
+    print(f"pod {pod_id} is terminated")
+
+
+def agree(question: str, yes: bool) -> None:
+    """Ask, unless `yes`. Raises DeployError without a terminal; typer's Abort on a no."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise DeployError("nobody to ask: add --yes to go on without a question")
+    typer.confirm(question, abort=True)
+
+
+def deploy(
+    config: Annotated[Path, Option(help="the server's arbor.yaml")] = HERE / "arbor.yaml",
+    gpu_type: Annotated[str, Option(help=", ".join(GPUS))] = "A100",
+    gpu_count: Annotated[int, Option(help="GPUs, two or more")] = 3,
+    name: Annotated[str, Option(help="of the pod")] = "arbor",
+    disk_size: Annotated[int, Option(help="of the container, GB")] = 50,
+    volume_size: Annotated[int, Option(help=f"at {WORKPLACE}, GB")] = 100,
+    max_hours: Annotated[float, Option(help="then the pod ends itself")] = 12,
+    wait_minutes: Annotated[float, Option(help="until it has to be ready")] = 30,
+    dry_run: Annotated[bool, Option("--dry-run", help="show the request; no key needed")] = False,
+    yes: Annotated[bool, Option("--yes", help="go on without a question")] = False,
+    list_: Annotated[bool, Option("--list", help="show your pods")] = False,
+    terminate: Annotated[str | None, Option(metavar="ID", help="end this pod")] = None,
+) -> None:
+    """Create a pod that serves this arbor.yaml, and wait until it can be used.
+
+    RUNPOD_API_KEY is the account's key. With ARBOR_TOKEN set, the server is at RunPod's address
+    for all who know the token; without, it is reached by SSH alone.
+    """
+    if list_:
+        return print(pod_table(ask("get_pods")))
+    if terminate is not None:
+        return end_pod(terminate, yes)
+    sizes = {"--gpu-count": gpu_count, "--disk-size": disk_size, "--volume-size": volume_size}
+    check(name, gpu_type, {**sizes, "--max-hours": max_hours, "--wait-minutes": wait_minutes})
+    token, files = secret("ARBOR_TOKEN", 16), packed(read_config(config, gpu_count))
+    wanted = (gpu_count, disk_size, volume_size, max_hours)
+    request = Request(name, gpu_type, *wanted, files, token)
+    dollars = 0.0
+    if not dry_run or os.environ.get("RUNPOD_API_KEY"):
+        dollars = (ask("get_gpu", GPUS[gpu_type]).get("securePrice") or 0) * gpu_count
+    print("\n".join(request.lines(dollars)))
+    if dry_run:
+        return None
+    if taken := [pod["id"] for pod in ask("get_pods") if pod["name"] == name]:
+        raise DeployError(f"--name {name!r}: pod {taken[0]} has it: end that, or give another")
+    agree("Create this pod?", yes)
+    return start(request, wait_minutes)
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(deploy)
+    try:
+        app()
+    except DeployError as stopped:
+        text = " ".join(str(stopped).split())
+        for value in filter(None, map(os.environ.get, ("RUNPOD_API_KEY", "ARBOR_TOKEN"))):
+            text = text.replace(value, "(hidden)")
+        print(f"error: {text}", file=sys.stderr)
+        sys.exit(2)

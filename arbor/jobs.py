@@ -1,0 +1,214 @@
+"""What is broken in the jobs of Arbor 0.2.17: how they start, fail, end, answer and are named.
+
+Each function here is the `apply` of one repair; repairs.py lists them with their checks.
+"""
+
+import asyncio
+import hashlib
+import importlib
+import json
+import re
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from machine import last_lines
+from trainer import end_of_turn
+
+NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")  # a part of a path, and no way out of its folder
+
+
+def module(name: str) -> Any:
+    return importlib.import_module(f"arbor.{name}")
+
+
+def job_class() -> Any:
+    return module("server.services.jobs.grpo_job").GRPOJob
+
+
+def configure(**fixed: Any) -> None:
+    job = job_class()
+    original = job._build_trainer_config
+
+    def _build_trainer_config(self: Any, *args: Any) -> Any:
+        config = original(self, *args)
+        for key, value in fixed.items():
+            setattr(config, key, value)
+        return config
+
+    job._build_trainer_config = _build_trainer_config
+
+
+def save_adapters_only() -> None:
+    """A start is always from weights; the optimizer's state is ten times as large."""
+    configure(save_only_model=True)
+
+
+def tell_errors() -> None:
+    """An answer that failed is an error to the client, not `null`; all models end their turns."""
+    job = module("server.services.jobs.inference_job").InferenceJob
+    manager = module("server.services.managers.inference_manager").InferenceManager
+    http_error = importlib.import_module("httpx").HTTPStatusError
+
+    @lru_cache
+    def stop(model: str) -> list[int]:
+        tokenizers = importlib.import_module("transformers").AutoTokenizer
+        return [end_of_turn(tokenizers.from_pretrained(model))]
+
+    async def run_inference(self: Any, asked: dict[str, Any]) -> dict[str, Any]:
+        if self.vllm_client is None or not self.is_server_running():
+            raise ConnectionError(f"vllm does not run for {asked['model']}: start the job anew")
+        model = self.launched_model_name
+        body = {"stop_token_ids": stop(model), **asked, "model": model}
+        try:
+            answer = await self.vllm_client.chat(json_body=body)
+        except http_error as error:
+            raise ValueError(error.response.text) from error
+        return {**answer, "model": asked["model"]}
+
+    original, request = manager.route_inference, module("server.api.schemas").InferenceLaunchRequest
+    launching = asyncio.Lock()
+
+    async def route_inference(self: Any, asked: dict[str, Any]) -> Any:
+        model = asked["model"]
+        async with launching:
+            if self._get_job_by_alias(model) is None:
+                if model.startswith("grpo:"):
+                    raise ValueError(f"no job {model} runs here: initialize one")
+                # In a thread: meanwhile the server answers other requests.
+                await asyncio.to_thread(self.launch_from_request, request(model=model))
+        return await original(self, asked)
+
+    job.run_inference, manager.route_inference = run_inference, route_inference
+
+
+def clean_up() -> None:
+    """A job that cannot start says why, ends its processes and gives its GPUs back."""
+    job = job_class()
+    original = job.initialize
+    status = module("server.api.schemas").JobStatus
+
+    def initialize(self: Any, request: Any, inference_manager: Any) -> None:
+        logs = Path(self.log_file_path).parent
+        try:
+            original(self, request, inference_manager)
+        except (RuntimeError, TimeoutError) as error:
+            self.status = status.FAILED
+            raise RuntimeError(f"{error}; the log ends with:\n{last_lines(logs)}") from error
+        finally:
+            if self.status != status.RUNNING:
+                self.terminate_process()
+
+    job.initialize = initialize
+
+
+def end_jobs() -> None:
+    """A job whose trainer died has failed; an ended job's GPUs are freed by cancel, or the next."""
+    job, manager = job_class(), module("server.services.managers.grpo_manager").GRPOManager
+    status = module("server.api.schemas").JobStatus
+    follow, get_status, start = job._handle_event_updates, job.get_status, manager.initialize
+    starting = Lock()
+
+    def _handle_event_updates(self: Any) -> None:
+        follow(self)  # returns when the trainer answers no more
+        if self.status == status.RUNNING:
+            self.failure = last_lines(Path(self.log_file_path).parent)
+            self.status = status.FAILED
+            self.terminate_process()
+
+    def told(self: Any) -> Any:
+        state = get_status(self)
+        failure = getattr(self, "failure", "")
+        return state.model_copy(update={"status": f"failed: {failure}"}) if failure else state
+
+    def cancel(self: Any) -> None:
+        if self.status == status.RUNNING:
+            self.status = status.CANCELLED
+        self.terminate_process()
+
+    def terminate(self: Any, request: Any) -> Any:
+        ended = self.grpo_jobs[request.job_id]
+        if ended.status == status.RUNNING:
+            ended.save_final_checkpoint()
+            ended.status = status.SUCCEEDED
+            try:
+                ended.terminate_training()
+            finally:
+                ended.terminate_process(stop_inference=False, release_gpus=False)
+        return ended.get_status()
+
+    def initialize(self: Any, request: Any, inference_manager: Any) -> Any:
+        with starting:
+            jobs = list(self.grpo_jobs.values())
+            if all(each.status != status.RUNNING for each in jobs):
+                for each in jobs:
+                    each.terminate_process()
+                inference_manager.cleanup()
+            return start(self, request, inference_manager)
+
+    job._handle_event_updates, job.get_status, job.cancel = _handle_event_updates, told, cancel
+    manager.terminate, manager.initialize = terminate, initialize
+
+
+def start_from_adapters(storage: Path) -> None:
+    """The folder of an adapter as a model: vllm and the trainer get it merged into its base."""
+    job = job_class()
+    original = job.initialize
+
+    def initialize(self: Any, request: Any, inference_manager: Any) -> None:
+        folder = Path(request.model)
+        if (folder / "adapter_config.json").is_file():
+            model = str(merged(folder, storage / "merged"))
+            served = request.inference_config.model_copy(update={"model": model})
+            request = request.model_copy(update={"model": model, "inference_config": served})
+        original(self, request, inference_manager)
+
+    job.initialize = initialize
+
+
+def merged(folder: Path, target: Path) -> Path:
+    """An adapter's folder as a whole model in a folder of `target`, which appears when complete.
+
+    Raises ValueError when its base cannot be had.
+    """
+    weights = hashlib.sha256((folder / "adapter_model.safetensors").read_bytes()).hexdigest()
+    whole = target / f"{folder.name}-{weights[:12]}"
+    if whole.is_dir():
+        return whole
+    peft, transformers = map(importlib.import_module, ("peft", "transformers"))
+    base = json.loads((folder / "adapter_config.json").read_text("utf-8"))[
+        "base_model_name_or_path"
+    ]
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(base)
+        model = transformers.AutoModelForCausalLM.from_pretrained(base, torch_dtype="auto")
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{folder} is an adapter for {base}, which cannot be had: {error}"
+        ) from error
+    part = whole.with_name(whole.name + ".part")
+    peft.PeftModel.from_pretrained(model, folder).merge_and_unload().save_pretrained(part)
+    tokenizer.save_pretrained(part)
+    part.rename(whole)
+    return whole
+
+
+def check_names() -> None:
+    """Names become folders, and an old folder of that name is deleted."""
+    manager = module("server.services.managers.grpo_manager").GRPOManager
+    start, save = manager.initialize, manager.route_grpo_checkpoint
+
+    def checked(name: str | None) -> None:
+        if name is not None and not NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name: use letters, digits, . _ -")
+
+    def initialize(self: Any, request: Any, inference_manager: Any) -> Any:
+        checked(request.run_name)
+        return start(self, request, inference_manager)
+
+    def route_grpo_checkpoint(self: Any, request: Any) -> Any:
+        checked(request.checkpoint_name)
+        return save(self, request)
+
+    manager.initialize, manager.route_grpo_checkpoint = initialize, route_grpo_checkpoint

@@ -1,0 +1,250 @@
+"""What is broken in the server of Arbor 0.2.17, and each repair with a check that it is needed.
+
+A repair replaces a function of the installed package while it runs; no file is touched but the one
+that its wheel lacks. A check reads the installed text: once upstream has mended a defect, the start
+says "not needed", and the repair can be deleted. Those of the trainer's process are in trainer.py.
+"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil  # type: ignore[import-untyped]
+import yaml
+from jobs import (
+    check_names,
+    clean_up,
+    configure,
+    end_jobs,
+    job_class,
+    module,
+    save_adapters_only,
+    start_from_adapters,
+    tell_errors,
+)
+from machine import Split, check_free, check_processes, gpus, lives, processes
+from trainer import Repair, find_arbor, lacks, says
+
+TRAINER = Path(__file__).resolve().parent / "trainer.py"
+START_S, COMMAND_S, CHECKPOINT_S = 1500.0, 600.0, 1800.0  # while the process lives, in seconds
+LAST_S = 5.0  # for a worker's children to end by themselves
+LOOPBACK = "127.0.0.1"
+WRITTEN = "# Written by arbor/repairs.py: the wheel of Arbor 0.2.17 lacks this file.\n"
+DEEPSPEED = {
+    "compute_environment": "LOCAL_MACHINE",
+    "distributed_type": "DEEPSPEED",
+    "deepspeed_config": {
+        "deepspeed_multinode_launcher": "standard",
+        "offload_optimizer_device": "none",
+        "offload_param_device": "none",
+        "zero3_init_flag": False,
+        "zero_stage": 2,  # 3 would spread the frozen weights, which every sync must gather
+    },
+    "mixed_precision": "bf16",
+    "downcast_bf16": "no",
+    "machine_rank": 0,
+    "main_training_function": "main",
+    "num_machines": 1,
+    "rdzv_backend": "static",
+    "same_network": True,
+    "use_cpu": False,
+}
+
+
+def repairs(split: Split, storage: Path) -> list[Repair]:
+    """The server's repairs; of two that wrap one function, the later is the outer."""
+    job, runner = "server/services/jobs/grpo_job.py", "utils/process_runner.py"
+    inference = "server/services/jobs/inference_job.py"
+    manager = "server/services/managers/gpu_manager.py"
+    control = "server/services/comms/control_server.py"
+    return [
+        Repair("deepspeed config", _lacks_config, _write_config),
+        Repair("parent thread", says(runner, "PR_SET_PDEATHSIG = 1"), _spawn_in_one_thread),
+        Repair("process tree", lacks(runner, "children(recursive=True)"), _end_whole_trees),
+        Repair("loopback", says(inference, "--port {self.port} --gpu-memory"), _listen_on_loopback),
+        Repair(
+            "gpu split",
+            says(manager, "sorted(available_pool)[:num_gpus]"),
+            lambda: _pin(split),
+        ),
+        Repair("control timeout", says(control, "recv_timeout: float | None = None"), _control),
+        Repair("inference start", says(inference, "# Server not up yet, wait"), _wait_for_vllm),
+        Repair("inference errors", says(inference, "Error running inference"), tell_errors),
+        Repair("failed start", says(job, "wait_for_clients(num_processes)\n"), clean_up),
+        Repair("job end", lacks(job, "JobStatus.FAILED"), end_jobs),
+        Repair(
+            "adapter as start",
+            lacks(job, "adapter_config"),
+            lambda: start_from_adapters(storage),
+        ),
+        Repair("safe names", says(job, "name = request.run_name if"), check_names),
+        Repair("small checkpoints", lacks(job, "save_only_model"), save_adapters_only),
+    ]
+
+
+def _runner() -> Any:
+    return module("utils.process_runner").ProcessRunner
+
+
+def _config_file(package: Path) -> Path:
+    return package.resolve().parent / "configs" / "deepspeed_config.yaml"
+
+
+def _lacks_config(package: Path) -> bool:
+    file = _config_file(package)
+    return not file.is_file() or file.read_text("utf-8").startswith(WRITTEN)
+
+
+def _write_config() -> None:
+    file = _config_file(find_arbor())
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(WRITTEN + yaml.safe_dump(DEEPSPEED), "utf-8")
+
+
+def _spawn_in_one_thread() -> None:
+    """A child asks for SIGTERM when its parent dies, and to Linux its parent is a thread.
+
+    A request's thread ends when it was idle for ten seconds, and took vllm and the trainer along.
+    """
+    runner, thread = _runner(), ThreadPoolExecutor(1, "parent of the workers")
+    original = runner.start
+    runner.start = lambda self, *a, **k: thread.submit(original, self, *a, **k).result()
+    runner._setup_signal_handlers = lambda self: None  # they took Ctrl-C from the server
+
+
+def _end_whole_trees() -> None:
+    """A worker that is killed leaves children that hold its GPUs."""
+    runner = _runner()
+    original = runner.terminate
+
+    def terminate(self: Any, timeout: int = 10) -> bool:
+        family: list[psutil.Process] = []
+        with suppress(psutil.Error):
+            if self.pid is not None:
+                family = psutil.Process(self.pid).children(recursive=True)
+        ended = bool(original(self, timeout))
+        for process in psutil.wait_procs(family, timeout=LAST_S)[1]:
+            with suppress(psutil.Error):
+                process.kill()
+        return ended
+
+    runner.terminate = terminate
+
+
+def _edit_commands(edit: Callable[[list[str]], list[str]]) -> None:
+    runner = _runner()
+    original = runner.start
+    runner.start = lambda self, command, *a, **k: original(self, edit(command), *a, **k)
+
+
+def launch_own_trainer() -> None:
+    """Have accelerate run trainer.py, which mends the trainer in its own process."""
+    _edit_commands(own_trainer)
+
+
+def own_trainer(command: list[str]) -> list[str]:
+    """A command that runs trainer.py instead of Arbor's module."""
+    i = command.index("--module") if "--module" in command else len(command)
+    if command[i + 1 : i + 2] != ["arbor.training.grpo.trainer"]:
+        return command
+    return [*command[:i], str(TRAINER), *command[i + 2 :]]
+
+
+def on_loopback(command: list[str]) -> list[str]:
+    """A command whose vllm can be reached from this machine only."""
+    return [*command, "--host", LOOPBACK] if any("vllm_serve" in c for c in command) else command
+
+
+def _listen_on_loopback() -> None:
+    """Without it vllm answers, and takes new weights from, anyone who reaches its port."""
+    _edit_commands(on_loopback)
+    configure(vllm_server_host=LOOPBACK)
+
+
+def _pin(split: Split) -> None:
+    """A run gets the GPUs that arbor.yaml gives to each role, or none."""
+    job, manager = job_class(), module("server.services.managers.gpu_manager").GPUManager
+    original = job.initialize
+
+    def allocate_gpus(self: Any, job_id: str, num_gpus: int) -> list[int]:
+        run = job_id.startswith("grpo:")  # the job takes the first for inference
+        wanted = (*split.inference, *split.training) if run else split.inference[:num_gpus]
+        if len(wanted) != num_gpus:
+            raise ValueError(f"{job_id} asks for {num_gpus} GPUs, arbor.yaml has {len(wanted)}")
+        with self._lock:
+            check_free(wanted, self.gpu_allocations, gpus())
+            self.gpu_allocations[job_id] = list(wanted)
+        return list(wanted)
+
+    def initialize(self: Any, request: Any, inference_manager: Any) -> None:
+        asked = request.gpu_config.multi
+        counts = asked.num_inference_gpus, asked.num_training_gpus
+        given = len(split.inference), len(split.training)
+        if counts != given or request.trainer_config.num_training_gpus != given[1]:
+            raise ValueError(
+                f"the run asks for {counts[0]} GPUs for inference and {counts[1]} for training, "
+                f"but arbor.yaml gives {given[0]} and {given[1]}: make them agree"
+            )
+        original(self, request, inference_manager)
+        found = processes()
+        for worker in found:
+            print(f"{worker['role']} {worker['pid']} runs on GPU {worker['gpus']}", flush=True)
+        check_processes(split, found)
+
+    manager.allocate_gpus, job.initialize = allocate_gpus, initialize
+
+
+def _control() -> None:
+    """No request to the trainer outlives the trainer, or waits without end."""
+    server = module("server.services.comms.control_server").TrainerControlServer
+
+    def _request(self: Any, payload: dict[str, Any], limit: float = COMMAND_S) -> Any:
+        limit = CHECKPOINT_S if payload["cmd"] == "checkpoint" else limit
+        with self._io_lock:
+            socket, until = self._ensure_socket(), time.monotonic() + limit
+            socket.send_json(payload)
+            while not socket.poll(1000):
+                alive = lives("--command_port", self.port)
+                if alive and time.monotonic() < until:
+                    continue
+                self.close()  # a socket that waits for an answer takes no other request
+                self.start()
+                if alive:
+                    raise TimeoutError(f"no answer to {payload['cmd']} within {limit:.0f} s")
+                raise RuntimeError("the trainer's process has ended")
+            return socket.recv_json()
+
+    def wait_for_clients(self: Any, expected_count: int = 1) -> None:
+        self._request({"cmd": "noop"}, START_S)  # one process answers, however many train
+
+    server._request, server.wait_for_clients = _request, wait_for_clients
+
+
+def _wait_for_vllm() -> None:
+    """Waiting for vllm ends when vllm does."""
+    jobs = module("server.services.jobs.inference_job")
+    original = jobs.InferenceJob.launch
+
+    def wait_for_server(base_url: str, timeout: float = START_S) -> None:
+        until, port = time.monotonic() + START_S, urlsplit(base_url).port
+        while time.monotonic() < until:
+            if not lives("--port", port):
+                raise RuntimeError("vllm's process has ended")
+            with suppress(jobs.requests.RequestException):
+                if jobs.requests.get(f"{base_url}/v1/models", timeout=5).ok:
+                    return
+            time.sleep(1)
+        raise TimeoutError(f"vllm was not ready within {START_S:.0f} s")
+
+    def launch(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            original(self, *args, **kwargs)
+        finally:
+            if self.vllm_client is None:
+                self.terminate()
+
+    jobs.wait_for_server, jobs.InferenceJob.launch = wait_for_server, launch

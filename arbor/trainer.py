@@ -1,0 +1,247 @@
+"""Arbor's GRPO trainer with its defects mended; writes what it measures to metrics.jsonl.
+
+`accelerate launch` runs this file in place of `--module arbor.training.grpo.trainer`. It needs no
+other file, because what a repair is stands here too.
+"""
+
+import importlib
+import inspect
+import json
+import math
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+FILE = "training/grpo/trainer.py"
+
+
+class Refused(Exception):
+    """The server cannot start; the message says what a person can do."""
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One defect: `needed` looks at the folder of the installed package, `apply` mends it."""
+
+    name: str
+    needed: Callable[[Path], bool]
+    apply: Callable[[], None]
+
+
+def says(file: str, text: str) -> Callable[[Path], bool]:
+    """A check: the defect is there as long as this file of the package holds this text."""
+    return lambda package: text in (package / file).read_text("utf-8")
+
+
+def lacks(file: str, text: str) -> Callable[[Path], bool]:
+    """A check: the defect is there until this file of the package holds this text."""
+    return lambda package: text not in (package / file).read_text("utf-8")
+
+
+def find_arbor() -> Path:
+    """The folder of the installed package, made importable without its own __init__.
+
+    That one imports the whole client. Raises Refused when arbor-ai is not installed.
+    """
+    if "arbor" not in sys.modules:
+        spec = find_spec("arbor")
+        if spec is None or spec.origin is None or not spec.submodule_search_locations:
+            raise Refused("arbor-ai is not installed: run startup.sh, or uv sync --extra tune")
+        bare = ModuleType("arbor")
+        bare.__path__ = list(spec.submodule_search_locations)
+        bare.__spec__ = spec
+        sys.modules["arbor"] = bare
+    return Path(sys.modules["arbor"].__path__[0])
+
+
+def states(repairs: Iterable[Repair], package: Path) -> list[dict[str, str]]:
+    """The repairs' names, each with "applied" (it will be, or is) or "not needed".
+
+    Raises Refused when a file is missing whose defect a repair knows.
+    """
+    try:
+        return [
+            {"name": each.name, "state": "applied" if each.needed(package) else "not needed"}
+            for each in repairs
+        ]
+    except OSError as error:
+        known = "install arbor-ai==0.2.17, which the repairs know"
+        raise Refused(f"{error.filename} is missing: {known}") from error
+
+
+def apply(repairs: Sequence[Repair], package: Path) -> list[dict[str, str]]:
+    """Apply what is needed, in this order; returns their states. Raises Refused."""
+    found = states(repairs, package)
+    for each, state in zip(repairs, found, strict=True):
+        if state["state"] == "applied":
+            each.apply()
+    return found
+
+
+def end_of_turn(tokenizer: Any) -> int:
+    """The token by which the chat template ends an answer; a base model's EOS is another."""
+    chat = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "answer"}]
+    tail = tokenizer.apply_chat_template(chat, tokenize=False).rpartition("answer")[2]
+    ids: list[int] = tokenizer(tail, add_special_tokens=False)["input_ids"]
+    special = set(tokenizer.all_special_ids)
+    return next((i for i in ids if i in special), int(tokenizer.eos_token_id))
+
+
+def drawn(
+    ids: Sequence[int], mask: Sequence[int], end: int, limit: int | None, drops_cut: bool
+) -> list[int]:
+    """The mask of the tokens that the policy drew: up to its end of turn, which it drew too.
+
+    The chat template adds an end of turn, and often a newline, to every answer, also to one that
+    was cut at `limit` tokens: of such a one nothing is left if `drops_cut` (Yu et al. 2025, DAPO,
+    section 3.4). `ids` and `mask` are padded on the right.
+    """
+    real = list(ids[: sum(mask)])
+    length = real.index(end) + 1 if end in real else len(real)
+    cut = end not in real or (limit is not None and length > limit)
+    return [0 if cut and drops_cut else int(i < length) for i in range(len(ids))]
+
+
+def measured(entry: Mapping[str, Any]) -> dict[str, float]:
+    """The finite numbers of one log call; empty for a call that reports no step."""
+    if not {"loss", "kl"} & set(entry):
+        return {}
+    numbers = {
+        key: float(value)
+        for key, value in entry.items()
+        if isinstance(value, int | float) and math.isfinite(value)
+    }
+    if "completions/mean_length" in numbers:
+        numbers["completion_length"] = numbers["completions/mean_length"]
+    return {**numbers, "step": int(entry["step"])}
+
+
+def _trainer() -> Any:
+    return importlib.import_module("arbor.training.grpo.trainer").ArborGRPOTrainer
+
+
+def _rewrite(method: str, changes: Mapping[str, str]) -> None:
+    """Compile a method anew with pieces of its text replaced: it is too long to be copied."""
+    trainer = _trainer()
+    function = getattr(trainer, method)
+    text = textwrap.dedent(inspect.getsource(function))
+    for old, new in changes.items():
+        if old not in text:
+            raise Refused(f"{method} of arbor-ai has changed: install arbor-ai==0.2.17")
+        text = text.replace(old, new)
+    names: dict[str, Any] = {}
+    exec(compile(text, f"<repaired {method}>", "exec"), function.__globals__, names)  # noqa: S102
+    setattr(trainer, method, names[method])
+
+
+def _mask_prompts() -> None:
+    """The loss covers what the policy drew; the model still reads prompt and answer whole."""
+    trainer = _trainer()
+    original = trainer.__init__
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        self.drops_cut, self.mask_truncated_completions = self.mask_truncated_completions, False
+        self.end = end_of_turn(self.processing_class)
+
+    def drawn_masks(self: Any, batch: Mapping[str, Any]) -> list[list[int]]:
+        limit = self.max_completion_length
+        pairs = zip(batch["completion_ids"], batch["completion_mask"], strict=True)
+        return [drawn(ids, mask, self.end, limit, self.drops_cut) for ids, mask in pairs]
+
+    trainer.__init__, trainer.drawn_masks = __init__, drawn_masks
+    old = "completion_mask = attention_mask[:, 1:]"
+    total = "float(total_completion_tokens_global)"
+    drawn_here = "self.drawn_masks(broadcast_data)[process_slice]"
+    _rewrite(
+        "_prepare_inputs",
+        {
+            old: f"completion_mask = torch.tensor({drawn_here}, device=attention_mask.device)",
+            '"attention_mask": attention_mask,': (
+                '"attention_mask": attention_mask, "completion_mask": completion_mask,'
+            ),
+            'int(sum(cm)) for cm in broadcast_data["completion_mask"]': (
+                "sum(cm) for cm in self.drawn_masks(broadcast_data)"
+            ),
+            # A group of cut answers alone has no token: 0 / 0 would make all weights NaN.
+            total: f"max({total}, 1.0)",
+        },
+    )
+    new = 'completion_mask = inputs["completion_mask"]'
+    clamped = "/ completion_mask.sum().clamp(min=1.0)"
+    _rewrite("compute_loss", {old: new, "/ completion_mask.sum()": clamped})
+
+
+def _count_both_lengths() -> None:
+    """max_seq_len is the prompt's and the completion's length together."""
+    trainer = _trainer()
+    original = trainer.__init__
+
+    def __init__(self: Any, model: Any, args: Any, *more: Any, **kwargs: Any) -> None:
+        # Given both lengths and no third, the trainer adds them; given the third, it drops one.
+        if args.max_prompt_length is not None and args.max_completion_length is not None:
+            args.max_seq_len = None
+        original(self, model, args, *more, **kwargs)
+        if args.max_seq_len is not None:
+            self.max_seq_len = args.max_seq_len
+
+    trainer.__init__ = __init__
+
+
+def _keep_base_weights() -> None:
+    """Merging and unmerging in bfloat16 leaves a rounding error in the base at every sync."""
+    trainer = _trainer()
+    original = trainer._move_model_to_vllm
+
+    def _move_model_to_vllm(self: Any) -> None:
+        frozen = {n: p for n, p in self.model.named_parameters() if ".base_layer." in n}
+        if not hasattr(self, "_start_weights"):
+            self._start_weights = {n: p.detach().to("cpu", copy=True) for n, p in frozen.items()}
+        original(self)
+        for name, weight in frozen.items():
+            weight.data.copy_(self._start_weights[name])
+
+    trainer._move_model_to_vllm = _move_model_to_vllm
+
+
+REPAIRS = [
+    Repair("completion mask", says(FILE, "completion_mask = attention_mask[:, 1:]"), _mask_prompts),
+    Repair(
+        "sequence length",
+        says(FILE, "self.max_seq_len = self.max_completion_length\n"),
+        _count_both_lengths,
+    ),
+    Repair("base weights", says(FILE, "self.model.unmerge_adapter()"), _keep_base_weights),
+]
+
+
+def _write_metrics() -> None:
+    """Each log call is a line of OUTPUT_DIR/metrics.jsonl."""
+    trainer = _trainer()
+    original = trainer.log
+
+    def log(self: Any, logs: dict[str, float], start_time: float | None = None) -> None:
+        original(self, logs, start_time)
+        row = measured(self.state.log_history[-1])
+        if row and self.is_world_process_zero():
+            with (Path(self.args.output_dir) / "metrics.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+
+    trainer.log = log
+
+
+def main() -> None:
+    """Mend the installed trainer and run it with this process's arguments."""
+    for state in apply(REPAIRS, find_arbor()):
+        print(f"repair {state['name']}: {state['state']}", flush=True)
+    _write_metrics()
+    importlib.import_module("arbor.training.grpo.trainer").main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""The command line of train.py as a value, and what follows from it."""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from locomo.dataset import load
+from locomo.grpo import GrpoSettings, check_split, gpu_ids
+from locomo.job import Reward
+from locomo.split_data import split as split_ids
+from locomo.tasks import TARGETS, Target
+
+MODEL = "Qwen/Qwen2.5-3B"
+DAY = 24 * 60.0  # minutes
+PACKAGED = "SmolLM2-135M-Instruct"  # as a rehearsal's server knows the packaged model
+# What two cores do in twenty minutes: a small adapter, short prompts, larger steps.
+REHEARSAL = GrpoSettings(
+    steps=50,
+    learning_rate=1e-4,
+    warmup_steps=5,
+    lora_rank=16,
+    lora_alpha=32,
+    prompt_tokens=768,
+    completion_tokens=48,
+    bf16=False,
+    training_gpus=(1,),
+)
+Mode = Literal["train", "evaluate", "check", "distill", "sft"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The command line."""
+
+    mode: Mode
+    rehearse: bool
+    target: Literal["answer", "retrieve", "store", "all"]
+    data: Path
+    split: str
+    num_train: int
+    num_val: int
+    num_test: int
+    num_train_steps: int | None
+    model: str | None
+    start: Path | None
+    server: str
+    inference_gpus: str
+    training_gpus: str
+    rollouts: int
+    learning_rate: float | None
+    reward: Reward
+    helper: str
+    helper_api_base: str | None
+    examples: Path
+    epochs: int
+    minutes: float | None
+    together: bool
+    num_threads: int
+    port: int
+    seed: int
+    resume: bool
+    yes: bool
+    output: Path
+    output_dir: Path
+    checkpoints: Path
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The modules to tune, in the order in which they work."""
+        return tuple(one for one in TARGETS if self.target in (one, "all"))
+
+    @property
+    def student(self) -> str:
+        """The name of the model to tune."""
+        local = self.rehearse or self.mode in ("distill", "sft")
+        return self.model or ("local" if local else MODEL)
+
+    @property
+    def parts(self) -> dict[str, list[str]]:
+        """The conversations' ids by part of the split."""
+        return split_ids([one.id for one in load(self.data)], self.seed, self.split)
+
+    def settings(self) -> GrpoSettings:
+        """What the trainer is told. Raises InputError for GPUs that cannot be split so."""
+        usual = REHEARSAL if self.rehearse else GrpoSettings()
+        inference, training = usual.inference_gpus, usual.training_gpus
+        if not self.rehearse:
+            inference, training = gpu_ids(self.inference_gpus), gpu_ids(self.training_gpus)
+            check_split(inference, training)
+        return replace(
+            usual,
+            steps=self.num_train_steps or usual.steps,
+            rollouts=self.rollouts,
+            learning_rate=self.learning_rate or usual.learning_rate,
+            inference_gpus=inference,
+            training_gpus=training,
+        )
+
+    def params(self, settings: GrpoSettings, data: str, start: str) -> dict[str, object]:
+        """What a run is made of, for the record and to know it again."""
+        return {
+            **asdict(settings),
+            "target": self.target,
+            "reward": self.reward,
+            "start": start,
+            "data": data,
+            "split": self.split,
+            "num_train": self.num_train,
+            "num_val": self.num_val,
+            "helper": self.helper,
+            "seed": self.seed,
+        }

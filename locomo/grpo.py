@@ -1,0 +1,126 @@
+"""The settings of a GRPO run: what reaches the trainer, and the arithmetic between them."""
+
+from dataclasses import dataclass
+from math import gcd
+from typing import Any
+
+from memory import InputError
+
+# All seven linear kinds of a decoder layer, as Llama and Qwen name them.
+LORA_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+_BEYOND = 10  # the trainer must not end before the client does
+
+
+@dataclass(frozen=True)
+class GrpoSettings:
+    """Group relative policy optimization (Shao et al. 2024, DeepSeekMath, section 4.1) by Arbor.
+
+    `rollouts` answers are drawn for each example, one group a step. `beta` weighs the KL
+    divergence from the start. Lengths are in tokens; GPU ids are as the server counts them.
+    """
+
+    steps: int = 500
+    rollouts: int = 8
+    batch_per_device: int = 2
+    accumulation: int = 4
+    learning_rate: float = 2e-5
+    warmup_steps: int = 10
+    beta: float = 0.04
+    lora_rank: int = 64
+    lora_alpha: int = 16
+    lora_dropout: float = 0.0
+    prompt_tokens: int = 4096
+    completion_tokens: int = 512
+    temperature: float = 1.0
+    bf16: bool = True
+    inference_gpus: tuple[int, ...] = (0,)
+    training_gpus: tuple[int, ...] = (1, 2)
+
+    @property
+    def context(self) -> int:
+        """Tokens of a prompt and its completion together."""
+        return self.prompt_tokens + self.completion_tokens
+
+    @property
+    def sampling(self) -> dict[str, float]:
+        """How answers are drawn: as the policy says, without cutting any."""
+        return {
+            "temperature": self.temperature,
+            "top_p": 1.0,
+            "top_k": -1,
+            "repetition_penalty": 1.0,
+        }
+
+    def train_kwargs(self) -> dict[str, Any]:
+        """The settings by the names that ArborGRPO passes on to the trainer."""
+        return {
+            **self.sampling,
+            "beta": self.beta,
+            "per_device_train_batch_size": self.batch_per_device,
+            "gradient_accumulation_steps": self.accumulation,
+            "learning_rate": self.learning_rate,
+            "lr_scheduler_type": "constant_with_warmup",
+            "warmup_steps": self.warmup_steps,
+            "gradient_checkpointing": True,
+            "gradient_checkpointing_kwargs": {"use_reentrant": False},
+            "bf16": self.bf16,
+            "max_prompt_length": self.prompt_tokens,
+            "max_completion_length": self.completion_tokens,
+            "max_seq_len": self.context,
+            "max_steps": self.steps + _BEYOND,
+            "logging_steps": 1,
+            "num_inference_gpus": len(self.inference_gpus),
+            "num_training_gpus": len(self.training_gpus),
+            "lora_config": {
+                "r": self.lora_rank,
+                "lora_alpha": self.lora_alpha,
+                "target_modules": list(LORA_MODULES),
+                "lora_dropout": self.lora_dropout,
+            },
+        }
+
+
+def check_split(inference: tuple[int, ...], training: tuple[int, ...]) -> None:
+    """Raise InputError unless the two sets of GPUs are there, apart and without repetition."""
+    for flag, ids in (("--inference-gpus", inference), ("--training-gpus", training)):
+        if not ids or min(ids) < 0 or len(set(ids)) < len(ids):
+            raise InputError(f"{flag}: give each GPU's id once, as in 1,2")
+    if shared := sorted(set(inference) & set(training)):
+        both = ", ".join(map(str, shared))
+        raise InputError(
+            f"GPU {both} cannot serve answers and train at once: give --inference-gpus and "
+            "--training-gpus different ids"
+        )
+
+
+def gpu_ids(text: str) -> tuple[int, ...]:
+    """`1,2` as (1, 2). Raises InputError."""
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise InputError(f"{text!r} names no GPUs: write ids with commas, as in 1,2") from error
+
+
+def check_batch(settings: GrpoSettings) -> None:
+    """Raise InputError unless a step's batch holds whole groups and each process gets its share.
+
+    The trainer needs per device x GPUs x accumulation to be a multiple of the rollouts, and at
+    least one rollout for each process and accumulation step.
+    """
+    processes = len(settings.training_gpus)
+    batch = settings.batch_per_device * processes * settings.accumulation
+    if settings.rollouts < 2:
+        raise InputError("--rollouts: a group needs 2 or more answers to compare")
+    if batch % settings.rollouts:
+        fitting = gcd(batch, settings.rollouts)
+        raise InputError(
+            f"a step's batch ({settings.batch_per_device} a device x {processes} GPUs x "
+            f"{settings.accumulation} accumulated = {batch}) holds no whole number of groups of "
+            f"{settings.rollouts}: give --rollouts {max(fitting, 2)}, or another batch"
+        )
+    if settings.rollouts < processes * settings.accumulation:
+        raise InputError(
+            f"{settings.rollouts} rollouts cannot be shared by {processes} GPUs x "
+            f"{settings.accumulation} accumulation steps: give --rollouts "
+            f"{processes * settings.accumulation} or more"
+        )

@@ -1,0 +1,88 @@
+"""A LoRA adapter on disk: a folder with the weights, and a card that says what they are for."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError
+
+from memory.errors import InputError, ModelError
+
+CARD, GGUF, PEFT = "adapter.json", "adapter.gguf", "adapter_config.json"
+BASE = "SmolLM2-135M-Instruct"  # the packaged model
+_LARGEST = 1_000_000  # bytes of a card
+_HOW = "give a folder that train.py wrote, or the .gguf file in it"
+
+
+class AdapterCard(BaseModel):
+    """What an adapter was tuned on, and for what.
+
+    `base` is the model's name, `base_sha256` of the packaged model's GGUF file (empty for other
+    bases); `targets` the modules it was tuned for: no other is run with it. `data` is the sha256
+    of what it was tuned on, `conversations` are the ids of those.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    base: str
+    base_sha256: str
+    targets: Annotated[list[Literal["answer", "retrieve", "store"]], Field(min_length=1)]
+    rank: PositiveInt
+    alpha: FiniteFloat
+    made_by: str
+    data: str
+    conversations: list[str]
+    made_at: str
+
+
+def is_adapter(name: str) -> bool:
+    """Whether this is the path of a folder with an adapter, for whichever model."""
+    # Unlike Path's own, these say no to whatever no system knows as a path.
+    return bool(name) and any(Path(name, file).is_file() for file in (GGUF, PEFT, CARD))
+
+
+def gguf_of(path: Path) -> Path:
+    """The GGUF file of an adapter, given by its folder or by itself.
+
+    Raises InputError when there is none, ModelError for an adapter that llama.cpp cannot run.
+    """
+    file = path if path.suffix == ".gguf" else path / GGUF
+    if file.is_file():
+        return file
+    if (path / PEFT).is_file():
+        raise ModelError(
+            f"{path} holds an adapter for another base model ({PEFT}, no {GGUF}): serve it, for"
+            " example with vLLM, and give --model openai/NAME --api-base ADDRESS; if it is for the"
+            " packaged model, copy its whole folder"
+        )
+    if not path.exists():
+        raise InputError(f"the adapter {path} does not exist; {_HOW}")
+    raise InputError(f"{path} holds no adapter ({GGUF}); {_HOW}")
+
+
+def read_card(path: Path) -> AdapterCard:
+    """The card of an adapter, given by its folder or a .gguf file in it.
+
+    Raises InputError when it is missing or is no such card.
+    """
+    file = (path.parent if path.suffix == ".gguf" else path) / CARD
+    try:
+        with file.open("rb") as opened:
+            return AdapterCard.model_validate_json(opened.read(_LARGEST))
+    except FileNotFoundError:
+        raise InputError(f"{file} is missing, which says what the adapter is for; {_HOW}") from None
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}; {_HOW}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise InputError(f"{file}, {where:.100}: {first['msg']}; {_HOW}") from None
+
+
+def check_base(card: AdapterCard, sha256: str) -> None:
+    """Raise InputError for an adapter of another model than the packaged one with this sha256."""
+    if card.base_sha256 != sha256:
+        raise InputError(
+            f"this adapter is for {card.base} ({card.base_sha256[:8] or 'not packaged'}), the"
+            f" packaged model is {BASE} ({sha256[:8]}): tune one for that, or serve {card.base}"
+            " and give --model openai/NAME --api-base ADDRESS"
+        )

@@ -1,0 +1,154 @@
+"""LoRA adapters of a student: added, described, saved whole, and written for llama.cpp."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import numpy
+import torch
+from gguf import GGUFWriter
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+from safetensors import SafetensorError
+
+from memory.errors import InputError
+from memory.program.adapter_card import CARD, GGUF, AdapterCard, is_adapter
+from memory.tune.student import LINEAR, Student
+
+Target = Literal["answer", "retrieve", "store"]
+LORA_MODULES = tuple(name.split(".")[1] for name in LINEAR)
+
+
+def add_lora(
+    student: Student,
+    rank: int,
+    alpha: float,
+    dropout: float = 0.0,
+    modules: Sequence[str] = LORA_MODULES,
+) -> None:
+    """Give a student a new adapter (LoRA, Hu et al. 2021) in fp32, which changes nothing yet.
+
+    Arguments:
+        rank: columns of the two matrices; alpha: their product is scaled by alpha / rank.
+        dropout: share of an adapter's inputs left out while it trains.
+        modules: which linear kinds it changes, by transformers' names.
+
+    Raises InputError for a rank or modules that PEFT refuses.
+    """
+    try:
+        config = LoraConfig(
+            r=rank,
+            lora_alpha=alpha,
+            lora_dropout=dropout,
+            target_modules=list(modules),
+            task_type="CAUSAL_LM",
+        )
+        student.model = get_peft_model(student.model, config).eval()
+    except ValueError as error:
+        raise InputError(f"no LoRA of rank {rank} on {', '.join(modules)}: {error}") from error
+
+
+def describe_adapter(
+    student: Student,
+    *,
+    targets: Sequence[Target],
+    made_by: str,
+    data: str,
+    conversations: Sequence[str],
+) -> AdapterCard:
+    """The card of a student's adapter as it is now. `data` is the sha256 of what tuned it."""
+    config = student.model.peft_config["default"]
+    return AdapterCard(
+        base=student.base,
+        base_sha256=student.base_sha256,
+        targets=list(targets),
+        rank=config.r,
+        alpha=float(config.lora_alpha),
+        made_by=made_by,
+        data=data,
+        conversations=list(conversations),
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def check_folder(folder: Path) -> None:
+    """Raise InputError where no adapter can be saved: another thing is there, or no right to."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}") from error
+    if taken and not is_adapter(str(folder)):
+        raise InputError(f"{folder} holds something else: name a new folder for the adapter")
+    if not os.access(folder.parent, os.W_OK):
+        raise InputError(f"cannot write in {folder.parent}: no permission")
+
+
+def save_adapter(student: Student, folder: Path, card: AdapterCard) -> None:
+    """Write an adapter as PEFT reads it, its card, and for the packaged model GGUF too.
+
+    The folder is there whole or not at all; an older adapter there is replaced.
+    Raises InputError when it cannot be written.
+    """
+    check_folder(folder)
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    old = part.with_suffix(".old")
+    try:
+        try:
+            part.mkdir()
+            # Left to itself PEFT asks the hub whether the vocabulary is the base's.
+            student.model.save_pretrained(part, save_embedding_layers=False)
+            (part / "README.md").unlink(missing_ok=True)
+            if student.base_sha256:
+                adapter_to_gguf(student, part / GGUF)
+            (part / CARD).write_text(card.model_dump_json(indent=1) + "\n", "utf-8")
+            for file in part.iterdir():
+                with file.open("rb+") as written:
+                    os.fsync(written.fileno())
+            if folder.exists():
+                folder.rename(old)
+            part.rename(folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+            if folder.exists():
+                shutil.rmtree(old, ignore_errors=True)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot write the adapter {folder}: {reason}") from error
+
+
+def adapter_to_gguf(student: Student, path: Path) -> None:
+    """Write a Llama's adapter as llama.cpp adds it to the unmodified model.
+
+    Format: convert_lora_to_gguf.py of llama.cpp. Raises InputError for an adapter of modules that
+    llama.cpp does not know.
+    """
+    config = student.model.config
+    permuted = {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}
+    writer = GGUFWriter(path, "llama")
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", float(student.model.peft_config["default"].lora_alpha))
+    state = get_peft_model_state_dict(student.model, save_embedding_layers=False)
+    for name, weight in state.items():
+        # base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight
+        *_, layer, block, linear, side, _ = name.split(".")
+        stored = LINEAR.get(f"{block}.{linear}")
+        if stored is None:
+            raise InputError(f"llama.cpp takes no adapter of {block}.{linear}")
+        if side == "lora_B" and stored in permuted:
+            weight = _permuted(weight, permuted[stored])
+        matrix = weight.detach().cpu().numpy().astype(numpy.float16)
+        writer.add_tensor(f"blk.{layer}.{stored}.weight.{side.lower()}", matrix)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def _permuted(weight: torch.Tensor, heads: int) -> torch.Tensor:
+    # The rows in llama.cpp's order; the reverse of what a student's base went through.
+    rows, rank = weight.shape
+    return weight.reshape(heads, 2, rows // heads // 2, rank).transpose(1, 2).reshape(rows, rank)

@@ -1,0 +1,305 @@
+"""GRPO on one device: samples answers to a prompt, and moves the policy by how they were rewarded.
+
+Group relative policy optimization (Shao et al. 2024, DeepSeekMath, section 4.1), every token of a
+group weighing the same (DAPO, Yu et al. 2025, section 3.3): what Arbor's trainer does by default.
+All answers of a prompt are computed as one sequence, the prompt first, each token seeing the
+prompt and its own answer: the prompt is read once, and nothing is padded.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import DynamicCache, get_scheduler
+
+from memory.errors import InputError
+from memory.program.adapter_card import AdapterCard
+from memory.tune.adapters import LORA_MODULES, add_lora, save_adapter
+from memory.tune.student import Student
+
+_DEFAULTS: dict[str, Any] = {
+    "beta": 0.04,
+    "learning_rate": 2e-5,
+    "lr_scheduler_type": "constant_with_warmup",
+    "warmup_steps": 10,
+    "max_steps": 500,
+    "temperature": 1.0,
+    "max_grad_norm": 1.0,
+    "scale_rewards": True,
+    "max_prompt_length": 4096,
+    "max_completion_length": 512,
+    "lora_config": {},
+    "seed": 0,
+}
+_PROMPT = -1  # the owner of tokens that every answer sees
+_REMEMBERED = 4096  # answers whose very tokens are kept until they are rewarded
+
+Answered = tuple[
+    str, str, int, int
+]  # text, "stop" or "length", tokens of the prompt, of the answer
+
+
+class GrpoTrainer:
+    """A policy that answers and learns, and the frozen start that it is held to.
+
+    A student's adapter is where the policy starts, with the rank it has; without one it gets the
+    adapter of `lora_config`, which starts as the base itself. Calls may come from several threads;
+    they run one after another.
+    """
+
+    def __init__(self, student: Student, settings: Mapping[str, Any]) -> None:
+        """Settings are Arbor's trainer_config as JSON; what this trainer does not know is ignored.
+
+        Raises InputError for a schedule or an adapter's settings that do not exist.
+        """
+        known = {k: v for k, v in settings.items() if k in _DEFAULTS and v is not None}
+        self.student, self.settings = student, {**_DEFAULTS, **known}
+        torch.manual_seed(self.settings["seed"])
+        lora = self.settings["lora_config"]
+        if not student.tuned:
+            add_lora(
+                student,
+                lora.get("r", 16),
+                lora.get("lora_alpha", 32),
+                lora.get("lora_dropout", 0.0),
+                lora.get("target_modules") or LORA_MODULES,
+            )
+        self._parameters = [p for p in student.model.parameters() if p.requires_grad]
+        self._start = [p.detach().clone() for p in self._parameters]
+        self._optimizer = torch.optim.AdamW(
+            self._parameters, lr=self.settings["learning_rate"], weight_decay=0.0
+        )
+        try:
+            self._schedule = get_scheduler(
+                self.settings["lr_scheduler_type"],
+                self._optimizer,
+                num_warmup_steps=self.settings["warmup_steps"],
+                num_training_steps=self.settings["max_steps"],
+            )
+        except ValueError as error:
+            raise InputError(f"lr_scheduler_type: {error}") from error
+        self._one_at_a_time = Lock()
+        self._drawn: dict[tuple[tuple[int, ...], str], list[int]] = {}
+
+    def generate(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        n: int,
+        max_tokens: int,
+        temperature: float,
+        stop: Sequence[str] | None = None,
+    ) -> list[Answered]:
+        """Draw n answers of at most `max_tokens` tokens each; at temperature 0 the likeliest.
+
+        An answer ends before the first of the texts in `stop`. Raises InputError for a prompt that
+        is too long.
+        """
+        with self._one_at_a_time, torch.no_grad():
+            prompt = self._prompt(messages)
+            context = self.student.model.config.max_position_embeddings
+            if len(prompt) + max_tokens > context:
+                raise InputError(
+                    f"a prompt of {len(prompt)} and an answer of {max_tokens} tokens exceed the "
+                    f"model's context of {context}: shorten one"
+                )
+            answers = []
+            for tokens in self._sample(prompt, n, max_tokens, temperature, stop or ()):
+                text = self._text(tokens)
+                ended = tokens[-1] == self._end
+                if cuts := [text.index(s) for s in stop or () if s in text]:
+                    text, ended = text[: min(cuts)], True
+                self._remember(prompt, text, tokens)
+                answers.append((text, "stop" if ended else "length", len(prompt), len(tokens)))
+            return answers
+
+    def step(self, group: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+        """Learn from one group: `{"messages", "completion": {"role", "content"}, "reward"}` each.
+
+        Rewards are compared within the group. Without spread nothing changes. Returns kl (k3
+        estimator, Schulman 2020, nats a token, to the start, before this step), loss,
+        completion_length (mean, in tokens), reward, reward_std, grad_norm, learning_rate.
+        Raises InputError for an empty group or a prompt that is too long.
+        """
+        if not group:
+            raise InputError("a group needs answers to compare")
+        with self._one_at_a_time:
+            return self._step(group)
+
+    def save(self, folder: Path, card: AdapterCard) -> None:
+        """Save the policy's adapter. Raises InputError when it cannot be written."""
+        with self._one_at_a_time:
+            save_adapter(self.student, folder, card)
+
+    def _step(self, group: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+        rewards = torch.tensor([float(answer["reward"]) for answer in group])
+        spread = float(rewards.std(correction=1)) if len(group) > 1 else 0.0
+        learns = spread > 1e-6  # false for what is no number, too
+        advantages = rewards - rewards.mean()
+        if self.settings["scale_rewards"]:
+            advantages = advantages / (spread + 1e-4)
+        packs: dict[tuple[int, ...], list[tuple[list[int], float]]] = {}
+        for answer, advantage in zip(group, advantages.tolist(), strict=True):
+            prompt = self._prompt(answer["messages"])
+            tokens = self._completion(prompt, answer["completion"]["content"] or "")
+            packs.setdefault(tuple(prompt), []).append((tokens, advantage))
+        total = sum(len(tokens) for pack in packs.values() for tokens, _ in pack)
+        kl = loss = 0.0
+        for prompt_ids, pack in packs.items():
+            part_loss, part_kl = self._learn(list(prompt_ids), pack, total, learns)
+            kl, loss = kl + part_kl, loss + part_loss
+        rate = self._schedule.get_last_lr()[0]
+        return {
+            "kl": kl,
+            "loss": loss,
+            "completion_length": total / len(group),
+            "reward": float(rewards.mean()),
+            "reward_std": spread,
+            "grad_norm": self._update() if learns else 0.0,
+            "learning_rate": rate,
+        }
+
+    def _learn(
+        self,
+        prompt: list[int],
+        pack: Sequence[tuple[list[int], float]],
+        total: int,
+        learns: bool,
+    ) -> tuple[float, float]:
+        """Add the gradient of answers to one prompt; returns their share of loss and KL."""
+        answers = [tokens for tokens, _ in pack]
+        with torch.no_grad(), self._as_at_start():
+            start = self.log_probabilities(prompt, answers)
+        self.student.model.train(learns)  # dropout, if any
+        with torch.set_grad_enabled(learns):
+            policy = self.log_probabilities(prompt, answers)
+            kl = torch.exp(start - policy) - (start - policy) - 1
+            advantages = torch.tensor([a for tokens, a in pack for _ in tokens]).to(policy.device)
+            # Each group is learned from once: the ratio to the policy that drew it is 1.
+            ratio = torch.exp(policy - policy.detach())
+            loss = (self.settings["beta"] * kl - ratio * advantages).sum() / total
+        self.student.model.eval()
+        if learns:
+            loss.backward()
+        return (loss.item() if learns else 0.0), kl.sum().item() / total
+
+    def _update(self) -> float:
+        norm = float(
+            torch.nn.utils.clip_grad_norm_(self._parameters, self.settings["max_grad_norm"])
+        )
+        if math.isfinite(norm):
+            self._optimizer.step()
+            self._schedule.step()
+        self._optimizer.zero_grad()
+        return norm
+
+    def log_probabilities(self, prompt: list[int], answers: Sequence[list[int]]) -> Any:
+        """Log probability of each token of the answers, one answer after the other."""
+        ids, owners, positions = list(prompt), [_PROMPT] * len(prompt), list(range(len(prompt)))
+        predicting: list[int] = []
+        for owner, tokens in enumerate(answers):
+            # The prompt's last token predicts an answer's first, that the second, and so on.
+            predicting += [len(prompt) - 1, *range(len(ids), len(ids) + len(tokens) - 1)]
+            ids += tokens[:-1]
+            owners += [owner] * (len(tokens) - 1)
+            positions += range(len(prompt), len(prompt) + len(tokens) - 1)
+        device = self.student.device
+        mask = _sees(torch.tensor(owners), torch.tensor(owners)).tril()
+        hidden = self.student.hidden(
+            ids,
+            attention_mask=mask[None, None].to(device),
+            position_ids=torch.tensor([positions], device=device),
+            use_cache=False,
+        )[0, predicting]
+        logits = self.student.logits(hidden) / self._scale
+        tokens = torch.tensor([token for answer in answers for token in answer], device=device)
+        return -cross_entropy(logits, tokens, reduction="none")
+
+    def _sample(
+        self, prompt: list[int], n: int, most: int, temperature: float, stop: Sequence[str]
+    ) -> list[list[int]]:
+        device, cache = self.student.device, DynamicCache()
+        hidden = self.student.hidden(prompt, past_key_values=cache, use_cache=True)
+        logits = self.student.logits(hidden[0, -1:]).expand(n, -1)
+        owners = [_PROMPT] * len(prompt)
+        drawn: list[list[int]] = [[] for _ in range(n)]
+        going = list(range(n))
+        for position in range(len(prompt), len(prompt) + most):
+            for answer, token in zip(going, _draw(logits, temperature), strict=True):
+                drawn[answer].append(token)
+            going = [a for a in going if not self._ended(drawn[a], stop)]
+            if not going or len(drawn[going[0]]) == most:
+                break
+            owners += going
+            mask = _sees(torch.tensor(going), torch.tensor(owners))
+            hidden = self.student.hidden(
+                [drawn[answer][-1] for answer in going],
+                attention_mask=mask[None, None].to(device),
+                position_ids=torch.full((1, len(going)), position, device=device),
+                past_key_values=cache,
+                use_cache=True,
+            )
+            logits = self.student.logits(hidden[0])
+        return drawn
+
+    @contextmanager
+    def _as_at_start(self) -> Iterator[None]:
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def _swap(self) -> None:
+        for now, start in zip(self._parameters, self._start, strict=True):
+            now.data, start.data = start.data, now.data
+
+    def _prompt(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
+        prompt, most = self.student.encode(messages), self.settings["max_prompt_length"]
+        if len(prompt) > most:
+            raise InputError(
+                f"a prompt has {len(prompt)} tokens, max_prompt_length is {most}: shorten it, or "
+                "raise that"
+            )
+        return prompt
+
+    def _completion(self, prompt: list[int], text: str) -> list[int]:
+        """The very tokens that were drawn, as far as known: a text can be written in others."""
+        drawn = self._drawn.get((tuple(prompt), text.strip()))
+        tokens = drawn or [*self.student.ids(text), self._end]
+        return tokens[: self.settings["max_completion_length"]]
+
+    def _remember(self, prompt: list[int], text: str, tokens: list[int]) -> None:
+        self._drawn[tuple(prompt), text.strip()] = tokens
+        if len(self._drawn) > _REMEMBERED:
+            del self._drawn[next(iter(self._drawn))]
+
+    def _ended(self, tokens: list[int], stop: Sequence[str]) -> bool:
+        return tokens[-1] == self._end or any(s in self._text(tokens) for s in stop)
+
+    def _text(self, tokens: list[int]) -> str:
+        return str(self.student.tokenizer.decode(tokens, skip_special_tokens=True))
+
+    @property
+    def _end(self) -> int:
+        return int(self.student.tokenizer.eos_token_id)
+
+    @property
+    def _scale(self) -> float:
+        return float(self.settings["temperature"]) or 1.0
+
+
+def _draw(logits: Any, temperature: float) -> list[int]:
+    if temperature <= 0:
+        return [int(token) for token in logits.argmax(-1)]
+    likely = torch.softmax(logits / temperature, -1)
+    return [int(token) for token in torch.multinomial(likely, 1)[:, 0]]
+
+
+def _sees(askers: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
+    """Whether a token of each asker (rows) may look at each token (columns), by whose it is."""
+    return (owners == _PROMPT) | (owners == askers[:, None])

@@ -1,0 +1,233 @@
+"""One run of GRPO in a rehearsal: a policy that answers, learns and is saved, in turn."""
+
+import logging
+import math
+import re
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from memory.errors import Stop
+from memory.program.adapter_card import AdapterCard
+from memory.tune.adapters import Target, describe_adapter
+from memory.tune.student import peak_memory
+
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")  # no way out of the folder of the checkpoints
+_TARGETS: tuple[Target, ...] = (
+    "answer",
+    "retrieve",
+    "store",
+)  # without a start nobody tells the server which
+_log = logging.getLogger(__name__)
+
+Sample = tuple[str, str, int, int]  # text, why it ended, tokens of the prompt, tokens of the text
+
+
+class Asked(BaseModel):
+    """What is read of a request for chat completions; sampling that cuts answers is refused."""
+
+    model: str
+    messages: list[dict[str, str]] = Field(min_length=1)
+    n: int = Field(1, ge=1)
+    max_tokens: int | None = Field(None, ge=1)
+    temperature: float | None = Field(None, ge=0)
+    stop: str | list[str] | None = None
+    stream: bool | None = Field(None, le=False)
+    top_p: float | None = Field(None, ge=1, le=1)
+    top_k: int | None = Field(None, ge=-1, le=0)
+    repetition_penalty: float | None = Field(None, ge=1, le=1)
+
+
+class Job:
+    """One run: its policy and the only thread that touches it, so what it does has an order.
+
+    Between steps it answers and saves. A step that raises makes its state "failed"; why is in the
+    log, and in what the next step or checkpoint raises.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        student: Any,
+        trainer: Any,
+        settings: Mapping[str, Any],
+        start: AdapterCard | None,
+    ):
+        """`folder` takes its checkpoints and has its name; `start` is what it goes on from."""
+        self.id, self._folder, self._start = folder.name, folder, start
+        self._student, self._trainer = student, trainer
+        self.rollouts: int = settings["num_generations"]
+        self._longest: int = settings.get("max_completion_length", sys.maxsize)
+        self._context: int = settings.get("max_seq_len", context_of(student))
+        self._thread = ThreadPoolExecutor(1)
+        self._lock = Lock()
+        self.state, self._pending, self._why = "running", [0], ""
+        self.metrics: list[dict[str, float]] = []
+        self.checkpoints: dict[str, dict[str, Any]] = {}
+        self._last_checkpoint: str | None = None
+
+    def status(self) -> dict[str, Any]:
+        """The job as Arbor's GRPOStatus."""
+        return {
+            "job_id": self.id,
+            "status": self.state,
+            "current_model": self.id,
+            "checkpoints": dict(self.checkpoints),
+            "last_checkpoint": self._last_checkpoint,
+            "pending_batch_ids": list(self._pending),
+        }
+
+    def step(self, batch_id: int, batch: list[Any]) -> None:
+        """Begin to train on a group; the next is asked for when it is done.
+
+        Raises ValueError when the group is malformed or was not asked for, RuntimeError when the
+        job trains no more.
+        """
+        self._check_running()
+        group = checked_group(batch, self.rollouts)
+        with self._lock:
+            if batch_id not in self._pending:
+                raise ValueError(f"batch {batch_id} was not asked for, but {self._pending or None}")
+            self._pending = []
+        trained = self._thread.submit(self._step, group)
+        trained.add_done_callback(partial(self._stepped, batch_id))
+
+    def _step(self, group: list[dict[str, Any]]) -> None:
+        measured = self._policy.step(group)
+        memory = peak_memory(self._student.device)
+        self.metrics.append({**measured, "step": len(self.metrics) + 1, "peak_memory": memory})
+
+    def _stepped(self, batch_id: int, step: "Future[None]") -> None:
+        if self.state != "running":
+            return
+        if error := step.exception():
+            self._why = f": step {len(self.metrics) + 1}, {type(error).__name__}: {error}"
+            self.state = "failed"
+            _log.error("%s failed%s", self.id, self._why, exc_info=error)
+        else:
+            self._pending = [batch_id + 1]
+
+    def answer(self, asked: Asked, n: int) -> "Future[list[Sample]]":
+        """`n` samples, once the thread is free; raises ValueError when they are not to be had."""
+        if self._trainer is None:
+            raise ValueError(f"{self.id} has ended and answers no more")
+        return self._thread.submit(self._answer, asked, n)
+
+    def _answer(self, asked: Asked, n: int) -> list[Sample]:
+        policy, limit = self._policy, self._context
+        used = len(self._student.encode(asked.messages))
+        if used + (asked.max_tokens or 1) > limit:
+            more = f" and {asked.max_tokens} in the completion" if asked.max_tokens else ""
+            raise ValueError(  # in the words of vllm, by which clients know the case
+                f"This model's maximum context length is {limit} tokens. However, you requested "
+                f"{used} tokens in the messages{more}. Please reduce their length."
+            )
+        most = asked.max_tokens or min(self._longest, limit - used)
+        warmth = 1.0 if asked.temperature is None else asked.temperature
+        stop = [asked.stop] if isinstance(asked.stop, str) else asked.stop
+        with as_value_error():
+            samples: list[Sample] = policy.generate(asked.messages, n, most, warmth, stop)
+        return samples
+
+    def checkpoint(self, name: str, metadata: dict[str, Any] | None = None) -> None:
+        """Save the policy as it is between two steps. Raises ValueError, RuntimeError."""
+        self._check_running()
+        if not PLAIN_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} cannot name a checkpoint: use letters, digits, . _ -")
+        self._thread.submit(self._save, name, metadata).result()
+
+    def _save(self, name: str, metadata: dict[str, Any] | None) -> None:
+        folder = self._folder / name
+        start = self._start
+        card = describe_adapter(
+            self._student,
+            targets=tuple(start.targets) if start else _TARGETS,
+            made_by="grpo",
+            data=start.data if start else "",
+            conversations=start.conversations if start else [],
+        )
+        self._policy.save(folder, card)
+        self.checkpoints[name] = {
+            "checkpoint_name": name,
+            "checkpoint_dir": str(folder),
+            "global_step": len(self.metrics),
+            "requested": True,
+            "metadata": metadata,
+            "timestamp": time.time(),
+        }
+        self._last_checkpoint = name
+
+    def terminate(self) -> None:
+        """Save `checkpoint_final` and train no more; the final weights go on answering."""
+        if self.state != "succeeded":
+            self.checkpoint("checkpoint_final")
+            # A step may have failed before its turn came.
+            self._check_running()
+            self.state, self._pending = "succeeded", []
+
+    def cancel(self) -> None:
+        """Stop and free the policy, once a step under way has ended. ValueError the second time."""
+        if self.state == "cancelled":
+            raise ValueError(f"Cannot cancel job with status cancelled (job_id={self.id})")
+        self.state, self._pending = "cancelled", []
+        self.free()
+
+    def free(self) -> None:
+        """Let the policy go: nothing is answered from now on."""
+        self._trainer = None
+        self._thread.shutdown()
+        self._student = None
+
+    @property
+    def _policy(self) -> Any:
+        if self._trainer is None:
+            raise ValueError(f"{self.id} has ended")
+        return self._trainer
+
+    def _check_running(self) -> None:
+        if self.state != "running":
+            raise RuntimeError(f"{self.id} trains no more, it {self.state}{self._why}")
+
+
+def checked_group(batch: list[Any], rollouts: int) -> list[dict[str, Any]]:
+    """A step's samples of one prompt, each with one completion. Raises ValueError, as Arbor does.
+
+    Arbor trains on any samples; that a group shares its prompt and that its rewards are numbers
+    is checked here.
+    """
+    keys = {"messages", "completion", "reward"}
+    if len(batch) != rollouts:
+        raise ValueError(f"Expected {rollouts} samples in the group, received {len(batch)}")
+    group = []
+    for item in batch:
+        if not isinstance(item, dict) or not keys <= item.keys():
+            raise ValueError(f"Each item must be a dictionary with keys: {sorted(keys)}")
+        if item["messages"] != batch[0]["messages"]:
+            raise ValueError("The samples of a group must share their messages")
+        said = item["completion"]
+        if not math.isfinite(reward := float(item["reward"])):
+            raise ValueError(f"A reward must be a number, not {reward}")
+        completion = said[0] if isinstance(said, list) else said
+        group.append({**item, "completion": completion, "reward": reward})
+    return group
+
+
+@contextmanager
+def as_value_error() -> Iterator[None]:
+    """What ends our work is the client's mistake here: Arbor's application answers 400."""
+    try:
+        yield
+    except Stop as error:
+        raise ValueError(str(error)) from error
+
+
+def context_of(student: Any) -> int:
+    return int(student.model.config.max_position_embeddings)

@@ -1,0 +1,249 @@
+"""A student: a model whose weights can be tuned, and its tokenizer; "local" is the packaged one."""
+
+import hashlib
+import resource
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from gguf import GGUFReader, dequantize
+from peft import PeftModel
+from safetensors import SafetensorError
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
+from transformers.modeling_utils import no_init_weights
+
+from memory.errors import InputError
+from memory.program.adapter_card import BASE, AdapterCard, check_base, read_card
+from memory.program.local import weights
+
+# The seven linear kinds of a decoder layer: as transformers names them, as llama.cpp does.
+LINEAR = {
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+}
+_CONTROL = 3  # llama.cpp's kind of a token that is no text
+_NORMS = {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm"}
+
+
+@dataclass
+class Student:
+    """A transformers model (a PEFT model once it has an adapter), ready to be tuned.
+
+    `base_sha256` is that of the packaged model's file, "" for any other base.
+    """
+
+    model: Any
+    tokenizer: Any
+    base: str
+    base_sha256: str
+    device: str
+
+    @property
+    def tuned(self) -> bool:
+        """Whether it has an adapter."""
+        return isinstance(self.model, PeftModel)
+
+    def encode(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
+        """Token ids of a conversation up to where the model's answer begins."""
+        text = self.tokenizer.apply_chat_template(
+            list(messages), tokenize=False, add_generation_prompt=True
+        )
+        return self.ids(text)
+
+    def ids(self, text: str) -> list[int]:
+        """Token ids of a text as it stands."""
+        return list(self.tokenizer(text, add_special_tokens=False).input_ids)
+
+    def hidden(self, ids: list[int], **settings: Any) -> Any:
+        """The last hidden states (1, tokens, width) of one sequence."""
+        return self.hidden_batch(torch.tensor([ids], device=self.device), **settings)
+
+    def hidden_batch(self, ids: torch.Tensor, **settings: Any) -> Any:
+        """The last hidden states (sequences, tokens, width) of ids (sequences, tokens)."""
+        decoder = self._causal.get_decoder()
+        return decoder(input_ids=ids, **settings).last_hidden_state
+
+    def logits(self, hidden: Any) -> Any:
+        """Logits (..., vocabulary) in float32 of hidden states (..., width)."""
+        return self._causal.get_output_embeddings()(hidden).float()
+
+    @property
+    def _causal(self) -> Any:
+        return self.model.get_base_model() if self.tuned else self.model
+
+
+def load_student(
+    base: str = "local", adapter: Path | None = None, device: str | None = None
+) -> Student:
+    """A model and its tokenizer, in bf16 where the device computes in it, else in fp32.
+
+    Arguments:
+        base: "local" for the packaged model, else a folder or a hub's name for transformers.
+        adapter: folder of a LoRA adapter for that base, which stays trainable.
+        device: "cpu", "cuda"; the GPU if there is one unless given.
+
+    Raises InputError for a base that cannot be loaded or has no chat template, and for an adapter
+    that cannot be read or is for another base; ModelError when the packaged model is missing.
+    """
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    sha256 = packaged_sha256() if base == "local" else ""
+    if adapter is not None:  # before the minutes that a large base takes
+        _check(read_card(adapter), base, sha256)
+    if base == "local":
+        reader = GGUFReader(weights())
+        model = _packaged_model(reader, _dtype(device)).to(device)
+        student = Student(model, _packaged_tokenizer(reader), BASE, sha256, device)
+    else:
+        student = _other_student(base, device)
+    if adapter is not None:
+        try:
+            student.model = PeftModel.from_pretrained(student.model, adapter, is_trainable=True)
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise InputError(f"{adapter} holds no adapter for {student.base}: {error}") from error
+    student.model.eval()
+    return student
+
+
+@cache
+def packaged_sha256() -> str:
+    """SHA-256 of the packaged model's file. Raises ModelError when it is not installed."""
+    with weights().open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def peak_memory(device: str) -> int:
+    """The most memory this process has held so far, in bytes: on the GPU, or of the machine."""
+    if device.startswith("cuda"):
+        return int(torch.cuda.max_memory_allocated(device))
+    kilo = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kilo
+
+
+def _check(card: AdapterCard, base: str, sha256: str) -> None:
+    if sha256:
+        check_base(card, sha256)
+    elif card.base_sha256 or card.base != base:
+        raise InputError(f"this adapter is for {card.base}, not for {base}: tune one for that")
+
+
+def _dtype(device: str) -> torch.dtype:
+    if device.startswith("cuda"):
+        native = torch.cuda.is_bf16_supported()
+    else:
+        native = torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if native else torch.float32
+
+
+def _other_student(base: str, device: str) -> Student:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base)
+        if not tokenizer.chat_template:
+            raise InputError(f"{base} has no chat template: take its instruction-tuned variant")
+        model = AutoModelForCausalLM.from_pretrained(
+            base, dtype=_dtype(device), attn_implementation="sdpa"
+        )
+    except (OSError, ValueError) as error:
+        line = (str(error).strip().splitlines() or ["no reason given"])[0]
+        raise InputError(f"cannot load the base model {base}: {line}") from error
+    return Student(model.to(device), tokenizer, base, "", device)
+
+
+def _packaged_model(reader: GGUFReader, dtype: torch.dtype) -> LlamaForCausalLM:
+    """llama.cpp's file as a transformers Llama: the quantized weights, not those before."""
+
+    def said(name: str) -> Any:
+        return reader.fields[f"llama.{name}"].contents()
+
+    heads, kv_heads = said("attention.head_count"), said("attention.head_count_kv")
+    config = LlamaConfig(
+        name_or_path=BASE,
+        vocab_size=said("vocab_size"),
+        hidden_size=said("embedding_length"),
+        intermediate_size=said("feed_forward_length"),
+        num_hidden_layers=said("block_count"),
+        num_attention_heads=heads,
+        num_key_value_heads=kv_heads,
+        max_position_embeddings=said("context_length"),
+        rope_theta=said("rope.freq_base"),
+        rms_norm_eps=said("attention.layer_norm_rms_epsilon"),
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=2,
+        tie_word_embeddings=True,
+        attn_implementation="sdpa",
+    )
+    tensors = {
+        tensor.name: torch.tensor(dequantize(tensor.data, tensor.tensor_type), dtype=dtype)
+        for tensor in reader.tensors
+    }
+    state = {
+        "model.embed_tokens.weight": tensors["token_embd.weight"],
+        "lm_head.weight": tensors["token_embd.weight"],
+        "model.norm.weight": tensors["output_norm.weight"],
+    }
+    permuted = {"attn_q": heads, "attn_k": kv_heads}
+    for layer in range(config.num_hidden_layers):
+        for name, stored in {**LINEAR, **_NORMS}.items():
+            weight = tensors[f"blk.{layer}.{stored}.weight"]
+            if stored in permuted:
+                weight = _unpermuted(weight, permuted[stored])
+            state[f"model.layers.{layer}.{name}.weight"] = weight
+    with no_init_weights():
+        model = LlamaForCausalLM(config).to(dtype)
+    model.load_state_dict(state, strict=True)
+    model.tie_weights()  # one tensor again: changing the type of both had made two
+    return model
+
+
+def _unpermuted(weight: torch.Tensor, heads: int) -> torch.Tensor:
+    # llama.cpp rotates neighbours, transformers the two halves of a head.
+    rows, columns = weight.shape
+    return weight.view(heads, rows // heads // 2, 2, columns).transpose(1, 2).reshape(rows, columns)
+
+
+def _packaged_tokenizer(reader: GGUFReader) -> PreTrainedTokenizerFast:
+    """The file's own tokens and merges: transformers' GGUF reader splits numbers otherwise."""
+
+    def said(name: str) -> Any:
+        return reader.fields[f"tokenizer.{name}"].contents()
+
+    tokens = said("ggml.tokens")
+    special = [
+        token for token, kind in zip(tokens, said("ggml.token_type"), strict=True) if kind == 3
+    ]
+    merges = [tuple(merge.split(" ")) for merge in said("ggml.merges")]
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, unk_token=None))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token=tokens[said("ggml.bos_token_id")],
+        eos_token=tokens[said("ggml.eos_token_id")],
+        pad_token=tokens[said("ggml.padding_token_id")],
+        additional_special_tokens=special,
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+        chat_template=said("chat_template"),
+    )

@@ -1,0 +1,354 @@
+"""Tuning: GRPO, the supervised start, and adapters on disk, on a tiny model."""
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="the extra is not installed: uv sync --extra tune")
+
+from gguf import GGUFReader  # noqa: E402
+from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
+
+from memory import InputError  # noqa: E402
+from memory.program.adapter_card import read_card  # noqa: E402
+from memory.program.local import weights  # noqa: E402
+from memory.tune.adapters import add_lora, describe_adapter, save_adapter  # noqa: E402
+from memory.tune.grpo import GrpoTrainer  # noqa: E402
+from memory.tune.sft import Tuned, answer_loss, sft  # noqa: E402
+from memory.tune.sft import _example as example  # noqa: E402
+from memory.tune.student import Student, load_student  # noqa: E402
+from memory.tune.student import _packaged_tokenizer as packaged_tokenizer  # noqa: E402
+
+CHAT = [
+    {"role": "system", "content": "Answer shortly."},
+    {"role": "user", "content": "Anna: I moved to Oslo.\nWhere does Anna live?"},
+]
+ANSWERS = ["Oslo", "In Bergen, I think", "She lives in Oslo."]
+REWARDS = [1.0, 0.0, 0.4]
+FAST = {"warmup_steps": 0, "learning_rate": 0.01, "lora_config": {"r": 4, "lora_alpha": 8}}
+ABOUT: dict[str, Any] = {"targets": ["answer"], "conversations": ["conv-1"]}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Llama of two narrow layers with loud random weights, and the packaged tokenizer."""
+    folder = tmp_path_factory.mktemp("tiny")
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
+    config = LlamaConfig(**sizes, **heads, vocab_size=49152, initializer_range=0.3)
+    LlamaForCausalLM(config).save_pretrained(folder)
+    packaged_tokenizer(GGUFReader(weights())).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def student(tiny: str) -> Student:
+    student = load_student(tiny, device="cpu")
+    student.model.float()
+    torch.manual_seed(0)
+    return student
+
+
+def group(rewards: list[float] = REWARDS) -> list[dict[str, Any]]:
+    return [
+        {"messages": CHAT, "completion": {"role": "assistant", "content": text}, "reward": reward}
+        for text, reward in zip(ANSWERS, rewards, strict=True)
+    ]
+
+
+def alone(student: Student, text: str, temperature: float = 1.0, chat: Any = CHAT) -> Any:
+    """Log probabilities of an answer's tokens, by the whole model on this sequence only."""
+    prompt, answer = student.encode(chat), [*student.ids(text), 2]
+    logits = student.model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
+    return (logits / temperature).log_softmax(-1)[range(len(answer)), answer]
+
+
+def trained(student: Student) -> list[Any]:
+    return [p for p in student.model.parameters() if p.requires_grad]
+
+
+def shake(student: Student, size: float) -> None:
+    """Give an adapter weights that change something."""
+    torch.manual_seed(1)
+    for weight in trained(student):
+        weight.data += size * torch.randn_like(weight)
+
+
+# GRPO
+
+
+def test_the_shared_prompt_gives_the_gradient_of_each_answer_alone(
+    student: Student, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = GrpoTrainer(student, {**FAST, "beta": 0.5, "temperature": 0.7})
+    start = Student(copy.deepcopy(student.model), student.tokenizer, "", "", "cpu")
+    shake(student, 0.05)
+    monkeypatch.setattr(trainer, "_update", lambda: 0.0)  # leaves the gradients where they are
+    told = trainer.step(group())
+    shared = [weight.grad.clone() for weight in trained(student)]
+    student.model.zero_grad()
+
+    rewards = torch.tensor(REWARDS)
+    advantages = (rewards - rewards.mean()) / (rewards.std() + 1e-4)
+    losses, divergences = [], []
+    for text, advantage in zip(ANSWERS, advantages, strict=True):
+        now, before = (alone(each, text, 0.7) for each in (student, start))
+        kl = torch.exp(before.detach() - now) - (before.detach() - now) - 1
+        losses.append(0.5 * kl - torch.exp(now - now.detach()) * advantage)
+        divergences.append(kl)
+    loss = torch.cat(losses).mean()
+    loss.backward()
+    assert told["loss"] == pytest.approx(loss.item(), rel=1e-4)
+    assert told["kl"] == pytest.approx(torch.cat(divergences).mean().item(), rel=1e-4)
+    assert told["kl"] > 0.01
+    for weight, gradient in zip(trained(student), shared, strict=True):
+        torch.testing.assert_close(gradient, weight.grad, rtol=1e-3, atol=1e-5)
+
+
+def test_the_policy_moves_to_what_was_rewarded_and_its_start_stays(student: Student) -> None:
+    trainer = GrpoTrainer(student, FAST)
+    start = {text: alone(student, text).sum().item() for text in ANSWERS}
+    steps = [trainer.step(group()) for _ in range(8)]
+    now = {text: alone(student, text).sum().item() for text in ANSWERS}
+    assert now["Oslo"] > start["Oslo"] + 1
+    assert now["In Bergen, I think"] < start["In Bergen, I think"] - 1
+    assert steps[0]["kl"] == 0
+    assert steps[-1]["kl"] > steps[1]["kl"] > 0
+    with trainer._as_at_start():
+        assert {text: alone(student, text).sum().item() for text in ANSWERS} == start
+    assert {text: alone(student, text).sum().item() for text in ANSWERS} == now
+    # Oslo. | In Bergen, I think | She lives in Oslo. - each with the token that ends it
+    assert steps[0]["completion_length"] == pytest.approx(
+        sum(len(student.ids(text)) + 1 for text in ANSWERS) / 3
+    )
+    assert (steps[0]["reward"], steps[0]["learning_rate"]) == (pytest.approx(1.4 / 3), 0.01)
+
+
+@pytest.mark.parametrize("rewards", [[0.5, 0.5, 0.5], [0.0, float("nan"), 1.0]])
+def test_without_spread_nothing_changes(student: Student, rewards: list[float]) -> None:
+    trainer = GrpoTrainer(student, FAST)
+    trainer.step(group())
+    before = [weight.clone() for weight in trained(student)]
+    told = trainer.step(group(rewards))
+    assert all(torch.equal(a, b) for a, b in zip(before, trained(student), strict=True))
+    assert (told["grad_norm"], told["loss"]) == (0, 0)
+    assert told["kl"] > 0
+
+
+def test_in_one_group_each_answer_is_measured_after_its_own_prompt(student: Student) -> None:
+    trainer, mixed = GrpoTrainer(student, FAST), group([1.0, 1.0, 1.0])
+    mixed[1]["messages"] = [CHAT[0], {"role": "user", "content": "Where does Ben live?"}]
+    asked = [(answer["completion"]["content"], answer["messages"]) for answer in mixed]
+    with torch.no_grad():
+        start = torch.cat([alone(student, text, 1.0, chat) for text, chat in asked])
+        shake(student, 0.05)
+        ratio = start - torch.cat([alone(student, text, 1.0, chat) for text, chat in asked])
+    expected = (ratio.exp() - ratio - 1).mean().item()
+    assert trainer.step(mixed)["kl"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_each_sample_sees_the_prompt_and_itself_alone(
+    student: Student, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer, draw, seen = GrpoTrainer(student, FAST), torch.multinomial, []
+
+    def recorded(likely: Any, n: int) -> Any:
+        tokens = draw(likely, n)
+        seen.append((likely, tokens))
+        return tokens
+
+    monkeypatch.setattr(torch, "multinomial", recorded)
+    answers = trainer.generate(CHAT, 3, 6, 1.5)
+    monkeypatch.undo()
+    assert len({text for text, *_ in answers}) == 3
+    prompt = student.encode(CHAT)
+    for row in range(3):
+        tokens = [int(drawn[row, 0]) for _, drawn in seen]
+        logits = student.model(torch.tensor([prompt + tokens])).logits[0, len(prompt) - 1 : -1]
+        likely = torch.stack([shown[row] for shown, _ in seen])
+        torch.testing.assert_close(likely, (logits / 1.5).softmax(-1), rtol=1e-3, atol=1e-5)
+        assert answers[row] == (student.tokenizer.decode(tokens), "length", len(prompt), 6)
+
+
+def test_an_answer_ends_with_its_turn_or_before_a_stop(student: Student) -> None:
+    trainer = GrpoTrainer(student, FAST)
+    optimizer = torch.optim.Adam(trained(student), 0.03)
+    for _ in range(25):
+        optimizer.zero_grad()
+        answer_loss(student, [example(student, [*CHAT, {"content": "Oslo"}])]).backward()
+        optimizer.step()
+    assert trainer.generate(CHAT, 2, 9, 0.0)[0][:2] == ("Oslo", "stop")
+    assert trainer.generate(CHAT, 2, 9, 0.0, stop=["sl"])[1][:2] == ("O", "stop")
+    assert trainer.generate(CHAT, 1, 1, 0.0)[0][1] == "length"
+
+
+def test_the_very_tokens_that_were_drawn_are_learned(student: Student) -> None:
+    trainer = GrpoTrainer(student, FAST)
+    drawn = trainer.generate(CHAT, 2, 5, 1.0)
+    told = trainer.step(
+        [
+            {"messages": CHAT, "completion": {"role": "assistant", "content": text}, "reward": n}
+            for n, (text, *_) in enumerate(drawn)
+        ]
+    )
+    assert told["completion_length"] == 5  # no end was drawn, so none is learned
+
+
+# Supervised tuning
+
+
+def lessons(path: Path, *texts: str) -> Path:
+    lines = [json.dumps({"messages": [*CHAT, {"role": "assistant", "content": t}]}) for t in texts]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_examples_in_one_batch_are_learned_as_each_alone(student: Student) -> None:
+    told = [example(student, [*CHAT, {"content": text}]) for text in ANSWERS]
+    together = answer_loss(student, told).item()
+    assert together == pytest.approx(-sum(alone(student, t).sum().item() for t in ANSWERS), 1e-4)
+
+
+def test_tuning_lowers_the_loss_and_saves_what_loads_again(tiny: str, tmp_path: Path) -> None:
+    file = lessons(tmp_path / "lessons.jsonl", *ANSWERS, "long " * 300)
+    seen: list[tuple[int, int, float]] = []
+    tuned = sft(
+        file,
+        tmp_path / "out",
+        **ABOUT,
+        base=tiny,
+        epochs=6,
+        batch=2,
+        learning_rate=0.01,
+        max_tokens=200,
+        device="cpu",
+        progress=lambda *told: seen.append(told),
+    )
+    assert isinstance(tuned, Tuned)
+    assert (tuned.steps, tuned.examples, tuned.skipped) == (12, 3, 1)
+    assert [told[:2] for told in seen] == [(n, 12) for n in range(1, 13)]
+    assert tuned.last_loss < tuned.first_loss - 1
+    names = {path.name for path in tuned.folder.iterdir()}
+    assert names == {"adapter.json", "adapter_config.json", "adapter_model.safetensors"}
+    card = read_card(tuned.folder)
+    assert (card.base, card.base_sha256, card.rank, card.alpha) == (tiny, "", 16, 32)
+    assert (card.targets, card.conversations, card.made_by) == (["answer"], ["conv-1"], "sft")
+    again = load_student(tiny, tuned.folder, "cpu")
+    told = [example(again, [*CHAT, {"content": text}]) for text in ANSWERS]
+    loss = answer_loss(again, told).item() / sum(len(each.answer) for each in told)
+    assert loss < tuned.first_loss - 1
+    trainer = GrpoTrainer(again, FAST)
+    assert trainer.step(group())["kl"] == 0  # held to the adapter it starts from, not to the base
+    trainer.save(tuned.folder, card)  # takes the place of the older one
+    assert {path.name for path in tmp_path.iterdir()} == {"lessons.jsonl", "out"}
+
+
+def test_ctrl_c_saves_what_is_tuned_so_far(tiny: str, tmp_path: Path) -> None:
+    file = lessons(tmp_path / "lessons.jsonl", *ANSWERS)
+
+    def interrupted(step: int, steps: int, loss: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sft(file, tmp_path / "out", **ABOUT, base=tiny, progress=interrupted, device="cpu")
+    assert load_student(tiny, tmp_path / "out", "cpu").tuned
+
+
+def test_tuning_ends_in_the_minutes_given(tiny: str, tmp_path: Path) -> None:
+    file = lessons(tmp_path / "lessons.jsonl", *ANSWERS)
+    tuned = sft(file, tmp_path / "out", **ABOUT, base=tiny, epochs=9999, minutes=0.01, device="cpu")
+    assert 1 <= tuned.steps < 999
+    assert tuned.seconds < 20
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "no examples"),
+        ("not json\n", "line 1"),
+        ('{"messages": [{"role": "user", "content": "a"}]}\n', "line 1: must end with the assist"),
+        ('{"messages": [{"role": "cook", "content": "a"}]}\n', "line 1: roles"),
+        ('\n{"messages": 7}\n', "line 2"),
+        ('{"messages": [{"role": "user"}]}\n', "line 1"),
+        ("[]\n", "line 1"),
+        (b"\xff\xfe", "cannot read"),
+        (None, "cannot read"),
+    ],
+)
+def test_a_file_that_holds_no_examples_is_refused(
+    tmp_path: Path, content: str | bytes | None, said: str
+) -> None:
+    file = tmp_path / "lessons.jsonl"
+    if content is not None:
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(InputError, match=said):
+        sft(file, tmp_path / "out", **ABOUT, base="nothing is loaded before")
+
+
+def test_what_does_not_fit_is_refused(tiny: str, student: Student, tmp_path: Path) -> None:
+    file = lessons(tmp_path / "lessons.jsonl", "Oslo")
+    with pytest.raises(InputError, match="fits 10 tokens"):
+        sft(file, tmp_path / "out", **ABOUT, base=tiny, max_tokens=10, device="cpu")
+    with pytest.raises(InputError, match="max_prompt_length is 9"):
+        GrpoTrainer(student, {**FAST, "max_prompt_length": 9}).step(group())
+    with pytest.raises(InputError, match="context of 2048"):
+        GrpoTrainer(student, FAST).generate(CHAT, 1, 2040, 1.0)
+
+
+def test_a_folder_of_other_things_is_not_replaced(tmp_path: Path) -> None:
+    file = lessons(tmp_path / "lessons.jsonl", "Oslo")
+    with pytest.raises(InputError, match="something else"):
+        sft(file, tmp_path, **ABOUT, base="nothing is loaded before")
+    assert file.exists()
+
+
+def test_an_adapter_for_another_base_is_refused(
+    tiny: str, student: Student, tmp_path: Path
+) -> None:
+    add_lora(student, rank=2, alpha=4)
+    save_adapter(
+        student, tmp_path / "a", describe_adapter(student, **ABOUT, made_by="sft", data="")
+    )
+    with pytest.raises(InputError, match="packaged model"):
+        load_student("local", tmp_path / "a", "cpu")
+    card = tmp_path / "a" / "adapter.json"
+    card.write_text(card.read_text().replace(tiny, "Qwen/Qwen2.5-3B"))
+    with pytest.raises(InputError, match="is for Qwen"):
+        load_student(tiny, tmp_path / "a", "cpu")
+
+
+def test_a_base_that_is_not_there_or_cannot_chat_is_refused(
+    student: Student, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="cannot load"):
+        load_student(str(tmp_path / "nothing"), device="cpu")
+    silent = student.tokenizer
+    silent.chat_template = None
+    silent.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="no chat template"):
+        load_student(str(tmp_path), device="cpu")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"lr_scheduler_type": "sideways"}, {"lora_config": {"target_modules": ["no_such"]}}],
+)
+def test_settings_that_do_not_exist_are_refused(student: Student, settings: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        GrpoTrainer(student, settings)

@@ -1,0 +1,371 @@
+"""Tune the weights of the memory's modules: examples, a supervised start, GRPO on Arbor."""
+
+import sys
+from collections.abc import Collection
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Literal
+
+import dspy
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.progress import Progress
+from typer import Option
+
+from locomo import preflight
+from locomo.arbor_client import Server
+from locomo.asked import DAY, MODEL, PACKAGED, Asked, Mode
+from locomo.comparing import (
+    compare,
+    packaged_students,
+    served_names,
+    served_students,
+    to_ask,
+    unseen,
+)
+from locomo.dataset import load, run_command
+from locomo.distilling import Distilled, read_examples_card
+from locomo.gains import gain_line, gain_table
+from locomo.grpo import GrpoSettings
+from locomo.harness import fingerprint, progress_bar
+from locomo.job import Reward
+from locomo.learning import (
+    Memories,
+    Teaching,
+    bench_of,
+    gather,
+    student_of,
+    teach,
+    working_model,
+)
+from locomo.rehearsing import check_tuning, rehearsal_server
+from locomo.rewards import WEIGHTS
+from locomo.together import fine_tune, parcel, started, wait
+from locomo.tracking import tracked
+from locomo.trainee import with_trainee
+from locomo.training import EVERY, Plan, Trained, Training, card_of, last_checkpoint
+from memory import (
+    InputError,
+    MemoryProgram,
+    load_model,
+    load_program,
+    read_card,
+    save_program,
+    write_whole,
+)
+
+EXPERIMENT = "train"
+HERE = Path(__file__).parent
+SAMPLE = HERE / "data" / "sample.json"
+SERVE, ARBOR_YAML = HERE / "arbor" / "serve.py", HERE / "arbor" / "arbor.yaml"
+console = Console()
+
+
+def train(
+    mode: Annotated[Mode, Option(help="what to do, see arbor/README.md")] = "train",
+    rehearse: Annotated[bool, Option("--rehearse", help="on this machine's CPU")] = False,
+    target: Annotated[
+        Literal["answer", "retrieve", "store", "all"], Option(help="the module to tune for")
+    ] = "answer",
+    data: Annotated[Path, Option(help="conversations in LoCoMo's format")] = SAMPLE,
+    split: Annotated[str, Option(help="default or memory-r1, see locomo.split_data")] = "default",
+    num_train: Annotated[int, Option(help="examples to train on; 0: all", min=0)] = 600,
+    num_val: Annotated[int, Option(help="to measure on meanwhile; 0: none", min=0)] = 100,
+    num_test: Annotated[int, Option(help="questions of --mode evaluate; 0: all", min=0)] = 100,
+    num_train_steps: Annotated[int | None, Option(help="500; a rehearsal 50", min=1)] = None,
+    model: Annotated[str | None, Option(help=f"the student; {MODEL}, or local")] = None,
+    start: Annotated[Path | None, Option(help="adapter to start from, or compare with")] = None,
+    server: Annotated[str, Option(help="Arbor's address")] = "http://127.0.0.1:7453/v1",
+    inference_gpus: Annotated[str, Option(help="ids of the GPUs that answer")] = "0",
+    training_gpus: Annotated[str, Option(help="ids of the GPUs that train")] = "1,2",
+    rollouts: Annotated[int, Option(help="answers drawn for each example", min=2)] = 8,
+    learning_rate: Annotated[float | None, Option(help="2e-5; a rehearsal 1e-4")] = None,
+    reward: Annotated[Reward, Option(help="see docs/optimizing.md")] = "memory",
+    helper: Annotated[str, Option(help="the model that does what is not tuned")] = "local",
+    helper_api_base: Annotated[str | None, Option(help="address of its server")] = None,
+    examples: Annotated[Path, Option(help="of distill and sft")] = Path("sft_examples.jsonl"),
+    epochs: Annotated[int, Option(help="passes over the examples", min=1)] = 2,
+    minutes: Annotated[float | None, Option(help="sft ends after so many", min=0)] = None,
+    together: Annotated[bool, Option("--together", help="sft at Together, with --model")] = False,
+    num_threads: Annotated[int, Option(help="runs at a time", min=1)] = 8,
+    port: Annotated[int, Option(help="of a rehearsal's server; 0: any free one", min=0)] = 0,
+    seed: Annotated[int, Option(help="draws examples and the split", min=0)] = 0,
+    resume: Annotated[bool, Option("--resume", help="go on from the last checkpoint")] = False,
+    yes: Annotated[bool, Option("--yes", help="start a paid job without asking")] = False,
+    output: Annotated[Path, Option(help="the program with its card")] = Path(
+        "grpo_optimized_memory_qa.json"
+    ),
+    output_dir: Annotated[Path, Option(help="for memories")] = Path("results"),
+    checkpoints: Annotated[Path, Option(help="adapters, steps, log")] = Path("grpo_checkpoints"),
+) -> None:
+    """Tune a model's weights for the memory's modules.
+
+    `check` says what a run would need, `distill` writes supervised examples, `sft` tunes a LoRA on
+    them, `train` goes on with GRPO on an Arbor server (or a rehearsal of one), `evaluate` compares
+    the result with its start on conversations that neither was trained on.
+    """
+    asked = Asked(**locals())
+    steps = {
+        "check": check,
+        "distill": write_examples,
+        "sft": supervise,
+        "evaluate": evaluate,
+        "train": rehearsal if rehearse else grpo,
+    }
+    steps[mode](asked)
+
+
+def check(asked: Asked) -> None:
+    """Say what a run on the server would need, and what is missing."""
+    _check_server(asked, Server(asked.server), asked.settings())
+    console.print("all is there")
+
+
+def _check_server(asked: Asked, server: Server, settings: GrpoSettings) -> None:
+    """Print every check; raise InputError when one failed. Writes arbor.yaml when it is absent."""
+    if not asked.rehearse and not ARBOR_YAML.exists():
+        split = {"inference": asked.inference_gpus, "training": asked.training_gpus}
+        lines = [f'{role}:\n  gpu_ids: "{ids}"\n' for role, ids in split.items()]
+        write_whole(ARBOR_YAML, "".join(lines).encode())
+        console.print(f"{ARBOR_YAML} written: the server's split of GPUs")
+    student = PACKAGED if asked.rehearse else asked.student
+    plan = preflight.Plan(
+        model=str(asked.start) if asked.start and not asked.rehearse else student,
+        settings=settings,
+        targets=asked.targets,
+        data=asked.data,
+        split=asked.split,
+        seed=asked.seed,
+        window=student_of("local" if asked.rehearse else student).window,
+        num_train=asked.num_train,
+        num_val=asked.num_val,
+        output=asked.checkpoints,
+        checkpoints=-(-settings.steps // EVERY),
+    )
+    checks = preflight.preflight(plan, server.describe, server.model)
+    console.print(preflight.check_table(checks))
+    preflight.refuse(checks)
+
+
+def grpo(asked: Asked) -> None:
+    """Train on a server that is there."""
+    settings, server = asked.settings(), Server(asked.server)
+    _check_server(asked, server, settings)
+    start = str(asked.start) if asked.start else asked.student
+    trained = _trained(asked, settings, server, start, asked.student)
+    _report(asked, trained, asked.student)
+
+
+def rehearsal(asked: Asked) -> None:
+    """Train the packaged model on this machine, and compare it as it will be used."""
+    check_tuning()
+    if asked.model not in (None, "local"):
+        raise InputError("--rehearse trains the packaged model; leave --model out")
+    settings = asked.settings()
+    folder = asked.output_dir / "rehearsal"
+    start = asked.start or _supervised_start(asked, folder)
+    with rehearsal_server(SERVE, folder, start, asked.port) as server:
+        _check_server(asked, server, settings)
+        trained = _trained(asked, settings, server, PACKAGED, "local")
+    _report(asked, trained, "local")
+    if trained.checkpoint:
+        console.print("now as it is used, beside the start:")
+        _compare(replace(asked, start=start), trained.checkpoint, asked.parts["train"])
+
+
+def _trained(
+    asked: Asked, settings: GrpoSettings, server: Server, start: str, student_name: str
+) -> Trained:
+    targets = asked.targets
+    student = student_of(student_name)
+    helper = load_model(asked.helper, api_base=asked.helper_api_base)
+    working = working_model(student, helper, settings)
+    numbers = (asked.num_train, asked.num_val)
+    material = gather(asked.data, asked.split, targets, numbers, asked.seed, student.window)
+    params = asked.params(settings, material.sha256, start)
+    made_of = fingerprint(params, material.parts)
+    begin = last_checkpoint(asked.checkpoints, made_of) if asked.resume else None
+    if asked.resume and begin is None:
+        console.print("nothing to go on with: no checkpoint of these options and data")
+    used = [one for some in (*material.train.values(), material.validation) for one in some]
+    folder = asked.output_dir / "memories"
+    memories = Memories(material.conversations, folder, asked.num_threads)
+    with progress_bar(console) as bar:
+        bench = bench_of(working, helper, used, memories, bar)
+    speakers = asked.reward == "seed" and "store" in targets
+    bench = replace(bench, speakers=speakers)
+    plan = Plan(
+        settings=settings,
+        model=start,
+        adapter=student.as_tuned(targets).adapter,
+        program=MemoryProgram(),
+        bench=bench,
+        train=material.train,
+        validation=material.validation,
+        reward=asked.reward,
+        threads=asked.num_threads,
+        seed=asked.seed,
+        folder=asked.checkpoints,
+        made_of=made_of,
+    )
+    dspy.configure_cache(enable_disk_cache=False)  # the helper's answers, for this run only
+    with tracked(EXPERIMENT, params) as run, Live(console=console) as live:
+        say = live.console.print
+        return Training(plan, server, live.update, say, run.log_metrics, begin).run()
+
+
+def _report(asked: Asked, trained: Trained, student: str) -> None:
+    """Print how a run went and write the program that goes with its weights."""
+    if trained.stopped:
+        console.print(f"stopped: {trained.stopped}", style="yellow", markup=False)
+    console.print(f"{trained.step} steps: {trained.curve}", highlight=False)
+    if trained.gains:
+        console.print(gain_table(trained.gains, WEIGHTS))
+        console.print(gain_line(trained.gains), highlight=False)
+    if trained.checkpoint is None:
+        return
+    data = sha256(asked.data.read_bytes()).hexdigest()
+    card = card_of(trained, asked.target, asked.reward, data, asked.parts)
+    save_program(MemoryProgram(), asked.output, card)
+    console.print(f"{asked.output}: the program of {trained.checkpoint}", highlight=False)
+    used = "evaluate.py --model" if student == "local" else "train.py --mode evaluate; weights:"
+    console.print(f"use it: uv run {used} {trained.checkpoint}", highlight=False)
+
+
+def evaluate(asked: Asked) -> None:
+    """Compare tuned weights with their start: those of `--model FOLDER`, or of `--output`."""
+    if asked.model and Path(asked.model).is_dir():
+        folder = Path(asked.model)
+        return _compare(asked, folder, read_card(folder).conversations)
+    card = load_program(asked.output).card
+    if card is None or card.optimizer != "grpo":
+        raise InputError(f"{asked.output} names no tuned weights; give the --output of a training")
+    return _compare(asked, Path(card.model), card.conversations["train"])
+
+
+def _compare(asked: Asked, tuned: Path, trained_on: Collection[str]) -> None:
+    """Ask both models about conversations that the tuned one was not trained on."""
+    targets, conversations = asked.targets, load(asked.data)
+    fresh = unseen(conversations, trained_on, asked.parts["test"])
+    packaged = (tuned / "adapter.gguf").exists()
+    student = student_of("local" if packaged else asked.student)
+    helper = load_model(asked.helper, api_base=asked.helper_api_base)
+    questions = to_ask(fresh, targets, student.window, asked.num_test, asked.seed)
+    memories = Memories(
+        {one.id: one for one in fresh}, asked.output_dir / "memories", asked.num_threads
+    )
+    with progress_bar(console) as bar:
+        if packaged:
+            sides = {"start": student_of("local", asked.start), "tuned": student_of("local", tuned)}
+            students = packaged_students(sides, targets, helper, questions, memories, bar)
+        else:
+            names = served_names(asked.start or asked.student, tuned)
+            server, settings = Server(asked.server), asked.settings()
+            working = working_model(student, helper, settings)
+            bench = bench_of(working, helper, questions, memories, bar)
+            bench = with_trainee(bench, student.as_tuned(targets).adapter)
+            students = served_students(names, targets, server, settings, bench)
+        log = asked.output_dir / "compare.log"
+        found, lost = compare(students, questions, log, asked.num_threads, bar)
+    for why in lost:
+        console.print(f"left out: {why}", style="yellow", markup=False)
+    console.print(gain_table(found, WEIGHTS))
+    what = "answer from facts alone" if targets == ("store",) else "answer"
+    console.print(gain_line(found, what), highlight=False)
+
+
+def write_examples(asked: Asked) -> None:
+    """Write supervised examples from the training conversations."""
+    with progress_bar(console) as bar:
+        done = _examples(asked, asked.examples, asked.resume, bar)
+    counts = ", ".join(f"{number} {target}" for target, number in done.examples.items())
+    console.print(f"{asked.examples}: {counts} examples; {done.calls} model calls")
+    for why, number in done.dropped.items():
+        console.print(f"dropped {number}: {why}", highlight=False, markup=False)
+
+
+def _examples(asked: Asked, output: Path, resume: bool, bar: Progress) -> Distilled:
+    helper = load_model(asked.helper, api_base=asked.helper_api_base)
+    student, targets = student_of(asked.student), asked.targets
+    folder = asked.output_dir / "memories"
+    how = Teaching(asked.split, targets, asked.num_train, asked.num_threads, asked.seed, folder)
+    return teach(asked.data, output, helper, student, how, resume, bar)
+
+
+def supervise(asked: Asked) -> None:
+    """Tune a LoRA on the examples, here or at Together."""
+    if not asked.together:
+        check_tuning()
+        tuned = _tuned(asked, asked.examples, asked.checkpoints / "sft")
+        console.print(f"use it: uv run evaluate.py --adapter {tuned}", highlight=False)
+        return
+    if asked.model is None:
+        raise InputError("--together needs --model, the name that Together has for the base")
+    job = started(asked.examples, asked.model) if asked.resume else None
+    if job is None:
+        sent = parcel(asked.examples)
+        console.print(f"{sent} will be sent to Together; tuning {asked.model} there is paid")
+        if not asked.yes and not sys.stdin.isatty():
+            raise InputError("this is a paid job; add --yes to start it")
+        if not asked.yes:
+            typer.confirm("Start?", abort=True)
+        job = fine_tune(asked.examples, asked.model, asked.epochs)
+    made = wait(job, asked.minutes or DAY, console.print)
+    console.print(f"{made.model}: use it with --model together_ai/{made.model}", highlight=False)
+
+
+def _tuned(asked: Asked, examples: Path, output: Path) -> Path:
+    """Supervised tuning on this machine, with a bar; the adapter's folder."""
+    from memory.tune.sft import sft  # torch takes seconds, and is an extra
+
+    card = read_examples_card(examples)
+    with progress_bar(console) as bar:
+        line = bar.add_task("tuning", total=None)
+
+        def progress(step: int, steps: int, loss: float) -> None:
+            said = f"tuning, loss {loss:.3f}"
+            bar.update(line, completed=step, total=steps, description=said)
+
+        done = sft(
+            examples,
+            output,
+            targets=card.targets,
+            conversations=card.conversations,
+            base=asked.student,
+            start=asked.start,
+            epochs=asked.epochs,
+            learning_rate=asked.learning_rate or 2e-4,
+            minutes=asked.minutes,
+            seed=asked.seed,
+            progress=progress,
+        )
+    console.print(
+        f"{output}: {done.examples} examples, {done.steps} steps, loss {done.first_loss:.2f} -> "
+        f"{done.last_loss:.2f}, {done.seconds / 60:.1f} minutes, {done.peak_memory / 2**30:.1f} GiB"
+        + (f"; {done.skipped} too long" if done.skipped else ""),
+        highlight=False,
+    )
+    return output
+
+
+def _supervised_start(asked: Asked, folder: Path) -> Path:
+    """The adapter that a rehearsal starts from: RL has nothing to learn from the raw model."""
+    examples, start = folder / "sft_examples.jsonl", folder / "start"
+    console.print("a supervised start first: reinforcement has no signal without one")
+    folder.mkdir(parents=True, exist_ok=True)
+    with progress_bar(console) as bar:
+        _examples(asked, examples, True, bar)
+    made = start / "made_of"
+    digest = sha256(examples.read_bytes()).hexdigest()
+    if not (start.exists() and made.exists() and made.read_text() == digest):
+        _tuned(replace(asked, start=None, learning_rate=None), examples, start)
+        made.write_text(digest)
+    return start
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(train)
+    run_command(app, "checkpoints and examples so far are kept; --resume goes on")
