@@ -76,8 +76,7 @@ def sft(
         targets, conversations: for the card: the modules tuned, the conversations seen.
         base, start, device: as of `load_student`; an adapter to start from keeps its own rank.
         learning_rate: of AdamW; it falls linearly to 0 with the steps, or the minutes.
-        batch: examples a step.
-        max_tokens: longer examples are skipped.
+        batch, max_tokens: examples a step; longer ones are skipped.
         minutes: tuning ends, saved, before it takes longer.
         progress: called after each step with (step, steps, loss).
 
@@ -108,11 +107,14 @@ def sft(
         # Also on Ctrl-C: minutes of work are kept.
         if losses:
             save_adapter(student, output, card)
-    some = max(1, min(5, len(losses) // 2))
-    ends = fmean(losses[:some]), fmean(losses[-some:])
     counts = len(losses), len(fitting), len(read) - len(fitting)
     seconds = time.monotonic() - began
-    return Tuned(output, *counts, *ends, seconds, peak_memory(student.device))
+    return Tuned(output, *counts, *_ends(losses), seconds, peak_memory(student.device))
+
+
+def _ends(losses: Sequence[float]) -> tuple[float, float]:
+    some = max(1, min(5, len(losses) // 2))
+    return fmean(losses[:some]), fmean(losses[-some:])
 
 
 def answer_loss(student: Student, examples: Sequence[Example]) -> Any:
