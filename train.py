@@ -185,10 +185,13 @@ def _trained(
     numbers = (asked.num_train, asked.num_val)
     material = gather(asked.data, asked.split, targets, numbers, asked.seed, student.window)
     params = asked.params(settings, material.sha256, start)
-    made_of = fingerprint(params, material.parts)
+    # More steps go on from the same checkpoint.
+    made_of = fingerprint({**params, "steps": 0}, material.parts)
     begin = last_checkpoint(asked.checkpoints, made_of) if asked.resume else None
     if asked.resume and begin is None:
         console.print("nothing to go on with: no checkpoint of these options and data")
+    if begin and begin.step >= settings.steps:
+        raise InputError(f"all {settings.steps} steps are done; give a larger --num-train-steps")
     used = [one for some in (*material.train.values(), material.validation) for one in some]
     folder = asked.output_dir / "memories"
     memories = Memories(material.conversations, folder, asked.num_threads)
@@ -318,9 +321,9 @@ def supervise(asked: Asked) -> None:
 
 def _tuned(asked: Asked, examples: Path, output: Path) -> Path:
     """Supervised tuning on this machine, with a bar; the adapter's folder."""
+    card = read_examples_card(examples)
     from memory.tune.sft import sft  # torch takes seconds, and is an extra
 
-    card = read_examples_card(examples)
     with progress_bar(console) as bar:
         line = bar.add_task("tuning", total=None)
 

@@ -101,8 +101,8 @@ def served_students(
     """Two models that Arbor serves, one after the other: it has GPUs for one at a time."""
 
     def served(name: str) -> dspy.Module:
-        lm = served_lm(name, server, settings)
-        return Team(MemoryProgram(), (_measured(targets),), targets, bench, lm)
+        lm, measured = served_lm(name, server, settings), _measured(targets)
+        return getattr(Team(MemoryProgram(), (measured,), targets, bench, lm), f"{measured}_task")
 
     return {side: partial(served, name) for side, name in names.items()}
 

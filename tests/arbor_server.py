@@ -35,9 +35,9 @@ from pydantic import ValidationError
 
 GRPO = "/v1/fine_tuning/grpo/"
 ROUTES = {
-    **{GRPO + name: name for name in ("initialize", "status", "step", "checkpoint")},
-    **{GRPO + name: name for name in ("terminate", "cancel")},
+    **{GRPO + n: n for n in ("initialize", "status", "step", "checkpoint", "terminate", "cancel")},
     "/v1/chat/completions": "chat",
+    "/v1/chat/kill": "kill",
     "/v1/memory/server": "server",
     "/v1/memory/model": "model",
     "/v1/memory/metrics": "metrics",
@@ -195,8 +195,7 @@ class ArborServer:
             "strings": [str(done)],
             "negative": [-1],
         }
-        lost = {"unlisted"} if fault == "unlisted" else set()
-        names = [] if lost else list(self.kept)
+        names = [] if fault == "unlisted" else list(self.kept)
         answer = {
             "job_id": "grpo:somebody:else" if fault == "wrong job" else JOB,
             "status": fault if fault in ("failed", "cancelled") else self.status,
@@ -256,6 +255,9 @@ class ArborServer:
             "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
             "usage": {"prompt_tokens": 70, "completion_tokens": 30, "total_tokens": 100},
         }
+
+    def _kill(self, body: dict[str, Any], fault: str) -> dict[str, Any]:
+        return {"message": f"terminated {body['job_id']}"}
 
     def _server(self, body: dict[str, Any], fault: str) -> dict[str, Any]:
         return self.about
@@ -323,9 +325,8 @@ class _Handler(BaseHTTPRequestHandler):
             answer = state.reply(asked, fault)
         except Refusal as refusal:
             return self._send(refusal.status, refusal.body)
-        if fault == "drop after":
-            return self._cut()
-        return self._send(200, b"<html>" if fault == "garbage" else answer, fault)
+        said = b"<html>" if fault == "garbage" else answer
+        return self._cut() if fault == "drop after" else self._send(200, said, fault)
 
     def _send(self, status: int, answer: bytes | dict[str, Any], fault: str = "") -> None:
         kind = "application/x-tar" if isinstance(answer, bytes) else "application/json"

@@ -1,0 +1,235 @@
+"""train.py as it is used: a run against a server, a comparison, examples, and what is refused."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+import train
+from locomo.dataset import run_command
+from memory import Card, MemoryProgram, load_program, read_card, save_program
+from tests.arbor_server import ArborServer, arbor_server
+from tests.gguf_adapter import adapter
+from tests.obedient import houses, obedient
+from tests.talk import talk, talks
+from tests.test_training import Learner
+
+APP = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+APP.command()(train.train)
+QWEN = "Qwen/Qwen2.5-3B"
+PLAIN = Card(
+    model="local",
+    optimizer="simba",
+    target="answer",
+    metric={},
+    data="",
+    conversations={},
+    scores={},
+    verdict="no gain",
+    made_at="2026-01-01T00:00:00+00:00",
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder with two houses as data; the helper is the obedient model."""
+    monkeypatch.chdir(tmp_path)
+    for key in [name for name in os.environ if name.endswith("_API_KEY")]:
+        monkeypatch.delenv(key)
+    monkeypatch.delenv("ARBOR_TOKEN", raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(train, "load_model", lambda *names, **named: obedient()[0])
+    monkeypatch.setattr(train.console, "_width", 200)
+    houses(tmp_path / "houses.json")
+    return tmp_path
+
+
+@pytest.fixture
+def server() -> Iterator[ArborServer]:
+    with arbor_server(answer=Learner()) as one:
+        yield one
+
+
+def command(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run a command line in this process; its exit code."""
+    monkeypatch.setattr(sys, "argv", ["train.py", *line.split()])
+    with pytest.raises(SystemExit) as ended:
+        run_command(APP)
+    return int(ended.value.code or 0)
+
+
+TRAIN = "--data houses.json --num-train-steps 4 --rollouts 8 --num-val 2 --num-threads 4"
+
+
+def test_a_run_leaves_checkpoints_a_program_and_numbers_on_record(
+    folder: Path,
+    server: ArborServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert command(f"{TRAIN} --server {server.url}", monkeypatch) == 0
+    said = capsys.readouterr().out
+    assert "4 steps: reward" in said
+    assert "process 101: training on GPU 1, 2" in said
+    assert (folder / "grpo_checkpoints" / "step-4" / "adapter_model.safetensors").exists()
+    card = load_program(folder / "grpo_optimized_memory_qa.json").card
+    assert card is not None
+    assert (card.optimizer, card.model) == ("grpo", "grpo_checkpoints/step-4")
+    assert not set(card.conversations["train"]) & set(card.conversations["validation"])
+    import mlflow
+
+    [run] = mlflow.search_runs(experiment_names=["train"], output_format="list")
+    history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "trainer/kl")
+    assert [one.step for one in history] == [2, 3, 4] or len(history) == 4
+    assert {"component/answer", "valid_sql", "gpu", "trainer/completion_length"} <= set(
+        run.data.metrics
+    )
+    assert command(f"{TRAIN} --server {server.url} --resume", monkeypatch) == 2
+    assert "all 4 steps are done" in capsys.readouterr().err
+    more = TRAIN.replace("steps 4", "steps 5")
+    assert command(f"{more} --server {server.url} --resume", monkeypatch) == 0
+    assert server.bodies("initialize")[-1]["model"] == "/d/checkpoint_final"
+    assert len((folder / "grpo_checkpoints" / "steps.jsonl").read_text().splitlines()) == 5
+
+
+def test_served_weights_are_compared_with_their_start(
+    folder: Path,
+    server: ArborServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert command(f"{TRAIN} --server {server.url}", monkeypatch) == 0
+    before = len(server.bodies("chat"))
+    line = f"--mode evaluate --num-test 3 --data houses.json --server {server.url}"
+    assert command(line, monkeypatch) == 0
+    asked = [body["model"] for body in server.bodies("chat")[before:]]
+    assert set(asked) == {f"arbor:{QWEN}", "arbor:/d/checkpoint_final"}
+    assert len(server.bodies("kill")) == 2
+    assert "answer, all 3 questions" in capsys.readouterr().out
+
+
+def test_the_packaged_models_adapters_are_compared_as_they_are_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tuned = adapter(tmp_path / "tuned", "answer", conversations=["a"])
+    talks(tmp_path / "two.json", talk("a"), talk("b"))
+    line = f"--mode evaluate --model {tuned} --data two.json --num-test 2"
+    assert command(line, monkeypatch) == 0
+    assert "answer, all 2 questions" in capsys.readouterr().out
+    adapter(tmp_path / "all", "answer", conversations=["a", "b"])
+    assert command(line.replace("tuned", "all"), monkeypatch) == 2
+    assert "every conversation of --data was trained on" in capsys.readouterr().err
+
+
+def test_examples_are_written_for_the_packaged_student(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command("--mode distill --data houses.json --num-train 4", monkeypatch) == 0
+    lines = (folder / "sft_examples.jsonl").read_text().splitlines()
+    shown = [json.loads(line)["messages"] for line in lines]
+    assert {tuple(one["role"] for one in messages) for messages in shown} == {
+        ("system", "user", "assistant")
+    }
+
+
+def test_check_says_what_is_there(
+    folder: Path,
+    server: ArborServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = f"--mode check --data houses.json --server {server.url}"
+    assert command(line, monkeypatch) == 0
+    assert "all is there" in capsys.readouterr().out
+    assert [asked.route for asked in server.requests if asked.route == "initialize"] == []
+
+
+def test_the_split_is_written_where_the_server_reads_it_when_it_is_absent(
+    folder: Path, server: ArborServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "ARBOR_YAML", folder / "arbor.yaml")
+    line = f"--mode check --data houses.json --server {server.url}"
+    assert command(line, monkeypatch) == 0
+    written = (folder / "arbor.yaml").read_text()
+    assert written == 'inference:\n  gpu_ids: "0"\ntraining:\n  gpu_ids: "1,2"\n'
+    (folder / "arbor.yaml").write_text("mine")
+    assert command(line, monkeypatch) == 0
+    assert (folder / "arbor.yaml").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--inference-gpus 0 --training-gpus 0", "GPU 0 cannot serve answers and train"),
+        ("--inference-gpus 0,1 --training-gpus 1,2", "GPU 1 cannot serve"),
+        ("--inference-gpus first", "names no GPUs"),
+        ("--training-gpus 1,7", "7"),
+        ("--rollouts 5", "groups of 5"),
+        ("--data nowhere.json", "nowhere.json"),
+        ("--model Nobody/Nothing", "Nobody/Nothing"),
+        ("--checkpoints houses.json", "houses.json is a file"),
+    ],
+    ids=lambda value: value.replace(" ", "_") if value.startswith("--") else "",
+)
+@pytest.mark.parametrize("mode", ["check", "train"])
+def test_what_cannot_work_is_refused_before_a_gpu_minute_is_spent(
+    folder: Path,
+    server: ArborServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    mode: str,
+    line: str,
+    said: str,
+) -> None:
+    data = "" if "--data" in line else "--data houses.json"
+    assert command(f"--mode {mode} {data} --server {server.url} {line}", monkeypatch) == 2
+    assert said in capsys.readouterr().err
+    assert server.bodies("initialize") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--server http://127.0.0.1:9/v1", "nothing listens at http://127.0.0.1:9/v1/"),
+        ("--mode sft --examples none.jsonl", "none.card.json"),
+        ("--mode sft --together", "--together needs --model"),
+        ("--mode evaluate", "grpo_optimized_memory_qa.json"),
+        ("--mode evaluate --output plain.json", "names no tuned weights"),
+        ("--rehearse --model Qwen/Qwen2.5-3B", "leave --model out"),
+        ("--mode distill --data one.json", "cannot be split"),
+    ],
+)
+def test_what_is_missing_is_named(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    line: str,
+    said: str,
+) -> None:
+    talks(folder / "one.json", talk("a"))
+    save_program(MemoryProgram(), folder / "plain.json", PLAIN)
+    monkeypatch.setattr(train, "check_tuning", lambda: None)
+    assert command(line, monkeypatch) == 2
+    error: Any = capsys.readouterr().err
+    assert said in error
+    assert "Traceback" not in error
+
+
+def test_a_checkpoints_card_names_what_it_was_trained_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = adapter(folder / "made", "answer", "store", conversations=["elsewhere"])
+    files = {path.name: path.read_bytes() for path in made.iterdir()}
+    files["adapter_config.json"] = b"{}"
+    with arbor_server(answer=Learner(), adapter=files) as server:
+        assert command(f"{TRAIN} --num-val 0 --server {server.url}", monkeypatch) == 0
+    card = read_card(folder / "grpo_checkpoints" / "step-4")
+    assert card.targets == ["answer"]
+    assert card.conversations[0] == "elsewhere"
+    assert len(card.conversations) == 2
