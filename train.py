@@ -1,5 +1,8 @@
 """Tune the weights of the memory's modules: examples, a supervised start, GRPO on Arbor."""
 
+import logging
+import os
+import signal
 import sys
 from collections.abc import Collection
 from dataclasses import replace
@@ -19,6 +22,7 @@ from locomo.arbor_client import Server
 from locomo.asked import DAY, MODEL, PACKAGED, Asked, Mode
 from locomo.comparing import (
     compare,
+    learnt,
     packaged_students,
     served_names,
     served_students,
@@ -57,8 +61,9 @@ from memory import (
 )
 
 EXPERIMENT = "train"
+KEPT = "checkpoints and examples so far are kept; --resume goes on"
 HERE = Path(__file__).parent
-SAMPLE = HERE / "data" / "sample.json"
+SAMPLE, CHATS = HERE / "data" / "sample.json", HERE / "data" / "chats.json"
 SERVE, ARBOR_YAML = HERE / "arbor" / "serve.py", HERE / "arbor" / "arbor.yaml"
 console = Console()
 
@@ -90,7 +95,7 @@ def train(
     minutes: Annotated[float | None, Option(help="sft ends after so many", min=0)] = None,
     together: Annotated[bool, Option("--together", help="sft at Together, with --model")] = False,
     num_threads: Annotated[int, Option(help="runs at a time", min=1)] = 8,
-    port: Annotated[int, Option(help="of a rehearsal's server; 0: any free one", min=0)] = 0,
+    port: Annotated[int, Option(help="a rehearsal's; 0: any free one", min=0, max=65535)] = 0,
     seed: Annotated[int, Option(help="draws examples and the split", min=0)] = 0,
     resume: Annotated[bool, Option("--resume", help="go on from the last checkpoint")] = False,
     yes: Annotated[bool, Option("--yes", help="start a paid job without asking")] = False,
@@ -107,6 +112,7 @@ def train(
     the result with its start on conversations that neither was trained on.
     """
     asked = Asked(**locals())
+    asked.check()
     steps = {
         "check": check,
         "distill": write_examples,
@@ -128,7 +134,7 @@ def _check_server(asked: Asked, server: Server, settings: GrpoSettings) -> None:
     if not asked.rehearse and not ARBOR_YAML.exists():
         split = {"inference": asked.inference_gpus, "training": asked.training_gpus}
         lines = [f'{role}:\n  gpu_ids: "{ids}"\n' for role, ids in split.items()]
-        write_whole(ARBOR_YAML, "".join(lines).encode())
+        write_whole(ARBOR_YAML, "".join(["storage_path: ~/.arbor/storage\n", *lines]).encode())
         console.print(f"{ARBOR_YAML} written: the server's split of GPUs")
     student = PACKAGED if asked.rehearse else asked.student
     plan = preflight.Plan(
@@ -152,6 +158,7 @@ def _check_server(asked: Asked, server: Server, settings: GrpoSettings) -> None:
 def grpo(asked: Asked) -> None:
     """Train on a server that is there."""
     settings, server = asked.settings(), Server(asked.server)
+    asked.check_unused()
     _check_server(asked, server, settings)
     start = str(asked.start) if asked.start else asked.student
     trained = _trained(asked, settings, server, start, asked.student)
@@ -165,6 +172,7 @@ def rehearsal(asked: Asked) -> None:
         raise InputError("--rehearse trains the packaged model; leave --model out")
     settings = asked.settings()
     folder = asked.output_dir / "rehearsal"
+    asked.check_unused()
     start = asked.start or _supervised_start(asked, folder)
     with rehearsal_server(SERVE, folder, start, asked.port) as server:
         _check_server(asked, server, settings)
@@ -181,7 +189,7 @@ def _trained(
     targets = asked.targets
     student = student_of(student_name)
     helper = load_model(asked.helper, api_base=asked.helper_api_base)
-    working = working_model(student, helper, settings)
+    working = working_model(student, helper, targets, settings)
     numbers = (asked.num_train, asked.num_val)
     material = gather(asked.data, asked.split, targets, numbers, asked.seed, student.window)
     params = asked.params(settings, material.sha256, start)
@@ -189,16 +197,15 @@ def _trained(
     made_of = fingerprint({**params, "steps": 0}, material.parts)
     begin = last_checkpoint(asked.checkpoints, made_of) if asked.resume else None
     if asked.resume and begin is None:
+        asked.check_unused(resuming=True)
         console.print("nothing to go on with: no checkpoint of these options and data")
     if begin and begin.step >= settings.steps:
         raise InputError(f"all {settings.steps} steps are done; give a larger --num-train-steps")
     used = [one for some in (*material.train.values(), material.validation) for one in some]
-    folder = asked.output_dir / "memories"
-    memories = Memories(material.conversations, folder, asked.num_threads)
+    memories = Memories(material.conversations, asked.output_dir / "memories", asked.num_threads)
     with progress_bar(console) as bar:
         bench = bench_of(working, helper, used, memories, bar)
-    speakers = asked.reward == "seed" and "store" in targets
-    bench = replace(bench, speakers=speakers)
+    bench = replace(bench, speakers=asked.reward == "seed" and "store" in targets)
     plan = Plan(
         settings=settings,
         model=start,
@@ -215,8 +222,8 @@ def _trained(
     )
     dspy.configure_cache(enable_disk_cache=False)  # the helper's answers, for this run only
     with tracked(EXPERIMENT, params) as run, Live(console=console) as live:
-        say = live.console.print
-        return Training(plan, server, live.update, say, run.log_metrics, begin).run()
+        told = live.update, live.console.print, run.log_metrics
+        return Training(plan, server, *told, begin).run()
 
 
 def _report(asked: Asked, trained: Trained, student: str) -> None:
@@ -251,7 +258,7 @@ def evaluate(asked: Asked) -> None:
 def _compare(asked: Asked, tuned: Path, trained_on: Collection[str]) -> None:
     """Ask both models about conversations that the tuned one was not trained on."""
     targets, conversations = asked.targets, load(asked.data)
-    fresh = unseen(conversations, trained_on, asked.parts["test"])
+    fresh = unseen(conversations, {*trained_on, *learnt(tuned, asked.start)}, asked.parts["test"])
     packaged = (tuned / "adapter.gguf").exists()
     student = student_of("local" if packaged else asked.student)
     helper = load_model(asked.helper, api_base=asked.helper_api_base)
@@ -266,7 +273,7 @@ def _compare(asked: Asked, tuned: Path, trained_on: Collection[str]) -> None:
         else:
             names = served_names(asked.start or asked.student, tuned)
             server, settings = Server(asked.server), asked.settings()
-            working = working_model(student, helper, settings)
+            working = working_model(student, helper, targets, settings)
             bench = bench_of(working, helper, questions, memories, bar)
             bench = with_trainee(bench, student.as_tuned(targets).adapter)
             students = served_students(names, targets, server, settings, bench)
@@ -289,11 +296,16 @@ def write_examples(asked: Asked) -> None:
         console.print(f"dropped {number}: {why}", highlight=False, markup=False)
 
 
-def _examples(asked: Asked, output: Path, resume: bool, bar: Progress) -> Distilled:
+def _examples(
+    asked: Asked, output: Path, resume: bool, bar: Progress, also: Path | None = None
+) -> Distilled:
     helper = load_model(asked.helper, api_base=asked.helper_api_base)
     student, targets = student_of(asked.student), asked.targets
+    if not asked.together:  # as GRPO will ask it
+        student = working_model(student, student, targets, asked.settings())
     folder = asked.output_dir / "memories"
-    how = Teaching(asked.split, targets, asked.num_train, asked.num_threads, asked.seed, folder)
+    counts = asked.num_train, asked.num_threads, asked.seed
+    how = Teaching(asked.split, targets, *counts, folder, also)
     return teach(asked.data, output, helper, student, how, resume, bar)
 
 
@@ -314,7 +326,8 @@ def supervise(asked: Asked) -> None:
             raise InputError("this is a paid job; add --yes to start it")
         if not asked.yes:
             typer.confirm("Start?", abort=True)
-        job = fine_tune(asked.examples, asked.model, asked.epochs)
+        rate = asked.learning_rate or 1e-5
+        job = fine_tune(asked.examples, asked.model, asked.epochs, learning_rate=rate)
     made = wait(job, asked.minutes or DAY, console.print)
     console.print(f"{made.model}: use it with --model together_ai/{made.model}", highlight=False)
 
@@ -340,6 +353,7 @@ def _tuned(asked: Asked, examples: Path, output: Path) -> Path:
             start=asked.start,
             epochs=asked.epochs,
             learning_rate=asked.learning_rate or 2e-4,
+            max_tokens=max(asked.settings().context, 1024),
             minutes=asked.minutes,
             seed=asked.seed,
             progress=progress,
@@ -355,20 +369,32 @@ def _tuned(asked: Asked, examples: Path, output: Path) -> Path:
 
 def _supervised_start(asked: Asked, folder: Path) -> Path:
     """The adapter that a rehearsal starts from: RL has nothing to learn from the raw model."""
-    examples, start = folder / "sft_examples.jsonl", folder / "start"
+    data = sha256(asked.data.read_bytes()).hexdigest()
+    of = asked.split, asked.target, asked.num_train, asked.seed, asked.helper
+    examples, start = folder / f"sft_{fingerprint(data, of)}.jsonl", folder / "start"
     console.print("a supervised start first: reinforcement has no signal without one")
-    folder.mkdir(parents=True, exist_ok=True)
     with progress_bar(console) as bar:
-        _examples(asked, examples, True, bar)
+        # One conversation is too little to start from; ours of other kinds are never measured on.
+        _examples(asked, examples, True, bar, CHATS if asked.data == SAMPLE else None)
     made = start / "made_of"
-    digest = sha256(examples.read_bytes()).hexdigest()
-    if not (start.exists() and made.exists() and made.read_text() == digest):
+    recipe = fingerprint(examples.read_text("utf-8"), asked.epochs, asked.minutes, asked.seed)
+    if not (made.exists() and made.read_text() == recipe):
         _tuned(replace(asked, start=None, learning_rate=None), examples, start)
-        made.write_text(digest)
+        write_whole(made, recipe.encode())
     return start
 
 
 if __name__ == "__main__":
+    logging.basicConfig(format="%(message)s")  # or wordllama has every library tell everything
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if signal.getsignal(number) is signal.SIG_DFL:  # as Ctrl-C: the server must be freed
+            signal.signal(number, signal.default_int_handler)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(train)
-    run_command(app, "checkpoints and examples so far are kept; --resume goes on")
+    try:
+        run_command(app, KEPT)
+    except SystemExit as end:
+        # Rollouts that Ctrl-C left unfinished would first ask all they have to ask.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else 1)

@@ -34,7 +34,6 @@ IMAGE = "runpod/pytorch:2.8.0-py3.11-cuda12.8.1-cudnn-devel-ubuntu22.04"
 CUDA = ["12.8", "12.9", "13.0"]  # drivers of machines on which that image starts
 PORT = 7453
 HERE = Path(__file__).resolve().parent
-FILES_LIMIT = 64 * 1024  # characters; Linux takes 128 KiB in one variable
 WORKPLACE = "/workspace"
 # The end comes first, so that nothing after it can keep the pod from it, and is a moment, not a
 # length, so that a restarted pod does not count anew. HOME lies on the volume: packages, models
@@ -46,12 +45,12 @@ START = (
     "mkdir -p $ARBOR_FOLDER && cd $ARBOR_FOLDER && echo $ARBOR_FILES | base64 -d | tar xz && "
     "HOME=$ARBOR_FOLDER bash startup.sh; echo startup.sh ended with $?; wait'"
 )
+PROXY = os.environ.get("RUNPOD_PROXY_URL", "https://{pod}-{port}.proxy.runpod.net")
 CONSOLE = "https://console.runpod.io/pods"
 KEYS = "https://console.runpod.io/user/settings"
-TRAIN = "uv run train.py --mode train --server"
 MOST = 10_000  # GPUs, GB, hours, minutes: more is a slip of the finger
 POLL_S = 0.2, 15.0  # the first pause between two looks, and the longest
-TRIES_S = 0.0, 1.0, 2.0  # pauses before each try to terminate what failed
+TRIES_S = 0.0, 1.0, 2.0, 5.0, 10.0  # before each try to terminate; a new pod is listed late
 
 
 class DeployError(Exception):
@@ -76,9 +75,9 @@ class Request:
     token: str | None
 
     @property
-    def port(self) -> str:
-        """The one port that is open to the world."""
-        return f"{PORT}/http" if self.token else "22/tcp"
+    def ports(self) -> str:
+        """Those that are open to the world."""
+        return f"22/tcp,{PORT}/http" if self.token else "22/tcp"
 
     def env(self, now: float) -> dict[str, str]:
         """The pod's variables when it is created at `now`, in seconds since 1970."""
@@ -102,7 +101,7 @@ class Request:
             "volume_in_gb": self.volume,
             "container_disk_in_gb": self.disk,
             "docker_args": quoted(START),
-            "ports": self.port,
+            "ports": self.ports,
             "volume_mount_path": WORKPLACE,
             "env": {name: quoted(value) for name, value in self.env(now).items()},
             "allowed_cuda_versions": CUDA,
@@ -110,8 +109,8 @@ class Request:
 
     def lines(self, dollars: float) -> Iterable[str]:
         """The request as it is shown, with its price an hour (0: unknown); no secret."""
-        hours = f"{self.max_hours:g} hours"
-        most = f"$ {dollars:.2f} an hour, $ {dollars * self.max_hours:.2f} in {hours}"
+        hours, total = f"{self.max_hours:g} hours", dollars * self.max_hours
+        price = f"$ {dollars:.2f} an hour, $ {total:.2f} in {hours}; disk and volume are extra"
         shown = self.env(0) | {"ARBOR_ENDS": f"(in {hours})"}
         shown["ARBOR_FILES"] = f"({len(self.files):,} characters)"
         shown |= {"ARBOR_TOKEN": "(hidden)"} if self.token else {}
@@ -119,10 +118,10 @@ class Request:
         yield f"image   {IMAGE}"
         yield f"GPUs    {self.gpu_count} x {self.gpu_type} ({GPUS[self.gpu_type]}), secure cloud"
         yield f"disk    {self.disk} GB, and a volume of {self.volume} GB at {WORKPLACE}"
-        yield f"port    {self.port}"
+        yield f"ports   {self.ports}"
         yield f"env     {' '.join(map('='.join, shown.items()))}"
         yield f"start   {START}"
-        yield f"price   {most + '; disk and volume are extra' if dollars else 'unknown'}"
+        yield f"price   {price if dollars else 'unknown'}"
         yield f"end     by itself after {hours}, also when this machine is off"
 
 
@@ -144,10 +143,7 @@ def packed(config: bytes) -> str:
             info = tarfile.TarInfo(name)
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
-    text = base64.b64encode(buffer.getvalue()).decode()
-    if len(text) > FILES_LIMIT:
-        raise DeployError(f"the server's files are {len(text):,} characters: more than a pod takes")
-    return text
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def read_config(path: Path, gpu_count: int) -> bytes:
@@ -191,6 +187,13 @@ def secret(variable: str, least: int) -> str | None:
     return value or None
 
 
+def hidden(text: str) -> str:
+    """The text without the secrets of the environment, also as they stand in a request."""
+    for value in filter(None, map(os.environ.get, ("RUNPOD_API_KEY", "ARBOR_TOKEN"))):
+        text = text.replace(value, "(hidden)").replace(quoted(value), "(hidden)")
+    return text
+
+
 def ask(function: str, *args: object, **kwargs: object) -> Any:
     """Call this function of RunPod's SDK. Raises DeployError; LostAnswer when there was none."""
     key = secret("RUNPOD_API_KEY", 8)
@@ -207,37 +210,34 @@ def ask(function: str, *args: object, **kwargs: object) -> Any:
         return getattr(runpod, function)(*args, **kwargs)
     except error.AuthenticationError as failure:
         raise DeployError(f"RunPod refuses RUNPOD_API_KEY: make another at {KEYS}") from failure
-    except error.QueryError as failure:
-        raise DeployError(f"RunPod refused: {failure}") from failure
-    except OSError as failure:  # all of requests' errors
+    except error.QueryError as failure:  # while a pod starts, it may be RunPod's bad moment
+        kind = LostAnswer if function == "get_pod" else DeployError
+        raise kind(f"RunPod refused: {failure}") from failure
+    except (OSError, ValueError, LookupError, TypeError) as failure:  # requests' are OSErrors
         raise LostAnswer(f"RunPod's API did not answer {function}: {failure}") from failure
-    except (ValueError, LookupError, TypeError) as failure:
-        raise LostAnswer(f"RunPod's answer to {function} is unreadable: {failure!r}") from failure
 
 
 def terminate_failed(name: str, pod_id: str | None) -> str:
     """Terminate the pod, or the one of this name when its id never came. Says what was done."""
     for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, signal.SIG_IGN)  # a second Ctrl-C must not leave a pod behind
-    last: DeployError | None = None
     for pause in TRIES_S:
         time.sleep(pause)
         try:
-            pods = ask("get_pods") if pod_id is None else ()
-            ids = [pod_id] if pod_id else [pod["id"] for pod in pods if pod["name"] == name]
+            pods = [{"id": pod_id, "name": name}] if pod_id else ask("get_pods")
+            ids = [pod["id"] for pod in pods if pod["name"] == name]
             for one in ids:
                 ask("terminate_pod", one)
             if ids:
                 return f"pod {', '.join(ids)} was terminated"
-            last = None
+            done = f"no pod is named {name}; make sure with --list"
         except DeployError as error:
-            last = error
-    if last is None:
-        return "no pod was created"
-    return (
-        f"POD {pod_id or name} COULD NOT BE TERMINATED AND MAY COST MONEY ({last}): run "
-        f"python {sys.argv[0]} --terminate {pod_id or 'ID (see --list)'}, or end it at {CONSOLE}"
-    )
+            what, which = pod_id or name, pod_id or "ID (see --list)"
+            done = (
+                f"POD {what} COULD NOT BE TERMINATED AND MAY COST MONEY ({error}): run "
+                f"python {sys.argv[0]} --terminate {which}, or end it at {CONSOLE}"
+            )
+    return done
 
 
 def start(request: Request, minutes: float) -> None:
@@ -254,8 +254,7 @@ def start(request: Request, minutes: float) -> None:
         if pod_id is None and type(error) is DeployError:  # refused: there is no pod
             raise
         raise DeployError(f"{why}; {terminate_failed(request.name, pod_id)}") from error
-    print(f"\n{ready}")
-    print(f"it ends by itself after {request.max_hours:g} hours; before that:")
+    print(f"\n{ready}\nit ends by itself after {request.max_hours:g} hours; before that:")
     print(f"  python {sys.argv[0]} --terminate {pod_id}")
 
 
@@ -265,52 +264,56 @@ def wait(pod_id: str, token: str | None, minutes: float) -> str:
     while (waited := time.monotonic() - begun) <= minutes * 60:
         try:
             ready, state = look(pod_id, token)
+            if ready:
+                return state
         except LostAnswer as error:
-            ready, state = None, str(error)
-        if ready:
-            return ready
-        print(f"{waited:5.0f} s of {minutes * 60:.0f}: {state}", flush=True)
+            state = str(error)
+        print(f"{waited:5.0f} s of {minutes * 60:.0f}: {hidden(state)}", flush=True)
         time.sleep(pause)
         pause = min(pause * 1.5, POLL_S[1])
     raise DeployError(f"not ready after {minutes:g} minutes: {state}")
 
 
-def look(pod_id: str, token: str | None) -> tuple[str | None, str]:
-    """How the pod can be used, once it can; and what it is waiting for. Raises DeployError."""
+def look(pod_id: str, token: str | None) -> tuple[bool, str]:
+    """Whether the pod can be used; then how, else what it is waiting for. Raises DeployError."""
     pod = ask("get_pod", pod_id)
     if pod is None:
-        return None, f"waiting until RunPod knows pod {pod_id}"
+        return False, f"waiting until RunPod knows pod {pod_id}"
     if pod["desiredStatus"] in ("EXITED", "TERMINATED", "DEAD"):
         raise DeployError(f"pod {pod_id} ended while starting: {pod['desiredStatus']}")
     if not pod["runtime"]:
-        return None, f"waiting for pod {pod_id} to run (now {pod['desiredStatus']})"
-    if token:
-        return _served(pod_id, token)
+        return False, f"waiting for pod {pod_id} to run (now {pod['desiredStatus']})"
     for port in pod["runtime"]["ports"] or ():
         if port["privatePort"] == 22 and port["isIpPublic"]:
-            home, server = f"root@{port['ip']}", f"127.0.0.1:{PORT}"
-            return (
-                f"pod {pod_id} runs and installs its server. The tunnel to it, with the key that "
-                f"your RunPod account knows:\n  ssh -N -L {PORT}:{server} -p {port['publicPort']} "
-                f"{home}\nthen, once http://{server}/v1/memory/server answers:\n  "
-                f"{TRAIN} http://{server}/v1/"
-            ), ""
-    return None, f"waiting for the ssh port of pod {pod_id}"
+            address = PROXY.format(pod=pod_id, port=PORT) if token else ""
+            waits = unanswered(address, token) if token else ""
+            return not waits, waits or tunnel(pod_id, address, port)
+    return False, f"waiting for the ssh port of pod {pod_id}"
 
 
-def _served(pod_id: str, token: str) -> tuple[str | None, str]:
-    proxy = os.environ.get("RUNPOD_PROXY_URL", "https://{pod}-{port}.proxy.runpod.net")
-    address = proxy.format(pod=pod_id, port=PORT)
-    headers = {"Authorization": f"Bearer {token}"}
+def tunnel(pod_id: str, address: str, ssh: dict[str, Any]) -> str:
+    """How a pod is used: by SSH, also when it has an address of its own."""
+    server, does = f"http://127.0.0.1:{PORT}", "runs and installs its server"
+    then = f"once {server}/v1/memory/server answers"
+    if address:  # a run's start takes minutes
+        does, then = f"serves at {address}/v1/, 100 s a request", "with the same ARBOR_TOKEN"
+    return (
+        f"pod {pod_id} {does}. The tunnel to it, with the key that your RunPod account knows:\n"
+        f"  ssh -N -L {PORT}:127.0.0.1:{PORT} -p {ssh['publicPort']} root@{ssh['ip']}\n"
+        f"then, {then}:\n  uv run train.py --mode train --server {server}/v1/"
+    )
+
+
+def unanswered(address: str, token: str) -> str:
+    """What the server is still waited for with; "" once it answers. Raises DeployError."""
+    url, headers = f"{address}/v1/memory/server", {"Authorization": f"Bearer {token}"}
     try:
-        reply = httpx.get(f"{address}/v1/memory/server", headers=headers, timeout=20)
+        status = str(httpx.get(url, headers=headers, timeout=20).status_code)
     except httpx.HTTPError as error:
-        return None, f"waiting for the server at {address}: {type(error).__name__}"
-    if reply.status_code == httpx.codes.UNAUTHORIZED:
+        status = type(error).__name__
+    if status == "401":
         raise DeployError(f"the server at {address} does not take ARBOR_TOKEN")
-    if reply.status_code != httpx.codes.OK:
-        return None, f"waiting for the server at {address}: {reply.status_code}"
-    return f"pod {pod_id} serves; with the same ARBOR_TOKEN:\n  {TRAIN} {address}/v1/", ""
+    return "" if status == "200" else f"waiting for the server at {address}: {status}"
 
 
 def pod_table(pods: Iterable[dict[str, Any]]) -> str:
@@ -363,8 +366,8 @@ def deploy(
 ) -> None:
     """Create a pod that serves this arbor.yaml, and wait until it can be used.
 
-    RUNPOD_API_KEY is the account's key. With ARBOR_TOKEN set, the server is at RunPod's address
-    for all who know the token; without, it is reached by SSH alone.
+    RUNPOD_API_KEY is the account's key. With ARBOR_TOKEN set, the server is also at RunPod's
+    address, for all who know the token; without, it is reached by SSH alone.
     """
     if list_:
         return print(pod_table(ask("get_pods")))
@@ -381,9 +384,9 @@ def deploy(
     print("\n".join(request.lines(dollars)))
     if dry_run:
         return None
+    agree("Create this pod?", yes)
     if taken := [pod["id"] for pod in ask("get_pods") if pod["name"] == name]:
         raise DeployError(f"--name {name!r}: pod {taken[0]} has it: end that, or give another")
-    agree("Create this pod?", yes)
     return start(request, wait_minutes)
 
 
@@ -393,8 +396,5 @@ if __name__ == "__main__":
     try:
         app()
     except DeployError as stopped:
-        text = " ".join(str(stopped).split())
-        for value in filter(None, map(os.environ.get, ("RUNPOD_API_KEY", "ARBOR_TOKEN"))):
-            text = text.replace(value, "(hidden)")
-        print(f"error: {text}", file=sys.stderr)
+        print(f"error: {hidden(' '.join(str(stopped).split()))}", file=sys.stderr)
         sys.exit(2)

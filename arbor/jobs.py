@@ -195,7 +195,7 @@ def merged(folder: Path, target: Path) -> Path:
 
 
 def check_names() -> None:
-    """Names become folders, and an old folder of that name is deleted."""
+    """Names, also of the model, become folders; an old folder of that name is deleted."""
     manager = module("server.services.managers.grpo_manager").GRPOManager
     start, save = manager.initialize, manager.route_grpo_checkpoint
 
@@ -205,6 +205,7 @@ def check_names() -> None:
 
     def initialize(self: Any, request: Any, inference_manager: Any) -> Any:
         checked(request.run_name)
+        checked(Path(request.model).name)
         return start(self, request, inference_manager)
 
     def route_grpo_checkpoint(self: Any, request: Any) -> Any:

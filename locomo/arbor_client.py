@@ -20,7 +20,6 @@ from memory import InputError, ModelError
 
 T = TypeVar("T")
 _REPEATABLE = {"status", "metrics", "download", "checkpoint"}
-_CONNECT_S = 10.0
 
 
 class ServerError(ModelError):
@@ -65,8 +64,7 @@ class Patience:
     def seconds(self, route: str) -> float:
         """How long one answer of this route may take."""
         alike = {"download": "checkpoint", "cancel": "terminate"}
-        limit: float = getattr(self, alike.get(route, route), self.status)
-        return limit
+        return float(getattr(self, alike.get(route, route), self.status))
 
 
 @dataclass
@@ -74,12 +72,13 @@ class Waiting:
     """Says what is waited for and for how long already, and ends it when patience does.
 
     `on_wait` is called with both (seconds) from `after` seconds on, at most every `every` seconds,
-    in the thread that waits.
+    in the thread that waits; `undo` what comes after Ctrl-C.
     """
 
     on_wait: Callable[[str, float], None] = lambda what, seconds: None
     after: float = 10.0
     every: float = 5.0
+    undo: Callable[[Any], object] | None = None
     _said: float = field(default=0.0, repr=False)
 
     def check(self, what: str, since: float, limit: float) -> None:
@@ -104,8 +103,15 @@ class Waiting:
 
         since = time.monotonic()
         threading.Thread(target=work, daemon=True).start()
-        while not done.wait(min(limit / 10, self.after / 2, 1.0)):
-            self.check(what, since, 1.5 * limit)  # its own limit comes first, if it keeps it
+        try:
+            while not done.wait(min(limit / 10, self.after / 2, 1.0)):
+                self.check(what, since, 1.5 * limit)  # its own limit comes first, if it keeps it
+        except KeyboardInterrupt:
+            if self.undo:
+                self.on_wait(f"{what}, to undo it (Ctrl-C leaves it)", time.monotonic() - since)
+                if done.wait(limit) and not isinstance(outcome[0], BaseException):
+                    self.undo(outcome[0])
+            raise
         if isinstance(outcome[0], BaseException):
             raise outcome[0]
         return outcome[0]
@@ -255,7 +261,7 @@ class Server:
 
         def once() -> T:
             with self._named(route):
-                timeout = httpx.Timeout(limit, connect=min(limit, _CONNECT_S))
+                timeout = httpx.Timeout(limit, connect=min(limit, 10.0))
                 url = self.url + path
                 response = _http().request(method, url, auth=self._auth, timeout=timeout, **sent)
             self._check(route, response)
@@ -325,10 +331,7 @@ class Server:
         except (httpx.HTTPError, ValueError, KeyError, TypeError):
             title = ""
         if title == "Arbor API":
-            return (
-                "this Arbor was started without arbor/serve.py, so its split of GPUs and its "
-                "repairs are unknown; start it with arbor/startup.sh"
-            )
+            return "this Arbor was started without arbor/serve.py: start it with arbor/startup.sh"
         return f"another kind of server answers at {self.url}: correct --server"
 
     def _line(self, response: httpx.Response) -> str:
@@ -384,7 +387,6 @@ def _unpack(packed: Path, folder: Path, name: str) -> None:
 
 
 def _put(fresh: Path, folder: Path) -> None:
-    """Put a new folder in the place of another."""
     old = _beside(folder, "old")
     if folder.exists():
         shutil.rmtree(old, ignore_errors=True)

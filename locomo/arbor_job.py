@@ -101,8 +101,10 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
             super().initialize()
         finally:
             arbor_provider.requests = kept
+        ends = replace(self.server.waiting, undo=lambda job: self.server.close_job(job.job_id))
         try:
-            state = self.server.post("initialize", JobState, request.sent)
+            asked = replace(self.server, waiting=ends)
+            state = asked.post("initialize", JobState, request.sent)
         except AnswerLost as error:
             raise ServerError(
                 f"{error}; it may be starting the job all the same: restart it before another try"
@@ -284,7 +286,19 @@ def trainee_lm(
 
 
 class QuietGRPO(ArborGRPO):
-    """ArborGRPO that leaves the terminal to others."""
+    """ArborGRPO that leaves the terminal to others, and goes on after steps `begun` already."""
+
+    begun = 0
+
+    def select_training_sample_and_update_shuffled_trainset(
+        self, original_trainset: list[dspy.Example], train_step_idx: int
+    ) -> list[dspy.Example]:
+        """The examples of a step, in one order for a run and those that go on with it."""
+        step = self.begun + train_step_idx
+        chosen: list[dspy.Example] = super().select_training_sample_and_update_shuffled_trainset(
+            original_trainset, step
+        )
+        return chosen
 
     def compile(self, *args: Any, **kwargs: Any) -> dspy.Module:
         """As ArborGRPO's; its progress bars and log lines are left out."""
@@ -299,12 +313,14 @@ def arbor_grpo(
     settings: GrpoSettings,
     num_threads: int,
     seed: int,
+    begun: int = 0,
 ) -> QuietGRPO:
     """DSPy's optimizer: one example a step, `settings.rollouts` answers to it, no validation.
 
-    Checkpoints are the caller's, through `lm.provider.job`.
+    `begun` steps were done by an earlier run. Checkpoints are the caller's, through
+    `lm.provider.job`.
     """
-    return QuietGRPO(
+    optimizer = QuietGRPO(
         metric=metric,
         train_kwargs={lm: settings.train_kwargs()},
         adapter={lm: adapter},
@@ -318,6 +334,8 @@ def arbor_grpo(
         report_train_scores=False,
         checkpoint="none",
     )
+    optimizer.begun = begun
+    return optimizer
 
 
 @contextmanager

@@ -4,15 +4,21 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from locomo.comparing import learnt
 from locomo.dataset import load
 from locomo.grpo import GrpoSettings, check_split, gpu_ids
+from locomo.harness import check_folder
 from locomo.job import Reward
 from locomo.split_data import split as split_ids
 from locomo.tasks import TARGETS, Target
+from locomo.training import RUN_FILE
+from memory import InputError
 
 MODEL = "Qwen/Qwen2.5-3B"
 DAY = 24 * 60.0  # minutes
 PACKAGED = "SmolLM2-135M-Instruct"  # as a rehearsal's server knows the packaged model
+# Tokens of the longest right answers of the packaged model.
+ANSWERS: dict[Target, int] = {"answer": 48, "retrieve": 256, "store": 160}
 # What two cores do in twenty minutes: a small adapter, short prompts, larger steps.
 REHEARSAL = GrpoSettings(
     steps=50,
@@ -21,7 +27,6 @@ REHEARSAL = GrpoSettings(
     lora_rank=16,
     lora_alpha=32,
     prompt_tokens=768,
-    completion_tokens=48,
     bf16=False,
     training_gpus=(1,),
 )
@@ -80,9 +85,34 @@ class Asked:
         """The conversations' ids by part of the split."""
         return split_ids([one.id for one in load(self.data)], self.seed, self.split)
 
+    def check(self) -> None:
+        """Raise InputError for options at odds, or places that cannot be written to."""
+        if self.reward == "seed" and self.target not in ("retrieve", "store"):
+            raise InputError("--reward seed is for --target retrieve or --target store")
+        if self.output.is_dir():
+            raise InputError(f"--output {self.output} is a folder; give a file")
+        check_folder(self.output.absolute().parent, "--output")
+        check_folder(self.output_dir, "--output-dir")
+        learned = learnt(self.start) if self.mode == "train" else set()
+        if seen := learned and learned & set(self.parts["validation"]):
+            raise InputError(
+                f"--start was tuned on {', '.join(sorted(seen))}, which --seed {self.seed} "
+                "measures on: give the --seed of its examples"
+            )
+
+    def check_unused(self, resuming: bool = False) -> None:
+        """Raise InputError before the checkpoints of another run are written over."""
+        if resuming == self.resume and (self.checkpoints / RUN_FILE).exists():
+            raise InputError(
+                f"{self.checkpoints} holds another run, or one with other options: give another "
+                "--checkpoints, or --resume with that run's options"
+            )
+
     def settings(self) -> GrpoSettings:
         """What the trainer is told. Raises InputError for GPUs that cannot be split so."""
-        usual = REHEARSAL if self.rehearse else GrpoSettings()
+        longest = max(ANSWERS[target] for target in self.targets)
+        rehearsed = replace(REHEARSAL, completion_tokens=longest)
+        usual = rehearsed if self.rehearse else GrpoSettings()
         inference, training = usual.inference_gpus, usual.training_gpus
         if not self.rehearse:
             inference, training = gpu_ids(self.inference_gpus), gpu_ids(self.training_gpus)
@@ -102,7 +132,7 @@ class Asked:
             **asdict(settings),
             "target": self.target,
             "reward": self.reward,
-            "start": start,
+            "start": str(self.start or start),
             "data": data,
             "split": self.split,
             "num_train": self.num_train,

@@ -18,9 +18,16 @@ from locomo.measuring import measure
 from locomo.tasks import Bench, Target, drawn, examples, task
 from locomo.trainee import Team
 from locomo.training import RUN_FILE, RunFile
-from memory import InputError, MemoryProgram, Model
+from memory import InputError, MemoryProgram, Model, read_card
 
 Student = Callable[[], dspy.Module]
+
+
+def learnt(*adapters: Path | None) -> set[str]:
+    """The conversations that adapters were tuned on, as far as their cards are here."""
+    folders = [one.parent if one.suffix == ".gguf" else one for one in adapters if one]
+    cards = [read_card(one) for one in folders if (one / "adapter.json").exists()]
+    return {id_ for card in cards for id_ in card.conversations}
 
 
 def unseen(

@@ -1,7 +1,6 @@
 """The settings of a GRPO run: what reaches the trainer, and the arithmetic between them."""
 
 from dataclasses import dataclass
-from math import gcd
 from typing import Any
 
 from memory import InputError
@@ -108,19 +107,13 @@ def check_batch(settings: GrpoSettings) -> None:
     least one rollout for each process and accumulation step.
     """
     processes = len(settings.training_gpus)
-    batch = settings.batch_per_device * processes * settings.accumulation
+    each, least = settings.batch_per_device, processes * settings.accumulation
     if settings.rollouts < 2:
         raise InputError("--rollouts: a group needs 2 or more answers to compare")
-    if batch % settings.rollouts:
-        fitting = gcd(batch, settings.rollouts)
+    if (each * least) % settings.rollouts or settings.rollouts < least:
+        fit = [n for n in range(max(least, 2), each * least + 1) if (each * least) % n == 0]
         raise InputError(
-            f"a step's batch ({settings.batch_per_device} a device x {processes} GPUs x "
-            f"{settings.accumulation} accumulated = {batch}) holds no whole number of groups of "
-            f"{settings.rollouts}: give --rollouts {max(fitting, 2)}, or another batch"
-        )
-    if settings.rollouts < processes * settings.accumulation:
-        raise InputError(
-            f"{settings.rollouts} rollouts cannot be shared by {processes} GPUs x "
-            f"{settings.accumulation} accumulation steps: give --rollouts "
-            f"{processes * settings.accumulation} or more"
+            f"a step's batch ({each} a device x {processes} GPUs x {settings.accumulation} "
+            f"accumulated = {each * least}) is no whole number of groups of {settings.rollouts} "
+            f"that give each GPU its share: give --rollouts {' or '.join(map(str, fit))}"
         )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import dspy
 from rich.progress import Progress
@@ -66,18 +67,22 @@ def gather(
     return Material(data, digest, conversations, parts, train, validation)
 
 
-def working_model(student: Model, helper: Model, settings: GrpoSettings) -> Model:
-    """The helper with the student's limits: what is shown must fit what the student reads."""
-    if student.packaged:
-        return replace(helper, window=student.window, window_tokens=student.window_tokens)
-    return replace(
-        helper,
-        window=student.window,
-        window_tokens=max(settings.prompt_tokens - _AROUND_WINDOW, 200),
-        dates=student.dates,
-        context=settings.context,
-        budget=max(settings.prompt_tokens - _AROUND_MEMORY, 256),
-    )
+def working_model(
+    student: Model, helper: Model, targets: Sequence[Target], settings: GrpoSettings
+) -> Model:
+    """The helper, with the student's limits for the modules that the student does.
+
+    What is shown must fit the one who reads it.
+    """
+    room, limits = settings.prompt_tokens, dict[str, Any]()
+    if "store" in targets:
+        tokens = student.window_tokens if student.packaged else max(room - _AROUND_WINDOW, 200)
+        limits |= {"window": student.window, "window_tokens": tokens, "dates": student.dates}
+    if "answer" in targets and student.packaged:
+        limits |= {"context": student.context, "budget": student.budget}
+    elif "answer" in targets:
+        limits |= {"context": settings.context, "budget": max(room - _AROUND_MEMORY, 256)}
+    return replace(helper, **limits)
 
 
 def student_of(name: str, adapter: Path | None = None) -> Model:
@@ -115,7 +120,10 @@ def bench_of(
 
 @dataclass(frozen=True)
 class Teaching:
-    """How supervised examples are made: of which part, for what, how many, by how many threads."""
+    """How supervised examples are made: of which part, for what, how many, by how many threads.
+
+    `also`: a file of further conversations, all of which are learnt from.
+    """
 
     split: str
     targets: tuple[Target, ...]
@@ -123,6 +131,7 @@ class Teaching:
     threads: int
     seed: int
     memories: Path
+    also: Path | None = None
 
 
 def teach(
@@ -137,10 +146,10 @@ def teach(
     """Write examples of the training conversations for `student`, with their card."""
     conversations = load(data)
     parts = split_ids([one.id for one in conversations], how.seed, how.split)
-    program = MemoryProgram()
+    program, more = MemoryProgram(), load(how.also) if how.also else []
     both = (Setup(teacher, program, teacher.budget), Setup(student, program, student.budget))
     return distill(
-        [one for one in conversations if one.id in parts["train"]],
+        [one for one in conversations if one.id in parts["train"]] + more,
         Lesson(*both, how.targets),
         output,
         how.memories,

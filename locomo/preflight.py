@@ -275,7 +275,7 @@ def _fits(name: str, parts: Mapping[str, float], rooms: Sequence[float]) -> Chec
     terms = " + ".join(f"{what} {size / 1e9:.1f}" for what, size in parts.items())
     found = f"estimate for each GPU: {terms} = {_gb(need)}"
     found += f"; there is {_gb(room)}" if room else ""
-    advice = "take larger GPUs, a smaller --model, or a shorter prompt"
+    advice = "take larger GPUs, or a smaller --model"
     return _judged(name, need <= room if room else None, found, advice)
 
 
@@ -305,7 +305,7 @@ def check_model(plan: Plan, model: ModelInfo | None, why: str, reached: bool) ->
     advice = "give a --model tuned for chats; their names often end in -Instruct"
     return [
         Check("model", "ok", size),
-        _judged("context", fits, lengths, "shorten the prompt or the completion"),
+        _judged("context", fits, lengths, f"give a --model that reads {settings.context:,}"),
         _judged("chat template", model.chat_template, template, advice),
     ]
 

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from locomo.arbor_client import Server
-from memory import InputError, Stop
+from memory import InputError, Stop, write_whole
 
 NEEDS = ("torch", "transformers", "peft", "gguf", "fastapi", "uvicorn")
 START_S = 300  # loading torch on a busy machine takes most of a minute
@@ -54,13 +54,10 @@ def rehearsal_server(script: Path, folder: Path, start: Path | None, port: int) 
     Raises InputError when it does not start, with the last lines of its log.
     """
     port = free_port(port)
-    folder.mkdir(parents=True, exist_ok=True)
     config, log = folder / "arbor.yaml", folder / "server.log"
     storage = json.dumps(str(folder.absolute() / "storage"))  # also a string in YAML
-    config.write_text(
-        f'storage_path: {storage}\ninference: {{gpu_ids: "0"}}\ntraining: {{gpu_ids: "1"}}\n',
-        "utf-8",
-    )
+    roles = 'inference: {gpu_ids: "0"}\ntraining: {gpu_ids: "1"}\n'
+    write_whole(config, f"storage_path: {storage}\n{roles}".encode())
     command = [sys.executable, str(script), "--config", str(config), "--rehearse"]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     command += ["--start", str(start.absolute())] if start else []

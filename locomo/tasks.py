@@ -140,7 +140,7 @@ class _Task(dspy.Module):
                     if step[0] is predict or step[0] == predict.signature
                 ]
                 if outer is not None and self.bench.whole:
-                    outer.extend(kept)
+                    outer.extend(kept[:1])  # a group answers one prompt; each repair has its own
                 elif outer is not None:
                     outer.extend(_shortened(step, self.bench.demo_tokens) for step in kept)
 

@@ -66,10 +66,10 @@ def started(examples: Path, model: str) -> str | None:
     """The job that was started on this very file, for this model; None when there is none."""
     try:
         receipt = json.loads(job_path(examples).read_bytes())
-    except (OSError, ValueError):
+        same = (receipt["sha256"], receipt["model"]) == (_sha256(examples), model)
+        return str(receipt["job"]) if same else None
+    except (OSError, ValueError, LookupError, TypeError):
         return None
-    same = (receipt.get("sha256"), receipt.get("model")) == (_sha256(examples), model)
-    return str(receipt["job"]) if same else None
 
 
 def fine_tune(
@@ -92,10 +92,11 @@ def fine_tune(
     Raises InputError for a file that cannot be sent, ModelError when Together refuses or fails.
     """
     parcel(examples)
-    client = _client(base_url)
+    client, sha256 = _client(base_url), _sha256(examples)
     with _explained(model):
         sent = client.files.upload(examples, purpose="fine-tune", check=False)
-        # Asked once only: a second request could start, and charge, a second job.
+    # Asked once only: a second request could start, and charge, a second job.
+    with _explained(model, "; a job may be running all the same: look at Together first"):
         job = client.with_options(max_retries=0).fine_tuning.create(
             training_file=sent.id,
             model=model,
@@ -105,8 +106,11 @@ def fine_tune(
             suffix=suffix,
             train_on_inputs=False,
         )
-    receipt = {"job": job.id, "model": model, "sha256": _sha256(examples)}
-    write_whole(job_path(examples), json.dumps(receipt, indent=2).encode())
+    receipt = {"job": job.id, "model": model, "sha256": sha256}
+    try:
+        write_whole(job_path(examples), json.dumps(receipt, indent=2).encode())
+    except InputError as error:
+        raise InputError(f"job {job.id} is started, --resume will not know it: {error}") from error
     return str(job.id)
 
 
@@ -191,8 +195,8 @@ def _client(base_url: str | None) -> Any:
 
 
 @contextmanager
-def _explained(what: str) -> Iterator[None]:
-    """What Together refuses or fails at, in one line without the key."""
+def _explained(what: str, lost: str = "") -> Iterator[None]:
+    """What Together refuses or fails at, in one line without the key; `lost`: no answer came."""
     together = _sdk()
     import httpx  # which together sends files with, and whose errors it lets through
 
@@ -201,11 +205,11 @@ def _explained(what: str) -> Iterator[None]:
     except (together.AuthenticationError, together.PermissionDeniedError) as error:
         raise ModelError(f"Together refused the key: check {KEY} ({_said(error)})") from None
     except (together.APIConnectionError, httpx.HTTPError) as error:
-        raise ModelError(f"cannot reach Together: {_said(error)}") from None
+        raise ModelError(f"cannot reach Together: {_said(error)}{lost}") from None
     except (together.TogetherError, ValueError) as error:
         if getattr(error, "status_code", 0) >= 500:
-            why = _said(error)
-            raise ModelError(f"Together failed on its side; try again later ({why})") from None
+            why = f"try again later ({_said(error)}){lost}"
+            raise ModelError(f"Together failed on its side; {why}") from None
         raise ModelError(f"Together refused {what}: {_said(error)}") from None
 
 

@@ -118,6 +118,7 @@ class Training:
         self.job: WatchedJob | None = None
         self.before: dict[str, list[Scored]] = {}
         self.checkpoint: Path | None = None
+        self._kept = self.step
         self._judged: list[Any] = []
         self._failures: list[str] = []
         self._since = time.monotonic()
@@ -142,7 +143,7 @@ class Training:
         examples = [one for t, some in plan.train.items() for one in for_target(some, t)]
         adapter = self.bench.setup.model.adapter
         optimizer = arbor_grpo(
-            self.judge, lm, adapter, settings, plan.threads, plan.seed + self.step
+            self.judge, lm, adapter, settings, plan.threads, plan.seed, begun=self.step
         )
         stopped, after = "", {}
         try:
@@ -194,7 +195,8 @@ class Training:
     def stepped(self, batch_id: int, group: Sequence[Mapping[str, Any]]) -> None:
         """One group was accepted: its row, a checkpoint when it is time, a stop when it must."""
         self.step += 1
-        judged, self._judged = self._judged, []
+        # Rollouts of examples that gave no group were judged before these.
+        judged, self._judged = self._judged[-self.plan.settings.rollouts :], []
         rewards = [float(one["reward"]) for one in group]
         told = [one for one, _ in judged]
         names = [n for n in (told[0].keys() if told else ()) if n not in ("score", "feedback")]
@@ -225,6 +227,8 @@ class Training:
         """Ask the processes themselves where they run. Raises ServerError when it is elsewhere."""
         info, settings = self.server.describe(), self.plan.settings
         wanted = {"inference": settings.inference_gpus, "training": settings.training_gpus}
+        for role in wanted.keys() - {process.role for process in info.processes}:
+            self.say(f"no process of the server tells on which GPUs its {role} runs")
         for process in info.processes:
             gpus = ", ".join(map(str, process.gpus)) or "none"
             self.say(f"process {process.pid}: {process.role} on GPU {gpus}")
@@ -265,13 +269,14 @@ class Training:
         assert self.job is not None
         folder = self.plan.folder / (f"step-{self.step}" if name == FINAL else name)
         self.checkpoint = self.server.download(self.job.provider_job_id, name, folder)
+        self._kept = self.step
         self._name_targets(self.checkpoint)
         there = self.job.checkpoints.get(name, {}).get("checkpoint_dir")
         state = RunFile(
             made_of=self.plan.made_of, step=self.step, checkpoint=folder.name, server_folder=there
         )
         write_whole(self.plan.folder / RUN_FILE, state.model_dump_json().encode())
-        self.say(f"checkpoint of step {self.step}: {folder}")
+        self.say(f"checkpoint of step {self.step}: {folder}; {curve(self.rows.rows)}")
 
     def _name_targets(self, folder: Path) -> None:
         """Arbor's protocol does not tell a server what is trained for: its card learns it here."""
@@ -289,7 +294,7 @@ class Training:
 
     def _rescue(self) -> None:
         """Save what there is before the server is freed, as far as it answers."""
-        if self.job is None or self.step == (self.begin.step if self.begin else 0):
+        if self.job is None or self.step == self._kept:
             return
         self.say("saving a last checkpoint")
         name = f"step-{self.step}"

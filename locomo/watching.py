@@ -7,8 +7,9 @@ from pathlib import Path
 from statistics import fmean
 
 from pydantic import TypeAdapter, ValidationError
-from rich.box import SIMPLE
 from rich.table import Table
+
+from memory import InputError, write_whole
 
 WINDOW = 20  # steps: one group's reward says little
 SIGNAL = 40  # groups without any spread of reward, after which nothing will be learned
@@ -62,13 +63,16 @@ class Rows:
                     continue  # cut by a kill
                 if row.step <= up_to:
                     self.rows.append(row)
-        path.write_text("".join(map(_line, self.rows)), "utf-8")
+        write_whole(path, "".join(map(_line, self.rows)).encode())
 
     def add(self, row: StepRow) -> None:
-        """Keep a row."""
+        """Keep a row. Raises InputError when it cannot be written."""
         self.rows.append(row)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(_line(row))
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(_line(row))
+        except OSError as error:
+            raise InputError(f"cannot write {self._path}: {error.strerror}") from error
 
 
 def _line(row: StepRow) -> str:
@@ -106,9 +110,8 @@ def trouble(rows: Sequence[StepRow]) -> str | None:
 
 def step_table(rows: Sequence[StepRow], of: int) -> Table:
     """The last rows of a run of `of` steps; `ran` is the share of runs whose SQL ran."""
-    table = Table(box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))  # all of it in 80 columns
     parts = list(rows[-1].components) if rows else []
-    trainer = ("kl", "completion_length")
     for column in ("step", "reward", "spread", *parts, "ran", "KL", "tokens", "GPU", "s"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows[-_SHOWN:]:
@@ -117,7 +120,10 @@ def step_table(rows: Sequence[StepRow], of: int) -> Table:
             *(f"{value:.2f}" for value in (row.reward, row.spread)),
             *(f"{row.components.get(part, 0):.2f}" for part in parts),
             f"{row.valid_sql:.2f}",
-            *(f"{row.trainer[name]:.2g}" if name in row.trainer else "-" for name in trainer),
+            f"{row.trainer['kl']:.2g}" if "kl" in row.trainer else "-",
+            f"{row.trainer['completion_length']:.0f}"
+            if "completion_length" in row.trainer
+            else "-",
             "-" if row.gpu is None else f"{row.gpu:.0%}",
             f"{row.seconds:.1f}",
         )

@@ -78,12 +78,17 @@ class RunPod:
         self.knocks = 0
         self.status = "RUNNING"
         self.loses = ""  # the operation whose answer gets lost, once
+        self.late = 0  # lists that do not have a created pod yet
+        self.stumbles = 0  # how often a pod cannot be looked at
         self.stranger = False  # another server answers for the pod's
         self.terminates_after = 0  # refusals
         self.down = False  # answers in HTML
 
     def myself(self, _: object) -> dict[str, Any]:
         self.asked.append("get_pods")
+        if self.created and self.late:
+            self.late -= 1
+            return {"pods": []}
         return {"pods": list(self.pods.values())}
 
     def gpuTypes(self, _: object, input: dict[str, str]) -> list[dict[str, Any]]:
@@ -93,6 +98,9 @@ class RunPod:
     def pod(self, _: object, input: dict[str, str]) -> dict[str, Any] | None:
         self.asked.append("get_pod")
         found = self.pods.get(input["podId"])
+        if found and self.stumbles:
+            self.stumbles -= 1
+            raise RuntimeError(f"Something went wrong, {KEY}")
         if found and self.asked.count("get_pod") > 1:
             ports = [{"privatePort": 7453, "isIpPublic": False, "ip": "10.0.0.1"}]
             ports += [{"privatePort": 22, "isIpPublic": True, "ip": "203.0.113.7"}]

@@ -322,6 +322,21 @@ def test_ctrl_c_while_the_model_is_loaded_is_not_swallowed(tmp_path: Path) -> No
         train(server, tmp_path, Leaving())
 
 
+def test_a_job_that_starts_in_spite_of_ctrl_c_is_ended(tmp_path: Path) -> None:
+    class Leaving(Watcher):
+        def waits_for(self, what: str, seconds: float) -> None:
+            super().waits_for(what, seconds)
+            if len(self.waits) == 1:
+                raise KeyboardInterrupt
+
+    watcher, misbehave = Leaving(), {"initialize": "slow"}
+    with arbor_server(misbehave=misbehave) as server:
+        with pytest.raises(KeyboardInterrupt):
+            train(server, tmp_path, watcher)
+        assert server.status == "cancelled"
+    assert watcher.waits[-1].endswith("to undo it (Ctrl-C leaves it)")
+
+
 def test_what_the_observer_raises_ends_the_training(tmp_path: Path) -> None:
     class Satisfied(Exception):
         pass

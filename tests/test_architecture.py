@@ -51,7 +51,7 @@ IMPORTERS = {
     "nltk": "locomo/metrics.py",
 }
 FILE_LINES, FUNCTION_LINES, LINE_CHARACTERS = 400, 60, 100
-ALL_LINES, DEPLOYMENT_LINES = 15_900, 1_700
+ALL_LINES, DEPLOYMENT_LINES = 16_000, 1_700
 
 
 def name(path: Path) -> str:

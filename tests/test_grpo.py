@@ -1,6 +1,7 @@
 """The settings of a GRPO run and the arithmetic between them."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -37,19 +38,20 @@ def test_the_two_roles_have_gpus_of_their_own(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"rollouts": 3}, r"= 16\) holds no whole number of groups of 3"),
+        ({"rollouts": 3}, r"= 16\) is no whole number of groups of 3 .*--rollouts 8 or 16$"),
         ({"rollouts": 1}, "2 or more"),
-        ({"rollouts": 4}, "cannot be shared by 2 GPUs x 4 accumulation steps"),
-        ({"rollouts": 32}, "give --rollouts 16"),
+        ({"rollouts": 4}, "give --rollouts 8 or 16"),
+        ({"rollouts": 32}, "give --rollouts 8 or 16"),
+        ({"training_gpus": (1, 2, 3)}, "give --rollouts 12 or 24"),
     ],
     ids=str,
 )
 def test_a_batch_holds_whole_groups_and_gives_each_process_a_share(
-    changes: dict[str, int], said: str
+    changes: dict[str, Any], said: str
 ) -> None:
     check_batch(GrpoSettings())
     with pytest.raises(InputError, match=said):
-        check_batch(replace(GrpoSettings(), **changes))  # type: ignore[arg-type]
+        check_batch(replace(GrpoSettings(), **changes))
 
 
 def test_the_trainer_never_ends_before_the_client() -> None:

@@ -143,8 +143,8 @@ OF_PLAN = [
     ({"training_gpus": (1, 1)}, ["GPUs", "split of GPUs"], "each GPU's id once"),
     ({"training_gpus": ()}, ["GPUs", "split of GPUs"], "--training-gpus"),
     ({"training_gpus": (1, 7)}, ["GPUs", "split of GPUs"], "no GPU 7"),
-    ({"rollouts": 6}, ["batch"], "--rollouts"),
-    ({"accumulation": 8}, ["batch"], "--rollouts 16"),
+    ({"rollouts": 6}, ["batch"], "--rollouts 8 or 16"),
+    ({"accumulation": 8}, ["batch"], "--rollouts 16 or 32"),
     ({"data": Path("none.json")}, ["data"], "does not exist"),
     ({"split": "memory-r1"}, ["data"], "--split default"),
     ({"targets": ("answer", "store"), "window": 1}, ["data"], "store in validation; give more"),
@@ -166,7 +166,7 @@ def test_what_is_wrong_with_a_plan_is_found_alone(
 
 
 OF_MODEL = [
-    ({"context": 4096}, "context", "shorten the prompt"),
+    ({"context": 4096}, "context", "give a --model that reads 4,608"),
     ({"chat_template": False}, "chat template", "-Instruct"),
 ]
 

@@ -283,7 +283,7 @@ def test_the_house_says_what_there_is(arbor: Served) -> None:
     for batch in range(3):
         arbor.step(batch)
         arbor.until(lambda status, batch=batch: status["pending_batch_ids"] == [batch + 1])
-    rows = arbor.house.metrics(arbor.job, 1)
+    rows = arbor.house.metrics(arbor.job, 1)  # what is no number is in no row: JSON has none
     assert [row["step"] for row in rows] == [2, 3]
     assert rows[0].pop("peak_memory") > 0
     assert rows[0] == {"step": 2, "kl": 0.5, "reward": 0.25}

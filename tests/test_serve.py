@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
+import typer
 import uvicorn
 
 ARBOR = Path(__file__).parent.parent / "arbor"
@@ -68,19 +69,26 @@ def test_the_arbor_yaml_of_the_repository_is_good() -> None:
     assert serve.load(ARBOR / "arbor.yaml").split == serve.Split((0,), (1, 2))
 
 
-def test_the_command_refuses_with_one_line_and_code_2(tmp_path: Path) -> None:
+def test_the_command_refuses_with_one_line_and_code_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "arbor.yaml"
     file.write_text(GOOD.format(tmp_path / "s"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         busy = start("--config", str(file), "--port", port)
-    missing = start("--config", str(tmp_path / "none.yaml"))
-    open_to_all = start("--config", str(file), "--host", "0.0.0.0", "--port", "0")  # noqa: S104
-    for ended, said in ((busy, "--port"), (missing, "none.yaml"), (open_to_all, "ARBOR_TOKEN")):
-        assert ended.returncode == 2
-        assert said in ended.stderr
-        assert ended.stderr.startswith("serve.py: ")
-        assert ended.stderr.count("\n") == 1
+    ended = [(busy.returncode, busy.stderr, "--port")]
+    monkeypatch.delenv("ARBOR_TOKEN", raising=False)
+    none, everywhere = tmp_path / "none.yaml", "0.0.0.0"  # noqa: S104
+    for config, host, said in (none, "::1", "none.yaml"), (file, everywhere, "ARBOR_TOKEN"):
+        with pytest.raises(typer.Exit) as refused:
+            serve.main(config, host, 0, False, None)
+        ended.append((refused.value.exit_code, capsys.readouterr().err, said))
+    for code, error, said in ended:
+        assert code == 2
+        assert said in error
+        assert error.startswith("serve.py: ")
+        assert error.count("\n") == 1
 
 
 def test_a_machine_without_gpus_is_refused_and_no_token_is_shown(tmp_path: Path) -> None:

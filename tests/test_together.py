@@ -172,13 +172,22 @@ def test_a_file_is_sent_and_a_lora_is_tuned_on_it(server: Together, examples: Pa
     examples.write_text(examples.read_text() * 2)
     assert together.started(examples, MODEL) is None
     assert KEY not in together.job_path(examples).read_text()
+    examples.unlink()
+    assert together.started(examples, MODEL) is None
+
+
+def test_a_job_whose_receipt_cannot_be_written_is_named(server: Together, examples: Path) -> None:
+    together.job_path(examples).mkdir()
+    with pytest.raises(InputError, match="job ft-1 is started"):
+        together.fine_tune(examples, MODEL)
 
 
 @pytest.mark.parametrize("status", [429, 500, 0])
 def test_a_job_is_asked_for_once_only(server: Together, examples: Path, status: int) -> None:
     server.fails["POST /v1/fine-tunes"] = [status]
-    with pytest.raises(ModelError, match="Together"):
+    with pytest.raises(ModelError, match="Together") as error:
         together.fine_tune(examples, MODEL)
+    assert ("a job may be running all the same" in str(error.value)) is (status != 429)
     assert server.asked.count("POST /v1/fine-tunes") == 1
     assert not together.job_path(examples).exists()
 

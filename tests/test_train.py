@@ -2,19 +2,26 @@
 
 import json
 import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
 import typer
+import yaml
 
 import train
 from locomo.dataset import run_command
+from locomo.grpo import GrpoSettings
 from memory import Card, MemoryProgram, load_program, read_card, save_program
 from tests.arbor_server import ArborServer, arbor_server
 from tests.gguf_adapter import adapter
+from tests.locomo_records import DATE, question, record, turn, write
 from tests.obedient import houses, obedient
 from tests.talk import talk, talks
 from tests.test_training import Learner
@@ -91,6 +98,8 @@ def test_a_run_leaves_checkpoints_a_program_and_numbers_on_record(
     )
     assert command(f"{TRAIN} --server {server.url} --resume", monkeypatch) == 2
     assert "all 4 steps are done" in capsys.readouterr().err
+    assert command(f"{TRAIN} --server {server.url} --resume --seed 1", monkeypatch) == 2
+    assert "grpo_checkpoints holds another run" in capsys.readouterr().err
     more = TRAIN.replace("steps 4", "steps 5")
     assert command(f"{more} --server {server.url} --resume", monkeypatch) == 0
     assert server.bodies("initialize")[-1]["model"] == "/d/checkpoint_final"
@@ -118,10 +127,11 @@ def test_the_packaged_models_adapters_are_compared_as_they_are_used(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     tuned = adapter(tmp_path / "tuned", "answer", conversations=["a"])
-    talks(tmp_path / "two.json", talk("a"), talk("b"))
-    line = f"--mode evaluate --model {tuned} --data two.json --num-test 2"
+    said = {"session_1": [turn("D1:1")], "session_1_date_time": DATE}  # what is stored costs time
+    talks(tmp_path / "two.json", talk("a"), record("b", [question(4)], **said))
+    line = f"--mode evaluate --model {tuned} --data two.json --num-threads 1"
     assert command(line, monkeypatch) == 0
-    assert "answer, all 2 questions" in capsys.readouterr().out
+    assert "answer, all 1 questions" in capsys.readouterr().out
     adapter(tmp_path / "all", "answer", conversations=["a", "b"])
     assert command(line.replace("tuned", "all"), monkeypatch) == 2
     assert "every conversation of --data was trained on" in capsys.readouterr().err
@@ -136,6 +146,21 @@ def test_examples_are_written_for_the_packaged_student(
     assert {tuple(one["role"] for one in messages) for messages in shown} == {
         ("system", "user", "assistant")
     }
+
+
+def test_examples_for_a_served_student_fit_what_grpo_shows_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = [turn(f"D1:{n}", "We talked about the weather. " * 20) for n in range(1, 200)]
+    asked = {"session_1": said, "session_1_date_time": DATE}
+    write(folder / "long.json", *(record(name, **asked) for name in "ab"))
+    line = f"--mode distill --data long.json --target answer --model {QWEN}"
+    assert command(line, monkeypatch) == 0
+    shown = [json.loads(line)["messages"] for line in (folder / "sft_examples.jsonl").open()]
+    letters = [sum(len(one["content"]) for one in messages) for messages in shown]
+    assert 2_000 < max(letters) / 4 < GrpoSettings().context
+    assert command(f"{line} --together", monkeypatch) == 0
+    assert (folder / "sft_examples.jsonl").stat().st_size / 4 > 2 * GrpoSettings().context
 
 
 def test_check_says_what_is_there(
@@ -157,7 +182,8 @@ def test_the_split_is_written_where_the_server_reads_it_when_it_is_absent(
     line = f"--mode check --data houses.json --server {server.url}"
     assert command(line, monkeypatch) == 0
     written = (folder / "arbor.yaml").read_text()
-    assert written == 'inference:\n  gpu_ids: "0"\ntraining:\n  gpu_ids: "1,2"\n'
+    roles = {"inference": {"gpu_ids": "0"}, "training": {"gpu_ids": "1,2"}}
+    assert yaml.safe_load(written) == {"storage_path": "~/.arbor/storage", **roles}  # all it needs
     (folder / "arbor.yaml").write_text("mine")
     assert command(line, monkeypatch) == 0
     assert (folder / "arbor.yaml").read_text() == "mine"
@@ -203,6 +229,15 @@ def test_what_cannot_work_is_refused_before_a_gpu_minute_is_spent(
         ("--mode evaluate --output plain.json", "names no tuned weights"),
         ("--rehearse --model Qwen/Qwen2.5-3B", "leave --model out"),
         ("--mode distill --data one.json", "cannot be split"),
+        ("--reward seed --target answer", "--reward seed is for"),
+        ("--reward seed --target all", "--reward seed is for"),
+        ("--output .", "is a folder"),
+        ("--output plain.json/x.json", "plain.json is a file"),
+        ("--output-dir plain.json", "plain.json is a file"),
+        ("--checkpoints used", "used holds another run"),
+        ("--rehearse --checkpoints used", "used holds another run"),
+        ("--rehearse --data two.json --start other", "tuned on a, which --seed 0 measures"),
+        ("--mode evaluate --model tuned --data two.json --start other", "every conversation"),
     ],
 )
 def test_what_is_missing_is_named(
@@ -213,12 +248,33 @@ def test_what_is_missing_is_named(
     said: str,
 ) -> None:
     talks(folder / "one.json", talk("a"))
+    talks(folder / "two.json", talk("a"), talk("b"))
+    adapter(folder / "tuned", "answer", conversations=["b"])
+    adapter(folder / "other", "answer", conversations=["a"])
+    (folder / "used").mkdir()
+    (folder / "used" / "run.json").write_text("{}")
     save_program(MemoryProgram(), folder / "plain.json", PLAIN)
     monkeypatch.setattr(train, "check_tuning", lambda: None)
     assert command(line, monkeypatch) == 2
     error: Any = capsys.readouterr().err
     assert said in error
     assert "Traceback" not in error
+
+
+def test_whatever_ends_it_the_server_is_free_at_once(folder: Path) -> None:
+    number = signal.SIGTERM
+    line = f"{TRAIN} --target store --num-val 0".split()
+    with arbor_server(answer=Learner()) as server:
+        run = [sys.executable, train.__file__, *line, "--server", server.url]
+        with subprocess.Popen(run, stdout=PIPE, stderr=PIPE, text=True) as process:
+            while process.poll() is None and not server.bodies("chat"):
+                time.sleep(0.05)
+            time.sleep(0.5)  # now the packaged model answers sixteen questions eight times over
+            process.send_signal(number)
+            said, error = process.communicate(timeout=15)
+        assert server.status == "cancelled"
+    assert (process.returncode, error) == (2, f"interrupted: {train.KEPT}\n")
+    assert "INFO" not in said
 
 
 def test_a_checkpoints_card_names_what_it_was_trained_for(

@@ -4,6 +4,7 @@ import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -211,8 +212,9 @@ def test_the_very_tokens_that_were_drawn_are_learned(student: Student) -> None:
 
 
 def lessons(path: Path, *texts: str) -> Path:
-    lines = [json.dumps({"messages": [*CHAT, {"role": "assistant", "content": t}]}) for t in texts]
-    path.write_text("\n".join(lines) + "\n")
+    lessons = [{"messages": [*CHAT, {"role": "assistant", "content": text}]} for text in texts]
+    lines = [json.dumps(lesson, ensure_ascii=False) for lesson in lessons]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
     return path
 
 
@@ -223,7 +225,7 @@ def test_examples_in_one_batch_are_learned_as_each_alone(student: Student) -> No
 
 
 def test_tuning_lowers_the_loss_and_saves_what_loads_again(tiny: str, tmp_path: Path) -> None:
-    file = lessons(tmp_path / "lessons.jsonl", *ANSWERS, "long " * 300)
+    file = lessons(tmp_path / "lessons.jsonl", *ANSWERS, "\u2028\x85 long " * 300)
     seen: list[tuple[int, int, float]] = []
     tuned = sft(
         file,
@@ -254,6 +256,9 @@ def test_tuning_lowers_the_loss_and_saves_what_loads_again(tiny: str, tmp_path: 
     assert trainer.step(group())["kl"] == 0  # held to the adapter it starts from, not to the base
     trainer.save(tuned.folder, card)  # takes the place of the older one
     assert {path.name for path in tmp_path.iterdir()} == {"lessons.jsonl", "out"}
+    more = {"targets": ["store"], "conversations": ["conv-2"], "start": tuned.folder}
+    sft(file, tmp_path / "more", **more, base=tiny, max_tokens=200, device="cpu")
+    assert read_card(tmp_path / "more").conversations == ["conv-1", "conv-2"]
 
 
 def test_ctrl_c_saves_what_is_tuned_so_far(tiny: str, tmp_path: Path) -> None:
@@ -272,6 +277,28 @@ def test_tuning_ends_in_the_minutes_given(tiny: str, tmp_path: Path) -> None:
     tuned = sft(file, tmp_path / "out", **ABOUT, base=tiny, epochs=9999, minutes=0.01, device="cpu")
     assert 1 <= tuned.steps < 999
     assert tuned.seconds < 20
+
+
+def test_what_cannot_be_saved_leaves_the_older_adapter(
+    student: Student, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_lora(student, rank=2, alpha=4)
+    card = describe_adapter(student, **ABOUT, made_by="sft", data="")
+    save_adapter(student, tmp_path / "a", card)
+    older = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
+    shake(student, 1.0)
+    rename = Path.rename
+
+    def full(self: Path, to: Path) -> Path:
+        if self.suffix == ".part":
+            raise OSError("4096 requested and 64 written")  # numpy's words, without a number
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(InputError, match="64 written; is the disk full"):
+        save_adapter(student, tmp_path / "a", card)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()} == older
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 # Bad input
@@ -309,6 +336,15 @@ def test_what_does_not_fit_is_refused(tiny: str, student: Student, tmp_path: Pat
         GrpoTrainer(student, {**FAST, "max_prompt_length": 9}).step(group())
     with pytest.raises(InputError, match="context of 2048"):
         GrpoTrainer(student, FAST).generate(CHAT, 1, 2040, 1.0)
+
+
+def test_a_full_disk_is_told_before_the_tuning(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = lessons(tmp_path / "lessons.jsonl", "Oslo")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=9))
+    with pytest.raises(InputError, match="has 0 MiB free"):
+        sft(file, tmp_path / "out", **ABOUT, base=tiny, device="cpu", progress=pytest.fail)
 
 
 def test_a_folder_of_other_things_is_not_replaced(tmp_path: Path) -> None:

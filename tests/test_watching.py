@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from locomo.watching import PATIENCE, SIGNAL, WINDOW, Rows, StepRow, curve, step_table, trouble
+from memory import InputError
 
 
 def rows(*rewards: float, spread: float = 0.2) -> list[StepRow]:
@@ -55,13 +56,29 @@ def test_rows_are_on_disk_as_they_come_and_read_again_up_to_the_checkpoint(tmp_p
     assert Rows(path).rows == []
 
 
+def test_rows_that_cannot_be_written_say_why(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"cannot write .*steps\.jsonl"):
+        Rows(tmp_path / "file" / "steps.jsonl")
+
+
 def test_the_table_shows_the_last_rows_with_what_the_trainer_says() -> None:
-    row = StepRow(7, 0.5, 0.1, 2.0, {"answer": 0.4}, 0.9, {"kl": 0.0123}, 0.7)
+    parts = dict.fromkeys(("answer", "evidence", "sql", "budget"), 0.4)
+    says = {"kl": 0.0123, "completion_length": 511.6}
+    row = StepRow(499, 0.5, 0.1, 102.4, parts, 0.9, says, 1.0)
     console = Console(width=80, record=True, file=StringIO())
-    console.print(step_table([row], 50))
+    console.print(step_table([row], 500))
     shown = console.export_text()
-    for said in ("7/50", "0.50", "0.40", "0.90", "0.012", "70%", "answer", "ran", "KL"):
+    for said in ("499/500", "0.50", "0.40", "0.90", "0.012", " 512 ", "100%", "102.4", "evidence"):
         assert said in shown
+    assert "…" not in shown
+
+
+@pytest.mark.parametrize("width", [10, 40])
+def test_a_narrow_terminal_shows_what_there_is_room_for(width: int) -> None:
+    console = Console(width=width, record=True, file=StringIO())
+    console.print(step_table(rows(0.5), 500))
+    assert all(len(line) <= width for line in console.export_text().splitlines())
 
 
 def test_the_curve_tells_the_first_and_the_last_steps() -> None:

@@ -1,5 +1,6 @@
 """A LoRA adapter on disk: a folder with the weights, and a card that says what they are for."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -36,8 +37,8 @@ class AdapterCard(BaseModel):
 
 def is_adapter(name: str) -> bool:
     """Whether this is the path of a folder with an adapter, for whichever model."""
-    # Unlike Path's own, these say no to whatever no system knows as a path.
-    return bool(name) and any(Path(name, file).is_file() for file in (GGUF, PEFT, CARD))
+    # Unlike Path's own, this says no to whatever no system knows as a path.
+    return bool(name) and any(os.path.isfile(f"{name}/{file}") for file in (GGUF, PEFT, CARD))
 
 
 def gguf_of(path: Path) -> Path:

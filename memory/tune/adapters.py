@@ -86,6 +86,16 @@ def check_folder(folder: Path) -> None:
         raise InputError(f"cannot write in {folder.parent}: no permission")
 
 
+def check_room(student: Student, folder: Path) -> None:
+    """Raise InputError, before it is tuned, when there is no room for a student's adapter."""
+    weights = sum(p.numel() for p in student.model.parameters() if p.requires_grad)
+    needed, free = 8 * weights, shutil.disk_usage(folder.parent).free  # 4 bytes, in GGUF 2
+    if free < needed:
+        raise InputError(
+            f"{folder.parent} has {free >> 20} MiB free, {needed >> 20} are needed: make room"
+        )
+
+
 def save_adapter(student: Student, folder: Path, card: AdapterCard) -> None:
     """Write an adapter as PEFT reads it, its card, and for the packaged model GGUF too.
 
@@ -112,11 +122,12 @@ def save_adapter(student: Student, folder: Path, card: AdapterCard) -> None:
             part.rename(folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
-            if folder.exists():
-                shutil.rmtree(old, ignore_errors=True)
+            if old.exists() and not folder.exists():
+                old.rename(folder)
+            shutil.rmtree(old, ignore_errors=True)
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot write the adapter {folder}: {reason}") from error
+        raise InputError(f"cannot write {folder}: {reason}; is the disk full?") from error
 
 
 def adapter_to_gguf(student: Student, path: Path) -> None:

@@ -101,9 +101,10 @@ class Job:
         trained.add_done_callback(partial(self._stepped, batch_id))
 
     def _step(self, group: list[dict[str, Any]]) -> None:
-        measured = self._policy.step(group)
-        memory = peak_memory(self._student.device)
-        self.metrics.append({**measured, "step": len(self.metrics) + 1, "peak_memory": memory})
+        told = self._policy.step(group)
+        told |= {"step": len(self.metrics) + 1, "peak_memory": peak_memory(self._student.device)}
+        # As on GPUs (trainer.py): JSON has no other numbers.
+        self.metrics.append({key: value for key, value in told.items() if math.isfinite(value)})
 
     def _stepped(self, batch_id: int, step: "Future[None]") -> None:
         if self.state != "running":

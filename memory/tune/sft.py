@@ -14,7 +14,15 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from memory.errors import InputError
-from memory.tune.adapters import Target, add_lora, check_folder, describe_adapter, save_adapter
+from memory.program.adapter_card import read_card
+from memory.tune.adapters import (
+    Target,
+    add_lora,
+    check_folder,
+    check_room,
+    describe_adapter,
+    save_adapter,
+)
 from memory.tune.student import Student, load_student, peak_memory
 
 # Tokens of one pass forward and back: memory grows with them, speed hardly.
@@ -73,7 +81,7 @@ def sft(
 
     Arguments:
         examples: JSONL, `{"messages": [...]}` a line, the last one the assistant's.
-        targets, conversations: for the card: the modules tuned, the conversations seen.
+        targets, conversations: for the card: the modules tuned, those seen (beside `start`'s).
         base, start, device: as of `load_student`; an adapter to start from keeps its own rank.
         learning_rate: of AdamW; it falls linearly to 0 with the steps, or the minutes.
         batch, max_tokens: examples a step; longer ones are skipped.
@@ -92,10 +100,10 @@ def sft(
         raise InputError(f"no example of {examples} fits {max_tokens} tokens: give more")
     if not student.tuned:
         add_lora(student, rank, alpha)
-    digest, seen = hashlib.sha256(examples.read_bytes()).hexdigest(), conversations
-    card = describe_adapter(
-        student, targets=targets, made_by="sft", data=digest, conversations=seen
-    )
+    check_room(student, output)
+    digest, seen = hashlib.sha256(examples.read_bytes()).hexdigest(), _seen(start, conversations)
+    of = {"made_by": "sft", "data": digest}
+    card = describe_adapter(student, targets=targets, conversations=seen, **of)
     batches = list(_batches(fitting, batch, epochs, Random(seed)))  # noqa: S311
     losses: list[float] = []
     began = time.monotonic()
@@ -110,6 +118,11 @@ def sft(
     counts = len(losses), len(fitting), len(read) - len(fitting)
     seconds = time.monotonic() - began
     return Tuned(output, *counts, *_ends(losses), seconds, peak_memory(student.device))
+
+
+def _seen(start: Path | None, conversations: Sequence[str]) -> list[str]:
+    """The conversations of the start, then those of the examples, each once."""
+    return list(dict.fromkeys([*(read_card(start).conversations if start else ()), *conversations]))
 
 
 def _ends(losses: Sequence[float]) -> tuple[float, float]:
@@ -188,7 +201,7 @@ def _example(student: Student, messages: Sequence[dict[str, str]]) -> Example:
 def _read(path: Path) -> list[list[dict[str, str]]]:
     """The conversations of a JSONL file. Raises InputError that names the line."""
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8").split("\n")  # a text may hold other ends of lines
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
     conversations = []

@@ -110,7 +110,9 @@ def test_names_are_no_paths(name: str, package: Path) -> None:
         manager.initialize(asked(run_name=name), None)
     with pytest.raises(ValueError, match="no name"):
         manager.route_grpo_checkpoint(SimpleNamespace(checkpoint_name=name))
-    assert manager.initialize(asked(), None) == "started"
+    with pytest.raises(ValueError, match="no name"):  # the job is called after it
+        manager.initialize(asked(model="/start/my adapter"), None)
+    assert manager.initialize(asked(model="Qwen/Qwen2.5-3B"), None) == "started"
     assert manager.route_grpo_checkpoint(SimpleNamespace(checkpoint_name="step-50")) == "saved"
 
 
