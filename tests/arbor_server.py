@@ -36,7 +36,7 @@ from pydantic import ValidationError
 GRPO = "/v1/fine_tuning/grpo/"
 ROUTES = {
     **{GRPO + n: n for n in ("initialize", "status", "step", "checkpoint", "terminate", "cancel")},
-    **dict(zip(("/v1/chat/completions", "/v1/chat/kill"), ("chat", "kill"), strict=True)),
+    **{f"/v1/chat/{path}": n for path, n in (("completions", "chat"), ("kill", "kill"))},
     "/v1/memory/server": "server",
     "/v1/memory/model": "model",
     "/v1/memory/metrics": "metrics",
