@@ -378,9 +378,8 @@ def deploy(
     token, files = secret("ARBOR_TOKEN", 16), packed(read_config(config, gpu_count))
     wanted = (gpu_count, disk_size, volume_size, max_hours)
     request = Request(name, gpu_type, *wanted, files, token)
-    dollars = 0.0
-    if not dry_run or os.environ.get("RUNPOD_API_KEY"):
-        dollars = (ask("get_gpu", GPUS[gpu_type]).get("securePrice") or 0) * gpu_count
+    asks = not dry_run or os.environ.get("RUNPOD_API_KEY")
+    dollars = (ask("get_gpu", GPUS[gpu_type]).get("securePrice") or 0) * gpu_count if asks else 0.0
     print("\n".join(request.lines(dollars)))
     if dry_run:
         return None
@@ -396,5 +395,6 @@ if __name__ == "__main__":
     try:
         app()
     except DeployError as stopped:
+        sys.stdout.flush()  # in a file, the error comes last
         print(f"error: {hidden(' '.join(str(stopped).split()))}", file=sys.stderr)
         sys.exit(2)

@@ -2,10 +2,12 @@
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +31,18 @@ from tests.arbor_package import (
 )
 
 package = arbor_package.package
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """Upstream's runner takes Ctrl-C and more from the process that starts one."""
+    taken = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+    kept = {number: signal.getsignal(number) for number in taken}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
 GIB = 2**30
 JOB, RUNNER = "server/services/jobs/grpo_job.py", "utils/process_runner.py"
 INFERENCE = "server/services/jobs/inference_job.py"
