@@ -91,7 +91,7 @@ def train(
     helper: Annotated[str, Option(help="the model that does what is not tuned")] = "local",
     helper_api_base: Annotated[str | None, Option(help="address of its server")] = None,
     examples: Annotated[Path, Option(help="of distill and sft")] = Path("sft_examples.jsonl"),
-    epochs: Annotated[int, Option(help="passes over the examples", min=1)] = 2,
+    epochs: Annotated[int, Option(help="passes over the examples", min=1)] = 1,
     minutes: Annotated[float | None, Option(help="sft ends after so many", min=0)] = None,
     together: Annotated[bool, Option("--together", help="sft at Together, with --model")] = False,
     num_threads: Annotated[int, Option(help="runs at a time", min=1)] = 8,
