@@ -225,7 +225,9 @@ def _packaged_tokenizer(reader: GGUFReader) -> PreTrainedTokenizerFast:
 
     tokens = said("ggml.tokens")
     special = [
-        token for token, kind in zip(tokens, said("ggml.token_type"), strict=True) if kind == _CONTROL
+        token
+        for token, kind in zip(tokens, said("ggml.token_type"), strict=True)
+        if kind == _CONTROL
     ]
     merges = [tuple(merge.split(" ")) for merge in said("ggml.merges")]
     vocabulary = {token: number for number, token in enumerate(tokens)}
