@@ -50,6 +50,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(key)
     monkeypatch.delenv("ARBOR_TOKEN", raising=False)
     monkeypatch.setenv("COLUMNS", "200")
+    # Named: a place that MLflow is left to choose stays its place in all later tests.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     monkeypatch.setattr(train, "load_model", lambda *names, **named: obedient()[0])
     monkeypatch.setattr(train.console, "_width", 200)
     houses(tmp_path / "houses.json")
