@@ -64,6 +64,50 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Edit:
+    """What one change did to one fact: how it was before and after (None: it was not there).
+
+    `moment` is when the change counts from for `as_of`: for a digested window the date of its last
+    turn, when that has one and lies before the digest; else when the change was made (UTC).
+    """
+
+    change_id: int
+    moment: str
+    fact_id: int
+    before: Fact | None
+    after: Fact | None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One value that a setting had from `set_at` (UTC) on: anything that JSON holds."""
+
+    name: str
+    value: Any
+    set_at: str
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What a `forget` removed: ids of turns and facts, changes whose text went with them.
+
+    `sha256` is the hash of what was removed, preceded by `salt`, which is kept nowhere: with the
+    salt and the turns somebody can prove later that these were the ones, without it nobody can
+    guess them. `files` are the files that were searched and overwritten, backups included;
+    `unreached` are backups that could not be.
+    """
+
+    at: str
+    turns: tuple[int, ...]
+    facts: tuple[int, ...]
+    changes: tuple[int, ...]
+    sha256: str
+    salt: str
+    files: tuple[str, ...] = ()
+    unreached: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Pending:
     """A window (first to last turn id, inclusive) that no model has stored yet.
 

@@ -238,7 +238,7 @@ def test_the_command_interrupted_goes_on_where_it_was(
     interrupt(server)
     code, _, err = run(*SLOWLY)
     assert code == 2
-    assert err == "interrupted: the memory is as it was; the same command goes on from here\n"
+    assert err == "interrupted: what was finished is kept; the same command goes on from here\n"
     assert kept(path) == before
     assert_it_goes_on(server, path, run)
 
@@ -279,7 +279,7 @@ def test_the_command_forecasts_and_asks(
         monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
         code, out, err = run("--embedder", name)
         assert said.format(name=name) in out
-        assert (code, err) == (2, "error: nothing was embedded; answer y, or give --yes\n")
+        assert (code, err) == (2, "error: nothing was changed; answer y, or give --yes\n")
     assert server.paid == []
 
 

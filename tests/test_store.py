@@ -137,7 +137,7 @@ def test_a_new_fact_lies_in_the_window_shown(store: SqliteStore) -> None:
     store.write(DOG, cause="test", window=(4, 5))
     with pytest.raises(SqlError, match="not one of the turns shown"):
         store.write("UPDATE facts SET turn_id = 5 WHERE id = 1", cause="test", window=(1, 3))
-    store.write("UPDATE facts SET value = 'dog' WHERE id = 1", cause="test", window=(1, 3))
+    store.write("UPDATE facts SET value = 'dog' WHERE id = 1", cause="test", window=(4, 4))
 
 
 def test_a_write_is_all_or_nothing(store: SqliteStore) -> None:
@@ -314,3 +314,45 @@ def test_the_catalog_keeps_to_its_tokens_and_to_the_commonest_subjects(store: Sq
     assert "facts of Anna" in store.catalog(80)
     assert "facts of S3" not in store.catalog(80)
     assert store.catalog(1) == ""
+
+
+def test_a_turn_is_stored_once_by_its_source_where_that_is_asked_for(store: SqliteStore) -> None:
+    again = [SAID[1], Turn("Anna", "New.", source="x:1"), Turn("Anna", "New.", source="x:1")]
+    assert store.add([*again, Turn("Anna", "No source.")] * 2, once=True) == [
+        2,
+        6,
+        6,
+        7,
+        2,
+        6,
+        6,
+        8,
+    ]
+    assert store.add(again, once=True) == [2, 6, 6]
+    assert store.known(["D1:1", "x:1", "nowhere", ""]) == {"D1:1": 1, "x:1": 6}
+    assert {hit.turn_id for hit in store.search("No source", 2)} == {7, 8}
+    assert store.add(again[:1]) == [9], "without `once` it is said again"
+    assert store.known(["D1:2"]) == {"D1:2": 2}, "the oldest"
+
+
+def test_what_questions_bring_up_is_counted(store: SqliteStore, path: Path) -> None:
+    store.count_shown([1, 3])
+    store.count_shown([3])
+    with open_store(path, read_only=True) as reader:
+        reader.count_shown([1])
+    assert store.shown() == {1: 1, 3: 2}
+
+
+def test_a_setting_keeps_its_history(store: SqliteStore) -> None:
+    store.set("voice", {"speed": 1.25})
+    store.set("user", "Ånna 🐈")
+    newest = store.set("voice", None)
+    assert [setting.value for setting in store.settings("voice")] == [{"speed": 1.25}, None]
+    assert store.settings()[-1] == newest
+    assert [setting.name for setting in store.settings()] == ["embedder", "voice", "user", "voice"]
+
+
+@pytest.mark.parametrize("number", [0, 77, -1, 2**63, -(10**30)])
+def test_what_is_no_change_cannot_be_undone(store: SqliteStore, number: int) -> None:
+    with pytest.raises(InputError, match="no change"):
+        store.undo(number)

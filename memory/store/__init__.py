@@ -1,21 +1,27 @@
 """The store: one object that holds one namespace, and the way to open it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from memory.errors import InputError
-from memory.model import Change, Hit, Pending, Rows, Turn
+from memory.model import Change, Edit, Fact, Forgotten, Hit, Pending, Rows, Setting, Turn
 
 
 class Store(Protocol):
     """One namespace: turns that are never lost, facts that can be undone, a search over both.
 
-    A store belongs to one thread; each thread and each process opens its own on the same address.
+    A store belongs to one thread; each thread and each process opens its own on the same address:
+    `path` is the file. One that is `read_only` is never written.
     """
 
-    def add(self, turns: Sequence[Turn]) -> list[int]:
+    path: Path
+    read_only: bool
+
+    def add(self, turns: Sequence[Turn], once: bool = False) -> list[int]:
         """Store turns in one transaction and return their ids; durable on return.
+
+        With `once`, a turn whose source is there already is not stored again; its id is returned.
 
         An embedder on this machine makes their vectors first. One that is asked over the network
         is asked when the turns are durable, for these and all others that wait. When it cannot be
@@ -26,6 +32,9 @@ class Store(Protocol):
         those of the embedder asked for by now; ModelError when an embedder on this machine cannot
         be used. Nothing is stored then.
         """
+
+    def known(self, sources: Sequence[str]) -> dict[str, int]:
+        """The turns with these outside ids: source -> turn id (the oldest of several)."""
 
     def turn(self, turn_id: int) -> Turn:
         """The turn with this id. Raises InputError when there is none."""
@@ -106,6 +115,78 @@ class Store(Protocol):
 
         Speakers, date range and sessions, then subjects with their commonest attributes.
         """
+
+    def facts(self, point: str | int | None = None) -> list[Fact]:
+        """The facts as they are, or as they were at a point, by id.
+
+        A point is a change, 12, "12" or "#12" (all up to it have happened; 0: none has), or a
+        moment in ISO text as exact as wanted: "2023-06-01" is the end of that day (in UTC), "2023"
+        of that year. Four digits from 1000 to 2999 are a year: change 2023 is "#2023" or 2023.
+        Raises InputError for a point that is neither, and for a change there is not.
+        """
+
+    def journal(self) -> list[Edit]:
+        """What each change did to each fact, oldest first."""
+
+    def revert(self, point: str | int) -> Change:
+        """Make all facts as they were at a point, as one change that can be undone.
+
+        Raises InputError when that is how they are.
+        """
+
+    def as_of(self, moment: str) -> "Store":
+        """This memory as it was at a moment: a copy for reading, gone when it is closed.
+
+        It holds the turns said by then (one without a date counts as said when the dated turn
+        before it was) and the facts of `facts(moment)` that rest on them.
+        """
+
+    def settings(self, name: str | None = None) -> list[Setting]:
+        """Every value that settings ever had, or that one did, oldest first.
+
+        The newest is the one in force.
+        """
+
+    def set(self, name: str, value: Any) -> Setting:
+        """Give a setting a new value (anything JSON holds); the ones before stay on record."""
+
+    def count_shown(self, turn_ids: Sequence[int]) -> None:
+        """Note that a question brought up these turns. A store for reading only notes nothing."""
+
+    def shown(self) -> dict[int, int]:
+        """How often questions brought up each turn; turns that none did are not there."""
+
+    def forget(self, turn_ids: Sequence[int]) -> Forgotten:
+        """Remove turns and all that rests on them, then overwrite where they were on disk.
+
+        Facts of these turns, what the journal says of them, words, vectors; in known backups too.
+        Whatever interrupts this, nothing is half removed; a later call finishes the overwriting,
+        also one without turns: what it returns is then the receipt of the one before.
+        Raises InputError for an id that is no turn's, StoreError when another process reads or
+        writes the file so that it cannot be overwritten.
+        """
+
+    def backup(self, path: Path) -> None:
+        """Copy the whole memory into a new file, also while others write; `forget` will know it.
+
+        Raises InputError when there is a file already.
+        """
+
+    def dump(self) -> Iterator[dict[str, Any]]:
+        """Everything that was stored, as records; `load` makes an equal memory of them.
+
+        Vectors are not in it: they are made anew.
+        """
+
+    def load(self, records: Iterable[dict[str, Any]]) -> int:
+        """Store the records of a dump, in a memory that is empty or holds a part of that dump.
+
+        Returns how many turns are new; interrupted, a later call goes on. Raises InputError for a
+        record that is none, and when this memory holds something else.
+        """
+
+    def check(self) -> list[str]:
+        """What is wrong with the file and its indexes, one line each; empty when all is well."""
 
     def close(self) -> None:
         """Release the database. Closing twice is allowed."""

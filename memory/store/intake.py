@@ -1,6 +1,7 @@
 """What may become a turn, whatever the database."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import get_args
 
 from memory.errors import InputError
@@ -17,10 +18,6 @@ def acceptable(turn: Turn, number: int) -> Turn:
     too long.
     """
 
-    def text(value: str) -> str:
-        value = value.replace("\0", "\N{REPLACEMENT CHARACTER}")
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
     if not turn.text.strip():
         raise InputError(f"turn {number} ({turn.speaker or 'no speaker'}) has no text")
     if not turn.speaker.strip():
@@ -34,9 +31,26 @@ def acceptable(turn: Turn, number: int) -> Turn:
         )
     return replace(
         turn,
-        speaker=text(turn.speaker),
-        text=text(turn.text),
-        session=text(turn.session),
-        said_at=text(turn.said_at),
-        source=text(turn.source),
+        speaker=sound_text(turn.speaker),
+        text=sound_text(turn.text),
+        session=sound_text(turn.session),
+        said_at=sound_text(turn.said_at),
+        source=sound_text(turn.source),
     )
+
+
+def sound_text(text: str) -> str:
+    """Text that every database and model takes: without NUL and halves of surrogate pairs."""
+    if text.isascii() and "\0" not in text:
+        return text
+    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def said_now() -> str:
+    """The moment, as `said_at` of a turn: this machine's time and its distance from UTC.
+
+    Its date is the day that the people mean when they say today; where a time has no zone, it
+    counts as UTC.
+    """
+    return datetime.now().astimezone().isoformat(timespec="seconds")

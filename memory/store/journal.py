@@ -16,7 +16,8 @@ _CHANGE = (
     "id, at, cause, statement, undone_at, first_turn, last_turn,"
     " (SELECT count(DISTINCT fact_id) FROM facts_log WHERE change_id = changes.id)"
 )
-_FACT = "(id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at)"
+_FACT = "id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at"
+IMAGE = f"json_array({_FACT})"  # a fact as the triggers write it
 
 
 def begin(
@@ -56,6 +57,30 @@ def check(conn: sqlite3.Connection, change: int, window: tuple[int, int] | None)
                 f"turn_id {turn_id} is not one of the turns shown; use the number in brackets,"
                 f" {window[0]} to {window[1]}"
             )
+    if window:
+        _refuse_overwriting(conn, change, window)
+
+
+def _refuse_overwriting(conn: sqlite3.Connection, change: int, window: tuple[int, int]) -> None:
+    """A fact from before a window stays as it was recorded: a digest may end it, not reword it."""
+    row = conn.execute(
+        "SELECT json_extract(before, '$[1]'), json_extract(before, '$[2]') FROM facts_log"
+        " WHERE change_id = ? AND before IS NOT NULL AND after IS NOT NULL"
+        " AND json_extract(before, '$[6]') NOT BETWEEN ? AND ?"
+        " AND (json_extract(before, '$[1]') <> json_extract(after, '$[1]')"
+        " OR json_extract(before, '$[2]') <> json_extract(after, '$[2]')"
+        " OR json_extract(before, '$[3]') <> json_extract(after, '$[3]')"
+        " OR json_extract(before, '$[6]') <> json_extract(after, '$[6]'))",
+        (change, *window),
+    ).fetchone()
+    if row:
+        subject, attribute = (text.replace("'", "''") for text in row)
+        raise SqlError(
+            "this overwrites a fact from before the turns shown; end it and insert the new one:"
+            " UPDATE facts SET ended_on = '2023-05' WHERE"
+            f" subject = '{subject}' AND attribute = '{attribute}'"
+            " AND COALESCE(ended_on, '') = ''; INSERT INTO facts ..."
+        )
 
 
 def undo(conn: sqlite3.Connection, change_id: int) -> int:
@@ -74,29 +99,40 @@ def undo(conn: sqlite3.Connection, change_id: int) -> int:
     undoing = begin(conn, f"undo {change_id}", "", undoes=change_id)
     for fact_id, before, after in log:
         _refuse_if_changed_since(conn, change_id, fact_id, after)
-        if after is not None:
-            conn.execute("DELETE FROM facts WHERE id = ?", (fact_id,))
-        if before is not None:
-            conn.execute(
-                f"INSERT INTO facts {_FACT} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", json.loads(before)
-            )
-    conn.execute("UPDATE changes SET undone_at = ? WHERE id = ?", (now(), change_id))
-    # Undoing an undo puts the first change back in force.
-    conn.execute(
-        "UPDATE changes SET undone_at = NULL WHERE id = (SELECT undoes FROM changes WHERE id = ?)",
-        (change_id,),
-    )
+        put(conn, fact_id, before)
+    mark_undone(conn)
     return undoing
+
+
+def put(conn: sqlite3.Connection, fact_id: int, image: str | None) -> None:
+    """Make a fact as an image shows it (None: it is not there), within the change begun last."""
+    conn.execute("DELETE FROM facts WHERE id = ?", (fact_id,))
+    if image is not None:
+        conn.execute(
+            f"INSERT INTO facts ({_FACT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", json.loads(image)
+        )
+
+
+def mark_undone(conn: sqlite3.Connection) -> None:
+    """Note which changes are undone: those that an undo takes back which is not undone itself."""
+    undos = conn.execute(
+        "SELECT id, at, undoes FROM changes WHERE undoes IS NOT NULL ORDER BY id DESC"
+    ).fetchall()
+    undone: dict[int, str] = {}
+    for undo_id, at, undoes in undos:
+        if undo_id not in undone:
+            undone[undoes] = at
+    conn.execute("UPDATE changes SET undone_at = NULL WHERE undone_at IS NOT NULL")
+    conn.executemany(
+        "UPDATE changes SET undone_at = ? WHERE id = ?",
+        [(at, change_id) for change_id, at in undone.items()],
+    )
 
 
 def _refuse_if_changed_since(
     conn: sqlite3.Connection, change_id: int, fact_id: int, after: str | None
 ) -> None:
-    row = conn.execute(
-        "SELECT json_array(id, subject, attribute, value, happened_on, ended_on, turn_id,"
-        " recorded_at) FROM facts WHERE id = ?",
-        (fact_id,),
-    ).fetchone()
+    row = conn.execute(f"SELECT {IMAGE} FROM facts WHERE id = ?", (fact_id,)).fetchone()
     if (row[0] if row else None) != after:
         later = conn.execute(
             "SELECT change_id FROM facts_log WHERE fact_id = ? ORDER BY id DESC", (fact_id,)
@@ -114,7 +150,9 @@ def changes(conn: sqlite3.Connection) -> list[Change]:
 
 def change(conn: sqlite3.Connection, change_id: int) -> Change:
     """The change with this id. Raises InputError when there is none."""
-    row = conn.execute(f"SELECT {_CHANGE} FROM changes WHERE id = ?", (change_id,)).fetchone()
+    known = abs(change_id) < 2**63  # what SQLite takes for a number
+    find = f"SELECT {_CHANGE} FROM changes WHERE id = ?"
+    row = conn.execute(find, (change_id,)).fetchone() if known else None
     if row is None:
         raise InputError(f"there is no change {change_id}")
     return _to_change(row)

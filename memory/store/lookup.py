@@ -6,8 +6,10 @@ newest turns have a row each in `recent`; every BLOCK of them become one row of 
 million turns load at once.
 """
 
+import json
 import sqlite3
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -40,6 +42,51 @@ def turns(conn: sqlite3.Connection, first: int, last: int, most: int = -1) -> li
         Turn(speaker, text, session, said_at, source, kind, turn_id)
         for turn_id, kind, session, speaker, text, said_at, source in found
     ]
+
+
+def insert(
+    conn: sqlite3.Connection,
+    turns: Sequence[Turn],
+    vectors: NDArray[np.float32] | None,
+    once: bool,
+) -> list[int]:
+    """Store turns and what search keeps of them, and return their ids; see `Store.add`.
+
+    Without vectors (rows beside the turns), the turns wait for them.
+    """
+    there = known(conn, [turn.source for turn in turns]) if once else {}
+    first = {turn.source: n for n, turn in reversed(list(enumerate(turns)))} if once else {}
+    new = [
+        n
+        for n, turn in enumerate(turns)
+        if not turn.source or (turn.source not in there and first.get(turn.source, n) == n)
+    ]
+    (last,) = conn.execute(
+        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'turns'"
+    ).fetchone()
+    numbered = [replace(turns[n], id=number) for number, n in enumerate(new, last + 1)]
+    conn.executemany(
+        f"INSERT INTO turns ({_TURN}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(t.id, t.kind, t.session, t.speaker, t.text, t.said_at, t.source) for t in numbered],
+    )
+    put_words(conn, numbered)
+    if vectors is not None and numbered:
+        put_columns(conn, numbered, vectors[new])
+    ids = dict(zip(new, (turn.id for turn in numbered), strict=True))
+    there |= {turn.source: turn.id for turn in numbered}
+    return [ids.get(n) or there[turn.source] for n, turn in enumerate(turns)]
+
+
+def known(conn: sqlite3.Connection, sources: Sequence[str]) -> dict[str, int]:
+    """The turns with these outside ids: source -> turn id, the oldest of several."""
+    wanted = json.dumps([source for source in sources if source])
+    return dict(
+        conn.execute(
+            "SELECT source, min(id) FROM turns"
+            " WHERE source <> '' AND source IN (SELECT value FROM json_each(?)) GROUP BY source",
+            (wanted,),
+        ).fetchall()
+    )
 
 
 def put(conn: sqlite3.Connection, turns: Sequence[Turn], vectors: NDArray[np.float32]) -> None:

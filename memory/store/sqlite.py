@@ -6,21 +6,31 @@ import socket
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memory import search, sql
-from memory.budget import first_lines
 from memory.embed import PACKAGED, Embedder, Hosted, Local, Packaged, load_embedder
-from memory.errors import InputError, Stop, StoreError
-from memory.model import Change, Hit, Pending, Rows, Turn
-from memory.store import journal, lookup, vectors, walls
+from memory.errors import InputError, Stop
+from memory.model import Change, Edit, Fact, Forgotten, Hit, Pending, Rows, Setting, Turn
+from memory.store import (
+    forgetting,
+    history,
+    journal,
+    lookup,
+    portable,
+    settings,
+    vectors,
+    walls,
+    windows,
+)
+from memory.store.catalog import catalog
 from memory.store.intake import acceptable
 from memory.store.migrations import connect, storage_errors
 
@@ -41,7 +51,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, read_only: bool = False, embedder: str | None = None) -> None:
         self.path = path
-        self._read_only = read_only
+        self.read_only = read_only
         self._retry_at = 0.0  # when `add` asks an embedder that failed again (monotonic seconds)
         self._wanted = embedder
         self._embedder: Embedder | None = load_embedder(embedder) if embedder else None
@@ -50,6 +60,7 @@ class SqliteStore:
         self._index = search.Index()
         self._indexed: vectors.Recorded | None = None  # whose vectors the index holds
         self._reader: sqlite3.Connection | None = None
+        self._scratch: TemporaryDirectory[str] | None = None  # where a copy of the past lies
         with storage_errors(path):
             self._conn = connect(path, read_only)
             try:
@@ -67,6 +78,8 @@ class SqliteStore:
         for conn in (self._reader, self._conn):
             if conn is not None:
                 conn.close()
+        if self._scratch is not None:
+            self._scratch.cleanup()
 
     def __enter__(self) -> Self:
         return self
@@ -76,7 +89,7 @@ class SqliteStore:
 
     # ---------------------------------------------------------------- turns
 
-    def add(self, turns: Sequence[Turn]) -> list[int]:
+    def add(self, turns: Sequence[Turn], once: bool = False) -> list[int]:
         """Store turns in one transaction and return their ids; on disk on return."""
         clean = [acceptable(turn, number) for number, turn in enumerate(turns, 1)]
         ids: list[int] = []
@@ -86,33 +99,18 @@ class SqliteStore:
             rows = None if waits else self._embed([turn.text for turn in clean], made)
             with self._transaction() as conn:
                 if vectors.recorded(conn) == made:  # else others were faster: once more
-                    ids = self._put(conn, clean, rows, made)
+                    if made is None:
+                        width = 0 if rows is None else rows.shape[1]
+                        vectors.record(conn, self.embedder, width)
+                    ids = lookup.insert(conn, clean, rows, once)
         if time.monotonic() >= self._retry_at:  # a chat does not wait for each retry in an outage
             self._embed_waiting()
         return ids
 
-    def _put(
-        self,
-        conn: sqlite3.Connection,
-        clean: Sequence[Turn],
-        rows: NDArray[np.float32] | None,
-        made: vectors.Recorded | None,
-    ) -> list[int]:
-        if made is None:
-            vectors.record(conn, self.embedder, 0 if rows is None else rows.shape[1])
-        (last,) = conn.execute(
-            "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'turns'"
-        ).fetchone()
-        numbered = [replace(turn, id=n) for n, turn in enumerate(clean, last + 1)]
-        conn.executemany(
-            "INSERT INTO turns (id, kind, session, speaker, text, said_at, source)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [(t.id, t.kind, t.session, t.speaker, t.text, t.said_at, t.source) for t in numbered],
-        )
-        lookup.put_words(conn, numbered)
-        if rows is not None:
-            lookup.put_columns(conn, numbered, rows)
-        return [turn.id for turn in numbered]
+    def known(self, sources: Sequence[str]) -> dict[str, int]:
+        """The turns with these outside ids: source -> turn id (the oldest of several)."""
+        with storage_errors(self.path):
+            return lookup.known(self._conn, sources)
 
     def turn(self, turn_id: int) -> Turn:
         """The turn with this id. Raises InputError when there is none."""
@@ -176,7 +174,7 @@ class SqliteStore:
 
         Nothing is raised: the turns are stored, whatever happens to their vectors.
         """
-        if self._read_only or isinstance(self._embedder, (Packaged, Local)):
+        if self.read_only or isinstance(self._embedder, (Packaged, Local)):
             return
         try:
             with storage_errors(self.path):
@@ -221,7 +219,7 @@ class SqliteStore:
         """Run INSERT, UPDATE and DELETE on facts as one transaction and one journaled change."""
         statements = sql.write_statements(sql_text)
         with self._transaction() as conn:
-            self._refuse_lost_claim(conn, window)
+            windows.refuse_lost_claim(conn, self._me, window, self._claimed)
             change = journal.begin(conn, cause, ";\n".join(statements), window)
             for statement in statements:
                 walls.change_facts(conn, statement, WRITE_SECONDS)
@@ -247,91 +245,111 @@ class SqliteStore:
     def claim(self, size: int, lease_s: float = 600.0) -> tuple[int, int] | None:
         """The next undigested window of at most `size` turns, kept from others for `lease_s`."""
         with self._transaction() as conn:
-            ids = conn.execute(
-                "SELECT id FROM turns WHERE id > max("
-                " (SELECT coalesce(max(last_turn), 0) FROM changes),"
-                " (SELECT coalesce(max(last_turn), 0) FROM pending)) ORDER BY id LIMIT ?",
-                (size,),
-            ).fetchall()
-            if not ids:
-                return None
-            window = (ids[0][0], ids[-1][0])
-            conn.execute(
-                "INSERT INTO pending VALUES (?, ?, '', 0, ?, ?)",
-                (*window, self._me, time.time() + lease_s),
-            )
+            window = windows.claim(conn, self._me, size, lease_s)
         self._claimed.add(window)
         return window
 
     def reclaim(self, window: tuple[int, int], lease_s: float = 600.0) -> bool:
         """Take over a pending window; False when it is stored by now or somebody works on it."""
         with self._transaction() as conn:
-            row = conn.execute(
-                "SELECT claimed_by, claimed_until FROM pending"
-                " WHERE first_turn = ? AND last_turn = ?",
-                window,
-            ).fetchone()
-            if row is None or (row[1] > time.time() and _lives(row[0])):
-                return False
-            conn.execute(
-                "UPDATE pending SET claimed_by = ?, claimed_until = ?"
-                " WHERE first_turn = ? AND last_turn = ?",
-                (self._me, time.time() + lease_s, *window),
-            )
-        self._claimed.add(window)
-        return True
+            if taken := windows.reclaim(conn, self._me, window, lease_s):
+                self._claimed.add(window)
+        return taken
 
     def fail(self, window: tuple[int, int], error: str, attempted: bool = True) -> None:
         """Give a claimed window back to `pending` with the reason; it can be claimed again."""
         with self._transaction() as conn:
-            conn.execute(
-                "UPDATE pending SET error = ?, attempts = attempts + ?, claimed_until = 0"
-                " WHERE first_turn = ? AND last_turn = ? AND claimed_by = ?",
-                (error, attempted, *window, self._me),
-            )
+            windows.fail(conn, self._me, window, error, attempted)
         self._claimed.discard(window)
 
     def pending(self) -> list[Pending]:
         """The windows that no model has stored yet, oldest first."""
-        rows = self._select(
-            "SELECT first_turn, last_turn, error, attempts FROM pending ORDER BY first_turn"
-        )
-        return [Pending(*row) for row in rows]
-
-    def _refuse_lost_claim(self, conn: sqlite3.Connection, window: tuple[int, int] | None) -> None:
-        """A claimed window that another process took over must not be stored twice."""
-        if window is None or window not in self._claimed:
-            return
-        row = conn.execute(
-            "SELECT claimed_by FROM pending WHERE first_turn = ? AND last_turn = ?", window
-        ).fetchone()
-        if row is None or row[0] != self._me:
-            raise StoreError(f"turns {window} took too long: another process stores them")
-
-    # ---------------------------------------------------------------- catalog
+        with storage_errors(self.path):
+            return windows.pending(self._conn)
 
     def catalog(self, tokens: int) -> str:
         """Speakers, dates and sessions, then subjects with their commonest attributes."""
-        turns, sessions, first, last = self._select(
-            "SELECT count(*), count(DISTINCT session), min(said_at) FILTER (WHERE dated),"
-            " max(said_at) FILTER (WHERE dated)"
-            " FROM (SELECT session, said_at, said_at GLOB '[12][0-9][0-9][0-9]*' AS dated"
-            " FROM turns)"
-        )[0]
-        speakers = self._select(
-            "SELECT speaker, count(*) FROM turns GROUP BY speaker ORDER BY 2 DESC, 1 LIMIT 20"
-        )
-        lines = [
-            f"turns: {turns} in {sessions} sessions, {first or 'no date'} to {last or 'no date'}",
-            "speakers: " + ", ".join(f"{name}({n})" for name, n in speakers),
-        ]
-        attributes: dict[str, list[str]] = {}
-        for subject, attribute, n in self._select(
-            "SELECT subject, attribute, count(*) FROM facts GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
-        ):
-            attributes.setdefault(subject, []).append(f"{attribute}({n})")
-        lines += [f"facts of {subject}: " + ", ".join(a) for subject, a in attributes.items()]
-        return first_lines(lines, tokens)
+        with storage_errors(self.path):
+            return catalog(self._conn, tokens)
+
+    # ---------------------------------------------------------------- the journal, read
+
+    def facts(self, point: str | int | None = None) -> list[Fact]:
+        """The facts as they are, or as they were at a point, by id."""
+        with storage_errors(self.path):
+            return history.facts(self._conn, point)
+
+    def journal(self) -> list[Edit]:
+        """What each change did to each fact, oldest first."""
+        with storage_errors(self.path):
+            return history.edits(self._conn)
+
+    def revert(self, point: str | int) -> Change:
+        """Make all facts as they were at a point, as one change that can be undone."""
+        with self._transaction() as conn:
+            return journal.change(conn, history.revert(conn, point))
+
+    def as_of(self, moment: str) -> "SqliteStore":
+        """A copy of this memory as it was at a moment, for reading; gone when it is closed."""
+        scratch = TemporaryDirectory(prefix="memory-as-of-")
+        try:
+            with storage_errors(self.path):
+                copy = history.copy_as_of(self._conn, moment, self._embed, Path(scratch.name))
+            past = SqliteStore(copy, read_only=True)
+        except BaseException:
+            scratch.cleanup()
+            raise
+        past._scratch = scratch
+        return past
+
+    # ---------------------------------------------------------------- settings, questions
+
+    def settings(self, name: str | None = None) -> list[Setting]:
+        """Every value that settings ever had, or that one did, oldest first."""
+        with storage_errors(self.path):
+            return settings.history(self._conn, name)
+
+    def set(self, name: str, value: Any) -> Setting:
+        """Give a setting a new value (anything JSON holds); the ones before stay on record."""
+        with self._transaction() as conn:
+            return settings.put(conn, name, value)
+
+    def count_shown(self, turn_ids: Sequence[int]) -> None:
+        """Note that a question brought up these turns. A store for reading only notes nothing."""
+        if not self.read_only:
+            with self._transaction() as conn:
+                settings.count_shown(conn, turn_ids)
+
+    def shown(self) -> dict[int, int]:
+        """How often questions brought up each turn; turns that none did are not there."""
+        return dict(self._select("SELECT turn_id, times FROM shown ORDER BY turn_id"))
+
+    # ---------------------------------------------------------------- the whole file
+
+    def forget(self, turn_ids: Sequence[int]) -> Forgotten:
+        """Remove turns and all that rests on them, and overwrite where they were."""
+        with storage_errors(self.path):
+            return forgetting.forget(self._conn, self._transaction, self._embed, turn_ids)
+
+    def backup(self, path: Path) -> None:
+        """Copy the whole memory into a new file, also while others write."""
+        with storage_errors(path):
+            portable.backup(self._conn, self._transaction, path)
+
+    def dump(self) -> Iterator[dict[str, Any]]:
+        """Everything that was stored, as records; `load` makes an equal memory of them."""
+        with storage_errors(self.path):
+            yield from portable.dump(self._conn)
+
+    def load(self, records: Iterable[dict[str, Any]]) -> int:
+        """Store the records of a dump in this memory, which is empty or holds a part of them."""
+        with storage_errors(self.path):
+            return portable.load(self._conn, self._transaction, self._embed, records)
+
+    def check(self) -> list[str]:
+        """What is wrong with the file and its indexes, one line each; empty when all is well."""
+        with storage_errors(self.path):
+            return settings.check(self._conn)
 
     # ---------------------------------------------------------------- connection
 
@@ -351,17 +369,3 @@ class SqliteStore:
                 if self._conn.in_transaction:
                     self._conn.execute("ROLLBACK")
                 raise
-
-
-def _lives(claimant: str) -> bool:
-    """Whether the process behind a claim may still be at work (unknown on another machine)."""
-    host, pid, _ = claimant.rsplit(":", 2)
-    if host != socket.gethostname():
-        return True
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

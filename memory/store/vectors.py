@@ -105,7 +105,9 @@ def embed_waiting(conn: sqlite3.Connection, transaction: Transaction, embed: Emb
             assert now is not None
             # Another process may have been faster with some; with all, if it made vectors anew.
             late = [n for n, turn in enumerate(waiting) if turn.id > last]
-            if late and now.width in (0, rows.shape[1]):
+            # And another may have forgotten some: then those after them are asked for again.
+            there = lookup.turns(conn, last + 1, waiting[-1].id)
+            if late and there == waiting[late[0] :] and now.width in (0, rows.shape[1]):
                 if not now.width:
                     record(conn, now.name, rows.shape[1])
                 lookup.put_columns(conn, waiting[late[0] :], rows[late[0] :])
@@ -152,7 +154,7 @@ def reembed(
             if _stage(conn, embedder.name, waiting, made):
                 raise ModelError(f"{embedder.name} changed the width of its vectors; start again")
             progress(len(waiting))
-        _swap(conn, embedder.name)
+        _swap(conn, embedder)
 
 
 def _last_staged(conn: sqlite3.Connection, name: str) -> int:
@@ -190,7 +192,9 @@ def _stage(
     return 0
 
 
-def _swap(conn: sqlite3.Connection, name: str) -> None:
+def _swap(conn: sqlite3.Connection, embedder: Embedder) -> None:
+    name = embedder.name
+
     def staged(turns: Sequence[Turn]) -> NDArray[np.float32]:
         rows = conn.execute(
             "SELECT vector FROM staged_vectors WHERE embedder = ? AND turn_id BETWEEN ? AND ?"
@@ -199,9 +203,9 @@ def _swap(conn: sqlite3.Connection, name: str) -> None:
         ).fetchall()
         return np.frombuffer(b"".join(row[0] for row in rows), np.float32).reshape(len(turns), -1)
 
-    (size,) = conn.execute(
-        "SELECT length(vector) FROM staged_vectors WHERE embedder = ? LIMIT 1", (name,)
+    row = conn.execute(
+        "SELECT length(vector) / 4 FROM staged_vectors WHERE embedder = ? LIMIT 1", (name,)
     ).fetchone()
     lookup.remake(conn, staged, lookup.put_columns)
-    record(conn, name, size // 4)
+    record(conn, name, row[0] if row else embedder(["a"]).shape[1])  # all turns may be forgotten
     conn.execute("DELETE FROM staged_vectors WHERE embedder = ?", (name,))

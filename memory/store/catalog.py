@@ -1,0 +1,29 @@
+"""What a SQLite namespace holds, in a few lines for a prompt."""
+
+import sqlite3
+
+from memory.budget import first_lines
+
+
+def catalog(conn: sqlite3.Connection, tokens: int) -> str:
+    """Speakers, dates and sessions, then subjects with their commonest attributes."""
+    turns, sessions, first, last = conn.execute(
+        "SELECT count(*), count(DISTINCT session), min(said_at) FILTER (WHERE dated),"
+        " max(said_at) FILTER (WHERE dated)"
+        " FROM (SELECT session, said_at, said_at GLOB '[12][0-9][0-9][0-9]*' AS dated"
+        " FROM turns)"
+    ).fetchone()
+    speakers = conn.execute(
+        "SELECT speaker, count(*) FROM turns GROUP BY speaker ORDER BY 2 DESC, 1 LIMIT 20"
+    )
+    lines = [
+        f"turns: {turns} in {sessions} sessions, {first or 'no date'} to {last or 'no date'}",
+        "speakers: " + ", ".join(f"{name}({n})" for name, n in speakers),
+    ]
+    attributes: dict[str, list[str]] = {}
+    for subject, attribute, n in conn.execute(
+        "SELECT subject, attribute, count(*) FROM facts GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
+    ):
+        attributes.setdefault(subject, []).append(f"{attribute}({n})")
+    lines += [f"facts of {subject}: " + ", ".join(a) for subject, a in attributes.items()]
+    return first_lines(lines, tokens)

@@ -1,0 +1,53 @@
+"""Rows of a SQLite file that is not ours, read without creating or changing anything."""
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from memory.errors import InputError
+
+
+def read_foreign(path: Path, select: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of one SELECT, as they are read. Text that is not UTF-8 gets U+FFFD in its place.
+
+    Raises InputError for a file that is no SQLite database, is damaged, or has other tables.
+    """
+    try:
+        with _opened(path) as conn:
+            yield from conn.execute(select)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except sqlite3.DatabaseError as error:
+        said = str(error)
+        if "not a database" in said:
+            why = "not a SQLite file"
+        elif "no such" in said:
+            why = f"{said}; it is a SQLite file of something else"
+        else:
+            why = f"the file is damaged ({said}); `sqlite3 {path.name} .recover` may help"
+        raise InputError(f"{path}: {why}") from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection for reading, to a copy when a write was interrupted or goes on.
+
+    SQLite would write to the file, or beside it, to take such a write in or back.
+    """
+    unfinished = [
+        log for end in ("-wal", "-journal") if (log := path.with_name(path.name + end)).exists()
+    ]
+    path.open("rb").close()  # says what is wrong better than SQLite does
+    with TemporaryDirectory() as scratch:
+        address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        if unfinished:
+            for file in (path, *unfinished):
+                shutil.copy(file, scratch)
+            address = (Path(scratch) / path.name).as_uri()
+        with closing(sqlite3.connect(address, uri=True)) as conn:
+            conn.text_factory = lambda text: text.decode("utf-8", "replace")
+            yield conn

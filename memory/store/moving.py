@@ -1,0 +1,131 @@
+"""A namespace's file under another name, copied, or gone: never while somebody has it open.
+
+SQLite in WAL mode keeps the newest commits in a second file beside the first, found by its name:
+a file that is moved or deleted under an open connection loses them. So each of these first holds
+the file alone, with everything in the one file; then a single step of the file system follows.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from memory.errors import InputError, StoreError
+from memory.store.forgetting import BACKUP
+from memory.store.migrations import connect, storage_errors
+
+PATIENCE_S = 2.0  # for a command that has the file open for a moment
+
+
+def move_store(path: Path, new: Path) -> None:
+    """Give a namespace's file another path on the same disk.
+
+    Raises StoreError, with nothing changed, when somebody has it open or the file is not ours;
+    InputError when there is a memory at the new path.
+    """
+    _refuse_foreign(path)
+    with _held(path), _reserved(new):
+        if os.name != "nt":
+            _step(lambda: path.replace(new), path)
+    if os.name == "nt":  # Windows moves no open file, and refuses while another process has it open
+        _step(lambda: path.replace(new), path)
+
+
+def copy_store(path: Path, new: Path) -> None:
+    """Copy a namespace, also while others write to it, into a memory that knows nothing of it.
+
+    The copy is there whole or not at all. It does not know the backups of the first: to forget a
+    turn in the one must not reach what belongs to the other. Raises as `move_store`.
+    """
+    part = new.with_name(f".{new.name}.part")
+    with _reserved(new):
+        part.unlink(missing_ok=True)
+        try:
+            with storage_errors(path), closing(connect(path, read_only=True)) as conn:
+                conn.execute("VACUUM INTO ?", (str(part),))
+            with storage_errors(part), closing(sqlite3.connect(part)) as copy:
+                copy.execute("PRAGMA journal_mode = MEMORY")
+                with copy:
+                    copy.execute("DELETE FROM settings WHERE name = ?", (BACKUP,))
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+            if os.name != "nt":
+                _step(lambda: part.replace(new), new)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+    if os.name == "nt":
+        _step(lambda: part.replace(new), new)
+
+
+def remove_store(path: Path) -> None:
+    """Delete a namespace's file and what SQLite keeps beside it. Raises as `move_store`."""
+    _refuse_foreign(path)
+    with _held(path):
+        if os.name != "nt":
+            _step(path.unlink, path)
+    if os.name == "nt":
+        _step(path.unlink, path)
+
+
+def _refuse_foreign(path: Path) -> None:
+    if not path.exists():
+        raise InputError(f"{path}: there is no memory here")
+    if path.is_symlink():
+        raise StoreError(f"{path}: a link to {path.readlink()}; move or delete that by hand")
+    with storage_errors(path):
+        connect(path, read_only=False).close()
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Hold a file alone, with all that was committed in it and no other file beside it.
+
+    Whoever opens it meanwhile waits; when it has moved by then, SQLite lets it write nothing.
+    """
+    with (
+        storage_errors(path),
+        closing(sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None)) as conn,
+    ):
+        try:
+            conn.execute("PRAGMA journal_mode = DELETE")  # takes nobody else who has it open
+            conn.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            raise StoreError(
+                f"{path}: open elsewhere (a chat, another process); close it and try again"
+            ) from error
+        yield
+
+
+@contextmanager
+def _reserved(new: Path) -> Iterator[None]:
+    """Hold a path where no memory is; an empty file there counts as none."""
+    taken = f"{new}: there is a memory already; choose another name, or delete that one"
+    if new.exists() and (new.is_dir() or new.stat().st_size):
+        raise InputError(taken)
+    with _held(new):  # makes an empty file
+        if new.stat().st_size:
+            raise InputError(taken)
+        try:
+            yield
+        except BaseException:
+            if not new.stat().st_size:
+                new.unlink()
+            raise
+
+
+def _step(change: Callable[[], object], path: Path) -> None:
+    """One step of the file system, which is on disk afterwards."""
+    try:
+        change()
+        if os.name != "nt":  # Windows opens no folders
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}; close what uses it and try again") from error

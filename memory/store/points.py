@@ -1,0 +1,108 @@
+"""Points in the life of a memory: changes and moments, read and compared; what two differ in.
+
+A moment is ISO text as exact as wanted and stands for its end: "2023-06" for the end of that June.
+What is dated less exactly counts from the beginning of its date. Times with a zone are brought to
+UTC; those without one count as UTC.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from memory.errors import InputError
+from memory.model import Fact
+
+# What is a date for SQLite, `GLOB` in memory.store.history, begins in the same way.
+_DATE = re.compile(
+    r"([12][0-9]{3}(?![0-9])"
+    r"(?:-[0-9]{2}(?:-[0-9]{2}(?:[T ][0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)?)?)?)?)"
+    r"(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+)
+
+
+def read_point(point: str | int) -> int | str:
+    """The number of a change, or a moment as `key` writes it.
+
+    A number is a change; so is text like "12" or "#12". Four digits from 1000 to 2999 are a year
+    ("#2023" is the change), and other text is a moment.
+    Raises InputError for what is neither, and for days that no calendar has.
+    """
+    text = str(point).strip()
+    if isinstance(point, int) or text.startswith("#") or not re.fullmatch("[12][0-9]{3}", text):
+        digits = text.removeprefix("#")
+        if digits.isascii() and digits.isdigit() and len(digits) < 19:
+            return int(digits)
+    if (found := _DATE.fullmatch(text)) and _exists(found[1]):
+        return key(text)
+    raise InputError(
+        f"{str(point)!r} is no point: give the number of a change (12, #12), or a moment as exact"
+        " as wanted (2023, 2023-06, 2023-06-01, 2023-06-01T14:30Z)"
+    )
+
+
+def read_moment(moment: str) -> str:
+    """A moment as `key` writes it. Raises InputError for what is none, a change included."""
+    point = read_point(moment)
+    if isinstance(point, int):
+        raise InputError(
+            f"{moment!r} is a change, not a moment: give a date (2023, 2023-06, 2023-06-01)"
+        )
+    return point
+
+
+def _exists(date: str) -> bool:
+    try:
+        datetime.fromisoformat(date + "2000-01-01"[len(date) :])
+    except ValueError:
+        return False
+    return True
+
+
+def key(said_at: str) -> str:
+    """The date at the beginning of a text, in UTC, as text that can be compared; "" for none."""
+    found = _DATE.match(said_at)
+    if not found:
+        return ""
+    date, zone = found[1].replace(" ", "T"), found[2]
+    if zone and zone != "Z" and len(date) > len("2023-06-01"):
+        hours, minutes = int(zone[1:3]), int(zone[3:].strip(":") or 0)
+        ahead = timedelta(hours=hours, minutes=minutes) * (-1 if zone[0] == "-" else 1)
+        try:
+            utc = datetime.fromisoformat(date) - ahead
+        except ValueError:
+            return date
+        return utc.isoformat(timespec="microseconds")[: len(date)]
+    return date
+
+
+def keys(dates: Iterable[str]) -> Iterator[str]:
+    """The `key` of each turn in the order of their ids: an undated one has that of the last."""
+    last = ""
+    for said_at in dates:
+        last = key(said_at) or last
+        yield last
+
+
+def is_by(dated: str, moment: str) -> bool:
+    """Whether something with this key is there at a moment; both as `key` writes them."""
+    return dated[: len(moment)] <= moment
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What became of facts between two points, each by id; `changed` holds (before, after)."""
+
+    added: tuple[Fact, ...] = ()
+    removed: tuple[Fact, ...] = ()
+    changed: tuple[tuple[Fact, Fact], ...] = ()
+
+
+def differences(before: Sequence[Fact], after: Sequence[Fact]) -> Diff:
+    """What became of facts: one is the same fact as long as it has its id."""
+    old, new = ({fact.id: fact for fact in facts} for facts in (before, after))
+    return Diff(
+        added=tuple(fact for fact in after if fact.id not in old),
+        removed=tuple(fact for fact in before if fact.id not in new),
+        changed=tuple((fact, new[fact.id]) for fact in before if new.get(fact.id, fact) != fact),
+    )

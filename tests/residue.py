@@ -1,0 +1,92 @@
+"""Residue: what a file still holds of turns, searched for byte by byte."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from memory.search.columns import ROW
+from memory.search.words import words
+from memory.store.sqlite import SqliteStore
+
+SHORTEST = 5  # bytes of a word that is looked for: shorter ones are in any file by chance
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Files and bytes searched, and the needles that were in them."""
+
+    files: tuple[str, ...]
+    size: int
+    found: frozenset[bytes]
+
+
+def needles(store: SqliteStore, turn_ids: Collection[int]) -> set[bytes]:
+    """All that only these turns and their facts hold: words in every form, values, names, vectors.
+
+    A word counts as theirs alone when it is part of nothing that stays. An index shares the
+    beginnings of neighbouring words, so the ends of its terms are looked for as well.
+    """
+    stays, goes = _texts(store, turn_ids, False), _texts(store, turn_ids, True)
+    left = "\n".join(stays).lower()
+    left = f"{left}\n{' '.join(words(left))}"
+    forms: set[str] = set()
+    for text in goes:
+        pieces = {text, *text.split(), *words(text), *text.lower().split()}
+        forms |= {piece for piece in pieces if piece.lower() not in left}
+    for term in _terms(store, turn_ids):
+        forms |= {form for form in (term, term[3:]) if form not in left}
+    wanted = {form.encode() for form in forms if len(form.encode()) >= SHORTEST}
+    for vector in _vectors(store, turn_ids).values():
+        half = len(vector) // 2  # a whole one may lie across two pages
+        wanted |= {vector[:half], vector[half:]}
+    return wanted
+
+
+def _texts(store: SqliteStore, turn_ids: Collection[int], gone: bool) -> list[str]:
+    turns = [turn for turn in store.turns() if (turn.id in turn_ids) == gone]
+    facts = [fact for fact in store.facts() if (fact.turn_id in turn_ids) == gone]
+    texts = [text for turn in turns for text in (turn.text, turn.speaker, turn.source)]
+    texts += [fact.value for fact in facts]
+    if not gone:
+        texts += [f"{fact.subject} {fact.attribute}" for fact in facts]
+    return texts
+
+
+def _terms(store: SqliteStore, turn_ids: Collection[int]) -> set[str]:
+    """The terms of the full-text index that only these turns have: stemmed as it does it."""
+    store._select("CREATE VIRTUAL TABLE temp.held USING fts5vocab('main', turns_words, 'instance')")
+    rows: list[tuple[Any, ...]] = store._select("SELECT term, doc FROM temp.held")
+    store._select("DROP TABLE temp.held")
+    return {term for term, doc in rows if doc in turn_ids} - {
+        term for term, doc in rows if doc not in turn_ids
+    }
+
+
+def _vectors(store: SqliteStore, turn_ids: Collection[int]) -> dict[int, bytes]:
+    """The eight-bit vectors of turns, as they lie in the file."""
+    kept: dict[int, bytes] = dict(store._select("SELECT turn_id, vector FROM recent"))
+    for first, last, columns in store._select("SELECT first_turn, last_turn, columns FROM blocks"):
+        ids = np.frombuffer(columns, ROW)["id"].tolist()
+        pieces = store._select(
+            "SELECT vectors FROM pieces WHERE first_turn BETWEEN ? AND ? ORDER BY first_turn",
+            (first, last),
+        )
+        joined = b"".join(piece for (piece,) in pieces)
+        width = len(joined) // len(ids)
+        kept.update({n: joined[k * width : (k + 1) * width] for k, n in enumerate(ids)})
+    return {turn_id: vector for turn_id, vector in kept.items() if turn_id in turn_ids}
+
+
+def scan(files: Iterable[Path], wanted: Collection[bytes]) -> Scan:
+    """Look for needles in the bytes of files."""
+    there: Sequence[Path] = [file for file in files if file.is_file()]
+    found: set[bytes] = set()
+    size = 0
+    for file in there:
+        content = file.read_bytes()
+        size += len(content)
+        found |= {needle for needle in wanted if needle in content}
+    return Scan(tuple(file.name for file in there), size, frozenset(found))

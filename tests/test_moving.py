@@ -1,0 +1,165 @@
+"""Moving a namespace's file: never under somebody who has it open, and whole after any kill."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from memory import StoreError, Turn, namespaces, open_store
+from memory.namespaces import path_of
+
+OSLO = Turn("Anna", "I moved to Oslo.", said_at="2023-05-08T13:56")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    place = tmp_path / "home"
+    monkeypatch.setenv("MEMORY_HOME", str(place))
+    return place
+
+
+@pytest.fixture
+def anna() -> Path:
+    """A namespace with one turn, closed."""
+    path = namespaces.create("anna")
+    with open_store(path) as store:
+        store.add([OSLO])
+    return path
+
+
+def said(name: str) -> list[str]:
+    with open_store(namespaces.existing(name)) as store:
+        return [turn.text for turn in store.turns()]
+
+
+def files(home: Path) -> list[str]:
+    return sorted(os.listdir(home))
+
+
+HOLD = """
+import sys
+from memory import Turn, open_store
+store = open_store(sys.argv[1], read_only=sys.argv[2] == "reads")
+store.search("Oslo")
+print("open", flush=True)
+sys.stdin.readline()
+if sys.argv[2] == "writes":
+    store.add([Turn("Anna", "I have a cat.")])
+"""
+
+
+@pytest.mark.parametrize("use", ["writes", "reads"])
+def test_a_namespace_in_use_is_not_moved_or_deleted(anna: Path, use: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(anna), use],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(StoreError, match="close it and try again"):
+            namespaces.rename("anna", "ben")
+        with pytest.raises(StoreError, match="close it and try again"):
+            namespaces.delete("anna")
+        namespaces.copy("anna", "copy")
+        other.communicate("\n", timeout=30)
+    assert namespaces.names() == ["anna", "copy"]
+    assert said("anna") == [OSLO.text, "I have a cat."][: 2 if use == "writes" else 1]
+
+
+def test_an_open_store_of_the_same_process_counts_too(anna: Path) -> None:
+    with open_store(anna), pytest.raises(StoreError, match="close it"):
+        namespaces.rename("anna", "ben")
+
+
+KILLED_CHAT = """
+import os, sys
+from memory import Turn, open_store
+open_store(sys.argv[1]).add([Turn("Anna", "I have a cat.")])
+os._exit(9)
+"""
+
+
+def test_what_a_killed_process_left_in_the_log_goes_along(home: Path, anna: Path) -> None:
+    subprocess.run([sys.executable, "-c", KILLED_CHAT, str(anna)], check=False)
+    assert "anna.db-wal" in files(home)
+    namespaces.rename("anna", "ben")
+    assert files(home) == ["ben.db"]
+    assert said("ben") == [OSLO.text, "I have a cat."]
+
+
+def test_a_log_left_at_the_new_place_is_not_taken_in(home: Path, anna: Path) -> None:
+    namespaces.create("ben")
+    subprocess.run([sys.executable, "-c", KILLED_CHAT, str(path_of("ben"))], check=False)
+    path_of("ben").unlink()  # by hand, as one should not
+    assert "ben.db-wal" in files(home)
+    namespaces.rename("anna", "ben")
+    assert said("ben") == [OSLO.text]
+
+
+KILLED = """
+import os, sys
+from memory import namespaces
+from memory.store import moving
+step = moving._step
+def killed(change, path):
+    if sys.argv[1] == "after":
+        step(change, path)
+    os._exit(9)
+moving._step = killed
+getattr(namespaces, sys.argv[2])(*sys.argv[3:])
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize(
+    "command", [["rename", "anna", "ben"], ["copy", "anna", "ben"], ["delete", "anna"]]
+)
+def test_a_kill_leaves_a_whole_memory_and_the_command_can_be_given_again(
+    anna: Path, command: list[str], moment: str
+) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, moment, *command], check=False)
+    assert killed.returncode == 9
+    done, new = moment == "after", command[2:]
+    old = ["anna"] if command[0] == "copy" or not done else []
+    assert namespaces.names() == old + new * done
+    assert all(said(name) == [OSLO.text] for name in namespaces.names())
+    if not done:
+        getattr(namespaces, command[0])(*command[1:])
+        assert all(said(name) == [OSLO.text] for name in new)
+
+
+LATE_CHAT = """
+import sys
+from memory import Turn, open_store
+for place in (sys.argv[1] + ".warm", sys.argv[1]):
+    open_store(place).add([Turn("Anna", "I have a cat.")])
+    print("ready", flush=True)
+"""
+
+
+def test_who_opens_a_file_just_before_it_is_replaced_is_told_so(
+    home: Path, anna: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that found the empty file of the new name must not write to what is gone."""
+    late: list[subprocess.Popen[str]] = []
+    replace = Path.replace
+
+    def slow(path: Path, new: Path) -> Path:
+        command = [sys.executable, "-c", LATE_CHAT, str(new)]
+        pipe = subprocess.PIPE
+        late.append(subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True))
+        assert late[0].stdout is not None
+        late[0].stdout.readline()
+        time.sleep(0.7)
+        return replace(path, new)
+
+    monkeypatch.setattr(Path, "replace", slow)
+    namespaces.rename("anna", "ben")
+    _, error = late[0].communicate(timeout=60)
+    assert "StoreError" in error or said("ben") == [OSLO.text, "I have a cat."]
+    assert said("ben")[0] == OSLO.text

@@ -1,0 +1,85 @@
+"""Points in the life of a memory, read and compared, and what two of them differ in."""
+
+from dataclasses import replace
+
+import pytest
+
+from memory import Fact, InputError
+from memory.store.points import Diff, differences, is_by, key, keys, read_moment, read_point
+
+
+@pytest.mark.parametrize(
+    ("text", "point"),
+    [
+        (12, 12),
+        (2023, 2023),
+        ("12", 12),
+        (" #12 ", 12),
+        ("999", 999),
+        ("3000", 3000),
+        ("10000", 10000),
+        ("#2023", 2023),
+        ("2023", "2023"),
+        ("2023-06", "2023-06"),
+        ("2024-02-29", "2024-02-29"),
+        ("2023-06-01 14:30", "2023-06-01T14:30"),
+        ("2023-06-01T14:30:05.25Z", "2023-06-01T14:30:05.25"),
+        ("2023-06-01T01:30+02:00", "2023-05-31T23:30"),
+        ("2023-12-31T23-0130", "2024-01-01T00"),
+    ],
+)
+def test_a_point_is_a_change_or_a_moment(text: str | int, point: str | int) -> None:
+    assert read_point(text) == point
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "#", "-1", "yesterday", "2023-6", "2023-13", "2023-02-29", "2023-06-01T25:00"),
+        *("2023-06-01 or so", "12345-01-01", "9" * 30, "1e3", "٣"),
+    ],
+)
+def test_what_is_no_point_is_refused_with_examples(text: str) -> None:
+    with pytest.raises(InputError, match=r"is no point.*2023-06-01"):
+        read_point(text)
+
+
+def test_a_change_is_no_moment() -> None:
+    with pytest.raises(InputError, match="'#3' is a change"):
+        read_moment("#3")
+
+
+@pytest.mark.parametrize(
+    ("said_at", "moment", "there"),
+    [
+        ("2023-06-01T23:59:59", "2023-06-01", True),
+        ("2023-06-02", "2023-06-01", False),
+        ("2023-06-30", "2023-06", True),
+        ("2023-06", "2023-06-01", True),  # from the beginning of its date
+        ("2023-07", "2023-06-30", False),
+        ("2023-06-01T14:30:59.9", "2023-06-01T14:30", True),
+        ("2023-06-01T14:31", "2023-06-01T14:30", False),
+        ("2023-06-02T01:30:00+02:00", "2023-06-01", True),
+        ("2023-06-01T23:30:00-05:00", "2023-06-01", False),
+        ("2023-06-01T25:30+02:00", "2023-06-01", True),  # no such hour, but such a day
+        ("the day after the storm", "2023", True),
+        ("20230608", "2022", True),  # not ISO: as good as undated
+    ],
+)
+def test_dates_are_compared_as_exactly_as_they_are_known(
+    said_at: str, moment: str, there: bool
+) -> None:
+    assert is_by(key(said_at), read_moment(moment)) is there
+
+
+def test_an_undated_turn_counts_as_said_with_the_dated_one_before() -> None:
+    assert [*keys(["", "2023-05", "soon", "2023-04-01T08:00", ""])] == [
+        *("", "2023-05", "2023-05", "2023-04-01T08:00", "2023-04-01T08:00")
+    ]
+
+
+def test_a_difference_is_told_fact_by_fact() -> None:
+    oslo, cat = Fact("Anna", "lives_in", "Oslo", 1, id=1), Fact("Anna", "has_pet", "cat", 3, id=2)
+    ended, dog = replace(oslo, ended_on="2024"), replace(cat, value="dog", id=3)
+    assert differences([oslo, cat], [ended, dog]) == Diff((dog,), (cat,), ((oslo, ended),))
+    assert differences([oslo], [oslo]) == Diff()
