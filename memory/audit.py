@@ -1,0 +1,243 @@
+"""The hygiene of a memory: what its facts contradict, repeat, or do not rest on; read only."""
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, get_args
+
+from memory.model import Fact
+from memory.search.words import STOP_WORDS, UNSPACED, words
+from memory.store import Store
+
+Kind = Literal["index", "pending", "contradiction", "duplicate", "unsupported", "never retrieved"]
+KINDS: tuple[str, ...] = get_args(Kind)
+
+# Attributes that hold one value at a time, as large and small models name them.
+_SINGLE = re.compile(
+    r"(current |full |first |last |given |family |home |main |primary |preferred |official )*"
+    r"(name|age|address|birthday|birth ?date|date of birth|born( in| on)?|birthplace|gender|height"
+    r"|weight|home ?town|home|residence|time ?zone|e?mail|email address|phone( number)?|mobile"
+    r"|lives|living|located|lives (in|at)|living (in|at)|resides in|based in|works (at|for|as)"
+    r"|working (at|for|as)|employed (at|by)|employer|job|job title|occupation|profession|position"
+    r"|workplace|company|manager|boss|married to|spouse|husband|wife|partner|engaged to|dating"
+    r"|in a relationship with|girlfriend|boyfriend|fiancee?|(marital |relationship |employment )"
+    r"?status|native language|mother tongue|religion|citizenship|nationality|salary|blood type"
+    r"|zodiac sign|location|studies at|school|university|major|capital|price|owner|number of \w+"
+    r"|favou?rite colou?r)"
+)
+_DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?")
+_NEAR = 8  # turns whose words are kept
+_MOST_AT_ONCE = 100  # facts of one proposal
+_LONGEST_ENDING = 3  # of an English word
+_LEAST_STEM = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something a person should look at: what is wrong in a sentence, and with what.
+
+    `sql` is the change proposed, for `Store.write`; empty where there is none to propose.
+    """
+
+    kind: Kind
+    text: str
+    facts: tuple[int, ...] = ()
+    turns: tuple[int, ...] = ()
+    sql: str = ""
+
+
+def audit(store: Store, kinds: Collection[str] = KINDS) -> list[Finding]:
+    """What is wrong with a memory, by kind in the order of KINDS. Nothing is changed.
+
+    Arguments:
+        kinds: which to look for.
+
+    A contradiction is two values of one subject and attribute that are open at the same time, for
+    attributes that hold one value: the older is proposed to end when the newer began. A duplicate
+    is an open fact that an earlier one says already: proposed to go. A fact is unsupported when no
+    word of its value stands in its turn or those beside it, which is to be judged by a person: it
+    may only be worded otherwise.
+    """
+    facts = store.facts()
+    found: list[Finding] = []
+    if "index" in kinds:
+        found += [Finding("index", line) for line in store.check()]
+    if "pending" in kinds:
+        found += _failed_windows(store)
+    if {"contradiction", "duplicate"} & {*kinds}:
+        both = sorted(_conflicts(store, facts), key=lambda one: KINDS.index(one.kind))
+        found += [one for one in both if one.kind in kinds]
+    if "unsupported" in kinds:
+        found += _unsupported(store, facts)
+    if "never retrieved" in kinds:
+        found += _never_retrieved(store, facts)
+    return found
+
+
+def _failed_windows(store: Store) -> Iterator[Finding]:
+    for one in store.pending():
+        if one.error:
+            yield Finding(
+                "pending",
+                f"turns {one.first_turn} to {one.last_turn} are no facts yet, after"
+                f" {one.attempts} attempts: {' '.join(one.error.split())[:200]}"
+                " (`python -m memory digest --replay` tries again)",
+                turns=tuple(range(one.first_turn, one.last_turn + 1)),
+            )
+
+
+# ------------------------------------------------------------------ facts against one another
+
+
+def _conflicts(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
+    """Contradictions and duplicates among the open facts."""
+    groups: dict[tuple[str, str], list[Fact]] = defaultdict(list)
+    for fact in facts:
+        if not fact.ended_on:
+            groups[_plain(fact.subject), _plain(fact.attribute)].append(fact)
+    for (_, attribute), group in groups.items():
+        if len(group) < 2:
+            continue
+        if not _SINGLE.fullmatch(attribute):
+            yield from _repeated(group)
+            continue
+        began = {fact.id: _began(store, fact) for fact in group}
+        group.sort(key=lambda fact: (began[fact.id], fact.turn_id, fact.id))
+        runs = _runs(group)
+        for run in runs:
+            yield from _duplicates(run[0], run[1:])
+        yield from _contradictions([run[0] for run in runs], began)
+
+
+def _began(store: Store, fact: Fact) -> str:
+    """When a fact began: when it happened, else was said, else was recorded."""
+    if _DATE.fullmatch(fact.happened_on or ""):
+        return fact.happened_on
+    said = store.turn(fact.turn_id).said_at[:10]
+    return said if _DATE.fullmatch(said) else fact.recorded_at[:10]
+
+
+def _runs(group: Sequence[Fact]) -> list[list[Fact]]:
+    """Facts in the order they began, those beside each other that say the same put together.
+
+    Somebody who moved away and back lived there twice: these are no duplicates.
+    """
+    runs: list[list[Fact]] = []
+    for fact in group:
+        if runs and _plain(runs[-1][0].value) == _plain(fact.value):
+            runs[-1].append(fact)
+        else:
+            runs.append([fact])
+    return runs
+
+
+def _contradictions(group: Sequence[Fact], began: Mapping[int, str]) -> Iterator[Finding]:
+    told = [frozenset(words(fact.value)) or frozenset([fact.value]) for fact in group]
+    for n, old in enumerate(group):
+        for later in range(n + 1, len(group)):
+            if told[n] <= told[later] or told[later] <= told[n]:
+                continue  # Oslo, and Oslo in Norway
+            new, day = group[later], began[group[later].id]
+            yield Finding(
+                "contradiction",
+                f"{old.subject} {old.attribute}: {old.value} (fact {old.id}, {began[old.id]})"
+                f" and {new.value} (fact {new.id}, {day}) at the same time",
+                facts=(old.id, new.id),
+                turns=(old.turn_id, new.turn_id),
+                sql=f"UPDATE facts SET ended_on = '{day}' WHERE id = {old.id}",
+            )
+            break
+
+
+def _repeated(group: Sequence[Fact]) -> Iterator[Finding]:
+    """Facts of an attribute with many values that say the same of the same day.
+
+    A fact without a day, or with a less exact one, says no more than one with it.
+    """
+    by_value: dict[str, list[Fact]] = defaultdict(list)
+    for fact in group:
+        by_value[_plain(fact.value)].append(fact)
+    for same in by_value.values():
+        same.sort(key=lambda fact: (-len(fact.happened_on or ""), fact.id))
+        kept: dict[str, Fact] = {}  # by every date that its own one is an exacter form of
+        rest: dict[int, list[Fact]] = defaultdict(list)
+        for fact in same:
+            day = fact.happened_on or ""
+            if day in kept:
+                rest[kept[day].id].append(fact)
+            else:
+                for part in {day, day[:7], day[:4], ""}:
+                    kept.setdefault(part, fact)
+        for first in same:
+            yield from _duplicates(first, rest[first.id])
+
+
+def _duplicates(first: Fact, rest: Sequence[Fact]) -> Iterator[Finding]:
+    for begin in range(0, len(rest), _MOST_AT_ONCE):
+        some = rest[begin : begin + _MOST_AT_ONCE]
+        ids = ", ".join(str(fact.id) for fact in some)
+        yield Finding(
+            "duplicate",
+            f"{first.subject} {first.attribute}: {first.value} (fact {first.id}) stands again as"
+            f" fact {ids}",
+            facts=(first.id, *(fact.id for fact in some)),
+            turns=(first.turn_id, *(fact.turn_id for fact in some)),
+            sql=f"DELETE FROM facts WHERE id IN ({ids})",
+        )
+
+
+def _plain(text: str) -> str:
+    """A text by its words; as it stands where it has none."""
+    return " ".join(words(text)) or text.strip()
+
+
+# ------------------------------------------------------------------ facts against their turns
+
+
+def _unsupported(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
+    """Facts of whose value no telling word was said; a value without any is not judged."""
+
+    @lru_cache(_NEAR)
+    def said(turn_id: int) -> set[str]:
+        turns = store.turns(turn_id, turn_id)
+        return _stems(words(" ".join(f"{one.speaker} {one.said_at} {one.text}" for one in turns)))
+
+    for fact in sorted(facts, key=lambda one: one.turn_id):
+        telling = _stems(words(fact.value))
+        if telling and not any(telling & said(fact.turn_id + step) for step in (0, -1, 1)):
+            yield Finding(
+                "unsupported",
+                f"{fact.subject} {fact.attribute}: {fact.value} (fact {fact.id}) has no word"
+                f" of turn {fact.turn_id}, nor of those beside it",
+                facts=(fact.id,),
+                turns=(fact.turn_id,),
+            )
+
+
+def _stems(text: Iterable[str]) -> set[str]:
+    """Telling words with and without endings: two forms of a word have one of these in common."""
+    stems: set[str] = set()
+    for word in text:
+        if word in STOP_WORDS:
+            continue
+        bare = not word.isalpha() or UNSPACED.match(word)
+        least = len(word) if bare else max(len(word) - _LONGEST_ENDING, _LEAST_STEM)
+        stems.update(word[:end] for end in range(least, len(word) + 1))
+        stems.add(word)
+    return stems
+
+
+def _never_retrieved(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
+    """One finding for all: there are many, and they are no fault."""
+    shown = store.shown()
+    unseen = [fact for fact in facts if fact.turn_id not in shown]
+    if shown and unseen:
+        yield Finding(
+            "never retrieved",
+            f"{len(unseen):,} of {len(facts):,} facts rest on turns that no question has brought"
+            " up yet",
+            facts=tuple(fact.id for fact in unseen),
+            turns=tuple(sorted({fact.turn_id for fact in unseen})),
+        )

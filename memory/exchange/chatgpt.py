@@ -1,0 +1,129 @@
+"""ChatGPT's data export: conversations that are trees of messages."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pydantic import AliasChoices, BaseModel, Field, ValidationError
+
+from memory.exchange.json_files import Document, checked
+from memory.exchange.reading import Skipped, clean_date, counted, reason, session_of
+from memory.model import Turn
+
+# What the application keeps among the messages without anybody having said it.
+_NOT_SAID = {
+    "user_editable_context": "custom instructions",
+    "model_editable_context": "the application's own memory",
+    "thoughts": "the model's thinking",
+    "reasoning_recap": "the model's thinking",
+}
+
+
+class _Conversation(BaseModel):
+    id: str = Field(validation_alias=AliasChoices("conversation_id", "id"))
+    title: str | None = None
+    create_time: float | None = None
+    current_node: str | None = None
+    mapping: dict[str, dict[str, Any]]
+
+
+class _Author(BaseModel):
+    role: str
+    name: str | None = None
+
+
+class _Message(BaseModel):
+    id: str
+    author: _Author
+    create_time: float | None = None
+    content: dict[str, Any]
+    metadata: dict[str, Any] | None = None
+    recipient: str | None = None
+
+
+def read_chatgpt(files: Sequence[Document], user: str) -> Iterator[Turn | Skipped]:
+    """The messages of the branch that each conversation ended with, conversation by conversation.
+
+    `user` is the speaker of what the user said. A message without a date has the day on which
+    its conversation began. Answers that were replaced, system messages, thinking and whatever
+    nobody saw are left out and counted.
+    """
+    left_out: Counter[str] = Counter()
+    for place, one in checked(files, _Conversation):
+        if not isinstance(one, _Conversation):
+            yield Skipped(place, one)
+            continue
+        branch = _branch(one)
+        replaced = sum(bool(node.get("message")) for node in one.mapping.values())
+        for node in branch:
+            if not node.get("message"):
+                continue
+            replaced -= 1
+            try:
+                message = _Message.model_validate(node["message"])
+            except ValidationError as error:
+                yield Skipped(f"{place}, message {node.get('id')}", reason(error))
+                continue
+            turn = _turn(message, one, user)
+            if isinstance(turn, Turn):
+                yield turn
+            else:
+                left_out[turn] += 1
+        left_out["on a branch that was replaced by another"] += replaced
+    yield from counted(left_out)
+
+
+def _branch(conversation: _Conversation) -> list[dict[str, Any]]:
+    """The nodes from the first to the current one (where none is named: to the last)."""
+    mapping = conversation.mapping
+    at = conversation.current_node
+    if at not in mapping:
+        at = next(reversed(mapping), None)
+    nodes: dict[str, dict[str, Any]] = {}
+    while at in mapping and at not in nodes:  # a damaged tree may be a circle
+        nodes[at] = mapping[at]
+        at = mapping[at].get("parent")
+    return list(reversed(nodes.values()))
+
+
+def _turn(message: _Message, conversation: _Conversation, user: str) -> Turn | str:
+    """The turn, or why there is none."""
+    kind = str(message.content.get("content_type"))
+    if message.author.role == "system":
+        return "system message"
+    if kind in _NOT_SAID:
+        return _NOT_SAID[kind]
+    if (message.metadata or {}).get("is_visually_hidden_from_conversation"):
+        return "hidden in the conversation"
+    text = _text(message.content)
+    if not text.strip():
+        return "no text"
+    turn = Turn(
+        speaker=user if message.author.role == "user" else "ChatGPT",
+        text=text,
+        session=session_of(conversation.title, conversation.id),
+        said_at=clean_date(message.create_time) or clean_date(conversation.create_time)[:10],
+        source=f"chatgpt:{conversation.id}:{message.id}",
+    )
+    if message.author.role == "tool":
+        return replace(turn, speaker=message.author.name or "tool", kind="tool")
+    if message.author.role == "assistant" and message.recipient not in (None, "all"):
+        return replace(turn, text=f"{message.recipient}({text})", kind="tool")
+    return turn
+
+
+def _text(content: dict[str, Any]) -> str:
+    """What a message says; a picture or a recording is named: `[image]`, `[audio]`."""
+    parts = content.get("parts")
+    if not isinstance(parts, list):
+        said = next((content[k] for k in ("text", "result", "content") if content.get(k)), "")
+        return said if isinstance(said, str) else ""
+    texts = []
+    for part in parts:
+        if isinstance(part, dict):
+            kind = str(part.get("content_type", "attachment"))
+            part = part.get("text") or f"[{kind.split('_asset_pointer')[0].replace('_', ' ')}]"
+        if isinstance(part, str) and part.strip():
+            texts.append(part)
+    return "\n".join(texts)

@@ -1,0 +1,138 @@
+"""A memory as a file for others: CSV, lossless JSON lines, Markdown for reading."""
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
+from functools import partial
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TextIO
+
+from memory.budget import spoken_date
+from memory.errors import InputError
+from memory.exchange.importing import DUMP_HEAD, DUMP_VERSION
+from memory.files import whole
+from memory.model import Fact, Turn
+from memory.store import Store
+
+FORMATS = ("csv", "jsonl", "md")
+# What the long_term_memory extension exports of a character.
+COLUMNS = ("id", "name", "message", "timestamp")
+_PIECE = 1_000  # turns held in memory
+
+
+@dataclass(frozen=True)
+class Exported:
+    """How many turns a file holds, and how many it leaves out (CSV: whatever is no message)."""
+
+    turns: int
+    left_out: int = 0
+
+
+def format_of(path: Path, format: str | None = None) -> str:
+    """The format asked for, else that of the suffix. Raises InputError for one that is none."""
+    found = format or path.suffix.removeprefix(".").lower()
+    if found not in FORMATS:
+        raise InputError(f"{path}: give --format {', '.join(FORMATS)}, or one of these suffixes")
+    return found
+
+
+def export(store: Store, path: Path, format: str, title: str) -> Exported:
+    """Write a memory into a file that is there whole or not at all; an older one is replaced.
+
+    "csv" has the messages under COLUMNS; "jsonl" everything, `load_dump` makes an equal memory of
+    it; "md", below the heading `title`, all that was said and the facts, for reading.
+    Raises InputError when the file cannot be written.
+    """
+    write = {"csv": _write_csv, "jsonl": _write_dump}.get(format, partial(_write_markdown, title))
+    with whole(path) as raw:
+        file = TextIOWrapper(raw, "utf-8", newline="")
+        done = write(store, file)
+        file.detach()
+    return done
+
+
+def _turns(store: Store) -> Iterator[Turn]:
+    last = store.read("SELECT max(id) AS last FROM turns").rows[0][0] or 0
+    for first in range(1, last + 1, _PIECE):
+        yield from store.turns(first, min(first + _PIECE - 1, last))
+
+
+def _write_csv(store: Store, file: TextIO) -> Exported:
+    # Lines end in CR LF, so that every version of the writer quotes a lone CR or LF in a text.
+    rows = csv.writer(file, lineterminator="\r\n")
+    rows.writerow(COLUMNS)
+    written = left_out = 0
+    for turn in _turns(store):
+        if turn.kind == "message":
+            rows.writerow((turn.id, turn.speaker, turn.text, turn.said_at))
+            written += 1
+        else:
+            left_out += 1
+    return Exported(written, left_out)
+
+
+def _write_dump(store: Store, file: TextIO) -> Exported:
+    turns = 0
+    file.write(json.dumps({DUMP_HEAD: DUMP_VERSION}) + "\n")
+    for record in store.dump():
+        file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        turns += record.get("table") == "turns"
+    return Exported(turns)
+
+
+# --- Markdown -----------------------------------------------------------------------------------
+
+_MARKS = re.compile(r"([\\`*_\[\]<>&|~$#])")
+_FIRST_MARK = re.compile(r"[-+=]|\d+(?=[.)])")
+
+
+def _write_markdown(title: str, store: Store, file: TextIO) -> Exported:
+    file.write(f"# {_line(title)}\n")
+    turns, session = 0, None
+    for turn in _turns(store):
+        if turn.session != session:
+            session = turn.session
+            day = f" ({_line(spoken_date(turn.said_at))})" if turn.said_at else ""
+            file.write(f"\n## {_line(session) or 'No session'}{day}\n")
+        file.write(f"\n{_said(turn)}\n")
+        turns += 1
+    if facts := store.facts():
+        file.write("\n## Facts\n\n| subject | attribute | value | from | until | turn |\n")
+        file.write("|---|---|---|---|---|---|\n")
+        for fact in facts:
+            file.write(f"| {' | '.join(map(_line, _cells(fact)))} |\n")
+    return Exported(turns)
+
+
+def _said(turn: Turn) -> str:
+    """`[12] **Anna** (2023-05-08 13:56): text`, the text's own lines and paragraphs kept."""
+    date = f" ({_line(turn.said_at.replace('T', ' '))})" if turn.said_at else ""
+    kind = "" if turn.kind == "message" else f" {turn.kind}"
+    head = rf"\[{turn.id}\] **{_line(turn.speaker)}**{kind}{date}: "
+    paragraphs = re.split(r"\n\s*\n", "\n".join(turn.text.strip().splitlines()))
+    texts = ["\\\n".join(map(_escape, paragraph.split("\n"))) for paragraph in paragraphs]
+    return head + "\n\n".join(texts)
+
+
+def _cells(fact: Fact) -> tuple[str, ...]:
+    subject, attribute, value, turn_id, happened_on, ended_on, *_ = astuple(fact)
+    return subject, attribute, value, happened_on, ended_on, f"[{turn_id}]"
+
+
+def _line(text: str) -> str:
+    return _escape(" ".join(text.split()))
+
+
+def _escape(line: str) -> str:
+    """A line that means nothing to Markdown; what it begins with stays where it is."""
+    bare = line.strip()
+    # White space of another kind: four spaces would begin a block of code.
+    indent = "\N{NO-BREAK SPACE}" * (len(line.expandtabs(4)) - len(line.expandtabs(4).lstrip()))
+    plain = _MARKS.sub(r"\\\1", bare)
+    if first := _FIRST_MARK.match(plain):
+        at = first.end() if first[0].isdigit() else 0
+        plain = f"{plain[:at]}\\{plain[at:]}"
+    return indent + plain

@@ -1,0 +1,111 @@
+"""Turns from elsewhere into a store: batch by batch, each durable, and every turn once."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from memory.errors import InputError, StoreError
+from memory.exchange.reading import Reading, Skipped
+from memory.model import Turn
+from memory.store import Store
+
+# The first line of a dump; its number grows when older readers could not read a newer dump.
+DUMP_HEAD = "sql-memory"
+DUMP_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an import did.
+
+    `turns` are new, `already` were there. When two processes import the same at the same moment,
+    each turn is stored once, and may be counted as new by both.
+    """
+
+    turns: int
+    already: int
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def import_into(
+    store: Store,
+    reading: Reading,
+    batch: int = 1024,
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Store the turns of a reading whose source is not known yet.
+
+    Every `batch` items are durable at once, and `progress` is told how many they were: whatever
+    ends this, the same call later goes on where it stopped.
+
+    Raises StoreError (a full disk) and ModelError (an embedder) with the batches before kept.
+    """
+    tell = progress or (lambda items: None)
+    new = already = 0
+    skipped: list[Skipped] = []
+    while some := list(islice(reading.items, batch)):
+        turns = [item for item in some if isinstance(item, Turn)]
+        skipped += [item for item in some if isinstance(item, Skipped)]
+        known = store.known([turn.source for turn in turns])
+        fresh = [turn for turn in turns if turn.source not in known]
+        if fresh:
+            try:
+                new += len(set(store.add(fresh, once=True)))
+            except StoreError as error:
+                raise StoreError(f"{error}; the {new:,} turns before are kept") from error
+        already += len(turns) - len(fresh)
+        tell(len(some))
+    return Report(new, already, tuple(skipped), reading.notes)
+
+
+def load_dump(store: Store, path: Path, progress: Callable[[int], None] | None = None) -> Report:
+    """Make a memory equal to the one that `exporting.export` wrote as JSON lines.
+
+    The store is empty or holds a part of that dump: interrupted, the same call goes on.
+    Raises InputError for a line that is none, and when the memory holds something else.
+    """
+    tell = progress or (lambda records: None)
+    turns = 0
+
+    def counted() -> Iterator[dict[str, Any]]:
+        nonlocal turns
+        for record in records(path):
+            turns += record.get("table") == "turns"
+            yield record
+            tell(1)
+
+    new = store.load(counted())
+    return Report(new, turns - new)
+
+
+def records(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of a dump. Raises InputError, with its number, for a line that is none."""
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                record = _record(path, number, line)
+                if number > 1:
+                    yield record
+                elif record.get(DUMP_HEAD) != DUMP_VERSION:
+                    raise InputError(
+                        f'{path}: line 1 is not {{"{DUMP_HEAD}": {DUMP_VERSION}}}: no dump, or a'
+                        " newer one; upgrade sql-memory to read that"
+                    )
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: line {number:,} is not JSON: the file was changed or cut off; export again"
+        ) from error
+    if not isinstance(record, dict):
+        raise InputError(f"{path}: line {number:,} is no record")
+    return record

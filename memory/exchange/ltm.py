@@ -1,0 +1,86 @@
+"""Characters of the long_term_memory extension: one folder each, SQLite and zarr."""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from memory.errors import InputError
+from memory.exchange.reading import Skipped, clean_date, digest
+from memory.model import Turn
+from memory.store.foreign import read_foreign
+
+DATABASE = "long_term_memory.db"
+EMBEDDINGS = "long_term_memory_embeddings.zarr"
+
+
+def characters(path: Path) -> list[Path]:
+    """The folders of characters in a folder, or the folder itself; none when it holds neither.
+
+    Takes `bot_memories` or `model_memories`, and the folder that holds them. A database that lies
+    in `bot_memories` itself is from the time before characters had folders of their own.
+    """
+    if not path.is_dir():
+        return []
+    here = [path] if (path / DATABASE).is_file() else []
+    below = [
+        file.parent
+        for pattern in ("*", "*_memories/*")
+        for file in path.glob(f"{pattern}/{DATABASE}")
+    ]
+    return here + sorted(set(below))
+
+
+def database_of(path: Path) -> Path:
+    """The database of one character. Raises InputError when the folder is not a character's."""
+    if path.is_file() or (path / DATABASE).is_file():
+        return path if path.is_file() else path / DATABASE
+    found = ", ".join(sorted(file.name for file in path.iterdir())[:5])
+    raise InputError(
+        f"{path}: a character's folder holds {DATABASE}, and that of a chat export"
+        f" conversations.json; here is {found or 'nothing'}"
+    )
+
+
+def name_of(database: Path) -> str:
+    """The character's name, as the folder has it."""
+    return database.resolve().parent.name if database.name == DATABASE else database.stem
+
+
+def read_ltm(database: Path) -> Iterator[Turn | Skipped]:
+    """The messages of a character, oldest first; a session is a day.
+
+    The source has the message's digest: after "destroy all memories" the extension begins to
+    count at 0 again.
+    """
+    name = name_of(database)
+    select = "SELECT id, name, message, timestamp FROM long_term_memory ORDER BY timestamp, id"
+    for number, speaker, message, timestamp in read_foreign(database, select):
+        said_at = clean_date(timestamp)
+        if not isinstance(message, str) or not message.strip():
+            yield Skipped(f"row {number}", "no message")
+        elif not isinstance(speaker, str) or not speaker.strip():
+            yield Skipped(f"row {number}", "nobody's name")
+        else:
+            source = f"ltm:{name}:{number}:{digest(speaker, message, timestamp)}"
+            yield Turn(speaker, message, session=said_at[:10], said_at=said_at, source=source)
+
+
+def notes_on_vectors(database: Path, rows: int) -> Iterator[str]:
+    """What is wrong with the vectors beside the database: of no effect, they are made anew."""
+    folder = database.with_name(EMBEDDINGS)
+    ending = "; no text is lost, all vectors are made anew"
+    try:
+        header = json.loads((folder / ".zarray").read_text("utf-8"))
+        length, per_chunk = header["shape"][0], header["chunks"][0]
+        chunks = math.ceil(length / per_chunk)
+    except FileNotFoundError:
+        yield f"{folder.name} is missing{ending}"
+    except (OSError, ValueError, LookupError, TypeError, ArithmeticError):
+        yield f"{folder.name} is broken (its .zarray){ending}"
+    else:
+        if length != rows:
+            yield f"{folder.name} has {length:,} vectors for {rows:,} messages{ending}"
+        lost = [n for n in range(min(chunks, rows)) if not (folder / f"{n}.0").is_file()]
+        if lost:
+            yield f"{folder.name} lacks {len(lost)} of its {chunks} files{ending}"

@@ -1,0 +1,136 @@
+"""What every reader of a foreign format yields, and how it tells dates, names and places."""
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+
+from pydantic import ValidationError
+
+from memory.errors import InputError
+from memory.model import Turn
+from memory.store.intake import MAX_TURN_CHARACTERS, acceptable
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Something that did not become a turn: where it stands, and why."""
+
+    where: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A file that was recognised and looked through: `items` reads it once, in its own order.
+
+    `total` is how many items there are before texts too long for one turn are split (None: nobody
+    counted), `name` what the memory it comes from is called, `notes` what a person should know
+    that costs no turn.
+    """
+
+    format: str
+    name: str
+    items: Iterator[Turn | Skipped]
+    total: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+_YEAR_OR_MONTH = re.compile(r"(?!0000)\d{4}(-(0[1-9]|1[0-2]))?")
+_UNIX = re.compile(r"-?\d{9,16}(\.\d+)?")
+_SECONDS = re.compile(r"[T ]\d\d:?\d\d:?\d\d")
+
+
+def clean_date(said_at: object) -> str:
+    """A date as ISO text in UTC, as exact as it was given (to the second); "" when it is none.
+
+    Takes ISO text (a time without an offset counts as UTC) and seconds since 1970, in milli- or
+    microseconds where it would lie after the year 5138.
+    """
+    if isinstance(said_at, (int, float)) and not isinstance(said_at, bool):
+        return _since_1970(float(said_at)) if abs(said_at) < 1e17 else ""
+    text = said_at.strip() if isinstance(said_at, str) else ""
+    if _YEAR_OR_MONTH.fullmatch(text):
+        return text
+    if _UNIX.fullmatch(text):
+        return _since_1970(float(text))
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        pass  # a date with a time, or none
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        return ""
+    return moment.isoformat(timespec="seconds" if _SECONDS.search(text) else "minutes")
+
+
+def _since_1970(seconds: float) -> str:
+    while abs(seconds) >= 1e11:
+        seconds /= 1000
+    try:
+        return (datetime(1970, 1, 1) + timedelta(seconds=int(seconds))).isoformat()
+    except OverflowError:
+        return ""
+
+
+def digest(*values: object) -> str:
+    """Sixteen letters that stand for these values, the same on every machine."""
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def reason(error: ValidationError) -> str:
+    """The first thing that is wrong with something from outside."""
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}"
+
+
+def session_of(title: str | None, identity: str) -> str:
+    """A conversation's name, the same in each export, whatever other conversations are in it."""
+    return f"{(title or '').strip() or 'untitled'} ({identity[-8:]})"
+
+
+def counted(left_out: Counter[str]) -> Iterator[Skipped]:
+    """One line for each reason why messages were left out, however many there are."""
+    for why, number in (+left_out).items():  # those above 0
+        yield Skipped(f"{number:,} message{'s' if number > 1 else ''}", why)
+
+
+def sound(items: Iterator[Turn | Skipped]) -> Iterator[Turn | Skipped]:
+    """Only turns that a store takes as they are, each with a source that no other has.
+
+    A text that is too long for one turn becomes several, with `#2`, `#3` after the source.
+    Holds the sources in memory, nothing else.
+    """
+    seen: set[str] = set()
+    for item in items:
+        if isinstance(item, Skipped):
+            yield item
+            continue
+        for part in _parts(item):
+            try:
+                turn = acceptable(part, len(seen) + 1)
+            except InputError as error:
+                yield Skipped(part.source, str(error))
+                continue
+            if turn.source in seen:
+                yield Skipped(turn.source, "something before it has the same source")
+                continue
+            seen.add(turn.source)
+            yield turn
+
+
+def _parts(turn: Turn) -> Iterator[Turn]:
+    if len(turn.text) <= MAX_TURN_CHARACTERS:
+        yield turn
+        return
+    for number, start in enumerate(range(0, len(turn.text), MAX_TURN_CHARACTERS), 1):
+        text = turn.text[start : start + MAX_TURN_CHARACTERS]
+        source = turn.source if number == 1 else f"{turn.source}#{number}"
+        yield replace(turn, text=text, source=source)

@@ -1,0 +1,207 @@
+"""Facts as a person reads and corrects them: each correction is one change that can be undone."""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+
+from memory.errors import InputError, SqlError
+from memory.model import Change, Edit, Fact, Turn
+from memory.search.words import words
+from memory.sql import write_statements
+from memory.store import Store
+from memory.store.intake import said_now
+
+_DATE = re.compile(r"\d{4}(-\d\d){0,2}")
+_NEEDED = ("subject", "attribute", "value")
+
+
+def find(
+    store: Store, text: str = "", ended: bool = False, point: str | int | None = None
+) -> list[Fact]:
+    """The facts that hold all words of a text, by id.
+
+    Arguments:
+        text: its words stand in the subject, attribute or value, whole or as a beginning.
+        ended: those that ended as well.
+        point: as they were then, see `Store.facts`.
+
+    Raises InputError for a point that is none.
+    """
+    wanted = words(text)
+
+    def fits(fact: Fact) -> bool:
+        held = words(f"{fact.subject} {fact.attribute} {fact.value}") if wanted else []
+        return all(any(word.startswith(one) for word in held) for one in wanted)
+
+    return [one for one in store.facts(point) if (ended or not one.ended_on) and fits(one)]
+
+
+def fact_of(store: Store, fact_id: int) -> Fact:
+    """The fact with this id. Raises InputError when there is none."""
+    for fact in store.facts():
+        if fact.id == fact_id:
+            return fact
+    raise InputError(f"there is no fact {fact_id}; `python -m memory facts` shows those there are")
+
+
+def history(store: Store, fact_id: int) -> list[Edit]:
+    """What was done to a fact, oldest first, also when it is gone by now.
+
+    Raises InputError when there never was such a fact.
+    """
+    found = [edit for edit in store.journal() if edit.fact_id == fact_id]
+    if not found:
+        raise InputError(f"there never was a fact {fact_id}")
+    return found
+
+
+def supersede(store: Store, fact_id: int, value: str, since: str = "", by: str = "") -> Change:
+    """A fact was true until `since` (else today), and from then on `value` is.
+
+    The correction is a turn first, which is durable before anything changes; then, as one change,
+    the old fact ends and a new one with the same subject and attribute rests on that turn.
+
+    Raises InputError when there is no such fact, it ended already, `since` is no ISO date or lies
+    before the fact began, or the value is empty, as before or too long; also when somebody else
+    ended the fact just now: the correction is a turn then, and no fact.
+    """
+    old = _open_fact(store, fact_id)
+    day = _day(since, old)
+    if not value.strip():
+        raise InputError("the new value is empty; to end a fact, give a date instead")
+    if value == old.value:
+        raise InputError(f"fact {fact_id} says so already: {_said(old)}")
+    new = (old.subject, old.attribute, value, day)
+    statements = (
+        f"{_update(fact_id, {'ended_on': day})}"
+        " AND COALESCE(ended_on, '') = '';\n"
+        "INSERT INTO facts (subject, attribute, value, happened_on, turn_id)"
+        f" VALUES ({', '.join(map(quoted, new))}, "
+    )
+    _checked(f"{statements}0)")  # before anything is stored
+    attribute = old.attribute.replace("_", " ")
+    when = f"since {day} " if since else ""
+    text = f"Correction: {when}{old.subject} {attribute} {value}, not {old.value}."
+    correction = Turn(by or "user", text, session="corrections", said_at=said_now())
+    [turn_id] = store.add([correction])
+    change = _write(store, f"{statements}{turn_id})", by, _own_window(store, turn_id))
+    if change.facts < 2:
+        store.undo(change.id)
+        raise InputError(f"somebody else ended fact {fact_id} just now; look at it again")
+    return change
+
+
+def correct(
+    store: Store,
+    fact_id: int,
+    *,
+    value: str | None = None,
+    subject: str | None = None,
+    attribute: str | None = None,
+    happened_on: str | None = None,
+    by: str = "",
+) -> Change:
+    """A fact was never true as it stands: put it right in place; it keeps its turn.
+
+    What is None stays; `happened_on` may be empty for a date that is not known.
+    Raises InputError when there is no such fact, a date is no ISO date, something is empty that
+    must not be, or nothing would change.
+    """
+    old = fact_of(store, fact_id)
+    given = {
+        "value": value,
+        "subject": subject,
+        "attribute": attribute,
+        "happened_on": happened_on,
+    }
+    new = {name: text for name, text in given.items() if text is not None}
+    for name in _NEEDED:
+        if not new.get(name, "-").strip():
+            raise InputError(f"a fact needs a {name}; remove the fact if it is wrong as a whole")
+    if new.get("happened_on"):
+        new["happened_on"] = iso_date(new["happened_on"])
+    new = {name: text for name, text in new.items() if text != (getattr(old, name) or "")}
+    if not new:
+        raise InputError(f"fact {fact_id} says so already: {_said(old)}")
+    return _write(store, _update(fact_id, new), by)
+
+
+def end(store: Store, fact_id: int, on: str = "", by: str = "") -> Change:
+    """A fact is no longer true since a day, today by default; nothing takes its place.
+
+    Raises InputError when there is no such fact, it ended already, or `on` is no ISO date or lies
+    before the fact began.
+    """
+    old = _open_fact(store, fact_id)
+    return _write(store, _update(fact_id, {"ended_on": _day(on, old)}), by)
+
+
+def remove(store: Store, fact_id: int, by: str = "") -> Change:
+    """Delete a fact; the journal keeps it. Raises InputError when there is no such fact."""
+    fact_of(store, fact_id)
+    return _write(store, f"DELETE FROM facts WHERE id = {fact_id}", by)
+
+
+def iso_date(text: str) -> str:
+    """A date as exact as known: `2023`, `2023-05` or `2023-05-07`. Raises InputError otherwise."""
+    text = text.strip()
+    try:
+        date.fromisoformat((text + "-01-01")[:10] if _DATE.fullmatch(text) else text + "?")
+    except ValueError:
+        raise InputError(f"{text!r} is no date; write 2023-05-07, 2023-05 or 2023") from None
+    return text
+
+
+def _open_fact(store: Store, fact_id: int) -> Fact:
+    fact = fact_of(store, fact_id)
+    if fact.ended_on:
+        raise InputError(f"fact {fact_id} ended on {fact.ended_on} already: {_said(fact)}")
+    return fact
+
+
+def _day(given: str, fact: Fact) -> str:
+    """A day on which a fact can end, today when none is given."""
+    day = iso_date(given) if given else said_now()[: len("2023-05-07")]
+    began = fact.happened_on if _DATE.fullmatch(fact.happened_on or "") else ""
+    if day < began[: len(day)]:
+        raise InputError(f"fact {fact.id} began on {began}; it cannot end on {day}")
+    return day
+
+
+def _own_window(store: Store, turn_id: int) -> tuple[int, int] | None:
+    """The window of a correction's turn alone, so that no model digests it once more.
+
+    None while turns before it wait for a digest: they would count as digested too.
+    """
+    last = max(
+        [change.window[1] for change in store.changes() if change.window]
+        + [waiting.last_turn for waiting in store.pending()],
+        default=0,
+    )
+    return None if store.turns(last + 1, turn_id - 1) else (turn_id, turn_id)
+
+
+def _update(fact_id: int, new: Mapping[str, str]) -> str:
+    pairs = ", ".join(f"{name} = {quoted(text)}" for name, text in new.items())
+    return f"UPDATE facts SET {pairs} WHERE id = {fact_id}"
+
+
+def quoted(text: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _write(store: Store, sql: str, by: str, window: tuple[int, int] | None = None) -> Change:
+    return store.write(_checked(sql), cause=f"edit by {by or 'user'}", window=window)
+
+
+def _checked(sql: str) -> str:
+    try:
+        write_statements(sql)
+    except SqlError as error:  # its advice is for a model
+        raise InputError(f"this cannot be stored: {error}") from error
+    return sql
+
+
+def _said(fact: Fact) -> str:
+    return f"{fact.subject} {fact.attribute} {fact.value}"

@@ -1,0 +1,119 @@
+"""How memories are injected: the long_term_memory extension's ltm_config.json as it stands."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from string import Formatter
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from memory.errors import InputError
+
+
+def _with(*known: str) -> AfterValidator:
+    """A template whose placeholders are these and nothing else."""
+
+    def check(template: str) -> str:
+        named = " ".join(f"{{{name}}}" for name in known)
+        try:
+            parts = [*Formatter().parse(template)]
+        except ValueError as error:
+            raise ValueError(f"{error}; a brace that is meant as one is {{{{ or }}}}") from None
+        for _, name, form, conversion in parts:
+            if name is not None and (name not in known or form or conversion):
+                whole = name + f"!{conversion}" * bool(conversion) + f":{form}" * bool(form)
+                raise ValueError(f"unknown placeholder {{{whole}}}; known are {named}")
+        return template
+
+    return AfterValidator(check)
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """A checked template with its placeholders filled; `{{` becomes `{`. Values stay as they are.
+
+    Not str.format: nothing in a template can reach into the values.
+    """
+    return "".join(
+        literal + (values[name] if name is not None else "")
+        for literal, name, _, _ in Formatter().parse(template)
+    )
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class LtmContext(_Section):
+    """Where memories go, and how they are worded."""
+
+    injection_location: Literal[
+        "BEFORE_NORMAL_CONTEXT", "AFTER_NORMAL_CONTEXT_BUT_BEFORE_MESSAGES"
+    ] = "BEFORE_NORMAL_CONTEXT"
+    memory_context_template: Annotated[str, _with("name1", "name2", "all_memories")] = (
+        "{name2}'s memory log:\n{all_memories}\nDuring conversations between {name1} and {name2},"
+        " {name2} will try to remember the memory described above and naturally integrate it with"
+        " the conversation."
+    )
+    memory_template: Annotated[str, _with("time_difference", "memory_name", "memory_message")] = (
+        '{time_difference}, {memory_name} said:\n"{memory_message}"'
+    )
+
+
+class LtmWrites(_Section):
+    """Which turns count as memories. All are stored, whatever their length: nothing is lost."""
+
+    min_message_length: int = Field(0, ge=0)  # characters
+
+
+class LtmReads(_Section):
+    """Which memories are fetched: how near in meaning, how many, how much of each."""
+
+    # By the packaged embedder 70 of 100 questions are nearer to the turn that answers them, and 8
+    # of 100 to any turn (data/sample.json). By another embedder it is another distance.
+    max_cosine_distance: float = Field(0.85, ge=0, le=2)
+    num_memories_to_fetch: int = Field(10, ge=0)
+    memory_length_cutoff_in_chars: int = Field(1000, ge=1)
+
+
+class LtmConfig(_Section):
+    """An ltm_config.json. What it leaves out is as in these classes."""
+
+    ltm_context: LtmContext = LtmContext()
+    ltm_writes: LtmWrites = LtmWrites()
+    ltm_reads: LtmReads = LtmReads()
+
+
+def load_config(given: str | Path | Mapping[str, Any]) -> LtmConfig:
+    """Read an ltm_config.json, or take what was read of one.
+
+    Raises InputError that names every unknown key and placeholder and every value of a wrong kind.
+    """
+    if isinstance(given, Mapping):
+        return _checked(given, "the configuration")
+    try:
+        read = json.loads(Path(given).read_text("utf-8-sig"))
+    except OSError as error:
+        raise InputError(f"{given}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:  # also of a wrong encoding
+        raise InputError(f"{given}: not a JSON file: {error}") from error
+    return _checked(read, str(given))
+
+
+def _checked(read: Any, where: str) -> LtmConfig:
+    try:
+        return LtmConfig.model_validate(read)
+    except ValidationError as error:
+        wrong = [_complaint(one["loc"], one["type"], one["msg"]) for one in error.errors()]
+        raise InputError(f"{where}: {'; '.join(wrong)}") from None
+
+
+def _complaint(place: tuple[int | str, ...], kind: str, message: str) -> str:
+    """What is wrong at a place of the configuration, in words."""
+    path = ".".join(map(str, place)) or "all of it"
+    if kind != "extra_forbidden":
+        return f"{path}: {message.removeprefix('Value error, ')}"
+    section: type[BaseModel] = LtmConfig
+    for name in place[:-1]:
+        section = type(section.model_fields[str(name)].default)
+    return f"unknown key {path}; known are {', '.join(section.model_fields)}"

@@ -1,0 +1,128 @@
+"""Namespaces by name: one file each in MEMORY_HOME, whatever the name."""
+
+import os
+import re
+from difflib import get_close_matches
+from pathlib import Path
+from unicodedata import normalize
+from urllib.parse import unquote_to_bytes
+
+from platformdirs import user_data_path
+
+from memory.errors import InputError
+from memory.store import open_store
+from memory.store.moving import copy_store, move_store, remove_store
+
+SUFFIX = ".db"
+LONGEST = 230  # of the 255 bytes that file systems take: SQLite adds -journal, a copy .part
+# Windows opens these in place of a file, in every folder and with every suffix.
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.ASCII)
+
+
+def home() -> Path:
+    """The folder of all namespaces: MEMORY_HOME, or where this platform keeps such things."""
+    given = os.environ.get("MEMORY_HOME")
+    return Path(given).expanduser() if given else user_data_path("sql-memory")
+
+
+def path_of(name: str) -> Path:
+    """The file of a namespace, which need not exist: directly in `home()`, whatever the name.
+
+    Spellings that Unicode holds to be the same (NFC, NFD) are one name; "Anna" and "anna" are two.
+    Raises InputError for a name that is none: blank, no text, too long for a file's name.
+    """
+    if not name.strip():
+        raise InputError("a namespace's name is blank; give it one with letters")
+    try:
+        plain = normalize("NFC", name).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"namespace {name!r}: this is no text that UTF-8 can hold") from None
+    stem = _escape(plain)
+    if len(stem) > LONGEST:
+        raise InputError(
+            f"namespace {name[:20]!r}...: too long for a file's name ({len(stem)} bytes where"
+            f" {LONGEST} are allowed; all but a-z, 0-9, - and _ take three each)"
+        )
+    return home() / f"{stem}{SUFFIX}"
+
+
+def _escape(plain: bytes) -> str:
+    """Lower case throughout, so that no two names meet on a file system that ignores case."""
+    kept = b"abcdefghijklmnopqrstuvwxyz0123456789-_"
+    stem = "".join(chr(byte) if byte in kept else f"%{byte:02x}" for byte in plain)
+    return f"%{plain[0]:02x}{stem[1:]}" if _DEVICE.fullmatch(stem) else stem
+
+
+def names() -> list[str]:
+    """All namespaces, sorted. None is opened, and files that no name leads to are not ours."""
+    folder = home()
+    if not folder.is_dir():
+        return []
+    return sorted(filter(None, map(_name_of, folder.iterdir())))
+
+
+def _name_of(path: Path) -> str:
+    """The name of the namespace in a file, empty for any other file."""
+    try:
+        name = unquote_to_bytes(path.stem).decode()
+        ours = path_of(name).name == path.name
+    except (UnicodeDecodeError, InputError):
+        return ""
+    return name if ours and path.is_file() and path.stat().st_size else ""
+
+
+def existing(name: str) -> Path:
+    """The file of a namespace that is there. Raises InputError, which lists names near to it."""
+    path = path_of(name)
+    if not path.exists():
+        near = get_close_matches(name, names(), n=3, cutoff=0.5)
+        meant = f"did you mean {' or '.join(map(repr, near))}?" if near else "no name is near it"
+        raise InputError(f"there is no namespace {name!r} in {home()}; {meant}")
+    return path
+
+
+def create(name: str) -> Path:
+    """Make an empty namespace. Raises InputError when there is one of this name."""
+    path = _free(name)
+    open_store(path).close()
+    return path
+
+
+def rename(old: str, new: str) -> Path:
+    """Give a namespace another name. Raises InputError when that is taken or there is no `old`,
+    StoreError when somebody has it open.
+    """
+    path = existing(old)
+    move_store(path, _free(new))
+    return path_of(new)
+
+
+def copy(name: str, new: str) -> Path:
+    """Copy a namespace, which may be in use. From then on the two know nothing of each other.
+
+    Raises InputError when the new name is taken or there is no `name`.
+    """
+    path = existing(name)
+    copy_store(path, _free(new))
+    return path_of(new)
+
+
+def delete(name: str) -> None:
+    """Delete a namespace for good; its backups stay. Raises as `rename`."""
+    remove_store(existing(name))
+
+
+def _free(name: str) -> Path:
+    path = path_of(name)
+    if path.exists() and path.stat().st_size:
+        raise InputError(f"there is a namespace {name!r} already; choose another name")
+    make_folder(path.parent)
+    return path
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder unless it is there. Raises InputError when it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {path}: {error.strerror}") from error

@@ -1,0 +1,204 @@
+"""Settings: declared names and types, every value they had, the newest in force."""
+
+import json
+import re
+from collections.abc import Mapping
+from functools import reduce
+from operator import or_
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+from pydantic.errors import PydanticUserError
+
+from memory.errors import InputError
+from memory.model import Setting
+from memory.store import Store
+
+# What the chat and the command line know of any memory.
+CHAT: Mapping[str, Any] = {"user": str, "character": str, "persona": str}
+# The store's own rows in the same table, and where declarations are kept.
+RESERVED = frozenset({"backup", "declared", "embedder", "forgetting", "forgotten"})
+_DECLARED = "declared"
+_NAME = re.compile(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
+_PLAIN: Mapping[str, Any] = {
+    "string": str,
+    "integer": int,
+    "number": float,
+    "boolean": bool,
+    "null": None,
+}
+
+
+class Settings:
+    """The settings of one memory, each checked against what its name was declared to hold.
+
+    Arguments:
+        store: the memory.
+        allowed: name -> type: str, int, float, bool, None, list[...], dict[str, ...], Literal[...]
+            and unions of them. It is recorded in the memory, so that the command line and tools
+            know it. None: what the chat and earlier declarations allow.
+
+    Raises InputError for a name or type that cannot be declared.
+    """
+
+    def __init__(self, store: Store, allowed: Mapping[str, Any] | None = None) -> None:
+        self._store = store
+        known = self._declared()
+        if allowed is None:
+            self._schemas = {name: _schema(name, of) for name, of in CHAT.items()} | known
+            return
+        self._schemas = {name: _schema(name, of) for name, of in allowed.items()}
+        new = {
+            name: of for name, of in self._schemas.items() if CHAT.get(name) is not allowed[name]
+        }
+        if known | new != known:
+            store.set(_DECLARED, known | new)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value in force, or the default where none was ever set.
+
+        Raises InputError for an unknown name, and for a value set before the type was changed.
+        """
+        setting = self._active().get(self._known(name))
+        return default if setting is None else self._checked(name, setting.value)
+
+    def set(self, name: str, value: Any) -> Setting:
+        """Give a setting a new value; those before stay on record.
+
+        Raises InputError, with nothing stored, for an unknown name or a value of another type.
+        """
+        return self._store.set(name, self._checked(self._known(name), value))
+
+    def set_text(self, name: str, text: str) -> Setting:
+        """Give a setting a value that somebody typed: plain text, or JSON where it takes no text.
+
+        Raises InputError, with nothing stored, for an unknown name or a value of another type.
+        """
+        try:
+            return self.set(name, text)
+        except InputError:
+            try:
+                value = json.loads(text)
+            except (ValueError, RecursionError):
+                value = text
+            return self.set(name, value)
+
+    def history(self, name: str) -> list[Setting]:
+        """Every value that a setting had, oldest first. Raises InputError for an unknown name."""
+        return self._store.settings(self._known(name))
+
+    def all(self) -> dict[str, Any]:
+        """The values in force, of the settings that were ever set."""
+        return {name: setting.value for name, setting in self._active().items()}
+
+    def types(self) -> dict[str, str]:
+        """What each setting takes, in words: `a whole number`."""
+        return {name: _in_words(of) for name, of in self._schemas.items()}
+
+    def describe(self) -> str:
+        """Names, types and values, a line each, for a prompt or the description of a tool."""
+        values = self.all()
+        lines = []
+        for name, kind in self.types().items():
+            now = json.dumps(values[name], ensure_ascii=False) if name in values else "not set"
+            lines.append(f"{name} ({kind}): {now}")
+        return "\n".join(lines)
+
+    def _declared(self) -> dict[str, Any]:
+        rows = self._store.settings(_DECLARED)
+        return dict(rows[-1].value) if rows else {}
+
+    def _active(self) -> dict[str, Setting]:
+        newest = {setting.name: setting for setting in self._store.settings()}
+        return {name: newest[name] for name in self._schemas if name in newest}
+
+    def _known(self, name: str) -> str:
+        if name not in self._schemas:
+            raise InputError(f"there is no setting {name!r}; there are {self._names()}")
+        return name
+
+    def _names(self) -> str:
+        return ", ".join(sorted(self._schemas)) or "none"
+
+    def _checked(self, name: str, value: Any) -> Any:
+        schema = self._schemas[name]
+        try:
+            text = json.dumps(value, allow_nan=False)
+            return TypeAdapter(_type(name, schema)).validate_json(text, strict=True)
+        except (TypeError, ValueError):  # not JSON, or not of the type
+            raise InputError(
+                f"setting {name} takes {_in_words(schema)}, not {_short(value)};"
+                f" the settings are {self._names()}"
+            ) from None
+
+
+def _schema(name: str, declared: Any) -> dict[str, Any]:
+    """A type as JSON schema, from which it can be made again."""
+    if name in RESERVED or not _NAME.fullmatch(name):
+        raise InputError(f"no setting can be called {name!r}; use letters, digits, _ . and -")
+    try:
+        schema = TypeAdapter(declared).json_schema()
+        if TypeAdapter(_type(name, schema)).json_schema() != schema:
+            raise InputError(_cannot_hold(name, declared))
+    except PydanticUserError:
+        raise InputError(_cannot_hold(name, declared)) from None
+    return schema
+
+
+def _cannot_hold(name: str, declared: Any) -> str:
+    return (
+        f"setting {name} cannot hold {declared!r}; declare text, numbers, bool, Literal, or lists,"
+        " dicts and unions of them"
+    )
+
+
+def _type(name: str, schema: Mapping[str, Any]) -> Any:
+    """The type that a JSON schema stands for; InputError for one that is no plain type's."""
+    if "enum" in schema or "const" in schema:
+        return Literal[tuple(schema.get("enum", [schema.get("const")]))]
+    if "anyOf" in schema:
+        return reduce(or_, [_type(name, one) for one in schema["anyOf"]])
+    kind = str(schema.get("type"))
+    if kind == "array":
+        items: Any = _type(name, schema.get("items", {}))
+        return list[items]
+    if kind == "object" and "properties" not in schema:
+        inner = schema.get("additionalProperties", True)
+        held: Any = Any if inner is True else _type(name, inner)
+        return dict[str, held]
+    if kind in _PLAIN:
+        return _PLAIN[kind]
+    if not schema:
+        return Any
+    raise InputError(_cannot_hold(name, dict(schema)))
+
+
+_WORDS = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+    "array": "a list",
+    "object": "an object",
+}
+
+
+def _in_words(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema or "const" in schema:
+        choices = schema.get("enum", [schema.get("const")])
+        return " or ".join(json.dumps(one, ensure_ascii=False) for one in choices)
+    if "anyOf" in schema:
+        return " or ".join(_in_words(one) for one in schema["anyOf"])
+    kind = _WORDS.get(str(schema.get("type")), "anything")
+    if schema.get("items"):
+        kind += f" of ({_in_words(schema['items'])})"
+    return kind
+
+
+def _short(value: Any) -> str:
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,83 @@
+"""An import of many messages: how long, how fast, how large, and again when nothing is new.
+
+    python -m tests.benchmarks.importing [--messages 100000]
+
+The messages are chatter in ChatGPT's format, forty a conversation. Each import is the command
+itself, in a process of its own; seconds are the whole command's, its start included.
+"""
+
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from memory import open_store
+from tests.foreign_exports import chatgpt, chatgpt_message
+
+PER_CONVERSATION = 40
+SYLLABLES = "ba de fi go lu ma ne pi ro su ta ve".split()  # noqa: SIM905
+SUBJECTS = ["my cat", "the flat", "Oslo", "the train", "my sister", "work", "the recipe", "rain"]
+
+
+def message(chance: random.Random, vocabulary: list[str]) -> str:
+    """A few or many words, as in a chat: 5 to 80, the commoner ones more often."""
+    count = min(80, 5 + int(chance.expovariate(1 / 20)))
+    words = [vocabulary[int(len(vocabulary) * chance.random() ** 3)] for _ in range(count)]
+    return f"About {chance.choice(SUBJECTS)}: {' '.join(words)}."
+
+
+def conversations(messages: int) -> Iterator[dict[str, Any]]:
+    """Conversations as ChatGPT exports them."""
+    chance = random.Random(1)
+    vocabulary = ["".join(chance.choices(SYLLABLES, k=chance.randint(1, 4))) for _ in range(20_000)]
+    for first in range(0, messages, PER_CONVERSATION):
+        said = [
+            chatgpt_message(
+                *(n, ("user", "assistant")[n % 2], message(chance, vocabulary)),
+                create_time=1_680_000_000 + 30 * n,
+            )
+            for n in range(first, min(first + PER_CONVERSATION, messages))
+        ]
+        yield chatgpt(f"c{first}", f"Chat {first}", *said)
+
+
+def run(source: Path, memory: Path) -> float:
+    """Run the command; its seconds."""
+    begun = time.perf_counter()
+    command = [sys.executable, "-m", "memory", "import", str(source), "--file", str(memory)]
+    subprocess.run(command, check=True)
+    return time.perf_counter() - begun
+
+
+def main(
+    messages: Annotated[int, typer.Option(min=1, help="How many are imported.")] = 100_000,
+) -> None:
+    """Measure an import, and the same one again."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, memory = Path(folder, "conversations.json"), Path(folder, "memory.db")
+        source.write_text(json.dumps([*conversations(messages)]), encoding="utf-8")
+        seconds, again = run(source, memory), run(source, memory)
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**10  # kB, of Linux
+        with open_store(memory) as store:
+            assert store.turn(messages).id == messages
+            assert not store.turns(messages + 1)
+            begun = time.perf_counter()
+            store.search("what was that about my sister and the train?")
+            search = time.perf_counter() - begun
+        size = memory.stat().st_size
+    print(f"{messages:,} messages: {seconds:.1f} s, {messages / seconds:,.0f} a second")
+    print(f"peak of memory {peak:,.0f} MB; again, with nothing new, {again:.1f} s")
+    print(f"file {size / 1e6:,.1f} MB, {size / messages:,.0f} bytes a message")
+    print(f"first search {search:.2f} s")
+
+
+if __name__ == "__main__":
+    typer.run(main)
