@@ -231,7 +231,7 @@ def retrieve(lesson: Lesson, one: Wanted, path: Path, keep: Keep) -> None:
         came = any(rows.rows for rows in found.rows)
         if came and not right:
             memory = Memory(store, teacher.model, teacher.program, teacher.budget)
-            context = memory.context(question, found.rows)
+            context = memory.gather(question, found.rows)
             with teacher.model.active():
                 told = teacher.program.answer(
                     question=question, memory=context.text, turn_ids=context.turn_ids

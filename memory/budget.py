@@ -21,6 +21,8 @@ _CHARACTERS_PER_TOKEN = 16
 LEAST_BUDGET = 64
 _ROWS_HEAD = "What the memory's facts say:"
 _TURNS_HEAD = "What was said:"
+# A result without turns that is longer is no count or sum, but a list whose turns were left out.
+_MOST_SUMS = 12
 _Of = TypeVar("_Of")
 
 
@@ -59,16 +61,13 @@ def trim(text: str, tokens: int) -> str:
 
 def spoken_date(said_at: str) -> str:
     """An ISO date for reading: `Mon 08 May 2023`, `May 2023`, `2023`; other text as it stands."""
-    if len(said_at) >= 10:
-        try:
+    try:
+        if len(said_at) >= 10:
             return date.fromisoformat(said_at[:10]).strftime("%a %d %b %Y")
-        except ValueError:
-            return said_at
-    if len(said_at) == 7:
-        try:
+        if len(said_at) == 7:
             return date.fromisoformat(said_at + "-01").strftime("%b %Y")
-        except ValueError:
-            return said_at
+    except ValueError:
+        pass
     return said_at
 
 
@@ -119,21 +118,43 @@ def quoted_turns(found: Sequence[Rows]) -> list[int]:
 def row_lines(found: Sequence[Rows], rank: Mapping[int, int]) -> list[tuple[str, int | None]]:
     """Rows that quote no turn, as lines with the turn each rests on; best ranked turns first.
 
-    `rank` maps turn ids to places in the ranking of the question, 0 the best.
+    `rank` maps turn ids to places in the ranking of the question, 0 the best. Before them stand
+    counts and sums, a few rows that name no turn: `times: 4`.
     """
     lines: dict[str, int | None] = {}
+    sums: dict[str, None] = {}
     for rows in found:
         at = _turn_column(rows.columns)
         if at is not None and "text" in rows.columns:
             continue  # shown as turns
+        if at is None and len(rows.rows) <= _MOST_SUMS:
+            sums.update(dict.fromkeys(filter(None, named_cells(rows))))
+            continue
         for row in rows.rows:
             turn_id = row[at] if at is not None and isinstance(row[at], int) else None
-            cells = [str(c) for n, c in enumerate(row) if n != at and c not in (None, "")]
+            cells = [
+                f"until {cell}" if column == "ended_on" else str(cell)
+                for n, (column, cell) in enumerate(zip(rows.columns, row, strict=True))
+                if n != at and cell not in (None, "")
+            ]
             line = " | ".join(" ".join(cell.split()) for cell in cells)
             if line:
                 lines.setdefault(f"[{turn_id}] {line}" if turn_id else line, turn_id)
     last = len(rank)
-    return sorted(lines.items(), key=lambda item: rank.get(item[1] or 0, last))
+    ranked = sorted(lines.items(), key=lambda item: rank.get(item[1] or 0, last))
+    return [*((line, None) for line in sums), *ranked]
+
+
+def named_cells(rows: Rows) -> list[str]:
+    """Each row with the names of its columns, without those that are empty: `times: 4`."""
+    return [
+        " | ".join(
+            f"{column}: {' '.join(str(cell).split())}"
+            for column, cell in zip(rows.columns, row, strict=True)
+            if cell not in (None, "")
+        )
+        for row in rows.rows
+    ]
 
 
 def assemble(

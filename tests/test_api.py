@@ -8,7 +8,7 @@ from memory import InputError, Memory, ModelError, SqlError, Turn, open_store
 from memory.api import ATTEMPTS
 from memory.budget import LEAST_BUDGET, count_tokens
 from memory.store.sqlite import SqliteStore
-from tests.conftest import CAT, DOG, MOVED, SAID
+from tests.conftest import CAT, DOG, MOVED
 from tests.scripted import ScriptedLM, answer, scripted_model, sql
 
 NO_SQL = "[[ ## sql ## ]]\nSELECT nothing FROM nowhere\n\n[[ ## completed ## ]]"
@@ -115,15 +115,6 @@ def test_a_model_that_fails_stops_the_digest_and_loses_no_window(store: SqliteSt
     assert Memory(store, model=scripted_model([(["[1]"], sql(MOVED))])).digest().stored == 1
 
 
-def test_turns_are_durable_before_any_model_runs(path: Path) -> None:
-    with Memory(path, model=scripted_model([])) as memory:
-        assert memory.add(SAID[0]) == [1]
-        assert memory.add(SAID[1:]) == [2, 3, 4, 5]
-        done(memory)
-    with open_store(path, read_only=True) as store:
-        assert len(store.turns()) == 5
-
-
 # ------------------------------------------------------------------------------------- ask
 
 PETS = (
@@ -221,3 +212,20 @@ def test_odd_questions_are_only_questions(store: SqliteStore) -> None:
         assert Memory(store, model=model).ask(question).turns == ()
     with pytest.raises(SqlError):
         store.read("SELECT * FROM search('', 5)")
+
+
+def test_a_memory_without_turns_abstains_and_asks_nobody_for_an_answer(path: Path) -> None:
+    with open_store(path) as empty:
+        memory = Memory(empty, model=scripted_model([([], sql("SELECT value FROM facts"))]))
+        told = memory.ask("Where does Maria live?")
+        done(memory)
+    assert (told.text, told.turns, told.calls) == ("No information available", (), 1)
+
+
+def test_half_a_surrogate_pair_in_a_question_is_replaced(store: SqliteStore) -> None:
+    pairs = [
+        (["caf\N{REPLACEMENT CHARACTER}"], sql("SELECT value FROM facts")),
+        (["caf\N{REPLACEMENT CHARACTER}"], answer("Oslo")),
+    ]
+    memory = Memory(store, model=scripted_model(pairs))
+    assert memory.ask("caf\udce9?").text == "Oslo"

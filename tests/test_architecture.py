@@ -20,10 +20,18 @@ EVERYTHING = [*CODE, *sorted((ROOT / "tests").rglob("*.py"))]
 # From the ground up; a module imports only floors below its own, or its own package.
 FLOORS = [
     {"memory.errors", "memory.model"},
-    {"memory.sql", "memory.search", "memory.embed", "memory.budget", "memory.files"},
+    {
+        *("memory.sql", "memory.search", "memory.embed", "memory.budget"),
+        *("memory.chunking", "memory.files"),
+    },
     {"memory.store", "memory.program"},
+    {
+        *("memory.audit", "memory.documents", "memory.exchange", "memory.facts"),
+        *("memory.injection", "memory.namespaces", "memory.settings"),
+    },
     {"memory.api"},
-    {"memory.apps", "memory.__main__", "memory.tune"},
+    {"memory.apps", "memory.tune"},
+    {"memory.__main__"},
 ]
 # One importer per outside library (a folder counts as one).
 IMPORTERS = {
@@ -49,9 +57,14 @@ IMPORTERS = {
     # Pictures of scores, which go on record, and of recall, which do not.
     "matplotlib": ("locomo/tracking.py", "locomo/charts.py"),
     "nltk": "locomo/metrics.py",
+    "bs4": "memory/documents",
+    "markdown_it": "memory/documents",
+    "pypdf": "memory/documents",
+    "platformdirs": "memory/namespaces.py",
+    "prompt_toolkit": "memory/apps/screen.py",
 }
 FILE_LINES, FUNCTION_LINES, LINE_CHARACTERS = 400, 60, 100
-ALL_LINES, DEPLOYMENT_LINES = 16_000, 1_700
+ALL_LINES, DEPLOYMENT_LINES = 23_800, 1_700
 
 
 def name(path: Path) -> str:

@@ -98,10 +98,10 @@ def test_rows_that_quote_turns_become_turns_and_other_rows_keep_their_turn() -> 
     of_facts = Rows(("id", "value"), ((77, "green"),))
     assert quoted_turns([quoting, facts, counted]) == [3]
     assert row_lines([quoting, facts, counted, of_facts], {4: 0, 5: 1}) == [
+        ("n: 2", None),
+        ("id: 77 | value: green", None),
         ("[4] Rome", 4),
         ("[5] Oslo", 5),
-        ("2", None),
-        ("77 | green", None),
     ]
 
 

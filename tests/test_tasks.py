@@ -240,7 +240,7 @@ def test_facts_of_any_text_are_copied_as_they_are(place: Place) -> None:
     pred = student(conversation="red-house", first=1, last=1)
     assert (pred.failed, [value for _, _, value, _ in pred.facts]) == ("", said)
     seen = memory_of(engine.asked("answer")[0]).splitlines()
-    assert {" ".join(value.split()) for value in said} - {""} <= set(seen)
+    assert {f"value: {' '.join(value.split())}" for value in said if value.strip()} <= set(seen)
 
 
 # --- one speaker at a time ----------------------------------------------------------------------

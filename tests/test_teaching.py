@@ -212,7 +212,7 @@ def test_the_evidence_is_shown_in_place_of_the_worst_ranked_turn(tmp_path: Path)
     assert found == Distilled({"answer": 2}, {}, 0)
     with open_store(tmp_path / "own.db") as store:
         store.add(place.conversations[0].turns)
-        plain = Memory(store, place.student, budget=360).context("In which city did Ann move?")
+        plain = Memory(store, place.student, budget=360).gather("In which city did Ann move?")
     assert 41 not in plain.turn_ids  # the ranking alone does not bring it
     by_answer = {messages[-1]["content"]: messages[1]["content"] for messages in place.examples()}
     nothing = answer(ABSTAIN).replace("\n\n\n", "\n\n")

@@ -11,8 +11,12 @@ from memory.search.words import STOP_WORDS
 
 # What an INSERT and the SELECTs of the packaged model begin with; the grammars go on from there.
 INSERT = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('"
-SELECT = "SELECT turn_id, subject, attribute, value FROM facts WHERE lower(value) LIKE '%"
+SELECT = (
+    "SELECT turn_id, subject, attribute, value, happened_on, ended_on FROM facts"
+    " WHERE lower(value) LIKE '%"
+)
 ONE_LINE = r"root ::= [^\n]{1,160}"
+ONE_SENTENCE = r'root ::= [A-Z] [^\n.!?:;"]{2,80} [.!?]'
 _OR = "%' OR lower(value) LIKE '%"
 _SEARCH = "%' LIMIT 30;\nSELECT s.turn_id, t.said_at, t.speaker, t.text FROM search('"
 SELECT_END = "', 10) s JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC;"

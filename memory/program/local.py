@@ -15,30 +15,36 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from queue import LifoQueue
-from threading import Lock
+from queue import LifoQueue, SimpleQueue
+from threading import Lock, Thread
 from typing import Any
 
 import dspy
 from dspy.lm15 import (
     ContextLengthError,
     InvalidRequestError,
+    LM15Error,
     Message,
     Request,
     Response,
+    StreamDeltaEvent,
+    StreamEndEvent,
+    StreamStartEvent,
+    TextDelta,
     TextPart,
     Usage,
 )
 
-from memory.errors import InputError, ModelError
+from memory.errors import InputError, MemoryFault, ModelError
 from memory.program.adapter_card import check_base, gguf_of, read_card
 from memory.program.gguf import check_lora
 from memory.program.signatures import SMALL, SmallPrompt
 
 CONTEXT = 2048
-# Each kind of prompt has a slot that keeps what all prompts of the kind begin with, read already.
-_SLOTS = {fields: slot for slot, fields in enumerate(SMALL, 1)}
+# Each kind of prompt has a slot that keeps what all prompts of the kind begin with, read already;
+# replies the one for all else, which a chat uses for nothing else.
 _OTHER = 0
+_SLOTS = {fields: slot for slot, fields in enumerate((f for f in SMALL if "reply" not in f), 1)}
 # Two copies answer two questions in less time than one copy on all cores answers them in turn.
 _COPIES = 2
 _starting = Lock()
@@ -76,20 +82,15 @@ class LocalEngine:
     tuned: bool = False
 
     def complete(self, request: Request) -> Response:
-        messages = _messages(request)
-        temperature = request.config.temperature or 0.0
-        seed = self.seed if temperature else 0
-        place: _Place = (self.slot, self.tuned)
-        settings = {
-            "temperature": temperature,
-            "seed": seed,
-            "max_tokens": request.config.max_tokens or 64,
-        }
+        messages, place = _messages(request), (self.slot, self.tuned)
+        settings = _settings(request, self.seed)
         with _copy_of_the_model(self.lora) as model:
             model.keep_only(messages[:-1], place)
             if self.declined:
                 either = f'root ::= "{self.declined}" | "{self.opening[:6]}"'
-                first = model.say(messages, place, grammar=either, max_tokens=1, seed=seed)
+                first = model.say(
+                    messages, place, grammar=either, max_tokens=1, seed=settings["seed"]
+                )
                 if first.text and self.declined.startswith(first.text):
                     return _response(request, replace(first, text=self.declined))
             if self.opening:
@@ -100,9 +101,35 @@ class LocalEngine:
         text = self.opening + said.text + (self.closing[1:] if ended else "")
         return _response(request, replace(said, text=text))
 
+    def stream(self, request: Request) -> Iterator[Any]:
+        """The answer as DSPy's stream events, without opening, declined or closing."""
+        messages, place = _messages(request), (self.slot, self.tuned)
+        heard: SimpleQueue[Any] = SimpleQueue()
+        settings = {"grammar": self.grammar, **_settings(request, self.seed)}
+
+        def speak() -> None:
+            try:
+                with _copy_of_the_model(self.lora) as model:
+                    model.keep_only(messages[:-1], place)
+                    model.say(messages, place, heard.put, **settings)
+            except (LM15Error, MemoryFault) as error:
+                heard.put(error)
+            finally:
+                heard.put(None)
+
+        # A thread of its own: llama.cpp swallows what is raised where it calls back.
+        Thread(target=speak).start()
+        yield StreamStartEvent(model=request.model)
+        while (piece := heard.get()) is not None:
+            if isinstance(piece, Exception):
+                raise piece
+            yield StreamDeltaEvent(TextDelta(piece))
+        yield StreamEndEvent("stop", Usage(input_tokens=0, output_tokens=0, total_tokens=0))
+
 
 # A slot of a copy, and whether the adapter is applied there.
 _Place = tuple[int, bool]
+_Messages = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -122,13 +149,13 @@ class _Copy:
     def __init__(self, lora: Lora | None = None) -> None:
         self._server = _start_server(lora)
         self._lora = lora
-        self._kept: dict[int, tuple[bool, list[dict[str, str]]]] = {}
+        self._kept: dict[int, tuple[bool, _Messages]] = {}
 
     @property
     def address(self) -> str:
         return str(self._server.listening_address)
 
-    def keep_only(self, beginning: list[dict[str, str]], place: _Place) -> None:
+    def keep_only(self, beginning: _Messages, place: _Place) -> None:
         """Forget all of the slot's last prompt but its beginning; read that if it is another."""
         slot, tuned = place
         if self._kept.get(slot) != (tuned, beginning):
@@ -138,21 +165,37 @@ class _Copy:
             self._kept[slot] = (tuned, beginning)
         self.say(beginning, place, max_tokens=0)
 
-    def say(self, messages: list[dict[str, str]], place: _Place, **settings: Any) -> _Said:
+    def say(self, messages: _Messages, place: _Place, heard: Any = None, **settings: Any) -> _Said:
+        """The answer; one that is `heard` is told piece by piece, and the whole is empty."""
         slot, tuned = place
         body = {"messages": messages, "id_slot": slot, "cache_prompt": True, "seed": 0}
         if self._lora:
             # Also where it is not applied: left out, llama.cpp would go on from what it read with.
             body["lora"] = [{"id": 0, "scale": float(tuned)}]
-        answer = self._server.handle_chat_completions({**body, **settings})
-        if "error" in answer:
-            message = str(answer["error"].get("message", answer["error"]))
-            if answer["error"].get("type") == "exceed_context_size_error":
-                raise ContextLengthError(message)
-            raise InvalidRequestError(message)
-        used = answer["usage"]
-        text = str(answer["choices"][0]["message"]["content"] or "")
-        return _Said(text, used["prompt_tokens"], used["completion_tokens"])
+        chunks: list[dict[str, Any]] = []
+
+        def hear(chunk: dict[str, Any]) -> None:
+            chunks.append(chunk)
+            if heard and "error" not in chunk:
+                heard(str(chunk["choices"][0]["delta"].get("content") or ""))
+
+        if heard:
+            self._server.handle_chat_completions({**body, **settings, "stream": True}, hear)
+        else:
+            chunks = [self._server.handle_chat_completions({**body, **settings})]
+        if error := chunks[-1].get("error"):
+            too_long = error.get("type") == "exceed_context_size_error"
+            kind = ContextLengthError if too_long else InvalidRequestError
+            raise kind(str(error.get("message", error)))
+        if heard:
+            return _Said("", 0, 0)
+        [answer], n = chunks[-1]["choices"], chunks[-1]["usage"]
+        return _Said(answer["message"]["content"] or "", n["prompt_tokens"], n["completion_tokens"])
+
+
+def _settings(request: Request, seed: int) -> dict[str, Any]:
+    warmth, limit = request.config.temperature or 0.0, request.config.max_tokens or 64
+    return {"temperature": warmth, "seed": seed if warmth else 0, "max_tokens": limit}
 
 
 def _response(request: Request, said: _Said) -> Response:
@@ -201,7 +244,8 @@ class SmallModelAdapter(dspy.ChatAdapter):
             if small := SMALL.get(fields):
                 engine = LocalEngine(
                     *(small.grammar(inputs), small.opening, small.closing, small.declined),
-                    *(_SLOTS[fields], seed, lm.engine.lora, small.target in self.tuned),
+                    *(_SLOTS.get(fields, _OTHER), seed),
+                    *(lm.engine.lora, small.target in self.tuned),
                 )
                 lm = lm.copy(engine=engine, max_tokens=small.max_tokens)
             elif seed:
@@ -245,7 +289,7 @@ class SmallModelAdapter(dspy.ChatAdapter):
         return {first: completion.strip(), **dict.fromkeys(others, "")}
 
 
-def _messages(request: Request) -> list[dict[str, str]]:
+def _messages(request: Request) -> _Messages:
     system = request.system or ""
     if not isinstance(system, str):
         system = "".join(part.text for part in system)

@@ -11,7 +11,15 @@ from typing import Any
 
 import dspy
 
-from memory.program.grammar import INSERT, ONE_LINE, SELECT, SELECT_END, insert_fact, select_rows
+from memory.program.grammar import (
+    INSERT,
+    ONE_LINE,
+    ONE_SENTENCE,
+    SELECT,
+    SELECT_END,
+    insert_fact,
+    select_rows,
+)
 from memory.sql import TABLES
 
 _TABLES = "; ".join(f"{name}({', '.join(columns)})" for name, columns in TABLES.items())
@@ -92,8 +100,14 @@ class WriteQuery(dspy.Signature):
       that it does not have.
     - Word stems in lower(value) LIKE '%stem%', joined with OR; also synonyms and kinds of the
       thing asked for.
-    - For a list or a count, select every row of the kind; count only what must be counted, and
-      select the rows beside it.
+    - For a list, select every row of the kind. For "how many" and "how often", count in SQL, over
+      facts and over turns, and select the rows beside it, so that double and wrong ones are seen:
+      SELECT COUNT(*) AS runs_in_may FROM facts WHERE subject = 'Maria'
+      AND attribute = 'went_running' AND happened_on LIKE '2023-05%';
+      SELECT turn_id, value, happened_on FROM facts WHERE subject = 'Maria'
+      AND attribute = 'went_running' AND happened_on LIKE '2023-05%' LIMIT 30;
+      SELECT id, said_at, speaker, text FROM turns WHERE speaker = 'Maria'
+      AND lower(text) LIKE '%running%' AND said_at LIKE '2023-05%' LIMIT 30;
     - For "when", include happened_on, and said_at when you select from turns.
     - For a conclusion ("would she ...", "what kind of person"), select feelings, likes, plans,
       beliefs, work and events of that person.
@@ -132,6 +146,32 @@ class AnswerFromMemory(dspy.Signature):
     answer: str = dspy.OutputField(desc="a short phrase, or: No information available")
     turns: str = dspy.OutputField(
         desc="the turn_ids the answer rests on, comma-separated: 12, 31; empty when it has none"
+    )
+
+
+class ReplyInChat(dspy.Signature):
+    """Reply to the last message of a chat, as the character that you are.
+
+    - Talk like a person: one to three sentences, in the language of the message; more only when
+      more is asked for. No lists, no numbers in brackets, no talk of a memory or a database.
+    - Use what the memory says when it is to the point, as somebody who remembers would.
+    - Never invent what somebody did, said or is. When asked for something that neither the memory
+      nor the conversation says, say that you do not know, or have not been told.
+    - Mind who did what: lines of the memory name their speaker. When the memory tells of a change,
+      the newest state is the true one. Dates such as "last week" count from the turn's own date.
+    """
+
+    character: str = dspy.InputField(desc="your name")
+    persona: str = dspy.InputField(desc="what you are like; may be empty")
+    known_as: str = dspy.InputField(desc="names that the speaker of the message had before")
+    memory: str = dspy.InputField(
+        desc="from earlier: facts as [turn_id] fact, turns as [turn_id] (date) Speaker: text"
+    )
+    recent: str = dspy.InputField(desc="the conversation just before the message")
+    message: str = dspy.InputField(desc="what you reply to: [turn_id] (date) Speaker: text")
+    reply: str = dspy.OutputField(desc="what you say, without your name before it")
+    turns: str = dspy.OutputField(
+        desc="the turn_ids of the memory the reply rests on: 12, 31; empty when it uses none"
     )
 
 
@@ -251,6 +291,28 @@ _ANSWER = SmallPrompt(
     max_tokens=24,
 )
 
+# Without the memory: shown turns, this model makes up what they do not say.
+_REPLY = SmallPrompt(
+    target="reply",
+    signature=ReplyInChat,
+    instructions="Reply to what is said to you in one short, friendly sentence.",
+    template="To {character}: {message}",
+    demos=tuple(
+        {"character": "Ella", "message": message, "reply": reply}
+        for message, reply in (
+            ("Hello!", "Hello! It is nice to hear from you."),
+            ("I feel sad today.", "I am sorry to hear that. I am here if you want to talk."),
+            ("Who are you?", "I am Ella."),
+            ("Good bye!", "Good bye! I look forward to next time."),
+            ("How are you today?", "I am fine, thank you. And you?"),
+            ("I passed my exam!", "Congratulations, that is great news!"),
+            ("My aunt lives in Rome.", "In Rome, how nice! I will remember that."),
+        )
+    ),
+    grammar=lambda inputs: ONE_SENTENCE,
+    max_tokens=40,
+)
+
 SMALL: Mapping[tuple[str, ...], SmallPrompt] = {
-    tuple(small.signature.fields): small for small in (_STORE, _RETRIEVE, _ANSWER)
+    tuple(small.signature.fields): small for small in (_STORE, _RETRIEVE, _ANSWER, _REPLY)
 }
