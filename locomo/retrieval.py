@@ -104,7 +104,7 @@ def recall_table(by_category: Recalls, depths: Sequence[int], title: str = "reca
     table = Table("category", *(f"R@{depth}" for depth in depths), "questions", title=title)
     everything = [row for rows in by_category.values() for row in rows]
     for name, rows in [*((str(c), rows) for c, rows in by_category.items()), ("all", everything)]:
-        means = np.mean(rows, axis=0) if rows else []
+        means: list[float] = np.mean(rows, axis=0).tolist() if rows else []
         table.add_row(name, *(f"{mean:.3f}" for mean in means), *([str(len(rows))] * bool(rows)))
     return table
 

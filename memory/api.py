@@ -342,7 +342,7 @@ class Memory:
         def write(sql: str) -> Change:
             return self.store.write(sql, cause=f"digest by {self.model.name}", window=window)
 
-        if all(replying.quotes(turn.text) for turn in said):
+        if not any(replying.is_news(turn.text, self.model.packaged) for turn in said):
             return write("-- none"), 0
         with self.model.active():
             stored = self.program.store(

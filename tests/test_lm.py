@@ -341,3 +341,19 @@ def test_demos_of_the_small_prompts_are_sql_that_may_run():
                     write_statements(statement)
                 except SqlError:
                     read_statement(statement, lambda text, k: [])
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("Hi! How are you? I moved to Oslo. Guess why?", ["Hi!", "I"]),
+        ("I moved to Oslo", ["I"]),
+        ("Why? Really?", ["Why?", "Really?"]),
+    ],
+)
+def test_a_question_is_no_fact_where_anything_else_is_said(text: str, values: list[str]):
+    rules = dict(line.split(" ::= ") for line in insert_fact(f"[1] Al: {text}").splitlines())
+    starts = [
+        rules[name].partition('"')[2].partition('"')[0] for name in rules["value"].split(" | ")
+    ]
+    assert starts == values

@@ -7,7 +7,7 @@ import pytest
 
 from memory import Memory, Turn
 from memory.program import load_model
-from memory.program.replying import UNKNOWN, asks_memory, quotation, tells
+from memory.program.replying import UNKNOWN, asks_memory, is_news, quotation, tells
 from tests.talk import talker
 
 
@@ -29,6 +29,21 @@ from tests.talk import talker
 )
 def test_a_question_to_the_memory_is_told_from_talk(text: str, asked: bool, told: bool) -> None:
     assert (asks_memory(text), tells(text)) == (asked, told)
+
+
+@pytest.mark.parametrize(
+    ("text", "packaged", "hosted"),
+    [
+        ("My dog is called Rufus.", True, True),
+        ("What is my dog called?", False, True),
+        ("I moved! Where do you live?", False, True),  # "I moved!" is as short as a greeting
+        ('I remember what you said: "Rufus."', False, False),
+    ],
+)
+def test_the_packaged_model_makes_no_facts_of_questions(
+    text: str, packaged: bool, hosted: bool
+) -> None:
+    assert (is_news(text, True), is_news(text, False)) == (packaged, hosted)
 
 
 def test_a_quotation_says_who_said_it_when() -> None:

@@ -31,7 +31,10 @@ def insert_fact(turns: str) -> str:
     """The rest of an INSERT: a speaker shown, a word and a sentence they said, the id."""
     shown = _LINE.findall(turns) or [("0", "nobody", "nothing")]
     words = _words(" ".join(text for _, _, text in shown))
-    starts = [n for n in range(len(words)) if n == 0 or _ENDS.search(words[n - 1])]
+    ends = [n for n, word in enumerate(words) if _ENDS.search(word) or n == len(words) - 1]
+    starts = [0, *(end + 1 for end in ends[:-1])]
+    # A question tells nothing; where there are only questions, one must do.
+    tell = [start for start, end in zip(starts, ends, strict=True) if "?" not in words[end]]
     runs = []
     for n, word in enumerate(words[:-1]):
         since = n - max(start for start in starts if start <= n)
@@ -43,7 +46,7 @@ def insert_fact(turns: str) -> str:
             "speaker ::= " + _one_of(" ".join(_words(speaker)) for _, speaker, _ in shown),
             "attribute ::= " + _one_of(_stems(words)),
             "id ::= " + _one_of(turn_id for turn_id, _, _ in shown),
-            "value ::= " + " | ".join(f"run{n}" for n in starts),
+            "value ::= " + " | ".join(f"run{n}" for n in tell or starts),
             *runs,
             f"run{len(words) - 1} ::= {_text(words[-1])}",
         ]

@@ -46,6 +46,11 @@ def quotes(text: str) -> bool:
     return bool(_QUOTES.match(text))
 
 
+def is_news(text: str, packaged: bool) -> bool:
+    """Whether a model should look for facts in a text; the packaged one makes some of questions."""
+    return not quotes(text) and (not packaged or tells(text))
+
+
 def quotation(turns: Sequence[Turn], you: Collection[str]) -> str:
     """What the packaged model says in answer to a question: turns, or UNKNOWN when there are none.
 

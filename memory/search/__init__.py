@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -332,7 +332,7 @@ def _date_match(dates: NDArray[np.int32], query: Query) -> NDArray[np.float64]:
     return match
 
 
-def _highest(values: NDArray[np.float32], k: int) -> NDArray[np.intp]:
+def _highest(values: NDArray[np.floating[Any]], k: int) -> NDArray[np.intp]:
     """Where the k highest values stand; of equal ones the last."""
     if k >= len(values):
         return np.arange(len(values))

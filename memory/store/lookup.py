@@ -227,8 +227,8 @@ def extend(conn: sqlite3.Connection, index: Index) -> None:
     ).fetchall()
     if recent:
         rows = np.frombuffer(b"".join(row[0] for row in recent), ROW)
-        eight_bit = np.frombuffer(b"".join(row[1] for row in recent), np.int8)
-        eight_bit = eight_bit.reshape(len(rows), -1)
+        vectors = b"".join(row[1] for row in recent)
+        eight_bit = np.frombuffer(vectors, np.int8).reshape(len(rows), -1)
         index.extend(rows, sign_codes(eight_bit), eight_bit)
 
 
