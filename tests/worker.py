@@ -29,8 +29,13 @@ from memory.store import lookup
 ROUNDS = 12
 BLOCK = 8  # so small that processes are killed, and meet, while they make blocks
 MODEL: Any = SimpleNamespace(
-    **{"name": "none", "packaged": False, "window": 3, "window_tokens": 1000},
-    **{"dates": True, "budget": 1000, "active": nullcontext},
+    name="none",
+    packaged=False,
+    window=3,
+    window_tokens=1000,
+    dates=True,
+    budget=1000,
+    active=nullcontext,
 )
 
 
