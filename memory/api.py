@@ -19,12 +19,12 @@ from memory.budget import (
     turn_lines,
 )
 from memory.errors import InputError, SqlError
-from memory.facts import quoted
 from memory.injection import Injected, LtmConfig, inject, load_config
 from memory.model import Change, Rows, Turn
 from memory.program import MemoryProgram, Model, concerns, load_model, replying
 from memory.program.modules import ATTEMPTS as CALLS_AT_MOST
 from memory.program.signatures import ABSTAIN
+from memory.sql import quoted
 from memory.store import Store, open_store
 from memory.store.intake import sound_text
 

@@ -7,7 +7,7 @@ from datetime import date
 from memory.errors import InputError, SqlError
 from memory.model import Change, Edit, Fact, Turn
 from memory.search.words import words
-from memory.sql import write_statements
+from memory.sql import quoted, write_statements
 from memory.store import Store
 from memory.store.intake import said_now
 
@@ -184,11 +184,6 @@ def _own_window(store: Store, turn_id: int) -> tuple[int, int] | None:
 def _update(fact_id: int, new: Mapping[str, str]) -> str:
     pairs = ", ".join(f"{name} = {quoted(text)}" for name, text in new.items())
     return f"UPDATE facts SET {pairs} WHERE id = {fact_id}"
-
-
-def quoted(text: str) -> str:
-    """A text as SQL writes it."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _write(store: Store, sql: str, by: str, window: tuple[int, int] | None = None) -> Change:

@@ -10,9 +10,10 @@ from pydantic import ValidationError, validate_call
 from memory.budget import first_lines, trim, turn_lines
 from memory.documents import tool_use
 from memory.errors import InputError, SqlError
-from memory.facts import quoted, supersede
+from memory.facts import supersede
 from memory.model import Change, Rows, Turn
 from memory.settings import Settings
+from memory.sql import quoted
 from memory.store import Store, open_store
 from memory.store.intake import said_now
 

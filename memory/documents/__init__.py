@@ -14,6 +14,7 @@ from memory.chunking import CHUNK_TOKENS, chunk_text
 from memory.documents.readers import READERS, Section
 from memory.errors import InputError
 from memory.model import Turn
+from memory.sql import quoted
 from memory.store import Store
 
 __all__ = ["Added", "add_chunks", "chunks", "tool_use"]
@@ -88,10 +89,9 @@ def add_chunks(store: Store, turns: Sequence[Turn]) -> Added:
         store.add(fresh, once=True)
     name = turns[0].session
     version = f"substr(source, 1, length(session) + {1 + HASH_LETTERS})"
-    quoted = name.replace("'", "''")
     found = store.read(
         f"SELECT {version} AS version FROM turns"
-        f" WHERE kind = 'document' AND session = '{quoted}' GROUP BY {version} ORDER BY min(id)"
+        f" WHERE kind = 'document' AND session = {quoted(name)} GROUP BY {version} ORDER BY min(id)"
     )
     of_it = [one for (one,) in found.rows if one.startswith(f"{name}@")]
     others = [one for one in of_it if not turns[0].source.startswith(f"{one}:")]

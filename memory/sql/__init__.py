@@ -38,6 +38,11 @@ _KNOWN = {*TABLES, *names.FOUND, *(column for columns in TABLES.values() for col
 _FAULTS = (SqlglotError, RecursionError, ValueError, TypeError, AttributeError, LookupError)
 
 
+def quoted(text: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def split(answer: str) -> list[str]:
     """A model's answer as its statements, without comments, fences and semicolons.
 
