@@ -22,7 +22,7 @@ import typer
 from pydantic import BaseModel, BeforeValidator, StringConstraints, TypeAdapter, ValidationError
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.progress import DownloadColumn, Progress
+from rich.progress import DownloadColumn, Progress, track
 from rich.table import Table
 
 from memory import InputError, Stop, Turn, write_whole
@@ -151,17 +151,18 @@ def load(path: Path) -> list[Conversation]:
     used; evidence that names no turn, empty turns and unreadable dates are counted instead.
     """
     records = read(path)
-    conversations = [_parse(raw, f"{path}, conversation {n}") for n, raw in enumerate(records, 1)]
+    conversations = [parse(raw, f"{path}, conversation {n}") for n, raw in enumerate(records, 1)]
     twice = _first_repeated(conversation.id for conversation in conversations)
     if twice is not None:
         raise InputError(f"{path}: two conversations have the sample_id {twice!r}; rename one")
     return conversations
 
 
-def _parse(record: dict[str, Any], where: str) -> Conversation:
+def parse(record: dict[str, Any], where: str) -> Conversation:
+    """One record of a file as a conversation; `where` begins the message of an InputError."""
     if isinstance(record.get("sample_id"), str):
         where += f" ({record['sample_id']!r:.60})"
-    raw = _checked(_CONVERSATION, record, where, "")
+    raw = checked(_CONVERSATION, record, where, "")
     turns, empty = _turns(raw.conversation, where)
     twice = _first_repeated(turn.source for turn in turns)
     if twice is not None:
@@ -198,7 +199,7 @@ def _turns(conversation: dict[str, Any], where: str) -> tuple[list[Turn], int]:
         date = conversation.get(f"{session}_date_time")
         said_at = _iso(date) or (str(_storable(date)) if isinstance(date, str) else "")
         field = f"conversation.{session}"
-        for raw in _checked(_SESSION_TURNS, conversation[session], where, field):
+        for raw in checked(_SESSION_TURNS, conversation[session], where, field):
             text = raw.text
             if caption := (raw.blip_caption or "").strip():
                 text = f"{text} [shares a picture: {caption}]".strip()
@@ -212,7 +213,8 @@ def _turns(conversation: dict[str, Any], where: str) -> tuple[list[Turn], int]:
     return turns, empty
 
 
-def _checked(adapter: TypeAdapter[_T], value: object, where: str, field: str) -> _T:
+def checked(adapter: TypeAdapter[_T], value: object, where: str, field: str) -> _T:
+    """A value of the adapter's type. Raises InputError that names the field."""
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
@@ -341,11 +343,24 @@ def download_command(output: Path = Path("data/locomo10.json"), url: str = URL) 
 
 
 @app.command("check")
-def check_command(file: Path) -> None:
-    """Read a file in LoCoMo's format and count what it holds."""
-    rows = [(conversation.id, _counts(conversation)) for conversation in load(file)]
-    table = Table(title=str(file), caption=_CAPTION, box=SIMPLE, padding=0, pad_edge=False)
-    table.add_column("conversation")
+def check_command(paths: list[Path]) -> None:
+    """Count what files in LoCoMo's format hold; where they hold gold SQL, prove it right.
+
+    A folder stands for its *.json and those of its folder `validation`. Errors in gold exit with 2.
+    """
+    from locomo.checking import Proof, judged, prove, read_gold  # it imports this module
+
+    golds = read_gold(paths)
+    having = [gold for gold in golds if gold.store or gold.retrieve]
+    bar = track(having, "proving gold", console=Console(stderr=True), disable=not having)
+    proofs = {gold.conversation.id: prove(gold) for gold in bar}
+    rows = [(gold.conversation.id, _counts(gold.conversation)) for gold in golds]
+    for name, counts in rows if proofs else ():
+        proof = proofs.get(name, Proof())
+        counts |= {"facts": proof.facts, "retrieve": proof.retrievals}
+    title = ", ".join(map(str, paths))
+    table = Table(title=title, caption=_CAPTION, box=SIMPLE, padding=0, pad_edge=False)
+    table.add_column("conversation", no_wrap=bool(proofs))
     for column in rows[0][1]:
         table.add_column(column, justify="right")
     for name, counts in rows:
@@ -354,6 +369,11 @@ def check_command(file: Path) -> None:
     totals = (sum(column) for column in zip(*(c.values() for _, c in rows), strict=True))
     table.add_row("all", *map(str, totals))
     Console().print(table)
+    if proofs:
+        errors, summary = judged(golds, proofs, paths)
+        print(*errors, summary, sep="\n")
+        if errors:
+            raise InputError(f"{title}: errors in gold: {len(errors)}; correct what is listed")
 
 
 _CAPTION = (
