@@ -3,11 +3,12 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from memory.budget import Context, assemble
+from memory.budget import Context, assemble, doubt, turn_lines
 from memory.embed import load_embedder
 from memory.errors import InputError, MemoryFault, ModelError, SqlError, Stop, StoreError
 from memory.files import write_whole
 from memory.model import Change, Edit, Fact, Forgotten, Hit, Pending, Rows, Setting, Turn
+from memory.sql import quoted
 from memory.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -64,17 +65,20 @@ __all__ = [
     "assemble",
     "chunks",
     "concerns",
+    "doubt",
     "load_embedder",
     "load_model",
     "load_program",
     "memory_tools",
     "open_store",
     "path_of",
+    "quoted",
     "read_card",
     "save_program",
     "starting_program",
     "supersede",
     "tool_use",
+    "turn_lines",
     "write_whole",
 ]
 

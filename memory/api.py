@@ -12,6 +12,7 @@ from memory.budget import (
     Context,
     assemble,
     count_tokens,
+    doubt,
     quoted_turns,
     row_lines,
     trim,
@@ -31,7 +32,7 @@ from memory.store.intake import sound_text
 CATALOG_TOKENS = 1_000
 # A window that failed this often waits for somebody to ask for it by `digest(replay=True)`.
 ATTEMPTS = 3
-_HITS = 400
+_RANKED = 400
 _MESSAGE_TOKENS = 2_000  # of what is replied to, and of what was said before it
 _AS_GOOD = 0.95  # of the best score: such a turn is quoted beside the best one
 _QUOTABLE = 200
@@ -262,12 +263,14 @@ class Memory:
 
         Turns `without` are left out: they are shown elsewhere.
         """
-        ranked = [hit.turn_id for hit in self.store.search(question, _HITS)]
+        hits = self.store.search(question, _RANKED)
+        ranked = [hit.turn_id for hit in hits]
         place = {turn_id: n for n, turn_id in enumerate(ranked)}
         chosen = _alternate(ranked, quoted_turns(rows))
         turns = (self.store.turn(turn_id) for turn_id in chosen if turn_id not in without)
         originals_first = sorted(turns, key=lambda turn: replying.quotes(turn.text))
-        return assemble(row_lines(rows, place), originals_first, self.budget)
+        doubted = doubt(hits, self.store.turn)
+        return assemble(row_lines(rows, place), originals_first, self.budget, doubted)
 
     def _retrieve(self, question: str) -> Any:
         return self.program.retrieve(
@@ -337,7 +340,7 @@ class Memory:
 
     def _digest_window(self, window: tuple[int, int]) -> tuple[Change, int]:
         said = self.store.turns(*window)
-        turns = turn_lines(said, self.model.window_tokens, self.model.dates)
+        turns = turn_lines(said, self.model.window_tokens, self.model.dates, iso=True)
 
         def write(sql: str) -> Change:
             return self.store.write(sql, cause=f"digest by {self.model.name}", window=window)

@@ -24,7 +24,8 @@ def done(memory: Memory) -> None:
 
 
 def test_a_window_becomes_facts_in_one_call(store: SqliteStore) -> None:
-    shown = ["[1] (Mon 08 May 2023) Anna: I moved to Oslo last Saturday!", "[5] (Mon 12 Jun 2023)"]
+    moved = "[1] (Mon 08 May 2023) Anna: I moved to Oslo last Saturday (2023-05-06)!"
+    shown = [moved, "[5] (Mon 12 Jun 2023)"]
     memory = Memory(store, model=scripted_model([(shown, sql(f"{MOVED};\n{CAT};\n{DOG};"))]))
     digest = memory.digest()
     assert (digest.stored, digest.failed, digest.facts, digest.calls) == (1, 0, 3, 1)
@@ -181,6 +182,14 @@ def test_the_answering_model_sees_no_more_than_the_budget(path: Path) -> None:
             assert isinstance(lm, ScriptedLM)
             shown = lm.script.prompts[-1].split("[[ ## memory ## ]]")[1].split("[[ ## ")[0].strip()
             assert budget - 40 < count_tokens(shown) == told.tokens <= budget
+
+
+def test_a_question_about_what_another_said_is_doubted(store: SqliteStore) -> None:
+    memory = Memory(store, model=scripted_model([]))
+    said = "What fits best was said by Ben, not by Anna."
+    assert memory.gather("Which dog did Anna adopt?").text.splitlines()[-1] == said
+    for fair in ("Which dog did Ben adopt?", "Where did Anna move?", "Which dog was adopted?"):
+        assert "What fits best" not in memory.gather(fair).text
 
 
 def test_a_question_changes_nothing(store: SqliteStore, path: Path) -> None:

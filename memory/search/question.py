@@ -1,19 +1,15 @@
 """What a question names, read without a model: words, speakers, dates."""
 
 import re
-from calendar import monthrange
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from memory.dates import COUNT, MONTHS, SEASONS, UNIT_DAYS, WEEKDAYS, moved, period
 from memory.search.words import STOP_WORDS, UNSPACED, composed, normal, spans, words
 
 MAX_WORDS = 48
-_WORD = re.compile("[a-z]+")
-_MONTHS = _WORD.findall(
-    "january february march april may june july august september october november december"
-)
-_MONTH = "|".join(_MONTHS).replace("march", "(?-i:March)").replace("may", "(?-i:May)")
+_MONTH = "|".join(MONTHS).replace("march", "(?-i:March)").replace("may", "(?-i:May)")
 _DAY = r"(\d{1,2})(?:st|nd|rd|th)?"
 _NAMED_DATE = re.compile(
     rf"(?:\b{_DAY}(?: of)? )?\b({_MONTH})\b(?: {_DAY}\b)?(?:,? ((?:19|20)\d\d)\b)?",
@@ -24,23 +20,18 @@ _ASKS_TIME = re.compile(
     r"\b(?:when|how long|how often|(?:what|which) (?:day|date|week|month|year|time))\b",
     re.IGNORECASE,
 )
-_WEEKDAYS = _WORD.findall("monday tuesday wednesday thursday friday saturday sunday")
 TELLS_TIME = re.compile(
     r"\b(?:yesterday|today|tonight|tomorrow|ago|last|next|recently|since|(?:day|week|month|year)s?"
-    rf"|weekend|morning|{'|'.join(_WEEKDAYS)}|\d{{4}}|{_MONTH})\b",
+    rf"|weekend|morning|{'|'.join(WEEKDAYS)}|\d{{4}}|{_MONTH})\b",
     re.IGNORECASE,
 )
-_SEASONS = {"winter": 12, "spring": 3, "summer": 6, "autumn": 9, "fall": 9}
-_COUNTS = _WORD.findall("zero one two three four five six seven eight nine ten eleven twelve")
-_COUNT = {**{word: n for n, word in enumerate(_COUNTS)}, "a": 1, "an": 1}
-_UNIT_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 _DISTANCE = re.compile(
-    rf"\b(\d{{1,3}}|{'|'.join(_COUNT)}) (day|week|month|year)s? (ago|before|after)\b",
+    rf"\b(\d{{1,3}}|{'|'.join(COUNT)}) (day|week|month|year)s? (ago|before|after)\b",
     re.IGNORECASE | re.ASCII,
 )
 _PERIOD = re.compile(
     r"\b(?:(yesterday|today|tonight)|(last|this) "
-    rf"(week|weekend|month|year|{'|'.join(_SEASONS)}|{'|'.join(_WEEKDAYS)}))\b",
+    rf"(week|weekend|month|year|{'|'.join(SEASONS)}|{'|'.join(WEEKDAYS)}))\b",
     re.IGNORECASE,
 )
 # Chinese and Korean names of three characters begin with the family's.
@@ -170,7 +161,7 @@ def packed_date(said_at: str) -> int:
 
 def _named_dates(text: str) -> Iterator[tuple[int, int, int]]:
     for before, month, after, year in _NAMED_DATE.findall(text):
-        yield _numbers((year, str(_MONTHS.index(month.lower()) + 1), before or after))
+        yield _numbers((year, str(MONTHS.index(month.lower()) + 1), before or after))
     for found in _ISO_DATE.findall(_NAMED_DATE.sub(" ", text)):
         if any(numbers := _numbers(found)):
             yield numbers
@@ -183,46 +174,20 @@ def _spans(
     today = _day(newest // 10_000, newest // 100 % 100, newest % 100)
     named = next(filter(None, (_day(*date) for date in dates if date[2])), None)
     for count, unit, way in _DISTANCE.findall(text):
-        size = _UNIT_DAYS[unit.lower()]
+        size = UNIT_DAYS[unit.lower()]
         start = today if way.lower() == "ago" else named
-        far = (int(count) if count.isdigit() else _COUNT[count.lower()]) * size
+        far = (int(count) if count.isdigit() else COUNT[count.lower()]) * size
         if start:
-            middle = _moved(start, far if way.lower() == "after" else -far)
-            yield _span(_moved(middle, -size // 2 + 1), size)
-    for near, which, period in _PERIOD.findall(text):
+            middle = moved(start, far if way.lower() == "after" else -far)
+            yield _span(moved(middle, -size // 2 + 1), size)
+    for near, which, named_period in _PERIOD.findall(text):
         if today:
-            name = near.lower() or period.lower()
-            yield _span(*_period(name, which.lower() == "last", today))
+            name = near.lower() or named_period.lower()
+            yield _span(*period(name, which.lower() == "last", today))
 
 
 def _span(first: date, days: int) -> tuple[int, int, int]:
-    return _packed(first), _packed(_moved(first, days - 1)), 2 if days <= 7 else 1
-
-
-def _period(name: str, last: bool, today: date) -> tuple[date, int]:
-    """First day and number of days of this or the last week, month, season, Tuesday ..."""
-    if name in ("today", "tonight", "yesterday"):
-        return _moved(today, -(name == "yesterday")), 1
-    if name in ("week", "weekend"):
-        monday = _moved(today, -today.weekday() - 7 * last)
-        return (monday, 7) if name == "week" else (_moved(monday, 5), 2)
-    if name == "month":
-        first = today.replace(day=1)
-        return _months(_moved(first, -1).replace(day=1) if last else first, 1)
-    if name == "year":
-        return _months(date(max(today.year - last, 1), 1, 1), 12)
-    if name in _SEASONS:
-        begun = today.month >= _SEASONS[name]
-        over = today.month >= _SEASONS[name] + 3
-        year = today.year - (not (over if last else begun))
-        return _months(date(max(year, 1), _SEASONS[name], 1), 3)
-    return _moved(today, -((today.weekday() - _WEEKDAYS.index(name) - 1) % 7) - 1), 1
-
-
-def _months(first: date, count: int) -> tuple[date, int]:
-    """The first day of a month, and the days of `count` months from it on."""
-    numbers = range(first.month - 1, first.month - 1 + count)
-    return first, sum(monthrange(first.year + n // 12, n % 12 + 1)[1] for n in numbers)
+    return _packed(first), _packed(moved(first, days - 1)), 2 if days <= 7 else 1
 
 
 def _day(year: int, month: int, day: int) -> date | None:
@@ -230,10 +195,6 @@ def _day(year: int, month: int, day: int) -> date | None:
         return date(year, month or 1, day or 1)
     except ValueError:
         return None
-
-
-def _moved(day: date, days: int) -> date:
-    return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal()))
 
 
 def _packed(day: date) -> int:
