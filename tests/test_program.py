@@ -112,6 +112,7 @@ def test_more_selects_than_five_are_refused():
         (answer("No information available", "3"), "No information available", []),
         (answer("", "3"), "No information available", []),
         ("Oslo", "Oslo", [3]),
+        ("Oslo, a boat, a boat, a boat", "Oslo, a boat", [3]),
         ("[[ ## answer ## ]]\nOslo", "Oslo", [3]),
     ],
 )
@@ -138,7 +139,7 @@ def test_the_script_fails_loudly():
 
 def test_an_optimizer_starts_from_what_the_packaged_model_is_shown():
     """The same prompts, but now they stand where an optimizer looks."""
-    begun = starting_program(load_model("local"))
+    begun = starting_program(load_model("local-base"))
     inputs = {"turns": TURNS, "question": "Where?", "catalog": "", "memory": TURNS, "feedback": "x"}
 
     def prompt(predictor) -> list[dict[str, str]]:

@@ -19,7 +19,10 @@ class AdapterCard(BaseModel):
 
     `base` is the model's name, `base_sha256` of the packaged model's GGUF file (empty for other
     bases); `targets` the modules it was tuned for: no other is run with it. `data` is the sha256
-    of what it was tuned on, `conversations` are the ids of those.
+    of what it was tuned on, `conversations` are the ids of those, `examples` counts it by target.
+    `prompts` is the `prompts_fingerprint` of the modules as they were tuned; `command` the command
+    line that made it, `versions` those of the libraries that did, in `seconds` and with
+    `peak_memory` bytes; `scores` are what was measured since.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -33,6 +36,13 @@ class AdapterCard(BaseModel):
     data: str
     conversations: list[str]
     made_at: str
+    prompts: str = ""
+    command: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
+    scores: dict[str, FiniteFloat] = Field(default_factory=dict)
+    examples: dict[str, int] = Field(default_factory=dict)
+    seconds: FiniteFloat = 0.0
+    peak_memory: int = 0
 
 
 def is_adapter(name: str) -> bool:

@@ -18,8 +18,12 @@ from dspy.utils import exceptions as lm_errors
 
 from memory.errors import InputError, ModelError
 from memory.program.adapter_card import is_adapter
-from memory.program.local import CONTEXT, LocalEngine, SmallModelAdapter, load_lora, weights
+from memory.program.llama import CONTEXT, Lora, load_lora, weights
+from memory.program.local import LocalEngine, SmallModelAdapter
 
+# The packaged model as it comes with this package, tuned; and without.
+PACKAGED, UNTUNED = "local", "local-base"
+SHIPPED = tuple(sorted((Path(__file__).parent / "tuned").glob("[a-z]*")))
 RETRIES = 5  # with 1, 2, 4, 8, 16 seconds between them, or what the server asks for
 
 
@@ -44,7 +48,7 @@ MODELS = {
 class Model:
     """A language model ready for use.
 
-    `name` is as load_model takes it; with an adapter, "local+" and eight digits of its sha256.
+    `name` is as load_model takes it; with an adapter, "+" and eight digits of its sha256 follow.
     `window` is the turns of one store call, `window_tokens` their tokens at most, `dates` whether
     they are shown with dates; `context` is the tokens the model can read, `budget` how many of
     them are memory when it answers.
@@ -63,7 +67,7 @@ class Model:
     @property
     def packaged(self) -> bool:
         """Whether this is the packaged model, with an adapter or without."""
-        return self.name.partition("+")[0] == "local"
+        return self.name.partition("+")[0] in (PACKAGED, UNTUNED)
 
     def as_tuned(self, targets: Collection[str]) -> "Model":
         """The same model, spoken to as one that is tuned for these modules: without examples."""
@@ -74,10 +78,14 @@ class Model:
     @property
     def weights(self) -> dict[str, str]:
         """The name of the weights that each module runs on: an adapter is for its targets only."""
+        modules = ("store", "retrieve", "answer")
+        if not self.packaged:
+            return dict.fromkeys(modules, self.name)
         tuned: frozenset[str] = getattr(self.adapter, "tuned", frozenset())
+        loras = {target: lora for lora in self.lm.engine.loras for target in lora.targets & tuned}
         return {
-            module: "local" if self.packaged and module not in tuned else self.name
-            for module in ("store", "retrieve", "answer")
+            module: f"{PACKAGED}+{loras[module].sha256[:8]}" if module in loras else UNTUNED
+            for module in modules
         }
 
     @property
@@ -121,29 +129,31 @@ def load_model(
     """A model by name.
 
     Arguments:
-        name: "local" (the packaged model), the folder of a LoRA adapter for it, or any litellm
-            name, "provider/model".
+        name: "local" (the packaged model, tuned), "local-base" (untuned), the folder of a LoRA
+            adapter for it, or any litellm name, "provider/model".
         api_base: address of a server that speaks the provider's protocol (vLLM, Arbor, Ollama).
         temperature: 0 for the most likely answer; reasoning models take none.
         retries: how often a rate limit or a failed connection is tried again, with backoff.
-        adapter: a LoRA adapter for the packaged model, its folder or its .gguf file. It is applied
-            to the modules that its card names.
+        adapter: a LoRA adapter for the packaged model, its folder or its .gguf file. It takes the
+            place of what the model has for the modules that its card names.
 
     Raises InputError for an adapter that cannot be used; ModelError for a name without provider, a
     server that does not listen, or a packaged model that is not installed.
     """
-    if adapter is not None and name != "local":
+    if adapter is not None and name not in (PACKAGED, UNTUNED):
         raise InputError(
             f"an adapter (--adapter) is for the packaged model only, not for {name}; serve that"
             " model with its adapter, or leave --model out"
         )
-    if name == "local" or is_adapter(name):
+    if name in (PACKAGED, UNTUNED) or is_adapter(name):
         if api_base:
             raise ModelError(
                 "the packaged model needs no --api-base; name the served model too, as in "
                 "--model openai/NAME --api-base ADDRESS"
             )
-        return _packaged(temperature, name if adapter is None and name != "local" else adapter)
+        if is_adapter(name):
+            name, adapter = PACKAGED, name
+        return _packaged(name, temperature, adapter)
     provider, _, rest = name.partition("/")
     if not provider or not rest:
         guess = provider or "MODEL"
@@ -167,14 +177,22 @@ def load_model(
     return Model(name, lm, adapter, **vars(MODELS["hosted"]), api_base=api_base)
 
 
-def _packaged(temperature: float, adapter: str | Path | None) -> Model:
+def _packaged(name: str, temperature: float, adapter: str | Path | None) -> Model:
     weights()
-    lora, tuned = load_lora(Path(adapter)) if adapter is not None else (None, frozenset())
-    added = f"+{lora.sha256[:8]}" if lora else ""
-    # A store of answers knows a model by its name: two adapters must have two.
+    own = [load_lora(Path(adapter))] if adapter is not None else []
+    loras: tuple[Lora, ...] = tuple(own)
+    if name == PACKAGED:
+        taken = own[0].targets if own else frozenset()
+        shipped = (load_lora(path) for path in SHIPPED)
+        free = (replace(lora, targets=lora.targets - taken) for lora in shipped)
+        loras += tuple(lora for lora in free if lora.targets)
+    tuned = frozenset[str]().union(*(lora.targets for lora in loras))
     settings = {"cache": False, "temperature": temperature, "num_retries": 0}
-    lm = dspy.LM(f"local/smollm2{added}", engine=LocalEngine(lora=lora), **settings)
-    return Model(f"local{added}", lm, SmallModelAdapter(tuned), **vars(MODELS["local"]))
+    # A store of answers knows a model by its name: two adapters must have two.
+    added = "".join(f"+{lora.sha256[:8]}" for lora in loras)
+    lm = dspy.LM(f"local/smollm2{added}", engine=LocalEngine(loras=loras), **settings)
+    name += "".join(f"+{lora.sha256[:8]}" for lora in own)
+    return Model(name, lm, SmallModelAdapter(tuned), **vars(MODELS["local"]))
 
 
 def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:

@@ -154,6 +154,7 @@ class AnswerQuestion(dspy.Module):
             # An answer out of form is still an answer: what stands before or under the first mark.
             text, cited = re.sub(r"\[\[ ## \w+ ## \]\]", "", error.lm_response).strip(), ""
         answer = re.sub(r"\s*\[\d+(?:, *\d+)*\]", "", text).strip() or ABSTAIN
+        answer = ", ".join(dict.fromkeys(answer.split(", ")))  # small models say an item again
         if answer.lower().startswith(ABSTAIN.lower()):
             return dspy.Prediction(answer=answer, turns=[], calls=1)
         named = [int(digits[:18]) for digits in re.findall(r"\d+", cited)]

