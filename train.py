@@ -14,15 +14,15 @@ import dspy
 import typer
 from rich.console import Console
 from rich.live import Live
-from rich.progress import Progress
 from typer import Option
 
 from locomo import preflight
 from locomo.arbor_client import Server
-from locomo.asked import DAY, MODEL, PACKAGED, Asked, Mode
+from locomo.asked import MODEL, PACKAGED, Asked, Mode, command_line
 from locomo.comparing import (
     compare,
     learnt,
+    packaged_sides,
     packaged_students,
     served_names,
     served_students,
@@ -30,23 +30,15 @@ from locomo.comparing import (
     unseen,
 )
 from locomo.dataset import load, run_command
-from locomo.distilling import Distilled, read_examples_card
+from locomo.distilling import read_examples_card
 from locomo.gains import gain_line, gain_table
 from locomo.grpo import GrpoSettings
 from locomo.harness import fingerprint, progress_bar
 from locomo.job import Reward
-from locomo.learning import (
-    Memories,
-    Teaching,
-    bench_of,
-    gather,
-    student_of,
-    teach,
-    working_model,
-)
+from locomo.learning import Memories, bench_of, gather, student_of, working_model
 from locomo.rehearsing import check_tuning, rehearsal_server
 from locomo.rewards import WEIGHTS
-from locomo.together import fine_tune, parcel, started, wait
+from locomo.supervising import taught_by_gold, taught_by_teacher, tuned_at_together
 from locomo.tracking import tracked
 from locomo.trainee import with_trainee
 from locomo.training import EVERY, Plan, Trained, Training, card_of, last_checkpoint
@@ -63,7 +55,7 @@ from memory import (
 EXPERIMENT = "train"
 KEPT = "checkpoints and examples so far are kept; --resume goes on"
 HERE = Path(__file__).parent
-SAMPLE, CHATS = HERE / "data" / "sample.json", HERE / "data" / "chats.json"
+SAMPLE, CHATS, GOLD = (HERE / "data" / name for name in ("sample.json", "chats.json", "train"))
 SERVE, ARBOR_YAML = HERE / "arbor" / "serve.py", HERE / "arbor" / "arbor.yaml"
 console = Console()
 
@@ -72,11 +64,12 @@ def train(
     mode: Annotated[Mode, Option(help="what to do, see arbor/README.md")] = "train",
     rehearse: Annotated[bool, Option("--rehearse", help="on this machine's CPU")] = False,
     target: Annotated[
-        Literal["answer", "retrieve", "store", "all"], Option(help="the module to tune for")
+        Literal["answer", "retrieve", "store", "sql", "all"],
+        Option(help="the module to tune for; sql: retrieve and store"),
     ] = "answer",
-    data: Annotated[Path, Option(help="conversations in LoCoMo's format")] = SAMPLE,
+    data: Annotated[Path | None, Option(help="data/sample.json; of sft data/train")] = None,
     split: Annotated[str, Option(help="default or memory-r1, see locomo.split_data")] = "default",
-    num_train: Annotated[int, Option(help="examples to train on; 0: all", min=0)] = 600,
+    num_train: Annotated[int | None, Option(help="600, of sft all; 0: all", min=0)] = None,
     num_val: Annotated[int, Option(help="to measure on meanwhile; 0: none", min=0)] = 100,
     num_test: Annotated[int, Option(help="questions of --mode evaluate; 0: all", min=0)] = 100,
     num_train_steps: Annotated[int | None, Option(help="500; a rehearsal 50", min=1)] = None,
@@ -90,7 +83,7 @@ def train(
     reward: Annotated[Reward, Option(help="see docs/optimizing.md")] = "memory",
     helper: Annotated[str, Option(help="the model that does what is not tuned")] = "local",
     helper_api_base: Annotated[str | None, Option(help="address of its server")] = None,
-    examples: Annotated[Path, Option(help="of distill and sft")] = Path("sft_examples.jsonl"),
+    examples: Annotated[Path | None, Option(help="of distill; sft's, in place of --data")] = None,
     epochs: Annotated[int, Option(help="passes over the examples", min=1)] = 1,
     minutes: Annotated[float | None, Option(help="sft ends after so many", min=0)] = None,
     together: Annotated[bool, Option("--together", help="sft at Together, with --model")] = False,
@@ -107,10 +100,13 @@ def train(
 ) -> None:
     """Tune a model's weights for the memory's modules.
 
-    `check` says what a run would need, `distill` writes supervised examples, `sft` tunes a LoRA on
-    them, `train` goes on with GRPO on an Arbor server (or a rehearsal of one), `evaluate` compares
-    the result with its start on conversations that neither was trained on.
+    `check` says what a run would need, `sft` tunes a LoRA on gold conversations or on the examples
+    that `distill` writes, `train` goes on with GRPO on an Arbor server (or a rehearsal of one),
+    `evaluate` compares the result with `--start`, or with the same model as it is without the
+    result, on conversations that neither was trained on.
     """
+    data = data or (GOLD if mode == "sft" else SAMPLE)
+    num_train = (0 if mode == "sft" else 600) if num_train is None else num_train
     asked = Asked(**locals())
     asked.check()
     steps = {
@@ -261,6 +257,8 @@ def _compare(asked: Asked, tuned: Path, trained_on: Collection[str]) -> None:
     fresh = unseen(conversations, {*trained_on, *learnt(tuned, asked.start)}, asked.parts["test"])
     packaged = (tuned / "adapter.gguf").exists()
     student = student_of("local" if packaged else asked.student)
+    against = asked.start or ("the same without it" if packaged else asked.student)
+    console.print(f"{tuned} beside its start: {against}", highlight=False, soft_wrap=True)
     helper = load_model(asked.helper, api_base=asked.helper_api_base)
     questions = to_ask(fresh, targets, student.window, asked.num_test, asked.seed)
     memories = Memories(
@@ -268,7 +266,7 @@ def _compare(asked: Asked, tuned: Path, trained_on: Collection[str]) -> None:
     )
     with progress_bar(console) as bar:
         if packaged:
-            sides = {"start": student_of("local", asked.start), "tuned": student_of("local", tuned)}
+            sides = packaged_sides(asked.start, tuned)
             students = packaged_students(sides, targets, helper, questions, memories, bar)
         else:
             names = served_names(asked.start or asked.student, tuned)
@@ -288,54 +286,51 @@ def _compare(asked: Asked, tuned: Path, trained_on: Collection[str]) -> None:
 
 def write_examples(asked: Asked) -> None:
     """Write supervised examples from the training conversations."""
+    file = asked.examples_file
     with progress_bar(console) as bar:
-        done = _examples(asked, asked.examples, asked.resume, bar)
+        done = taught_by_teacher(asked, file, asked.resume, bar)
     counts = ", ".join(f"{number} {target}" for target, number in done.examples.items())
-    console.print(f"{asked.examples}: {counts} examples; {done.calls} model calls")
+    console.print(f"{file}: {counts} examples; {done.calls} model calls")
     for why, number in done.dropped.items():
         console.print(f"dropped {number}: {why}", highlight=False, markup=False)
-
-
-def _examples(
-    asked: Asked, output: Path, resume: bool, bar: Progress, also: Path | None = None
-) -> Distilled:
-    helper = load_model(asked.helper, api_base=asked.helper_api_base)
-    student, targets = student_of(asked.student), asked.targets
-    if not asked.together:  # as GRPO will ask it
-        student = working_model(student, student, targets, asked.settings())
-    folder = asked.output_dir / "memories"
-    counts = asked.num_train, asked.num_threads, asked.seed
-    how = Teaching(asked.split, targets, *counts, folder, also)
-    return teach(asked.data, output, helper, student, how, resume, bar)
+    console.print(f"tune on them: uv run train.py --mode sft --examples {file}", highlight=False)
 
 
 def supervise(asked: Asked) -> None:
-    """Tune a LoRA on the examples, here or at Together."""
-    if not asked.together:
-        check_tuning()
-        tuned = _tuned(asked, asked.examples, asked.checkpoints / "sft")
-        console.print(f"use it: uv run evaluate.py --adapter {tuned}", highlight=False)
+    """Tune a LoRA here, on the examples given or of gold conversations; or at Together."""
+    if asked.together:
+        made = tuned_at_together(asked, console.print)
+        console.print(f"{made}: use it with --model together_ai/{made}", highlight=False)
         return
-    if asked.model is None:
-        raise InputError("--together needs --model, the name that Together has for the base")
-    job = started(asked.examples, asked.model) if asked.resume else None
-    if job is None:
-        sent = parcel(asked.examples)
-        console.print(f"{sent} will be sent to Together; tuning {asked.model} there is paid")
-        if not asked.yes and not sys.stdin.isatty():
-            raise InputError("this is a paid job; add --yes to start it")
-        if not asked.yes:
-            typer.confirm("Start?", abort=True)
-        rate = asked.learning_rate or 1e-5
-        job = fine_tune(asked.examples, asked.model, asked.epochs, learning_rate=rate)
-    made = wait(job, asked.minutes or DAY, console.print)
-    console.print(f"{made.model}: use it with --model together_ai/{made.model}", highlight=False)
+    check_tuning()
+    if asked.examples:
+        read_examples_card(asked.examples)  # says what is wrong before torch takes its seconds
+    from memory.tune.adapters import CHECKPOINT, check_folder
+
+    output = asked.checkpoints / "sft"
+    check_folder(output)
+    if not asked.resume and (output / CHECKPOINT).exists():
+        raise InputError(f"{output} holds an unfinished tuning: --resume, or another --checkpoints")
+    _tuned(asked, asked.examples or _gold_examples(asked, output / "examples.jsonl"), output)
+    console.print(f"use it: uv run evaluate.py --adapter {output}", highlight=False)
 
 
-def _tuned(asked: Asked, examples: Path, output: Path) -> Path:
-    """Supervised tuning on this machine, with a bar; the adapter's folder."""
+def _gold_examples(asked: Asked, output: Path) -> Path:
+    with progress_bar(console) as bar:
+        card = taught_by_gold(asked, output, bar)
+    counts = ", ".join(f"{number} {target}" for target, number in card.examples.items())
+    of = f"of {len(card.conversations)} conversations; held out: {len(card.held_out)}"
+    console.print(f"{output}: {counts} examples {of}", highlight=False)
+    if without := [target for target in asked.targets if target not in card.targets]:
+        console.print(f"no gold for {', '.join(without)}: left out", style="yellow")
+    return output
+
+
+def _tuned(asked: Asked, examples: Path, output: Path) -> None:
+    """Supervised tuning on this machine, with a bar, of an adapter in the folder `output`."""
     card = read_examples_card(examples)
-    from memory.tune.sft import sft  # torch takes seconds, and is an extra
+    about = {"data": card.data, "examples": card.examples, "command": command_line(sys.argv)}
+    from memory.tune.sft import sft
 
     with progress_bar(console) as bar:
         line = bar.add_task("tuning", total=None)
@@ -352,19 +347,22 @@ def _tuned(asked: Asked, examples: Path, output: Path) -> Path:
             base=asked.student,
             start=asked.start,
             epochs=asked.epochs,
-            learning_rate=asked.learning_rate or 2e-4,
+            learning_rate=asked.learning_rate or 3e-4,
             max_tokens=max(asked.settings().context, 1024),
             minutes=asked.minutes,
             seed=asked.seed,
+            resume=asked.resume,
+            about=about,
             progress=progress,
         )
+    if done.resumed:
+        console.print(f"gone on from step {done.resumed}")
     console.print(
         f"{output}: {done.examples} examples, {done.steps} steps, loss {done.first_loss:.2f} -> "
         f"{done.last_loss:.2f}, {done.seconds / 60:.1f} minutes, {done.peak_memory / 2**30:.1f} GiB"
         + (f"; {done.skipped} too long" if done.skipped else ""),
         highlight=False,
     )
-    return output
 
 
 def _supervised_start(asked: Asked, folder: Path) -> Path:
@@ -375,11 +373,12 @@ def _supervised_start(asked: Asked, folder: Path) -> Path:
     console.print("a supervised start first: reinforcement has no signal without one")
     with progress_bar(console) as bar:
         # One conversation is too little to start from; ours of other kinds are never measured on.
-        _examples(asked, examples, True, bar, CHATS if asked.data == SAMPLE else None)
+        also = CHATS if asked.data == SAMPLE else None
+        taught_by_teacher(asked, examples, True, bar, also)
     made = start / "made_of"
     recipe = fingerprint(examples.read_text("utf-8"), asked.epochs, asked.minutes, asked.seed)
     if not (made.exists() and made.read_text() == recipe):
-        _tuned(replace(asked, start=None, learning_rate=None), examples, start)
+        _tuned(replace(asked, start=None, learning_rate=None, resume=False), examples, start)
         write_whole(made, recipe.encode())
     return start
 

@@ -1,8 +1,11 @@
 """The command line of train.py as a value, and what follows from it."""
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from locomo.comparing import learnt
 from locomo.dataset import load
@@ -39,7 +42,7 @@ class Asked:
 
     mode: Mode
     rehearse: bool
-    target: Literal["answer", "retrieve", "store", "all"]
+    target: Literal["answer", "retrieve", "store", "sql", "all"]
     data: Path
     split: str
     num_train: int
@@ -56,7 +59,7 @@ class Asked:
     reward: Reward
     helper: str
     helper_api_base: str | None
-    examples: Path
+    examples: Path | None
     epochs: int
     minutes: float | None
     together: bool
@@ -72,13 +75,19 @@ class Asked:
     @property
     def targets(self) -> tuple[Target, ...]:
         """The modules to tune, in the order in which they work."""
-        return tuple(one for one in TARGETS if self.target in (one, "all"))
+        either = {"all": TARGETS, "sql": ("retrieve", "store")}.get(self.target, (self.target,))
+        return tuple(one for one in TARGETS if one in either)
 
     @property
     def student(self) -> str:
         """The name of the model to tune."""
         local = self.rehearse or self.mode in ("distill", "sft")
         return self.model or ("local" if local else MODEL)
+
+    @property
+    def examples_file(self) -> Path:
+        """Where distilled examples are, unless told otherwise."""
+        return self.examples or Path("sft_examples.jsonl")
 
     @property
     def parts(self) -> dict[str, list[str]]:
@@ -140,3 +149,17 @@ class Asked:
             "helper": self.helper,
             "seed": self.seed,
         }
+
+
+def command_line(words: Sequence[str]) -> str:
+    """A command line to be shown: of absolute paths the name, of addresses scheme and host."""
+    return shlex.join(_shown(word) for word in words)
+
+
+def _shown(word: str) -> str:
+    option, sign, value = word.rpartition("=") if word.startswith("--") else ("", "", word)
+    if urlsplit(value).netloc:  # it may hold a password
+        value = f"{urlsplit(value).scheme}://{urlsplit(value).hostname}"
+    elif Path(value).is_absolute():
+        value = Path(value).name
+    return option + sign + value

@@ -18,7 +18,7 @@ from locomo.measuring import measure
 from locomo.tasks import Bench, Target, drawn, examples, task
 from locomo.trainee import Team
 from locomo.training import RUN_FILE, RunFile
-from memory import InputError, MemoryProgram, Model, read_card
+from memory import InputError, MemoryProgram, Model, load_model, read_card
 
 Student = Callable[[], dspy.Module]
 
@@ -62,6 +62,22 @@ def to_ask(
     if not asked:
         raise InputError("the conversations to compare on ask nothing; give --data that does")
     return asked
+
+
+def packaged_sides(start: Path | None, tuned: Path) -> dict[str, Model]:
+    """The packaged model with an adapter, as it is used, and its start.
+
+    That is the model with another adapter or, without one, the same model without the adapter:
+    the modules of its card are untuned, the others are as they come.
+    """
+    whole = load_model("local", adapter=tuned)
+    known: frozenset[str] = getattr(whole.adapter, "tuned", frozenset())
+    begun = (
+        load_model("local", adapter=start)
+        if start
+        else whole.as_tuned(known - {*read_card(tuned).targets})
+    )
+    return {"start": begun, "tuned": whole}
 
 
 def packaged_students(

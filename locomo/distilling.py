@@ -23,12 +23,23 @@ from rich.progress import Progress
 from locomo.dataset import ABSTENTION, Conversation
 from locomo.harness import build_all, fingerprint, state
 from locomo.tasks import TARGETS, Target, drawn
-from locomo.teaching import NOTHING, Lesson, Made, Wanted, answer, retrieve, sendable, store
+from locomo.teaching import (
+    Lesson,
+    Made,
+    Messages,
+    Wanted,
+    answer,
+    retrieve,
+    sendable,
+    store,
+)
 from memory import InputError, write_whole
+from memory.program.signatures import NO_FACT
 
 # Of the examples for answering, at most so many have their evidence taken out: who has always
-# seen it answers confidently without.
-ABSENT = 0.15
+# seen it answers confidently without. With the questions of category 5 at most so many abstain:
+# who does so in a third of the examples gives up where it should answer.
+ABSENT, ABSTAINING = 0.15, 0.2
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
@@ -235,12 +246,18 @@ def _plan(
         ]
     if not every:
         raise InputError(f"the training conversations have no question with evidence for {target}")
-    if target != "answer":
-        return drawn(every, number, seed)
-    some = drawn(every, number and max(round(number * (1 - ABSENT)), 1), seed)
-    answered = [one for one in some if one.question.category != ABSTENTION]
-    absent = min(int(len(some) * ABSENT / (1 - ABSENT)), len(answered))
-    return some + [replace(one, absent=True) for one in drawn(answered, absent, seed) if absent]
+    return _answers(every, number, seed) if target == "answer" else drawn(every, number, seed)
+
+
+def _answers(every: Sequence[Wanted], number: int, seed: int) -> list[Wanted]:
+    """Questions that are answered, and as many to abstain from as ABSENT and ABSTAINING allow."""
+    told = [one for one in every if one.question.category != ABSTENTION]
+    told = drawn(told, number and max(round(number * (1 - ABSTAINING)), 1), seed)
+    absent = int(len(told) * ABSENT / (1 - ABSENT))
+    refused = [one for one in every if one.question.category == ABSTENTION]
+    asked = int(len(told) * ABSTAINING / (1 - ABSTAINING)) - absent
+    some = told + (drawn(refused, asked, seed) if asked else [])
+    return some + [replace(one, absent=True) for one in drawn(told, absent, seed) if absent]
 
 
 def _fingerprint(lesson: Lesson, plan: Mapping[Target, Sequence[Wanted]], *more: object) -> str:
@@ -277,13 +294,13 @@ def _finish(
 ) -> Distilled:
     """Write the examples, mixed, and their card. Raises InputError for a target without any."""
     dropped: Counter[str] = Counter()
-    examples: list[list[dict[str, str]]] = []
+    examples: list[Messages] = []
     counts: dict[str, int] = {}
     for target, wanted in plan.items():
         lines = [made[one.key] for one in wanted if one.key in made]
         right = [line.messages for line in lines if not line.dropped]
         why = Counter(f"{target}: {line.dropped}" for line in lines if line.dropped)
-        if not right or all(line.sql == NOTHING for line in lines if not line.dropped):
+        if not right or all(line.sql == NO_FACT for line in lines if not line.dropped):
             reasons = "; ".join(f"{reason} {n}" for reason, n in why.items())
             raise InputError(
                 f"{len(wanted)} tried for {target}, none is right ({reasons or 'nothing to store'})"
@@ -292,13 +309,17 @@ def _finish(
         dropped, counts[target] = dropped + why, len(right)
         examples += right
     random.Random(seed).shuffle(examples)  # noqa: S311
+    write_examples(output, examples, card.model_copy(update={"examples": counts}))
+    return Distilled(counts, dict(dropped), sum(line.calls for line in made.values()))
+
+
+def write_examples(output: Path, examples: Sequence[Messages], card: ExamplesCard) -> None:
+    """Write examples as a JSONL file, and their card beside it. Raises InputError."""
     rows = [json.dumps({"messages": messages}, ensure_ascii=False) for messages in examples]
     beside = card_path(output)
     beside.unlink(missing_ok=True)  # no card rather than that of another file
     write_whole(output, "".join(f"{row}\n" for row in rows).encode())
-    card = card.model_copy(update={"examples": counts})
     write_whole(beside, card.model_dump_json(indent=2).encode("utf-8", "replace"))
-    return Distilled(counts, dict(dropped), sum(line.calls for line in made.values()))
 
 
 # --- reading ----------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ def working_model(
 
 def student_of(name: str, adapter: Path | None = None) -> Model:
     """How a student is spoken to and what it can read; a served one is not asked for anything."""
-    if name == "local" or Path(name).is_dir():
+    if name in ("local", "local-base") or Path(name).is_dir():
         return load_model(name, adapter=adapter)
     return load_model(f"openai/{name}")
 

@@ -9,7 +9,7 @@ or an abstention where it does not; no model is asked.
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -34,11 +34,12 @@ from memory import (
     assemble,
     open_store,
 )
+from memory.program.signatures import ABSTAIN as ABSTAIN
+from memory.program.signatures import NO_FACT
 
-ABSTAIN = "No information available"
-NOTHING = "-- none"
 CATALOG_TOKENS = 1_000  # what Memory shows
 _HITS = 400
+Messages = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -74,15 +75,9 @@ class Lesson:
 
     def example(
         self, target: Target, inputs: Mapping[str, str], outputs: Mapping[str, str]
-    ) -> list[dict[str, str]]:
+    ) -> Messages:
         """The tuned student's prompt, and these outputs as it writes them, as messages."""
-        signature = getattr(self.student.program, target).predict.signature
-        adapter = self.student.model.as_tuned(self.targets).adapter
-        shown = adapter.format(signature, [], dict(inputs))
-        # An adapter renders the right answer where it shows an example, before the last message.
-        *_, answer, _ = adapter.format(signature, [{**inputs, **outputs}], dict(inputs))
-        messages = [*shown, {**answer, "content": answer["content"].strip()}]
-        return [{"role": one["role"], "content": sendable(one["content"])} for one in messages]
+        return example(self.student, self.targets, target, inputs, outputs)
 
 
 @dataclass(frozen=True)
@@ -117,13 +112,30 @@ class Made:
     """An example by its key, or why there is none, and the model calls that it took."""
 
     key: str
-    messages: list[dict[str, str]] = field(default_factory=list)
+    messages: Messages = field(default_factory=list)
     sql: str = ""
     dropped: str = ""
     calls: int = 0
 
 
 Keep = Callable[[Made], None]
+
+
+def example(
+    student: Setup,
+    targets: Collection[Target],
+    target: Target,
+    inputs: Mapping[str, str],
+    outputs: Mapping[str, str],
+) -> Messages:
+    """What a student tuned for `targets` is shown, and these outputs as it writes them."""
+    signature = getattr(student.program, target).predict.signature
+    adapter = student.model.as_tuned(targets).adapter
+    shown = adapter.format(signature, [], dict(inputs))
+    # An adapter renders the right answer where it shows an example, before the last message.
+    *_, answer, _ = adapter.format(signature, [{**inputs, **outputs}], dict(inputs))
+    messages = [*shown, {**answer, "content": answer["content"].strip()}]
+    return [{"role": one["role"], "content": sendable(one["content"])} for one in messages]
 
 
 def sendable(text: str) -> str:
@@ -169,12 +181,12 @@ class _SpeakerBySpeaker(dspy.Module):
         lines = {int(n): line for line, n in re.findall(r"^(\[(\d+)\] .*)$", turns, re.MULTILINE)}
         one = self.wanted.get(min(lines, default=0))
         if one is None:
-            return dspy.Prediction(change=write(NOTHING), calls=0)
+            return dspy.Prediction(change=write(NO_FACT), calls=0)
         made = self.made.get(one.key)
         if made is None:
             made = self._written(one, lines, turns, catalog, write)
             self.keep(made)
-        return dspy.Prediction(change=write(made.sql or NOTHING), calls=made.calls)
+        return dspy.Prediction(change=write(made.sql or NO_FACT), calls=made.calls)
 
     def _written(
         self,
@@ -197,7 +209,7 @@ class _SpeakerBySpeaker(dspy.Module):
                 )
                 calls += stored.calls
                 statements += [f"{stored.change.statement};"] * bool(stored.change.statement)
-            sql = "\n".join(statements) or NOTHING
+            sql = "\n".join(statements) or NO_FACT
             self._tried(write, list(lines), sql)
         except SqlError as error:
             dropped = "the database refused its SQL"

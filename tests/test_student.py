@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra is not installed: uv sync --extra tune")
 
 from memory import load_model  # noqa: E402
-from memory.program.local import weights  # noqa: E402
+from memory.program.llama import weights  # noqa: E402
 from memory.tune.adapters import add_lora, describe_adapter, save_adapter  # noqa: E402
 from memory.tune.grpo import GrpoTrainer  # noqa: E402
 from memory.tune.student import Student, load_student  # noqa: E402
@@ -89,7 +89,7 @@ def test_the_students_tokens_are_those_of_llama_cpp(
 def test_the_student_answers_as_the_packaged_model_does(packaged: Student) -> None:
     messages = [CHAT[0], {"role": "user", "content": "List three colours."}]
     (answer,) = GrpoTrainer(fresh(packaged), {}).generate(messages, 1, 12, 0.0)
-    assert [answer[0]] == load_model("local").lm(messages=messages, max_tokens=12)
+    assert [answer[0]] == load_model("local-base").lm(messages=messages, max_tokens=12)
     assert answer[1:] == ("length", len(packaged.encode(messages)), 12)
 
 
@@ -113,4 +113,37 @@ def test_a_gguf_adapter_changes_llama_cpp_as_it_changes_the_student(
     # The quantization of what llama.cpp computes with is worth .1, the rows in another order .5.
     assert (said - tuned[ids]).pow(2).mean().sqrt() < 0.2
     assert (said - before[ids]).pow(2).mean().sqrt() > 0.5
-    assert load_model("local", adapter=tmp_path / "lora").packaged  # llama.cpp's reader takes it
+    assert load_model("local-base", adapter=tmp_path / "lora").packaged  # llama.cpp takes it
+
+
+@pytest.mark.parametrize("named", ["folder", "file"])
+def test_an_adapter_that_is_gguf_only_is_a_start(
+    packaged: Student, tmp_path: Path, named: str
+) -> None:
+    student, folder = fresh(packaged), tmp_path / "lora"
+    student.model.float()
+    add_lora(student, rank=4, alpha=12)
+    for weight in student.model.parameters():
+        if weight.requires_grad:
+            weight.data += 0.05 * torch.randn_like(weight)
+    card = describe_adapter(student, targets=["answer"], conversations=[], made_by="sft", data="")
+    save_adapter(student, folder, card)
+    for file in folder.glob("adapter_*"):
+        file.unlink()
+    again = load_student("local", folder / "adapter.gguf" if named == "file" else folder, "cpu")
+    again.model.float()
+    config = again.model.peft_config["default"]
+    assert (config.r, config.lora_alpha) == (4, 12)
+    assert sorted(config.target_modules) == sorted(
+        student.model.peft_config["default"].target_modules
+    )
+    # What is learned goes on from there: every weight of it, and no other.
+    own, got = (
+        {n: p for n, p in s.model.named_parameters() if p.requires_grad} for s in (student, again)
+    )
+    assert own.keys() == got.keys()
+    for name, weight in own.items():
+        torch.testing.assert_close(got[name], weight.half().float(), rtol=0, atol=0)
+    tuned, before = first_token(again), first_token(packaged)
+    torch.testing.assert_close(tuned, first_token(student), rtol=1e-2, atol=1e-2)
+    assert (tuned - before).abs().max() > 0.5

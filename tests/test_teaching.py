@@ -11,15 +11,12 @@ import pytest
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from locomo.dataset import load
-from locomo.distilling import (
-    ABSENT,
-    Distilled,
-)
+from locomo.distilling import ABSENT, ABSTAINING, Distilled
 from locomo.tasks import TARGETS
-from locomo.teaching import ABSTAIN
 from memory import InputError, Memory, load_model, open_store
-from memory.program import Model, signatures
+from memory.program import Model
 from memory.program.local import SmallModelAdapter
+from memory.program.signatures import ABSTAIN
 from tests.lesson import ASKED, INSERT, ONE, class_of, long_talk
 from tests.locomo_records import DATE, question, record, turn
 from tests.obedient import houses
@@ -64,10 +61,10 @@ def test_an_example_is_what_the_tuned_student_is_shown_at_work(tmp_path: Path, s
     student, none, select, said = place.student, sql("-- none"), sql(NO_ROWS), answer("Lyon", "1")
     signs = ["[[ ## turns ## ]]\\n[1]", "Write the SELECTs", ""]
     if small:
-        place = replace(place, student=load_model("local"))
+        place = replace(place, student=load_model("local-base"))
         student = replace(place.student, adapter=SmallModelAdapter(frozenset(TARGETS)))
         none, select, said = "-- none", NO_ROWS, "Lyon"
-        signs = ["Write one SQL INSERT", "Write two SQL SELECTs", ""]
+        signs = ["Write one SQL INSERT", "Write SQL SELECTs", ""]
     with open_store(tmp_path / "own.db") as store:
         store.add(place.conversations[0].turns)
         catalog = store.catalog(1_000)
@@ -161,7 +158,7 @@ def test_another_teacher_of_the_packaged_student_is_shown_its_form(tmp_path: Pat
     lm = dspy.LM("local/recorder", engine=engine, cache=False, num_retries=0)
     said = {"session_1": [turn("D1:1"), turn("D1:2", "Oh!", speaker="Bo")]}
     place = class_of(tmp_path, record("a", ONE, session_1_date_time=DATE, **said))
-    place = replace(place, teacher=replace(place.teacher, lm=lm), student=load_model("local"))
+    place = replace(place, teacher=replace(place.teacher, lm=lm), student=load_model("local-base"))
     assert place.distill("store").calls == len(engine.shown) == 3
     assert engine.shown[0][-1]["content"] == "[1] Ann: I moved to Lyon."
     assert {len(shown) for shown in engine.shown} == {1 + 2 * 4 + 1}
@@ -209,19 +206,17 @@ def test_the_evidence_is_shown_in_place_of_the_worst_ranked_turn(tmp_path: Path)
     place = class_of(tmp_path, long_talk())
     place = replace(place, student=replace(place.student, budget=360))
     found = place.distill("answer")
-    assert found == Distilled({"answer": 2}, {}, 0)
+    assert found == Distilled({"answer": 1}, {}, 0)
     with open_store(tmp_path / "own.db") as store:
         store.add(place.conversations[0].turns)
         plain = Memory(store, place.student, budget=360).gather("In which city did Ann move?")
     assert 41 not in plain.turn_ids  # the ranking alone does not bring it
-    by_answer = {messages[-1]["content"]: messages[1]["content"] for messages in place.examples()}
-    nothing = answer(ABSTAIN).replace("\n\n\n", "\n\n")
-    assert set(by_answer) == {answer("library", "41"), nothing}
-    for prompt in by_answer.values():
-        shown = [int(n) for n in re.findall(r"^\[(\d+)\]", prompt, re.MULTILINE)]
-        assert shown[-1] == 41
-        assert shown == sorted(shown)  # as they were said
-        assert abs(len(shown) - len(plain.turn_ids)) <= 1
+    [[_, prompt, said]] = place.examples()
+    assert said["content"] == answer("library", "41")
+    shown = [int(n) for n in re.findall(r"^\[(\d+)\]", prompt["content"], re.MULTILINE)]
+    assert shown[-1] == 41
+    assert shown == sorted(shown)  # as they were said
+    assert abs(len(shown) - len(plain.turn_ids)) <= 1
 
 
 def test_evidence_that_does_not_fit_the_budget_makes_no_example(tmp_path: Path) -> None:
@@ -247,6 +242,22 @@ def test_a_small_share_has_its_evidence_taken_out_and_abstains(tmp_path: Path) -
     assert len(place.examples()) == 32 + len(absent)
 
 
+@pytest.mark.parametrize("number", [0, 20])
+def test_abstentions_of_both_kinds_are_a_fifth_at_most(tmp_path: Path, number: int) -> None:
+    told = [question(4, question=f"Which city, {n}?", answer=f"town{n}") for n in range(24)]
+    asked = [question(5, question=f"Which dog, {n}?") for n in range(24)]
+    place = class_of(tmp_path, talk(qa=[*told, *asked]))
+    found = place.distill("answer", numbers={"answer": number})
+    nothing = answer(ABSTAIN).replace("\n\n\n", "\n\n")
+    refused = [m[1]["content"] for m in place.examples() if m[-1]["content"] == nothing]
+    absent = sum("Which city" in prompt for prompt in refused)
+    every = found.examples["answer"]
+    assert every == (30 if number == 0 else 20)
+    assert len(refused) == ABSTAINING * every
+    assert 0 < absent <= ABSENT * every
+    assert absent < len(refused)
+
+
 def test_an_answer_that_another_turn_gives_too_is_not_taken_for_absent(tmp_path: Path) -> None:
     qa = [question(4, question=f"Where, {n}?", evidence=["D1:1"]) for n in range(6)]
     place = class_of(tmp_path, talk(qa=qa, session_2=[turn("D2:1", "I like Lyon, you know.")]))
@@ -260,7 +271,3 @@ def test_half_a_letter_goes_in_no_file(tmp_path: Path) -> None:
     inputs = {"memory": "\ud83d", "question": "\ud83d"}
     messages = lesson.example("answer", inputs, {"answer": "\ud83d", "turns": ""})
     assert json.dumps(messages, ensure_ascii=False).encode().count(b"?") >= 3
-
-
-def test_abstaining_is_said_in_the_words_of_the_prompts() -> None:
-    assert ABSTAIN == signatures.ABSTAIN

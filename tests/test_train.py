@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -16,9 +17,10 @@ import typer
 import yaml
 
 import train
+from locomo import supervising
 from locomo.dataset import run_command
 from locomo.grpo import GrpoSettings
-from memory import Card, MemoryProgram, load_program, read_card, save_program
+from memory import Card, MemoryProgram, load_model, load_program, read_card, save_program
 from tests.arbor_server import ArborServer, arbor_server
 from tests.gguf_adapter import adapter
 from tests.locomo_records import DATE, question, record, turn, write
@@ -52,7 +54,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COLUMNS", "200")
     # Named: a place that MLflow is left to choose stays its place in all later tests.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    monkeypatch.setattr(train, "load_model", lambda *names, **named: obedient()[0])
+    for used in (train, supervising):
+        monkeypatch.setattr(used, "load_model", lambda *names, **named: obedient()[0])
     monkeypatch.setattr(train.console, "_width", 200)
     houses(tmp_path / "houses.json")
     return tmp_path
@@ -133,7 +136,9 @@ def test_the_packaged_models_adapters_are_compared_as_they_are_used(
     talks(tmp_path / "two.json", talk("a"), record("b", [question(4)], **said))
     line = f"--mode evaluate --model {tuned} --data two.json --num-threads 1"
     assert command(line, monkeypatch) == 0
-    assert "answer, all 1 questions" in capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
+    assert "answer, all 1 questions" in said
+    assert "tuned beside its start: the same without it" in said
     adapter(tmp_path / "all", "answer", conversations=["a", "b"])
     assert command(line.replace("tuned", "all"), monkeypatch) == 2
     assert "every conversation of --data was trained on" in capsys.readouterr().err
@@ -148,6 +153,41 @@ def test_examples_are_written_for_the_packaged_student(
     assert {tuple(one["role"] for one in messages) for messages in shown} == {
         ("system", "user", "assistant")
     }
+
+
+def test_a_lora_is_tuned_on_gold_conversations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch", reason="the extra is not installed: uv sync --extra tune")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(train.console, "_width", 200)
+    columns = "(subject, attribute, value, turn_id)"
+    told = f"INSERT INTO facts {columns} VALUES ('Ann', 'moved', 'to Lyon', 1);"
+    gold = {"store": {"D1:1": told}}
+    talks(tmp_path / "mine.json", {**talk("a"), **gold}, {**talk("b"), **gold})
+    line = "--mode sft --target all --num-train 2 --minutes 0.001"  # one step
+    assert command(f"{line} --data {tmp_path}/mine.json", monkeypatch) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "2 answer, 1 store examples of 1 conversations; held out: 1" in said
+    assert "no gold for retrieve: left out" in said
+    made = tmp_path / "grpo_checkpoints" / "sft"
+    assert {path.name for path in made.iterdir()} == {
+        *("adapter.json", "adapter.gguf", "adapter_config.json", "adapter_model.safetensors"),
+        *("examples.jsonl", "examples.card.json"),
+    }
+    card = read_card(made)
+    assert (card.targets, card.examples) == (["answer", "store"], {"store": 1, "answer": 2})
+    assert card.command == f"train.py {line} --data mine.json"
+    assert card.prompts
+    assert card.data == sha256((tmp_path / "mine.json").read_bytes()).hexdigest()
+    assert load_model("local-base", adapter=made).packaged
+    assert command(f"{line} --data mine.json --resume", monkeypatch) == 2
+    assert "was tuned to its end; leave --resume out" in capsys.readouterr().err
+    (made / "checkpoint.pt").touch()
+    before = {path.name: path.stat().st_mtime_ns for path in made.iterdir()}
+    assert command(f"{line} --data mine.json --seed 1", monkeypatch) == 2
+    assert "sft holds an unfinished tuning: --resume, or another" in capsys.readouterr().err
+    assert {path.name: path.stat().st_mtime_ns for path in made.iterdir()} == before
 
 
 def test_examples_for_a_served_student_fit_what_grpo_shows_it(
@@ -233,6 +273,8 @@ def test_what_cannot_work_is_refused_before_a_gpu_minute_is_spent(
         ("--mode distill --data one.json", "cannot be split"),
         ("--reward seed --target answer", "--reward seed is for"),
         ("--reward seed --target all", "--reward seed is for"),
+        ("--reward seed --target sql", "--reward seed is for"),
+        ("--target retrieve,store", "'retrieve,store' is not one of"),
         ("--output .", "is a folder"),
         ("--output plain.json/x.json", "plain.json is a file"),
         ("--output-dir plain.json", "plain.json is a file"),

@@ -1,34 +1,29 @@
-"""Tuning: GRPO, the supervised start, and adapters on disk, on a tiny model."""
+"""Tuning: GRPO, and adapters on disk, on a tiny model."""
 
 import copy
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="the extra is not installed: uv sync --extra tune")
 
-from gguf import GGUFReader  # noqa: E402
-from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
-
 from memory import InputError  # noqa: E402
-from memory.program.adapter_card import read_card  # noqa: E402
-from memory.program.local import weights  # noqa: E402
 from memory.tune.adapters import add_lora, describe_adapter, save_adapter  # noqa: E402
 from memory.tune.grpo import GrpoTrainer  # noqa: E402
-from memory.tune.sft import Tuned, answer_loss, sft  # noqa: E402
-from memory.tune.sft import _example as example  # noqa: E402
+from memory.tune.packing import losses  # noqa: E402
 from memory.tune.student import Student, load_student  # noqa: E402
-from memory.tune.student import _packaged_tokenizer as packaged_tokenizer  # noqa: E402
+from tests.tiny_llama import (  # noqa: E402
+    ANSWERS,
+    CHAT,
+    alone,
+    example,
+    shake,
+    tiny_llama,
+    trained,
+)
 
-CHAT = [
-    {"role": "system", "content": "Answer shortly."},
-    {"role": "user", "content": "Anna: I moved to Oslo.\nWhere does Anna live?"},
-]
-ANSWERS = ["Oslo", "In Bergen, I think", "She lives in Oslo."]
 REWARDS = [1.0, 0.0, 0.4]
 FAST = {"warmup_steps": 0, "learning_rate": 0.01, "lora_config": {"r": 4, "lora_alpha": 8}}
 ABOUT: dict[str, Any] = {"targets": ["answer"], "conversations": ["conv-1"]}
@@ -44,15 +39,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Llama of two narrow layers with loud random weights, and the packaged tokenizer."""
-    folder = tmp_path_factory.mktemp("tiny")
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
-    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
-    config = LlamaConfig(**sizes, **heads, vocab_size=49152, initializer_range=0.3)
-    LlamaForCausalLM(config).save_pretrained(folder)
-    packaged_tokenizer(GGUFReader(weights())).save_pretrained(folder)
-    return str(folder)
+    return tiny_llama(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture
@@ -68,24 +55,6 @@ def group(rewards: list[float] = REWARDS) -> list[dict[str, Any]]:
         {"messages": CHAT, "completion": {"role": "assistant", "content": text}, "reward": reward}
         for text, reward in zip(ANSWERS, rewards, strict=True)
     ]
-
-
-def alone(student: Student, text: str, temperature: float = 1.0, chat: Any = CHAT) -> Any:
-    """Log probabilities of an answer's tokens, by the whole model on this sequence only."""
-    prompt, answer = student.encode(chat), [*student.ids(text), 2]
-    logits = student.model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
-    return (logits / temperature).log_softmax(-1)[range(len(answer)), answer]
-
-
-def trained(student: Student) -> list[Any]:
-    return [p for p in student.model.parameters() if p.requires_grad]
-
-
-def shake(student: Student, size: float) -> None:
-    """Give an adapter weights that change something."""
-    torch.manual_seed(1)
-    for weight in trained(student):
-        weight.data += size * torch.randn_like(weight)
 
 
 # GRPO
@@ -189,7 +158,7 @@ def test_an_answer_ends_with_its_turn_or_before_a_stop(student: Student) -> None
     optimizer = torch.optim.Adam(trained(student), 0.03)
     for _ in range(25):
         optimizer.zero_grad()
-        answer_loss(student, [example(student, [*CHAT, {"content": "Oslo"}])]).backward()
+        losses(student, [example(student, "Oslo")]).sum().backward()
         optimizer.step()
     assert trainer.generate(CHAT, 2, 9, 0.0)[0][:2] == ("Oslo", "stop")
     assert trainer.generate(CHAT, 2, 9, 0.0, stop=["sl"])[1][:2] == ("O", "stop")
@@ -206,77 +175,6 @@ def test_the_very_tokens_that_were_drawn_are_learned(student: Student) -> None:
         ]
     )
     assert told["completion_length"] == 5  # no end was drawn, so none is learned
-
-
-# Supervised tuning
-
-
-def lessons(path: Path, *texts: str) -> Path:
-    lessons = [{"messages": [*CHAT, {"role": "assistant", "content": text}]} for text in texts]
-    lines = [json.dumps(lesson, ensure_ascii=False) for lesson in lessons]
-    path.write_text("\n".join(lines) + "\n", "utf-8")
-    return path
-
-
-def test_examples_in_one_batch_are_learned_as_each_alone(student: Student) -> None:
-    told = [example(student, [*CHAT, {"content": text}]) for text in ANSWERS]
-    together = answer_loss(student, told).item()
-    assert together == pytest.approx(-sum(alone(student, t).sum().item() for t in ANSWERS), 1e-4)
-
-
-def test_tuning_lowers_the_loss_and_saves_what_loads_again(tiny: str, tmp_path: Path) -> None:
-    file = lessons(tmp_path / "lessons.jsonl", *ANSWERS, "\u2028\x85 long " * 300)
-    seen: list[tuple[int, int, float]] = []
-    tuned = sft(
-        file,
-        tmp_path / "out",
-        **ABOUT,
-        base=tiny,
-        epochs=6,
-        batch=2,
-        learning_rate=0.01,
-        max_tokens=200,
-        device="cpu",
-        progress=lambda *told: seen.append(told),
-    )
-    assert isinstance(tuned, Tuned)
-    assert (tuned.steps, tuned.examples, tuned.skipped) == (12, 3, 1)
-    assert [told[:2] for told in seen] == [(n, 12) for n in range(1, 13)]
-    assert tuned.last_loss < tuned.first_loss - 1
-    names = {path.name for path in tuned.folder.iterdir()}
-    assert names == {"adapter.json", "adapter_config.json", "adapter_model.safetensors"}
-    card = read_card(tuned.folder)
-    assert (card.base, card.base_sha256, card.rank, card.alpha) == (tiny, "", 16, 32)
-    assert (card.targets, card.conversations, card.made_by) == (["answer"], ["conv-1"], "sft")
-    again = load_student(tiny, tuned.folder, "cpu")
-    told = [example(again, [*CHAT, {"content": text}]) for text in ANSWERS]
-    loss = answer_loss(again, told).item() / sum(len(each.answer) for each in told)
-    assert loss < tuned.first_loss - 1
-    trainer = GrpoTrainer(again, FAST)
-    assert trainer.step(group())["kl"] == 0  # held to the adapter it starts from, not to the base
-    trainer.save(tuned.folder, card)  # takes the place of the older one
-    assert {path.name for path in tmp_path.iterdir()} == {"lessons.jsonl", "out"}
-    more = {"targets": ["store"], "conversations": ["conv-2"], "start": tuned.folder}
-    sft(file, tmp_path / "more", **more, base=tiny, max_tokens=200, device="cpu")
-    assert read_card(tmp_path / "more").conversations == ["conv-1", "conv-2"]
-
-
-def test_ctrl_c_saves_what_is_tuned_so_far(tiny: str, tmp_path: Path) -> None:
-    file = lessons(tmp_path / "lessons.jsonl", *ANSWERS)
-
-    def interrupted(step: int, steps: int, loss: float) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        sft(file, tmp_path / "out", **ABOUT, base=tiny, progress=interrupted, device="cpu")
-    assert load_student(tiny, tmp_path / "out", "cpu").tuned
-
-
-def test_tuning_ends_in_the_minutes_given(tiny: str, tmp_path: Path) -> None:
-    file = lessons(tmp_path / "lessons.jsonl", *ANSWERS)
-    tuned = sft(file, tmp_path / "out", **ABOUT, base=tiny, epochs=9999, minutes=0.01, device="cpu")
-    assert 1 <= tuned.steps < 999
-    assert tuned.seconds < 20
 
 
 def test_what_cannot_be_saved_leaves_the_older_adapter(
@@ -304,54 +202,11 @@ def test_what_cannot_be_saved_leaves_the_older_adapter(
 # Bad input
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ("", "no examples"),
-        ("not json\n", "line 1"),
-        ('{"messages": [{"role": "user", "content": "a"}]}\n', "line 1: must end with the assist"),
-        ('{"messages": [{"role": "cook", "content": "a"}]}\n', "line 1: roles"),
-        ('\n{"messages": 7}\n', "line 2"),
-        ('{"messages": [{"role": "user"}]}\n', "line 1"),
-        ("[]\n", "line 1"),
-        (b"\xff\xfe", "cannot read"),
-        (None, "cannot read"),
-    ],
-)
-def test_a_file_that_holds_no_examples_is_refused(
-    tmp_path: Path, content: str | bytes | None, said: str
-) -> None:
-    file = tmp_path / "lessons.jsonl"
-    if content is not None:
-        file.write_bytes(content.encode() if isinstance(content, str) else content)
-    with pytest.raises(InputError, match=said):
-        sft(file, tmp_path / "out", **ABOUT, base="nothing is loaded before")
-
-
-def test_what_does_not_fit_is_refused(tiny: str, student: Student, tmp_path: Path) -> None:
-    file = lessons(tmp_path / "lessons.jsonl", "Oslo")
-    with pytest.raises(InputError, match="fits 10 tokens"):
-        sft(file, tmp_path / "out", **ABOUT, base=tiny, max_tokens=10, device="cpu")
+def test_what_does_not_fit_is_refused(student: Student) -> None:
     with pytest.raises(InputError, match="max_prompt_length is 9"):
         GrpoTrainer(student, {**FAST, "max_prompt_length": 9}).step(group())
     with pytest.raises(InputError, match="context of 2048"):
         GrpoTrainer(student, FAST).generate(CHAT, 1, 2040, 1.0)
-
-
-def test_a_full_disk_is_told_before_the_tuning(
-    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = lessons(tmp_path / "lessons.jsonl", "Oslo")
-    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=9))
-    with pytest.raises(InputError, match="has 0 MiB free"):
-        sft(file, tmp_path / "out", **ABOUT, base=tiny, device="cpu", progress=pytest.fail)
-
-
-def test_a_folder_of_other_things_is_not_replaced(tmp_path: Path) -> None:
-    file = lessons(tmp_path / "lessons.jsonl", "Oslo")
-    with pytest.raises(InputError, match="something else"):
-        sft(file, tmp_path, **ABOUT, base="nothing is loaded before")
-    assert file.exists()
 
 
 def test_an_adapter_for_another_base_is_refused(

@@ -1,9 +1,11 @@
 """LoRA adapters of a student: added, described, saved whole, and written for llama.cpp."""
 
 import os
+import platform
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -15,10 +17,15 @@ from safetensors import SafetensorError
 
 from memory.errors import InputError
 from memory.program.adapter_card import CARD, GGUF, AdapterCard, is_adapter
+from memory.program.signatures import prompts_fingerprint
 from memory.tune.student import LINEAR, Student
 
 Target = Literal["answer", "retrieve", "store"]
 LORA_MODULES = tuple(name.split(".")[1] for name in LINEAR)
+CHECKPOINT = "checkpoint.pt"
+# What supervised tuning has in an adapter's folder, and what stays when the adapter is replaced.
+_BESIDE = (CHECKPOINT, "examples.jsonl", "examples.card.json")
+_MAKERS = ("sql-memory", "torch", "transformers", "peft", "gguf")
 
 
 def add_lora(
@@ -58,7 +65,10 @@ def describe_adapter(
     data: str,
     conversations: Sequence[str],
 ) -> AdapterCard:
-    """The card of a student's adapter as it is now. `data` is the sha256 of what tuned it."""
+    """The card of a student's adapter as it is now. `data` is the sha256 of what tuned it.
+
+    Only the packaged model has prompts of its own to name.
+    """
     config = student.model.peft_config["default"]
     return AdapterCard(
         base=student.base,
@@ -70,6 +80,8 @@ def describe_adapter(
         data=data,
         conversations=list(conversations),
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        prompts=prompts_fingerprint(targets) if student.base_sha256 else "",
+        versions={"python": platform.python_version()} | {name: version(name) for name in _MAKERS},
     )
 
 
@@ -77,7 +89,9 @@ def check_folder(folder: Path) -> None:
     """Raise InputError where no adapter can be saved: another thing is there, or no right to."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+        taken = folder.exists() and (
+            not folder.is_dir() or any(path.name not in _BESIDE for path in folder.iterdir())
+        )
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror}") from error
     if taken and not is_adapter(str(folder)):
@@ -89,7 +103,8 @@ def check_folder(folder: Path) -> None:
 def check_room(student: Student, folder: Path) -> None:
     """Raise InputError, before it is tuned, when there is no room for a student's adapter."""
     weights = sum(p.numel() for p in student.model.parameters() if p.requires_grad)
-    needed, free = 8 * weights, shutil.disk_usage(folder.parent).free  # 4 bytes, in GGUF 2
+    # 4 bytes, in GGUF 2; in a checkpoint 12; all of it is there twice while it is replaced.
+    needed, free = 36 * weights, shutil.disk_usage(folder.parent).free
     if free < needed:
         raise InputError(
             f"{folder.parent} has {free >> 20} MiB free, {needed >> 20} are needed: make room"
@@ -99,8 +114,8 @@ def check_room(student: Student, folder: Path) -> None:
 def save_adapter(student: Student, folder: Path, card: AdapterCard) -> None:
     """Write an adapter as PEFT reads it, its card, and for the packaged model GGUF too.
 
-    The folder is there whole or not at all; an older adapter there is replaced.
-    Raises InputError when it cannot be written.
+    The folder is there whole or not at all; an older adapter there is replaced, a checkpoint and
+    examples stay. Raises InputError when it cannot be written.
     """
     check_folder(folder)
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
@@ -108,6 +123,9 @@ def save_adapter(student: Student, folder: Path, card: AdapterCard) -> None:
     try:
         try:
             part.mkdir()
+            for name in _BESIDE:
+                if (folder / name).exists():
+                    shutil.copyfile(folder / name, part / name)
             # Left to itself PEFT asks the hub whether the vocabulary is the base's.
             student.model.save_pretrained(part, save_embedding_layers=False)
             (part / "README.md").unlink(missing_ok=True)

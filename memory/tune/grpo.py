@@ -14,12 +14,12 @@ from threading import Lock
 from typing import Any
 
 import torch
-from torch.nn.functional import cross_entropy
 from transformers import DynamicCache, get_scheduler
 
 from memory.errors import InputError
 from memory.program.adapter_card import AdapterCard
 from memory.tune.adapters import LORA_MODULES, add_lora, save_adapter
+from memory.tune.packing import SHARED, Example, losses, sees
 from memory.tune.student import Student
 
 _DEFAULTS: dict[str, Any] = {
@@ -36,7 +36,6 @@ _DEFAULTS: dict[str, Any] = {
     "lora_config": {},
     "seed": 0,
 }
-_PROMPT = -1  # the owner of tokens that every answer sees
 _REMEMBERED = 4096  # answers whose very tokens are kept until they are rewarded
 
 Answered = tuple[
@@ -199,25 +198,7 @@ class GrpoTrainer:
 
     def log_probabilities(self, prompt: list[int], answers: Sequence[list[int]]) -> Any:
         """Log probability of each token of the answers, one answer after the other."""
-        ids, owners, positions = list(prompt), [_PROMPT] * len(prompt), list(range(len(prompt)))
-        predicting: list[int] = []
-        for owner, tokens in enumerate(answers):
-            # The prompt's last token predicts an answer's first, that the second, and so on.
-            predicting += [len(prompt) - 1, *range(len(ids), len(ids) + len(tokens) - 1)]
-            ids += tokens[:-1]
-            owners += [owner] * (len(tokens) - 1)
-            positions += range(len(prompt), len(prompt) + len(tokens) - 1)
-        device = self.student.device
-        mask = _sees(torch.tensor(owners), torch.tensor(owners)).tril()
-        hidden = self.student.hidden(
-            ids,
-            attention_mask=mask[None, None].to(device),
-            position_ids=torch.tensor([positions], device=device),
-            use_cache=False,
-        )[0, predicting]
-        logits = self.student.logits(hidden) / self._scale
-        tokens = torch.tensor([token for answer in answers for token in answer], device=device)
-        return -cross_entropy(logits, tokens, reduction="none")
+        return -losses(self.student, [Example(prompt, tokens) for tokens in answers], self._scale)
 
     def _sample(
         self, prompt: list[int], n: int, most: int, temperature: float, stop: Sequence[str]
@@ -225,7 +206,7 @@ class GrpoTrainer:
         device, cache = self.student.device, DynamicCache()
         hidden = self.student.hidden(prompt, past_key_values=cache, use_cache=True)
         logits = self.student.logits(hidden[0, -1:]).expand(n, -1)
-        owners = [_PROMPT] * len(prompt)
+        owners = [SHARED] * len(prompt)
         drawn: list[list[int]] = [[] for _ in range(n)]
         going = list(range(n))
         for position in range(len(prompt), len(prompt) + most):
@@ -235,7 +216,7 @@ class GrpoTrainer:
             if not going or len(drawn[going[0]]) == most:
                 break
             owners += going
-            mask = _sees(torch.tensor(going), torch.tensor(owners))
+            mask = sees(torch.tensor(going), torch.tensor(owners))
             hidden = self.student.hidden(
                 [drawn[answer][-1] for answer in going],
                 attention_mask=mask[None, None].to(device),
@@ -298,8 +279,3 @@ def _draw(logits: Any, temperature: float) -> list[int]:
         return [int(token) for token in logits.argmax(-1)]
     likely = torch.softmax(logits / temperature, -1)
     return [int(token) for token in torch.multinomial(likely, 1)[:, 0]]
-
-
-def _sees(askers: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
-    """Whether a token of each asker (rows) may look at each token (columns), by whose it is."""
-    return (owners == _PROMPT) | (owners == askers[:, None])

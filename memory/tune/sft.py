@@ -1,21 +1,25 @@
 """The supervised start: a LoRA tuned on prompts and the answers they should get."""
 
 import hashlib
+import io
 import json
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from random import Random
 from statistics import fmean
+from time import monotonic
 from typing import Any
 
 import torch
-from torch.nn.functional import cross_entropy
 
 from memory.errors import InputError
-from memory.program.adapter_card import read_card
+from memory.files import write_whole
+from memory.program.adapter_card import AdapterCard, is_adapter, read_card
 from memory.tune.adapters import (
+    CHECKPOINT,
     Target,
     add_lora,
     check_folder,
@@ -23,18 +27,22 @@ from memory.tune.adapters import (
     describe_adapter,
     save_adapter,
 )
+from memory.tune.merged import merged
+from memory.tune.packing import Example, Pack, batches, losses
 from memory.tune.student import Student, load_student, peak_memory
 
 # Tokens of one pass forward and back: memory grows with them, speed hardly.
-_AT_ONCE = 1024
-_ROUND = 32  # lengths are padded to a multiple of it: memory is used again only by equal sizes
+_AT_ONCE = 768
+_WARM_UP = 10  # steps
+_EVERY = 180.0  # seconds between checkpoints
+_UNREADABLE = OSError, RuntimeError, UnpicklingError, EOFError, ValueError, LookupError, TypeError
 _ROLES = {"system", "user", "assistant"}
 
 
 @dataclass(frozen=True)
 class Tuned:
     """What a run did. Losses are nats an answer token, over the first and the last steps;
-    `seconds` of tuning, `peak_memory` in bytes."""
+    `seconds` of tuning, `peak_memory` in bytes; `resumed` is the step that it went on from."""
 
     folder: Path
     steps: int
@@ -44,18 +52,7 @@ class Tuned:
     last_loss: float
     seconds: float
     peak_memory: int
-
-
-@dataclass(frozen=True)
-class Example:
-    """Token ids of a prompt and of the answer, which ends with the token that ends a turn."""
-
-    prompt: list[int]
-    answer: list[int]
-
-    @property
-    def length(self) -> int:
-        return len(self.prompt) + len(self.answer)
+    resumed: int = 0
 
 
 def sft(
@@ -67,14 +64,16 @@ def sft(
     base: str = "local",
     start: Path | None = None,
     epochs: int = 1,
-    rank: int = 16,
-    alpha: float = 32,
-    learning_rate: float = 2e-4,
-    batch: int = 8,
+    rank: int = 8,
+    alpha: float = 16,
+    learning_rate: float = 3e-4,
+    batch: int = 16,
     max_tokens: int = 1024,
     minutes: float | None = None,
     seed: int = 0,
     device: str | None = None,
+    resume: bool = False,
+    about: Mapping[str, Any] | None = None,
     progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
 ) -> Tuned:
     """Tune a LoRA on the answers of a file of conversations and save it in the folder `output`.
@@ -85,39 +84,164 @@ def sft(
         base, start, device: as of `load_student`; an adapter to start from keeps its own rank.
         learning_rate: of AdamW; it falls linearly to 0 with the steps, or the minutes.
         batch, max_tokens: examples a step; longer ones are skipped.
-        minutes: tuning ends, saved, before it takes longer.
+        minutes: tuning ends, saved, before it takes longer, that before an interruption included.
+        resume: go on from the checkpoint in `output`, if there is one.
+        about: what else the card says: `command`, `examples`, `data` (that of the file otherwise).
         progress: called after each step with (step, steps, loss).
 
-    On Ctrl-C what is tuned so far is saved before KeyboardInterrupt goes on. Raises InputError
-    for a file, a folder, a base or an adapter that cannot be used.
+    Every few minutes and on Ctrl-C a checkpoint is written; on Ctrl-C what is tuned so far is
+    saved, too, before KeyboardInterrupt goes on. Raises InputError for a file, a folder, a base,
+    an adapter or a checkpoint that cannot be used.
     """
     read = _read(examples)
-    check_folder(output)
+    _check_output(output, resume)
     student = load_student(base, start, device)
-    torch.manual_seed(seed)
     fitting = [one for one in (_example(student, m) for m in read) if one.length <= max_tokens]
     if not fitting:
         raise InputError(f"no example of {examples} fits {max_tokens} tokens: give more")
+    torch.manual_seed(seed)
     if not student.tuned:
         add_lora(student, rank, alpha)
     check_room(student, output)
     digest, seen = hashlib.sha256(examples.read_bytes()).hexdigest(), _seen(start, conversations)
     of = {"made_by": "sft", "data": digest}
     card = describe_adapter(student, targets=targets, conversations=seen, **of)
-    batches = list(_batches(fitting, batch, epochs, Random(seed)))  # noqa: S311
-    losses: list[float] = []
-    began = time.monotonic()
-    try:
-        for loss in _train(student, batches, learning_rate, minutes):
-            losses.append(loss)
-            progress(len(losses), len(batches), loss)
-    finally:
-        # Also on Ctrl-C: minutes of work are kept.
-        if losses:
-            save_adapter(student, output, card)
-    counts = len(losses), len(fitting), len(read) - len(fitting)
-    seconds = time.monotonic() - began
-    return Tuned(output, *counts, *_ends(losses), seconds, peak_memory(student.device))
+    steps = list(batches(fitting, batch, epochs, _AT_ONCE, Random(seed)))  # noqa: S311
+    of_start = base, start, card.rank, card.alpha
+    made_of = _made_of(steps, digest, *of_start, targets, learning_rate, minutes, seed)
+    card = card.model_copy(update=about)
+    run = _Run(student, output, card, made_of, learning_rate, minutes)
+    resumed = run.go_on() if resume else 0
+    run.train(steps, progress)
+    counts = len(run.losses), len(fitting), len(read) - len(fitting)
+    return Tuned(output, *counts, *_ends(run.losses), **run.cost, resumed=resumed)
+
+
+def _check_output(output: Path, resume: bool) -> None:
+    check_folder(output)
+    if resume and is_adapter(str(output)) and not (output / CHECKPOINT).exists():
+        raise InputError(f"{output} was tuned to its end; leave --resume out to tune anew")
+
+
+class _Run:
+    """A tuning under way: a student's adapter, its optimizer, and the loss of each step done."""
+
+    def __init__(
+        self,
+        student: Student,
+        folder: Path,
+        card: AdapterCard,
+        made_of: str,
+        learning_rate: float,
+        minutes: float | None,
+    ) -> None:
+        self._student, self._folder, self._card, self._made_of = student, folder, card, made_of
+        self._rate, self._minutes, self._checkpoint = learning_rate, minutes, folder / CHECKPOINT
+        self._parameters = [p for p in student.model.parameters() if p.requires_grad]
+        self._optimizer = torch.optim.AdamW(self._parameters, lr=learning_rate, weight_decay=0.0)
+        self.losses: list[float] = []
+        self.cost: dict[str, Any] = {}  # seconds and the peak of memory, once it is saved
+        self._before, self._began, self._saved = 0.0, monotonic(), 0.0
+
+    @property
+    def _seconds(self) -> float:
+        return self._before + monotonic() - self._began
+
+    def train(
+        self, steps: Sequence[list[Pack]], progress: Callable[[int, int, float], None]
+    ) -> None:
+        """Do the steps that are left and save the adapter; with a checkpoint, where it breaks."""
+        try:
+            for loss in self._through(steps):
+                progress(len(self.losses), len(steps), loss)
+        except BaseException:
+            if self.losses:  # also on Ctrl-C: minutes of work are kept
+                self._save()
+                self._save_adapter()
+            raise
+        self._save_adapter()
+        self._checkpoint.unlink(missing_ok=True)
+
+    def _save_adapter(self) -> None:
+        peak = peak_memory(self._student.device)
+        self.cost = {"seconds": round(self._seconds, 1), "peak_memory": peak}
+        save_adapter(self._student, self._folder, self._card.model_copy(update=self.cost))
+
+    def _save(self) -> None:
+        """Write the checkpoint, whole. Raises InputError."""
+        state = {
+            "made_of": self._made_of,
+            "losses": self.losses,
+            "seconds": self._seconds,
+            "adapter": [p.detach() for p in self._parameters],
+            "optimizer": self._optimizer.state_dict(),
+        }
+        content = io.BytesIO()
+        torch.save(state, content)
+        write_whole(self._checkpoint, content.getvalue())
+        self._saved = self._seconds
+
+    def go_on(self) -> int:
+        """Be as the checkpoint says, if there is one; returns the steps done. Raises InputError."""
+        if not self._checkpoint.exists():
+            return 0
+        try:
+            state = torch.load(self._checkpoint, self._student.device, weights_only=True)
+            made_of, self.losses, seconds = (state[k] for k in ("made_of", "losses", "seconds"))
+        except _UNREADABLE as error:
+            raise InputError(
+                f"{self._checkpoint} is no checkpoint; delete it, or give another --checkpoints"
+            ) from error
+        if made_of != self._made_of:
+            raise InputError(
+                f"{self._checkpoint} is of other examples or options: give the same, or another "
+                "--checkpoints"
+            )
+        with torch.no_grad():
+            for own, kept in zip(self._parameters, state["adapter"], strict=True):
+                own.copy_(kept)
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._before, self._began, self._saved = seconds, monotonic(), seconds
+        return len(self.losses)
+
+    def _through(self, steps: Sequence[list[Pack]]) -> Iterator[float]:
+        """Each step's loss, in nats an answer token."""
+        # In a thread of its own: Ctrl-C waits for its end, and leaves no half of a step.
+        with merged(self._student) as refresh, ThreadPoolExecutor(1) as thread:
+            thread.submit(int).result()  # it runs
+            for step in range(len(self.losses), len(steps)):
+                used = self._seconds / (self._minutes * 60) if self._minutes else 0.0
+                if step and used * (step + 1) / step > 1:  # one more would take too long
+                    return
+                rate = min(1 - max(step / len(steps), used), (step + 1) / _WARM_UP)
+                for group in self._optimizer.param_groups:
+                    group["lr"] = self._rate * rate
+                loss = self._gradients(steps[step])
+                thread.submit(self._update, loss, refresh).result()
+                if self._seconds - self._saved >= _EVERY:
+                    self._save()
+                yield loss
+
+    def _gradients(self, packs: Sequence[Pack]) -> float:
+        tokens, loss = sum(len(example.answer) for pack in packs for example in pack), 0.0
+        for pack in packs:
+            part = losses(self._student, pack).sum() / tokens
+            part.backward()
+            loss += part.item()
+        torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
+        return loss
+
+    def _update(self, loss: float, refresh: Callable[[], None]) -> None:
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        refresh()
+        self.losses.append(loss)
+
+
+def _made_of(steps: Sequence[list[Pack]], *options: object) -> str:
+    """A fingerprint of the order of the examples, and of these options."""
+    order = [[one.length for pack in packs for one in pack] for packs in steps]
+    return hashlib.sha256(json.dumps([order, *options], default=str).encode()).hexdigest()
 
 
 def _seen(start: Path | None, conversations: Sequence[str]) -> list[str]:
@@ -125,71 +249,9 @@ def _seen(start: Path | None, conversations: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*(read_card(start).conversations if start else ()), *conversations]))
 
 
-def _ends(losses: Sequence[float]) -> tuple[float, float]:
-    some = max(1, min(5, len(losses) // 2))
-    return fmean(losses[:some]), fmean(losses[-some:])
-
-
-def answer_loss(student: Student, examples: Sequence[Example]) -> Any:
-    """Summed cross-entropy in nats of the answers' tokens, each given all tokens before it."""
-    longest = max(example.length for example in examples)
-    width = -(-longest // _ROUND) * _ROUND
-    # Padding stands behind, where a causal model does not look: no mask is needed.
-    ids = torch.zeros((len(examples), width), dtype=torch.long)
-    rows: list[int] = []
-    columns: list[int] = []
-    for row, example in enumerate(examples):
-        ids[row, : example.length] = torch.tensor(example.prompt + example.answer)
-        rows += [row] * len(example.answer)
-        columns += range(len(example.prompt) - 1, example.length - 1)
-    ids = ids.to(student.device)
-    # The vocabulary is the widest layer: it is computed for the answers only.
-    hidden = student.hidden_batch(ids, use_cache=False)[rows, columns]
-    wanted = ids[rows, [column + 1 for column in columns]]
-    return cross_entropy(student.logits(hidden), wanted, reduction="sum")
-
-
-def _train(
-    student: Student, batches: Sequence[list[Example]], learning_rate: float, minutes: float | None
-) -> Iterator[float]:
-    """Each step's loss, in nats an answer token."""
-    parameters = [p for p in student.model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.0)
-    began = time.monotonic()
-    for step, examples in enumerate(batches):
-        elapsed = time.monotonic() - began
-        used = elapsed / (minutes * 60) if minutes else 0.0
-        if step and used * (step + 1) / step > 1:  # one more would take too long
-            return
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * (1 - max(step / len(batches), used))
-        tokens = sum(len(example.answer) for example in examples)
-        loss = 0.0
-        for piece in _pieces(examples):
-            part = answer_loss(student, piece) / tokens
-            part.backward()
-            loss += part.item()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        yield loss
-
-
-def _batches(
-    examples: Sequence[Example], size: int, epochs: int, random: Random
-) -> Iterator[list[Example]]:
-    """Batches of examples about as long as one another, in random order, anew each epoch."""
-    for _ in range(epochs):
-        # Shuffled first, so that equally long ones meet others in the next epoch.
-        mixed = sorted(random.sample(examples, len(examples)), key=lambda e: e.length)
-        batches = [mixed[i : i + size] for i in range(0, len(mixed), size)]
-        yield from random.sample(batches, len(batches))
-
-
-def _pieces(examples: Sequence[Example]) -> Iterator[Sequence[Example]]:
-    size = max(1, _AT_ONCE // max(example.length for example in examples))
-    for first in range(0, len(examples), size):
-        yield examples[first : first + size]
+def _ends(told: Sequence[float]) -> tuple[float, float]:
+    some = max(1, min(5, len(told) // 2))
+    return fmean(told[:some]), fmean(told[-some:])
 
 
 def _example(student: Student, messages: Sequence[dict[str, str]]) -> Example:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from gguf import GGUFReader, dequantize
-from peft import PeftModel
+from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 from safetensors import SafetensorError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
@@ -24,8 +24,8 @@ from transformers import (
 from transformers.modeling_utils import no_init_weights
 
 from memory.errors import InputError
-from memory.program.adapter_card import BASE, AdapterCard, check_base, read_card
-from memory.program.local import weights
+from memory.program.adapter_card import BASE, PEFT, AdapterCard, check_base, read_card
+from memory.program.llama import load_lora, weights
 
 # The seven linear kinds of a decoder layer: as transformers names them, as llama.cpp does.
 LINEAR = {
@@ -95,7 +95,8 @@ def load_student(
 
     Arguments:
         base: "local" for the packaged model, else a folder or a hub's name for transformers.
-        adapter: folder of a LoRA adapter for that base, which stays trainable.
+        adapter: folder of a LoRA adapter for that base, which stays trainable; of the packaged
+            model also one that holds GGUF only, or the .gguf file itself.
         device: "cpu", "cuda"; the GPU if there is one unless given.
 
     Raises InputError for a base that cannot be loaded or has no chat template, and for an adapter
@@ -113,11 +114,37 @@ def load_student(
         student = _other_student(base, device)
     if adapter is not None:
         try:
-            student.model = PeftModel.from_pretrained(student.model, adapter, is_trainable=True)
+            if base == "local" and not (adapter / PEFT).is_file():
+                student.model = _with_gguf(student.model, load_lora(adapter).path)
+            else:
+                student.model = PeftModel.from_pretrained(student.model, adapter, is_trainable=True)
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise InputError(f"{adapter} holds no adapter for {student.base}: {error}") from error
     student.model.eval()
     return student
+
+
+def _with_gguf(model: Any, file: Path) -> PeftModel:
+    """The packaged model with llama.cpp's adapter as PEFT's: `adapters.adapter_to_gguf`, undone."""
+    reader, config = GGUFReader(file), model.config
+    permuted = {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}
+    linear = {stored: name for name, stored in LINEAR.items()}
+    state: dict[str, torch.Tensor] = {}
+    for tensor in reader.tensors:
+        _, layer, stored, _, side = tensor.name.split(".")  # blk.0.attn_q.weight.lora_a
+        weight = torch.tensor(tensor.data, dtype=torch.float32)
+        if side == "lora_b" and stored in permuted:
+            weight = _unpermuted(weight, permuted[stored])
+        state[f"model.layers.{layer}.{linear[stored]}.lora_{side[-1].upper()}.weight"] = weight
+    lora = LoraConfig(
+        r=next(len(weight) for name, weight in state.items() if ".lora_A." in name),
+        lora_alpha=reader.fields["adapter.lora.alpha"].contents(),
+        target_modules=sorted({name.split(".lora_")[0] for name in state}),
+        task_type="CAUSAL_LM",
+    )
+    tuned = get_peft_model(model, lora)
+    set_peft_model_state_dict(tuned, {f"base_model.model.{k}": w for k, w in state.items()})
+    return tuned
 
 
 @cache
