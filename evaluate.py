@@ -48,8 +48,8 @@ from memory import (
 EXPERIMENT = "locomo"
 SAMPLE = Path(__file__).parent / "data" / "sample.json"
 BETTER_MODELS = (
-    "The packaged model (135 million parameters) is there to try the machine, not to answer well.\n"
-    "Name a better one: [bold]uv run evaluate.py --model openai/gpt-4o-mini[/bold] with"
+    "The packaged model has 135 million parameters, and answers for that many.\n"
+    "Name a larger one: [bold]uv run evaluate.py --model openai/gpt-4o-mini[/bold] with"
     " OPENAI_API_KEY set,\nor --model ollama_chat/qwen2.5:7b, or --model openai/NAME --api-base"
     " http://localhost:8000/v1."
 )

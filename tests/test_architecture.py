@@ -19,7 +19,7 @@ EVERYTHING = [*CODE, *sorted((ROOT / "tests").rglob("*.py"))]
 
 # From the ground up; a module imports only floors below its own, or its own package.
 FLOORS = [
-    {"memory.errors", "memory.model"},
+    {"memory.dates", "memory.errors", "memory.model"},
     {
         *("memory.sql", "memory.search", "memory.embed", "memory.budget"),
         *("memory.chunking", "memory.files"),
@@ -49,7 +49,7 @@ IMPORTERS = {
     "runpod": "arbor/deploy.py",
     "sqlite_utils": "memory/store/migrations/__init__.py",
     "sqlite3": "memory/store",
-    "xllamacpp": "memory/program/local.py",
+    "xllamacpp": "memory/program/llama.py",
     # Each sets its environment first: no look-ups on the internet, no telemetry.
     "litellm": ("memory/program", "memory/embed.py"),
     "sentence_transformers": "memory/embed.py",
@@ -63,8 +63,10 @@ IMPORTERS = {
     "platformdirs": "memory/namespaces.py",
     "prompt_toolkit": "memory/apps/screen.py",
 }
+PROMPTS = "memory.program.signatures"
+TEACHERS = {f"locomo.{name}" for name in ("distilling", "gold", "lessons", "teaching")}
 FILE_LINES, FUNCTION_LINES, LINE_CHARACTERS = 400, 60, 100
-ALL_LINES, DEPLOYMENT_LINES = 23_800, 1_700
+ALL_LINES, DEPLOYMENT_LINES = 25_600, 1_700
 
 
 def name(path: Path) -> str:
@@ -122,6 +124,8 @@ def test_the_product_does_not_know_the_benchmark_or_the_scripts(path: Path) -> N
 def test_the_benchmark_uses_public_names_of_the_memory_only(path: Path) -> None:
     for imported, what in imports(path):
         tunes = name(path) in ("train.py", "arbor/serve.py") and imported.startswith("memory.tune")
+        # What is taught is what the prompts ask for, to the letter.
+        tunes = tunes or (imported == PROMPTS and module(path) in TEACHERS)
         assert tunes or not imported.startswith("memory."), f"{name(path)} imports {imported}"
         assert imported != "memory" or what in memory.__all__
 
