@@ -58,7 +58,7 @@ def run(heading: str, monkeypatch: pytest.MonkeyPatch, pairs: Pairs = (), **name
 
 # ---------------------------------------------------------------- agents of frameworks
 
-MOVED_SAID, ASKED = "I moved to Oslo last Saturday.", "Where did I move to?"
+MOVED_SAID, ASKED = "I moved to Oslo.", "Where did I move to?"
 
 
 @dataclass(frozen=True)

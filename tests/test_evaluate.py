@@ -54,7 +54,7 @@ def evaluation(
     with subprocess.Popen(line, stdout=-1, stderr=-1, text=True, preexec_fn=hear_ctrl_c) as process:
         try:
             after_start(process)
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=180)
         finally:
             process.kill()
     return process.returncode, out, err
@@ -70,7 +70,8 @@ def calls_so_far(memories: Path) -> int:
 def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, flags = place / "results", ["--data", str(talks(place / "tiny.json")), "--num-test", "0"]
+    out, base = place / "results", "local-base"
+    flags = ["--data", str(talks(place / "tiny.json")), "--num-test", "0", "--model", base]
 
     def interrupt(process: subprocess.Popen[str]) -> None:
         deadline = time.monotonic() + 60
@@ -104,10 +105,10 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     kept = {path: path.stat().st_mtime_ns for path in [*out.glob("memories/*.db")]}
     answers = {path: path.read_bytes() for path in out.glob("answers-*.jsonl")}
     assert (len(kept), len(answers)) == (1, 1)
-    model, engine = talker(window=1, name="local")  # another voice under the same name,
+    model, engine = talker(window=1, name=base)  # another voice under the same name,
     local = replace(model, adapter=SmallModelAdapter())  # that is asked in the same way
     monkeypatch.setattr(evaluate, "load_model", lambda name, **settings: local)
-    again = {"data": Path("tiny.json"), "num_test": 0, "budget": 360, "resume": True}
+    again = {"data": Path("tiny.json"), "num_test": 0, "budget": 360, "resume": True, "model": base}
     evaluate.evaluate(**again, mode="analyze")
     assert engine.prompts == []
     assert {path: path.stat().st_mtime_ns for path in kept} == kept

@@ -8,6 +8,7 @@ import math
 import mmap
 import struct
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,18 @@ def read_gguf(path: Path) -> Gguf:
         raise InputError(f"{path} is no GGUF file, or it is cut; make or copy it again") from None
 
 
+@cache  # its vocabulary takes half a second
+def _base(path: Path, changed: int) -> Gguf:
+    return read_gguf(path)
+
+
 def check_lora(adapter: Path, base: Path) -> None:
     """Raise InputError for a file that is no LoRA of the model in the GGUF file `base`.
 
     A LoRA has for some matrices (in, out) of the model a pair `lora_a` (in, rank) and `lora_b`
     (rank, out), Hu et al. 2021, section 4.1; axes as GGUF has them.
     """
-    lora, model = read_gguf(adapter), read_gguf(base)
+    lora, model = read_gguf(adapter), _base(base, base.stat().st_mtime_ns)
     wrong = _wrong_keys(lora, model) or _wrong_tensors(lora, model)
     if wrong:
         raise InputError(f"{adapter} is no LoRA of the packaged model: {wrong}; make it again")

@@ -149,6 +149,15 @@ def load_lora(path: Path) -> Lora:
 
 def _sha256(file: Path) -> str:
     try:
+        now = file.stat()
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}") from error
+    return _sha256_of(file, now.st_mtime_ns, now.st_size)
+
+
+@cache  # of the base it takes a quarter of a second
+def _sha256_of(file: Path, changed: int, size: int) -> str:
+    try:
         with file.open("rb") as opened:
             return hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:

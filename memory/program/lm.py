@@ -82,7 +82,11 @@ class Model:
         if not self.packaged:
             return dict.fromkeys(modules, self.name)
         tuned: frozenset[str] = getattr(self.adapter, "tuned", frozenset())
-        loras = {target: lora for lora in self.lm.engine.loras for target in lora.targets & tuned}
+        loras = {
+            target: lora
+            for lora in getattr(self.lm.engine, "loras", ())
+            for target in lora.targets & tuned
+        }
         return {
             module: f"{PACKAGED}+{loras[module].sha256[:8]}" if module in loras else UNTUNED
             for module in modules
