@@ -30,8 +30,8 @@ _COPIED = 0.6  # of a value's words
 NONES = 0.6  # of the turns that tell nothing: as many as there are, turns left out counted
 ROWS, STRAY, FACTS_ONLY, SWAPPED, MISSED = 0.3, 0.25, 0.1, 0.5, 0.12
 BUDGETS = 0.5, 0.75, 1.0, 1.25  # of the student's
-_STRAY_WORDS = 2  # of a question, that bring rows as a poor SELECT does
 _RANKED = 400  # turns, as in Memory.gather
+_STRAY_WORDS = 2  # of a question, that bring rows as a poor SELECT does
 _BESIDE = 4  # answerable questions about a context beside its own
 _OFTEN = 2  # a question that was asked so often gets no context of its own
 _LIMIT = " LIMIT 30;"
@@ -250,13 +250,17 @@ class _Exam:
         return kind_of(self.store, self.student.model, budget=budget).gather(question.text, rows)
 
     def _about(self, first: Question, context: Context) -> Iterator[tuple[str, str]]:
-        """Questions and answers; a context that holds half of an answer teaches none."""
+        """Questions and answers. Of a list as much as is shown is the answer; otherwise a context
+        that holds half of an answer teaches none."""
         shown, text = set(context.turn_ids), f" {normalize(context.text)} "
         if self._hit(first, shown, text):
             yield self._told(first)
             swapped = self._swapped(first)
             if swapped and self.draw.random() < SWAPPED:
                 yield swapped, ABSTAIN
+        elif items := self._items(first, shown, text):
+            self.asked[first.index] += 1
+            yield first.text, items
         elif self._missed(first, shown, text) and self.draw.random() < MISSED:
             yield self._told(first, refused=True)
         others = [
@@ -284,6 +288,13 @@ class _Exam:
         words = normalize(gold(question)).split()
         there = sum(f" {word} " in text for word in words)
         return question.category in (2, 3, ABSTENTION) or 2 * there >= len(words)
+
+    def _items(self, question: Question, shown: set[int], text: str) -> str:
+        """What is shown of an answer that is a list, where some of its evidence is."""
+        listed = question.answer.split(", ") if question.category == 1 else []
+        if len(listed) < 2 or not {self.ids[source] for source in question.evidence} & shown:
+            return ""
+        return ", ".join(item for item in listed if f" {normalize(item)} " in text)
 
     def _missed(self, question: Question, shown: set[int], text: str) -> bool:
         evidence = {self.ids[source] for source in question.evidence}

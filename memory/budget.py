@@ -193,14 +193,14 @@ def assemble(
     rows: Sequence[tuple[str, int | None]],
     turns: Iterable[Turn],
     budget: int,
-    doubt: str = "",
+    last: str = "",
     floor: float = 0.5,
 ) -> Context:
     """Fill a budget with row lines first and turns (best first) after; turns keep a floor.
 
     Rows take at most `1 - floor` of the budget when there are turns. The best turn is always
-    there, cut if it must be. Turns stand in the order they were said, and after them a sentence
-    of `doubt`, if there is one. No more turns are taken from the iterable than fit.
+    there, cut if it must be. Turns stand in the order they were said, and after them comes
+    what is to stand `last`. No more turns are taken from the iterable than fit.
     Raises InputError when the budget is below LEAST_BUDGET tokens.
     """
     if budget < LEAST_BUDGET:
@@ -208,8 +208,8 @@ def assemble(
             f"a budget of {budget} tokens is too small for one turn; give at least {LEAST_BUDGET}"
         )
     left = budget - _size(_TURNS_HEAD) - (_size(_ROWS_HEAD) if rows else 0)
-    doubt = doubt if _size(doubt) <= budget // 4 else ""  # names may be long
-    left -= _size(doubt) if doubt else 0
+    last = last if _size(last) <= budget // 4 else ""  # names may be long
+    left -= _size(last) if last else 0
     source = iter(turns)
     best = next(source, None)
     shown = [(best, trim(told_line(best), left - 2))] if best else []
@@ -221,7 +221,7 @@ def assemble(
     shown.sort(key=lambda pair: pair[0].id)
     parts = [_ROWS_HEAD, *(line for line, _ in kept_rows)] if kept_rows else []
     parts += [_TURNS_HEAD, *(line for _, line in shown)] if shown else []
-    parts += [doubt] if doubt else []
+    parts += [last] if last else []
     ids = {turn.id for turn, _ in shown} | {turn_id for _, turn_id in kept_rows if turn_id}
     text = "\n".join(parts)
     return Context(text, tuple(sorted(ids)), count_tokens(text))

@@ -76,28 +76,31 @@ def _told(found: re.Match[str], today: date, iso: bool) -> str:
 def _in_period(period: str, which: str, today: date, iso: bool) -> str:
     way = {"this": 0, "last": -1, "past": -1}.get(which, 1)
     if period in WEEKDAYS:
-        behind = (today.weekday() - WEEKDAYS.index(period) - 1) % 7 + 1  # 1 to 7 days
+        behind = _days_since(period, today)
         return _day(moved(today, -behind if way < 0 else 7 - behind % 7), iso)
     if period == "month":
         return _month(_months_on(today, way), iso)
     if period == "year":
         return str(min(max(today.year + way, 1), 9999))
     if period in SEASONS:
-        if way:  # "this summer" may be before or ahead
-            return _season(period, way, today, iso)
-        return ""
+        year = _season(period, way, today).year  # "this summer" may be before or ahead
+        return (str(year) if iso else f"{period} {year}") if way else ""
     if iso:
         return _month(moved(today, 7 * way), iso)
     return f"the {period} {('before', 'of', 'after')[way + 1]} {_day(today, iso)}"
 
 
-def _season(name: str, way: int, today: date, iso: bool) -> str:
-    """The last one that is over, or the next one that has not begun."""
+def _season(name: str, way: int, today: date) -> date:
+    """First day of the latest that has begun (0), of the next (1), of the last (-1): it is over, or
+    a winter that began last year."""
     first = SEASONS[name]
-    year = today.year + (today.month >= first) - (1 if way < 0 else 0)
-    if way < 0 and (today.year - year) * 12 + today.month - first < 3:
-        year -= 1
-    return str(year) if iso else f"{name} {year}"
+    year = today.year + (way > 0) - (today.month < first + 3 * (way < 0))
+    return date(min(max(year, 1), 9999), first, 1)
+
+
+def _days_since(weekday: str, today: date) -> int:
+    """1 to 7: on a Tuesday, last Tuesday is a week ago."""
+    return (today.weekday() - WEEKDAYS.index(weekday) - 1) % 7 + 1
 
 
 def _day(day: date, iso: bool) -> str:
@@ -130,16 +133,12 @@ def period(name: str, last: bool, today: date) -> tuple[date, int]:
         monday = moved(today, -today.weekday() - 7 * last)
         return (monday, 7) if name == "week" else (moved(monday, 5), 2)
     if name == "month":
-        first = today.replace(day=1)
-        return _months(moved(first, -1).replace(day=1) if last else first, 1)
+        return _months(_months_on(today, -last), 1)
     if name == "year":
         return _months(date(max(today.year - last, 1), 1, 1), 12)
     if name in SEASONS:
-        begun = today.month >= SEASONS[name]
-        over = today.month >= SEASONS[name] + 3
-        year = today.year - (not (over if last else begun))
-        return _months(date(max(year, 1), SEASONS[name], 1), 3)
-    return moved(today, -((today.weekday() - WEEKDAYS.index(name) - 1) % 7) - 1), 1
+        return _months(_season(name, -last, today), 3)
+    return moved(today, -_days_since(name, today)), 1
 
 
 def _months(first: date, count: int) -> tuple[date, int]:

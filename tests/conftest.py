@@ -34,3 +34,25 @@ def store(path: Path) -> Iterator[SqliteStore]:
     opened.add(SAID)
     yield opened
     opened.close()
+
+
+# --- tuning: tests that need torch ------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a Llama with two narrow layers."""
+    from tests.tiny_llama import tiny_llama
+
+    return tiny_llama(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Torch with one thread: beside another worker's, more are slower for a model this small."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

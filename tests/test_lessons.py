@@ -254,6 +254,23 @@ def test_what_the_context_misses_is_refused_at_times(
     assert all("Rufus" not in memory for memory, *_ in found)
 
 
+@pytest.mark.parametrize(
+    ("category", "answer", "expected"),
+    [
+        (1, "Rufus, a snake, a lizard", ["a snake, a lizard"]),
+        (1, "a snake and Rufus", []),  # no list
+        (4, "Rufus, a snake", []),
+    ],
+)
+def test_of_a_list_is_answered_what_the_context_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, category: int, answer: str, expected: list[str]
+) -> None:
+    chances(monkeypatch, MISSED=1.0)
+    about = {"question": "Which pet does Bo keep?", "answer": answer, "evidence": ["D1:1", "D1:2"]}
+    found = answers(gold_of(tmp_path, [question(category, **about)], HIDDEN), student(budget=64))
+    assert [said for *_, said in found] == expected
+
+
 @pytest.mark.parametrize("facts_only", [True, False])
 def test_rows_of_facts_stand_before_the_turns_or_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facts_only: bool

@@ -1,6 +1,5 @@
 """Examples that share their beginning, and merged weights: the same numbers, for less work."""
 
-from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -17,7 +16,6 @@ from tests.tiny_llama import (  # noqa: E402
     alone,
     example,
     shake,
-    tiny_llama,
     trained,
 )
 
@@ -30,17 +28,7 @@ ASKED = [
 CHATS = [[{"role": "user", "content": MEMORY + question}] for question in ASKED]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return tiny_llama(tmp_path_factory.mktemp("tiny"))
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import platform
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +22,7 @@ from memory.tune.grpo import GrpoTrainer  # noqa: E402
 from memory.tune.packing import losses  # noqa: E402
 from memory.tune.sft import Tuned, sft  # noqa: E402
 from memory.tune.student import load_student  # noqa: E402
-from tests.tiny_llama import ANSWERS, CHAT, example, tiny_llama  # noqa: E402
+from tests.tiny_llama import ANSWERS, CHAT, example  # noqa: E402
 
 ABOUT: dict[str, Any] = {"targets": ["answer"], "conversations": ["conv-1"]}
 SLOW: dict[str, Any] = {**ABOUT, "epochs": 4, "batch": 1, "learning_rate": 0.01, "device": "cpu"}
@@ -30,17 +30,7 @@ STEPS = 12
 KEPT = "checkpoint.pt"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return tiny_llama(tmp_path_factory.mktemp("tiny"))
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def chat(n: int) -> list[dict[str, str]]:

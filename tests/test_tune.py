@@ -1,7 +1,6 @@
 """Tuning: GRPO, and adapters on disk, on a tiny model."""
 
 import copy
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from tests.tiny_llama import (  # noqa: E402
     alone,
     example,
     shake,
-    tiny_llama,
     trained,
 )
 
@@ -29,17 +27,7 @@ FAST = {"warmup_steps": 0, "learning_rate": 0.01, "lora_config": {"r": 4, "lora_
 ABOUT: dict[str, Any] = {"targets": ["answer"], "conversations": ["conv-1"]}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return tiny_llama(tmp_path_factory.mktemp("tiny"))
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
