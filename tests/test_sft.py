@@ -58,6 +58,7 @@ def test_tuning_lowers_the_loss_and_saves_what_loads_again(tiny: str, tmp_path: 
         learning_rate=0.01,
         max_tokens=200,
         device="cpu",
+        about={"command": "train.py --first"},
         progress=lambda *told: seen.append(told),
     )
     assert isinstance(tuned, Tuned)
@@ -82,7 +83,8 @@ def test_tuning_lowers_the_loss_and_saves_what_loads_again(tiny: str, tmp_path: 
     assert {path.name for path in tmp_path.iterdir()} == {"lessons.jsonl", "out"}
     more = {"targets": ["store"], "conversations": ["conv-2"], "start": tuned.folder}
     sft(file, tmp_path / "more", **more, base=tiny, max_tokens=200, device="cpu")
-    assert read_card(tmp_path / "more").conversations == ["conv-1", "conv-2"]
+    card = read_card(tmp_path / "more")
+    assert (card.conversations, card.before) == (["conv-1", "conv-2"], ["train.py --first"])
 
 
 # Interrupted

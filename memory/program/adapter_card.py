@@ -21,8 +21,9 @@ class AdapterCard(BaseModel):
     bases); `targets` the modules it was tuned for: no other is run with it. `data` is the sha256
     of what it was tuned on, `conversations` are the ids of those, `examples` counts it by target.
     `prompts` is the `prompts_fingerprint` of the modules as they were tuned; `command` the command
-    line that made it, `versions` those of the libraries that did, in `seconds` and with
-    `peak_memory` bytes; `scores` are what was measured since.
+    line that made it, `before` those that made what it started from, in order; `versions` are
+    those of the libraries that did, in `seconds` and with `peak_memory` bytes; `scores` are what
+    was measured since.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -38,6 +39,7 @@ class AdapterCard(BaseModel):
     made_at: str
     prompts: str = ""
     command: str = ""
+    before: list[str] = Field(default_factory=list)
     versions: dict[str, str] = Field(default_factory=dict)
     scores: dict[str, FiniteFloat] = Field(default_factory=dict)
     examples: dict[str, int] = Field(default_factory=dict)

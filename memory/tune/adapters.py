@@ -64,12 +64,15 @@ def describe_adapter(
     made_by: str,
     data: str,
     conversations: Sequence[str],
+    start: AdapterCard | None = None,
 ) -> AdapterCard:
     """The card of a student's adapter as it is now. `data` is the sha256 of what tuned it.
 
-    Only the packaged model has prompts of its own to name.
+    What the adapter that it started from had seen, it has seen, too. Only the packaged model has
+    prompts of its own to name.
     """
     config = student.model.peft_config["default"]
+    seen = start.conversations if start else []
     return AdapterCard(
         base=student.base,
         base_sha256=student.base_sha256,
@@ -78,7 +81,8 @@ def describe_adapter(
         alpha=float(config.lora_alpha),
         made_by=made_by,
         data=data,
-        conversations=list(conversations),
+        conversations=list(dict.fromkeys([*seen, *conversations])),
+        before=[*start.before, *filter(None, [start.command])] if start else [],
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         prompts=prompts_fingerprint(targets) if student.base_sha256 else "",
         versions={"python": platform.python_version()} | {name: version(name) for name in _MAKERS},

@@ -153,7 +153,8 @@ class Job:
             targets=tuple(start.targets) if start else _TARGETS,
             made_by="grpo",
             data=start.data if start else "",
-            conversations=start.conversations if start else [],
+            conversations=[],
+            start=start,
         )
         self._policy.save(folder, card)
         self.checkpoints[name] = {

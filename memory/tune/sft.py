@@ -103,9 +103,15 @@ def sft(
     if not student.tuned:
         add_lora(student, rank, alpha)
     check_room(student, output)
-    digest, seen = hashlib.sha256(examples.read_bytes()).hexdigest(), _seen(start, conversations)
-    of = {"made_by": "sft", "data": digest}
-    card = describe_adapter(student, targets=targets, conversations=seen, **of)
+    digest = hashlib.sha256(examples.read_bytes()).hexdigest()
+    card = describe_adapter(
+        student,
+        targets=targets,
+        made_by="sft",
+        data=digest,
+        conversations=conversations,
+        start=read_card(start) if start else None,
+    )
     steps = list(batches(fitting, batch, epochs, _AT_ONCE, Random(seed)))  # noqa: S311
     of_start = base, start, card.rank, card.alpha
     made_of = _made_of(steps, digest, *of_start, targets, learning_rate, minutes, seed)
@@ -242,11 +248,6 @@ def _made_of(steps: Sequence[list[Pack]], *options: object) -> str:
     """A fingerprint of the order of the examples, and of these options."""
     order = [[one.length for pack in packs for one in pack] for packs in steps]
     return hashlib.sha256(json.dumps([order, *options], default=str).encode()).hexdigest()
-
-
-def _seen(start: Path | None, conversations: Sequence[str]) -> list[str]:
-    """The conversations of the start, then those of the examples, each once."""
-    return list(dict.fromkeys([*(read_card(start).conversations if start else ()), *conversations]))
 
 
 def _ends(told: Sequence[float]) -> tuple[float, float]:
