@@ -3,8 +3,8 @@
 `metric` is the one metric of dspy.Evaluate, SIMBA, MIPROv2, GEPA and ArborGRPO; `gated_metric`
 and `single_speaker_metric` are narrower rewards, for the retrieving and the storing module. Each
 returns a dspy.Prediction of `score` (0 to 1), `feedback` (text) and one float a component, the
-same for every predictor (`trace`, `pred_name` and `pred_trace` are not used), and never raises:
-what cannot be scored is worth 0, and the feedback says why.
+same for every predictor (`trace`, `pred_name` and `pred_trace` are not used), and raises nothing
+but ImportError: what cannot be scored is worth 0, and the feedback says why.
 
 Such a Prediction is true even where its score is 0: give MIPROv2 a `metric_threshold`.
 """
@@ -157,6 +157,8 @@ def _judged(judge: Callable[..., _Judged], names: Iterable[str], gold: Any, pred
     try:
         parts, score, lines = judge(gold, pred)
         feedback = "\n".join(lines)
+    except ImportError:  # a library is missing: every score would be 0
+        raise
     except InputError as error:
         feedback = str(error)
     except Exception as error:
