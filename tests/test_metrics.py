@@ -1,7 +1,9 @@
 """LoCoMo's official scores, worked out by hand; what holds for all texts, by hypothesis."""
 
 import random
+from importlib import import_module
 
+import dspy
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from locomo import metrics
 from locomo.dataset import Question
+from locomo.rewards import Outcome, metric
 
 WORDS = st.lists(st.sampled_from(["Lyon", "2023", "painted", "running", "cats", "and", "1,000"]))
 TEXTS = st.one_of(st.text(max_size=40), WORDS.map(" ".join), WORDS.map(", ".join))
@@ -158,3 +161,10 @@ def test_there_is_no_interval_of_nothing_or_of_unequal_pairs() -> None:
         metrics.bootstrap([])
     with pytest.raises(ValueError, match="shorter"):
         metrics.paired_bootstrap([1.0, 0.0], [1.0])
+
+
+def test_a_missing_library_is_no_bad_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "_stemmer", lambda: import_module("not_installed"))
+    asked = dspy.Example(conversation="a", gold=(Question(0, "Where?", "Lyon", 4, ()),))
+    with pytest.raises(ModuleNotFoundError, match="not_installed"):
+        metric(asked, dspy.Prediction(outcomes=[Outcome("asked once")], failed=""))

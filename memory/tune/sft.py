@@ -104,14 +104,8 @@ def sft(
         add_lora(student, rank, alpha)
     check_room(student, output)
     digest = hashlib.sha256(examples.read_bytes()).hexdigest()
-    card = describe_adapter(
-        student,
-        targets=targets,
-        made_by="sft",
-        data=digest,
-        conversations=conversations,
-        start=read_card(start) if start else None,
-    )
+    seen: Any = {"conversations": conversations, "start": read_card(start) if start else None}
+    card = describe_adapter(student, targets=targets, made_by="sft", data=digest, **seen)
     steps = list(batches(fitting, batch, epochs, _AT_ONCE, Random(seed)))  # noqa: S311
     of_start = base, start, card.rank, card.alpha
     made_of = _made_of(steps, digest, *of_start, targets, learning_rate, minutes, seed)
