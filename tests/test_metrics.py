@@ -164,7 +164,7 @@ def test_there_is_no_interval_of_nothing_or_of_unequal_pairs() -> None:
 
 
 def test_a_missing_library_is_no_bad_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "_stemmer", lambda: import_module("not_installed"))
+    monkeypatch.setattr(metrics, "_stem", lambda word: import_module("not_installed"))
     asked = dspy.Example(conversation="a", gold=(Question(0, "Where?", "Lyon", 4, ()),))
     with pytest.raises(ModuleNotFoundError, match="not_installed"):
         metric(asked, dspy.Prediction(outcomes=[Outcome("asked once")], failed=""))
