@@ -251,14 +251,20 @@ class Setup:
             )
 
 
-def ask_memory(conversation: Conversation, question: Question, setup: Setup, path: Path) -> Result:
+def ask_memory(
+    conversation: Conversation,
+    question: Question,
+    setup: Setup,
+    path: Path,
+    kind: type[Memory] = Memory,
+) -> Result:
     """One question to the memory program, over its own read-only handle."""
     start = time.monotonic()
     with open_store(path, read_only=True) as store:
-        memory = Memory(store, model=setup.model, program=setup.program, budget=setup.budget)
+        memory = kind(store, model=setup.model, program=setup.program, budget=setup.budget)
         answer = memory.ask(question.text)
         sources = {n: turn.source for n, turn in enumerate(conversation.turns, 1)}
-        result = _result(conversation, question, "memory", answer.text, answer.shown, start)
+        result = result_of(conversation, question, "memory", answer.text, answer.shown, start)
         ids = {source: n for n, source in sources.items()}
         hidden = [source for source in question.evidence if ids[source] not in answer.shown]
         return replace(
@@ -281,11 +287,11 @@ def ask_baseline(conversation: Conversation, question: Question, setup: Setup) -
         answered = setup.program.answer(
             question=question.text, memory=context.text, turn_ids=context.turn_ids
         )
-    result = _result(conversation, question, "baseline", answered.answer, context.turn_ids, start)
+    result = result_of(conversation, question, "baseline", answered.answer, context.turn_ids, start)
     return replace(result, tokens=context.tokens, calls=answered.calls)
 
 
-def _result(
+def result_of(
     conversation: Conversation,
     question: Question,
     system: System,
@@ -293,6 +299,7 @@ def _result(
     shown: Sequence[int],
     start: float,
 ) -> Result:
+    """An answer with its scores: the turns that were shown, and when it was `start`ed."""
     sources = {conversation.turns[turn_id - 1].source for turn_id in shown}
     return Result(
         system=system,

@@ -19,6 +19,7 @@ from locomo.dataset import ABSTENTION, Question
 from locomo.gold import NOTHING, Gold
 from locomo.harness import Setup
 from locomo.metrics import gold, normalize
+from locomo.rewards import RIGHT
 from locomo.serving import FactsOnly
 from locomo.tasks import Target
 from locomo.teaching import Messages, example
@@ -26,7 +27,6 @@ from memory import Context, Memory, Rows, SqlError, Store, doubt, open_store, qu
 from memory.program.signatures import ABSTAIN, TUNED_INSERT, TUNED_SELECT
 
 MOST_FACTS = 4  # of a turn
-_COPIED = 0.6  # of a value's words
 NONES = 0.6  # of the turns that tell nothing: as many as there are, turns left out counted
 ROWS, STRAY, FACTS_ONLY, SWAPPED, MISSED = 0.3, 0.25, 0.1, 0.5, 0.12
 BUDGETS = 0.5, 0.75, 1.0, 1.25  # of the student's
@@ -43,6 +43,8 @@ _BY_ATTRIBUTE = re.compile(
     r"(?P<tail>(?: ORDER BY happened_on(?: DESC)?)? LIMIT 30;)"
 )
 _STEM = 6  # letters
+_LONGEST = 16  # words of a value
+_PAUSES, _CLAUSE = ".!?,;:", 0.05
 _COUNTS = re.compile(r"SELECT\s+(?:COUNT|SUM|MIN|MAX|AVG)\(", re.I)
 
 
@@ -135,23 +137,49 @@ def _store(
             continue
         said = store.turns(n, n)
         shown = turn_lines(said, model.window_tokens, model.dates, iso=True)
-        told = [row for row in written.get(n, ()) if _says(shown, row[0], row[2])]
+        told = _told(shown, written.get(n, ()))
         if not told and n in written:
             continue  # it takes other turns to know these: who sees this one would make them up
-        rows = [
-            ", ".join([*map(quoted, (*row[:3], row[3] if row[3] in shown else "")), str(n)])
-            for row in told[:MOST_FACTS]
-        ]
+        rows = [", ".join([*map(quoted, row), str(n)]) for row in told[:MOST_FACTS]]
         sql = f"{TUNED_INSERT[:-2]}{', '.join(f'({row})' for row in rows)};" if rows else NOTHING
         yield shape.example("store", {"turns": shown, "catalog": "", "feedback": ""}, {"sql": sql})
 
 
-def _says(shown: str, subject: str, value: str) -> bool:
-    """Whether a turn names the subject and has most words of the value, in some form."""
-    stems = {word[:_STEM] for word in normalize(shown).split()}
-    words = normalize(value).split()
-    there = sum(word[:_STEM] in stems for word in words)
-    return subject.lower() in shown.lower() and there >= _COPIED * len(words)
+def _told(shown: str, rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Rows whose subject a turn names, with its words for their values, in its order.
+
+    A small model copies better than it words. Only dates that are shown are kept.
+    """
+    text = shown.partition(": ")[2].split()
+    told: dict[tuple[int, str], tuple[str, ...]] = {}
+    for subject, attribute, value, happened_on in rows:
+        start, end = _run(text, value)
+        if start < end and subject.lower() in shown.lower():
+            words = " ".join(text[start:end]).strip(" ,;:.!?")
+            on = happened_on if happened_on in shown else ""
+            told.setdefault((start, subject), (subject, attribute, words, on))
+    return [told[place] for place in sorted(told)]
+
+
+def _run(text: Sequence[str], value: str) -> tuple[int, int]:
+    """Where the words lie, of one sentence, that are most like a value; an F1 of RIGHT at least.
+
+    Of runs about as good, those that begin or end with a clause are easier to learn.
+    """
+    stems = [[word[:_STEM] for word in normalize(one).split()] for one in text]
+    wanted = Counter(word[:_STEM] for word in normalize(value).split())
+    best, place = 0.0, (0, 0)
+    for start in range(len(text)):
+        run: Counter[str] = Counter()
+        for end in range(start, min(len(text), start + _LONGEST)):
+            run.update(stems[end])
+            f1 = 2 * (run & wanted).total() / (run.total() + wanted.total())
+            clause = (not start or text[start - 1][-1] in _PAUSES) + (text[end][-1] in _PAUSES)
+            if f1 >= RIGHT and f1 + _CLAUSE * clause > best:
+                best, place = f1 + _CLAUSE * clause, (start, end + 1)
+            if text[end][-1] in ".!?":
+                break
+    return place
 
 
 # --- retrieve ---------------------------------------------------------------------------------

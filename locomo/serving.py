@@ -1,13 +1,13 @@
 """How well a model serves: stored, retrieved and answered by itself, beside another and a rule.
 
-python -m locomo.serving --model FOLDER --against local [--data FILE-OR-FOLDER]
+python -m locomo.serving --model FOLDER --against local [--data FILE-OR-FOLDER] [--turns-only]
 """
 
 import json
 import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -43,18 +43,19 @@ from locomo.harness import (
     Built,
     Result,
     Setup,
+    ask_memory,
     build_all,
     check_folder,
     fingerprint,
     probe,
     progress_bar,
+    result_of,
     run_all,
 )
-from locomo.metrics import f1, normalize, recall, score
+from locomo.metrics import f1, normalize
 from locomo.tasks import drawn
 from locomo.teaching import ABSTAIN
 from memory import (
-    Answer,
     Context,
     InputError,
     Memory,
@@ -95,14 +96,13 @@ class Reader:
     model: Model
     program: MemoryProgram
     built: Mapping[str, Built]
-    facts_only: bool = False
+    kind: type[Memory] = Memory
 
     def __call__(self, conversation: Conversation, question: Question) -> Result:
         """Answer one question, over a read-only handle of its own."""
-        start, kind = time.monotonic(), FactsOnly if self.facts_only else Memory
-        with open_store(self.built[conversation.id].path, read_only=True) as store:
-            answer = kind(store, self.model, self.program).ask(question.text)
-        return _result(conversation, question, answer, start)
+        setup = Setup(self.model, self.program, self.model.budget)
+        path = self.built[conversation.id].path
+        return ask_memory(conversation, question, setup, path, self.kind)
 
 
 class FactsOnly(Memory):
@@ -122,10 +122,10 @@ def by_rule(built: Mapping[str, Built], conversation: Conversation, question: Qu
     start = time.monotonic()
     with open_store(built[conversation.id].path, read_only=True) as store:
         [hit] = store.search(question.text, 1)
-    text = rule(question.text, conversation.turns[hit.turn_id - 1])
-    cited = () if text == ABSTAIN else (hit.turn_id,)
-    answer = Answer(text, cited, (), (), 0, 0, (hit.turn_id,))
-    return _result(conversation, question, answer, start)
+    best = conversation.turns[hit.turn_id - 1]
+    text = rule(question.text, best)
+    result = result_of(conversation, question, "memory", text, [hit.turn_id], start)
+    return replace(result, cited=() if text == ABSTAIN else (best.source,))
 
 
 def rule(question: str, turn: Turn) -> str:
@@ -144,34 +144,18 @@ def rule(question: str, turn: Turn) -> str:
     return sentences[shared.index(max(shared))]
 
 
-def _result(conversation: Conversation, question: Question, answer: Answer, start: float) -> Result:
-    sources = {n: turn.source for n, turn in enumerate(conversation.turns, 1)}
-    return Result(
-        system="memory",
-        conversation=conversation.id,
-        index=question.index,
-        category=question.category,
-        question=question.text,
-        gold=question.answer,
-        answer=answer.text.encode("utf-8", "replace").decode(),  # half a letter goes in no file
-        score=score(answer.text, question),
-        recall=recall((sources[n] for n in answer.shown), question.evidence),
-        seconds=round(time.monotonic() - start, 3),
-        tokens=answer.tokens,
-        calls=answer.calls,
-        sql=answer.sql,
-        rows=sum(len(found.rows) for found in answer.rows),
-        cited=tuple(sources[n] for n in answer.turns),
-    )
-
-
-def readers(tuned: "Stored", untuned: "Stored") -> dict[str, Ask]:
+def readers(tuned: "Stored", untuned: "Stored", turns_only: bool = False) -> dict[str, Ask]:
     """All who answer: the whole, the untuned, the rule, and the whole without one module each.
 
     Without store and without answer, the untuned model does that; without retrieve nobody does.
+    Of turns only, nobody retrieves, and there is nothing to leave out.
     """
     plain, no_rows, untuned_answer = (cast(Any, MemoryProgram()) for _ in range(3))
     no_rows.retrieve = lambda **_: dspy.Prediction(sql=[], rows=[], calls=0, refusals=[])
+    if turns_only:
+        both = {TUNED: tuned, UNTUNED: untuned}
+        asked = {name: Reader(one.model, no_rows, one.built) for name, one in both.items()}
+        return {**asked, RULE: partial(by_rule, tuned.built)}
     untuned_answer.answer = partial(_run_by, untuned.model, plain.answer)
     return {
         TUNED: Reader(tuned.model, plain, tuned.built),
@@ -180,7 +164,7 @@ def readers(tuned: "Stored", untuned: "Stored") -> dict[str, Ask]:
         "without store": Reader(tuned.model, plain, untuned.built),
         TURNS: Reader(tuned.model, no_rows, tuned.built),
         "without answer": Reader(tuned.model, untuned_answer, tuned.built),
-        FACTS: Reader(tuned.model, plain, tuned.built, facts_only=True),
+        FACTS: Reader(tuned.model, plain, tuned.built, FactsOnly),
     }
 
 
@@ -218,13 +202,36 @@ class Stored:
 
 
 def store_all(
-    conversations: Sequence[Conversation], model: Model, cache: Path, threads: int, bar: Progress
+    conversations: Sequence[Conversation],
+    model: Model,
+    cache: Path,
+    threads: int,
+    bar: Progress,
+    turns_only: bool = False,
 ) -> Stored:
     """The memories of conversations, found in the cache or stored by a model."""
     attempts, program = cache / "first-attempts.jsonl", cast(Any, MemoryProgram())
+    if turns_only:
+        return Stored(model, _turns_of(conversations, cache, bar), attempts)
     program.store = NotedStore(attempts)
     setup = Setup(model, program, model.budget)
     return Stored(model, build_all(conversations, setup, cache, threads, bar), attempts)
+
+
+def _turns_of(
+    conversations: Sequence[Conversation], cache: Path, bar: Progress
+) -> dict[str, Built]:
+    """Memories of turns alone, by conversation, found in the cache or made: no model is asked."""
+    cache.mkdir(parents=True, exist_ok=True)
+    made, line = dict[str, Built](), bar.add_task("adding turns", total=len(conversations))
+    for one in conversations:
+        path = cache / f"turns-{fingerprint(one.id, [asdict(turn) for turn in one.turns])}.db"
+        with open_store(path) as store:
+            if not store.turns(1, 1):
+                store.add(one.turns)
+        made[one.id] = Built(one.id, path, len(one.turns))
+        bar.advance(line)
+    return made
 
 
 # --- the command ------------------------------------------------------------------------------
@@ -239,6 +246,9 @@ def serving(
     output_dir: Annotated[Path, Option(help="for figures, answers, memories")] = OUTPUT,
     seed: Annotated[int, Option(help="draws the questions and the examples", min=0)] = 0,
     resume: Annotated[bool, Option("--resume", help="keep an earlier run's answers")] = False,
+    turns_only: Annotated[
+        bool, Option("--turns-only", help="answers from turns alone; no model stores or retrieves")
+    ] = False,
 ) -> list[Figure]:
     """Measure a model end to end: its answers, also from facts alone, its facts and its SQL.
 
@@ -258,23 +268,26 @@ def serving(
     for one in () if resume else models:
         probe(one)
     made_of = [asdict(one) for one in every], [(one.weights, one.api_base) for one in models]
-    log, cache = output_dir / f"answers-{fingerprint(made_of)}", output_dir / "memories"
+    log, cache = output_dir / f"answers-{fingerprint(made_of, turns_only)}", output_dir / "memories"
     with progress_bar(console) as bar:
-        both = [store_all([*used.values()], one, cache, num_threads, bar) for one in models]
+        store = partial(store_all, [*used.values()], cache=cache, threads=num_threads, bar=bar)
+        tuned, untuned = (store(model=one, turns_only=turns_only) for one in models)
         answers = {}
-        for name, ask in readers(*both).items():
+        for name, ask in readers(tuned, untuned, turns_only).items():
             kept = AnswerLog(log / f"{name.replace(' ', '-')}.jsonl", resume)
             answers[name] = _answers(name, ask, asked, kept, num_threads, bar)
     figures = answer_figures(answers, asked, TUNED)
-    figures += facts_only_figures(answers[FACTS], answers[TURNS], (FACTS, "turns only"))
-    for name, stored in zip((TUNED, UNTUNED), both, strict=True):
-        figures += stored.figures(name, gold, answers[name])
+    if not turns_only:
+        figures += facts_only_figures(answers[FACTS], answers[TURNS], (FACTS, "turns only"))
+        for name, stored in {TUNED: tuned, UNTUNED: untuned}.items():
+            figures += stored.figures(name, gold, answers[name])
     params = {
         "data": str(data),
         "questions": len(asked),
         "model": models[0].name,
         "against": models[1].name,
         "budget": models[0].budget,
+        "turns only": turns_only,
         "num_threads": num_threads,
         "seed": seed,
     }

@@ -108,6 +108,19 @@ def test_a_tuned_module_is_shown_no_examples_but_an_optimizers_own(small: Any) -
     assert "mine" in shown(small.target, [own])
 
 
+@pytest.mark.parametrize(
+    ("target", "quote"), [("store", "''"), ("retrieve", "''"), ("answer", "'")]
+)
+def test_what_a_tuned_module_copies_into_sql_is_shown_as_sql_has_it(
+    target: str, quote: str
+) -> None:
+    [small] = [one for one in SMALL.values() if one.target == target]
+    inputs = dict.fromkeys(small.signature.input_fields, "Kim's")
+    for tuned, seen in {target: quote, "reply": "'"}.items():
+        *_, last = SmallModelAdapter(frozenset({tuned})).format(small.signature, [], inputs)
+        assert f"Kim{seen}s" in last["content"]
+
+
 def test_an_optimizer_starts_from_what_a_tuned_module_is_shown(folder: Path) -> None:
     begun = starting_program(load_model("local-base", adapter=adapter(folder, "answer")))
     assert begun.answer.predict.demos == []

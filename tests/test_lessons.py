@@ -12,7 +12,7 @@ from locomo.gold import Gold, load_gold
 from locomo.harness import Setup
 from locomo.lessons import canonical, lessons, widened
 from locomo.tasks import TARGETS
-from memory import MemoryProgram, load_model, open_store
+from memory import MemoryProgram, load_model, open_store, quoted
 from memory.program.signatures import ABSTAIN, NO_FACT
 from tests.locomo_records import DATE, question, record, turn
 
@@ -95,7 +95,7 @@ def test_a_turns_facts_are_one_insert_that_the_database_takes(
         facts = [(f.turn_id, f.subject, f.attribute, f.value) for f in store.facts()]
     assert sorted(facts)[:2] == [
         (1, "Ann", "moved", "to Lyon"),
-        (3, "Bo", "has_pet", "dog, called 'Rufus'"),
+        (3, "Bo", "has_pet", "a dog"),
     ]
     assert len(facts) == 2 + module.MOST_FACTS  # of Miso's five
 
@@ -131,6 +131,26 @@ def test_who_sees_a_turn_alone_is_not_taught_what_other_turns_say(
     assert {*stored} == {1, *kept}
     assert "Lyon" in stored[1]
     assert "Rome" not in stored[1]
+
+
+@pytest.mark.parametrize(
+    ("gold", "taught"),
+    [
+        ("we bought an old boat of Kim", "We bought Kim's boat"),
+        ("the harbour keeps a boat", "the harbour keeps its boat"),  # of one sentence
+        ("a sailing boat of wood", ""),  # a quarter of its words are there
+    ],
+)
+def test_a_value_is_taught_as_the_turns_own_words_quoted_as_sql_needs_them(
+    tmp_path: Path, gold: str, taught: str
+) -> None:
+    said = [turn("D1:1", "We bought Kim's boat, so the harbour keeps its boat. Kim's glad!")]
+    store = {"D1:1": f"{COLUMNS} ('Ann', 'did', {quoted(gold)}, '', 1);"}
+    golds = gold_of(tmp_path, [question(5, evidence=["D1:1"])], said, store=store)
+    examples = told(lessons(golds, student(), ["store"]).examples["store"])
+    [sql] = [sql for _, sql in examples] or [""]
+    assert sql == (f"{COLUMNS} ('Ann', 'did', {quoted(taught)}, '', 1);" if taught else "")
+    assert all(shown.endswith("keeps its boat. Kim''s glad!") for shown, _ in examples)
 
 
 # --- retrieve -----------------------------------------------------------------------------------

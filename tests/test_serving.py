@@ -22,19 +22,12 @@ from locomo.figures import (
     VALID,
     Figure,
     NotedStore,
-    TurnFacts,
-    fact_figures,
-    figure_table,
     first_attempts,
-    markdown,
-    matched,
-    mean,
-    ratio,
 )
 from locomo.harness import Result
 from locomo.metrics import bootstrap
 from locomo.serving import Stored, rule
-from memory import Fact, InputError, Memory, MemoryProgram, Model, Turn, open_store
+from memory import InputError, Memory, MemoryProgram, Model, Turn, open_store
 from memory.program.local import SmallModelAdapter
 from tests.gguf_adapter import adapter
 from tests.locomo_records import question
@@ -58,57 +51,6 @@ STORED = {
 }
 BOTH = question(1, question="Ann's cat and job?", answer="Miso, library", evidence=["D1:3", "D2:2"])
 REFUSED = "SELECT nothing FROM nowhere"
-
-
-def fact(subject: str, value: str, attribute: str = "did", on: str = "") -> Fact:
-    return Fact(subject, attribute, value, turn_id=1, happened_on=on)
-
-
-@pytest.mark.parametrize(
-    ("stored", "gold", "pairs"),
-    [
-        ([("Ann", "in Lyon")], [("ANN", "Lyon")], [(0, 0)]),
-        ([("Bo", "Lyon")], [("Ann", "Lyon")], []),
-        ([("Ann", "Lyon in the rain")], [("Ann", "Lyon")], [(0, 0)]),  # F1 is .5: right
-        ([("Ann", "Lyon in heavy rain")], [("Ann", "Lyon")], []),  # .4
-        # The first is like both; the second is like one only, and more so.
-        ([("Ann", "red scarf"), ("Ann", "red silk scarf")], [("Ann", "red silk scarf")], [(1, 0)]),
-        ([("Ann", "cat"), ("Ann", "cat")], [("Ann", "cat")], [(0, 0)]),
-        ([("Ann", "cat"), ("Ann", "dog")], [("Ann", "dog"), ("Ann", "cat")], [(0, 1), (1, 0)]),
-    ],
-)
-def test_a_stored_fact_is_matched_with_the_gold_fact_most_like_it(
-    stored: list[Any], gold: list[Any], pairs: list[Any]
-) -> None:
-    written, wanted = [fact(*one) for one in stored], [fact(*one) for one in gold]
-    assert matched(written, wanted) == [(written[n], wanted[m]) for n, m in pairs]
-
-
-def test_intervals_of_facts_take_turns_as_independent_not_facts() -> None:
-    right = TurnFacts("a/1", (fact("Ann", "cat"),) * 9, (fact("Ann", "cat"),) * 9, False)
-    wrong = TurnFacts("a/2", (fact("Ann", "cat"),) * 9, (), True)
-    found = {one.row: one for one in fact_figures("tuned", [right, wrong])}
-    assert (found["precision"].value, found["precision"].n) == (0.5, 18)
-    assert (found["precision"].low, found["precision"].high) == (0, 1)
-    assert (found["recall"].value, found["F1"].value) == (1, pytest.approx(2 / 3))
-
-
-def test_a_ratio_is_of_paired_values() -> None:
-    below = [0.1, 0.9, 0.2, 0.6, 1.0]
-    [found] = ratio("t", "r", "c", [0.5 * one for one in below], below)
-    assert (found.value, found.low, found.high, found.n) == (*(pytest.approx(0.5),) * 3, 5)
-    assert ratio("t", "r", "c", [1.0], [0.0]) == []
-
-
-def test_a_table_says_mean_number_and_interval_of_what_is_known() -> None:
-    some = [*mean("t", "tuned", "F1", [0.25, 0.25]), *mean("t", "rule", "calls", [-1.0])]
-    assert markdown("t", some).splitlines()[2:] == [
-        "|  | F1 | calls |",
-        "| --- | ---: | ---: |",
-        "| tuned | .250 (2) [.25, .25] |  |",
-        "| rule |  | -1.000 (1) [-1.00, -1.00] |",
-    ]
-    assert [*figure_table("t", some).columns[1].cells] == [".250 (2)\n[.25, .25]", ""]
 
 
 @pytest.mark.parametrize(
@@ -310,7 +252,7 @@ def test_what_is_found_is_written_with_examples_as_they_were_answered(whole: Who
     assert written["figures"] == [asdict(one) for one in whole.found.values()]
     assert Path(written["params"].pop("data")).name == "a.json"
     about = {"questions": 4, "model": "tuned", "against": "untuned", "budget": 2_000}
-    assert written["params"] == {**about, "num_threads": 1, "seed": 0}
+    assert written["params"] == {**about, "turns only": False, "num_threads": 1, "seed": 0}
     assert written["examples"][1] == {
         "question": "When did Ann move?",
         "gold": "6 May 2023",
@@ -352,6 +294,18 @@ def test_an_interrupted_run_goes_on_and_asks_nothing_twice(run: Run) -> None:
     assert tuned.prompts == untuned.prompts == []
     run(models)
     assert tuned.calls() == {"probe": 1, "retrieve": 4 * (4 + 1), "answer": 4 * 4}
+
+
+def test_from_turns_alone_nobody_stores_or_retrieves(run: Run) -> None:
+    models, (tuned, untuned) = pair()
+    found = run(models, turns_only=True)
+    assert {row for table, row, _ in found if table == F1} == {"tuned", "untuned", "rule"}
+    assert {table for table, *_ in found} == {F1, READING}
+    assert (found[F1, "tuned", "1-4"].value, found[READING, "rule", "abstained, 5"].n) == (
+        2.5 / 3,
+        1,
+    )
+    assert tuned.calls() == untuned.calls() == {"probe": 1, "answer": 4}
 
 
 def test_a_file_without_gold_asks_its_questions_only(run: Run, tmp_path: Path) -> None:

@@ -184,12 +184,12 @@ class SmallModelAdapter(dspy.ChatAdapter):
             return super().format(signature, demos, inputs)
         changed = signature.instructions != small.signature.instructions
         system = signature.instructions if changed else small.instructions
-        output = next(iter(signature.output_fields))
+        output, tuned = next(iter(signature.output_fields)), small.target in self.tuned
         messages = [{"role": "system", "content": system}]
         for demo in demos or self.examples(small):
-            messages.append({"role": "user", "content": small.user(demo)})
+            messages.append({"role": "user", "content": small.user(demo, tuned)})
             messages.append({"role": "assistant", "content": str(demo.get(output) or "")})
-        return [*messages, {"role": "user", "content": small.user(inputs)}]
+        return [*messages, {"role": "user", "content": small.user(inputs, tuned)}]
 
     def format_assistant_message_content(
         self,

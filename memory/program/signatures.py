@@ -196,7 +196,7 @@ class SmallPrompt:
     letter ends the grammar is added.
     Tuned for it, the model needs no grammar and no examples: its answer starts with
     `tuned_opening` and has at most `tuned_tokens`, and `abstains` is added to the logit of
-    ABSTAIN's first word.
+    ABSTAIN's first word. Where it copies into SQL (`tuned_quotes`), quotes are doubled before it.
     """
 
     target: str
@@ -211,11 +211,14 @@ class SmallPrompt:
     declined: str = ""
     tuned_opening: str = ""
     tuned_tokens: int = 48
+    tuned_quotes: bool = False
     abstains: Callable[[Mapping[str, Any]], float] = lambda inputs: 0.0
 
-    def user(self, inputs: Mapping[str, Any]) -> str:
+    def user(self, inputs: Mapping[str, Any], tuned: bool = False) -> str:
         """The user message for these inputs; what is missing is left empty."""
-        known = {name: inputs.get(name) or "" for name in self.signature.input_fields}
+        known = {name: str(inputs.get(name) or "") for name in self.signature.input_fields}
+        if tuned and self.tuned_quotes:
+            known = {name: text.replace("'", "''") for name, text in known.items()}
         return self.template.format(**known).strip()
 
 
@@ -245,6 +248,7 @@ _STORE = SmallPrompt(
     declined=NO_FACT,
     tuned_opening=TUNED_INSERT,
     tuned_tokens=256,
+    tuned_quotes=True,
 )
 
 _RETRIEVE = SmallPrompt(
@@ -278,6 +282,7 @@ _RETRIEVE = SmallPrompt(
     closing=SELECT_END,
     tuned_opening=TUNED_SELECT,
     tuned_tokens=128,
+    tuned_quotes=True,
 )
 
 _ANSWER = SmallPrompt(
@@ -355,4 +360,5 @@ def prompts_fingerprint(targets: Collection[str]) -> str:
             shown = small.user({name: f"the {name}" for name in small.signature.input_fields})
             ends = small.tuned_opening, small.declined, small.tuned_tokens
             parts += [small.target, small.instructions, shown, *ends]
+            parts += ["quotes"] * small.tuned_quotes
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
