@@ -209,10 +209,11 @@ def store_all(
     bar: Progress,
     turns_only: bool = False,
 ) -> Stored:
-    """The memories of conversations, found in the cache or stored by a model."""
-    attempts, program = cache / "first-attempts.jsonl", cast(Any, MemoryProgram())
+    """The memories of conversations, found in the cache or stored by a model; or their turns."""
+    attempts = cache / "first-attempts.jsonl"
     if turns_only:
         return Stored(model, _turns_of(conversations, cache, bar), attempts)
+    program = cast(Any, MemoryProgram())
     program.store = NotedStore(attempts)
     setup = Setup(model, program, model.budget)
     return Stored(model, build_all(conversations, setup, cache, threads, bar), attempts)

@@ -96,11 +96,11 @@ def test_nothing_that_was_read_with_an_adapter_is_used_without_it(folder: Path) 
 def test_a_tuned_module_is_shown_no_examples_but_an_optimizers_own(small: Any) -> None:
     def shown(tuned: str, demos: list[dict[str, Any]]) -> list[str]:
         shaped = SmallModelAdapter(frozenset({tuned}))
-        inputs = dict.fromkeys(small.signature.input_fields, "this")
+        inputs = dict.fromkeys(small.signature.input_fields, "this") | {"feedback": ""}
         return [str(m["content"]) for m in shaped.format(small.signature, demos, inputs)]
 
     other = next(name for name in TARGETS if name != small.target)
-    user = small.user(dict.fromkeys(small.signature.input_fields, "this"))
+    user = small.user(dict.fromkeys(small.signature.input_fields, "this") | {"feedback": ""})
     assert shown(small.target, []) == [small.instructions, user]
     assert len(shown(other, [])) == 2 + 2 * len(small.demos)
     own = dict.fromkeys(small.signature.fields, "mine")
@@ -115,10 +115,22 @@ def test_what_a_tuned_module_copies_into_sql_is_shown_as_sql_has_it(
     target: str, quote: str
 ) -> None:
     [small] = [one for one in SMALL.values() if one.target == target]
-    inputs = dict.fromkeys(small.signature.input_fields, "Kim's")
+    inputs = dict.fromkeys(small.signature.input_fields, "Kim's") | {"feedback": ""}
     for tuned, seen in {target: quote, "reply": "'"}.items():
         *_, last = SmallModelAdapter(frozenset({tuned})).format(small.signature, [], inputs)
         assert f"Kim{seen}s" in last["content"]
+
+
+def test_a_tuned_modules_repair_is_asked_for_as_of_the_untuned(folder: Path) -> None:
+    """It learned none: without the grammar a window whose SQL is refused once is refused always."""
+    tuned = load_model("local-base", adapter=adapter(folder, "store"))
+    asked = {"turns": "[7] Ann: I moved to Lyon.", "catalog": "", "feedback": "Refused: no"}
+    said = []
+    for model in (tuned, load_model("local-base")):
+        with model.active():
+            said.append(MemoryProgram().store.predict(**asked).sql)
+    assert said[0] == said[1]
+    assert said[0].startswith("INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('Ann")
 
 
 def test_an_optimizer_starts_from_what_a_tuned_module_is_shown(folder: Path) -> None:

@@ -301,10 +301,8 @@ def test_from_turns_alone_nobody_stores_or_retrieves(run: Run) -> None:
     found = run(models, turns_only=True)
     assert {row for table, row, _ in found if table == F1} == {"tuned", "untuned", "rule"}
     assert {table for table, *_ in found} == {F1, READING}
-    assert (found[F1, "tuned", "1-4"].value, found[READING, "rule", "abstained, 5"].n) == (
-        2.5 / 3,
-        1,
-    )
+    assert found[F1, "tuned", "1-4"].value == 2.5 / 3
+    assert found[READING, "rule", "abstained, 5"].n == 1
     assert tuned.calls() == untuned.calls() == {"probe": 1, "answer": 4}
 
 

@@ -133,7 +133,8 @@ class SmallModelAdapter(dspy.ChatAdapter):
     Instructions and examples that an optimizer put on a predictor replace the short ones.
     Rollouts (`rollout_id`) of the packaged model are drawn by seeds of their own.
     Modules in `tuned` ("answer", "retrieve", "store") run with the engine's LoRA, which learned
-    what the short examples show: they are left out there.
+    what the short examples show: they are left out there. It learned no repairs: those are made
+    without it, under the grammar.
     """
 
     def __init__(self, tuned: frozenset[str] = frozenset()) -> None:
@@ -143,6 +144,9 @@ class SmallModelAdapter(dspy.ChatAdapter):
     def examples(self, small: SmallPrompt) -> tuple[Mapping[str, str], ...]:
         """The examples that stand in a prompt which no optimizer changed."""
         return () if small.target in self.tuned else small.demos
+
+    def _by_tuned(self, small: SmallPrompt, inputs: Mapping[str, Any]) -> bool:
+        return small.target in self.tuned and not inputs.get("feedback")
 
     def __call__(
         self,
@@ -160,7 +164,7 @@ class SmallModelAdapter(dspy.ChatAdapter):
                 applied = next((lora for lora in loras if small.target in lora.targets), None)
                 form = small.grammar(inputs), small.opening, small.closing, small.declined
                 bias = 0.0
-                if small.target in self.tuned:
+                if self._by_tuned(small, inputs):
                     form = "", small.tuned_opening, "", small.declined
                     most, bias = small.tuned_tokens, small.abstains(inputs)
                 else:
@@ -184,9 +188,9 @@ class SmallModelAdapter(dspy.ChatAdapter):
             return super().format(signature, demos, inputs)
         changed = signature.instructions != small.signature.instructions
         system = signature.instructions if changed else small.instructions
-        output, tuned = next(iter(signature.output_fields)), small.target in self.tuned
+        output, tuned = next(iter(signature.output_fields)), self._by_tuned(small, inputs)
         messages = [{"role": "system", "content": system}]
-        for demo in demos or self.examples(small):
+        for demo in demos or (() if tuned else small.demos):
             messages.append({"role": "user", "content": small.user(demo, tuned)})
             messages.append({"role": "assistant", "content": str(demo.get(output) or "")})
         return [*messages, {"role": "user", "content": small.user(inputs, tuned)}]
