@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 from typer import Option
 
-from locomo.dataset import CATEGORIES, Conversation, Question, load, run_command
+from locomo.commands import check_folder, progress_bar, run_command
+from locomo.dataset.format import CATEGORIES, Conversation, Question, load
 from locomo.harness import (
     EMBEDDER,
     AnswerLog,
@@ -22,10 +23,8 @@ from locomo.harness import (
     ask_baseline,
     ask_memory,
     build_all,
-    check_folder,
     fingerprint,
     probe,
-    progress_bar,
     run_all,
     state,
 )
@@ -34,16 +33,9 @@ from locomo.report import building, comparison, difference, example, failure_tab
 from locomo.split_data import PARTS
 from locomo.split_data import split as split_ids
 from locomo.tracking import chart, connect, metrics, tracked
-from memory import (
-    InputError,
-    MemoryProgram,
-    Model,
-    concerns,
-    load_embedder,
-    load_model,
-    load_program,
-    write_whole,
-)
+from memory import InputError, MemoryProgram, Model, load_embedder, load_model, load_program
+from memory.files import write_whole
+from memory.program import concerns
 
 EXPERIMENT = "locomo"
 SAMPLE = Path(__file__).parent / "data" / "sample.json"

@@ -16,27 +16,20 @@ from rich.console import Console
 from rich.text import Text
 from typer import Option
 
-from locomo.compiling import Compile, Compiled
-from locomo.dataset import run_command
-from locomo.forecast import forecast, forecast_table
-from locomo.gains import gain_line, gain_table, prompt_diff
-from locomo.harness import Setup, check_folder, probe, progress_bar
-from locomo.job import Job, Reward, prepare
-from locomo.ledger import Budget, Ledger
-from locomo.optimizers import LIGHT_ROUNDS, ROUNDS, Optimizer, Options
-from locomo.rewards import WEIGHTS
-from locomo.tasks import TARGETS, candidate_of
+from locomo.commands import check_folder, progress_bar, run_command
+from locomo.harness import Setup, probe
+from locomo.prompts.compile import Compile, Compiled
+from locomo.prompts.forecast import forecast, forecast_table
+from locomo.prompts.job import Job, prepare
+from locomo.prompts.ledger import Budget, Ledger
+from locomo.prompts.optimizers import LIGHT_ROUNDS, ROUNDS, Optimizer, Options
+from locomo.tasks.gains import gain_line, gain_table, prompt_diff
+from locomo.tasks.modules import TARGETS, candidate_of
+from locomo.tasks.rewards import WEIGHTS, Reward
 from locomo.tracking import connect, progress_chart, track_compile
-from memory import (
-    Card,
-    InputError,
-    MemoryProgram,
-    Model,
-    load_model,
-    save_program,
-    starting_program,
-    write_whole,
-)
+from memory import Card, InputError, MemoryProgram, Model, load_model, save_program
+from memory.files import write_whole
+from memory.program import starting_program
 
 EXPERIMENT = "optimize"
 SAMPLE = Path(__file__).parent / "data" / "sample.json"

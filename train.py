@@ -16,10 +16,17 @@ from rich.console import Console
 from rich.live import Live
 from typer import Option
 
-from locomo import preflight
-from locomo.arbor_client import Server
-from locomo.asked import MODEL, PACKAGED, Asked, Mode, command_line
-from locomo.comparing import (
+from locomo.commands import progress_bar, run_command
+from locomo.dataset.format import load
+from locomo.examples.distill import read_examples_card
+from locomo.harness import fingerprint
+from locomo.tasks.gains import gain_line, gain_table
+from locomo.tasks.material import Memories, bench_of, gather
+from locomo.tasks.rewards import WEIGHTS, Reward
+from locomo.tracking import tracked
+from locomo.weights import preflight
+from locomo.weights.arbor_client import Server
+from locomo.weights.comparison import (
     compare,
     learnt,
     packaged_sides,
@@ -29,28 +36,15 @@ from locomo.comparing import (
     to_ask,
     unseen,
 )
-from locomo.dataset import load, run_command
-from locomo.distilling import read_examples_card
-from locomo.gains import gain_line, gain_table
-from locomo.grpo import GrpoSettings
-from locomo.harness import fingerprint, progress_bar
-from locomo.job import Reward
-from locomo.learning import Memories, bench_of, gather, student_of, working_model
-from locomo.rehearsing import check_tuning, rehearsal_server
-from locomo.rewards import WEIGHTS
-from locomo.supervising import taught_by_gold, taught_by_teacher, tuned_at_together
-from locomo.tracking import tracked
-from locomo.trainee import with_trainee
-from locomo.training import EVERY, Plan, Trained, Training, card_of, last_checkpoint
-from memory import (
-    InputError,
-    MemoryProgram,
-    load_model,
-    load_program,
-    read_card,
-    save_program,
-    write_whole,
-)
+from locomo.weights.grpo import GrpoSettings
+from locomo.weights.options import MODEL, PACKAGED, Asked, Mode, command_line
+from locomo.weights.rehearsal import check_tuning, rehearsal_server
+from locomo.weights.supervised import taught_by_gold, taught_by_teacher, tuned_at_together
+from locomo.weights.trainee import student_of, with_trainee, working_model
+from locomo.weights.training import EVERY, Plan, Trained, Training, card_of, last_checkpoint
+from memory import InputError, MemoryProgram, load_model, load_program, save_program
+from memory.files import write_whole
+from memory.program import read_card
 
 EXPERIMENT = "train"
 KEPT = "checkpoints and examples so far are kept; --resume goes on"

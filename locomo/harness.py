@@ -2,10 +2,9 @@
 
 import hashlib
 import json
-import os
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -16,22 +15,14 @@ from typing import Literal
 
 import dspy
 from pydantic import TypeAdapter, ValidationError
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
-from locomo.dataset import Conversation, Question
+from locomo.dataset.format import Conversation, Question
 from locomo.metrics import recall, score
-from memory import (
-    InputError,
-    Memory,
-    MemoryProgram,
-    Model,
-    Store,
-    assemble,
-    open_store,
-    write_whole,
-)
+from memory import InputError, Memory, MemoryProgram, Model, Rows, Store, open_store
+from memory.files import write_whole
+from memory.prompt import Context, assemble
 
 System = Literal["baseline", "memory"]
 # Instructions, examples, question and answer, which must fit a model's context beside the memory.
@@ -191,21 +182,6 @@ def build_all(
             pool.shutdown(wait=True, cancel_futures=True)
             raise
         return {name: future.result() for name, future in waiting.items()}
-
-
-def progress_bar(console: Console) -> Progress:
-    """A line for each of several things that go on: what, how far, how many, how long."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeElapsedColumn(), console=console)
-
-
-def check_folder(folder: Path, flag: str) -> None:
-    """Raise InputError for a folder that nothing can be written to; nothing is."""
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise InputError(f"{flag} {folder}: {there} is a file; give a folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f"{flag} {folder}: {there} cannot be written to; give another")
 
 
 def state(program: MemoryProgram) -> object:
@@ -375,3 +351,18 @@ def run_all(
                 if future.done() and not future.cancelled() and not future.exception():
                     log.add(future.result())
             raise
+
+
+_FACT = ("turn_id", "subject", "attribute", "value", "happened_on", "ended_on")
+
+
+class FactsOnly(Memory):
+    """A memory whose answering model is shown facts, those of the best turns first, and no turn."""
+
+    def gather(
+        self, question: str, rows: Sequence[Rows] = (), without: Collection[int] = ()
+    ) -> Context:
+        """The rows that were retrieved and the facts, ranked by their turns, within the budget."""
+        facts = tuple(tuple(getattr(one, name) for name in _FACT) for one in self.store.facts())
+        every_turn = {turn.id for turn in self.store.turns()}
+        return super().gather(question, [*rows, Rows(_FACT, facts)], every_turn)

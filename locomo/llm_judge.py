@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import dspy
 from dspy.utils.exceptions import AdapterParseError
 
-from locomo.dataset import ABSTENTION, Question
+from locomo.dataset.format import ABSTENTION, Question
 from locomo.metrics import gold
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from locomo.dataset import ABSTENTION, Question
+from locomo.dataset.format import ABSTENTION, Question
 
 MULTI_HOP = 1
 OPEN_DOMAIN = 3

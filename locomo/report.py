@@ -9,7 +9,7 @@ from rich.box import SIMPLE
 from rich.markup import escape
 from rich.table import Table
 
-from locomo.dataset import ABSTENTION, CATEGORIES
+from locomo.dataset.format import ABSTENTION, CATEGORIES
 from locomo.harness import Built, Result
 from locomo.metrics import abstained, bootstrap, paired_bootstrap
 

@@ -6,7 +6,8 @@ A split by question would show a tuned program the conversations it is tested on
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,8 +16,10 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from locomo.dataset import ABSTENTION, CATEGORIES, load, read, run_command
-from memory import InputError, write_whole
+from locomo.commands import run_command
+from locomo.dataset.format import ABSTENTION, CATEGORIES, load, read
+from memory import InputError
+from memory.files import write_whole
 
 PartName = Literal["train", "validation", "test"]
 PARTS: tuple[PartName, ...] = ("train", "validation", "test")
@@ -97,7 +100,7 @@ class Manifest(BaseModel):
 def split_file(source: Path, output_dir: Path, seed: int = 0, name: str = "default") -> Manifest:
     """Write train.json, validation.json, test.json and manifest.json, and return the manifest.
 
-    Conversations pass through as they are, so `locomo.dataset.load` reads every file that is not
+    Conversations pass through as they are, so `load` of the format reads every file that is not
     empty. The manifest is removed first and written last, so an interrupted run does not leave
     what `verify` accepts. Raises InputError for a file that cannot be used or written.
     """
@@ -204,3 +207,10 @@ def split_command(
 
 if __name__ == "__main__":
     run_command(app)
+
+
+def independent(parts: Mapping[str, Sequence[str]]) -> None:
+    """Raise ValueError when two parts (train, validation, test: ids) share a conversation."""
+    for (one, ids), (other, others) in combinations(parts.items(), 2):
+        if shared := sorted(set(ids) & set(others)):
+            raise ValueError(f"conversation {shared[0]} is in both {one} and {other}")

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from locomo.gains import Gain
 from locomo.report import Line
+from locomo.tasks.gains import Gain
 from memory import InputError
 
 # Before the import, or a start without a network waits for one.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from memory.apps import (
+from memory.cli import (
     asking,
     audit,
     chat,

@@ -7,27 +7,26 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from memory.budget import (
-    LEAST_BUDGET,
-    Context,
-    assemble,
-    count_tokens,
-    doubt,
-    quoted_turns,
-    row_lines,
-    trim,
-    turn_line,
-    turn_lines,
-)
 from memory.errors import InputError, SqlError
 from memory.injection import Injected, LtmConfig, inject, load_config
 from memory.model import Change, Rows, Turn
 from memory.program import MemoryProgram, Model, concerns, load_model, replying
 from memory.program.modules import ATTEMPTS as CALLS_AT_MOST
 from memory.program.signatures import ABSTAIN
+from memory.prompt import (
+    LEAST_BUDGET,
+    Context,
+    assemble,
+    quoted_turns,
+    row_lines,
+    turn_line,
+    turn_lines,
+)
+from memory.search.doubt import doubt
 from memory.sql import quoted
 from memory.store import Store, open_store
 from memory.store.intake import sound_text
+from memory.tokens import count_tokens, trim
 
 CATALOG_TOKENS = 1_000
 # A window that failed this often waits for somebody to ask for it by `digest(replay=True)`.

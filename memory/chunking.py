@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from memory.budget import count_tokens
 from memory.search.words import UNSPACED
+from memory.tokens import count_tokens
 
 # Where a text may be cut: after each paragraph and sentence; in a sentence that is too long after
 # each line, then word, and where words have no spaces between them after each letter.

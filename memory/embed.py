@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.budget import count_tokens, trim
 from memory.errors import InputError, ModelError
 from memory.search.columns import disagreement, sign_codes
+from memory.tokens import count_tokens, trim
 
 if TYPE_CHECKING:
     from wordllama.inference import WordLlamaInference

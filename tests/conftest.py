@@ -42,7 +42,7 @@ def store(path: Path) -> Iterator[SqliteStore]:
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The folder of a Llama with two narrow layers."""
-    from tests.tiny_llama import tiny_llama
+    from tests.support.tiny_llama import tiny_llama
 
     return tiny_llama(tmp_path_factory.mktemp("tiny"))
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from locomo.dataset import load, run_command
-from locomo.retrieval import retrieve
+from locomo.commands import run_command
+from locomo.dataset.format import load
+from locomo.retrieval.measure import retrieve
 from memory import Turn
 from tests.benchmarks.peer_systems import PEERS, FullText
 from tests.benchmarks.peers import app

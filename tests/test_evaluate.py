@@ -17,11 +17,11 @@ import pytest
 import evaluate
 from memory import InputError, MemoryProgram, Model, load_model, save_program
 from memory.program.local import SmallModelAdapter
-from tests import locomo_records
-from tests.gguf_adapter import adapter
-from tests.scripted import answer, sql
-from tests.talk import FACT, talk, talker, talks
-from tests.test_saved import CARD
+from tests.memory.program.test_saved import CARD
+from tests.support import locomo_records
+from tests.support.gguf_adapter import adapter
+from tests.support.scripted import answer, sql
+from tests.support.talk import FACT, talk, talker, talks
 
 SCRIPT = Path(evaluate.__file__)
 Run = Callable[..., evaluate.Evaluation]

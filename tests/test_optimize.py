@@ -9,9 +9,9 @@ import mlflow
 import pytest
 
 import optimize
-from locomo.compiling import Compiled
+from locomo.prompts.compile import Compiled
 from memory import InputError, MemoryProgram, Model, ModelError, load_program
-from tests.obedient import RULES, Obedient, houses, obedient
+from tests.support.obedient import RULES, Obedient, houses, obedient
 
 Run = Callable[..., Compiled]
 

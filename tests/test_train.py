@@ -17,16 +17,17 @@ import typer
 import yaml
 
 import train
-from locomo import supervising
-from locomo.dataset import run_command
-from locomo.grpo import GrpoSettings
-from memory import Card, MemoryProgram, load_model, load_program, read_card, save_program
-from tests.arbor_server import ArborServer, arbor_server
-from tests.gguf_adapter import adapter
-from tests.locomo_records import DATE, question, record, turn, write
-from tests.obedient import houses, obedient
-from tests.talk import talk, talks
-from tests.test_training import Learner
+from locomo.commands import run_command
+from locomo.weights import supervised as supervising
+from locomo.weights.grpo import GrpoSettings
+from memory import Card, MemoryProgram, load_model, load_program, save_program
+from memory.program import read_card
+from tests.locomo.weights.test_training import Learner
+from tests.support.arbor_server import ArborServer, arbor_server
+from tests.support.gguf_adapter import adapter
+from tests.support.locomo_records import DATE, question, record, turn, write
+from tests.support.obedient import houses, obedient
+from tests.support.talk import talk, talks
 
 APP = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 APP.command()(train.train)

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from memory.budget import count_tokens, trim
 from memory.chunking import CHUNK_TOKENS, chunk_text
 from memory.documents.readers import READERS, Section
 from memory.errors import InputError
 from memory.model import Turn
 from memory.sql import quoted
 from memory.store import Store
+from memory.tokens import count_tokens, trim
 
 __all__ = ["Added", "add_chunks", "chunks", "tool_use"]
 

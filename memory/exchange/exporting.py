@@ -10,11 +10,11 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
-from memory.budget import spoken_date
 from memory.errors import InputError
 from memory.exchange.importing import DUMP_HEAD, DUMP_VERSION
 from memory.files import whole
 from memory.model import Fact, Turn
+from memory.prompt import spoken_date
 from memory.store import Store
 
 FORMATS = ("csv", "jsonl", "md")

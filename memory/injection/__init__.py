@@ -7,13 +7,14 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from memory.budget import LEAST_BUDGET, count_tokens
 from memory.embed import load_embedder
 from memory.errors import InputError
 from memory.injection.ago import time_difference
 from memory.injection.config import LtmConfig, LtmReads, fill, load_config
 from memory.model import Turn
+from memory.prompt import LEAST_BUDGET
 from memory.store import Store
+from memory.tokens import count_tokens
 
 __all__ = ["Injected", "LtmConfig", "inject", "load_config", "time_difference"]
 

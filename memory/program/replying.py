@@ -6,10 +6,11 @@ from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 import dspy
 from dspy.utils.exceptions import AdapterParseError
 
-from memory.budget import spoken_date, trim
 from memory.model import Turn
 from memory.program.lm import Model
 from memory.program.signatures import ReplyInChat
+from memory.prompt import spoken_date
+from memory.tokens import trim
 
 UNKNOWN = "I find nothing about that in what I was told."
 _FORM = r"(?:is|are|am|was|were|do|does|did|has|have|had|can|could|will|would|should)"

@@ -13,7 +13,6 @@ from typing import Any
 
 import dspy
 
-from memory.budget import DOUBT, doubt, told_line
 from memory.model import Hit, Turn
 from memory.program.grammar import (
     INSERT,
@@ -24,6 +23,8 @@ from memory.program.grammar import (
     insert_fact,
     select_rows,
 )
+from memory.prompt import told_line
+from memory.search.doubt import DOUBT, doubt
 from memory.sql import TABLES
 
 _TABLES = "; ".join(f"{name}({', '.join(columns)})" for name, columns in TABLES.items())

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from memory.budget import first_lines
+from memory.tokens import first_lines
 
 
 def catalog(conn: sqlite3.Connection, tokens: int) -> str:

@@ -15,10 +15,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from memory import search, sql
+from memory import sql
 from memory.embed import PACKAGED, Embedder, Hosted, Local, Packaged, load_embedder
 from memory.errors import InputError, Stop
 from memory.model import Change, Edit, Fact, Forgotten, Hit, Pending, Rows, Setting, Turn
+from memory.search import ranking
 from memory.store import (
     forgetting,
     history,
@@ -57,7 +58,7 @@ class SqliteStore:
         self._embedder: Embedder | None = load_embedder(embedder) if embedder else None
         self._me = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
         self._claimed: set[tuple[int, int] | None] = set()
-        self._index = search.Index()
+        self._index = ranking.Index()
         self._indexed: vectors.Recorded | None = None  # whose vectors the index holds
         self._reader: sqlite3.Connection | None = None
         self._scratch: TemporaryDirectory[str] | None = None  # where a copy of the past lies
@@ -133,7 +134,7 @@ class SqliteStore:
             if (made := vectors.recorded(conn)) is None:
                 return []
             if made != self._indexed:
-                self._index, self._indexed = search.Index(), made
+                self._index, self._indexed = ranking.Index(), made
             lookup.extend(conn, self._index)
             if lookup.extend_waiting(conn, self._index, made.width or 1):
                 self._indexed = None

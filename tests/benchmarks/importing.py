@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import typer
 
 from memory import open_store
-from tests.foreign_exports import chatgpt, chatgpt_message
+from tests.support.foreign_exports import chatgpt, chatgpt_message
 
 PER_CONVERSATION = 40
 SYLLABLES = "ba de fi go lu ma ne pi ro su ta ve".split()  # noqa: SIM905

@@ -21,8 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-from locomo.dataset import Conversation, load
-from locomo.retrieval import Retrieval
+from locomo.dataset.format import Conversation, load
+from locomo.retrieval.measure import Retrieval
 from memory import Turn, open_store
 from memory.embed import DIM, embed
 

@@ -24,9 +24,11 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 from rich.table import Table
 
-from locomo.dataset import Conversation, load, run_command
-from locomo.retrieval import DEPTHS, recalls
-from memory import InputError, write_whole
+from locomo.commands import run_command
+from locomo.dataset.format import Conversation, load
+from locomo.retrieval.measure import DEPTHS, recalls
+from memory import InputError
+from memory.files import write_whole
 from tests.benchmarks.peer_systems import PEERS, Measured, Peer
 
 _CAPTION = (

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from memory import Turn, open_store
 from memory.store.sqlite import SqliteStore
-from tests.residue import needles, scan
+from tests.support.residue import needles, scan
 
 TURNS, FORGOTTEN, SESSION = 10_000, 500, 25
 COMMON = ["we", "went", "to", "market", "by", "train", "and", "later", "she", "told", "him"]

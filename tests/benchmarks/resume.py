@@ -29,13 +29,13 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from locomo.dataset import run_command
-from locomo.optimizers import Optimizer
-from locomo.rewards import metric
-from locomo.scoreboard import Scoreboard, advantage, best
-from tests.locomo_records import write
-from tests.model_server import DEADLINE_S, Answered, ModelServer, serving_model
-from tests.obedient import house
+from locomo.commands import run_command
+from locomo.prompts.optimizers import Optimizer
+from locomo.prompts.scoreboard import Scoreboard, advantage, best
+from locomo.tasks.rewards import metric
+from tests.support.locomo_records import write
+from tests.support.model_server import DEADLINE_S, Answered, ModelServer, serving_model
+from tests.support.obedient import house
 
 OPTIMIZE = Path(__file__).parents[2] / "optimize.py"
 ROUNDS: dict[Optimizer, int] = {"gepa": 8, "miprov2": 5, "simba": 2}

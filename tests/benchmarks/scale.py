@@ -30,10 +30,12 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 from rich.table import Table
 
-from locomo.dataset import ABSTENTION, Conversation, load, run_command
+from locomo.commands import run_command
+from locomo.dataset.format import ABSTENTION, Conversation, load
 from locomo.metrics import recall
-from memory import InputError, StoreError, Turn, open_store, write_whole
+from memory import InputError, StoreError, Turn, open_store
 from memory.embed import related
+from memory.files import write_whole
 from memory.search.words import STOP_WORDS, words
 
 ROOT = Path(__file__).parents[2]

@@ -17,11 +17,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from locomo.dataset import load, run_command
+from locomo.commands import run_command
+from locomo.dataset.format import load
 from memory import MemoryProgram, SqlError, load_model, open_store
-from memory.budget import turn_lines
 from memory.program.local import SmallModelAdapter
 from memory.program.signatures import SMALL
+from memory.prompt import turn_lines
 from memory.sql import split
 
 

@@ -1,0 +1,1 @@
+"""LoCoMo's file format, and commands that fetch and check files."""

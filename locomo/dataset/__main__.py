@@ -1,0 +1,85 @@
+"""The commands python -m locomo.dataset download and check."""
+
+from collections import Counter
+from pathlib import Path
+
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from locomo.commands import run_command
+from locomo.dataset.download import SHA256, SIZE, URL, download
+from locomo.dataset.format import CATEGORIES, Conversation, is_dated
+from memory import InputError
+
+app = typer.Typer(
+    help="LoCoMo's file: fetch it, check it.", add_completion=False, no_args_is_help=True
+)
+
+
+@app.command("download")
+def download_command(output: Path = Path("data/locomo10.json"), url: str = URL) -> None:
+    """Fetch the official locomo10.json; its size and sha256 are checked before it is kept."""
+    download(url, output)
+    print(f"{output}: {SIZE:,} bytes, sha256 {SHA256}")
+    print("LoCoMo is licensed CC BY-NC 4.0: no commercial use, name its authors, do not commit it.")
+
+
+@app.command("check")
+def check_command(paths: list[Path]) -> None:
+    """Count what files in LoCoMo's format hold; where they hold gold SQL, prove it right.
+
+    A folder stands for its *.json and those of its folder `validation`. Errors in gold exit with 2.
+    """
+    from locomo.examples.check import Proof, judged, prove, read_gold  # it imports this module
+
+    golds = read_gold(paths)
+    having = [gold for gold in golds if gold.store or gold.retrieve]
+    bar = track(having, "proving gold", console=Console(stderr=True), disable=not having)
+    proofs = {gold.conversation.id: prove(gold) for gold in bar}
+    rows = [(gold.conversation.id, _counts(gold.conversation)) for gold in golds]
+    for name, counts in rows if proofs else ():
+        proof = proofs.get(name, Proof())
+        counts |= {"facts": proof.facts, "retrieve": proof.retrievals}
+    title = ", ".join(map(str, paths))
+    table = Table(title=title, caption=_CAPTION, box=SIMPLE, padding=0, pad_edge=False)
+    table.add_column("conversation", no_wrap=bool(proofs))
+    for column in rows[0][1]:
+        table.add_column(column, justify="right")
+    for name, counts in rows:
+        table.add_row(name, *map(str, counts.values()))
+    table.add_section()
+    totals = (sum(column) for column in zip(*(c.values() for _, c in rows), strict=True))
+    table.add_row("all", *map(str, totals))
+    Console().print(table)
+    if proofs:
+        errors, summary = judged(golds, proofs, paths)
+        print(*errors, summary, sep="\n")
+        if errors:
+            raise InputError(f"{title}: errors in gold: {len(errors)}; correct what is listed")
+
+
+_CAPTION = (
+    "c1 to c5: questions by category. Left out: empty turns, dropped evidence (names no turn), "
+    "dates of undated sessions (not readable)."
+)
+
+
+def _counts(conversation: Conversation) -> dict[str, int]:
+    sessions = {turn.session: is_dated(turn) for turn in conversation.turns}
+    categories = Counter(question.category for question in conversation.questions)
+    return {
+        "sessions": len(sessions),
+        "undated": sum(not dated for dated in sessions.values()),
+        "turns": len(conversation.turns),
+        "empty": conversation.empty_turns,
+        "questions": len(conversation.questions),
+        **{f"c{category}": categories[category] for category in CATEGORIES},
+        "dropped": conversation.dropped_evidence,
+    }
+
+
+if __name__ == "__main__":
+    run_command(app)

@@ -1,0 +1,1 @@
+"""Supervised examples: from gold conversations, or from a teacher model."""

@@ -1,0 +1,1 @@
+"""Prompts compiled by DSPy's optimizers, within a budget, every call on disk."""

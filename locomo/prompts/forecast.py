@@ -1,0 +1,136 @@
+"""What compiling will take: program runs, model calls, tokens, dollars. An upper estimate."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import dspy
+from rich.box import SIMPLE
+from rich.table import Table
+
+from locomo.dataset.format import Conversation
+from locomo.prompts.optimizers import Options, program_runs, proposal_calls
+from locomo.tasks.modules import LEAST_DEMO, Bench, Target
+from memory import Model
+
+# Tokens of what stands around the inputs, and of an answer: for a hosted and the packaged model.
+_AROUND = {"store": (1_100, 330), "retrieve": (1_600, 330), "answer": (450, 250)}
+_ANSWERED = {"store": (60, 25), "retrieve": (150, 60), "answer": (40, 12)}  # store: a turn
+_PROPOSAL = (6_000, 600)
+_LOCAL_CALL_S = 0.7  # two cores, two copies
+_CHARACTERS = 4  # a token
+LARGE_DOLLARS, LARGE_CALLS, LARGE_MINUTES = 1.0, 1_000, 15.0
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a compile takes at most. `dollars` and `minutes` are None when they are not known."""
+
+    runs: int
+    calls: int
+    proposals: int
+    tokens_in: int
+    tokens_out: int
+    dollars: float | None
+    minutes: float | None
+
+    @property
+    def large(self) -> bool:
+        """Whether to ask before it starts."""
+        if self.minutes is not None:
+            return self.minutes > LARGE_MINUTES
+        unpriced = self.dollars is None and self.calls > LARGE_CALLS
+        return unpriced or (self.dollars or 0.0) > LARGE_DOLLARS
+
+
+def forecast(
+    examples: Mapping[Target, Sequence[dspy.Example]],
+    measured: tuple[Target, int],
+    stored: Sequence[Conversation],
+    bench: Bench,
+    options: Options,
+    prompt_model: Model,
+) -> Forecast:
+    """Estimate a compile of the targets that have examples.
+
+    Arguments:
+        examples: what each target is compiled on.
+        measured: the target that is measured before and after, and on how many examples.
+        stored: the conversations whose memories are to be built first.
+    """
+    model = bench.setup.model
+    local = model.packaged
+    calls = dict.fromkeys(_AROUND, 0)
+    runs = proposals = 0
+    for target, some in examples.items():
+        times = program_runs(options.optimizer, len(some), options.rounds)
+        runs += times
+        proposals += proposal_calls(options.optimizer, options.rounds)
+        _count(calls, target, times, len(some), _questions(some))
+    target, number = measured
+    runs += 2 * number
+    _count(calls, target, 2 * number, number, _questions(examples.get("store", ())))
+    calls["store"] += sum(-(-len(c.turns) // model.window) for c in stored)
+
+    turn = fmean(len(t.text) for c in bench.conversations.values() for t in c.turns) / _CHARACTERS
+    window = min(model.window * (turn + 15), model.window_tokens)
+    inputs = {"store": window, "retrieve": 20.0, "answer": float(_memory_tokens(bench))}
+    room = max(bench.demo_tokens, LEAST_DEMO)
+    demos = {of: options.max_demos / 2 * min(inputs[of], room) for of in inputs}
+    tokens_in = sum(calls[of] * (_AROUND[of][local] + inputs[of] + demos[of]) for of in calls)
+    tokens_out = sum(
+        calls[of] * _ANSWERED[of][local] * (model.window if of == "store" else 1) for of in calls
+    )
+    prices = model.price, prompt_model.price
+    dollars = None
+    if prices[0] and prices[1]:
+        dollars = tokens_in * prices[0][0] + tokens_out * prices[0][1]
+        dollars += proposals * (_PROPOSAL[0] * prices[1][0] + _PROPOSAL[1] * prices[1][1])
+    total = sum(calls.values()) + proposals
+    return Forecast(
+        runs=runs,
+        calls=total,
+        proposals=proposals,
+        tokens_in=int(tokens_in) + proposals * _PROPOSAL[0],
+        tokens_out=int(tokens_out) + proposals * _PROPOSAL[1],
+        dollars=dollars,
+        minutes=total * _LOCAL_CALL_S / 60 if local and prompt_model.packaged else None,
+    )
+
+
+def _count(calls: dict[str, int], target: Target, runs: int, examples: int, asked: float) -> None:
+    """Add the calls of so many runs; what is asked again word for word costs nothing."""
+    if target == "store":
+        calls["store"] += runs
+        calls["retrieve"] += int(runs * asked)
+        calls["answer"] += int(runs * asked)
+    else:
+        calls["retrieve"] += runs if target == "retrieve" else examples
+        calls["answer"] += runs
+
+
+def _questions(windows: Sequence[dspy.Example]) -> float:
+    return fmean(len(window.gold) for window in windows) if windows else 1.0
+
+
+def _memory_tokens(bench: Bench) -> int:
+    """The memory that an answering model sees: its budget, or all turns where they are fewer."""
+    sizes = [sum(len(t.text) for t in c.turns) for c in bench.conversations.values()]
+    return min(bench.setup.budget, max(sizes, default=0) // _CHARACTERS)
+
+
+def forecast_table(expected: Forecast) -> Table:
+    """What `optimize.py` shows before it starts."""
+    table = Table(box=SIMPLE, title="forecast: at most", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_row("program runs", f"{expected.runs:,}")
+    table.add_row("model calls", f"{expected.calls:,}")
+    table.add_row("of the prompt model", f"{expected.proposals:,}")
+    table.add_row("tokens in", f"{expected.tokens_in:,}")
+    table.add_row("tokens out", f"{expected.tokens_out:,}")
+    known = "price unknown" if expected.dollars is None else f"$ {expected.dollars:.2f}"
+    table.add_row("cost", known)
+    if expected.minutes is not None:
+        table.add_row("minutes", f"{expected.minutes:.0f}")
+    return table

@@ -1,0 +1,149 @@
+"""What is to be compiled and measured, checked before any model is asked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+import dspy
+
+from locomo.dataset.format import Conversation, load
+from locomo.harness import Setup, fingerprint
+from locomo.prompts.optimizers import NEEDED, Options
+from locomo.split_data import independent
+from locomo.split_data import split as split_ids
+from locomo.tasks.modules import LEAST_DEMO, TARGETS, Bench, Target, drawn, examples, name_of
+from locomo.tasks.rewards import Reward
+from memory import InputError, Model
+
+
+@dataclass(frozen=True)
+class Job:
+    """A compile: `train` has examples for each target, `validation` what the gain is measured on.
+
+    `parts` maps train, validation and test to the ids of conversations; `sha256` is the data's.
+    """
+
+    options: Options
+    targets: tuple[Target, ...]
+    conversations: Mapping[str, Conversation]
+    parts: Mapping[str, Sequence[str]]
+    train: Mapping[Target, Sequence[dspy.Example]]
+    validation: Sequence[dspy.Example]
+    setup: Setup
+    prompt_model: Model
+    reward: Reward
+    data: Path
+    sha256: str
+
+    @property
+    def measured(self) -> Target:
+        """What is measured before and after: facts alone when only they change, else answers."""
+        return "store" if self.targets == ("store",) else "answer"
+
+    def asked_about(self, training: bool) -> list[Conversation]:
+        """The conversations whose memories must be there to measure on, and to train on."""
+        used = [] if self.measured == "store" else [*self.validation]
+        used += [e for t, some in self.train.items() if t != "store" and training for e in some]
+        return [self.conversations[c] for c in dict.fromkeys(e.conversation for e in used)]
+
+    def bench(self, memories: Mapping[str, Path]) -> Bench:
+        """What tasks work with, on these memories."""
+        speakers = self.reward == "seed" and "store" in self.targets
+        demos = self.options.max_demos
+        return Bench(self.setup, self.conversations, memories, demos, speakers)
+
+    def name(self) -> str:
+        """A name that only the very same job has, done by the very same code."""
+        models = [(m.name, m.api_base) for m in (self.setup.model, self.prompt_model)]
+        chosen = [name_of(e) for some in (*self.train.values(), self.validation) for e in some]
+        options = replace(self.options, num_threads=1)  # what is asked is the same for any number
+        settings = (asdict(options), self.targets, self.parts, self.reward)
+        code = [path.read_text("utf-8") for path in sorted(Path(__file__).parents[1].rglob("*.py"))]
+        made_of = (self.sha256, models, self.setup.budget, chosen, settings, code, version("dspy"))
+        return f"optimize-{fingerprint(*made_of)}"
+
+    def params(self) -> dict[str, object]:
+        """What goes on record as the job's settings."""
+        return {
+            **asdict(self.options),
+            "target": ", ".join(self.targets),
+            "data": self.data.name,
+            "model": self.setup.model.name,
+            "prompt_model": self.prompt_model.name,
+            "reward": self.reward,
+            "budget": self.setup.budget,
+            "examples": sum(map(len, self.train.values())),
+            "validation": len(self.validation),
+        }
+
+
+def prepare(
+    data: Path,
+    split: str,
+    targets: tuple[Target, ...],
+    options: Options,
+    setup: Setup,
+    prompt_model: Model,
+    reward: Reward,
+    number: int,
+    number_of_validation: int,
+) -> Job:
+    """Read the data, split it by conversation and draw the examples of each target.
+
+    Raises InputError for data that cannot be read or split, when a target has fewer examples
+    than the optimizer needs, when there is nothing to measure the gain on, and when a prompt
+    with its examples would not fit the model's context.
+    """
+    conversations = {conversation.id: conversation for conversation in load(data)}
+    parts = split_ids(list(conversations), options.seed, split)
+    independent(parts)
+
+    def found(part: str, target: Target) -> list[dspy.Example]:
+        some = [conversations[id_] for id_ in parts[part]]
+        return examples(some, target, setup.model.window)
+
+    train = {}
+    for target in targets:
+        train[target] = drawn(found("train", target), number, options.seed)
+        needed = NEEDED[options.optimizer]
+        if len(train[target]) < needed:
+            raise InputError(
+                f"--target {target} has {len(train[target])} examples in the training "
+                f"conversations, {options.optimizer} needs {needed}: give more data, or a larger "
+                "--num-examples"
+            )
+    measured: Target = "store" if targets == ("store",) else "answer"
+    validation = drawn(found("validation", measured), number_of_validation, options.seed)
+    if not validation:
+        raise InputError(
+            f"the validation conversations of {data} ({', '.join(parts['validation'])}) have no "
+            "question to measure a gain on; give data that has, or another --seed"
+        )
+    job = Job(
+        options=options,
+        targets=tuple(target for target in TARGETS if target in targets),
+        conversations=conversations,
+        parts=parts,
+        train=train,
+        validation=validation,
+        setup=setup,
+        prompt_model=prompt_model,
+        reward=reward,
+        data=data,
+        sha256=sha256(data.read_bytes()).hexdigest(),
+    )
+    _check_room(job)
+    return job
+
+
+def _check_room(job: Job) -> None:
+    """Raise InputError when a prompt with its examples would not fit the model's context."""
+    options, setup = job.options, job.setup
+    shows = options.optimizer != "gepa" and options.max_demos > 0
+    if shows and job.bench({}).demo_tokens < LEAST_DEMO:
+        raise InputError(
+            f"--max-demos {options.max_demos}: so many examples do not fit what {setup.model.name} "
+            f"can read beside a budget of {setup.budget} tokens; give fewer, or a smaller --budget"
+        )

@@ -1,0 +1,155 @@
+"""SIMBA, MIPROv2 and GEPA as DSPy has them, let loose on one task; what they take at most."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import dspy
+from dspy.teleprompt.gepa import InstructionProposer
+from dspy.utils.exceptions import AdapterParseError, LMError
+
+from locomo.prompts.scoreboard import Scoreboard
+from locomo.tasks.measure import logged
+from memory import Model
+
+_T = TypeVar("_T")
+Optimizer = Literal["simba", "miprov2", "gepa"]
+# SIMBA's steps, MIPROv2's trials, GEPA's proposals; with the packaged model, which makes about one
+# call a second on two cores, what takes ten minutes on the sample.
+ROUNDS: dict[Optimizer, int] = {"simba": 4, "miprov2": 10, "gepa": 12}
+LIGHT_ROUNDS: dict[Optimizer, int] = {"simba": 1, "miprov2": 4, "gepa": 4}
+BATCH = 16  # SIMBA's mini-batch
+CANDIDATES = {"simba": 4, "miprov2": 6}  # a step; instructions and sets of examples
+PROGRAM_TOKENS = 8_000  # MIPROv2 shows the prompt model the program's code and a summary of it
+MINIBATCH = 3  # examples that GEPA reflects on at a time
+NEEDED: dict[Optimizer, int] = {"simba": BATCH, "miprov2": 8, "gepa": 8}
+# An example of the program at work is worth showing when it earned this much.
+WORTH_SHOWING = 0.6
+
+
+class Proposals(dspy.ChatAdapter):
+    """How the prompt model is asked for instructions; what it could not give is counted.
+
+    MIPROv2 would end with an error there; it gets the instruction that it has instead.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(use_json_adapter_fallback=False)
+        self.failed: list[str] = []
+
+    def __call__(
+        self, lm: dspy.LM, lm_kwargs: Any, signature: Any, demos: Any, inputs: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        try:
+            told = super().__call__(lm, lm_kwargs, signature, demos, inputs)
+            return [{name: _sendable(value) for name, value in one.items()} for one in told]
+        except (AdapterParseError, LMError) as error:
+            self.failed.append(_sendable(" ".join(str(error).split())[:200]))
+            if "proposed_instruction" in signature.output_fields:
+                return [{"proposed_instruction": inputs["basic_instruction"]}]
+            raise
+
+
+def _sendable(value: Any) -> Any:
+    # An instruction with half a surrogate pair is refused by DSPy, which would end the compile.
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to optimize. `rounds`: see ROUNDS; `max_demos`: examples in a prompt, not for GEPA."""
+
+    optimizer: Optimizer
+    rounds: int
+    max_demos: int
+    num_threads: int
+    seed: int
+
+
+def run_optimizer(
+    student: dspy.Module,
+    examples: Sequence[dspy.Example],
+    board: Scoreboard,
+    options: Options,
+    model: Model,
+    prompt_model: Model,
+    log: Path,
+) -> list[str]:
+    """Let an optimizer try prompts on the examples; what they earned is on the board.
+
+    Its own messages go to the file `log`. Returns why proposals of the prompt model failed.
+    Passes on what stops it: BudgetSpent, TooManyFailures, KeyboardInterrupt.
+    """
+    proposals = Proposals()
+    learn, select = halves(examples)
+    common = {"metric": board, "num_threads": options.num_threads}
+    with dspy.context(lm=model.lm, adapter=proposals), logged(log):
+        if options.optimizer == "simba":
+            simba = dspy.SIMBA(
+                **common,
+                bsize=BATCH,
+                num_candidates=CANDIDATES["simba"],
+                max_steps=options.rounds,
+                max_demos=options.max_demos,
+                prompt_model=prompt_model.lm,
+            )
+            simba.compile(student, trainset=list(examples), seed=options.seed)
+        elif options.optimizer == "miprov2":
+            mipro = dspy.MIPROv2(
+                **common,
+                prompt_model=prompt_model.lm,
+                task_model=model.lm,
+                auto=None,
+                num_candidates=CANDIDATES["miprov2"],
+                max_bootstrapped_demos=options.max_demos,
+                max_labeled_demos=0,  # an example's fields are not those of a prompt
+                metric_threshold=WORTH_SHOWING,
+                max_errors=len(examples) * 1_000,
+                seed=options.seed,
+            )
+            trials = {"num_trials": options.rounds, "minibatch": False, "seed": options.seed}
+            trials["program_aware_proposer"] = prompt_model.context > PROGRAM_TOKENS
+            mipro.compile(student, trainset=learn, valset=select, **trials)
+        else:
+            gepa = dspy.GEPA(
+                **common,
+                max_metric_calls=_gepa_runs(len(select), options.rounds),
+                gepa_kwargs={"stop_callbacks": lambda state: state.i + 1 >= options.rounds},
+                reflection_minibatch_size=MINIBATCH,
+                reflection_lm=prompt_model.lm,
+                instruction_proposer=InstructionProposer(adapter=proposals),
+                warn_on_score_mismatch=False,
+                seed=options.seed,
+            )
+            gepa.compile(student, trainset=learn, valset=select)
+    return proposals.failed
+
+
+def halves(examples: Sequence[_T]) -> tuple[list[_T], list[_T]]:
+    """To learn from (two of five) and to choose by (three of five): MIPROv2 and GEPA want both."""
+    learn = [example for n, example in enumerate(examples) if n % 5 in (1, 3)]
+    return learn, [example for n, example in enumerate(examples) if n % 5 not in (1, 3)]
+
+
+def program_runs(optimizer: Optimizer, examples: int, rounds: int) -> int:
+    """How often the program runs at most while compiling, the plain prompt's runs included."""
+    learn, select = map(len, halves(range(examples)))
+    if optimizer == "simba":
+        sampled = rounds * BATCH * (2 * CANDIDATES["simba"] + 1)
+        return examples + sampled + (min(rounds, CANDIDATES["simba"]) + 1) * examples
+    if optimizer == "miprov2":
+        # Of the sets of examples one is empty; all others are found by running the program.
+        return examples + (CANDIDATES["miprov2"] - 1) * learn + (rounds + 1) * select
+    return examples + _gepa_runs(select, rounds)
+
+
+def _gepa_runs(select: int, rounds: int) -> int:
+    return select + rounds * (select + 2 * MINIBATCH)
+
+
+def proposal_calls(optimizer: Optimizer, rounds: int) -> int:
+    """How often the prompt model is asked at most."""
+    if optimizer == "simba":
+        return rounds * (CANDIDATES["simba"] + 1)
+    return 12 + 3 * CANDIDATES["miprov2"] if optimizer == "miprov2" else rounds

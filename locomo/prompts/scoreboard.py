@@ -1,0 +1,177 @@
+"""What every prompt earned on every example: the metric of optimizers, and the best prompt.
+
+DSPy's optimizers return a program of their own choice. The best of all prompts that they tried is
+chosen here instead, by one rule, so that a compile may be stopped at any moment.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import dspy
+from pydantic import TypeAdapter, ValidationError
+
+from locomo.commands import writing
+from locomo.tasks.modules import Candidate, name_of
+
+# A difference to the plain prompt counts as if so many more examples had shown none: eight lucky
+# examples do not outweigh fifty.
+PRIOR = 10
+# So many runs must have failed or not before a third of them stops the compile.
+ENOUGH_RUNS = 12
+
+
+class TooManyFailures(BaseException):
+    """More than a third of the runs failed; no optimizer's `except Exception` may go on."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a prompt on an example: its reward, and how many calls had been made by then.
+
+    `sampled` runs were made at a temperature, by an optimizer in search of variety; in `copied`
+    ones the prompt held this very example; in `failed` ones the model gave no answer, and why.
+    None of these says how good a prompt is.
+    """
+
+    candidate: str
+    example: str
+    reward: float
+    sampled: bool = False
+    copied: bool = False
+    failed: str = ""
+    calls: int = 0
+
+
+_RUN, _PROMPT = TypeAdapter(Run), TypeAdapter(Candidate)
+
+
+class Scoreboard:
+    """The metric that optimizers are given: it also files every run, on disk before it returns.
+
+    Arguments:
+        metric: of locomo.tasks.rewards, five arguments.
+        prompts: the prompts by key, as tasks collect them.
+        folder: where runs.jsonl and prompts.jsonl are; read again with `resume`.
+        calls: the model calls so far.
+        progress: told after each run.
+    """
+
+    def __init__(
+        self,
+        metric: Callable[..., dspy.Prediction],
+        prompts: dict[str, Candidate],
+        folder: Path,
+        resume: bool,
+        calls: Callable[[], int],
+        progress: Callable[["Scoreboard"], None] = lambda board: None,
+    ) -> None:
+        self._metric, self.prompts = metric, prompts
+        self._calls, self._progress = calls, progress
+        self._lock = Lock()
+        self.runs: dict[tuple[str, str, bool], Run] = {}
+        self.count = self.failures = 0  # of this session
+        self.last_failure = ""
+        self._filed: set[str] = set()
+        self._closed = False
+        files = folder / "runs.jsonl", folder / "prompts.jsonl"
+        if resume:
+            for run in _lines(files[0], _RUN):
+                self._keep(run)
+            for prompt in _lines(files[1], _PROMPT):
+                prompts[prompt.key] = prompt
+                self._filed.add(prompt.key)
+        with writing(folder):
+            self._files = [file.open("a" if resume else "w", encoding="utf-8") for file in files]
+            for file in self._files:
+                file.write("\n" if resume else "")  # ends a line that a kill cut short
+
+    def __call__(
+        self,
+        gold: dspy.Example,
+        pred: Any,
+        trace: object = None,
+        pred_name: str | None = None,
+        pred_trace: object = None,
+    ) -> dspy.Prediction:
+        result = self._metric(gold, pred, trace, pred_name, pred_trace)
+        if pred_name is None and getattr(pred, "candidate", None):  # else GEPA asks once more
+            self._file(gold, pred, float(result.score))
+        return result
+
+    def _file(self, gold: dspy.Example, pred: dspy.Prediction, reward: float) -> None:
+        name = name_of(gold)
+        made = (pred.sampled, pred.copied, pred.failed)
+        run = Run(pred.candidate, name, reward, *made, self._calls())
+        with self._lock:
+            if self._closed:  # a thread that an optimizer left behind
+                return
+            if pred.candidate not in self._filed:
+                self._filed.add(pred.candidate)
+                self._append(1, asdict(self.prompts[pred.candidate]))
+            news = self._keep(run)
+            if news:
+                self._append(0, asdict(run))
+            if news or run.sampled:  # what is replayed says nothing of the model's health
+                self.count += 1
+                self.failures += bool(run.failed)
+                self.last_failure = run.failed or self.last_failure
+        self._progress(self)
+        if self.count >= ENOUGH_RUNS and self.failures * 3 > self.count:
+            raise TooManyFailures(
+                f"{self.failures} of {self.count} runs failed, the last: {self.last_failure}"
+            )
+
+    def _keep(self, run: Run) -> bool:
+        """Whether the run is news: the first of its kind, or a failed one tried again."""
+        key = run.candidate, run.example, run.sampled
+        if key in self.runs and not self.runs[key].failed:
+            return False
+        self.runs[key] = run
+        return True
+
+    def _append(self, file: int, line: Mapping[str, object]) -> None:
+        text = json.dumps(line, ensure_ascii=False).encode("utf-8", "replace").decode()
+        self._files[file].write(text + "\n")
+        self._files[file].flush()
+
+    def close(self) -> None:
+        """Take no more runs."""
+        with self._lock:
+            self._closed = True
+            for file in self._files:
+                file.close()
+
+    def of(self, candidate: str) -> dict[str, Run]:
+        """The runs of a prompt by example that say how good it is."""
+        own = [run for run in list(self.runs.values()) if run.candidate == candidate]
+        return {r.example: r for r in own if not (r.sampled or r.copied or r.failed)}
+
+
+def _lines(path: Path, adapter: TypeAdapter[Any]) -> Iterator[Any]:
+    """What a file of JSON lines holds; a line that a kill cut short is left out."""
+    if path.exists():
+        for line in path.read_bytes().split(b"\n"):
+            with contextlib.suppress(ValidationError):
+                yield adapter.validate_json(line)
+
+
+def advantage(board: Scoreboard, candidate: str, plain: str) -> float:
+    """How much more reward an example earns with this prompt than with the plain one.
+
+    The mean of paired differences, drawn towards zero as if PRIOR more examples showed none.
+    """
+    before, after = board.of(plain), board.of(candidate)
+    both = before.keys() & after.keys()
+    return sum(after[e].reward - before[e].reward for e in both) / (len(both) + PRIOR)
+
+
+def best(board: Scoreboard, plain: str) -> str:
+    """The key of the prompt with the greatest advantage; the plain one when none has any."""
+    tried = sorted({run.candidate for run in list(board.runs.values())} & set(board.prompts))
+    found = max(tried, key=lambda key: advantage(board, key, plain), default=plain)
+    return found if advantage(board, found, plain) > 0 else plain

@@ -1,0 +1,1 @@
+"""Recall without any language model: measured, fitted, explained, drawn."""

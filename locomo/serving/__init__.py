@@ -1,0 +1,1 @@
+"""How well a model stores, retrieves and answers by itself."""

@@ -1,0 +1,1 @@
+"""What compiling and tuning share: modules at work on examples, rewards, gains, material."""

@@ -1,0 +1,84 @@
+"""A module measured on examples: each question's score, and the runs that failed."""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import dspy
+
+from locomo.commands import writing
+from locomo.tasks.modules import name_of
+from locomo.tasks.rewards import Scored, metric, scored
+from memory import ModelError
+
+
+def evaluated(
+    student: dspy.Module,
+    examples: Sequence[dspy.Example],
+    judge: Callable[..., Any],
+    threads: int,
+    log: Path,
+) -> list[tuple[dspy.Example, dspy.Prediction]]:
+    """Each example with what the module made of it; what DSPy has to say goes to `log`."""
+    evaluate = dspy.Evaluate(
+        devset=list(examples),
+        metric=judge,
+        num_threads=threads,
+        display_progress=False,
+        max_errors=len(examples) + 1,
+    )
+    with logged(log):
+        return [(example, pred) for example, pred, _ in evaluate(student).results]
+
+
+def measure(
+    student: dspy.Module,
+    examples: Sequence[dspy.Example],
+    threads: int,
+    log: Path,
+    done: Callable[[], object] = lambda: None,
+) -> tuple[dict[str, list[Scored]], list[str]]:
+    """The scores of each example's questions, by its name, and why the others failed.
+
+    `done` is called after each example. A run that failed says nothing of the program, so it has
+    no score. Raises ModelError when more than a third of the examples fail.
+    """
+
+    def judge(*told: Any) -> Any:
+        done()
+        return metric(*told)
+
+    results = evaluated(student, examples, judge, threads, log)
+    failed = [pred.failed for _, pred in results if pred.failed]
+    if len(failed) * 3 > len(results):
+        raise ModelError(f"{len(failed)} of {len(results)} runs failed, the last: {failed[-1]}")
+    scores = {}
+    for example, pred in results:
+        if not pred.failed:
+            name, of = name_of(example), zip(example.gold, pred.outcomes, strict=True)
+            scores[name] = [
+                replace(scored(example.conversation, question, outcome), group=name)
+                for question, outcome in of
+            ]
+    return scores, failed
+
+
+@contextlib.contextmanager
+def logged(path: Path) -> Iterator[None]:
+    """What optimizers print and log goes to a file."""
+    names = ("dspy", "gepa", "optuna")
+    kept = {name: logging.getLogger(name).handlers[:] for name in names}
+    with writing(path.parent), path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+        handler = logging.StreamHandler(file)
+        try:
+            for name in names:
+                logging.getLogger(name).handlers = [handler]
+                logging.getLogger(name).propagate = False
+            with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+                yield
+        finally:
+            for name, handlers in kept.items():
+                logging.getLogger(name).handlers = handlers

@@ -1,0 +1,374 @@
+"""What an optimizer compiles: one module of the program at work on prepared examples.
+
+Each module learns from examples of its own: answer and retrieve from questions about prepared
+memories, store from windows and the questions whose evidence lies wholly inside them. The other
+two modules are frozen.
+"""
+
+import hashlib
+import json
+import random
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import dspy
+
+from locomo.dataset.format import ABSTENTION, Conversation, Question
+from locomo.harness import PROMPT_TOKENS, Setup
+from locomo.tasks.rewards import Outcome
+from memory import Answer, Memory, MemoryProgram, ModelError, Store, Turn, open_store
+from memory.prompt import assemble
+
+Target = Literal["answer", "retrieve", "store"]
+TARGETS: tuple[Target, ...] = ("retrieve", "answer", "store")  # the order in which "all" goes
+MOST_FACTS = 4  # a turn; the instructions ask for 1.2
+HIDDEN = "(not shown)"
+_DEMO_TOKENS = 1_500
+_AROUND_MEMORY = 64  # tokens: an example's question and answer
+LEAST_DEMO = 64  # tokens; a shorter memory holds no turn
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What tasks work with: who answers, on which conversations and prepared memories.
+
+    `memories` maps a conversation's id to its file. `max_demos` is how many examples a prompt may
+    hold at most. With `speakers`, storing also writes what each speaker's lines alone give.
+    With `whole`, traces keep memories as they were shown: weights learn from the very prompt.
+    `prompts` collects the prompts that were tried, by key.
+    """
+
+    setup: Setup
+    conversations: Mapping[str, Conversation]
+    memories: Mapping[str, Path]
+    max_demos: int
+    speakers: bool = False
+    whole: bool = False
+    prompts: dict[str, "Candidate"] = field(default_factory=dict)
+
+    def __deepcopy__(self, memo: object) -> "Bench":
+        return self  # optimizers copy tasks by the hundred; models and handles are shared
+
+    @property
+    def demo_tokens(self) -> int:
+        """How long the memory in one example may be, so that the examples fit the context.
+
+        A quarter of a question's budget: a prompt of five examples is read for every question.
+        """
+        model, budget = self.setup.model, self.setup.budget
+        left = model.context - budget - PROMPT_TOKENS
+        room = left // max(self.max_demos, 1) - _AROUND_MEMORY
+        return min(room, max(budget // 4, LEAST_DEMO), _DEMO_TOKENS)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A module's prompt, which is what an optimizer changes: instructions and examples."""
+
+    instructions: str
+    demos: tuple[Mapping[str, str], ...] = ()
+
+    @property
+    def key(self) -> str:
+        """A short name that two equal prompts share."""
+        # Half a letter becomes "?" in a file: what is read there has the same name.
+        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def candidate_of(program: MemoryProgram, target: Target) -> Candidate:
+    """The prompt that a module of this program has now."""
+    predict = getattr(program, target).predict
+    fields = predict.signature.fields
+    demos = [{name: str(demo.get(name) or "") for name in fields} for demo in predict.demos]
+    return Candidate(predict.signature.instructions, tuple(demos))
+
+
+def with_candidate(program: MemoryProgram, target: Target, prompt: Candidate) -> MemoryProgram:
+    """A copy of the program in which one module has this prompt."""
+    copy = program.deepcopy()
+    predict = getattr(copy, target).predict
+    predict.signature = predict.signature.with_instructions(prompt.instructions)
+    predict.demos = [dspy.Example(**demo) for demo in prompt.demos]
+    return copy
+
+
+def _only(program: MemoryProgram, target: Target) -> MemoryProgram:
+    """A copy in which optimizers see one module only: DSPy takes compiled modules as frozen."""
+    copy = program.deepcopy()
+    for name in TARGETS:
+        getattr(copy, name)._compiled = name != target
+    return copy
+
+
+def task(program: MemoryProgram, target: Target, bench: Bench) -> "AskMemory | StoreWindow":
+    """The module that an optimizer compiles to improve this target of the program."""
+    kind = StoreWindow if target == "store" else AskMemory
+    return kind(_only(program, target), target, bench)
+
+
+class _Task(dspy.Module):
+    """A run ends in a Prediction of outcomes, never in an error: what failed is in `failed`."""
+
+    def __init__(self, program: MemoryProgram, target: Target, bench: Bench) -> None:
+        super().__init__()
+        self.program = program
+        self.target = target
+        self.bench = bench
+
+    @contextmanager
+    def _traced(self) -> Iterator[list[Any]]:
+        """Only the compiled module's calls go on the trace, with memories cut to fit examples.
+
+        A call whose answer was out of form stands there by its signature (see `Trainee`).
+        """
+        outer = dspy.settings.trace
+        predict = getattr(self.program, self.target).predict
+        with dspy.context(trace=[]):
+            own = dspy.settings.trace
+            try:
+                yield own
+            finally:
+                kept = [
+                    (predict, *step[1:])
+                    for step in own
+                    if step[0] is predict or step[0] == predict.signature
+                ]
+                if outer is not None and self.bench.whole:
+                    outer.extend(kept[:1])  # a group answers one prompt; each repair has its own
+                elif outer is not None:
+                    outer.extend(_shortened(step, self.bench.demo_tokens) for step in kept)
+
+    def _ended(
+        self, outcomes: Sequence[Outcome], copied: bool, failed: str = "", **more: Any
+    ) -> dspy.Prediction:
+        tried = candidate_of(self.program, self.target)
+        self.bench.prompts.setdefault(tried.key, tried)
+        sampled = getattr(self.program, self.target).predict.lm is not None  # at a temperature
+        run = {"candidate": tried.key, "sampled": sampled, "copied": copied, "failed": failed}
+        return dspy.Prediction(outcomes=list(outcomes), **run, **more)
+
+    def _shown(self, field: str, text: str) -> bool:
+        """Whether the prompt has this very example with its answer in it."""
+        demos = getattr(self.program, self.target).predict.demos
+        return any(text in str(demo.get(field) or "") for demo in demos)
+
+
+class AskMemory(_Task):
+    """Answers a question from a prepared memory.
+
+    The module `retrieve` sees a catalog of the memory and the question and writes SELECTs; the
+    module `answer` sees the rows they return and the turns that a ranking finds.
+    """
+
+    def forward(self, question: str, conversation: str) -> dspy.Prediction:
+        """Ask the conversation's memory; the Prediction has one outcome."""
+        bench, copied = self.bench, self._shown("question", question)
+        with self._traced():
+            try:
+                with open_store(bench.memories[conversation], read_only=True) as store:
+                    answer = _memory(store, bench.setup, self.program).ask(question)
+            except ModelError as error:
+                return self._ended([], copied, str(error))
+        sources = [turn.source for turn in bench.conversations[conversation].turns]
+        return self._ended([_outcome(answer, sources, bench.setup.budget)], copied)
+
+
+class StoreWindow(_Task):
+    """Stores a window of turns as facts; then questions about it are asked.
+
+    The module `store` sees the turns and writes SQL. Retrieve and answer, which are frozen, see
+    its facts only: who spoke and when, but not what was said.
+    """
+
+    def forward(self, conversation: str, first: int, last: int) -> dspy.Prediction:
+        """Store turns `first` to `last` (from 1) and ask; one outcome for each question."""
+        bench = self.bench
+        turns = bench.conversations[conversation].turns[first - 1 : last]
+        questions = inside(bench.conversations[conversation], first, last)
+        copied = self._shown("turns", " ".join(turns[0].text.split()))
+        target: list[tuple[str, str, str, int]] = []
+        outcomes = []
+        try:
+            with self._traced() as trace:
+                facts, failed = _facts(turns, self.program, bench.setup)
+                steps = [inputs["feedback"] for _, inputs, _ in trace if inputs.get("feedback")]
+            refusals = (*steps, failed) if failed else tuple(steps)
+            if bench.speakers:
+                target = _facts_by_speaker(turns, bench.setup)
+            fits = min(1.0, MOST_FACTS * len(turns) / max(len(facts), 1))
+            with _facts_only(turns, facts) as store, dspy.context(trace=[]):
+                memory = _memory(store, bench.setup, self.program)
+                held = {fact[-1] for fact in facts}
+                shown = tuple(turn.source for n, turn in enumerate(turns, 1) if n in held)
+                for question in questions:
+                    answer = memory.ask(question.text)
+                    sql = () if failed else ("-- facts",)
+                    outcomes.append(Outcome(answer.text, shown, sql, refusals, fits))
+        except ModelError as error:
+            return self._ended([], copied, str(error), facts=[], target=[])
+        named = [(subject, attribute, value, turn) for subject, attribute, value, *_, turn in facts]
+        return self._ended(outcomes, copied, facts=named, target=target)
+
+
+def _memory(store: Store, setup: Setup, program: MemoryProgram) -> Memory:
+    return Memory(store, model=setup.model, program=program, budget=setup.budget)
+
+
+def _outcome(answer: Answer, sources: Sequence[str], budget: int) -> Outcome:
+    rows = [row for found in answer.rows for row in found.rows]
+    cells = [[str(cell) for cell in row if cell not in (None, "")] for row in rows]
+    lines = [" ".join(" | ".join(row).split()) for row in cells]
+    kept = assemble([(line, None) for line in lines if line], (), max(budget // 2, 64)).text
+    return Outcome(
+        answer=answer.text,
+        shown=tuple(sources[turn_id - 1] for turn_id in answer.shown),
+        sql=answer.sql,
+        refusals=answer.refusals,
+        fits=max(kept.count("\n"), 0) / len(lines) if lines else 1.0,  # the first line is a heading
+        fields=sum(map(len, cells)),
+    )
+
+
+_Fact = tuple[str, str, str, str, str, int]
+
+
+def _facts(turns: Sequence[Turn], program: MemoryProgram, setup: Setup) -> tuple[list[_Fact], str]:
+    """What the store module writes of these turns, in a memory of their own; why it could not."""
+    with _new_store() as store:
+        memory = _memory(store, setup, program)
+        memory.add([replace(turn, id=0) for turn in turns])
+        memory.digest()
+        facts = store.read(
+            "SELECT subject, attribute, value, happened_on, ended_on, turn_id FROM facts"
+        )
+        return [tuple(row) for row in facts.rows], " ".join(p.error for p in store.pending())
+
+
+def _facts_by_speaker(turns: Sequence[Turn], setup: Setup) -> list[tuple[str, str, str, int]]:
+    """What the plain module writes when shown one speaker's turns: it cannot confuse them."""
+    found = []
+    for speaker in dict.fromkeys(turn.speaker for turn in turns):
+        places = [n for n, turn in enumerate(turns, 1) if turn.speaker == speaker]
+        with dspy.context(trace=[]):
+            facts, _ = _facts([turns[n - 1] for n in places], setup.program, setup)
+        found += [(s, a, v, places[turn - 1]) for s, a, v, *_, turn in facts]
+    return found
+
+
+@contextmanager
+def _facts_only(turns: Sequence[Turn], facts: Sequence[_Fact]) -> Iterator[Store]:
+    """A memory that holds these facts, and of its turns only who spoke and when."""
+    with _new_store() as store:
+        store.add([replace(turn, id=0, text=HIDDEN) for turn in turns])
+        columns = "subject, attribute, value, happened_on, ended_on, turn_id"
+        for *text, turn in facts:
+            row = f"{', '.join(_quoted(cell) for cell in text)}, {turn}"
+            store.write(f"INSERT INTO facts ({columns}) VALUES ({row})", cause="copied")
+        yield store
+
+
+def _quoted(text: str) -> str:
+    return "'" + (text or "").replace("'", "''") + "'"
+
+
+@contextmanager
+def _new_store() -> Iterator[Store]:
+    with (
+        tempfile.TemporaryDirectory(prefix="window-") as folder,
+        open_store(Path(folder) / "window.db") as store,
+    ):
+        yield store
+
+
+def _shortened(step: tuple[Any, dict[str, Any], Any], tokens: int) -> tuple[Any, Any, Any]:
+    """A step of a trace whose memory is cut to lines that the answer cites, or is most like.
+
+    A step becomes an example in a prompt, where a memory of 20,000 tokens would leave no room.
+    The packaged model cites nothing, and an example without its answer would teach to invent.
+    """
+    predict, inputs, outputs = step
+    if "memory" not in inputs:
+        return step
+    lines = str(inputs["memory"]).splitlines()
+    cited = {f"[{n.strip()}]" for n in str(outputs.get("turns") or "").split(",")}
+    answer = _words(str(outputs.get("answer") or ""))
+
+    def rank(n: int) -> tuple[bool, int, int]:
+        return lines[n].split(" ")[0] not in cited, -len(answer & _words(lines[n])), n
+
+    first = sorted(range(len(lines)), key=rank)
+    tokens = max(tokens, LEAST_DEMO)
+    fitting = assemble([(lines[n], None) for n in first], (), tokens).text
+    kept = set(first[: fitting.count("\n")])  # its first line is a heading
+    shorter = "\n".join(line for n, line in enumerate(lines) if n in kept)
+    if lines and not kept:
+        shorter = lines[first[0]][: 2 * tokens]  # a token is seldom less than two letters
+    return predict, {**inputs, "memory": shorter}, outputs
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.lower()))
+
+
+# --- examples ---------------------------------------------------------------------------------
+
+
+def inside(conversation: Conversation, first: int, last: int) -> list[Question]:
+    """The questions whose evidence lies wholly among turns `first` to `last`; none to abstain from.
+
+    What category 5 asks is not in the conversation, so it would reward storing nothing.
+    """
+    held = {turn.source for turn in conversation.turns[first - 1 : last]}
+    return [
+        question
+        for question in conversation.questions
+        if question.category != ABSTENTION and question.evidence and held >= set(question.evidence)
+    ]
+
+
+def examples(
+    conversations: Sequence[Conversation], target: Target, window: int
+) -> list[dspy.Example]:
+    """All examples that these conversations have for a target, in file order.
+
+    An example's inputs are those of its task; `gold` holds its questions.
+    """
+    found = []
+    for conversation in conversations:
+        if target != "store":
+            for question in conversation.questions:
+                example = dspy.Example(
+                    question=question.text, conversation=conversation.id, gold=(question,)
+                )
+                found.append(example.with_inputs("question", "conversation"))
+            continue
+        for first in range(1, len(conversation.turns) + 1, window):
+            last = min(first + window - 1, len(conversation.turns))
+            if asked := inside(conversation, first, last):
+                example = dspy.Example(
+                    conversation=conversation.id, first=first, last=last, gold=tuple(asked)
+                )
+                found.append(example.with_inputs("conversation", "first", "last"))
+    return found
+
+
+def drawn(all_of_them: Sequence[_T], number: int, seed: int) -> list[_T]:
+    """So many of them (0: all), chosen by the seed, in their order."""
+    if not number or number >= len(all_of_them):
+        return list(all_of_them)
+    places = sorted(random.Random(seed).sample(range(len(all_of_them)), number))  # noqa: S311
+    return [all_of_them[place] for place in places]
+
+
+def name_of(example: dspy.Example) -> str:
+    """What a run of this example is filed under: `conv-26/17`, or `conv-26/17-32` for a window."""
+    if "first" in example:
+        return f"{example.conversation}/{example.first}-{example.last}"
+    return f"{example.conversation}/{example.gold[0].index}"

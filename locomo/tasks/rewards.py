@@ -1,0 +1,301 @@
+"""Rewards: what an answer, a query or a window of facts is worth, and in words what it lacks.
+
+`metric` is the one metric of dspy.Evaluate, SIMBA, MIPROv2, GEPA and ArborGRPO; `gated_metric`
+and `single_speaker_metric` are narrower rewards, for the retrieving and the storing module. Each
+returns a dspy.Prediction of `score` (0 to 1), `feedback` (text) and one float a component, the
+same for every predictor (`trace`, `pred_name` and `pred_trace` are not used), and raises nothing
+but ImportError: what cannot be scored is worth 0, and the feedback says why.
+
+Such a Prediction is true even where its score is 0: give MIPROv2 a `metric_threshold`.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, harmonic_mean
+from typing import Any, Literal
+
+import dspy
+
+from locomo import metrics
+from locomo.dataset.format import ABSTENTION, Question
+from memory import InputError
+
+WEIGHTS = {"answer": 0.7, "evidence": 0.2, "sql": 0.05, "budget": 0.05}
+# From this F1 on an answer, a part of a list or a fact counts as right.
+RIGHT = 0.5
+# What a number of fields in range adds to a right answer, before both are scaled to 1.
+BONUS = 0.25
+# A row has about five columns: at least one row, at most the 30 that the retrieving module is told
+# to ask for in one SELECT; more only fills the budget.
+FIELDS = (5, 30 * 5)
+_QUOTED = 500  # characters of a text that feedback repeats
+
+WrittenFact = tuple[str, str, str, int]  # subject, attribute, value, turn_id
+_Judged = tuple[dict[str, float], float, list[str]]  # components, score, feedback's lines
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One question as it was answered: what the metric looks at.
+
+    `shown`: sources (`D1:3`) of the turns the answering model saw. `sql`: what ran. `refusals`:
+    what did not, in order, `Refused:\\n<sql>\\nBecause: <why>`. `fits`: the share of what the SQL
+    returned or wrote that fits its budget, 0 to 1. `fields`: how many non-empty fields it returned.
+    """
+
+    answer: str
+    shown: tuple[str, ...] = ()
+    sql: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
+    fits: float = 1.0
+    fields: int = 0
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One question's components and their weighted sum, each 0 to 1.
+
+    `key` is conversation and question index (`conv-26/17`): it pairs before with after. Scores of
+    one `group` (a window, when its facts are what is scored) depend on one another.
+    """
+
+    key: str
+    category: int
+    components: dict[str, float]
+    reward: float
+    group: str = ""
+
+
+def components(question: Question, outcome: Outcome) -> dict[str, float]:
+    """What the reward is made of, by the names of WEIGHTS, each 0 to 1.
+
+    answer: the official score. evidence: its recall among the turns shown; 1 without evidence and
+    for category 5, whose evidence answers another question. sql: 1 when it ran at once, .5 when it
+    was repaired, 0 when nothing ran. budget: `fits`.
+    """
+    counts = question.category != ABSTENTION
+    return {
+        "answer": metrics.score(outcome.answer, question),
+        "evidence": metrics.recall(outcome.shown, question.evidence) if counts else 1.0,
+        "sql": (0.5 if outcome.refusals else 1.0) if outcome.sql else 0.0,
+        "budget": _share(outcome.fits),
+    }
+
+
+def _share(fits: float) -> float:
+    # A numpy number could not be written as JSON.
+    return 0.0 if math.isnan(fits) else min(max(float(fits), 0.0), 1.0)
+
+
+def scored(conversation: str, question: Question, outcome: Outcome) -> Scored:
+    """The components of one question of a conversation (its id), and the reward."""
+    parts = components(question, outcome)
+    reward = sum(weight * parts[name] for name, weight in WEIGHTS.items())
+    return Scored(f"{conversation}/{question.index}", question.category, parts, reward)
+
+
+def shown_components(scored: Sequence[Scored]) -> dict[str, float]:
+    """Mean of each component, and of "reward", over questions; ValueError when there is none."""
+    means = {name: fmean(one.components[name] for one in scored) for name in WEIGHTS}
+    return means | {"reward": fmean(one.reward for one in scored)}
+
+
+# --- the metrics ------------------------------------------------------------------------------
+
+
+def metric(
+    gold: Any, pred: Any, trace: object = None, pred_name: object = None, pred_trace: object = None
+) -> Any:
+    """The mean reward of a prediction's questions; components: those of WEIGHTS.
+
+    Arguments:
+        gold: an example with `conversation` (its id) and `gold` (Questions: one for answer and
+            retrieve, those of a window for store).
+        pred: a prediction with `outcomes` (a list of Outcomes beside `gold.gold`) and `failed`
+            (the model's error, or "").
+    """
+    return _judged(_answers, WEIGHTS, gold, pred)
+
+
+def gated_metric(
+    gold: Any, pred: Any, trace: object = None, pred_name: object = None, pred_trace: object = None
+) -> Any:
+    """For the retrieving module: nothing unless the final answer is right, then a bonus.
+
+    The reward-respecting subtask for retrieval in the README of a chatbot with an external SQL
+    memory ("Long Term Memory Using SQL Language Models", Training): SQL is reinforced only when it
+    leads to a right answer, more when the number of fields retrieved is in the desired range.
+    Right is an official score of RIGHT: 1 / (1 + BONUS); 1 when the fields lie in FIELDS.
+    Arguments as for `metric`. Components: answer, fields.
+    """
+    return _judged(_gated, ("answer", "fields"), gold, pred)
+
+
+def single_speaker_metric(
+    gold: Any, pred: Any, trace: object = None, pred_name: object = None, pred_trace: object = None
+) -> Any:
+    """For the storing module: does it write what it writes when shown one speaker at a time?
+
+    The reward-respecting subtask for storage in the README of a chatbot with an external SQL
+    memory ("Long Term Memory Using SQL Language Models", Training): the target comes from a prompt
+    that holds one speaker's lines only, where the speakers cannot be confused.
+
+    `pred` has `facts` of the whole window, `target` (what the same frozen module wrote of each
+    speaker's lines alone), both lists of (subject, attribute, value, turn_id), and `failed`; `gold`
+    is not used. Soft F1: a fact counts as much as it is like its best counterpart of the same turn
+    and subject (token F1 of attribute and value), a repeated one once; both empty: 1.
+    Components: precision, recall.
+    """
+    return _judged(_single_speaker, ("precision", "recall"), gold, pred)
+
+
+def _judged(judge: Callable[..., _Judged], names: Iterable[str], gold: Any, pred: Any) -> Any:
+    """What a judge makes of a prediction; 0, and why, for one that it cannot judge."""
+    parts, score = dict.fromkeys(names, 0.0), 0.0
+    try:
+        parts, score, lines = judge(gold, pred)
+        feedback = "\n".join(lines)
+    except ImportError:  # a library is missing: every score would be 0
+        raise
+    except InputError as error:
+        feedback = str(error)
+    except Exception as error:
+        logging.exception("a prediction could not be scored")
+        feedback = f"The prediction could not be scored: {type(error).__name__}: {error}"
+    # SIMBA writes feedback as JSON, which holds no lone surrogate.
+    text = feedback.encode("utf-8", "replace").decode()
+    return dspy.Prediction(score=score, feedback=text, **parts)
+
+
+def _require(pred: Any, *names: str) -> None:
+    """Raise InputError for a prediction that failed, or that lacks what is scored."""
+    if failed := getattr(pred, "failed", ""):
+        raise InputError(f"The model failed: {_short(str(failed))}")
+    for name in names:
+        if getattr(pred, name, None) is None:
+            raise InputError(f"There is nothing to score: the prediction has no {name}.")
+
+
+def _pairs(gold: Any, pred: Any) -> list[tuple[Question, Outcome]]:
+    _require(pred, "outcomes")
+    questions, outcomes = gold.gold, pred.outcomes
+    if not questions or len(outcomes) != len(questions):
+        raise InputError(f"{len(outcomes)} outcomes came for {len(questions)} questions.")
+    return list(zip(questions, outcomes, strict=True))
+
+
+def _answers(gold: Any, pred: Any) -> _Judged:
+    pairs = _pairs(gold, pred)
+    means = shown_components([scored(gold.conversation, *pair) for pair in pairs])
+    reward = means.pop("reward")
+    # One window's SQL serves all its questions: what is said of it is said once.
+    sql = dict.fromkeys(note for _, outcome in pairs for note in _sql_notes(outcome))
+    notes = [note for pair in pairs for note in _answer_notes(*pair)]
+    return means, reward, [*notes, *sql]
+
+
+def _gated(gold: Any, pred: Any) -> _Judged:
+    pairs = _pairs(gold, pred)
+    rights = [metrics.score(outcome.answer, question) >= RIGHT for question, outcome in pairs]
+    inside = [FIELDS[0] <= outcome.fields <= FIELDS[1] for _, outcome in pairs]
+    both = list(zip(rights, inside, strict=True))
+    rewards = [right * (1 + BONUS * within) / (1 + BONUS) for right, within in both]
+    notes: list[str] = []
+    for (question, outcome), (right, within) in zip(pairs, both, strict=True):
+        notes += _answer_notes(question, outcome)
+        notes += [] if right else ["The final answer is wrong, so the SQL is worth nothing."]
+        wanted = f"{FIELDS[0]} to {FIELDS[1]} are wanted"
+        notes += [] if within else [f"The SQL retrieved {outcome.fields} fields; {wanted}."]
+        notes += _sql_notes(outcome)
+    return {"answer": fmean(rights), "fields": fmean(inside)}, fmean(rewards), notes
+
+
+# --- feedback ---------------------------------------------------------------------------------
+
+
+def _answer_notes(question: Question, outcome: Outcome) -> list[str]:
+    parts, abstain = components(question, outcome), question.category == ABSTENTION
+    asked, given = _short(question.text), _short(outcome.answer)
+    gold = "an abstention" if abstain else f'"{_short(metrics.gold(question))}"'
+    if min(parts.values()) == 1:
+        return [f'Question: {asked} Answer: "{given}". Answer, evidence, SQL and budget are right.']
+    worth = f"score {parts['answer']:.2f} of 1"
+    notes = [f'Question: {asked} Answer given: "{given}", {worth}. Gold answer: {gold}.']
+    if abstain:
+        advice = 'The memory does not say: "No information available" was the answer.'
+        return notes if parts["answer"] else [*notes, advice]
+    hidden = [source for source in question.evidence if source not in outcome.shown]
+    if metrics.abstained(outcome.answer):
+        unseen = ", but what it saw did not hold all of it" if hidden else ""
+        notes.append(f"It abstained although the memory says so{unseen}.")
+    elif question.category == metrics.MULTI_HOP:
+        items = [item.strip() for item in metrics.gold(question).split(",")]
+        lost = [item for item in items if metrics.multi_f1(outcome.answer, item) < RIGHT]
+        notes += [f"Missing from the list: {', '.join(lost)}."] if lost else []
+    if hidden:
+        notes.append(f"Evidence not shown, the SQL did not bring it: {', '.join(hidden)}.")
+    return notes
+
+
+def _sql_notes(outcome: Outcome) -> list[str]:
+    notes = [_refusal(refusal) for refusal in outcome.refusals]
+    notes += [] if outcome.sql else ["No SQL ran."]
+    if (share := _share(outcome.fits)) < 1:
+        percent = min(round(100 * share), 99)
+        notes.append(f"Only {percent} % of what the SQL returned or wrote fits its budget.")
+    return list(dict.fromkeys(notes))
+
+
+def _refusal(text: str) -> str:
+    # Each is cut for itself: the reason stands last, and is what must not be lost.
+    statement, because, why = text.rpartition("\nBecause: ")
+    half = _QUOTED // 2
+    return f"{_short(statement, half)} Because: {_short(why, half)}" if because else _short(text)
+
+
+def _short(text: str, most: int = _QUOTED) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[:most]} ..."
+
+
+# --- facts beside facts -----------------------------------------------------------------------
+
+
+def _single_speaker(gold: object, pred: Any) -> _Judged:
+    _require(pred, "facts", "target")
+    facts, target = list(dict.fromkeys(pred.facts)), list(dict.fromkeys(pred.target))
+    if facts == target == []:
+        return {"precision": 1.0, "recall": 1.0}, 1.0, ["There was nothing to store: all is right."]
+    precision = fmean([_best(fact, target) for fact in facts] or [0.0])
+    recall = fmean([_best(wanted, facts) for wanted in target] or [0.0])
+    score = float(harmonic_mean([precision, recall]))
+    return {"precision": precision, "recall": recall}, score, _fact_notes(facts, target)
+
+
+def _likeness(a: WrittenFact, b: WrittenFact) -> float:
+    """How much two facts of one turn say the same, whoever they say it of; 0 for two turns."""
+    said_a, said_b = (f"{fact[1]} {fact[2]}".replace("_", " ") for fact in (a, b))
+    # Equal texts without any word have no F1.
+    return 0.0 if a[3] != b[3] else 1.0 if said_a == said_b else metrics.f1(said_a, said_b)
+
+
+def _best(fact: WrittenFact, others: Iterable[WrittenFact]) -> float:
+    same = (other for other in others if other[0].casefold() == fact[0].casefold())
+    return max((_likeness(fact, other) for other in same), default=0.0)
+
+
+def _fact_notes(facts: Sequence[WrittenFact], target: Sequence[WrittenFact]) -> list[str]:
+    notes, lost = [], [wanted for wanted in target if _best(wanted, facts) < RIGHT]
+    for fact in (fact for fact in facts if _best(fact, target) < RIGHT):
+        owners = [wanted for wanted in target if _likeness(fact, wanted) >= RIGHT]
+        whose = ", ".join(dict.fromkeys(owner[0] for owner in owners))
+        verdict = f"Wrong subject, it is {whose}" if owners else "Too many"
+        notes.append(f"{verdict}: {_short(str(fact))}.")
+        lost = [wanted for wanted in lost if wanted not in owners]
+    notes += [f"Missing: {_short(str(wanted))}." for wanted in lost]
+    return notes or ["All facts are there, of the right subjects."]
+
+
+Reward = Literal["memory", "seed"]

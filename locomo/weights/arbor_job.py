@@ -1,0 +1,376 @@
+"""DSPy's GRPO on Arbor, watched: every wait ends, every answer is checked, nothing is printed."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec, module_from_spec
+from typing import Any, Protocol
+
+import dspy
+from dspy.teleprompt import bootstrap_trace
+from pydantic import BaseModel, Field, StrictInt
+
+from locomo.weights.arbor_client import (
+    AnswerLost,
+    CheckpointLost,
+    Patience,
+    Server,
+    ServerError,
+    Waiting,
+)
+from locomo.weights.grpo import GrpoSettings
+from memory import InputError
+
+FINAL = "checkpoint_final"  # Arbor's name for what it saves when it ends a job
+_UNUSABLE = 20  # examples in a row without one answer to learn from
+
+
+def install_client() -> None:
+    """Make Arbor's client importable without its server's requirements (vllm, torch, trl).
+
+    Raises InputError when arbor-ai is not installed.
+    """
+    try:
+        version("arbor-ai")
+    except PackageNotFoundError as error:
+        raise InputError(
+            "training needs Arbor's client: pip install --no-deps arbor-ai==0.2.17"
+        ) from error
+    if "arbor" not in sys.modules:
+        spec = find_spec("arbor")
+        assert spec
+        sys.modules["arbor"] = module_from_spec(spec)  # not executed
+
+
+install_client()
+from arbor.integrations.dspy import ArborGRPO, ArborProvider, arbor_provider  # noqa: E402
+
+
+class JobState(BaseModel):
+    """Where a training job stands."""
+
+    job_id: str
+    current_model: str
+    status: str | None = None
+    checkpoints: dict[str, dict[str, Any]] = {}
+    last_checkpoint: str | None = None
+    pending_batch_ids: list[StrictInt] = Field(default_factory=list)
+
+
+class Observer(Protocol):
+    """Who watches a training; what it raises ends it."""
+
+    def started(self, job: "WatchedJob") -> None:
+        """The server has the model ready."""
+
+    def asked(self) -> None:
+        """The trainer asks for a batch."""
+
+    def stepped(self, batch_id: int, group: list[dict[str, Any]]) -> None:
+        """The server took a group: {"messages", "completion": {"role", "content"}, "reward"}."""
+
+
+class WatchedJob(arbor_provider.ArborReinforceJob):
+    """A GRPO job on Arbor, as ArborGRPO drives it.
+
+    `checkpoints` has every checkpoint that the server confirmed, `last_checkpoint` the newest,
+    `provider_job_id` the job. Every method raises ServerError when the server fails, is silent
+    beyond patience, or speaks of another job or of batches that cannot be.
+    """
+
+    def __init__(
+        self, lm: dspy.LM, train_kwargs: dict[str, Any], server: Server, observer: Observer
+    ) -> None:
+        super().__init__(lm, train_kwargs)
+        self.server, self.observer = server, observer
+        self.fulfilled: list[int] = []
+        self._gone: set[int] = set()  # fulfilled, and no longer on the server's list
+        self._since = time.monotonic()  # when the trainer had all it had asked for
+        self._offers = 0  # how often a batch was on offer since the last step
+
+    def initialize(self) -> None:
+        """Start the job: model, trainer and inference server are loaded, which takes minutes."""
+        # Upstream's own waits without end, prints, and swallows Ctrl-C: it writes the request only.
+        request = _Request()
+        kept, arbor_provider.requests = arbor_provider.requests, request
+        try:
+            super().initialize()
+        finally:
+            arbor_provider.requests = kept
+        ends = replace(self.server.waiting, undo=lambda job: self.server.close_job(job.job_id))
+        try:
+            asked = replace(self.server, waiting=ends)
+            state = asked.post("initialize", JobState, request.sent)
+        except AnswerLost as error:
+            raise ServerError(
+                f"{error}; it may be starting the job all the same: restart it before another try"
+            ) from error
+        self.provider_job_id = state.job_id
+        self._continue_with(self._checked(state))
+        self.observer.started(self)
+        self._since = time.monotonic()
+
+    def get_status(self) -> dict[str, Any]:
+        """Where the job stands; this is where ArborGRPO waits for the next batch to be wanted."""
+        state = self._post("status")
+        if set(state.pending_batch_ids) <= set(self.fulfilled):
+            batch = max(self.fulfilled, default=-1) + 1
+            limit = self.server.patience.batch
+            what = f"the trainer to ask for batch {batch}"
+            self.server.waiting.check(what, self._since, limit)
+            return state.model_dump()
+        self.observer.asked()
+        self._offers += 1
+        if self._offers > 2 + _UNUSABLE:
+            raise ServerError(
+                f"{_UNUSABLE} examples in a row gave no answer to learn from: see what "
+                f"{self.lm.model} says to one"
+            )
+        return state.model_dump()
+
+    def _run_grpo_step_one_group(
+        self, train_group: dict[str, Any], train_data_format: object = None
+    ) -> None:
+        batch_id, group = train_group["batch_id"], train_group["group"]
+        body = {
+            "model": ArborProvider._remove_provider_prefix(self.lm.model),
+            "batch": group,
+            "batch_id": batch_id,
+            "metrics": train_group.get("metrics") or {},
+        }
+        for attempt in range(self.server.patience.retries + 1):
+            try:
+                self._continue_with(self._post("step", **body))
+                break
+            except AnswerLost:
+                if self._taken(batch_id):
+                    break
+                if attempt == self.server.patience.retries:
+                    raise
+        self.fulfilled.append(batch_id)
+        self._since, self._offers = time.monotonic(), 0
+        self.observer.stepped(batch_id, group)
+
+    def save_checkpoint(
+        self, checkpoint_name: str, score: float | None = None, metadata: Any = None
+    ) -> None:
+        """Have the weights saved. Raises CheckpointLost when the server does not list them."""
+        patience = self.server.patience
+        about = {} if metadata is None else {"metadata": metadata}
+        for attempt in range(patience.retries + 1):
+            state = self._post("checkpoint", checkpoint_name=checkpoint_name, **about)
+            if checkpoint_name in state.checkpoints:
+                record = {**state.checkpoints[checkpoint_name], **about}
+                self.checkpoints[checkpoint_name] = {**record, "score": score}
+                self.last_checkpoint = checkpoint_name
+                return
+            time.sleep(patience.pause * 2**attempt)
+        raise CheckpointLost(
+            f"the server says that it wrote checkpoint {checkpoint_name} but does not list it; "
+            f"those before it stay: {', '.join(self.checkpoints) or 'none'}"
+        )
+
+    def terminate(self) -> None:
+        """End the training; the server saves the weights a last time, as `FINAL`."""
+        try:
+            state = self._post("terminate")
+        except AnswerLost:
+            state = self._post("status")
+            if FINAL not in state.checkpoints:
+                raise
+        self._continue_with(state)
+        if FINAL in state.checkpoints:
+            self.checkpoints[FINAL] = state.checkpoints[FINAL]
+            self.last_checkpoint = FINAL
+
+    def cancel(self) -> None:
+        """End the job and free its GPUs."""
+        self.server.close_job(self.provider_job_id)
+
+    def _post(self, route: str, **body: Any) -> JobState:
+        sent = {"job_id": self.provider_job_id, **body}
+        return self._checked(self.server.post(route, JobState, sent))
+
+    def _continue_with(self, state: JobState) -> None:
+        self.lm.model = ArborProvider._add_provider_prefix(state.current_model)
+
+    def _checked(self, state: JobState) -> JobState:
+        """The state, if it can be true of this job."""
+        job = self.provider_job_id
+        if state.job_id != job:
+            raise ServerError(f"the server speaks of job {state.job_id}, not of ours, {job}")
+        if (state.status or "").startswith(("failed", "cancelled")):
+            last = self.last_checkpoint or "none"
+            raise ServerError(
+                f"job {job} {state.status} on the server after {len(self.fulfilled)} batches; its "
+                f"log says why; last checkpoint: {last}"
+            )
+        ids = state.pending_batch_ids
+        done, top = set(self.fulfilled), max(self.fulfilled, default=0)
+        odd = {i for i in ids if i in self._gone or (i < top and i not in done)}
+        if odd or len(set(ids)) < len(ids):
+            raise ServerError(
+                f"the server asks for batches {ids}, which cannot be after batch {top}; it mixes "
+                "up jobs, or its trainer started anew"
+            )
+        self._gone = done - set(ids)
+        return state
+
+    def _taken(self, batch_id: int) -> bool:
+        """Whether a batch whose answer was lost has arrived; the server's list lags behind."""
+        patience = self.server.patience
+        since = time.monotonic()
+        while batch_id in self._post("status").pending_batch_ids:
+            if time.monotonic() - since > patience.behind:
+                return False
+            time.sleep(patience.behind / 5)
+        return True
+
+
+class _Request:
+    """Stands in for `requests` while upstream writes the request that starts a job."""
+
+    def post(self, url: str, headers: dict[str, str], json: dict[str, Any]) -> "_Request":
+        self.sent = json
+        return self
+
+    def raise_for_status(self) -> None: ...
+
+    def json(self) -> dict[str, str]:
+        return {"current_model": self.sent["model"]}
+
+
+class WatchedProvider(ArborProvider):
+    """Makes a WatchedJob of `lm.reinforce(...)` and keeps it as `job`."""
+
+    def __init__(self, server: Server, observer: Observer) -> None:
+        super().__init__()
+        self.server, self.observer = server, observer
+        self.job: WatchedJob | None = None
+        self.ReinforceJob = self._start
+
+    def _start(self, lm: dspy.LM, train_kwargs: dict[str, Any]) -> WatchedJob:
+        self.job = WatchedJob(lm, train_kwargs, self.server, self.observer)
+        return self.job
+
+
+def trainee_lm(
+    model: str,
+    server: Server,
+    settings: GrpoSettings,
+    patience: Patience,
+    waiting: Waiting,
+    observer: Observer,
+) -> dspy.LM:
+    """The model to be trained, served by Arbor; `lm.provider.job` is its job once there is one.
+
+    Answers are sampled as `settings.sampling` says and are never taken from a cache. While a job
+    runs, `lm.model` names the job, so that calls go to the weights as they are then.
+    """
+    watched = replace(server, patience=patience, waiting=waiting)
+    return dspy.LM(
+        f"openai/arbor:{model}",
+        provider=WatchedProvider(watched, observer),
+        api_base=server.url,
+        api_key=server.token or "none",
+        cache=False,
+        max_tokens=settings.completion_tokens,
+        timeout=patience.chat,
+        num_retries=patience.retries,
+        **settings.sampling,
+    )
+
+
+class QuietGRPO(ArborGRPO):
+    """ArborGRPO that leaves the terminal to others, and goes on after steps `begun` already."""
+
+    begun = 0
+
+    def select_training_sample_and_update_shuffled_trainset(
+        self, original_trainset: list[dspy.Example], train_step_idx: int
+    ) -> list[dspy.Example]:
+        """The examples of a step, in one order for a run and those that go on with it."""
+        step = self.begun + train_step_idx
+        chosen: list[dspy.Example] = super().select_training_sample_and_update_shuffled_trainset(
+            original_trainset, step
+        )
+        return chosen
+
+    def compile(self, *args: Any, **kwargs: Any) -> dspy.Module:
+        """As ArborGRPO's; its progress bars and log lines are left out."""
+        with _quiet():
+            return super().compile(*args, **kwargs)
+
+
+def arbor_grpo(
+    metric: Callable[..., Any],
+    lm: dspy.LM,
+    adapter: dspy.ChatAdapter,
+    settings: GrpoSettings,
+    num_threads: int,
+    seed: int,
+    begun: int = 0,
+) -> QuietGRPO:
+    """DSPy's optimizer: one example a step, `settings.rollouts` answers to it, no validation.
+
+    `begun` steps were done by an earlier run. Checkpoints are the caller's, through
+    `lm.provider.job`.
+    """
+    optimizer = QuietGRPO(
+        metric=metric,
+        train_kwargs={lm: settings.train_kwargs()},
+        adapter={lm: adapter},
+        exclude_demos=True,
+        num_threads=num_threads,
+        num_train_steps=settings.steps,
+        seed=seed,
+        num_dspy_examples_per_grpo_step=1,
+        num_rollouts_per_grpo_step=settings.rollouts,
+        num_steps_for_val=settings.steps + 1,
+        report_train_scores=False,
+        checkpoint="none",
+    )
+    optimizer.begun = begun
+    return optimizer
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No line of log and no progress bar from DSPy or Arbor."""
+    silent = [logging.getLogger(name) for name in ("dspy", "arbor")]
+    levels, root, swallow = (
+        [one.level for one in silent],
+        logging.getLogger(),
+        logging.NullHandler(),
+    )
+    evaluate = bootstrap_trace.Evaluate
+    root.addHandler(swallow)  # without one, `logging.warning` sets up a handler of its own
+    for one in silent:
+        one.setLevel(logging.CRITICAL + 1)
+    bootstrap_trace.Evaluate = lambda **given: evaluate(**{**given, "display_progress": False})
+    try:
+        yield
+    finally:
+        bootstrap_trace.Evaluate = evaluate
+        for one, level in zip(silent, levels, strict=True):
+            one.setLevel(level)
+        root.removeHandler(swallow)
+
+
+def served_lm(name: str, server: Server, settings: GrpoSettings) -> dspy.LM:
+    """A model as Arbor serves it, without a job; what it served before is let go."""
+    server.stop_serving()
+    return dspy.LM(
+        f"openai/arbor:{name}",
+        api_base=server.url,
+        api_key=server.token or "none",
+        cache=False,
+        max_tokens=settings.completion_tokens,
+        timeout=server.patience.initialize,  # the first answer waits for the model to be loaded
+        num_retries=0,
+        temperature=0.0,
+    )

@@ -1,0 +1,379 @@
+"""What a training run needs, checked and written down before anything is paid for."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from rich.box import SIMPLE
+from rich.markup import escape
+from rich.table import Table
+
+from locomo.commands import check_folder
+from locomo.dataset.format import load
+from locomo.split_data import independent
+from locomo.split_data import split as split_ids
+from locomo.tasks.modules import Target, examples
+from locomo.weights.arbor_client import Gpu, ModelInfo, ServerInfo
+from locomo.weights.grpo import GrpoSettings, check_batch, check_split
+from memory import InputError, Stop
+
+KNOWN = "0.2.17"
+VLLM_SHARE = 0.9  # of a GPU's memory; Arbor starts vLLM with it, and vLLM wants it to be free
+_SHAPE = 100  # width by layers: 57 in Qwen2.5-3B, 128 in Llama-3.1-8B, 102 in Qwen2.5-72B
+_VOCABULARY = 152_000  # Qwen's; Llama's has 128,000
+_ON_EACH_GPU = 1.1e9  # bytes: CUDA's context and the libraries' workspaces
+_NOT_ASKED = "the server did not answer"
+_GPU_CHECKS = ("GPUs", "GPUs free", "split of GPUs", "inference memory", "training memory")
+_STATES = {"ok": "[green]ok[/]", "failed": "[red]failed[/]", "unknown": "[yellow]not known[/]"}
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing checked: what was found, with its numbers, and what to do when it failed."""
+
+    name: str
+    state: Literal["ok", "failed", "unknown"]
+    found: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The run that is asked for; `window` in turns, `checkpoints` is how many are kept."""
+
+    model: str
+    settings: GrpoSettings
+    targets: Sequence[Target]
+    data: Path
+    split: str
+    seed: int
+    window: int
+    num_train: int
+    num_val: int
+    output: Path
+    checkpoints: int
+
+
+def preflight(
+    plan: Plan, describe: Callable[[], ServerInfo], find_model: Callable[[str], ModelInfo]
+) -> list[Check]:
+    """Check everything; a failure hides no other.
+
+    `describe` and `find_model` ask the server and raise a `Stop` when that fails. What depends
+    on an answer that did not come is "unknown".
+    """
+    info, why = _asked(describe)
+    server = check_version(info) if info else Check("server", "failed", "no usable answer", why)
+    found, why = _asked(lambda: find_model(plan.model)) if info else (None, _NOT_ASKED)
+    parameters = found.parameters if found else parameters_in(plan.model)
+    return [
+        server,
+        check_repairs(info),
+        *check_gpus(plan, info, parameters),
+        *check_model(plan, found, why, reached=info is not None),
+        _passes("batch", _batch(plan.settings), lambda: check_batch(plan.settings)),
+        check_data(plan),
+        *check_disks(plan, info, parameters),
+        _passes("output", f"{plan.output}", lambda: check_folder(plan.output, "the output folder")),
+    ]
+
+
+def check_table(checks: Sequence[Check]) -> Table:
+    """The table that is shown: each check with what was found, a failure's remedy below it."""
+    table = Table("check", "", "found", box=SIMPLE, title="before the run")
+    for one in checks:
+        advice = f"\n-> {escape(one.remedy)}" if one.remedy else ""
+        table.add_row(one.name, _STATES[one.state], escape(one.found) + advice)
+    return table
+
+
+def refuse(checks: Sequence[Check]) -> None:
+    """Raise InputError with a line for each check that failed, if any did."""
+    failed = [f"{c.name}: {c.found} -> {c.remedy}" for c in checks if c.state == "failed"]
+    if failed:
+        raise InputError("\n".join([f"{len(failed)} of {len(checks)} checks failed", *failed]))
+
+
+def _judged(name: str, good: bool | None, found: str, remedy: str = "") -> Check:
+    """A check by its outcome, None for one that is not known."""
+    if good is None:
+        return Check(name, "unknown", found)
+    return Check(name, "ok", found) if good else Check(name, "failed", found, remedy)
+
+
+def _passes(name: str, found: str, check: Callable[[], None]) -> Check:
+    try:
+        check()
+    except InputError as error:
+        return Check(name, "failed", found, str(error))
+    return Check(name, "ok", found)
+
+
+def _asked(ask: Callable[[], _T]) -> tuple[_T | None, str]:
+    try:
+        return ask(), ""
+    except Stop as error:
+        return None, str(error)
+
+
+# --- the server and its GPUs ------------------------------------------------------------------
+
+
+def check_version(info: ServerInfo) -> Check:
+    """The protocol and the repairs were tried with one version of Arbor only."""
+    found = f"Arbor {info.arbor}, tried with {KNOWN}" + (", a rehearsal" * info.rehearsal)
+    advice = f"install arbor-ai=={KNOWN} there, as arbor/requirements.txt says"
+    return _judged("server", info.arbor == KNOWN, found, advice)
+
+
+def check_repairs(info: ServerInfo | None) -> Check:
+    """Every repair of the server is applied, or found not to be needed any more."""
+    if info is None:
+        return Check("repairs", "unknown", _NOT_ASKED)
+    good = all(repair.state in ("applied", "not needed") for repair in info.repairs)
+    found = _list(f"{repair.name} {repair.state}" for repair in info.repairs)
+    advice = "start the server with arbor/startup.sh"
+    return _judged("repairs", good and bool(found or info.rehearsal), found or "none", advice)
+
+
+def check_gpus(plan: Plan, info: ServerInfo | None, parameters: int | None) -> list[Check]:
+    """The GPUs asked for: there, apart, free, shared out as asked, and large enough."""
+    if info and info.rehearsal:
+        return [Check(name, "ok", "rehearsal: no GPUs needed") for name in _GPU_CHECKS]
+    if info is None:
+        unknown = [Check(name, "unknown", _NOT_ASKED) for name in _GPU_CHECKS[1:]]
+        return [check_roles(plan, None), *unknown]
+    checks = [check_roles(plan, info), check_free(plan, info), check_served(plan, info)]
+    return [*checks, *check_memory(plan, info, parameters)]
+
+
+def _roles(inference: Iterable[int], training: Iterable[int]) -> str:
+    return f"GPU {_ids(inference) or 'none'} to answer, {_ids(training) or 'none'} to train"
+
+
+def check_roles(plan: Plan, info: ServerInfo | None) -> Check:
+    """The GPUs asked for are there, and none has two roles."""
+    inference, training = plan.settings.inference_gpus, plan.settings.training_gpus
+    apart = _passes("GPUs", _roles(inference, training), lambda: check_split(inference, training))
+    if apart.state == "failed":
+        return apart
+    if info is None:
+        return Check("GPUs", "unknown", f"{apart.found}; {_NOT_ASKED}")
+    there = [gpu.id for gpu in info.gpus]
+    sizes = _list(f"{gpu.id} ({gpu.name}, {_gb(gpu.memory_total)})" for gpu in info.gpus)
+    absent = sorted({*inference, *training} - {*there})
+    advice = f"there is no GPU {_ids(absent)}: give --inference-gpus and --training-gpus others"
+    if len(there) < 2:
+        advice = "one answers and others train: take a server with 2 GPUs or more, or --rehearse"
+    return _judged("GPUs", not absent, f"{apart.found}; there: {sizes or 'none'}", advice)
+
+
+def check_free(plan: Plan, info: ServerInfo) -> Check:
+    """Nobody else fills the GPUs asked for: nine tenths of each are free, as vLLM demands."""
+    gpus = _chosen(info, plan.settings.inference_gpus + plan.settings.training_gpus)
+    found = _list(f"{g.id}: {_gb(g.memory_free)} of {_gb(g.memory_total)}" for g in gpus)
+    full = [gpu.id for gpu in gpus if gpu.memory_free < VLLM_SHARE * gpu.memory_total]
+    own = _list(process.pid for process in info.processes if {*full} & {*process.gpus})
+    whose = f" (process {own} of this server)" if own else ""
+    advice = f"end what fills GPU {_ids(full)}{whose}, or give other GPUs"
+    return _judged("GPUs free", not full if gpus else None, found or "they are not there", advice)
+
+
+def check_served(plan: Plan, info: ServerInfo) -> Check:
+    """The server shares its GPUs out as asked; it reads that once, when it starts."""
+    asked = sorted(plan.settings.inference_gpus), sorted(plan.settings.training_gpus)
+    served = sorted(info.split.inference), sorted(info.split.training)
+    advice = f'write in arbor/arbor.yaml there: inference: {{gpu_ids: "{_ids(asked[0])}"}} and '
+    advice += f'training: {{gpu_ids: "{_ids(asked[1])}"}}; then start the server again'
+    found = f"as served: {_roles(*served)}; asked for: {_roles(*asked)}"
+    return _judged("split of GPUs", served == asked, found, advice)
+
+
+# --- memory of GPUs ---------------------------------------------------------------------------
+
+
+def parameters_in(name: str) -> int | None:
+    """How many parameters a model's name says it has: 3e9 for `Qwen/Qwen2.5-3B`; None if none."""
+    size = re.search(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", name.lower())
+    if size is None:
+        return None
+    experts, number, unit = size.groups()
+    return round(int(experts or 1) * float(number) * (1e9 if unit == "b" else 1e6))
+
+
+def _width_and_layers(parameters: int) -> tuple[float, float]:
+    """From 12 x layers x width^2 parameters (Kaplan et al. 2020, section 2.1) and `_SHAPE`."""
+    width = (_SHAPE * parameters / 12) ** (1 / 3)
+    return width, width / _SHAPE
+
+
+def lora_parameters(parameters: int, rank: int) -> float:
+    """Of a LoRA on all seven linear kinds of a model: rank x (in + out), summed over matrices.
+
+    Estimated with square attention matrices and a hidden layer four times as wide: 23 widths a
+    layer. That is a fifth too low for 135M and a half too high for 8B parameters.
+    """
+    width, layers = _width_and_layers(parameters)
+    return rank * 23 * width * layers
+
+
+def training_memory(parameters: int, settings: GrpoSettings) -> dict[str, float]:
+    """Bytes that a training GPU needs, estimated.
+
+    Weights are whole on each GPU (ZeRO-2). Each LoRA parameter has 16 bytes: weight, gradient and
+    Adam's states (Rajbhandari et al. 2020, ZeRO, section 3.1), here not divided by the GPUs.
+    Activations: each layer's input, and one layer computed again (Korthikanti et al. 2022,
+    table 2, without the attention matrix: 2 s b h a layer, and 34 s b h). Logits: Arbor's trainer
+    has them for the prompt as well, three times: plain, divided by the temperature, normalised.
+    """
+    width, layers = _width_and_layers(parameters)
+    tokens, number = settings.batch_per_device * settings.context, 2 if settings.bf16 else 4
+    return {
+        "weights": number * parameters,
+        "LoRA": 16 * lora_parameters(parameters, settings.lora_rank),
+        "activations": tokens * width * (2 * layers + 34),
+        "logits": 3 * number * tokens * _VOCABULARY,
+        "CUDA": _ON_EACH_GPU,
+    }
+
+
+def inference_memory(parameters: int, settings: GrpoSettings) -> dict[str, float]:
+    """Bytes that an inference GPU needs, estimated: its share of weights and of a group's cache.
+
+    A token's keys and values: 2 x layers x width / 4 x 2 bytes, with a quarter of the heads for
+    them (grouped queries, Ainslie et al. 2023).
+    """
+    width, layers = _width_and_layers(parameters)
+    gpus = max(len(settings.inference_gpus), 1)
+    return {
+        "weights": 2 * parameters / gpus,
+        "cache": settings.rollouts * settings.context * layers * width / gpus,
+        "CUDA": _ON_EACH_GPU,
+    }
+
+
+def check_memory(plan: Plan, info: ServerInfo, parameters: int | None) -> list[Check]:
+    """The estimates fit the smallest GPU of each role; vLLM may use nine tenths of its own."""
+    inference, training = _GPU_CHECKS[-2:]
+    settings = plan.settings
+    if parameters is None:
+        return [Check(name, "unknown", _unsized(plan)) for name in (inference, training)]
+    for_answers = [VLLM_SHARE * g.memory_total for g in _chosen(info, settings.inference_gpus)]
+    for_training = [g.memory_total for g in _chosen(info, settings.training_gpus)]
+    return [
+        _fits(inference, inference_memory(parameters, settings), for_answers),
+        _fits(training, training_memory(parameters, settings), for_training),
+    ]
+
+
+def _fits(name: str, parts: Mapping[str, float], rooms: Sequence[float]) -> Check:
+    need, room = sum(parts.values()), min(rooms, default=None)
+    terms = " + ".join(f"{what} {size / 1e9:.1f}" for what, size in parts.items())
+    found = f"estimate for each GPU: {terms} = {_gb(need)}"
+    found += f"; there is {_gb(room)}" if room else ""
+    advice = "take larger GPUs, or a smaller --model"
+    return _judged(name, need <= room if room else None, found, advice)
+
+
+# --- the run ----------------------------------------------------------------------------------
+
+
+def _batch(settings: GrpoSettings) -> str:
+    each, gpus = settings.batch_per_device, len(settings.training_gpus)
+    product = f"{each} a device x {gpus} GPUs x {settings.accumulation} accumulated"
+    return f"{product} = {each * gpus * settings.accumulation}; rollouts {settings.rollouts}"
+
+
+def check_model(plan: Plan, model: ModelInfo | None, why: str, reached: bool) -> list[Check]:
+    """The server finds the model, which reads a prompt with its completion and knows chats."""
+    settings = plan.settings
+    lengths = (
+        f"prompt {settings.prompt_tokens:,} + completion {settings.completion_tokens:,} tokens"
+    )
+    if model is None:
+        failed = _judged("model", False if reached else None, why, "give another --model")
+        unknown = [Check("context", "unknown", f"{lengths}; the model's is not known")]
+        return [failed, *unknown, Check("chat template", "unknown", "the model was not seen")]
+    size = f"{model.name}: {model.parameters / 1e9:.2f} billion parameters"
+    fits = settings.context <= model.context
+    lengths += f", the model reads {model.context:,}"
+    template = f"{model.name} has {'one' if model.chat_template else 'none'}"
+    advice = "give a --model tuned for chats; their names often end in -Instruct"
+    return [
+        Check("model", "ok", size),
+        _judged("context", fits, lengths, f"give a --model that reads {settings.context:,}"),
+        _judged("chat template", model.chat_template, template, advice),
+    ]
+
+
+def check_data(plan: Plan) -> Check:
+    """The data can be read, its parts share no conversation, and each target has examples."""
+    try:
+        conversations = {conversation.id: conversation for conversation in load(plan.data)}
+        parts = split_ids(list(conversations), plan.seed, plan.split)
+        independent(parts)
+    except (Stop, ValueError) as error:
+        return Check("data", "failed", str(plan.data), str(error))
+    found = [f"{part}: {_list(ids) or 'none'}" for part, ids in parts.items()]
+    missing = []
+    asked = {"train": plan.num_train, "validation": plan.num_val}
+    for target in plan.targets:
+        for part, wanted in asked.items():
+            number = len(examples([conversations[i] for i in parts[part]], target, plan.window))
+            note = f" of the {wanted} asked for" if number < wanted else ""
+            found.append(f"{target}, {part}: {number} examples{note}")
+            missing += [] if number else [f"{target} in {part}"]
+    advice = f"no examples: {_list(missing)}; give more --data, or another --seed"
+    return _judged("data", not missing, "; ".join(found), advice)
+
+
+def check_disks(plan: Plan, info: ServerInfo | None, parameters: int | None) -> list[Check]:
+    """Room here for adapters in fp32, one of them twice while it is written.
+
+    On the server for the base's weights and for checkpoints, with Adam's states.
+    """
+    names = ("disk here", "disk on server")
+    if parameters is None:
+        return [Check(name, "unknown", _unsized(plan)) for name in names]
+    lora = lora_parameters(parameters, plan.settings.lora_rank)
+    absolute = plan.output.absolute()
+    folder = next(path for path in (absolute, *absolute.parents) if path.exists())
+    free = shutil.disk_usage(folder).free
+    kept = f"{plan.checkpoints} checkpoints"
+    here = _room(names[0], kept, 4 * lora * (plan.checkpoints + 1), free, str(folder))
+    if info is None:
+        return [here, Check(names[1], "unknown", _NOT_ASKED)]
+    need = 2 * parameters + 16 * lora * plan.checkpoints
+    there = _room(names[1], f"base and {kept}", need, info.disk_free, "the server's storage")
+    return [here, there]
+
+
+def _room(name: str, what: str, need: float, free: float, where: str) -> Check:
+    found = f"{what}: about {_gb(need)}, {_gb(free)} free in {where}"
+    return _judged(
+        name, need <= free, found, f"free {_gb(need - free)} there, or use a larger disk"
+    )
+
+
+def _unsized(plan: Plan) -> str:
+    return f"nothing says how large {plan.model} is"
+
+
+def _chosen(info: ServerInfo, ids: Sequence[int]) -> list[Gpu]:
+    return [gpu for gpu in info.gpus if gpu.id in ids]
+
+
+def _ids(ids: Iterable[int]) -> str:
+    return ",".join(map(str, ids))
+
+
+def _gb(size: float) -> str:
+    return f"{size / 1e9:.1f} GB"
+
+
+def _list(items: Iterable[object]) -> str:
+    return ", ".join(map(str, items))

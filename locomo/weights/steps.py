@@ -1,0 +1,146 @@
+"""A GRPO run as it goes: one row a step, on disk and in a live table, and when it should stop."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import fmean
+
+from pydantic import TypeAdapter, ValidationError
+from rich.table import Table
+
+from memory import InputError
+from memory.files import write_whole
+
+WINDOW = 20  # steps: one group's reward says little
+SIGNAL = 40  # groups without any spread of reward, after which nothing will be learned
+PATIENCE = 200  # steps without a better window
+_SHOWN = 12
+_SPREAD = 1e-6
+_LEAST = 0.05  # a window's reward below which a collapse means nothing
+
+
+@dataclass(frozen=True)
+class StepRow:
+    """One group: its rewards' mean and spread, the metric's components, what the trainer says.
+
+    `valid_sql` is the share of runs whose SQL ran, `trainer` holds kl, loss, completion_length and
+    the like as the server reports them, `gpu` the mean use of its GPUs, 0 to 1.
+    """
+
+    step: int
+    reward: float
+    spread: float
+    seconds: float
+    components: dict[str, float] = field(default_factory=dict)
+    valid_sql: float = 0.0
+    trainer: dict[str, float] = field(default_factory=dict)
+    gpu: float | None = None
+
+    def numbers(self) -> dict[str, float]:
+        """What goes on record, by name."""
+        named = {f"component/{name}": value for name, value in self.components.items()}
+        named |= {f"trainer/{name}": value for name, value in self.trainer.items()}
+        named |= {} if self.gpu is None else {"gpu": self.gpu}
+        plain = {"reward": self.reward, "reward_spread": self.spread, "seconds": self.seconds}
+        return plain | {"valid_sql": self.valid_sql} | named
+
+
+_ROW = TypeAdapter(StepRow)
+
+
+class Rows:
+    """The rows of a run, in order of steps, each on disk as it comes (JSON lines)."""
+
+    def __init__(self, path: Path, up_to: int = 0) -> None:
+        """Start anew, or go on after step `up_to`: later rows belong to steps that were lost."""
+        self._path = path
+        self.rows: list[StepRow] = []
+        if up_to and path.exists():
+            for line in path.read_bytes().split(b"\n"):
+                try:
+                    row = _ROW.validate_json(line)
+                except ValidationError:
+                    continue  # cut by a kill
+                if row.step <= up_to:
+                    self.rows.append(row)
+        write_whole(path, "".join(map(_line, self.rows)).encode())
+
+    def add(self, row: StepRow) -> None:
+        """Keep a row. Raises InputError when it cannot be written."""
+        self.rows.append(row)
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(_line(row))
+        except OSError as error:
+            raise InputError(f"cannot write {self._path}: {error.strerror}") from error
+
+
+def _line(row: StepRow) -> str:
+    return json.dumps(asdict(row)) + "\n"
+
+
+def windowed(rows: Sequence[StepRow]) -> list[float]:
+    """The mean reward of each WINDOW steps in a row, the earliest first."""
+    ends = range(WINDOW, len(rows) + 1)
+    return [fmean(row.reward for row in rows[end - WINDOW : end]) for end in ends]
+
+
+def trouble(rows: Sequence[StepRow]) -> str | None:
+    """Why a run should stop: its reward collapsed, no group tells good from bad, or it stalls."""
+    last = rows[-SIGNAL:]
+    if len(last) == SIGNAL and all(row.spread < _SPREAD for row in last):
+        return (
+            f"no signal: in {SIGNAL} steps all answers of each group earned the same; start from a "
+            "tuned adapter (--mode sft), or raise --temperature"
+        )
+    means = windowed(rows)
+    if not means:
+        return None
+    best = max(means)
+    if best > _LEAST and means[-1] < best / 2:
+        return (
+            f"collapse: the reward of the last {WINDOW} steps is {means[-1]:.3f}, it was "
+            f"{best:.3f}; go on from an earlier checkpoint with a smaller --learning-rate"
+        )
+    since = len(means) - 1 - means.index(best)
+    if since >= PATIENCE:
+        return f"stalled: no better {WINDOW} steps than {best:.3f} for {since} steps"
+    return None
+
+
+def step_table(rows: Sequence[StepRow], of: int) -> Table:
+    """The last rows of a run of `of` steps; `ran` is the share of runs whose SQL ran."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))  # all of it in 80 columns
+    parts = list(rows[-1].components) if rows else []
+    for column in ("step", "reward", "spread", *parts, "ran", "KL", "tokens", "GPU", "s"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in rows[-_SHOWN:]:
+        table.add_row(
+            f"{row.step}/{of}",
+            *(f"{value:.2f}" for value in (row.reward, row.spread)),
+            *(f"{row.components.get(part, 0):.2f}" for part in parts),
+            f"{row.valid_sql:.2f}",
+            f"{row.trainer['kl']:.2g}" if "kl" in row.trainer else "-",
+            f"{row.trainer['completion_length']:.0f}"
+            if "completion_length" in row.trainer
+            else "-",
+            "-" if row.gpu is None else f"{row.gpu:.0%}",
+            f"{row.seconds:.1f}",
+        )
+    return table
+
+
+def curve(rows: Sequence[StepRow]) -> str:
+    """The reward of the first and the last WINDOW steps, and of each component: one line."""
+    if not rows:
+        return "no step was done"
+    first, last = rows[:WINDOW], rows[-WINDOW:]
+
+    def both(value: str) -> str:
+        ends = (fmean(row.numbers().get(value, 0.0) for row in some) for some in (first, last))
+        return " -> ".join(f"{end:.3f}" for end in ends)
+
+    parts = [f"{name} {both(f'component/{name}')}" for name in rows[-1].components]
+    said = ", ".join([f"reward {both('reward')}", *parts, f"valid SQL {both('valid_sql')}"])
+    return f"{said} (means of the first and the last {min(WINDOW, len(rows))} steps)"

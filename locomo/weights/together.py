@@ -1,0 +1,228 @@
+"""Together: a LoRA tuned on a file of examples, on Together's machines; the one file that pays.
+
+Needs `uv sync --extra together` and a key in TOGETHER_API_KEY, which is read from there only.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from locomo.examples.distill import check_examples
+from memory import InputError, ModelError
+from memory.files import write_whole
+
+KEY = "TOGETHER_API_KEY"
+TIMEOUT_S = 60.0
+POLL_S = 20.0
+_ENDED = ("completed", "error", "user_error", "cancelled")
+_INSTALL = "the together package is not installed; run `uv sync --extra together`"
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What would be sent: a file, its examples and its size in bytes."""
+
+    path: Path
+    examples: int
+    size: int
+
+    def __str__(self) -> str:
+        size = f"{self.size / 2**20:.1f} MiB" if self.size >= 2**20 else f"{self.size:,} bytes"
+        return f"{self.path}: {self.examples:,} examples, {size}, would go to Together"
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A job that is done: the names of the model it made, and of the adapter alone, or ""."""
+
+    job: str
+    model: str
+    adapter: str
+
+
+def parcel(examples: Path) -> Parcel:
+    """Check a file of examples as Together would; nothing is sent.
+
+    Raises InputError when it is no file of examples, or the together package is not installed.
+    """
+    number = check_examples(examples)
+    report = _sdk().lib.check_file(examples)
+    if not report["is_check_passed"]:
+        raise InputError(f"Together does not take {examples}: {_line(report['message'])}")
+    return Parcel(examples, number, examples.stat().st_size)
+
+
+def job_path(examples: Path) -> Path:
+    """Where the job that was started on a file is written down."""
+    return examples.with_suffix(".job.json")
+
+
+def started(examples: Path, model: str) -> str | None:
+    """The job that was started on this very file, for this model; None when there is none."""
+    try:
+        receipt = json.loads(job_path(examples).read_bytes())
+        same = (receipt["sha256"], receipt["model"]) == (_sha256(examples), model)
+        return str(receipt["job"]) if same else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def fine_tune(
+    examples: Path,
+    model: str,
+    epochs: int = 1,
+    suffix: str | None = None,
+    learning_rate: float = 1e-5,
+    base_url: str | None = None,
+) -> str:
+    """Send a file and start a paid job that tunes a LoRA on it; its id, on disk on return.
+
+    Arguments:
+        model: Together's name of a model that can be tuned, "meta-llama/...".
+        epochs: passes over the examples.
+        suffix: of the new model's name, 40 characters at most.
+        learning_rate: at its peak; Together's own default.
+        base_url: an address other than Together's.
+
+    Raises InputError for a file that cannot be sent, ModelError when Together refuses or fails.
+    """
+    parcel(examples)
+    client, sha256 = _client(base_url), _sha256(examples)
+    with _explained(model):
+        sent = client.files.upload(examples, purpose="fine-tune", check=False)
+    # Asked once only: a second request could start, and charge, a second job.
+    with _explained(model, "; a job may be running all the same: look at Together first"):
+        job = client.with_options(max_retries=0).fine_tuning.create(
+            training_file=sent.id,
+            model=model,
+            n_epochs=epochs,
+            learning_rate=learning_rate,
+            lora=True,
+            suffix=suffix,
+            train_on_inputs=False,
+        )
+    receipt = {"job": job.id, "model": model, "sha256": sha256}
+    try:
+        write_whole(job_path(examples), json.dumps(receipt, indent=2).encode())
+    except InputError as error:
+        raise InputError(f"job {job.id} is started, --resume will not know it: {error}") from error
+    return str(job.id)
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def wait(
+    job: str,
+    minutes: float,
+    show: Callable[[str], None],
+    poll_s: float = POLL_S,
+    base_url: str | None = None,
+) -> Tuned:
+    """Wait for a job, for so many minutes at most, and say what was made of it.
+
+    A lost connection, and what fails on Together's side, is tried again until the time is over.
+    `show` is told each new state in a line. Ctrl-C, and the end of the time, end the waiting but
+    not the job; `show`, or the error, names it.
+
+    Raises ModelError when the job failed, Together refuses, or the time is over.
+    """
+    client = _client(base_url).with_options(max_retries=0)
+    end, state = time.monotonic() + 60 * minutes, ""
+    try:
+        while True:
+            found, told = _asked(client, job)
+            if told != state:
+                show(f"{job}: {told}")
+                state = told
+            if found is not None and found.status in _ENDED:
+                return _result(job, found)
+            if time.monotonic() + poll_s > end:
+                raise ModelError(
+                    f"{job} is not done after {minutes:g} minutes; it goes on, wait again"
+                )
+            time.sleep(poll_s)
+    except KeyboardInterrupt:
+        show(f"{job} goes on at Together; wait for it again, or cancel it there")
+        raise
+
+
+def _asked(client: Any, job: str) -> tuple[Any, str]:
+    """The job as it stands, None when it cannot be asked for now; and that in words."""
+    together = _sdk()
+    with _explained(job):
+        try:
+            found = client.fine_tuning.retrieve(job)
+        except (
+            together.APIConnectionError,
+            together.InternalServerError,
+            together.RateLimitError,
+        ) as error:
+            return None, f"no answer ({_said(error)}), trying again"
+    done = (
+        f", {found.epochs_completed} of {found.n_epochs} epochs" if found.epochs_completed else ""
+    )
+    return found, f"{found.status}{done}"
+
+
+def _result(job: str, found: Any) -> Tuned:
+    if found.status != "completed":
+        last = found.events[-1].message if found.events else None
+        raise ModelError(f"{job} ended as {found.status}: {_line(last or 'no reason given')}")
+    return Tuned(job, found.x_model_output_name or "", found.adapter_object_name or "")
+
+
+def _sdk() -> Any:
+    try:
+        import together
+        import together.lib
+    except ImportError as error:
+        raise InputError(_INSTALL) from error
+    return together
+
+
+def _client(base_url: str | None) -> Any:
+    together, key = _sdk(), os.environ.get(KEY)
+    if not key:
+        raise ModelError(f"Together needs a key: set {KEY}")
+    return together.Together(api_key=key, base_url=base_url, timeout=TIMEOUT_S)
+
+
+@contextmanager
+def _explained(what: str, lost: str = "") -> Iterator[None]:
+    """What Together refuses or fails at, in one line without the key; `lost`: no answer came."""
+    together = _sdk()
+    import httpx  # which together sends files with, and whose errors it lets through
+
+    try:
+        yield
+    except (together.AuthenticationError, together.PermissionDeniedError) as error:
+        raise ModelError(f"Together refused the key: check {KEY} ({_said(error)})") from None
+    except (together.APIConnectionError, httpx.HTTPError) as error:
+        raise ModelError(f"cannot reach Together: {_said(error)}{lost}") from None
+    except (together.TogetherError, ValueError) as error:
+        if getattr(error, "status_code", 0) >= 500:
+            why = f"try again later ({_said(error)}){lost}"
+            raise ModelError(f"Together failed on its side; {why}") from None
+        raise ModelError(f"Together refused {what}: {_said(error)}") from None
+
+
+def _said(error: Any) -> str:
+    """What Together said, without the SDK's words around it."""
+    body = getattr(error, "body", None)
+    told = body.get("error", body) if isinstance(body, dict) else None
+    message = told.get("message") if isinstance(told, dict) else None
+    return _line(message if isinstance(message, str) else str(error))
+
+
+def _line(text: str) -> str:
+    """A message in one line, without the key that it may repeat."""
+    key = os.environ.get(KEY)
+    return " ".join((text.replace(key, "***") if key else text).split())[:300]

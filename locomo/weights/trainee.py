@@ -1,0 +1,154 @@
+"""The model under training beside the one that does the rest, and the program that learns.
+
+A frozen module works with the helper (the packaged model, or any other), the trained one with
+the trainee, and each model is spoken to in its own way.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import dspy
+from dspy.teleprompt.bootstrap_trace import FailedPrediction
+from dspy.utils.exceptions import AdapterParseError
+
+from locomo.tasks.modules import Bench, Target, task
+from locomo.weights.grpo import GrpoSettings
+from memory import MemoryProgram, Model, load_model
+
+SERVED = "openai/arbor:"  # what the name of a model at Arbor begins with
+FORMAT_FAILURE = -1.0  # the reward of an answer out of form: below any that can be read
+
+
+class Trainee(dspy.ChatAdapter):
+    """Speaks to the trainee as it is trained, and to the helper as the helper is used to.
+
+    The helper's answers are kept: each of a group's rollouts asks it the same. An answer of the
+    trainee that cannot be read goes on the trace by its signature, as a failure to learn from.
+    """
+
+    def __init__(self, trained: dspy.Adapter, helped: dspy.Adapter) -> None:
+        super().__init__(use_json_adapter_fallback=False)
+        self._trained, self._helped = trained, helped
+        self._asking = Lock()
+
+    def __deepcopy__(self, memo: object) -> "Trainee":
+        return self
+
+    def __call__(
+        self,
+        lm: dspy.LM,
+        lm_kwargs: dict[str, Any],
+        signature: type[dspy.Signature],
+        demos: list[dict[str, Any]],
+        inputs: dict[str, Any],
+    ) -> list[dict[str, Any]]:
+        if not lm.model.startswith(SERVED):
+            with self._asking:  # the first of a group's rollouts pays, the others read the cache
+                return self._helped(lm, lm_kwargs, signature, demos, inputs)
+        try:
+            return self._trained(lm, lm_kwargs, signature, demos, inputs)
+        except AdapterParseError as error:
+            if dspy.settings.trace is not None:
+                failed = FailedPrediction(error.lm_response, FORMAT_FAILURE)
+                dspy.settings.trace.append((signature, dict(inputs), failed))
+            raise
+
+    def format(
+        self,
+        signature: type[dspy.Signature],
+        demos: list[dict[str, Any]],
+        inputs: dict[str, Any],
+    ) -> list[dict[str, Any]]:
+        return self._trained.format(signature, demos, inputs)
+
+    def format_assistant_message_content(
+        self,
+        signature: type[dspy.Signature],
+        outputs: dict[str, Any],
+        missing_field_message: str | None = None,
+    ) -> str:
+        return self._trained.format_assistant_message_content(
+            signature, outputs, missing_field_message
+        )
+
+
+class Team(dspy.Module):
+    """The tasks of several targets as one program, for GRPO trains one program.
+
+    An example names its target, so that each step has one group: upstream would use one of
+    several and throw the others' rollouts away.
+    """
+
+    def __init__(
+        self,
+        program: MemoryProgram,
+        targets: Sequence[Target],
+        trained: Sequence[Target],
+        bench: Bench,
+        lm: dspy.LM,
+    ) -> None:
+        super().__init__()
+        for target in targets:
+            one = task(program, target, bench)
+            for name in trained:
+                predictor = getattr(one.program, name).predict
+                predictor.lm, predictor.demos = lm, []  # weights are tuned without examples
+            setattr(self, f"{target}_task", one)
+
+    def forward(self, target: str, **inputs: Any) -> dspy.Prediction:
+        """Run the task of an example's target."""
+        return getattr(self, f"{target}_task")(**inputs)
+
+
+def for_target(examples: Sequence[dspy.Example], target: Target) -> list[dspy.Example]:
+    """The examples with their target among the inputs."""
+    return [
+        dspy.Example(base=one, target=target).with_inputs(*one.inputs().keys(), "target")
+        for one in examples
+    ]
+
+
+def with_trainee(bench: Bench, trained: dspy.Adapter) -> Bench:
+    """A bench on which the trainee's modules and the helper's work side by side.
+
+    The helper's cache is on: its answers to one question are the same in all rollouts.
+    """
+    helper = bench.setup.model
+    adapter = Trainee(trained, helper.adapter)
+    model = replace(helper, lm=helper.lm.copy(cache=True), adapter=adapter)
+    return replace(bench, setup=replace(bench.setup, model=model), whole=True)
+
+
+# What stands around the memory in a large model's prompt: instructions, fields, question.
+_AROUND_MEMORY = 1_024
+
+
+_AROUND_WINDOW = 2_000  # and around a window of turns
+
+
+def working_model(
+    student: Model, helper: Model, targets: Sequence[Target], settings: GrpoSettings
+) -> Model:
+    """The helper, with the student's limits for the modules that the student does.
+
+    What is shown must fit the one who reads it.
+    """
+    room, limits = settings.prompt_tokens, dict[str, Any]()
+    if "store" in targets:
+        tokens = student.window_tokens if student.packaged else max(room - _AROUND_WINDOW, 200)
+        limits |= {"window": student.window, "window_tokens": tokens, "dates": student.dates}
+    if "answer" in targets and student.packaged:
+        limits |= {"context": student.context, "budget": student.budget}
+    elif "answer" in targets:
+        limits |= {"context": settings.context, "budget": max(room - _AROUND_MEMORY, 256)}
+    return replace(helper, **limits)
+
+
+def student_of(name: str, adapter: Path | None = None) -> Model:
+    """How a student is spoken to and what it can read; a served one is not asked for anything."""
+    if name in ("local", "local-base") or Path(name).is_dir():
+        return load_model(name, adapter=adapter)
+    return load_model(f"openai/{name}")

@@ -1,0 +1,60 @@
+"""What a chat is read from and written to: a terminal, or plain lines in a pipe."""
+
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from memory.terminal import clean
+
+
+class Screen:
+    """Shows lines and pieces of lines, and asks for one.
+
+    `read` is given a prompt; it raises EOFError at the end, KeyboardInterrupt for Ctrl-C.
+    """
+
+    def __init__(self, console: Console, read: Callable[[str], str]) -> None:
+        self._console, self._read = console, read
+
+    def ask(self, prompt: str) -> str:
+        """A line, as somebody typed or pasted it, without what a terminal would obey."""
+        return clean(self._read(prompt))
+
+    def waiting(self, what: str) -> AbstractContextManager[Any]:
+        """Says on a terminal, as long as it takes, what is being waited for."""
+        return (
+            self._console.status(escape(clean(what)))
+            if self._console.is_terminal
+            else nullcontext()
+        )
+
+    def show(self, text: str, style: str = "", end: str = "\n") -> None:
+        """A line, or with `end=""` a piece of one."""
+        self._console.print(
+            clean(text), style=style, end=end, markup=False, highlight=False, soft_wrap=True
+        )
+
+
+def terminal() -> Screen:
+    """The screen of this process: with editing and history where somebody types."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        for stream in (sys.stdin, sys.stdout):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="replace")
+        return Screen(Console(), _piped)
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.history import InMemoryHistory
+
+    session: PromptSession[str] = PromptSession(history=InMemoryHistory())
+    return Screen(Console(), session.prompt)
+
+
+def _piped(prompt: str) -> str:
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line

@@ -1,0 +1,183 @@
+"""Commands that ask a memory: ask, search, sql; and digest, which makes facts of what was said."""
+
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from memory.cli.opening import (
+    DEFAULT,
+    ApiBase,
+    AsJson,
+    File,
+    ModelName,
+    Namespace,
+    model_of,
+    opened,
+)
+from memory.cli.printing import print_json, print_rows
+from memory.errors import InputError, SqlError
+from memory.model import Rows, Turn
+from memory.prompt import named_cells, turn_line
+from memory.terminal import clean_line, progress
+
+if TYPE_CHECKING:
+    from memory.api import Answer, Memory
+
+_FEW_ROWS = 5  # of a count, shown under its statement
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help="A whole question, in quotes.")],
+    namespace: Namespace = DEFAULT,
+    file: File = None,
+    model: ModelName = "local",
+    api_base: ApiBase = None,
+    as_of: Annotated[
+        str, typer.Option(help="Ask the memory as it was: 2023-06-01, 2023-06 or 2023.")
+    ] = "",
+    program: Annotated[
+        Path | None, typer.Option(help="A program that optimize.py compiled.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a question: the answer, the turns it rests on, and the SQL that found them."""
+    from memory.api import Memory  # takes a second
+    from memory.program import load_program
+
+    compiled = load_program(program) if program else None
+    with (
+        opened(namespace, file) as now,
+        now.as_of(as_of) if as_of else nullcontext(now) as store,
+    ):
+        memory = Memory(store, model=model_of(model, api_base), program=compiled)
+        answer = memory.ask(question)
+        turns = [store.turn(turn_id) for turn_id in answer.turns]
+    if as_json:
+        print_json(_answer_json(answer, turns))
+    else:
+        print("\n".join(_answer(answer, turns)))
+
+
+def _answer(answer: "Answer", turns: list[Turn]) -> Iterator[str]:
+    yield clean_line(answer.text)
+    for turn in turns:
+        yield f"  {clean_line(turn_line(turn))}"
+    if answer.sql:
+        yield ""
+        yield "SQL:"
+    for statement, rows in zip(answer.sql, answer.rows, strict=True):
+        yield f"  {clean_line(statement)}"
+        yield f"    {_count(rows)}"
+        if len(rows.rows) <= _FEW_ROWS and not {"turn_id", "id"} & set(rows.columns):
+            yield from (f"    {clean_line(line)}" for line in named_cells(rows) if line)
+
+
+def _answer_json(answer: "Answer", turns: list[Turn]) -> dict[str, Any]:
+    ran = zip(answer.sql, answer.rows, strict=True)
+    return {
+        "answer": answer.text,
+        "turns": [asdict(turn) for turn in turns],
+        "sql": [{"statement": statement, **asdict(rows)} for statement, rows in ran],
+        "tokens": answer.tokens,
+        "calls": answer.calls,
+    }
+
+
+def search(
+    text: Annotated[str, typer.Argument(help="What to look for.")],
+    namespace: Namespace = DEFAULT,
+    file: File = None,
+    k: Annotated[int, typer.Option("-k", min=1, max=200, help="How many turns.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Find what was said about something, best first. No language model is asked."""
+    if not text.strip():
+        raise InputError("the text to look for is empty")
+    with opened(namespace, file) as store:
+        found = [(hit.score, store.turn(hit.turn_id)) for hit in store.search(text, k)]
+    for score, turn in found:
+        if as_json:
+            print_json({"score": round(score, 4), **asdict(turn)})
+        else:
+            print(clean_line(turn_line(turn)))
+
+
+def sql(
+    select: Annotated[str, typer.Argument(help='"SELECT ... FROM turns | facts | search()"')],
+    namespace: Namespace = DEFAULT,
+    file: File = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run one read-only SELECT, within the walls that a model's has."""
+    if not select.strip():
+        raise InputError("there is no statement; write a SELECT")
+    with opened(namespace, file) as store:
+        try:
+            rows = store.read(select)
+        except SqlError as error:
+            raise InputError(str(error)) from error
+    if as_json:
+        if len({*rows.columns}) < len(rows.columns):
+            raise InputError(f"columns {', '.join(rows.columns)}: name each by AS for --json")
+        for row in rows.rows:
+            print_json(dict(zip(rows.columns, row, strict=True)))
+    else:
+        print_rows(rows)
+    if rows.truncated:
+        print(f"only the first {len(rows.rows)} rows; there are more", file=sys.stderr)
+
+
+def digest(
+    namespace: Namespace = DEFAULT,
+    file: File = None,
+    model: ModelName = "local",
+    api_base: ApiBase = None,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Also windows that failed too often to be tried again.")
+    ] = False,
+    max_calls: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many calls of the model.")
+    ] = None,
+) -> None:
+    """Let a model make facts of what was said. It can be interrupted, and goes on later."""
+    from memory.api import Memory  # takes a second
+
+    with opened(namespace, file) as store, progress() as bar:
+        memory = Memory(store, model=model_of(model, api_base))
+        task = bar.add_task("digesting", total=_waiting(memory, replay))
+        done = memory.digest(
+            replay,
+            max_calls,
+            lambda so_far: bar.update(task, completed=so_far.stored + so_far.failed),
+        )
+        left, failed = _waiting(memory, True), [one for one in store.pending() if one.error]
+    print(
+        f"windows: {done.stored} stored, {done.failed} failed, {left} waiting;"
+        f" {done.facts} facts changed by {done.calls} calls of {memory.model.name}"
+    )
+    for one in failed:
+        said = " ".join(one.error.split())[:200]
+        print(f"turns {one.first_turn}-{one.last_turn} failed {one.attempts} times: {said}")
+
+
+def _waiting(memory: "Memory", replay: bool) -> int:
+    """How many windows a digest by this model has before it."""
+    from memory.api import ATTEMPTS
+
+    pending = memory.store.pending()
+    windows = [change.window for change in memory.store.changes() if change.window]
+    last = max([0, *(last for _, last in windows), *(one.last_turn for one in pending)])
+    [(new,)] = memory.store.read(f"SELECT COUNT(*) AS n FROM turns WHERE id > {last}").rows
+    again: int = sum(replay or one.attempts < ATTEMPTS for one in pending)
+    return again + math.ceil(int(new) / memory.model.window)
+
+
+def _count(rows: Rows) -> str:
+    count = len(rows.rows)
+    return f"{count} row{'' if count == 1 else 's'}{', and there are more' * rows.truncated}"

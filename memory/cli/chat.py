@@ -1,0 +1,37 @@
+"""The command chat: somebody talks with a character that remembers."""
+
+from typing import Annotated
+
+import typer
+
+from memory.chat.screen import terminal
+from memory.chat.session import Chat
+from memory.cli import opening
+from memory.cli.opening import DEFAULT, ApiBase, File, ModelName, Namespace
+
+
+def chat(
+    namespace: Namespace = DEFAULT,
+    file: File = None,
+    model: ModelName = "local",
+    api_base: ApiBase = None,
+    user: Annotated[str | None, typer.Option(help="Your name; /name tells it later.")] = None,
+    character: Annotated[str | None, typer.Option(help="Who answers; remembered.")] = None,
+    persona: Annotated[
+        str | None, typer.Option(help="What the character is like; remembered. Not for local.")
+    ] = None,
+) -> None:
+    """Talk with a character that remembers you. `bye` ends, /help says what else there is."""
+    from memory.api import Memory
+    from memory.chat.background import Background
+
+    loaded = opening.model_of(model, api_base)
+    place = opening.place_of(namespace, file)
+    with opening.opened(namespace, file, create=True) as store:
+        background = Background(place, loaded)
+        try:
+            talk = Memory(store, model=loaded), background, terminal()
+            whose = namespace if file is None else file.stem
+            Chat(*talk, whose, user, character, persona).run()
+        finally:
+            background.end()

@@ -1,0 +1,45 @@
+"""The command embed: the vectors of a memory made anew by another embedder."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from memory.cli.opening import Yes, agree
+from memory.embed import Hosted, load_embedder
+from memory.errors import InputError
+from memory.store import open_store
+from memory.terminal import progress
+
+BYTES_PER_TOKEN = 4
+
+
+def embed(
+    path: Path,
+    embedder: Annotated[
+        str,
+        typer.Option(help="wordllama, sentence-transformers/MODEL, or PROVIDER/MODEL of litellm."),
+    ],
+    batch: Annotated[int, typer.Option(min=1, help="Turns embedded and kept at a time.")] = 96,
+    yes: Yes = False,
+) -> None:
+    """Make the vectors of all turns anew by another embedder. It can be interrupted."""
+    loaded = load_embedder(embedder)
+    if not path.exists():
+        raise InputError(f"{path}: there is no memory here")
+    with open_store(path) as store:
+        turns, size = store.to_embed(embedder)
+        tokens = size // BYTES_PER_TOKEN
+        said = f"{path}: {turns:,} turns (about {tokens:,} tokens) for {embedder}"
+        if isinstance(loaded, Hosted):
+            price = loaded.price()
+            cost = "at an unknown price" if price is None else f"about ${price * tokens:,.4f}"
+            print(f"{said}, {cost}", flush=True)
+            if turns and price != 0:
+                agree("Go on?", yes)
+        else:
+            print(said, flush=True)
+        with progress() as bar:
+            task = bar.add_task("embedding", total=turns)
+            store.reembed(embedder, batch, lambda done: bar.update(task, advance=done))
+        print(f"{path}: its vectors are by {store.embedder} now")

@@ -1,0 +1,140 @@
+"""Commands about single facts: facts, edit."""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from memory import facts as editing
+from memory.cli.opening import DEFAULT, AsJson, File, Namespace, opened
+from memory.cli.printing import (
+    change_line,
+    edit_lines,
+    print_json,
+    print_rows,
+    undo_line,
+)
+from memory.errors import InputError
+from memory.model import Fact, Rows
+from memory.prompt import turn_line
+from memory.settings import Settings
+from memory.store import Store
+from memory.terminal import clean_line
+
+_COLUMNS = ("id", "subject", "attribute", "value", "since", "until", "turn")
+
+
+def facts(
+    text: Annotated[str, typer.Argument(help="Words that the facts hold.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="Also those that ended.")] = False,
+    as_of: Annotated[
+        str, typer.Option(help="As they were: a change's number, or 2023-06-01.")
+    ] = "",
+    why: Annotated[
+        int | None, typer.Option(help="The number of a fact: its turn, and what was done to it.")
+    ] = None,
+    as_json: AsJson = False,
+    namespace: Namespace = DEFAULT,
+    file: File = None,
+) -> None:
+    """Show the facts that are true now; with --why where one comes from."""
+    with opened(namespace, file, read_only=True) as store:
+        if why is not None:
+            _explain(store, why, as_json)
+            return
+        found = editing.find(store, text, every, as_of or None)
+        ended = not found and editing.find(store, text, ended=True, point=as_of or None)
+    if as_json:
+        for fact in found:
+            print_json(_plain(fact))
+    elif found:
+        print_rows(_table(found))
+    else:
+        print(f"no such facts{'; --all shows those that ended' * bool(ended)}", file=sys.stderr)
+
+
+def edit(
+    fact_id: Annotated[int, typer.Argument(metavar="ID", help="The number of the fact.")],
+    value: Annotated[str | None, typer.Option(help="What is true from now on.")] = None,
+    since: Annotated[str, typer.Option(help="Since when, if not today: 2023-05.")] = "",
+    was_wrong: Annotated[
+        bool, typer.Option("--was-wrong", help="It never was true: put it right in place.")
+    ] = False,
+    subject: Annotated[str | None, typer.Option(help="With --was-wrong.")] = None,
+    attribute: Annotated[str | None, typer.Option(help="With --was-wrong.")] = None,
+    happened_on: Annotated[str | None, typer.Option(help="With --was-wrong.")] = None,
+    ended_on: Annotated[str | None, typer.Option(help="The day it ceased to be true.")] = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove it.")] = False,
+    as_json: AsJson = False,
+    namespace: Namespace = DEFAULT,
+    file: File = None,
+) -> None:
+    """Change a fact: what was true stays on record with the day it ended. It can be undone."""
+    in_place = (subject, attribute, happened_on)
+    asked = [value is not None or was_wrong, ended_on is not None, delete]
+    if sum(asked) != 1:
+        raise InputError("say one thing: --value V, --was-wrong, --ended-on DATE or --delete")
+    if not was_wrong and any(text is not None for text in in_place):
+        raise InputError("--subject, --attribute and --happened-on go with --was-wrong")
+    if since and (was_wrong or value is None):
+        raise InputError("--since goes with --value alone")
+    with opened(namespace, file) as store:
+        by = str(Settings(store).get("user", "user"))
+        if delete:
+            change = editing.remove(store, fact_id, by)
+        elif ended_on is not None:
+            change = editing.end(store, fact_id, ended_on, by)
+        elif was_wrong:
+            change = editing.correct(
+                store,
+                fact_id,
+                value=value,
+                subject=subject,
+                attribute=attribute,
+                happened_on=happened_on,
+                by=by,
+            )
+        else:
+            assert value is not None
+            change = editing.supersede(store, fact_id, value, since, by)
+        edits = [one for one in store.journal() if one.change_id == change.id]
+    if as_json:
+        print_json(asdict(change) | {"edits": [asdict(one) for one in edits]})
+        return
+    print("\n".join(map(clean_line, edit_lines(edits))))
+    print(undo_line([change], namespace, file))
+
+
+def _explain(store: Store, fact_id: int, as_json: bool) -> None:
+    edits = editing.history(store, fact_id)
+    changes = {change.id: change for change in store.changes()}
+    now = edits[-1].after
+    fact = now or edits[-1].before
+    turn = store.turn(fact.turn_id) if fact else None
+    if as_json:
+        done = [asdict(changes[one.change_id]) | {"edit": asdict(one)} for one in edits]
+        of = {"fact": _plain(now) if now else None, "turn": asdict(turn) if turn else None}
+        print_json(of | {"history": done})
+        return
+    if fact and turn:
+        print_rows(_table([fact]))
+        print(clean_line(f"rests on {turn_line(turn)}") if now else "is not there any more")
+    for one in edits:
+        print(change_line(changes[one.change_id]))
+        print("\n".join(f"  {clean_line(line)}" for line in edit_lines([one])))
+
+
+def _cells(fact: Fact) -> tuple[Any, ...]:
+    dates = (fact.happened_on, fact.ended_on)
+    return (fact.id, fact.subject, fact.attribute, fact.value, *dates, fact.turn_id)
+
+
+def _table(facts: Iterable[Fact]) -> Rows:
+    rows = (tuple(clean_line(str(cell or "")) for cell in _cells(fact)) for fact in facts)
+    return Rows(_COLUMNS, tuple(rows))
+
+
+def _plain(fact: Fact) -> dict[str, Any]:
+    return dict(zip(_COLUMNS, _cells(fact), strict=True)) | {"recorded_at": fact.recorded_at}

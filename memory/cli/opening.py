@@ -1,0 +1,73 @@
+"""What all commands share: which memory is meant, a question before harm is done, progress."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memory.errors import InputError
+from memory.namespaces import existing, make_folder, path_of
+from memory.store import Store, open_store
+
+if TYPE_CHECKING:
+    from memory.program import Model
+
+Namespace = Annotated[
+    str,
+    typer.Option(
+        "--namespace", "-n", envvar="MEMORY_NAMESPACE", help="Whose memory: one of MEMORY_HOME."
+    ),
+]
+File = Annotated[
+    Path | None, typer.Option("--file", help="A memory that lies elsewhere, in place of a name.")
+]
+ModelName = Annotated[str, typer.Option("--model", help="local, or PROVIDER/MODEL of litellm.")]
+ApiBase = Annotated[
+    str | None, typer.Option("--api-base", help="The address of a server of one's own.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before something is lost or paid.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON, a line for each.")]
+DEFAULT = "default"
+
+
+def place_of(namespace: str, file: Path | None) -> Path:
+    """Where a memory lies: a file of its own, or that of a namespace."""
+    return file if file is not None else path_of(namespace)
+
+
+@contextmanager
+def opened(
+    namespace: str, file: Path | None, create: bool = False, read_only: bool = False
+) -> Iterator[Store]:
+    """The memory that a command is about. Raises InputError when there is none to be found."""
+    place = place_of(namespace, file) if create or file else existing(namespace)
+    if not create and not place.exists():
+        raise InputError(f"there is no memory at {file}")
+    make_folder(place.parent)
+    with open_store(place, read_only=read_only) as store:
+        yield store
+
+
+def agree(question: str, yes: bool) -> None:
+    """Go on only when a person says so. Raises InputError otherwise, with nothing changed."""
+    try:
+        agreed = yes or typer.confirm(question)
+    except typer.Abort:  # Ctrl-C, or nobody there to ask
+        print()
+        agreed = False
+    if not agreed:
+        raise InputError("nothing was changed; answer y, or give --yes")
+
+
+def model_of(name: str, api_base: str | None) -> "Model":
+    """A model by name, for the memory of a person: no answer is kept in a cache on disk.
+
+    What somebody said would stay there whatever `forget` removes.
+    """
+    from memory.program import load_model  # takes a second
+
+    model = load_model(name, api_base=api_base)
+    return replace(model, lm=model.lm.copy(cache=False))

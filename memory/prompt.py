@@ -1,0 +1,162 @@
+"""What a model gets to see of a memory: turns and rows as lines, counted and cut in tokens.
+
+Tokens are those of the packaged embedder's Llama tokenizer. Newer models have larger vocabularies
+and need fewer tokens for the same text, so a budget kept here is kept there too.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from memory.dates import dated
+from memory.errors import InputError
+from memory.model import Rows, Turn
+from memory.tokens import _fitting, _size, count_tokens, trim
+
+# A smaller budget holds no turn at all, only its date and speaker.
+LEAST_BUDGET = 64
+_ROWS_HEAD = "What the memory's facts say:"
+_TURNS_HEAD = "What was said:"
+# A result without turns that is longer is no count or sum, but a list whose turns were left out.
+_MOST_SUMS = 12
+
+
+def spoken_date(said_at: str) -> str:
+    """An ISO date for reading: `Mon 08 May 2023`, `May 2023`, `2023`; other text as it stands."""
+    try:
+        if len(said_at) >= 10:
+            return date.fromisoformat(said_at[:10]).strftime("%a %d %b %Y")
+        if len(said_at) == 7:
+            return date.fromisoformat(said_at + "-01").strftime("%b %Y")
+    except ValueError:
+        pass
+    return said_at
+
+
+def turn_line(turn: Turn, dates: bool = True) -> str:
+    """`[12] (Mon 08 May 2023) Anna: text`: how every model sees a turn."""
+    said_at = f"({spoken_date(turn.said_at)}) " if dates and turn.said_at else ""
+    text = " ".join(turn.text.split())
+    return f"[{turn.id}] {said_at}{turn.speaker}: {text}"
+
+
+def told_line(turn: Turn, dates: bool = True, iso: bool = False) -> str:
+    """A turn's line with its relative dates resolved: what a model need not compute."""
+    return turn_line(replace(turn, text=dated(turn.text, turn.said_at, iso)), dates)
+
+
+def turn_lines(turns: Sequence[Turn], budget: int, dates: bool = True, iso: bool = False) -> str:
+    """These turns as `told_line`s; all are cut alike where the whole would exceed the budget."""
+    lines = [told_line(turn, dates, iso) for turn in turns]
+    if count_tokens("\n".join(lines)) <= budget:
+        return "\n".join(lines)
+    share = max(budget // max(len(lines), 1) - 1, 0)
+    return "\n".join(trim(line, share) for line in lines)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the answering model sees: its text, the turns in it, and its size in tokens."""
+
+    text: str
+    turn_ids: tuple[int, ...]
+    tokens: int
+
+
+def _turn_column(columns: Sequence[str]) -> int | None:
+    """Where rows name their turn: `turn_id`, or `id` beside the columns of a turn."""
+    if "turn_id" in columns:
+        return columns.index("turn_id")
+    if "id" in columns and {"text", "speaker", "said_at", "session"} & set(columns):
+        return columns.index("id")
+    return None
+
+
+def quoted_turns(found: Sequence[Rows]) -> list[int]:
+    """The turns whose text the rows quote, in the order of the rows."""
+    ids: dict[int, None] = {}
+    for rows in found:
+        at = _turn_column(rows.columns)
+        if at is not None and "text" in rows.columns:
+            ids.update((row[at], None) for row in rows.rows if isinstance(row[at], int))
+    return list(ids)
+
+
+def row_lines(found: Sequence[Rows], rank: Mapping[int, int]) -> list[tuple[str, int | None]]:
+    """Rows that quote no turn, as lines with the turn each rests on; best ranked turns first.
+
+    `rank` maps turn ids to places in the ranking of the question, 0 the best. Before them stand
+    counts and sums, a few rows that name no turn: `times: 4`.
+    """
+    lines: dict[str, int | None] = {}
+    sums: dict[str, None] = {}
+    for rows in found:
+        at = _turn_column(rows.columns)
+        if at is not None and "text" in rows.columns:
+            continue  # shown as turns
+        if at is None and len(rows.rows) <= _MOST_SUMS:
+            sums.update(dict.fromkeys(filter(None, named_cells(rows))))
+            continue
+        for row in rows.rows:
+            turn_id = row[at] if at is not None and isinstance(row[at], int) else None
+            cells = [
+                f"until {cell}" if column == "ended_on" else str(cell)
+                for n, (column, cell) in enumerate(zip(rows.columns, row, strict=True))
+                if n != at and cell not in (None, "")
+            ]
+            line = " | ".join(" ".join(cell.split()) for cell in cells)
+            if line:
+                lines.setdefault(f"[{turn_id}] {line}" if turn_id else line, turn_id)
+    last = len(rank)
+    ranked = sorted(lines.items(), key=lambda item: rank.get(item[1] or 0, last))
+    return [*((line, None) for line in sums), *ranked]
+
+
+def named_cells(rows: Rows) -> list[str]:
+    """Each row with the names of its columns, without those that are empty: `times: 4`."""
+    return [
+        " | ".join(
+            f"{column}: {' '.join(str(cell).split())}"
+            for column, cell in zip(rows.columns, row, strict=True)
+            if cell not in (None, "")
+        )
+        for row in rows.rows
+    ]
+
+
+def assemble(
+    rows: Sequence[tuple[str, int | None]],
+    turns: Iterable[Turn],
+    budget: int,
+    last: str = "",
+    floor: float = 0.5,
+) -> Context:
+    """Fill a budget with row lines first and turns (best first) after; turns keep a floor.
+
+    Rows take at most `1 - floor` of the budget when there are turns. The best turn is always
+    there, cut if it must be. Turns stand in the order they were said, and after them comes
+    what is to stand `last`. No more turns are taken from the iterable than fit.
+    Raises InputError when the budget is below LEAST_BUDGET tokens.
+    """
+    if budget < LEAST_BUDGET:
+        raise InputError(
+            f"a budget of {budget} tokens is too small for one turn; give at least {LEAST_BUDGET}"
+        )
+    left = budget - _size(_TURNS_HEAD) - (_size(_ROWS_HEAD) if rows else 0)
+    last = last if _size(last) <= budget // 4 else ""  # names may be long
+    left -= _size(last) if last else 0
+    source = iter(turns)
+    best = next(source, None)
+    shown = [(best, trim(told_line(best), left - 2))] if best else []
+    left -= sum(_size(line) for _, line in shown)
+    for_rows = int(left * (1 - floor)) if best else left
+    kept_rows = list(_fitting(rows, for_rows))
+    left -= sum(_size(line) for line, _ in kept_rows)
+    shown += [(turn, line) for line, turn in _fitting(((told_line(t), t) for t in source), left)]
+    shown.sort(key=lambda pair: pair[0].id)
+    parts = [_ROWS_HEAD, *(line for line, _ in kept_rows)] if kept_rows else []
+    parts += [_TURNS_HEAD, *(line for _, line in shown)] if shown else []
+    parts += [last] if last else []
+    ids = {turn.id for turn, _ in shown} | {turn_id for _, turn_id in kept_rows if turn_id}
+    text = "\n".join(parts)
+    return Context(text, tuple(sorted(ids)), count_tokens(text))

@@ -1,0 +1,289 @@
+"""What SQL a model may write: parse, check, rewrite search(), render for a database.
+
+What runs is the rendered tree that was checked, never the text. Messages are written for the
+model, because they are its next prompt.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.dialects import Postgres, SQLite
+from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
+
+from memory.sql import names
+from memory.sql.grammar import RULES, check_arguments, check_grammar
+from memory.sql.statements import PLAIN, check_words, join, refuse, scan, short, statements
+
+Dialect = Literal["sqlite", "postgres"]
+Search = Callable[[str, int], Sequence[tuple[int, float]]]
+
+TABLES = names.TABLES  # what a model may read
+WRITABLE = ("subject", "attribute", "value", "happened_on", "ended_on", "turn_id")  # of facts
+_REQUIRED = ("subject", "attribute", "value", "turn_id")
+
+MAX_SEARCHES = 5  # in one statement
+_MAX_DEPTH = 80  # levels of the tree: rendering recurses
+
+_ARITHMETIC = ("add", "sub", "mul", "div")
+_KEYWORDS = {w for d in (SQLite, Postgres) for key in d.Tokenizer.KEYWORDS for w in key.split()}
+_RESERVED = re.compile(  # by Postgres, and unknown to the parser
+    r"analyse|asymmetric|authorization|both|cast|check|collation|concurrently|current_role"
+    r"|deferrable|freeze|initially|leading|placing|symmetric|system_user|trailing|user|verbose"
+)
+_KNOWN = {*TABLES, *names.FOUND, *(column for columns in TABLES.values() for column in columns)}
+# what the parser was seen to raise on text that is not SQL: it has no one error of its own
+_FAULTS = (SqlglotError, RecursionError, ValueError, TypeError, AttributeError, LookupError)
+
+
+def quoted(text: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def split(answer: str) -> list[str]:
+    """A model's answer as its statements, without comments, fences and semicolons.
+
+    Accepts what has one certain meaning: one Markdown fence with prose around it, a label before
+    the first statement, a missing semicolon before a line that starts the next statement.
+    `-- none`, an empty fence and comments alone give []. Raises SqlError for everything else.
+    """
+    return statements(answer, _is_whole)
+
+
+def read_statement(sql: str, search: Search, dialect: Dialect = "sqlite") -> str:
+    """Check one SELECT over `TABLES` and search(), and render it for a database.
+
+    Args:
+        sql: the model's answer.
+        search: runs one search('text', k) and returns (turn id, score), best first; it is
+            called only when the whole statement is allowed.
+        dialect: the database the result is for.
+
+    Returns: the rendered statement, in which each search() is a common table expression.
+
+    Raises SqlError when the statement is refused, with what to write instead.
+    """
+    found = split(sql)
+    if len(found) != 1:
+        refuse(f"{len(found)} statements", "write exactly one SELECT")
+    tree = _parse(found[0])
+    if tree.key not in names.QUERIES:
+        refuse(short(found[0]), "here only a SELECT is allowed")
+    check_grammar(tree, "query")
+    names.check_query(tree, {}, ())
+    names.check_kinds(tree)
+    _run_searches(tree, search)
+    return _render(_portable(tree, dialect), dialect)
+
+
+def write_statements(answer: str, dialect: Dialect = "sqlite") -> list[str]:
+    """Check the INSERT, UPDATE and DELETE statements of an answer, and render them for a database.
+
+    Returns [] when the model says that there is nothing to store. Raises SqlError when one
+    statement is refused; then none of them may run.
+    """
+    checks = {"insert": _insert, "update": _update, "delete": _delete}
+    rendered = []
+    for statement in split(answer):
+        tree = _parse(statement)
+        if tree.key not in checks:
+            refuse(short(statement), f"here only facts are written: {PLAIN}")
+        checks[tree.key](tree)
+        rendered.append(_render(_portable(tree, dialect), dialect))
+    return rendered
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        tree = _trees(text)[0]
+    except _FAULTS:
+        return False
+    return tree is not None and (tree.key != "insert" or bool(tree.expression))
+
+
+def _trees(text: str) -> list[Any]:
+    tokens = scan(text)[0]
+    for i, token in enumerate(tokens[:-1]):
+        if token.text.lower() == "search" and tokens[i + 1].text == "(":
+            tokens[i] = token._replace(text=names.SEARCH)
+    return list(sqlglot.parse(join(tokens), read="sqlite"))
+
+
+def _parse(statement: str) -> Any:
+    check_words(scan(statement)[0])
+    try:
+        trees = _trees(statement)
+    except ParseError as error:
+        near = str((error.errors or [{}])[0].get("highlight") or statement[-30:])
+        refuse(f"syntax error near {short(near)}", "write one whole statement of plain SQL")
+    except _FAULTS:
+        refuse(short(statement), "this cannot be read; write a simpler statement")
+    if len(trees) != 1 or trees[0] is None:
+        refuse(short(statement), "write one whole statement of plain SQL")
+    level: list[Any] = trees
+    for _ in range(_MAX_DEPTH):
+        level = [child for node in level for child in node.iter_expressions()]
+    if level:
+        refuse(short(statement), "too deep; write a simpler statement, or IN (...) for many values")
+    return trees[0]
+
+
+def _render(tree: Any, dialect: str = "sqlite") -> str:
+    try:
+        return str(tree.sql(dialect=dialect, unsupported_level=ErrorLevel.RAISE, comments=False))
+    except _FAULTS:
+        refuse("this statement", f"it cannot be written for {dialect}; write a simpler one")
+
+
+def _run_searches(tree: Any, search: Search) -> None:
+    """Put the result of each search() before the statement, as a common table expression."""
+    calls = [t for t in tree.dfs() if t.key == "table" and t.this.key == "anonymous"]
+    if len(calls) > MAX_SEARCHES:
+        refuse(f"{len(calls)} calls of search()", f"write at most {MAX_SEARCHES}")
+    ctes = []
+    for i, table in enumerate(calls, start=1):
+        rows = [
+            exp.Tuple(expressions=[exp.Literal.number(n), exp.Literal.number(repr(float(score)))])
+            for n, score in search(*names.search_arguments(table))
+        ]
+        nothing = exp.select("CAST(NULL AS INTEGER)", "CAST(NULL AS REAL)").where("1 = 0")
+        columns = [exp.to_identifier(column) for column in names.FOUND]
+        alias = exp.TableAlias(this=exp.to_identifier(f"search_{i}"), columns=columns)
+        ctes.append(exp.CTE(this=exp.Values(expressions=rows) if rows else nothing, alias=alias))
+        name = exp.to_identifier(table.alias or "search")
+        table.replace(
+            exp.Table(this=exp.to_identifier(f"search_{i}"), alias=exp.TableAlias(this=name))
+        )
+    if ctes:
+        mine = tree.args["with_"].expressions if tree.args.get("with_") else []
+        tree.set("with_", exp.With(expressions=[*ctes, *mine]))
+
+
+def _portable(tree: Any, dialect: Dialect) -> Any:
+    """The tree with what the two databases understand differently made the same."""
+    for node in reversed(list(tree.dfs())):  # what is inside first: some nodes are replaced
+        sides = [side for side in ("this", "expression") if node.args.get(side)]
+        if node.key == "identifier":
+            name = node.this.lower()
+            taken = name.upper() in _KEYWORDS or _RESERVED.fullmatch(name)
+            plain = name in _KNOWN or (re.fullmatch(r"[a-z_][a-z0-9_]*", name) and not taken)
+            node.set("this", name)
+            node.set("quoted", not plain)
+        elif node.key == "like":
+            for side in sides:
+                value = node.args[side]
+                if value.key != "lower" and not (
+                    value.is_string and value.this == value.this.lower()
+                ):
+                    node.set(side, exp.Lower(this=value))
+            if dialect == "postgres" and node.parent.key != "escape":  # its default is a backslash
+                node.replace(exp.Escape(this=node.copy(), expression=exp.Literal.string("")))
+        elif node.key == "substring":
+            arguments = [node.args.get(argument) for argument in ("this", "start", "length")]
+            node.replace(exp.Anonymous(this="SUBSTR", expressions=[a for a in arguments if a]))
+        elif node.key == "round" and node.args.get("decimals") and dialect == "postgres":
+            node.set("this", exp.cast(node.this, "decimal"))  # it rounds no other kind
+        elif node.key == "dpipe" or node.key in _ARITHMETIC:
+            for side in sides:  # || binds tighter in SQLite, looser in Postgres
+                if node.args[side].key in (("dpipe",) if node.key in _ARITHMETIC else _ARITHMETIC):
+                    node.set(side, exp.Paren(this=node.args[side]))
+    return tree
+
+
+def _insert(tree: Any) -> None:
+    check_arguments(tree, ["this", "expression"], PLAIN)
+    if tree.this.key != "schema":
+        refuse(names.shown(tree), f"name the columns; {PLAIN}")
+    _target(tree.this.this)
+    columns = [
+        column.name.lower() if column.key == "identifier" else names.shown(column)
+        for column in tree.this.expressions
+    ]
+    _writable(columns)
+    if missing := [column for column in _REQUIRED if column not in columns]:
+        refuse(names.shown(tree), f"a fact needs {', '.join(_REQUIRED)}; add {', '.join(missing)}")
+    if not isinstance(tree.expression, exp.Values):
+        refuse(names.shown(tree), f"INSERT takes values, not a SELECT: {PLAIN}")
+    check_arguments(tree.expression, ["expressions"], "write VALUES (...), (...) and nothing after")
+    for row in tree.expression.expressions:
+        if len(row.expressions) != len(columns):
+            refuse(
+                names.shown(row),
+                f"give {len(columns)} values, one for each of {', '.join(columns)}",
+            )
+        for column, value in zip(columns, row.expressions, strict=True):
+            if not _constant(column, value):
+                refuse(names.shown(value), "write a plain value, text in single quotes")
+
+
+def _update(tree: Any) -> None:
+    check_arguments(
+        tree, ["this", "expressions", "where"], "write UPDATE facts SET value = '...' WHERE id = 3"
+    )
+    _target(tree.this)
+    if not tree.expressions:
+        refuse(names.shown(tree), "write SET column = value, column = value")
+    for pair in tree.expressions:
+        if pair.key != "eq" or not names.plain_name(pair.this):
+            refuse(names.shown(pair), "write SET column = value, column = value")
+    _writable([pair.this.name.lower() for pair in tree.expressions])
+    pairs = [(pair.this.name.lower(), pair.expression) for pair in tree.expressions]
+    _condition(tree, [value for column, value in pairs if not _constant(column, value)])
+
+
+def _delete(tree: Any) -> None:
+    check_arguments(tree, ["this", "where"], "write DELETE FROM facts WHERE id = 3")
+    _target(tree.this)
+    _condition(tree, [])
+
+
+def _target(table: Any) -> None:
+    if not table or table.key != "table" or not isinstance(table.this, exp.Identifier):
+        refuse(names.shown(table) if table else "DELETE", f"only facts are written: {PLAIN}")
+    check_arguments(table, RULES["table"], f"only facts are written: {PLAIN}")
+    if table.name.lower() in TABLES and table.name.lower() != "facts":
+        refuse(table.name, "turns are what was said and never change; write to facts")
+    if table.name.lower() != "facts":
+        refuse(f"no table {table.name}", f"only facts are written: {PLAIN}")
+
+
+def _writable(columns: list[str]) -> None:
+    for column in columns:
+        if column not in WRITABLE:
+            refuse(column, f"not a column that you set; there are {', '.join(WRITABLE)}")
+        if columns.count(column) > 1:
+            refuse(column, "it is set twice; leave one out")
+
+
+def _constant(column: str, value: Any) -> bool:
+    """Check a literal for a column; numbers become text where the column holds text."""
+    number = value.this if value.key == "neg" else value
+    if value.key == "null":
+        if column in _REQUIRED:
+            refuse(f"{column} NULL", "a fact needs it; leave the fact out when it is unknown")
+        return True
+    if not isinstance(number, exp.Literal):
+        return False
+    if column == "turn_id" and not names.is_whole_number(value):
+        refuse(
+            f"turn_id {names.shown(value)}", "the id of a turn is a whole number, without quotes"
+        )
+    if column != "turn_id" and not value.is_string:
+        value.replace(exp.Literal.string(_render(value)))
+    return True
+
+
+def _condition(tree: Any, values: list[Any]) -> None:
+    """Check the WHERE of a write, and the expressions it sets, like those of a read."""
+    if not tree.args.get("where"):
+        refuse(names.shown(tree), "WHERE is missing: say which facts, as in WHERE id = 3")
+    alias, columns = names.table_source(tree.this, {})
+    for part, place in [(tree.args["where"], "where"), *((value, "value") for value in values)]:
+        if any(n.key == "anonymous" and n.this == names.SEARCH for n in part.dfs()):
+            refuse("search()", "it is for SELECT; choose facts by their columns")
+        check_grammar(part, place)
+        names.check_names(part, {}, ({alias: columns},), {})
+        names.check_kinds(part)

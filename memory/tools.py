@@ -1,0 +1,234 @@
+"""Tools for agents: plain functions over one memory, which every framework turns into its own."""
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+from pydantic import ValidationError, validate_call
+
+from memory.documents import tool_use
+from memory.errors import InputError, SqlError
+from memory.facts import supersede
+from memory.model import Change, Rows, Turn
+from memory.prompt import turn_lines
+from memory.settings import Settings
+from memory.sql import quoted
+from memory.store import Store, open_store
+from memory.store.intake import said_now
+from memory.tokens import first_lines, trim
+
+if TYPE_CHECKING:
+    from memory.api import Memory
+
+RESULT_TOKENS = 2_000  # of what a tool gives back
+_ROW_TOKENS = 400
+_MOST_TURNS = 50
+P = ParamSpec("P")
+
+
+def memory_tools(memory: "Memory", session: str = "") -> list[Callable[..., str]]:
+    """What an agent may do with a memory, as functions with types and docstrings.
+
+    Each takes text and numbers and returns text of at most RESULT_TOKENS tokens. What a model can
+    put right (SqlError, InputError) comes back as text that begins with "Error:"; StoreError and
+    ModelError are raised. They may be called from any thread: each call opens the file anew, and
+    goes on working when `memory` is closed.
+
+    Arguments:
+        memory: whose file they work on, with its model, program and budget.
+        session: the session of the turns that they store.
+    """
+    tools = _Tools(memory, session)
+    return [
+        *(tools.recall, tools.ask_memory, tools.remember),
+        *(tools.note_fact, tools.correct_fact, tools.query_memory),
+        *(tools.record_tool_use, tools.get_settings, tools.set_setting, tools.undo_change),
+    ]
+
+
+def _told(tool: Callable[P, str]) -> Callable[P, str]:
+    checked = validate_call(tool)
+
+    @wraps(tool)
+    def told(*args: P.args, **kwargs: P.kwargs) -> str:
+        try:
+            return trim(checked(*args, **kwargs), RESULT_TOKENS)
+        except ValidationError as error:  # not every framework looks at the types
+            faults = (f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
+            return f"Error: {'; '.join(faults)}"
+        except (InputError, SqlError) as error:
+            return f"Error: {error}"
+
+    return told
+
+
+class _Tools:
+    def __init__(self, memory: "Memory", session: str) -> None:
+        store = memory.store
+        self._path, self._read_only = store.path, store.read_only
+        self._memory, self._session = memory, session
+        # Without turns nothing is on record yet: the embedder that was asked for is handed on.
+        recorded = store.read("SELECT id FROM turns LIMIT 1").rows
+        self._embedder = None if recorded else store.embedder
+
+    def _store(self) -> Store:
+        # A handle for each call: frameworks call from threads of theirs, a store belongs to one.
+        return open_store(self._path, self._read_only, self._embedder)
+
+    @_told
+    def recall(self, query: str, limit: int = 5) -> str:
+        """Find what was said about something, the best matches first.
+
+        Args:
+            query: what to look for, in words that the speakers may have used.
+            limit: how many turns at most.
+        """
+        if not query.strip():
+            raise InputError("the query is empty; say what to look for")
+        with self._store() as store:
+            hits = store.search(query, min(max(limit, 1), _MOST_TURNS))
+            turns = [store.turn(hit.turn_id) for hit in hits]
+        return turn_lines(turns, RESULT_TOKENS) or "This memory is empty."
+
+    @_told
+    def ask_memory(self, question: str) -> str:
+        """Ask the memory a question; the answer comes with the turns it rests on.
+
+        Args:
+            question: a whole question, such as: When did Anna move to Oslo?
+        """
+        from memory.api import Memory  # takes a second
+
+        mine = self._memory
+        with self._store() as store:
+            again = Memory(store, model=mine.model, program=mine.program, budget=mine.budget)
+            answer = again.ask(question)
+            cited = turn_lines([store.turn(n) for n in answer.turns], RESULT_TOKENS // 2)
+        return f"{trim(answer.text, RESULT_TOKENS // 4)}\n{cited}".strip()
+
+    @_told
+    def remember(self, text: str, speaker: str = "user") -> str:
+        """Store something that was said or learnt, word for word, so that it is never lost.
+
+        Args:
+            text: what to remember, complete without the rest of the conversation.
+            speaker: who said it.
+        """
+        with self._store() as store:
+            [turn_id] = store.add([Turn(speaker, text, self._session, said_now())])
+        return f"Remembered as turn {turn_id}."
+
+    @_told
+    def note_fact(
+        self, subject: str, attribute: str, value: str, turn_id: int, happened_on: str = ""
+    ) -> str:
+        """Store one fact that a turn tells, so that it can be listed and counted.
+
+        Args:
+            subject: who or what the fact is about, by name.
+            attribute: short snake_case, such as lives_in or has_pet.
+            value: the fact, complete without the rest.
+            turn_id: the number in brackets of the turn that tells it.
+            happened_on: when, as exact as known: 2023-05-07, 2023-05 or 2023; empty if unknown.
+        """
+        values = ", ".join(quoted(text) for text in (subject, attribute, value, happened_on))
+        columns = "subject, attribute, value, happened_on, turn_id"
+        with self._store() as store:
+            sql = f"INSERT INTO facts ({columns}) VALUES ({values}, {turn_id})"
+            return _done(store.write(sql, cause="tool note_fact"))
+
+    @_told
+    def correct_fact(self, fact_id: int, value: str, since: str = "") -> str:
+        """Say what is true in place of a fact. The old one stays on record as ended.
+
+        Args:
+            fact_id: the id of the fact: query_memory("SELECT id, subject, value FROM facts").
+            value: what is true.
+            since: since when, as exact as known: 2023-05-07, 2023-05 or 2023; empty if unknown.
+        """
+        with self._store() as store:
+            return _done(supersede(store, fact_id, value, since))
+
+    @_told
+    def query_memory(self, select: str) -> str:
+        """Run one read-only SELECT, to list and count.
+
+        Tables: turns(id, kind, session, speaker, text, said_at, source); facts(id, subject,
+        attribute, value, happened_on, ended_on, turn_id, recorded_at). Dates are text.
+
+        Args:
+            select: one SELECT of plain SQL, such as: SELECT COUNT(*) AS times FROM facts WHERE
+                attribute = 'went_running' AND happened_on LIKE '2023-05%'
+        """
+        with self._store() as store:
+            return _table(store.read(select))
+
+    @_told
+    def record_tool_use(self, name: str, arguments: str, result: str, worked: bool) -> str:
+        """Store that a tool was used and whether it worked, so that next time this is known.
+
+        Args:
+            name: the tool that was used.
+            arguments: what it was given, as JSON.
+            result: what it gave back, in short.
+            worked: whether it did what was wanted.
+        """
+        use = tool_use(name, _object(arguments), result, worked, self._session, said_now())
+        with self._store() as store:
+            [turn_id] = store.add([use])
+        return f"Recorded as turn {turn_id}."
+
+    @_told
+    def get_settings(self) -> str:
+        """List the settings, what values they may have and which they have."""
+        with self._store() as store:
+            return Settings(store).describe()
+
+    @_told
+    def set_setting(self, name: str, value: str) -> str:
+        """Change a setting. Its former values stay on record.
+
+        Args:
+            name: a name that get_settings lists.
+            value: the new value; JSON where it is no text.
+        """
+        with self._store() as store:
+            return f"Set {name} to {Settings(store).set_text(name, value).value!r}."
+
+    @_told
+    def undo_change(self, change_id: int) -> str:
+        """Take back a change to the facts.
+
+        Args:
+            change_id: the number that note_fact or correct_fact gave.
+        """
+        with self._store() as store:
+            return f"Undone. {_done(store.undo(change_id))}"
+
+
+def _done(change: Change) -> str:
+    return f"Done as change {change.id}; undo_change({change.id}) takes it back."
+
+
+def _object(arguments: str) -> dict[str, Any]:
+    """A JSON object; other text is one argument without a name."""
+    try:
+        found = json.loads(arguments or "{}")
+    except (ValueError, RecursionError):
+        found = arguments
+    return found if isinstance(found, dict) else {"input": found}
+
+
+def _table(rows: Rows) -> str:
+    """Rows as lines under the names of their columns, as many as fit, and how many those are."""
+    lines = [
+        trim(" | ".join(" ".join(str(cell).split()) for cell in row), _ROW_TOKENS)
+        for row in rows.rows
+    ]
+    shown = first_lines([" | ".join(rows.columns), *lines], RESULT_TOKENS - 40)
+    count = max(len(shown.splitlines()) - 1, 0)
+    if count == len(lines) and not rows.truncated:
+        return f"{shown}\n({count} row{'' if count == 1 else 's'})"
+    of = f"more than {len(lines)}" if rows.truncated else len(lines)
+    return f"{shown}\n({count} of {of} rows; count in SQL, or select fewer)"

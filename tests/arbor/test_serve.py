@@ -1,0 +1,323 @@
+"""The server of the GPU machine: what it refuses at the start, its guard, its four routes."""
+
+import importlib
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import pytest
+import typer
+import uvicorn
+
+ARBOR = Path(__file__).parents[2] / "arbor"
+sys.path.append(str(ARBOR))
+serve: Any = importlib.import_module("serve")
+trainer: Any = importlib.import_module("trainer")
+GOOD = 'storage_path: {}\ninference: {{gpu_ids: "0"}}\ntraining: {{gpu_ids: "1,2"}}\n'
+
+
+def start(*flags: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """serve.py as it is run, until it refuses."""
+    command = [sys.executable, str(ARBOR / "serve.py"), *flags]
+    environ = {k: v for k, v in os.environ.items() if k != "ARBOR_TOKEN"} | env
+    return subprocess.run(command, capture_output=True, text=True, env=environ, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("storage_path: [", "is no YAML"),
+        ("- 1", "valid dictionary"),
+        ('{storage_path: s, inference: {gpu_ids: "0"}}', "training: Field required"),
+        (GOOD.format("s") + "port: 1\n", "port: Extra inputs are not permitted"),
+        (GOOD.format("s").replace("1,2", "0,1"), "GPU 0 cannot serve answers and train"),
+        (GOOD.format("s").replace("1,2", "1,1"), "each GPU once"),
+        (GOOD.format("s").replace("1,2", "1;rm"), 'as in "1,2"'),
+        (GOOD.format("s").replace('"0"', '""'), 'as in "1,2"'),
+        (GOOD.format('"a folder"'), "holds a blank"),
+    ],
+)
+def test_a_bad_arbor_yaml_is_refused_in_one_line(text: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "arbor.yaml"
+    file.write_text(text)
+    with pytest.raises(trainer.Refused) as refused:
+        serve.load(file)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("ids", ['"1,2"', "[1, 2]", '" 1, 2 "'])
+def test_gpu_ids_may_be_written_as_text_or_list(ids: str, tmp_path: Path) -> None:
+    file = tmp_path / "arbor.yaml"
+    file.write_text(GOOD.format("s").replace('"1,2"', ids))
+    assert serve.load(file).split == serve.Split((0,), (1, 2))
+
+
+def test_the_arbor_yaml_of_the_repository_is_good() -> None:
+    assert serve.load(ARBOR / "arbor.yaml").split == serve.Split((0,), (1, 2))
+
+
+def test_the_command_refuses_with_one_line_and_code_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "arbor.yaml"
+    file.write_text(GOOD.format(tmp_path / "s"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        busy = start("--config", str(file), "--port", port)
+    ended = [(busy.returncode, busy.stderr, "--port")]
+    monkeypatch.delenv("ARBOR_TOKEN", raising=False)
+    none, everywhere = tmp_path / "none.yaml", "0.0.0.0"  # noqa: S104
+    for config, host, said in (none, "::1", "none.yaml"), (file, everywhere, "ARBOR_TOKEN"):
+        with pytest.raises(typer.Exit) as refused:
+            serve.main(config, host, 0, False, None)
+        ended.append((refused.value.exit_code, capsys.readouterr().err, said))
+    for code, error, said in ended:
+        assert code == 2
+        assert said in error
+        assert error.startswith("serve.py: ")
+        assert error.count("\n") == 1
+
+
+def test_a_machine_without_gpus_is_refused_and_no_token_is_shown(tmp_path: Path) -> None:
+    file = tmp_path / "arbor.yaml"
+    file.write_text(GOOD.format(tmp_path / "s"))
+    ended = start("--config", str(file), "--port", "0", ARBOR_TOKEN="nobody-sees-this")
+    assert ended.returncode == 2
+    assert "nvidia" in ended.stderr
+    assert "nobody-sees-this" not in ended.stderr + ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("host", "token", "refused"),
+    [
+        ("127.0.0.1", "", False),
+        ("localhost", "", False),
+        ("::1", "", False),
+        ("0.0.0.0", "", True),  # noqa: S104
+        ("::", "", True),
+        ("192.168.1.5", "", True),
+        ("example.org", "", True),
+        ("0.0.0.0", "secret", False),  # noqa: S104
+    ],
+)
+def test_only_this_machine_is_served_without_a_token(host: str, token: str, refused: bool) -> None:
+    with pytest.raises(trainer.Refused) if refused else nullcontext():
+        serve.check_binding(host, token)
+
+
+@pytest.mark.parametrize(
+    ("split", "visible", "said"),
+    [
+        (((0,), (1,)), None, None),
+        (((0,), (1,)), "0,1", None),
+        (((0,), (2,)), None, "names GPU 2; this machine has 0, 1"),
+        (((0,), (1,)), "0", "hides GPU 1"),
+        (((0,), (1,)), "", "hides GPU 0"),
+    ],
+)
+def test_the_split_names_gpus_that_are_there(
+    split: tuple[tuple[int, ...], ...], visible: str | None, said: str | None
+) -> None:
+    found = [{"id": 0}, {"id": 1}]
+    with pytest.raises(trainer.Refused, match=said) if said else nullcontext():
+        serve.check_gpus(serve.Split(*split), found, visible)
+
+
+def checkpoint_folder(storage: Path, name: str = "best", job: str = "grpo:m:x:1") -> Path:
+    folder = storage / job / "checkpoints" / name
+    folder.mkdir(parents=True)
+    (folder / "adapter_config.json").write_text("{}")
+    (folder / "adapter_model.safetensors").write_bytes(b"w" * 100_000)
+    (folder / "optimizer.pt").write_bytes(b"o")
+    return folder
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Any:
+    return serve.House(serve.Split((0,), (1, 2)), tmp_path, [{"name": "x", "state": "applied"}])
+
+
+def test_metrics_are_read_from_the_file_that_the_trainer_appends_to(house: Any) -> None:
+    folder = checkpoint_folder(house.storage).parent
+    assert house.metrics("grpo:m:x:1", 0) == []
+    rows = [{"step": i, "kl": i / 10} for i in (1, 2, 3)]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / "metrics.jsonl").write_text(text + '{"step": 4, "k')
+    assert house.metrics("grpo:m:x:1", 1) == rows[1:]
+
+
+@pytest.mark.parametrize("job", ["..", "grpo:m:x:1/../..", "/etc", "absent", ""])
+def test_no_job_is_a_way_out_of_the_storage(job: str, house: Any) -> None:
+    (house.storage.parent / "checkpoints").mkdir(exist_ok=True)
+    checkpoint_folder(house.storage)
+    with pytest.raises(KeyError):
+        house.metrics(job, 0)
+    with pytest.raises(KeyError):
+        house.checkpoint(job, "best")
+    with pytest.raises(KeyError):
+        house.checkpoint("grpo:m:x:1", "../checkpoints/best")
+
+
+@pytest.mark.parametrize("missing", ["adapter_config.json", "adapter_model.safetensors"])
+def test_a_checkpoint_that_is_not_whole_is_none(missing: str, house: Any) -> None:
+    folder = checkpoint_folder(house.storage)
+    assert house.checkpoint("grpo:m:x:1", "best") == folder
+    (folder / missing).unlink()
+    with pytest.raises(KeyError):
+        house.checkpoint("grpo:m:x:1", "best")
+
+
+class FakeGpus(serve.House):  # type: ignore[misc,name-defined]
+    """A house whose machine and models are not asked."""
+
+    def describe(self) -> dict[str, Any]:
+        gpu = [{"id": i, "name": "H200"} for i in range(3)]
+        split = {"inference": self.split.inference, "training": self.split.training}
+        return {"arbor": "0.2.17", "gpus": gpu, "split": split, "repairs": self.repaired}
+
+    def model(self, name: str) -> dict[str, Any]:
+        if name != "tiny":
+            raise KeyError("not found")
+        return {"name": name, "parameters": 1, "context": 8, "chat_template": True}
+
+
+@pytest.fixture
+def served(house: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Arbor's own application with our routes, over HTTP; a function from a token to its URL."""
+    trainer.find_arbor()
+    for name in ("GRPOManager", "InferenceManager"):
+        file = ModuleType("arbor.server.services.managers." + name[:-7].lower() + "_manager")
+        setattr(file, name, object)
+        monkeypatch.setitem(sys.modules, file.__name__, file)
+    for name in ("main", "api.routes.grpo", "api.routes.inference"):
+        monkeypatch.delitem(sys.modules, f"arbor.server.{name}", raising=False)
+    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def run(token: str = "") -> str:
+        fake = FakeGpus(house.split, house.storage, house.repaired)
+        bound = serve.listen("127.0.0.1", 0)
+        app = serve.build({"house": fake, "grpo_manager": None, "inference_manager": None}, token)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+        thread.start()
+        running.append((server, thread))
+        while not server.started:
+            time.sleep(0.01)
+        return f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+    yield run
+    for server, thread in running:
+        server.should_exit = True
+        thread.join(10)
+
+
+def test_the_four_routes_answer_beside_arbors_own(served: Any, house: Any) -> None:
+    url = served()
+    checkpoint_folder(house.storage)
+    ask = {"job_id": "grpo:m:x:1", "name": "best"}
+    assert httpx.get(f"{url}/v1/memory/server").json()["split"]["training"] == [1, 2]
+    assert httpx.get(f"{url}/v1/memory/model", params={"name": "tiny"}).json()["context"] == 8
+    assert httpx.get(f"{url}/v1/memory/metrics", params=ask).json() == {"metrics": []}
+    answer = httpx.get(f"{url}/v1/memory/checkpoint", params=ask)
+    assert answer.headers["content-type"] == "application/x-tar"
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    with tarfile.open(fileobj=io.BytesIO(answer.content)) as tar:
+        assert tar.getnames() == ["adapter_config.json", "adapter_model.safetensors"]
+    assert "/v1/fine_tuning/grpo/initialize" in httpx.get(f"{url}/openapi.json").json()["paths"]
+
+
+@pytest.mark.parametrize("route", ["model", "metrics", "checkpoint"])
+def test_what_is_not_there_is_a_404_with_a_message(route: str, served: Any) -> None:
+    asked = {"name": "none", "job_id": "none"}
+    answer = httpx.get(f"{served()}/v1/memory/{route}", params=asked)
+    assert answer.status_code == 404
+    assert "none" in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/memory/server", "/v1/fine_tuning/grpo/status", "/v1/chat/completions", "/docs"]
+)
+def test_with_a_token_every_route_asks_for_it(path: str, served: Any) -> None:
+    url = served("the-token")
+    for given in ({}, {"Authorization": "Bearer other"}, {"Authorization": "the-token"}):
+        assert httpx.get(url + path, headers=given).status_code == 401
+        assert httpx.post(url + path, headers=given, json={}).status_code == 401
+    right = {"Authorization": "Bearer the-token"}
+    assert httpx.get(url + path, headers=right).status_code != 401
+
+
+def test_the_start_says_split_and_repairs(house: Any) -> None:
+    repaired = [{"name": "x", "state": "applied"}, {"name": "y", "state": "not needed"}]
+    lines = list(serve.describe(FakeGpus(house.split, house.storage, repaired)))
+    assert "training on GPU 1 (H200), GPU 2 (H200)" in lines
+    assert lines[-2:] == ["repair x: applied", "repair y: not needed, it can go"]
+
+
+def test_a_model_is_described_from_its_shape(house: Any, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="uv sync --extra tune")
+    transformers = pytest.importorskip("transformers", reason="uv sync --extra tune")
+    config = transformers.LlamaConfig(
+        vocab_size=64, hidden_size=32, intermediate_size=32, num_hidden_layers=2,
+        num_attention_heads=2, max_position_embeddings=77,
+    )  # fmt: skip
+    config.save_pretrained(tmp_path / "tiny")
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=None, tokenizer_object=words())
+    tokenizer.save_pretrained(tmp_path / "tiny")
+    said = house.model(str(tmp_path / "tiny"))
+    assert said["context"] == 77
+    assert said["chat_template"] is False
+    assert 10_000 < said["parameters"] < 30_000
+    with pytest.raises(KeyError):
+        house.model(str(tmp_path / "none"))
+
+
+def words() -> Any:
+    tokenizers = importlib.import_module("tokenizers")
+    return tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0}, unk_token="a"))
+
+
+def test_the_requirements_are_pinned() -> None:
+    lines = (ARBOR / "requirements.txt").read_text("utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    assert pins["arbor-ai"] == serve.KNOWN
+    assert pins["torch"] == "2.7.1"
+    assert pins["vllm"] == "0.10.0"
+    assert int(pins["transformers"].split(".")[0]) < 5
+
+
+def startup(tmp_path: Path, *flags: str, smi: str = "exit 1") -> subprocess.CompletedProcess[str]:
+    """startup.sh with a driver of our own."""
+    (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{smi}\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "ARBOR_TOKEN": "hidden-token"}
+    env |= {"ARBOR_VENV": str(tmp_path / "venv"), "ARBOR_PYTHON": sys.executable}
+    command = ["bash", str(ARBOR / "startup.sh"), *flags]
+    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("smi", "said"),
+    [("exit 1", "nvidia-smi"), ("echo 470.82.01", "driver 470.82.01 is too old")],
+)
+def test_startup_stops_without_a_driver_that_serves(smi: str, said: str, tmp_path: Path) -> None:
+    ended = startup(tmp_path, smi=smi)
+    assert ended.returncode == 1
+    assert said in ended.stderr
+    assert not (tmp_path / "venv").exists()
+
+
+def test_startup_is_bash_that_parses() -> None:
+    subprocess.run(["bash", "-n", str(ARBOR / "startup.sh")], check=True)

@@ -1,0 +1,266 @@
+"""The repairs of Arbor's trainer: what the loss covers, what is kept, what is written down."""
+
+import importlib
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.support.arbor_package import Stub, Words, tiny, trainer
+
+WHY = "uv sync --extra tune"
+VLLM = "arbor.server.services.inference.vllm_client"
+TRL = ("trl", "trl.models", "trl.trainer", "trl.trainer.callbacks", "trl.trainer.utils")
+PROMPT = [3, 5, 1, 2, 4]
+# An answer with its end (1) and the template's newline (2), and one cut at the limit of 4 tokens.
+ANSWERS = [[7, 1, 2, 0, 0], [8, 9, 1, 2, 0], [7, 9, 9, 1, 2], [9, 9, 9, 9, 1]]
+DRAWN = [[1, 1, 0, 0, 0], [1, 1, 1, 0, 0], [1, 1, 1, 1, 0], [0, 0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(("tail", "end"), [("<|im_end|>\n", 7), ("", 9), ("\n", 9)])
+def test_the_end_of_a_turn_is_what_the_template_says(tail: str, end: int) -> None:
+    assert trainer.end_of_turn(Words(tail)) == end
+
+
+@pytest.mark.parametrize(
+    ("ids", "mask", "limit", "drops", "expected"),
+    [
+        ([1, 2, 7, 5], [1, 1, 1, 1], 9, True, [1, 1, 1, 0]),  # the template's newline
+        ([1, 7, 5, 9], [1, 1, 1, 0], 9, True, [1, 1, 0, 0]),  # padded with the EOS
+        ([1, 2, 7, 5], [1, 1, 1, 1], 3, True, [1, 1, 1, 0]),  # as long as allowed
+        ([1, 2, 3, 7], [1, 1, 1, 1], 3, True, [0, 0, 0, 0]),  # cut: the end is the template's
+        ([1, 2, 3, 7], [1, 1, 1, 1], 3, False, [1, 1, 1, 1]),
+        ([1, 2, 3, 4], [1, 1, 1, 1], None, True, [0, 0, 0, 0]),  # never ended
+        ([1, 2, 3, 7], [1, 1, 1, 1], None, True, [1, 1, 1, 1]),
+        ([1, 2, 7, 7], [1, 1, 0, 0], 9, True, [0, 0, 0, 0]),  # 7 is padding here
+    ],
+)
+def test_the_loss_covers_what_the_policy_drew(
+    ids: list[int], mask: list[int], limit: int | None, drops: bool, expected: list[int]
+) -> None:
+    assert trainer.drawn(ids, mask, 7, limit, drops) == expected
+
+
+def test_metrics_are_finite_numbers_of_steps() -> None:
+    entry = {"step": 3, "loss": 0.5, "kl": float("nan"), "completions/mean_length": 9.0, "x": "y"}
+    expected = {"step": 3, "loss": 0.5, "completions/mean_length": 9.0, "completion_length": 9.0}
+    assert trainer.measured(entry) == expected
+    assert trainer.measured({"step": 3, "train_runtime": 1.0}) == {}
+
+
+def test_each_log_call_is_a_line_of_the_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Upstream:
+        def __init__(self) -> None:
+            self.args = SimpleNamespace(output_dir=str(tmp_path))
+            self.state = SimpleNamespace(log_history=[])
+
+        def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+            self.state.log_history.append({**logs, "step": 1 + len(self.state.log_history)})
+
+        def is_world_process_zero(self) -> bool:
+            return True
+
+    monkeypatch.setattr(trainer, "_trainer", lambda: Upstream)
+    trainer._write_metrics()
+    upstream = Upstream()
+    for logs in ({"loss": 1.0}, {"kl": 0.5}, {"train_runtime": 9.0}):
+        upstream.log(logs)
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"loss": 1.0, "step": 1},
+        {"kl": 0.5, "step": 2},
+    ]
+
+
+@pytest.fixture
+def grpo(tmp_path: Path) -> Iterator[Any]:
+    """Arbor's trainer module as installed, with torch, transformers, peft and accelerate."""
+    torch = pytest.importorskip("torch", reason=WHY)
+    for name in ("transformers", "peft", "accelerate", "zmq"):
+        pytest.importorskip(name, reason=WHY)
+    before = dict(sys.modules)
+    trainer.find_arbor()
+    ours = [*TRL, "datasets", "deepspeed", "wandb", VLLM]
+    for name in [*ours, *(name for name in before if name.startswith("arbor."))]:
+        sys.modules.pop(name, None)
+    for name in ours:
+        sys.modules[name] = Stub(name)
+    stubs: Any = sys.modules
+    stubs["wandb"].run = None
+    stubs["trl.models"].prepare_peft_model = lambda model, config, args: importlib.import_module(
+        "peft"
+    ).get_peft_model(model, config)
+    stubs[VLLM].VLLMClient = Client
+    stubs["trl.trainer.utils"].identity = lambda x: x
+    stubs["trl.trainer.utils"].nanmin = stubs["trl.trainer.utils"].nanmax = torch.max
+    stubs["trl.trainer.utils"].pad = lambda rows, padding_value=0, padding_side="right": (
+        torch.nn.utils.rnn.pad_sequence(
+            rows, batch_first=True, padding_value=padding_value, padding_side=padding_side
+        )
+    )
+    stubs["trl.trainer.utils"].selective_log_softmax = lambda logits, ids: (
+        logits.log_softmax(-1).gather(-1, ids.unsqueeze(-1)).squeeze(-1)
+    )
+    Client.sent = {}
+    yield importlib.import_module("arbor.training.grpo.trainer")
+    for name in [name for name in sys.modules if name.startswith("arbor.") or name in ours]:
+        del sys.modules[name]
+    sys.modules.update({k: v for k, v in before.items() if k.startswith("arbor.") or k in ours})
+
+
+class Client:
+    """Stands for vllm: keeps the weights that it is sent."""
+
+    sent: dict[str, Any]
+
+    def __init__(self, **_: object) -> None: ...
+
+    def init_communicator(self) -> None: ...
+
+    def reset_prefix_cache(self) -> None: ...
+
+    def update_named_param(self, name: str, weights: Any) -> None:
+        self.sent[name] = weights.clone()
+
+    def get_num_background_tasks(self) -> int:
+        return 0
+
+
+def trainer_of(grpo: Any, tmp_path: Path, **more: Any) -> Any:
+    """A trainer of three steps on four answers to one prompt."""
+    peft, config = map(importlib.import_module, ("peft", "arbor.training.grpo.config"))
+    settings: dict[str, Any] = {
+        "output_dir": str(tmp_path / "out"), "max_steps": 3, "learning_rate": 0.01, "beta": 0.04,
+        "per_device_train_batch_size": 4, "num_generations": 4, "max_prompt_length": 32,
+        "max_completion_length": 4, "max_seq_len": 36, "logging_steps": 1, "report_to": "none",
+        "use_cpu": True, "bf16": True, "control_endpoint": None, "loss_type": "dapo",
+        "model_init_kwargs": {"dtype": "bfloat16"}, "sync_ref_model": False,
+        "lora_config": peft.LoraConfig(r=4, lora_alpha=4, target_modules=["q_proj", "v_proj"]),
+        **more,
+    }  # fmt: skip
+    args = config.ArborGRPOConfig(**settings)
+    return grpo.ArborGRPOTrainer(model=str(tiny(tmp_path / "tiny")), args=args)
+
+
+def feed(learner: Any, count: int, answers: list[list[int]] = ANSWERS) -> None:
+    """Submit groups as Arbor's server does, as soon as the trainer takes them."""
+    module = importlib.import_module("arbor.server.services.comms.async_batch_requester")
+    rewards = [1.0, 0.0, 1.0, 0.5]
+    outputs = module.ProcessedOutputs(
+        prompt_ids=[PROMPT] * 4, prompt_mask=[[1] * len(PROMPT)] * 4, completion_ids=answers,
+        completion_mask=[[int(i > 0) for i in row] for row in answers], rewards=rewards,
+    )  # fmt: skip
+
+    def submit() -> None:
+        for i in range(count):
+            while not learner.async_requester.started:
+                time.sleep(0.01)
+            learner.async_requester.submit_batch_result(
+                module.BatchResult(
+                    batch_id=i, processed_results=outputs, all_reward_dict={"reward": rewards}
+                )
+            )
+
+    threading.Thread(target=submit, daemon=True).start()
+
+
+def gradient(grpo: Any, learner: Any, answers: list[list[int]] = ANSWERS) -> tuple[Any, Any, Any]:
+    """The loss, its gradient by each token's log probability, and the mask the model attends to."""
+    torch = importlib.import_module("torch")
+    tokens = len(PROMPT) + len(answers[0]) - 1
+    logps = torch.full((4, tokens), -1.0, requires_grad=True)
+    attended: list[Any] = []
+
+    def per_token(model: Any, ids: Any, attention: Any, keep: int, batch_size: Any = None) -> Any:
+        attended.append(attention)
+        return logps[:, -keep:]
+
+    grpo.shuffle_tensor_dict = lambda batch: batch
+    learner._get_per_token_logps = per_token
+    learner.state.max_steps = 3
+    feed(learner, 1, answers)
+    inputs = learner._prepare_inputs([{}])
+    loss = learner.compute_loss(learner.model, inputs)
+    loss.backward()
+    learner.counted = inputs["total_completion_tokens"].item()
+    return loss, logps.grad, attended[-1]
+
+
+@pytest.mark.parametrize("repaired", [True, False])
+def test_the_loss_leaves_out_prompt_cut_answers_and_what_the_template_added(
+    repaired: bool, grpo: Any, tmp_path: Path
+) -> None:
+    trainer._count_both_lengths()
+    if repaired:
+        trainer._mask_prompts()
+    learner = trainer_of(grpo, tmp_path, beta=0.0)
+    _, found, attended = gradient(grpo, learner)
+    learned = (found != 0).int().tolist()
+    if not repaired:
+        assert any(any(row[: len(PROMPT) - 1]) for row in learned), "upstream has mended it"
+        return
+    expected = [[0] * (len(PROMPT) - 1) + row for row in DRAWN]
+    # 0.625 is the mean reward: no answer has it, so that every token that counts has a gradient.
+    assert learned == expected
+    assert learner.counted == sum(map(sum, DRAWN))
+    assert attended[:, : len(PROMPT)].all(), "the model reads the prompt"
+
+
+def test_a_group_of_cut_answers_changes_nothing(grpo: Any, tmp_path: Path) -> None:
+    trainer._count_both_lengths()
+    trainer._mask_prompts()
+    cut = [[9, 9, 9, 9, 1]] * 4
+    learner = trainer_of(grpo, tmp_path)
+    loss, found, _ = gradient(grpo, learner, cut)
+    assert loss.item() == 0
+    assert learner._metrics["train"]["kl"] == [0], "0 / 0 is no number"
+    assert not found.any()
+
+
+@pytest.mark.parametrize(
+    ("lengths", "expected"),
+    [((32, 4, 36), 36), ((32, 4, 10), 36), ((32, 4, None), 36), ((None, 4, 40), 40)],
+)
+def test_a_sequence_is_prompt_and_completion(
+    lengths: tuple[int | None, ...], expected: int, grpo: Any, tmp_path: Path
+) -> None:
+    names = ("max_prompt_length", "max_completion_length", "max_seq_len")
+    sizes = dict(zip(names, lengths, strict=True))
+    assert trainer_of(grpo, tmp_path / "as_is", **sizes).max_seq_len in (4, 36)
+    trainer._count_both_lengths()
+    assert trainer_of(grpo, tmp_path, **sizes).max_seq_len == expected
+
+
+@pytest.mark.parametrize("repaired", [True, False])
+def test_a_run_leaves_the_base_as_it_was_and_sends_vllm_the_merged_weights(
+    repaired: bool, grpo: Any, tmp_path: Path
+) -> None:
+    torch = importlib.import_module("torch")
+    if repaired:
+        assert trainer.apply(trainer.REPAIRS, trainer.find_arbor())[-1]["state"] == "applied"
+    trainer._write_metrics()
+    learner = trainer_of(grpo, tmp_path)
+    before = {n: p.clone() for n, p in learner.model.named_parameters() if "base_layer" in n}
+    with torch.no_grad():
+        for name, weight in learner.model.named_parameters():
+            if "lora_B" in name:
+                weight.add_(0.5)
+    feed(learner, 3)
+    learner.train()
+    after = dict(learner.model.named_parameters())
+    assert all(torch.equal(before[n], after[n]) for n in before) is repaired
+    sent = Client.sent["model.layers.0.self_attn.q_proj.weight"]
+    first = next(n for n in before if "layers.0.self_attn.q_proj" in n)
+    assert not torch.equal(sent, before[first])
+    lines = (tmp_path / "out" / "metrics.jsonl").read_text("utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["step"] for row in rows] == [1, 2, 3]
+    assert {"kl", "loss", "reward", "completion_length", "grad_norm"} <= set(rows[0])

@@ -1,0 +1,228 @@
+"""A file of supervised examples: made once, interrupted and gone on with, nothing held out."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import dspy
+import pytest
+
+from locomo.dataset.format import load
+from locomo.examples.distill import (
+    card_path,
+    check_examples,
+    read_examples_card,
+)
+from locomo.tasks.modules import TARGETS, Target
+from memory import InputError, ModelError
+from tests.support.lesson import INSERT, class_of, long_talk
+from tests.support.locomo_records import question, turn
+from tests.support.obedient import houses, obedient
+from tests.support.scripted import sql
+from tests.support.talk import talk
+
+HERE = "SELECT turn_id, value FROM facts"
+
+
+# --- the file -----------------------------------------------------------------------------------
+
+
+def test_a_file_has_its_lines_its_card_and_nothing_held_out(tmp_path: Path) -> None:
+    place = class_of(tmp_path, talk("a"), long_talk("held"))
+    place = replace(place, conversations=place.conversations[:1])
+    found = place.distill(*TARGETS, data="0" * 64, held_out=["held"])
+    lines = [json.loads(line) for line in place.file.read_text().splitlines()]
+    assert all(list(line) == ["messages"] for line in lines)
+    assert all([*map(list, line["messages"])] == [["role", "content"]] * 3 for line in lines)
+    systems = [line["messages"][0]["content"] for line in lines]
+    assert sum(a != b for a, b in pairwise(systems)) > len(TARGETS) - 1  # mixed
+    assert "weather" not in place.file.read_text()
+    assert check_examples(place.file) == len(lines) == sum(found.examples.values())
+    card = read_examples_card(place.file)
+    assert (card.targets, card.examples) == (list(TARGETS), found.examples)
+    assert (card.model, card.data) == ("teacher", "0" * 64)
+    assert (card.conversations, card.held_out) == (["a"], ["held"])
+    assert sorted(path.name for path in tmp_path.glob("examples*")) == [
+        "examples.card.json",
+        "examples.jsonl",
+    ]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_interrupted_run_goes_on_and_ends_in_the_same_file(tmp_path: Path, threads: int) -> None:
+    """Stopped in building memories, in retrieve and in store, each time with a torn last line."""
+    calls: dict[str, int] = {}
+    stops = {"store": (4, 11), "retrieve": (2,)}
+
+    def stopping(kind: str) -> Callable[[str], str]:
+        def reply(prompt: str) -> str:
+            calls[kind] = calls.get(kind, 0) + 1
+            if calls[kind] in stops[kind]:
+                raise KeyboardInterrupt
+            row = prompt.split("turns ## ]]\n[")[-1].split("]")[0]
+            return sql(HERE if kind == "retrieve" else f"{INSERT}('Ann', 'did', 'this', {row});")
+
+        return reply
+
+    two = talk("a"), talk("b")
+    (tmp_path / "whole").mkdir()
+    whole = class_of(tmp_path / "whole", *two)
+    expected = whole.distill("store", "retrieve")
+    replies = {kind: stopping(kind) for kind in ("store", "retrieve")}
+    place = class_of(tmp_path, *two, **replies)
+    for _ in range(5):
+        try:
+            found = place.distill("store", "retrieve", resume=True, threads=threads)
+            break
+        except KeyboardInterrupt:
+            part = tmp_path / "examples.jsonl.part"
+            part.write_bytes(part.read_bytes() + b'{"key": "torn')
+            asked = calls.get("retrieve")
+            assert not place.file.exists()
+    assert sum(calls.values()) > 11
+    assert place.file.read_bytes() == whole.file.read_bytes()
+    assert found.examples == expected.examples
+    assert calls["retrieve"] == asked  # what was made is not asked for again
+    before = dict(calls)
+    assert place.distill("store", "retrieve", resume=True).examples == found.examples
+    assert calls == before  # a finished file is not made again
+
+
+def test_a_part_of_other_options_is_not_gone_on_with(tmp_path: Path) -> None:
+    place = class_of(tmp_path, store=_stop)
+    with pytest.raises(KeyboardInterrupt):
+        place.distill("store", numbers={"store": 1})
+    with pytest.raises(InputError, match="other options or another version; start again without"):
+        place.distill("store", numbers={"store": 2}, resume=True)
+
+
+def _stop(prompt: str) -> str:
+    raise KeyboardInterrupt
+
+
+def test_a_model_that_fails_ends_all_threads_and_keeps_what_was_made(tmp_path: Path) -> None:
+    def store(prompt: str) -> str:
+        if "LYON" in prompt:
+            assert third.wait(20)
+            raise dspy.utils.exceptions.LMAuthError("no", model="teacher")
+        if "[5]" in prompt:
+            third.set()
+        time.sleep(0.02)  # 21 windows
+        return sql("-- none")
+
+    third = Event()
+    fails = talk("a", session_1=[turn("D1:1", "LYON")])
+    place = class_of(tmp_path, fails, long_talk("b"), store=store)
+    with pytest.raises(ModelError, match="teacher refused the key"):
+        place.distill("store", threads=2)
+    lines = (tmp_path / "examples.jsonl.part").read_text().splitlines()
+    assert 1 < len(lines) < 12
+
+
+def test_numbers_bound_what_is_tried(tmp_path: Path) -> None:
+    model, engine = obedient(window=1)
+    place = class_of(tmp_path)
+    conversations = load(houses(tmp_path / "houses.json"))
+    place = replace(place, conversations=conversations, teacher=model, student=model)
+    found = place.distill("store", "answer", numbers={"store": 5, "answer": 10})
+    assert found.examples["store"] == found.calls == engine.calls()["store"] == 5
+    assert found.examples["answer"] + sum(found.dropped.values()) in (9, 10)
+
+
+# --- bad input ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "more", "targets", "why"),
+    [
+        ({"conversations": []}, {}, ["answer"], "no training conversation"),
+        ({}, {}, [], "no target"),
+        ({}, {"held_out": ["tiny"]}, ["answer"], "tiny: to learn from and held out"),
+        ({"folder": Path("/proc/nobody")}, {}, ["answer"], "cannot write /proc/nobody"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_before_a_model_is_asked(
+    tmp_path: Path, change: Any, more: Any, targets: list[Target], why: str
+) -> None:
+    place = replace(class_of(tmp_path, retrieve=_stop, store=_stop), **change)
+    with pytest.raises(InputError, match=why):
+        place.distill(*targets, **more)
+
+
+def test_a_folder_is_no_file_for_examples(tmp_path: Path) -> None:
+    place = class_of(tmp_path)
+    place.file.mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        place.distill("answer")
+
+
+def test_questions_without_evidence_teach_nothing(tmp_path: Path) -> None:
+    place = class_of(tmp_path, talk(qa=[question(4, evidence=[])]))
+    with pytest.raises(InputError, match="no question with evidence for answer"):
+        place.distill("answer")
+
+
+def test_a_teacher_that_stores_nothing_at_all_is_no_teacher(tmp_path: Path) -> None:
+    place = class_of(tmp_path, store=lambda prompt: sql("-- none"))
+    with pytest.raises(InputError, match="3 tried for store, none is right"):
+        place.distill("store")
+
+
+CARD = {
+    "targets": ["answer"],
+    "model": "m",
+    "data": "",
+    "conversations": ["a"],
+    "held_out": [],
+    "examples": {"answer": 1},
+    "made_at": "2026-01-01",
+}
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (None, "No such file"),
+        (b"{", "Invalid JSON"),
+        (
+            CARD | {"examples": {"answer": "1"}},
+            "'examples.answer': Input should be a valid integer",
+        ),
+        (CARD | {"more": 1}, "'more': Extra inputs"),
+        ({"targets": []}, "'model': Field required"),
+    ],
+)
+def test_a_broken_card_is_named(tmp_path: Path, raw: Any, why: str) -> None:
+    file = tmp_path / "e.jsonl"
+    if raw is not None:
+        card_path(file).write_bytes(raw if isinstance(raw, bytes) else json.dumps(raw).encode())
+    with pytest.raises(InputError, match=why):
+        read_examples_card(file)
+
+
+SAID = {"role": "assistant", "content": "a"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (None, "No such file"),
+        ([], "holds no example"),
+        ([{"messages": [SAID]}, {"messages": [{"role": "user", "content": "q"}]}], "line 2: its"),
+        ([{"messages": []}], "line 1: its last message"),
+        ([{"messages": [SAID], "more": 1}], "line 1 is no example: Extra"),
+        ([{"messages": [SAID | {"role": "tool"}]}], "line 1 is no example"),
+        (["text"], "line 1 is no example"),
+    ],
+)
+def test_a_line_that_is_no_example_is_named(tmp_path: Path, lines: Any, why: str) -> None:
+    file = tmp_path / "e.jsonl"
+    if lines is not None:
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(InputError, match=why):
+        check_examples(file)

@@ -1,0 +1,323 @@
+"""Examples of gold conversations: what each module should have said, and when to say nothing."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from locomo.examples import from_gold as module
+from locomo.examples.from_gold import canonical, lessons, widened
+from locomo.examples.gold import Gold, load_gold
+from locomo.harness import Setup
+from locomo.tasks.modules import TARGETS
+from memory import MemoryProgram, load_model, open_store
+from memory.program.signatures import ABSTAIN, NO_FACT
+from memory.sql import quoted
+from tests.support.locomo_records import DATE, question, record, turn
+
+COLUMNS = "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES"
+SAID = [
+    turn("D1:1", "I moved to Lyon last Friday."),
+    turn("D1:2", "How nice!", speaker="Bo"),
+    turn("D1:3", "I adopted a dog, and I call him 'Rufus'.", speaker="Bo"),
+    turn("D1:4", "My sister's cat is Miso, she is nine, grey, shy and fat."),
+]
+STORED = {
+    "D1:1": f"{COLUMNS}\n ('Ann', 'moved', 'to Lyon', '2023-05-05', 1);",
+    "D1:2": NO_FACT,
+    "D1:3": f"{COLUMNS} ('Bo', 'has_pet', 'dog, called ''Rufus''', '2023-05-01', 3);",
+    "D1:4": f"{COLUMNS} "
+    + ", ".join(f"('Miso', 'is', '{of}', '', 4)" for of in ("a cat", "nine", "grey", "shy", "fat")),
+}
+DOUBT = "\nWhat fits best was said by Ann, not by Bo."
+MOVED = "SELECT turn_id, value FROM facts WHERE subject = 'Ann' AND attribute = 'moved';"
+ASKED = [
+    question(4, question="Which city did Ann move to?", evidence=["D1:1"], retrieve=MOVED),
+    question(2, question="When did Ann move?", answer="5 May 2023", evidence=["D1:1"]),
+    question(5, question="Which city did Bo move to?", evidence=["D1:1"]),
+    question(4, question="Who is nine?", answer="Miso", evidence=["D1:4"]),
+]
+
+
+def gold_of(
+    folder: Path, asked: Sequence[Any] = ASKED, said: Sequence[Any] = SAID, **more: Any
+) -> list[Gold]:
+    """A small conversation with gold, as it is read from a file."""
+    sessions = {"session_1": list(said), "session_1_date_time": DATE}
+    conversation = {**record("small", list(asked), **sessions), **more}
+    (folder / "small.json").write_text(json.dumps([conversation]))
+    return load_gold(folder / "small.json")
+
+
+def student(budget: int = 360) -> Setup:
+    return Setup(load_model("local-base"), MemoryProgram(), budget)
+
+
+def told(examples: Sequence[list[dict[str, str]]]) -> list[tuple[str, str]]:
+    """What is shown and what is to be said."""
+    return [(messages[1]["content"], messages[-1]["content"]) for messages in examples]
+
+
+def answers(golds: Sequence[Gold], setup: Setup | None = None) -> list[tuple[str, str, str]]:
+    """Memory, question and right answer of each example for answering."""
+    taught = lessons(golds, setup or student(), ["answer"])
+    split = [
+        (*shown.split("\nQuestion: "), said) for shown, said in told(taught.examples["answer"])
+    ]
+    assert taught.refused == sum(said == ABSTAIN for *_, said in split)
+    return split
+
+
+def chances(monkeypatch: pytest.MonkeyPatch, **of: Any) -> None:
+    """What is left to chance happens always or never, by default never."""
+    for name in ("ROWS", "STRAY", "FACTS_ONLY", "SWAPPED", "MISSED"):
+        monkeypatch.setattr(module, name, of.get(name, 0.0))
+    monkeypatch.setattr(module, "BUDGETS", (1.0,))
+
+
+# --- store --------------------------------------------------------------------------------------
+
+
+def test_a_turns_facts_are_one_insert_that_the_database_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "NONES", 1.0)
+    golds = gold_of(tmp_path, store=STORED)
+    examples = told(lessons(golds, student(), ["store"]).examples["store"])
+    stored = {int(shown[1]): sql for shown, sql in examples}
+    assert sorted(stored) == [1, 2, 3, 4]
+    assert stored[2] == NO_FACT
+    with open_store(tmp_path / "own.db") as store:
+        store.add(golds[0].conversation.turns)
+        for n, sql in stored.items():
+            store.write(sql, cause="test", window=(n, n))
+        facts = [(f.turn_id, f.subject, f.attribute, f.value) for f in store.facts()]
+    assert sorted(facts)[:2] == [
+        (1, "Ann", "moved", "to Lyon"),
+        (3, "Bo", "has_pet", "a dog"),
+    ]
+    assert len(facts) == 2 + module.MOST_FACTS  # of Miso's five
+
+
+def test_a_date_is_to_be_stored_only_where_the_turn_shows_it(tmp_path: Path) -> None:
+    golds = gold_of(tmp_path, store=STORED)
+    [moved] = [
+        x for x in told(lessons(golds, student(), ["store"]).examples["store"]) if "Lyon" in x[0]
+    ]
+    assert "last Friday (2023-05-05)" in moved[0]
+    assert "'to Lyon', '2023-05-05', 1)" in moved[1]
+    [dog] = [
+        x for x in told(lessons(golds, student(), ["store"]).examples["store"]) if "dog" in x[0]
+    ]
+    assert dog[1].endswith("'', 3);")  # the first of May is nowhere in it
+
+
+@pytest.mark.parametrize(
+    ("chance", "kept"), [(1.0, {2}), (0.0, set())], ids=["nothing told", "by chance"]
+)
+def test_who_sees_a_turn_alone_is_not_taught_what_other_turns_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chance: float, kept: set[int]
+) -> None:
+    monkeypatch.setattr(module, "NONES", chance)
+    by_others = {
+        "D1:1": f"{COLUMNS} ('Ann', 'moved', 'to Lyon', '', 1), ('Ann', 'left', 'Rome', '', 1);",
+        "D1:3": f"{COLUMNS} ('Rufus', 'is', 'a shy beagle', '', 3);",
+        "D1:4": f"{COLUMNS} ('Cleo', 'has_pet', 'Miso', '', 4);",
+    }
+    golds = gold_of(tmp_path, store={**STORED, **by_others})
+    examples = told(lessons(golds, student(), ["store"]).examples["store"])
+    stored = {int(shown[1]): sql for shown, sql in examples}
+    assert {*stored} == {1, *kept}
+    assert "Lyon" in stored[1]
+    assert "Rome" not in stored[1]
+
+
+@pytest.mark.parametrize(
+    ("gold", "taught"),
+    [
+        ("we bought an old boat of Kim", "We bought Kim's boat"),
+        ("the harbour keeps a boat", "the harbour keeps its boat"),  # of one sentence
+        ("a sailing boat of wood", ""),  # a quarter of its words are there
+    ],
+)
+def test_a_value_is_taught_as_the_turns_own_words_quoted_as_sql_needs_them(
+    tmp_path: Path, gold: str, taught: str
+) -> None:
+    said = [turn("D1:1", "We bought Kim's boat, so the harbour keeps its boat. Kim's glad!")]
+    store = {"D1:1": f"{COLUMNS} ('Ann', 'did', {quoted(gold)}, '', 1);"}
+    golds = gold_of(tmp_path, [question(5, evidence=["D1:1"])], said, store=store)
+    examples = told(lessons(golds, student(), ["store"]).examples["store"])
+    [sql] = [sql for _, sql in examples] or [""]
+    assert sql == (f"{COLUMNS} ('Ann', 'did', {quoted(taught)}, '', 1);" if taught else "")
+    assert all(shown.endswith("keeps its boat. Kim''s glad!") for shown, _ in examples)
+
+
+# --- retrieve -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("gold", "written"),
+    [
+        (MOVED, ["{} subject = 'Ann' AND attribute = 'moved' LIMIT 30;"]),
+        (
+            "SELECT value FROM facts WHERE subject = 'Bo' ORDER BY happened_on DESC LIMIT 5;",
+            ["{} subject = 'Bo' ORDER BY happened_on DESC LIMIT 30;"],
+        ),
+        (
+            "SELECT COUNT(*) AS n FROM facts WHERE attribute = 'ran'",
+            [
+                "{} attribute = 'ran' LIMIT 30;",
+                "SELECT COUNT(*) AS n FROM facts WHERE attribute = 'ran';",
+            ],
+        ),
+        ("SELECT id, text FROM turns WHERE speaker = 'Ann';", []),
+    ],
+    ids=["rows", "order", "count", "turns"],
+)
+def test_gold_selects_have_one_form(gold: str, written: list[str]) -> None:
+    assert canonical(gold).splitlines() == [one.format(module.TUNED_SELECT) for one in written]
+
+
+def test_a_question_is_answered_by_selects_that_bring_the_gold_rows(tmp_path: Path) -> None:
+    golds = gold_of(tmp_path, store=STORED)
+    [(shown, sql)] = told(lessons(golds, student(), ["retrieve"]).examples["retrieve"])
+    assert shown == "Which city did Ann move to?"
+    with open_store(tmp_path / "own.db") as store:
+        store.add(golds[0].conversation.turns)
+        store.write(STORED["D1:1"], cause="test", window=(1, 1))
+        assert [row[:4] for row in store.read(sql).rows] == [(1, "Ann", "moved", "to Lyon")]
+        asked = "Who went to Lyon?"
+        assert "OR lower(value) LIKE '%lyon%')" in widened(sql, asked, store)
+        assert widened(sql, "Who went to Rome?", store) == sql
+
+
+# --- answer -------------------------------------------------------------------------------------
+
+
+def test_what_the_context_holds_is_answered_and_category_5_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chances(monkeypatch)
+    found = answers(gold_of(tmp_path))
+    right = {raw["question"]: raw.get("answer", ABSTAIN) for raw in ASKED}
+    assert {asked for _, asked, _ in found} == {*right}
+    assert all(said == right[asked] for _, asked, said in found)
+    assert all("Ann: I moved to Lyon last Friday (5 May 2023)." in memory for memory, *_ in found)
+
+
+def test_the_same_question_of_another_person_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chances(monkeypatch, SWAPPED=1.0)
+    found = answers(gold_of(tmp_path, ASKED[:2]))
+    swapped = {asked for _, asked, said in found if said == ABSTAIN}
+    assert {"Which city did Bo move to?", "When did Bo move?"} >= swapped != set()
+    for memory, asked, _ in [one for one in found if one[1] in swapped]:
+        beside = memory.removesuffix(DOUBT), asked.replace("Bo", "Ann")
+        assert beside in [one[:2] for one in found]
+    assert any(memory.endswith(DOUBT) for memory, *_ in found)
+
+
+def test_words_of_the_question_bring_rows_as_a_poor_select_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chances(monkeypatch, STRAY=1.0)
+    [(memory, _, said)] = answers(gold_of(tmp_path, ASKED[3:], store=STORED))
+    assert "[4] Miso | is | nine\nWhat was said:" in memory
+    assert said == "Miso"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        question(4, question="Did Ann and Bo move to Lyon?", evidence=["D1:1"]),  # names both
+        question(3, question="Would Ann like Lyon?", evidence=["D1:1"]),
+        question(4, question="Which city was moved to?", evidence=["D1:1"]),
+        question(4, question="Where did Bo move?", evidence=["D1:1"]),  # Ann says it
+    ],
+    ids=["both", "opinion", "nobody", "of another"],
+)
+def test_a_person_is_not_exchanged_where_the_answer_may_stay_true(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: Any
+) -> None:
+    chances(monkeypatch, SWAPPED=1.0)
+    assert {said for *_, said in answers(gold_of(tmp_path, [asked]))} == {"Lyon"}
+
+
+BEST = "I keep my pet snake at home, and I keep my other pet, a lizard, at home, as I keep any pet."
+HIDDEN = [turn("D1:1", "I adopted Rufus.", speaker="Bo"), turn("D1:2", BEST, speaker="Bo")]
+
+
+@pytest.mark.parametrize(
+    ("chance", "answer", "evidence", "expected"),
+    [
+        (1.0, "Rufus", ["D1:1"], [ABSTAIN]),
+        (0.0, "Rufus", ["D1:1"], []),
+        (1.0, "home", ["D1:1"], []),  # another turn may say it too
+        (1.0, "Rufus", ["D1:1", "D1:2"], []),  # half of it is there
+    ],
+    ids=["missed", "by chance", "said elsewhere", "half"],
+)
+def test_what_the_context_misses_is_refused_at_times(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    chance: float,
+    answer: str,
+    evidence: list[str],
+    expected: list[str],
+) -> None:
+    chances(monkeypatch, MISSED=chance)
+    about = {"question": "Which pet does Bo keep?", "answer": answer, "evidence": evidence}
+    found = answers(gold_of(tmp_path, [question(4, **about)], HIDDEN), student(budget=64))
+    assert [said for *_, said in found] == expected
+    assert all("Rufus" not in memory for memory, *_ in found)
+
+
+@pytest.mark.parametrize(
+    ("category", "answer", "expected"),
+    [
+        (1, "Rufus, a snake, a lizard", ["a snake, a lizard"]),
+        (1, "a snake and Rufus", []),  # no list
+        (4, "Rufus, a snake", []),
+    ],
+)
+def test_of_a_list_is_answered_what_the_context_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, category: int, answer: str, expected: list[str]
+) -> None:
+    chances(monkeypatch, MISSED=1.0)
+    about = {"question": "Which pet does Bo keep?", "answer": answer, "evidence": ["D1:1", "D1:2"]}
+    found = answers(gold_of(tmp_path, [question(category, **about)], HIDDEN), student(budget=64))
+    assert [said for *_, said in found] == expected
+
+
+@pytest.mark.parametrize("facts_only", [True, False])
+def test_rows_of_facts_stand_before_the_turns_or_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facts_only: bool
+) -> None:
+    chances(monkeypatch, ROWS=1.0, FACTS_ONLY=float(facts_only))
+    found = answers(gold_of(tmp_path, ASKED[:1], store=STORED))
+    assert {said for *_, said in found} == {"Lyon"}
+    for memory, *_ in found:
+        assert "[1] Ann | moved | to Lyon | 2023-05-05" in memory
+        assert ("What was said:" not in memory) is facts_only
+
+
+def test_a_plain_file_teaches_answering_only(tmp_path: Path) -> None:
+    plain = [{k: v for k, v in raw.items() if k != "retrieve"} for raw in ASKED]
+    taught = lessons(gold_of(tmp_path, plain), student(), TARGETS)
+    assert {target: bool(some) for target, some in taught.examples.items()} == {
+        "store": False,
+        "retrieve": False,
+        "answer": True,
+    }
+
+
+def test_the_seed_alone_decides(tmp_path: Path) -> None:
+    golds, seen = gold_of(tmp_path, store=STORED), list[str]()
+    first = lessons(golds, student(), TARGETS, progress=seen.append)
+    assert lessons(golds, student(), TARGETS) == first
+    others = [lessons(golds, student(), TARGETS, seed) for seed in (1, 2, 3)]
+    assert any(other != first for other in others)
+    assert seen == ["small"]

@@ -1,0 +1,172 @@
+"""What a compile will take is told before it starts, in runs, calls and dollars, and is enough."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import optimize
+from locomo.harness import Setup
+from locomo.prompts import optimizers
+from locomo.prompts.forecast import LARGE_CALLS, Forecast, forecast, forecast_table
+from locomo.prompts.optimizers import NEEDED, Optimizer
+from locomo.tasks.modules import TARGETS, AskMemory, StoreWindow, Target
+from memory import MemoryProgram, Model
+from tests.locomo.prompts.test_job import GEPA, job, other_model
+from tests.support.obedient import houses, obedient
+
+MODULES = {*TARGETS, "probe"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return houses(tmp_path_factory.mktemp("data") / "houses.json")
+
+
+@pytest.mark.parametrize("optimizer", [*NEEDED])
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_compile_takes_no_more_than_its_forecast(
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    optimizer: Optimizer,
+    target: Target,
+) -> None:
+    told: list[Forecast] = []
+    runs: list[object] = []
+
+    def watched(*asked: Any) -> Forecast:
+        told.append(forecast(*asked))
+        return told[0]
+
+    for kind in (AskMemory, StoreWindow):
+        forward = kind.forward
+
+        def counted(self: Any, _forward: Any = forward, **inputs: Any) -> Any:
+            runs.append(inputs)
+            return _forward(self, **inputs)
+
+        monkeypatch.setattr(kind, "forward", counted)
+    model, engine = obedient(target, name="local", window=1)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(optimize, "load_model", lambda name, **settings: model)
+    monkeypatch.setattr(optimize, "forecast", watched)
+    monkeypatch.setattr(optimize, "connect", lambda experiment: None)
+    monkeypatch.setattr(optimize, "_report", lambda *shown: None)
+    monkeypatch.setattr(optimizers, "BATCH", 4)
+    monkeypatch.setitem(optimizers.NEEDED, "simba", 8)  # a smaller batch of them takes less time
+    flags: dict[str, Any] = {"num_examples": 8, "num_validation": 2, "rounds": 1, "num_threads": 2}
+    spent = optimize.optimize(data=data, optimizer=optimizer, target=target, **flags).spent
+    asked = sum(times for kind, times in engine.calls().items() if kind != "probe")
+    proposed = sum(len(engine.asked(kind)) for kind in engine.calls() if kind not in MODULES)
+    [most] = told
+    assert spent.calls == asked
+    said = f"runs {len(runs)} of {most.runs}, calls {asked} of {most.calls}, {proposed} proposals"
+    assert len(runs) <= most.runs <= 1.5 * len(runs), said
+    assert asked <= most.calls <= 3 * asked, said
+    assert proposed <= most.proposals, said
+
+
+def expected(data: Path, **changed: Any) -> Forecast:
+    made = job(data, **changed)
+    measured, stored = (made.measured, len(made.validation)), made.asked_about(training=True)
+    parts = (made.train, measured, stored, made.bench({}), made.options, made.prompt_model)
+    return forecast(*parts)
+
+
+@pytest.fixture
+def prices(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[float, float] | None]:
+    """What models cost, by name."""
+    known: dict[str, tuple[float, float] | None] = {"obedient": (1e-6, 1e-5)}
+    monkeypatch.setattr(Model, "price", property(lambda model: known[model.name]))
+    return known
+
+
+def test_dollars_are_tokens_times_their_price(
+    data: Path, prices: Mapping[str, tuple[float, float] | None]
+) -> None:
+    most = expected(data)
+    assert most.dollars == pytest.approx(most.tokens_in * 1e-6 + most.tokens_out * 1e-5, rel=1e-4)
+    assert most.minutes is None
+
+
+def test_the_prompt_model_has_its_own_price(
+    data: Path, prices: dict[str, tuple[float, float] | None]
+) -> None:
+    prices["dear"] = (1e-3, 1e-2)
+    most = expected(data, prompt_model=other_model(name="dear"))
+    dear = most.proposals * (6_000 * 1e-3 + 600 * 1e-2)
+    cheap = (most.tokens_in - most.proposals * 6_000) * 1e-6
+    cheap += (most.tokens_out - most.proposals * 600) * 1e-5
+    assert most.dollars == pytest.approx(dear + cheap, rel=1e-4)
+
+
+@pytest.mark.parametrize("unknown", ["obedient", "dear"])
+def test_without_both_prices_no_dollars_are_named(
+    data: Path, prices: dict[str, tuple[float, float] | None], unknown: str
+) -> None:
+    prices["dear"] = (1e-3, 1e-2)
+    prices[unknown] = None
+    assert expected(data, prompt_model=other_model(name="dear")).dollars is None
+
+
+def test_the_packaged_model_takes_minutes_and_costs_nothing(data: Path) -> None:
+    packaged = other_model(name="local")
+    setup = Setup(packaged, MemoryProgram(), 360)
+    most = expected(data, setup=setup, prompt_model=packaged)
+    assert most.dollars == 0.0
+    assert most.minutes == pytest.approx(most.calls * 0.7 / 60)
+
+
+def test_more_rounds_examples_and_targets_take_more(data: Path, prices: object) -> None:
+    least = expected(data, number=10)
+    changes: list[dict[str, Any]] = [
+        {"options": replace(GEPA, rounds=3)},
+        {"number": 16},
+        {"targets": ("answer", "retrieve")},
+        {"options": replace(GEPA, optimizer="simba"), "number": 16},
+    ]
+    for changed in changes:
+        most = expected(data, **{"number": 10, **changed})
+        assert most.runs > least.runs, changed
+        assert most.calls > least.calls, changed
+        assert most.tokens_in > least.tokens_in, changed
+
+
+def test_a_window_is_stored_once_and_each_of_its_questions_takes_two_calls(
+    data: Path, prices: object
+) -> None:
+    most = expected(data, targets=("store",))  # two turns a window, a question about each
+    assert most.calls == most.runs * (1 + 2 * 2) + most.proposals
+
+
+def test_examples_in_a_prompt_are_read_too(data: Path, prices: object) -> None:
+    without = expected(data, options=replace(GEPA, max_demos=0))
+    assert expected(data).tokens_in > 1.1 * without.tokens_in
+
+
+@pytest.mark.parametrize(
+    ("takes", "large"),
+    [
+        ({"dollars": 1.0}, False),
+        ({"dollars": 1.01}, True),
+        ({"dollars": 0.1, "calls": 9_999}, False),
+        ({"dollars": None, "calls": LARGE_CALLS}, False),
+        ({"dollars": None, "calls": LARGE_CALLS + 1}, True),
+        ({"dollars": 0.0, "minutes": 15.0, "calls": 9_999}, False),
+        ({"dollars": 0.0, "minutes": 15.1}, True),
+    ],
+)
+def test_a_compile_is_large_by_dollars_minutes_or_calls(takes: dict[str, Any], large: bool) -> None:
+    plain = Forecast(10, 10, 1, 100, 100, None, None)
+    assert replace(plain, **takes).large is large
+
+
+def test_the_table_says_when_a_price_is_unknown() -> None:
+    cells = list(forecast_table(Forecast(1, 1_000, 1, 1, 1, None, None)).columns[1].cells)
+    assert "price unknown" in cells
+    assert "1,000" in cells
+    cells = list(forecast_table(Forecast(1, 1, 1, 1, 1, 1.5, 9.6)).columns[1].cells)
+    assert cells[-2:] == ["$ 1.50", "10"]

@@ -1,0 +1,307 @@
+"""What is compiled, on which examples, under which name; all checked before any model is asked."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from locomo.dataset.format import load
+from locomo.harness import Setup
+from locomo.prompts.job import Job, prepare
+from locomo.prompts.optimizers import NEEDED, Optimizer, Options
+from locomo.split_data import PARTS
+from locomo.tasks.modules import TARGETS, Target, drawn, examples, inside, name_of
+from memory import InputError, MemoryProgram, Model
+from tests.support.locomo_records import question, write
+from tests.support.obedient import house, obedient
+from tests.support.talk import talk, talks
+
+GEPA = Options("gepa", 2, 5, 2, 0)
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """Data files of so many houses."""
+    folder, files = tmp_path_factory.mktemp("street"), dict[int, Path]()
+
+    def file(number: int) -> Path:
+        if number not in files:
+            some = [house(f"house-{n}", n) for n in range(number)]
+            files[number] = write(folder / f"{number}.json", *some)
+        return files[number]
+
+    return file
+
+
+def job(data: Path, **changed: Any) -> Job:
+    """A job of GEPA on answers, all examples."""
+    model, _ = obedient(window=2)
+    plain: dict[str, Any] = {
+        "split": "default",
+        "targets": ("answer",),
+        "options": GEPA,
+        "setup": Setup(model, MemoryProgram(), model.budget),
+        "prompt_model": model,
+        "reward": "memory",
+        "number": 0,
+        "number_of_validation": 0,
+    }
+    return prepare(data, **{**plain, **changed})
+
+
+# --- conversations ------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=40)
+@given(number=st.integers(2, 9), seed=st.integers(0, 2**32), target=st.sampled_from(TARGETS))
+def test_training_validation_and_test_share_no_conversation(
+    street: Callable[[int], Path], number: int, seed: int, target: Target
+) -> None:
+    made = job(street(number), targets=(target,), options=replace(GEPA, seed=seed))
+    parts = {name: set(ids) for name, ids in made.parts.items()}
+    assert sum(map(len, parts.values())) == len(set.union(*parts.values())) == number
+    learned = {example.conversation for example in made.train[target]}
+    assert learned == parts["train"]
+    assert {example.conversation for example in made.validation} == parts["validation"]
+    assert set(parts) == set(PARTS)
+
+
+@pytest.mark.parametrize(
+    ("targets", "training", "measuring"),
+    [
+        (("answer",), {"train", "validation"}, {"validation"}),
+        (("retrieve",), {"train", "validation"}, {"validation"}),
+        (("store",), set(), set()),
+        (("store", "answer"), {"train", "validation"}, {"validation"}),
+        (TARGETS, {"train", "validation"}, {"validation"}),
+    ],
+)
+def test_memories_are_needed_of_what_is_asked(
+    street: Callable[[int], Path],
+    targets: tuple[Target, ...],
+    training: set[str],
+    measuring: set[str],
+) -> None:
+    made = job(street(4), targets=targets)
+    for wanted, found in [
+        (training, made.asked_about(training=True)),
+        (measuring, made.asked_about(training=False)),
+    ]:
+        ids = [conversation.id for conversation in found]
+        assert sorted(ids) == sorted(id_ for part in wanted for id_ in made.parts[part])
+
+
+@pytest.mark.parametrize(
+    ("targets", "measured", "examples"),
+    [(("store",), "store", 8), (("store", "answer"), "answer", 16), (("retrieve",), "answer", 16)],
+)
+def test_facts_are_measured_alone_when_only_they_change(
+    street: Callable[[int], Path], targets: tuple[Target, ...], measured: Target, examples: int
+) -> None:
+    made = job(street(3), targets=targets)
+    assert (made.measured, len(made.validation)) == (measured, examples)
+
+
+def test_targets_are_compiled_in_one_order(street: Callable[[int], Path]) -> None:
+    made = job(street(4), targets=("store", "answer", "retrieve"))
+    assert made.targets == ("retrieve", "answer", "store")
+
+
+@pytest.mark.parametrize("reward", ["memory", "seed"])
+def test_speakers_are_stored_apart_for_the_seeds_reward(
+    street: Callable[[int], Path], reward: str
+) -> None:
+    for target in TARGETS:
+        made = job(street(4), targets=(target,), reward=reward)
+        assert made.bench({}).speakers is (target == "store" and reward == "seed")
+
+
+# --- its name -----------------------------------------------------------------------------------
+
+
+def other_model(**changed: Any) -> Model:
+    return replace(obedient()[0], **changed)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"options": replace(GEPA, rounds=3)},
+        {"options": replace(GEPA, max_demos=4)},
+        {"options": replace(GEPA, seed=1)},
+        {"options": replace(GEPA, optimizer="miprov2")},
+        {"targets": ("retrieve",)},
+        {"targets": ("answer", "retrieve")},
+        {"reward": "seed"},
+        {"number": 9},
+        {"number_of_validation": 9},
+        {"prompt_model": other_model(name="another")},
+        {"prompt_model": other_model(api_base="http://127.0.0.1:1/v1")},
+        {"setup": Setup(other_model(name="another"), MemoryProgram(), 2_000)},
+        {"setup": Setup(other_model(api_base="http://127.0.0.1:1/v1"), MemoryProgram(), 2_000)},
+        {"setup": Setup(other_model(), MemoryProgram(), 1_999)},
+    ],
+    ids=lambda changed: ", ".join(changed),
+)
+def test_what_changes_a_compile_changes_its_name(
+    street: Callable[[int], Path], changed: dict[str, Any]
+) -> None:
+    assert job(street(4), **changed).name() != job(street(4)).name()
+
+
+def test_other_data_has_another_name_and_equal_data_the_same(
+    street: Callable[[int], Path], tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.json"
+    copy.write_bytes(street(4).read_bytes())
+    assert job(copy).name() == job(street(4)).name()
+    copy.write_bytes(street(4).read_bytes() + b"\n")
+    assert job(copy).name() != job(street(4)).name()
+
+
+def test_how_many_threads_ask_changes_no_name(street: Callable[[int], Path]) -> None:
+    threads = job(street(4), options=replace(GEPA, num_threads=9))
+    assert threads.name() == job(street(4)).name()
+
+
+# --- what cannot be used ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", [*NEEDED])
+def test_an_optimizer_needs_its_number_of_examples(
+    street: Callable[[int], Path], optimizer: Optimizer
+) -> None:
+    options, needed = replace(GEPA, optimizer=optimizer), NEEDED[optimizer]
+    assert len(job(street(2), options=options, number=needed).train["answer"]) == needed
+    with pytest.raises(InputError, match=rf"has {needed - 1} examples .* needs {needed}: give"):
+        job(street(2), options=options, number=needed - 1)
+
+
+def test_each_target_needs_examples(street: Callable[[int], Path]) -> None:
+    windows_of_four = Setup(other_model(), MemoryProgram(), 2_000)
+    with pytest.raises(InputError, match=r"--target store has 4 examples"):
+        job(street(2), targets=("answer", "store"), setup=windows_of_four)
+
+
+def test_a_gain_needs_a_question_to_measure_it_on(tmp_path: Path) -> None:
+    silent = [house(f"house-{n}", n) for n in range(2)]
+    [validation] = job(write(tmp_path / "first.json", *silent)).parts["validation"]
+    for record in silent:
+        if record["sample_id"] == validation:
+            record["qa"] = []
+    with pytest.raises(InputError, match=rf"validation conversations .*\({validation}\) have no"):
+        job(write(tmp_path / "silent.json", *silent))
+
+
+def test_questions_to_abstain_from_measure_no_facts(tmp_path: Path) -> None:
+    some = [house(f"house-{n}", n) for n in range(2)]
+    for record in some:
+        abstain = question(5, question="Why?", adversarial_answer="so", evidence=["D1:1"])
+        record["qa"] = [*record["qa"], abstain]
+    made = job(
+        write(tmp_path / "x.json", *some),
+        setup=Setup(other_model(window=1), MemoryProgram(), 2000),
+        targets=("store",),
+    )
+    asked = [q.category for e in (*made.train["store"], *made.validation) for q in e.gold]
+    assert set(asked) == {4}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"split": "memory-r1"}, "--split memory-r1 needs"),
+        ({"split": "mine"}, "unknown split 'mine'"),
+        ({"data": Path("nowhere.json")}, r"nowhere\.json does not exist"),
+    ],
+)
+def test_what_cannot_be_split_or_read_is_refused(
+    street: Callable[[int], Path], changed: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        job(**{"data": street(2), **changed})
+
+
+def test_one_conversation_cannot_train_and_measure(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"give at least two"):
+        job(write(tmp_path / "one.json", house("alone", 0)))
+
+
+@pytest.mark.parametrize(
+    ("demos", "budget", "fits"),
+    [(5, 360, True), (9, 360, True), (10, 360, False), (5, 1_200, False), (0, 1_500, True)],
+)
+def test_examples_that_do_not_fit_the_context_are_refused(
+    street: Callable[[int], Path], demos: int, budget: int, fits: bool
+) -> None:
+    changed = {
+        "setup": Setup(other_model(context=2048), MemoryProgram(), budget),
+        "options": replace(GEPA, optimizer="simba", max_demos=demos),
+    }
+    if fits:
+        assert job(street(2), **changed).options.max_demos == demos
+    else:
+        with pytest.raises(InputError, match=rf"--max-demos {demos}: .* budget of {budget} tokens"):
+            job(street(2), **changed)
+    gepa = replace(GEPA, max_demos=demos)  # shows none
+    assert job(street(2), **{**changed, "options": gepa}).options == gepa
+
+
+# --- examples -----------------------------------------------------------------------------------
+
+ASKED = [
+    question(4, question="In?", evidence=["D1:1", "D1:2"]),
+    question(4, question="Across?", evidence=["D1:2", "D1:3"]),
+    question(4, question="Unfounded?", evidence=[]),
+    question(5, question="Abstain?", evidence=["D1:1"], adversarial_answer="x"),
+    question(1, question="Last?", evidence=["D2:3"]),
+]
+
+
+def test_a_windows_questions_have_all_their_evidence_in_it(tmp_path: Path) -> None:
+    [conversation] = load(talks(tmp_path / "talk.json", talk(qa=ASKED)))
+    asked = {window: inside(conversation, *window) for window in [(1, 2), (1, 3), (2, 2), (1, 6)]}
+    assert {window: [q.text for q in some] for window, some in asked.items()} == {
+        (1, 2): ["In?"],
+        (1, 3): ["In?", "Across?"],
+        (2, 2): [],
+        (1, 6): ["In?", "Across?", "Last?"],
+    }
+
+
+def test_windows_come_in_order_and_those_without_a_question_not(tmp_path: Path) -> None:
+    [conversation] = load(talks(tmp_path / "talk.json", talk(qa=ASKED)))
+    found = examples([conversation], "store", 2)
+    assert [name_of(example) for example in found] == ["tiny/1-2", "tiny/5-6"]
+    assert [tuple(q.text for q in example.gold) for example in found] == [("In?",), ("Last?",)]
+    assert found[0].inputs().toDict() == {"conversation": "tiny", "first": 1, "last": 2}
+    last = examples([conversation], "store", 4)[-1]
+    assert name_of(last) == "tiny/5-6"
+
+
+@pytest.mark.parametrize("target", ["answer", "retrieve"])
+def test_every_question_is_an_example_for_asking(tmp_path: Path, target: Target) -> None:
+    [conversation] = load(talks(tmp_path / "talk.json", talk(qa=ASKED)))
+    found = examples([conversation], target, 2)
+    assert [name_of(example) for example in found] == [f"tiny/{n}" for n in range(5)]
+    assert found[3].inputs().toDict() == {"question": "Abstain?", "conversation": "tiny"}
+    assert found[3].gold == (conversation.questions[3],)
+
+
+@given(st.lists(st.integers(), unique=True), st.integers(0, 30), st.integers(0, 99))
+def test_what_is_drawn_keeps_its_order_and_is_the_seeds(
+    some: list[int], number: int, seed: int
+) -> None:
+    found = drawn(some, number, seed)
+    assert found == [one for one in some if one in set(found)]
+    assert len(found) == (min(number, len(some)) if number else len(some))
+    assert found == drawn(some, number, seed)
+
+
+def test_another_seed_draws_others() -> None:
+    assert len({tuple(drawn(range(100), 5, seed)) for seed in range(10)}) == 10
+    assert drawn(range(100), 3, 0) == [49, 53, 97]

@@ -1,0 +1,234 @@
+"""The weights of the ranking: fitted to evidence, measured where they were not fitted."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from locomo.commands import run_command
+from locomo.dataset.format import Conversation, load
+from locomo.retrieval import fit as fitting
+from locomo.retrieval.__main__ import app
+from locomo.retrieval.fit import (
+    Case,
+    cases,
+    cross_validated,
+    fingerprint,
+    fit,
+    ranked,
+    surprise,
+    weights_in_use,
+)
+from locomo.split_data import LOCOMO
+from memory import InputError, open_store
+
+ROOT = Path(__file__).parents[3]
+SAMPLE = ROOT / "data" / "sample.json"
+DATA = (ROOT / "data", ROOT.parent / "shared" / "data")
+TRUE = np.array([3.0, -1.0, 0.5])
+
+
+def drawn(count: int, weights: np.ndarray = TRUE, seed: int = 1) -> list[Case]:
+    """Questions about 20 turns each, with evidence drawn as the softmax of these weights says."""
+    random = np.random.default_rng(seed)
+    found = []
+    for _ in range(count):
+        features = random.normal(size=(20, 3))
+        odds = np.exp(features @ weights)
+        evidence = random.choice(20, 1, p=odds / odds.sum()) + 1
+        found.append(Case(4, np.arange(1, 21), evidence, features))
+    return found
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
+    monkeypatch.setattr(sys, "argv", ["retrieval", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        run_command(app)
+    return int(ended.value.code or 0)
+
+
+def test_the_weights_that_made_the_evidence_are_found_again() -> None:
+    assert fit(drawn(2000)) == pytest.approx(TRUE, abs=0.2)
+
+
+def test_no_other_weights_make_the_evidence_likelier() -> None:
+    some = drawn(200)
+    best = fit(some)
+    for n in range(3):
+        for step in (-0.2, 0.2):
+            assert surprise(some, best) < surprise(some, best + step * np.eye(3)[n])
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(
+        st.floats(1e-3, 1e3).flatmap(lambda x: st.sampled_from([x, -x])), min_size=3, max_size=3
+    )
+)
+def test_what_a_feature_is_measured_in_makes_no_difference(units: list[float]) -> None:
+    some = drawn(50)
+    scaled = [Case(4, c.turns, c.evidence, c.features * units) for c in some]
+    assert fit(scaled) * units == pytest.approx(fit(some), abs=1e-4)
+
+
+def test_a_lever_left_out_weighs_nothing_and_the_others_are_fitted_without_it() -> None:
+    some = drawn(100)
+    rest = [Case(4, c.turns, c.evidence, c.features[:, 1:]) for c in some]
+    assert fit(some, without=0) == pytest.approx([0, *fit(rest)], abs=1e-4)
+
+
+def test_a_lever_that_tells_no_turns_apart_weighs_nothing() -> None:
+    some = [
+        Case(4, c.turns, c.evidence, c.features * [1, 1, 0] + [0, 0, n])
+        for n, c in enumerate(drawn(50))
+    ]
+    assert fit(some)[2] == 0
+
+
+def test_of_equal_turns_the_newer_is_ranked_first() -> None:
+    case = Case(1, np.array([2, 5, 9]), np.array([5]), np.array([[1.0], [0.0], [1.0]]))
+    assert ranked(case, np.array([1.0])).tolist() == [9, 2, 5]
+
+
+def test_evidence_that_is_no_candidate_is_missed_but_not_learnt_from() -> None:
+    known = drawn(100)
+    lost = Case(4, np.arange(1, 21), np.array([77]), np.ones((20, 3)))
+    assert fit([*known, lost]).tolist() == fit(known).tolist()
+    assert cross_validated([known, known, [lost]], 3, [20])[4][-1] == [0.0]
+    with pytest.raises(fitting.InputError, match="no question"):
+        fit([lost])
+
+
+def test_weights_are_measured_where_they_were_not_fitted() -> None:
+    """Two conversations that contradict each other: each misleads about the other."""
+    features = np.array([[1.0], [-1.0]])
+    one, other = (Case(n, np.array([1, 2]), np.array([n]), features) for n in (1, 2))
+    assert cross_validated([[one] * 3, [other]], 2, [1, 2]) == {
+        1: [[0.0, 1.0]] * 3,
+        2: [[0.0, 1.0]],
+    }
+    # Numbers 0 and 2 are one fold: neither helps the other.
+    assert cross_validated([[one], [other], [one]], 2, [1]) == {1: [[0.0]] * 2, 2: [[0.0]]}
+
+
+def test_a_case_is_ranked_as_the_search_ranks(tmp_path: Path) -> None:
+    conversation = load(SAMPLE)[0]
+    weights = weights_in_use()
+    asked = [q for q in conversation.questions if q.evidence and q.category != 5]
+    with open_store(tmp_path / "m.db") as store:
+        store.add(conversation.turns)
+        for question, case in zip(asked, cases(conversation, weights), strict=True):
+            best = [hit.turn_id for hit in store.search(question.text, 20)]
+            assert ranked(case, np.array([*weights.values()]))[:20].tolist() == best
+            assert {conversation.turns[n - 1].source for n in case.evidence} == {*question.evidence}
+
+
+def test_the_weights_that_a_search_used_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    conversation = load(SAMPLE)[0]
+    before = weights_in_use()
+    fitted = fit(cases(conversation, before))
+    random = np.random.default_rng(3)
+    other = {lever: float(random.uniform(-9, 9)) for lever in before}
+    monkeypatch.setattr("memory.search.ranking.WEIGHTS", other)
+    assert fit(cases(conversation, other)) == pytest.approx(fitted, abs=0.005)
+
+
+def test_a_lever_that_weighs_nothing_cannot_be_learnt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "weights.json"
+    file.write_text(json.dumps({"weights": {"words": 1.0, "date": 0.0}}))
+    monkeypatch.setattr(fitting, "WEIGHTS_FILE", file)
+    with pytest.raises(fitting.InputError, match="'date' weighs 0"):
+        weights_in_use()
+
+
+# --- the command ------------------------------------------------------------------------------
+
+
+def test_the_command_makes_the_file_and_shows_what_each_lever_is_worth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    out = tmp_path / "weights.json"
+    assert run(monkeypatch, "--data", SAMPLE, "--fit", "--weights", out) == 0
+    made = json.loads(out.read_bytes())
+    before = weights_in_use()
+    assert made["made_by"] == "python -m locomo.retrieval --fit"
+    assert made["conversations"] == [one.id for one in load(SAMPLE)]
+    assert made["sha256"] == fingerprint(load(SAMPLE))
+    assert made["questions"] == 109
+    assert [*made["weights"]] == [*before]
+    found = [case for one in load(SAMPLE) for case in cases(one, before)]
+    new, old = (np.array([*weights.values()]) for weights in (made["weights"], before))
+    assert surprise(found, new) < surprise(found, old)
+    told = capsys.readouterr().out
+    firsts = [line.replace("\u2502", " ").split()[:1] for line in told.splitlines()]
+    for name in ("1", "2", "3", "4", "all", "nothing", *before):
+        assert [name] in firsts
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--conversation", "river-and-tomas"], "cannot be split in 2 folds"),
+        (["--folds", "3"], "cannot be split in 3 folds"),
+        (["--folds", "1"], "--folds"),
+        (["--weights", str(SAMPLE / "w.json")], "cannot write"),
+    ],
+)
+def test_what_cannot_be_fitted_or_kept_is_refused_before_the_search(
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("locomo.retrieval.__main__.cases", lambda *_: pytest.fail("searched"))
+    assert run(monkeypatch, "--data", SAMPLE, "--fit", *arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+# --- the data they were made of ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def learnt_from() -> dict[str, list[Case]]:
+    """The cases of the conversations that the weights in use were fitted to, by conversation."""
+    told = json.loads(fitting.WEIGHTS_FILE.read_bytes())
+    files = [path for folder in DATA for path in sorted(folder.glob("*.json"))]
+    known = {one.id: one for file in files for one in _conversations(file)}
+    missing = [name for name in told["conversations"] if name not in known]
+    if missing:
+        pytest.skip(f"needs {missing[0]}, which is not ours to keep")
+    conversations = [known[name] for name in told["conversations"]]
+    assert fingerprint(conversations) == told["sha256"]
+    return {one.id: cases(one, weights_in_use()) for one in conversations}
+
+
+def _conversations(file: Path) -> list[Conversation]:
+    try:
+        return load(file)
+    except InputError:  # another kind of file
+        return []
+
+
+def test_the_weights_in_use_are_what_the_command_makes(learnt_from: dict[str, list[Case]]) -> None:
+    told = json.loads(fitting.WEIGHTS_FILE.read_bytes())
+    some = [case for found in learnt_from.values() for case in found]
+    assert len(some) == told["questions"]
+    made = json.loads(
+        fitting.weights_json(dict(zip(weights_in_use(), fit(some), strict=True)), (), 0)
+    )
+    assert made["weights"] == told["weights"]
+
+
+def test_recall_stays_where_it_was_measured(learnt_from: dict[str, list[Case]]) -> None:
+    some = [case for name in LOCOMO if name in learnt_from for case in learnt_from[name]]
+    weights = np.array([*weights_in_use().values()])
+    found = [np.isin(case.evidence, ranked(case, weights)[:10]).mean() for case in some]
+    assert len(found) == 1033
+    assert np.mean(found) > 0.82

@@ -1,0 +1,254 @@
+"""The retrieval command: recall of evidence turns without a model, on a real store."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from locomo.commands import run_command
+from locomo.dataset.format import load
+from locomo.retrieval.__main__ import app
+from locomo.retrieval.chart import curve, token_costs
+from locomo.retrieval.explain import share_line
+from locomo.retrieval.measure import recalls, retrieve
+from memory import Hit, open_store
+from memory.prompt import assemble
+from tests.support.locomo_records import DATE, question, record, turn, write
+
+SAMPLE = Path(__file__).parents[3] / "data" / "sample.json"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Two sessions, and a question of category 2, one without evidence and one of category 5."""
+    said = {
+        "session_1": [turn("D1:1"), turn("D1:2", "Lyon! How is your cat?", speaker="Bo")],
+        "session_1_date_time": DATE,
+        "session_2": [turn("D2:1", "My sister plays the violin."), turn("D2:2", "She is good.")],
+        "session_2_date_time": "9:00 am on 12 June, 2023",
+    }
+    qa = [
+        question(2, question="Who plays the violin?", evidence=["D2:1", "D1:2"]),
+        question(4, evidence=[]),
+        question(5, question="Where does Bo live?", adversarial_answer="Lyon"),
+    ]
+    return write(tmp_path / "two.json", record("conv-1", qa, **said), record("conv-2"))
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
+    """Run the command line in this process; its exit code."""
+    monkeypatch.setattr(sys, "argv", ["retrieval", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        run_command(app)
+    return int(ended.value.code or 0)
+
+
+def test_the_command_starts(source: Path) -> None:
+    subprocess.run([sys.executable, "-m", "locomo.retrieval", "--data", source], check=True)
+
+
+def test_one_conversation_is_written_with_a_ranking_for_every_question(
+    source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = source.with_name("out.json")
+    assert run(monkeypatch, "--data", source, "--conversation", "conv-1", "--json", out) == 0
+    found = json.loads(out.read_bytes())
+    assert set(found) == {"turns", "ingest_s", "search_ms", "ranked"}
+    assert found["turns"] == 4
+    assert len(found["search_ms"]) == len(found["ranked"]) == 3
+    assert found["ranked"]["0"][0] == "D2:1"
+    assert {frozenset(ranked) for ranked in found["ranked"].values()} == {
+        frozenset({"D1:1", "D1:2", "D2:1", "D2:2"})
+    }
+    lines = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines()]
+    assert ["2", "1.000", "1.000", "1.000", "1.000", "1"] in lines
+    assert not any(line[:1] in (["4"], ["5"]) for line in lines[:-1])
+
+
+def test_several_conversations_are_written_by_id(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = source.with_name("out.json")
+    assert run(monkeypatch, "--data", source, "--json", out, "--k", "1") == 0
+    found = json.loads(out.read_bytes())
+    assert found.keys() == {"conv-1", "conv-2"}
+    assert found["conv-1"]["ranked"]["0"] == ["D2:1"]
+
+
+def test_recall_leaves_out_category_5_and_questions_without_evidence(source: Path) -> None:
+    one = load(source)[0]
+    assert recalls([one], {one.id: retrieve(one, source.parent, 1)}, [1]) == {2: [[0.5]]}
+
+
+def test_several_files_are_searched_as_one(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = write(source.with_name("other.json"), record("conv-3"))
+    out = source.with_name("out.json")
+    assert run(monkeypatch, "--data", source, "--data", other, "--json", out) == 0
+    assert json.loads(out.read_bytes()).keys() == {"conv-1", "conv-2", "conv-3"}
+
+
+# --- why these turns --------------------------------------------------------------------------
+
+
+def test_an_explanation_shows_each_turn_with_its_shares_and_whether_it_is_evidence(
+    source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    arguments = ("--data", source, "--conversation", "conv-1", "--k", "3")
+    assert run(monkeypatch, *arguments, "--explain", "Who plays the violin?") == 0
+    told = capsys.readouterr().out
+    lines = [line.split() for line in told.splitlines()]
+    first, *rest = (line for line in lines if line[:1] and line[0].isdigit())
+    with open_store(source.with_name("m.db")) as store:
+        store.add(load(source)[0].turns)
+        best = store.search("Who plays the violin?", 4)
+    said = "1 {:.2f} 2023-06-12 Ann yes My sister plays the violin."
+    assert " ".join(first) == said.format(best[0].score)
+    assert share_line(best[0])
+    assert all(part in told for part in share_line(best[0]).split("   "))
+    assert len(rest) == 2
+    assert ("evidence D1:2 is number 4" in told) == (best[3].turn_id == 2)
+
+
+def test_an_explanation_of_an_unknown_question_speaks_of_no_evidence(
+    source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--data", source, "--conversation", "conv-1", "--explain")
+    assert run(monkeypatch, *arguments, "Where is Lyon?") == 0
+    assert "evidence" not in capsys.readouterr().out
+
+
+def test_a_memory_that_exists_is_explained_and_left_as_it_is(
+    source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = source.with_name("m.db")
+    with open_store(path) as store:
+        store.add([*load(source)[0].turns, load(source)[0].turns[0]])
+        count = len(store.turns())
+    assert run(monkeypatch, "--memory", path, "--explain", "Who plays the violin?") == 0
+    assert "My sister plays the violin." in capsys.readouterr().out
+    with open_store(path) as store:
+        assert len(store.turns()) == count
+
+
+def test_shares_stand_largest_first_and_empty_ones_not_at_all() -> None:
+    shares = {"asks": 0.5, "date": 0.0, "words": -0.8, "time": 0.004}
+    assert share_line(Hit(1, -0.3, shares)).replace("\u00a0", " ") == "words -0.80   asks 0.50"
+
+
+# --- the chart --------------------------------------------------------------------------------
+
+
+def test_a_curve_gives_recall_and_tokens_of_the_best_turns(source: Path) -> None:
+    one = load(source)[0]
+    found = {one.id: {"0": ["D1:2", "D1:1", "D2:1"]}}
+    drawn = curve("x", [one], found, 5)
+    costs = token_costs(one.turns)
+    assert drawn.recall.tolist() == [0.5, 0.5, 1.0]
+    assert drawn.tokens.tolist() == np.cumsum([costs[s] for s in found[one.id]["0"]]).tolist()
+
+
+def test_the_tokens_of_turns_are_those_that_a_model_is_shown() -> None:
+    turns = load(SAMPLE)[0].turns
+    turns = tuple(replace(turn, id=n) for n, turn in enumerate(turns, 1))
+    shown = assemble([], turns, 10**9)
+    assert sum(token_costs(turns).values()) == pytest.approx(shown.tokens, rel=0.01)
+
+
+def test_the_chart_is_a_picture_of_ours_and_of_peers(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranked = {"0": ["D2:2", "D2:1"], "1": [], "2": []}
+    found = {"conv-1": {"ranked": ranked}, "conv-2": {"ranked": {"0": ["D1:1"]}}}
+    systems = {
+        "ours": {"title": "sql-memory", "version": "0", "conversations": {}},
+        "mem0": {"title": "mem0", "version": "1.0", "conversations": found},
+        "none": {"title": "none", "version": "", "error": "not installed"},
+    }
+    peers, picture = source.with_name("peers.json"), source.with_name("recall.png")
+    peers.write_text(json.dumps(systems))
+    drawn = []
+    monkeypatch.setattr(
+        "locomo.retrieval.__main__.recall_chart", lambda curves, _: drawn.extend(curves)
+    )
+    assert run(monkeypatch, "--data", source, "--chart", picture, "--peers", peers) == 0
+    assert [one.title for one in drawn] == ["this memory", "mem0 1.0"]
+    assert drawn[1].recall.tolist() == [0.5, 0.75]
+    monkeypatch.undo()
+    assert run(monkeypatch, "--data", source, "--chart", picture, "--peers", peers) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+# --- what is refused --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("option", "name"), [("--json", "missing/../two.json/x"), ("--json", ""), ("--chart", "d.png")]
+)
+def test_a_file_that_cannot_be_written_is_refused_before_the_search(
+    source: Path, option: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.with_name("d.png").mkdir()
+    monkeypatch.setattr("locomo.retrieval.__main__.retrieve", lambda *_: pytest.fail("searched"))
+    assert run(monkeypatch, "--data", source, option, source.parent / name) == 2
+
+
+@pytest.mark.parametrize(
+    ("systems", "message"),
+    [
+        ("[]", "give what"),
+        ('{"mem0": {"title": "mem0", "conversations": {}}}', "no 'conv-1'"),
+        (
+            '{"mem0": {"title": "mem0", "conversations": {"conv-1": {"ranked": {"0": ["D9:9"]}}}}}',
+            "no 'D9:9'",
+        ),
+    ],
+)
+def test_peers_that_were_measured_on_something_else_are_refused(
+    source: Path,
+    systems: str,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    peers = source.with_name("peers.json")
+    peers.write_text(systems)
+    chart = source.with_name("c.png")
+    assert run(monkeypatch, "--data", source, "--chart", chart, "--peers", peers) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "missing.json"], "missing.json does not exist"),
+        (["--data", "{source}", "--conversation", "conv-9"], "it has conv-1, conv-2"),
+        (["--data", "{source}", "--k", "0"], "--k"),
+        (["--data", "{source}", "--json", "{source}/x.json"], "cannot write"),
+        (["--data", "{source}", "--data", "{source}"], "rename one"),
+        (["--data", "{source}", "--explain", "Who?"], "--conversation"),
+        (["--data", "{source}", "--explain", "Who?", "--fit"], "--explain"),
+        (["--data", "{source}", "--explain", "Who?", "--memory", "m.db"], "not both"),
+        (["--explain", "Who?", "--memory", "missing.db"], "missing.db"),
+        (["--data", "{source}", "--memory", "m.db"], "--explain"),
+        (["--data", "{source}", "--chart", "c.jpg"], ".png"),
+        (["--data", "{source}", "--peers", "p.json"], "--chart"),
+        (["--data", "{source}", "--chart", "{source}.png", "--peers", "missing"], "missing"),
+        (["--data", "{source}", "--weights", "w.json"], "--fit"),
+        (["--data", "{source}", "--embedder", "no-such"], "no-such"),
+        ([], "--data"),
+    ],
+)
+def test_bad_input_ends_with_one_clear_error(
+    source: Path,
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(monkeypatch, *(part.format(source=source) for part in arguments)) == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,67 @@
+"""Figures with their intervals, and stored facts beside gold ones, worked out by hand."""
+
+from typing import Any
+
+import pytest
+
+from locomo.serving.figures import (
+    TurnFacts,
+    fact_figures,
+    figure_table,
+    markdown,
+    matched,
+    mean,
+    ratio,
+)
+from memory import Fact
+
+
+def fact(subject: str, value: str, attribute: str = "did", on: str = "") -> Fact:
+    return Fact(subject, attribute, value, turn_id=1, happened_on=on)
+
+
+@pytest.mark.parametrize(
+    ("stored", "gold", "pairs"),
+    [
+        ([("Ann", "in Lyon")], [("ANN", "Lyon")], [(0, 0)]),
+        ([("Bo", "Lyon")], [("Ann", "Lyon")], []),
+        ([("Ann", "Lyon in the rain")], [("Ann", "Lyon")], [(0, 0)]),  # F1 is .5: right
+        ([("Ann", "Lyon in heavy rain")], [("Ann", "Lyon")], []),  # .4
+        # The first is like both; the second is like one only, and more so.
+        ([("Ann", "red scarf"), ("Ann", "red silk scarf")], [("Ann", "red silk scarf")], [(1, 0)]),
+        ([("Ann", "cat"), ("Ann", "cat")], [("Ann", "cat")], [(0, 0)]),
+        ([("Ann", "cat"), ("Ann", "dog")], [("Ann", "dog"), ("Ann", "cat")], [(0, 1), (1, 0)]),
+    ],
+)
+def test_a_stored_fact_is_matched_with_the_gold_fact_most_like_it(
+    stored: list[Any], gold: list[Any], pairs: list[Any]
+) -> None:
+    written, wanted = [fact(*one) for one in stored], [fact(*one) for one in gold]
+    assert matched(written, wanted) == [(written[n], wanted[m]) for n, m in pairs]
+
+
+def test_intervals_of_facts_take_turns_as_independent_not_facts() -> None:
+    right = TurnFacts("a/1", (fact("Ann", "cat"),) * 9, (fact("Ann", "cat"),) * 9, False)
+    wrong = TurnFacts("a/2", (fact("Ann", "cat"),) * 9, (), True)
+    found = {one.row: one for one in fact_figures("tuned", [right, wrong])}
+    assert (found["precision"].value, found["precision"].n) == (0.5, 18)
+    assert (found["precision"].low, found["precision"].high) == (0, 1)
+    assert (found["recall"].value, found["F1"].value) == (1, pytest.approx(2 / 3))
+
+
+def test_a_ratio_is_of_paired_values() -> None:
+    below = [0.1, 0.9, 0.2, 0.6, 1.0]
+    [found] = ratio("t", "r", "c", [0.5 * one for one in below], below)
+    assert (found.value, found.low, found.high, found.n) == (*(pytest.approx(0.5),) * 3, 5)
+    assert ratio("t", "r", "c", [1.0], [0.0]) == []
+
+
+def test_a_table_says_mean_number_and_interval_of_what_is_known() -> None:
+    some = [*mean("t", "tuned", "F1", [0.25, 0.25]), *mean("t", "rule", "calls", [-1.0])]
+    assert markdown("t", some).splitlines()[2:] == [
+        "|  | F1 | calls |",
+        "| --- | ---: | ---: |",
+        "| tuned | .250 (2) [.25, .25] |  |",
+        "| rule |  | -1.000 (1) [-1.00, -1.00] |",
+    ]
+    assert [*figure_table("t", some).columns[1].cells] == [".250 (2)\n[.25, .25]", ""]

@@ -1,0 +1,182 @@
+"""What compiling gained: paired, honest about chance, and never on conversations it saw."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from locomo.split_data import independent
+from locomo.tasks.gains import Gain, gain_line, gain_table, gains, prompt_diff, verdict
+from locomo.tasks.rewards import Scored
+
+ANSWER = Gain("answer", "all", 64, before=0.16, after=0.182, low=-0.01, high=0.06, groups=64)
+shares = st.floats(0, 1)
+
+
+def scored(number: int, answer: float, category: int = 4, reward: float = 0.0) -> Scored:
+    components = {"answer": answer, "evidence": answer / 2, "sql": 1.0, "budget": 0.5}
+    return Scored(f"conv-1/{number}", category, components, reward)
+
+
+def many(answers: list[float]) -> list[Scored]:
+    return [scored(number, answer) for number, answer in enumerate(answers)]
+
+
+def test_every_component_has_a_line_and_the_answer_one_for_each_category_that_occurs() -> None:
+    before = [scored(0, 0.2), scored(1, 0.4, category=1), scored(2, 1.0, category=5)]
+    after = [scored(0, 0.6, reward=0.3), scored(1, 0.4, category=1), scored(2, 0.0, category=5)]
+    found = {(one.component, one.categories): one for one in gains(before, after)}
+    assert list(found) == [
+        *(("answer", label) for label in ("1 multi-hop", "4 single-hop", "5 adversarial", "1-4")),
+        *((component, "all") for component in ("answer", "evidence", "sql", "budget", "reward")),
+    ]
+    assert [one.questions for one in found.values()] == [1, 1, 1, 2, 3, 3, 3, 3, 3]
+    single = found["answer", "4 single-hop"]
+    assert (single.before, single.after) == (0.2, 0.6)
+    assert (single.low, single.high) == pytest.approx((0.4, 0.4))
+    assert found["answer", "1-4"].after == pytest.approx(0.5)
+    assert found["evidence", "all"].before == pytest.approx(1.6 / 6)
+    assert found["reward", "all"].after == pytest.approx(0.1)
+
+
+def test_questions_are_paired_by_key_in_whatever_order_they_come() -> None:
+    before, after = many([n / 12 for n in range(12)]), many([1 / (n + 1) for n in range(12)])
+    assert gains(before, after[::-1]) == gains(before, after)
+    assert gains(before[::-1], after) == gains(before, after)
+    assert gains([], []) == []
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        (many([0.1]), "conv-1/1 was not scored both"),
+        (many([0.1, 0.2, 0.3]), "conv-1/2 was not scored both"),
+        ([*many([0.1, 0.2]), scored(1, 0.3)], "conv-1/1 was scored twice"),
+    ],
+)
+def test_questions_without_a_partner_are_refused(after: list[Scored], said: str) -> None:
+    before = many([0.1, 0.2])
+    for one, other in ((before, after), (after, before)):
+        with pytest.raises(ValueError, match=said):
+            gains(one, other)
+
+
+@given(st.lists(st.tuples(shares, shares), min_size=1, max_size=12))
+@settings(deadline=None, max_examples=10)
+def test_swapping_before_and_after_mirrors_every_line(pairs: list[tuple[float, float]]) -> None:
+    before, after = (many(list(side)) for side in zip(*pairs, strict=True))
+    for there, back in zip(gains(before, after), gains(after, before), strict=True):
+        assert (there.before, there.after) == (back.after, back.before)
+        assert (there.low, there.high) == pytest.approx((-back.high, -back.low), abs=1e-9)
+        assert there.low - 1e-9 <= there.after - there.before <= there.high + 1e-9
+
+
+@given(st.lists(shares, min_size=1, max_size=12), st.floats(-1, 1))
+@settings(deadline=None, max_examples=10)
+def test_the_same_shift_of_every_answer_leaves_no_doubt(answers: list[float], by: float) -> None:
+    found = gains(many(answers), many([answer + by for answer in answers]))
+    shift = next(one for one in found if (one.component, one.categories) == ("answer", "all"))
+    assert (shift.low, shift.high) == pytest.approx((by, by), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ([replace(ANSWER, low=0.01)], "gain"),
+        ([ANSWER], "no gain"),
+        ([replace(ANSWER, low=0.0)], "no gain"),
+        ([replace(ANSWER, low=-0.2, high=-0.1)], "no gain"),
+        ([replace(ANSWER, low=0.01, groups=9)], "no gain"),
+        ([replace(ANSWER, low=0.01, groups=10)], "gain"),
+        ([ANSWER, replace(ANSWER, low=0.01, component="reward")], "no gain"),
+        ([replace(ANSWER, low=0.01, categories="1-4"), ANSWER], "no gain"),
+        ([], "no gain"),
+    ],
+)
+def test_only_answers_that_are_surely_better_are_a_gain(found: list[Gain], expected: str) -> None:
+    assert verdict(found) == expected
+
+
+def test_equal_programs_and_chance_are_no_gain_and_a_real_one_is_seen() -> None:
+    before = [n / 60 for n in range(60)]
+    noise = [answer + (0.2, -0.2)[n % 2] for n, answer in enumerate(before)]
+    better = [answer + 0.1 for answer in noise]
+    assert verdict(gains(many(before), many(before))) == "no gain"
+    assert verdict(gains(many(before), many(noise))) == "no gain"
+    assert verdict(gains(many(before), many(better))) == "gain"
+    assert verdict(gains(many(better), many(before))) == "no gain"
+
+
+def test_the_line_says_the_verdict_and_why() -> None:
+    assert gain_line([replace(ANSWER, categories="1-4", low=0.01), ANSWER]) == (
+        "answer, all 64 questions: .160 -> .182 (+.022, 95 % interval -.01 to +.06): no gain"
+    )
+    worse = Gain("answer", "all", 2, before=1.0, after=0.0, low=-1.0, high=-1.0)
+    assert gain_line([worse]) == (
+        "answer, all 2 questions: 1.000 -> .000 (-1.000, 95 % interval -1.00 to -1.00): no gain"
+    )
+    assert gain_line([]) == "no question was scored: no gain"
+
+
+def test_the_table_shows_weights_and_signs() -> None:
+    lines = [ANSWER, Gain("reward", "all", 64, 0.5, 0.25, low=-0.5, high=0.125)]
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(gain_table(lines, {"answer": 0.7, "sql": 0.1}))
+    rows = [" ".join(row.split()) for row in capture.get().splitlines()]
+    assert "answer x .7 all 64 .160 .182 +.022 -.01 to +.06" in rows
+    assert "reward all 64 .500 .250 -.250 -.50 to +.12" in rows
+
+
+def test_the_diff_shows_what_changed_of_instructions_and_demos_and_nothing_else() -> None:
+    long = "Say only what the turns say. " * 20
+    before = {
+        "answer": (f"Answer shortly.\n{long}", ()),
+        "retrieve": ("Write SQL.", ({"question": "Where?", "sql": "SELECT 1"},)),
+    }
+    after = {
+        "answer": (f"Answer in two words.\n{long}", ({"question": "Who?", "answer": "Anna\nBen"},)),
+        "retrieve": before["retrieve"],
+    }
+    assert prompt_diff(before, before) == ""
+    shown = prompt_diff(before, after).splitlines()
+    assert shown[:2] == ["--- answer before", "+++ answer after"]
+    assert shown[3:] == [
+        "-Answer shortly.",
+        "+Answer in two words.",
+        f" {long}",
+        "+",
+        "+example",
+        "+  question: Who?",
+        "+  answer: Anna",
+        "+    Ben",
+    ]
+
+
+def test_a_module_on_one_side_only_is_shown_whole() -> None:
+    there = {"retrieve": ("Write SQL.", ())}
+    head = "--- retrieve before\n+++ retrieve after\n"
+    assert prompt_diff({}, there) == head + "@@ -0,0 +1 @@\n+Write SQL.\n"
+    assert prompt_diff(there, {}) == head + "@@ -1 +0,0 @@\n-Write SQL.\n"
+
+
+@pytest.mark.parametrize(
+    ("parts", "shared"),
+    [
+        ({"train": ["a", "b"], "validation": ["c"], "test": ["d"]}, None),
+        ({"train": ["a", "a"], "validation": [], "test": []}, None),
+        ({"train": ["a", "b"], "validation": ["b"]}, "b is in both train and validation"),
+        ({"train": ["a"], "validation": ["b"], "test": ["c", "b"]}, "b .* validation and test"),
+        ({"train": ["a"], "validation": ["b"], "test": ["a"]}, "a is in both train and test"),
+    ],
+)
+def test_a_conversation_is_in_one_part_only(
+    parts: dict[str, list[str]], shared: str | None
+) -> None:
+    if shared is None:
+        independent(parts)
+    else:
+        with pytest.raises(ValueError, match=f"^conversation {shared}"):
+            independent(parts)

@@ -1,0 +1,398 @@
+"""What an optimizer compiles: one module is seen, runs never raise, traces are what they say."""
+
+import gc
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import dspy
+import pytest
+
+from locomo.dataset.format import Conversation, load
+from locomo.harness import Setup, build
+from locomo.tasks.modules import (
+    HIDDEN,
+    LEAST_DEMO,
+    TARGETS,
+    AskMemory,
+    Bench,
+    StoreWindow,
+    Target,
+    candidate_of,
+    task,
+)
+from locomo.tasks.rewards import components, single_speaker_metric
+from memory import MemoryProgram
+from memory.program.local import SmallModelAdapter
+from memory.store.sqlite import SqliteStore
+from memory.tokens import count_tokens
+from tests.support.obedient import Obedient, houses, obedient
+from tests.support.scripted import answer, sql
+from tests.support.talk import talks
+
+FACTS = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES "
+
+
+@dataclass(frozen=True)
+class Place:
+    """Conversations, and memories of the two houses."""
+
+    conversations: dict[str, Conversation]
+    memories: dict[str, Path]
+
+    def task(
+        self,
+        target: Target,
+        *missing: str,
+        speakers: bool = False,
+        limits: dict[str, Any] | None = None,
+        demos: int = 5,
+        **replies: Any,
+    ) -> tuple[AskMemory | StoreWindow, Obedient]:
+        model, engine = obedient(*missing, **replies)
+        model = replace(model, **(limits or {}))
+        setup = Setup(model, MemoryProgram(), model.budget)
+        bench = Bench(setup, self.conversations, self.memories, demos, speakers)
+        return task(MemoryProgram(), target, bench), engine
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    folder = tmp_path_factory.mktemp("place")
+    built = load(houses(folder / "houses.json"))
+    memories = {c.id: build(c, obedient()[0], MemoryProgram(), folder).path for c in built}
+    [tiny] = load(talks(folder / "talk.json"))
+    return Place({c.id: c for c in (*built, tiny)}, memories)
+
+
+def run(target: Target, student: dspy.Module, thing: str = "lamp") -> Any:
+    """A run of the student; the fourth window of a house is that of the first four things."""
+    if target == "store":
+        return student(conversation="red-house", first=1, last=4)
+    return student(question=f"Where does Ann keep the {thing}?", conversation="red-house")
+
+
+def memory_of(prompt: str) -> str:
+    """What the answering model saw of the memory."""
+    return prompt.split("[[ ## memory ## ]]")[1].split("[[ ## question ## ]]")[0]
+
+
+# --- one module, its prompt ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_optimizer_sees_one_module_and_changes_no_other(place: Place, target: Target) -> None:
+    student = place.task(target)[0].deepcopy()
+    seen = dict(student.named_predictors())
+    assert list(seen) == [f"program.{target}.predict"]
+    seen[f"program.{target}.predict"].demos = [dspy.Example(sql="-- none")]
+    for other in set(TARGETS) - {target}:
+        assert candidate_of(student.program, other) == candidate_of(MemoryProgram(), other)
+    assert candidate_of(student.program, target) != candidate_of(MemoryProgram(), target)
+
+
+def test_a_run_names_its_prompt_and_says_whether_it_was_sampled(place: Place) -> None:
+    student, _ = place.task("answer")
+    plain = candidate_of(student.program, "answer")
+    pred = run("answer", student)
+    assert (pred.candidate, pred.sampled) == (plain.key, False)
+    assert student.bench.prompts == {plain.key: plain}
+    warm = student.deepcopy()
+    warm.set_lm(student.bench.setup.model.lm.copy(temperature=1.0))
+    assert run("answer", warm).sampled is True
+
+
+# --- asking a memory ----------------------------------------------------------------------------
+
+
+def test_an_outcome_says_what_was_answered_shown_and_run(place: Place) -> None:
+    student, engine = place.task("answer")
+    pred = run("answer", student)
+    [outcome] = pred.outcomes
+    assert (pred.failed, outcome.answer) == ("", "attic on the ground floor")
+    ids = re.findall(r"^\[(\d+)\]", memory_of(engine.asked("answer")[0]), re.MULTILINE)
+    assert set(outcome.shown) == {f"D1:{n}" for n in ids} >= {"D1:1"}
+    [select] = outcome.sql
+    assert select.startswith("SELECT id, turn_id, subject, attribute, value FROM facts")
+    assert (outcome.refusals, outcome.fits, outcome.fields) == ((), 1.0, 5)
+
+
+def test_refused_sql_is_in_the_outcome_with_its_reason(place: Place) -> None:
+    never, _ = place.task("retrieve", "retrieve")
+    [outcome] = run("retrieve", never).outcomes
+    assert (len(outcome.refusals), outcome.sql, outcome.fields) == (3, (), 0)
+    assert all(re.match(r"Refused:\nSELECT .*\nBecause: ", said) for said in outcome.refusals)
+    assert outcome.answer == "attic on the ground floor"
+
+    def second(prompt: str) -> str:
+        return engine.reply("retrieve", prompt, knows="Because:" in prompt)
+
+    repaired, engine = place.task("retrieve", retrieve=second)
+    [outcome] = run("retrieve", repaired).outcomes
+    assert (len(outcome.refusals), len(outcome.sql), outcome.fields) == (1, 1, 5)
+
+
+def test_rows_beyond_half_of_the_budget_do_not_fit(place: Place) -> None:
+    every = sql("SELECT turn_id, subject, value, ended_on FROM facts ORDER BY turn_id")
+    student, _ = place.task("retrieve", limits={"budget": 200}, retrieve=lambda prompt: every)
+    [outcome] = run("retrieve", student).outcomes
+    turns = place.conversations["red-house"].turns
+    lines = [f"{n} | Ann | {t.text[7:-1]}\n" for n, t in enumerate(turns, 1)]
+    left, fit = 100 - count_tokens("What the memory's facts say:\n"), 0
+    while (left := left - count_tokens(lines[fit])) >= 0:
+        fit += 1
+    assert 0 < fit < 16
+    assert (outcome.fits, outcome.fields) == (fit / 16, 16 * 3)
+
+
+# --- models that fail ---------------------------------------------------------------------------
+
+
+def dead(prompt: str) -> str:
+    raise ConnectionError("the line is dead")
+
+
+@pytest.mark.parametrize(
+    ("target", "kind"),
+    [("answer", "answer"), ("retrieve", "retrieve")]
+    + [("store", kind) for kind in ("store", "retrieve", "answer")],
+)
+def test_a_model_error_is_told_and_never_raised(place: Place, target: Target, kind: str) -> None:
+    replies: dict[str, Any] = {kind: dead}
+    pred = run(target, student := place.task(target, **replies)[0])
+    assert pred.outcomes == []
+    assert "the line is dead" in pred.failed
+    assert pred.candidate == candidate_of(student.program, target).key
+
+
+@pytest.mark.parametrize("said", ["Blah.", "", "[[ ## sql ## ]]\n;;'\ud83d", "\x00"])
+@pytest.mark.parametrize("target", ["retrieve", "store"])
+def test_rubbish_is_an_outcome_with_refusals_and_never_raised(
+    place: Place, target: Target, said: str
+) -> None:
+    kinds: dict[str, Any] = dict.fromkeys(("store", "retrieve", "answer"), lambda prompt: said)
+    pred = run(target, place.task(target, **kinds)[0])
+    assert pred.failed == ""
+    assert len(pred.outcomes) == (4 if target == "store" else 1)
+    assert all(outcome.sql == () and outcome.refusals for outcome in pred.outcomes)
+
+
+# --- storing a window ---------------------------------------------------------------------------
+
+
+def test_facts_reach_the_answering_model_and_the_turns_text_does_not(place: Place) -> None:
+    student, engine = place.task("store")
+    pred = run("store", student)
+    found = " ".join(outcome.answer.split()[0] for outcome in pred.outcomes)
+    assert found == "attic cellar shed garage"
+    assert all(outcome.shown == ("D1:1", "D1:2", "D1:3", "D1:4") for outcome in pred.outcomes)
+    assert pred.facts[0] == ("Ann", "keeps", "the lamp in the attic", 1)
+    seen = memory_of(engine.asked("answer")[0])
+    assert "the lamp in the attic" in seen
+    assert f"[1] (Mon 12 Jun 2023) Ann: {HIDDEN}" in seen
+    assert "I keep" not in seen
+
+
+def test_what_no_fact_says_cannot_be_answered(place: Place) -> None:
+    student, engine = place.task("store", store=lambda prompt: sql("-- none"))
+    pred = run("store", student)
+    assert pred.facts == []
+    assert {outcome.answer for outcome in pred.outcomes} == {"No information available"}
+    assert not any("attic" in prompt for kind, prompt in engine.prompts if kind != "store")
+    [outcome, *_] = pred.outcomes
+    assert (outcome.shown, outcome.refusals, outcome.fits) == ((), (), 1.0)
+    assert components(place.conversations["red-house"].questions[0], outcome)["sql"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("mended", "worth", "facts", "refused"), [(True, 0.5, 1, 1), (False, 0.0, 0, 3)]
+)
+def test_a_refused_insert_costs_the_sql_component(
+    place: Place, mended: bool, worth: float, facts: int, refused: int
+) -> None:
+    def reply(prompt: str) -> str:
+        whole = FACTS + "('Ann', 'keeps', 'the lamp in the attic', 1);"
+        return sql(whole if mended and "Because:" in prompt else whole.replace("1)", "9)"))
+
+    pred = run("store", place.task("store", store=reply)[0])
+    [outcome, *_] = pred.outcomes
+    assert components(place.conversations["red-house"].questions[0], outcome)["sql"] == worth
+    assert len(pred.facts) == facts
+    assert len(outcome.refusals) == refused
+    assert "INSERT" in outcome.refusals[0]
+    assert "turn_id" in outcome.refusals[-1]
+
+
+def test_more_than_four_facts_a_turn_do_not_fit(place: Place) -> None:
+    rows = ", ".join(f"('Ann', 'said', 'it {n} times', 1)" for n in range(20))
+    pred = run("store", place.task("store", store=lambda prompt: sql(FACTS + rows + ";"))[0])
+    assert pred.outcomes[0].fits == 16 / 20
+
+
+def test_facts_of_any_text_are_copied_as_they_are(place: Place) -> None:
+    said = ["it's", "''", "a\\", "--", "/* x", "?1 :a $b", "%s {x}", ";", "a\nb", " ", "\U0001f600"]
+    rows = ", ".join("('Ann', 'said', '" + v.replace("'", "''") + "', 1)" for v in said)
+    written, read = sql(FACTS + rows + ";"), sql("SELECT value FROM facts")
+    student, engine = place.task("store", store=lambda _: written, retrieve=lambda _: read)
+    pred = student(conversation="red-house", first=1, last=1)
+    assert (pred.failed, [value for _, _, value, _ in pred.facts]) == ("", said)
+    seen = memory_of(engine.asked("answer")[0]).splitlines()
+    assert {f"value: {' '.join(value.split())}" for value in said if value.strip()} <= set(seen)
+
+
+# --- one speaker at a time ----------------------------------------------------------------------
+
+ASKING: dict[str, Any] = {
+    "retrieve": lambda prompt: sql("SELECT turn_id, value FROM facts"),
+    "answer": lambda prompt: answer("Lyon", "1"),
+}
+
+
+def said_by(subject: Callable[[str, list[str]], str]) -> Callable[[str], str]:
+    """A model that stores each line word for word, as of a subject: its speaker, all speakers."""
+
+    def reply(prompt: str) -> str:
+        lines = re.findall(r"^\[(\d+)\] \(.*?\) (\w+): (.*)$", prompt, re.MULTILINE)
+        names = [name for _, name, _ in lines]
+        rows = [f"('{subject(name, names)}', 'said', '{text}', {n})" for n, name, text in lines]
+        return sql(FACTS + ", ".join(rows) + ";")
+
+    return reply
+
+
+def test_what_each_speaker_says_alone_keeps_the_windows_turn_numbers(place: Place) -> None:
+    right = said_by(lambda name, names: name)
+    unasked = place.task("store", store=right, **ASKING)[0]
+    assert unasked(conversation="tiny", first=1, last=3).target == []
+    student, engine = place.task("store", speakers=True, store=right, **ASKING)
+    pred = student(conversation="tiny", first=1, last=3)
+    assert [(subject, n) for subject, _, _, n in pred.target] == [("Ann", 1), ("Ann", 3), ("Bo", 2)]
+    assert "Rufus" in pred.target[2][2]
+    _, anns, bos = engine.asked("store")
+    assert "Rufus" not in anns
+    assert "Lyon" not in bos
+    assert single_speaker_metric(None, pred).score == 1.0
+    later = student(conversation="tiny", first=4, last=6)
+    assert [fact[-1] for fact in later.target] == [1, 3, 2]
+
+
+def test_speakers_who_are_confused_cost_the_reward(place: Place) -> None:
+    confused = said_by(lambda name, names: names[0])
+    student, _ = place.task("store", speakers=True, store=confused, **ASKING)
+    judged = single_speaker_metric(None, student(conversation="tiny", first=1, last=3))
+    assert judged.score == pytest.approx(2 / 3)
+    assert "Wrong subject, it is Bo" in judged.feedback
+
+
+# --- the trace, of which examples are made ------------------------------------------------------
+
+
+def traced(target: Target, student: dspy.Module, thing: str = "lamp") -> list[Any]:
+    with dspy.context(trace=[]):
+        run(target, student, thing)
+        return list(dspy.settings.trace)
+
+
+@pytest.mark.parametrize(("target", "calls"), [("answer", 1), ("retrieve", 3), ("store", 1)])
+def test_the_trace_holds_the_compiled_modules_calls_only(
+    place: Place, target: Target, calls: int
+) -> None:
+    student, _ = place.task(target, "retrieve", speakers=True)
+    steps = traced(target, student)
+    predict = getattr(student.program, target).predict
+    assert [step[0] is predict for step in steps] == [True] * calls
+
+
+PACKAGED = {"context": 2048, "budget": 360}  # its limits
+
+
+@pytest.mark.parametrize("cites", [True, False])
+def test_an_examples_memory_is_cut_around_what_the_answer_rests_on(
+    place: Place, cites: bool
+) -> None:
+    said = answer("somewhere", "16") if cites else answer("The loft")
+    replies: dict[str, Any] = {"retrieve": lambda prompt: "", "answer": lambda prompt: said}
+    student, engine = place.task("answer", limits=PACKAGED, **replies)
+    [(_, inputs, outputs)] = traced("answer", student, "pen")
+    whole, cut = memory_of(engine.asked("answer")[0]), inputs["memory"]
+    assert bool(outputs["turns"]) is cites
+    assert count_tokens(cut) <= student.bench.demo_tokens < count_tokens(whole)
+    assert "I keep the pen in the loft." in cut
+    assert all(line in whole.splitlines() for line in cut.splitlines())
+
+
+ANSWERED = "[[ ## memory ## ]][[ ## question ## ]] I keep the lamp"
+
+
+@pytest.mark.parametrize("memory", ["", "word " * 900, "день " * 900, "[1] Ann: hi\n\n\n" * 90])
+def test_an_examples_memory_of_any_text_is_cut(
+    place: Place, monkeypatch: pytest.MonkeyPatch, memory: str
+) -> None:
+    student, _ = place.task("answer", limits=PACKAGED)
+    said = [{"role": "user", "content": ANSWERED}]
+    monkeypatch.setattr(student.bench.setup.model.adapter, "format", lambda *_: said)
+    forward = student.program.answer.forward
+    seen = lambda question, **_: forward(question, memory, ())  # noqa: E731
+    monkeypatch.setattr(student.program.answer, "forward", seen)
+    [(_, inputs, _)] = traced("answer", student)
+    assert count_tokens(inputs["memory"]) <= student.bench.demo_tokens
+    assert bool(inputs["memory"]) is bool(memory)
+
+
+@pytest.mark.parametrize("demos", [1, 3, 5, 9])
+def test_a_prompt_full_of_examples_fits_the_packaged_model(place: Place, demos: int) -> None:
+    student, engine = place.task("answer", limits=PACKAGED, demos=demos)
+    assert student.bench.demo_tokens >= LEAST_DEMO
+    things = ["lamp", "kite", "drum", "vase", "harp", "coat", "boot", "flag", "mask"][:demos]
+    steps = [traced("answer", student, thing)[0] for thing in things]
+    shown = [dspy.Example(**inputs, **outputs) for _, inputs, outputs in steps]
+    asked = {"memory": memory_of(engine.asked("answer")[0]).strip(), "question": "Where? " * 10}
+    assert count_tokens(asked["memory"]) > 300
+    signature = student.program.answer.predict.signature.with_instructions("Answer. " * 50)
+    prompt = SmallModelAdapter().format(signature, shown, asked)
+    marks = 6  # of a message's role, its beginning and end
+    written = 24
+    assert sum(count_tokens(m["content"]) + marks for m in prompt) + written <= 2048
+
+
+# --- copies and threads -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_copy_shares_the_bench_and_no_run_leaves_a_handle(
+    place: Place, target: Target, caplog: pytest.LogCaptureFixture
+) -> None:
+    def handles() -> int:
+        gc.collect()
+        return sum(isinstance(found, SqliteStore) for found in gc.get_objects())
+
+    student, _ = place.task(target)
+    before = handles()
+    run(target, student)
+    copy = student.deepcopy()
+    assert handles() == before
+    assert copy.bench is student.bench
+    assert copy.program is not student.program
+    assert caplog.records == []  # DSPy warns of what it could not copy
+    assert run(target, copy).outcomes == run(target, student).outcomes
+
+
+def test_threads_may_run_one_task_at_once(place: Place) -> None:
+    student, _ = place.task("answer")
+    things = ["lamp", "kite", "drum", "vase"] * 4
+
+    def one(thing: str) -> tuple[str, list[Any]]:
+        with dspy.context(trace=[]):
+            answered = run("answer", student, thing).outcomes[0].answer
+            return answered, list(dspy.settings.trace)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(one, things))
+    assert [answer.split()[0] for answer, _ in found] == ["attic", "cellar", "shed", "garage"] * 4
+    assert all(
+        len(trace) == 1 and f"the {thing}?" in trace[0][1]["question"]
+        for thing, (_, trace) in zip(things, found, strict=True)
+    )

@@ -1,0 +1,400 @@
+"""Rewards: what each part is worth, what the feedback says, and that no metric ever raises."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import dspy
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from locomo.dataset.format import Question
+from locomo.tasks.rewards import (
+    BONUS,
+    FIELDS,
+    Outcome,
+    components,
+    gated_metric,
+    metric,
+    scored,
+    shown_components,
+    single_speaker_metric,
+)
+from tests.support.scripted import ScriptedLM
+
+METRICS = [metric, gated_metric, single_speaker_metric]
+REFUSED = "Refused:\nDROP TABLE facts\nBecause: only SELECT is allowed"
+RAN = ("SELECT 1",)
+
+
+def question(
+    answer: str = "Lyon", category: int = 4, evidence: tuple[str, ...] = ("D1:3",), index: int = 0
+) -> Question:
+    return Question(index, "Where does Anna live?", answer, category, evidence)
+
+
+def right(**changed: Any) -> Outcome:
+    return replace(Outcome("Lyon", ("D1:3",), RAN, fields=10), **changed)
+
+
+def example(*questions: Question) -> dspy.Example:
+    return dspy.Example(conversation="conv-1", gold=questions, ask="?").with_inputs("ask")
+
+
+def told(*outcomes: Outcome, failed: str = "") -> dspy.Prediction:
+    return dspy.Prediction(outcomes=list(outcomes), failed=failed)
+
+
+def facts(written: list[Any], target: list[Any]) -> dspy.Prediction:
+    return dspy.Prediction(facts=written, target=target, failed="")
+
+
+# --- components ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "outcome", "worth"),
+    [
+        (question(), right(), (1, 1, 1, 1)),
+        (question(), right(answer="in Lyon"), (2 / 3, 1, 1, 1)),
+        (question("cats, dogs", 1), right(answer="dogs"), (1 / 2, 1, 1, 1)),
+        (question(evidence=("D1:3", "D2:1")), right(), (1, 1 / 2, 1, 1)),
+        (question(evidence=()), right(shown=()), (1, 1, 1, 1)),
+        (question("", 5), right(answer="No information available", shown=()), (1, 1, 1, 1)),
+        (question("", 5), right(shown=()), (0, 1, 1, 1)),
+        (question(), right(refusals=(REFUSED,)), (1, 1, 0.5, 1)),
+        (question(), right(refusals=(REFUSED,), sql=()), (1, 1, 0, 1)),
+        (question(), right(sql=()), (1, 1, 0, 1)),
+        (question(), right(fits=0.4), (1, 1, 1, 0.4)),
+        (question(), right(fits=-3.0), (1, 1, 1, 0)),
+        (question(), right(fits=math.inf), (1, 1, 1, 1)),
+        (question(), right(fits=math.nan), (1, 1, 1, 0)),
+    ],
+)
+def test_components(asked: Question, outcome: Outcome, worth: tuple[float, ...]) -> None:
+    parts = components(asked, outcome)
+    assert tuple(parts) == ("answer", "evidence", "sql", "budget")
+    assert tuple(parts.values()) == pytest.approx(worth)
+    answer, evidence, sql, budget = worth
+    reward = scored("conv-1", asked, outcome).reward
+    assert reward == pytest.approx(0.7 * answer + 0.2 * evidence + 0.05 * sql + 0.05 * budget)
+
+
+def test_a_numpy_share_becomes_a_python_float() -> None:
+    assert type(components(question(), right(fits=np.float32(0.5)))["budget"]) is float
+
+
+def test_a_perfect_outcome_is_worth_exactly_one_and_names_its_question() -> None:
+    one = scored("conv-26", question(index=17), right())
+    assert (one.key, one.category, one.reward) == ("conv-26/17", 4, 1.0)
+
+
+def test_components_are_shown_as_means_beside_the_reward() -> None:
+    both = [scored("c", question(), right()), scored("c", question(), right(sql=(), fits=0.0))]
+    means = {"answer": 1, "evidence": 1, "sql": 0.5, "budget": 0.5, "reward": 0.95}
+    assert shown_components(both) == pytest.approx(means)
+    with pytest.raises(ValueError, match="data point"):
+        shown_components([])
+
+
+# --- feedback -----------------------------------------------------------------------------------
+
+
+def test_feedback_on_what_is_perfect_is_one_line_that_says_so() -> None:
+    assert metric(example(question()), told(right())).feedback == (
+        'Question: Where does Anna live? Answer: "Lyon".'
+        " Answer, evidence, SQL and budget are right."
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "outcome", "says"),
+    [
+        (
+            question(),
+            right(answer="in Lyon"),
+            'Question: Where does Anna live? Answer given: "in Lyon", score 0.67 of 1.'
+            ' Gold answer: "Lyon".',
+        ),
+        (question("No; why", 3), right(), 'Gold answer: "No".'),  # the reason is not scored
+        (
+            question("cats, big dogs, fish", 1),
+            right(answer="cats, red birds, dogs"),
+            "Missing from the list: fish.",
+        ),
+        (question("", 5), right(), 'The memory does not say: "No information available" was'),
+        (question("", 5), right(), "Gold answer: an abstention."),
+        (
+            question(),
+            right(answer="No information available"),
+            "It abstained although the memory says so.",
+        ),
+        (
+            question(),
+            right(answer="No information available", shown=()),
+            "It abstained although the memory says so, but what it saw did not hold all of it.",
+        ),
+        (
+            question(evidence=("D1:3", "D1:4", "D2:1")),
+            right(),
+            "Evidence not shown, the SQL did not bring it: D1:4, D2:1.",
+        ),
+        (
+            question(),
+            right(refusals=(REFUSED,)),
+            "Refused: DROP TABLE facts Because: only SELECT is allowed",
+        ),
+        (question(), right(refusals=("Your answer could not\nbe read",)), "could not be read"),
+        (question(), right(sql=()), "No SQL ran."),
+        (question(), right(fits=0.4), "Only 40 % of what the SQL returned or wrote fits"),
+        (question(), right(fits=0.999), "Only 99 % of"),
+    ],
+)
+def test_feedback_says(asked: Question, outcome: Outcome, says: str) -> None:
+    said = metric(example(asked), told(outcome)).feedback
+    assert says in said
+    assert "are right." not in said
+
+
+@pytest.mark.parametrize(
+    ("asked", "outcome", "unsaid"),
+    [
+        (question("", 5), right(shown=()), "Evidence"),  # category 5: its evidence is no help
+        (question("", 5), right(answer="not mentioned", fits=0.5), "does not say"),
+        (question("cats, dogs", 1), right(answer="No information available"), "list"),
+        (question("cats", 1), right(answer="cats", fits=0.5), "list"),
+        (question("Lyon, France", 4), right(answer="Nice"), "list"),  # no list: one place
+    ],
+)
+def test_feedback_does_not_say(asked: Question, outcome: Outcome, unsaid: str) -> None:
+    assert unsaid not in metric(example(asked), told(outcome)).feedback
+
+
+def test_feedback_on_a_long_refusal_is_short_and_keeps_the_reason() -> None:
+    long = f"Refused:\nSELECT '{'x' * 9_000}'\nBecause: no function {'y' * 9_000}"
+    outcome = right(refusals=(long, long), answer="z" * 9_000)
+    text = metric(example(question()), told(outcome)).feedback
+    assert "Because: no function yyy" in text
+    assert text.count("Refused") == 1
+    assert len(text) < 1_300
+
+
+def test_sql_that_served_several_questions_is_spoken_of_once() -> None:
+    asked = [question(index=n, evidence=("D1:3", f"D2:{n}")) for n in range(3)]
+    outcome = right(refusals=(REFUSED,), fits=0.5)
+    lines = metric(example(*asked), told(outcome, outcome, outcome)).feedback.splitlines()
+    assert [sum(word in line for line in lines) for word in ("Refused", "Only 50 %")] == [1, 1]
+    assert [line for line in lines if line.startswith("Evidence")] == [
+        f"Evidence not shown, the SQL did not bring it: D2:{n}." for n in range(3)
+    ]
+
+
+# --- one metric for every optimizer -------------------------------------------------------------
+
+
+def test_the_metric_is_the_mean_over_questions_with_its_components() -> None:
+    asked = example(question(), question("Nice"))
+    given = metric(asked, told(right(), right()))
+    assert given.score == pytest.approx((1.0 + 0.3) / 2)
+    assert (given.answer, given.evidence, given.sql, given.budget) == (0.5, 1, 1, 1)
+    assert given >= 0.65
+    assert not given >= 0.66
+    assert sum([given, given]) == pytest.approx(1.3)
+
+
+def test_feedback_can_be_written_as_json_whatever_was_answered() -> None:
+    assert "?" in metric(example(question()), told(right(answer="\ud800"))).feedback
+    metric(example(question()), told(failed="\udfff")).feedback.encode()
+
+
+def test_the_score_is_the_same_for_every_predictor_and_a_python_float() -> None:
+    asked, outcome = example(question()), right(fits=np.float32(0.5))
+    plain = metric(asked, told(outcome))
+    assert plain.toDict() == metric(asked, told(outcome), [], "retrieve.predict", []).toDict()
+    numbers = {name: value for name, value in plain.items() if name != "feedback"}
+    assert {type(value) for value in numbers.values()} == {float}
+    assert set(numbers) == {"score", "answer", "evidence", "sql", "budget"}
+
+
+@pytest.mark.parametrize(
+    ("pred", "why"),
+    [
+        (None, "the prediction has no outcomes"),
+        (dspy.Prediction(), "the prediction has no outcomes"),
+        (told(), "0 outcomes came for 1 questions"),
+        (told(right(), right()), "2 outcomes came for 1 questions"),
+        (told(right(), failed="timed out"), "The model failed: timed out"),
+        (dspy.Prediction(outcomes=["Lyon"]), "could not be scored: AttributeError"),
+        (told(right(answer=None)), "could not be scored: AttributeError"),
+    ],
+)
+@pytest.mark.parametrize("judge", [metric, gated_metric])
+def test_what_cannot_be_scored_is_worth_nothing_and_the_feedback_says_why(
+    judge: Callable[..., Any], pred: Any, why: str
+) -> None:
+    given = judge(example(question()), pred)
+    assert why in given.feedback
+    assert type(given.score) is float
+    assert {value for name, value in given.items() if name != "feedback"} == {0.0}
+
+
+def test_fewer_outcomes_than_questions_are_worth_nothing() -> None:
+    assert metric(example(question(), question()), told(right())).score == 0.0
+    assert "0 outcomes came for 0 questions" in metric(example(), told()).feedback
+
+
+def test_an_error_in_a_metric_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    metric(example(question()), dspy.Prediction(outcomes=["Lyon"]))
+    assert "AttributeError" in caplog.text
+
+
+@pytest.mark.parametrize("judge", METRICS)
+def test_gepa_accepts_the_metric(judge: Callable[..., Any]) -> None:
+    dspy.GEPA(metric=judge, max_metric_calls=1, reflection_lm=ScriptedLM([]))
+
+
+class Says(dspy.Module):  # type: ignore[misc]
+    """A program without a model: every question gets the same prediction, or none."""
+
+    def __init__(self, said: Any) -> None:
+        super().__init__()
+        self.said = said
+
+    def forward(self, ask: str) -> Any:
+        return self.said
+
+
+FACT = ("Anna", "lives_in", "Lyon", 3)
+
+
+@pytest.mark.parametrize(
+    ("judge", "said", "percent"),
+    [
+        (metric, told(right()), 65.0),
+        (gated_metric, told(right()), 50.0),
+        (single_speaker_metric, facts([FACT], [FACT]), 100.0),
+        *((judge, None, 0.0) for judge in METRICS),
+    ],
+)
+def test_evaluate_runs_with_the_metric(
+    judge: Callable[..., Any], said: Any, percent: float
+) -> None:
+    devset = [example(question()), example(question("Nice"))]
+    evaluate = dspy.Evaluate(devset=devset, metric=judge, num_threads=1, max_errors=0)
+    assert evaluate(Says(said)).score == percent
+
+
+# --- the rewards of one module ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcome", "score", "says"),
+    [
+        (right(), 1.0, "are right."),
+        (right(fields=FIELDS[0]), 1.0, "are right."),
+        (right(fields=FIELDS[1]), 1.0, "are right."),
+        (right(fields=FIELDS[0] - 1), 1 / (1 + BONUS), "retrieved 4 fields; 5 to 150 are wanted"),
+        (right(fields=FIELDS[1] + 1), 1 / (1 + BONUS), "retrieved 151 fields"),
+        (right(answer="in Lyon"), 1.0, "score 0.67"),  # more than half of the words
+        (right(answer="she moved to Lyon"), 0.0, "The final answer is wrong"),
+        (right(answer="Nice", fields=0), 0.0, "retrieved 0 fields"),
+        (right(answer="Nice", refusals=(REFUSED,)), 0.0, "only SELECT is allowed"),
+    ],
+)
+def test_a_query_earns_only_by_a_right_answer(outcome: Outcome, score: float, says: str) -> None:
+    given = gated_metric(example(question()), told(outcome))
+    assert given.score == pytest.approx(score)
+    assert says in given.feedback
+    assert ("wrong" in given.feedback) == (given.answer == 0.0) == (score == 0.0)
+    assert ("wanted" in given.feedback) == (given.fields == 0.0)
+
+
+ANNA = ("Anna", "plays_instrument", "cello", 12)
+TOM = ("Tom", "plays_instrument", "cello", 12)
+
+
+@pytest.mark.parametrize(
+    ("written", "target", "parts", "says"),
+    [
+        ([], [], (1, 1, 1), "nothing to store"),
+        ([ANNA], [ANNA], (1, 1, 1), "All facts are there"),
+        ([("anna", *ANNA[1:])], [ANNA], (1, 1, 1), "All facts are there"),
+        ([TOM], [ANNA], (0, 0, 0), "Wrong subject, it is Anna: ('Tom', 'plays_instrument'"),
+        ([ANNA, TOM], [ANNA], (1 / 2, 1, 2 / 3), "Wrong subject, it is Anna: ('Tom'"),
+        ([], [ANNA], (0, 0, 0), "Missing: ('Anna', 'plays_instrument', 'cello', 12)."),
+        ([ANNA], [], (0, 0, 0), "Too many: ('Anna', 'plays_instrument', 'cello', 12)."),
+        ([(*ANNA[:3], 13)], [ANNA], (0, 0, 0), "Too many"),  # another turn's fact
+        ([ANNA, FACT], [ANNA], (1 / 2, 1, 2 / 3), "Too many: ('Anna', 'lives_in'"),
+        ([ANNA], [ANNA, FACT], (1, 1 / 2, 2 / 3), "Missing: ('Anna', 'lives_in'"),
+        ([ANNA, ANNA, ANNA, FACT], [ANNA], (1 / 2, 1, 2 / 3), "Too many"),  # once each
+        # "plays cello" and "plays instrument cello": 2 x 2 / (2 + 3)
+        ([("Anna", "plays", "cello", 12)], [ANNA], (0.8, 0.8, 0.8), "All facts are there"),
+    ],
+)
+def test_facts_are_worth_what_they_share_with_those_of_single_speakers(
+    written: list[Any], target: list[Any], parts: tuple[float, ...], says: str
+) -> None:
+    given = single_speaker_metric(None, facts(written, target))
+    assert (given.precision, given.recall, given.score) == pytest.approx(parts)
+    assert says in given.feedback
+    assert type(given.score) is float
+
+
+def test_a_confused_fact_is_not_called_missing_or_too_many_as_well() -> None:
+    assert single_speaker_metric(None, facts([TOM], [ANNA])).feedback.count(":") == 1
+
+
+@pytest.mark.parametrize(
+    ("pred", "why"),
+    [
+        (None, "no facts"),
+        (dspy.Prediction(facts=[ANNA]), "no target"),
+        (dspy.Prediction(facts=[ANNA], target=[ANNA], failed="timed out"), "timed out"),
+        (facts([{}], [ANNA]), "could not be scored"),
+    ],
+)
+def test_facts_that_cannot_be_compared_are_worth_nothing(pred: Any, why: str) -> None:
+    given = single_speaker_metric(None, pred)
+    assert why in given.feedback
+    assert (given.score, given.precision, given.recall) == (0.0, 0.0, 0.0)
+
+
+# --- for all texts ------------------------------------------------------------------------------
+
+TEXTS = st.one_of(
+    st.text(st.characters(), max_size=20), st.sampled_from(["a, the", "not mentioned"])
+)
+TUPLES = st.lists(TEXTS, max_size=3).map(tuple)
+OUTCOMES = st.builds(
+    Outcome, TEXTS, TUPLES, TUPLES, TUPLES, st.floats(), st.integers(min_value=-1, max_value=999)
+)
+QUESTIONS = st.builds(Question, st.just(0), TEXTS, TEXTS, st.integers(1, 5), TUPLES)
+FACTS = st.lists(st.tuples(TEXTS, TEXTS, TEXTS, st.integers(0, 2)), max_size=4)
+
+
+def sound(given: Any) -> None:
+    for name in set(given.keys()) - {"feedback"}:
+        assert type(given[name]) is float
+        assert 0.0 <= given[name] <= 1.0
+    assert given.feedback.encode()
+    assert "could not be scored" not in given.feedback
+
+
+@given(st.lists(st.tuples(QUESTIONS, OUTCOMES), min_size=1, max_size=3))
+def test_every_outcome_has_a_score(pairs: list[tuple[Question, Outcome]]) -> None:
+    asked, pred = example(*(q for q, _ in pairs)), told(*(o for _, o in pairs))
+    sound(metric(asked, pred))
+    sound(gated_metric(asked, pred))
+
+
+@given(FACTS, FACTS)
+def test_every_two_lists_of_facts_have_a_score_whichever_is_the_target(
+    written: list[Any], target: list[Any]
+) -> None:
+    there, back = facts(written, target), facts(target, written)
+    sound(single_speaker_metric(None, there))
+    assert single_speaker_metric(None, there).score == single_speaker_metric(None, back).score
+    assert single_speaker_metric(None, facts(written, written)).score == 1.0

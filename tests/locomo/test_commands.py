@@ -1,0 +1,178 @@
+"""What the commands are given wrong: exit code 2, one line that names it, nothing made."""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+import evaluate
+from locomo import split_data
+from locomo.commands import run_command
+from locomo.dataset import __main__ as dataset
+from locomo.retrieval import __main__ as retrieval
+from memory import MemoryProgram
+from tests.support.talk import talk
+
+BAD = {
+    "missing.json": None,
+    "broken.json": "[{",
+    "no-field.json": [talk("a"), {**talk("b"), "conversation": {"session_1": [{"dia_id": "D1"}]}}],
+    "silent.json": [{**talk("a"), "qa": []}],
+    "one.json": [talk("a")],
+    "two.json": [talk("a"), talk("b")],
+    "plain.json": "no program",
+    "other.json": {"predict": {}},
+    "old.json": MemoryProgram().dump_state(json_mode=True),
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of files that cannot be used, and two that can; no keys, no MLflow, no proxy."""
+    for key in [name for name in os.environ if name.endswith("_API_KEY")]:
+        monkeypatch.delenv(key)
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(evaluate, "connect", lambda experiment: None)
+    for name, content in BAD.items():
+        if content is not None:
+            text = content if isinstance(content, str) else json.dumps(content)
+            (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def command(
+    app: typer.Typer, line: str, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[int, list[Path]]:
+    """Run a command line in this process, `{}` is the folder of files; its exit code, and what
+    it left there."""
+    before = set(files.rglob("*"))
+    monkeypatch.setattr(sys, "argv", ["command", *line.format(files).split()])
+    with pytest.raises(SystemExit) as ended:
+        run_command(app)
+    return int(ended.value.code or 0), sorted(set(files.rglob("*")) - before)
+
+
+EVALUATE = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+EVALUATE.command()(evaluate.evaluate)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("--data {}/missing.json", "missing.json does not exist; give a file"),
+        ("--data {}", "cannot be read"),
+        ("--data {}/broken.json", "broken.json is not JSON"),
+        (
+            "--data {}/no-field.json",
+            r"conversation 2 \('b'\), field conversation.session_1.0.speak",
+        ),
+        ("--data {}/silent.json", "silent.json asks no question"),
+        ("--split dev", "--split 'dev': there are all, train, validation, test"),
+        ("--split test", "--split test: no conversation of .*two.json"),
+        ("--data {}/one.json --split train", "one conversation cannot be split; give at least two"),
+        ("--num-test -1", "--num-test -1: give"),
+        ("--num-test few", "--num-test"),
+        ("--model gpt-4o-mini", "names no provider; write openai/gpt-4o-mini"),
+        ("--model openia/gpt-4o", "no provider is called 'openia'"),
+        ("--model openai/gpt-4o-mini", "needs a key: set OPENAI_API_KEY"),
+        ("--model openai/x --api-base http://127.0.0.1:1/v1", "nothing answers at http://127"),
+        ("--model openai/x --api-base localhost", "'localhost' is no address; write http"),
+        ("--api-base http://127.0.0.1:1/v1", "the packaged model needs no --api-base"),
+        ("--judge-model gpt-4o-mini", "names no provider"),
+        ("--judge-model openai/gpt-4o-mini", "needs a key: set OPENAI_API_KEY"),
+        ("--budget 63", "a budget of 63 tokens is too small for one turn; give at least 64"),
+        ("--budget 1537", "a budget of 1537 tokens .* give at most 1536"),
+        ("--budget much", "--budget"),
+        (
+            "--optimized-path {}/missing.json",
+            "missing.json does not exist; give a file that optimize",
+        ),
+        (
+            "--optimized-path {}/plain.json",
+            "plain.json is not JSON; write programs with memory.save_program",
+        ),
+        ("--optimized-path {}/other.json", "other.json holds no program"),
+        ("--optimized-path {}/old.json", "old.json is what DSPy's own save"),
+        ("--num-threads 0", "--num-threads"),
+        ("--seed one", "--seed"),
+        ("--mode train", "--mode"),
+        ("--embedder small", "'small' names no provider"),
+        ("--output-dir {}/two.json", "--output-dir .*two.json is a file; give a folder"),
+        ("--output-dir {}/two.json/below", "--output-dir .*two.json is a file; give a folder"),
+        ("--colour red", "--colour"),
+        ("red", "red"),
+    ],
+)
+def test_evaluate_refuses_what_it_cannot_use_before_it_makes_anything(
+    line: str,
+    says: str,
+    files: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = f"--data {{0}}/two.json --output-dir {{0}}/out {line.replace('{}', '{0}')}"
+    monkeypatch.setattr(evaluate, "build_all", None)  # nobody gets as far
+    assert command(EVALUATE, given, files, monkeypatch) == (2, [])
+    err = capsys.readouterr().err
+    assert re.search(says, err)
+    assert "Traceback" not in err
+    if "Usage:" not in err:  # Typer's own say how to get help
+        assert err.splitlines()[-1].startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("app", "line", "says"),
+    [
+        (split_data.app, "--input {}/no-field.json", "field conversation.session_1.0.speaker"),
+        (split_data.app, "--input {}/one.json", "one conversation cannot be split"),
+        (split_data.app, "--input {}/two.json --split memory-r1", "needs exactly LoCoMo's ten"),
+        (split_data.app, "--input {}/two.json --colour red", "--colour"),
+        (retrieval.app, "--data {}/no-field.json", "field conversation.session_1.0.speaker"),
+        (retrieval.app, "--data {}/two.json --k many", "--k"),
+        (retrieval.app, "--data {}/one.json --json {}", "cannot write"),
+        (retrieval.app, "--data {}/one.json --colour red", "--colour"),
+        (dataset.app, "check {}/no-field.json", "field conversation.session_1.0.speaker"),
+        (dataset.app, "check", "Missing argument"),
+        (dataset.app, "download --output {}/two.json", "move it away"),
+        (dataset.app, "download --output {}/two.json/x --url http://127.0.0.1:1", "cannot write"),
+        (dataset.app, "download --output {}/x --url ftp://127.0.0.1", "an http or https address"),
+        (dataset.app, "fetch", "fetch"),
+    ],
+)
+def test_the_other_commands_do_too(
+    app: typer.Typer,
+    line: str,
+    says: str,
+    files: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = " --output-dir {0}/out" if app is split_data.app else ""
+    assert command(app, line.replace("{}", "{0}") + out, files, monkeypatch) == (2, [])
+    err = capsys.readouterr().err
+    assert says in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("raised", "code"), [(KeyboardInterrupt(), 2), (typer.Exit(3), 3)])
+def test_ctrl_c_ends_a_command_with_one_line(
+    raised: BaseException,
+    code: int,
+    files: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def stop() -> None:
+        raise raised
+
+    assert command(app, "", files, monkeypatch) == (code, [])
+    said = "interrupted: no file is half-written\n" if code == 2 else ""
+    assert capsys.readouterr().err == said

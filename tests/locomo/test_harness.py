@@ -1,0 +1,282 @@
+"""The benchmark's machine: memories built once, questions asked once, nothing seen by others."""
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from locomo import harness
+from locomo.dataset.format import Conversation, load
+from locomo.harness import AnswerLog, Setup, ask_baseline, ask_memory, build
+from memory import InputError, Memory, MemoryProgram, Model, open_store
+from tests.support.embedding_server import SMALL, serving
+from tests.support.scripted import answer, sql
+from tests.support.talk import ANN, FACT, talk, talker, talks
+
+
+def tiny(folder: Path, **changed: Any) -> Conversation:
+    [conversation] = load(talks(folder / "talk.json", talk(**changed)))
+    return conversation
+
+
+def setup(model: Model, budget: int = 2_000) -> Setup:
+    return Setup(model, MemoryProgram(), budget)
+
+
+def taught() -> MemoryProgram:
+    """A program with other instructions."""
+    program = MemoryProgram()
+    predict = program.store.predict
+    predict.signature = predict.signature.with_instructions("Store what was said as facts.")
+    return program
+
+
+# --- building -----------------------------------------------------------------------------------
+
+
+def test_a_memory_is_built_once_and_found_again_by_the_same_makers(tmp_path: Path) -> None:
+    model, engine = talker()
+    first = build(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories")
+    assert (first.turns, first.facts, first.failed, first.calls, first.tokens) == (6, 3, 0, 3, 30)
+    made = first.path.read_bytes()
+    assert build(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories") == first
+    assert first.path.read_bytes() == made
+    assert engine.calls() == {"store": 3}
+
+
+@pytest.mark.parametrize(
+    ("model", "program", "changed"),
+    [
+        ({"name": "another"}, MemoryProgram(), {}),
+        ({"api_base": "http://127.0.0.1:8000/v1"}, MemoryProgram(), {}),
+        ({"window": 3}, MemoryProgram(), {}),
+        ({}, taught(), {}),
+        ({}, MemoryProgram(), {"session_1": [*ANN[:2], {**ANN[2], "text": "My cat Miso?"}]}),
+        ({}, MemoryProgram(), {"session_1_date_time": "1:56 pm on 9 May, 2023"}),
+    ],
+    ids=["model", "address", "window", "program", "text", "date"],
+)
+def test_other_makers_make_another_memory(
+    tmp_path: Path, model: dict[str, Any], program: MemoryProgram, changed: dict[str, Any]
+) -> None:
+    first = build(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
+    other, engine = talker(**model)
+    second = build(tiny(tmp_path, **changed), other, program, tmp_path / "memories")
+    assert second.path != first.path
+    assert engine.calls()["store"] == second.calls
+
+
+def test_another_embedder_makes_another_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_of = (tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
+    first = build(*made_of)
+    with open_store(first.path) as store:
+        assert store.embedder == "wordllama"
+    with serving(monkeypatch):
+        assert build(*made_of, embedder=SMALL).path != first.path
+
+
+@pytest.mark.parametrize("name", ["api.py", "weights.json", "kinds.txt", "0001_start.sql"])
+def test_another_version_of_the_code_makes_another_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    first = build(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / name).write_text("# another version")
+    monkeypatch.setattr(harness, "files", lambda package: tmp_path / "package")
+    second = build(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
+    assert second.path != first.path
+
+
+def test_a_memory_that_was_deleted_is_built_again(tmp_path: Path) -> None:
+    first = build(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
+    first.path.unlink()
+    model, engine = talker()
+    assert build(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories").facts == 3
+    assert engine.calls() == {"store": 3}
+
+
+@pytest.mark.parametrize("id_", ["../up", "/etc/x", "a/b", "..", "x" * 300, "[/red] \u202eabc"])
+def test_a_conversation_of_any_name_stays_in_the_folder(tmp_path: Path, id_: str) -> None:
+    model, _ = talker(window=6)
+    built = build(tiny(tmp_path, id_=id_), model, MemoryProgram(), tmp_path / "memories")
+    assert built.path.resolve().parent == tmp_path / "memories"
+    assert built.conversation == id_
+
+
+def test_an_interrupted_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    """Five times Ctrl-C in the second window: more often than a window that fails is tried."""
+
+    def stop(prompt: str) -> str:
+        if "[3]" in prompt:
+            raise KeyboardInterrupt
+        return sql(FACT.format(1))
+
+    interrupted, engine = talker(store=stop)
+    for _ in range(5):
+        with pytest.raises(KeyboardInterrupt):
+            build(tiny(tmp_path), interrupted, MemoryProgram(), tmp_path / "memories")
+    assert len([prompt for prompt in engine.asked("store") if "[1]" in prompt]) == 1
+    model, engine = talker()
+    built = build(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories")
+    assert engine.calls() == {"store": 2}
+    assert (built.facts, built.failed, built.turns) == (3, 0, 6)
+    assert (built.calls, built.tokens) == (3, 30)  # the interrupted build's own call is in it
+    with open_store(built.path, read_only=True) as store:
+        assert [turn.source for turn in store.turns()] == [
+            *("D1:1", "D1:2", "D1:3", "D2:1", "D2:2", "D2:3")
+        ]
+    assert {path.suffix for path in built.path.parent.iterdir()} <= {
+        *(".db", ".db-wal", ".db-shm", ".json")
+    }
+
+
+def test_progress_may_end_a_build_between_two_windows(tmp_path: Path) -> None:
+    def full(windows: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories", full)
+    model, engine = talker()
+    assert build(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories").calls == 3
+    assert engine.calls() == {"store": 2}
+
+
+def test_a_window_that_cannot_be_stored_is_counted_as_failed(tmp_path: Path) -> None:
+    def refused(prompt: str) -> str:
+        first = prompt.split("[[ ## turns ## ]]\n[")[1].split("]")[0]
+        return sql("DROP TABLE turns" if first == "3" else FACT.format(first))
+
+    model, engine = talker(store=refused)
+    built = build(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories")
+    assert (built.facts, built.failed, built.calls) == (2, 1, 1 + 3 + 1)
+    assert engine.calls() == {"store": 5}
+
+
+# --- asking -------------------------------------------------------------------------------------
+
+
+def test_a_question_is_asked_of_a_memory_that_it_cannot_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation = tiny(tmp_path)
+    built = build(conversation, talker()[0], MemoryProgram(), tmp_path / "memories")
+    before, refused = built.path.read_bytes(), []
+    ask = Memory.ask
+
+    def write_then_ask(memory: Memory, question: str) -> Any:
+        for attempt in (
+            lambda: memory.store.write(FACT.format(1), cause="a test"),
+            lambda: memory.add(conversation.turns[0]),
+        ):
+            with pytest.raises(Exception, match=r"reading only|write-protected"):
+                attempt()
+            refused.append(attempt)
+        return ask(memory, question)
+
+    monkeypatch.setattr(Memory, "ask", write_then_ask)
+    for reply in ("SELECT turn_id, value FROM facts", FACT.format(1), "DELETE FROM facts"):
+        model, _ = talker(retrieve=lambda prompt, reply=reply: sql(reply))
+        result = ask_memory(conversation, conversation.questions[0], setup(model), built.path)
+        assert result.answer == "Lyon"
+    assert len(refused) == 6
+    assert built.path.read_bytes() == before
+    with sqlite3.connect(built.path) as conn:
+        assert conn.execute("SELECT count(*) FROM facts").fetchone() == (3,)
+
+
+def test_a_result_says_what_was_shown_cited_and_not_stored(tmp_path: Path) -> None:
+    said = [*ANN, *({**ANN[0], "dia_id": f"D1:{n}", "text": "Hm. " * 30} for n in range(4, 40))]
+    conversation = tiny(tmp_path, session_1=said)
+    model, _ = talker(window=39, answer=lambda prompt: answer("Lyon", "1, 99"))
+    built = build(conversation, model, MemoryProgram(), tmp_path / "memories")
+    asked = replace(conversation.questions[0], evidence=("D1:1", "D1:39"))
+    result = ask_memory(conversation, asked, setup(model, 128), built.path)
+    assert (result.score, result.recall, result.cited) == (1.0, 0.5, ("D1:1",))
+    assert result.not_stored == ("D1:39",)
+    assert result.sql == ("SELECT turn_id, value FROM facts",)
+    assert (result.rows, result.calls) == (2, 2)
+    assert 0 < result.tokens <= 128
+
+
+def test_an_answer_with_a_lone_surrogate_can_be_kept(tmp_path: Path) -> None:
+    conversation = tiny(tmp_path)
+    model, _ = talker(answer=lambda prompt: answer("Lyon \ud83d", "1"))
+    result = ask_baseline(conversation, conversation.questions[0], setup(model))
+    log = AnswerLog(tmp_path / "answers.jsonl", resume=False)
+    log.add(result)
+    assert AnswerLog(tmp_path / "answers.jsonl", resume=True).results == {result.key: result}
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x0c", "\n", "\r\n"])
+def test_a_question_of_several_lines_is_not_asked_again(tmp_path: Path, separator: str) -> None:
+    conversation = tiny(tmp_path)
+    asked = replace(conversation.questions[0], text=f"Which{separator}city?")
+    result = ask_baseline(conversation, asked, setup(talker()[0]))
+    AnswerLog(tmp_path / "answers.jsonl", resume=False).add(result)
+    assert AnswerLog(tmp_path / "answers.jsonl", resume=True).results == {result.key: result}
+
+
+def test_a_log_cut_within_a_letter_goes_on(tmp_path: Path) -> None:
+    conversation, path = tiny(tmp_path), tmp_path / "answers.jsonl"
+    model, _ = talker(answer=lambda prompt: answer("Zürich", "1"))
+    AnswerLog(path, resume=False).add(
+        ask_baseline(conversation, conversation.questions[0], setup(model))
+    )
+    path.write_bytes(path.read_bytes() + '{"answer": "Zü'.encode()[:-1])
+    assert len(AnswerLog(path, resume=True).results) == 1
+
+
+def test_the_baseline_sees_the_newest_turns_that_fit(tmp_path: Path) -> None:
+    model, engine = talker()
+    conversation = tiny(tmp_path)
+    shown = []
+    for budget in (64, 96, 2_000):
+        result = ask_baseline(conversation, conversation.questions[2], setup(model, budget))
+        prompt = engine.asked("answer")[-1]
+        shown.append([n for n in range(1, 7) if f"[{n}]" in prompt])
+        assert result.tokens <= budget
+        assert (result.calls, result.sql) == (1, ())
+        assert result.recall == (4 in shown[-1])
+    assert shown[2] == [1, 2, 3, 4, 5, 6]
+    for some in shown[:2]:
+        assert some == list(range(7 - len(some), 7))
+    assert 0 < len(shown[0]) < len(shown[1]) < 6
+
+
+def test_two_conversations_do_not_see_each_other(tmp_path: Path) -> None:
+    """Though they have the same speakers, words and sources, and one of them changed a word."""
+    moved = {**ANN[0], "text": "I moved to Oslo last Saturday."}
+    file = talks(tmp_path / "two.json", talk("a"), talk("b", session_1=[moved, *ANN[1:]]))
+    model, engine = talker(retrieve=lambda p: sql("SELECT id AS turn_id, text FROM turns"))
+    for conversation, own, other in zip(
+        load(file), ("Lyon", "Oslo"), ("Oslo", "Lyon"), strict=True
+    ):
+        built = build(conversation, model, MemoryProgram(), tmp_path / "memories")
+        for question in conversation.questions:
+            ask_memory(conversation, question, setup(model), built.path)
+            ask_baseline(conversation, question, setup(model))
+        prompts = [prompt for kind, prompt in engine.prompts if kind in ("store", "answer")]
+        assert sum(own in prompt for prompt in prompts) == 7
+        assert not any(other in prompt for prompt in prompts)
+        engine.prompts.clear()
+
+
+def test_conversations_that_say_the_same_have_a_memory_each(tmp_path: Path) -> None:
+    model, _ = talker()
+    both = load(talks(tmp_path / "two.json", talk("a/b"), talk("a_b")))
+    paths = [build(one, model, MemoryProgram(), tmp_path / "memories").path for one in both]
+    assert len(set(paths)) == 2
+
+
+@pytest.mark.parametrize(
+    ("budget", "says"), [(63, "at least 64"), (0, "at least 64"), (31_489, "at most 31488")]
+)
+def test_a_budget_that_fits_nothing_is_refused(budget: int, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        setup(talker()[0], budget).check()
+    setup(talker()[0], 64).check()
+    setup(talker()[0], 31_488).check()

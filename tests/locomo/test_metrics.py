@@ -1,0 +1,170 @@
+"""LoCoMo's official scores, worked out by hand; what holds for all texts, by hypothesis."""
+
+import random
+from importlib import import_module
+
+import dspy
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from locomo import metrics
+from locomo.dataset.format import Question
+from locomo.tasks.rewards import Outcome, metric
+
+WORDS = st.lists(st.sampled_from(["Lyon", "2023", "painted", "running", "cats", "and", "1,000"]))
+TEXTS = st.one_of(st.text(max_size=40), WORDS.map(" ".join), WORDS.map(", ".join))
+
+
+def score(prediction: str, gold: str, category: int) -> float:
+    return metrics.score(prediction, Question(0, "Where?", gold, category, ()))
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("The  Cat\tand a dog.", "cat dog"),
+        ("1,000 A.M.", "1000 am"),
+        ("red,green", "redgreen"),  # commas vanish, they do not separate
+        ("rock-'n'-roll", "rocknroll"),
+        ("A-team", "ateam"),  # punctuation goes before articles do
+        ("Andes, theatre, an ant, sand, pizza", "andes theatre ant sand pizza"),  # whole words only
+        ("the and, a!", ""),
+    ],
+)
+def test_normalize(text: str, normal: str) -> None:
+    assert metrics.normalize(text) == normal
+
+
+HAND_COMPUTED = [
+    # F1 = 2 x same / (words predicted + words expected), words after normalizing and stemming
+    (4, "Lyon", "Lyon", 1),
+    (4, "Nice", "Lyon", 0),
+    (4, "in Lyon", "Lyon", 2 / 3),  # same 1; 2 + 1 words
+    (4, "She moved to Lyon, France", "Lyon", 2 / 6),  # same 1; 5 + 1 words
+    (4, "The Lyon.", "lyon", 1),  # article, case and full stop do not count
+    (4, "cats and dogs", "cat, dog", 1),  # "and" goes, the stems are the same
+    (4, "painting", "she painted", 2 / 3),  # both stem to "paint"; 1 + 2 words
+    (4, "happy", "happiness", 1),  # Porter: happi, happi
+    (4, "bought", "buy", 0),  # Porter does not know irregular verbs
+    (4, "very very good", "very good", 4 / 5),  # a multiset: same 2; 3 + 2 words
+    (4, "very very good", "very very", 4 / 5),  # same 2; 3 + 2 words
+    (4, "1000 euros", "1,000 euro", 1),
+    (4, "", "Lyon", 0),
+    (4, "the", "a", 0),  # nothing is left of either
+    (2, "7 May 2023", "7 May, 2023", 1),
+    (2, "May 2023", "7 May 2023", 4 / 5),  # same 2; 2 + 3 words
+    (2, "2023-05-07", "7 May 2023", 0),  # hyphens go: one word, 20230507
+    # category 1: mean over gold's parts of the best part's F1
+    (1, "dogs, cats", "cats, dogs", 1),
+    (1, "cats", "cats, dogs", 1 / 2),  # (1 + 0) / 2
+    (1, "cats, dogs, birds", "cats, dogs", 1),  # more parts than asked for cost nothing
+    (1, "cats dogs", "cats, dogs", 2 / 3),  # one part: 2 x 1 / (2 + 1) for each
+    (1, "big cats, red dogs", "cats, dogs, fish", 4 / 9),  # (2/3 + 2/3 + 0) / 3
+    (1, "cats and dogs", "cats and dogs", 1),
+    # category 3: gold up to the first semicolon, the prediction whole
+    (3, "Likely no", "Likely no; she prefers counselling", 1),
+    (3, "Likely no; she prefers it", "Likely no; it went badly", 4 / 7),  # same 2; 5 + 2
+    (4, "Likely no", "Likely no; reasons", 4 / 5),  # other categories: gold whole, 2 + 3 words
+    # category 5: gold is abstention
+    (5, "No information available", "", 1),
+    (5, "This is NOT MENTIONED in the conversation.", "", 1),
+    (5, "Lyon; no information available otherwise", "", 1),
+    (5, "I don't know", "", 0),
+    (5, "", "", 0),
+    (4, "No information available", "Lyon", 0),
+]
+
+
+@pytest.mark.parametrize(("category", "prediction", "gold", "worth"), HAND_COMPUTED)
+def test_official_score(category: int, prediction: str, gold: str, worth: float) -> None:
+    assert score(prediction, gold, category) == pytest.approx(worth)
+
+
+@given(TEXTS, TEXTS, st.integers(1, 5))
+def test_a_score_lies_between_0_and_1(prediction: str, gold: str, category: int) -> None:
+    assert 0 <= score(prediction, gold, category) <= 1
+    assert type(score(prediction, gold, category)) is float
+
+
+@given(TEXTS)
+def test_a_text_is_its_own_best_answer_unless_nothing_is_left_of_it(text: str) -> None:
+    assert metrics.f1(text, text) == (1 if metrics.normalize(text) else 0)
+
+
+@given(TEXTS, TEXTS)
+def test_f1_is_symmetric(one: str, other: str) -> None:
+    assert metrics.f1(one, other) == metrics.f1(other, one)
+
+
+def test_the_score_of_lists_is_not_symmetric() -> None:
+    assert metrics.multi_f1("cats, dogs", "cats") == 1
+    assert metrics.multi_f1("cats", "cats, dogs") == 0.5
+
+
+@given(WORDS, WORDS, st.randoms(use_true_random=False))
+def test_the_order_of_words_and_of_list_items_does_not_count(
+    gold: list[str], words: list[str], rng: random.Random
+) -> None:
+    mixed = rng.sample(words, len(words))
+    expected = " ".join(gold)
+    assert metrics.f1(" ".join(mixed), expected) == metrics.f1(" ".join(words), expected)
+    items = ", ".join(gold)
+    assert metrics.multi_f1(", ".join(mixed), items) == metrics.multi_f1(", ".join(words), items)
+
+
+@pytest.mark.parametrize(
+    ("found", "evidence", "share"),
+    [
+        ([], [], 1),
+        (["D1:1"], [], 1),
+        ([], ["D1:1"], 0),
+        (["D1:2", "D1:1"], ["D1:1"], 1),
+        (["D1:1", "D1:1"], ["D1:1", "D2:1", "D2:2"], 1 / 3),
+        (["D1:11"], ["D1:1"], 0),
+    ],
+)
+def test_recall_is_the_share_of_evidence_found(
+    found: list[str], evidence: list[str], share: float
+) -> None:
+    assert metrics.recall(iter(found), evidence) == pytest.approx(share)
+
+
+def test_a_bootstrap_interval_is_that_of_the_normal_law_for_many_values() -> None:
+    values = [0.0, 1.0] * 200
+    # standard error of the mean: .5 / sqrt(400) = .025; 1.96 of it on either side of .5
+    assert metrics.bootstrap(values) == pytest.approx((0.451, 0.549), abs=0.004)
+
+
+def test_a_bootstrap_interval_depends_on_the_seed_alone() -> None:
+    values = np.random.default_rng(1).random(50).tolist()
+    assert metrics.bootstrap(values, seed=3) == metrics.bootstrap(values, seed=3)
+    assert metrics.bootstrap(values, seed=3) != metrics.bootstrap(values, seed=4)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_a_bootstrap_interval_lies_within_the_values(values: list[float]) -> None:
+    low, high = metrics.bootstrap(values, n=50)
+    assert min(values) - 1e-9 <= low <= high <= max(values) + 1e-9
+
+
+def test_pairs_are_compared_question_by_question() -> None:
+    hard_and_easy = [0.0, 1.0] * 50
+    better = [value + 0.1 for value in hard_and_easy]
+    # Every difference is .1, so the interval is a point however far the questions lie apart.
+    assert metrics.paired_bootstrap(better, hard_and_easy) == pytest.approx((0.1, 0.1))
+
+
+def test_there_is_no_interval_of_nothing_or_of_unequal_pairs() -> None:
+    with pytest.raises(ValueError, match="no values"):
+        metrics.bootstrap([])
+    with pytest.raises(ValueError, match="shorter"):
+        metrics.paired_bootstrap([1.0, 0.0], [1.0])
+
+
+def test_a_missing_library_is_no_bad_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "_stem", lambda word: import_module("not_installed"))
+    asked = dspy.Example(conversation="a", gold=(Question(0, "Where?", "Lyon", 4, ()),))
+    with pytest.raises(ModuleNotFoundError, match="not_installed"):
+        metric(asked, dspy.Prediction(outcomes=[Outcome("asked once")], failed=""))

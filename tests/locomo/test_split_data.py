@@ -1,0 +1,233 @@
+"""Splits by conversation: complete, disjoint, the same everywhere, and checked on disk."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from locomo.dataset.format import load
+from locomo.split_data import LOCOMO, MANIFEST, PARTS, split, split_file, verify
+from memory import InputError
+from tests.support.locomo_records import DATE, question, record, turn, write
+
+IDS = st.lists(st.sampled_from([*LOCOMO, *"abcdefgh"]), min_size=2, max_size=18, unique=True)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """LoCoMo's ten ids, with one question each, and one of category 5 in conv-26."""
+    records = [
+        record(name, session_1=[turn(text=name)], session_1_date_time=DATE) for name in LOCOMO
+    ]
+    records[0]["qa"].append(question(5, adversarial_answer="Nice"))
+    return write(tmp_path / "locomo.json", *records)
+
+
+@given(IDS, st.integers())
+def test_every_conversation_is_in_exactly_one_part(ids: list[str], seed: int) -> None:
+    parts = split(ids, seed, "default")
+    assert list(parts) == list(PARTS)
+    assert sorted(id_ for names in parts.values() for id_ in names) == sorted(ids)
+
+
+@given(IDS, st.integers(), st.randoms(use_true_random=False))
+def test_the_order_of_the_file_does_not_matter(ids: list[str], seed: int, rng: Random) -> None:
+    mixed = split(rng.sample(ids, len(ids)), seed, "default")
+    assert {part: sorted(names) for part, names in mixed.items()} == {
+        part: sorted(names) for part, names in split(ids, seed, "default").items()
+    }
+
+
+@given(st.integers())
+def test_locomo_is_tested_on_three_fixed_conversations(seed: int) -> None:
+    parts = split(LOCOMO, seed, "default")
+    assert parts["test"] == ["conv-48", "conv-49", "conv-50"]
+    assert (len(parts["train"]), len(parts["validation"])) == (5, 2)
+
+
+@given(IDS, st.integers())
+def test_what_locomo_tests_on_is_never_trained_on(ids: list[str], seed: int) -> None:
+    parts = split(ids, seed, "default")
+    assert not {"conv-48", "conv-49", "conv-50"} & {*parts["train"], *parts["validation"]}
+
+
+def test_a_seed_gives_this_split_on_every_machine() -> None:
+    chosen = [split(LOCOMO, seed, "default")["validation"] for seed in (0, 1, 2)]
+    assert chosen == [
+        ["conv-43", "conv-47"],
+        ["conv-26", "conv-47"],
+        ["conv-42", "conv-47"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("n", "sizes"),
+    [(2, (1, 1, 0)), (3, (1, 1, 1)), (4, (2, 1, 1)), (7, (4, 1, 2)), (20, (11, 4, 5))],
+)
+def test_a_file_of_ones_own_is_split_in_quarters(n: int, sizes: tuple[int, ...]) -> None:
+    parts = split([f"mine-{i}" for i in range(n)], 0, "default")
+    assert tuple(len(names) for names in parts.values()) == sizes
+
+
+def test_the_last_conversation_to_train_on_is_never_taken() -> None:
+    assert split(["conv-48", "mine"], 0, "default")["train"] == ["mine"]
+    assert split(["conv-48", "conv-49"], 0, "default")["test"] == ["conv-48", "conv-49"]
+
+
+def test_the_memory_r1_split_is_one_one_eight() -> None:
+    parts = split(LOCOMO, 5, "memory-r1")
+    assert (parts["train"], parts["validation"]) == (["conv-26"], ["conv-30"])
+    assert parts["test"] == list(LOCOMO[2:])
+
+
+@pytest.mark.parametrize(
+    ("ids", "name", "says"),
+    [
+        (["a"], "default", "one conversation cannot be split"),
+        (["a", "b", "a"], "default", "repeat"),
+        (["a", "b"], "by-question", "unknown split 'by-question'; there are: default, memory-r1"),
+        (LOCOMO[:7], "memory-r1", "LoCoMo's ten conversations"),
+        ([*LOCOMO, "mine"], "memory-r1", "LoCoMo's ten conversations"),
+    ],
+)
+def test_what_cannot_be_split_is_refused(ids: list[str], name: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        split(ids, 0, name)
+
+
+def test_conversations_pass_through_unchanged(source: Path, tmp_path: Path) -> None:
+    manifest = split_file(source, tmp_path / "out")
+    written = [r for p in PARTS for r in json.loads((tmp_path / f"out/{p}.json").read_bytes())]
+    assert sorted(written, key=lambda r: r["sample_id"]) == json.loads(source.read_bytes())
+    assert [c.id for c in load(tmp_path / "out/test.json")] == manifest.parts["test"].conversations
+    asked = [sum(part.questions.values()) for part in manifest.parts.values()]
+    assert sum(asked) == 11
+    assert sum(part.questions[5] for part in manifest.parts.values()) == 1
+    assert verify(source, tmp_path / "out") == manifest
+
+
+def test_the_same_seed_writes_the_same_bytes(source: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        split_file(source, tmp_path / name, seed=4)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_two_conversations_leave_the_test_part_empty(tmp_path: Path) -> None:
+    source = write(tmp_path / "two.json", record("a"), record("b"))
+    manifest = split_file(source, tmp_path / "out")
+    assert manifest.parts["test"].conversations == []
+    assert json.loads((tmp_path / "out/test.json").read_bytes()) == []
+    assert verify(source, tmp_path / "out") == manifest
+
+
+def test_a_split_never_overwrites_what_it_is_made_from(source: Path, tmp_path: Path) -> None:
+    train = source.rename(tmp_path / "train.json")
+    before = train.read_bytes()
+    with pytest.raises(InputError, match="would be overwritten"):
+        split_file(train, tmp_path)
+    assert train.read_bytes() == before
+
+
+def test_a_malformed_file_leaves_nothing_behind(tmp_path: Path) -> None:
+    source = write(tmp_path / "bad.json", record("a"), {"sample_id": "b"})
+    with pytest.raises(InputError, match="field conversation"):
+        split_file(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def forge(out: Path, part: str, records: list[object]) -> None:
+    """Put other records into a part, and their fingerprint into the manifest."""
+    content = json.dumps(records).encode()
+    (out / f"{part}.json").write_bytes(content)
+    manifest = json.loads((out / MANIFEST).read_bytes())
+    manifest["parts"][part]["sha256"] = hashlib.sha256(content).hexdigest()
+    (out / MANIFEST).write_text(json.dumps(manifest))
+
+
+def test_verify_finds_a_conversation_in_two_parts(source: Path, tmp_path: Path) -> None:
+    split_file(source, tmp_path / "out")
+    train = json.loads((tmp_path / "out/train.json").read_bytes())
+    forge(tmp_path / "out", "validation", train[:1])
+    with pytest.raises(InputError, match="is in train and in validation"):
+        verify(source, tmp_path / "out")
+
+
+def test_verify_finds_a_lost_conversation(source: Path, tmp_path: Path) -> None:
+    split_file(source, tmp_path / "out")
+    forge(tmp_path / "out", "test", [])
+    with pytest.raises(InputError, match="in no part: conv-48, conv-49, conv-50"):
+        verify(source, tmp_path / "out")
+
+
+def test_verify_finds_a_changed_conversation(source: Path, tmp_path: Path) -> None:
+    split_file(source, tmp_path / "out")
+    test = json.loads((tmp_path / "out/test.json").read_bytes())
+    test[1]["qa"][0]["answer"] = "Nice"
+    forge(tmp_path / "out", "test", test)
+    with pytest.raises(InputError, match="conv-49 is not as in"):
+        verify(source, tmp_path / "out")
+
+
+def test_verify_finds_a_changed_missing_or_foreign_file(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    split_file(source, out)
+    (out / "test.json").write_bytes((out / "test.json").read_bytes() + b"\n")
+    with pytest.raises(InputError, match=r"test\.json was changed"):
+        verify(source, out)
+    (out / "test.json").unlink()
+    with pytest.raises(InputError, match=r"test\.json: No such file"):
+        verify(source, out)
+    with pytest.raises(InputError, match="made from another file"):
+        verify(write(tmp_path / "other.json", record("a"), record("b")), out)
+    manifest = json.loads((out / MANIFEST).read_bytes())
+    for broken in ("{}", "[", json.dumps({**manifest, "parts": {}})):
+        (out / MANIFEST).write_text(broken)
+        with pytest.raises(InputError, match=r"manifest.*split again"):
+            verify(source, out)
+
+
+# --- the command --------------------------------------------------------------------------------
+
+
+def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "locomo.split_data", *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
+
+
+def test_the_command_splits_and_verifies(source: Path, tmp_path: Path) -> None:
+    flags = ["--input", source, "--output-dir", tmp_path / "out"]
+    first = command(*flags, "--seed", "7", "--verify")
+    assert (first.returncode, first.stderr) == (0, "")
+    assert "conv-48, conv-49, conv-50" in first.stdout
+    (tmp_path / "out/train.json").write_text("[]")
+    checked = command(*flags, "--verify")
+    assert checked.returncode == 2
+    assert "train.json was changed" in checked.stderr
+    assert (tmp_path / "out/train.json").read_text() == "[]"  # checking repairs nothing
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--split", "by-question"], "unknown split"),
+        (["--input", "none.json"], "does not exist"),
+        (["--seed", "x"], "Invalid value"),
+        (["--output-dir", "{source}"], "cannot write"),
+    ],
+)
+def test_the_command_ends_with_code_2(
+    source: Path, tmp_path: Path, flags: list[str], says: str
+) -> None:
+    flags = [flag.format(source=source) for flag in flags]
+    done = command("--input", source, "--output-dir", tmp_path / "out", *flags)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()

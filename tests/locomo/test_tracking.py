@@ -1,0 +1,104 @@
+"""A compile on record: one run with what was gained, its candidates nested in it."""
+
+from pathlib import Path
+
+import mlflow
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking.fluent import active_run
+
+from locomo import tracking
+from locomo.tasks.gains import Gain
+from locomo.tracking import Point, Tried, progress_chart, track_compile
+from memory import InputError
+
+FOUND = [
+    Gain("answer", "1 multi-hop", 4, before=0.25, after=0.5, low=-0.125, high=0.75),
+    Gain("reward", "all", 9, before=0.5, after=0.75, low=0.125, high=0.5),
+]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all runs are, for MLflow takes seconds to make its database."""
+    return tmp_path_factory.mktemp("place")
+
+
+@pytest.fixture(autouse=True)
+def _tracked_there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+    monkeypatch.chdir(place)
+
+
+def runs(experiment: str) -> tuple[list[Run], list[Run]]:
+    """Top-level runs, and those that are nested in the first of them, oldest first."""
+    client = mlflow.MlflowClient()
+    found = client.get_experiment_by_name(experiment)
+    assert found is not None
+    every = list(client.search_runs([found.experiment_id], order_by=["start_time ASC"]))
+    top = [run for run in every if "mlflow.parentRunId" not in run.data.tags]
+    inside = {"mlflow.parentRunId": top[0].info.run_id}
+    return top, [run for run in every if inside.items() <= run.data.tags.items()]
+
+
+def text(run: Run, name: str) -> str:
+    return str(mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{name}"))
+
+
+def test_a_compile_is_one_run_with_its_candidates_nested_in_it(place: Path) -> None:
+    diff = place / "prompts.diff"
+    diff.write_text("+Answer in two words.\n", "utf-8")
+    tried = [
+        Tried("first", score=0.25, examples=3, calls=12, prompts="Antworte kurz, bitte schön.\n"),
+        Tried("second", score=0.5, examples=6, calls=40, prompts="half a pair: \ud83d"),
+    ]
+    cost = {"calls": 52, "usd (gpt-4o)": 0.125}
+    track_compile("compile", {"optimizer": "gepa", "seed": 0}, tried, FOUND, cost, [diff])
+
+    (parent,), nested = runs("compile")
+    assert parent.data.params == {"optimizer": "gepa", "seed": "0"}
+    assert parent.data.metrics == {
+        "answer/1_multi-hop/before": 0.25,
+        "answer/1_multi-hop/after": 0.5,
+        "answer/1_multi-hop/low": -0.125,
+        "answer/1_multi-hop/high": 0.75,
+        "reward/all/before": 0.5,
+        "reward/all/after": 0.75,
+        "reward/all/low": 0.125,
+        "reward/all/high": 0.5,
+        "cost/calls": 52,
+        "cost/usd _gpt-4o_": 0.125,
+    }
+    assert text(parent, "prompts.diff") == "+Answer in two words.\n"
+    shown = {run.info.run_name: run for run in nested}
+    assert shown.keys() == {"first", "second"}
+    assert shown["first"].data.metrics == {"score": 0.25, "examples": 3, "calls": 12}
+    assert text(shown["first"], "prompts.txt") == tried[0].prompts
+    assert text(shown["second"], "prompts.txt") == "half a pair: ?"
+    assert {run.info.status for run in (parent, *nested)} == {"FINISHED"}
+    assert active_run() is None
+
+
+def test_only_the_best_candidates_become_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "_CANDIDATE_RUNS", 2)  # each takes its time
+    scores = {"a": 0.1, "b": 0.4, "c": 0.2, "d": 0.3}
+    tried = [Tried(name, score, examples=1, calls=1, prompts="") for name, score in scores.items()]
+    track_compile("many", {}, tried, [], {}, [])
+    (_,), nested = runs("many")
+    assert {run.info.run_name for run in nested} == {"b", "d"}
+
+
+def test_a_store_that_fails_is_named_and_the_run_has_failed(place: Path) -> None:
+    with pytest.raises(InputError, match="set MLFLOW_TRACKING_URI"):
+        track_compile("broken", {}, [], FOUND, {}, [place / "not there"])
+    (parent,), _ = runs("broken")
+    assert parent.info.status == "FAILED"
+    assert active_run() is None
+
+
+@pytest.mark.parametrize(
+    "points", [[], [Point(5, 0.3, 0.3)], [Point(5, 0.3, 0.3), Point(9, 0.2, 0.3)]]
+)
+def test_the_chart_of_progress_is_a_picture(points: list[Point], tmp_path: Path) -> None:
+    progress_chart(points, baseline=0.25, path=tmp_path / "progress.png")
+    assert (tmp_path / "progress.png").read_bytes().startswith(b"\x89PNG")

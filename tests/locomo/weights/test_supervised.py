@@ -1,0 +1,155 @@
+"""Examples of gold conversations as train.py asks for them: from where, how many, held out."""
+
+import io
+import json
+from inspect import signature
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from locomo.commands import progress_bar
+from locomo.examples.distill import ExamplesCard, check_examples, read_examples_card
+from locomo.tasks.modules import TARGETS
+from locomo.weights.options import Asked, command_line
+from locomo.weights.supervised import taught_by_gold
+from memory import InputError
+from tests.support.locomo_records import DATE, question, record, turn, write
+from train import train
+
+USUAL = {name: option.default for name, option in signature(train).parameters.items()}
+INSERT = "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES"
+ROWS = "SELECT turn_id, value FROM facts WHERE attribute = 'moved' LIMIT 30;"
+
+
+def chat(name: str, gold: bool = True, sql: str = "") -> dict[str, Any]:
+    """A conversation of ten turns and questions, in which a town has the conversation's name."""
+    said = [turn(f"D1:{n}", f"I moved to {name} {n}.") for n in range(1, 11)]
+    more: dict[str, Any] = {"retrieve": ROWS} if gold else {}
+    asked = [
+        question(4, question=f"Where did Ann move, {n}?", answer=name, evidence=[f"D1:{n}"], **more)
+        for n in range(1, 11)
+    ]
+    whole = record(name, asked, session_1=said, session_1_date_time=DATE)
+    if gold:
+        wanted = sql or f"{INSERT} ('Ann', 'moved', 'to {name}', '', {{0}});"
+        whole["store"] = {f"D1:{n}": wanted.format(n) for n in range(1, 11)}
+    return whole
+
+
+def taught(folder: Path, data: Path, **changed: Any) -> tuple[ExamplesCard, list[str]]:
+    """The card of the examples made, and their lines."""
+    output, given = folder / "examples.jsonl", {"mode": "sft", "target": "all", "num_train": 0}
+    asked = Asked(**{**USUAL, **given, "data": data, **changed})
+    with progress_bar(Console(file=io.StringIO())) as bar:
+        card = taught_by_gold(asked, output, bar)
+    assert read_examples_card(output) == card
+    assert check_examples(output) == sum(card.examples.values())
+    return card, output.read_text().splitlines()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder of two conversations, with one more that is held out."""
+    (tmp_path / "data" / "validation").mkdir(parents=True)
+    for name in ("Lyon", "Rome", "validation/Oslo"):
+        write(tmp_path / "data" / f"{name}.json", chat(name.split("/")[-1]))
+    return tmp_path / "data"
+
+
+def test_a_folder_teaches_all_but_its_validation(tmp_path: Path, data: Path) -> None:
+    card, lines = taught(tmp_path, data)
+    assert (card.conversations, card.held_out) == (["Lyon", "Rome"], ["Oslo"])
+    assert (card.targets, card.model) == (list(TARGETS), "gold")
+    assert (card.examples["store"], card.examples["retrieve"]) == (20, 20)
+    assert not [line for line in lines if "Oslo" in line]
+    first = [json.loads(line)["messages"] for line in lines]
+    assert {tuple(one["role"] for one in messages) for messages in first} == {
+        ("system", "user", "assistant")
+    }
+
+
+def test_a_file_or_a_folder_without_one_is_split(tmp_path: Path, data: Path) -> None:
+    every = [chat(name) for name in ("Lyon", "Rome", "Oslo", "Bern")]
+    file = write(tmp_path / "four.json", *every)
+    (tmp_path / "flat").mkdir()
+    for one in every:
+        write(tmp_path / "flat" / f"{one['sample_id']}.json", one)
+    of_file, lines = taught(tmp_path, file)
+    of_folder, _ = taught(tmp_path, tmp_path / "flat")
+    for card in (of_file, of_folder):
+        assert sorted(card.conversations + card.held_out) == ["Bern", "Lyon", "Oslo", "Rome"]
+        assert len(card.held_out) == 2
+    assert {*of_file.conversations} == {*of_folder.conversations}
+    assert not [line for line in lines if any(name in line for name in of_file.held_out)]
+    assert taught(tmp_path, file, seed=1)[0].conversations != of_file.conversations
+
+
+def test_a_cap_is_for_each_target_and_keeps_neighbours(tmp_path: Path, data: Path) -> None:
+    _, every = taught(tmp_path, data)
+    card, lines = taught(tmp_path, data, num_train=13)
+    assert set(card.examples.values()) == {13}
+    places = [every.index(line) for line in lines[-13:]]
+    assert sum(b == a + 1 for a, b in pairwise(places)) >= 11
+    assert taught(tmp_path, data, target="store", num_train=4)[0].examples == {"store": 4}
+
+
+def test_all_sql_is_one_adapters(tmp_path: Path, data: Path) -> None:
+    card, lines = taught(tmp_path, data, target="sql")
+    assert card.targets == ["retrieve", "store"]
+    assert card.examples == {"retrieve": 20, "store": 20}
+    written = [json.loads(line)["messages"][-1]["content"] for line in lines]
+    assert {sql.split()[0] for sql in written} == {"SELECT", "INSERT"}
+    assert sum(sql.startswith("SELECT") for sql in written) == 20
+    one = chat("Rome") | {"store": {}}
+    only_selects = write(tmp_path / "one.json", one, {**one, "sample_id": "again"})
+    assert taught(tmp_path, only_selects, target="sql")[0].targets == ["retrieve"]
+
+
+def test_a_plain_file_teaches_answering_only(tmp_path: Path) -> None:
+    plain = write(tmp_path / "plain.json", chat("Lyon", False), chat("Rome", False))
+    assert taught(tmp_path, plain)[0].targets == ["answer"]
+    with pytest.raises(InputError, match=r"no turn has gold SQL that stores it \(field `store`\)"):
+        taught(tmp_path, plain, target="store")
+    for target in ("retrieve", "sql"):
+        with pytest.raises(InputError, match=r"no question has gold SELECTs of facts"):
+            taught(tmp_path, plain, target=target)
+
+
+def test_with_resume_the_same_examples_are_not_made_again(tmp_path: Path, data: Path) -> None:
+    taught(tmp_path, data)
+    file = tmp_path / "examples.jsonl"
+    file.write_text(file.read_text() * 2)  # whatever is there
+    with pytest.raises(AssertionError):
+        taught(tmp_path, data, resume=True)
+    card, lines = taught(tmp_path, data, resume=True, seed=1)
+    assert len(lines) == sum(card.examples.values())
+
+
+def test_nothing_is_learnt_from_and_held_out(tmp_path: Path, data: Path) -> None:
+    write(data / "validation" / "again.json", chat("Rome"))
+    with pytest.raises(InputError, match="Rome also in validation"):
+        taught(tmp_path, data)
+
+
+def test_what_cannot_be_used_is_told(tmp_path: Path, data: Path) -> None:
+    write(data / "Rome.json", chat("Rome", sql="DROP TABLE facts; -- {0}"))
+    with pytest.raises(InputError, match=r"refuses gold SQL .*dataset check .* says which"):
+        taught(tmp_path, data)
+    with pytest.raises(InputError, match="cannot be split"):
+        taught(tmp_path, write(tmp_path / "one.json", chat("Rome")))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"holds no .json file"):
+        taught(tmp_path, tmp_path / "empty")
+    with pytest.raises(InputError, match="does not exist"):
+        taught(tmp_path, tmp_path / "nowhere")
+
+
+def test_a_command_line_tells_no_places_and_no_secrets() -> None:
+    words = ["/home/ann/memory/train.py", "--data", "/home/ann/my chats", "--start=/home/ann/a"]
+    words += ["--helper-api-base", "http://ann:secret@10.0.0.7:8000/v1?key=secret", "--seed", "7"]
+    assert command_line(words) == (
+        "train.py --data 'my chats' --start=a --helper-api-base http://10.0.0.7 --seed 7"
+    )

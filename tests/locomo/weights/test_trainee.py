@@ -1,0 +1,91 @@
+"""The model under training beside its helper: who is asked what, and what is learned from."""
+
+from pathlib import Path
+
+import dspy
+import pytest
+from dspy.teleprompt.bootstrap_trace import FailedPrediction
+
+from locomo.dataset.format import load
+from locomo.harness import Setup, build
+from locomo.tasks.modules import TARGETS, Bench, Target, examples
+from locomo.weights.arbor_client import Patience, Server, Waiting
+from locomo.weights.arbor_job import trainee_lm
+from locomo.weights.grpo import GrpoSettings
+from locomo.weights.trainee import FORMAT_FAILURE, Team, for_target, with_trainee
+from memory import MemoryProgram
+from tests.locomo.weights.test_arbor_job import Watcher
+from tests.locomo.weights.test_training import Learner
+from tests.support.arbor_server import arbor_server
+from tests.support.obedient import KINDS, houses, obedient
+
+TASKS = ("answer", "store", "retrieve")  # in which KINDS tells them apart
+PLAIN = dspy.ChatAdapter(use_json_adapter_fallback=False)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    folder = tmp_path_factory.mktemp("bench")
+    model, _ = obedient()
+    found = {c.id: c for c in load(houses(folder / "houses.json"))}
+    memories = {c.id: build(c, model, MemoryProgram(), folder).path for c in found.values()}
+    setup = Setup(model, MemoryProgram(), model.budget)
+    return with_trainee(Bench(setup, found, memories, max_demos=0), PLAIN)
+
+
+def team(bench: Bench, url: str, *trained: Target) -> Team:
+    settings = GrpoSettings()
+    server = Server(url, "")
+    lm = trainee_lm("Qwen", server, settings, Patience(retries=0), Waiting(), Watcher())
+    return Team(MemoryProgram(), trained, trained, bench, lm)
+
+
+@pytest.mark.parametrize("trained", [*[(one,) for one in TARGETS], TARGETS], ids=str)
+def test_the_trainee_does_what_is_tuned_and_the_helper_the_rest(
+    bench: Bench, trained: tuple[Target, ...]
+) -> None:
+    for target in trained:
+        [one, *_] = for_target(examples([*bench.conversations.values()], target, 4), target)
+        with arbor_server(answer=Learner(same=True)) as server, dspy.context(trace=[]):
+            told = team(bench, server.url, *trained)(**one.inputs())
+            prompts = [body["messages"][-1]["content"] for body in server.bodies("chat")]
+            trace = dspy.settings.trace
+        kinds = {next(kind for kind in TASKS if KINDS[kind] in prompt) for prompt in prompts}
+        assert kinds == (set(trained) if target == "store" else set(trained) - {"store"})
+        assert told.failed == ""
+        [step] = trace  # of the example's own target, and one for a group
+        assert step[0].signature == getattr(MemoryProgram(), target).predict.signature
+
+
+def test_an_answer_out_of_form_is_a_step_to_learn_from(bench: Bench) -> None:
+    [one, *_] = for_target(examples([*bench.conversations.values()], "answer", 4), "answer")
+    with arbor_server(answer=lambda *_: "So?") as server, dspy.context(trace=[]):
+        told = team(bench, server.url, "answer")(**one.inputs())
+        [(predict, inputs, said)] = dspy.settings.trace
+    assert predict.signature == MemoryProgram().answer.predict.signature
+    assert "[1] " in inputs["memory"]
+    assert isinstance(said, FailedPrediction)
+    assert (said.completion_text, said.format_reward) == ("So?", FORMAT_FAILURE)
+    assert told.outcomes[0].answer == "So?", "who uses it gets it all the same"
+
+
+def test_a_prompt_of_the_trainee_has_no_examples(bench: Bench) -> None:
+    program = MemoryProgram()
+    program.answer.predict.demos = [dspy.Example(memory="m", question="q", answer="a", turns="")]
+    lm = dspy.LM("openai/arbor:Qwen")
+    made = Team(program, ("answer",), ("answer",), bench, lm)
+    [predictor] = made.predictors()
+    assert (predictor.lm, predictor.demos) == (lm, [])
+    assert program.answer.predict.demos
+
+
+def test_an_example_names_its_target(tmp_path: Path) -> None:
+    [conversation, _] = load(houses(tmp_path / "houses.json"))
+    [one, *_] = for_target(examples([conversation], "store", 4), "store")
+    assert one.inputs().toDict() == {
+        "conversation": conversation.id,
+        "first": 1,
+        "last": 4,
+        "target": "store",
+    }
+    assert one.gold

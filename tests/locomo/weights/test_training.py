@@ -1,0 +1,290 @@
+"""A GRPO run from beginning to end, against a server that speaks Arbor's protocol."""
+
+import json
+import signal
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import dspy
+import pytest
+
+from locomo.dataset.format import load
+from locomo.harness import Setup, build
+from locomo.tasks.modules import TARGETS, Bench, Target, examples
+from locomo.weights.arbor_client import Patience, Server, ServerError
+from locomo.weights.grpo import GrpoSettings
+from locomo.weights.steps import SIGNAL
+from locomo.weights.training import Plan, Trained, Training, last_checkpoint
+from memory import InputError, MemoryProgram
+from tests.support.arbor_server import ArborServer, Fault, arbor_server
+from tests.support.obedient import Obedient, houses, obedient
+
+SETTINGS = GrpoSettings(steps=4, rollouts=4, accumulation=2)
+QUICK = Patience(*[8.0] * 7, retries=1, pause=0.01, behind=0.2)
+
+
+class Learner:
+    """What the served model says: all it knows, but not every time in the right form."""
+
+    def __init__(self, broken: bool = False, same: bool = False, late: bool = False) -> None:
+        self.engine, self.broken, self.same = Obedient((), {}), broken, same
+        self.late = late  # knows only what it was told after a mistake
+
+    def __call__(self, messages: list[dict[str, Any]], number: int) -> str:
+        prompt = messages[-1]["content"]
+        kinds = (("answer", "[[ ## memory"), ("store", "[[ ## turns"), ("retrieve", "[[ ## ques"))
+        kind = next(kind for kind, sign in kinds if sign in prompt)
+        if self.broken and number % 2:
+            return "I do not know this form."
+        if self.late:
+            return self.engine.reply(kind, prompt, knows="Because:" in prompt)
+        return self.engine.reply(kind, prompt, knows=self.same or number % 2 == 0)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    folder = tmp_path_factory.mktemp("bench")
+    found = {c.id: c for c in load(houses(folder / "houses.json"))}
+    model, _ = obedient()
+    memories = {c.id: build(c, model, MemoryProgram(), folder).path for c in found.values()}
+    return Bench(Setup(model, MemoryProgram(), model.budget), found, memories, max_demos=0)
+
+
+def plan(bench: Bench, folder: Path, *targets: Target, **changes: Any) -> Plan:
+    red, blue = bench.conversations.values()
+    wanted = targets or ("answer",)
+    measured: Target = "store" if wanted == ("store",) else "answer"
+    model, _ = obedient()  # its own helper, so that calls can be counted
+    usual = Plan(
+        settings=SETTINGS,
+        model="Qwen/Qwen2.5-3B",
+        adapter=dspy.ChatAdapter(use_json_adapter_fallback=False),
+        program=MemoryProgram(),
+        bench=replace(bench, setup=Setup(model, MemoryProgram(), model.budget)),
+        train={target: examples([red], target, 4) for target in wanted},
+        validation=examples([blue], measured, 4)[:3],
+        reward="memory",
+        threads=4,
+        seed=0,
+        folder=folder / "grpo",
+        made_of="this",
+        every=2,
+    )
+    return replace(usual, **changes)
+
+
+class Ran:
+    """A training against a server, and what it said."""
+
+    def __init__(self, server: ArborServer, plan: Plan, **settings: Any) -> None:
+        self.said: list[str] = []
+        self.shown: list[object] = []
+        self.recorded: list[tuple[Mapping[str, float], int]] = []
+        self.training = Training(
+            plan,
+            Server(server.url, patience=QUICK),
+            self.shown.append,
+            self.said.append,
+            lambda numbers, step: self.recorded.append((numbers, step)),
+            **settings,
+        )
+
+    def run(self) -> Trained:
+        return self.training.run()
+
+
+@pytest.mark.parametrize("targets", [("answer",), ("retrieve",), ("store",), TARGETS], ids=str)
+def test_a_run_trains_its_targets_and_leaves_a_checkpoint(
+    bench: Bench, tmp_path: Path, targets: tuple[Target, ...]
+) -> None:
+    with arbor_server(answer=Learner()) as server:
+        ran = Ran(server, plan(bench, tmp_path, *targets))
+        trained = ran.run()
+    assert (trained.step, trained.stopped) == (4, "")
+    assert [len(group) for _, group in server.groups] == [4] * 4
+    assert trained.checkpoint == tmp_path / "grpo" / "step-4"
+    assert (trained.checkpoint / "step.txt").read_text() == "4"
+    assert (tmp_path / "grpo" / "step-2" / "step.txt").read_text() == "2"
+    assert server.status == "cancelled"  # its GPUs are free
+    assert [step for _, step in ran.recorded] == [1, 2, 3, 4]
+    assert len(ran.shown) == 4
+    assert trained.gains
+
+
+def test_a_group_holds_the_very_prompt_and_answers_with_their_rewards(
+    bench: Bench, tmp_path: Path
+) -> None:
+    with arbor_server(answer=Learner()) as server:
+        trained = Ran(server, plan(bench, tmp_path)).run()
+        asked = [body["messages"] for body in server.bodies("chat")]
+    for _, group in server.groups:
+        assert all(one["messages"] in asked for one in group)
+        for one in group:
+            right = "on the ground floor" in one["completion"]["content"]
+            assert (one["reward"] > 0.9) == right
+    row = trained.rows[0]
+    rewards = [one["reward"] for one in server.groups[0][1]]
+    assert row.reward == pytest.approx(sum(rewards) / 4)
+    assert set(row.components) == {"answer", "evidence", "sql", "budget"}
+    assert (row.valid_sql, row.gpu, row.spread > 0) == (1.0, 0.5, True)
+    assert trained.rows[-1].trainer["kl"] == 0.01
+
+
+def test_the_helper_is_asked_once_for_what_all_rollouts_need(bench: Bench, tmp_path: Path) -> None:
+    dspy.configure_cache(enable_disk_cache=False)  # nothing that another test asked
+    one = plan(bench, tmp_path, validation=[])
+    with arbor_server(answer=Learner()) as server:
+        Ran(server, one).run()
+    engine = one.bench.setup.model.lm.engine
+    assert isinstance(engine, Obedient)
+    assert engine.calls() == {"retrieve": 4}
+
+
+def test_a_group_answers_one_prompt_also_where_all_of_its_sql_was_repaired(
+    bench: Bench, tmp_path: Path
+) -> None:
+    with arbor_server(answer=Learner(late=True)) as server:
+        Ran(server, plan(bench, tmp_path, "retrieve", validation=[])).run()
+        repairs = [b for b in server.bodies("chat") if "Because:" in b["messages"][-1]["content"]]
+    assert len(repairs) == 4 * 4
+    for _, group in server.groups:
+        assert all(one["messages"] == group[0]["messages"] for one in group)
+        assert "Because:" not in group[0]["messages"][-1]["content"]
+        assert "ILIKE" in group[0]["completion"]["content"]
+
+
+def test_an_answer_out_of_form_is_trained_on_as_a_failure(bench: Bench, tmp_path: Path) -> None:
+    with arbor_server(answer=Learner(broken=True)) as server:
+        Ran(server, plan(bench, tmp_path)).run()
+    rewards = {
+        one["completion"]["content"]: one["reward"] for _, group in server.groups for one in group
+    }
+    assert rewards["I do not know this form."] == -1.0
+    assert max(rewards.values()) > 0.9
+
+
+def test_a_run_without_signal_stops_with_its_last_checkpoint(bench: Bench, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, steps=SIGNAL + 20)
+    with arbor_server(answer=Learner(same=True)) as server:
+        wanted = plan(bench, tmp_path, settings=settings, every=1000)
+        trained = Ran(server, wanted).run()
+    assert trained.stopped.startswith("no signal")
+    assert trained.checkpoint == tmp_path / "grpo" / f"step-{SIGNAL}"
+    assert server.status == "cancelled"
+
+
+def test_a_run_goes_on_from_its_last_checkpoint(bench: Bench, tmp_path: Path) -> None:
+    wanted = plan(bench, tmp_path)
+    dies = {"step": Fault("die", after=3)}
+    with arbor_server(answer=Learner(), misbehave=dies) as server, pytest.raises(ServerError):
+        Ran(server, wanted).run()
+    begin = last_checkpoint(wanted.folder, "this")
+    assert begin is not None
+    assert (begin.step, begin.checkpoint, begin.server_folder) == (2, "step-2", "/d/step-2")
+    assert last_checkpoint(wanted.folder, "another") is None
+    with arbor_server(answer=Learner()) as server:
+        trained = Ran(server, wanted, begin=begin).run()
+    assert server.bodies("initialize")[0]["model"] == "/d/step-2"
+    assert [row.step for row in trained.rows] == [1, 2, 3, 4]
+    with arbor_server(answer=Learner()) as whole:
+        Ran(whole, plan(bench, tmp_path / "another")).run()
+    assert [ask(group) for group in server.groups] == [ask(group) for group in whole.groups[2:]]
+
+
+def ask(group: tuple[int, list[dict[str, Any]]]) -> str:
+    return str(group[1][0]["messages"][-1]["content"])
+
+
+@pytest.mark.parametrize("fault", ["lost", "truncated", "unsafe"])
+def test_a_lost_checkpoint_ends_nothing_and_keeps_the_earlier_ones(
+    bench: Bench, tmp_path: Path, fault: str
+) -> None:
+    faults = {"download": Fault(fault, after=1, times=3)}
+    wanted = plan(bench, tmp_path, every=1, settings=replace(SETTINGS, steps=6))
+    with arbor_server(answer=Learner(), misbehave=faults) as server:
+        ran = Ran(server, wanted)
+        trained = ran.run()
+    assert trained.step == 6
+    assert any("the earlier ones are kept" in line for line in ran.said)
+    assert (wanted.folder / "step-1" / "step.txt").read_text() == "1"
+    assert (wanted.folder / "step-6" / "step.txt").read_text() == "6"
+
+
+@pytest.mark.parametrize("route", ["status", "step", "chat"])
+@pytest.mark.parametrize("fault", ["silent", "drop", "500"])
+def test_no_failure_of_the_server_hangs_or_loses_a_finished_checkpoint(
+    bench: Bench, tmp_path: Path, route: str, fault: str
+) -> None:
+    after = {"status": 12, "step": 3, "chat": 20}[route]
+    wanted = plan(bench, tmp_path, settings=replace(SETTINGS, steps=12))
+    patience = Patience(*[0.5] * 7, retries=1, pause=0.01, behind=0.1)
+    with arbor_server(answer=Learner(), misbehave={route: Fault(fault, after=after)}) as server:
+        ran = Ran(server, wanted)
+        ran.training.server = Server(server.url, patience=patience)
+        with pytest.raises(ServerError):
+            ran.run()
+    begin = last_checkpoint(wanted.folder, "this")
+    assert begin is not None
+    assert (wanted.folder / begin.checkpoint / "adapter_config.json").exists()
+
+
+def test_a_split_that_is_not_the_one_asked_for_ends_the_run(bench: Bench, tmp_path: Path) -> None:
+    wrong = [{"pid": 1, "role": "training", "gpus": [0]}]
+    said = "training runs on GPU 0, not on 1, 2"
+    with (
+        arbor_server(answer=Learner(), about={"processes": wrong}) as server,
+        pytest.raises(ServerError, match=said),
+    ):
+        Ran(server, plan(bench, tmp_path)).run()
+    assert server.status == "cancelled"
+
+
+def test_ctrl_c_while_the_end_is_measured_saves_nothing_twice(bench: Bench, tmp_path: Path) -> None:
+    with arbor_server(answer=Learner()) as server:
+        ran = Ran(server, plan(bench, tmp_path))
+
+        def at_the_end(line: str) -> None:
+            ran.said.append(line)
+            if line.startswith("measuring") and line.endswith("after training"):
+                signal.raise_signal(signal.SIGINT)
+
+        ran.training.say = at_the_end
+        with pytest.raises(KeyboardInterrupt):
+            ran.run()
+    assert [body["checkpoint_name"] for body in server.bodies("checkpoint")] == ["step-2"]
+    assert not any("last checkpoint" in line for line in ran.said)
+    assert server.status == "cancelled"
+
+
+def test_a_disk_that_is_full_ends_a_run_in_words_and_frees_the_server(
+    bench: Bench, tmp_path: Path
+) -> None:
+    with arbor_server(answer=Learner()) as server:
+        ran = Ran(server, plan(bench, tmp_path))
+        ran.training.rows._path = Path("/dev/full")
+        with pytest.raises(InputError, match="cannot write /dev/full: No space left"):
+            ran.run()
+    assert server.status == "cancelled"
+
+
+def test_ctrl_c_saves_a_checkpoint_and_frees_the_server(bench: Bench, tmp_path: Path) -> None:
+    wanted = plan(bench, tmp_path, settings=replace(SETTINGS, steps=50), every=1000)
+    with arbor_server(answer=Learner()) as server:
+        ran = Ran(server, wanted)
+
+        def after_three(table: object) -> None:
+            ran.shown.append(table)
+            if len(ran.shown) == 3:
+                signal.raise_signal(signal.SIGINT)
+
+        ran.training.show = after_three
+        with pytest.raises(KeyboardInterrupt):
+            ran.run()
+    assert last_checkpoint(wanted.folder, "this") is not None
+    assert "step-3" in server.kept
+    assert server.status == "cancelled"
+    assert json.loads((wanted.folder / "run.json").read_text())["step"] == 3
+    assert threading.active_count() < 50

@@ -1,0 +1,359 @@
+"""The chat without a terminal: what is stored when, what is shown, what is asked before harm."""
+
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from memory import Memory, ModelError, Turn, open_store
+from memory.chat.background import Background
+from memory.chat.commands import name_of
+from memory.chat.screen import Screen
+from memory.chat.session import INTERRUPTED, Chat
+from memory.errors import InputError
+from memory.program import Model
+from tests.support.scripted import sql
+from tests.support.talk import FACT, Talker, talker
+
+Line = str | BaseException
+
+
+def says(text: str, turns: str = "") -> str:
+    return f"[[ ## reply ## ]]\n{text}\n\n[[ ## turns ## ]]\n{turns}\n\n[[ ## completed ## ]]"
+
+
+def replier(
+    reply: Callable[[str], str] = lambda _: says("I see."), window: int = 16
+) -> tuple[Model, Talker]:
+    return talker(window=window, answer=reply)  # a reply's prompt shows a memory, as an answer's
+
+
+def chat(
+    path: Path,
+    lines: Iterable[Line],
+    model: Model | None = None,
+    **named: str | None,
+) -> str:
+    """What a chat of these lines shows. An exception among them is what reading raises."""
+    left = iter(lines)
+
+    def read(prompt: str) -> str:
+        line = next(left, EOFError())
+        if isinstance(line, BaseException):
+            raise line
+        return line
+
+    shown = io.StringIO()
+    loaded = model or replier()[0]
+    with open_store(path) as store:
+        background = Background(path, loaded)
+        screen = Screen(Console(file=shown, width=200), read)
+        try:
+            Chat(Memory(store, model=loaded), background, screen, "anna", **named).run()
+        finally:
+            background.end()
+    return shown.getvalue()
+
+
+def turns(path: Path) -> list[tuple[str, str]]:
+    with open_store(path) as store:
+        return [(turn.speaker, turn.text) for turn in store.turns()]
+
+
+# ---------------------------------------------------------------------------------- said and kept
+
+
+def test_both_sides_of_an_exchange_become_turns_of_a_session(path: Path) -> None:
+    shown = chat(path, ["My dog is called Rufus.", "bye"], user="Anna", character="Miku")
+    assert "Miku: I see." in shown
+    assert turns(path) == [("Anna", "My dog is called Rufus."), ("Miku", "I see.")]
+    with open_store(path) as store:
+        [first, second] = store.turns()
+    assert first.session == second.session
+    assert datetime.fromisoformat(first.session) <= datetime.fromisoformat(first.said_at)
+
+
+def test_a_turn_is_on_disk_before_the_model_is_asked(path: Path) -> None:
+    seen: list[list[tuple[str, str]]] = []
+
+    def reply(prompt: str) -> str:
+        seen.append(turns(path))
+        return says("Yes.")
+
+    chat(path, ["Hello."], replier(reply)[0])
+    assert seen == [[("User", "Hello.")]]
+
+
+def test_facts_are_stored_in_the_background_and_the_rest_at_the_end(path: Path) -> None:
+    def slowly(prompt: str) -> str:
+        time.sleep(0.3)  # what is said waits for a window to be full
+        return says("I see.")
+
+    model, engine = replier(slowly, window=2)
+    chat(path, ["One.", "Two."], model)
+    assert engine.calls()["store"] == 2
+    with open_store(path) as store:
+        assert [change.window for change in store.changes()] == [(1, 2), (3, 4)]
+        assert store.pending() == []
+
+
+def test_what_a_killed_chat_left_is_stored_by_the_next(path: Path) -> None:
+    with open_store(path) as store:
+        store.add([Turn("Anna", "My dog is called Rufus.", "s", "2026-11-20T21:03")])
+    chat(path, [])
+    with open_store(path) as store:
+        assert [change.window for change in store.changes()] == [(1, 1)]
+
+
+def test_a_model_that_fails_costs_a_line_and_no_turn(path: Path) -> None:
+    def fails(prompt: str) -> str:
+        raise ConnectionError("gone")
+
+    model, _ = talker(answer=fails, retrieve=fails, store=fails)
+    shown = chat(path, ["Hello.", "Still there?", "bye"], model)
+    assert shown.count("error: ") == 2
+    assert "facts wait" in shown
+    assert [text for _, text in turns(path)] == ["Hello.", "Still there?"]
+
+
+@pytest.mark.parametrize("happens", [KeyboardInterrupt(), ModelError("the server is gone")])
+def test_a_reply_that_is_interrupted_is_kept_as_far_as_it_was_shown(
+    path: Path, happens: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stream(*_: object) -> Iterator[str]:
+        yield "Once upon "
+        raise happens
+
+    monkeypatch.setattr("memory.program.replying.stream", stream)
+    chat(path, ["Tell me a story.", "Go on."])
+    assert [text for _, text in turns(path)] == [
+        "Tell me a story.",
+        f"Once upon{INTERRUPTED}",
+        "Go on.",
+        f"Once upon{INTERRUPTED}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["", "   ", "\x1b[31mred\x07", "bye"], ["[31mred"]),
+        (["half \ud83d here"], ["half \N{REPLACEMENT CHARACTER} here"]),
+        (["two\nlines"], ["two\nlines"]),
+        (["long " * 20_000], [("long " * 20_000).strip()]),
+        ([KeyboardInterrupt(), "hi", KeyboardInterrupt(), KeyboardInterrupt(), "no"], ["hi"]),
+        (["\N{FAMILY}\u200d\N{DOG} BYE", "Bye"], ["\N{FAMILY}\u200d\N{DOG} BYE"]),
+    ],
+)
+def test_whatever_is_typed_is_taken_as_it_can_be(
+    path: Path, lines: list[Line], said: list[str]
+) -> None:
+    shown = chat(path, lines)
+    assert [text for speaker, text in turns(path) if speaker == "User"] == said
+    assert "\x1b" not in shown
+
+
+# ---------------------------------------------------------------------------------- who is who
+
+
+def test_the_next_start_greets_whom_it_knows(path: Path) -> None:
+    assert "here we are again" not in chat(path, ["Hello."], user="Anna", character="Miku")
+    shown = chat(path, [])
+    assert "Miku: Hello Anna, here we are again! We last spoke on " in shown
+
+
+def test_a_user_who_tells_a_name_later_stays_the_same(path: Path) -> None:
+    model, engine = replier()
+    chat(path, ["My dog is called Rufus.", "/name Anna", "Hello.", "/name Ann", "Hi."], model)
+    said = [turn for turn in turns(path) if turn[0] != "Assistant"]
+    assert said[1:] == [
+        ("User", "My name is Anna."),
+        ("Anna", "Hello."),
+        ("Anna", "My name is Ann."),
+        ("Ann", "Hi."),
+    ]
+    assert "[[ ## known_as ## ]]\nUser, Anna" in engine.asked("answer")[-1]
+    assert "Hello Ann," in chat(path, [], model)
+
+
+def test_a_name_on_the_command_line_is_told_or_somebody_else(path: Path) -> None:
+    chat(path, ["Hello."])
+    chat(path, ["It is me."], user="Anna")
+    chat(path, ["I am her brother."], user="Ben")
+    said = [turn for turn in turns(path) if turn[0] != "Assistant"]
+    assert said == [
+        ("User", "Hello."),
+        ("User", "My name is Anna."),
+        ("Anna", "It is me."),
+        ("Ben", "I am her brother."),
+    ]
+    assert "Hello Anna," in chat(path, [])
+
+
+def test_several_people_may_speak(path: Path) -> None:
+    shown = chat(path, ["/as Ben", "Hi.", "/name Tom", "/as User", "Hello."])
+    assert [speaker for speaker, _ in turns(path)] == ["Ben", "Assistant", "User", "Assistant"]
+    assert "error: Ben speaks" in shown
+
+
+def test_another_character_shares_the_memory_and_the_persona(path: Path) -> None:
+    chat(path, ["Hello."], character="Miku", persona="a pirate")
+    model, engine = replier()
+    chat(path, ["Hello?"], model, character="Luka")
+    [prompt] = engine.asked("answer")
+    assert "[[ ## character ## ]]\nLuka" in prompt
+    assert "[[ ## persona ## ]]\na pirate" in prompt
+
+
+@pytest.mark.parametrize("name", ["", "a:b", "x" * 61, "a\x1bb"])
+def test_a_name_must_fit_before_a_colon(name: str) -> None:
+    with pytest.raises(InputError, match="is no name"):
+        name_of(name)
+
+
+# ---------------------------------------------------------------------------------- the reply
+
+
+def test_the_model_sees_the_memory_and_what_was_just_said(path: Path) -> None:
+    chat(path, ["My dog is called Rufus."], user="Anna")
+    model, engine = replier(lambda _: says("Rufus!", "1, 99"))
+    shown = chat(path, ["I fed the dog.", "/why", "What is his name?", "/why"], model)
+    first, second = engine.asked("answer")
+    memory, recent = first.split("[[ ## recent ## ]]")
+    assert "] (" in memory
+    assert "Anna: My dog is called Rufus." in memory
+    assert "I fed the dog." not in memory
+    assert "Anna: I fed the dog." in recent
+    assert "Anna: I fed the dog." in second.split("[[ ## recent ## ]]")[1]
+    assert "Anna: I fed the dog." not in second.split("[[ ## recent ## ]]")[0]
+    assert "SELECT turn_id, value FROM facts" in shown
+    assert "the answer names:\n[1] (" in shown
+
+
+def test_a_reply_out_of_form_is_a_reply_and_an_empty_one_is_none(path: Path) -> None:
+    chat(path, ["Hello."], replier(lambda _: "Just words.")[0])
+    assert turns(path)[-1] == ("Assistant", "Just words.")
+    assert "Assistant: (says nothing)\n" in chat(path, ["Hi."], replier(lambda _: says(""))[0])
+    assert turns(path)[-1] == ("User", "Hi.")
+
+
+@contextmanager
+def streaming(heard: threading.Event) -> Iterator[str]:
+    """The address of a server that speaks in pieces, the last one when somebody heard the first."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(200)
+            self.end_headers()
+            if not asked.get("stream"):
+                self._write("message", "[[ ## sql ## ]]\n-- none", "stop")
+                return
+            for piece in ("[[ ## reply ## ]]\n", "Once ", *["and again "] * 12):
+                self._write("delta", piece)
+            heard.wait(10)
+            self._write("delta", "the end.\n\n[[ ## turns ## ]]\n\n[[ ## completed ## ]]", "stop")
+
+        def _write(self, key: str, text: str, end: str | None = None) -> None:
+            said = {"role": "assistant", "content": text}
+            choice = {"index": 0, key: said, "finish_reason": end}
+            body = {"id": "1", "model": "m", "choices": [choice]}
+            mark = b"data: " if key == "delta" else b""
+            self.wfile.write(mark + json.dumps(body).encode() + b"\n\n")
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_port}/v1"
+        heard.set()
+        http.shutdown()
+
+
+def test_a_reply_is_heard_while_the_model_still_speaks(path: Path) -> None:
+    heard = threading.Event()
+    with streaming(heard) as address, Memory(path, "openai/m", api_base=address) as memory:
+        [turn_id] = memory.add(Turn("Anna", "Hello.", "s", "2026-11-20"))
+        reply = memory.reply(memory.store.turn(turn_id))
+        said = ""
+        for piece in reply:
+            said += piece
+            heard.set()
+        assert said == f"Once {'and again ' * 12}the end."
+        assert list(reply) == []
+        assert reply.answer
+        assert reply.answer.text == said
+
+
+# ---------------------------------------------------------------------------------- commands
+
+
+def test_undo_takes_the_last_change_back_and_says_what(path: Path) -> None:
+    chat(path, ["One."])
+    shown = chat(path, ["/memory", "/undo", "/memory", "/undo"])
+    assert "2 turns (Assistant 1, User 1), 1 fact about 1 subject\nAnn\n  did: this [1]" in shown
+    assert "took change 1 back (digest by talker):\nINSERT INTO facts" in shown
+    assert ", 0 facts" in shown
+    assert "there is no change of facts to take back" in shown
+
+
+def test_forgetting_asks_and_shows_what_goes(path: Path) -> None:
+    chat(path, ["My PIN is 4711.", "Nice day."])
+    shown = chat(path, ["/forget 4711", "no", "/forget nothing", "/forget", "/memory"])
+    assert "User: My PIN is 4711.\nnothing was changed\n" in shown
+    assert "no turn says 'nothing'" in shown
+    assert "error: say what to forget" in shown
+    shown = chat(path, ["/forget pin", "yes", "/memory"])
+    assert "forgot 1 turn and " in shown
+    assert [text for _, text in turns(path)] == ["I see.", "Nice day.", "I see."]
+
+
+def test_forgetting_waits_for_the_window_under_way(path: Path) -> None:
+    begun = threading.Event()
+
+    def slowly(prompt: str) -> str:
+        begun.set()
+        time.sleep(0.2)
+        return sql(FACT.format(1))
+
+    def lines() -> Iterator[str]:
+        yield "My PIN is 4711."
+        assert begun.wait(5)
+        yield from ("/forget pin", "yes")
+
+    model, _ = talker(answer=lambda _: says("I see."), store=slowly)
+    assert "forgot 1 turn and 1 fact\n" in chat(path, lines(), model)
+
+
+def test_the_memory_is_counted_whole(path: Path) -> None:
+    with open_store(path) as store:
+        store.add([Turn(f"Guest {n:03}", "Hello.", "s") for n in range(201)])
+    shown = chat(path, ["/memory", "reset"])
+    assert shown.count("201 turns (Guest 000 1, Guest 001 1, ") == 2
+    assert shown.count(", 191 others), ") == 2
+
+
+@pytest.mark.parametrize("answer", ["yes", "Anna"])
+def test_a_reset_names_what_goes_and_wipes_it(path: Path, answer: str) -> None:
+    chat(path, ["My dog is called Rufus."])
+    shown = chat(path, ["reset", "y", "reset", EOFError()])
+    assert "wipes the memory 'anna': 2 turns (Assistant 1, User 1), 1 fact. Its settings" in shown
+    assert shown.count("nothing was changed") == 2
+    assert len(turns(path)) == 2
+    assert "forgot 2 turns" in chat(path, ["/reset", answer])
+    assert turns(path) == []
+    assert "again" not in chat(path, ["reset"])
+
+
+def test_an_unknown_command_is_answered_by_help(path: Path) -> None:
+    assert chat(path, ["/nonsense"]).count("/forget TEXT") == 1
+    assert turns(path) == []
+    assert "no answer yet" in chat(path, ["/why"])

@@ -1,0 +1,237 @@
+"""The commands that ask a memory: ask, search, sql, digest."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from memory import InputError, Memory, Turn, __main__
+from memory.cli import asking
+from memory.store.sqlite import SqliteStore
+from tests.conftest import CAT, DOG, INSERT, MOVED
+from tests.support.scripted import Pairs, ScriptedLM, answer, scripted_model, sql
+
+Run = Callable[..., Result]
+app = typer.Typer()
+for command in (asking.ask, asking.search, asking.sql, asking.digest):
+    app.command()(command)
+
+
+@pytest.fixture
+def run(store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command on a memory of five turns, with a model that says what it is told to say."""
+
+    def command(name: str, *arguments: str, script: Pairs = (), window: int = 16) -> Result:
+        model = scripted_model(script, window=window)
+        monkeypatch.setattr(asking, "model_of", lambda name, api_base: model)
+        done = CliRunner().invoke(app, [name, *arguments, "--file", str(path)])
+        assert isinstance(model.lm, ScriptedLM)
+        if done.exit_code == 0:
+            model.lm.assert_done()
+        return done
+
+    return command
+
+
+# -------------------------------------------------------------------------------- ask
+
+PETS = "SELECT turn_id, subject, value FROM facts\nWHERE attribute = 'has_pet'"
+PETS_SCRIPT = [([], sql(PETS)), (["cat Miso"], answer("a cat and a dog", "3, 4"))]
+
+
+def test_an_answer_is_printed_with_its_turns_and_the_sql_with_its_rows(
+    run: Run, store: SqliteStore
+) -> None:
+    store.write(f"{CAT}; {DOG}", cause="test")
+    out = run("ask", "Which pets do they have?", script=PETS_SCRIPT).stdout
+    assert out.splitlines() == [
+        "a cat and a dog",
+        "  [3] (Mon 08 May 2023) Anna: Small, but my cat Miso loves the window.",
+        "  [4] (Mon 12 Jun 2023) Ben: I adopted a dog, Rufus.",
+        "",
+        "SQL:",
+        f"  {' '.join(PETS.split())}",
+        "    2 rows",
+    ]
+
+
+def test_an_answer_for_programs_is_one_object_with_whole_turns_and_rows(
+    run: Run, store: SqliteStore
+) -> None:
+    store.write(f"{CAT}; {DOG}", cause="test")
+    told = json.loads(run("ask", "Which pets?", "--json", script=PETS_SCRIPT).stdout)
+    assert (told["answer"], told["calls"]) == ("a cat and a dog", 2)
+    assert [(turn["id"], turn["source"]) for turn in told["turns"]] == [(3, "D1:3"), (4, "D2:1")]
+    [ran] = told["sql"]
+    assert ran["statement"] == " ".join(PETS.split())
+    assert ran["rows"] == [[3, "Anna", "cat Miso"], [4, "Ben", "dog Rufus"]]
+
+
+def test_a_question_about_the_past_is_asked_of_the_memory_as_it_was(run: Run) -> None:
+    now = [(["turns: 5"], sql("-- none")), (["Rufus"], answer("Miso and Rufus", "3, 4"))]
+    assert run("ask", "Any pets?", script=now).stdout.startswith("Miso and Rufus\n")
+    then = [(["turns: 3"], sql("-- none")), (["Miso"], answer("Miso and Rufus", "3, 4"))]
+    out = run("ask", "Any pets?", "--as-of", "2023-05", script=then).stdout
+    assert "[3]" in out
+    assert "[4]" not in out, "what was not said yet cannot be cited"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["ask", " "], "the question is empty"),
+        (["search", " "], "is empty"),
+        (["sql", " "], "write a SELECT"),
+        (["sql", "DROP TABLE facts"], "only SELECT reads"),
+        (["sql", "SELECT * FROM sqlite_master"], "there are turns, facts and search()"),
+        (["sql", "SELECT t.id, f.id FROM turns t, facts f", "--json"], "name each by AS"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line_that_says_so(
+    run: Run, arguments: list[str], says: str
+) -> None:
+    error = run(*arguments).exception
+    assert isinstance(error, InputError)
+    assert says in str(error)
+    assert len(str(error).splitlines()) == 1
+
+
+# ---------------------------------------------------------------------- how often?
+
+RAN = [
+    Turn("Anna", "I went running in the rain.", said_at="2023-05-02"),
+    Turn("Anna", "Running again, by the river.", said_at="2023-05-09"),
+    Turn("Ben", "I prefer to swim.", said_at="2023-05-10"),
+    Turn("Anna", "Went for a run with Ben.", said_at="2023-05-17"),
+    Turn("Anna", "Ten kilometres of running!", said_at="2023-05-30"),
+    Turn("Anna", "First run of June.", said_at="2023-06-01"),
+]
+IN_MAY = "FROM facts WHERE attribute = 'went_running' AND happened_on LIKE '2023-05%'"
+COUNTED = (
+    f"SELECT COUNT(*) AS runs_in_may {IN_MAY};\nSELECT turn_id, value, happened_on {IN_MAY};\n"
+    "SELECT id, said_at, text FROM turns WHERE lower(text) LIKE '%run%' AND said_at LIKE '2023-05%'"
+)
+
+
+def test_how_often_is_counted_by_sql_and_shown_with_the_rows_beside_it(path: Path) -> None:
+    runs = [n for n, turn in enumerate(RAN, 1) if turn.speaker == "Anna"]
+    values = (f"('Anna', 'went_running', 'run {n}', '{RAN[n - 1].said_at}', {n})" for n in runs)
+    script = [
+        (["[1] (Tue 02 May 2023) Anna: I went running"], sql(f"{INSERT}{', '.join(values)};")),
+        (["How often did I go running in May?", "went_running(5)"], sql(COUNTED)),
+        (
+            ["What the memory's facts say:\nruns_in_may: 4\n", "by the river"],
+            answer("4 times", "1, 2, 4, 5"),
+        ),
+    ]
+    model = scripted_model(script)
+    with Memory(path, model=model) as memory:
+        memory.add(RAN)
+        memory.digest()
+        told = memory.ask("How often did I go running in May?")
+        assert (told.text, told.turns) == ("4 times", (1, 2, 4, 5))
+        assert told.rows[0].rows == ((4,),)
+        assert [len(rows.rows) for rows in told.rows] == [1, 4, 4]
+        assert isinstance(model.lm, ScriptedLM)
+        model.lm.assert_done()
+        assert "| 2023-06-01" not in model.lm.script.prompts[-1], "the run of June is not a row"
+
+
+def test_a_count_is_printed_under_its_statement(run: Run, store: SqliteStore) -> None:
+    count = sql("SELECT COUNT(*) AS times FROM turns WHERE speaker = 'Anna'")
+    script = [([], count), (["times: 3"], answer("3 times"))]
+    out = run("ask", "How often did Anna speak?", script=script).stdout
+    assert out.splitlines()[-2:] == ["    1 row", "    times: 3"]
+
+
+# ------------------------------------------------------------------------ search and sql
+
+
+def test_a_search_gives_the_best_turns_without_a_model(run: Run) -> None:
+    lines = run("search", "Ben adopted a dog", "-k", "2").stdout.splitlines()
+    assert lines[0] == "[4] (Mon 12 Jun 2023) Ben: I adopted a dog, Rufus."
+    assert len(lines) == 2
+    [found] = map(
+        json.loads, run("search", "Ben adopted a dog", "-k", "1", "--json").stdout.splitlines()
+    )
+    assert (found["id"], found["speaker"], found["session"]) == (4, "Ben", "session_2")
+    assert found["score"] > 0
+
+
+@pytest.mark.parametrize(
+    ("option", "printed"),
+    [
+        ([], "speaker | said\nAnna | 3\nBen | 2\n"),
+        (["--json"], '{"speaker": "Anna", "said": 3}\n{"speaker": "Ben", "said": 2}\n'),
+    ],
+)
+def test_a_select_is_printed_for_people_and_programs(
+    run: Run, option: list[str], printed: str
+) -> None:
+    select = "SELECT speaker, COUNT(*) AS said FROM turns GROUP BY speaker ORDER BY speaker"
+    assert run("sql", select, *option).stdout_bytes.decode() == printed
+
+
+def test_what_was_said_cannot_steer_the_terminal(run: Run, store: SqliteStore) -> None:
+    store.add([Turn("Eve\x1b[8m", "A dog\x1b]0;gone\x07 of jade.")])
+    printed = [
+        run("search", "dog of jade", "-k", "1").stdout,
+        run("sql", "SELECT speaker, text FROM turns WHERE id = 6").stdout,
+        run("ask", "A dog?", script=[([], sql("-- none")), ([], answer("jade", "6"))]).stdout,
+    ]
+    for out in printed:
+        assert "of jade." in out
+        assert not {"\x1b", "\x07"} & set(out)
+
+
+def test_rows_that_were_left_out_are_told_of(run: Run, store: SqliteStore) -> None:
+    store.add([Turn("Anna", f"Number {n}.") for n in range(200)])
+    done = run("sql", "SELECT id FROM turns")
+    assert len(done.stdout.splitlines()) == 201
+    assert done.stderr == "only the first 200 rows; there are more\n"
+
+
+@pytest.mark.parametrize(("place", "code"), [("pipe", 1), ("/dev/full", 2)])
+def test_what_cannot_be_printed_is_no_traceback(
+    place: str,
+    code: int,
+    store: SqliteStore,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if place == "pipe":
+        read, write = os.pipe()
+        os.close(read)  # as `| head` when it has read enough
+    elif Path(place).exists():
+        write = os.open(place, os.O_WRONLY)
+    else:
+        pytest.skip("no full device here")
+    monkeypatch.setattr("sys.argv", ["memory", "sql", "SELECT 1", "--file", str(path)])
+    with open(write, "w") as out:
+        monkeypatch.setattr("sys.stdout", out)
+        with pytest.raises(SystemExit) as end:
+            __main__.run()
+    assert end.value.code == code
+    assert len(capsys.readouterr().err.splitlines()) == code - 1
+
+
+# ------------------------------------------------------------------------------- digest
+
+
+def test_a_digest_counts_what_waits_and_says_what_it_did(run: Run, store: SqliteStore) -> None:
+    script = [(["[1]"], sql(f"{MOVED}; {CAT}")), *[(["[4]"], sql("DROP TABLE facts"))] * 3]
+    lines = run("digest", script=script, window=3).stdout.splitlines()
+    assert lines[0] == (
+        "windows: 1 stored, 1 failed, 1 waiting; 2 facts changed by 4 calls of scripted"
+    )
+    assert lines[1].startswith("turns 4-5 failed 1 times: DROP")
+    store.add([Turn("Ben", f"Number {n}.") for n in range(4)])
+    memory = Memory(store, model=scripted_model([], window=3))
+    assert asking._waiting(memory, replay=False) == 3, "one left over, four turns in windows of 3"
+    again = run("digest", "--max-calls", "1", script=[(["[4]"], sql(DOG))], window=3).stdout
+    assert again.startswith("windows: 1 stored, 0 failed, 2 waiting; 1 facts")

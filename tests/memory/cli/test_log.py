@@ -1,0 +1,104 @@
+"""The commands about the past of a memory: log, undo, diff, revert."""
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from memory import InputError
+from memory.cli import history
+from memory.store.sqlite import SqliteStore
+from tests.conftest import CAT, DOG, MOVED
+
+app = typer.Typer()
+for command in (history.log, history.undo, history.diff, history.revert):
+    app.command()(command)
+
+
+def run(path: Path, *arguments: str) -> str:
+    done = CliRunner().invoke(app, [*arguments, "--file", str(path)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def refused(path: Path, *arguments: str) -> str:
+    done = CliRunner().invoke(app, [*arguments, "--file", str(path)])
+    assert isinstance(done.exception, InputError)
+    return str(done.exception)
+
+
+@pytest.fixture
+def told(store: SqliteStore, path: Path) -> Path:
+    """The file of a memory with three changes, of which two are digests."""
+    store.write(f"{MOVED}; {CAT}", "digest by M", window=(1, 3))
+    store.write(f"UPDATE facts SET ended_on = '2023-06' WHERE id = 1; {DOG}", "digest", (4, 5))
+    store.write("UPDATE facts SET value = 'cat\x1b[31m Misa' WHERE id = 2", "by hand")
+    return path
+
+
+def test_the_log_shows_what_was_written_the_newest_first(told: Path) -> None:
+    lines = run(told, "log").splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["3", "2", "1"]
+    assert lines[2].endswith("2 facts  digest by M, turns 1-3")
+    assert len(run(told, "log", "--limit", "1").splitlines()) == 1
+    one = run(told, "log", "#2")
+    assert "    UPDATE facts SET ended_on = '2023-06' WHERE id = 1" in one
+    assert "  + Ben has_pet: dog Rufus since 2023-06 (fact 3, turn 4)" in one
+    assert "  ~ Anna lives_in: Oslo since 2023-05-06 (fact 1, turn 1) -> until 2023-06" in one
+    facts = run(told, "log", "--facts")
+    assert "~ Anna has_pet: cat Miso (fact 2, turn 3) -> cat [31m Misa" in facts
+    records = [json.loads(line) for line in run(told, "log", "--facts", "--json").splitlines()]
+    assert [len(record["edits"]) for record in records] == [1, 2, 2]
+    assert records[1]["edits"][0]["after"]["ended_on"] == "2023-06"
+    assert "no change 9" in refused(told, "log", "9")
+    assert "'x' is no change" in refused(told, "log", "x")
+
+
+def test_an_empty_log_says_so(store: SqliteStore, path: Path) -> None:
+    assert run(path, "log") == "nothing was written to the facts yet\n"
+    assert run(path, "log", "--json") == ""
+    assert "no change that could be undone" in refused(path, "undo")
+
+
+def test_undo_says_what_it_took_back_and_how_to_have_it_again(told: Path) -> None:
+    out = run(told, "undo")
+    assert out.startswith("change 3 is taken back:\n  ~ Anna has_pet: cat [31m Misa")
+    assert out.endswith(f"change 4; to undo: python -m memory undo 4 --file {told}\n")
+    assert "undone" in run(told, "log", "3")
+    assert "change 2 is taken back" in run(told, "undo"), "neither 3, undone, nor 4, an undo"
+    assert "change 3 was undone" in refused(told, "undo", "3")
+    run(told, "undo", "#4")
+    assert "change 3 is taken back" in run(told, "undo"), "it is in force again"
+    assert json.loads(run(told, "undo", "1", "--json"))["cause"] == "undo 1"
+    assert "no change that could be undone" in refused(told, "undo")
+
+
+def test_diff_shows_what_became_of_facts_between_two_points(told: Path) -> None:
+    assert run(told, "diff", "2023-05", "2023-06").splitlines() == [
+        "+ Ben has_pet: dog Rufus since 2023-06 (fact 3, turn 4)",
+        "~ Anna lives_in: Oslo since 2023-05-06 (fact 1, turn 1) -> until 2023-06",
+    ]
+    assert run(told, "diff", "2", "0").splitlines()[0].startswith("- Anna lives_in: Oslo")
+    assert run(told, "diff", "#3") == run(told, "diff", "2999") == "nothing differs\n"
+    found = json.loads(run(told, "diff", "2023-05", "--json"))
+    assert [len(found[what]) for what in ("added", "removed", "changed")] == [1, 0, 2]
+    assert "is no point" in refused(told, "diff", "yesterday")
+
+
+def test_revert_shows_what_it_changes_and_how_to_go_back(told: Path) -> None:
+    out = run(told, "revert", "2023-05")
+    assert "- Ben has_pet: dog Rufus" in out
+    assert f"python -m memory undo 4 --file {told}" in out
+    assert run(told, "diff", "1") == "nothing differs\n"
+    assert "nothing to revert" in refused(told, "revert", "#1")
+    run(told, "undo")
+    assert run(told, "diff", "3") == "nothing differs\n"
+
+
+def test_commands_that_only_look_change_nothing(told: Path) -> None:
+    before = told.read_bytes()
+    for arguments in (["log"], ["log", "1"], ["diff", "2023-05"]):
+        run(told, *arguments)
+    assert told.read_bytes() == before

@@ -1,0 +1,332 @@
+"""Documents as turns: where they are cut, what they say of their place; tool uses."""
+
+import json
+import logging
+import re
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memory import InputError, Memory, Turn, open_store
+from memory.chunking import chunk_text
+from memory.documents import add_chunks, chunks, readers, tool_use
+from memory.store.sqlite import SqliteStore
+from memory.tokens import count_tokens
+from tests.support import commands
+from tests.support.scripted import answer, scripted_model, sql
+
+MANUAL = """---
+status: draft
+---
+# The pump
+
+It moves water.
+
+## Upkeep
+
+Oil the valve every 90 days.
+
+```sh
+# no heading
+pump --oil
+```
+
+### In winter
+
+Drain the pump before frost.
+
+## Spare parts
+"""
+HTML = """<html><head><title>The  pump</title><script>evil()</script></head><body>
+<h1>Upkeep <i>of it</i></h1><p>Oil the
+ <b>val</b>ve.<br>Every 90 days.</p><!-- hidden -->
+<table><tr><td>part</td><td>price</td></tr><tr><td>valve</td><td>3</td></tr></table>
+<pre>pump
+  --oil</pre><ul><li>one</li><li>two</li></ul><h2>Spare parts</h2></body></html>
+"""
+
+
+def pdf(*pages: str) -> bytes:
+    """A PDF with a line of text on each page."""
+    numbers = [5 + 2 * n for n in range(len(pages))]
+    kids = " ".join(f"{n} 0 R" for n in numbers)
+    objects = {
+        1: "<</Type/Catalog/Pages 2 0 R>>",
+        2: f"<</Type/Pages/Kids[{kids}]/Count {len(pages)}>>",
+        3: "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        4: "<</Title(The pump)>>",
+    }
+    for n, text in zip(numbers, pages, strict=True):
+        said = f"BT /F1 12 Tf 72 700 Td ({text}) Tj ET"
+        objects[n] = (
+            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents {n + 1} 0 R"
+            "/Resources<</Font<</F1 3 0 R>>>>>>"
+        )
+        objects[n + 1] = f"<</Length {len(said)}>>stream\n{said}\nendstream"
+    out, places = "%PDF-1.4\n", []
+    for number, body in sorted(objects.items()):
+        places.append(len(out))
+        out += f"{number} 0 obj{body}endobj\n"
+    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    size = len(objects) + 1
+    end = f"trailer<</Size {size}/Root 1 0 R/Info 4 0 R>>\nstartxref\n{len(out)}\n%%EOF"
+    return f"{out}xref\n0 {size}\n0000000000 65535 f \n{table}{end}".encode()
+
+
+def write(folder: Path, name: str, content: str | bytes) -> Path:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+# Where a text is cut
+
+TEXTS = st.text(st.sampled_from("ab .!?\n日本。-1)\t"), max_size=400)
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS, st.integers(4, 40), st.integers(0, 30))
+def test_chunks_hold_the_whole_text_in_order_and_cut_no_word(
+    text: str, size: int, overlap: int
+) -> None:
+    found = chunk_text(text, size, overlap)
+    assert all(chunk == text[start:end] for chunk, start, end in found)
+    assert all(count_tokens(chunk) <= size for chunk, _, _ in found if " " in chunk)
+    covered = 0
+    for _, start, end in found:
+        assert not text[covered:start].strip()
+        assert end > covered  # each goes further
+        covered = end
+    assert not text[covered:].strip()
+    for _, start, end in found:
+        for at in (start, end):
+            cut = text[max(at - 1, 0) : at + 1]
+            assert len(cut) < 2 or not (cut.isascii() and cut.isalnum())
+
+
+def test_each_chunk_begins_with_the_end_of_the_one_before() -> None:
+    text = " ".join(f"Sentence {n} is about the pump." for n in range(40))
+    found = chunk_text(text, 60, 20)
+    for (_, _, before), (chunk, start, _) in pairwise(found):
+        assert start < before
+        assert count_tokens(text[start:before]) <= 20
+        assert chunk.startswith("Sentence")
+
+
+def test_a_chunk_ends_with_a_paragraph_where_that_leaves_it_half_full() -> None:
+    text = "One two three four. Five six seven.\n\nEight nine ten. Eleven twelve thirteen fourteen."
+    assert chunk_text(text, 18, 0)[0][0].endswith("seven.")
+
+
+# What a chunk says of its place
+
+
+def test_a_chunk_of_markdown_names_its_headings_and_lines(tmp_path: Path) -> None:
+    found = chunks(write(tmp_path, "manual.md", MANUAL))
+    version = found[0].source.split(":")[0]
+    assert [(turn.text, turn.source.removeprefix(f"{version}:")) for turn in found[1:]] == [
+        ("The pump\nIt moves water.", "line 6"),
+        (
+            "The pump > Upkeep\nOil the valve every 90 days.\n\n"
+            "```sh\n# no heading\npump --oil\n```",
+            "lines 10-15",
+        ),
+        ("The pump > Upkeep > In winter\nDrain the pump before frost.", "line 19"),
+        ("The pump\nSpare parts", "line 21"),
+    ]
+    assert {(turn.speaker, turn.session, turn.kind) for turn in found} == {
+        ("The pump", "manual.md", "document")
+    }
+
+
+def test_a_chunk_of_html_reads_as_a_browser_shows_it(tmp_path: Path) -> None:
+    first, last = chunks(write(tmp_path, "page.html", HTML))
+    assert first.text == (
+        "Upkeep of it\nOil the valve.\nEvery 90 days.\n\npart | price\nvalve | 3\n\npump\n  --oil"
+        "\n\none\ntwo"
+    )
+    assert (first.speaker, last.text) == ("The pump", "Upkeep of it\nSpare parts")
+    assert first.source.endswith(":lines 2-6")
+
+
+def test_a_chunk_of_a_pdf_names_its_page(tmp_path: Path) -> None:
+    found = chunks(write(tmp_path, "pump.pdf", pdf("Oil the valve.", "Drain it.")))
+    assert [(turn.text, turn.source.split(":")[1]) for turn in found] == [
+        ("Oil the valve.", "page 1"),
+        ("Drain it.", "page 2"),
+    ]
+    assert found[0].speaker == "The pump"
+
+
+@pytest.mark.parametrize("name", ["long.txt", "long.html", "long.pdf"])
+def test_chunks_at_one_place_are_told_apart(name: str, tmp_path: Path) -> None:
+    text = " ".join(f"Part {n} of the pump is red." for n in range(80))
+    found = chunks(write(tmp_path, name, pdf(text) if name.endswith("pdf") else text))
+    assert len({turn.source for turn in found}) == len(found) > 2
+    assert found[1].source.endswith(" 1 part 2")
+
+
+# What is no document
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("empty.md", "", "there is no text in it"),
+        ("blank.html", "<p> </p>", "there is no text in it"),
+        ("scan.pdf", pdf(""), "no text in it; are its pages pictures"),
+        ("latin.txt", "caf\xe9".encode("latin-1"), "not UTF-8 at byte 4"),
+        ("wide.txt", "text".encode("utf-16"), "a binary file"),
+        ("binary.md", b"\x00\x01\x02", "a binary file"),
+        ("picture.png", b"\x89PNG", "ends in .md, .txt, .html"),
+        ("broken.pdf", b"%PDF-1.4\nnothing", "a damaged PDF"),
+        ("cut.pdf", pdf("Oil the valve.")[:300], "a damaged PDF"),
+    ],
+)
+def test_what_is_no_document_is_refused(
+    name: str, content: str | bytes, says: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, "pypdf")
+    with pytest.raises(InputError, match=says):
+        chunks(write(tmp_path, name, content))
+
+
+def test_a_protected_pdf_is_refused(tmp_path: Path) -> None:
+    from pypdf import PdfReader, PdfWriter
+
+    writer = PdfWriter(PdfReader(write(tmp_path, "open.pdf", pdf("Oil the valve."))))
+    writer.encrypt("secret", algorithm="RC4-128")
+    writer.write(tmp_path / "locked.pdf")
+    with pytest.raises(InputError, match="protected by a password"):
+        chunks(tmp_path / "locked.pdf")
+
+
+@pytest.mark.parametrize("name", ["a.html", "a.pdf"])
+def test_without_the_extra_its_name_is_told(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "find_spec", lambda module: None)
+    with pytest.raises(InputError, match="uv sync --extra documents"):
+        chunks(write(tmp_path, name, "text"))
+
+
+def test_a_byte_order_mark_and_line_ends_of_windows_are_no_text(tmp_path: Path) -> None:
+    [turn] = chunks(write(tmp_path, "a.md", "\ufeff# The pump\r\n\r\nIt moves\r\nwater.\r\n"))
+    assert turn.text == "The pump\nIt moves\nwater."
+
+
+# In a memory
+
+
+def test_the_same_file_twice_changes_nothing_and_a_changed_one_is_a_new_version(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path, "it's a manual.md", MANUAL)
+    with open_store(tmp_path / "a.db") as store:
+        first = add_chunks(store, chunks(path))
+        path.touch()
+        again = add_chunks(store, chunks(path))
+        assert (first.new, first.already, first.others) == (5, 0, ())
+        assert (again.new, again.already, again.others) == (0, 5, ())
+        old = chunks(path)[0].source.split(":")[0]
+        path.write_text(MANUAL.replace("90", "60"))
+        changed = add_chunks(store, chunks(path))
+        assert (changed.new, changed.already, changed.others) == (5, 0, (old,))
+
+
+def test_a_document_is_found_and_cited_like_what_was_said(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    add_chunks(store, chunks(write(tmp_path, "manual.md", MANUAL)))
+    question = "How often does the valve need oil?"
+    best = store.turn(store.search(question, 1)[0].turn_id)
+    assert "every 90 days" in best.text
+    script = [
+        ([question], sql("SELECT id, text FROM turns WHERE kind = 'document'")),
+        ([f"[{best.id}]", "Oil the valve every 90 days"], answer("Every 90 days", str(best.id))),
+    ]
+    said = Memory(store, model=scripted_model(script)).ask(question)
+    assert (said.text, said.turns) == ("Every 90 days", (best.id,))
+
+
+# Tool uses
+
+
+def test_what_was_tried_last_and_whether_it_worked_is_answerable(store: SqliteStore) -> None:
+    store.add(
+        [
+            tool_use("search_flights", {"to": "Oslo"}, "no seats", False, "s1", "2023-05-08T10:00"),
+            tool_use("search_flights", {"to": "Bergen"}, "3 flights.", True, "s2", "2023-05-09"),
+            tool_use("mail", {}, {"id": 7}, True, "s2", "2023-05-09", by="assistant"),
+        ]
+    )
+    rows = store.read(
+        "SELECT text FROM turns WHERE kind = 'tool' AND speaker = 'search_flights'"
+        " ORDER BY id DESC LIMIT 1"
+    ).rows
+    assert rows == (('search_flights({"to": "Bergen"}) -> 3 flights. It worked.',),)
+    hits = store.search("Did I search flights to Oslo, and did it work?", 2)
+    texts = [store.turn(hit.turn_id).text for hit in hits]
+    assert 'search_flights({"to": "Oslo"}) -> no seats. It failed.' in texts
+    last = store.turns()[-1]
+    assert (last.speaker, last.text) == ("assistant", 'mail() -> {"id": 7}. It worked.')
+
+
+def test_a_tool_use_is_cut_but_for_its_outcome() -> None:
+    turn = tool_use("fetch", {"url": "a " * 9_000}, "b " * 90_000, False)
+    assert count_tokens(turn.text) < 700
+    assert turn.text.endswith(" ... It failed.")
+    with pytest.raises(InputError, match="name"):
+        tool_use(" ", {}, None, True)
+
+
+# The command
+
+
+def run(path: Path, *arguments: object, says: str = "", given: str | None = None) -> str:
+    return commands.run("add", *arguments, "--file", path, says=says, given=given)
+
+
+def test_a_message_is_added_as_said_now_or_then(path: Path) -> None:
+    now = datetime.now(UTC)
+    assert run(path, "I moved to Oslo", "--speaker", "Anna") == "turn 1\n"
+    then = ["--session", "s1", "--said-at", "2023-05-08 13:56"]
+    assert run(path, "-", "--speaker", "Ben", "--json", *then, given="Wow!\n") == '{"turn": 2}\n'
+    with open_store(path) as store:
+        first, second = store.turns()
+    assert (first.speaker, first.text, first.session) == ("Anna", "I moved to Oslo", "")
+    assert abs(datetime.fromisoformat(first.said_at) - now) < timedelta(minutes=1)
+    assert second == Turn("Ben", "Wow!", "s1", "2023-05-08T13:56", id=2)
+
+
+def test_what_is_no_message_is_refused_and_makes_no_memory(path: Path, tmp_path: Path) -> None:
+    anna = ("--speaker", "Anna")
+    run(path, "hello", says="say who said it: --speaker NAME")
+    run(path, "hello", "there", *anna, says="one message at a time, in quotes")
+    run(path, "hello", *anna, "--said-at", "yesterday", says="'yesterday' is no date")
+    run(path, "hello", *anna, "--kind", "tool", says="there are message and document")
+    run(path, tmp_path / "a.md", *anna, "--kind", "document", says="give the file alone")
+    run(path, write(tmp_path, "a.md", ""), "--kind", "document", says="there is no text in it")
+    good = write(tmp_path, "good.md", MANUAL)
+    run(path, good, tmp_path / "missing.md", "--kind", "document", says="cannot read")
+    assert not path.exists()
+    run(path, " ", *anna, says="has no text")
+
+
+def test_documents_are_added_and_older_versions_named(path: Path, tmp_path: Path) -> None:
+    manual, page = write(tmp_path, "manual.md", MANUAL), write(tmp_path, "page.html", HTML)
+    said = run(path, manual, page, "--kind", "document")
+    assert (
+        said
+        == f"{manual}: 5 chunks are new, 0 were there\n{page}: 2 chunks are new, 0 were there\n"
+    )
+    manual.write_text(MANUAL.replace("90", "60"))
+    said = run(path, manual, "--kind", "document")
+    assert re.search(r"older version, .* is there too: manual.md@[0-9a-f]{8}\n", said)
+    assert "`forget --session manual.md` removes them all" in said
+    line = json.loads(run(path, page, "--kind", "document", "--json"))
+    assert line == {"file": str(page), "new": 0, "already": 2, "others": []}

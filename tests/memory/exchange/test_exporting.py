@@ -1,0 +1,237 @@
+"""Exporting: what is written is whole, reads as it was said, and gives an equal memory."""
+
+import csv
+import re
+import resource
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+
+from memory import InputError, Turn, open_store
+from memory.exchange.exporting import Exported, export
+from memory.exchange.importing import load_dump, records
+from memory.namespaces import create, path_of
+from memory.store.sqlite import SqliteStore
+from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
+from tests.support.commands import run
+
+ODD = [
+    "=1+1",
+    "+41 79",
+    "-5 degrees",
+    "@SUM(A1)",
+    'say "hi", Ben\nsecond line',
+    "a lone \r return",
+    " spaces around ",
+    "🦊 ü",
+]
+
+
+# CSV
+
+
+def test_a_csv_has_the_columns_of_a_character_and_every_text_as_it_was(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    store.add([Turn("Anna", text, said_at="2023") for text in ODD])
+    store.add([Turn("tool", "ran", kind="tool"), Turn("manual", "oil it", kind="document")])
+    path = tmp_path / "anna.csv"
+    assert export(store, path, "csv", "anna") == Exported(5 + len(ODD), 2)
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [*csv.reader(file)]
+    assert rows[0] == ["id", "name", "message", "timestamp"]
+    assert rows[1] == ["1", "Anna", SAID[0].text, "2023-05-08T13:56"]
+    assert [row[2] for row in rows[6:]] == ODD
+
+
+# JSON lines
+
+
+def test_json_lines_give_an_equal_memory(store: SqliteStore, tmp_path: Path) -> None:
+    store.add([Turn("Anna", text) for text in ODD])
+    store.write(MOVED, cause="test")
+    store.undo(store.write(DOG, cause="test").id)
+    store.set("user", "Anna")
+    path, again = tmp_path / "anna.jsonl", tmp_path / "again.jsonl"
+    assert export(store, path, "jsonl", "anna") == Exported(5 + len(ODD))
+    with open_store(tmp_path / "new.db") as new:
+        assert load_dump(new, path).turns == 5 + len(ODD)
+        assert load_dump(new, path).already == 5 + len(ODD)
+        assert (new.turns(), new.facts(), new.changes()) == (
+            store.turns(),
+            store.facts(),
+            store.changes(),
+        )
+        export(new, again, "jsonl", "anna")
+    assert again.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ('{"sql-memory": 1}\n{"table": "tur', "line 2 is not JSON: the file was changed or cut"),
+        ('{"sql-memory": 1}\n[1]\n', "line 2 is no record"),
+        ('{"sql-memory": 2}\n', "a newer one; upgrade"),
+        ('{"id": 1}\n', "no dump"),
+        ("\x00", "line 1 is not JSON"),
+    ],
+)
+def test_a_line_that_is_no_record_is_named(lines: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "dump.jsonl"
+    path.write_text(lines)
+    with pytest.raises(InputError, match=says):
+        list(records(path))
+
+
+# Markdown
+
+
+def headings_and_texts(path: Path) -> tuple[list[str], list[str]]:
+    """Of a document as a reader of Markdown shows it; nothing else may be in it but tables."""
+    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(path.read_text("utf-8"))
+    kinds = {token.type for token in tokens if not re.match("table|t[hrd]|thead|tbody", token.type)}
+    assert kinds <= {"heading_open", "heading_close", "inline", "paragraph_open", "paragraph_close"}
+    headings, texts = [], []
+    for n, token in enumerate(tokens):
+        if token.type != "inline":
+            continue
+        inline = token.children or []
+        marks = {one.type for one in inline}
+        assert marks <= {"text", "text_special", "strong_open", "strong_close", "hardbreak"}
+        said = "".join("\n" if one.type == "hardbreak" else one.content for one in inline)
+        (headings if tokens[n - 1].type == "heading_open" else texts).append(said)
+    return headings, texts
+
+
+def test_markdown_has_sessions_turns_and_facts_with_their_turns(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    store.write(f"{MOVED}; {CAT}", cause="test")
+    path = tmp_path / "anna.md"
+    assert export(store, path, "md", "anna") == Exported(5)
+    headings, texts = headings_and_texts(path)
+    assert headings == [
+        "anna",
+        "session_1 (Mon 08 May 2023)",
+        "session_2 (Mon 12 Jun 2023)",
+        "Facts",
+    ]
+    assert texts[0] == "[1] Anna (2023-05-08 13:56): I moved to Oslo last Saturday!"
+    assert texts[-6:] == ["Anna", "has_pet", "cat Miso", "", "", "[3]"]
+
+
+def test_what_somebody_said_cannot_break_the_document(path: Path, tmp_path: Path) -> None:
+    evil = "# no heading\n\n<script>x</script>\n| a | b |\n|---|---|\n```\n---\n1. one\n    code"
+    turns = [Turn("*Anna*\n# x", evil, session="s\n# |`"), Turn("Ben", "I am after that.")]
+    with open_store(path) as store:
+        store.add(turns)
+        store.write(f"{INSERT}('A', 'in', 'Oslo | <b>\n# x', NULL, 1)", cause="test")
+        export(store, tmp_path / "a.md", "md", "# <a>")
+    headings, texts = headings_and_texts(tmp_path / "a.md")
+    assert headings == ["# <a>", "s # |`", "No session", "Facts"]
+    assert texts[0] == "[1] *Anna* # x: # no heading"
+    assert texts[1] == (
+        "<script>x</script>\n| a | b |\n|---|---|\n```\n---\n1. one\n\u00a0\u00a0\u00a0\u00a0code"
+    )
+    assert "Oslo | <b> # x" in texts
+
+
+# Whole or not at all
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "md"])
+def test_a_full_disk_leaves_the_older_file(format: str, store: SqliteStore, tmp_path: Path) -> None:
+    store.add([Turn("Anna", f"{n} " * 400) for n in range(40)])
+    target = tmp_path / f"anna.{format}"
+    target.write_text("older")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(InputError, match="cannot write"):
+            export(store, target, format, "anna")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert target.read_text() == "older"
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def test_turns_pass_through_in_pieces(
+    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memory.exchange.exporting._PIECE", 2)
+    export(store, tmp_path / "a.CSV", "csv", "anna")
+    assert len((tmp_path / "a.CSV").read_text().splitlines()) == 6
+
+
+# The command
+
+
+def test_a_file_that_is_there_is_only_written_over_when_somebody_says_so(
+    store: SqliteStore, path: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "anna.csv"
+    target.write_text("mine")
+    run("export", target, "--file", path, says="nothing was changed; answer y, or give --yes")
+    assert target.read_text() == "mine"
+    assert "5 turns" in run("export", target, "--file", path, "--yes")
+    assert target.read_text().startswith("id,name,message,timestamp")
+    line = run("export", target, "--file", path, "--yes", "--json")
+    assert line == f'{{"file": "{target}", "turns": 5, "left_out": 0}}\n'
+
+
+def test_a_memory_is_never_replaced_by_its_own_export(store: SqliteStore, path: Path) -> None:
+    for target in (path, path.with_name("anna.db-wal")):
+        line = ("export", target, "--format", "csv", "--file", path, "--yes")
+        run(*line, says="is the memory itself")
+    assert len(store.turns()) == 5
+
+
+def test_what_cannot_be_exported_is_said_before_anything_is_made(
+    store: SqliteStore, path: Path, tmp_path: Path
+) -> None:
+    before = set(tmp_path.iterdir())
+    for target, says in (
+        (tmp_path / "missing" / "a.csv", "a folder that exists"),
+        (tmp_path, "give --format csv, jsonl, md, or one of these suffixes"),
+        (tmp_path / "a.xml", "give --format csv"),
+    ):
+        run("export", target, "--file", path, says=says)
+    run("export", tmp_path / "a.csv", "--file", tmp_path / "none.db", says="there is no memory")
+    run("export", tmp_path, "--all", "--file", path, says="leave --file out")
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_a_csv_that_is_imported_says_what_was_said(
+    store: SqliteStore, path: Path, tmp_path: Path
+) -> None:
+    store.add([Turn("Anna", text, said_at="2023-05-08T13:56:01") for text in ODD])
+    target, new = tmp_path / "anna.csv", tmp_path / "new.db"
+    run("export", target, "--file", path)
+    run("import", target, "--file", new)
+    with open_store(new) as imported:
+        assert [(t.speaker, t.text.strip(), t.said_at) for t in imported.turns()] == [
+            (t.speaker, t.text.strip(), t.said_at) for t in store.turns()
+        ]
+
+
+def test_all_namespaces_go_into_a_folder_under_safe_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path / "home"))
+    run("export", tmp_path / "out", "--all", says="no namespace to export")
+    for name in ("anna", "../up", "Miku 🦊"):
+        create(name)
+        with open_store(path_of(name)) as store:
+            store.add([Turn(name, f"I am {name}.")])
+    (tmp_path / "file").touch()
+    run("export", tmp_path / "file" / "out", "--all", says="cannot make the folder")
+    run("export", tmp_path / "out", "--all")
+    files = [*(tmp_path / "out").iterdir()]
+    assert sorted(file.name for file in files) == sorted(
+        f"{path_of(name).stem}.csv" for name in ("anna", "../up", "Miku 🦊")
+    )
+    assert not (tmp_path / "up.csv").exists()
+    run("export", tmp_path / "out", "--all", says="nothing was changed")
+    run("export", tmp_path / "out", "--all", "--format", "xml", says="give --format csv")
+    run("export", tmp_path / "out", "--all", "--format", "jsonl")

@@ -1,0 +1,182 @@
+"""Importing: what is read is kept, and kept once, whatever ends it."""
+
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from memory import StoreError, Turn, open_store
+from memory.cli import exchange
+from memory.exchange.importing import Report, import_into
+from memory.exchange.reading import Reading
+from memory.namespaces import names, path_of
+from memory.store.sqlite import SqliteStore
+from tests.benchmarks.importing import conversations
+from tests.support.commands import run
+from tests.support.foreign_exports import character
+
+NUMBER = 1_000
+SOURCES = [f"x:{n}" for n in range(NUMBER)]
+
+
+def said(number: int) -> Iterator[Turn]:
+    for n in range(number):
+        yield Turn("Anna", f"message {n} about the pump", f"s{n // 50}", "2023-05-08", f"x:{n}")
+
+
+def reading(number: int = 10) -> Reading:
+    return Reading("made", "anna", said(number), number, ("a note",))
+
+
+def test_importing_twice_changes_nothing(store: SqliteStore) -> None:
+    assert import_into(store, reading()) == Report(10, 0, (), ("a note",))
+    before = store.turns()
+    assert import_into(store, reading()) == Report(0, 10, (), ("a note",))
+    assert store.turns() == before
+    assert import_into(store, reading(12)).turns == 2
+
+
+def test_a_full_disk_keeps_the_batches_before(path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with open_store(path) as store:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**19, limits[1]))
+        try:
+            with pytest.raises(StoreError, match=r"the [\d,]+ turns before are kept"):
+                import_into(store, reading(NUMBER), 50)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with open_store(path) as store:
+        kept = len(store.turns())
+        assert 0 < kept < NUMBER
+        assert kept % 50 == 0
+        assert import_into(store, reading(NUMBER)) == Report(NUMBER - kept, kept, (), ("a note",))
+        assert [turn.source for turn in store.turns()] == SOURCES
+
+
+# Killed, and two at once
+
+WORK = """
+import sys
+from memory import open_store
+from memory.exchange.importing import import_into
+from tests.memory.exchange.test_importing import NUMBER, reading
+with open_store(sys.argv[1]) as store:
+    import_into(store, reading(NUMBER), 50, lambda items: print(items, flush=True))
+"""
+
+
+def importing(path: Path) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", WORK, str(path)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
+
+
+def test_an_import_that_is_killed_goes_on_where_it_stopped(path: Path) -> None:
+    open_store(path).close()
+    with importing(path) as child:
+        assert child.stdout
+        assert all(child.stdout.readline() == "50\n" for _ in range(3))
+        child.kill()
+    with open_store(path) as store:
+        kept = [turn.source for turn in store.turns()]
+        assert 150 <= len(kept) < NUMBER
+        assert kept == SOURCES[: len(kept)]
+        assert import_into(store, reading(NUMBER)).already == len(kept)
+        assert [turn.source for turn in store.turns()] == SOURCES
+
+
+def test_two_processes_that_import_the_same_store_each_turn_once(path: Path) -> None:
+    open_store(path).close()
+    for child in [importing(path) for _ in range(2)]:
+        _, errors = child.communicate(timeout=60)
+        assert child.returncode == 0, errors
+    with open_store(path) as store:
+        assert sorted(turn.source for turn in store.turns()) == sorted(SOURCES)
+        assert store.search("message 7 about the pump", 1)
+
+
+# The command
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path / "home"))
+
+
+def exported(folder: Path) -> Path:
+    path = folder / "conversations.json"
+    path.write_text(json.dumps([*conversations(60)]))
+    return path
+
+
+def test_a_file_goes_into_the_namespace_given_which_is_made(tmp_path: Path) -> None:
+    path = exported(tmp_path)
+    first = run("import", path, "--namespace", "anna", "--user", "Anna")
+    assert "anna: 60 turns are new, 0 were there (chatgpt)" in first
+    assert "anna: 0 turns are new, 60 were there" in run("import", path, "-n", "anna")
+    with open_store(path_of("anna")) as store:
+        assert {turn.speaker for turn in store.turns()} == {"Anna", "ChatGPT"}
+
+
+def test_the_report_groups_what_was_skipped(tmp_path: Path) -> None:
+    blank = [("Miku", " " * n) for n in range(5)]
+    place = character(tmp_path / "Miku", [*blank, ("Miku", "Hello!")])
+    said = run("import", place, "--namespace", "miku")
+    assert "miku: 1 turns are new" in said
+    assert "left out, no message: 5 (row 0, row 1, row 2, ...)" in said
+    record = json.loads(run("import", place, "--namespace", "miku", "--json"))
+    assert (record["into"], record["turns"], record["already"]) == ("miku", 0, 1)
+    assert record["skipped"] == [
+        {"why": "no message", "count": 5, "where": ["row 0", "row 1", "row 2"]}
+    ]
+
+
+def test_each_of_several_characters_gets_a_namespace_of_its_own(tmp_path: Path) -> None:
+    character(tmp_path / "one" / "Miku", [("Miku", "Alone.")])
+    run("import", tmp_path / "one", "--file", tmp_path / "one.db")
+    for name in ("Miku", "Rin and Len"):
+        character(tmp_path / "old" / name, [(name, f"I am {name}.")])
+    for refused in (["--namespace", "anna"], ["--file", tmp_path / "a.db"]):
+        says = "2 characters, each for a namespace of its own"
+        run("import", tmp_path / "old", *refused, says=says)
+    assert names() == []
+    run("import", tmp_path / "old")
+    assert names() == ["Miku", "Rin and Len"]
+    with open_store(path_of("Miku")) as store:
+        assert [turn.text for turn in store.turns()] == ["I am Miku."]
+
+
+def test_ctrl_c_keeps_what_was_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> Iterator[Turn]:
+        yield from said(1_030)
+        raise KeyboardInterrupt
+
+    made = Reading("made", "anna", interrupted())
+    monkeypatch.setattr(exchange, "read", lambda *arguments, **named: made)
+    says = "what was read so far is kept; the same command goes on"
+    run("import", "anything.json", "--file", path, says=says)
+    with open_store(path) as store:
+        assert len(store.turns()) == 1_024
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("missing.csv", None),
+        ("header.csv", b"who,what\nAnna,hello\n"),
+        ("latin.csv", "id,name,message,timestamp\n1,Anna,caf\xe9,2023\n".encode("latin-1")),
+        ("half.json", b'[{"id": "c1", "map'),
+        ("empty.json", b""),
+    ],
+)
+def test_what_cannot_be_read_makes_no_memory(
+    name: str, content: bytes | None, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    run("import", tmp_path / name, "--namespace", "anna", says=name)
+    assert names() == []

@@ -1,0 +1,343 @@
+"""Reading plain files: JSON lines and CSV; files that were cut off, are wrong or too large."""
+
+import csv
+import io
+import json
+import os
+import tracemalloc
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from memory.errors import InputError
+from memory.exchange import Skipped, json_files, read
+from memory.exchange import reading as reading_module
+from memory.exchange.importing import import_into
+from memory.model import Turn
+from memory.store import open_store
+from tests.support.foreign_exports import character, chatgpt, chatgpt_message, parts, write
+
+LINE = '{"speaker": "Anna", "text": "I moved."}\n'
+HEADER = "speaker,text,session,said_at,source,kind\n"
+
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40).filter(
+    str.strip
+)
+spoken = st.sampled_from(
+    ['"a", "b"\n\r\n;', "\N{ZERO WIDTH JOINER}\N{RAINBOW}", "שלום, «Anna»\t", "=1+1"]
+)
+rows = st.lists(st.fixed_dictionaries({"speaker": texts, "text": texts | spoken}), min_size=1)
+
+
+def test_a_line_is_a_turn(tmp_path: Path) -> None:
+    full = {
+        "speaker": "Anna",
+        "text": "I moved.",
+        "session": "s1",
+        "said_at": "2023-05-08 13:56",
+        "source": "D1:3",
+        "kind": "document",
+    }
+    late = {"speaker": "Bo", "text": "When?", "said_at": 1683554160}
+    vague = {"speaker": "Bo", "text": "I see.", "said_at": "one May evening"}
+    path = write(
+        tmp_path / "a.jsonl", text="\n".join(map(json.dumps, (full, late, vague))) + "\n\n"
+    )
+    turns, skipped = parts(read(path))
+    first = Turn("Anna", "I moved.", "s1", "2023-05-08T13:56", "D1:3", "document")
+    assert (turns[0], skipped) == (first, [])
+    assert [turn.said_at for turn in turns[1:]] == ["2023-05-08T13:56:00", "one May evening"]
+    assert turns[1].source.startswith("jsonl:")
+
+
+def test_chat_messages_are_lines_or_a_list(tmp_path: Path) -> None:
+    chat = [
+        {"role": "system", "content": "Be kind."},
+        {"role": "user", "content": "Hello."},
+        {"role": "assistant", "content": "Hello, Anna."},
+        {"role": "tool", "content": "12 degrees"},
+        {"role": "user", "content": [{"type": "image_url"}]},
+    ]
+    as_lines = write(tmp_path / "a.jsonl", text="".join(json.dumps(m) + "\n" for m in chat))
+    for path in (as_lines, write(tmp_path / "a.json", *chat)):
+        reading = read(path, user="Anna")
+        assert reading.format == "jsonl"
+        turns, skipped = parts(reading)
+        assert [(t.kind, t.speaker, t.text) for t in turns] == [
+            ("message", "Anna", "Hello."),
+            ("message", "Assistant", "Hello, Anna."),
+            ("tool", "Tool", "12 degrees"),
+        ]
+        assert [skip.why.split(":")[0] for skip in skipped] == ["system message", "content"]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"speaker": "Anna", "te', "not JSON: the file may be cut off"),
+        ("nothing\n", "not JSON: Expecting value: line 1 column 1 (char 0)"),
+        ("[]\n", "not an object"),
+        ('{"speaker": "Anna"}', "text: Field required"),
+        ('{"speaker": "Anna", "text": 5}', "text: Input should be a valid string"),
+        ('{"speaker": "Anna", "text": " "}', "no text"),
+        ('{"speaker": "", "text": "x"}', "no speaker"),
+        ('{"speaker": "A", "text": "x", "kind": "joke"}', "kind: Input should be 'message', "),
+        ("[" * 100_000 + "\n", "not JSON: maximum recursion depth exceeded"),
+    ],
+)
+def test_a_line_that_is_no_turn_is_skipped_and_the_rest_kept(
+    tmp_path: Path, line: str, why: str
+) -> None:
+    turns, skipped = parts(read(write(tmp_path / "a.jsonl", text=LINE * 2 + line)))
+    assert len(turns) == 2
+    assert [skip.where for skip in skipped] == ["line 3"]
+    assert skipped[0].why.startswith(why)
+
+
+def test_equal_lines_are_turns_of_their_own_and_the_same_each_time(tmp_path: Path) -> None:
+    first = parts(read(write(tmp_path / "a.jsonl", text=LINE * 3)))[0]
+    other = '{"role":"user","content":"x"}\n'
+    longer = parts(read(write(tmp_path / "b.jsonl", text=LINE * 2 + other + LINE * 2)))[0]
+    assert {turn.source for turn in first} < {turn.source for turn in longer}
+
+
+def test_a_second_turn_with_a_source_of_the_file_is_named(tmp_path: Path) -> None:
+    line = '{"speaker": "Anna", "text": "%s", "source": "s"}\n'
+    turns, skipped = parts(read(write(tmp_path / "a.jsonl", text=line % "a" + line % "b")))
+    assert [turn.text for turn in turns] == ["a"]
+    assert skipped == [Skipped("s", "something before it has the same source")]
+
+
+# ---------------------------------------------------------------- CSV
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_seed_001s_table_is_read_with_and_without_a_header(
+    tmp_path: Path, delimiter: str, mark: str
+) -> None:
+    table = io.StringIO()
+    cells = csv.writer(table, delimiter=delimiter)
+    cells.writerow([0, "Anna", 'I said "no",\r\nthen left.', "2023-05-08 13:56:00"])
+    cells.writerow([1, "Miku", "Why; though?", "2023-05-09 00:00:00"])
+    without = write(tmp_path / "miku.csv", text=mark + table.getvalue())
+    header = delimiter.join(("id", "Name", "message", "timestamp")) + "\r\n"
+    with_header = write(tmp_path / "b.csv", text=mark + header + table.getvalue())
+    for path in (without, with_header):
+        reading = read(path)
+        assert reading.format == "csv"
+        turns, skipped = parts(reading)
+        assert skipped == []
+        assert [(t.speaker, t.text, t.session, t.said_at) for t in turns] == [
+            ("Anna", 'I said "no",\r\nthen left.', "2023-05-08", "2023-05-08T13:56:00"),
+            ("Miku", "Why; though?", "2023-05-09", "2023-05-09T00:00:00"),
+        ]
+    assert parts(read(without))[0] == parts(read(with_header))[0]
+
+
+def test_our_columns_may_come_in_any_order_and_be_left_out(tmp_path: Path) -> None:
+    text = "Text,kind,SPEAKER,said_at\nx,,Anna,2023-05\ny,tool,Bo,\nz,joke,Bo,\na,b\n\nq,,Bo,2024\n"
+    turns, skipped = parts(read(write(tmp_path / "a.csv", text=text)))
+    assert [(t.kind, t.speaker, t.text, t.said_at) for t in turns] == [
+        ("message", "Anna", "x", "2023-05"),
+        ("tool", "Bo", "y", ""),
+        ("message", "Bo", "q", "2024"),
+    ]
+    assert skipped == [
+        Skipped("line 4", "kind 'joke' is not message, document, tool"),
+        Skipped("line 5", "2 columns where 4 belong"),
+    ]
+
+
+def test_a_cell_may_be_long(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", text="speaker,text\nAnna," + "x" * 200_000)
+    assert [len(turn.text) for turn in parts(read(path))[0]] == [200_000]
+
+
+def test_a_quotation_mark_without_an_end_is_named(tmp_path: Path) -> None:
+    text = 'speaker,text\nAnna,"a\nb"\nBo,"c"d\nBo,e\nAnna,"f\ng\n'
+    turns, skipped = parts(read(write(tmp_path / "a.csv", text=text)))
+    assert [turn.text for turn in turns] == ["a\nb", "e"]
+    assert skipped == [
+        Skipped("line 4", "',' expected after '\"'"),
+        Skipped("line 6", "a quotation mark opens here and nothing closes it"),
+    ]
+
+
+# ---------------------------------------------------------------- properties
+
+
+@given(rows)
+@settings(deadline=None, max_examples=60)
+def test_whatever_is_said_survives_both_formats(
+    tmp_path_factory: pytest.TempPathFactory, said_rows: list[dict[str, str]]
+) -> None:
+    folder = tmp_path_factory.mktemp("said")
+    table = io.StringIO(newline="")
+    writer = csv.DictWriter(table, ["speaker", "text"])
+    writer.writeheader()
+    writer.writerows(said_rows)
+    (folder / "a.jsonl").write_bytes("".join(json.dumps(row) + "\n" for row in said_rows).encode())
+    (folder / "a.csv").write_bytes(table.getvalue().encode())
+    for name in ("a.jsonl", "a.csv"):
+        turns, skipped = parts(read(folder / name))
+        assert [{"speaker": t.speaker, "text": t.text} for t in turns] == said_rows
+        assert (parts(read(folder / name))[0], skipped) == (turns, [])
+
+
+@given(back=st.integers(0, 2000), chunk=st.integers(1, 300))
+@example(back=1, chunk=300)
+@settings(deadline=None, max_examples=60)
+def test_a_list_is_cut_anywhere_and_all_before_the_cut_is_read(
+    tmp_path_factory: pytest.TempPathFactory, back: int, chunk: int
+) -> None:
+    chats = [
+        chatgpt(f"c{n}", f"{n} \N{RAINBOW}", chatgpt_message(1, "user", "x")) for n in range(4)
+    ]
+    whole = json.dumps(chats, ensure_ascii=False)
+    first = len(json.dumps(chats[:1], ensure_ascii=False))
+    cut = max(first, len(whole) - back)
+    path = write(tmp_path_factory.mktemp("cut") / "conversations.json", text=whole[:cut])
+    json_files._CHUNK, before = chunk, json_files._CHUNK
+    try:
+        turns, skipped = parts(read(path))
+    finally:
+        json_files._CHUNK = before
+    assert [t.source for t in turns] == [f"chatgpt:c{n}:m1" for n in range(len(turns))]
+    assert len(skipped) == (cut < len(whole))
+    ends = [len(json.dumps(chats[:n], ensure_ascii=False)) - 1 for n in range(1, 5)]
+    assert len(turns) == sum(end <= cut for end in ends)
+
+
+# ---------------------------------------------------------------- limits
+
+
+def test_a_text_too_long_for_a_turn_becomes_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_module, "MAX_TURN_CHARACTERS", 10)
+    line = '{"speaker": "Anna", "text": "%s", "source": "s"}'
+    items = read(write(tmp_path / "a.jsonl", text=line % ("0123456789" * 2 + "ab"))).items
+    assert [(t.source, t.text) for t in items if isinstance(t, Turn)] == [
+        ("s", "0123456789"),
+        ("s#2", "0123456789"),
+        ("s#3", "ab"),
+    ]
+
+
+def test_what_the_store_would_change_is_changed_before_it_is_looked_up(tmp_path: Path) -> None:
+    line = r'{"speaker": "Anna", "text": "a\u0000", "source": "\ud800\u0000"}'
+    path = write(tmp_path / "a.jsonl", text=line)
+    with open_store(tmp_path / "anna.db") as store:
+        assert [import_into(store, read(path)).turns for _ in range(2)] == [1, 0]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv"])
+def test_a_file_is_never_held_in_memory(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_files, "_CHUNK", 2**16)
+    text = "x" * 2000
+    said = [json.dumps({"speaker": "Anna", "text": text, "source": f"{n}"}) for n in range(1_000)]
+    table = "speaker,text\n" + f"Anna,{text}\n" * 1_000
+    content = {"a.jsonl": "\n".join(said), "a.json": f"[{','.join(said)}]", "a.csv": table}
+    (tmp_path / name).write_text(content[name])
+    del said, table, content
+    tracemalloc.start()
+    assert sum(1 for _ in read(tmp_path / name).items) == 1_000
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.4 * (tmp_path / name).stat().st_size
+
+
+def test_a_dump_of_ours_is_only_recognised(tmp_path: Path) -> None:
+    path = write(tmp_path / "anna.jsonl", text='{"sql-memory": 1}\n{"table": "turns"}\n')
+    reading = read(path)
+    assert (reading.format, reading.name, list(reading.items)) == ("dump", "anna", [])
+
+
+# ---------------------------------------------------------------- bad input
+
+
+def packed(path: Path, name: str, content: bytes) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    return path
+
+
+def damaged_archive(path: Path) -> Path:
+    packed(path, "conversations.json", json.dumps([chatgpt("c", "t")] * 9).encode())
+    content = bytearray(path.read_bytes())
+    content[60] ^= 0xFF
+    return raw(path, content)
+
+
+def damaged_database(path: Path) -> Path:
+    folder = character(path, [("Anna", f"{n} " + "x" * 900) for n in range(200)])
+    file = folder / "long_term_memory.db"
+    content = bytearray(file.read_bytes())
+    content[20_000:60_000] = b"\xff" * 40_000
+    file.write_bytes(content)
+    return folder
+
+
+def other_database(path: Path) -> Path:
+    with open_store(path):
+        pass
+    return path
+
+
+def raw(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def pipe(path: Path) -> Path:
+    os.mkfifo(path)
+    return path
+
+
+BAD: dict[str, tuple[Any, str]] = {
+    "pipe": (lambda p: pipe(p / "a"), "a: read twice, so it must be a file or folder"),
+    "missing": (lambda p: p / "none", "none: no such file or folder"),
+    "folder": (lambda p: p, "holds long_term_memory.db, and that of a chat export"),
+    "damaged": (lambda p: damaged_database(p / "miku"), "long_term_memory.db: the file is damaged"),
+    "ours": (lambda p: other_database(p / "a.db"), "no such table: long_term_memory"),
+    "empty": (lambda p: write(p / "a.jsonl", text=" \n"), "a.jsonl: the file is empty"),
+    "nothing": (lambda p: write(p / "a.json"), "a.json: JSON with nothing in it"),
+    "other": (lambda p: write(p / "a.json", {"a": 1, "b": 2}), "a.json: JSON with a, b, of none"),
+    "cut": (lambda p: write(p / "a.json", text='[{"mapping": '), "a.json: element 1: not JSON"),
+    "key": (
+        lambda p: write(p / "a.jsonl", text=LINE + '{"speaker": "A", "txt": "x"}'),
+        "a.jsonl: line 2: unknown key 'txt'; known are speaker, text, session, said_at, source,",
+    ),
+    "header": (
+        lambda p: write(p / "a.csv", text="who;what\nAnna;x\n"),
+        "a.csv: the columns are who, what; wanted are speaker, text, session",
+    ),
+    "twice": (lambda p: write(p / "a.csv", text="speaker,text,text\n"), "the columns are speaker,"),
+    "latin-1": (
+        lambda p: raw(p / "a.csv", HEADER.encode() + b"Bj\xf6rn,x"),
+        "a.csv: not UTF-8 at byte 44; save it as UTF-8",
+    ),
+    "late": (
+        lambda p: raw(p / "a.jsonl", LINE.encode() + b"x" * 2**20 + b"\xf0\x9f"),
+        "a.jsonl: not UTF-8 at byte 1,048,617; save it as UTF-8",
+    ),
+    "UTF-16": (lambda p: raw(p / "a.csv", HEADER.encode("utf-16")), "a.csv: not UTF-8 at byte 1;"),
+    "archive": (lambda p: packed(p / "a.zip", "x.txt", b""), "a.zip: no conversations.json in it"),
+    "damage": (lambda p: damaged_archive(p / "a.zip"), "cannot read conversations.json in"),
+    "no zip": (lambda p: write(p / "a.zip", text="PK\x03\x04 no"), "a.zip: File is not a zip file"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_refused_whole_with_its_name_and_place(tmp_path: Path, case: str) -> None:
+    make, message = BAD[case]
+    with pytest.raises(InputError) as refused:
+        read(make(tmp_path))
+    assert message in str(refused.value)

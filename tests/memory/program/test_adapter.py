@@ -1,0 +1,289 @@
+"""A LoRA adapter of the packaged model: whom it changes, what is shown, what cannot be one."""
+
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import evaluate
+from locomo.harness import probe
+from memory import InputError, MemoryProgram, Model, ModelError, load_model
+from memory.model import Change, Rows
+from memory.program import llama, read_card, starting_program
+from memory.program.gguf import check_lora
+from memory.program.llama import weights
+from memory.program.local import SmallModelAdapter
+from memory.program.signatures import SMALL
+from tests.locomo.test_commands import EVALUATE, command
+from tests.support.gguf_adapter import adapter, gguf
+from tests.support.locomo_records import write
+
+TARGETS = ("answer", "retrieve", "store")
+TURN = "[{}] (Fri 09 Jun 2023) Anna: I adopted a beagle in May, it is called Biscuit."
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("adapter")
+
+
+def tell(model: Model, target: str, number: int = 12) -> str:
+    """What one module says with this model."""
+
+    def stored(statement: str) -> Change:
+        return Change(1, "", "", statement, facts=1)
+
+    turn, asked = TURN.format(number), f"Which pet has Anna had for {number} years?"
+    program = MemoryProgram()
+    with model.active():
+        if target == "store":
+            return str(program.store(turns=turn, catalog="", write=stored).sql)
+        if target == "retrieve":
+            found = program.retrieve(question=asked, catalog="", read=lambda s: Rows((), ()))
+            return str(found.sql)
+        return str(program.answer(question=asked, memory=turn, turn_ids=[number]).answer)
+
+
+# --- whom it changes ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("targets", [("answer",), ("retrieve", "store")], ids=str)
+def test_an_adapter_changes_the_modules_it_was_tuned_for_and_no_other(
+    folder: Path, targets: tuple[str, ...]
+) -> None:
+    plain = load_model("local-base")
+    tuned = load_model("local-base", adapter=adapter(folder, *targets))
+    changed = [target for target in TARGETS if tell(tuned, target) != tell(plain, target)]
+    assert sorted(changed) == sorted(targets)
+
+
+def test_it_is_the_weights_that_differ_and_not_only_the_prompt(folder: Path) -> None:
+    tuned = load_model("local-base", adapter=adapter(folder, "answer"))
+    prompt_only = replace(load_model("local-base"), adapter=tuned.adapter)
+    assert tell(prompt_only, "answer") != tell(tuned, "answer")
+
+
+def test_the_same_request_has_the_same_answer_whatever_is_asked_before_and_beside_it(
+    folder: Path,
+) -> None:
+    """Both share the copies that have the adapter; each applies it where the other does not."""
+    models = [load_model("local-base", adapter=adapter(folder, of)) for of in ("answer", "store")]
+    asked = [(model, "answer") for model in models]
+    in_order = [tell(*one) for one in asked]
+    assert len(set(in_order)) == 2
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda one: tell(*one), reversed(asked))) == in_order[::-1]
+
+
+def test_nothing_that_was_read_with_an_adapter_is_used_without_it(folder: Path) -> None:
+    lora = llama.load_lora(adapter(folder, "answer"))
+    asked = [{"role": "user", "content": "What is the capital of France?"}]
+    with llama.copy_of_the_model((lora,), 1) as copy:
+        said = [copy.say(asked, (0, one), max_tokens=8).text for one in (None, lora, None)]
+    assert said[0] == said[2] != said[1]
+
+
+# --- what is shown ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("small", SMALL.values(), ids=lambda small: small.target)
+def test_a_tuned_module_is_shown_no_examples_but_an_optimizers_own(small: Any) -> None:
+    def shown(tuned: str, demos: list[dict[str, Any]]) -> list[str]:
+        shaped = SmallModelAdapter(frozenset({tuned}))
+        inputs = dict.fromkeys(small.signature.input_fields, "this") | {"feedback": ""}
+        return [str(m["content"]) for m in shaped.format(small.signature, demos, inputs)]
+
+    other = next(name for name in TARGETS if name != small.target)
+    user = small.user(dict.fromkeys(small.signature.input_fields, "this") | {"feedback": ""})
+    assert shown(small.target, []) == [small.instructions, user]
+    assert len(shown(other, [])) == 2 + 2 * len(small.demos)
+    own = dict.fromkeys(small.signature.fields, "mine")
+    assert shown(small.target, [own]) == shown(other, [own])
+    assert "mine" in shown(small.target, [own])
+
+
+@pytest.mark.parametrize(
+    ("target", "quote"), [("store", "''"), ("retrieve", "''"), ("answer", "'")]
+)
+def test_what_a_tuned_module_copies_into_sql_is_shown_as_sql_has_it(
+    target: str, quote: str
+) -> None:
+    [small] = [one for one in SMALL.values() if one.target == target]
+    inputs = dict.fromkeys(small.signature.input_fields, "Kim's") | {"feedback": ""}
+    for tuned, seen in {target: quote, "reply": "'"}.items():
+        *_, last = SmallModelAdapter(frozenset({tuned})).format(small.signature, [], inputs)
+        assert f"Kim{seen}s" in last["content"]
+
+
+def test_a_tuned_modules_repair_is_asked_for_as_of_the_untuned(folder: Path) -> None:
+    """It learned none: without the grammar a window whose SQL is refused once is refused always."""
+    tuned = load_model("local-base", adapter=adapter(folder, "store"))
+    asked = {"turns": "[7] Ann: I moved to Lyon.", "catalog": "", "feedback": "Refused: no"}
+    said = []
+    for model in (tuned, load_model("local-base")):
+        with model.active():
+            said.append(MemoryProgram().store.predict(**asked).sql)
+    assert said[0] == said[1]
+    assert said[0].startswith("INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('Ann")
+
+
+def test_an_optimizer_starts_from_what_a_tuned_module_is_shown(folder: Path) -> None:
+    begun = starting_program(load_model("local-base", adapter=adapter(folder, "answer")))
+    assert begun.answer.predict.demos == []
+    assert len(begun.store.predict.demos) > 1
+
+
+# --- what it is called --------------------------------------------------------------------------
+
+
+def test_a_model_is_called_after_its_adapter(folder: Path, tmp_path: Path) -> None:
+    tuned = load_model(str(adapter(folder, "answer")))
+    assert re.fullmatch(r"local\+[0-9a-f]{8}", tuned.name)
+    assert load_model("local", adapter=folder / "adapter.gguf").name == tuned.name
+    other = load_model(str(adapter(tmp_path, "answer", layer=19)))
+    assert len({tuned.name, other.name}) == len({tuned.lm.model, other.lm.model}) == 2
+    assert tuned.packaged
+    assert tuned.price == (0.0, 0.0)
+    assert load_model("local").packaged
+    assert not load_model("openai/x").packaged
+
+
+def test_a_memory_is_of_the_weights_that_stored_it(folder: Path) -> None:
+    """So one that the adapter had no part in is not built again."""
+    tuned = load_model("local-base", adapter=adapter(folder, "answer"))
+    untuned = dict.fromkeys(["store", "retrieve"], "local-base")
+    assert tuned.weights == {**untuned, "answer": f"local+{tuned.name[-8:]}"}
+    assert set(load_model("openai/x").weights.values()) == {"openai/x"}
+
+
+# --- what cannot be used ------------------------------------------------------------------------
+
+Breaks = Callable[[Path], object]
+
+
+def card_of(**changed: Any) -> Breaks:
+    return lambda folder: adapter(folder, "answer", **changed)
+
+
+def text_of(file: str, text: str) -> Breaks:
+    return lambda folder: (folder / file).write_text(text)
+
+
+def cut(folder: Path, keep: float) -> None:
+    file = folder / "adapter.gguf"
+    content = file.read_bytes()
+    file.write_bytes(content[: int(keep * len(content))])
+
+
+def peft_only(folder: Path) -> None:
+    (folder / "adapter.gguf").unlink()
+    (folder / "adapter_config.json").write_text("{}")
+
+
+@pytest.mark.parametrize(
+    ("breaks", "says"),
+    [
+        (lambda folder: (folder / "adapter.json").unlink(), "adapter.json is missing"),
+        (text_of("adapter.json", "no card"), "adapter.json, the file: Invalid JSON"),
+        (card_of(targets=["digest"]), "adapter.json, targets.0: Input should be 'answer'"),
+        (card_of(targets=[]), "adapter.json, targets: "),
+        (card_of(rank="1"), "adapter.json, rank: "),
+        (card_of(note="x"), "adapter.json, note: Extra"),
+        (
+            card_of(base="Qwen/Qwen2.5-3B", base_sha256=""),
+            r"is for Qwen/Qwen2.5-3B \(not packaged\), the packaged model is SmolLM2-135M-Instruct",
+        ),
+        (card_of(base_sha256="ab" * 32), r"SmolLM2-135M-Instruct \(abababab\), the packaged"),
+        (lambda folder: (folder / "adapter.gguf").unlink(), "holds no adapter .adapter.gguf"),
+        (peft_only, "serve it, .* --model openai/NAME --api-base ADDRESS"),
+        (text_of("adapter.gguf", ""), "is no GGUF file"),
+        (text_of("adapter.gguf", "GGUF" * 99), "is no GGUF file"),
+        (lambda folder: cut(folder, 0.01), "is no GGUF file, or it is cut"),
+        (lambda folder: cut(folder, 0.9), "it is cut"),
+        (lambda folder: gguf(folder / "adapter.gguf", layer=30), "blk.30.* does not fit"),
+        (lambda folder: gguf(folder / "adapter.gguf", architecture="gptj"), "architecture is"),
+        (lambda f: (f / "adapter.gguf").write_bytes(weights().read_bytes()), "something else"),
+    ],
+)
+def test_what_is_no_adapter_of_the_packaged_model_is_refused_in_one_line(
+    tmp_path: Path, breaks: Breaks, says: str
+) -> None:
+    """llama.cpp would end the process."""
+    breaks(adapter(tmp_path, "answer"))
+    with pytest.raises((InputError, ModelError), match=says) as caught:
+        load_model("local-base", adapter=tmp_path)
+    assert "\n" not in str(caught.value)
+    if (tmp_path / "adapter.gguf").exists() or (tmp_path / "adapter_config.json").exists():
+        with pytest.raises((InputError, ModelError), match=says):
+            load_model(str(tmp_path))
+
+
+@given(place=st.integers(0, 400), byte=st.integers(0, 255), keep=st.integers(0, 9_000))
+def test_a_damaged_file_is_refused_or_is_a_lora(
+    folder: Path, place: int, byte: int, keep: int
+) -> None:
+    whole = gguf(folder / "whole.gguf").read_bytes()
+    damaged = folder / "damaged.gguf"
+    damaged.write_bytes((whole[:place] + bytes([byte]) + whole[place + 1 :])[:keep])
+    try:
+        check_lora(damaged, weights())
+    except InputError:
+        return
+    assert len(damaged.read_bytes()) == len(whole)
+
+
+def test_an_adapter_that_changes_while_it_is_in_use_is_a_model_error(tmp_path: Path) -> None:
+    model = load_model("local-base", adapter=adapter(tmp_path, "answer", layer=7))
+    gguf(tmp_path / "adapter.gguf", layer=8)
+    with pytest.raises(ModelError, match="changed while it was in use"):
+        probe(model)
+
+
+def test_a_served_model_has_its_adapter_there(folder: Path) -> None:
+    adapter(folder, "answer")
+    with pytest.raises(InputError, match="not for openai/x; serve that model with its adapter"):
+        load_model("openai/x", adapter=folder)
+    with pytest.raises(ModelError, match="needs no --api-base"):
+        load_model(str(folder), api_base="http://127.0.0.1:1/v1")
+
+
+def test_a_name_that_no_folder_can_have_is_no_adapter() -> None:
+    with pytest.raises(ModelError, match="names no provider"):
+        load_model("a" * 300)
+
+
+def test_a_card_is_read_by_its_folder_or_the_file_beside_it(folder: Path) -> None:
+    card = read_card(adapter(folder, "store", "answer"))
+    assert card.targets == ["store", "answer"]
+    assert read_card(folder / "adapter.gguf") == card
+
+
+# --- evaluate.py --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("--adapter {0}/none", "the adapter .*none does not exist; give a folder"),
+        ("--adapter {0}/talks.json", "talks.json holds no adapter"),
+        ("--adapter {0} --model openai/x", "for the packaged model only, not for openai/x"),
+    ],
+)
+def test_evaluate_refuses_an_adapter_that_it_cannot_use(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    line: str,
+    says: str,
+) -> None:
+    write(tmp_path / "talks.json")
+    monkeypatch.setattr(evaluate, "connect", lambda experiment: None)
+    given = f"--data {{0}}/talks.json --output-dir {{0}}/out {line}"
+    assert command(EVALUATE, given, tmp_path, monkeypatch) == (2, [])
+    assert re.search(f"error: .*{says}", capsys.readouterr().err)

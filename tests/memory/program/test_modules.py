@@ -1,0 +1,158 @@
+"""The three modules: what they ask, how a refusal is repaired, what is cited, what is tuned."""
+
+import pytest
+
+from memory.errors import SqlError
+from memory.model import Change, Rows
+from memory.program import MemoryProgram, load_model, starting_program
+from memory.program.local import SmallModelAdapter
+from memory.program.modules import likely_source
+from tests.support.scripted import Pairs, UnexpectedPrompt, answer, scripted_model, sql
+
+TURNS = "[3] (Fri 09 Jun 2023) Anna: I moved to Oslo.\n[4] (Fri 09 Jun 2023) Bo: Great!"
+GOOD = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('Anna', 'moved', 'Oslo', 3);"
+
+
+def store(pairs: Pairs, refused: int):
+    """Run the store module against a database that refuses the first `refused` attempts."""
+    model, tried = scripted_model(pairs), []
+
+    def write(statement: str) -> Change:
+        tried.append(statement)
+        if len(tried) <= refused:
+            raise SqlError(f"no such column: wen{len(tried)}")
+        return Change(1, "", "", statement, facts=1)
+
+    with model.active():
+        done = MemoryProgram().store(turns=TURNS, catalog="Anna: owns(2)", write=write)
+    model.lm.assert_done()
+    return done
+
+
+def test_store_shows_the_turns_and_the_catalog():
+    done = store([(["[4] (Fri 09 Jun 2023) Bo", "Anna: owns(2)"], sql(GOOD))], refused=0)
+    assert (done.sql, done.calls, done.change.facts) == (GOOD, 1, 1)
+
+
+def test_a_refusal_is_the_next_prompt():
+    done = store(
+        [([TURNS], sql("INSERT bad")), (["INSERT bad", "no such column: wen1"], sql(GOOD))], 1
+    )
+    assert (done.sql, done.calls) == (GOOD, 2)
+    assert done.refusals == ["Refused:\nINSERT bad\nBecause: no such column: wen1"]
+
+
+def test_two_repairs_and_no_third():
+    pairs = [([TURNS], sql("one")), (["wen1"], sql("two")), (["wen2"], sql("three"))]
+    done = store(pairs, refused=2)
+    assert (done.calls, len(done.refusals)) == (3, 2)
+    with pytest.raises(SqlError, match="wen3") as caught:
+        store(pairs, refused=3)
+    assert caught.value.refusals == (
+        "Refused:\none\nBecause: no such column: wen1",
+        "Refused:\ntwo\nBecause: no such column: wen2",
+        "Refused:\nthree\nBecause: no such column: wen3",
+    )
+
+
+def test_an_unreadable_answer_is_repaired_too():
+    done = store([([], "I would rather chat."), (["rather chat"], sql(GOOD))], 0)
+    assert (done.calls, done.refusals) == (
+        2,
+        ["Your answer could not be read:\nI would rather chat."],
+    )
+    with pytest.raises(SqlError, match="no SQL could be read") as caught:
+        store([([], "no"), ([], "no"), ([], "no")], refused=0)
+    assert len(caught.value.refusals) == 3
+
+
+def retrieve(pairs: Pairs, read):
+    model = scripted_model(pairs)
+    with model.active():
+        found = MemoryProgram().retrieve(question="Where does Anna live?", catalog="", read=read)
+    model.lm.assert_done()
+    return found
+
+
+def test_several_selects_each_bring_rows():
+    two = "SELECT id AS turn_id FROM turns; SELECT turn_id FROM facts"
+    found = retrieve([(["Where does Anna live?"], sql(two))], lambda s: Rows((s[-5:],), ()))
+    assert [rows.columns for rows in found.rows] == [("turns",), ("facts",)]
+    assert (len(found.sql), found.calls, found.error, found.refusals) == (2, 1, "", [])
+
+
+def test_retrieve_keeps_what_ran_and_never_raises():
+    def read(statement: str) -> Rows:
+        if "wrong" in statement:
+            raise SqlError("no such table: wrong")
+        return Rows(("turn_id",), ((3,),))
+
+    both = sql("SELECT turn_id FROM facts; SELECT id FROM wrong")
+    found = retrieve([([], both), (["no such table: wrong"], both), ([], both)], read)
+    assert found.sql == ["SELECT turn_id FROM facts"]
+    assert [rows.rows for rows in found.rows] == [((3,),)]
+    assert (found.calls, found.error) == (3, "no such table: wrong")
+    refused = "SELECT turn_id FROM facts; SELECT id FROM wrong\nBecause: no such table: wrong"
+    assert found.refusals == [f"Refused:\n{refused}"] * 3
+
+
+def test_more_selects_than_five_are_refused():
+    many = sql("SELECT id FROM turns;\n" * 6)
+    found = retrieve([([], many), (["at most 5"], sql("-- none"))], lambda _: Rows((), ()))
+    assert (found.sql, found.calls) == ([], 2)
+
+
+@pytest.mark.parametrize(
+    ("said", "text", "turns"),
+    [
+        (answer("Oslo", "3"), "Oslo", [3]),
+        (answer("Oslo", "[3, 99, 3], and turn 4"), "Oslo", [3, 4]),
+        (answer("Oslo [3]", "none"), "Oslo", [3]),
+        (answer("Oslo", ""), "Oslo", [3]),
+        (answer("No information available", "3"), "No information available", []),
+        (answer("", "3"), "No information available", []),
+        ("Oslo", "Oslo", [3]),
+        ("Oslo, a boat, a boat, a boat", "Oslo, a boat", [3]),
+        ("[[ ## answer ## ]]\nOslo", "Oslo", [3]),
+    ],
+)
+def test_only_turns_that_were_shown_are_cited(said: str, text: str, turns: list[int]):
+    model = scripted_model([([TURNS, "Where?"], said)])
+    with model.active():
+        told = MemoryProgram().answer(question="Where?", memory=TURNS, turn_ids=(3, 4))
+    assert (told.answer, told.turns, told.calls) == (text, turns, 1)
+
+
+def test_the_likely_source_shares_most_words_and_may_be_nobody():
+    assert likely_source("moved to Oslo", TURNS, (3, 4)) == [3]
+    assert likely_source("moved to Oslo", TURNS, (4,)) == []
+    assert likely_source("Rome", TURNS, (3, 4)) == []
+
+
+def test_the_script_fails_loudly():
+    with pytest.raises(AssertionError, match="1 of 2"):
+        store([([], sql(GOOD))] * 2, refused=0)
+    for pairs in ([(["Paris"], sql(GOOD))], []):
+        with pytest.raises(UnexpectedPrompt):
+            store(pairs, refused=0)
+
+
+def test_an_optimizer_starts_from_what_the_packaged_model_is_shown():
+    """The same prompts, but now they stand where an optimizer looks."""
+    begun = starting_program(load_model("local-base"))
+    inputs = {"turns": TURNS, "question": "Where?", "catalog": "", "memory": TURNS, "feedback": "x"}
+
+    def prompt(predictor) -> list[dict[str, str]]:
+        return SmallModelAdapter().format(predictor.signature, predictor.demos, inputs)
+
+    for (name, plain), (_, own) in zip(
+        MemoryProgram().named_predictors(), begun.named_predictors(), strict=True
+    ):
+        assert prompt(own) == prompt(plain)
+        assert prompt(own)[0]["content"] == own.signature.instructions, name
+        assert len(prompt(own)) == 2 + 2 * len(own.demos) > 2
+
+
+def test_other_models_start_from_the_plain_program():
+    begun = starting_program(scripted_model([]))
+    assert begun.dump_state() == MemoryProgram().dump_state()

@@ -1,0 +1,256 @@
+"""The file of a compiled program: it comes back as it was, and holds nothing but text."""
+
+import json
+import pickle
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import dspy
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from memory import Card, InputError, Memory, MemoryProgram, files, load_program, save_program
+from memory.model import Change, Rows
+from memory.program import concerns, saved
+from tests.conftest import MOVED
+from tests.support.scripted import answer, scripted_model, sql
+
+CARD = Card(
+    model="local",
+    optimizer="simba",
+    target="all",
+    metric={"answer": 1.0},
+    data="0" * 64,
+    conversations={"train": ["a"], "validation": ["b"]},
+    scores={"before": 0.25, "after": 0.5},
+    verdict="gain",
+    made_at="2026-01-01T10:00",
+)
+PARTS = ("store", "retrieve", "answer")
+
+
+def compiled(instructions: str = "Be odd.\n  Very.", **demo: Any) -> MemoryProgram:
+    """A program as an optimizer leaves it: other instructions, examples with more than needed."""
+    program = MemoryProgram()
+    for part in PARTS:
+        module = getattr(program, part)
+        module.predict.signature = module.predict.signature.with_instructions(instructions)
+        inputs = dict.fromkeys(module.predict.signature.fields, "é\n'x'") | demo
+        module.predict.demos = [dspy.Example(augmented=True, dspy_uuid="1", **inputs)]
+        module.predict.lm = dspy.LM("openai/m", api_key="sk-secret12345", temperature=1)
+        module._compiled = True  # DSPy's own list of predictors leaves such a module out
+    return program
+
+
+def prompts(program: MemoryProgram) -> list[str]:
+    """All that a model is sent when each module is used once."""
+    model = scripted_model([([], sql(MOVED)), ([], sql("SELECT 1")), ([], answer("Oslo"))])
+    sent: list[str] = []
+    complete = model.lm.script.complete
+    model.lm.script.complete = lambda request: [sent.append(repr(request)), complete(request)][1]
+    for part in PARTS:
+        getattr(program, part).predict.lm = None
+    with model.active():
+        program.store(turns="[1] A: b", catalog="", write=lambda s: Change(1, "", "", s))
+        program.retrieve(question="Who?", catalog="", read=lambda s: Rows((), ()))
+        program.answer(question="Who?", memory="[1] A: b", turn_ids=[1])
+    return sent
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    save_program(compiled(), tmp_path / "made" / "program.json", CARD)
+    return tmp_path / "made" / "program.json"
+
+
+def test_a_saved_program_prompts_as_it_did(file: Path):
+    loaded = load_program(file)
+    assert prompts(loaded) == prompts(compiled()) != prompts(MemoryProgram())
+    assert loaded.card == CARD
+    assert sorted(p.name for p in file.parent.iterdir()) == ["program.json"]
+
+
+def test_the_file_holds_text_only(file: Path):
+    text = file.read_text("utf-8")
+    content = json.loads(text)
+    assert content["program"]["store.predict"]["demos"] == [
+        dict.fromkeys(("turns", "catalog", "feedback", "sql"), "é\n'x'")
+    ]
+    assert content["card"]["scores"] == {"before": 0.25, "after": 0.5}
+    assert "sk-secret" not in text
+    assert "é" in text, "readable"
+
+
+def test_a_field_that_an_example_lacks_is_still_lacking(tmp_path: Path):
+    save_program(compiled(sql=None), tmp_path / "some.json", CARD)
+    assert "sql" not in load_program(tmp_path / "some.json").store.predict.demos[0]
+
+
+def test_a_signatures_own_instructions_are_not_copied_into_the_file(tmp_path: Path):
+    save_program(MemoryProgram(), tmp_path / "plain.json", CARD)
+    program = json.loads((tmp_path / "plain.json").read_bytes())["program"]
+    assert program["answer.predict"] == {"instructions": None, "demos": []}
+    assert prompts(load_program(tmp_path / "plain.json")) == prompts(MemoryProgram())
+
+
+@given(st.text(), st.text())
+@example("\n  odd\n indents", "")
+def test_whatever_an_optimizer_writes_comes_back(tmp_path_factory, instructions: str, value: str):
+    path = tmp_path_factory.getbasetemp() / "any.json"
+    program = compiled(instructions, sql=value)
+    save_program(program, path, CARD)
+    loaded = load_program(path)
+    for part in PARTS:
+        was, now = getattr(program, part).predict, getattr(loaded, part).predict
+        assert now.signature.instructions == was.signature.instructions
+        assert all(demo[name] == was.demos[0][name] for demo in now.demos for name in demo)
+
+
+def test_half_a_letter_does_not_stop_saving(tmp_path: Path):
+    save_program(compiled(sql="odd \ud800"), tmp_path / "odd.json", CARD)
+    assert load_program(tmp_path / "odd.json").store.predict.demos[0].sql == "odd ?"
+
+
+def test_what_cannot_be_written_is_an_input_error_and_leaves_nothing(tmp_path: Path):
+    (tmp_path / "taken").write_text("mine")
+    for place in (tmp_path / "taken" / "program.json", tmp_path):
+        with pytest.raises(InputError, match="cannot write"):
+            save_program(MemoryProgram(), place, CARD)
+    assert [p.name for p in tmp_path.iterdir()] == ["taken"]
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(file: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    before = file.read_bytes()
+    with pytest.raises(InputError, match=r"cannot write .*program.json: No space left"):
+        save_program(MemoryProgram(), file, CARD)
+    assert file.read_bytes() == before
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_the_card_goes_with_copies_and_not_into_dspys_state(file: Path):
+    loaded = load_program(file)
+    assert loaded.deepcopy().card == CARD
+    assert set(loaded.dump_state()) == {f"{part}.predict" for part in PARTS}
+    assert MemoryProgram().card is None
+
+
+class Evil:
+    """A pickle of it runs code where it is loaded."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return pytest.fail, ("code from a file was run",)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "does not exist; give a file that optimize.py wrote"),
+        (b"no program", "is not JSON; write programs with memory.save_program"),
+        (b"[" * 100_000, "is not JSON"),
+        (pickle.dumps(Evil()), "is a pickle, which could run code"),
+        (pickle.dumps(Evil(), protocol=0), "is not JSON"),
+        (b"[]", "holds no program"),
+        (b'{"predict": {}}', "holds no program"),
+        (b" " * 5_000_001, "is larger than 5,000,000 bytes"),
+        (json.dumps(MemoryProgram().dump_state()).encode(), "DSPy's own save"),
+    ],
+)
+def test_another_file_is_refused(tmp_path: Path, content: bytes | None, says: str):
+    file = tmp_path / "program.json"
+    if content is not None:
+        file.write_bytes(content)
+    refused(file, says)
+
+
+def test_what_dspy_saves_is_refused(tmp_path: Path):
+    MemoryProgram().save(str(tmp_path / "program.json"))
+    refused(tmp_path / "program.json", r"DSPy's own save\(\) writes; write programs with memory")
+    refused(tmp_path, "cannot read the program")
+
+
+STORE = "program.store.predict"
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "says"),
+    [
+        (["format"], 2, "has format 2, not 1; compile it again"),
+        (["version"], "9.1.0", "version 9.1.0 of sql-memory, this is .*; compile it again"),
+        (["version"], None, "version None"),
+        (["signatures", "store.predict"], "0", "fields of store.predict are others now"),
+        (["signatures", "other"], "0", "holds other modules"),
+        (["program", "other.predict"], {"instructions": None, "demos": []}, "other modules"),
+        (["program", "store.predict", "lm"], {"model": "openai/m"}, f"{STORE}.lm': Extra"),
+        (["program", "store.predict", "lm"], None, f"{STORE}.lm': Extra"),
+        (["program", "store.predict", "instructions"], ["os.system"], f"{STORE}.instructions"),
+        (["program", "store.predict", "instructions"], "\ud800", "is not JSON"),
+        (["program", "store.predict", "demos"], [{"sql": {"a": "b"}}], f"{STORE}.demos.0.sql"),
+        (["program", "store.predict", "demos"], [{"sql": 1}], f"{STORE}.demos.0.sql"),
+        (["program", "store.predict", "demos"], [{"__class__": "x"}], "has no field '__class__'"),
+        (["program", "store.predict", "demos"], [{"augmented": "x"}], "has no field 'augmented'"),
+        (["card", "verdict"], "great", "card.verdict"),
+        (["card", "scores"], {"after": "0.5"}, "card.scores.after"),
+        (["card", "code"], "import os", "card.code.: Extra"),
+        (["code"], "import os", "code.: Extra"),
+    ],
+)
+def test_a_file_that_was_tampered_with_is_refused(file: Path, where: list[str], value, says: str):
+    content = json.loads(file.read_bytes())
+    inner = content
+    for key in where[:-1]:
+        inner = inner[key]
+    inner[where[-1]] = value
+    file.write_text(json.dumps(content))
+    refused(file, says)
+
+
+def refused(file: Path, says: str) -> None:
+    with pytest.raises(InputError, match=says) as caught:
+        load_program(file)
+    assert file.name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_patch_release_reads_the_file_and_a_minor_one_does_not(file: Path, monkeypatch):
+    for version, loads in (("0.1.7", True), ("0.2.0", False)):
+        monkeypatch.setattr(saved, "version", lambda _, version=version: version)
+        if loads:
+            load_program(file)
+        else:
+            refused(file, f"made by version 0.1.0 of sql-memory, this is {version}")
+
+
+MOVED_AWAY = (
+    "compiled for 'local' and is used with scripted.*compile it again with --model scripted"
+)
+
+
+@pytest.mark.parametrize(
+    ("card", "says"),
+    [
+        (None, []),
+        (CARD.model_copy(update={"model": "scripted"}), []),
+        (CARD, [MOVED_AWAY]),
+        (CARD.model_copy(update={"model": "scripted", "verdict": "no gain"}), ["gained nothing"]),
+        (CARD.model_copy(update={"verdict": "no gain"}), [MOVED_AWAY, "gained nothing"]),
+    ],
+)
+def test_a_program_that_moves_to_another_model_or_gained_nothing_warns(tmp_path, card, says):
+    program = MemoryProgram()
+    program.card = card
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        Memory(tmp_path / "a.db", model=scripted_model([]), program=program).close()
+    said = [str(one.message) for one in told if one.category is UserWarning]
+    assert len(said) == len(says)
+    assert said == concerns(program, "scripted")
+    for words, pattern in zip(said, says, strict=True):
+        assert re.search(pattern, words)
+    assert all(one.filename == __file__ for one in told), "the line that is to be changed"

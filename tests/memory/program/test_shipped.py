@@ -1,0 +1,126 @@
+"""The adapters that come with the package: whose they are, what they were made of, what they do."""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from locomo.examples.gold import files_of, load_gold
+from memory import InputError, Memory, Model, Turn, load_model
+from memory.program import read_card
+from memory.program.lm import SHIPPED, UNTUNED
+from memory.program.signatures import ABSTAIN, prompts_fingerprint
+from tests.support.gguf_adapter import adapter
+
+DATA = Path(__file__).parents[3] / "data" / "train"
+MOST_BYTES = 12_000_000
+EACH = pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
+AGAIN = "make the adapter again, as docs/tuning.md says:"
+
+
+def test_they_are_small() -> None:
+    files = [file for folder in SHIPPED for file in folder.iterdir()]
+    assert {file.name for file in files} == {"adapter.gguf", "adapter.json"}
+    assert sum(file.stat().st_size for file in files) <= MOST_BYTES
+
+
+def test_each_module_has_one_at_most() -> None:
+    targets = [target for folder in SHIPPED for target in read_card(folder).targets]
+    assert "answer" in targets
+    assert len({*targets}) == len(targets)
+
+
+@EACH
+def test_it_belongs_to_the_prompts(folder: Path) -> None:
+    card = read_card(folder)
+    assert card.prompts == prompts_fingerprint(card.targets), f"{AGAIN} {card.command}"
+
+
+@EACH
+def test_it_belongs_to_the_data(folder: Path) -> None:
+    """All of data/train but its held-out part, and nothing else: nobody else's licence."""
+    card = read_card(folder)
+    data = sha256(b"".join(file.read_bytes() for file in files_of(DATA))).hexdigest()
+    assert card.data == data, f"{AGAIN} {card.command}"
+    assert card.conversations == [one.conversation.id for one in load_gold(DATA)]
+    held_out = {one.conversation.id for one in load_gold(DATA / "validation")}
+    assert not held_out & {*card.conversations}
+
+
+@EACH
+def test_its_card_says_how_it_was_made(folder: Path) -> None:
+    card = read_card(folder)
+    assert card.command.startswith("train.py --mode sft")
+    assert {"torch", "transformers", "peft", "gguf"} <= {*card.versions}
+    assert card.scores
+    assert card.seconds > 0
+
+
+def test_an_adapter_of_other_prompts_is_refused_with_the_command(tmp_path: Path) -> None:
+    old = adapter(tmp_path, "answer", prompts="0123", command="train.py --mode sft --seed 5")
+    with pytest.raises(InputError, match=r"make it again: train\.py --mode sft --seed 5"):
+        load_model("local", adapter=old)
+
+
+def test_local_has_them_and_local_base_has_none() -> None:
+    tuned, untuned = load_model("local"), load_model("local-base")
+    assert set(untuned.weights.values()) == {UNTUNED}
+    targets = {target for folder in SHIPPED for target in read_card(folder).targets}
+    assert {module for module, of in tuned.weights.items() if of != UNTUNED} == targets
+    assert tuned.name == "local"
+    assert untuned.packaged
+
+
+def test_an_adapter_of_ones_own_takes_the_place_of_its_modules_only(tmp_path: Path) -> None:
+    own, shipped = load_model("local", adapter=adapter(tmp_path, "store")), load_model("local")
+    assert {m for m in own.weights if own.weights[m] != shipped.weights[m]} == {"store"}
+
+
+# --- what they do ---------------------------------------------------------------------------------
+
+TOLD = [
+    Turn("Anna", "Hi Ben! How was your weekend?", "1", "2023-05-08T10:00"),
+    Turn("Ben", "Great, I adopted a dog yesterday! Her name is Rufa.", "1", "2023-05-08T10:01"),
+    Turn("Anna", "How lovely. I started to learn the cello last month.", "1", "2023-05-08T10:02"),
+    Turn("Ben", "My sister Ella plays the flute, she lives in Oslo.", "1", "2023-05-08T10:03"),
+]
+
+
+@pytest.fixture(scope="module")
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memory]:
+    path = tmp_path_factory.mktemp("shipped") / "memory.db"
+    with Memory(path, model="local") as memory:
+        memory.add(TOLD)
+        memory.digest()
+        yield memory
+
+
+@pytest.mark.parametrize(
+    ("question", "word", "turn"),
+    [
+        ("What is the name of Ben's dog?", "Rufa", 2),
+        ("Which instrument does Anna learn?", "cello", 3),
+        ("When did Ben adopt a dog?", "7 May 2023", 2),
+    ],
+)
+def test_a_newcomer_is_answered(memory: Memory, question: str, word: str, turn: int) -> None:
+    answer = memory.ask(question)
+    assert word.lower() in answer.text.lower()
+    assert len(answer.text) < 40, "a phrase, not a line of the memory"
+    assert turn in answer.turns
+
+
+def test_what_nobody_said_is_not_answered(memory: Memory) -> None:
+    assert memory.ask("Which car does Anna's uncle drive?").text == ABSTAIN
+
+
+@pytest.fixture
+def untuned() -> Model:
+    return load_model("local-base")
+
+
+def test_the_untuned_model_still_answers(untuned: Model, tmp_path: Path) -> None:
+    with Memory(tmp_path / "memory.db", model=untuned) as memory:
+        memory.add(TOLD)
+        assert memory.ask("Where does Ella live?").calls == 2

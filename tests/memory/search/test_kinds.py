@@ -1,0 +1,54 @@
+"""Kinds and their examples: the file is sound, and a question about a kind finds an example."""
+
+from pathlib import Path
+
+import pytest
+
+from memory import Turn
+from memory.search.kinds import examples
+from memory.search.words import STOP_WORDS, words
+from memory.store.sqlite import SqliteStore
+
+FILE = Path(__file__).parents[3] / "memory" / "search" / "kinds.txt"
+LINES = FILE.read_text("utf-8").splitlines()
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line.split(":")[0].strip())
+def test_a_line_names_a_kind_and_its_examples(line: str) -> None:
+    names, members = (part.split() for part in line.split(":"))
+    assert names
+    assert len(set(members)) == len(members) > 0
+    assert not STOP_WORDS & {*names}
+    # As the full-text index holds them, or they would never be found.
+    assert [word for name in (*names, *members) for word in words(name)] == [*names, *members]
+
+
+@pytest.mark.parametrize("form", ["pet", "pets"])
+def test_a_kind_is_known_in_the_plural_too(form: str) -> None:
+    assert "hamster" in examples(form)
+
+
+@pytest.mark.parametrize(("form", "one"), [("hobbies", "hobby"), ("dishes", "dish")])
+def test_plurals_that_change_their_end(form: str, one: str) -> None:
+    assert examples(form) == examples(one) != ()
+
+
+@pytest.mark.parametrize("word", ["", "s", "xylograph", "猫"])
+def test_a_word_that_names_no_kind_has_no_examples(word: str) -> None:
+    assert examples(word) == ()
+
+
+def test_a_question_about_a_kind_finds_its_example(store: SqliteStore) -> None:
+    chatter = [Turn("Ben", f"The {n}th thing I bought was grey.", session="b") for n in range(40)]
+    (found,) = store.add([Turn("Ben", "Our old hamster died.", session="a")])
+    store.add(chatter)
+    hits = store.search("Which pets were there?", 50)
+    shares = {hit.turn_id: hit.shares["kind"] for hit in hits}
+    assert shares[found] > 0
+    assert not any(shares[turn.id] for turn in store.turns(found + 1))
+    assert found in [hit.turn_id for hit in hits[:5]]
+
+
+def test_an_example_elsewhere_says_nothing(store: SqliteStore) -> None:
+    store.add([Turn("Ben", "Our old hamster died.", session="a")])
+    assert all(hit.shares["kind"] == 0 for hit in store.search("Which colours were there?"))

@@ -1,0 +1,309 @@
+"""What SQL a model may write: refusals with advice, what is allowed and runs, and what it means."""
+
+import re
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+import sqlglot
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memory.errors import SqlError
+from memory.sql import TABLES, WRITABLE, read_statement, split, write_statements
+from tests.memory.sql.refused_reads import REFUSED_READS
+from tests.memory.sql.refused_writes import REFUSED_WRITES
+
+INSERT = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES "
+FENCE = "```"
+ALLOWED = (Path(__file__).parent / "allowed.sql").read_text("utf-8").splitlines()[1:]
+READS = [line for line in ALLOWED if line.lower().startswith(("select", "with"))]
+WRITES = [line for line in ALLOWED if line not in READS]
+TURNS = [
+    ("Anna", "We went to the Beach", "2023-05-07"),
+    ("Ben", "I work at 100% now", "2023-06-01"),
+    ("Anna", "My dog Rex loves the beach", "2023-06-02"),
+]
+
+
+def search(text: str, k: int) -> Sequence[tuple[int, float]]:
+    return [] if "nothing" in text else [(3, 0.83), (1, 1e-05), (2, -0.5)][:k]
+
+
+def no_search(text: str, k: int) -> Sequence[tuple[int, float]]:
+    raise AssertionError(f"a refused statement ran search({text!r}, {k})")
+
+
+def database() -> sqlite3.Connection:
+    db = sqlite3.connect(":memory:")
+    for table, columns in TABLES.items():
+        rest = ", ".join(f"{c} {'INTEGER' if c == 'turn_id' else 'TEXT'}" for c in columns[1:])
+        db.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, {rest})")
+    db.executemany("INSERT INTO turns (speaker, text, said_at) VALUES (?, ?, ?)", TURNS)
+    fact = ("Anna", "pet", "Rex", "2023-06", 3)
+    db.execute(f"INSERT INTO facts ({', '.join(WRITABLE)}) VALUES (?, ?, ?, ?, NULL, ?)", fact)
+    return db
+
+
+def rows(sql: str) -> list[tuple[object, ...]]:
+    with closing(database()) as db:
+        return db.execute(read_statement(sql, search)).fetchall()
+
+
+def pairs(table: dict[str, list[str]]) -> list[tuple[str, str]]:
+    return [(advice, statement) for advice, found in table.items() for statement in found]
+
+
+def test_the_tables_of_attacks_are_large() -> None:
+    assert len(pairs(REFUSED_READS)) + len(pairs(REFUSED_WRITES)) >= 300
+    assert len(READS) + len(WRITES) >= 120
+
+
+@pytest.mark.parametrize(("advice", "statement"), pairs(REFUSED_READS))
+def test_a_hostile_read_is_refused_with_advice(advice: str, statement: str) -> None:
+    with pytest.raises(SqlError, match=re.escape(advice)):
+        read_statement(statement, no_search)
+
+
+@pytest.mark.parametrize(("advice", "statement"), pairs(REFUSED_WRITES))
+def test_a_hostile_write_is_refused_with_advice(advice: str, statement: str) -> None:
+    with pytest.raises(SqlError, match=re.escape(advice)):
+        write_statements(statement)
+
+
+@pytest.mark.parametrize("statement", READS)
+def test_a_read_runs_as_it_is_rendered(statement: str) -> None:
+    with closing(database()) as db:
+        db.execute(read_statement(statement, search))
+    assert sqlglot.parse_one(read_statement(statement, search, "postgres"), read="postgres")
+
+
+@pytest.mark.parametrize("statement", WRITES)
+def test_a_write_runs_as_it_is_rendered(statement: str) -> None:
+    with closing(database()) as db:
+        for rendered in write_statements(statement):
+            db.execute(rendered)
+    for rendered in write_statements(statement, "postgres"):
+        assert sqlglot.parse_one(rendered, read="postgres")
+
+
+@pytest.mark.parametrize("statement", [s for s in READS if "search(" not in s])
+def test_what_is_rendered_is_allowed_again_and_stays_the_same(statement: str) -> None:
+    once = read_statement(statement, no_search)
+    assert read_statement(once, no_search) == once
+
+
+@pytest.mark.parametrize("statement", WRITES)
+def test_a_rendered_write_is_allowed_again_and_stays_the_same(statement: str) -> None:
+    once = write_statements(statement)
+    assert write_statements(once[0]) == once
+
+
+def test_search_becomes_a_table_that_both_databases_read() -> None:
+    sql = "SELECT s.turn_id FROM search('beach', 2) s"
+    expected = (
+        "WITH search_1(turn_id, score) AS (VALUES (3, 0.83), (1, 1e-05)) "
+        "SELECT s.turn_id FROM search_1 AS s"
+    )
+    assert read_statement(sql, search) == expected
+    assert read_statement(sql, search, "postgres") == expected
+
+
+def test_search_finds_ten_turns_unless_told_otherwise() -> None:
+    asked: list[tuple[str, int]] = []
+    statement = "SELECT a.score FROM search('it''s', 7) a JOIN search('B') b ON a.score = b.score"
+    read_statement(statement, lambda text, k: asked.append((text, k)) or [])
+    assert asked == [("it's", 7), ("B", 10)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        (
+            "SELECT t.id FROM turns t JOIN search('x') s ON t.id = s.turn_id ORDER BY score DESC",
+            [(3,), (1,), (2,)],
+        ),
+        ("SELECT turn_id FROM search('nothing', 5)", []),
+        ("SELECT id FROM turns WHERE id IN (SELECT turn_id FROM search('x', 1))", [(3,)]),
+        ("SELECT id FROM turns WHERE text LIKE '%BEACH%' ORDER BY id", [(1,), (3,)]),
+        ("SELECT id FROM turns WHERE text NOT LIKE '%beach%'", [(2,)]),
+        (r"SELECT id FROM turns WHERE text LIKE '%100\%%' ESCAPE '\'", [(2,)]),
+        ("SELECT 1 || (2 + 3)", [("15",)]),
+        (
+            "SELECT id FROM turns WHERE NOT id = 1 AND said_at >= '2023-06' ORDER BY id",
+            [(2,), (3,)],
+        ),
+    ],
+)
+def test_a_read_means_what_it_says(statement: str, expected: list[tuple[object, ...]]) -> None:
+    assert rows(statement) == expected
+
+
+def test_like_means_the_same_in_both_databases() -> None:
+    sql = "SELECT text FROM turns WHERE text LIKE '%Beach%'"
+    like = "SELECT text FROM turns WHERE LOWER(text) LIKE LOWER('%Beach%')"
+    assert read_statement(sql, search) == like
+    assert read_statement(sql, search, "postgres") == like + " ESCAPE ''"
+
+
+def test_nulls_come_in_the_same_order_in_both_databases() -> None:
+    sql = "SELECT value FROM facts ORDER BY ended_on, happened_on DESC"
+    assert read_statement(sql, search, "postgres").endswith(
+        "ORDER BY ended_on NULLS FIRST, happened_on DESC NULLS LAST"
+    )
+
+
+def test_a_number_is_stored_as_text() -> None:
+    (rendered,) = write_statements(INSERT + "('Anna', 'debt', -20.50, 1)")
+    assert rendered == INSERT + "('Anna', 'debt', '-20.50', 1)"
+
+
+ONE, TWO = INSERT + "('a; b', 'it''s', '-- c', 1)", "DELETE FROM facts WHERE id = 3"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        f"{ONE};{TWO};",
+        f"{ONE};\n\n{TWO}",
+        f"{ONE}\n{TWO}",
+        f"\ufeff{ONE};\r\n{TWO};\r\n",
+        f"{FENCE}sql\n{ONE};\n{TWO};\n{FENCE}",
+        f"Here's the SQL:\n{FENCE}\n{ONE};\n{TWO};\n{FENCE}\nThis stores Anna's fact.",
+        f"{FENCE}sql\n{ONE};\n{FENCE}\n\n{FENCE}sql\n{TWO}\n{FENCE}",
+        f"{FENCE}SQL {ONE}; {TWO}{FENCE}",
+        f"{FENCE}sqlite\n{ONE};\n{TWO}",
+        f"{ONE};\n{TWO};\n{FENCE}",
+        f"SQL: {ONE};\n{TWO}",
+        f"sql\n{ONE}\n{TWO}",
+        f"**SQL:**\n{ONE};\n{TWO}",
+        f"Here's what I'd store:\n\n{ONE};\n{TWO}",
+        f"-- Anna's fact\n{ONE}; -- done\n/* and; 'then */ {TWO}; -- bye",
+        f"{ONE};\xa0{TWO}\u200b",
+        f";;{ONE};;\n;{TWO};;",
+        ONE.replace(" VALUES", "\nVALUES") + "\n  " + TWO.replace(" WHERE", "\n  WHERE"),
+    ],
+)
+def test_an_answer_is_split_where_its_meaning_is_certain(answer: str) -> None:
+    assert split(answer) == [ONE, TWO]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT id\nFROM turns\nUNION\nSELECT id FROM facts\nEXCEPT\nSELECT 1",
+        "SELECT id FROM turns UNION ALL\nSELECT id FROM facts",
+        "WITH a AS (\nSELECT 1 AS n\n)\nSELECT n FROM a",
+        "SELECT id FROM turns WHERE id IN (\nSELECT turn_id FROM facts\n)",
+        "INSERT INTO facts (subject)\nSELECT speaker FROM turns",
+        "SELECT '\nDELETE FROM facts\n;```' FROM turns",
+    ],
+)
+def test_a_statement_over_many_lines_stays_one(statement: str) -> None:
+    assert len(split(statement)) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *("-- none", "none", "NONE.", "-- None;", "-- nothing here is a fact", "/* no\nfacts */"),
+        f"{FENCE}sql\n-- none\n{FENCE}",
+        f"{FENCE}\n{FENCE}",
+        f"Nothing to store.\n{FENCE}sql\n{FENCE}",
+    ],
+)
+def test_a_model_can_say_that_there_is_nothing_to_store(answer: str) -> None:
+    assert write_statements(answer) == []
+
+
+@pytest.mark.parametrize(
+    "answer", [ONE + ";\nI hope this helps!", "Nothing to store.", "None of it"]
+)
+def test_prose_is_refused_where_it_could_be_meant(answer: str) -> None:
+    with pytest.raises(SqlError, match="this is not SQL"):
+        split(answer)
+
+
+def test_an_unclosed_quote_is_named() -> None:
+    with pytest.raises(SqlError, match="'Rex, 1"):
+        split(INSERT + "('Anna', 'pet', 'Rex, 1)")
+
+
+statements = st.lists(
+    st.sampled_from([s for s in READS + WRITES if FENCE not in s]),
+    min_size=1,
+    max_size=6,
+)
+separators = st.sampled_from(
+    [";", ";\n", "\n", ";\n\n", " ;\r\n", ";-- it's\n", "\n/* ; */\n", ";;"]
+)
+wrappers = st.sampled_from(
+    [
+        *("{}", "{};", "SQL:\n{}", "\ufeff{}\n", "-- first\n{} -- last"),
+        FENCE + "sql\n{}\n" + FENCE,
+        "Here is Anna's SQL.\n" + FENCE + "\n{};" + FENCE,
+    ]
+)
+
+
+@given(statements, st.data())
+def test_joined_statements_are_split_again(parts: list[str], data: st.DataObject) -> None:
+    answer = parts[0]
+    for part in parts[1:]:
+        answer += data.draw(separators) + part
+    assert split(data.draw(wrappers).replace("{}", answer)) == parts
+
+
+WORDS = r"""
+SELECT INSERT INTO UPDATE DELETE FROM turns facts search ( ) , ; ' '' " . * = < - -- /* */ ` ```
+text id 'a' 12 WITH AS x UNION WHERE IN LIKE ESCAPE CASE WHEN THEN END NULL NOT ORDER BY GROUP LIMIT
+JOIN ON VALUES SET || / :: ? $1 [ ] { } \ : none COUNT(*) EXISTS BETWEEN AND subject attribute value
+turn_id DISTINCT CAST OVER FILTER date( é 0x1 1e5 {{ FOR INTERVAL LATERAL UNNEST PIVOT ARRAY STRUCT
+"""
+pieces = st.sampled_from([*WORDS.split(), "\n", "\x00"])
+soups = st.lists(pieces, max_size=30).map(" ".join)
+
+
+def mutate(statement: str, cuts: tuple[int, int], piece: str) -> str:
+    first, last = sorted(cut % (len(statement) + 1) for cut in cuts)
+    return statement[:first] + piece + statement[last:]
+
+
+mutants = st.builds(
+    mutate,
+    st.sampled_from(READS + WRITES),
+    st.tuples(st.integers(0, 200), st.integers(0, 200)),
+    st.one_of(pieces, st.text(max_size=3)),
+)
+
+
+@given(st.one_of(st.text(), soups, mutants))
+def test_nothing_but_a_sql_error_leaves(text: str) -> None:
+    for check in (split, write_statements, lambda sql: read_statement(sql, search)):
+        with suppress(SqlError):
+            check(text)
+
+
+@given(mutants)
+def test_no_mutant_reads_another_table_or_writes(text: str) -> None:
+    try:
+        sql = read_statement(text, search)
+    except SqlError:
+        return
+    seen: list[tuple[int, str | None]] = []
+    reading = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_READ)
+
+    def authorize(action: int, table: str | None, *_: str | None) -> int:
+        if action not in reading or (action == sqlite3.SQLITE_READ and table not in (*TABLES, "")):
+            seen.append((action, table))
+        return sqlite3.SQLITE_OK
+
+    with closing(database()) as db:
+        db.set_authorizer(authorize)
+        try:
+            db.execute(f"EXPLAIN {sql}")
+        except sqlite3.OperationalError:
+            return
+    assert not [s for s in seen if not str(s[1]).startswith("search_")]

@@ -1,0 +1,87 @@
+"""Killed processes and crowds of them: nothing acknowledged is lost, nothing is stored twice."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from memory import Memory, open_store
+from memory.embed import DIM, PACKAGED, Hosted, embed
+from memory.search.columns import ROW
+from memory.store import lookup
+from memory.store.sqlite import SqliteStore
+from tests.support import full_text
+from tests.support.worker import BLOCK, MODEL, PROGRAM, ROUNDS
+
+LIVES = 12
+CROWD = 8
+HOSTED = "nobody/packaged"
+EMBEDDERS = pytest.mark.parametrize("embedder", [PACKAGED, HOSTED], ids=["packaged", "hosted"])
+
+
+@pytest.fixture(autouse=True)
+def _as_in_the_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookup, "BLOCK", BLOCK)
+    monkeypatch.setattr(Hosted, "__call__", lambda _, texts: embed(texts))
+
+
+def acknowledged(what: str, path: Path, number: int, embedder: str) -> list[int]:
+    """The ids that the processes were given, in the order of their acknowledgement."""
+    command = [sys.executable, "-m", "tests.support.worker", what, str(path), str(number), embedder]
+    out = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert out.returncode == 0, out.stderr
+    return [int(n) for n in out.stdout.split()]
+
+
+def assert_sound(path: Path) -> list[int]:
+    """The file is whole and all that search keeps agrees with it; returns the ids of all turns."""
+    with open_store(path) as store:
+        assert isinstance(store, SqliteStore)
+        store.search("embeds what waits")
+        assert store._select("PRAGMA integrity_check") == [("ok",)]
+        full_text.assert_sound(store)
+        turns = [turn.id for turn in store.turns()]
+        blocks = store._select("SELECT columns FROM blocks ORDER BY first_turn")
+        pieces = store._select("SELECT vectors FROM pieces ORDER BY first_turn")
+        recent = store._select("SELECT columns, vector FROM recent ORDER BY turn_id")
+        rows = np.frombuffer(b"".join(row[0] for row in [*blocks, *recent]), ROW)
+        assert rows["id"].tolist() == turns
+        assert len(recent) < BLOCK <= len(turns)
+        assert sum(len(row[-1]) for row in [*pieces, *recent]) == DIM * len(turns)
+        assert len(store.search("Who says 0?", len(turns))) == len(turns)
+        journal = "SELECT count(*) FROM facts_log JOIN changes ON changes.id = change_id"
+        assert store._select(journal) == store._select("SELECT count(*) FROM facts")
+        return turns
+
+
+def assert_each_turn_has_one_fact(path: Path) -> None:
+    with Memory(path, model=MODEL, program=PROGRAM) as memory:
+        memory.digest()
+    with open_store(path) as store:
+        assert isinstance(store, SqliteStore)
+        assert store.pending() == []
+        others = store._select(
+            "SELECT turns.id, count(facts.id) FROM turns LEFT JOIN facts ON turn_id = turns.id"
+            " GROUP BY turns.id HAVING count(facts.id) <> 1"
+        )
+        assert others == []
+
+
+@EMBEDDERS
+def test_processes_killed_at_work_lose_nothing(path: Path, embedder: str) -> None:
+    """kill -9 in the middle of adding and digesting; a fresh process goes on with what is left."""
+    open_store(path).close()
+    ids = acknowledged("lives", path, LIVES, embedder)
+    assert len(ids) > LIVES
+    assert set(ids) <= set(assert_sound(path))
+    assert_each_turn_has_one_fact(path)
+
+
+@EMBEDDERS
+def test_a_crowd_in_one_namespace_loses_and_doubles_nothing(path: Path, embedder: str) -> None:
+    ids = acknowledged("crowd", path, CROWD, embedder)
+    assert len(ids) == len(set(ids)) == CROWD * ROUNDS * 2
+    assert sorted(ids) == assert_sound(path)
+    assert_each_turn_has_one_fact(path)

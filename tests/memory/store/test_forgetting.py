@@ -1,0 +1,335 @@
+"""Forgetting: what goes, what stays as if it had never been said, and that no byte is left."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memory import StoreError, Turn, open_store
+from memory.search.columns import ROW
+from memory.store import forgetting, lookup
+from memory.store.sqlite import SqliteStore
+from tests.benchmarks.residue import made_turns
+from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
+from tests.support.embedding_server import SMALL, made_by, serving
+from tests.support.full_text import assert_sound
+from tests.support.residue import Scan, needles, scan
+
+ZYL = "Zylphia Quackenbusch"
+SECRETS = [
+    Turn(ZYL, "My xylophones are hidden in Wrzeszczów!", "session_1", "2023-05-09", "zyl:1"),
+    Turn(
+        ZYL, "Мой пароль — «гиппопотам», 秘密の図書館で会おう", "session_2", "2023-06-13", "zyl:2"
+    ),
+    Turn(ZYL, "Qvortrup reimbursed 8812309 kroner.", "session_9", "2023-07-01", "zyl:3"),
+    Turn(ZYL, "🦜", "session_9", "2023-07-02", "zyl:4"),
+]
+# What stands in the journal and the queue alone.
+SAID_OF_THEM = [b"told by Quackenbusch", b"Oldvaluetalk", b"refused: Qvortrup", b"Undonevalue"]
+
+
+def opened(path: Path) -> SqliteStore:
+    store = open_store(path)
+    assert isinstance(store, SqliteStore)
+    return store
+
+
+def lived(path: Path) -> tuple[SqliteStore, list[int]]:
+    """A memory that was used for a while, and the ids of SECRETS in it."""
+    store = opened(path)
+    store.add([SAID[0], SECRETS[0], *SAID[1:3], SECRETS[1], *SAID[3:], *SECRETS[2:]])
+    ids = [2, 5, 8, 9]
+    store.write(MOVED, "digest", store.claim(3))
+    secret = INSERT + "('Zylphia Quackenbusch', 'hides', 'Oldvaluetalk', NULL, 2)"
+    first = store.write(secret, "told by Quackenbusch")
+    store.write("UPDATE facts SET value = 'seven xylophones' WHERE id = 2", "edit")
+    store.undo(store.write("DELETE FROM facts WHERE id = 2", "tidy").id)
+    undone = store.write(INSERT + "('Anna', 'met', 'Undonevalue', NULL, 5)", "digest")
+    store.undo(undone.id)
+    store.write("UPDATE facts SET ended_on = '2023' WHERE value = 'Qvortrup'", "nothing hit")
+    window = store.claim(3)
+    assert window
+    store.fail(window, "the model was refused: Qvortrup")
+    store.write(DOG.replace(", 4)", ", 7)"), "digest", store.claim(3))
+    store.set("user", "Anna")
+    store.count_shown([1, 2, 5])
+    assert first.id == 2
+    return store, ids
+
+
+def wanted_of(store: SqliteStore, ids: Sequence[int]) -> set[bytes]:
+    return needles(store, set(ids)) | set(SAID_OF_THEM)
+
+
+def everywhere(folder: Path, wanted: set[bytes]) -> Scan:
+    return scan(sorted(folder.iterdir()), wanted)
+
+
+def assert_whole(store: SqliteStore) -> None:
+    assert store._select("PRAGMA integrity_check") == [("ok",)]
+    assert store._select("PRAGMA foreign_key_check") == []
+    assert store.check() == []
+    assert_sound(store)
+
+
+# --- no byte is left ----------------------------------------------------------------------------
+
+
+def test_no_byte_of_what_is_forgotten_is_left_in_any_file(tmp_path: Path) -> None:
+    store, ids = lived(tmp_path / "anna.db")
+    with store:
+        store.backup(tmp_path / "first.db")
+        store.count_shown([3])
+        store.backup(tmp_path / "second.db")
+        wanted = wanted_of(store, ids)
+        assert len(wanted) > 40
+        before = everywhere(tmp_path, wanted)
+        exact = {*SAID_OF_THEM, ZYL.encode(), b"xylophon", "гиппопотам".encode()}
+        exact |= {word.encode() for turn in SECRETS for word in turn.text.split() if len(word) > 5}
+        assert scan([tmp_path / "first.db"], wanted).found >= exact
+        assert before.found >= exact
+        assert sum(len(needle) == 128 for needle in before.found) == 6  # halves of vectors
+        done = store.forget(ids)
+        after = everywhere(tmp_path, wanted)
+        assert after.found == set()
+        assert {"anna.db", "first.db", "second.db"} <= {*after.files}
+        assert done.files == tuple(str(tmp_path / f) for f in ("anna.db", "first.db", "second.db"))
+        assert done.unreached == ()
+        assert_whole(store)
+    assert everywhere(tmp_path, wanted).found == set()
+    for name in ("first.db", "second.db"):
+        with opened(tmp_path / name) as copy:
+            assert [turn.text for turn in copy.turns()] == [turn.text for turn in SAID]
+            assert_whole(copy)
+            assert copy.forget([1]).files[0] == str(tmp_path / name)
+
+
+def test_no_byte_of_a_turn_inside_a_block_is_left(tmp_path: Path) -> None:
+    with opened(tmp_path / "large.db") as store:
+        store.add(made_turns(1500))
+        ids = [40, 41, 700, 1023, 1024, 1025, 1499]
+        wanted = needles(store, set(ids))
+        found = everywhere(tmp_path, wanted).found
+        assert len(found) > len(wanted) - 4  # some lie across two pages
+        assert sum(len(needle) == 128 for needle in found) > 10  # halves of vectors
+        store.forget(ids)
+        assert everywhere(tmp_path, wanted).found == set()
+        assert_whole(store)
+
+
+def test_no_byte_is_left_of_what_was_freed_before_or_said_of_it_elsewhere(tmp_path: Path) -> None:
+    with opened(tmp_path / "anna.db") as store:
+        store._select("PRAGMA secure_delete = OFF")  # some builds of SQLite come with it
+        store.add([*SAID, SECRETS[2]])
+        window = store.claim(2)
+        assert window == (1, 2)
+        store.fail(window, "no: Qvortrup! " * 5_000)
+        store._select("PRAGMA wal_checkpoint")
+        store.reclaim(window)
+        store.fail(window, "")
+        store._select("PRAGMA wal_checkpoint")
+        assert scan([store.path], {b"Qvortrup! no"}).found  # in free pages
+        store.reclaim(window)
+        store.fail(window, "no: qvortrup?")
+        store.forget([6])
+        assert [waiting.error for waiting in store.pending()] == [""]
+        assert everywhere(tmp_path, {b"Qvortrup", b"qvortrup"}).found == set()
+
+
+def test_the_receipt_names_what_went_and_proves_it_to_who_has_the_turns(tmp_path: Path) -> None:
+    store, ids = lived(tmp_path / "anna.db")
+    with store:
+        turns = [store.turn(n) for n in ids]
+        done = store.forget([*reversed(ids), ids[0]])
+        assert done.turns == tuple(ids)
+        assert done.facts == (2, 3)
+        assert done.changes == tuple(range(1, 10))
+        assert forgetting.proof(done.salt, turns) == done.sha256
+        assert forgetting.proof(done.salt, [*turns[1:], replace(turns[0], text="?")]) != done.sha256
+        [kept] = store.settings("forgotten")
+        assert kept.value["sha256"] == done.sha256
+        assert kept.value["turns"] == ids
+        assert store.settings("forgetting") == []
+        assert everywhere(tmp_path, {done.salt.encode()}).found == set()
+        again = store.forget([1])
+        assert again.salt != done.salt
+
+
+# --- what stays ---------------------------------------------------------------------------------
+
+
+def test_facts_windows_and_the_queue_go_on_without_what_is_forgotten(tmp_path: Path) -> None:
+    store, ids = lived(tmp_path / "anna.db")
+    with store:
+        store.forget(ids)
+        assert [fact.value for fact in store.facts()] == ["Oslo", "dog Rufus"]
+        assert [change.window for change in store.changes() if change.window] == [(1, 3), (7, 7)]
+        assert {change.statement for change in store.changes()} <= {"", "-- forgotten"}
+        assert [(p.first_turn, p.last_turn, p.error) for p in store.pending()] == [(4, 6, "")]
+        assert "Zylphia" not in store.catalog(500)
+        assert store.shown() == {1: 1}
+        assert store.claim(5) is None
+        assert store.reclaim((4, 6))
+        store.write(CAT.replace(", 3)", ", 4)"), "digest", (4, 6))
+        assert store.pending() == []
+        store.undo(1)
+        assert [fact.value for fact in store.facts()] == ["dog Rufus", "cat Miso"]
+        [new] = store.add([Turn("Ben", "Good morning", "session_9")])
+        assert new == 10
+        assert store.claim(5) == (10, 10)
+        assert_whole(store)
+
+
+def test_a_fact_that_rests_on_another_turn_by_now_keeps_that_part_of_its_past(
+    store: SqliteStore,
+) -> None:
+    store.write(MOVED, "a")
+    moved = store.write("UPDATE facts SET value = 'Bergen', turn_id = 2 WHERE id = 1", "b")
+    store.forget([1])
+    assert [(fact.value, fact.turn_id) for fact in store.facts()] == [("Bergen", 2)]
+    store.undo(moved.id)
+    assert store.facts() == []
+    assert b"Oslo" not in store.path.read_bytes()
+
+
+def test_words_of_sql_and_of_causes_tell_nothing_of_what_was_said(store: SqliteStore) -> None:
+    [turn_id] = store.add([Turn("Ben", "Insert the values by hand; undo my digest of subjects")])
+    store.write(MOVED, "digest by M", window=(1, 3))
+    store.undo(1)
+    before = store.changes()
+    assert store.forget([turn_id]).changes == ()
+    assert store.changes() == before
+
+
+def test_a_digest_under_way_may_not_store_what_it_read(store: SqliteStore) -> None:
+    window = store.claim(3)
+    assert window == (1, 3)
+    with open_store(store.path) as other:
+        other.forget([2])
+    with pytest.raises(StoreError, match="another process"):
+        store.write(MOVED, "digest", window)
+    store.fail(window, "it said: How is the new flat?")
+    [waiting] = store.pending()
+    assert (waiting.first_turn, waiting.last_turn, waiting.error) == (1, 3, "")
+
+
+WORDS = ["oslo", "cat", "dog", "beach", "tomatoes", "train", "Miso", "café", "猫", "yesterday"]
+TALK = st.lists(
+    st.tuples(
+        st.booleans(),  # is it to be forgotten?
+        st.sampled_from(["Anna", "Ben", "Cleo"]),
+        st.sampled_from(["s1", "s2", ""]),
+        st.lists(st.sampled_from(WORDS), min_size=1, max_size=6),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(talk=TALK, later=st.integers(0, 3))
+def test_what_is_left_is_as_if_the_rest_had_never_been_said(
+    tmp_path_factory: pytest.TempPathFactory, talk: list[Any], later: int
+) -> None:
+    folder = tmp_path_factory.mktemp("property")
+    turns = [Turn(name, " ".join(said), session, "2023-05") for _, name, session, said in talk]
+    gone = [n for n, (goes, *_) in enumerate(talk, 1) if goes]
+    left = [n for n in range(1, len(turns) + 1) if n not in gone]
+    after = [Turn("Anna", f"the cat again {n}", "s1") for n in range(later)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lookup, "BLOCK", 8)
+        patch.setattr(lookup, "PIECE", 2)
+        with opened(folder / "a.db") as one, opened(folder / "b.db") as never:
+            one.add(turns)
+            one.search("cat", 3)
+            for n in range(1, len(turns) + 1, 3):
+                one.write(
+                    INSERT + f"('Anna', 'said', '{turns[n - 1].text}', NULL, {n})", "a", (n, n)
+                )
+            if gone:
+                one.forget(gone)
+            one.add(after)
+            never.add([turns[n - 1] for n in left] + after)
+            new_id = {n: k for k, n in enumerate(left, 1)}
+            new_id |= {len(turns) + n: len(left) + n for n in range(1, later + 1)}
+            for n in left:
+                if n % 3 == 1:
+                    value = turns[n - 1].text
+                    never.write(INSERT + f"('Anna', 'said', '{value}', NULL, {new_id[n]})", "a")
+            assert_same(one, never, new_id)
+            assert_whole(one)
+
+
+def assert_same(one: SqliteStore, other: SqliteStore, new_id: dict[int, int]) -> None:
+    def told(store: SqliteStore, ids: dict[int, int]) -> Any:
+        return [(f.value, ids[f.turn_id]) for f in store.facts()]
+
+    same = {n: n for n in new_id.values()}
+    assert told(one, new_id) == told(other, same)
+    for question in ("cat Miso", "Where is Anna's dog?", "猫"):
+        ranked = [
+            [(ids[hit.turn_id], pytest.approx(hit.score)) for hit in store.search(question, 50)]
+            for store, ids in ((one, new_id), (other, same))
+        ]
+        assert ranked[0] == ranked[1]
+    new_id = {0: 0, **new_id}
+    rows, vectors = columns(one)
+    for name in ("id", "session", "previous"):
+        rows[name] = [new_id[n] for n in rows[name].tolist()]
+    expected, expected_vectors = columns(other)
+    unnumbered = [name for name in ROW.names or () if name != "speaker"]
+    assert rows[unnumbered].tolist() == expected[unnumbered].tolist()
+    assert np.array_equal(vectors, expected_vectors)
+
+
+def columns(store: SqliteStore) -> tuple[Any, Any]:
+    tables = [("blocks", "pieces", "first_turn"), ("recent", "recent", "turn_id")]
+    rows, vectors = b"", b""
+    for of_rows, of_vectors, key in tables:
+        vector = "vector" if of_vectors == "recent" else "vectors"
+        rows += b"".join(
+            r for (r,) in store._select(f"SELECT columns FROM {of_rows} ORDER BY {key}")
+        )
+        found = store._select(f"SELECT {vector} FROM {of_vectors} ORDER BY {key}")
+        vectors += b"".join(v for (v,) in found)
+    kept = np.frombuffer(bytearray(rows), ROW)
+    return kept, np.frombuffer(vectors, np.int8).reshape(len(kept), -1 if len(kept) else 1)
+
+
+def test_an_open_store_no_longer_finds_what_another_forgot(store: SqliteStore) -> None:
+    assert store.search("cat", 1)[0].turn_id == 3
+    with open_store(store.path) as other:
+        other.forget([3])
+    assert sorted(hit.turn_id for hit in store.search("Anna's cat", 9)) == [1, 2, 4, 5]
+    store.forget([1, 2, 4, 5])
+    assert store.search("cat") == []
+    store.reembed(store.embedder)
+    assert store.add(SAID[:1]) == [6]
+    assert store.search("Oslo", 1)[0].turn_id == 6
+
+
+def test_a_hosted_embedder_is_asked_again_for_what_came_after(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookup, "BLOCK", 4)
+    talk = [Turn("Anna", f"said {n}", f"s{n // 6}") for n in range(14)]
+    with serving(monkeypatch) as server:
+        made_by(path, SMALL, talk)
+        with opened(path) as store, open_store(path.with_name("b.db"), embedder=SMALL) as never:
+            assert isinstance(never, SqliteStore)
+            server.paid.clear()
+            store.forget([8, 9])
+            assert server.paid == []
+            assert lookup.last_with_columns(store._conn) == 7
+            assert len(store.search("said", 20)) == 12
+            assert server.paid == [*(f"said {n}" for n in range(9, 14)), "said"]
+            never.add([*talk[:7], *talk[9:]])
+            left = [*range(1, 8), *range(10, 15)]
+            assert_same(store, never, {n: k for k, n in enumerate(left, 1)})
+            store.forget([14])
+            assert lookup.last_with_columns(store._conn) == 13

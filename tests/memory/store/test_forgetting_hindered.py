@@ -1,0 +1,285 @@
+"""Forgetting, hindered: kills, readers, lost backups, full disks; and its command."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from memory import InputError, StoreError, Turn, open_store
+from memory.cli import forgetting as command
+from memory.errors import Stop
+from memory.model import Forgotten
+from memory.store import forgetting, migrations, portable
+from memory.store.sqlite import SqliteStore
+from tests.memory.store.test_forgetting import ZYL, everywhere, lived, opened, wanted_of
+from tests.support.residue import scan
+
+# --- interrupted and hindered -------------------------------------------------------------------
+
+
+KILLED = """
+import os, shutil, sys
+from pathlib import Path
+from memory import open_store
+folder = Path(sys.argv[1])
+open_store(folder / "base.db").search("x")
+for number in range(10_000):
+    place = folder / str(number)
+    place.mkdir()
+    shutil.copy(folder / "base.db", place / "a.db")
+    child = os.fork()
+    if not child:
+        store, left = open_store(place / "a.db"), [number * int(sys.argv[2])]
+        def count(statement):
+            left[0] -= 1
+            if left[0] < 0:
+                os.kill(os.getpid(), 9)
+        store._conn.set_trace_callback(count)
+        store.forget([2, 5, 8, 9])
+        os._exit(0)
+    if os.waitpid(child, 0)[1] == 0:
+        break
+"""
+
+
+def test_a_kill_leaves_all_of_it_or_nothing_but_the_overwriting(tmp_path: Path) -> None:
+    store, ids = lived(tmp_path / "base.db")
+    with store:
+        wanted = wanted_of(store, ids)
+        expected = sorted(set(range(1, 10)) - set(ids))
+    code = [sys.executable, "-W", "ignore", "-c", KILLED, str(tmp_path), "25"]
+    subprocess.run(code, check=True)
+    places = [place for place in tmp_path.iterdir() if place.is_dir()]
+    states = set()
+    for place in places:
+        with opened(place / "a.db") as left:
+            due = left.settings("forgetting")
+            here = [turn.id for turn in left.turns()]
+            states.add((len(here), bool(due)))
+            assert here == (expected if due or left.settings("forgotten") else [*range(1, 10)])
+            done = left.forget([] if due else ids) if due or len(here) == 9 else None
+            assert done is None or done.turns == tuple(ids)
+            assert left.settings("forgetting") == []
+        assert everywhere(place, wanted).found == set()
+    assert {(9, False), (5, True), (5, False)} == states
+    assert len(places) > 10
+
+
+def test_a_reader_delays_the_overwriting_and_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forgetting, "PATIENCE_MS", 50)
+    store, ids = lived(tmp_path / "anna.db")
+    with store:
+        wanted = wanted_of(store, ids)
+        reader = sqlite3.connect(tmp_path / "anna.db", isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM turns").fetchone()
+        with pytest.raises(StoreError, match=r"are removed, but their bytes .* forget --finish"):
+            store.forget(ids)
+        assert len(store.turns()) == 5
+        assert everywhere(tmp_path, wanted).found
+        reader.close()
+        done = store.forget([])
+        assert done.turns == tuple(ids)
+        assert done.salt
+        assert everywhere(tmp_path, wanted).found == set()
+        with pytest.raises(InputError, match="nothing to overwrite"):
+            store.forget([])
+
+
+def test_backups_that_cannot_be_had_are_named_and_strangers_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "BUSY_SECONDS", 0.05)
+    store, ids = lived(tmp_path / "anna.db")
+    names = ("lost.db", "other.db", "text.db", "busy.db")
+    lost, other, text, busy = (tmp_path / name for name in names)
+    with store:
+        for path in (lost, other, text, busy):
+            store.backup(path)
+        lost.unlink()
+        text.write_text("not a database " * 99)
+        other.unlink()
+        with open_store(other) as stranger:
+            stranger.add([Turn("Eve", f"something else {n}") for n in range(9)])
+        kept = other.read_bytes()
+        reader = sqlite3.connect(busy, isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM turns").fetchone()
+        with pytest.raises(StoreError, match=r"busy\.db"):
+            store.forget(ids)
+        reader.close()
+        done = store.forget([])
+        assert done.unreached == (str(lost), str(other), str(text))
+        assert done.files == (str(tmp_path / "anna.db"), str(busy))
+        assert other.read_bytes() == kept
+
+
+def test_a_full_disk_or_a_store_for_reading_changes_nothing(tmp_path: Path) -> None:
+    store, ids = lived(tmp_path / "anna.db")
+    with store:
+        before = stored(store)
+        with open_store(store.path, read_only=True) as reading, pytest.raises(StoreError):
+            reading.forget(ids)
+        with pytest.raises(InputError, match="no turn 77"):
+            store.forget([1, 77])
+        store.add([Turn("Anna", " ".join(f"w{n}" for n in range(9_000)), "s")])
+        [(pages,)] = store._select("PRAGMA page_count")
+        store._select(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(StoreError, match="disk is full; nothing"):
+            store.forget(list(range(1, 11)))
+        store._select("PRAGMA max_page_count = 1000000")
+        assert store.turns(10)
+        store.forget([10])
+        assert stored(store) == before
+
+
+def stored(store: SqliteStore) -> list[Any]:
+    tables = ("turns", "facts", "facts_log", "pending", "shown")
+    return [store._select(f"SELECT * FROM {table} ORDER BY 1") for table in tables]
+
+
+def test_a_backup_under_way_is_waited_for_and_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, ids = lived(tmp_path / "anna.db")
+    wanted, copy, done = wanted_of(store, ids), portable._copy, list[Forgotten]()
+
+    def forget() -> None:
+        with open_store(tmp_path / "anna.db") as other:
+            done.append(other.forget(ids))
+
+    def slow(conn: sqlite3.Connection, path: Path) -> None:
+        meanwhile.start()
+        while not reader.execute("SELECT 1 FROM settings WHERE name = 'forgetting'").fetchone():
+            time.sleep(0.01)
+        time.sleep(0.2)
+        copy(conn, path)
+
+    meanwhile = threading.Thread(target=forget)
+    monkeypatch.setattr(portable, "_copy", slow)
+    with store, closing(sqlite3.connect(store.path)) as reader:
+        store.backup(tmp_path / "b.db")
+        meanwhile.join()
+    assert done[0].files == (str(tmp_path / "anna.db"), str(tmp_path / "b.db"))
+    assert everywhere(tmp_path, wanted).found == set()
+
+
+def test_what_killed_processes_left_half_copied_goes_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    store, ids = lived(tmp_path / "anna.db")
+    with store, store.as_of("2030") as past:
+        store.backup(tmp_path / "b.db")
+        past_of_killed = tmp_path / "memory-as-of-x" / f"memory.{gone.pid}.db"
+        past_of_killed.parent.mkdir()
+        parts = [tmp_path / f".{name}.{gone.pid}.part" for name in ("anna.db", "b.db")]
+        for copy in (past_of_killed, *parts):
+            shutil.copy(tmp_path / "b.db", copy)
+        (tmp_path / f".b.db.{os.getpid()}.part").touch()  # of a process at work
+        store.forget(ids)
+        left = sorted(path.name for path in tmp_path.iterdir() if path.name[0] in ".m")
+        assert left == [f".b.db.{os.getpid()}.part", past.path.parent.name]
+
+
+def test_a_backup_whose_embedder_is_not_here_keeps_nothing_else_waiting(tmp_path: Path) -> None:
+    store, ids = lived(tmp_path / "anna.db")
+    with store:
+        wanted = wanted_of(store, ids)
+        embedder = {"name": "sentence-transformers/not-here", "width": 256}
+        store.set("embedder", embedder)
+        store.backup(tmp_path / "b.db")
+        store.set("embedder", store.settings("embedder")[0].value)
+        with pytest.raises(StoreError, match=r"b\.db .*is not (installed|on this machine)"):
+            store.forget(ids)
+        assert scan([store.path, tmp_path / "anna.db-wal"], wanted).found == set()
+        (tmp_path / "b.db").unlink()
+        assert store.forget([]).unreached == (str(tmp_path / "b.db"),)
+
+
+# --- the command --------------------------------------------------------------------------------
+
+
+def run(*arguments: str, answer: str = "") -> Any:
+    app = typer.Typer()
+    app.command("forget")(command.forget)
+    app.command("other")(command.backup)
+    return CliRunner().invoke(app, ["forget", *arguments], input=answer)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "ids"),
+    [
+        (["--speaker", ZYL], [2, 5, 8, 9]),
+        (["--session", "session_9"], [8, 9]),
+        (["--turn", "1", "--turn", "3"], [1, 3]),
+        (["--matching", "XYLO"], [2]),
+        (["--speaker", "Anna", "--matching", "cat"], [4]),
+    ],
+)
+def test_the_command_forgets_what_it_showed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conditions: list[str], ids: list[int]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store, _ = lived(tmp_path / "anna.db")
+    store.close()
+    asked = run("--file", "anna.db", *conditions, answer="n\n")
+    assert isinstance(asked.exception, InputError)
+    assert f"{len(ids)} turns go:\n  [{ids[0]}]" in asked.stdout
+    assert "backups that are searched: none are known" in asked.stdout
+    with open_store("anna.db") as kept:
+        assert len(kept.turns()) == 9
+    assert run("--file", "anna.db", *conditions, answer="y\n").exit_code == 0
+    with open_store("anna.db") as left:
+        assert [turn.id for turn in left.turns()] == [n for n in range(1, 10) if n not in ids]
+    [receipt] = tmp_path.glob("forgotten-*.json")
+    done = json.loads(receipt.read_text())
+    assert done["turns"] == ids
+    assert {*done} == {*Forgotten.__dataclass_fields__}
+
+
+def test_the_command_writes_the_receipt_when_overwriting_must_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forgetting, "PATIENCE_MS", 50)
+    store, _ = lived(tmp_path / "anna.db")
+    store.close()
+    place, receipt = ["--file", str(tmp_path / "anna.db")], tmp_path / "r.json"
+    reader = sqlite3.connect(tmp_path / "anna.db", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM turns").fetchone()
+    said = run(*place, "--turn", "2", "--yes", "--json", "--receipt", str(receipt))
+    assert isinstance(said.exception, StoreError)
+    first = json.loads(receipt.read_text())
+    assert json.loads(said.stdout) == first
+    again = run(*place, "--turn", "5", "--yes", "--receipt", str(receipt))
+    assert "r.json is there already; nothing was removed" in str(again.exception)
+    reader.close()
+    done = json.loads(run(*place, "--finish", "--json", "--receipt", str(receipt)).stdout)
+    assert done == {**first, "files": [str(tmp_path / "anna.db")]}
+    assert "nothing" in run(*place, "--finish").stdout
+
+
+@pytest.mark.parametrize("wrong", [[], ["--finish", "--turn", "1"], ["--speaker", "Nobody"]])
+def test_the_command_refuses_what_names_no_turn(tmp_path: Path, wrong: list[str]) -> None:
+    store, _ = lived(tmp_path / "anna.db")
+    store.close()
+    said = run("--file", str(tmp_path / "anna.db"), *wrong, "--yes")
+    assert isinstance(said.exception, Stop)
+    assert not isinstance(said.exception, StoreError)

@@ -1,0 +1,209 @@
+"""The past of a memory: facts at a point, reverting, memories as of a moment.
+
+MEMORY_EXAMPLES is how many sequences of writes the two properties below try.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from memory import Fact, InputError, Store, StoreError, open_store
+from memory.store import journal
+from memory.store.sqlite import SqliteStore
+from tests.conftest import CAT, DOG, MOVED
+from tests.support.full_text import assert_sound
+from tests.support.journal_model import (
+    START,
+    Clock,
+    Model,
+    Operation,
+    day_of,
+    operations,
+    play,
+    state,
+)
+
+EXAMPLES = int(os.environ.get("MEMORY_EXAMPLES", "30"))
+
+# --------------------------------------------------- any sequence of writes, beside a model
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(journal, "now", clock.now)
+    return clock
+
+
+anything = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an empty memory: making one takes longer than all the rest."""
+    path = tmp_path_factory.mktemp("empty") / "empty.db"
+    open_store(path).close()
+    return path
+
+
+@contextmanager
+def fresh(path: Path, empty: Path) -> Iterator[SqliteStore]:
+    for left in path.parent.glob(f"{path.name}*"):
+        left.unlink()
+    path.write_bytes(empty.read_bytes())
+    with open_store(path) as store:
+        assert isinstance(store, SqliteStore)
+        store._conn.execute("PRAGMA synchronous = OFF")
+        yield store
+
+
+@anything
+@given(sequence=operations)
+def test_facts_at_every_point_are_those_of_then(
+    sequence: Sequence[Operation], path: Path, empty: Path, clock: Clock
+) -> None:
+    clock.time = START
+    with fresh(path, empty) as store:
+        model = play(store, clock, sequence)
+        changes = store.changes()
+        assert [change.id for change in changes] == [*range(1, len(model.states))]
+        for number, then in enumerate(model.states):
+            assert state(store, number) == state(store, f"#{number}") == then
+        for change in changes:
+            assert bool(change.undone_at) is model.undone(change.id)
+        for ahead in (*range(-10, 60, 3), 9000):
+            day = (START + timedelta(days=ahead)).strftime("%Y-%m-%d")
+            assert state(store, day) == model.at(day)
+        _assert_edits(store, model)
+        assert_sound(store)
+
+
+def _assert_edits(store: Store, model: Model) -> None:
+    """The journal leads from each state to the next."""
+    edits = store.journal()
+    facts: dict[int, Fact] = {}
+    for change in range(1, len(model.states)):
+        for edit in (one for one in edits if one.change_id == change):
+            assert edit.moment == model.counts_from[change]
+            assert facts.pop(edit.fact_id, None) == edit.before != edit.after
+            if edit.after:
+                facts[edit.fact_id] = edit.after
+        assert facts.keys() == model.states[change].keys()
+    assert [facts[fact_id] for fact_id in sorted(facts)] == store.facts()
+
+
+@anything
+@given(sequence=operations, ago=st.integers(-3, 40))
+def test_a_memory_as_of_a_moment_is_one_that_knows_no_more(
+    sequence: Sequence[Operation], ago: int, path: Path, empty: Path, clock: Clock
+) -> None:
+    clock.time = START
+    with (
+        fresh(path, empty) as store,
+        fresh(path.with_name("built.db"), empty) as built,
+    ):
+        model = play(store, clock, sequence)
+        day = clock.day(-ago)
+        turns, facts = model.heard(day), model.at(day)
+        ids = dict(zip((turn.id for turn in turns), built.add(turns), strict=True))
+        facts = {n: fact for n, fact in facts.items() if fact[2] in ids}
+        for value, ended, turn in facts.values():
+            value = value.replace("'", "''")
+            built.write(
+                "INSERT INTO facts (subject, attribute, value, ended_on, turn_id)"
+                f" VALUES ('Anna', 'likes', '{value}', '{ended}', {ids[turn]})",
+                "test",
+            )
+        with store.as_of(day) as past:
+            assert past.turns() == turns
+            assert state(past) == facts
+            assert [one.id for one in past.changes()] == [
+                n for n, since in enumerate(model.counts_from) if n and day_of(since) <= day
+            ]
+            assert past.catalog(500) == built.catalog(500)
+            for text in ("Anna, cat?", "What did A say?", "東京 running 3"):
+                assert [(ids[hit.turn_id], hit.score) for hit in past.search(text, 50)] == [
+                    (hit.turn_id, pytest.approx(hit.score)) for hit in built.search(text, 50)
+                ]
+
+
+# ------------------------------------------------------------------------------ by example
+
+
+def test_an_imported_history_counts_from_when_it_was_said(store: SqliteStore) -> None:
+    store.write(f"{MOVED}; {CAT}", "digest", window=(1, 3))
+    store.write(f"UPDATE facts SET ended_on = '2023-06' WHERE id = 1; {DOG}", "digest", (4, 5))
+    store.write("UPDATE facts SET value = 'cat Misa' WHERE id = 2", "by a person")
+    assert [(f.value, f.ended_on) for f in store.facts("2023-05")] == [
+        ("Oslo", ""),
+        ("cat Miso", ""),
+    ]
+    assert [(f.value, f.ended_on) for f in store.facts("2023")] == [
+        ("Oslo", "2023-06"),
+        ("cat Miso", ""),
+        ("dog Rufus", ""),
+    ]
+    assert store.facts("2023-05-07") == []
+    assert store.facts("2999") == store.facts()
+    assert store.facts()[1].value == "cat Misa"
+    assert [edit.moment for edit in store.journal()[:4]] == ["2023-05-08"] * 2 + ["2023-06-12"] * 2
+
+
+def test_questions_as_of_a_moment_are_answered_from_then(store: SqliteStore, path: Path) -> None:
+    store.write(f"{MOVED}; {CAT}", "digest", window=(1, 3))
+    store.write(f"{DOG}", "digest", window=(4, 5))
+    store.set("user", "Anna")
+    before = path.read_bytes(), sorted(path.parent.iterdir())
+    with open_store(path, read_only=True) as reader, reader.as_of("2023-06-01") as past:
+        assert len(past.turns()) == 3
+        assert "Rufus" not in str(past.search("Which dog was adopted?")) + past.catalog(300)
+        rows = past.read("SELECT f.value, t.speaker FROM facts f JOIN turns t ON t.id = turn_id")
+        assert rows.rows == (("Oslo", "Anna"), ("cat Miso", "Anna"))
+        assert past.read("SELECT turn_id FROM search('adopted a dog', 9)").rows
+        assert not past.settings("user"), "it was set later"
+        with pytest.raises(StoreError, match="reading only"):
+            past.undo(1)
+        copy = past.path
+        assert copy.exists()
+    assert not copy.parent.exists()
+    assert (path.read_bytes(), sorted(path.parent.iterdir())) == before
+
+
+def test_an_undo_is_part_of_the_past(store: SqliteStore, clock: Clock) -> None:
+    """Even of an undo of an undo of an undo."""
+    clock.time = START.replace(year=2024)
+    store.write(MOVED, "test")
+    for change in range(1, 5):
+        clock.time += timedelta(days=1)
+        store.undo(change)
+    undone = [bool(one.undone_at) for one in store.changes()]
+    assert undone == [False, True, False, True, False]
+    for days in range(5):
+        with store.as_of(clock.day(-days)) as past:
+            assert len(past.facts()) == 1 - days % 2 == len(store.facts(clock.day(-days)))
+            marks = [bool(one.undone_at) for one in past.changes()]
+            assert marks == [bool((n + days) % 2) for n in range(5 - days)]
+
+
+def test_what_was_reverted_is_undone_by_undoing_the_revert(store: SqliteStore) -> None:
+    store.write(MOVED, "test")
+    store.write(f"{CAT}; DELETE FROM facts WHERE id = 1", "test")
+    latest = store.facts()
+    revert = store.revert("#1")
+    assert (revert.cause, revert.facts) == ("revert to #1", 2)
+    with pytest.raises(InputError, match="change 3 rests on its fact 1; undo 3 first"):
+        store.undo(2)
+    store.undo(revert.id)
+    assert store.facts() == latest
+    with pytest.raises(InputError, match="there is no change 7; the newest is 4"):
+        store.revert(7)

@@ -1,0 +1,304 @@
+"""What search keeps beside the turns: it grows with them, in blocks, and loses nothing."""
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memory import Hit, StoreError, Turn, open_store
+from memory.store import lookup
+from memory.store.sqlite import SqliteStore
+from tests.conftest import INSERT
+from tests.support.full_text import assert_sound
+
+KEPT = ("speakers", "recent", "blocks", "pieces")
+
+
+def said(*texts: str, session: str = "s") -> list[Turn]:
+    return [Turn("Anna", text, session, "2023-05-08") for text in texts]
+
+
+def chatter(first: int, last: int) -> list[Turn]:
+    """Short talks of seven turns each; each turn holds a word of its own."""
+    return [
+        Turn(f"P{n % 3}", f"ok word{n}x, as I said {n % 10} times", f"talk {n // 7}", "2023-05-08")
+        for n in range(first, last)
+    ]
+
+
+def best(store: SqliteStore, question: str) -> int:
+    return store.search(question, 1)[0].turn_id
+
+
+def scores(hits: Sequence[Hit]) -> object:
+    return [(hit.turn_id, pytest.approx(hit.score)) for hit in hits]
+
+
+def kept(store: SqliteStore) -> list[list[tuple[Any, ...]]]:
+    tables = [store._select(f"SELECT * FROM {table} ORDER BY 1") for table in KEPT]
+    return [*tables, store._select("SELECT * FROM turns_words_data ORDER BY 1")]
+
+
+def blocks(store: SqliteStore) -> int:
+    return int(store._select("SELECT count(*) FROM blocks")[0][0])
+
+
+# ------------------------------------------------------------ found at all
+
+
+@pytest.mark.parametrize(
+    ("question", "turn"),
+    [
+        ("Where did Anna move to?", 1),
+        ("Anna's cat", 3),
+        ("What pet did Ben adopt in June?", 4),
+        ("ALLERGY to dogs: who is allergic?", 5),
+    ],
+)
+def test_a_question_finds_its_turn(store: SqliteStore, question: str, turn: int) -> None:
+    assert best(store, question) == turn
+
+
+@pytest.mark.parametrize(
+    "question", ["", "?!", "who is it", "\0", "\ud800", "🎉", '"cat" OR *', "猫", "⑴", "x" * 10**5]
+)
+def test_a_question_without_known_words_ranks_all_turns(store: SqliteStore, question: str) -> None:
+    assert sorted(hit.turn_id for hit in store.search(question, 50)) == [1, 2, 3, 4, 5]
+
+
+def test_a_turn_is_found_as_soon_as_it_is_stored(store: SqliteStore) -> None:
+    store.search("parrot")
+    [added] = store.add([Turn("Ben", "My parrot is called Polly.", "session_3")])
+    assert best(store, "parrot") == added
+
+
+def test_yesterday_is_the_day_before_the_newest_turn(store: SqliteStore) -> None:
+    store.add([Turn("Anna", "x", day, day) for day in ("2023-07-01", "2023-07-02", "2023-07-03")])
+    hits = {hit.turn_id: hit for hit in store.search("What did Anna say yesterday?", 50)}
+    assert [number for number, hit in hits.items() if hit.shares["date"] > 0] == [7]
+
+
+def test_a_search_says_what_each_feature_gave(store: SqliteStore) -> None:
+    for hit in store.search("What pet did Ben adopt in June?", 5):
+        assert sum(hit.shares.values()) == pytest.approx(hit.score)
+
+
+def test_a_turn_of_four_million_characters_is_found(store: SqliteStore) -> None:
+    [added] = store.add(said("猫 " + "a" * 3_999_990 + " zyzzyva"))
+    assert best(store, "zyzzyva") == best(store, "猫") == added
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=60)
+
+
+@given(said=ANY_TEXT, speaker=ANY_TEXT, question=ANY_TEXT)
+@settings(deadline=None, max_examples=60)
+def test_any_turn_and_any_question_give_a_ranking(
+    shared: SqliteStore, said: str, speaker: str, question: str
+) -> None:
+    shared.add([Turn(f"x{speaker}", f"x{said}", speaker[:1], said)])
+    hits = shared.search(question, 10**6)
+    assert len(hits) == shared._select("SELECT count(*) FROM turns")[0][0]
+    found = [hit.score for hit in hits]
+    assert found == sorted(found, reverse=True)
+    assert all(abs(score) < 1000 for score in found)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
+    with open_store(tmp_path_factory.mktemp("lookup") / "shared.db") as opened:
+        assert isinstance(opened, SqliteStore)
+        yield opened
+
+
+# ------------------------------------------------------------ facts
+
+
+def test_a_fact_leads_to_its_turn_while_it_stands(store: SqliteStore) -> None:
+    for word, other in (("Zorblax", "Quuxly"), ("銀座", "浅草")):
+        made = store.write(f"{INSERT}('Ben', 'nick', '{word}', NULL, 4)", cause="test")
+        assert best(store, word) == 4
+        id_ = store._select("SELECT max(id) FROM facts")[0][0]
+        store.write(f"UPDATE facts SET value = '{other}' WHERE id = {id_}", cause="test")
+        assert not words_lead_to_a_turn(store, word)
+        assert best(store, other) == 4
+        store.undo(made.id + 1)
+        assert not words_lead_to_a_turn(store, other)
+        assert best(store, word) == 4
+        gone = store.write(f"DELETE FROM facts WHERE id = {id_}", cause="test")
+        assert not words_lead_to_a_turn(store, word)
+        store.undo(store.undo(gone.id).id)
+        assert not words_lead_to_a_turn(store, word)
+
+
+def words_lead_to_a_turn(store: SqliteStore, word: str) -> bool:
+    return any(hit.shares["words"] for hit in store.search(word, 50))
+
+
+def test_a_fact_that_names_another_turn_now_leads_there(store: SqliteStore) -> None:
+    store.write(INSERT + "('Ben', 'nick', 'Zorblax', NULL, 4)", cause="test")
+    store.write("UPDATE facts SET turn_id = 1 WHERE id = 1", cause="test")
+    assert best(store, "Zorblax") == 1
+
+
+def test_a_refused_write_leaves_no_words_behind(store: SqliteStore) -> None:
+    with pytest.raises(Exception, match="names no turn"):
+        store.write(
+            f"{INSERT}('Ben', 'nick', 'Zorblax', NULL, 4); {INSERT}('a', 'b', 'c', NULL, 99)",
+            cause="test",
+        )
+    assert not words_lead_to_a_turn(store, "Zorblax")
+    assert_sound(store)
+
+
+# ------------------------------------------------------------ blocks and handles
+
+
+def test_a_handle_finds_what_another_process_adds_beyond_a_block(path: Path) -> None:
+    code = (
+        "import sys; from memory import open_store\n"
+        "from tests.memory.store.test_lookup import chatter\n"
+        "with open_store(sys.argv[1]) as s: s.add(chatter(500, 1200)), s.add(chatter(1200, 2300))"
+    )
+    with open_store(path) as old:
+        assert isinstance(old, SqliteStore)
+        old.add(chatter(0, 500))
+        assert best(old, "word250x") == 251
+        subprocess.run([sys.executable, "-c", code, str(path)], check=True, timeout=120)
+        assert blocks(old) == 2300 // lookup.BLOCK
+        for number in (0, 250, 499, 500, 1023, 1024, 1500, 2047, 2048, 2299):
+            assert best(old, f"word{number}x") == number + 1
+        with open_store(path) as fresh:
+            for question in ("word250x", "word1500x and word7x of P2", "ok?", "as I said 7 times"):
+                assert scores(fresh.search(question, 300)) == scores(old.search(question, 300))
+        assert_sound(old)
+
+
+@given(pieces=st.lists(st.integers(1, 40), min_size=1, max_size=8), block=st.integers(1, 20))
+@settings(deadline=None, max_examples=10)
+def test_making_blocks_changes_no_score(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[int], block: int
+) -> None:
+    folder = tmp_path_factory.mktemp("blocks")
+    questions = ("word0x", "word3x as P1 said", "2023")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        open_store(folder / "a") as one,
+        open_store(folder / "b") as many,
+        open_store(folder / "b") as watching,
+    ):
+        assert isinstance(many, SqliteStore)
+        turns = chatter(0, sum(pieces))
+        one.add(turns)
+        patch.setattr(lookup, "BLOCK", block)
+        start = 0
+        for piece in pieces:
+            many.add(turns[start : start + piece])
+            start += piece
+            watching.search("word0x")
+        assert blocks(many) == sum(pieces) // block
+        for question in questions:
+            expected = scores(one.search(question, 400))
+            assert scores(many.search(question, 400)) == expected
+            assert scores(watching.search(question, 400)) == expected
+
+
+def test_a_session_goes_on_after_its_turns_are_in_a_block(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookup, "BLOCK", 4)
+    with open_store(path) as store:
+        assert isinstance(store, SqliteStore)
+        store.add([*said("Do you like zebras?"), *said("a", "b", "c", "d", "e", session="other")])
+        store.add(said("Very much."))
+        hits = {hit.turn_id: hit for hit in store.search("zebras", 10)}
+        assert hits[7].shares["words"] > hits[6].shares["words"] == 0
+        assert hits[7].shares["meaning"] > hits[6].shares["meaning"]
+
+
+def test_ids_may_have_gaps(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookup, "BLOCK", 8)
+    with open_store(path) as store, open_store(path) as old:
+        assert isinstance(store, SqliteStore)
+        assert isinstance(old, SqliteStore)
+        for start in range(0, 60, 6):
+            store.add(chatter(start, start + 6))
+            with store._transaction() as conn:
+                conn.execute("UPDATE sqlite_sequence SET seq = seq + 5 WHERE name = 'turns'")
+            for number in {0, start // 2, start + 5}:
+                text = store.turn(best(store, f"word{number}x")).text
+                assert f"word{number}x" in text
+                assert best(old, f"word{number}x") == best(store, f"word{number}x")
+        with open_store(path) as fresh:
+            assert scores(fresh.search("word9x", 99)) == scores(old.search("word9x", 99))
+
+
+@pytest.mark.parametrize("read", ["speakers", "blocks", "recent", "turns_words"])
+def test_a_block_made_in_the_middle_of_a_search_loses_no_turn(
+    path: Path, monkeypatch: pytest.MonkeyPatch, read: str
+) -> None:
+    monkeypatch.setattr(lookup, "BLOCK", 8)
+    with open_store(path) as store, open_store(path) as other:
+        assert isinstance(store, SqliteStore)
+        other.add(chatter(0, 6))
+
+        def meanwhile(statement: str) -> None:
+            if f"FROM {read}" in statement:
+                store._conn.set_trace_callback(None)
+                other.add(chatter(6, 12))
+
+        store._conn.set_trace_callback(meanwhile)
+        assert best(store, "word3x") == 4
+        assert len(other.turns()) == 12
+        assert [best(store, f"word{n}x") for n in range(12)] == [*range(1, 13)]
+
+
+# ------------------------------------------------------------ all or nothing
+
+
+def test_a_failed_add_leaves_nothing_to_be_found(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = kept(store)
+
+    def fail(conn: sqlite3.Connection) -> None:
+        raise StoreError("no block today")
+
+    monkeypatch.setattr(lookup, "BLOCK", 6)
+    monkeypatch.setattr(lookup, "_make_block", fail)
+    with pytest.raises(StoreError, match="no block today"):
+        store.add([Turn("Zoe", "My zebra", "new"), Turn("Zoe", "is here", "new")])
+    assert kept(store) == before
+    assert len(store.search("Zoe's zebra", 50)) == 5
+    assert_sound(store)
+    monkeypatch.undo()
+    assert store.add([Turn("Zoe", "My zebra", "new")]) == [6]
+    assert best(store, "zebra") == 6
+
+
+def test_a_full_disk_leaves_the_lookup_tables_as_they_were(store: SqliteStore) -> None:
+    before = kept(store)
+    [(pages,)] = store._select("PRAGMA page_count")
+    store._select(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreError, match="disk is full"):
+        store.add(chatter(0, 3_000))
+    assert kept(store) == before
+    assert_sound(store)
+
+
+def test_every_turn_is_kept_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookup, "BLOCK", 8)
+    with open_store(path) as store:
+        assert isinstance(store, SqliteStore)
+        for start in range(0, 50, 5):
+            store.add(chatter(start, start + 5))
+        spans = store._select("SELECT first_turn, last_turn FROM blocks ORDER BY 1")
+        assert spans == [(n, n + 7) for n in range(1, 49, 8)]
+        assert store._select("SELECT turn_id FROM recent ORDER BY 1") == [(49,), (50,)]
+        assert_sound(store)

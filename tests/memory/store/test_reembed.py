@@ -1,0 +1,363 @@
+"""All vectors anew by another embedder: all or none, each paid once, whatever ends the work."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from memory import InputError, ModelError, StoreError, __main__, embed, open_store
+from memory.store import lookup, migrations, vectors
+from tests.conftest import CAT, SAID
+from tests.support.embedding_server import SMALL, TALK, WIDE, Server, error, kept, made_by, serving
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with serving(monkeypatch) as served:
+        yield served
+
+
+# --- all vectors anew ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookup, "BLOCK", 16)
+
+
+@pytest.mark.usefixtures("_small_blocks")
+def test_vectors_made_anew_are_those_of_a_memory_that_began_so(
+    server: Server, path: Path, tmp_path: Path
+) -> None:
+    made_by(path, embed.PACKAGED)
+    with open_store(path) as store:
+        store.reembed(WIDE, batch=7)
+    assert kept(path) == kept(made_by(tmp_path / "other.db", WIDE))
+    assert server.paid == [turn.text for turn in TALK] * 2
+
+
+@pytest.mark.usefixtures("_small_blocks")
+def test_open_stores_notice_the_change(server: Server, path: Path, tmp_path: Path) -> None:
+    made_by(path, SMALL)
+    other = made_by(tmp_path / "other.db", WIDE)
+    with open_store(path) as old, open_store(path, embedder=SMALL) as named:
+        old.search("said 7")
+        named.search("said 7")
+        with open_store(path) as store:
+            store.reembed(WIDE)
+        with open_store(other) as like:
+            assert old.search("said 7") == like.search("said 7")
+            old.add(SAID)
+            like.add(SAID)
+        for use in (lambda: named.search("said 7"), lambda: named.add(SAID)):
+            with pytest.raises(InputError, match="by openai/wide-48, not by openai/small-16"):
+                use()
+    assert kept(path) == kept(other)
+
+
+def test_turns_embedded_while_the_embedder_changed_are_embedded_again(
+    server: Server, path: Path
+) -> None:
+    made_by(path, SMALL)
+
+    def change() -> None:
+        with open_store(path) as other:
+            other.reembed(embed.PACKAGED)
+
+    with open_store(path) as store:
+        server.at_request = change
+        store.add(SAID)
+        assert store.embedder == embed.PACKAGED
+    assert kept(path)[0][-1][0] == len(TALK) + len(SAID)
+    assert {len(one[2]) for one in kept(path)[0]} == {embed.DIM}
+
+
+def test_what_is_paid_is_not_paid_again(server: Server, path: Path) -> None:
+    made_by(path, embed.PACKAGED)
+    before = kept(path)
+    server.plan = [(200, server.answer({"model": WIDE, "input": [t.text for t in TALK[:8]]}))]
+    server.plan += [(401, error("invalid_api_key"))]
+    with open_store(path) as store:
+        told: list[int] = []
+        with pytest.raises(ModelError, match="check OPENAI_API_KEY"):
+            store.reembed(WIDE, batch=8, progress=told.append)
+        assert told == [8]
+        assert kept(path) == before
+        assert store.search("said 3") != []
+        assert store.to_embed(WIDE) == (32, sum(len(turn.text) for turn in TALK[8:]))
+        store.reembed(WIDE, batch=8, progress=told.append)
+        assert sum(told) == len(TALK)
+        assert store._select("SELECT count(*) FROM staged_vectors") == [(0,)]
+    assert server.paid == [turn.text for turn in TALK]
+
+
+def assert_late_turns_are_in(server: Server, path: Path) -> None:
+    assert len(server.paid) == len({*server.paid}) == len(TALK) + len(SAID)
+    assert [one[0] for one in kept(path)[0]] == [*range(1, len(TALK) + len(SAID) + 1)]
+    assert kept(path)[-1] == [(WIDE, 48)]
+
+
+def test_turns_said_meanwhile_are_included(server: Server, path: Path) -> None:
+    made_by(path, embed.PACKAGED)
+    server.at_request = lambda: made_by(path, embed.PACKAGED, SAID)
+    with open_store(path) as store:
+        store.reembed(WIDE, batch=10)
+    assert_late_turns_are_in(server, path)
+
+
+def test_turns_said_after_the_last_look_are_included(
+    server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_by(path, embed.PACKAGED)
+    look, late = vectors._unstaged, [SAID]
+
+    def look_too_early(conn: Any, name: str, most: int) -> list[tuple[int, str]]:
+        seen = look(conn, name, most)
+        if not seen and late:
+            made_by(path, embed.PACKAGED, late.pop())
+        return seen
+
+    monkeypatch.setattr(vectors, "_unstaged", look_too_early)
+    with open_store(path) as store:
+        store.reembed(WIDE)
+    assert_late_turns_are_in(server, path)
+
+
+def test_staged_vectors_of_another_width_are_dropped(server: Server, path: Path) -> None:
+    made_by(path, embed.PACKAGED)
+    server.plan = [(200, server.answer({"model": SMALL, "input": ["x"] * 8}))]
+    with open_store(path) as store:
+        with pytest.raises(ModelError, match=r"16 numbers before and of 48 now; .* start again"):
+            store.reembed(WIDE, batch=8)
+        assert store.embedder == embed.PACKAGED
+        store.reembed(WIDE)
+        assert store.embedder == WIDE
+
+
+def test_one_of_two_changes_at_the_same_time_is_refused(server: Server, path: Path) -> None:
+    made_by(path, embed.PACKAGED)
+
+    def faster() -> None:
+        with open_store(path) as other:
+            other.reembed(embed.PACKAGED)
+
+    server.at_request = faster
+    with open_store(path) as store, pytest.raises(StoreError, match="another process"):
+        store.reembed(WIDE)
+
+
+def test_there_is_nothing_to_change_in_an_empty_memory(path: Path) -> None:
+    with open_store(path) as store, pytest.raises(InputError, match="no turns yet"):
+        store.reembed(embed.PACKAGED)
+
+
+# --- the command --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[object, str, str]]:
+    """The command on a memory: exit code, stdout, stderr."""
+
+    def run(*flags: str, file: Path = path) -> tuple[object, str, str]:
+        monkeypatch.setattr(sys, "argv", ["memory", "embed", str(file), *flags])
+        with pytest.raises(SystemExit) as end:
+            __main__.run()
+        return end.value.code, *capsys.readouterr()
+
+    return run
+
+
+SLOWLY = ("--embedder", WIDE, "--batch", "2", "--yes")
+
+
+def interrupt(server: Server) -> None:
+    """Ctrl-C in this process, during its third request."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # as where one can type it
+    server.slow_s = 0.1
+
+    def third() -> None:
+        while len(server.requests) < 3:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=third, daemon=True).start()
+
+
+# Tells on stderr whom the process asks.
+TELLING = """
+import sys
+def hear(event, arguments):
+    if event == "socket.connect": print(arguments[1][0], file=sys.stderr)
+    if event == "socket.getaddrinfo": print(arguments[0], file=sys.stderr)
+sys.addaudithook(hear)
+from memory import __main__, embed
+assert not {"litellm", "wordllama"} & {*sys.modules}
+__main__.run()
+"""
+
+
+def kill(path: Path, server: Server) -> tuple[str, str]:
+    """kill -9 of a process at work, during its third request; its stdout and stderr."""
+    server.slow_s = 0.1
+    line = [sys.executable, "-uc", TELLING, "embed", str(path), *SLOWLY]
+    with subprocess.Popen(line, stdout=-1, stderr=-1, text=True) as at_work:
+        deadline = time.monotonic() + 120
+        while len(server.requests) < 3:
+            assert at_work.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        at_work.kill()
+        return at_work.communicate()
+
+
+def assert_it_goes_on(server: Server, path: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+    server.slow_s = 0
+    code, out, _ = run(*SLOWLY)
+    assert code == 0
+    assert f"its vectors are by {WIDE} now" in out
+    assert {turn.text for turn in TALK} == {*server.paid}
+    assert len(server.paid) <= len(TALK) + 2  # the request under way when it was ended
+    assert kept(path)[-1] == [(WIDE, 48)]
+
+
+def test_the_command_interrupted_goes_on_where_it_was(
+    server: Server, path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    before = kept(made_by(path, embed.PACKAGED))
+    interrupt(server)
+    code, _, err = run(*SLOWLY)
+    assert code == 2
+    assert err == "interrupted: what was finished is kept; the same command goes on from here\n"
+    assert kept(path) == before
+    assert_it_goes_on(server, path, run)
+
+
+def test_the_command_killed_asked_nobody_but_the_provider_and_goes_on(
+    server: Server,
+    path: Path,
+    run: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_TELEMETRY", "DO_NOT_TRACK"):
+        monkeypatch.delenv(name, raising=False)  # memory.program has set them here
+    before = kept(made_by(path, embed.PACKAGED))
+    out, err = kill(path, server)
+    assert {*err.splitlines()} == {"127.0.0.1"}  # nor does any library print there
+    assert len(out.splitlines()) == 1
+    assert kept(path) == before
+    assert_it_goes_on(server, path, run)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("openai/text-embedding-3-small", "40 turns (about 67 tokens) for {name}, about $0.0000"),
+        ("openai/own-16", "40 turns (about 67 tokens) for {name}, at an unknown price"),
+    ],
+)
+def test_the_command_forecasts_and_asks(
+    server: Server,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    run: Callable[..., tuple[int, str, str]],
+    name: str,
+    said: str,
+) -> None:
+    made_by(path, embed.PACKAGED)
+    for typed in ("n\n", ""):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        code, out, err = run("--embedder", name)
+        assert said.format(name=name) in out
+        assert (code, err) == (2, "error: nothing was changed; answer y, or give --yes\n")
+    assert server.paid == []
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "complaint"),
+    [
+        ("anna.db", "gpt", "names no provider"),
+        ("missing.db", "wordllama", "there is no memory here"),
+        ("empty.db", "wordllama", "no turns yet"),
+    ],
+)
+def test_the_command_refuses_in_one_line(
+    path: Path, run: Callable[..., tuple[int, str, str]], file: str, name: str, complaint: str
+) -> None:
+    made_by(path, embed.PACKAGED, SAID)
+    open_store(path.with_name("empty.db")).close()
+    code, _, err = run("--embedder", name, file=path.with_name(file))
+    assert code == 2
+    [line] = err.splitlines()
+    assert line.startswith("error: ")
+    assert complaint in line
+    assert not path.with_name("missing.db").exists()
+
+
+# --- a file of schema 1 -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def older(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A memory as schema 1 left it: turns with their vectors, and a fact."""
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "_FILES", migrations._FILES[:1])
+        patch.setattr(migrations, "VERSION", 1)
+        conn = migrations.connect(path, read_only=False)
+    insert = "INSERT INTO turns (kind, session, speaker, text, said_at, source) VALUES"
+    for turn in SAID:
+        fields = (turn.kind, turn.session, turn.speaker, turn.text, turn.said_at, turn.source)
+        conn.execute(f"{insert} (?, ?, ?, ?, ?, ?)", fields)
+    old = np.ones((len(SAID), 256), np.float32)
+    conn.executemany("INSERT INTO turn_vectors VALUES (?, ?)", [*enumerate(old, 1)])
+    conn.execute("INSERT INTO changes (at, cause, statement) VALUES ('now', 'test', '')")
+    conn.execute(CAT)
+    conn.close()
+    return path
+
+
+def test_an_older_file_is_searched_like_a_new_one(older: Path, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="open it once for writing"):
+        open_store(older, read_only=True)
+    with (
+        open_store(older) as store,
+        open_store(made_by(tmp_path / "new.db", "wordllama", SAID)) as new,
+    ):
+        new.write(CAT, cause="test")
+        for question in ("Who moved to Oslo?", "Anna's pet", "dogs"):
+            assert store.search(question) == new.search(question) != []
+        assert store.add(SAID[:1]) == new.add(SAID[:1]) == [6]
+    assert kept(older) == kept(tmp_path / "new.db")
+
+
+def test_an_older_file_whose_opening_was_interrupted_is_described_later(
+    older: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(texts: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vectors, "embed", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            open_store(older)
+    with pytest.raises(StoreError, match="open it once for writing"):
+        open_store(older, read_only=True)
+    with open_store(older) as store:
+        assert store.search("Oslo", 1)[0].turn_id == 1
+
+
+def test_an_older_file_has_vectors_of_the_packaged_embedder(older: Path) -> None:
+    with pytest.raises(InputError, match="by wordllama, not by openai/small-16"):
+        open_store(older, embedder=SMALL)
+    with open_store(older) as store:
+        assert store.embedder == embed.PACKAGED

@@ -1,0 +1,358 @@
+"""The store: what it promises about turns, facts, the journal and the windows."""
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from memory import InputError, SqlError, Store, StoreError, Turn, open_store
+from memory.store.sqlite import SqliteStore
+from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
+from tests.support.full_text import assert_sound
+
+FACTS = (
+    "SELECT id, subject, attribute, value, happened_on, ended_on, turn_id FROM facts ORDER BY id"
+)
+
+
+def facts(store: Store) -> list[tuple[object, ...]]:
+    return list(store.read(FACTS).rows)
+
+
+# ------------------------------------------------------------------------------------ turns
+
+
+def test_turns_are_numbered_and_come_back_as_they_were_said(store: SqliteStore) -> None:
+    assert store.turns() == [replace(turn, id=n) for n, turn in enumerate(SAID, 1)]
+    assert store.turn(3).source == "D1:3"
+    assert [turn.id for turn in store.turns(2, 3)] == [2, 3]
+
+
+def test_turns_are_durable_when_add_returns(store: SqliteStore, path: Path) -> None:
+    assert sqlite3.connect(path).execute("SELECT count(*) FROM turns").fetchone() == (5,)
+    assert store._select("PRAGMA synchronous") == [(2,)]  # FULL: flushed at every commit
+
+
+def test_a_turn_cannot_be_changed(store: SqliteStore) -> None:
+    with pytest.raises(StoreError, match="never changed"), store._transaction() as conn:
+        conn.execute("UPDATE turns SET text = 'I said nothing' WHERE id = 1")
+
+
+@pytest.mark.parametrize(
+    ("turn", "complaint"),
+    [
+        (Turn("Anna", "  \n"), "turn 2 .* no text"),
+        (Turn(" ", "hello"), "no speaker"),
+        (Turn("Anna", "x" * 4_000_001), "split it"),
+        (Turn("Anna", "hello", kind="rumour"), "rumour"),  # type: ignore[arg-type]
+    ],
+)
+def test_one_unusable_turn_is_named_and_none_is_stored(
+    store: SqliteStore, turn: Turn, complaint: str
+) -> None:
+    with pytest.raises(InputError, match=complaint):
+        store.add([Turn("Anna", "fine"), turn])
+    assert len(store.turns()) == 5
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("nul \0 here", "nul \ufffd here"),
+        ("half \ud83d of an emoji", "half \ufffd of an emoji"),
+        ("whole \ud83d\ude00 as a pair", "whole 😀 as a pair"),
+        ("شكرا جزيلا 👋🏽 \u202etfel ot thgir", "شكرا جزيلا 👋🏽 \u202etfel ot thgir"),
+        ("word " * 200_000, "word " * 200_000),
+    ],
+    ids=["nul", "lone surrogate", "surrogate pair", "right to left", "a megabyte"],
+)
+def test_any_text_can_be_kept_and_found_again(store: SqliteStore, said: str, kept: str) -> None:
+    [turn_id] = store.add([Turn("Anna", said)])
+    assert store.turn(turn_id).text == kept
+    assert store.search(said[:200], 3)
+
+
+def test_a_date_that_cannot_be_read_is_kept_as_said(store: SqliteStore) -> None:
+    [turn_id] = store.add([Turn("Anna", "hm", said_at="the day after the storm")])
+    assert store.turn(turn_id).said_at == "the day after the storm"
+
+
+def test_an_unknown_turn_is_an_input_error(store: SqliteStore) -> None:
+    with pytest.raises(InputError, match="no turn 99"):
+        store.turn(99)
+
+
+# ----------------------------------------------------------------------------------- search
+
+
+def test_search_finds_the_turn_that_says_it(store: SqliteStore) -> None:
+    assert store.search("Where did Anna move?", 2)[0].turn_id == 1
+    assert len(store.search("Anna", 50)) == 5
+
+
+def test_search_sees_turns_added_since_by_another_handle(store: SqliteStore, path: Path) -> None:
+    store.search("zebra", 1)
+    with open_store(path) as other:
+        [turn_id] = other.add([Turn("Ben", "A zebra crossed the street.")])
+    assert store.search("zebra", 1)[0].turn_id == turn_id
+
+
+def test_a_fact_is_a_further_key_to_its_turn(store: SqliteStore) -> None:
+    before = store.search("Who is Zorblax?", 5)
+    store.write(INSERT + "('Ben', 'nickname', 'Zorblax', NULL, 4)", cause="test")
+    assert store.search("Who is Zorblax?", 5)[0].turn_id == 4 != before[0].turn_id
+
+
+def test_search_in_sql_gives_the_hits_of_the_ranking(store: SqliteStore) -> None:
+    rows = store.read(
+        "SELECT t.id, s.score FROM search('pet dog Rufus', 3) s JOIN turns t ON t.id = s.turn_id"
+        " ORDER BY s.score DESC"
+    )
+    assert [row[0] for row in rows.rows] == [h.turn_id for h in store.search("pet dog Rufus", 3)]
+
+
+def test_an_empty_memory_can_be_searched_read_and_described(path: Path) -> None:
+    with open_store(path) as empty:
+        assert empty.search("anything", 5) == []
+        assert empty.read("SELECT * FROM search('anything', 5)").rows == ()
+        assert "turns: 0" in empty.catalog(100)
+
+
+# ------------------------------------------------------------------------- facts and journal
+
+
+def test_a_fact_names_its_turn(store: SqliteStore) -> None:
+    store.write(MOVED, cause="test")
+    assert facts(store) == [(1, "Anna", "lives_in", "Oslo", "2023-05-06", None, 1)]
+    with pytest.raises(SqlError, match="names no turn"):
+        store.write(MOVED.replace(", 1)", ", 99)"), cause="test")
+
+
+def test_a_new_fact_lies_in_the_window_shown(store: SqliteStore) -> None:
+    with pytest.raises(SqlError, match=r"not one of the turns shown.* 1 to 3"):
+        store.write(f"{MOVED}; {DOG}", cause="test", window=(1, 3))
+    store.write(DOG, cause="test", window=(4, 5))
+    with pytest.raises(SqlError, match="not one of the turns shown"):
+        store.write("UPDATE facts SET turn_id = 5 WHERE id = 1", cause="test", window=(1, 3))
+    store.write("UPDATE facts SET value = 'dog' WHERE id = 1", cause="test", window=(4, 4))
+
+
+def test_a_write_is_all_or_nothing(store: SqliteStore) -> None:
+    with pytest.raises(SqlError):
+        store.write(f"{MOVED}; {CAT}; {DOG.replace(', 4)', ', 99)')}", cause="test")
+    assert facts(store) == []
+    assert store.changes() == []
+
+
+def test_a_change_says_what_was_done_and_why(store: SqliteStore) -> None:
+    change = store.write(f"{MOVED}; {CAT}", cause="digest by local", window=(1, 3))
+    assert (change.id, change.cause, change.facts, change.window) == (
+        1,
+        "digest by local",
+        2,
+        (1, 3),
+    )
+    assert "INSERT INTO facts" in change.statement
+    assert store.changes() == [change]
+
+
+def test_undo_brings_back_the_very_same_facts(store: SqliteStore) -> None:
+    store.write(f"{MOVED}; {CAT}", cause="test")
+    before = store.read("SELECT * FROM facts ORDER BY id").rows
+    change = store.write(
+        "UPDATE facts SET ended_on = '2023-09' WHERE id = 1; DELETE FROM facts WHERE id = 2;" + DOG,
+        cause="test",
+    )
+    undo = store.undo(change.id)
+    assert store.read("SELECT * FROM facts ORDER BY id").rows == before
+    assert store.changes()[1].undone_at
+    assert undo.cause == "undo 2"
+
+
+def test_an_undo_can_be_undone(store: SqliteStore) -> None:
+    store.write(MOVED, cause="test")
+    after = store.read("SELECT * FROM facts").rows
+    store.undo(store.undo(1).id)
+    assert store.read("SELECT * FROM facts").rows == after
+    assert store.changes()[0].undone_at is None
+
+
+def test_undo_refuses_what_later_changes_rest_on(store: SqliteStore) -> None:
+    store.write(MOVED, cause="test")
+    store.write("UPDATE facts SET value = 'Bergen' WHERE id = 1", cause="test")
+    with pytest.raises(InputError, match="undo 2 first"):
+        store.undo(1)
+    assert facts(store)[0][3] == "Bergen"
+    with pytest.raises(InputError, match="no change 99"):
+        store.undo(99)
+    store.undo(2)
+    with pytest.raises(InputError, match="was undone at"):
+        store.undo(2)
+
+
+writes = st.one_of(
+    st.builds(
+        lambda a, v, t: f"{INSERT}('Anna', '{a}', '{v}', NULL, {t})",
+        st.sampled_from(["likes", "lives_in"]),
+        st.sampled_from(["Oslo", "it''s blue", "東京", "'' OR 1"]),
+        st.integers(1, 5),
+    ),
+    st.builds(
+        lambda i: f"DELETE FROM facts WHERE id IN ({i}, {i + 3}, {i + 6})", st.integers(1, 3)
+    ),
+    st.builds(
+        lambda i, v: f"UPDATE facts SET value = '{v}', ended_on = '2024' WHERE id > {i}",
+        st.integers(0, 4),
+        st.sampled_from(["Rome", "nothing"]),
+    ),
+    st.just("-- none"),
+)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.lists(writes, min_size=1, max_size=4), min_size=1, max_size=6))
+def test_writes_undone_in_reverse_give_the_first_state(
+    store: SqliteStore, sequence: list[list[str]]
+) -> None:
+    """And the index of their words follows the facts through all of it."""
+    whole = "SELECT * FROM facts ORDER BY id"
+    states, done = [store.read(whole).rows], []
+    for statements in sequence:
+        done.append(store.write(";\n".join(statements), cause="test"))
+        states.append(store.read(whole).rows)
+    assert_sound(store)
+    for change in reversed(done):
+        assert store.read(whole).rows == states.pop()
+        store.undo(change.id)
+    assert store.read(whole).rows == states.pop()
+    assert_sound(store)
+
+
+# ---------------------------------------------------------------------------------- windows
+
+
+def test_windows_follow_one_another_and_each_is_claimed_once(store: SqliteStore) -> None:
+    assert store.claim(3) == (1, 3)
+    assert store.claim(3) == (4, 5)
+    assert store.claim(3) is None
+    store.write(MOVED, cause="test", window=(1, 3))
+    assert [(p.first_turn, p.last_turn) for p in store.pending()] == [(4, 5)]
+    store.add(SAID[:1])
+    assert store.claim(3) == (6, 6)
+
+
+def test_a_failed_window_waits_with_its_reason_and_can_be_claimed_again(
+    store: SqliteStore,
+) -> None:
+    window = store.claim(5)
+    assert window is not None
+    assert not store.reclaim(window)  # still at work
+    store.fail(window, "the model wrote a poem")
+    assert [(p.error, p.attempts) for p in store.pending()] == [("the model wrote a poem", 1)]
+    assert store.reclaim(window)
+    store.write("-- none", cause="test", window=window)
+    assert store.pending() == []
+    assert store.changes()[0].facts == 0
+
+
+def test_a_window_taken_over_is_not_stored_twice(store: SqliteStore, path: Path) -> None:
+    window = store.claim(3, lease_s=0)
+    assert window is not None
+    with open_store(path) as other:
+        assert other.reclaim(window)
+        with pytest.raises(StoreError, match="another process"):
+            store.write(MOVED, cause="slow", window=window)
+        store.fail(window, "too late to say so")
+        assert store.pending()[0].error == ""
+        other.write(MOVED, cause="quick", window=window)
+    assert [change.cause for change in store.changes()] == ["quick"]
+
+
+def test_a_window_stored_meanwhile_is_not_stored_again(store: SqliteStore, path: Path) -> None:
+    window = store.claim(3, lease_s=0)
+    assert window is not None
+    with open_store(path) as other:
+        assert other.reclaim(window)
+        other.write(MOVED, cause="quick", window=window)
+    with pytest.raises(StoreError, match="another process"):
+        store.write(MOVED, cause="slow", window=window)
+    assert [change.cause for change in store.changes()] == ["quick"]
+
+
+def test_an_undone_window_is_not_digested_again(store: SqliteStore) -> None:
+    window = store.claim(5)
+    store.undo(store.write(MOVED, cause="test", window=window).id)
+    assert store.claim(5) is None
+
+
+# ---------------------------------------------------------------------------------- catalog
+
+
+def test_the_catalog_names_speakers_dates_and_the_commonest_attributes(store: SqliteStore) -> None:
+    store.write(f"{MOVED}; {CAT}; {CAT}", cause="test")
+    lines = store.catalog(500).splitlines()
+    assert lines[0] == "turns: 5 in 2 sessions, 2023-05-08 to 2023-06-12T09:00"
+    assert lines[1] == "speakers: Anna(3), Ben(2)"
+    assert lines[2] == "facts of Anna: has_pet(2), lives_in(1)"
+
+
+def test_the_catalog_takes_no_words_for_a_date(store: SqliteStore) -> None:
+    store.add([Turn("Anna", "hm", said_at="the day after the storm")])
+    assert "2023-05-08 to 2023-06-12T09:00" in store.catalog(100)
+
+
+def test_the_catalog_keeps_to_its_tokens_and_to_the_commonest_subjects(store: SqliteStore) -> None:
+    values = [f"('S{n}', 'a', 'v', NULL, 1)" for n in range(40)] + [
+        "('Anna', 'a', 'v', NULL, 1)"
+    ] * 2
+    store.write(INSERT + ", ".join(values), cause="test")
+    assert "facts of Anna" in store.catalog(80)
+    assert "facts of S3" not in store.catalog(80)
+    assert store.catalog(1) == ""
+
+
+def test_a_turn_is_stored_once_by_its_source_where_that_is_asked_for(store: SqliteStore) -> None:
+    again = [SAID[1], Turn("Anna", "New.", source="x:1"), Turn("Anna", "New.", source="x:1")]
+    assert store.add([*again, Turn("Anna", "No source.")] * 2, once=True) == [
+        2,
+        6,
+        6,
+        7,
+        2,
+        6,
+        6,
+        8,
+    ]
+    assert store.add(again, once=True) == [2, 6, 6]
+    assert store.known(["D1:1", "x:1", "nowhere", ""]) == {"D1:1": 1, "x:1": 6}
+    assert {hit.turn_id for hit in store.search("No source", 2)} == {7, 8}
+    assert store.add(again[:1]) == [9], "without `once` it is said again"
+    assert store.known(["D1:2"]) == {"D1:2": 2}, "the oldest"
+
+
+def test_what_questions_bring_up_is_counted(store: SqliteStore, path: Path) -> None:
+    store.count_shown([1, 3])
+    store.count_shown([3])
+    with open_store(path, read_only=True) as reader:
+        reader.count_shown([1])
+    assert store.shown() == {1: 1, 3: 2}
+
+
+def test_a_setting_keeps_its_history(store: SqliteStore) -> None:
+    store.set("voice", {"speed": 1.25})
+    store.set("user", "Ånna 🐈")
+    newest = store.set("voice", None)
+    assert [setting.value for setting in store.settings("voice")] == [{"speed": 1.25}, None]
+    assert store.settings()[-1] == newest
+    assert [setting.name for setting in store.settings()] == ["embedder", "voice", "user", "voice"]
+
+
+@pytest.mark.parametrize("number", [0, 77, -1, 2**63, -(10**30)])
+def test_what_is_no_change_cannot_be_undone(store: SqliteStore, number: int) -> None:
+    with pytest.raises(InputError, match="no change"):
+        store.undo(number)

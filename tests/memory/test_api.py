@@ -1,0 +1,241 @@
+"""Memory end to end over a real store, with a scripted language model."""
+
+from pathlib import Path
+
+import pytest
+
+from memory import InputError, Memory, ModelError, SqlError, Turn, open_store
+from memory.api import ATTEMPTS
+from memory.prompt import LEAST_BUDGET
+from memory.store.sqlite import SqliteStore
+from memory.tokens import count_tokens
+from tests.conftest import CAT, DOG, MOVED
+from tests.support.scripted import ScriptedLM, answer, scripted_model, sql
+
+NO_SQL = "[[ ## sql ## ]]\nSELECT nothing FROM nowhere\n\n[[ ## completed ## ]]"
+
+
+def done(memory: Memory) -> None:
+    lm = memory.model.lm
+    assert isinstance(lm, ScriptedLM)
+    lm.assert_done()
+
+
+# ---------------------------------------------------------------------------------- digest
+
+
+def test_a_window_becomes_facts_in_one_call(store: SqliteStore) -> None:
+    moved = "[1] (Mon 08 May 2023) Anna: I moved to Oslo last Saturday (2023-05-06)!"
+    shown = [moved, "[5] (Mon 12 Jun 2023)"]
+    memory = Memory(store, model=scripted_model([(shown, sql(f"{MOVED};\n{CAT};\n{DOG};"))]))
+    digest = memory.digest()
+    assert (digest.stored, digest.failed, digest.facts, digest.calls) == (1, 0, 3, 1)
+    assert store.changes()[0].cause == "digest by scripted"
+    assert store.pending() == []
+    assert memory.digest().calls == 0, "what is stored is not stored again"
+    done(memory)
+
+
+def test_later_windows_see_the_attributes_of_earlier_ones(store: SqliteStore) -> None:
+    pairs = [
+        (["[3]", "turns: 5"], sql(MOVED)),
+        (["[4]", "facts of Anna: lives_in(1)"], sql(DOG)),
+    ]
+    memory = Memory(store, model=scripted_model(pairs, window=3))
+    assert memory.digest().stored == 2
+    done(memory)
+
+
+def test_a_refused_statement_is_the_next_prompt(store: SqliteStore) -> None:
+    wrong = MOVED.replace(", 1)", ", 77)")
+    pairs = [
+        (["[1]"], sql(wrong)),
+        (["77", "names no turn", "number in brackets"], sql(MOVED)),
+    ]
+    memory = Memory(store, model=scripted_model(pairs))
+    assert memory.digest().calls == 2
+    assert len(store.changes()) == 1
+    done(memory)
+
+
+def test_after_two_repairs_the_window_waits_and_can_be_replayed(store: SqliteStore) -> None:
+    refused = [(["[1]"], sql("DROP TABLE facts"))] * 3
+    memory = Memory(store, model=scripted_model(refused))
+    digest = memory.digest()
+    assert (digest.stored, digest.failed, digest.calls) == (0, 1, 3)
+    [left] = store.pending()
+    assert (left.first_turn, left.last_turn, left.attempts) == (1, 5, 1)
+    assert "DROP" in left.error
+    assert store.changes() == []
+    memory = Memory(store, model=scripted_model([(["[1]"], sql(MOVED))]))
+    assert memory.digest().stored == 1
+    assert store.pending() == []
+
+
+def test_a_window_that_keeps_failing_waits_to_be_asked_for(store: SqliteStore) -> None:
+    for _ in range(ATTEMPTS):
+        Memory(store, model=scripted_model([(["[1]"], NO_SQL)] * 3)).digest()
+    assert Memory(store, model=scripted_model([])).digest().calls == 0
+    assert store.pending()[0].attempts == ATTEMPTS
+    replayed = Memory(store, model=scripted_model([(["[1]"], sql(MOVED))])).digest(replay=True)
+    assert replayed.stored == 1
+
+
+def test_a_failing_window_does_not_hold_up_the_next(store: SqliteStore) -> None:
+    pairs = [*[(["[1]"], NO_SQL)] * 3, (["[4]"], sql(DOG))]
+    digest = Memory(store, model=scripted_model(pairs, window=3)).digest()
+    assert (digest.stored, digest.failed) == (1, 1)
+
+
+def test_a_digest_stops_at_its_bound_and_tells_its_progress(store: SqliteStore) -> None:
+    told: list[int] = []
+    memory = Memory(store, model=scripted_model([([], sql("-- none"))] * 2, window=1))
+    memory.digest(max_calls=2, progress=lambda so_far: told.append(so_far.stored))
+    assert told == [1, 2]
+    done(memory)
+
+
+def test_an_interrupted_digest_goes_on_where_it_stopped(store: SqliteStore) -> None:
+    memory = Memory(store, model=scripted_model([(["[1]"], sql(MOVED))], window=3))
+
+    def interrupt(so_far: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        memory.digest(progress=interrupt)
+    assert [change.window for change in store.changes()] == [(1, 3)]
+    rest = Memory(store, model=scripted_model([(["[4]"], sql(DOG))], window=3))
+    assert rest.digest().stored == 1
+
+
+def test_a_model_that_fails_stops_the_digest_and_loses_no_window(store: SqliteStore) -> None:
+    memory = Memory(store, model="openai/none", api_base=None)
+    with pytest.raises(ModelError, match="OPENAI_API_KEY"):
+        memory.digest()
+    [left] = store.pending()
+    assert (left.error, left.attempts) == ("interrupted: ModelError", 0)
+    assert Memory(store, model=scripted_model([(["[1]"], sql(MOVED))])).digest().stored == 1
+
+
+# ------------------------------------------------------------------------------------- ask
+
+PETS = (
+    "SELECT turn_id, subject, value, happened_on FROM facts WHERE attribute = 'has_pet'"
+    " ORDER BY turn_id"
+)
+
+
+def test_an_answer_names_its_turns_and_shows_the_sql_that_found_them(store: SqliteStore) -> None:
+    store.write(f"{CAT}; {DOG}", cause="test")
+    pairs = [
+        (["Which pets", "speakers: Anna(3), Ben(2)"], sql(PETS)),
+        (
+            ["[3] Anna | cat Miso", "[4] Ben | dog Rufus | 2023-06", "I adopted a dog, Rufus."],
+            answer("cat Miso, dog Rufus", "3, 4, 99"),
+        ),
+    ]
+    memory = Memory(store, model=scripted_model(pairs))
+    told = memory.ask("Which pets do they have?")
+    assert told.text == "cat Miso, dog Rufus"
+    assert told.turns == (3, 4), "a turn that was not shown cannot be cited"
+    assert told.sql == (PETS,)
+    assert [len(rows.rows) for rows in told.rows] == [2]
+    assert (told.calls, told.refusals) == (2, ())
+    assert 0 < told.tokens <= memory.budget
+    done(memory)
+
+
+def test_without_usable_sql_the_ranking_fills_the_budget(store: SqliteStore) -> None:
+    pairs = [*[([], NO_SQL)] * 3, (["I moved to Oslo last Saturday"], answer("Oslo", "1"))]
+    told = Memory(store, model=scripted_model(pairs)).ask("Where did Anna move?")
+    assert (told.text, told.turns, told.sql, told.calls) == ("Oslo", (1,), (), 4)
+    refusal = "Refused:\nSELECT nothing FROM nowhere\nBecause: "
+    assert [text.startswith(refusal) for text in told.refusals] == [True] * 3
+
+
+def test_rows_never_push_the_best_turn_out(store: SqliteStore) -> None:
+    store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
+    rows = sql("SELECT value, turn_id FROM facts")
+    pairs = [([], rows), (["last Saturday"], answer("6 May 2023", "1"))]
+    told = Memory(store, model=scripted_model(pairs), budget=LEAST_BUDGET).ask(
+        "When did Anna move to Oslo?"
+    )
+    assert 1 in told.shown
+
+
+def test_an_abstention_cites_nothing(store: SqliteStore) -> None:
+    pairs = [([], sql(PETS)), ([], answer("No information available", "1"))]
+    told = Memory(store, model=scripted_model(pairs)).ask("Who won the cup?")
+    assert (told.text, told.turns) == ("No information available", ())
+
+
+def test_the_answering_model_sees_no_more_than_the_budget(path: Path) -> None:
+    said = [
+        Turn("Anna", f"Thing number {n} is blue and old.", said_at="2023-05-08") for n in range(200)
+    ]
+    for budget in (LEAST_BUDGET, 200, 1000):
+        model = scripted_model([([], sql("SELECT * FROM turns")), ([], answer("blue"))])
+        with Memory(path, model=model, budget=budget) as memory:
+            if budget == LEAST_BUDGET:
+                memory.add(said)
+            told = memory.ask("What is blue?")
+            lm = memory.model.lm
+            assert isinstance(lm, ScriptedLM)
+            shown = lm.script.prompts[-1].split("[[ ## memory ## ]]")[1].split("[[ ## ")[0].strip()
+            assert budget - 40 < count_tokens(shown) == told.tokens <= budget
+
+
+def test_a_question_about_what_another_said_is_doubted(store: SqliteStore) -> None:
+    memory = Memory(store, model=scripted_model([]))
+    said = "What fits best was said by Ben, not by Anna."
+    assert memory.gather("Which dog did Anna adopt?").text.splitlines()[-1] == said
+    for fair in ("Which dog did Ben adopt?", "Where did Anna move?", "Which dog was adopted?"):
+        assert "What fits best" not in memory.gather(fair).text
+
+
+def test_a_question_changes_nothing(store: SqliteStore, path: Path) -> None:
+    store.close()
+    before = path.read_bytes()
+    model = scripted_model([([], sql(PETS)), ([], answer("nothing"))])
+    with open_store(path, read_only=True) as reading:
+        Memory(reading, model=model).ask("Which pets?")
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("question", ["", "  \n"])
+def test_an_empty_question_is_an_input_error(store: SqliteStore, question: str) -> None:
+    with pytest.raises(InputError, match="empty"):
+        Memory(store, model=scripted_model([])).ask(question)
+
+
+def test_a_budget_too_small_for_one_turn_is_refused_before_the_file_is_made(path: Path) -> None:
+    with pytest.raises(InputError, match=f"at least {LEAST_BUDGET}"):
+        Memory(path, model=scripted_model([]), budget=LEAST_BUDGET - 1)
+    assert not path.exists()
+
+
+def test_odd_questions_are_only_questions(store: SqliteStore) -> None:
+    for question in ("'; DROP TABLE turns; --", "🎉" * 50, "(((", '"', "شكرا", "x" * 5000):
+        model = scripted_model(
+            [([], sql("SELECT 1 AS one")), ([], answer("No information available"))]
+        )
+        assert Memory(store, model=model).ask(question).turns == ()
+    with pytest.raises(SqlError):
+        store.read("SELECT * FROM search('', 5)")
+
+
+def test_a_memory_without_turns_abstains_and_asks_nobody_for_an_answer(path: Path) -> None:
+    with open_store(path) as empty:
+        memory = Memory(empty, model=scripted_model([([], sql("SELECT value FROM facts"))]))
+        told = memory.ask("Where does Maria live?")
+        done(memory)
+    assert (told.text, told.turns, told.calls) == ("No information available", (), 1)
+
+
+def test_half_a_surrogate_pair_in_a_question_is_replaced(store: SqliteStore) -> None:
+    pairs = [
+        (["caf\N{REPLACEMENT CHARACTER}"], sql("SELECT value FROM facts")),
+        (["caf\N{REPLACEMENT CHARACTER}"], answer("Oslo")),
+    ]
+    memory = Memory(store, model=scripted_model(pairs))
+    assert memory.ask("caf\udce9?").text == "Oslo"

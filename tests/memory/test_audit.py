@@ -1,0 +1,370 @@
+"""The hygiene audit, what it proposes, and what the store finds wrong with its own file."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner, Result
+
+from memory import InputError, Turn, open_store
+from memory.audit import KINDS, Finding, audit
+from memory.cli import audit as commands
+from memory.store.sqlite import SqliteStore
+from tests.conftest import CAT, DOG, INSERT, MOVED
+
+Run = Callable[..., Result]
+EVERYTHING = "SELECT * FROM facts ORDER BY id"
+BERGEN = INSERT + "('anna', 'lives in', 'Bergen', '2024-03', 5)"
+app = typer.Typer()
+app.command()(commands.settings)
+app.command()(commands.audit)
+
+
+@pytest.fixture
+def run(store: SqliteStore, path: Path) -> Run:
+    def command(*arguments: str, say: str = "") -> Result:
+        return CliRunner().invoke(app, ["audit", *arguments, "--file", str(path)], input=say)
+
+    return command
+
+
+def found(store: SqliteStore, kind: str) -> list[Finding]:
+    return audit(store, [kind])
+
+
+def values(*rows: tuple[object, ...]) -> str:
+    """INSERT of (subject, attribute, value, happened_on, turn)."""
+    return INSERT + ", ".join(str(row) for row in rows)
+
+
+# ----------------------------------------------------------------------- contradictions
+
+
+def test_two_values_at_the_same_time_are_a_contradiction(store: SqliteStore) -> None:
+    store.write(f"{MOVED}; {CAT}; {DOG}; {BERGEN}", cause="test")
+    assert found(store, "contradiction") == [
+        Finding(
+            "contradiction",
+            "Anna lives_in: Oslo (fact 1, 2023-05-06) and Bergen (fact 4, 2024-03) at the same"
+            " time",
+            facts=(1, 4),
+            turns=(1, 5),
+            sql="UPDATE facts SET ended_on = '2024-03' WHERE id = 1",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        "('Anna', 'lives_in', 'Oslo, Norway', '2024', 5)",  # says more
+        "('Ben', 'lives_in', 'Bergen', '2024', 5)",  # of somebody else
+        "('Anna', 'has_pet', 'dog', '2024', 5), ('Anna', 'has_pet', 'cat', '2024', 5)",  # several
+        "('Anna', 'lives_in', 'OSLO!', '2024', 5)",  # the same
+    ],
+)
+def test_what_can_be_true_together_is_none(store: SqliteStore, second: str) -> None:
+    store.write(f"{MOVED}; {INSERT}{second}", cause="test")
+    assert found(store, "contradiction") == []
+
+
+def test_what_ended_contradicts_nothing(store: SqliteStore) -> None:
+    store.write(f"{MOVED}; {BERGEN}", cause="test")
+    store.write("UPDATE facts SET ended_on = '2024' WHERE id = 1", cause="test")
+    assert found(store, "contradiction") == []
+
+
+def test_a_fact_without_a_date_began_when_it_was_said(store: SqliteStore) -> None:
+    rows = [("Ben", "works_at", "the zoo", "", 4), ("Ben", "works_at", "a bank", "2023-06-01", 2)]
+    store.write(values(*rows), cause="test")
+    [finding] = found(store, "contradiction")
+    assert finding.sql == "UPDATE facts SET ended_on = '2023-06-12' WHERE id = 2"
+
+
+# Attributes as models name them, which of them hold one value at a time.
+ONE = {
+    *("lives_in", "works_at", "works_as", "works_for", "age", "name", "birthday", "hometown"),
+    *("employer", "married_to", "phone", "email", "job", "occupation", "marital_status"),
+    *("timezone", "favorite_color", "address", "date_of_birth", "current_job", "full_name"),
+    *("spouse", "partner", "job_title", "resides_in", "native_language", "relationship_status"),
+    *("height", "nationality", "number_of_children", "lives", "gender", "location"),
+}
+MANY = {
+    *("has_pet", "likes", "visited", "owns", "bought", "plans", "feels", "recommended", "gave"),
+    *("allergic_to", "nickname", "hobby", "read", "watched_movie", "plays_instrument", "speaks"),
+    *("friend", "hobbies", "interests", "children", "siblings", "goal", "attended", "enjoys"),
+    *("learned_from", "went_to", "favorite_books", "gift", "made", "did", "event", "wants"),
+    *("has_allergy", "keeps", "helps", "opinion", "told", "received", "injured", "baked", "signed"),
+}
+
+
+def test_the_rule_tells_attributes_of_one_value_from_those_of_many(store: SqliteStore) -> None:
+    for attribute in (*ONE, *MANY):
+        rows = [("Anna", attribute, "red", "2023", 1), ("Anna", attribute, "blue", "2024", 5)]
+        store.write(values(*rows), cause="test")
+    reported = {store.facts()[one.facts[0] - 1].attribute for one in found(store, "contradiction")}
+    assert reported == ONE
+
+
+# --------------------------------------------------------------------------- duplicates
+
+
+def test_what_is_said_already_is_a_duplicate(store: SqliteStore) -> None:
+    rows = [("anna", "has pet", "Cat: Miso", "", 5), ("Anna", "has_pet", "cat miso", "", 1)]
+    store.write(f"{CAT}; {values(*rows)}; {DOG}", cause="test")
+    [finding] = found(store, "duplicate")
+    assert (finding.facts, finding.sql) == ((1, 2, 3), "DELETE FROM facts WHERE id IN (2, 3)")
+
+
+def test_what_happened_on_another_day_is_none_and_the_most_exact_stays(store: SqliteStore) -> None:
+    days = ["2023-05", "2023-05-07", "", "2023-05-14", "2023-05-07", "2024"]
+    store.write(values(*[("Ben", "ran", "10 km", day, 4) for day in days]), cause="test")
+    assert [one.facts for one in found(store, "duplicate")] == [(2, 5, 1, 3)]
+
+
+def test_who_moved_back_lived_there_twice(store: SqliteStore) -> None:
+    places = [("Oslo", "2020"), ("Oslo", "2021"), ("Bergen", "2022"), ("Oslo", "2023")]
+    store.write(values(*[("Ann", "lives_in", *place, 1) for place in places]), cause="test")
+    assert [one.facts for one in found(store, "duplicate")] == [(1, 2)]
+    assert [one.sql for one in found(store, "contradiction")] == [
+        "UPDATE facts SET ended_on = '2022' WHERE id = 1",
+        "UPDATE facts SET ended_on = '2023' WHERE id = 3",
+    ]
+
+
+def test_a_large_heap_of_duplicates_goes_in_several_changes(store: SqliteStore) -> None:
+    for _ in range(6):
+        store.write("; ".join([values(*[("Ann", "likes", "tea", "", 1)] * 50)]), cause="test")
+    assert [len(one.facts) for one in found(store, "duplicate")] == [101, 101, 100]
+
+
+# -------------------------------------------------------------------------- unsupported
+
+
+@pytest.mark.parametrize(
+    ("turn", "value", "supported"),
+    [
+        ("I adopted a dog, Rufus.", "adopting an animal", True),
+        ("I adopted a dog, Rufus.", "dogs", True),
+        ("I adopted a dog, Rufus.", "a red bicycle", False),
+        ("We paid 900 for it", "900 euros", True),
+        ("We paid 900 for it", "90 crowns", False),
+        ("I am 31 now", "31", True),
+        ("I'm over the moon", "the", True),  # nothing to judge by
+        ("Ich wohne in Köln", "Koln", True),
+        ("我搬到了北京", "北京", True),
+        ("我搬到了北京", "上海", False),
+        ("昨日、京都へ行きました", "京都", True),
+        ("Я переехала в Москву", "Москва", True),
+        ("Jag är här", "😀", True),
+    ],
+)
+def test_a_value_without_a_word_of_its_turn_is_unsupported(
+    store: SqliteStore, turn: str, value: str, supported: bool
+) -> None:
+    store.add([Turn("Cleo", "hm"), Turn("Cleo", turn), Turn("Cleo", "hm")])
+    store.write(values(("Cleo", "says", value, "", 7)), cause="test")
+    assert [one.facts for one in found(store, "unsupported")] == ([] if supported else [(1,)])
+
+
+def test_the_turns_beside_it_support_a_fact_and_farther_ones_do_not(store: SqliteStore) -> None:
+    rows = [("Anna", "has", "a flat", "", turn) for turn in (1, 3, 4)]
+    store.write(values(*rows), cause="test")
+    assert [one.facts for one in found(store, "unsupported")] == [(3,)]
+
+
+# ------------------------------------------------------------------------ the other kinds
+
+
+def test_facts_that_no_question_brought_up_are_counted_once_questions_are(
+    store: SqliteStore,
+) -> None:
+    store.write(f"{MOVED}; {CAT}", cause="test")
+    assert found(store, "never retrieved") == []
+    store.count_shown([1])
+    [finding] = found(store, "never retrieved")
+    assert (finding.facts, finding.turns, finding.sql) == ((2,), (3,), "")
+
+
+def test_what_was_said_does_not_steer_the_terminal(run: Run, store: SqliteStore) -> None:
+    store.write(f"{INSERT}('Ben', 'says', '\x1b[2Jboo', '', 4)", cause="test")
+    assert "\x1b" in found(store, "unsupported")[0].text
+    assert "unsupported: Ben says: [2Jboo" in run().stdout
+
+
+def test_windows_that_failed_are_named_with_their_error(store: SqliteStore) -> None:
+    window = store.claim(3)
+    assert window is not None
+    assert found(store, "pending") == [], "somebody is at work on it"
+    store.fail(window, "the model wrote\na poem")
+    [finding] = found(store, "pending")
+    assert "after 1 attempts: the model wrote a poem" in finding.text
+    assert "digest --replay" in finding.text
+    assert finding.turns == (1, 2, 3)
+
+
+# ------------------------------------------------------------------------------- --fix
+
+FACTS = st.lists(
+    st.tuples(
+        st.sampled_from(["Ann", "ann", "Bo"]),
+        st.sampled_from(["lives_in", "likes"]),
+        st.sampled_from(["Oslo", "oslo", "Oslo, Norway", "Bergen", "Rome", "?"]),
+        st.sampled_from(["", "2022", "2023", "2023-05", "2023-05-06", "last May"]),
+        st.integers(1, 5),
+    ),
+    min_size=1,
+    max_size=14,
+)
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(FACTS)
+def test_what_was_fixed_is_not_found_again_and_can_be_undone(
+    store: SqliteStore, facts: list[tuple[object, ...]]
+) -> None:
+    if store.facts():
+        store.write("DELETE FROM facts WHERE id > 0", cause="test")
+    store.write(values(*facts), cause="test")
+    before = store.read(EVERYTHING).rows
+    proposed = [one for one in audit(store, ["contradiction", "duplicate"]) if one.sql]
+    done = [store.write(one.sql, cause="audit") for one in proposed]
+    assert audit(store, ["contradiction", "duplicate"]) == []
+    left = {(str(f.subject).lower(), f.attribute) for f in store.facts() if not f.ended_on}
+    assert left == {(str(f[0]).lower(), f[1]) for f in facts}, "something stays true of each"
+    for change in reversed(done):
+        store.undo(change.id)
+    assert store.read(EVERYTHING).rows == before
+    assert store.check() == []
+
+
+def both(store: SqliteStore) -> None:
+    store.write(f"{MOVED}; {CAT}; {CAT}; {BERGEN}", cause="test")
+
+
+@pytest.mark.parametrize(
+    ("say", "changes"),
+    [("yes\nno\n", 1), ("n\ny\n", 1), ("all\n", 2), ("what?\nquit\n", 0), ("y\n", 1), ("", 0)],
+)
+def test_fix_asks_before_each_change(run: Run, store: SqliteStore, say: str, changes: int) -> None:
+    both(store)
+    out = run("--fix", say=say)
+    assert out.exit_code == 0, out.output
+    assert len(store.changes()) == 1 + changes
+    assert "UPDATE facts SET ended_on = '2024-03' WHERE id = 1" in out.stdout
+    assert ("to undo: python -m memory undo" in out.stdout) == (changes > 0)
+
+
+def test_fix_with_yes_asks_nothing_and_the_second_time_finds_nothing(
+    run: Run, store: SqliteStore
+) -> None:
+    both(store)
+    out = run("--fix", "--yes", "--kind", "contradiction", "--kind", "duplicate").stdout
+    assert "changes 2, 3; to undo: python -m memory undo 3" in out
+    assert [change.cause for change in store.changes()[1:]] == [
+        "audit: contradiction",
+        "audit: duplicate",
+    ]
+    again = run("--fix", "--yes", "--kind", "contradiction", "--kind", "duplicate").stdout
+    assert again == "nothing was found\n"
+
+
+def test_without_fix_nothing_is_changed(run: Run, store: SqliteStore) -> None:
+    both(store)
+    out = run().stdout
+    assert "contradiction: Anna lives_in" in out
+    assert "found: contradiction 1, duplicate 1, unsupported 1; --fix proposes 2 changes" in out
+    lines = [json.loads(line) for line in run("--json", "--kind", "duplicate").stdout.splitlines()]
+    assert [(line["kind"], line["facts"]) for line in lines] == [("duplicate", [2, 3])]
+    assert len(store.changes()) == 1
+    assert isinstance(run("--kind", "typos").exception, InputError)
+    assert run("--kind", "never-retrieved").stdout == "nothing was found\n"
+
+
+# ------------------------------------------------------------------------- the file itself
+
+
+def test_a_sound_memory_has_nothing_wrong_with_it(store: SqliteStore) -> None:
+    store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
+    store.undo(store.write("DELETE FROM facts WHERE id = 2", cause="test").id)
+    store.add([Turn("Anna", "!?"), *[Turn("Anna", f"Number {n}") for n in range(1100)]])
+    assert store._select("SELECT count(*) FROM blocks") == [(1,)]
+    assert store.check() == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        ("DELETE FROM recent WHERE turn_id = 1200", "turn 1200 is not in the columns"),
+        ("DELETE FROM pieces WHERE first_turn = 65", "vectors of the turns from 1 on are missing"),
+        ("UPDATE pieces SET vectors = x'00' WHERE first_turn = 65", "from 1 on are missing"),
+        ("UPDATE blocks SET codes = x'00'", "from 1 on are missing"),
+        ("INSERT INTO pieces VALUES (1200, x'00')", "from 1200 on belong to nothing"),
+        ("UPDATE recent SET columns = (SELECT columns FROM recent LIMIT 1)", "not in the order"),
+        (
+            "INSERT INTO turns_words (turns_words, rowid, words) VALUES ('delete', 3, "
+            "'small but my cat miso loves the window')",
+            "turn 3 is not in the full-text index",
+        ),
+        (
+            "INSERT INTO turns_words (turns_words, rowid, words) VALUES ('delete', 5, 'dogs')",
+            "the full-text index lacks words of turn 5",
+        ),
+        (
+            "INSERT INTO turns_words (rowid, words) VALUES (5000, 'ghost')",
+            "turn 5000 is not there any more, but in the full-text index",
+        ),
+        (
+            "INSERT INTO facts_words (rowid, words) VALUES (50, 'ghost')",
+            "fact 50 is not there any more, but in the full-text index",
+        ),
+        ("DELETE FROM facts_log WHERE fact_id = 1", "fact 1 is not as the journal says"),
+        ("UPDATE facts_log SET after = '[1]' WHERE fact_id = 1", "fact 1 is not as the journal"),
+        (
+            "INSERT INTO facts_log (change_id, fact_id, after) VALUES (1, 50, '[50]')",
+            "fact 50 is gone, which the journal does not say",
+        ),
+        ("UPDATE changes SET first_turn = 4, last_turn = 2", "a window from turn 4 to 2"),
+        (
+            "PRAGMA foreign_keys = OFF; DELETE FROM turns WHERE id = 2",
+            "turn 2 is not there any more, but in",
+        ),
+        ("PRAGMA foreign_keys = OFF; DELETE FROM turns WHERE id = 1", "row 1 of facts names a row"),
+    ],
+)
+def test_what_is_wrong_with_the_file_is_named(store: SqliteStore, damage: str, says: str) -> None:
+    store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
+    store.add([Turn("Anna", f"Number {n}") for n in range(1200)])
+    for statement in damage.split("; "):
+        store._conn.execute(statement)
+    wrong = store.check()
+    assert any(says in line for line in wrong), wrong
+    assert {finding.text for finding in found(store, "index")} == {*wrong}
+
+
+def test_a_damaged_page_is_named(store: SqliteStore, path: Path) -> None:
+    find = "SELECT (rootpage - 1) * 4096 FROM sqlite_master WHERE name = 'facts_by_subject'"
+    [(start,)] = store._select(find)
+    store.close()
+    content = bytearray(path.read_bytes())
+    content[start : start + 16] = b"\xff" * 16
+    path.write_bytes(content)
+    with open_store(path, read_only=True) as damaged:
+        assert "the file is damaged" in damaged.check()[0]
+
+
+def test_kinds_are_found_in_one_order(store: SqliteStore) -> None:
+    both(store)
+    window = store.claim(5)
+    assert window is not None
+    store.fail(window, "no")
+    store.count_shown([1])
+    kinds = [one.kind for one in audit(store)]
+    assert kinds == sorted(kinds, key=KINDS.index)
+    assert {*kinds} == {*KINDS} - {"index"}

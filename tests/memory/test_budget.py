@@ -1,0 +1,159 @@
+"""Token budgets: kept to the token, and never an empty context while there is something to show."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memory import Hit, InputError, Rows, Turn
+from memory.prompt import (
+    LEAST_BUDGET,
+    assemble,
+    quoted_turns,
+    row_lines,
+    spoken_date,
+    turn_line,
+    turn_lines,
+)
+from memory.search.doubt import doubt
+from memory.tokens import count_tokens, trim
+
+texts = st.text(min_size=1, max_size=300)
+turns = st.lists(texts, min_size=1, max_size=12).map(
+    lambda said: [Turn("Anna", text, id=n) for n, text in enumerate(said, 1)]
+)
+rows = st.lists(st.tuples(texts, st.integers(1, 12) | st.none()), max_size=12)
+
+
+@given(texts, st.integers(0, 60))
+def test_a_trimmed_text_keeps_to_its_tokens(text: str, tokens: int) -> None:
+    assert count_tokens(trim(text, tokens)) <= tokens
+
+
+@given(rows, turns, st.integers(LEAST_BUDGET, 400))
+def test_a_context_never_exceeds_its_budget(
+    found: list[tuple[str, int | None]], said: list[Turn], budget: int
+) -> None:
+    context = assemble(found, said, budget)
+    assert context.tokens == count_tokens(context.text) <= budget
+    assert said[0].id in context.turn_ids
+
+
+def test_one_token_decides_whether_a_turn_is_shown() -> None:
+    said = [Turn("Anna", "one two three " * 10, id=n) for n in range(1, 5)]
+    whole = assemble([], said, 10_000).tokens
+    enough = next(b for b in range(whole, 10_000) if len(assemble([], said, b).turn_ids) == 4)
+    assert enough <= whole + 5  # the estimate line by line wastes next to nothing
+    assert assemble([], said, enough - 1).turn_ids == (1, 2, 3)
+
+
+def test_the_best_turn_is_cut_rather_than_left_out() -> None:
+    context = assemble([], [Turn("Anna", "word " * 100_000, id=7)], LEAST_BUDGET)
+    assert context.turn_ids == (7,)
+    assert context.text.endswith("...")
+
+
+def test_rows_come_first_but_leave_the_turns_their_floor() -> None:
+    found = [(f"[{n}] Anna | likes | thing number {n}", n) for n in range(1, 200)]
+    said = [Turn("Anna", f"I like thing number {n}", id=n) for n in range(1, 200)]
+    context = assemble(found, said, 400)
+    facts, turns_shown = context.text.split("What was said:")
+    assert 100 < count_tokens(facts) <= 200
+    assert count_tokens(turns_shown) > 150
+
+
+def test_turns_are_shown_in_the_order_they_were_said() -> None:
+    said = [Turn("Anna", "later", id=9), Turn("Anna", "earlier", id=2)]
+    assert assemble([], said, 100).text.splitlines()[1:] == ["[2] Anna: earlier", "[9] Anna: later"]
+
+
+@pytest.mark.parametrize(
+    ("by_other", "by_named", "doubted"),
+    [
+        (9.0, 8.9, False),
+        (9.0, 8.7, True),
+        (8.0, 9.0, False),
+        (9.0, None, False),
+        (None, 9.0, False),
+    ],
+)
+def test_a_question_is_doubted_when_another_said_what_fits_it_best(
+    by_other: float | None, by_named: float | None, doubted: bool
+) -> None:
+    """The share of the speaker, which puts turns of the person named first, is left out."""
+    hits = [Hit(5, 1.0, {"speaker": 0.0}), Hit(6, 3.0, {"speaker": 2.5})] if by_other else []
+    hits += [Hit(7, by_other, {"speaker": 0.0})] if by_other else []
+    hits += [Hit(8, by_named + 2.5, {"speaker": 2.5})] if by_named else []
+    if not by_named:
+        hits = [hit for hit in hits if not hit.shares["speaker"]]
+    told = {n: Turn(who, "I'm off.") for n, who in enumerate(("Eve", "Anna", "Ben", "Anna"), 5)}
+    said = doubt(hits, told.__getitem__)
+    assert said == ("What fits best was said by Ben, not by Anna." if doubted else "")
+    of_anna = {**told, 7: Turn("Ben", "You are off.")}
+    assert doubt(hits, of_anna.__getitem__) == ""
+
+
+def test_a_doubt_stands_last_and_within_the_budget() -> None:
+    said = [Turn("Anna", "word " * 20, id=n) for n in range(1, 9)]
+    context = assemble([], said, 100, "Hm.")
+    assert context.text.splitlines()[-1] == "Hm."
+    assert context.tokens <= 100
+    assert "Hm" not in assemble([], said, LEAST_BUDGET, "Hm. " * 60).text  # names may be long
+
+
+def test_a_budget_too_small_for_one_turn_is_refused() -> None:
+    with pytest.raises(InputError, match=f"at least {LEAST_BUDGET}"):
+        assemble([], [], LEAST_BUDGET - 1)
+
+
+def test_no_more_turns_are_fetched_than_fit() -> None:
+    fetched: list[int] = []
+
+    def said() -> object:
+        for n in range(1, 1000):
+            fetched.append(n)
+            yield Turn("Anna", "something said", id=n)
+
+    assemble([], said(), 200)  # type: ignore[arg-type]
+    assert len(fetched) < 30
+
+
+def test_a_window_with_a_huge_turn_still_shows_every_turn() -> None:
+    said = [Turn("Anna", "word " * 200_000, id=1), Turn("Ben", "short answer", id=2)]
+    lines = turn_lines(said, 200)
+    assert count_tokens(lines) <= 200
+    assert "[1] Anna: word" in lines
+    assert "[2] Ben: short answer" in lines
+
+
+def test_rows_that_quote_turns_become_turns_and_other_rows_keep_their_turn() -> None:
+    quoting = Rows(("id", "speaker", "text"), ((3, "Anna", "hello"),))
+    facts = Rows(("value", "turn_id"), (("Oslo", 5), ("Rome", 4), (None, 4)))
+    counted = Rows(("n",), ((2,),))
+    of_facts = Rows(("id", "value"), ((77, "green"),))
+    assert quoted_turns([quoting, facts, counted]) == [3]
+    assert row_lines([quoting, facts, counted, of_facts], {4: 0, 5: 1}) == [
+        ("n: 2", None),
+        ("id: 77 | value: green", None),
+        ("[4] Rome", 4),
+        ("[5] Oslo", 5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said_at", "spoken"),
+    [
+        ("2023-05-08T13:56", "Mon 08 May 2023"),
+        ("2023-05-08", "Mon 08 May 2023"),
+        ("2023-05", "May 2023"),
+        ("2023", "2023"),
+        ("the day after the storm", "the day after the storm"),
+        ("some1-2", "some1-2"),
+    ],
+)
+def test_dates_are_read_out_as_exactly_as_they_are_known(said_at: str, spoken: str) -> None:
+    assert spoken_date(said_at) == spoken
+
+
+def test_a_turn_is_one_line_whatever_its_text() -> None:
+    turn = Turn("Anna", "two\nlines\r\n\tand  blanks", said_at="2023-05-08", id=4)
+    assert turn_line(turn) == "[4] (Mon 08 May 2023) Anna: two lines and blanks"

@@ -1,0 +1,185 @@
+"""Embedders by name: a provider's answers are checked, and a memory keeps to one embedder."""
+
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from memory import InputError, Memory, ModelError, embed, open_store
+from memory.embed import load_embedder
+from tests.conftest import SAID
+from tests.support.embedding_server import (
+    KEY,
+    SMALL,
+    TALK,
+    WIDE,
+    Server,
+    error,
+    kept,
+    made_by,
+    serving,
+    vector,
+)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with serving(monkeypatch) as served:
+        yield served
+
+
+# --- names --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["", "gpt", "/x", "openai/", "sentence-transformers/"])
+def test_a_name_without_provider_or_model_is_refused_before_a_file_is_made(
+    path: Path, name: str
+) -> None:
+    with pytest.raises(InputError, match="names no provider"):
+        load_embedder(name)
+    if name:
+        with pytest.raises(InputError, match="names no provider"):
+            open_store(path, embedder=name)
+        assert not path.exists()
+
+
+@pytest.mark.skipif(find_spec("sentence_transformers") is not None, reason="it is installed")
+def test_a_missing_extra_is_named() -> None:
+    with pytest.raises(InputError, match="uv sync --extra sentence-transformers"):
+        load_embedder("sentence-transformers/all-MiniLM-L6-v2")
+
+
+def test_a_local_model_is_asked_for_files_on_this_machine_only(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sentence_transformers.py").write_text(
+        "class SentenceTransformer:\n"
+        "    def __init__(self, name, local_files_only=False):\n"
+        "        assert local_files_only\n"
+        "        if name != '/models/tiny': raise OSError('not there')\n"
+        "    def encode(self, texts, show_progress_bar):\n"
+        "        return [[len(text), 2.0] for text in texts]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "sentence_transformers", raising=False)
+    with open_store(path, embedder="sentence-transformers//models/tiny") as store:
+        assert store.search("cat", 1) == []
+        store.add(SAID)
+        assert store.search("cat", 1)[0].turn_id == 3
+    with pytest.raises(ModelError, match="other/tiny is not on this machine"):
+        load_embedder("sentence-transformers/other/tiny")(["a"])
+    monkeypatch.delitem(sys.modules, "sentence_transformers", raising=False)
+
+
+# --- a provider's model -------------------------------------------------------------------------
+
+
+def test_vectors_are_unit_rows_in_the_order_of_the_texts(server: Server) -> None:
+    texts = [*(f"text {n}" for n in range(200)), "", " \n", "x \ud800"]
+    rows = load_embedder(SMALL)(texts)
+    expected = np.array([vector(text, 16) for text in texts[:200]])
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    assert np.allclose(rows[:200], expected, atol=1e-6)
+    assert (rows.shape, rows.dtype) == ((203, 16), np.float32)
+    assert not rows[200:202].any()
+    assert sum(server.requests) == 201
+    assert max(server.requests) <= 96
+
+
+def test_a_text_beyond_the_limit_is_cut_not_refused(server: Server) -> None:
+    load_embedder(SMALL)(["word " * 20_000])
+    assert 30_000 < len(server.paid[0]) < 50_000
+
+
+@pytest.mark.parametrize(
+    "failure", [(429, error("rate_limit")), (500, error("boom")), (503, error("busy")), None]
+)
+def test_what_passes_is_tried_again(server: Server, failure: tuple[int, object] | None) -> None:
+    server.plan = [failure] * 4  # the client beneath tries twice more by itself
+    assert load_embedder(SMALL)(["hello"]).shape == (1, 16)
+
+
+def row(*numbers: float, index: int = 0) -> dict[str, object]:
+    return {"object": "embedding", "index": index, "embedding": numbers}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "complaint"),
+    [
+        (401, error("invalid_api_key", f"Incorrect API key: {KEY}"), "check OPENAI_API_KEY"),
+        (404, error("model_not_found", "no such model"), "does not exist at .*no such model"),
+        (400, error("bad", f"not with {KEY}\nand so on"), r"gave no vectors \(not with \*\*\*"),
+        (200, b"garbage", "gave no vectors"),
+        (200, {}, "something else than vectors"),
+        (200, {"data": []}, "answered 2 texts with 0 vectors"),
+        (200, {"data": [row(1.0, 0.0)]}, "answered 2 texts with 1 vectors"),
+        (200, {"data": [row(1.0, 0.0), row(1.0, index=1)]}, "something else"),
+        (200, {"data": [row(), row(index=1)]}, "something else"),
+        (200, {"data": [row(1.0), row(float("nan"), index=1)]}, "no finite numbers"),
+        (429, error("rate_limit"), "still limits the rate"),
+    ],
+)
+def test_a_wrong_answer_is_one_line_without_the_key(
+    server: Server, status: int, body: object, complaint: str
+) -> None:
+    server.plan = [(status, body)] * 50
+    with pytest.raises(ModelError, match=complaint) as caught:
+        load_embedder(SMALL)(["one", "two"])
+    assert KEY not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(server.requests) <= 3 * (embed.RETRIES + 1)
+
+
+def test_a_missing_key_is_named_and_nothing_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_BASE", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ModelError, match="needs a key: set OPENAI_API_KEY"):
+        load_embedder(SMALL)(["hello"])
+
+
+# --- the memory's embedder ----------------------------------------------------------------------
+
+
+def test_a_memory_goes_on_with_the_embedder_it_began_with(server: Server, path: Path) -> None:
+    made_by(path, SMALL, SAID)
+    with open_store(path) as store, open_store(path, read_only=True, embedder=SMALL) as reading:
+        assert store.embedder == reading.embedder == SMALL
+        assert store.search("cat", 3) == reading.search("cat", 3) != []
+        assert server.paid[len(SAID) :] == ["cat", "cat"]
+        assert store.search(" \n", 1) != []  # a blank is not paid
+
+
+def test_another_embedder_is_refused_with_the_command_that_changes_it(path: Path) -> None:
+    made_by(path, embed.PACKAGED)
+    for use in (lambda: open_store(path, embedder=SMALL), lambda: Memory(path, embedder=SMALL)):
+        with pytest.raises(InputError, match="by wordllama, not by openai/small-16") as caught:
+            use()
+        assert f"python -m memory embed {path} --embedder {SMALL}" in str(caught.value)
+    with (
+        open_store(path, embedder=embed.PACKAGED) as store,
+        pytest.raises(InputError, match="wordllama, not openai"),
+    ):
+        Memory(store, embedder=SMALL)
+
+
+def test_of_two_who_begin_a_memory_the_second_is_refused(server: Server, path: Path) -> None:
+    with open_store(path, embedder=SMALL) as second:
+        made_by(path, WIDE)
+        with pytest.raises(InputError, match="by openai/wide-48, not by openai/small-16"):
+            second.add(SAID)
+        assert len(second.turns()) == len(TALK)
+    assert len(server.paid) == len(TALK)
+
+
+def test_vectors_of_another_width_are_refused(server: Server, path: Path) -> None:
+    made_by(path, SMALL)
+    before = kept(path)
+    server.width = 24
+    with open_store(path) as store:
+        store.add(SAID)  # these turns wait
+        with pytest.raises(ModelError, match=r"now makes vectors of 24 numbers, those of .* 16"):
+            store.search("cat")
+    assert kept(path) == before

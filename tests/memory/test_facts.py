@@ -1,0 +1,338 @@
+"""Facts as people read and correct them, and what becomes of the past."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner, Result
+
+from memory import Change, InputError, Memory, SqlError, Turn, open_store
+from memory.cli import facts as commands
+from memory.facts import correct, end, fact_of, find, history, remove, supersede
+from memory.store.sqlite import SqliteStore
+from tests.conftest import CAT, DOG, INSERT, MOVED
+from tests.support.scripted import ScriptedLM, answer, scripted_model, sql
+
+Run = Callable[..., Result]
+EVERYTHING = "SELECT * FROM facts ORDER BY id"
+app = typer.Typer()
+app.command()(commands.facts)
+app.command()(commands.edit)
+
+
+@pytest.fixture
+def told(store: SqliteStore) -> SqliteStore:
+    store.write(f"{MOVED}; {CAT}; {DOG}", cause="digest by test", window=(1, 5))
+    return store
+
+
+@pytest.fixture
+def run(told: SqliteStore, path: Path) -> Run:
+    def command(*arguments: str) -> Result:
+        return CliRunner().invoke(app, [*arguments, "--file", str(path)])
+
+    return command
+
+
+def short(store: SqliteStore) -> list[tuple[object, ...]]:
+    return [
+        (f.id, f.value, f.happened_on or "", f.ended_on or "", f.turn_id) for f in store.facts()
+    ]
+
+
+# ---------------------------------------------------------------------------- correcting
+
+
+def test_what_was_true_ends_and_what_is_true_rests_on_the_correction(told: SqliteStore) -> None:
+    change = supersede(told, 1, "Bergen", since="2024-03", by="Anna")
+    assert short(told)[0] == (1, "Oslo", "2023-05-06", "2024-03", 1)
+    assert short(told)[-1] == (4, "Bergen", "2024-03", "", 6)
+    turn = told.turn(6)
+    assert (turn.speaker, turn.text) == (
+        "Anna",
+        "Correction: since 2024-03 Anna lives in Bergen, not Oslo.",
+    )
+    assert (change.cause, change.facts) == ("edit by Anna", 2)
+
+
+def test_without_a_day_a_fact_is_superseded_today(told: SqliteStore) -> None:
+    supersede(told, 1, "Bergen")
+    today = told.turn(6).said_at[:10]
+    assert told.turn(6).text == "Correction: Anna lives in Bergen, not Oslo."
+    assert [fact[2:4] for fact in short(told)[::3]] == [("2023-05-06", today), (today, "")]
+
+
+def test_a_correction_is_one_change_and_undone_as_one(told: SqliteStore) -> None:
+    before = told.read(EVERYTHING).rows
+    edits: list[Callable[[], Change]] = [
+        lambda: supersede(told, 1, "Bergen"),
+        lambda: correct(told, 1, value="Oslo, Norway"),
+        lambda: end(told, 1, "2024"),
+        lambda: remove(told, 1),
+    ]
+    for edit in edits:
+        change = edit()
+        assert told.read(EVERYTHING).rows != before
+        told.undo(change.id)
+        assert told.read(EVERYTHING).rows == before
+
+
+def test_what_never_was_true_is_put_right_in_place(told: SqliteStore) -> None:
+    correct(told, 3, value="cat Rufus", subject="Bob", attribute="owns", happened_on="", by="Ben")
+    fact = fact_of(told, 3)
+    assert (fact.subject, fact.attribute, fact.value) == ("Bob", "owns", "cat Rufus")
+    assert (fact.happened_on, fact.turn_id) == ("", 4)
+    assert len(told.turns()) == 5
+
+
+def test_a_correction_is_not_digested_once_more(told: SqliteStore) -> None:
+    supersede(told, 1, "Bergen")
+    assert told.claim(16) is None
+
+
+def test_a_correction_leaves_undigested_turns_to_the_digest(told: SqliteStore) -> None:
+    told.add([Turn("Ben", "I bought a boat.")])
+    supersede(told, 1, "Bergen")
+    assert told.claim(16) == (6, 7)
+
+
+def test_of_two_who_supersede_a_fact_at_once_one_is_refused(
+    told: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(turns: list[Turn], add: Callable[..., list[int]] = told.add) -> list[int]:
+        with open_store(path) as other:
+            supersede(other, 1, "Rome", since="2024")
+        return add(turns)
+
+    monkeypatch.setattr(told, "add", slow)
+    with pytest.raises(InputError, match="somebody else ended fact 1"):
+        supersede(told, 1, "Bergen", since="2025")
+    assert [fact[1:4] for fact in short(told) if fact[0] not in (2, 3)] == [
+        ("Oslo", "2023-05-06", "2024"),
+        ("Rome", "2024", ""),
+    ]
+    assert told.turn(7).text.startswith("Correction:")
+
+
+def test_a_kill_between_turn_and_change_leaves_only_the_turn(
+    told: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(*args: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    before = told.read(EVERYTHING).rows
+    monkeypatch.setattr(told, "write", kill)
+    with pytest.raises(KeyboardInterrupt):
+        supersede(told, 1, "Bergen")
+    assert told.read(EVERYTHING).rows == before
+    assert told.turn(6).text == "Correction: Anna lives in Bergen, not Oslo."
+    assert told.check() == []
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(TEXT.filter(str.strip) | st.sampled_from(["'); DELETE FROM facts; --", "```", "it''s", "'"]))
+def test_any_text_is_stored_as_it_stands(told: SqliteStore, value: str) -> None:
+    if fact_of(told, 3).value != value:
+        correct(told, 3, value=value)
+    assert fact_of(told, 3).value == value
+    assert len(told.facts()) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda store: supersede(store, 9, "Bergen"), "no fact 9"),
+        (lambda store: end(store, 9, "2024"), "no fact 9"),
+        (lambda store: remove(store, 9), "no fact 9"),
+        (lambda store: correct(store, 9, value="x"), "no fact 9"),
+        (lambda store: history(store, 9), "never was a fact 9"),
+        (lambda store: supersede(store, 2, "a dog"), "ended on 2024 already"),
+        (lambda store: end(store, 2, "2025"), "ended on 2024 already"),
+        (lambda store: supersede(store, 1, "Bergen", since="last May"), "'last May' is no date"),
+        (lambda store: end(store, 1, "2023-02-30"), "'2023-02-30' is no date"),
+        (lambda store: end(store, 1, "20230230"), "is no date"),
+        (lambda store: correct(store, 1, happened_on="2023-13"), "'2023-13' is no date"),
+        (lambda store: end(store, 1, "2023-04"), "began on 2023-05-06; it cannot end on 2023-04"),
+        (lambda store: supersede(store, 1, " "), "empty"),
+        (lambda store: supersede(store, 1, "x" * 30_000), "cannot be stored: .* too long"),
+        (lambda store: correct(store, 1, value="x\0"), "cannot be stored"),
+        (lambda store: supersede(store, 1, "Oslo"), "says so already: Anna lives_in Oslo"),
+        (lambda store: correct(store, 1, value="Oslo"), "says so already"),
+        (lambda store: correct(store, 1), "says so already"),
+        (lambda store: correct(store, 1, subject=" "), "needs a subject"),
+    ],
+)
+def test_what_cannot_be_corrected_is_refused_and_nothing_changes(
+    told: SqliteStore, change: Callable[[SqliteStore], object], says: str
+) -> None:
+    end(told, 2, "2024")
+    before = told.read(EVERYTHING).rows
+    with pytest.raises(InputError, match=says):
+        change(told)
+    assert told.read(EVERYTHING).rows == before
+    assert len(told.turns()) == 5
+
+
+def test_a_fact_may_end_in_the_month_or_year_it_began(told: SqliteStore) -> None:
+    end(told, 1, "2023-05")
+    assert fact_of(told, 1).ended_on == "2023-05"
+
+
+# ------------------------------------------------------------------------------- finding
+
+
+def test_facts_are_found_by_their_words_and_the_ended_ones_on_request(told: SqliteStore) -> None:
+    supersede(told, 1, "Bergen")
+    assert [fact.value for fact in find(told, "anna")] == ["cat Miso", "Bergen"]
+    assert next(fact.value for fact in find(told, "anna", ended=True)) == "Oslo"
+    assert [fact.id for fact in find(told, "ann PETS")] == []
+    assert [fact.id for fact in find(told, "anna has")] == [2]
+    assert [fact.value for fact in find(told, "lives in", point=1)] == ["Oslo"]
+
+
+def test_a_fact_has_a_history_even_when_it_is_gone(told: SqliteStore) -> None:
+    correct(told, 1, value="Oslo, Norway")
+    remove(told, 1)
+    assert [(e.before and e.before.value, e.after and e.after.value) for e in history(told, 1)] == [
+        (None, "Oslo"),
+        ("Oslo", "Oslo, Norway"),
+        ("Oslo, Norway", None),
+    ]
+
+
+# ----------------------------------------------------------------- what a digest may not do
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE facts SET value = 'Bergen' WHERE id = 1",
+        "UPDATE facts SET subject = 'Ben' WHERE id = 1",
+        "UPDATE facts SET attribute = 'likes' WHERE id = 1",
+        "UPDATE facts SET turn_id = 6 WHERE id = 1; UPDATE facts SET value = 'X' WHERE id = 1",
+        "UPDATE facts SET turn_id = 6, value = 'Bergen' WHERE id = 1",
+    ],
+)
+def test_a_digest_cannot_reword_what_was_said_before(told: SqliteStore, statement: str) -> None:
+    told.add([Turn("Anna", "I live in Bergen now.", said_at="2024-03-01")])
+    with pytest.raises(SqlError, match="subject = 'Anna' AND attribute = 'lives_in'") as refused:
+        told.write(statement, cause="digest", window=(6, 6))
+    advice = str(refused.value).split(": ", 1)[1].removesuffix("; INSERT INTO facts ...")
+    told.write(
+        f"{advice}; {INSERT}('Anna', 'lives_in', 'Bergen', '2024-03', 6)",
+        cause="digest",
+        window=(6, 6),
+    )
+    assert [fact[1:4] for fact in short(told)[::3]] == [
+        ("Oslo", "2023-05-06", "2023-05"),
+        ("Bergen", "2024-03", ""),
+    ]
+
+
+def test_a_digest_may_correct_its_own_facts_and_people_all(told: SqliteStore) -> None:
+    told.add([Turn("Anna", "I live in Bergen now.")])
+    told.write(
+        f"{INSERT}('Anna', 'moved', 'Bregen', NULL, 6);"
+        "UPDATE facts SET value = 'Bergen' WHERE attribute = 'moved'",
+        cause="digest",
+        window=(6, 6),
+    )
+    told.write("UPDATE facts SET value = 'Bergen' WHERE id = 1", cause="edit")
+    assert [fact[1] for fact in short(told)] == ["Bergen", "cat Miso", "dog Rufus", "Bergen"]
+
+
+# ----------------------------------------------------------------- questions about the past
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [("Where did Anna live in 2023?", "Oslo"), ("Where does Anna live?", "Bergen")],
+)
+def test_questions_about_the_past_are_shown_the_past(
+    told: SqliteStore, question: str, said: str
+) -> None:
+    supersede(told, 1, "Bergen", since="2024")
+    select = (
+        "SELECT turn_id, subject, value, happened_on, ended_on FROM facts"
+        " WHERE attribute = 'lives_in'"
+    )
+    shown = ["[1] Anna | Oslo | 2023-05-06 | until 2024", "[6] Anna | Bergen | 2024\n"]
+    model = scripted_model([([question], sql(select)), ([question, *shown], answer(said, "1, 6"))])
+    assert Memory(told, model=model).ask(question).text == said
+    assert isinstance(model.lm, ScriptedLM)
+    model.lm.assert_done()
+
+
+# ------------------------------------------------------------------------------ commands
+
+
+def test_facts_lists_what_is_true_now(run: Run) -> None:
+    assert run("edit", "1", "--value", "Bergen", "--since", "2024").exit_code == 0
+    assert run("facts", "Anna").stdout.splitlines() == [
+        "id | subject | attribute | value | since | until | turn",
+        "2 | Anna | has_pet | cat Miso |  |  | 3",
+        "4 | Anna | lives_in | Bergen | 2024 |  | 6",
+    ]
+    assert "1 | Anna | lives_in | Oslo | 2023-05-06 | 2024 | 1" in run("facts", "--all").stdout
+    assert "1 | Anna | lives_in | Oslo | 2023-05-06 |  | 1" in run("facts", "--as-of", "1").stdout
+    [line] = run("facts", "berg", "--json").stdout.splitlines()
+    assert json.loads(line)["since"] == "2024"
+    assert "--all" in run("facts", "oslo").stderr
+    assert run("facts", "paris").stderr == "no such facts\n"
+
+
+def test_facts_says_why(run: Run) -> None:
+    run("edit", "1", "--was-wrong", "--value", "Oslo, Norway")
+    out = run("facts", "--why", "1").stdout
+    assert "rests on [1] (Mon 08 May 2023) Anna: I moved to Oslo last Saturday!" in out
+    assert "digest by test" in out
+    assert "edit by user" in out
+    assert len(json.loads(run("facts", "--why", "1", "--json").stdout)["history"]) == 2
+    run("edit", "1", "--delete")
+    assert "is not there any more" in run("facts", "--why", "1").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "after"),
+    [
+        (["--value", "Bergen", "--since", "2024"], [("Oslo", "2024"), ("Bergen", "")]),
+        (["--was-wrong", "--value", "Bergen"], [("Bergen", "")]),
+        (["--was-wrong", "--subject", "Ann"], [("Oslo", "")]),
+        (["--ended-on", "2024"], [("Oslo", "2024")]),
+        (["--delete"], []),
+    ],
+)
+def test_edit_changes_a_fact_and_says_how_to_undo_it(
+    run: Run, told: SqliteStore, arguments: list[str], after: list[tuple[str, str]]
+) -> None:
+    out = run("edit", "1", *arguments)
+    assert out.exit_code == 0, out.output
+    now = [fact for fact in told.facts() if fact.attribute == "lives_in"]
+    assert [(fact.value, fact.ended_on or "") for fact in now] == after
+    assert "change 2; to undo: python -m memory undo 2 --file" in out.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--value", "x", "--delete"],
+        ["--was-wrong", "--ended-on", "2024"],
+        ["--subject", "Ben"],
+        ["--value", "x", "--happened-on", "2024"],
+        ["--delete", "--since", "2024"],
+        ["--was-wrong", "--value", "x", "--since", "2024"],
+    ],
+)
+def test_edit_takes_one_thing_at_a_time(run: Run, told: SqliteStore, arguments: list[str]) -> None:
+    assert isinstance(run("edit", "1", *arguments).exception, InputError)
+    assert len(told.changes()) == 1

@@ -1,0 +1,222 @@
+"""The tools that agents get: plain functions over one memory, which any framework can call."""
+
+import inspect
+import os
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from memory import Memory, ModelError, StoreError, Turn, open_store
+from memory.settings import Settings
+from memory.store.sqlite import SqliteStore
+from memory.tokens import count_tokens
+from memory.tools import RESULT_TOKENS, memory_tools
+from tests.conftest import INSERT, MOVED, SAID
+from tests.support.scripted import Pairs, answer, scripted_model, sql
+
+Tools = dict[str, Callable[..., str]]
+
+
+def tools_of(memory: Memory) -> Tools:
+    return {tool.__name__: tool for tool in memory_tools(memory, session="s1")}
+
+
+def script() -> Pairs:
+    return [([], sql("SELECT turn_id FROM facts")), (["Oslo"], answer("Oslo", "1"))]
+
+
+@pytest.fixture
+def tools(store: SqliteStore) -> Tools:
+    return tools_of(Memory(store, model=scripted_model(script())))
+
+
+def test_every_tool_has_types_and_says_what_its_arguments_are(tools: Tools) -> None:
+    assert list(tools) == [
+        *("recall", "ask_memory", "remember", "note_fact", "correct_fact", "query_memory"),
+        *("record_tool_use", "get_settings", "set_setting", "undo_change"),
+    ]
+    for tool in tools.values():
+        signature = inspect.signature(tool)
+        assert signature.return_annotation is str
+        described = re.findall(r"^ +(\w+): ", inspect.getdoc(tool) or "", re.MULTILINE)
+        assert described == list(signature.parameters)
+        assert {p.annotation for p in signature.parameters.values()} <= {str, int, bool}
+
+
+# ------------------------------------------------------------------------- what they do
+
+
+def test_what_is_remembered_is_recalled_as_a_turn_with_a_date(
+    tools: Tools, store: SqliteStore
+) -> None:
+    assert tools["remember"]("My sister plays the flute.", "Anna") == "Remembered as turn 6."
+    turn = store.turn(6)
+    assert (turn.speaker, turn.session, turn.kind) == ("Anna", "s1", "message")
+    assert datetime.fromisoformat(turn.said_at).tzinfo
+    first = tools["recall"]("who plays the flute?", 2).splitlines()[0]
+    assert re.fullmatch(r"\[6\] \(\w{3} \d\d \w{3} 20\d\d\) Anna: My sister .*", first)
+    assert len(tools["recall"]("flute", limit=2).splitlines()) == 2
+
+
+def test_an_empty_memory_says_that_it_is_empty(path: Path) -> None:
+    with Memory(path, model=scripted_model([])) as memory:
+        assert tools_of(memory)["recall"]("anything") == "This memory is empty."
+
+
+def test_an_answer_comes_with_the_turns_it_rests_on(tools: Tools) -> None:
+    told = tools["ask_memory"]("Where does Anna live?")
+    moved = "[1] (Mon 08 May 2023) Anna: I moved to Oslo last Saturday (6 May 2023)!"
+    assert told == f"Oslo\n{moved}"
+
+
+@pytest.mark.parametrize(
+    "value", ["cat Miso", "Miso's; DROP TABLE facts --", "'); DELETE FROM facts; --", "a\\b\n🐈"]
+)
+def test_a_fact_is_noted_in_its_very_words_and_can_be_taken_back(
+    tools: Tools, store: SqliteStore, value: str
+) -> None:
+    said = tools["note_fact"]("Anna", "has_pet", value, 3, "2023")
+    assert said == "Done as change 1; undo_change(1) takes it back."
+    [fact] = store.facts()
+    assert (fact.subject, fact.value, fact.turn_id, fact.happened_on) == ("Anna", value, 3, "2023")
+    assert tools["undo_change"](1).startswith("Undone. Done as change 2;")
+    assert store.facts() == []
+
+
+def test_a_correction_ends_a_fact_and_keeps_it_on_record(tools: Tools, store: SqliteStore) -> None:
+    store.write(MOVED, cause="test")
+    tools["correct_fact"](1, "Bergen", "2024-02")
+    old, new = store.facts()
+    assert (old.value, old.ended_on) == ("Oslo", "2024-02")
+    assert (new.value, new.happened_on) == ("Bergen", "2024-02")
+    assert "Bergen" in store.turn(new.turn_id).text, "a correction is a turn first"
+
+
+def test_a_count_is_one_select(tools: Tools) -> None:
+    select = "SELECT speaker, COUNT(*) AS times FROM turns GROUP BY speaker ORDER BY speaker"
+    assert tools["query_memory"](select) == "speaker | times\nAnna | 3\nBen | 2\n(2 rows)"
+
+
+def test_a_tool_use_is_a_turn_that_says_whether_it_worked(tools: Tools, store: SqliteStore) -> None:
+    tools["record_tool_use"]("search_flights", '{"to": "Oslo"}', "no flight found", False)
+    turn = store.turn(6)
+    assert (turn.kind, turn.session) == ("tool", "s1")
+    assert 'search_flights({"to": "Oslo"}) -> no flight found. It failed.' in turn.text
+    for arguments in ("[" * 99_999, "to Oslo"):
+        tools["record_tool_use"]("search_flights", arguments, "3 flights found", True)
+    assert "It worked." in tools["recall"]("search flights to Oslo", 1)
+
+
+def test_settings_are_listed_and_set_within_what_was_declared(
+    tools: Tools, store: SqliteStore
+) -> None:
+    Settings(store, {"volume": int, "voice": str})
+    assert tools["set_setting"]("volume", "7") == "Set volume to 7."
+    assert tools["set_setting"]("voice", "7") == "Set voice to '7'."
+    assert "takes a whole number" in tools["set_setting"]("volume", "[" * 99_999)
+    assert "volume (a whole number): 7" in tools["get_settings"]()
+    assert Settings(store).get("volume") == 7
+
+
+def test_the_tools_of_a_new_memory_keep_to_its_embedder(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SqliteStore, "_embed_waiting", lambda store: None)  # asks the network
+    name = "openai/text-embedding-3-small"
+    with Memory(path, model=scripted_model([]), embedder=name) as memory:
+        tools_of(memory)["remember"]("It has no vector yet.")
+        assert len(memory.add(Turn("Anna", "Nor has this."))) == 1
+        with open_store(path) as again:
+            assert again.embedder == name
+
+
+# -------------------------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "advice"),
+    [
+        ("recall", ("  ",), "say what to look for"),
+        ("ask_memory", ("",), "the question is empty"),
+        ("remember", ("",), "has no text"),
+        ("note_fact", ("Anna", "has_pet", "cat", 99), "names no turn"),
+        ("note_fact", ("Anna", "", "cat", 1), "attribute"),
+        ("correct_fact", (99, "Bergen"), "there is no fact 99"),
+        ("query_memory", ("DELETE FROM facts",), "here only a SELECT is allowed"),
+        ("query_memory", ("SELECT name FROM facts",), "name"),
+        ("set_setting", ("mood", "good"), "there is no setting 'mood'"),
+        ("undo_change", (99,), "there is no change 99"),
+        ("undo_change", ("last",), "a valid integer"),
+        ("note_fact", ("Anna", "is", "x", "1); DELETE FROM facts WHERE (1=1"), "a valid integer"),
+        ("note_fact", ("Anna", "is", "x", 1, None), "a valid string"),
+        ("record_tool_use", ("buy", {"what": "milk"}, "bought", True), "a valid string"),
+    ],
+)
+def test_what_a_model_can_put_right_comes_back_as_text(
+    tools: Tools, name: str, arguments: tuple[object, ...], advice: str
+) -> None:
+    told = tools[name](*arguments)
+    assert told.startswith("Error: ")
+    assert advice in told
+
+
+def test_what_a_person_must_put_right_is_raised(store: SqliteStore, path: Path) -> None:
+    keyless = tools_of(Memory(store, model="openai/none"))
+    if "OPENAI_API_KEY" not in os.environ:
+        with pytest.raises(ModelError, match="OPENAI_API_KEY"):
+            keyless["ask_memory"]("Where does Anna live?")
+    with open_store(path, read_only=True) as reading:
+        readers = tools_of(Memory(reading, model=scripted_model([])))
+        with pytest.raises(StoreError):
+            readers["remember"]("A copy of the past takes nothing new.")
+    assert len(store.turns()) == 5
+
+
+# ------------------------------------------------------------------- bounds and threads
+
+
+def test_no_result_is_longer_than_a_prompt_can_bear(tools: Tools, store: SqliteStore) -> None:
+    store.add([Turn("Anna", f"{n} " + "long story " * 300) for n in range(60)])
+    store.write(f"{INSERT}('Anna', 'told', '{'long ' * 3000}', '', 1)", cause="test")
+    store.set("persona", "long " * 9000)
+    results = [
+        tools["recall"]("long story", 500),
+        tools["query_memory"]("SELECT * FROM turns"),
+        tools["query_memory"]("SELECT * FROM facts"),
+        tools["get_settings"](),
+    ]
+    for told in results:
+        assert RESULT_TOKENS / 8 < count_tokens(told) <= RESULT_TOKENS
+    assert results[0].count("\n") == 49, "every turn is there, cut"
+    assert re.search(r"\n\(\d+ of 65 rows; count in SQL, or select fewer\)$", results[1])
+
+
+def test_a_result_that_was_cut_at_200_rows_says_so(tools: Tools, store: SqliteStore) -> None:
+    store.add([Turn("Anna", "x")] * 300)
+    told = tools["query_memory"]("SELECT id FROM turns")
+    assert told.endswith("(200 of more than 200 rows; count in SQL, or select fewer)")
+
+
+def test_tools_may_be_called_from_any_thread_and_after_the_memory_is_closed(path: Path) -> None:
+    with Memory(path, model=scripted_model([])) as memory:
+        memory.add(SAID)
+        tools = tools_of(memory)
+
+    def work(n: int) -> str:
+        tools["remember"](f"The number of thread {n} is {n * n}.")
+        tools["note_fact"]("thread", "number", str(n), 1)
+        return tools["recall"](f"number of thread {n}", 10)
+
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(work, range(16)))
+    assert all(f"The number of thread {n} is {n * n}." in text for n, text in enumerate(told))
+    asked = tools_of(Memory(path, model=scripted_model(script())))["ask_memory"]
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(asked, "Where does Anna live?").result().startswith("Oslo\n[1] ")
+    with open_store(path, read_only=True) as store:
+        assert len(store.turns()) == 5 + 16
+        assert sorted(int(fact.value) for fact in store.facts()) == list(range(16))

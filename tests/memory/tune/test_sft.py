@@ -1,0 +1,322 @@
+"""The supervised start: what it lowers, saves, keeps when it is interrupted, and refuses."""
+
+import json
+import platform
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="the extra is not installed: uv sync --extra tune")
+
+from memory import InputError  # noqa: E402
+from memory.program.adapter_card import AdapterCard, read_card  # noqa: E402
+from memory.program.signatures import prompts_fingerprint  # noqa: E402
+from memory.tune.adapters import add_lora, describe_adapter  # noqa: E402
+from memory.tune.grpo import GrpoTrainer  # noqa: E402
+from memory.tune.packing import losses  # noqa: E402
+from memory.tune.sft import Tuned, sft  # noqa: E402
+from memory.tune.student import load_student  # noqa: E402
+from tests.support.tiny_llama import ANSWERS, CHAT, example  # noqa: E402
+
+ABOUT: dict[str, Any] = {"targets": ["answer"], "conversations": ["conv-1"]}
+SLOW: dict[str, Any] = {**ABOUT, "epochs": 4, "batch": 1, "learning_rate": 0.01, "device": "cpu"}
+STEPS = 12
+KEPT = "checkpoint.pt"
+
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def chat(n: int) -> list[dict[str, str]]:
+    """A prompt that begins like no other, so that each is a step of its own."""
+    return [{"role": "system", "content": f"{n} times: answer shortly."}, CHAT[1]]
+
+
+def lessons(path: Path, *texts: str) -> Path:
+    said = [[*chat(n), {"role": "assistant", "content": text}] for n, text in enumerate(texts)]
+    lines = [json.dumps({"messages": messages}, ensure_ascii=False) for messages in said]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+def test_tuning_lowers_the_loss_and_saves_what_loads_again(tiny: str, tmp_path: Path) -> None:
+    file = lessons(tmp_path / "lessons.jsonl", *ANSWERS, "\u2028\x85 long " * 300)
+    seen: list[tuple[int, int, float]] = []
+    tuned = sft(
+        file,
+        tmp_path / "out",
+        **ABOUT,
+        base=tiny,
+        epochs=6,
+        batch=2,
+        learning_rate=0.01,
+        max_tokens=200,
+        device="cpu",
+        about={"command": "train.py --first"},
+        progress=lambda *told: seen.append(told),
+    )
+    assert isinstance(tuned, Tuned)
+    assert (tuned.steps, tuned.examples, tuned.skipped) == (12, 3, 1)
+    assert [told[:2] for told in seen] == [(n, 12) for n in range(1, 13)]
+    assert tuned.last_loss < tuned.first_loss - 1
+    names = {path.name for path in tuned.folder.iterdir()}
+    assert names == {"adapter.json", "adapter_config.json", "adapter_model.safetensors"}
+    card = read_card(tuned.folder)
+    assert (card.base, card.base_sha256, card.rank, card.alpha) == (tiny, "", 8, 16)
+    assert (card.targets, card.conversations, card.made_by) == (["answer"], ["conv-1"], "sft")
+    again = load_student(tiny, tuned.folder, "cpu")
+    with torch.no_grad():
+        told = [losses(again, [example(again, t, chat(n))]) for n, t in enumerate(ANSWERS)]
+    assert torch.cat(told).mean().item() < tuned.first_loss - 1
+    said = {"messages": CHAT, "completion": {"role": "assistant", "content": "Oslo"}}
+    trainer = GrpoTrainer(again, {})
+    assert (
+        trainer.step([{**said, "reward": n} for n in (0, 1)])["kl"] == 0
+    )  # held to the adapter it starts from, not to the base
+    trainer.save(tuned.folder, card)  # takes the place of the older one
+    assert {path.name for path in tmp_path.iterdir()} == {"lessons.jsonl", "out"}
+    more = {"targets": ["store"], "conversations": ["conv-2"], "start": tuned.folder}
+    sft(file, tmp_path / "more", **more, base=tiny, max_tokens=200, device="cpu")
+    card = read_card(tmp_path / "more")
+    assert (card.conversations, card.before) == (["conv-1", "conv-2"], ["train.py --first"])
+
+
+# Interrupted
+
+
+def stop_at(last: int) -> Callable[[int, int, float], None]:
+    def progress(step: int, steps: int, loss: float) -> None:
+        if step == last:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def tuned_weights(folder: Path) -> bytes:
+    return (folder / "adapter_model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("last", [1, 5, STEPS])
+def test_an_interrupted_tuning_goes_on_to_the_very_same_weights(
+    tiny: str, tmp_path: Path, last: int
+) -> None:
+    lengths = [*ANSWERS, "She lives in the north of the town, near the sea, with her cat."]
+    file = lessons(tmp_path / "lessons.jsonl", *lengths)
+    options = {**SLOW, "base": tiny, "epochs": 3}
+    whole = sft(file, tmp_path / "whole", **options)
+    assert (whole.steps, whole.resumed) == (STEPS, 0)
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        sft(file, out, **options, progress=stop_at(last))
+    assert load_student(tiny, out, "cpu").tuned  # of use at once
+    assert (tuned_weights(out) == tuned_weights(whole.folder)) == (last == STEPS)
+    done = sft(file, out, **options, resume=True)
+    assert (done.steps, done.resumed, done.first_loss) == (STEPS, last, whole.first_loss)
+    assert done.last_loss == whole.last_loss
+    assert tuned_weights(out) == tuned_weights(whole.folder)
+    assert {path.name for path in out.iterdir()} == {path.name for path in whole.folder.iterdir()}
+
+
+def test_a_tuning_that_is_killed_goes_on_from_its_last_checkpoint(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, out, killed = lessons(tmp_path / "l.jsonl", *ANSWERS), tmp_path / "out", tmp_path / "k"
+    monkeypatch.setattr("memory.tune.sft._EVERY", 0.0)
+
+    def copied(step: int, steps: int, loss: float) -> None:
+        if step == 7:  # as a machine that loses its power leaves it
+            shutil.copytree(out, killed)
+
+    sft(file, out, **SLOW, base=tiny, progress=copied)
+    assert [path.name for path in killed.iterdir()] == [KEPT]
+    assert sft(file, killed, **SLOW, base=tiny, resume=True).resumed == 7
+    assert tuned_weights(killed) == tuned_weights(out)
+
+
+def test_half_a_step_is_never_kept(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while the optimizer works: the step is done whole, and is the one gone on from."""
+    file, step = lessons(tmp_path / "l.jsonl", *ANSWERS), torch.optim.AdamW.step
+    seen: list[int] = []
+
+    def interrupting(self: Any) -> None:
+        seen.append(1)
+        if len(seen) == 3:
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(0.2)  # by now the main thread has been told
+        step(self)
+
+    whole = sft(file, tmp_path / "whole", **SLOW, base=tiny)
+    monkeypatch.setattr(torch.optim.AdamW, "step", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        sft(file, tmp_path / "out", **SLOW, base=tiny)
+    assert sft(file, tmp_path / "out", **SLOW, base=tiny, resume=True).resumed == 3
+    assert tuned_weights(tmp_path / "out") == tuned_weights(whole.folder)
+
+
+def test_the_minutes_before_an_interruption_count(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("memory.tune.sft.monotonic", lambda: now[0])
+    file = lessons(tmp_path / "lessons.jsonl", *ANSWERS)
+    options = {**SLOW, "base": tiny, "epochs": 99, "minutes": 1.0}
+
+    def ticking(last: int) -> Callable[[int, int, float], None]:
+        def progress(step: int, steps: int, loss: float) -> None:
+            now[0] += 6
+            stop_at(last)(step, steps, loss)
+
+        return progress
+
+    whole = sft(file, tmp_path / "whole", **options, progress=ticking(0))
+    assert (whole.steps, whole.seconds) == (10, 60)
+    with pytest.raises(KeyboardInterrupt):
+        sft(file, tmp_path / "out", **options, progress=ticking(4))
+    now[0] += 1000  # nobody tunes meanwhile
+    done = sft(file, tmp_path / "out", **options, resume=True, progress=ticking(0))
+    assert (done.steps, done.resumed, done.seconds) == (10, 4, 60)
+    assert tuned_weights(tmp_path / "out") == tuned_weights(whole.folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"learning_rate": 0.02},
+        {"seed": 1},
+        {"epochs": 5},
+        {"batch": 2},
+        {"minutes": 9.0},
+        {"rank": 4},
+        {"targets": ["store"]},
+    ],
+    ids=str,
+)
+def test_a_checkpoint_of_other_options_is_not_gone_on_with(
+    tiny: str, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    file, out = lessons(tmp_path / "lessons.jsonl", *ANSWERS), tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        sft(file, out, **SLOW, base=tiny, progress=stop_at(1))
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(InputError, match="of other examples or options"):
+        sft(file, out, **{**SLOW, **change}, base=tiny, resume=True)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_a_checkpoint_of_other_examples_or_of_nothing_is_refused(tiny: str, tmp_path: Path) -> None:
+    file, out = lessons(tmp_path / "lessons.jsonl", *ANSWERS), tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        sft(file, out, **SLOW, base=tiny, progress=stop_at(1))
+    kept = (out / KEPT).read_bytes()
+    other = lessons(tmp_path / "other.jsonl", *reversed(ANSWERS))
+    with pytest.raises(InputError, match="of other examples or options"):
+        sft(other, out, **SLOW, base=tiny, resume=True)
+    for broken in (kept[:999], b"", b"no checkpoint", b"\x80\x04]."):
+        (out / KEPT).write_bytes(broken)
+        with pytest.raises(InputError, match="is no checkpoint; delete it, or give another"):
+            sft(file, out, **SLOW, base=tiny, resume=True)
+    assert sft(file, out, **SLOW, base=tiny).resumed == 0  # without resume: anew
+    with pytest.raises(InputError, match="was tuned to its end"):
+        sft(file, out, **SLOW, base="nothing is loaded before", resume=True)
+    assert sft(file, tmp_path / "new", **SLOW, base=tiny, resume=True).resumed == 0
+
+
+def test_tuning_ends_in_the_minutes_given(tiny: str, tmp_path: Path) -> None:
+    file = lessons(tmp_path / "lessons.jsonl", *ANSWERS)
+    tuned = sft(file, tmp_path / "out", **ABOUT, base=tiny, epochs=9999, minutes=0.01, device="cpu")
+    assert 1 <= tuned.steps < 999
+    assert tuned.seconds < 20
+
+
+# The card
+
+
+def test_the_card_says_what_was_made_how_and_with_what(tiny: str, tmp_path: Path) -> None:
+    file = lessons(tmp_path / "lessons.jsonl", *ANSWERS)
+    about = {"command": "train.py --mode sft", "examples": {"answer": 3}, "data": "ab" * 32}
+    tuned = sft(file, tmp_path / "out", **SLOW, base=tiny, about=about)
+    card = read_card(tuned.folder)
+    assert about.items() <= card.model_dump().items()
+    assert card.scores == {}
+    assert card.versions["python"] == platform.python_version()
+    assert card.versions["torch"] == torch.__version__
+    assert {"sql-memory", "transformers", "peft", "gguf"} < card.versions.keys()
+    assert (card.seconds, card.peak_memory) == (tuned.seconds, tuned.peak_memory)
+    assert card.peak_memory > 1e6
+    assert card.prompts == ""  # this base has none of its own
+
+
+def test_the_packaged_models_prompts_are_named(tiny: str) -> None:
+    student = load_student(tiny, device="cpu")
+    add_lora(student, rank=2, alpha=4)
+    student.base_sha256 = "ab" * 32
+    card = describe_adapter(student, **ABOUT, made_by="sft", data="")
+    assert card.prompts == prompts_fingerprint(["answer"])
+    assert AdapterCard.model_validate_json(card.model_dump_json()) == card
+
+
+def test_examples_in_its_folder_stay_when_an_adapter_is_replaced(tiny: str, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    file = lessons(tmp_path / "out" / "examples.jsonl", *ANSWERS)
+    for _ in range(2):
+        sft(file, tmp_path / "out", **SLOW, base=tiny)
+        assert file.read_text().count("\n") == len(ANSWERS)
+        assert read_card(tmp_path / "out").data
+    assert not (tmp_path / "out" / KEPT).exists()
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "no examples"),
+        ("not json\n", "line 1"),
+        ('{"messages": [{"role": "user", "content": "a"}]}\n', "line 1: must end with the assist"),
+        ('{"messages": [{"role": "cook", "content": "a"}]}\n', "line 1: roles"),
+        ('\n{"messages": 7}\n', "line 2"),
+        ('{"messages": [{"role": "user"}]}\n', "line 1"),
+        ("[]\n", "line 1"),
+        (b"\xff\xfe", "cannot read"),
+        (None, "cannot read"),
+    ],
+)
+def test_a_file_that_holds_no_examples_is_refused(
+    tmp_path: Path, content: str | bytes | None, said: str
+) -> None:
+    file = tmp_path / "lessons.jsonl"
+    if content is not None:
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(InputError, match=said):
+        sft(file, tmp_path / "out", **ABOUT, base="nothing is loaded before")
+
+
+def test_examples_that_do_not_fit_are_refused(tiny: str, tmp_path: Path) -> None:
+    file = lessons(tmp_path / "lessons.jsonl", "Oslo")
+    with pytest.raises(InputError, match="fits 10 tokens"):
+        sft(file, tmp_path / "out", **ABOUT, base=tiny, max_tokens=10, device="cpu")
+
+
+def test_a_full_disk_is_told_before_the_tuning(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = lessons(tmp_path / "lessons.jsonl", "Oslo")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=9))
+    with pytest.raises(InputError, match="has 0 MiB free"):
+        sft(file, tmp_path / "out", **ABOUT, base=tiny, device="cpu", progress=pytest.fail)
+
+
+def test_a_folder_of_other_things_is_not_replaced(tmp_path: Path) -> None:
+    file = lessons(tmp_path / "lessons.jsonl", "Oslo")
+    with pytest.raises(InputError, match="something else"):
+        sft(file, tmp_path, **ABOUT, base="nothing is loaded before")
+    assert file.exists()

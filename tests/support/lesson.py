@@ -1,0 +1,78 @@
+"""A teacher, a student and conversations to make examples from."""
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from locomo.commands import progress_bar
+from locomo.dataset.format import Conversation, load
+from locomo.examples.distill import Distilled, distill
+from locomo.examples.from_teacher import Lesson
+from locomo.harness import Setup
+from locomo.tasks.modules import Target
+from memory import MemoryProgram
+from memory.program import Model
+from tests.support.locomo_records import DATE, question, record, turn
+from tests.support.talk import talker, talks
+
+ASKED = "Which city did Ann move to?"
+ONE = [question(4, question=ASKED, evidence=["D1:1"])]
+INSERT = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES "
+LONG = "We talked about the weather in Lyon and about which city to move to, Ann and I, again. "
+
+
+@dataclass(frozen=True)
+class Class:
+    """Where examples are made: a folder, conversations, who teaches whom."""
+
+    folder: Path
+    conversations: list[Conversation]
+    teacher: Model
+    student: Model
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "examples.jsonl"
+
+    def lesson(self, *targets: Target) -> Lesson:
+        setups = [Setup(m, MemoryProgram(), m.budget) for m in (self.teacher, self.student)]
+        return Lesson(*setups, targets)
+
+    def distill(self, *targets: Target, **more: Any) -> Distilled:
+        settings = {"numbers": {}, "threads": 1, **more}
+        with progress_bar(Console(file=io.StringIO())) as bar:
+            return distill(
+                *(self.conversations, self.lesson(*targets), self.file, self.folder / "memories"),
+                bar=bar,
+                **settings,
+            )
+
+    def examples(self) -> list[list[dict[str, str]]]:
+        return [json.loads(line)["messages"] for line in self.file.read_text().splitlines()]
+
+    def answers(self) -> list[str]:
+        return [messages[-1]["content"] for messages in self.examples()]
+
+
+def class_of(folder: Path, *records: Any, **replies: Callable[[str], str]) -> Class:
+    """A large student with windows of two, and its talkative teacher."""
+    teacher, _ = talker(name="teacher", **replies)
+    student, _ = talker(name="student")
+    return Class(folder, load(talks(folder / "data.json", *records)), teacher, student)
+
+
+def long_talk(id_: str = "long", said: str = "My new job is in the town library.") -> Any:
+    """Forty turns that rank above the evidence, the last one, in a memory that is too small."""
+    turns = [turn(f"D1:{n}", LONG + str(n), speaker="Bo") for n in range(1, 41)]
+    turns += [turn("D1:41", said)]
+    qa = [
+        question(4, question="In which city did Ann move?", answer="library", evidence=["D1:41"]),
+        question(5, question="In which city is Bo?", evidence=["D1:41"]),
+        question(4, question="In which city is it?", answer="library", evidence=[]),
+    ]
+    return record(id_, qa, session_1=turns, session_1_date_time=DATE)

@@ -1,0 +1,130 @@
+"""A server on localhost that speaks OpenAI's protocol; its model does what it is told."""
+
+import json
+import random
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from zlib import crc32
+
+from tests.support.obedient import KINDS, RULES, Obedient
+
+CARE = "Take care, {} of 10."
+SLOW_S = 0.01, 0.05  # an answer takes so long
+DEADLINE_S = 120
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer that was sent: its id, the kind of prompt (see obedient.py), the request."""
+
+    id: str
+    kind: str
+    body: str
+
+
+class ModelServer:
+    """Takes the care with answers that its instructions ask for, and proposes some care or other.
+
+    What it says depends on a request alone, not on earlier ones. `answered` has every answer but
+    those to probes, in the order in which they were sent.
+    """
+
+    def __init__(self) -> None:
+        self.answered: list[Answered] = []
+        self.probes = 0
+        self.unexpected: list[str] = []  # prompts that it has no answer to
+        self._under_way, self._changed = 0, threading.Condition()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                asked = self.rfile.read(int(self.headers["content-length"]))
+                with outer._counted():
+                    time.sleep(random.uniform(*SLOW_S))
+                    status, data = outer._answer(asked)
+                    self.send_response(status)
+                    self.send_header("content-type", "application/json")
+                    self.send_header("content-length", str(len(data)))
+                    self.end_headers()
+                    self.wfile.write(data)
+
+            def log_message(self, *_: object) -> None: ...
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_: object) -> None: ...  # who asked was killed
+
+        self.http = Server(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.http.server_port}/v1"
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._changed:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    def came_to(self, probes: int, answered: int) -> bool:
+        """Whether so many probes and others were answered."""
+        return self.probes >= probes and len(self.answered) >= answered
+
+    def settle(self) -> None:
+        """Wait until no answer is under way."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: not self._under_way, DEADLINE_S)
+
+    def _answer(self, asked: bytes) -> tuple[int, bytes]:
+        request = json.loads(asked)
+        body = json.dumps(request, sort_keys=True)
+        try:
+            kind, text = _said(request, crc32(body.encode()))
+        except BaseException as error:  # noqa: BLE001 - nobody would see it in this thread
+            self.unexpected.append(repr(error))
+            return 400, b'{"error": {"message": "unexpected prompt", "code": "400"}}'
+        with self._changed:
+            id_ = f"chatcmpl-{self.probes + len(self.answered)}"
+            if kind == "probe":
+                self.probes += 1
+            else:
+                self.answered.append(Answered(id_, kind, body))
+        message = {"role": "assistant", "content": text}
+        choice = {"index": 0, "finish_reason": "stop", "message": message}
+        usage = {"prompt_tokens": 70, "completion_tokens": 30, "total_tokens": 100}
+        about = {"id": id_, "object": "chat.completion", "created": 0, "model": request["model"]}
+        return 200, json.dumps({**about, "choices": [choice], "usage": usage}).encode()
+
+
+def _said(request: dict[str, Any], chance: int) -> tuple[str, str]:
+    """The kind of a request, and what is said to it."""
+    system = str(request["messages"][0]["content"])
+    prompt = str(request["messages"][-1]["content"])
+    kind = next(name for name, sign in KINDS.items() if sign in prompt)
+    care = [int(n) for n in re.findall(CARE.format(r"(\d+)"), system)]
+    question = prompt.split(KINDS["retrieve"])[-1]
+    knows = kind != "answer" or max(care, default=0) > crc32(question.encode()) % 10
+    lucky = bool(request["temperature"]) and chance % 3 == 0
+    text = Obedient({"answer"}, {}).reply(kind, prompt, knows or lucky)
+    return kind, text.replace(RULES["answer"], CARE.format(3 + chance % 7))
+
+
+@contextmanager
+def serving_model() -> Iterator[ModelServer]:
+    """A model's server at work."""
+    served = ModelServer()
+    threading.Thread(target=served.http.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield served
+    finally:
+        served.http.shutdown()
+        served.http.server_close()

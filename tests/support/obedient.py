@@ -1,0 +1,168 @@
+"""Conversations of where things are kept, and a model that does what it is told, and no more.
+
+Of the modules in `missing` it expects a rule that the instructions do not have. As prompt model it
+writes that rule when its prompt shows what went wrong without it, and fails when it does not.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import dspy
+from dspy.lm15 import Message, Request, Response, TextPart, Usage
+
+from memory.program import Model
+from tests.support.locomo_records import question, record, turn, write
+from tests.support.scripted import UnexpectedPrompt, answer, sql
+
+THINGS = (
+    "lamp kite drum vase harp coat boot flag mask rope sled tent bell ball cap pen",
+    "boat desk fork glue iron jar knot ladle mop nail oar pipe quilt rake saw tray",
+)
+PLACES = ["attic", "cellar", "shed", "garage", "kitchen", "hall", "pantry", "loft"]
+RULES = {
+    "answer": "Add the floor, as in: hall on the ground floor.",
+    "retrieve": "Write LIKE, never ILIKE.",
+    "store": "Store where things are kept.",
+}
+# What a prompt writer must have been shown to come to the rule.
+SIGNS = {"answer": "on the ground floor", "retrieve": "ILIKE", "store": "in the "}
+KINDS = {
+    "simba": "[[ ## better_program_trajectory ## ]]",
+    "gepa": "[[ ## current_instruction ## ]]",
+    "mipro": "[[ ## basic_instruction ## ]]",
+    "module": "[[ ## module ## ]]",
+    "program": "[[ ## program_example ## ]]",
+    "observe": "[[ ## examples ## ]]",
+    "summary": "[[ ## observations ## ]]",
+    "answer": "[[ ## memory ## ]]",
+    "retrieve": "[[ ## question ## ]]",
+    "store": "[[ ## turns ## ]]",
+    "probe": "Say yes.",
+}
+
+
+def house(id_: str, start: int) -> dict[str, Any]:
+    """A conversation of 16 turns and a question about each, of its own things and places."""
+    kept = [(thing, PLACES[(n + start) % 8]) for n, thing in enumerate(THINGS[start % 2].split())]
+    said = [turn(f"D1:{n}", f"I keep the {t} in the {p}.") for n, (t, p) in enumerate(kept, 1)]
+    asked = [
+        question(
+            4,
+            question=f"Where does Ann keep the {thing}?",
+            answer=f"{place} on the ground floor",
+            evidence=[f"D1:{n}"],
+        )
+        for n, (thing, place) in enumerate(kept, 1)
+    ]
+    return record(id_, asked, session_1=said, session_1_date_time="9:00 am on 12 June, 2023")
+
+
+def houses(path: Path) -> Path:
+    """A data file of two such conversations."""
+    return write(path, house("red-house", 0), house("blue-house", 3))
+
+
+class Obedient:
+    """A DSPy engine; many threads may ask it. `replies` take the place of what a kind is told."""
+
+    def __init__(
+        self, missing: Collection[str], replies: Mapping[str, Callable[[str], str]]
+    ) -> None:
+        self.missing, self.replies = set(missing), dict(replies)
+        self._lock, self.prompts = Lock(), list[tuple[str, str]]()
+
+    def calls(self) -> dict[str, int]:
+        return dict(Counter(kind for kind, _ in self.prompts))
+
+    def asked(self, kind: str) -> list[str]:
+        return [prompt for of, prompt in self.prompts if of == kind]
+
+    def complete(self, request: Request) -> Response:
+        prompt, system = request.messages[-1].text or "", str(request.system or "")
+        kind = next((name for name, sign in KINDS.items() if sign in prompt), None)
+        if kind is None:
+            raise UnexpectedPrompt(prompt)
+        with self._lock:
+            self.prompts.append((kind, prompt))
+            lucky = bool(request.config.temperature) and len(self.prompts) % 3 == 0
+        knows = kind not in self.missing or RULES.get(kind, "-") in system or lucky
+        reply = self.replies.get(kind)
+        text = reply(prompt) if reply else self.reply(kind, prompt, knows)
+        usage = Usage(input_tokens=70, output_tokens=30, total_tokens=100)
+        said = Message.assistant([TextPart(text)])
+        return Response(id=None, model="obedient", message=said, finish_reason="stop", usage=usage)
+
+    def reply(self, kind: str, prompt: str, knows: bool) -> str:
+        """What is said to a prompt of this kind, by one who knows the rule or does not."""
+        if kind in RULES:
+            return getattr(self, f"_{kind}")(prompt, knows)
+        if kind in ("simba", "gepa", "mipro"):
+            return self._proposal(kind, prompt)
+        seen = " ".join(sign for sign in SIGNS.values() if sign in prompt)
+        return {
+            "probe": "yes",
+            "observe": _fields(observations=f"Seen: {seen}"),
+            "summary": _fields(summary=f"Seen: {seen}"),
+            "program": _fields(program_description="A memory."),
+            "module": _fields(module_description="A part of it."),
+        }[kind]
+
+    def _answer(self, prompt: str, knows: bool) -> str:
+        memory, asked = prompt.split("[[ ## question ## ]]")
+        thing = re.findall(r"keep the (\w+)", asked)[0]
+        found = re.search(rf"\[(\d+)\].*the {thing} in the (\w+)", memory)
+        if not found:
+            return answer("No information available")
+        return answer(found[2] + (" on the ground floor" if knows else ""), found[1])
+
+    def _retrieve(self, prompt: str, knows: bool) -> str:
+        thing = re.findall(r"keep the (\w+)", prompt)[0]
+        like = "LIKE" if knows else "ILIKE"
+        columns = "id, turn_id, subject, attribute, value"
+        return sql(f"SELECT {columns} FROM facts WHERE value {like} '%{thing}%'")
+
+    def _store(self, prompt: str, knows: bool) -> str:
+        turns = re.findall(r"^\[(\d+)\].*?(\w+): I keep (.*)\.$", prompt, re.MULTILINE)
+        rows = ", ".join(f"('{who}', 'keeps', '{what}', {n})" for n, who, what in turns)
+        if not knows:
+            return sql("-- none")
+        return sql(f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {rows};")
+
+    def _proposal(self, kind: str, prompt: str) -> str:
+        (target,) = self.missing
+        if SIGNS[target] not in prompt:
+            raise UnexpectedPrompt(f"a proposal for {target} without {SIGNS[target]!r}:\n{prompt}")
+        if kind == "simba":
+            advice = json.dumps({f"program.{target}.predict": RULES[target]})
+            return _fields(discussion="So.", module_advice=advice)
+        if kind == "mipro":
+            return _fields(proposed_instruction=f"Do your task. {RULES[target]}")
+        return _fields(new_instruction=f"Do your task. {RULES[target]}")
+
+
+def _fields(**values: str) -> str:
+    parts = [f"[[ ## {name} ## ]]\n{value}\n\n" for name, value in values.items()]
+    return "".join(parts) + "[[ ## completed ## ]]"
+
+
+def obedient(
+    *missing: str, name: str = "obedient", window: int = 4, **replies: Callable[[str], str]
+) -> tuple[Model, Obedient]:
+    """A Model that needs a rule for each of these modules, and its engine."""
+    engine = Obedient(missing, replies)
+    model = Model(
+        name=name,
+        lm=dspy.LM("local/obedient", engine=engine, cache=False, num_retries=0, temperature=0.0),
+        adapter=dspy.ChatAdapter(use_json_adapter_fallback=False),
+        window=window,
+        window_tokens=8_000,
+        dates=True,
+        context=32_000,
+        budget=2_000,
+    )
+    return model, engine

@@ -1,0 +1,103 @@
+"""Processes that add turns and digest them, many at once or killed one after another.
+
+    python -m tests.support.worker lives PATH NUMBER EMBEDDER    each killed at work
+    python -m tests.support.worker crowd PATH NUMBER EMBEDDER    all at once
+
+Their program stores one fact a turn and asks no model, so that what is tried is the store. Each id
+is printed once `add` has returned it: the store can be held to that. A hosted embedder is one that
+fails every other time here, and else makes the packaged one's vectors.
+"""
+
+import os
+import random
+import re
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import sqlite_utils  # noqa: F401 - imported once for all, before the processes part
+
+from memory import Memory, ModelError, Turn
+from memory.embed import Hosted, embed
+from memory.store import lookup
+
+ROUNDS = 12
+BLOCK = 8  # so small that processes are killed, and meet, while they make blocks
+MODEL: Any = SimpleNamespace(
+    name="none",
+    packaged=False,
+    window=3,
+    window_tokens=1000,
+    dates=True,
+    budget=1000,
+    active=nullcontext,
+)
+
+
+def store_one_fact_a_turn(turns: str, catalog: str, write: Any) -> SimpleNamespace:
+    ids = re.findall(r"^\[(\d+)\]", turns, re.MULTILINE)
+    values = ", ".join(f"('turn {n}', 'was_said', 'yes', {n})" for n in ids)
+    change = write(f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {values}")
+    return SimpleNamespace(change=change, calls=1)
+
+
+PROGRAM: Any = SimpleNamespace(store=store_one_fact_a_turn, card=None)
+
+
+def embed_sometimes(_: Hosted, texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    if random.random() < 0.5:
+        raise ModelError("the server is down")
+    return embed(texts)
+
+
+def work(path: str, embedder: str, name: str, rounds: int) -> None:
+    """Add two turns and digest what waits, `rounds` times."""
+    random.seed(name)
+    with Memory(path, model=MODEL, program=PROGRAM, embedder=embedder) as memory:
+        for n in range(rounds):
+            ids = memory.add([Turn(name, f"{name} says {n}.{m}", session=name) for m in (1, 2)])
+            os.write(1, (" ".join(map(str, ids)) + "\n").encode())  # one write: whole or not at all
+            memory.digest()
+
+
+def start(path: str, embedder: str, name: str, rounds: int) -> int:
+    """Fork a worker (forked, so that DSPy is imported once for all); returns its process id."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work(path, embedder, name, rounds)
+        except BaseException as error:  # noqa: BLE001 - the parent must hear of it
+            print(repr(error), file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
+    return child
+
+
+def lives(path: str, number: int, embedder: str) -> None:
+    """Kill one worker after another in the middle of its work."""
+    chance = random.Random(1)
+    for life in range(number):
+        child = start(path, embedder, f"life {life}", 10_000)
+        time.sleep(chance.uniform(0.05, 0.3))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def crowd(path: str, number: int, embedder: str) -> None:
+    """Let all work at once; fails when one of them fails."""
+    children = [start(path, embedder, f"process {n}", ROUNDS) for n in range(number)]
+    failed = [child for child in children if os.waitpid(child, 0)[1] != 0]
+    sys.exit(len(failed))
+
+
+if __name__ == "__main__":
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # its threads do not survive a fork
+    embed(["loaded once for all"])
+    lookup.BLOCK = BLOCK
+    Hosted.__call__ = embed_sometimes  # type: ignore[method-assign]
+    {"lives": lives, "crowd": crowd}[sys.argv[1]](sys.argv[2], int(sys.argv[3]), sys.argv[4])
