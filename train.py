@@ -28,20 +28,27 @@ from locomo.weights import preflight
 from locomo.weights.arbor_client import Server
 from locomo.weights.comparison import (
     compare,
-    learnt,
-    packaged_sides,
+    comparison_examples,
+    fresh_conversations,
+    packaged_models,
     packaged_students,
-    served_names,
     served_students,
-    to_ask,
-    unseen,
+    server_names,
+    tuned_conversations,
 )
 from locomo.weights.grpo import GrpoSettings
-from locomo.weights.options import MODEL, PACKAGED, Asked, Mode, command_line
+from locomo.weights.options import MODEL, PACKAGED, Mode, TrainOptions, command_line
 from locomo.weights.rehearsal import check_tuning, rehearsal_server
-from locomo.weights.supervised import taught_by_gold, taught_by_teacher, tuned_at_together
+from locomo.weights.supervised import tune_at_together, write_gold_examples, write_teacher_examples
 from locomo.weights.trainee import student_of, with_trainee, working_model
-from locomo.weights.training import EVERY, Plan, Trained, Training, card_of, last_checkpoint
+from locomo.weights.training import (
+    CHECKPOINT_STEPS,
+    TrainingPlan,
+    TrainingResult,
+    TrainingRun,
+    card_of,
+    last_checkpoint,
+)
 from memory import InputError, MemoryProgram, load_model, load_program, save_program
 from memory.files import write_whole
 from memory.program import read_card
@@ -101,7 +108,7 @@ def train(
     """
     data = data or (GOLD if mode == "sft" else SAMPLE)
     num_train = (0 if mode == "sft" else 600) if num_train is None else num_train
-    asked = Asked(**locals())
+    asked = TrainOptions(**locals())
     asked.check()
     steps = {
         "check": check,
@@ -113,13 +120,13 @@ def train(
     steps[mode](asked)
 
 
-def check(asked: Asked) -> None:
+def check(asked: TrainOptions) -> None:
     """Say what a run on the server would need, and what is missing."""
     _check_server(asked, Server(asked.server), asked.settings())
     console.print("all is there")
 
 
-def _check_server(asked: Asked, server: Server, settings: GrpoSettings) -> None:
+def _check_server(asked: TrainOptions, server: Server, settings: GrpoSettings) -> None:
     """Print every check; raise InputError when one failed. Writes arbor.yaml when it is absent."""
     if not asked.rehearse and not ARBOR_YAML.exists():
         split = {"inference": asked.inference_gpus, "training": asked.training_gpus}
@@ -127,7 +134,7 @@ def _check_server(asked: Asked, server: Server, settings: GrpoSettings) -> None:
         write_whole(ARBOR_YAML, "".join(["storage_path: ~/.arbor/storage\n", *lines]).encode())
         console.print(f"{ARBOR_YAML} written: the server's split of GPUs")
     student = PACKAGED if asked.rehearse else asked.student
-    plan = preflight.Plan(
+    plan = preflight.RunRequirements(
         model=str(asked.start) if asked.start and not asked.rehearse else student,
         settings=settings,
         targets=asked.targets,
@@ -138,14 +145,14 @@ def _check_server(asked: Asked, server: Server, settings: GrpoSettings) -> None:
         num_train=asked.num_train,
         num_val=asked.num_val,
         output=asked.checkpoints,
-        checkpoints=-(-settings.steps // EVERY),
+        checkpoints=-(-settings.steps // CHECKPOINT_STEPS),
     )
     checks = preflight.preflight(plan, server.describe, server.model)
     console.print(preflight.check_table(checks))
     preflight.refuse(checks)
 
 
-def grpo(asked: Asked) -> None:
+def grpo(asked: TrainOptions) -> None:
     """Train on a server that is there."""
     settings, server = asked.settings(), Server(asked.server)
     asked.check_unused()
@@ -155,7 +162,7 @@ def grpo(asked: Asked) -> None:
     _report(asked, trained, asked.student)
 
 
-def rehearsal(asked: Asked) -> None:
+def rehearsal(asked: TrainOptions) -> None:
     """Train the packaged model on this machine, and compare it as it will be used."""
     check_tuning()
     if asked.model not in (None, "local"):
@@ -174,8 +181,8 @@ def rehearsal(asked: Asked) -> None:
 
 
 def _trained(
-    asked: Asked, settings: GrpoSettings, server: Server, start: str, student_name: str
-) -> Trained:
+    asked: TrainOptions, settings: GrpoSettings, server: Server, start: str, student_name: str
+) -> TrainingResult:
     targets = asked.targets
     student = student_of(student_name)
     helper = load_model(asked.helper, api_base=asked.helper_api_base)
@@ -196,7 +203,7 @@ def _trained(
     with progress_bar(console) as bar:
         bench = bench_of(working, helper, used, memories, bar)
     bench = replace(bench, speakers=asked.reward == "seed" and "store" in targets)
-    plan = Plan(
+    plan = TrainingPlan(
         settings=settings,
         model=start,
         adapter=student.as_tuned(targets).adapter,
@@ -213,14 +220,14 @@ def _trained(
     dspy.configure_cache(enable_disk_cache=False)  # the helper's answers, for this run only
     with tracked(EXPERIMENT, params) as run, Live(console=console) as live:
         told = live.update, live.console.print, run.log_metrics
-        return Training(plan, server, *told, begin).run()
+        return TrainingRun(plan, server, *told, begin).run()
 
 
-def _report(asked: Asked, trained: Trained, student: str) -> None:
+def _report(asked: TrainOptions, trained: TrainingResult, student: str) -> None:
     """Print how a run went and write the program that goes with its weights."""
     if trained.stopped:
         console.print(f"stopped: {trained.stopped}", style="yellow", markup=False)
-    console.print(f"{trained.step} steps: {trained.curve}", highlight=False)
+    console.print(f"{trained.step} steps: {trained.reward_summary}", highlight=False)
     if trained.gains:
         console.print(gain_table(trained.gains, WEIGHTS))
         console.print(gain_line(trained.gains), highlight=False)
@@ -234,7 +241,7 @@ def _report(asked: Asked, trained: Trained, student: str) -> None:
     console.print(f"use it: uv run {used} {trained.checkpoint}", highlight=False)
 
 
-def evaluate(asked: Asked) -> None:
+def evaluate(asked: TrainOptions) -> None:
     """Compare tuned weights with their start: those of `--model FOLDER`, or of `--output`."""
     if asked.model and Path(asked.model).is_dir():
         folder = Path(asked.model)
@@ -245,25 +252,27 @@ def evaluate(asked: Asked) -> None:
     return _compare(asked, Path(card.model), card.conversations["train"])
 
 
-def _compare(asked: Asked, tuned: Path, trained_on: Collection[str]) -> None:
+def _compare(asked: TrainOptions, tuned: Path, trained_on: Collection[str]) -> None:
     """Ask both models about conversations that the tuned one was not trained on."""
     targets, conversations = asked.targets, load(asked.data)
-    fresh = unseen(conversations, {*trained_on, *learnt(tuned, asked.start)}, asked.parts["test"])
+    fresh = fresh_conversations(
+        conversations, {*trained_on, *tuned_conversations(tuned, asked.start)}, asked.parts["test"]
+    )
     packaged = (tuned / "adapter.gguf").exists()
     student = student_of("local" if packaged else asked.student)
     against = asked.start or ("the same without it" if packaged else asked.student)
     console.print(f"{tuned} beside its start: {against}", highlight=False, soft_wrap=True)
     helper = load_model(asked.helper, api_base=asked.helper_api_base)
-    questions = to_ask(fresh, targets, student.window, asked.num_test, asked.seed)
+    questions = comparison_examples(fresh, targets, student.window, asked.num_test, asked.seed)
     memories = Memories(
         {one.id: one for one in fresh}, asked.output_dir / "memories", asked.num_threads
     )
     with progress_bar(console) as bar:
         if packaged:
-            sides = packaged_sides(asked.start, tuned)
+            sides = packaged_models(asked.start, tuned)
             students = packaged_students(sides, targets, helper, questions, memories, bar)
         else:
-            names = served_names(asked.start or asked.student, tuned)
+            names = server_names(asked.start or asked.student, tuned)
             server, settings = Server(asked.server), asked.settings()
             working = working_model(student, helper, targets, settings)
             bench = bench_of(working, helper, questions, memories, bar)
@@ -278,11 +287,11 @@ def _compare(asked: Asked, tuned: Path, trained_on: Collection[str]) -> None:
     console.print(gain_line(found, what), highlight=False)
 
 
-def write_examples(asked: Asked) -> None:
+def write_examples(asked: TrainOptions) -> None:
     """Write supervised examples from the training conversations."""
     file = asked.examples_file
     with progress_bar(console) as bar:
-        done = taught_by_teacher(asked, file, asked.resume, bar)
+        done = write_teacher_examples(asked, file, asked.resume, bar)
     counts = ", ".join(f"{number} {target}" for target, number in done.examples.items())
     console.print(f"{file}: {counts} examples; {done.calls} model calls")
     for why, number in done.dropped.items():
@@ -290,10 +299,10 @@ def write_examples(asked: Asked) -> None:
     console.print(f"tune on them: uv run train.py --mode sft --examples {file}", highlight=False)
 
 
-def supervise(asked: Asked) -> None:
+def supervise(asked: TrainOptions) -> None:
     """Tune a LoRA here, on the examples given or of gold conversations; or at Together."""
     if asked.together:
-        made = tuned_at_together(asked, console.print)
+        made = tune_at_together(asked, console.print)
         console.print(f"{made}: use it with --model together_ai/{made}", highlight=False)
         return
     check_tuning()
@@ -309,9 +318,9 @@ def supervise(asked: Asked) -> None:
     console.print(f"use it: uv run evaluate.py --adapter {output}", highlight=False)
 
 
-def _gold_examples(asked: Asked, output: Path) -> Path:
+def _gold_examples(asked: TrainOptions, output: Path) -> Path:
     with progress_bar(console) as bar:
-        card = taught_by_gold(asked, output, bar)
+        card = write_gold_examples(asked, output, bar)
     counts = ", ".join(f"{number} {target}" for target, number in card.examples.items())
     of = f"of {len(card.conversations)} conversations; held out: {len(card.held_out)}"
     console.print(f"{output}: {counts} examples {of}", highlight=False)
@@ -320,7 +329,7 @@ def _gold_examples(asked: Asked, output: Path) -> Path:
     return output
 
 
-def _tuned(asked: Asked, examples: Path, output: Path) -> None:
+def _tuned(asked: TrainOptions, examples: Path, output: Path) -> None:
     """Supervised tuning on this machine, with a bar, of an adapter in the folder `output`."""
     card = read_examples_card(examples)
     about = {"data": card.data, "examples": card.examples, "command": command_line(sys.argv)}
@@ -359,7 +368,7 @@ def _tuned(asked: Asked, examples: Path, output: Path) -> None:
     )
 
 
-def _supervised_start(asked: Asked, folder: Path) -> Path:
+def _supervised_start(asked: TrainOptions, folder: Path) -> Path:
     """The adapter that a rehearsal starts from: RL has nothing to learn from the raw model."""
     data = sha256(asked.data.read_bytes()).hexdigest()
     of = asked.split, asked.target, asked.num_train, asked.seed, asked.helper
@@ -368,7 +377,7 @@ def _supervised_start(asked: Asked, folder: Path) -> Path:
     with progress_bar(console) as bar:
         # One conversation is too little to start from; ours of other kinds are never measured on.
         also = CHATS if asked.data == SAMPLE else None
-        taught_by_teacher(asked, examples, True, bar, also)
+        write_teacher_examples(asked, examples, True, bar, also)
     made = start / "made_of"
     recipe = fingerprint(examples.read_text("utf-8"), asked.epochs, asked.minutes, asked.seed)
     if not (made.exists() and made.read_text() == recipe):

@@ -126,7 +126,7 @@ class _Task(dspy.Module):
     def _traced(self) -> Iterator[list[Any]]:
         """Only the compiled module's calls go on the trace, with memories cut to fit examples.
 
-        A call whose answer was out of form stands there by its signature (see `Trainee`).
+        A call whose answer was out of form stands there by its signature (see `TraineeAdapter`).
         """
         outer = dspy.settings.trace
         predict = getattr(self.program, self.target).predict

@@ -43,7 +43,7 @@ class Refused(ServerError):
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeouts:
     """How many seconds each thing may take, and how often what may be repeated is tried again.
 
     `batch` is how long the trainer may take until it asks for the next batch; `behind` how late
@@ -68,8 +68,8 @@ class Patience:
 
 
 @dataclass
-class Waiting:
-    """Says what is waited for and for how long already, and ends it when patience does.
+class WaitMonitor:
+    """Says what is waited for and for how long already, and ends the wait at its limit.
 
     `on_wait` is called with both (seconds) from `after` seconds on, at most every `every` seconds,
     in the thread that waits; `undo` what comes after Ctrl-C.
@@ -175,13 +175,13 @@ class Server:
     """Arbor at an address, http://HOST:PORT/v1/, with the token of ARBOR_TOKEN.
 
     Every method raises ServerError when the server fails, is silent or says nonsense, after
-    `patience.retries`; InputError when the address, the token or a name is wrong.
+    `timeouts.retries`; InputError when the address, the token or a name is wrong.
     """
 
     url: str
     token: str = field(default_factory=lambda: os.environ.get("ARBOR_TOKEN", ""), repr=False)
-    patience: Patience = field(default=Patience(), repr=False)
-    waiting: Waiting = field(default_factory=Waiting, repr=False, compare=False)
+    timeouts: Timeouts = field(default=Timeouts(), repr=False)
+    monitor: WaitMonitor = field(default_factory=WaitMonitor, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -257,7 +257,7 @@ class Server:
     ) -> T:
         """The answer of a route, checked. Raises AnswerLost when there is none to trust."""
         sent: dict[str, Any] = {"json": asked} if method == "POST" else {"params": asked}
-        limit = self.patience.seconds(route)
+        limit = self.timeouts.seconds(route)
 
         def once() -> T:
             with self._named(route):
@@ -276,19 +276,19 @@ class Server:
                 ) from error
 
         what = f"the server's answer to {route}"
-        return self._again(route, lambda: self.waiting.during(what, limit, once))
+        return self._again(route, lambda: self.monitor.during(what, limit, once))
 
     def _again(self, route: str, call: Callable[[], T]) -> T:
         """What `call` returns, tried again after an AnswerLost if this route may be repeated."""
-        retries = self.patience.retries if route in _REPEATABLE else 0
+        retries = self.timeouts.retries if route in _REPEATABLE else 0
         since = time.monotonic()
         for attempt in range(retries):
             try:
                 return call()
             except AnswerLost:
-                if time.monotonic() - since > self.patience.batch:
+                if time.monotonic() - since > self.timeouts.batch:
                     raise
-                time.sleep(self.patience.pause * 2**attempt)
+                time.sleep(self.timeouts.pause * 2**attempt)
         return call()
 
     def _auth(self, request: httpx.Request) -> httpx.Request:
@@ -307,7 +307,7 @@ class Server:
                 "correct --server"
             ) from error
         except httpx.TimeoutException as error:
-            limit = self.patience.seconds(route)
+            limit = self.timeouts.seconds(route)
             raise AnswerLost(f"{self.url} was silent for {limit:.0f} s at {route}") from error
         except httpx.HTTPError as error:
             raise AnswerLost(f"{self.url} closed the connection at {route}: is it up?") from error
@@ -327,7 +327,7 @@ class Server:
         """What answers at this address without having our routes."""
         root = httpx.URL(self.url).join("/openapi.json")
         try:
-            title = _http().get(root, timeout=self.patience.status).json()["info"]["title"]
+            title = _http().get(root, timeout=self.timeouts.status).json()["info"]["title"]
         except (httpx.HTTPError, ValueError, KeyError, TypeError):
             title = ""
         if title == "Arbor API":
@@ -346,8 +346,8 @@ class Server:
 
     def _stream(self, asked: dict[str, str], part: Path) -> None:
         """A checkpoint's tar, all of it, into `part`."""
-        limit, since, got = self.patience.seconds("download"), time.monotonic(), 0
-        url, silence = self.url + "memory/checkpoint", self.patience.status
+        limit, since, got = self.timeouts.seconds("download"), time.monotonic(), 0
+        url, silence = self.url + "memory/checkpoint", self.timeouts.status
         opened = _http().stream("GET", url, params=asked, auth=self._auth, timeout=silence)
         with self._named("download"), opened as response:
             if response.status_code != 200:
@@ -357,7 +357,7 @@ class Server:
                 for chunk in response.iter_raw():
                     file.write(chunk)
                     got += len(chunk)
-                    self.waiting.check(f"checkpoint {asked['name']}", since, limit)
+                    self.monitor.check(f"checkpoint {asked['name']}", since, limit)
         if str(got) != response.headers.get("content-length"):
             raise AnswerLost(f"{self.url} sent {got} bytes of checkpoint {asked['name']}, not all")
 

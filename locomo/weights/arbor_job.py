@@ -17,10 +17,10 @@ from pydantic import BaseModel, Field, StrictInt
 from locomo.weights.arbor_client import (
     AnswerLost,
     CheckpointLost,
-    Patience,
     Server,
     ServerError,
-    Waiting,
+    Timeouts,
+    WaitMonitor,
 )
 from locomo.weights.grpo import GrpoSettings
 from memory import InputError
@@ -79,7 +79,7 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
 
     `checkpoints` has every checkpoint that the server confirmed, `last_checkpoint` the newest,
     `provider_job_id` the job. Every method raises ServerError when the server fails, is silent
-    beyond patience, or speaks of another job or of batches that cannot be.
+    beyond its timeouts, or speaks of another job or of batches that cannot be.
     """
 
     def __init__(
@@ -101,9 +101,9 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
             super().initialize()
         finally:
             arbor_provider.requests = kept
-        ends = replace(self.server.waiting, undo=lambda job: self.server.close_job(job.job_id))
+        ends = replace(self.server.monitor, undo=lambda job: self.server.close_job(job.job_id))
         try:
-            asked = replace(self.server, waiting=ends)
+            asked = replace(self.server, monitor=ends)
             state = asked.post("initialize", JobState, request.sent)
         except AnswerLost as error:
             raise ServerError(
@@ -119,9 +119,9 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
         state = self._post("status")
         if set(state.pending_batch_ids) <= set(self.fulfilled):
             batch = max(self.fulfilled, default=-1) + 1
-            limit = self.server.patience.batch
+            limit = self.server.timeouts.batch
             what = f"the trainer to ask for batch {batch}"
-            self.server.waiting.check(what, self._since, limit)
+            self.server.monitor.check(what, self._since, limit)
             return state.model_dump()
         self.observer.asked()
         self._offers += 1
@@ -142,14 +142,14 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
             "batch_id": batch_id,
             "metrics": train_group.get("metrics") or {},
         }
-        for attempt in range(self.server.patience.retries + 1):
+        for attempt in range(self.server.timeouts.retries + 1):
             try:
                 self._continue_with(self._post("step", **body))
                 break
             except AnswerLost:
                 if self._taken(batch_id):
                     break
-                if attempt == self.server.patience.retries:
+                if attempt == self.server.timeouts.retries:
                     raise
         self.fulfilled.append(batch_id)
         self._since, self._offers = time.monotonic(), 0
@@ -159,16 +159,16 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
         self, checkpoint_name: str, score: float | None = None, metadata: Any = None
     ) -> None:
         """Have the weights saved. Raises CheckpointLost when the server does not list them."""
-        patience = self.server.patience
+        timeouts = self.server.timeouts
         about = {} if metadata is None else {"metadata": metadata}
-        for attempt in range(patience.retries + 1):
+        for attempt in range(timeouts.retries + 1):
             state = self._post("checkpoint", checkpoint_name=checkpoint_name, **about)
             if checkpoint_name in state.checkpoints:
                 record = {**state.checkpoints[checkpoint_name], **about}
                 self.checkpoints[checkpoint_name] = {**record, "score": score}
                 self.last_checkpoint = checkpoint_name
                 return
-            time.sleep(patience.pause * 2**attempt)
+            time.sleep(timeouts.pause * 2**attempt)
         raise CheckpointLost(
             f"the server says that it wrote checkpoint {checkpoint_name} but does not list it; "
             f"those before it stay: {', '.join(self.checkpoints) or 'none'}"
@@ -222,12 +222,12 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
 
     def _taken(self, batch_id: int) -> bool:
         """Whether a batch whose answer was lost has arrived; the server's list lags behind."""
-        patience = self.server.patience
+        timeouts = self.server.timeouts
         since = time.monotonic()
         while batch_id in self._post("status").pending_batch_ids:
-            if time.monotonic() - since > patience.behind:
+            if time.monotonic() - since > timeouts.behind:
                 return False
-            time.sleep(patience.behind / 5)
+            time.sleep(timeouts.behind / 5)
         return True
 
 
@@ -262,8 +262,8 @@ def trainee_lm(
     model: str,
     server: Server,
     settings: GrpoSettings,
-    patience: Patience,
-    waiting: Waiting,
+    timeouts: Timeouts,
+    monitor: WaitMonitor,
     observer: Observer,
 ) -> dspy.LM:
     """The model to be trained, served by Arbor; `lm.provider.job` is its job once there is one.
@@ -271,7 +271,7 @@ def trainee_lm(
     Answers are sampled as `settings.sampling` says and are never taken from a cache. While a job
     runs, `lm.model` names the job, so that calls go to the weights as they are then.
     """
-    watched = replace(server, patience=patience, waiting=waiting)
+    watched = replace(server, timeouts=timeouts, monitor=monitor)
     return dspy.LM(
         f"openai/arbor:{model}",
         provider=WatchedProvider(watched, observer),
@@ -279,8 +279,8 @@ def trainee_lm(
         api_key=server.token or "none",
         cache=False,
         max_tokens=settings.completion_tokens,
-        timeout=patience.chat,
-        num_retries=patience.retries,
+        timeout=timeouts.chat,
+        num_retries=timeouts.retries,
         **settings.sampling,
     )
 
@@ -370,7 +370,7 @@ def served_lm(name: str, server: Server, settings: GrpoSettings) -> dspy.LM:
         api_key=server.token or "none",
         cache=False,
         max_tokens=settings.completion_tokens,
-        timeout=server.patience.initialize,  # the first answer waits for the model to be loaded
+        timeout=server.timeouts.initialize,  # the first answer waits for the model to be loaded
         num_retries=0,
         temperature=0.0,
     )

@@ -16,7 +16,7 @@ from locomo.tasks.modules import Bench, Target, drawn, examples, task
 from locomo.weights.arbor_client import Server
 from locomo.weights.arbor_job import served_lm
 from locomo.weights.grpo import GrpoSettings
-from locomo.weights.trainee import Team
+from locomo.weights.trainee import MultiTaskProgram
 from locomo.weights.training import RUN_FILE, RunFile
 from memory import InputError, MemoryProgram, Model, load_model
 from memory.program import read_card
@@ -24,14 +24,14 @@ from memory.program import read_card
 Student = Callable[[], dspy.Module]
 
 
-def learnt(*adapters: Path | None) -> set[str]:
+def tuned_conversations(*adapters: Path | None) -> set[str]:
     """The conversations that adapters were tuned on, as far as their cards are here."""
     folders = [one.parent if one.suffix == ".gguf" else one for one in adapters if one]
     cards = [read_card(one) for one in folders if (one / "adapter.json").exists()]
     return {id_ for card in cards for id_ in card.conversations}
 
 
-def unseen(
+def fresh_conversations(
     conversations: Sequence[Conversation], trained_on: Collection[str], tested: Collection[str]
 ) -> list[Conversation]:
     """The conversations to compare on: those of the test part, else all that were not trained on.
@@ -47,7 +47,7 @@ def unseen(
     return [one for one in fresh if one.id in tested] or fresh
 
 
-def to_ask(
+def comparison_examples(
     conversations: Sequence[Conversation],
     targets: Sequence[Target],
     window: int,
@@ -65,7 +65,7 @@ def to_ask(
     return asked
 
 
-def packaged_sides(start: Path | None, tuned: Path) -> dict[str, Model]:
+def packaged_models(start: Path | None, tuned: Path) -> dict[str, Model]:
     """The packaged model with an adapter, as it is used, and its start.
 
     That is the model with another adapter or, without one, the same model without the adapter:
@@ -101,7 +101,7 @@ def packaged_students(
     return students
 
 
-def served_names(start: Path | str, tuned: Path) -> dict[str, str]:
+def server_names(start: Path | str, tuned: Path) -> dict[str, str]:
     """What Arbor calls the start and a checkpoint that was fetched to `tuned`.
 
     Raises InputError when the run's file does not say where the server keeps it.
@@ -126,7 +126,9 @@ def served_students(
 
     def served(name: str) -> dspy.Module:
         lm, measured = served_lm(name, server, settings), _measured(targets)
-        return getattr(Team(MemoryProgram(), (measured,), targets, bench, lm), f"{measured}_task")
+        return getattr(
+            MultiTaskProgram(MemoryProgram(), (measured,), targets, bench, lm), f"{measured}_task"
+        )
 
     return {side: partial(served, name) for side, name in names.items()}
 

@@ -12,7 +12,7 @@ from locomo.dataset.format import load
 from locomo.split_data import split as split_ids
 from locomo.tasks.modules import TARGETS, Target
 from locomo.tasks.rewards import Reward
-from locomo.weights.comparison import learnt
+from locomo.weights.comparison import tuned_conversations
 from locomo.weights.grpo import GrpoSettings, check_split, gpu_ids
 from locomo.weights.training import RUN_FILE
 from memory import InputError
@@ -37,7 +37,7 @@ Mode = Literal["train", "evaluate", "check", "distill", "sft"]
 
 
 @dataclass(frozen=True)
-class Asked:
+class TrainOptions:
     """The command line."""
 
     mode: Mode
@@ -102,7 +102,7 @@ class Asked:
             raise InputError(f"--output {self.output} is a folder; give a file")
         check_folder(self.output.absolute().parent, "--output")
         check_folder(self.output_dir, "--output-dir")
-        learned = learnt(self.start) if self.mode == "train" else set()
+        learned = tuned_conversations(self.start) if self.mode == "train" else set()
         if seen := learned and learned & set(self.parts["validation"]):
             raise InputError(
                 f"--start was tuned on {', '.join(sorted(seen))}, which --seed {self.seed} "

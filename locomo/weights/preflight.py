@@ -42,7 +42,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunRequirements:
     """The run that is asked for; `window` in turns, `checkpoints` is how many are kept."""
 
     model: str
@@ -59,7 +59,9 @@ class Plan:
 
 
 def preflight(
-    plan: Plan, describe: Callable[[], ServerInfo], find_model: Callable[[str], ModelInfo]
+    plan: RunRequirements,
+    describe: Callable[[], ServerInfo],
+    find_model: Callable[[str], ModelInfo],
 ) -> list[Check]:
     """Check everything; a failure hides no other.
 
@@ -140,7 +142,9 @@ def check_repairs(info: ServerInfo | None) -> Check:
     return _judged("repairs", good and bool(found or info.rehearsal), found or "none", advice)
 
 
-def check_gpus(plan: Plan, info: ServerInfo | None, parameters: int | None) -> list[Check]:
+def check_gpus(
+    plan: RunRequirements, info: ServerInfo | None, parameters: int | None
+) -> list[Check]:
     """The GPUs asked for: there, apart, free, shared out as asked, and large enough."""
     if info and info.rehearsal:
         return [Check(name, "ok", "rehearsal: no GPUs needed") for name in _GPU_CHECKS]
@@ -155,7 +159,7 @@ def _roles(inference: Iterable[int], training: Iterable[int]) -> str:
     return f"GPU {_ids(inference) or 'none'} to answer, {_ids(training) or 'none'} to train"
 
 
-def check_roles(plan: Plan, info: ServerInfo | None) -> Check:
+def check_roles(plan: RunRequirements, info: ServerInfo | None) -> Check:
     """The GPUs asked for are there, and none has two roles."""
     inference, training = plan.settings.inference_gpus, plan.settings.training_gpus
     apart = _passes("GPUs", _roles(inference, training), lambda: check_split(inference, training))
@@ -172,7 +176,7 @@ def check_roles(plan: Plan, info: ServerInfo | None) -> Check:
     return _judged("GPUs", not absent, f"{apart.found}; there: {sizes or 'none'}", advice)
 
 
-def check_free(plan: Plan, info: ServerInfo) -> Check:
+def check_free(plan: RunRequirements, info: ServerInfo) -> Check:
     """Nobody else fills the GPUs asked for: nine tenths of each are free, as vLLM demands."""
     gpus = _chosen(info, plan.settings.inference_gpus + plan.settings.training_gpus)
     found = _list(f"{g.id}: {_gb(g.memory_free)} of {_gb(g.memory_total)}" for g in gpus)
@@ -183,7 +187,7 @@ def check_free(plan: Plan, info: ServerInfo) -> Check:
     return _judged("GPUs free", not full if gpus else None, found or "they are not there", advice)
 
 
-def check_served(plan: Plan, info: ServerInfo) -> Check:
+def check_served(plan: RunRequirements, info: ServerInfo) -> Check:
     """The server shares its GPUs out as asked; it reads that once, when it starts."""
     asked = sorted(plan.settings.inference_gpus), sorted(plan.settings.training_gpus)
     served = sorted(info.split.inference), sorted(info.split.training)
@@ -256,7 +260,7 @@ def inference_memory(parameters: int, settings: GrpoSettings) -> dict[str, float
     }
 
 
-def check_memory(plan: Plan, info: ServerInfo, parameters: int | None) -> list[Check]:
+def check_memory(plan: RunRequirements, info: ServerInfo, parameters: int | None) -> list[Check]:
     """The estimates fit the smallest GPU of each role; vLLM may use nine tenths of its own."""
     inference, training = _GPU_CHECKS[-2:]
     settings = plan.settings
@@ -288,7 +292,9 @@ def _batch(settings: GrpoSettings) -> str:
     return f"{product} = {each * gpus * settings.accumulation}; rollouts {settings.rollouts}"
 
 
-def check_model(plan: Plan, model: ModelInfo | None, why: str, reached: bool) -> list[Check]:
+def check_model(
+    plan: RunRequirements, model: ModelInfo | None, why: str, reached: bool
+) -> list[Check]:
     """The server finds the model, which reads a prompt with its completion and knows chats."""
     settings = plan.settings
     lengths = (
@@ -310,7 +316,7 @@ def check_model(plan: Plan, model: ModelInfo | None, why: str, reached: bool) ->
     ]
 
 
-def check_data(plan: Plan) -> Check:
+def check_data(plan: RunRequirements) -> Check:
     """The data can be read, its parts share no conversation, and each target has examples."""
     try:
         conversations = {conversation.id: conversation for conversation in load(plan.data)}
@@ -331,7 +337,9 @@ def check_data(plan: Plan) -> Check:
     return _judged("data", not missing, "; ".join(found), advice)
 
 
-def check_disks(plan: Plan, info: ServerInfo | None, parameters: int | None) -> list[Check]:
+def check_disks(
+    plan: RunRequirements, info: ServerInfo | None, parameters: int | None
+) -> list[Check]:
     """Room here for adapters in fp32, one of them twice while it is written.
 
     On the server for the base's weights and for checkpoints, with Adam's states.
@@ -359,7 +367,7 @@ def _room(name: str, what: str, need: float, free: float, where: str) -> Check:
     )
 
 
-def _unsized(plan: Plan) -> str:
+def _unsized(plan: RunRequirements) -> str:
     return f"nothing says how large {plan.model} is"
 
 

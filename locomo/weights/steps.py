@@ -21,7 +21,7 @@ _LEAST = 0.05  # a window's reward below which a collapse means nothing
 
 
 @dataclass(frozen=True)
-class StepRow:
+class StepRecord:
     """One group: its rewards' mean and spread, the metric's components, what the trainer says.
 
     `valid_sql` is the share of runs whose SQL ran, `trainer` holds kl, loss, completion_length and
@@ -46,16 +46,16 @@ class StepRow:
         return plain | {"valid_sql": self.valid_sql} | named
 
 
-_ROW = TypeAdapter(StepRow)
+_ROW = TypeAdapter(StepRecord)
 
 
-class Rows:
+class StepLog:
     """The rows of a run, in order of steps, each on disk as it comes (JSON lines)."""
 
     def __init__(self, path: Path, up_to: int = 0) -> None:
         """Start anew, or go on after step `up_to`: later rows belong to steps that were lost."""
         self._path = path
-        self.rows: list[StepRow] = []
+        self.rows: list[StepRecord] = []
         if up_to and path.exists():
             for line in path.read_bytes().split(b"\n"):
                 try:
@@ -66,7 +66,7 @@ class Rows:
                     self.rows.append(row)
         write_whole(path, "".join(map(_line, self.rows)).encode())
 
-    def add(self, row: StepRow) -> None:
+    def add(self, row: StepRecord) -> None:
         """Keep a row. Raises InputError when it cannot be written."""
         self.rows.append(row)
         try:
@@ -76,17 +76,17 @@ class Rows:
             raise InputError(f"cannot write {self._path}: {error.strerror}") from error
 
 
-def _line(row: StepRow) -> str:
+def _line(row: StepRecord) -> str:
     return json.dumps(asdict(row)) + "\n"
 
 
-def windowed(rows: Sequence[StepRow]) -> list[float]:
+def window_means(rows: Sequence[StepRecord]) -> list[float]:
     """The mean reward of each WINDOW steps in a row, the earliest first."""
     ends = range(WINDOW, len(rows) + 1)
     return [fmean(row.reward for row in rows[end - WINDOW : end]) for end in ends]
 
 
-def trouble(rows: Sequence[StepRow]) -> str | None:
+def reason_to_stop(rows: Sequence[StepRecord]) -> str | None:
     """Why a run should stop: its reward collapsed, no group tells good from bad, or it stalls."""
     last = rows[-SIGNAL:]
     if len(last) == SIGNAL and all(row.spread < _SPREAD for row in last):
@@ -94,7 +94,7 @@ def trouble(rows: Sequence[StepRow]) -> str | None:
             f"no signal: in {SIGNAL} steps all answers of each group earned the same; start from a "
             "tuned adapter (--mode sft), or raise --temperature"
         )
-    means = windowed(rows)
+    means = window_means(rows)
     if not means:
         return None
     best = max(means)
@@ -109,7 +109,7 @@ def trouble(rows: Sequence[StepRow]) -> str | None:
     return None
 
 
-def step_table(rows: Sequence[StepRow], of: int) -> Table:
+def step_table(rows: Sequence[StepRecord], of: int) -> Table:
     """The last rows of a run of `of` steps; `ran` is the share of runs whose SQL ran."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))  # all of it in 80 columns
     parts = list(rows[-1].components) if rows else []
@@ -131,7 +131,7 @@ def step_table(rows: Sequence[StepRow], of: int) -> Table:
     return table
 
 
-def curve(rows: Sequence[StepRow]) -> str:
+def reward_summary(rows: Sequence[StepRecord]) -> str:
     """The reward of the first and the last WINDOW steps, and of each component: one line."""
     if not rows:
         return "no step was done"

@@ -25,8 +25,8 @@ from locomo.examples.gold import Gold, files_of, split_gold
 from locomo.harness import Setup, fingerprint
 from locomo.split_data import split as split_ids
 from locomo.tasks.modules import Target, drawn
-from locomo.weights.options import DAY, Asked
-from locomo.weights.together import fine_tune, parcel, started, wait
+from locomo.weights.options import DAY, TrainOptions
+from locomo.weights.together import check_upload, start_job, started, wait
 from locomo.weights.trainee import student_of, working_model
 from memory import InputError, MemoryProgram, Model, SqlError, load_model
 
@@ -39,8 +39,8 @@ _MISSING: dict[Target, str] = {
 }
 
 
-def taught_by_teacher(
-    asked: Asked, output: Path, resume: bool, bar: Progress, also: Path | None = None
+def write_teacher_examples(
+    asked: TrainOptions, output: Path, resume: bool, bar: Progress, also: Path | None = None
 ) -> Distilled:
     """Write examples that the helper makes of the training conversations."""
     helper = load_model(asked.helper, api_base=asked.helper_api_base)
@@ -53,7 +53,7 @@ def taught_by_teacher(
     return teach(asked.data, output, helper, student, how, resume, bar)
 
 
-def taught_by_gold(asked: Asked, output: Path, bar: Progress) -> ExamplesCard:
+def write_gold_examples(asked: TrainOptions, output: Path, bar: Progress) -> ExamplesCard:
     """Write examples of gold conversations, at most `num_train` a target; returns their card.
 
     A target that the conversations have no gold for is left out. With `resume` the file is kept
@@ -83,13 +83,13 @@ def taught_by_gold(asked: Asked, output: Path, bar: Progress) -> ExamplesCard:
     return card
 
 
-def _student(asked: Asked) -> Model:
+def _student(asked: TrainOptions) -> Model:
     # What the packaged model comes tuned for plays no part: it is tuned from its base.
     return student_of("local-base" if asked.student == "local" else asked.student)
 
 
 def _lessons(
-    asked: Asked, golds: Sequence[Gold], student: Model, bar: Progress
+    asked: TrainOptions, golds: Sequence[Gold], student: Model, bar: Progress
 ) -> dict[Target, list[Messages]]:
     line = bar.add_task("examples of gold", total=len(golds))
     setup = Setup(student, MemoryProgram(), student.budget)
@@ -120,20 +120,20 @@ def _some(examples: Sequence[Messages], number: int, seed: int) -> list[Messages
     return [one for run in kept for one in run][:number]
 
 
-def tuned_at_together(asked: Asked, told: Callable[[str], None]) -> str:
+def tune_at_together(asked: TrainOptions, told: Callable[[str], None]) -> str:
     """Tune at Together, once it is agreed to; the name of the model that it made."""
     if asked.model is None:
         raise InputError("--together needs --model, the name that Together has for the base")
     job = started(asked.examples_file, asked.model) if asked.resume else None
     if job is None:
-        sent = parcel(asked.examples_file)
+        sent = check_upload(asked.examples_file)
         told(f"{sent} will be sent to Together; tuning {asked.model} there is paid")
         if not asked.yes and not sys.stdin.isatty():
             raise InputError("this is a paid job; add --yes to start it")
         if not asked.yes:
             typer.confirm("Start?", abort=True)
         rate = asked.learning_rate or 1e-5
-        job = fine_tune(asked.examples_file, asked.model, asked.epochs, learning_rate=rate)
+        job = start_job(asked.examples_file, asked.model, asked.epochs, learning_rate=rate)
     return wait(job, asked.minutes or DAY, told).model
 
 
@@ -141,7 +141,7 @@ def tuned_at_together(asked: Asked, told: Callable[[str], None]) -> str:
 class Teaching:
     """How supervised examples are made: of which part, for what, how many, by how many threads.
 
-    `also`: a file of further conversations, all of which are learnt from.
+    `also`: a file of further conversations, all of which are learned from.
     """
 
     split: str

@@ -25,7 +25,7 @@ _INSTALL = "the together package is not installed; run `uv sync --extra together
 
 
 @dataclass(frozen=True)
-class Parcel:
+class Upload:
     """What would be sent: a file, its examples and its size in bytes."""
 
     path: Path
@@ -38,7 +38,7 @@ class Parcel:
 
 
 @dataclass(frozen=True)
-class Tuned:
+class FinishedJob:
     """A job that is done: the names of the model it made, and of the adapter alone, or ""."""
 
     job: str
@@ -46,7 +46,7 @@ class Tuned:
     adapter: str
 
 
-def parcel(examples: Path) -> Parcel:
+def check_upload(examples: Path) -> Upload:
     """Check a file of examples as Together would; nothing is sent.
 
     Raises InputError when it is no file of examples, or the together package is not installed.
@@ -55,7 +55,7 @@ def parcel(examples: Path) -> Parcel:
     report = _sdk().lib.check_file(examples)
     if not report["is_check_passed"]:
         raise InputError(f"Together does not take {examples}: {_line(report['message'])}")
-    return Parcel(examples, number, examples.stat().st_size)
+    return Upload(examples, number, examples.stat().st_size)
 
 
 def job_path(examples: Path) -> Path:
@@ -73,7 +73,7 @@ def started(examples: Path, model: str) -> str | None:
         return None
 
 
-def fine_tune(
+def start_job(
     examples: Path,
     model: str,
     epochs: int = 1,
@@ -92,11 +92,11 @@ def fine_tune(
 
     Raises InputError for a file that cannot be sent, ModelError when Together refuses or fails.
     """
-    parcel(examples)
+    check_upload(examples)
     client, sha256 = _client(base_url), _sha256(examples)
     with _explained(model):
         sent = client.files.upload(examples, purpose="fine-tune", check=False)
-    # Asked once only: a second request could start, and charge, a second job.
+    # Requested once only: a second request could start, and charge, a second job.
     with _explained(model, "; a job may be running all the same: look at Together first"):
         job = client.with_options(max_retries=0).fine_tuning.create(
             training_file=sent.id,
@@ -125,7 +125,7 @@ def wait(
     show: Callable[[str], None],
     poll_s: float = POLL_S,
     base_url: str | None = None,
-) -> Tuned:
+) -> FinishedJob:
     """Wait for a job, for so many minutes at most, and say what was made of it.
 
     A lost connection, and what fails on Together's side, is tried again until the time is over.
@@ -172,11 +172,11 @@ def _asked(client: Any, job: str) -> tuple[Any, str]:
     return found, f"{found.status}{done}"
 
 
-def _result(job: str, found: Any) -> Tuned:
+def _result(job: str, found: Any) -> FinishedJob:
     if found.status != "completed":
         last = found.events[-1].message if found.events else None
         raise ModelError(f"{job} ended as {found.status}: {_line(last or 'no reason given')}")
-    return Tuned(job, found.x_model_output_name or "", found.adapter_object_name or "")
+    return FinishedJob(job, found.x_model_output_name or "", found.adapter_object_name or "")
 
 
 def _sdk() -> Any:

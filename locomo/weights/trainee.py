@@ -22,7 +22,7 @@ SERVED = "openai/arbor:"  # what the name of a model at Arbor begins with
 FORMAT_FAILURE = -1.0  # the reward of an answer out of form: below any that can be read
 
 
-class Trainee(dspy.ChatAdapter):
+class TraineeAdapter(dspy.ChatAdapter):
     """Speaks to the trainee as it is trained, and to the helper as the helper is used to.
 
     The helper's answers are kept: each of a group's rollouts asks it the same. An answer of the
@@ -34,7 +34,7 @@ class Trainee(dspy.ChatAdapter):
         self._trained, self._helped = trained, helped
         self._asking = Lock()
 
-    def __deepcopy__(self, memo: object) -> "Trainee":
+    def __deepcopy__(self, memo: object) -> "TraineeAdapter":
         return self
 
     def __call__(
@@ -75,7 +75,7 @@ class Trainee(dspy.ChatAdapter):
         )
 
 
-class Team(dspy.Module):
+class MultiTaskProgram(dspy.Module):
     """The tasks of several targets as one program, for GRPO trains one program.
 
     An example names its target, so that each step has one group: upstream would use one of
@@ -103,7 +103,7 @@ class Team(dspy.Module):
         return getattr(self, f"{target}_task")(**inputs)
 
 
-def for_target(examples: Sequence[dspy.Example], target: Target) -> list[dspy.Example]:
+def with_target(examples: Sequence[dspy.Example], target: Target) -> list[dspy.Example]:
     """The examples with their target among the inputs."""
     return [
         dspy.Example(base=one, target=target).with_inputs(*one.inputs().keys(), "target")
@@ -117,7 +117,7 @@ def with_trainee(bench: Bench, trained: dspy.Adapter) -> Bench:
     The helper's cache is on: its answers to one question are the same in all rollouts.
     """
     helper = bench.setup.model
-    adapter = Trainee(trained, helper.adapter)
+    adapter = TraineeAdapter(trained, helper.adapter)
     model = replace(helper, lm=helper.lm.copy(cache=True), adapter=adapter)
     return replace(bench, setup=replace(bench.setup, model=model), whole=True)
 

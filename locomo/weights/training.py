@@ -16,16 +16,16 @@ from locomo.tasks.gains import Gain, gains, verdict
 from locomo.tasks.measure import measure
 from locomo.tasks.modules import Bench, Target
 from locomo.tasks.rewards import WEIGHTS, Scored, gated_metric, metric, single_speaker_metric
-from locomo.weights.arbor_client import CheckpointLost, Server, ServerError, Waiting
+from locomo.weights.arbor_client import CheckpointLost, Server, ServerError, WaitMonitor
 from locomo.weights.arbor_job import FINAL, WatchedJob, arbor_grpo, trainee_lm
 from locomo.weights.grpo import GrpoSettings
-from locomo.weights.steps import Rows, StepRow, curve, step_table, trouble
-from locomo.weights.trainee import Team, for_target, with_trainee
+from locomo.weights.steps import StepLog, StepRecord, reason_to_stop, reward_summary, step_table
+from locomo.weights.trainee import MultiTaskProgram, with_target, with_trainee
 from memory import Card, MemoryProgram, ModelError
 from memory.files import write_whole
 from memory.program import read_card
 
-EVERY = 50  # steps between checkpoints
+CHECKPOINT_STEPS = 50  # steps between checkpoints
 RUN_FILE, STEPS_FILE, LOG_FILE = "run.json", "steps.jsonl", "training.log"
 
 
@@ -45,7 +45,7 @@ class RunFile(BaseModel):
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What is to be trained: examples by target, how the trainee is spoken to, where it is kept.
 
     `model` is the start, as the server knows it; `made_of` names the run's settings and data.
@@ -63,7 +63,7 @@ class Plan:
     seed: int
     folder: Path
     made_of: str
-    every: int = EVERY
+    every: int = CHECKPOINT_STEPS
 
     @property
     def measured(self) -> Target:
@@ -72,15 +72,15 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """How a run ended: after which step, why before its time, and what it gained in validation."""
 
     step: int
     checkpoint: Path | None
     stopped: str
-    rows: Sequence[StepRow]
+    rows: Sequence[StepRecord]
     gains: Sequence[Gain]
-    curve: str
+    reward_summary: str
 
 
 def last_checkpoint(folder: Path, made_of: str) -> RunFile | None:
@@ -94,7 +94,7 @@ def last_checkpoint(folder: Path, made_of: str) -> RunFile | None:
 
 
 @dataclass
-class Training:
+class TrainingRun:
     """One run under way: its job's observer.
 
     Arguments:
@@ -106,7 +106,7 @@ class Training:
         begin: the checkpoint to go on from.
     """
 
-    plan: Plan
+    plan: TrainingPlan
     server: Server
     show: Callable[[Table], object]
     say: Callable[[str], object]
@@ -116,7 +116,7 @@ class Training:
     def __post_init__(self) -> None:
         self.step = self.begin.step if self.begin else 0
         self.plan.folder.mkdir(parents=True, exist_ok=True)
-        self.rows = Rows(self.plan.folder / STEPS_FILE, self.step)
+        self.rows = StepLog(self.plan.folder / STEPS_FILE, self.step)
         self.job: WatchedJob | None = None
         self.before: dict[str, list[Scored]] = {}
         self.checkpoint: Path | None = None
@@ -126,7 +126,7 @@ class Training:
         self._since = time.monotonic()
         self._trainer_steps = 0
 
-    def run(self) -> Trained:
+    def run(self) -> TrainingResult:
         """Train until the steps are done, a stop, or Ctrl-C; the server is free afterwards.
 
         Raises KeyboardInterrupt and what the server or the model failed with, after the last
@@ -135,14 +135,14 @@ class Training:
         plan, start = self.plan, self.begin.server_folder if self.begin else None
         settings = replace(plan.settings, steps=plan.settings.steps - self.step)
         server = self.server
-        waiting = Waiting(self._waits)
+        monitor = WaitMonitor(self._waits)
         lm = trainee_lm(
-            start or plan.model, server, settings, server.patience, waiting, observer=self
+            start or plan.model, server, settings, server.timeouts, monitor, observer=self
         )
         self.bench = with_trainee(plan.bench, plan.adapter)
         self.lm, targets = lm, tuple(plan.train)
-        team = Team(plan.program, targets, targets, self.bench, lm)
-        examples = [one for t, some in plan.train.items() for one in for_target(some, t)]
+        team = MultiTaskProgram(plan.program, targets, targets, self.bench, lm)
+        examples = [one for t, some in plan.train.items() for one in with_target(some, t)]
         adapter = self.bench.setup.model.adapter
         optimizer = arbor_grpo(
             self.judge, lm, adapter, settings, plan.threads, plan.seed, begun=self.step
@@ -164,7 +164,9 @@ class Training:
         both = [key for key in self.before if key in after]
         found = gains(*([s for key in both for s in side[key]] for side in (self.before, after)))
         rows = self.rows.rows
-        return Trained(self.step, self.checkpoint, stopped, rows, found, curve(rows))
+        return TrainingResult(
+            self.step, self.checkpoint, stopped, rows, found, reward_summary(rows)
+        )
 
     def _waits(self, what: str, seconds: float) -> None:
         self.say(f"waiting for {what}: {seconds:.0f} s")
@@ -204,7 +206,7 @@ class Training:
         names = [n for n in (told[0].keys() if told else ()) if n not in ("score", "feedback")]
         now = time.monotonic()
         trainer, gpu = self._trainer()
-        row = StepRow(
+        row = StepRecord(
             step=self.step,
             reward=fmean(rewards),
             spread=pstdev(rewards),
@@ -220,7 +222,7 @@ class Training:
         self.show(step_table(self.rows.rows, self.plan.settings.steps))
         if self.step % self.plan.every == 0 and self.step < self.plan.settings.steps:
             self._checkpoint()
-        if reason := trouble(self.rows.rows):
+        if reason := reason_to_stop(self.rows.rows):
             raise TrainingStopped(reason)
 
     # --- the server's side ------------------------------------------------------------------
@@ -278,7 +280,7 @@ class Training:
             made_of=self.plan.made_of, step=self.step, checkpoint=folder.name, server_folder=there
         )
         write_whole(self.plan.folder / RUN_FILE, state.model_dump_json().encode())
-        self.say(f"checkpoint of step {self.step}: {folder}; {curve(self.rows.rows)}")
+        self.say(f"checkpoint of step {self.step}: {folder}; {reward_summary(self.rows.rows)}")
 
     def _name_targets(self, folder: Path) -> None:
         """Arbor's protocol does not tell a server what is trained for: its card learns it here."""
@@ -320,8 +322,10 @@ class Training:
             return {}
         self.say(f"measuring {len(plan.validation)} validation examples {when} training")
         sober = self.lm.copy(temperature=0.0)
-        student = Team(plan.program, (plan.measured,), tuple(plan.train), self.bench, sober)
-        examples = for_target(plan.validation, plan.measured)
+        student = MultiTaskProgram(
+            plan.program, (plan.measured,), tuple(plan.train), self.bench, sober
+        )
+        examples = with_target(plan.validation, plan.measured)
         log = plan.folder / LOG_FILE
         scores, failed = measure(student, examples, plan.threads, log)
         if failed:
@@ -330,7 +334,7 @@ class Training:
 
 
 def card_of(
-    trained: Trained, target: str, reward: str, data: str, parts: Mapping[str, Sequence[str]]
+    trained: TrainingResult, target: str, reward: str, data: str, parts: Mapping[str, Sequence[str]]
 ) -> Card:
     """What goes with the tuned weights; its `model` is the folder of their checkpoint."""
     return Card(

@@ -74,7 +74,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedRequest:
     """One request as it came off the wire; for a GET, `body` has the query's arguments."""
 
     route: str
@@ -108,7 +108,7 @@ class ArborServer:
     slow: float = 0.3
     misbehave: Mapping[str, str | Fault] = field(default_factory=dict)
     url: str = ""
-    requests: list[Asked] = field(default_factory=list)
+    requests: list[ReceivedRequest] = field(default_factory=list)
     groups: list[tuple[int, list[dict[str, Any]]]] = field(default_factory=list)
     kept: dict[str, int] = field(default_factory=dict)  # checkpoint -> groups trained on by then
     status: str = "none"  # of the job
@@ -144,7 +144,7 @@ class ArborServer:
 
     def bodies(self, route: str) -> list[dict[str, Any]]:
         """What was sent to a route, in order."""
-        return [asked.body for asked in self.requests if asked.route == route]
+        return [request.body for request in self.requests if request.route == route]
 
     def fault(self, route: str) -> str:
         """What goes wrong with this request, or nothing. Counts the request."""
@@ -155,17 +155,17 @@ class ArborServer:
         fault = Fault(fault) if isinstance(fault, str) else fault
         return fault.what if fault.strikes(number) else ""
 
-    def reply(self, asked: Asked, fault: str) -> bytes | dict[str, Any]:
+    def reply(self, request: ReceivedRequest, fault: str) -> bytes | dict[str, Any]:
         """Do what is asked. Raises Refusal."""
-        if asked.route == "openapi":
+        if request.route == "openapi":
             return {"info": {"title": "Arbor API"}}
-        if self.token and asked.authorization != f"Bearer {self.token}":
+        if self.token and request.authorization != f"Bearer {self.token}":
             raise Refusal(401, {"message": "the token is missing or wrong"})
-        ours = asked.path.startswith("/v1/memory/")
-        if asked.route == "unknown" or (ours and self.plain):
+        ours = request.path.startswith("/v1/memory/")
+        if request.route == "unknown" or (ours and self.plain):
             raise Refusal(404, {"detail": "Not Found"})
         with self._lock:
-            done: bytes | dict[str, Any] = getattr(self, f"_{asked.route}")(asked.body, fault)
+            done: bytes | dict[str, Any] = getattr(self, f"_{request.route}")(request.body, fault)
             return done
 
     def _checked(self, model: str, body: dict[str, Any]) -> Any:
@@ -185,8 +185,8 @@ class ArborServer:
 
     def _state(self, fault: str = "", *, stale: bool = False) -> dict[str, Any]:
         done = len(self.groups)
-        waiting = time.monotonic() < self._ready_at
-        ids: list[Any] = [done - 1] if stale else [] if waiting else [done]
+        is_waiting = time.monotonic() < self._ready_at
+        ids: list[Any] = [done - 1] if stale else [] if is_waiting else [done]
         odd: dict[str, list[Any]] = {
             "never": [],
             "repeated": [done, done],
@@ -302,9 +302,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self, body: dict[str, Any]) -> None:
         state, path = self.state, urlsplit(self.path).path
-        asked = Asked(ROUTES.get(path, "unknown"), path, body, self.headers["authorization"])
-        state.requests.append(asked)
-        fault = state.fault(asked.route)
+        request = ReceivedRequest(
+            ROUTES.get(path, "unknown"), path, body, self.headers["authorization"]
+        )
+        state.requests.append(request)
+        fault = state.fault(request.route)
         if fault == "slow":
             state._closing.wait(state.slow)
         elif fault == "silent":
@@ -318,10 +320,10 @@ class _Handler(BaseHTTPRequestHandler):
         if state._closing.is_set():
             return self._cut()
         if fault == "500":
-            said = f"CUDA out of memory, asked by {asked.authorization}\nTraceback: ..."
+            said = f"CUDA out of memory, asked by {request.authorization}\nTraceback: ..."
             return self._send(500, {"type": "RuntimeError", "message": said})
         try:
-            answer = state.reply(asked, fault)
+            answer = state.reply(request, fault)
         except Refusal as refusal:
             return self._send(refusal.status, refusal.body)
         said = b"<html>" if fault == "garbage" else answer

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from locomo.weights.arbor_client import CheckpointLost, Patience, Server, ServerError
+from locomo.weights.arbor_client import CheckpointLost, Server, ServerError, Timeouts
 from memory import InputError
 from tests.support.arbor_server import JOB, ArborServer, Fault, arbor_server
 
@@ -16,7 +16,7 @@ MODEL = "Qwen/Qwen2.5-3B"
 
 
 def client(server: ArborServer) -> Server:
-    return Server(server.url, TOKEN, Patience(status=0.3, checkpoint=0.4, retries=2, pause=0.01))
+    return Server(server.url, TOKEN, Timeouts(status=0.3, checkpoint=0.4, retries=2, pause=0.01))
 
 
 def train_one(server: ArborServer) -> None:

@@ -17,7 +17,7 @@ from dspy.utils.exceptions import LMError
 
 import memory.program  # noqa: F401 - keeps litellm from looking for prices on the internet
 from locomo.weights import arbor_job
-from locomo.weights.arbor_client import Patience, Server, ServerError, Waiting
+from locomo.weights.arbor_client import Server, ServerError, Timeouts, WaitMonitor
 from locomo.weights.arbor_job import FINAL, WatchedJob, arbor_grpo, install_client, trainee_lm
 from locomo.weights.grpo import GrpoSettings
 from memory import InputError
@@ -25,7 +25,7 @@ from tests.support.arbor_server import JOB, ArborServer, Fault, arbor_server
 
 TOKEN = "sesame-open-1234"
 MODEL = "Qwen/Qwen2.5-3B"
-CALM = Patience(retries=2, pause=0.01, behind=0.05)
+CALM = Timeouts(retries=2, pause=0.01, behind=0.05)
 HURRY = dataclasses.replace(
     CALM, initialize=0.5, status=0.5, step=0.5, checkpoint=0.5, terminate=0.5, chat=0.3
 )
@@ -45,7 +45,7 @@ class Watcher:
     """Notes what it is told, as an observer and as one who waits."""
 
     def __init__(self, fault: str = "") -> None:
-        self.patience = {"silent": HURRY, "never": IMPATIENT}.get(fault, CALM)
+        self.timeouts = {"silent": HURRY, "never": IMPATIENT}.get(fault, CALM)
         self.job: WatchedJob | None = None
         self.steps: list[tuple[int, int]] = []
         self.waits: list[str] = []
@@ -75,9 +75,9 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def lm_of(server: ArborServer, watcher: Watcher, settings: GrpoSettings = SETTINGS) -> dspy.LM:
-    waiting = Waiting(watcher.waits_for, after=0.05, every=0.05)
+    monitor = WaitMonitor(watcher.waits_for, after=0.05, every=0.05)
     arbor = Server(server.url, TOKEN)
-    return trainee_lm(MODEL, arbor, settings, watcher.patience, waiting, watcher)
+    return trainee_lm(MODEL, arbor, settings, watcher.timeouts, monitor, watcher)
 
 
 def train(server: ArborServer, folder: Path, watcher: Watcher, steps: int = 3) -> WatchedJob:

@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from locomo.dataset.format import load
-from locomo.weights.comparison import learnt, served_names, to_ask, unseen
+from locomo.weights.comparison import (
+    comparison_examples,
+    fresh_conversations,
+    server_names,
+    tuned_conversations,
+)
 from memory import InputError
 from tests.support.gguf_adapter import adapter
 from tests.support.obedient import houses
@@ -20,7 +25,7 @@ def test_both_are_asked_what_neither_was_trained_on(tmp_path: Path) -> None:
     conversations = load(tmp_path / "three.json")
 
     def asked(trained_on: set[str], tested: list[str]) -> list[str]:
-        return [one.id for one in unseen(conversations, trained_on, tested)]
+        return [one.id for one in fresh_conversations(conversations, trained_on, tested)]
 
     assert asked({"a"}, ["c"]) == ["c"]
     assert asked({"a"}, []) == ["b", "c"]
@@ -32,7 +37,10 @@ def test_both_are_asked_what_neither_was_trained_on(tmp_path: Path) -> None:
 def test_what_adapters_learnt_stands_on_their_cards(tmp_path: Path) -> None:
     one = adapter(tmp_path / "one", "answer", conversations=["a"])
     two = adapter(tmp_path / "two", "answer", conversations=["b"])
-    assert learnt(one, two / "adapter.gguf", None, tmp_path / "on the server") == {"a", "b"}
+    assert tuned_conversations(one, two / "adapter.gguf", None, tmp_path / "on the server") == {
+        "a",
+        "b",
+    }
 
 
 @pytest.mark.parametrize(
@@ -42,10 +50,10 @@ def test_facts_alone_are_measured_where_only_storing_was_tuned(
     tmp_path: Path, targets: tuple[str, ...], kind: str
 ) -> None:
     found = load(houses(tmp_path / "houses.json"))
-    some = to_ask(found, targets, 4, 3, 0)  # type: ignore[arg-type]
+    some = comparison_examples(found, targets, 4, 3, 0)  # type: ignore[arg-type]
     assert [kind in one for one in some] == [True] * 3
     with pytest.raises(InputError, match="ask nothing"):
-        to_ask([], ("answer",), 4, 0, 0)
+        comparison_examples([], ("answer",), 4, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +70,7 @@ def test_a_checkpoint_that_the_server_does_not_keep_cannot_be_compared_there(
 ) -> None:
     tuned = tmp_path / "step-4"
     (tmp_path / "run.json").write_text(json.dumps(RUN))
-    assert served_names("Q", tuned) == {"start": "Q", "tuned": "/d/checkpoint_final"}
+    assert server_names("Q", tuned) == {"start": "Q", "tuned": "/d/checkpoint_final"}
     (tmp_path / "run.json").write_text(run if isinstance(run, str) else json.dumps(run))
     with pytest.raises(InputError, match=said):
-        served_names("Q", tuned)
+        server_names("Q", tuned)

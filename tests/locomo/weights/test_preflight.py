@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 import locomo.weights.preflight
-from locomo.weights.arbor_client import ModelInfo, Patience, Server, ServerInfo
+from locomo.weights.arbor_client import ModelInfo, Server, ServerInfo, Timeouts
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.preflight import (
     Check,
-    Plan,
+    RunRequirements,
     check_table,
     inference_memory,
     lora_parameters,
@@ -63,11 +63,11 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> dict[Path, int]:
 
 
 @pytest.fixture
-def plan(tmp_path: Path) -> Callable[..., Plan]:
+def plan(tmp_path: Path) -> Callable[..., RunRequirements]:
     """A plan in which all is well; what is changed may be one of its settings, too."""
     data = talks(tmp_path / "data.json", talk("one"), talk("two"), talk("three"))
 
-    def made(**changes: Any) -> Plan:
+    def made(**changes: Any) -> RunRequirements:
         own = {name: changes.pop(name) for name in [*changes] if hasattr(GrpoSettings(), name)}
         plain: dict[str, Any] = {
             "model": MODEL.name,
@@ -82,12 +82,12 @@ def plan(tmp_path: Path) -> Callable[..., Plan]:
             "output": tmp_path / "checkpoints",
             "checkpoints": 10,
         }
-        return Plan(**{**plain, **changes})
+        return RunRequirements(**{**plain, **changes})
 
     return made
 
 
-def checked(plan: Plan, server: ServerInfo | None = None, **model: Any) -> list[Check]:
+def checked(plan: RunRequirements, server: ServerInfo | None = None, **model: Any) -> list[Check]:
     found = MODEL.model_copy(update=model)
     return preflight(plan, lambda: server or served(), lambda name: found)
 
@@ -104,7 +104,7 @@ def found(checks: list[Check], name: str) -> str:
     return next(check.found for check in checks if check.name == name)
 
 
-def test_a_run_that_can_work_passes_every_check(plan: Callable[..., Plan]) -> None:
+def test_a_run_that_can_work_passes_every_check(plan: Callable[..., RunRequirements]) -> None:
     checks = checked(plan())
     assert set(state(checks).values()) == {"ok"}
     refuse(checks)
@@ -131,7 +131,7 @@ OF_SERVER = [
 
 @pytest.mark.parametrize(("changes", "name", "remedy"), OF_SERVER)
 def test_what_is_wrong_with_a_server_is_found_alone(
-    changes: dict[str, Any], name: str, remedy: str, plan: Callable[..., Plan]
+    changes: dict[str, Any], name: str, remedy: str, plan: Callable[..., RunRequirements]
 ) -> None:
     failed = failures(checked(plan(), served(**changes)))
     assert list(failed) == [name]
@@ -154,7 +154,7 @@ OF_PLAN = [
 
 @pytest.mark.parametrize(("changes", "names", "remedy"), OF_PLAN)
 def test_what_is_wrong_with_a_plan_is_found_alone(
-    changes: dict[str, Any], names: list[str], remedy: str, plan: Callable[..., Plan]
+    changes: dict[str, Any], names: list[str], remedy: str, plan: Callable[..., RunRequirements]
 ) -> None:
     if changes.get("window"):  # no question whose evidence lies in one turn
         asked = [question(evidence=["D1:1", "D2:2"])]
@@ -173,21 +173,21 @@ OF_MODEL = [
 
 @pytest.mark.parametrize(("changes", "name", "remedy"), OF_MODEL)
 def test_what_is_wrong_with_a_model_is_found_alone(
-    changes: dict[str, Any], name: str, remedy: str, plan: Callable[..., Plan]
+    changes: dict[str, Any], name: str, remedy: str, plan: Callable[..., RunRequirements]
 ) -> None:
     failed = failures(checked(plan(), **changes))
     assert list(failed) == [name]
     assert remedy in failed[name]
 
 
-def test_a_model_too_large_fits_neither_role(plan: Callable[..., Plan]) -> None:
+def test_a_model_too_large_fits_neither_role(plan: Callable[..., RunRequirements]) -> None:
     checks = checked(plan(), parameters=70 * GB)
     assert list(failures(checks)) == ["inference memory", "training memory"]
     assert "weights 140.0 + " in found(checks, "training memory")
 
 
 def test_a_full_disk_here_is_found(
-    plan: Callable[..., Plan], disk: dict[Path, int], tmp_path: Path
+    plan: Callable[..., RunRequirements], disk: dict[Path, int], tmp_path: Path
 ) -> None:
     disk[tmp_path] = GB
     checks = checked(plan(output=tmp_path / "not" / "yet"))
@@ -197,14 +197,14 @@ def test_a_full_disk_here_is_found(
 
 
 def test_a_conversation_in_two_parts_is_refused(
-    plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+    plan: Callable[..., RunRequirements], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leaky = {"train": ["one"], "validation": ["one", "two"], "test": ["three"]}
     monkeypatch.setattr(locomo.weights.preflight, "split_ids", lambda *_: leaky)
     assert failures(checked(plan()))["data"] == "conversation one is in both train and validation"
 
 
-def test_fewer_examples_than_asked_are_only_noted(plan: Callable[..., Plan]) -> None:
+def test_fewer_examples_than_asked_are_only_noted(plan: Callable[..., RunRequirements]) -> None:
     checks = checked(plan(num_train=600))
     assert state(checks)["data"] == "ok"
     assert "answer, train: 3 examples of the 600 asked for" in found(checks, "data")
@@ -220,7 +220,9 @@ def stop(message: str) -> Callable[..., Any]:
     return ask
 
 
-def test_without_a_server_only_what_depends_on_it_is_unknown(plan: Callable[..., Plan]) -> None:
+def test_without_a_server_only_what_depends_on_it_is_unknown(
+    plan: Callable[..., RunRequirements],
+) -> None:
     asked = stop("nothing answers at 127.0.0.1:7453")
     checks = preflight(plan(inference_gpus=(1,), rollouts=6), asked, stop("not asked"))
     own = {"data": "ok", "disk here": "ok", "output": "ok"}
@@ -232,7 +234,9 @@ def test_without_a_server_only_what_depends_on_it_is_unknown(plan: Callable[...,
     assert found(checks, "model") == "the server did not answer"
 
 
-def test_a_model_the_server_cannot_find_is_judged_by_its_name(plan: Callable[..., Plan]) -> None:
+def test_a_model_the_server_cannot_find_is_judged_by_its_name(
+    plan: Callable[..., RunRequirements],
+) -> None:
     checks = preflight(plan(), served, stop("no such model"))
     assert failures(checks) == {"model": "give another --model"}
     unknown = [name for name, what in state(checks).items() if what == "unknown"]
@@ -240,20 +244,20 @@ def test_a_model_the_server_cannot_find_is_judged_by_its_name(plan: Callable[...
     assert "weights 6.0 + " in found(checks, "training memory")
 
 
-def test_a_model_of_no_known_size_is_not_judged(plan: Callable[..., Plan]) -> None:
+def test_a_model_of_no_known_size_is_not_judged(plan: Callable[..., RunRequirements]) -> None:
     checks = state(preflight(plan(model="house/own"), served, stop("no such model")))
     for name in ("inference memory", "training memory", "disk here", "disk on server"):
         assert checks[name] == "unknown"
 
 
-def test_what_gpus_hold_that_are_not_there_is_unknown(plan: Callable[..., Plan]) -> None:
+def test_what_gpus_hold_that_are_not_there_is_unknown(plan: Callable[..., RunRequirements]) -> None:
     checks = checked(plan(inference_gpus=(7,), training_gpus=(8, 9)))
     for name in ("GPUs free", "inference memory", "training memory"):
         assert state(checks)[name] == "unknown"
     assert "weights 6.2 + " in found(checks, "training memory")
 
 
-def test_a_rehearsal_needs_no_gpus(plan: Callable[..., Plan]) -> None:
+def test_a_rehearsal_needs_no_gpus(plan: Callable[..., RunRequirements]) -> None:
     nothing: dict[str, Any] = {name: [] for name in ("gpus", "repairs", "processes")}
     nothing["split"] = {"inference": [], "training": []}
     checks = checked(plan(), served(rehearsal=True, **nothing))
@@ -262,7 +266,7 @@ def test_a_rehearsal_needs_no_gpus(plan: Callable[..., Plan]) -> None:
         assert found(checks, name) == "rehearsal: no GPUs needed"
 
 
-def test_a_real_server_is_asked_over_http(plan: Callable[..., Plan]) -> None:
+def test_a_real_server_is_asked_over_http(plan: Callable[..., RunRequirements]) -> None:
     with arbor_server() as server:
         asked = Server(server.url)
         checks = preflight(plan(), asked.describe, asked.model)
@@ -277,10 +281,10 @@ def test_a_real_server_is_asked_over_http(plan: Callable[..., Plan]) -> None:
     [("500", "failed at server"), ("silent", "silent for"), ("drop", "closed the connection")],
 )
 def test_a_server_that_fails_is_a_failed_check(
-    fault: str, words: str, plan: Callable[..., Plan]
+    fault: str, words: str, plan: Callable[..., RunRequirements]
 ) -> None:
     with arbor_server(misbehave={"server": fault}) as server:
-        asked = Server(server.url, patience=Patience(status=0.2))
+        asked = Server(server.url, timeouts=Timeouts(status=0.2))
         checks = preflight(plan(), asked.describe, asked.model)
     assert list(failures(checks)) == ["server"]
     assert words in failures(checks)["server"]
@@ -333,7 +337,7 @@ def test_the_estimates_follow_their_formulas() -> None:
     assert inference_memory(small, settings)["cache"] == pytest.approx(8 * 4608 * 10 * 1000)
 
 
-def test_disks_hold_each_checkpoint_and_the_base(plan: Callable[..., Plan]) -> None:
+def test_disks_hold_each_checkpoint_and_the_base(plan: Callable[..., RunRequirements]) -> None:
     checks = checked(plan(), parameters=120_000_000)  # a LoRA of 14.72 million
     assert "about 0.6 GB" in found(checks, "disk here")  # 11 x 4 x 14.72
     assert "about 2.6 GB" in found(checks, "disk on server")  # 240 + 10 x 16 x 14.72

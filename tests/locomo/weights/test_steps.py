@@ -6,12 +6,21 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from locomo.weights.steps import PATIENCE, SIGNAL, WINDOW, Rows, StepRow, curve, step_table, trouble
+from locomo.weights.steps import (
+    PATIENCE,
+    SIGNAL,
+    WINDOW,
+    StepLog,
+    StepRecord,
+    reason_to_stop,
+    reward_summary,
+    step_table,
+)
 from memory import InputError
 
 
-def rows(*rewards: float, spread: float = 0.2) -> list[StepRow]:
-    return [StepRow(n, reward, spread, 1.0) for n, reward in enumerate(rewards, 1)]
+def rows(*rewards: float, spread: float = 0.2) -> list[StepRecord]:
+    return [StepRecord(n, reward, spread, 1.0) for n, reward in enumerate(rewards, 1)]
 
 
 @pytest.mark.parametrize(
@@ -31,41 +40,41 @@ def rows(*rewards: float, spread: float = 0.2) -> list[StepRow]:
 def test_a_run_stops_when_its_reward_collapses_or_teaches_nothing(
     rewards: list[float], spread: float, said: str | None
 ) -> None:
-    found = trouble(rows(*rewards, spread=spread))
+    found = reason_to_stop(rows(*rewards, spread=spread))
     assert (found or "").startswith(said or "")
     assert bool(found) == bool(said)
 
 
 def test_one_group_with_spread_is_a_signal() -> None:
-    assert trouble([*rows(*[0.4] * SIGNAL, spread=0.0), *rows(0.4)]) is None
+    assert reason_to_stop([*rows(*[0.4] * SIGNAL, spread=0.0), *rows(0.4)]) is None
 
 
 def test_rows_are_on_disk_as_they_come_and_read_again_up_to_the_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "steps.jsonl"
-    kept = Rows(path)
-    row = StepRow(1, 0.5, 0.1, 2.0, {"answer": 0.4}, 0.9, {"kl": 0.01}, 0.7)
+    kept = StepLog(path)
+    row = StepRecord(1, 0.5, 0.1, 2.0, {"answer": 0.4}, 0.9, {"kl": 0.01}, 0.7)
     for one in (row, *rows(0.1, 0.2, 0.3)[1:]):
         kept.add(one)
     with path.open("a") as file:
         file.write('{"step": 4, "rew')  # a kill
-    again = Rows(path, up_to=2)
+    again = StepLog(path, up_to=2)
     assert again.rows == kept.rows[:2]
     assert again.rows[0] == row
     again.add(rows(0.1, 0.2, 0.9)[2])
-    assert [r.reward for r in Rows(path, up_to=3).rows] == [0.5, 0.2, 0.9]
-    assert Rows(path).rows == []
+    assert [r.reward for r in StepLog(path, up_to=3).rows] == [0.5, 0.2, 0.9]
+    assert StepLog(path).rows == []
 
 
 def test_rows_that_cannot_be_written_say_why(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"cannot write .*steps\.jsonl"):
-        Rows(tmp_path / "file" / "steps.jsonl")
+        StepLog(tmp_path / "file" / "steps.jsonl")
 
 
 def test_the_table_shows_the_last_rows_with_what_the_trainer_says() -> None:
     parts = dict.fromkeys(("answer", "evidence", "sql", "budget"), 0.4)
     says = {"kl": 0.0123, "completion_length": 511.6}
-    row = StepRow(499, 0.5, 0.1, 102.4, parts, 0.9, says, 1.0)
+    row = StepRecord(499, 0.5, 0.1, 102.4, parts, 0.9, says, 1.0)
     console = Console(width=80, record=True, file=StringIO())
     console.print(step_table([row], 500))
     shown = console.export_text()
@@ -82,6 +91,6 @@ def test_a_narrow_terminal_shows_what_there_is_room_for(width: int) -> None:
 
 
 def test_the_curve_tells_the_first_and_the_last_steps() -> None:
-    some = [StepRow(n, n / 100, 0.1, 1.0, {"answer": n / 50}) for n in range(1, 41)]
-    assert "reward 0.105 -> 0.305, answer 0.210 -> 0.610" in curve(some)
-    assert curve([]) == "no step was done"
+    some = [StepRecord(n, n / 100, 0.1, 1.0, {"answer": n / 50}) for n in range(1, 41)]
+    assert "reward 0.105 -> 0.305, answer 0.210 -> 0.610" in reward_summary(some)
+    assert reward_summary([]) == "no step was done"

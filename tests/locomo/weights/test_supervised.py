@@ -13,8 +13,8 @@ from rich.console import Console
 from locomo.commands import progress_bar
 from locomo.examples.distill import ExamplesCard, check_examples, read_examples_card
 from locomo.tasks.modules import TARGETS
-from locomo.weights.options import Asked, command_line
-from locomo.weights.supervised import taught_by_gold
+from locomo.weights.options import TrainOptions, command_line
+from locomo.weights.supervised import write_gold_examples
 from memory import InputError
 from tests.support.locomo_records import DATE, question, record, turn, write
 from train import train
@@ -42,9 +42,9 @@ def chat(name: str, gold: bool = True, sql: str = "") -> dict[str, Any]:
 def taught(folder: Path, data: Path, **changed: Any) -> tuple[ExamplesCard, list[str]]:
     """The card of the examples made, and their lines."""
     output, given = folder / "examples.jsonl", {"mode": "sft", "target": "all", "num_train": 0}
-    asked = Asked(**{**USUAL, **given, "data": data, **changed})
+    asked = TrainOptions(**{**USUAL, **given, "data": data, **changed})
     with progress_bar(Console(file=io.StringIO())) as bar:
-        card = taught_by_gold(asked, output, bar)
+        card = write_gold_examples(asked, output, bar)
     assert read_examples_card(output) == card
     assert check_examples(output) == sum(card.examples.values())
     return card, output.read_text().splitlines()

@@ -148,14 +148,14 @@ def examples(tmp_path: Path) -> Path:
 
 
 def test_what_would_be_sent_is_told_and_nothing_is(server: Together, examples: Path) -> None:
-    told = str(together.parcel(examples))
+    told = str(together.check_upload(examples))
     assert f"1 examples, {examples.stat().st_size} bytes, would go to Together" in told
     assert server.asked == []
 
 
 def test_a_file_is_sent_and_a_lora_is_tuned_on_it(server: Together, examples: Path) -> None:
     assert together.started(examples, MODEL) is None
-    assert together.fine_tune(examples, MODEL, epochs=2, suffix="memory") == "ft-1"
+    assert together.start_job(examples, MODEL, epochs=2, suffix="memory") == "ft-1"
     assert server.sent == examples.read_bytes()
     wanted = {
         "training_file": "file-1",
@@ -179,14 +179,14 @@ def test_a_file_is_sent_and_a_lora_is_tuned_on_it(server: Together, examples: Pa
 def test_a_job_whose_receipt_cannot_be_written_is_named(server: Together, examples: Path) -> None:
     together.job_path(examples).mkdir()
     with pytest.raises(InputError, match="job ft-1 is started"):
-        together.fine_tune(examples, MODEL)
+        together.start_job(examples, MODEL)
 
 
 @pytest.mark.parametrize("status", [429, 500, 0])
 def test_a_job_is_asked_for_once_only(server: Together, examples: Path, status: int) -> None:
     server.fails["POST /v1/fine-tunes"] = [status]
     with pytest.raises(ModelError, match="Together") as error:
-        together.fine_tune(examples, MODEL)
+        together.start_job(examples, MODEL)
     assert ("a job may be running all the same" in str(error.value)) is (status != 429)
     assert server.asked.count("POST /v1/fine-tunes") == 1
     assert not together.job_path(examples).exists()
@@ -210,7 +210,7 @@ def test_what_goes_wrong_is_one_line_without_the_key(
 ) -> None:
     server.fails[route] = [status]
     with pytest.raises(ModelError, match=why) as error:
-        together.fine_tune(examples, MODEL)
+        together.start_job(examples, MODEL)
     assert KEY not in str(error.value)
     assert len(str(error.value).splitlines()) == 1
 
@@ -220,7 +220,7 @@ def test_a_job_is_waited_for_through_lost_connections(server: Together) -> None:
     server.fails["GET /v1/fine-tunes/ft-1"] = [0, 502]
     told: list[str] = []
     found = together.wait("ft-1", minutes=1, show=told.append, poll_s=0.01)
-    assert found == together.Tuned("ft-1", "me/Tiny-memory", "me/Tiny-memory-adapter")
+    assert found == together.FinishedJob("ft-1", "me/Tiny-memory", "me/Tiny-memory-adapter")
     assert ["trying again" in line for line in told] == [True, True, False, False, False]
     states = ["pending", "running, 1 of 2 epochs", "completed"]
     assert told[2:] == [f"ft-1: {state}" for state in states]
@@ -266,7 +266,7 @@ def test_without_a_key_nothing_is_asked(
 ) -> None:
     monkeypatch.delenv("TOGETHER_API_KEY")
     for call in (
-        lambda: together.fine_tune(examples, MODEL),
+        lambda: together.start_job(examples, MODEL),
         lambda: together.wait("ft-1", 1, print),
     ):
         with pytest.raises(ModelError, match="needs a key: set TOGETHER_API_KEY"):
@@ -279,14 +279,14 @@ def test_without_the_package_its_installation_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "together", None)
     with pytest.raises(InputError, match="uv sync --extra together"):
-        together.parcel(examples)
+        together.check_upload(examples)
 
 
 def test_a_file_that_together_would_not_take_is_not_sent(server: Together, examples: Path) -> None:
     text = examples.rename(examples.with_suffix(".txt"))
     with pytest.raises(InputError, match=r"Together does not take .*Unknown extension"):
-        together.fine_tune(text, MODEL)
+        together.start_job(text, MODEL)
     text.write_text("{}")
     with pytest.raises(InputError, match="line 1 is no example"):
-        together.fine_tune(text, MODEL)
+        together.start_job(text, MODEL)
     assert server.asked == []

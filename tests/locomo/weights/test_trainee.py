@@ -9,10 +9,10 @@ from dspy.teleprompt.bootstrap_trace import FailedPrediction
 from locomo.dataset.format import load
 from locomo.harness import Setup, build
 from locomo.tasks.modules import TARGETS, Bench, Target, examples
-from locomo.weights.arbor_client import Patience, Server, Waiting
+from locomo.weights.arbor_client import Server, Timeouts, WaitMonitor
 from locomo.weights.arbor_job import trainee_lm
 from locomo.weights.grpo import GrpoSettings
-from locomo.weights.trainee import FORMAT_FAILURE, Team, for_target, with_trainee
+from locomo.weights.trainee import FORMAT_FAILURE, MultiTaskProgram, with_target, with_trainee
 from memory import MemoryProgram
 from tests.locomo.weights.test_arbor_job import Watcher
 from tests.locomo.weights.test_training import Learner
@@ -33,11 +33,11 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return with_trainee(Bench(setup, found, memories, max_demos=0), PLAIN)
 
 
-def team(bench: Bench, url: str, *trained: Target) -> Team:
+def team(bench: Bench, url: str, *trained: Target) -> MultiTaskProgram:
     settings = GrpoSettings()
     server = Server(url, "")
-    lm = trainee_lm("Qwen", server, settings, Patience(retries=0), Waiting(), Watcher())
-    return Team(MemoryProgram(), trained, trained, bench, lm)
+    lm = trainee_lm("Qwen", server, settings, Timeouts(retries=0), WaitMonitor(), Watcher())
+    return MultiTaskProgram(MemoryProgram(), trained, trained, bench, lm)
 
 
 @pytest.mark.parametrize("trained", [*[(one,) for one in TARGETS], TARGETS], ids=str)
@@ -45,7 +45,7 @@ def test_the_trainee_does_what_is_tuned_and_the_helper_the_rest(
     bench: Bench, trained: tuple[Target, ...]
 ) -> None:
     for target in trained:
-        [one, *_] = for_target(examples([*bench.conversations.values()], target, 4), target)
+        [one, *_] = with_target(examples([*bench.conversations.values()], target, 4), target)
         with arbor_server(answer=Learner(same=True)) as server, dspy.context(trace=[]):
             told = team(bench, server.url, *trained)(**one.inputs())
             prompts = [body["messages"][-1]["content"] for body in server.bodies("chat")]
@@ -58,7 +58,7 @@ def test_the_trainee_does_what_is_tuned_and_the_helper_the_rest(
 
 
 def test_an_answer_out_of_form_is_a_step_to_learn_from(bench: Bench) -> None:
-    [one, *_] = for_target(examples([*bench.conversations.values()], "answer", 4), "answer")
+    [one, *_] = with_target(examples([*bench.conversations.values()], "answer", 4), "answer")
     with arbor_server(answer=lambda *_: "So?") as server, dspy.context(trace=[]):
         told = team(bench, server.url, "answer")(**one.inputs())
         [(predict, inputs, said)] = dspy.settings.trace
@@ -73,7 +73,7 @@ def test_a_prompt_of_the_trainee_has_no_examples(bench: Bench) -> None:
     program = MemoryProgram()
     program.answer.predict.demos = [dspy.Example(memory="m", question="q", answer="a", turns="")]
     lm = dspy.LM("openai/arbor:Qwen")
-    made = Team(program, ("answer",), ("answer",), bench, lm)
+    made = MultiTaskProgram(program, ("answer",), ("answer",), bench, lm)
     [predictor] = made.predictors()
     assert (predictor.lm, predictor.demos) == (lm, [])
     assert program.answer.predict.demos
@@ -81,7 +81,7 @@ def test_a_prompt_of_the_trainee_has_no_examples(bench: Bench) -> None:
 
 def test_an_example_names_its_target(tmp_path: Path) -> None:
     [conversation, _] = load(houses(tmp_path / "houses.json"))
-    [one, *_] = for_target(examples([conversation], "store", 4), "store")
+    [one, *_] = with_target(examples([conversation], "store", 4), "store")
     assert one.inputs().toDict() == {
         "conversation": conversation.id,
         "first": 1,

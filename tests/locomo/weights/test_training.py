@@ -14,16 +14,16 @@ import pytest
 from locomo.dataset.format import load
 from locomo.harness import Setup, build
 from locomo.tasks.modules import TARGETS, Bench, Target, examples
-from locomo.weights.arbor_client import Patience, Server, ServerError
+from locomo.weights.arbor_client import Server, ServerError, Timeouts
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.steps import SIGNAL
-from locomo.weights.training import Plan, Trained, Training, last_checkpoint
+from locomo.weights.training import TrainingPlan, TrainingResult, TrainingRun, last_checkpoint
 from memory import InputError, MemoryProgram
 from tests.support.arbor_server import ArborServer, Fault, arbor_server
 from tests.support.obedient import Obedient, houses, obedient
 
 SETTINGS = GrpoSettings(steps=4, rollouts=4, accumulation=2)
-QUICK = Patience(*[8.0] * 7, retries=1, pause=0.01, behind=0.2)
+QUICK = Timeouts(*[8.0] * 7, retries=1, pause=0.01, behind=0.2)
 
 
 class Learner:
@@ -53,12 +53,12 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return Bench(Setup(model, MemoryProgram(), model.budget), found, memories, max_demos=0)
 
 
-def plan(bench: Bench, folder: Path, *targets: Target, **changes: Any) -> Plan:
+def plan(bench: Bench, folder: Path, *targets: Target, **changes: Any) -> TrainingPlan:
     red, blue = bench.conversations.values()
     wanted = targets or ("answer",)
     measured: Target = "store" if wanted == ("store",) else "answer"
     model, _ = obedient()  # its own helper, so that calls can be counted
-    usual = Plan(
+    usual = TrainingPlan(
         settings=SETTINGS,
         model="Qwen/Qwen2.5-3B",
         adapter=dspy.ChatAdapter(use_json_adapter_fallback=False),
@@ -79,20 +79,20 @@ def plan(bench: Bench, folder: Path, *targets: Target, **changes: Any) -> Plan:
 class Ran:
     """A training against a server, and what it said."""
 
-    def __init__(self, server: ArborServer, plan: Plan, **settings: Any) -> None:
+    def __init__(self, server: ArborServer, plan: TrainingPlan, **settings: Any) -> None:
         self.said: list[str] = []
         self.shown: list[object] = []
         self.recorded: list[tuple[Mapping[str, float], int]] = []
-        self.training = Training(
+        self.training = TrainingRun(
             plan,
-            Server(server.url, patience=QUICK),
+            Server(server.url, timeouts=QUICK),
             self.shown.append,
             self.said.append,
             lambda numbers, step: self.recorded.append((numbers, step)),
             **settings,
         )
 
-    def run(self) -> Trained:
+    def run(self) -> TrainingResult:
         return self.training.run()
 
 
@@ -220,10 +220,10 @@ def test_no_failure_of_the_server_hangs_or_loses_a_finished_checkpoint(
 ) -> None:
     after = {"status": 12, "step": 3, "chat": 20}[route]
     wanted = plan(bench, tmp_path, settings=replace(SETTINGS, steps=12))
-    patience = Patience(*[0.5] * 7, retries=1, pause=0.01, behind=0.1)
+    timeouts = Timeouts(*[0.5] * 7, retries=1, pause=0.01, behind=0.1)
     with arbor_server(answer=Learner(), misbehave={route: Fault(fault, after=after)}) as server:
         ran = Ran(server, wanted)
-        ran.training.server = Server(server.url, patience=patience)
+        ran.training.server = Server(server.url, timeouts=timeouts)
         with pytest.raises(ServerError):
             ran.run()
     begin = last_checkpoint(wanted.folder, "this")
