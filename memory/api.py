@@ -25,7 +25,7 @@ from memory.prompt import (
 from memory.search.doubt import doubt
 from memory.sql import quoted
 from memory.store import Store, open_store
-from memory.store.intake import sound_text
+from memory.store.turn_validation import sound_text
 from memory.tokens import count_tokens, trim
 
 CATALOG_TOKENS = 1_000

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.errors import InputError, ModelError
-from memory.search.columns import disagreement, sign_codes
+from memory.search.turn_columns import disagreement, sign_codes
 from memory.tokens import count_tokens, trim
 
 if TYPE_CHECKING:

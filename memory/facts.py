@@ -9,7 +9,7 @@ from memory.model import Change, Edit, Fact, Turn
 from memory.search.words import words
 from memory.sql import quoted, write_statements
 from memory.store import Store
-from memory.store.intake import said_now
+from memory.store.turn_validation import said_now
 
 _DATE = re.compile(r"\d{4}(-\d\d){0,2}")
 _NEEDED = ("subject", "attribute", "value")

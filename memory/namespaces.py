@@ -11,7 +11,7 @@ from platformdirs import user_data_path
 
 from memory.errors import InputError
 from memory.store import open_store
-from memory.store.moving import copy_store, move_store, remove_store
+from memory.store.namespace_file import copy_store, move_store, remove_store
 
 SUFFIX = ".db"
 LONGEST = 230  # of the 255 bytes that file systems take: SQLite adds -journal, a copy .part

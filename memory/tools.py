@@ -15,7 +15,7 @@ from memory.prompt import turn_lines
 from memory.settings import Settings
 from memory.sql import quoted
 from memory.store import Store, open_store
-from memory.store.intake import said_now
+from memory.store.turn_validation import said_now
 from memory.tokens import first_lines, trim
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from memory.model import Turn
 from memory.prompt import spoken_date
 from memory.settings import CHAT, Settings
 from memory.store import Store
-from memory.store.intake import said_now
+from memory.store.turn_validation import said_now
 from memory.terminal import progress
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from memory.exchange.exporting import export as export_into
 from memory.exchange.importing import Report, import_into, load_dump
 from memory.model import Turn
 from memory.namespaces import make_folder, names, path_of
-from memory.store.intake import said_now
+from memory.store.turn_validation import said_now
 from memory.terminal import progress
 
 PLACES = 3  # shown of what was skipped for one reason

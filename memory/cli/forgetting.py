@@ -14,9 +14,9 @@ from memory.files import write_whole
 from memory.model import Forgotten, Turn
 from memory.prompt import turn_line
 from memory.store import Store, open_store
-from memory.store.forgetting import read_due
+from memory.store.forget import read_due
 from memory.store.migrations import storage_errors
-from memory.store.points import Diff
+from memory.store.points_in_time import Diff
 from memory.store.portable import restore as restore_file
 
 SHOWN = 5  # turns and facts, before the question

@@ -20,7 +20,7 @@ from memory.cli.printing import (
 from memory.errors import InputError
 from memory.model import Change, Edit
 from memory.store import Store
-from memory.store.points import Diff, differences
+from memory.store.points_in_time import Diff, differences
 from memory.terminal import clean_line
 
 _POINT = "A change (12 or #12), or a moment as exact as wanted (2023, 2023-06, 2023-06-01)."

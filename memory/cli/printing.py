@@ -14,7 +14,7 @@ from rich.text import Text
 
 from memory.cli.opening import DEFAULT
 from memory.model import Change, Edit, Fact, Rows
-from memory.store.points import Diff, differences
+from memory.store.points_in_time import Diff, differences
 from memory.terminal import clean_line
 
 _LONGEST_LINE = 160

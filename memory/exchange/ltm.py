@@ -8,7 +8,7 @@ from pathlib import Path
 from memory.errors import InputError
 from memory.exchange.reading import Skipped, clean_date, digest
 from memory.model import Turn
-from memory.store.foreign import read_foreign
+from memory.store.foreign_database import read_foreign
 
 DATABASE = "long_term_memory.db"
 EMBEDDINGS = "long_term_memory_embeddings.zarr"

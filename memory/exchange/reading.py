@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from memory.errors import InputError
 from memory.model import Turn
-from memory.store.intake import MAX_TURN_CHARACTERS, acceptable
+from memory.store.turn_validation import MAX_TURN_CHARACTERS, acceptable
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.model import Hit
-from memory.search.columns import FULL_LENGTH, ROW, disagreement, sign_codes
 from memory.search.question import Names, Query, read_question
+from memory.search.turn_columns import FULL_LENGTH, ROW, disagreement, sign_codes
 
 WEIGHTS: dict[str, float] = json.loads(Path(__file__).with_name("weights.json").read_text("utf-8"))[
     "weights"

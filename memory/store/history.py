@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from memory.errors import InputError
 from memory.model import Edit, Fact
-from memory.store import journal, lookup, points, removal
+from memory.store import journal, lookup, points_in_time, turn_removal
 from memory.store.migrations import connect
 from memory.store.vectors import Recorded
 
 Embed = Callable[[Sequence[str], Recorded], NDArray[np.float32]]
 Images = dict[int, str]  # facts by id, each as the journal writes it: JSON of its columns
 
-# The last dated turn of a change's window; what counts as dated is what `points.key` can read.
+# The last dated turn of a change's window; what counts as dated is what
+# `points_in_time.key` can read.
 _SAID_AT = (
     "(SELECT said_at FROM turns WHERE id BETWEEN first_turn AND last_turn"
     " AND (said_at GLOB '[12][0-9][0-9][0-9]' OR said_at GLOB '[12][0-9][0-9][0-9][^0-9]*')"
@@ -55,7 +56,7 @@ def edits(conn: sqlite3.Connection) -> list[Edit]:
 
 def revert(conn: sqlite3.Connection, point: str | int) -> int:
     """Make all facts as they were at a point; returns the id of the change that did so."""
-    then, read = _images(conn, point), points.read_point(point)
+    then, read = _images(conn, point), points_in_time.read_point(point)
     if then == _images(conn, None):
         raise InputError(f"the facts are as they were at {point}: there is nothing to revert")
     name = f"#{read}" if isinstance(read, int) else point
@@ -69,7 +70,7 @@ def copy_as_of(conn: sqlite3.Connection, moment: str, embed: Embed, folder: Path
 
     `embed` is asked for the vectors of turns whose session had a later turn between them.
     """
-    point = points.read_moment(moment)
+    point = points_in_time.read_moment(moment)
     path = folder / f"memory.{os.getpid()}.db"  # `forget` looks for those of killed processes
     copy = sqlite3.connect(path)
     try:
@@ -111,13 +112,15 @@ def _take_back_changes(conn: sqlite3.Connection, point: str) -> None:
 def _take_back_turns(conn: sqlite3.Connection, point: str, embed: Embed) -> None:
     """Remove the turns that were said after a moment, and all that rests on them."""
     turns = lookup.turns(conn, 1, 2**62)
-    dated = points.keys(turn.said_at for turn in turns)
-    later = [turn for turn, key in zip(turns, dated, strict=True) if not points.is_by(key, point)]
+    dated = points_in_time.keys(turn.said_at for turn in turns)
+    later = [
+        turn for turn, key in zip(turns, dated, strict=True) if not points_in_time.is_by(key, point)
+    ]
     ids = [turn.id for turn in later]
-    removal.take_facts(conn, ids)
-    removal.take_turns(conn, later)
-    removal.take_from_windows(conn, ids)
-    removal.take_columns(conn, later, embed)
+    turn_removal.take_facts(conn, ids)
+    turn_removal.take_turns(conn, later)
+    turn_removal.take_from_windows(conn, ids)
+    turn_removal.take_columns(conn, later, embed)
 
 
 def _images(conn: sqlite3.Connection, point: str | int | None) -> Images:
@@ -136,10 +139,14 @@ def _images(conn: sqlite3.Connection, point: str | int | None) -> Images:
 
 def _counted(conn: sqlite3.Connection, point: str | int) -> list[int]:
     """The changes that have happened at a point."""
-    read = points.read_point(point)
+    read = points_in_time.read_point(point)
     changes = conn.execute(f"SELECT id, at, {_SAID_AT} FROM changes ORDER BY id").fetchall()
     if isinstance(read, str):
-        return [n for n, *dates in changes if points.is_by(points.key(_moment(*dates)), read)]
+        return [
+            n
+            for n, *dates in changes
+            if points_in_time.is_by(points_in_time.key(_moment(*dates)), read)
+        ]
     newest = changes[-1][0] if changes else 0
     if not 0 <= read <= newest:
         raise InputError(f"there is no change {read}; the newest is {newest}")
@@ -148,7 +155,7 @@ def _counted(conn: sqlite3.Connection, point: str | int) -> list[int]:
 
 def _moment(at: str, said_at: str | None) -> str:
     """When a change counts from; see `Edit`."""
-    return said_at if said_at and points.key(said_at) <= points.key(at) else at
+    return said_at if said_at and points_in_time.key(said_at) <= points_in_time.key(at) else at
 
 
 def _make(conn: sqlite3.Connection, then: Mapping[int, str]) -> None:

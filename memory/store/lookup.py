@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from memory.embed import related
 from memory.model import Turn
-from memory.search.columns import ROW, Tail, describe, sign_codes
-from memory.search.kinds import examples
+from memory.search.kind_examples import examples
 from memory.search.question import Query
 from memory.search.ranking import Held, Index
+from memory.search.turn_columns import ROW, Tail, describe, sign_codes
 from memory.search.words import words
 
 BLOCK = 1024

@@ -14,10 +14,10 @@ from memory.embed import DIM, PACKAGED, Hosted, Local, load_embedder
 from memory.errors import InputError, ModelError, StoreError
 from memory.model import Turn
 from memory.store import lookup, settings, vectors
-from memory.store.forgetting import BACKUP, DONE, OURS, Embed, Transaction, part_of
-from memory.store.intake import acceptable
+from memory.store.forget import BACKUP, DONE, OURS, Embed, Transaction, part_of
 from memory.store.migrations import BUSY_SECONDS, connect, storage_errors
-from memory.store.moving import move_store
+from memory.store.namespace_file import move_store
+from memory.store.turn_validation import acceptable
 
 PAGES = 2_000  # copied at a time: an interruption does not wait for more
 BATCH = 256

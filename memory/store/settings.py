@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.model import Setting
-from memory.search.columns import ROW
+from memory.search.turn_columns import ROW
 from memory.store import journal, lookup
 
 _MOST_NAMED = 10  # rows of one fault

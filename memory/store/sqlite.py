@@ -21,19 +21,19 @@ from memory.errors import InputError, Stop
 from memory.model import Change, Edit, Fact, Forgotten, Hit, Pending, Rows, Setting, Turn
 from memory.search import ranking
 from memory.store import (
-    forgetting,
+    forget,
     history,
     journal,
     lookup,
+    pending_windows,
     portable,
     settings,
     vectors,
     walls,
-    windows,
 )
 from memory.store.catalog import catalog
-from memory.store.intake import acceptable
 from memory.store.migrations import connect, storage_errors
+from memory.store.turn_validation import acceptable
 
 MAX_ROWS = 200
 READ_SECONDS = 2.0
@@ -220,7 +220,7 @@ class SqliteStore:
         """Run INSERT, UPDATE and DELETE on facts as one transaction and one journaled change."""
         statements = sql.write_statements(sql_text)
         with self._transaction() as conn:
-            windows.refuse_lost_claim(conn, self._me, window, self._claimed)
+            pending_windows.refuse_lost_claim(conn, self._me, window, self._claimed)
             change = journal.begin(conn, cause, ";\n".join(statements), window)
             for statement in statements:
                 walls.change_facts(conn, statement, WRITE_SECONDS)
@@ -246,27 +246,27 @@ class SqliteStore:
     def claim(self, size: int, lease_s: float = 600.0) -> tuple[int, int] | None:
         """The next undigested window of at most `size` turns, kept from others for `lease_s`."""
         with self._transaction() as conn:
-            window = windows.claim(conn, self._me, size, lease_s)
+            window = pending_windows.claim(conn, self._me, size, lease_s)
         self._claimed.add(window)
         return window
 
     def reclaim(self, window: tuple[int, int], lease_s: float = 600.0) -> bool:
         """Take over a pending window; False when it is stored by now or somebody works on it."""
         with self._transaction() as conn:
-            if taken := windows.reclaim(conn, self._me, window, lease_s):
+            if taken := pending_windows.reclaim(conn, self._me, window, lease_s):
                 self._claimed.add(window)
         return taken
 
     def fail(self, window: tuple[int, int], error: str, attempted: bool = True) -> None:
         """Give a claimed window back to `pending` with the reason; it can be claimed again."""
         with self._transaction() as conn:
-            windows.fail(conn, self._me, window, error, attempted)
+            pending_windows.fail(conn, self._me, window, error, attempted)
         self._claimed.discard(window)
 
     def pending(self) -> list[Pending]:
         """The windows that no model has stored yet, oldest first."""
         with storage_errors(self.path):
-            return windows.pending(self._conn)
+            return pending_windows.pending(self._conn)
 
     def catalog(self, tokens: int) -> str:
         """Speakers, dates and sessions, then subjects with their commonest attributes."""
@@ -330,7 +330,7 @@ class SqliteStore:
     def forget(self, turn_ids: Sequence[int]) -> Forgotten:
         """Remove turns and all that rests on them, and overwrite where they were."""
         with storage_errors(self.path):
-            return forgetting.forget(self._conn, self._transaction, self._embed, turn_ids)
+            return forget.forget(self._conn, self._transaction, self._embed, turn_ids)
 
     def backup(self, path: Path) -> None:
         """Copy the whole memory into a new file, also while others write."""

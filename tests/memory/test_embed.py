@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from memory.embed import DIM, embed
 from memory.model import Turn
-from memory.search.columns import Tail, describe
 from memory.search.question import TELLS_TIME
+from memory.search.turn_columns import Tail, describe
 
 STRANGE = st.text(st.characters(exclude_categories=[]), max_size=200)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from memory import InputError, SqlError, StoreError, Turn, namespaces, open_store
 from memory.namespaces import LONGEST, path_of
-from memory.store.moving import move_store
+from memory.store.namespace_file import move_store
 from tests.support.commands import run
 
 OSLO = Turn("Anna", "I moved to Oslo.", said_at="2023-05-08T13:56")

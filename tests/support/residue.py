@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from memory.search.columns import ROW
+from memory.search.turn_columns import ROW
 from memory.search.words import words
 from memory.store.sqlite import SqliteStore
 

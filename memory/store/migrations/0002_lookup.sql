@@ -1,5 +1,5 @@
 -- What search keeps of each turn: first in `recent`, later in blocks of many turns, which load at
--- once. Columns, codes and vectors are arrays (memory/search/columns.py).
+-- once. Columns, codes and vectors are arrays (memory/search/turn_columns.py).
 CREATE TABLE speakers (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 
 CREATE TABLE recent (

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from memory.model import Hit, Turn
 from memory.search import ranking
-from memory.search.columns import Tail, describe, sign_codes
 from memory.search.ranking import Held, Index
+from memory.search.turn_columns import Tail, describe, sign_codes
 
 NOTHING = np.zeros(64, np.float32)
 EAST, NORTH = np.eye(64, dtype=np.float32)[:2]

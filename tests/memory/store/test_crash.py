@@ -9,7 +9,7 @@ import pytest
 
 from memory import Memory, open_store
 from memory.embed import DIM, PACKAGED, Hosted, embed
-from memory.search.columns import ROW
+from memory.search.turn_columns import ROW
 from memory.store import lookup
 from memory.store.sqlite import SqliteStore
 from tests.support import full_text

@@ -21,7 +21,7 @@ from memory.errors import Stop
 from memory.store import journal, lookup, portable
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
-from tests.memory.store.test_forgetting import columns, lived, opened
+from tests.memory.store.test_forget import columns, lived, opened
 from tests.support.embedding_server import SMALL, made_by, serving
 from tests.support.full_text import assert_sound
 from tests.support.journal_model import Clock, Operation, operations, play

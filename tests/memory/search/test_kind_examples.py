@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from memory import Turn
-from memory.search.kinds import examples
+from memory.search.kind_examples import examples
 from memory.search.words import STOP_WORDS, words
 from memory.store.sqlite import SqliteStore
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from memory.embed import load_embedder
 from memory.errors import InputError, ModelError, Stop, StoreError
 from memory.model import Forgotten, Turn
-from memory.store import journal, lookup, removal, settings, windows
+from memory.store import journal, lookup, pending_windows, settings, turn_removal
 from memory.store.migrations import connect
 from memory.store.vectors import Recorded
 
@@ -80,11 +80,11 @@ def remove(
     gone = _turns(conn, turn_ids)
     ids = [turn.id for turn in gone]
     conn.execute("PRAGMA defer_foreign_keys = ON")
-    traces = removal.take_facts(conn, ids)
-    removal.take_turns(conn, gone)
-    touched = removal.take_from_windows(conn, ids) | traces.changes
-    changes = removal.take_sayings(conn, gone, traces, touched)
-    removal.take_columns(conn, gone, embed)
+    traces = turn_removal.take_facts(conn, ids)
+    turn_removal.take_turns(conn, gone)
+    touched = turn_removal.take_from_windows(conn, ids) | traces.changes
+    changes = turn_removal.take_sayings(conn, gone, traces, touched)
+    turn_removal.take_columns(conn, gone, embed)
     return traces.facts, changes
 
 
@@ -215,7 +215,7 @@ def _remove_left(paths: Iterable[Path]) -> None:
 def _is_left(copy: Path) -> bool:
     """Whether the process is gone whose number stands before the last dot of a name."""
     number = copy.name.split(".")[-2]
-    return number.isdigit() and not windows.is_running(int(number))
+    return number.isdigit() and not pending_windows.is_running(int(number))
 
 
 def _forget_in_backup(path: Path, due: Sequence[dict[str, Any]]) -> bool:

@@ -21,9 +21,9 @@ from memory import InputError, StoreError, Turn, open_store
 from memory.cli import forgetting as command
 from memory.errors import Stop
 from memory.model import Forgotten
-from memory.store import forgetting, migrations, portable
+from memory.store import forget, migrations, portable
 from memory.store.sqlite import SqliteStore
-from tests.memory.store.test_forgetting import ZYL, everywhere, lived, opened, wanted_of
+from tests.memory.store.test_forget import ZYL, everywhere, lived, opened, wanted_of
 from tests.support.residue import scan
 
 # --- interrupted and hindered -------------------------------------------------------------------
@@ -80,7 +80,7 @@ def test_a_kill_leaves_all_of_it_or_nothing_but_the_overwriting(tmp_path: Path) 
 def test_a_reader_delays_the_overwriting_and_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forgetting, "PATIENCE_MS", 50)
+    monkeypatch.setattr(forget, "PATIENCE_MS", 50)
     store, ids = lived(tmp_path / "anna.db")
     with store:
         wanted = wanted_of(store, ids)
@@ -257,7 +257,7 @@ def test_the_command_forgets_what_it_showed(
 def test_the_command_writes_the_receipt_when_overwriting_must_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forgetting, "PATIENCE_MS", 50)
+    monkeypatch.setattr(forget, "PATIENCE_MS", 50)
     store, _ = lived(tmp_path / "anna.db")
     store.close()
     place, receipt = ["--file", str(tmp_path / "anna.db")], tmp_path / "r.json"

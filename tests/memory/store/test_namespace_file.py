@@ -104,13 +104,13 @@ def test_a_log_left_at_the_new_place_is_not_taken_in(home: Path, anna: Path) -> 
 KILLED = """
 import os, sys
 from memory import namespaces
-from memory.store import moving
-step = moving._step
+from memory.store import namespace_file
+step = namespace_file._step
 def killed(change, path):
     if sys.argv[1] == "after":
         step(change, path)
     os._exit(9)
-moving._step = killed
+namespace_file._step = killed
 getattr(namespaces, sys.argv[2])(*sys.argv[3:])
 """
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from memory.embed import Hosted, load_embedder
 from memory.model import Turn
-from memory.search.columns import ROW, describe
+from memory.search.turn_columns import ROW, describe
 from memory.search.words import words
 from memory.store import lookup, vectors
 from memory.store.vectors import Recorded

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from memory import Fact, InputError
-from memory.store.points import Diff, differences, is_by, key, keys, read_moment, read_point
+from memory.store.points_in_time import Diff, differences, is_by, key, keys, read_moment, read_point
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory import StoreError, Turn, open_store
-from memory.search.columns import ROW
-from memory.store import forgetting, lookup
+from memory.search.turn_columns import ROW
+from memory.store import forget, lookup
 from memory.store.sqlite import SqliteStore
 from tests.benchmarks.residue import made_turns
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
@@ -149,8 +149,8 @@ def test_the_receipt_names_what_went_and_proves_it_to_who_has_the_turns(tmp_path
         assert done.turns == tuple(ids)
         assert done.facts == (2, 3)
         assert done.changes == tuple(range(1, 10))
-        assert forgetting.proof(done.salt, turns) == done.sha256
-        assert forgetting.proof(done.salt, [*turns[1:], replace(turns[0], text="?")]) != done.sha256
+        assert forget.proof(done.salt, turns) == done.sha256
+        assert forget.proof(done.salt, [*turns[1:], replace(turns[0], text="?")]) != done.sha256
         [kept] = store.settings("forgotten")
         assert kept.value["sha256"] == done.sha256
         assert kept.value["turns"] == ids
