@@ -25,7 +25,7 @@ from locomo.prompts.ledger import Budget, Ledger
 from locomo.prompts.optimizers import LIGHT_ROUNDS, ROUNDS, Optimizer, Options
 from locomo.tasks.gains import gain_line, gain_table, prompt_diff
 from locomo.tasks.modules import TARGETS, candidate_of
-from locomo.tasks.rewards import WEIGHTS, Reward
+from locomo.tasks.rewards import WEIGHTS, Reward, card_metric
 from locomo.tracking import connect, progress_chart, track_compile
 from memory import Card, InputError, MemoryProgram, Model, load_model, save_program
 from memory.files import write_whole
@@ -48,7 +48,7 @@ def optimize(
     num_threads: Annotated[int, Option(help="runs at a time", min=1)] = 4,
     max_demos: Annotated[int | None, Option(help="examples in a prompt; 5", min=0)] = None,
     rounds: Annotated[int | None, Option(help="steps, trials, proposals", min=1)] = None,
-    reward: Annotated[Reward, Option(help="see docs/optimizing.md")] = "memory",
+    reward: Annotated[Reward, Option(help="what is optimized, see docs/optimizing.md")] = "memory",
     model: Annotated[str, Option(help="local, or a litellm name")] = "local",
     api_base: Annotated[str | None, Option(help="address of the model's server")] = None,
     prompt_model: Annotated[str | None, Option(help="writes instructions; the model")] = None,
@@ -106,8 +106,8 @@ def _check_options(
 ) -> None:
     if optimizer == "gepa" and max_demos is not None:
         raise InputError("--max-demos: gepa changes instructions only; leave the option out")
-    if reward == "seed" and target not in ("retrieve", "store"):
-        raise InputError("--reward seed is for --target retrieve or --target store")
+    if reward == "gated" and target not in ("retrieve", "store"):
+        raise InputError("--reward gated is for --target retrieve or --target store")
     if output.is_dir():
         raise InputError(f"--output {output} is a folder; give a file")
     check_folder(output.absolute().parent, "--output")
@@ -159,7 +159,7 @@ def _save(job: Job, output: Path, compiled: Compiled) -> None:
         model=job.setup.model.name,
         optimizer=job.options.optimizer,
         target=", ".join(job.targets),
-        metric=dict(WEIGHTS) if job.reward == "memory" else {"seed": 1.0},
+        metric=card_metric(job.reward),
         data=job.sha256,
         conversations={name: list(ids) for name, ids in job.parts.items()},
         scores=numbers,

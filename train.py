@@ -81,7 +81,7 @@ def train(
     training_gpus: Annotated[str, Option(help="ids of the GPUs that train")] = "1,2",
     rollouts: Annotated[int, Option(help="answers drawn for each example", min=2)] = 8,
     learning_rate: Annotated[float | None, Option(help="2e-5; a rehearsal 1e-4")] = None,
-    reward: Annotated[Reward, Option(help="see docs/optimizing.md")] = "memory",
+    reward: Annotated[Reward, Option(help="what is optimized, see docs/optimizing.md")] = "memory",
     helper: Annotated[str, Option(help="the model that does what is not tuned")] = "local",
     helper_api_base: Annotated[str | None, Option(help="address of its server")] = None,
     examples: Annotated[Path | None, Option(help="of distill; sft's, in place of --data")] = None,
@@ -202,7 +202,7 @@ def _trained(
     memories = Memories(material.conversations, asked.output_dir / "memories", asked.num_threads)
     with progress_bar(console) as bar:
         bench = bench_of(working, helper, used, memories, bar)
-    bench = replace(bench, speakers=asked.reward == "seed" and "store" in targets)
+    bench = replace(bench, speakers=asked.reward == "gated" and "store" in targets)
     plan = TrainingPlan(
         settings=settings,
         model=start,

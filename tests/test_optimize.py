@@ -84,12 +84,12 @@ def test_all_compiles_one_module_after_the_other_and_measures_whole_answers(run:
     }
 
 
-def test_the_seeds_reward_asks_for_enough_fields(run: Run) -> None:
-    compiled = run(obedient("retrieve")[0], optimizer="gepa", target="retrieve", reward="seed")
+def test_the_gated_reward_asks_for_enough_fields(run: Run) -> None:
+    compiled = run(obedient("retrieve")[0], optimizer="gepa", target="retrieve", reward="gated")
     assert RULES["retrieve"] in instructions(compiled.program, "retrieve")
     card = load_program(Path("optimized_memory_qa.json")).card
     assert card
-    assert card.metric == {"seed": 1.0}
+    assert card.metric == {"gated": 1.0}
 
 
 def test_what_was_found_is_on_record(run: Run) -> None:
@@ -263,7 +263,7 @@ def test_a_large_compile_asks_for_yes(run: Run) -> None:
         ({"num_examples": 7, "optimizer": "gepa"}, "has 7 examples .* gepa needs 8"),
         ({"num_examples": 15}, "has 15 examples .* simba needs 16"),
         ({"max_demos": 3, "optimizer": "gepa"}, "--max-demos: gepa"),
-        ({"reward": "seed"}, "--reward seed is for --target retrieve or"),
+        ({"reward": "gated"}, "--reward gated is for --target retrieve or"),
         ({"output": Path()}, "--output . is a folder"),
         ({"output": Path("houses.json/out.json")}, "--output .* is a file"),
         ({"output_dir": Path("houses.json")}, "--output-dir .* is a file"),

@@ -19,7 +19,7 @@ from locomo.prompts.scoreboard import Scoreboard, TooManyFailures, advantage, be
 from locomo.tasks.gains import Gain, Verdict, gains, verdict
 from locomo.tasks.measure import evaluated, measure
 from locomo.tasks.modules import Bench, Target, candidate_of, task, with_candidate
-from locomo.tasks.rewards import Scored, gated_metric, metric, single_speaker_metric
+from locomo.tasks.rewards import Scored, metric_of
 from locomo.tracking import Point, Tried
 from memory import InputError, MemoryProgram, Model, ModelError
 
@@ -190,9 +190,7 @@ class Compile:
         def calls() -> int:
             return self.ledger.spent.calls
 
-        judge = metric
-        if self.job.reward == "seed":
-            judge = single_speaker_metric if target == "store" else gated_metric
+        judge = metric_of(self.job.reward, target)
         folder, log = self.folder / target, self.folder / "compile.log"
         board = Scoreboard(judge, bench.prompts, folder, self.resume, calls, progress)
         with closing(board):

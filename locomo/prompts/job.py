@@ -50,7 +50,7 @@ class Job:
 
     def bench(self, memories: Mapping[str, Path]) -> Bench:
         """What tasks work with, on these memories."""
-        speakers = self.reward == "seed" and "store" in self.targets
+        speakers = self.reward == "gated" and "store" in self.targets
         demos = self.options.max_demos
         return Bench(self.setup, self.conversations, memories, demos, speakers)
 

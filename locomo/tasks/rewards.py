@@ -1,8 +1,15 @@
 """Rewards: what an answer, a query or a window of facts is worth, and in words what it lacks.
 
-`metric` is the one metric of dspy.Evaluate, SIMBA, MIPROv2, GEPA and ArborGRPO; `gated_metric`
-and `single_speaker_metric` are narrower rewards, for the retrieving and the storing module. Each
-returns a dspy.Prediction of `score` (0 to 1), `feedback` (text) and one float a component, the
+Compiling and GRPO optimize `metric_of(reward, target)`, for the option `--reward`:
+
+- `memory`: `metric`, the weighted components of WEIGHTS, for every module. It is also the metric
+  of dspy.Evaluate, by which every gain is measured.
+- `gated`: the two narrower rewards of a chatbot with an external SQL memory ("Long Term Memory
+  Using SQL Language Models"). For the retrieving module `gated_metric`: nothing unless the final
+  answer is right. For the storing module `single_speaker_metric`: F1 of the facts against those
+  that the same module writes when it is shown each speaker's lines alone.
+
+Each returns a dspy.Prediction of `score` (0 to 1), `feedback` (text) and one float a component, the
 same for every predictor (`trace`, `pred_name` and `pred_trace` are not used), and raises nothing
 but ImportError: what cannot be scored is worth 0, and the feedback says why.
 
@@ -32,6 +39,7 @@ BONUS = 0.25
 FIELDS = (5, 30 * 5)
 _QUOTED = 500  # characters of a text that feedback repeats
 
+Reward = Literal["memory", "gated"]
 WrittenFact = tuple[str, str, str, int]  # subject, attribute, value, turn_id
 _Judged = tuple[dict[str, float], float, list[str]]  # components, score, feedback's lines
 
@@ -103,6 +111,18 @@ def shown_components(scored: Sequence[Scored]) -> dict[str, float]:
 
 
 # --- the metrics ------------------------------------------------------------------------------
+
+
+def metric_of(reward: Reward, target: str) -> Callable[..., Any]:
+    """The metric that a module (`target`) is optimized by; `gated` is for retrieve and store."""
+    if reward == "memory":
+        return metric
+    return single_speaker_metric if target == "store" else gated_metric
+
+
+def card_metric(reward: Reward) -> dict[str, float]:
+    """What the card of a compiled or tuned program says of its reward: names and weights."""
+    return dict(WEIGHTS) if reward == "memory" else {reward: 1.0}
 
 
 def metric(
@@ -296,6 +316,3 @@ def _fact_notes(facts: Sequence[WrittenFact], target: Sequence[WrittenFact]) -> 
         lost = [wanted for wanted in lost if wanted not in owners]
     notes += [f"Missing: {_short(str(wanted))}." for wanted in lost]
     return notes or ["All facts are there, of the right subjects."]
-
-
-Reward = Literal["memory", "seed"]

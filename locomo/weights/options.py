@@ -96,8 +96,8 @@ class TrainOptions:
 
     def check(self) -> None:
         """Raise InputError for options at odds, or places that cannot be written to."""
-        if self.reward == "seed" and self.target not in ("retrieve", "store"):
-            raise InputError("--reward seed is for --target retrieve or --target store")
+        if self.reward == "gated" and self.target not in ("retrieve", "store"):
+            raise InputError("--reward gated is for --target retrieve or --target store")
         if self.output.is_dir():
             raise InputError(f"--output {self.output} is a folder; give a file")
         check_folder(self.output.absolute().parent, "--output")

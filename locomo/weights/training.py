@@ -15,7 +15,7 @@ from rich.table import Table
 from locomo.tasks.gains import Gain, gains, verdict
 from locomo.tasks.measure import measure
 from locomo.tasks.modules import Bench, Target
-from locomo.tasks.rewards import WEIGHTS, Scored, gated_metric, metric, single_speaker_metric
+from locomo.tasks.rewards import Reward, Scored, card_metric, metric_of
 from locomo.weights.arbor_client import CheckpointLost, Server, ServerError, WaitMonitor
 from locomo.weights.arbor_job import FINAL, WatchedJob, arbor_grpo, trainee_lm
 from locomo.weights.grpo import GrpoSettings
@@ -58,7 +58,7 @@ class TrainingPlan:
     bench: Bench
     train: Mapping[Target, Sequence[dspy.Example]]
     validation: Sequence[dspy.Example]
-    reward: str
+    reward: Reward
     threads: int
     seed: int
     folder: Path
@@ -187,9 +187,7 @@ class TrainingRun:
 
     def judge(self, gold: Any, pred: Any, trace: object = None) -> Any:
         """The metric; what it says is kept until the step is done."""
-        store = self.plan.reward == "seed" and self.plan.measured == "store"
-        kind = metric if self.plan.reward == "memory" else gated_metric
-        judged = (single_speaker_metric if store else kind)(gold, pred)
+        judged = metric_of(self.plan.reward, self.plan.measured)(gold, pred)
         failed = str(getattr(pred, "failed", ""))
         self._failures = [*self._failures, failed] if failed else []
         ran = [bool(one.sql) for one in getattr(pred, "outcomes", ())]
@@ -334,14 +332,18 @@ class TrainingRun:
 
 
 def card_of(
-    trained: TrainingResult, target: str, reward: str, data: str, parts: Mapping[str, Sequence[str]]
+    trained: TrainingResult,
+    target: str,
+    reward: Reward,
+    data: str,
+    parts: Mapping[str, Sequence[str]],
 ) -> Card:
     """What goes with the tuned weights; its `model` is the folder of their checkpoint."""
     return Card(
         model=str(trained.checkpoint),
         optimizer="grpo",
         target=target,
-        metric=dict(WEIGHTS) if reward == "memory" else {"seed": 1.0},
+        metric=card_metric(reward),
         data=data,
         conversations={name: list(ids) for name, ids in parts.items()},
         scores={

@@ -111,13 +111,13 @@ def test_targets_are_compiled_in_one_order(street: Callable[[int], Path]) -> Non
     assert made.targets == ("retrieve", "answer", "store")
 
 
-@pytest.mark.parametrize("reward", ["memory", "seed"])
-def test_speakers_are_stored_apart_for_the_seeds_reward(
+@pytest.mark.parametrize("reward", ["memory", "gated"])
+def test_speakers_are_stored_apart_for_the_gated_reward(
     street: Callable[[int], Path], reward: str
 ) -> None:
     for target in TARGETS:
         made = job(street(4), targets=(target,), reward=reward)
-        assert made.bench({}).speakers is (target == "store" and reward == "seed")
+        assert made.bench({}).speakers is (target == "store" and reward == "gated")
 
 
 # --- its name -----------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ def other_model(**changed: Any) -> Model:
         {"options": replace(GEPA, optimizer="miprov2")},
         {"targets": ("retrieve",)},
         {"targets": ("answer", "retrieve")},
-        {"reward": "seed"},
+        {"reward": "gated"},
         {"number": 9},
         {"number_of_validation": 9},
         {"prompt_model": other_model(name="another")},

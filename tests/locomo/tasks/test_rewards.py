@@ -19,6 +19,7 @@ from locomo.tasks.rewards import (
     components,
     gated_metric,
     metric,
+    metric_of,
     scored,
     shown_components,
     single_speaker_metric,
@@ -398,3 +399,10 @@ def test_every_two_lists_of_facts_have_a_score_whichever_is_the_target(
     sound(single_speaker_metric(None, there))
     assert single_speaker_metric(None, there).score == single_speaker_metric(None, back).score
     assert single_speaker_metric(None, facts(written, written)).score == 1.0
+
+
+@pytest.mark.parametrize("target", ["retrieve", "store"])
+def test_each_value_of_the_option_has_its_metric(target: str) -> None:
+    gated = {"retrieve": gated_metric, "store": single_speaker_metric}
+    assert metric_of("memory", target) is metric
+    assert metric_of("gated", target) is gated[target]
