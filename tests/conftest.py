@@ -1,12 +1,26 @@
 """Fixtures shared by all tests."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from memory import Turn, open_store
 from memory.store.sqlite import SqliteStore
+
+# A busy machine must not fail a test: no example has a deadline, none is drawn too slowly.
+settings.register_profile(
+    "default",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+)
+settings.load_profile("default")
+
+# A shell starts its background jobs deaf to Ctrl-C, and children inherit that. Tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SAID = [
     Turn("Anna", "I moved to Oslo last Saturday!", "session_1", "2023-05-08T13:56", "D1:1"),

@@ -40,12 +40,8 @@ def start(
     """
     line = [sys.executable, "-m", f"tests.benchmarks.{command}", *map(str, flags)]
     environment = {**os.environ, "COLUMNS": "80", "PYTHONPATH": str(products or "")}
-
-    def hear_ctrl_c() -> None:  # a shell's background jobs are started deaf to it
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
     with subprocess.Popen(
-        line, stdout=-1, stderr=-1, text=True, cwd=ROOT, env=environment, preexec_fn=hear_ctrl_c
+        line, stdout=-1, stderr=-1, text=True, cwd=ROOT, env=environment
     ) as process:
         try:
             deadline = time.monotonic() + 60

@@ -47,11 +47,7 @@ def evaluation(
 ) -> tuple[int, str, str]:
     """evaluate.py with the packaged model, in a process of its own: exit code, stdout, stderr."""
     line = [sys.executable, str(SCRIPT), *map(str, flags)]
-
-    def hear_ctrl_c() -> None:  # a shell's background jobs are started deaf to it
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-    with subprocess.Popen(line, stdout=-1, stderr=-1, text=True, preexec_fn=hear_ctrl_c) as process:
+    with subprocess.Popen(line, stdout=-1, stderr=-1, text=True) as process:
         try:
             after_start(process)
             out, err = process.communicate(timeout=180)

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 from graphql import parse
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.runpod_server import KEY, RunPod, serving_runpod
@@ -187,7 +187,6 @@ def test_with_a_token_the_server_has_answered_before_it_is_shown(desk: Desk) -> 
 
 
 @given(st.text())
-@settings(deadline=None)
 def test_no_value_breaks_out_of_its_quotes(value: str) -> None:
     (operation,) = parse(f'{{ a(b: "{deploy()["quoted"](value)}") }}').to_dict()["definitions"]
     (call,) = operation["selection_set"]["selections"]

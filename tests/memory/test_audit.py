@@ -223,7 +223,8 @@ FACTS = st.lists(
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(FACTS)
 def test_what_was_fixed_is_not_found_again_and_can_be_undone(

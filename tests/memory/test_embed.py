@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from memory.embed import DIM, embed
@@ -19,7 +19,6 @@ STRANGE = st.text(st.characters(exclude_categories=[]), max_size=200)
 
 
 @given(st.lists(STRANGE, max_size=5))
-@settings(deadline=None)  # the first call loads the model
 def test_any_text_gives_a_finite_row_of_length_one_or_zero(texts: list[str]) -> None:
     vectors = embed(texts)
     assert vectors.shape == (len(texts), DIM)
@@ -67,7 +66,6 @@ SAYING = st.builds(
 
 
 @given(st.lists(SAYING, min_size=1, max_size=8))
-@settings(deadline=None)
 def test_turns_are_described_at_once_as_one_by_one(said: list[Turn]) -> None:
     turns = [replace(turn, id=n) for n, turn in enumerate(said, 1)]
     vectors, speakers = embed([turn.text for turn in turns]), {"Anna": 1, "Ben": 2}

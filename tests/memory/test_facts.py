@@ -137,7 +137,8 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(TEXT.filter(str.strip) | st.sampled_from(["'); DELETE FROM facts; --", "```", "it''s", "'"]))
 def test_any_text_is_stored_as_it_stands(told: SqliteStore, value: str) -> None:

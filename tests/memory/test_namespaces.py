@@ -7,7 +7,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from memory import InputError, SqlError, StoreError, Turn, namespaces, open_store
@@ -81,7 +81,6 @@ def test_a_name_is_a_file_directly_in_the_home(home: Path, name: str, file: str)
     assert namespaces.names() == [normalize("NFC", name)]
 
 
-@settings(deadline=None)
 @given(name=NAMES)
 def test_every_name_is_read_back_from_a_safe_file_name(one_home: Path, name: str) -> None:
     path = path_of(name)
@@ -96,7 +95,6 @@ def test_every_name_is_read_back_from_a_safe_file_name(one_home: Path, name: str
         path.unlink()
 
 
-@settings(deadline=None)
 @given(one=NAMES, other=NAMES | st.sampled_from(["con", "%63on", "CON", "Anna", "anna"]))
 def test_two_names_never_share_a_file_even_where_case_does_not_count(one: str, other: str) -> None:
     same = normalize("NFC", one) == normalize("NFC", other)

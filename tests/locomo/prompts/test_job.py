@@ -56,7 +56,7 @@ def job(data: Path, **changed: Any) -> Job:
 # --- conversations ------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(number=st.integers(2, 9), seed=st.integers(0, 2**32), target=st.sampled_from(TARGETS))
 def test_training_validation_and_test_share_no_conversation(
     street: Callable[[int], Path], number: int, seed: int, target: Target

@@ -63,7 +63,7 @@ def test_no_other_weights_make_the_evidence_likelier() -> None:
             assert surprise(some, best) < surprise(some, best + step * np.eye(3)[n])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.lists(
         st.floats(1e-3, 1e3).flatmap(lambda x: st.sampled_from([x, -x])), min_size=3, max_size=3

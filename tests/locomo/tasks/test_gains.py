@@ -64,7 +64,7 @@ def test_questions_without_a_partner_are_refused(after: list[Scored], said: str)
 
 
 @given(st.lists(st.tuples(shares, shares), min_size=1, max_size=12))
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_swapping_before_and_after_mirrors_every_line(pairs: list[tuple[float, float]]) -> None:
     before, after = (many(list(side)) for side in zip(*pairs, strict=True))
     for there, back in zip(gains(before, after), gains(after, before), strict=True):
@@ -74,7 +74,7 @@ def test_swapping_before_and_after_mirrors_every_line(pairs: list[tuple[float, f
 
 
 @given(st.lists(shares, min_size=1, max_size=12), st.floats(-1, 1))
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_the_same_shift_of_every_answer_leaves_no_doubt(answers: list[float], by: float) -> None:
     found = gains(many(answers), many([answer + by for answer in answers]))
     shift = next(one for one in found if (one.component, one.categories) == ("answer", "all"))

@@ -88,7 +88,7 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
 TEXTS = st.text(st.sampled_from("ab .!?\n日本。-1)\t"), max_size=400)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(TEXTS, st.integers(4, 40), st.integers(0, 30))
 def test_chunks_hold_the_whole_text_in_order_and_cut_no_word(
     text: str, size: int, overlap: int

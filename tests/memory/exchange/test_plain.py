@@ -172,7 +172,7 @@ def test_a_quotation_mark_without_an_end_is_named(tmp_path: Path) -> None:
 
 
 @given(rows)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_whatever_is_said_survives_both_formats(
     tmp_path_factory: pytest.TempPathFactory, said_rows: list[dict[str, str]]
 ) -> None:
@@ -191,7 +191,7 @@ def test_whatever_is_said_survives_both_formats(
 
 @given(back=st.integers(0, 2000), chunk=st.integers(1, 300))
 @example(back=1, chunk=300)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_list_is_cut_anywhere_and_all_before_the_cut_is_read(
     tmp_path_factory: pytest.TempPathFactory, back: int, chunk: int
 ) -> None:

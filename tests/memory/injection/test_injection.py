@@ -205,7 +205,7 @@ TEXTS = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(texts=TEXTS, budget=st.integers(LEAST_BUDGET, 400))
 def test_the_budget_is_never_exceeded(
     texts: list[str], budget: int, tmp_path_factory: pytest.TempPathFactory

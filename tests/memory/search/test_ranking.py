@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -223,7 +223,6 @@ SESSIONS = st.lists(st.sampled_from("abc"), min_size=1, max_size=30)
 
 
 @given(SESSIONS, st.lists(st.integers(1, 29), max_size=6), st.booleans())
-@settings(deadline=None)
 def test_an_index_that_grew_equals_one_made_at_once(
     sessions: list[str], cuts: list[int], lazy: bool
 ) -> None:
@@ -335,7 +334,6 @@ TURNS = st.builds(
 
 
 @given(st.lists(TURNS, max_size=12), st.text(max_size=80), st.integers(-1, 20), st.booleans())
-@settings(deadline=None)
 def test_any_memory_and_any_question_give_a_ranking(
     turns: list[Turn], question: str, k: int, lazy: bool
 ) -> None:

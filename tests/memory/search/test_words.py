@@ -117,7 +117,7 @@ def test_every_character_that_unicode_decomposes_gives_words_that_the_index_take
 
 
 @given(text=TEXT)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_every_word_of_any_turn_finds_it(polyglot: SqliteStore, text: str) -> None:
     [turn] = polyglot.add([Turn("Anna", f"x{text}")])
     for word in words(polyglot.turn(turn).text):

@@ -43,7 +43,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 anything = settings(
     max_examples=EXAMPLES,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

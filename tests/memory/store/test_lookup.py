@@ -98,7 +98,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=60)
 
 
 @given(said=ANY_TEXT, speaker=ANY_TEXT, question=ANY_TEXT)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_turn_and_any_question_give_a_ranking(
     shared: SqliteStore, said: str, speaker: str, question: str
 ) -> None:
@@ -181,7 +181,7 @@ def test_a_handle_finds_what_another_process_adds_beyond_a_block(path: Path) -> 
 
 
 @given(pieces=st.lists(st.integers(1, 40), min_size=1, max_size=8), block=st.integers(1, 20))
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_making_blocks_changes_no_score(
     tmp_path_factory: pytest.TempPathFactory, pieces: list[int], block: int
 ) -> None:

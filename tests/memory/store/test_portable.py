@@ -248,7 +248,7 @@ def test_a_loaded_memory_gives_no_number_again_that_something_gone_had(tmp_path:
             assert [fact.id for fact in memory.facts()] == [2, 4]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(sequence=operations)
 def test_whatever_was_written_a_dump_holds_it(
     tmp_path_factory: pytest.TempPathFactory, sequence: list[Operation]

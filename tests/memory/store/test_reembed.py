@@ -183,7 +183,6 @@ SLOWLY = ("--embedder", WIDE, "--batch", "2", "--yes")
 
 def interrupt(server: Server) -> None:
     """Ctrl-C in this process, during its third request."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # as where one can type it
     server.slow_s = 0.1
 
     def third() -> None:

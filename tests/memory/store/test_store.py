@@ -213,7 +213,8 @@ writes = st.one_of(
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(st.lists(writes, min_size=1, max_size=4), min_size=1, max_size=6))
 def test_writes_undone_in_reverse_give_the_first_state(
