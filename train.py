@@ -18,7 +18,7 @@ from typer import Option
 
 from locomo.commands import progress_bar, run_command
 from locomo.dataset.format import load
-from locomo.examples.distill import read_examples_card
+from locomo.examples.jsonl import read_examples_card
 from locomo.harness import fingerprint
 from locomo.tasks.gains import gain_line, gain_table
 from locomo.tasks.material import Memories, bench_of, gather

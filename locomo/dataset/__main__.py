@@ -33,7 +33,12 @@ def check_command(paths: list[Path]) -> None:
 
     A folder stands for its *.json and those of its folder `validation`. Errors in gold exit with 2.
     """
-    from locomo.examples.check import Proof, judged, prove, read_gold  # it imports this module
+    from locomo.examples.check import (  # it imports this module
+        Proof,
+        errors_and_summary,
+        prove,
+        read_gold,
+    )
 
     golds = read_gold(paths)
     having = [gold for gold in golds if gold.store or gold.retrieve]
@@ -55,7 +60,7 @@ def check_command(paths: list[Path]) -> None:
     table.add_row("all", *map(str, totals))
     Console().print(table)
     if proofs:
-        errors, summary = judged(golds, proofs, paths)
+        errors, summary = errors_and_summary(golds, proofs, paths)
         print(*errors, summary, sep="\n")
         if errors:
             raise InputError(f"{title}: errors in gold: {len(errors)}; correct what is listed")

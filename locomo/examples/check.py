@@ -98,7 +98,7 @@ def words(text: str) -> list[str]:
     return found
 
 
-def missing(answer: str, told: Sequence[str]) -> tuple[list[str], float]:
+def missing_words(answer: str, told: Sequence[str]) -> tuple[list[str], float]:
     """The answer's content words that are not told, and the share of those that are, 0 to 1.
 
     Words are compared by their stems; a misspelt word counts as told.
@@ -116,7 +116,7 @@ def missing(answer: str, told: Sequence[str]) -> tuple[list[str], float]:
     return lost, 1 - len(lost) / max(len(content), 1)
 
 
-def told_by(turns: Sequence[Turn]) -> list[str]:
+def words_of_turns(turns: Sequence[Turn]) -> list[str]:
     """The words of turns: text, speakers, and the days, months and years that they may mean.
 
     These are the day each was said on, and those that yesterday, a weekday (of two weeks before
@@ -174,8 +174,8 @@ def _shares(conversation: Conversation) -> Iterator[tuple[float, str]]:
         if not question.evidence:
             yield 0.0, f"{where} has no evidence"
         elif question.category != OPEN_DOMAIN:
-            told = told_by([turns[source] for source in question.evidence])
-            lost, share = missing(gold_answer(question), told)
+            told = words_of_turns([turns[source] for source in question.evidence])
+            lost, share = missing_words(gold_answer(question), told)
             # What is counted, or lies between two dates, stands in no turn.
             if share or not _IS_COUNTED.search(question.text):
                 evidence = ", ".join(question.evidence)
@@ -198,14 +198,14 @@ def _retrieved(gold: Gold, index: int, store: Store) -> str:
     if question.category == ABSTENTION or sources & set(question.evidence):
         return ""
     told = words(" ".join(str(value) for row in values for value in row.values()))
-    lost, share = missing(gold_answer(question), told)
+    lost, share = missing_words(gold_answer(question), told)
     return "" if share >= ENOUGH else f"{where}: no row is of its evidence or says {lost[0]!r}"
 
 
 # --- all of them --------------------------------------------------------------------------------
 
 
-def judged(
+def errors_and_summary(
     golds: Sequence[Gold], proofs: Mapping[str, Proof], paths: Collection[Path]
 ) -> tuple[list[str], str]:
     """All errors of what stands in `paths`, a line each, and a summary; proofs by sample_id."""

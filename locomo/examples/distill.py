@@ -15,22 +15,22 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from threading import Event, Lock
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from rich.progress import Progress
 
 from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.examples.from_teacher import (
-    Lesson,
-    Made,
-    Messages,
-    Wanted,
+    ChatMessages,
+    Distillation,
+    ExampleAttempt,
+    PlannedExample,
     answer,
     retrieve,
     sendable,
     store,
 )
+from locomo.examples.jsonl import ExamplesCard, read_examples_card, save_examples
 from locomo.harness import build_all, fingerprint, state
 from locomo.tasks.modules import TARGETS, Target, drawn
 from memory import InputError
@@ -41,44 +41,10 @@ from memory.program.signatures import NO_FACT
 # seen it answers confidently without. With the questions of category 5 at most so many abstain:
 # who does so in a third of the examples gives up where it should answer.
 ABSENT, ABSTAINING = 0.15, 0.2
-_STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class ExamplesCard(BaseModel):
-    """What a file of examples was made from.
-
-    `model` is the teacher's name, `data` the sha256 of the data file, `conversations` the ids
-    learnt from, `held_out` those that may not be; `examples` counts them by target; `made_by`
-    is a fingerprint of the options and the code.
-    """
-
-    model_config = _STRICT
-
-    targets: list[Target]
-    model: str
-    data: str
-    conversations: list[str]
-    held_out: list[str]
-    examples: dict[str, int]
-    made_at: str
-    made_by: str = ""
-
-
-class _Message(BaseModel):
-    model_config = _STRICT
-
-    role: Literal["system", "user", "assistant"]
-    content: str
-
-
-class _Example(BaseModel):
-    model_config = _STRICT
-
-    messages: list[_Message]
 
 
 @dataclass(frozen=True)
-class Distilled:
+class DistillationSummary:
     """Examples by target, what was dropped and why (`retrieve: no row came`), model calls.
 
     The calls are those for the examples, without those that built the memories.
@@ -89,7 +55,7 @@ class Distilled:
     calls: int
 
 
-_LINE = TypeAdapter(Made)
+_LINE = TypeAdapter(ExampleAttempt)
 
 
 class _Lines:
@@ -98,7 +64,7 @@ class _Lines:
     def __init__(self, path: Path, made_by: str, resume: bool) -> None:
         self._path, self._lock = path, Lock()
         self.ended = Event()
-        self.made: dict[str, Made] = {}
+        self.made: dict[str, ExampleAttempt] = {}
         header = json.dumps({"made_by": made_by})
         if resume and path.exists():
             first, *lines = path.read_text("utf-8", "replace").split("\n")
@@ -114,7 +80,7 @@ class _Lines:
         kept = [header, *map(_json, self.made.values())]
         write_whole(path, "".join(f"{line}\n" for line in kept).encode())
 
-    def add(self, line: Made) -> None:
+    def add(self, line: ExampleAttempt) -> None:
         """Keep a line; ends the thread when the others were ended. Raises InputError."""
         if self.ended.is_set():
             raise KeyboardInterrupt
@@ -127,13 +93,13 @@ class _Lines:
                 raise InputError(f"cannot write {self._path}: {error.strerror}") from error
 
 
-def _json(line: Made) -> str:
+def _json(line: ExampleAttempt) -> str:
     return sendable(json.dumps(asdict(line), ensure_ascii=False))
 
 
 def distill(
     conversations: Sequence[Conversation],
-    lesson: Lesson,
+    distillation: Distillation,
     output: Path,
     cache: Path,
     numbers: Mapping[Target, int],
@@ -143,8 +109,8 @@ def distill(
     resume: bool = False,
     data: str = "",
     held_out: Sequence[str] = (),
-) -> Distilled:
-    """Make a lesson's examples and write them to `output`, a JSONL file, with their card.
+) -> DistillationSummary:
+    """Make a distillation's examples and write them to `output`, a JSONL file, with their card.
 
     Arguments:
         cache: where the teacher's memories are built, for retrieve.
@@ -156,21 +122,21 @@ def distill(
     What was made is kept when this is interrupted. Raises InputError when there is nothing to
     learn from, a target has no right answer, or the file cannot be written; ModelError.
     """
-    _check(conversations, lesson, output, held_out)
-    ordered = [target for target in TARGETS if target in lesson.targets]
-    plan = {t: _plan(t, conversations, lesson, numbers.get(t, 0), seed) for t in ordered}
-    made_by = _fingerprint(lesson, plan, data, held_out, seed)
+    _check(conversations, distillation, output, held_out)
+    ordered = [target for target in TARGETS if target in distillation.targets]
+    plan = {t: _plan(t, conversations, distillation, numbers.get(t, 0), seed) for t in ordered}
+    made_by = _fingerprint(distillation, plan, data, held_out, seed)
     part = output.with_name(output.name + ".part")
     if resume and not part.exists() and output.exists():
         card = read_examples_card(output)
         if card.made_by == made_by:
-            return Distilled(card.examples, {}, 0)
+            return DistillationSummary(card.examples, {}, 0)
     lines = _Lines(part, made_by, resume)
     for target, wanted in plan.items():
-        _make(lesson, target, wanted, lines, cache, threads, bar)
+        _make(distillation, target, wanted, lines, cache, threads, bar)
     card = ExamplesCard(
         targets=list(plan),
-        model=lesson.teacher.model.name,
+        model=distillation.teacher.model.name,
         data=data,
         conversations=[one.id for one in conversations],
         held_out=list(held_out),
@@ -184,9 +150,9 @@ def distill(
 
 
 def _make(
-    lesson: Lesson,
+    distillation: Distillation,
     target: Target,
-    wanted: Sequence[Wanted],
+    wanted: Sequence[PlannedExample],
     lines: _Lines,
     cache: Path,
     threads: int,
@@ -197,31 +163,34 @@ def _make(
     done = len(wanted) - len(left)
     shown = bar.add_task(f"examples: {target}", total=len(wanted), completed=done)
     keep = partial(_kept, lines, partial(bar.advance, shown))
-    by_conversation: dict[str, list[Wanted]] = {}
+    by_conversation: dict[str, list[PlannedExample]] = {}
     for one in left:
         by_conversation.setdefault(one.conversation.id, []).append(one)
     if target == "retrieve":
         asked = [some[0].conversation for some in by_conversation.values()]
-        built = build_all(asked, lesson.teacher, cache, threads, bar) if asked else {}
+        built = build_all(asked, distillation.teacher, cache, threads, bar) if asked else {}
         paths = [(one, built[one.conversation.id].path) for one in left]
-        jobs = [partial(retrieve, lesson, one, path, keep) for one, path in paths]
+        jobs = [partial(retrieve, distillation, one, path, keep) for one, path in paths]
     elif target == "store":  # also the windows that are made: the others see their facts
         some_of = [[o for o in wanted if o.conversation.id == id_] for id_ in by_conversation]
-        jobs = [partial(store, lesson, some, dict(lines.made), keep) for some in some_of]
+        jobs = [partial(store, distillation, some, dict(lines.made), keep) for some in some_of]
     else:
-        jobs = [partial(answer, lesson, some, keep) for some in by_conversation.values()]
+        jobs = [partial(answer, distillation, some, keep) for some in by_conversation.values()]
     _run(jobs, threads, lines.ended)
 
 
-def _kept(lines: _Lines, advance: Callable[[], None], line: Made) -> None:
+def _kept(lines: _Lines, advance: Callable[[], None], line: ExampleAttempt) -> None:
     lines.add(line)
     advance()
 
 
 def _check(
-    conversations: Sequence[Conversation], lesson: Lesson, output: Path, held_out: Sequence[str]
+    conversations: Sequence[Conversation],
+    distillation: Distillation,
+    output: Path,
+    held_out: Sequence[str],
 ) -> None:
-    if not conversations or not lesson.targets:
+    if not conversations or not distillation.targets:
         raise InputError("there is no training conversation, or no target, to make examples of")
     if both := [one.id for one in conversations if one.id in held_out]:
         raise InputError(f"{', '.join(both)}: to learn from and held out; give each one part")
@@ -230,16 +199,20 @@ def _check(
 
 
 def _plan(
-    target: Target, conversations: Sequence[Conversation], lesson: Lesson, number: int, seed: int
-) -> list[Wanted]:
+    target: Target,
+    conversations: Sequence[Conversation],
+    distillation: Distillation,
+    number: int,
+    seed: int,
+) -> list[PlannedExample]:
     """What is to be made for a target, in file order. Raises InputError when there is nothing."""
-    window = lesson.student.model.window
+    window = distillation.student.model.window
     every = []
     for one in conversations:
         if target == "store":
-            every += [Wanted(target, one, n) for n in range(1, len(one.turns) + 1, window)]
+            every += [PlannedExample(target, one, n) for n in range(1, len(one.turns) + 1, window)]
         every += [
-            Wanted(target, one, question.index)
+            PlannedExample(target, one, question.index)
             for question in one.questions
             if target != "store"
             and question.evidence
@@ -250,7 +223,7 @@ def _plan(
     return _answers(every, number, seed) if target == "answer" else drawn(every, number, seed)
 
 
-def _answers(every: Sequence[Wanted], number: int, seed: int) -> list[Wanted]:
+def _answers(every: Sequence[PlannedExample], number: int, seed: int) -> list[PlannedExample]:
     """Questions that are answered, and as many to abstain from as ABSENT and ABSTAINING allow."""
     told = [one for one in every if one.question.category != ABSTENTION]
     told = drawn(told, number and max(round(number * (1 - ABSTAINING)), 1), seed)
@@ -261,14 +234,16 @@ def _answers(every: Sequence[Wanted], number: int, seed: int) -> list[Wanted]:
     return some + [replace(one, absent=True) for one in drawn(told, absent, seed) if absent]
 
 
-def _fingerprint(lesson: Lesson, plan: Mapping[Target, Sequence[Wanted]], *more: object) -> str:
-    teacher, student = lesson.teacher, lesson.student
+def _fingerprint(
+    distillation: Distillation, plan: Mapping[Target, Sequence[PlannedExample]], *more: object
+) -> str:
+    teacher, student = distillation.teacher, distillation.student
     used = {one.conversation.id: one.conversation for some in plan.values() for one in some}
     return fingerprint(
         *([asdict(one) for one in used.values()], [o.key for some in plan.values() for o in some]),
         *(teacher.model.name, teacher.model.api_base, teacher.budget, state(teacher.program)),
         *(student.model.name, student.model.window, student.budget, state(student.program)),
-        *(lesson.example(target, {}, {}) for target in plan),
+        *(distillation.example(target, {}, {}) for target in plan),
         *more,
     )
 
@@ -287,15 +262,15 @@ def _run(jobs: Sequence[Callable[[], None]], threads: int, ended: Event) -> None
 
 
 def _finish(
-    plan: Mapping[Target, Sequence[Wanted]],
-    made: Mapping[str, Made],
+    plan: Mapping[Target, Sequence[PlannedExample]],
+    made: Mapping[str, ExampleAttempt],
     output: Path,
     card: ExamplesCard,
     seed: int,
-) -> Distilled:
+) -> DistillationSummary:
     """Write the examples, mixed, and their card. Raises InputError for a target without any."""
     dropped: Counter[str] = Counter()
-    examples: list[Messages] = []
+    examples: list[ChatMessages] = []
     counts: dict[str, int] = {}
     for target, wanted in plan.items():
         lines = [made[one.key] for one in wanted if one.key in made]
@@ -310,56 +285,8 @@ def _finish(
         dropped, counts[target] = dropped + why, len(right)
         examples += right
     random.Random(seed).shuffle(examples)  # noqa: S311
-    write_examples(output, examples, card.model_copy(update={"examples": counts}))
-    return Distilled(counts, dict(dropped), sum(line.calls for line in made.values()))
-
-
-def write_examples(output: Path, examples: Sequence[Messages], card: ExamplesCard) -> None:
-    """Write examples as a JSONL file, and their card beside it. Raises InputError."""
-    rows = [json.dumps({"messages": messages}, ensure_ascii=False) for messages in examples]
-    beside = card_path(output)
-    beside.unlink(missing_ok=True)  # no card rather than that of another file
-    write_whole(output, "".join(f"{row}\n" for row in rows).encode())
-    write_whole(beside, card.model_dump_json(indent=2).encode("utf-8", "replace"))
+    save_examples(output, examples, card.model_copy(update={"examples": counts}))
+    return DistillationSummary(counts, dict(dropped), sum(line.calls for line in made.values()))
 
 
 # --- reading ----------------------------------------------------------------------------------
-
-
-def card_path(examples: Path) -> Path:
-    """Where the card of a file of examples lies."""
-    return examples.with_suffix(".card.json")
-
-
-def read_examples_card(examples: Path) -> ExamplesCard:
-    """The card beside a file of examples. Raises InputError when it is missing or broken."""
-    path = card_path(examples)
-    try:
-        return ExamplesCard.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; make the examples again") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "it"
-        raise InputError(
-            f"{path}, {where!r:.60}: {first['msg']}; make the examples again"
-        ) from None
-
-
-def check_examples(examples: Path) -> int:
-    """How many examples a file holds. Raises InputError that names the first line that is none."""
-    number = 0
-    try:
-        with examples.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                messages = _Example.model_validate_json(line).messages
-                if not messages or messages[-1].role != "assistant":
-                    raise InputError(f"{examples}, line {number}: its last message is no answer")
-    except OSError as error:
-        raise InputError(f"{examples}: {error.strerror}") from error
-    except ValidationError as error:
-        why = error.errors(include_url=False)[0]["msg"]
-        raise InputError(f"{examples}, line {number} is no example: {why:.200}") from None
-    if not number:
-        raise InputError(f"{examples} holds no example")
-    return number

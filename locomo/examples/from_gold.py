@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from locomo.dataset.format import ABSTENTION, Question
-from locomo.examples.from_teacher import Messages, example
+from locomo.examples.from_teacher import ChatMessages, example
 from locomo.examples.gold import NOTHING, Gold
 from locomo.harness import FactsOnly, Setup
 from locomo.metrics import gold, normalize
@@ -51,28 +51,28 @@ _COUNTS = re.compile(r"SELECT\s+(?:COUNT|SUM|MIN|MAX|AVG)\(", re.I)
 
 
 @dataclass(frozen=True)
-class Taught:
+class SupervisedExamples:
     """Examples by module, and of those for answering how many are to be refused."""
 
-    examples: Mapping[Target, Sequence[Messages]]
-    refused: int
+    by_target: Mapping[Target, Sequence[ChatMessages]]
+    abstentions: int
 
 
-def lessons(
+def supervised_examples(
     golds: Sequence[Gold],
     student: Setup,
     targets: Sequence[Target],
     seed: int = 0,
     progress: Callable[[str], None] = lambda conversation: None,
-) -> Taught:
+) -> SupervisedExamples:
     """All examples of these conversations, those that begin alike next to one another."""
     shape = _Shape(student, tuple(targets))
-    found: dict[Target, list[Messages]] = {target: [] for target in targets}
+    found: dict[Target, list[ChatMessages]] = {target: [] for target in targets}
     refused = 0
     for one in golds:
         draw = random.Random(f"{seed} {one.conversation.id}")  # noqa: S311
         with (
-            tempfile.TemporaryDirectory(prefix="lessons-") as folder,
+            tempfile.TemporaryDirectory(prefix="examples-") as folder,
             open_store(Path(folder) / "turns.db") as store,
         ):
             store.add(one.conversation.turns)
@@ -90,7 +90,7 @@ def lessons(
     for target in ("store", "retrieve"):
         if target in found:
             mixed.shuffle(found[target])
-    return Taught(found, refused)
+    return SupervisedExamples(found, refused)
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,10 @@ class _Shape:
 
     def example(
         self, target: Target, inputs: Mapping[str, str], outputs: Mapping[str, str]
-    ) -> Messages:
+    ) -> ChatMessages:
         return example(self.student, self.targets, target, inputs, outputs)
 
-    def answer(self, memory: str, question: str, answer: str) -> Messages:
+    def answer(self, memory: str, question: str, answer: str) -> ChatMessages:
         inputs = {"memory": memory, "question": question}
         return self.example("answer", inputs, {"answer": answer, "turns": ""})
 
@@ -132,7 +132,7 @@ def _store(
     one: Gold,
     written: Mapping[int, Sequence[tuple[str, ...]]],
     draw: random.Random,
-) -> Iterator[Messages]:
+) -> Iterator[ChatMessages]:
     model = shape.student.model
     for n in one.store:
         if n not in written and draw.random() > NONES:
@@ -187,7 +187,7 @@ def _run(text: Sequence[str], value: str) -> tuple[int, int]:
 # --- retrieve ---------------------------------------------------------------------------------
 
 
-def _retrieve(shape: _Shape, store: Store, one: Gold) -> Iterator[Messages]:
+def _retrieve(shape: _Shape, store: Store, one: Gold) -> Iterator[ChatMessages]:
     for index, sql in one.retrieve.items():
         if selects := canonical(sql):
             question = one.conversation.questions[index].text

@@ -30,11 +30,11 @@ from memory.prompt import assemble
 
 CATALOG_TOKENS = 1_000  # what Memory shows
 _HITS = 400
-Messages = list[dict[str, str]]
+ChatMessages = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Distillation:
     """Who learns what from whom.
 
     Arguments:
@@ -66,13 +66,13 @@ class Lesson:
 
     def example(
         self, target: Target, inputs: Mapping[str, str], outputs: Mapping[str, str]
-    ) -> Messages:
+    ) -> ChatMessages:
         """The tuned student's prompt, and these outputs as it writes them, as messages."""
         return example(self.student, self.targets, target, inputs, outputs)
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PlannedExample:
     """An example that is to be made; `place` is a window's first turn, or a question's index."""
 
     target: Target
@@ -99,17 +99,17 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Made:
+class ExampleAttempt:
     """An example by its key, or why there is none, and the model calls that it took."""
 
     key: str
-    messages: Messages = field(default_factory=list)
+    messages: ChatMessages = field(default_factory=list)
     sql: str = ""
     dropped: str = ""
     calls: int = 0
 
 
-Keep = Callable[[Made], None]
+Keep = Callable[[ExampleAttempt], None]
 
 
 def example(
@@ -118,7 +118,7 @@ def example(
     target: Target,
     inputs: Mapping[str, str],
     outputs: Mapping[str, str],
-) -> Messages:
+) -> ChatMessages:
     """What a student tuned for `targets` is shown, and these outputs as it writes them."""
     signature = getattr(student.program, target).predict.signature
     adapter = student.model.as_tuned(targets).adapter
@@ -145,12 +145,17 @@ def _memory_of(conversation: Conversation) -> Iterator[Store]:
         yield store
 
 
-def store(lesson: Lesson, wanted: Sequence[Wanted], made: Mapping[str, Made], keep: Keep) -> None:
+def store(
+    distillation: Distillation,
+    wanted: Sequence[PlannedExample],
+    made: Mapping[str, ExampleAttempt],
+    keep: Keep,
+) -> None:
     """The windows of one conversation, in order: each sees a catalog of those before it."""
     with _memory_of(wanted[0].conversation) as store:
         program: Any = MemoryProgram()
-        program.store = _SpeakerBySpeaker(lesson, wanted, store, made, keep)
-        Memory(store, model=lesson.writer, program=program).digest()
+        program.store = _SpeakerBySpeaker(distillation, wanted, store, made, keep)
+        Memory(store, model=distillation.writer, program=program).digest()
 
 
 class _SpeakerBySpeaker(dspy.Module):
@@ -158,14 +163,14 @@ class _SpeakerBySpeaker(dspy.Module):
 
     def __init__(
         self,
-        lesson: Lesson,
-        wanted: Sequence[Wanted],
+        distillation: Distillation,
+        wanted: Sequence[PlannedExample],
         store: Store,
-        made: Mapping[str, Made],
+        made: Mapping[str, ExampleAttempt],
         keep: Keep,
     ) -> None:
         super().__init__()
-        self.lesson, self.memory, self.made, self.keep = lesson, store, made, keep
+        self.distillation, self.memory, self.made, self.keep = distillation, store, made, keep
         self.wanted = {one.place: one for one in wanted}
 
     def forward(self, turns: str, catalog: str, write: Callable[[str], Change]) -> dspy.Prediction:
@@ -181,19 +186,19 @@ class _SpeakerBySpeaker(dspy.Module):
 
     def _written(
         self,
-        one: Wanted,
+        one: PlannedExample,
         lines: Mapping[int, str],
         turns: str,
         catalog: str,
         write: Callable[[str], Change],
-    ) -> Made:
+    ) -> ExampleAttempt:
         of_speaker: dict[str, list[int]] = {}
         for n in lines:
             of_speaker.setdefault(one.conversation.turns[n - 1].speaker, []).append(n)
         statements, calls = [], 0
         try:
             for own in of_speaker.values():
-                stored = self.lesson.teacher.program.store(
+                stored = self.distillation.teacher.program.store(
                     turns="\n".join(lines[n] for n in own),
                     catalog=catalog,
                     write=partial(self._tried, write, own),
@@ -204,10 +209,10 @@ class _SpeakerBySpeaker(dspy.Module):
             self._tried(write, list(lines), sql)
         except SqlError as error:
             dropped = "the database refused its SQL"
-            return Made(one.key, dropped=dropped, calls=calls + len(error.refusals))
+            return ExampleAttempt(one.key, dropped=dropped, calls=calls + len(error.refusals))
         inputs = {"turns": turns, "catalog": catalog, "feedback": ""}
-        messages = self.lesson.example("store", inputs, {"sql": sql})
-        return Made(one.key, messages, sql, calls=calls)
+        messages = self.distillation.example("store", inputs, {"sql": sql})
+        return ExampleAttempt(one.key, messages, sql, calls=calls)
 
     def _tried(self, write: Callable[[str], Change], shown: Sequence[int], sql: str) -> Change:
         """What the SQL changes; then it is taken back. Raises SqlError."""
@@ -218,16 +223,16 @@ class _SpeakerBySpeaker(dspy.Module):
         if not {turn_id for (turn_id,) in new.rows} <= set(shown):
             ids = ", ".join(map(str, shown))
             raise SqlError(f"turn_id must be that of a turn you were shown: {ids}")
-        if self.lesson.student.model.packaged and len(new.rows) > 1:
+        if self.distillation.student.model.packaged and len(new.rows) > 1:
             raise SqlError("write one INSERT of one row")  # its grammar ends there
         return change
 
 
-def retrieve(lesson: Lesson, one: Wanted, path: Path, keep: Keep) -> None:
+def retrieve(distillation: Distillation, one: PlannedExample, path: Path, keep: Keep) -> None:
     """The teacher's SELECTs for one question, asked of the memory in this file."""
-    teacher, question, evidence = lesson.teacher, one.question.text, set(one.evidence)
+    teacher, question, evidence = distillation.teacher, one.question.text, set(one.evidence)
     with open_store(path, read_only=True) as store:
-        catalog, writer = store.catalog(CATALOG_TOKENS), lesson.writer
+        catalog, writer = store.catalog(CATALOG_TOKENS), distillation.writer
         with writer.active():
             found = teacher.program.retrieve(question=question, catalog=catalog, read=store.read)
         calls, right = found.calls, evidence <= _turns_of(found.rows)
@@ -242,11 +247,11 @@ def retrieve(lesson: Lesson, one: Wanted, path: Path, keep: Keep) -> None:
             calls, right = calls + told.calls, score(told.answer, one.question) >= RIGHT
     if not right:
         why = "its evidence did not come, and the answer was wrong" if came else "no row came"
-        keep(Made(one.key, dropped=why, calls=calls))
+        keep(ExampleAttempt(one.key, dropped=why, calls=calls))
         return
     inputs = {"question": question, "catalog": catalog, "feedback": ""}
     outputs = {"sql": "\n".join(f"{select};" for select in found.sql)}
-    keep(Made(one.key, lesson.example("retrieve", inputs, outputs), calls=calls))
+    keep(ExampleAttempt(one.key, distillation.example("retrieve", inputs, outputs), calls=calls))
 
 
 def _turns_of(found: Sequence[Rows]) -> set[int]:
@@ -255,7 +260,7 @@ def _turns_of(found: Sequence[Rows]) -> set[int]:
     return {row[rows.columns.index("turn_id")] for rows in named for row in rows.rows}
 
 
-def answer(lesson: Lesson, wanted: Sequence[Wanted], keep: Keep) -> None:
+def answer(distillation: Distillation, wanted: Sequence[PlannedExample], keep: Keep) -> None:
     """The questions of one conversation, each with a memory that holds its evidence, or not."""
     with _memory_of(wanted[0].conversation) as store:
         for one in wanted:
@@ -265,20 +270,22 @@ def answer(lesson: Lesson, wanted: Sequence[Wanted], keep: Keep) -> None:
             # evidence first leaves out the worst ranked, and does not show.
             order = others if one.absent else [*one.evidence, *others]
             turns = (store.turn(turn_id) for turn_id in order)
-            context = assemble([], turns, lesson.student.budget)
-            keep(_answered(lesson, one, context.text, set(context.turn_ids)))
+            context = assemble([], turns, distillation.student.budget)
+            keep(_answered(distillation, one, context.text, set(context.turn_ids)))
 
 
-def _answered(lesson: Lesson, one: Wanted, memory: str, shown: set[int]) -> Made:
+def _answered(
+    distillation: Distillation, one: PlannedExample, memory: str, shown: set[int]
+) -> ExampleAttempt:
     right = " ".join(gold(one.question).split())
     if not one.absent and not shown >= set(one.evidence):
-        return Made(one.key, dropped="its evidence does not fit the budget")
+        return ExampleAttempt(one.key, dropped="its evidence does not fit the budget")
     if one.absent and f" {normalize(right)} " in f" {normalize(memory)} ":
-        return Made(one.key, dropped="another turn says it too")
+        return ExampleAttempt(one.key, dropped="another turn says it too")
     abstains = one.absent or one.question.category == ABSTENTION
     outputs = {
         "answer": ABSTAIN if abstains else right,
         "turns": "" if abstains else ", ".join(map(str, one.evidence)),
     }
     inputs = {"memory": memory, "question": one.question.text}
-    return Made(one.key, lesson.example("answer", inputs, outputs))
+    return ExampleAttempt(one.key, distillation.example("answer", inputs, outputs))

@@ -30,7 +30,7 @@ from locomo.retrieval.fit import (
     cases,
     cross_validated,
     fit,
-    surprise,
+    negative_log_likelihood,
     weights_in_use,
     weights_json,
 )
@@ -208,7 +208,9 @@ def _fit(
     console = Console()
     console.print(recall_table(whole, DEPTHS, f"recall in cross-validation, {folds} folds"))
     console.print(ablation_table(whole, without, DEPTHS))
-    was, now = (surprise(everything, w) for w in (np.array([*before.values()]), fitted))
+    was, now = (
+        negative_log_likelihood(everything, w) for w in (np.array([*before.values()]), fitted)
+    )
     console.print(f"mean negative log-likelihood of the evidence: {now:.4f} (was {was:.4f})")
     weights = dict(zip(before, fitted, strict=True))
     write_whole(file, weights_json(weights, conversations, len(everything), embedder))

@@ -121,7 +121,7 @@ class _Softmax:
         return value / self.count, slope / self.count
 
 
-def surprise(some: Sequence[Case], weights: Floats) -> float:
+def negative_log_likelihood(some: Sequence[Case], weights: Floats) -> float:
     """Mean negative log-likelihood of the evidence turns under these weights, in nats."""
     table = _Softmax(some)
     return table.loss(weights * table.spread)[0]
@@ -233,14 +233,14 @@ def weights_json(
         "made_by": "python -m locomo.retrieval --fit"
         + (f" --embedder {embedder}" * bool(embedder)),
         "conversations": [one.id for one in learnt_from],
-        "sha256": fingerprint(learnt_from),
+        "sha256": data_fingerprint(learnt_from),
         "questions": questions,
         "weights": {lever: round(float(weight), 2) for lever, weight in weights.items()},
     }
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def fingerprint(conversations: Sequence[Conversation]) -> str:
+def data_fingerprint(conversations: Sequence[Conversation]) -> str:
     """SHA-256 of turns and questions, whatever files they came in."""
     read = json.dumps([asdict(one) for one in conversations], ensure_ascii=False)
     return hashlib.sha256(read.encode("utf-8", "surrogatepass")).hexdigest()

@@ -11,17 +11,11 @@ import typer
 from rich.progress import Progress
 
 from locomo.dataset.format import load
-from locomo.examples.distill import (
-    Distilled,
-    ExamplesCard,
-    card_path,
-    distill,
-    read_examples_card,
-    write_examples,
-)
-from locomo.examples.from_gold import lessons
-from locomo.examples.from_teacher import Lesson, Messages
+from locomo.examples.distill import DistillationSummary, distill
+from locomo.examples.from_gold import supervised_examples
+from locomo.examples.from_teacher import ChatMessages, Distillation
 from locomo.examples.gold import Gold, files_of, split_gold
+from locomo.examples.jsonl import ExamplesCard, card_path, read_examples_card, save_examples
 from locomo.harness import Setup, fingerprint
 from locomo.split_data import split as split_ids
 from locomo.tasks.modules import Target, drawn
@@ -41,7 +35,7 @@ _MISSING: dict[Target, str] = {
 
 def write_teacher_examples(
     asked: TrainOptions, output: Path, resume: bool, bar: Progress, also: Path | None = None
-) -> Distilled:
+) -> DistillationSummary:
     """Write examples that the helper makes of the training conversations."""
     helper = load_model(asked.helper, api_base=asked.helper_api_base)
     student = _student(asked)
@@ -68,7 +62,7 @@ def write_gold_examples(asked: TrainOptions, output: Path, bar: Progress) -> Exa
         card = read_examples_card(output)
         if card.made_by == made_by:
             return card
-    examples = _lessons(asked, golds, student, bar)
+    examples = _gold_examples(asked, golds, student, bar)
     card = ExamplesCard(
         targets=list(examples),
         model=GOLD,
@@ -79,7 +73,7 @@ def write_gold_examples(asked: TrainOptions, output: Path, bar: Progress) -> Exa
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         made_by=made_by,
     )
-    write_examples(output, [one for some in examples.values() for one in some], card)
+    save_examples(output, [one for some in examples.values() for one in some], card)
     return card
 
 
@@ -88,19 +82,21 @@ def _student(asked: TrainOptions) -> Model:
     return student_of("local-base" if asked.student == "local" else asked.student)
 
 
-def _lessons(
+def _gold_examples(
     asked: TrainOptions, golds: Sequence[Gold], student: Model, bar: Progress
-) -> dict[Target, list[Messages]]:
+) -> dict[Target, list[ChatMessages]]:
     line = bar.add_task("examples of gold", total=len(golds))
     setup = Setup(student, MemoryProgram(), student.budget)
     try:
-        taught = lessons(golds, setup, asked.targets, asked.seed, lambda _: bar.advance(line))
+        supervised = supervised_examples(
+            golds, setup, asked.targets, asked.seed, lambda _: bar.advance(line)
+        )
     except SqlError as error:
         raise InputError(
             f"{asked.data}: the database refuses gold SQL ({error}); "
             f"python -m locomo.dataset check {asked.data} says which"
         ) from error
-    every = {target: taught.examples[target] for target in asked.targets}
+    every = {target: supervised.by_target[target] for target in asked.targets}
     found = {of: _some(some, asked.num_train, asked.seed) for of, some in every.items() if some}
     if not found:
         why = "; ".join(_MISSING[target] for target in asked.targets)
@@ -111,7 +107,7 @@ def _lessons(
     return found
 
 
-def _some(examples: Sequence[Messages], number: int, seed: int) -> list[Messages]:
+def _some(examples: Sequence[ChatMessages], number: int, seed: int) -> list[ChatMessages]:
     """At most so many (0: all), in runs of neighbours."""
     if not number or number >= len(examples):
         return list(examples)
@@ -161,7 +157,7 @@ def teach(
     how: Teaching,
     resume: bool,
     bar: Progress,
-) -> Distilled:
+) -> DistillationSummary:
     """Write examples of the training conversations for `student`, with their card."""
     conversations = load(data)
     parts = split_ids([one.id for one in conversations], how.seed, how.split)
@@ -169,7 +165,7 @@ def teach(
     both = (Setup(teacher, program, teacher.budget), Setup(student, program, student.budget))
     return distill(
         [one for one in conversations if one.id in parts["train"]] + more,
-        Lesson(*both, how.targets),
+        Distillation(*both, how.targets),
         output,
         how.memories,
         dict.fromkeys(how.targets, -(-how.number // len(how.targets))),

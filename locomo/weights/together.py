@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from locomo.examples.distill import check_examples
+from locomo.examples.jsonl import check_examples
 from memory import InputError, ModelError
 from memory.files import write_whole
 

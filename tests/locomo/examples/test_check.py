@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from locomo.examples.check import Proof, judged, missing, prove, read_gold, told_by, words
+from locomo.examples.check import (
+    Proof,
+    errors_and_summary,
+    missing_words,
+    prove,
+    read_gold,
+    words,
+    words_of_turns,
+)
 from locomo.examples.gold import Gold
 from memory import InputError, Turn
 from tests.support.locomo_records import DATE, question, record, turn, write
@@ -84,11 +92,11 @@ def test_fewer_answers_than_needed_with_half_of_their_words_are_errors(tmp_path:
     qa = [question(question=f"{n}?") for n in range(19)]
     weak = question(question="Where?", answer="Lyon, Bron, Vaise")
     one = gold(tmp_path, [*qa, weak])
-    errors, summary = judged([one], {"conv-1": prove(one)}, [])
+    errors, summary = errors_and_summary([one], {"conv-1": prove(one)}, [])
     assert not errors
     assert "95.0% of 20 answers" in summary
     two = gold(tmp_path, [*qa, weak, {**weak, "question": "And where?"}])
-    errors, _ = judged([two], {"conv-1": prove(two)}, [])
+    errors, _ = errors_and_summary([two], {"conv-1": prove(two)}, [])
     assert [line.split(":")[0] for line in errors] == ["conv-1, qa.19", "conv-1, qa.20"]
     assert "does not say bron, vaise" in errors[0]
 
@@ -123,7 +131,7 @@ def test_words_are_written_in_one_way(text: str, found: list[str]) -> None:
 def test_stems_and_misspelt_words_are_told_and_others_missing(
     answer: str, told: str, lost: list[str]
 ) -> None:
-    assert missing(answer, words(told))[0] == lost
+    assert missing_words(answer, words(told))[0] == lost
 
 
 @pytest.mark.parametrize(
@@ -143,8 +151,8 @@ def test_stems_and_misspelt_words_are_told_and_others_missing(
     ],
 )
 def test_a_turn_tells_its_speaker_and_the_dates_that_it_may_mean(text: str, answer: str) -> None:
-    told = told_by([Turn("Ann", text, said_at="2023-05-08T13:56")])
-    assert missing(answer, told)[0] == []
+    told = words_of_turns([Turn("Ann", text, said_at="2023-05-08T13:56")])
+    assert missing_words(answer, told)[0] == []
 
 
 @pytest.mark.parametrize(
@@ -157,12 +165,15 @@ def test_a_turn_tells_its_speaker_and_the_dates_that_it_may_mean(text: str, answ
     ],
 )
 def test_a_turn_does_not_tell_other_dates(text: str, answer: str, lost: list[str]) -> None:
-    assert missing(answer, told_by([Turn("Ann", text, said_at="2023-05-08T13:56")]))[0] == lost
+    assert (
+        missing_words(answer, words_of_turns([Turn("Ann", text, said_at="2023-05-08T13:56")]))[0]
+        == lost
+    )
 
 
 def test_the_first_and_the_last_day_of_the_calendar_are_days_too() -> None:
     for said_at in ("0001-01-01T00:00", "9999-12-31T00:00", "soon"):
-        assert "ann" in told_by([Turn("Ann", "90 weeks ago", said_at=said_at)])
+        assert "ann" in words_of_turns([Turn("Ann", "90 weeks ago", said_at=said_at)])
 
 
 # --- SQL --------------------------------------------------------------------------------------
@@ -232,11 +243,11 @@ def test_a_conversation_that_another_one_repeats_is_an_error(tmp_path: Path) -> 
     write(tmp_path / "two.json", other)
     golds = read_gold([tmp_path])
     proofs = {one.conversation.id: Proof(shares=((1.0, ""),)) for one in golds}
-    errors, summary = judged(golds, proofs, [tmp_path])
+    errors, summary = errors_and_summary(golds, proofs, [tmp_path])
     assert sorted(errors) == ["conv-1 in conv-2: 100.0% alike", "conv-2 in conv-1: 100.0% alike"]
     assert "100.00%, conv-2 in conv-1" in summary
-    del proofs["conv-2"]  # plain: mine is compared with it, it is not judged
-    assert judged(golds, proofs, [tmp_path])[0] == ["conv-1 in conv-2: 100.0% alike"]
+    del proofs["conv-2"]  # plain: mine is compared with it, it is not errors_and_summary
+    assert errors_and_summary(golds, proofs, [tmp_path])[0] == ["conv-1 in conv-2: 100.0% alike"]
 
 
 @pytest.mark.parametrize("name", ["sample", "chats"])
@@ -245,13 +256,13 @@ def test_a_conversation_from_the_other_data_is_an_error(tmp_path: Path, name: st
     raw["store"] = {"D1:1": "-- none"}
     original, raw["sample_id"] = raw["sample_id"], "mine"
     golds = read_gold([write(tmp_path / "file.json", raw)])
-    errors, _ = judged(golds, {"mine": Proof(shares=((1.0, ""),))}, [tmp_path])
+    errors, _ = errors_and_summary(golds, {"mine": Proof(shares=((1.0, ""),))}, [tmp_path])
     assert errors == [f"mine in {original}: 100.0% alike"]
 
 
 def test_a_question_that_is_asked_twice_is_an_error(tmp_path: Path) -> None:
     one = gold(tmp_path, [question(), question(5, question="where does ann LIVE")])
-    errors, _ = judged([one], {"conv-1": prove(one)}, [])
+    errors, _ = errors_and_summary([one], {"conv-1": prove(one)}, [])
     [error] = errors
     assert error == "conv-1, qa.1: conv-1, qa.0 asks it already: 'where does ann LIVE'"
 
@@ -300,7 +311,7 @@ def test_evidence_and_words_of_the_shipped_conversations_hold() -> None:
     golds = read_gold([TRAIN])
     assert len(golds) == 24
     proofs = {one.conversation.id: prove(replace(one, store={}, retrieve={})) for one in golds}
-    assert judged(golds, proofs, [TRAIN])[0] == []
+    assert errors_and_summary(golds, proofs, [TRAIN])[0] == []
 
 
 @pytest.mark.parametrize("name", ["family-four", "validation/trip-planner"])

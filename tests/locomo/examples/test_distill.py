@@ -13,14 +13,10 @@ import dspy
 import pytest
 
 from locomo.dataset.format import load
-from locomo.examples.distill import (
-    card_path,
-    check_examples,
-    read_examples_card,
-)
+from locomo.examples.jsonl import card_path, check_examples, read_examples_card
 from locomo.tasks.modules import TARGETS, Target
 from memory import InputError, ModelError
-from tests.support.lesson import INSERT, class_of, long_talk
+from tests.support.example_maker import INSERT, example_maker, long_talk
 from tests.support.locomo_records import question, turn
 from tests.support.obedient import houses, obedient
 from tests.support.scripted import sql
@@ -33,17 +29,17 @@ HERE = "SELECT turn_id, value FROM facts"
 
 
 def test_a_file_has_its_lines_its_card_and_nothing_held_out(tmp_path: Path) -> None:
-    place = class_of(tmp_path, talk("a"), long_talk("held"))
-    place = replace(place, conversations=place.conversations[:1])
-    found = place.distill(*TARGETS, data="0" * 64, held_out=["held"])
-    lines = [json.loads(line) for line in place.file.read_text().splitlines()]
+    maker = example_maker(tmp_path, talk("a"), long_talk("held"))
+    maker = replace(maker, conversations=maker.conversations[:1])
+    found = maker.distill(*TARGETS, data="0" * 64, held_out=["held"])
+    lines = [json.loads(line) for line in maker.file.read_text().splitlines()]
     assert all(list(line) == ["messages"] for line in lines)
     assert all([*map(list, line["messages"])] == [["role", "content"]] * 3 for line in lines)
     systems = [line["messages"][0]["content"] for line in lines]
     assert sum(a != b for a, b in pairwise(systems)) > len(TARGETS) - 1  # mixed
-    assert "weather" not in place.file.read_text()
-    assert check_examples(place.file) == len(lines) == sum(found.examples.values())
-    card = read_examples_card(place.file)
+    assert "weather" not in maker.file.read_text()
+    assert check_examples(maker.file) == len(lines) == sum(found.examples.values())
+    card = read_examples_card(maker.file)
     assert (card.targets, card.examples) == (list(TARGETS), found.examples)
     assert (card.model, card.data) == ("teacher", "0" * 64)
     assert (card.conversations, card.held_out) == (["a"], ["held"])
@@ -71,34 +67,34 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_file(tmp_path: Path, th
 
     two = talk("a"), talk("b")
     (tmp_path / "whole").mkdir()
-    whole = class_of(tmp_path / "whole", *two)
+    whole = example_maker(tmp_path / "whole", *two)
     expected = whole.distill("store", "retrieve")
     replies = {kind: stopping(kind) for kind in ("store", "retrieve")}
-    place = class_of(tmp_path, *two, **replies)
+    maker = example_maker(tmp_path, *two, **replies)
     for _ in range(5):
         try:
-            found = place.distill("store", "retrieve", resume=True, threads=threads)
+            found = maker.distill("store", "retrieve", resume=True, threads=threads)
             break
         except KeyboardInterrupt:
             part = tmp_path / "examples.jsonl.part"
             part.write_bytes(part.read_bytes() + b'{"key": "torn')
             asked = calls.get("retrieve")
-            assert not place.file.exists()
+            assert not maker.file.exists()
     assert sum(calls.values()) > 11
-    assert place.file.read_bytes() == whole.file.read_bytes()
+    assert maker.file.read_bytes() == whole.file.read_bytes()
     assert found.examples == expected.examples
     assert calls["retrieve"] == asked  # what was made is not asked for again
     before = dict(calls)
-    assert place.distill("store", "retrieve", resume=True).examples == found.examples
+    assert maker.distill("store", "retrieve", resume=True).examples == found.examples
     assert calls == before  # a finished file is not made again
 
 
 def test_a_part_of_other_options_is_not_gone_on_with(tmp_path: Path) -> None:
-    place = class_of(tmp_path, store=_stop)
+    maker = example_maker(tmp_path, store=_stop)
     with pytest.raises(KeyboardInterrupt):
-        place.distill("store", numbers={"store": 1})
+        maker.distill("store", numbers={"store": 1})
     with pytest.raises(InputError, match="other options or another version; start again without"):
-        place.distill("store", numbers={"store": 2}, resume=True)
+        maker.distill("store", numbers={"store": 2}, resume=True)
 
 
 def _stop(prompt: str) -> str:
@@ -117,19 +113,19 @@ def test_a_model_that_fails_ends_all_threads_and_keeps_what_was_made(tmp_path: P
 
     third = Event()
     fails = talk("a", session_1=[turn("D1:1", "LYON")])
-    place = class_of(tmp_path, fails, long_talk("b"), store=store)
+    maker = example_maker(tmp_path, fails, long_talk("b"), store=store)
     with pytest.raises(ModelError, match="teacher refused the key"):
-        place.distill("store", threads=2)
+        maker.distill("store", threads=2)
     lines = (tmp_path / "examples.jsonl.part").read_text().splitlines()
     assert 1 < len(lines) < 12
 
 
 def test_numbers_bound_what_is_tried(tmp_path: Path) -> None:
     model, engine = obedient(window=1)
-    place = class_of(tmp_path)
+    maker = example_maker(tmp_path)
     conversations = load(houses(tmp_path / "houses.json"))
-    place = replace(place, conversations=conversations, teacher=model, student=model)
-    found = place.distill("store", "answer", numbers={"store": 5, "answer": 10})
+    maker = replace(maker, conversations=conversations, teacher=model, student=model)
+    found = maker.distill("store", "answer", numbers={"store": 5, "answer": 10})
     assert found.examples["store"] == found.calls == engine.calls()["store"] == 5
     assert found.examples["answer"] + sum(found.dropped.values()) in (9, 10)
 
@@ -149,28 +145,28 @@ def test_numbers_bound_what_is_tried(tmp_path: Path) -> None:
 def test_what_cannot_be_used_is_refused_before_a_model_is_asked(
     tmp_path: Path, change: Any, more: Any, targets: list[Target], why: str
 ) -> None:
-    place = replace(class_of(tmp_path, retrieve=_stop, store=_stop), **change)
+    maker = replace(example_maker(tmp_path, retrieve=_stop, store=_stop), **change)
     with pytest.raises(InputError, match=why):
-        place.distill(*targets, **more)
+        maker.distill(*targets, **more)
 
 
 def test_a_folder_is_no_file_for_examples(tmp_path: Path) -> None:
-    place = class_of(tmp_path)
-    place.file.mkdir()
+    maker = example_maker(tmp_path)
+    maker.file.mkdir()
     with pytest.raises(InputError, match="is a folder"):
-        place.distill("answer")
+        maker.distill("answer")
 
 
 def test_questions_without_evidence_teach_nothing(tmp_path: Path) -> None:
-    place = class_of(tmp_path, talk(qa=[question(4, evidence=[])]))
+    maker = example_maker(tmp_path, talk(qa=[question(4, evidence=[])]))
     with pytest.raises(InputError, match="no question with evidence for answer"):
-        place.distill("answer")
+        maker.distill("answer")
 
 
 def test_a_teacher_that_stores_nothing_at_all_is_no_teacher(tmp_path: Path) -> None:
-    place = class_of(tmp_path, store=lambda prompt: sql("-- none"))
+    maker = example_maker(tmp_path, store=lambda prompt: sql("-- none"))
     with pytest.raises(InputError, match="3 tried for store, none is right"):
-        place.distill("store")
+        maker.distill("store")
 
 
 CARD = {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from locomo.examples import from_gold as module
-from locomo.examples.from_gold import canonical, lessons, widened
+from locomo.examples.from_gold import canonical, supervised_examples, widened
 from locomo.examples.gold import Gold, load_gold
 from locomo.harness import Setup
 from locomo.tasks.modules import TARGETS
@@ -62,11 +62,11 @@ def told(examples: Sequence[list[dict[str, str]]]) -> list[tuple[str, str]]:
 
 def answers(golds: Sequence[Gold], setup: Setup | None = None) -> list[tuple[str, str, str]]:
     """Memory, question and right answer of each example for answering."""
-    taught = lessons(golds, setup or student(), ["answer"])
+    taught = supervised_examples(golds, setup or student(), ["answer"])
     split = [
-        (*shown.split("\nQuestion: "), said) for shown, said in told(taught.examples["answer"])
+        (*shown.split("\nQuestion: "), said) for shown, said in told(taught.by_target["answer"])
     ]
-    assert taught.refused == sum(said == ABSTAIN for *_, said in split)
+    assert taught.abstentions == sum(said == ABSTAIN for *_, said in split)
     return split
 
 
@@ -85,7 +85,7 @@ def test_a_turns_facts_are_one_insert_that_the_database_takes(
 ) -> None:
     monkeypatch.setattr(module, "NONES", 1.0)
     golds = gold_of(tmp_path, store=STORED)
-    examples = told(lessons(golds, student(), ["store"]).examples["store"])
+    examples = told(supervised_examples(golds, student(), ["store"]).by_target["store"])
     stored = {int(shown[1]): sql for shown, sql in examples}
     assert sorted(stored) == [1, 2, 3, 4]
     assert stored[2] == NO_FACT
@@ -104,12 +104,16 @@ def test_a_turns_facts_are_one_insert_that_the_database_takes(
 def test_a_date_is_to_be_stored_only_where_the_turn_shows_it(tmp_path: Path) -> None:
     golds = gold_of(tmp_path, store=STORED)
     [moved] = [
-        x for x in told(lessons(golds, student(), ["store"]).examples["store"]) if "Lyon" in x[0]
+        x
+        for x in told(supervised_examples(golds, student(), ["store"]).by_target["store"])
+        if "Lyon" in x[0]
     ]
     assert "last Friday (2023-05-05)" in moved[0]
     assert "'to Lyon', '2023-05-05', 1)" in moved[1]
     [dog] = [
-        x for x in told(lessons(golds, student(), ["store"]).examples["store"]) if "dog" in x[0]
+        x
+        for x in told(supervised_examples(golds, student(), ["store"]).by_target["store"])
+        if "dog" in x[0]
     ]
     assert dog[1].endswith("'', 3);")  # the first of May is nowhere in it
 
@@ -127,7 +131,7 @@ def test_who_sees_a_turn_alone_is_not_taught_what_other_turns_say(
         "D1:4": f"{COLUMNS} ('Cleo', 'has_pet', 'Miso', '', 4);",
     }
     golds = gold_of(tmp_path, store={**STORED, **by_others})
-    examples = told(lessons(golds, student(), ["store"]).examples["store"])
+    examples = told(supervised_examples(golds, student(), ["store"]).by_target["store"])
     stored = {int(shown[1]): sql for shown, sql in examples}
     assert {*stored} == {1, *kept}
     assert "Lyon" in stored[1]
@@ -148,7 +152,7 @@ def test_a_value_is_taught_as_the_turns_own_words_quoted_as_sql_needs_them(
     said = [turn("D1:1", "We bought Kim's boat, so the harbour keeps its boat. Kim's glad!")]
     store = {"D1:1": f"{COLUMNS} ('Ann', 'did', {quoted(gold)}, '', 1);"}
     golds = gold_of(tmp_path, [question(5, evidence=["D1:1"])], said, store=store)
-    examples = told(lessons(golds, student(), ["store"]).examples["store"])
+    examples = told(supervised_examples(golds, student(), ["store"]).by_target["store"])
     [sql] = [sql for _, sql in examples] or [""]
     assert sql == (f"{COLUMNS} ('Ann', 'did', {quoted(taught)}, '', 1);" if taught else "")
     assert all(shown.endswith("keeps its boat. Kim''s glad!") for shown, _ in examples)
@@ -182,7 +186,7 @@ def test_gold_selects_have_one_form(gold: str, written: list[str]) -> None:
 
 def test_a_question_is_answered_by_selects_that_bring_the_gold_rows(tmp_path: Path) -> None:
     golds = gold_of(tmp_path, store=STORED)
-    [(shown, sql)] = told(lessons(golds, student(), ["retrieve"]).examples["retrieve"])
+    [(shown, sql)] = told(supervised_examples(golds, student(), ["retrieve"]).by_target["retrieve"])
     assert shown == "Which city did Ann move to?"
     with open_store(tmp_path / "own.db") as store:
         store.add(golds[0].conversation.turns)
@@ -306,8 +310,8 @@ def test_rows_of_facts_stand_before_the_turns_or_alone(
 
 def test_a_plain_file_teaches_answering_only(tmp_path: Path) -> None:
     plain = [{k: v for k, v in raw.items() if k != "retrieve"} for raw in ASKED]
-    taught = lessons(gold_of(tmp_path, plain), student(), TARGETS)
-    assert {target: bool(some) for target, some in taught.examples.items()} == {
+    taught = supervised_examples(gold_of(tmp_path, plain), student(), TARGETS)
+    assert {target: bool(some) for target, some in taught.by_target.items()} == {
         "store": False,
         "retrieve": False,
         "answer": True,
@@ -316,8 +320,8 @@ def test_a_plain_file_teaches_answering_only(tmp_path: Path) -> None:
 
 def test_the_seed_alone_decides(tmp_path: Path) -> None:
     golds, seen = gold_of(tmp_path, store=STORED), list[str]()
-    first = lessons(golds, student(), TARGETS, progress=seen.append)
-    assert lessons(golds, student(), TARGETS) == first
-    others = [lessons(golds, student(), TARGETS, seed) for seed in (1, 2, 3)]
+    first = supervised_examples(golds, student(), TARGETS, progress=seen.append)
+    assert supervised_examples(golds, student(), TARGETS) == first
+    others = [supervised_examples(golds, student(), TARGETS, seed) for seed in (1, 2, 3)]
     assert any(other != first for other in others)
     assert seen == ["small"]

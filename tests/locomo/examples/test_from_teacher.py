@@ -11,13 +11,13 @@ import pytest
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from locomo.dataset.format import load
-from locomo.examples.distill import ABSENT, ABSTAINING, Distilled
+from locomo.examples.distill import ABSENT, ABSTAINING, DistillationSummary
 from locomo.tasks.modules import TARGETS
 from memory import InputError, Memory, load_model, open_store
 from memory.program import Model
 from memory.program.local import SmallModelAdapter
 from memory.program.signatures import ABSTAIN
-from tests.support.lesson import ASKED, INSERT, ONE, class_of, long_talk
+from tests.support.example_maker import ASKED, INSERT, ONE, example_maker, long_talk
 from tests.support.locomo_records import DATE, question, record, turn
 from tests.support.obedient import houses
 from tests.support.scripted import answer, sql
@@ -57,35 +57,35 @@ def at_work(model: Model, path: Path, says: Mapping[str, str]) -> list[list[dict
 
 @pytest.mark.parametrize("small", [True, False], ids=["packaged", "served"])
 def test_an_example_is_what_the_tuned_student_is_shown_at_work(tmp_path: Path, small: bool) -> None:
-    place = class_of(tmp_path, talk(qa=ONE))
-    student, none, select, said = place.student, sql("-- none"), sql(NO_ROWS), answer("Lyon", "1")
+    maker = example_maker(tmp_path, talk(qa=ONE))
+    student, none, select, said = maker.student, sql("-- none"), sql(NO_ROWS), answer("Lyon", "1")
     signs = ["[[ ## turns ## ]]\\n[1]", "Write the SELECTs", ""]
     if small:
-        place = replace(place, student=load_model("local-base"))
-        student = replace(place.student, adapter=SmallModelAdapter(frozenset(TARGETS)))
+        maker = replace(maker, student=load_model("local-base"))
+        student = replace(maker.student, adapter=SmallModelAdapter(frozenset(TARGETS)))
         none, select, said = "-- none", NO_ROWS, "Lyon"
         signs = ["Write one SQL INSERT", "Write SQL SELECTs", ""]
     with open_store(tmp_path / "own.db") as store:
-        store.add(place.conversations[0].turns)
+        store.add(maker.conversations[0].turns)
         catalog = store.catalog(1_000)
     says = dict(zip(signs, [none, select, said], strict=True))
     stored, asked, answered = at_work(student, tmp_path / "own.db", says)
-    lesson = place.lesson(*TARGETS)
+    distillation = maker.distillation(*TARGETS)
     turns = stored[-1]["content"].split("turns ## ]]\n")[-1].split("\n\n[[")[0]
     inputs = {"turns": turns, "catalog": catalog, "feedback": ""}
-    example = lesson.example("store", inputs, {"sql": "-- none"})
+    example = distillation.example("store", inputs, {"sql": "-- none"})
     assert example == [*stored, {"role": "assistant", "content": none}]
     inputs = {"question": ASKED, "catalog": catalog, "feedback": ""}
-    example = lesson.example("retrieve", inputs, {"sql": NO_ROWS})
+    example = distillation.example("retrieve", inputs, {"sql": NO_ROWS})
     assert example == [*asked, {"role": "assistant", "content": select}]
-    place.distill("answer")
-    assert place.examples() == [[*answered, {"role": "assistant", "content": said}]]
+    maker.distill("answer")
+    assert maker.examples() == [[*answered, {"role": "assistant", "content": said}]]
 
 
 def test_the_catalog_and_the_turns_of_an_example_are_those_of_the_window(tmp_path: Path) -> None:
-    place = class_of(tmp_path, talk(qa=ONE))
-    place.distill("store")
-    prompts = sorted(messages[1]["content"] for messages in place.examples())
+    maker = example_maker(tmp_path, talk(qa=ONE))
+    maker.distill("store")
+    prompts = sorted(messages[1]["content"] for messages in maker.examples())
     assert ["[1]" in prompts[0], "[3]" in prompts[1], "[5]" in prompts[2]] == [True] * 3
     assert ["facts of Ann: did(" in prompt for prompt in prompts] == [False, True, True]
     assert "did(2)" in prompts[1]  # one of each speaker in the window before
@@ -103,11 +103,11 @@ def test_the_teacher_is_shown_one_speakers_lines_at_a_time(tmp_path: Path) -> No
         rows = ", ".join(f"('X', 'said', 'it', {line[1]})" for line in lines)
         return sql(f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {rows}")
 
-    place = class_of(tmp_path, talk(qa=ONE), store=store)
-    place = replace(place, student=replace(place.student, window=6))
-    found = place.distill("store")
+    maker = example_maker(tmp_path, talk(qa=ONE), store=store)
+    maker = replace(maker, student=replace(maker.student, window=6))
+    found = maker.distill("store")
     assert [("Ann:" in one, "Bo:" in one) for one in shown] == [(True, False), (False, True)]
-    [messages] = place.examples()
+    [messages] = maker.examples()
     assert "Ann:" in messages[1]["content"]
     assert "Bo:" in messages[1]["content"]
     insert = INSERT + "{};"
@@ -127,12 +127,12 @@ def test_a_fact_of_a_turn_that_was_not_shown_is_refused_and_repaired(tmp_path: P
             sql(f"{INSERT}('Ann', 'moved', 'to Lyon', 1);") if "[1] " in prompt else sql("-- none")
         )
 
-    place = class_of(tmp_path, talk(qa=ONE), store=store)
-    found = place.distill(
+    maker = example_maker(tmp_path, talk(qa=ONE), store=store)
+    found = maker.distill(
         "store",
     )
-    assert sql(moved) in place.answers()
-    assert place.answers().count(sql("-- none")) == found.examples["store"] - 1 == 2
+    assert sql(moved) in maker.answers()
+    assert maker.answers().count(sql("-- none")) == found.examples["store"] - 1 == 2
     assert not found.dropped
 
 
@@ -141,12 +141,12 @@ def test_sql_that_the_database_refuses_to_the_end_is_dropped_and_counted(tmp_pat
         good = sql(f"{INSERT}('Bo', 'plays', 'violin', 4);")
         return good if "[4] " in prompt and "[3]" not in prompt else sql("DROP TABLE facts")
 
-    place = class_of(tmp_path, talk(qa=ONE), store=store)
-    student = replace(place.student, window=1)
-    found = replace(place, student=student).distill("store")
+    maker = example_maker(tmp_path, talk(qa=ONE), store=store)
+    student = replace(maker.student, window=1)
+    found = replace(maker, student=student).distill("store")
     assert found.dropped == {"store: the database refused its SQL": 5}
     assert (found.examples, found.calls) == ({"store": 1}, 5 * 3 + 1)
-    assert place.answers() == [sql(f"{INSERT}('Bo', 'plays', 'violin', 4);")]
+    assert maker.answers() == [sql(f"{INSERT}('Bo', 'plays', 'violin', 4);")]
 
 
 def test_another_teacher_of_the_packaged_student_is_shown_its_form(tmp_path: Path) -> None:
@@ -157,13 +157,13 @@ def test_another_teacher_of_the_packaged_student_is_shown_its_form(tmp_path: Pat
     engine.says["[1]"] = f"{INSERT}{one}, {two};"
     lm = dspy.LM("local/recorder", engine=engine, cache=False, num_retries=0)
     said = {"session_1": [turn("D1:1"), turn("D1:2", "Oh!", speaker="Bo")]}
-    place = class_of(tmp_path, record("a", ONE, session_1_date_time=DATE, **said))
-    place = replace(place, teacher=replace(place.teacher, lm=lm), student=load_model("local-base"))
-    assert place.distill("store").calls == len(engine.shown) == 3
+    maker = example_maker(tmp_path, record("a", ONE, session_1_date_time=DATE, **said))
+    maker = replace(maker, teacher=replace(maker.teacher, lm=lm), student=load_model("local-base"))
+    assert maker.distill("store").calls == len(engine.shown) == 3
     assert engine.shown[0][-1]["content"] == "[1] Ann: I moved to Lyon."
     assert {len(shown) for shown in engine.shown} == {1 + 2 * 4 + 1}
-    assert sorted(place.answers()) == ["-- none", f"{INSERT}{one};"]
-    assert {len(messages) for messages in place.examples()} == {3}
+    assert sorted(maker.answers()) == ["-- none", f"{INSERT}{one};"]
+    assert {len(messages) for messages in maker.examples()} == {3}
 
 
 # --- retrieve -----------------------------------------------------------------------------------
@@ -183,35 +183,35 @@ def test_selects_are_kept_when_they_are_right(
     tmp_path: Path, select: str, said: str, kept: bool
 ) -> None:
     replies = {"retrieve": lambda p: sql(f"{select};"), "answer": lambda p: answer(said)}
-    place = class_of(tmp_path, talk(qa=ONE), **replies)
+    maker = example_maker(tmp_path, talk(qa=ONE), **replies)
     if not kept:
         with pytest.raises(InputError, match="1 tried for retrieve, none is right"):
-            place.distill("retrieve")
-        assert not place.file.exists()
+            maker.distill("retrieve")
+        assert not maker.file.exists()
         return
-    assert place.distill("retrieve").calls == (1 if select == HERE else 2)
-    assert place.answers() == [sql(f"{select};")]
+    assert maker.distill("retrieve").calls == (1 if select == HERE else 2)
+    assert maker.answers() == [sql(f"{select};")]
 
 
 def test_only_what_can_be_found_is_asked_of_retrieve(tmp_path: Path) -> None:
     asked = [*ONE, question(5, adversarial_answer="x"), question(4, evidence=[])]
-    place = class_of(tmp_path, talk(qa=asked))
-    assert place.distill("retrieve").examples == {"retrieve": 1}
+    maker = example_maker(tmp_path, talk(qa=asked))
+    assert maker.distill("retrieve").examples == {"retrieve": 1}
 
 
 # --- answer -------------------------------------------------------------------------------------
 
 
 def test_the_evidence_is_shown_in_place_of_the_worst_ranked_turn(tmp_path: Path) -> None:
-    place = class_of(tmp_path, long_talk())
-    place = replace(place, student=replace(place.student, budget=360))
-    found = place.distill("answer")
-    assert found == Distilled({"answer": 1}, {}, 0)
+    maker = example_maker(tmp_path, long_talk())
+    maker = replace(maker, student=replace(maker.student, budget=360))
+    found = maker.distill("answer")
+    assert found == DistillationSummary({"answer": 1}, {}, 0)
     with open_store(tmp_path / "own.db") as store:
-        store.add(place.conversations[0].turns)
-        plain = Memory(store, place.student, budget=360).gather("In which city did Ann move?")
+        store.add(maker.conversations[0].turns)
+        plain = Memory(store, maker.student, budget=360).gather("In which city did Ann move?")
     assert 41 not in plain.turn_ids  # the ranking alone does not bring it
-    [[_, prompt, said]] = place.examples()
+    [[_, prompt, said]] = maker.examples()
     assert said["content"] == answer("library", "41")
     shown = [int(n) for n in re.findall(r"^\[(\d+)\]", prompt["content"], re.MULTILINE)]
     assert shown[-1] == 41
@@ -222,34 +222,34 @@ def test_the_evidence_is_shown_in_place_of_the_worst_ranked_turn(tmp_path: Path)
 def test_evidence_that_does_not_fit_the_budget_makes_no_example(tmp_path: Path) -> None:
     qa = [*ONE, question(4, question="Both?", evidence=["D1:1", "D1:2"])]
     said = [turn("D1:1", "I moved to Lyon. " * 20), turn("D1:2", "So did I. " * 20, speaker="Bo")]
-    place = class_of(tmp_path, record("a", qa, session_1=said, session_1_date_time=DATE))
-    place = replace(place, student=replace(place.student, budget=150))
-    found = place.distill("answer")
+    maker = example_maker(tmp_path, record("a", qa, session_1=said, session_1_date_time=DATE))
+    maker = replace(maker, student=replace(maker.student, budget=150))
+    found = maker.distill("answer")
     assert found.dropped == {"answer: its evidence does not fit the budget": 1}
     assert found.examples == {"answer": 1}
 
 
 def test_a_small_share_has_its_evidence_taken_out_and_abstains(tmp_path: Path) -> None:
-    place = class_of(tmp_path)
-    place = replace(place, conversations=load(houses(tmp_path / "houses.json")))
-    place.distill("answer")
-    absent = [m for m in place.examples() if ABSTAIN in m[-1]["content"]]
-    assert 0 < len(absent) <= ABSENT * len(place.examples())
+    maker = example_maker(tmp_path)
+    maker = replace(maker, conversations=load(houses(tmp_path / "houses.json")))
+    maker.distill("answer")
+    absent = [m for m in maker.examples() if ABSTAIN in m[-1]["content"]]
+    assert 0 < len(absent) <= ABSENT * len(maker.examples())
     for messages in absent:
         memory, asked = messages[1]["content"].split("[[ ## question ## ]]")
         thing = asked.split("keep the ")[1].split("?")[0]
         assert f"the {thing} in" not in memory
-    assert len(place.examples()) == 32 + len(absent)
+    assert len(maker.examples()) == 32 + len(absent)
 
 
 @pytest.mark.parametrize("number", [0, 20])
 def test_abstentions_of_both_kinds_are_a_fifth_at_most(tmp_path: Path, number: int) -> None:
     told = [question(4, question=f"Which city, {n}?", answer=f"town{n}") for n in range(24)]
     asked = [question(5, question=f"Which dog, {n}?") for n in range(24)]
-    place = class_of(tmp_path, talk(qa=[*told, *asked]))
-    found = place.distill("answer", numbers={"answer": number})
+    maker = example_maker(tmp_path, talk(qa=[*told, *asked]))
+    found = maker.distill("answer", numbers={"answer": number})
     nothing = answer(ABSTAIN).replace("\n\n\n", "\n\n")
-    refused = [m[1]["content"] for m in place.examples() if m[-1]["content"] == nothing]
+    refused = [m[1]["content"] for m in maker.examples() if m[-1]["content"] == nothing]
     absent = sum("Which city" in prompt for prompt in refused)
     every = found.examples["answer"]
     assert every == (30 if number == 0 else 20)
@@ -260,14 +260,14 @@ def test_abstentions_of_both_kinds_are_a_fifth_at_most(tmp_path: Path, number: i
 
 def test_an_answer_that_another_turn_gives_too_is_not_taken_for_absent(tmp_path: Path) -> None:
     qa = [question(4, question=f"Where, {n}?", evidence=["D1:1"]) for n in range(6)]
-    place = class_of(tmp_path, talk(qa=qa, session_2=[turn("D2:1", "I like Lyon, you know.")]))
-    found = place.distill("answer")
+    maker = example_maker(tmp_path, talk(qa=qa, session_2=[turn("D2:1", "I like Lyon, you know.")]))
+    found = maker.distill("answer")
     assert found.dropped == {"answer: another turn says it too": 1}
     assert found.examples == {"answer": 6}
 
 
 def test_half_a_letter_goes_in_no_file(tmp_path: Path) -> None:
-    lesson = class_of(tmp_path).lesson("answer")
+    distillation = example_maker(tmp_path).distillation("answer")
     inputs = {"memory": "\ud83d", "question": "\ud83d"}
-    messages = lesson.example("answer", inputs, {"answer": "\ud83d", "turns": ""})
+    messages = distillation.example("answer", inputs, {"answer": "\ud83d", "turns": ""})
     assert json.dumps(messages, ensure_ascii=False).encode().count(b"?") >= 3

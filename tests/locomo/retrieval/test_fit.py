@@ -17,10 +17,10 @@ from locomo.retrieval.fit import (
     Case,
     cases,
     cross_validated,
-    fingerprint,
+    data_fingerprint,
     fit,
+    negative_log_likelihood,
     ranked,
-    surprise,
     weights_in_use,
 )
 from locomo.split_data import LOCOMO
@@ -60,7 +60,9 @@ def test_no_other_weights_make_the_evidence_likelier() -> None:
     best = fit(some)
     for n in range(3):
         for step in (-0.2, 0.2):
-            assert surprise(some, best) < surprise(some, best + step * np.eye(3)[n])
+            assert negative_log_likelihood(some, best) < negative_log_likelihood(
+                some, best + step * np.eye(3)[n]
+            )
 
 
 @settings(max_examples=20)
@@ -160,12 +162,12 @@ def test_the_command_makes_the_file_and_shows_what_each_lever_is_worth(
     before = weights_in_use()
     assert made["made_by"] == "python -m locomo.retrieval --fit"
     assert made["conversations"] == [one.id for one in load(SAMPLE)]
-    assert made["sha256"] == fingerprint(load(SAMPLE))
+    assert made["sha256"] == data_fingerprint(load(SAMPLE))
     assert made["questions"] == 109
     assert [*made["weights"]] == [*before]
     found = [case for one in load(SAMPLE) for case in cases(one, before)]
     new, old = (np.array([*weights.values()]) for weights in (made["weights"], before))
-    assert surprise(found, new) < surprise(found, old)
+    assert negative_log_likelihood(found, new) < negative_log_likelihood(found, old)
     told = capsys.readouterr().out
     firsts = [line.replace("\u2502", " ").split()[:1] for line in told.splitlines()]
     for name in ("1", "2", "3", "4", "all", "nothing", *before):
@@ -205,7 +207,7 @@ def learnt_from() -> dict[str, list[Case]]:
     if missing:
         pytest.skip(f"needs {missing[0]}, which is not ours to keep")
     conversations = [known[name] for name in told["conversations"]]
-    assert fingerprint(conversations) == told["sha256"]
+    assert data_fingerprint(conversations) == told["sha256"]
     return {one.id: cases(one, weights_in_use()) for one in conversations}
 
 

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from locomo.commands import progress_bar
-from locomo.examples.distill import ExamplesCard, check_examples, read_examples_card
+from locomo.examples.jsonl import ExamplesCard, check_examples, read_examples_card
 from locomo.tasks.modules import TARGETS
 from locomo.weights.options import TrainOptions, command_line
 from locomo.weights.supervised import write_gold_examples

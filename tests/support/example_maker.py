@@ -11,8 +11,8 @@ from rich.console import Console
 
 from locomo.commands import progress_bar
 from locomo.dataset.format import Conversation, load
-from locomo.examples.distill import Distilled, distill
-from locomo.examples.from_teacher import Lesson
+from locomo.examples.distill import DistillationSummary, distill
+from locomo.examples.from_teacher import Distillation
 from locomo.harness import Setup
 from locomo.tasks.modules import Target
 from memory import MemoryProgram
@@ -27,7 +27,7 @@ LONG = "We talked about the weather in Lyon and about which city to move to, Ann
 
 
 @dataclass(frozen=True)
-class Class:
+class ExampleMaker:
     """Where examples are made: a folder, conversations, who teaches whom."""
 
     folder: Path
@@ -39,15 +39,19 @@ class Class:
     def file(self) -> Path:
         return self.folder / "examples.jsonl"
 
-    def lesson(self, *targets: Target) -> Lesson:
-        setups = [Setup(m, MemoryProgram(), m.budget) for m in (self.teacher, self.student)]
-        return Lesson(*setups, targets)
+    def distillation(self, *targets: Target) -> Distillation:
+        teacher = Setup(self.teacher, MemoryProgram(), self.teacher.budget)
+        student = Setup(self.student, MemoryProgram(), self.student.budget)
+        return Distillation(teacher, student, targets)
 
-    def distill(self, *targets: Target, **more: Any) -> Distilled:
-        settings = {"numbers": {}, "threads": 1, **more}
+    def distill(self, *targets: Target, **options: Any) -> DistillationSummary:
+        settings = {"numbers": {}, "threads": 1, **options}
         with progress_bar(Console(file=io.StringIO())) as bar:
             return distill(
-                *(self.conversations, self.lesson(*targets), self.file, self.folder / "memories"),
+                conversations=self.conversations,
+                distillation=self.distillation(*targets),
+                output=self.file,
+                cache=self.folder / "memories",
                 bar=bar,
                 **settings,
             )
@@ -59,11 +63,11 @@ class Class:
         return [messages[-1]["content"] for messages in self.examples()]
 
 
-def class_of(folder: Path, *records: Any, **replies: Callable[[str], str]) -> Class:
+def example_maker(folder: Path, *records: Any, **replies: Callable[[str], str]) -> ExampleMaker:
     """A large student with windows of two, and its talkative teacher."""
     teacher, _ = talker(name="teacher", **replies)
     student, _ = talker(name="student")
-    return Class(folder, load(talks(folder / "data.json", *records)), teacher, student)
+    return ExampleMaker(folder, load(talks(folder / "data.json", *records)), teacher, student)
 
 
 def long_talk(id_: str = "long", said: str = "My new job is in the town library.") -> Any:

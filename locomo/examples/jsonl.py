@@ -1,0 +1,102 @@
+"""A JSONL file of supervised examples, and its card: written, read, checked.
+
+Each line is {"messages": [...]}: a prompt as the student is shown it, then the right answer as the
+student would write it. Beside `FILE.jsonl` lies `FILE.card.json`, which says what made the file.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from locomo.examples.from_teacher import (
+    ChatMessages,
+)
+from locomo.tasks.modules import Target
+from memory import InputError
+from memory.files import write_whole
+
+_STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ExamplesCard(BaseModel):
+    """What a file of examples was made from.
+
+    `model` is the teacher's name, `data` the sha256 of the data file, `conversations` the ids
+    learnt from, `held_out` those that may not be; `examples` counts them by target; `made_by`
+    is a fingerprint of the options and the code.
+    """
+
+    model_config = _STRICT
+
+    targets: list[Target]
+    model: str
+    data: str
+    conversations: list[str]
+    held_out: list[str]
+    examples: dict[str, int]
+    made_at: str
+    made_by: str = ""
+
+
+class _Message(BaseModel):
+    model_config = _STRICT
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class _Example(BaseModel):
+    model_config = _STRICT
+
+    messages: list[_Message]
+
+
+def save_examples(output: Path, examples: Sequence[ChatMessages], card: ExamplesCard) -> None:
+    """Write examples as a JSONL file, and their card beside it. Raises InputError."""
+    rows = [json.dumps({"messages": messages}, ensure_ascii=False) for messages in examples]
+    beside = card_path(output)
+    beside.unlink(missing_ok=True)  # no card rather than that of another file
+    write_whole(output, "".join(f"{row}\n" for row in rows).encode())
+    write_whole(beside, card.model_dump_json(indent=2).encode("utf-8", "replace"))
+
+
+def card_path(examples: Path) -> Path:
+    """Where the card of a file of examples lies."""
+    return examples.with_suffix(".card.json")
+
+
+def read_examples_card(examples: Path) -> ExamplesCard:
+    """The card beside a file of examples. Raises InputError when it is missing or broken."""
+    path = card_path(examples)
+    try:
+        return ExamplesCard.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; make the examples again") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "it"
+        raise InputError(
+            f"{path}, {where!r:.60}: {first['msg']}; make the examples again"
+        ) from None
+
+
+def check_examples(examples: Path) -> int:
+    """How many examples a file holds. Raises InputError that names the first line that is none."""
+    number = 0
+    try:
+        with examples.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                messages = _Example.model_validate_json(line).messages
+                if not messages or messages[-1].role != "assistant":
+                    raise InputError(f"{examples}, line {number}: its last message is no answer")
+    except OSError as error:
+        raise InputError(f"{examples}: {error.strerror}") from error
+    except ValidationError as error:
+        why = error.errors(include_url=False)[0]["msg"]
+        raise InputError(f"{examples}, line {number} is no example: {why:.200}") from None
+    if not number:
+        raise InputError(f"{examples} holds no example")
+    return number
