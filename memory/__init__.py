@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from memory.embed import load_embedder
 from memory.errors import InputError, MemoryFault, ModelError, SqlError, Stop, StoreError
-from memory.model import Change, Edit, Fact, Forgotten, Hit, Pending, Rows, Setting, Turn
+from memory.model import Answer, Change, Edit, Fact, Forgotten, Hit, Pending, Rows, Setting, Turn
 from memory.store import Store, open_store
 
 if TYPE_CHECKING:
-    from memory.api import Answer, Digest, Memory, Reply
+    from memory.api import Digest, Memory
     from memory.documents import add_chunks, chunks, tool_use
     from memory.facts import supersede
     from memory.injection import Injected, LtmConfig
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         load_program,
         save_program,
     )
+    from memory.program.replies import Reply
     from memory.settings import Settings
     from memory.tools import memory_tools
 
@@ -65,27 +66,31 @@ __all__ = [
     "tool_use",
 ]
 
-# What a store alone does not need: DSPy takes a second to import (PEP 562).
+# What a store alone does not need is imported when it is first used (PEP 562): DSPy alone takes
+# more than a second to import.
 _LAZY = {
-    "memory.api": ("Answer", "Digest", "Memory", "Reply"),
-    "memory.tools": ("memory_tools",),
-    "memory.documents": ("add_chunks", "chunks", "tool_use"),
-    "memory.facts": ("supersede",),
-    "memory.injection": ("Injected", "LtmConfig"),
-    "memory.namespaces": ("path_of",),
-    "memory.program": (
-        *("Card", "MemoryProgram", "Model", "load_model"),
-        *(
-            "load_program",
-            "save_program",
-        ),
-    ),
-    "memory.settings": ("Settings",),
+    "Card": "memory.program",
+    "Digest": "memory.api",
+    "Injected": "memory.injection",
+    "LtmConfig": "memory.injection",
+    "Memory": "memory.api",
+    "MemoryProgram": "memory.program",
+    "Model": "memory.program",
+    "Reply": "memory.program.replies",
+    "Settings": "memory.settings",
+    "add_chunks": "memory.documents",
+    "chunks": "memory.documents",
+    "load_model": "memory.program",
+    "load_program": "memory.program",
+    "memory_tools": "memory.tools",
+    "path_of": "memory.namespaces",
+    "save_program": "memory.program",
+    "supersede": "memory.facts",
+    "tool_use": "memory.documents",
 }
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in _LAZY.items():
-        if name in names:
-            return getattr(import_module(module), name)
-    raise AttributeError(f"module 'memory' has no attribute {name!r}")
+    if name not in _LAZY:
+        raise AttributeError(f"module 'memory' has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)

@@ -1,73 +1,32 @@
 """Memory: a store, a program and a budget. What people import."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from memory.errors import InputError, SqlError
-from memory.injection import Injected, LtmConfig, inject, load_config
-from memory.model import Change, Rows, Turn
-from memory.program import MemoryProgram, Model, concerns, load_model, replying
-from memory.program.modules import ATTEMPTS as CALLS_AT_MOST
-from memory.program.signatures import ABSTAIN
-from memory.prompt import (
-    LEAST_BUDGET,
-    Context,
-    assemble,
-    quoted_turns,
-    row_lines,
-    turn_line,
-    turn_lines,
-)
+from memory.model import Answer, Change, Rows, Turn
+from memory.program.messages import asks_memory, is_news, is_quotation
+from memory.prompt import LEAST_BUDGET, Context, assemble, quoted_turns, row_lines, turn_lines
 from memory.search.doubt import doubt
-from memory.sql import quoted
 from memory.store import Store, open_store
 from memory.store.turn_validation import sound_text
-from memory.tokens import count_tokens, trim
+
+if TYPE_CHECKING:
+    from memory.injection import Injected, LtmConfig
+    from memory.program import MemoryProgram, Model
+    from memory.program.replies import Reply
 
 CATALOG_TOKENS = 1_000
 # A window that failed this often waits for somebody to ask for it by `digest(replay=True)`.
-ATTEMPTS = 3
-_RANKED = 400
-_MESSAGE_TOKENS = 2_000  # of what is replied to, and of what was said before it
-_AS_GOOD = 0.95  # of the best score: such a turn is quoted beside the best one
-_QUOTABLE = 200
-_TOLD = """SELECT s.turn_id, s.score FROM search({asked}, {k}) s JOIN turns t ON t.id = s.turn_id
-WHERE t.speaker <> {character} AND t.id <> {message} ORDER BY s.score DESC"""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer and what it rests on.
-
-    `turns` are the ids it cites, `shown` those the answering model saw; `sql` ran and returned
-    `rows`; `tokens` counts the memory shown, `calls` the calls of the language model; `refusals`
-    are what the retrieving model wrote and the database refused, and why, in order.
-    """
-
-    text: str
-    turns: tuple[int, ...]
-    sql: tuple[str, ...]
-    rows: tuple[Rows, ...]
-    tokens: int
-    calls: int
-    shown: tuple[int, ...]
-    refusals: tuple[str, ...] = ()
-
-
-class Reply:
-    """What a character says, piece by piece; `answer` is the whole, once all was said."""
-
-    answer: Answer | None = None
-
-    def __init__(self, pieces: Generator[str, None, Answer]) -> None:
-        self._pieces = pieces
-
-    def __iter__(self) -> Iterator[str]:
-        self.answer = (yield from self._pieces) or self.answer
+WINDOW_ATTEMPTS = 3
+_RANKED_TURNS = 400
 
 
 @dataclass(frozen=True)
@@ -105,6 +64,9 @@ class Memory:
         api_base: str | None = None,
         embedder: str | None = None,
     ) -> None:
+        # DSPy takes more than a second to import: it waits until a model is used.
+        from memory.program import MemoryProgram, concerns, load_model
+
         if budget is not None and budget < LEAST_BUDGET:
             raise InputError(
                 f"a budget of {budget} tokens is too small for one turn;"
@@ -147,47 +109,62 @@ class Memory:
         """Let the model store the windows it has not stored yet, as facts.
 
         A window whose SQL cannot be repaired waits in `pending` and is tried again by later
-        calls, ATTEMPTS times in all, or however often it failed with `replay`. Stops after
+        calls, WINDOW_ATTEMPTS times in all, or however often it failed with `replay`. Stops after
         `max_calls` model calls; an interrupted digest goes on where it stopped. `progress` is
         told the sums after each window.
         """
-        done = Digest()
+        from memory.program.modules import CALLS_WITH_REPAIRS
+
+        sums = Digest()
         for window in self._windows(replay):
             try:
                 change, calls = self._digest_window(window)
-                done = Digest(
-                    done.stored + 1, done.failed, done.facts + change.facts, done.calls + calls
+                sums = replace(
+                    sums,
+                    stored=sums.stored + 1,
+                    facts=sums.facts + change.facts,
+                    calls=sums.calls + calls,
                 )
             except SqlError as error:
                 self.store.fail(window, str(error))
-                done = Digest(done.stored, done.failed + 1, done.facts, done.calls + CALLS_AT_MOST)
+                sums = replace(sums, failed=sums.failed + 1, calls=sums.calls + CALLS_WITH_REPAIRS)
             except BaseException as error:
+                # A claimed window must not stay claimed; this was no attempt that counts.
                 self.store.fail(window, f"interrupted: {type(error).__name__}", False)
                 raise
             if progress:
-                progress(done)
-            if max_calls is not None and done.calls >= max_calls:
+                progress(sums)
+            if max_calls is not None and sums.calls >= max_calls:
                 break
-        return done
+        return sums
 
     def ask(self, question: str) -> Answer:
         """Answer from memory, or say that memory does not hold the answer.
 
         Raises InputError for an empty question, ModelError when the model cannot be used.
         """
+        from memory.program.modules import answer_from
+        from memory.program.signatures import ABSTAIN
+
         if not question.strip():
             raise InputError("the question is empty")
         question = sound_text(question)
         with self.model.active():
-            found = self._retrieve(question)
-            context = self.gather(question, found.rows)
+            retrieved = self._retrieve(question)
+            context = self.gather(question, retrieved.rows)
             if not context.text:  # a model would invent something
-                return _answer(ABSTAIN, (), found, context)
-            answered = self.program.answer(
+                return answer_from(ABSTAIN, (), retrieved, context)
+            prediction = self.program.answer(
                 question=question, memory=context.text, turn_ids=context.turn_ids
             )
         self.store.count_shown(context.turn_ids)
-        return _answer(answered.answer, answered.turns, found, context, answered.calls)
+        return answer_from(
+            text=prediction.answer,
+            cited=prediction.turns,
+            retrieved=retrieved,
+            context=context,
+            calls=prediction.calls,
+        )
 
     def reply(
         self,
@@ -210,12 +187,35 @@ class Memory:
         and no model is asked. Iterating raises ModelError when the model cannot be used. Raises
         InputError for an empty message.
         """
+        from memory.program.replies import Reply, quote_turns, speak
+
         if not message.text.strip():
             raise InputError("the message is empty")
-        if self.model.packaged and replying.asks_memory(message.text):
-            return Reply(self._quote(message, character, {message.speaker, *known_as}))
-        inputs = {"character": character, "persona": persona, "known_as": ", ".join(known_as)}
-        return Reply(self._speak(message, recent, inputs))
+        if self.model.packaged and asks_memory(message.text):
+            pieces = quote_turns(
+                message,
+                character=character,
+                listener_names={message.speaker, *known_as},
+                budget=self.budget,
+                read=self.store.read,
+                search=self.store.search,
+                turn_of=self.store.turn,
+            )
+        else:
+            pieces = speak(
+                self.model,
+                message,
+                recent,
+                inputs={
+                    "character": character,
+                    "persona": persona,
+                    "known_as": ", ".join(known_as),
+                },
+                budget=self.budget,
+                retrieve=self._retrieve,
+                gather=self.gather,
+            )
+        return Reply(self._counted(pieces))
 
     def context(
         self,
@@ -241,18 +241,22 @@ class Memory:
         The others are those of memory.injection.inject. Raises InputError for what cannot be
         used, ModelError when the memory's embedder cannot.
         """
+        from memory.injection import LtmConfig, inject, load_config
+
+        if config is not None and not isinstance(config, LtmConfig):
+            config = load_config(config)
         return inject(
             self.store,
             messages,
-            config if config is None or isinstance(config, LtmConfig) else load_config(config),
-            name1,
-            name2,
-            context,
-            now,
-            self.budget if budget is None else budget,
-            session,
-            since,
-            reload,
+            config=config,
+            name1=name1,
+            name2=name2,
+            context=context,
+            now=now,
+            budget=self.budget if budget is None else budget,
+            session=session,
+            since=since,
+            reload=reload,
         )
 
     def gather(
@@ -262,127 +266,61 @@ class Memory:
 
         Turns `without` are left out: they are shown elsewhere.
         """
-        hits = self.store.search(question, _RANKED)
+        hits = self.store.search(question, _RANKED_TURNS)
         ranked = [hit.turn_id for hit in hits]
-        place = {turn_id: n for n, turn_id in enumerate(ranked)}
+        rank = {turn_id: place for place, turn_id in enumerate(ranked)}
         chosen = _alternate(ranked, quoted_turns(rows))
         turns = (self.store.turn(turn_id) for turn_id in chosen if turn_id not in without)
-        originals_first = sorted(turns, key=lambda turn: replying.quotes(turn.text))
-        doubted = doubt(hits, self.store.turn)
-        return assemble(row_lines(rows, place), originals_first, self.budget, doubted)
+        # A quotation holds nothing that the turns it quotes do not (sorting keeps their order).
+        originals_first = sorted(turns, key=lambda turn: is_quotation(turn.text))
+        return assemble(
+            row_lines(rows, rank),
+            originals_first,
+            budget=self.budget,
+            last=doubt(hits, self.store.turn),
+        )
 
     def _retrieve(self, question: str) -> Any:
         return self.program.retrieve(
             question=question, catalog=self.store.catalog(CATALOG_TOKENS), read=self.store.read
         )
 
-    def _speak(
-        self, message: Turn, recent: Sequence[Turn], inputs: Mapping[str, str]
-    ) -> Generator[str, None, Answer]:
-        """The model's reply; the packaged one is shown the message alone."""
-        small, limit = self.model.packaged, min(self.budget, _MESSAGE_TOKENS)
-        asked = trim(message.text, limit)
-        near = [] if small else _latest(recent, limit)
-        found, context = None, Context("", (), 0)
-        with self.model.active():
-            if not small:
-                found = self._retrieve(asked)
-                context = self.gather(asked, found.rows, {message.id, *(turn.id for turn in near)})
-            speak = replying.stream(
-                self.model,
-                {
-                    **inputs,
-                    "memory": context.text,
-                    "recent": turn_lines(near, limit),
-                    "message": asked if small else turn_line(replace(message, text=asked)),
-                },
-                context.turn_ids,
-            )
-            text, turns = yield from speak
-        self.store.count_shown(context.turn_ids)
-        return _answer(text, turns, found, context, calls=1)
-
-    def _quote(
-        self, message: Turn, character: str, you: Collection[str]
-    ) -> Generator[str, None, Answer]:
-        """The best turns of the ranking, of what people told, as an answer to a question."""
-        asked = trim(message.text, self.budget)
-        sql = _TOLD.format(
-            asked=quoted(asked), k=_QUOTABLE, character=quoted(character), message=message.id
-        )
-        sql = sql.encode("utf-8", "replace").decode().replace("\0", "?")  # no turn holds these
-        rows = self.store.read(sql)
-        near = {h.turn_id for h in self.store.search(asked, _QUOTABLE) if h.shares["words"] > 0}
-        best: list[tuple[float, Turn]] = []
-        for turn_id, score in rows.rows:
-            turn = self.store.turn(turn_id)
-            if turn_id in near and replying.tells(turn.text) and not replying.quotes(turn.text):
-                best.append((score, turn))
-            if len(best) == 2:
-                break
-        turns = [turn for score, turn in best if score >= best[0][0] * _AS_GOOD]
-        turns.sort(key=lambda turn: turn.id)
-        ids = tuple(turn.id for turn in turns)
-        text = replying.quotation(turns, you)
-        yield text
-        self.store.count_shown(ids)
-        return Answer(text, ids, (sql,), (rows,), count_tokens(text), 0, ids)
+    def _counted(self, pieces: Generator[str, None, Answer]) -> Generator[str, None, Answer]:
+        """The same pieces; once all were said, the turns shown are counted as shown."""
+        answer = yield from pieces
+        self.store.count_shown(answer.shown)
+        return answer
 
     def _windows(self, replay: bool) -> Iterator[tuple[int, int]]:
         """Claimed windows: those left over from earlier, then the turns that nobody digested."""
-        for left in self.store.pending():
-            window = (left.first_turn, left.last_turn)
-            if (replay or left.attempts < ATTEMPTS) and self.store.reclaim(window):
+        for pending in self.store.pending():
+            window = (pending.first_turn, pending.last_turn)
+            due = replay or pending.attempts < WINDOW_ATTEMPTS
+            # Another process may be at work on it, and is the one that claimed it then.
+            if due and self.store.reclaim(window):
                 yield window
         while new := self.store.claim(self.model.window):
             yield new
 
     def _digest_window(self, window: tuple[int, int]) -> tuple[Change, int]:
-        said = self.store.turns(*window)
-        turns = turn_lines(said, self.model.window_tokens, self.model.dates, iso=True)
+        """Store one window's facts: the change, and how many model calls it took."""
+        turns = self.store.turns(*window)
 
         def write(sql: str) -> Change:
             return self.store.write(sql, cause=f"digest by {self.model.name}", window=window)
 
-        if not any(replying.is_news(turn.text, self.model.packaged) for turn in said):
+        if not any(is_news(turn.text, self.model.packaged) for turn in turns):
             return write("-- none"), 0
+        lines = turn_lines(turns, budget=self.model.window_tokens, dates=self.model.dates, iso=True)
         with self.model.active():
-            stored = self.program.store(
-                turns=turns, catalog=self.store.catalog(CATALOG_TOKENS), write=write
+            prediction = self.program.store(
+                turns=lines, catalog=self.store.catalog(CATALOG_TOKENS), write=write
             )
-        return stored.change, stored.calls
-
-
-def _answer(
-    text: str, turns: Sequence[int], found: Any, context: Context, calls: int = 0
-) -> Answer:
-    """What was said and what it rests on; `found` is what was retrieved, None for nothing."""
-    return Answer(
-        text=text,
-        turns=tuple(turns),
-        sql=tuple(found.sql) if found else (),
-        rows=tuple(found.rows) if found else (),
-        tokens=context.tokens,
-        calls=calls + (found.calls if found else 0),
-        shown=context.turn_ids,
-        refusals=tuple(found.refusals) if found else (),
-    )
-
-
-def _latest(turns: Sequence[Turn], tokens: int) -> list[Turn]:
-    """As many of the last turns as fit a number of tokens, in the order they were said."""
-    kept: list[Turn] = []
-    for turn in reversed(turns):
-        tokens -= count_tokens(turn_line(turn) + "\n")
-        if tokens < 0:
-            break
-        kept.insert(0, turn)
-    return kept
+        return prediction.change, prediction.calls
 
 
 def _alternate(ranked: Sequence[int], quoted: Sequence[int]) -> list[int]:
     """Turns that the model's own SELECTs returned, taken in turn with the ranking's."""
-    both: dict[int, None] = {}
-    for n in range(max(len(ranked), len(quoted))):
-        both.update(dict.fromkeys([*ranked[n : n + 1], *quoted[n : n + 1]]))
-    return list(both)
+    pairs = zip_longest(ranked, quoted)
+    turn_ids = [turn_id for pair in pairs for turn_id in pair if turn_id is not None]
+    return list(dict.fromkeys(turn_ids))

@@ -1,4 +1,4 @@
-"""The values that pass between the floors: plain, immutable, without behaviour."""
+"""The values that pass between the layers: plain, immutable, without behaviour."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -130,3 +130,22 @@ class Hit:
     turn_id: int
     score: float
     shares: Mapping[str, float] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer and what it rests on.
+
+    `turns` are the ids it cites, `shown` those the answering model saw; `sql` ran and returned
+    `rows`; `tokens` counts the memory shown, `calls` the calls of the language model; `refusals`
+    are what the retrieving model wrote and the database refused, and why, in order.
+    """
+
+    text: str
+    turns: tuple[int, ...]
+    sql: tuple[str, ...]
+    rows: tuple[Rows, ...]
+    tokens: int
+    calls: int
+    shown: tuple[int, ...]
+    refusals: tuple[str, ...] = ()

@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 from memory.api import Digest, Memory
 from memory.errors import Stop
-from memory.program import Model
+
+if TYPE_CHECKING:
+    from memory.program import Model
 
 _TELL_S = 0.2
 _ALL = 2**31  # windows
@@ -28,7 +31,7 @@ class Background:
     last time, empty when it could.
     """
 
-    def __init__(self, place: Path, model: Model) -> None:
+    def __init__(self, place: Path, model: "Model") -> None:
         self.stored = 0  # windows
         self.error = ""
         self._place, self._model = place, model

@@ -15,8 +15,9 @@ from memory.store.turn_validation import said_now
 from memory.terminal import progress
 
 if TYPE_CHECKING:
-    from memory.api import Answer, Memory
+    from memory.api import Memory
     from memory.chat.background import Background
+    from memory.model import Answer
 
 UNTOLD = "User"  # the speaker until a name is told
 INTERRUPTED = " ... (interrupted)"

@@ -27,7 +27,8 @@ from memory.prompt import named_cells, turn_line
 from memory.terminal import clean_line, progress
 
 if TYPE_CHECKING:
-    from memory.api import Answer, Memory
+    from memory.api import Memory
+    from memory.model import Answer
 
 _FEW_ROWS = 5  # of a count, shown under its statement
 
@@ -168,13 +169,13 @@ def digest(
 
 def _waiting(memory: "Memory", replay: bool) -> int:
     """How many windows a digest by this model has before it."""
-    from memory.api import ATTEMPTS
+    from memory.api import WINDOW_ATTEMPTS
 
     pending = memory.store.pending()
     windows = [change.window for change in memory.store.changes() if change.window]
     last = max([0, *(last for _, last in windows), *(one.last_turn for one in pending)])
     [(new,)] = memory.store.read(f"SELECT COUNT(*) AS n FROM turns WHERE id > {last}").rows
-    again: int = sum(replay or one.attempts < ATTEMPTS for one in pending)
+    again: int = sum(replay or one.attempts < WINDOW_ATTEMPTS for one in pending)
     return again + math.ceil(int(new) / memory.model.window)
 
 

@@ -1,23 +1,26 @@
 """The language models: three DSPy modules, their prompts, and the models that run them."""
 
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 # Before dspy and litellm are imported: no look-ups on the internet, no telemetry.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 os.environ.setdefault("LITELLM_TELEMETRY", "False")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
-from memory.program.adapter_card import AdapterCard, read_card
-from memory.program.lm import Model, load_model
-from memory.program.modules import (
-    AnswerQuestion,
-    Card,
-    MemoryProgram,
-    RetrieveRows,
-    StoreTurns,
-    starting_program,
-)
-from memory.program.saved import concerns, load_program, save_program
+if TYPE_CHECKING:
+    from memory.program.adapter_card import AdapterCard, read_card
+    from memory.program.lm import Model, load_model
+    from memory.program.modules import (
+        AnswerQuestion,
+        Card,
+        MemoryProgram,
+        RetrieveRows,
+        StoreTurns,
+        starting_program,
+    )
+    from memory.program.saved import concerns, load_program, save_program
 
 __all__ = [
     "AdapterCard",
@@ -34,3 +37,27 @@ __all__ = [
     "save_program",
     "starting_program",
 ]
+
+# Name -> its module, imported when the name is first used (PEP 562): all but `messages` need DSPy,
+# which takes more than a second to import.
+_MODULES = {
+    "AdapterCard": "adapter_card",
+    "AnswerQuestion": "modules",
+    "Card": "modules",
+    "MemoryProgram": "modules",
+    "Model": "lm",
+    "RetrieveRows": "modules",
+    "StoreTurns": "modules",
+    "concerns": "saved",
+    "load_model": "lm",
+    "load_program": "saved",
+    "read_card": "adapter_card",
+    "save_program": "saved",
+    "starting_program": "modules",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'memory.program' has no attribute {name!r}")
+    return getattr(import_module(f"memory.program.{_MODULES[name]}"), name)

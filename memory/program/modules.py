@@ -1,7 +1,7 @@
 """The three modules that work on a memory: store, retrieve, answer; and the one repair loop."""
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal, TypeVar
 
 import dspy
@@ -9,13 +9,14 @@ from dspy.utils.exceptions import AdapterParseError
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from memory.errors import SqlError
-from memory.model import Change, Rows
+from memory.model import Answer, Change, Rows
 from memory.program.lm import Model
 from memory.program.local import SmallModelAdapter
 from memory.program.signatures import ABSTAIN, SMALL, AnswerFromMemory, WriteFacts, WriteQuery
+from memory.prompt import Context
 from memory.sql import split
 
-ATTEMPTS = 3  # the first and two repairs
+CALLS_WITH_REPAIRS = 3  # of a model for one statement: the first and two repairs
 MOST_SELECTS = 5
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ def with_repairs(ask: Callable[[str], str], run: Callable[[str], T]) -> tuple[T,
     has all refusals, when the answer is still refused after two repairs.
     """
     refusals, last = [""], SqlError("")
-    for _ in range(ATTEMPTS):
+    for _ in range(CALLS_WITH_REPAIRS):
         try:
             sql = ask(refusals[-1])
         except AdapterParseError as error:
@@ -176,6 +177,34 @@ def likely_source(answer: str, memory: str, turn_ids: Collection[int]) -> list[i
         if shared > most and int(turn) in turn_ids:
             best, most = [int(turn)], shared
     return best
+
+
+def answer_from(
+    text: str,
+    cited: Sequence[int],
+    retrieved: dspy.Prediction | None,
+    context: Context,
+    calls: int = 0,
+) -> Answer:
+    """An answer with everything it rests on.
+
+    Arguments:
+        text: what the model said.
+        cited: the ids of the turns that it named.
+        retrieved: what RetrieveRows returned; None when nothing was retrieved.
+        context: the memory that the model saw.
+        calls: the model calls that the text took; those of `retrieved` are added.
+    """
+    return Answer(
+        text=text,
+        turns=tuple(cited),
+        sql=tuple(retrieved.sql) if retrieved else (),
+        rows=tuple(retrieved.rows) if retrieved else (),
+        tokens=context.tokens,
+        calls=calls + (retrieved.calls if retrieved else 0),
+        shown=context.turn_ids,
+        refusals=tuple(retrieved.refusals) if retrieved else (),
+    )
 
 
 class Card(BaseModel):

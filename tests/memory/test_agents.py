@@ -50,7 +50,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def run(heading: str, monkeypatch: pytest.MonkeyPatch, pairs: Pairs = (), **names: Any) -> None:
     """Run the code below a heading; the memory's model says what the script says."""
     model = scripted_model(pairs)
-    monkeypatch.setattr("memory.api.load_model", lambda name, api_base=None: model)
+    monkeypatch.setattr("memory.program.load_model", lambda name, api_base=None: model)
     exec(compile(CODE[heading], heading, "exec"), {"__name__": "code", **names})  # noqa: S102
     assert isinstance(model.lm, ScriptedLM)
     model.lm.assert_done()

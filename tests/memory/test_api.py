@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from memory import InputError, Memory, ModelError, SqlError, Turn, open_store
-from memory.api import ATTEMPTS
+from memory.api import WINDOW_ATTEMPTS
 from memory.prompt import LEAST_BUDGET
 from memory.store.sqlite import SqliteStore
 from memory.tokens import count_tokens
@@ -73,10 +73,10 @@ def test_after_two_repairs_the_window_waits_and_can_be_replayed(store: SqliteSto
 
 
 def test_a_window_that_keeps_failing_waits_to_be_asked_for(store: SqliteStore) -> None:
-    for _ in range(ATTEMPTS):
+    for _ in range(WINDOW_ATTEMPTS):
         Memory(store, model=scripted_model([(["[1]"], NO_SQL)] * 3)).digest()
     assert Memory(store, model=scripted_model([])).digest().calls == 0
-    assert store.pending()[0].attempts == ATTEMPTS
+    assert store.pending()[0].attempts == WINDOW_ATTEMPTS
     replayed = Memory(store, model=scripted_model([(["[1]"], sql(MOVED))])).digest(replay=True)
     assert replayed.stored == 1
 

@@ -132,7 +132,7 @@ def test_a_reply_that_is_interrupted_is_kept_as_far_as_it_was_shown(
         yield "Once upon "
         raise happens
 
-    monkeypatch.setattr("memory.program.replying.stream", stream)
+    monkeypatch.setattr("memory.program.replies.stream", stream)
     chat(path, ["Tell me a story.", "Go on."])
     assert [text for _, text in turns(path)] == [
         "Tell me a story.",

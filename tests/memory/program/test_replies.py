@@ -7,7 +7,7 @@ import pytest
 
 from memory import Memory, Turn
 from memory.program import load_model
-from memory.program.replying import UNKNOWN, asks_memory, is_news, quotation, tells
+from memory.program.messages import UNKNOWN, asks_memory, is_news, quotation, tells
 from tests.support.talk import talker
 
 
