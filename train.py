@@ -308,10 +308,10 @@ def supervise(asked: TrainOptions) -> None:
     check_tuning()
     if asked.examples:
         read_examples_card(asked.examples)  # says what is wrong before torch takes its seconds
-    from memory.tune.adapters import CHECKPOINT, check_folder
+    from memory.tune.adapters import CHECKPOINT, check_adapter_output
 
     output = asked.checkpoints / "sft"
-    check_folder(output)
+    check_adapter_output(output)
     if not asked.resume and (output / CHECKPOINT).exists():
         raise InputError(f"{output} holds an unfinished tuning: --resume, or another --checkpoints")
     _tuned(asked, asked.examples or _gold_examples(asked, output / "examples.jsonl"), output)

@@ -163,7 +163,7 @@ def _absent(what: str) -> JSONResponse:
 @router.get("/server")
 def server(request: Request) -> dict[str, Any]:
     """What runs here, and on what."""
-    said: dict[str, Any] = request.app.state.house.describe()
+    said: dict[str, Any] = request.app.state.server_state.describe()
     return said
 
 
@@ -171,7 +171,7 @@ def server(request: Request) -> dict[str, Any]:
 def model(request: Request, name: str) -> dict[str, Any] | Response:
     """A model's size, context and whether it can chat."""
     try:
-        said: dict[str, Any] = request.app.state.house.model(name)
+        said: dict[str, Any] = request.app.state.server_state.model(name)
     except KeyError as error:
         return _absent(f"no model {name}: {error.args[0]}")
     return said
@@ -181,7 +181,7 @@ def model(request: Request, name: str) -> dict[str, Any] | Response:
 def metrics(request: Request, job_id: str, since: int = 0) -> dict[str, Any] | Response:
     """What the trainer measured at each step after `since`."""
     try:
-        return {"metrics": request.app.state.house.metrics(job_id, since)}
+        return {"metrics": request.app.state.server_state.metrics(job_id, since)}
     except KeyError:
         return _absent(f"no job {job_id}")
 
@@ -190,7 +190,7 @@ def metrics(request: Request, job_id: str, since: int = 0) -> dict[str, Any] | R
 def checkpoint(request: Request, job_id: str, name: str) -> Response:
     """A checkpoint's adapter, as a tar file."""
     try:
-        folder: Path = request.app.state.house.checkpoint(job_id, name)
+        folder: Path = request.app.state.server_state.checkpoint(job_id, name)
     except KeyError:
         return _absent(f"no checkpoint {name} of {job_id}")
     files = [p for p in sorted(folder.iterdir()) if p.is_file() and p.name.startswith("adapter")]
@@ -304,7 +304,7 @@ def real(settings: Settings) -> dict[str, Any]:
     except modules["gpu_manager"].GPUAllocationError as error:
         raise Refused(f"{error} nvidia-smi says by what; end that") from error
     return {
-        "house": house,
+        "server_state": house,
         "gpu_manager": guard,
         "job_manager": modules["job_manager"].JobManager(config=config, gpu_manager=guard),
         "inference_manager": modules["inference_manager"].InferenceManager(
@@ -379,7 +379,7 @@ def main(
         _refuse(f"{error}: run {tell}")
     except Refused as error:
         _refuse(str(error))
-    for line in describe(held["house"]):
+    for line in describe(held["server_state"]):
         print(line)
     shown = f"[{host}]" if ":" in host else host
     kept = "with a token" if token else "without a token, to this machine only"

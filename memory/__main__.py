@@ -7,28 +7,33 @@ from collections.abc import Callable
 import typer
 
 from memory.cli import (
-    asking,
+    add,
     audit,
+    backups,
     chat,
     context,
-    embedding,
-    exchange,
+    digest,
+    embed,
+    export,
     facts,
-    forgetting,
+    forget,
     history,
+    import_,
     namespaces,
+    queries,
+    settings,
 )
 from memory.errors import Stop
 
 COMMANDS: dict[str, list[Callable[..., None]]] = {
-    "Everyday": [chat.chat, asking.ask, asking.search, asking.sql, context.context],
+    "Everyday": [chat.chat, queries.ask, queries.search, queries.sql, context.context],
     "What comes in and goes out": [
-        *(exchange.add, exchange.import_, asking.digest),
-        *(exchange.export, forgetting.backup, forgetting.restore),
+        *(add.add, import_.import_, digest.digest),
+        *(export.export, backups.backup, backups.restore),
     ],
     "What is known": [facts.facts, facts.edit, history.undo, history.log, audit.audit],
     "Other times": [history.diff, history.revert],
-    "Care": [forgetting.forget, audit.settings, embedding.embed],
+    "Care": [forget.forget, settings.settings, embed.embed],
 }
 
 app = typer.Typer(help="A memory, at work.", add_completion=False, no_args_is_help=True)

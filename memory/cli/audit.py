@@ -1,6 +1,5 @@
-"""Commands that look after a memory: audit, settings."""
+"""The command audit: contradictions, duplicates and faults of a memory, and their repair."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -9,11 +8,10 @@ import typer
 
 from memory.audit import KINDS, Finding
 from memory.audit import audit as findings_of
-from memory.cli.opening import DEFAULT, AsJson, File, Namespace, Yes, opened
-from memory.cli.printing import print_json, print_rows, undo_line
+from memory.cli.options import DEFAULT, AsJson, File, Namespace, Yes, open_memory
+from memory.cli.output import print_json, undo_line
 from memory.errors import InputError, SqlError
-from memory.model import Change, Rows, Setting
-from memory.settings import Settings
+from memory.model import Change
 from memory.store import Store
 from memory.terminal import clean_line
 
@@ -37,7 +35,7 @@ def audit(
         raise InputError(f"no kind {', '.join(sorted(unknown))}; there are {', '.join(KINDS)}")
     if fix and as_json:
         raise InputError("--json shows what --fix would change; give one of them")
-    with opened(namespace, file, read_only=not fix) as store:
+    with open_memory(namespace, file, read_only=not fix) as store:
         found = findings_of(store, kinds)
         for finding in found:
             if as_json:
@@ -94,38 +92,3 @@ def _summary(found: list[Finding], fix: bool) -> str:
     to_fix = sum(bool(one.sql) for one in found)
     more = f"; --fix proposes {to_fix} changes" if to_fix and not fix else ""
     return f"found: {said}{more}"
-
-
-def settings(
-    name: Annotated[str, typer.Argument(help="One setting.")] = "",
-    value: Annotated[str | None, typer.Argument(help="Its new value.")] = None,
-    history: Annotated[bool, typer.Option("--history", help="The values before, too.")] = False,
-    as_json: AsJson = False,
-    namespace: Namespace = DEFAULT,
-    file: File = None,
-) -> None:
-    """Show the settings of a memory, or give one a new value. Those before stay on record."""
-    with opened(namespace, file, read_only=value is None) as store:
-        known = Settings(store)
-        if value is not None:
-            known.set_text(name, value)
-        takes = known.types()
-        names = [name] if name else list(takes)
-        pasts: dict[str, list[Setting]] = {one: known.history(one) for one in names}
-    shown: list[tuple[str, Setting | None]] = []
-    for one, values in pasts.items():
-        shown += [(one, past) for past in values[0 if history else -1 :]] or [(one, None)]
-    if as_json:
-        for one, past in shown:
-            row = {"name": one, "takes": takes[one]} | (asdict(past) if past else {"set_at": None})
-            print_json(row)
-        return
-    cells = tuple(
-        (one, _said(past.value) if past else "", takes[one], past.set_at if past else "")
-        for one, past in shown
-    )
-    print_rows(Rows(("name", "value", "takes", "set at"), cells))
-
-
-def _said(value: object) -> str:
-    return clean_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

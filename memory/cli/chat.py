@@ -6,8 +6,8 @@ import typer
 
 from memory.chat.screen import terminal
 from memory.chat.session import Chat
-from memory.cli import opening
-from memory.cli.opening import DEFAULT, ApiBase, File, ModelName, Namespace
+from memory.cli import options
+from memory.cli.options import DEFAULT, ApiBase, File, ModelName, Namespace
 
 
 def chat(
@@ -25,9 +25,9 @@ def chat(
     from memory.api import Memory
     from memory.chat.background import Background
 
-    loaded = opening.model_of(model, api_base)
-    place = opening.place_of(namespace, file)
-    with opening.opened(namespace, file, create=True) as store:
+    loaded = options.uncached_model(model, api_base)
+    place = options.memory_path(namespace, file)
+    with options.open_memory(namespace, file, create=True) as store:
         background = Background(place, loaded)
         try:
             talk = Memory(store, model=loaded), background, terminal()

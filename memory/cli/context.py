@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from memory.cli.opening import DEFAULT, AsJson, File, Namespace, opened
-from memory.cli.printing import print_json
+from memory.cli.options import DEFAULT, AsJson, File, Namespace, open_memory
+from memory.cli.output import print_json
 from memory.errors import InputError
 from memory.injection import inject, load_config
 
@@ -40,7 +40,7 @@ def context(
     except ValueError as error:
         raise InputError(f"{character_context}: not UTF-8: {error}") from error
     how = load_config(config) if config else None
-    with opened(namespace, file) as store:
+    with open_memory(namespace, file) as store:
         found = inject(
             store,
             message,

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from memory import facts as editing
-from memory.cli.opening import DEFAULT, AsJson, File, Namespace, opened
-from memory.cli.printing import (
+from memory.cli.options import DEFAULT, AsJson, File, Namespace, open_memory
+from memory.cli.output import (
     change_line,
     edit_lines,
     print_json,
@@ -40,7 +40,7 @@ def facts(
     file: File = None,
 ) -> None:
     """Show the facts that are true now; with --why where one comes from."""
-    with opened(namespace, file, read_only=True) as store:
+    with open_memory(namespace, file, read_only=True) as store:
         if why is not None:
             _explain(store, why, as_json)
             return
@@ -80,7 +80,7 @@ def edit(
         raise InputError("--subject, --attribute and --happened-on go with --was-wrong")
     if since and (was_wrong or value is None):
         raise InputError("--since goes with --value alone")
-    with opened(namespace, file) as store:
+    with open_memory(namespace, file) as store:
         by = str(Settings(store).get("user", "user"))
         if delete:
             change = editing.remove(store, fact_id, by)

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from memory.cli.opening import DEFAULT, AsJson, File, Namespace, opened
-from memory.cli.printing import (
+from memory.cli.options import DEFAULT, AsJson, File, Namespace, open_memory
+from memory.cli.output import (
     change_line,
     diff_lines,
     edit_lines,
@@ -35,7 +35,7 @@ def log(
     file: File = None,
 ) -> None:
     """Show what was written to the facts, the newest change first."""
-    with opened(namespace, file, read_only=True) as store:
+    with open_memory(namespace, file, read_only=True) as store:
         changes = store.changes()[::-1]
         edits = _edits(store) if facts or change else {}
     if change:
@@ -63,7 +63,7 @@ def undo(
     file: File = None,
 ) -> None:
     """Take a change back: its facts are as they were before. An undo can be undone too."""
-    with opened(namespace, file) as store:
+    with open_memory(namespace, file) as store:
         number = _change_number(change) if change else _newest_in_force(store.changes())
         made = store.undo(number)
         _tell(store, made, f"change {number} is taken back", as_json, namespace, file)
@@ -77,7 +77,7 @@ def diff(
     file: File = None,
 ) -> None:
     """Show in what the facts of two points differ."""
-    with opened(namespace, file, read_only=True) as store:
+    with open_memory(namespace, file, read_only=True) as store:
         found = differences(store.facts(a), store.facts(b or None))
     if as_json:
         print_json(asdict(found))
@@ -94,7 +94,7 @@ def revert(
     file: File = None,
 ) -> None:
     """Make all facts as they were at a point. What was said stays, and this can be undone."""
-    with opened(namespace, file) as store:
+    with open_memory(namespace, file) as store:
         made = store.revert(point)
         _tell(store, made, f"the facts are as at {point}", as_json, namespace, file)
 

@@ -9,8 +9,8 @@ import typer
 from rich.filesize import decimal
 
 from memory import namespaces
-from memory.cli.opening import AsJson, Yes, agree
-from memory.cli.printing import print_json, print_rows
+from memory.cli.options import AsJson, Yes, confirm
+from memory.cli.output import print_json, print_rows
 from memory.errors import StoreError
 from memory.model import Rows
 from memory.store import open_store
@@ -99,6 +99,6 @@ def delete(name: Name, yes: Yes = False) -> None:
     print(f"{name}: {found.turns:,} turns{dates}, and {found.facts:,} facts")
     for place in found.backups:
         print(f"its backup stays: {place}")
-    agree(f"Delete the namespace {name!r} for good?", yes)
+    confirm(f"Delete the namespace {name!r} for good?", yes)
     namespaces.delete(name)
     print(f"{name}: deleted")

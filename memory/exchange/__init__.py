@@ -10,9 +10,9 @@ from memory.errors import InputError
 from memory.exchange.chatgpt import read_chatgpt
 from memory.exchange.claude import read_claude
 from memory.exchange.json_files import Document, decoded, documents, values
-from memory.exchange.lines import read_csv, read_jsonl
 from memory.exchange.ltm import characters, database_of, name_of, notes_on_vectors, read_ltm
 from memory.exchange.memories import read_langmem, read_mem0
+from memory.exchange.plain_files import read_csv, read_jsonl
 from memory.exchange.reading import Reading, Skipped, clean_date, sound
 from memory.model import Turn
 

@@ -89,7 +89,7 @@ def describe_adapter(
     )
 
 
-def check_folder(folder: Path) -> None:
+def check_adapter_output(folder: Path) -> None:
     """Raise InputError where no adapter can be saved: another thing is there, or no right to."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ def save_adapter(student: Student, folder: Path, card: AdapterCard) -> None:
     The folder is there whole or not at all; an older adapter there is replaced, a checkpoint and
     examples stay. Raises InputError when it cannot be written.
     """
-    check_folder(folder)
+    check_adapter_output(folder)
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     old = part.with_suffix(".old")
     try:

@@ -19,7 +19,7 @@ from transformers import DynamicCache, get_scheduler
 from memory.errors import InputError
 from memory.program.adapter_card import AdapterCard
 from memory.tune.adapters import LORA_MODULES, add_lora, save_adapter
-from memory.tune.packing import SHARED, Example, losses, sees
+from memory.tune.packs import SHARED, Example, losses, sees
 from memory.tune.student import Student
 
 _DEFAULTS: dict[str, Any] = {

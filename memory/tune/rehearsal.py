@@ -72,7 +72,7 @@ def managers(
         "job_manager": None,
         "inference_manager": Answering(jobs),
         "grpo_manager": Training(jobs, storage, start, load, train),
-        "house": House(jobs, storage, start, load),
+        "server_state": ServerState(jobs, storage, start, load),
     }
 
 
@@ -235,7 +235,7 @@ class Answering:
 
 
 @dataclass
-class House:
+class ServerState:
     """What this process is and has, for the routes beside Arbor's."""
 
     jobs: dict[str, Job]

@@ -22,13 +22,13 @@ from memory.tune.adapters import (
     CHECKPOINT,
     Target,
     add_lora,
-    check_folder,
+    check_adapter_output,
     check_room,
     describe_adapter,
     save_adapter,
 )
-from memory.tune.merged import merged
-from memory.tune.packing import Example, Pack, batches, losses
+from memory.tune.merged_lora import merged
+from memory.tune.packs import Example, Pack, batches, losses
 from memory.tune.student import Student, load_student, peak_memory
 
 # Tokens of one pass forward and back: memory grows with them, speed hardly.
@@ -118,7 +118,7 @@ def sft(
 
 
 def _check_output(output: Path, resume: bool) -> None:
-    check_folder(output)
+    check_adapter_output(output)
     if resume and is_adapter(str(output)) and not (output / CHECKPOINT).exists():
         raise InputError(f"{output} was tuned to its end; leave --resume out to tune anew")
 

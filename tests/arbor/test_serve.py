@@ -209,7 +209,9 @@ def served(house: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     def run(token: str = "") -> str:
         fake = FakeGpus(house.split, house.storage, house.repaired)
         bound = serve.listen("127.0.0.1", 0)
-        app = serve.build({"house": fake, "grpo_manager": None, "inference_manager": None}, token)
+        app = serve.build(
+            {"server_state": fake, "grpo_manager": None, "inference_manager": None}, token
+        )
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()

@@ -12,7 +12,8 @@ from typer.testing import CliRunner, Result
 
 from memory import InputError, Turn, open_store
 from memory.audit import KINDS, Finding, audit
-from memory.cli import audit as commands
+from memory.cli import audit as audit_command
+from memory.cli import settings as settings_command
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED
 
@@ -20,8 +21,8 @@ Run = Callable[..., Result]
 EVERYTHING = "SELECT * FROM facts ORDER BY id"
 BERGEN = INSERT + "('anna', 'lives in', 'Bergen', '2024-03', 5)"
 app = typer.Typer()
-app.command()(commands.settings)
-app.command()(commands.audit)
+app.command()(settings_command.settings)
+app.command()(audit_command.audit)
 
 
 @pytest.fixture

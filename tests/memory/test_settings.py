@@ -11,7 +11,8 @@ from pydantic import Field
 from typer.testing import CliRunner, Result
 
 from memory import InputError
-from memory.cli import audit as commands
+from memory.cli import audit as audit_command
+from memory.cli import settings as settings_command
 from memory.settings import Settings
 from memory.store.sqlite import SqliteStore
 
@@ -24,8 +25,8 @@ VOICE: dict[str, Any] = {
     "shown": dict[str, bool],
 }
 app = typer.Typer()
-app.command()(commands.settings)
-app.command()(commands.audit)
+app.command()(settings_command.settings)
+app.command()(audit_command.audit)
 
 
 @pytest.fixture

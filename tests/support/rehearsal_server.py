@@ -59,8 +59,8 @@ class Scripted:
 class Served:
     """The application at an address, and the policies that were made."""
 
-    def __init__(self, address: str, house: Any) -> None:
-        self.address, self.house, self.job = address, house, ""
+    def __init__(self, address: str, state: Any) -> None:
+        self.address, self.state, self.job = address, state, ""
         self.policies: list[Scripted] = []
 
     @property
@@ -138,7 +138,7 @@ def served(folder: Path, start: Path | None = None, **real: Any) -> Iterator[Ser
     )
     for name, manager in made.items():
         setattr(app.state, name, manager)
-    server = Served(_address(), made["house"])
+    server = Served(_address(), made["server_state"])
     try:
         yield server
     finally:

@@ -8,7 +8,7 @@ from gguf import GGUFReader
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from memory.program.llama import weights
-from memory.tune.packing import Example
+from memory.tune.packs import Example
 from memory.tune.student import Student
 from memory.tune.student import _packaged_tokenizer as packaged_tokenizer
 

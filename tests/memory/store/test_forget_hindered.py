@@ -18,7 +18,7 @@ import typer
 from typer.testing import CliRunner
 
 from memory import InputError, StoreError, Turn, open_store
-from memory.cli import forgetting as command
+from memory.cli import backups, forget
 from memory.errors import Stop
 from memory.model import Forgotten
 from memory.store import forget, migrations, portable
@@ -218,8 +218,8 @@ def test_a_backup_whose_embedder_is_not_here_keeps_nothing_else_waiting(tmp_path
 
 def run(*arguments: str, answer: str = "") -> Any:
     app = typer.Typer()
-    app.command("forget")(command.forget)
-    app.command("other")(command.backup)
+    app.command("forget")(forget.forget)
+    app.command("other")(backups.backup)
     return CliRunner().invoke(app, ["forget", *arguments], input=answer)
 
 

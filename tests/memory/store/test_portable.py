@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from typer.testing import CliRunner
 
 from memory import InputError, StoreError, Turn, embed, open_store
-from memory.cli import forgetting as command
+from memory.cli import backups
 from memory.errors import Stop
 from memory.store import journal, lookup, portable
 from memory.store.sqlite import SqliteStore
@@ -186,8 +186,8 @@ def test_what_is_no_sound_backup_is_refused_and_nothing_changes(tmp_path: Path, 
 
 def run(*arguments: str, answer: str = "") -> Any:
     app = typer.Typer()
-    app.command("backup")(command.backup)
-    app.command("restore")(command.restore)
+    app.command("backup")(backups.backup)
+    app.command("restore")(backups.restore)
     return CliRunner().invoke(app, arguments, input=answer)
 
 

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="the extra is not installed: uv sync
 from memory import InputError  # noqa: E402
 from memory.tune.adapters import add_lora, describe_adapter, save_adapter  # noqa: E402
 from memory.tune.grpo import GrpoTrainer  # noqa: E402
-from memory.tune.packing import losses  # noqa: E402
+from memory.tune.packs import losses  # noqa: E402
 from memory.tune.student import Student, load_student  # noqa: E402
 from tests.support.tiny_llama import (  # noqa: E402
     ANSWERS,

@@ -178,9 +178,9 @@ def test_a_checkpoint_waits_for_the_step_under_way(arbor: Served, tmp_path: Path
         "metadata": {"score": 0.5},
     }
     assert (folder / "adapter_config.json").read_text() == "weights 1"
-    assert arbor.house.checkpoint(arbor.job, "best") == folder
+    assert arbor.state.checkpoint(arbor.job, "best") == folder
     with pytest.raises(KeyError):
-        arbor.house.checkpoint(arbor.job, "other")
+        arbor.state.checkpoint(arbor.job, "other")
     assert len(policy.threads) == 1
 
 
@@ -262,28 +262,28 @@ def test_training_goes_on_from_the_adapter_that_was_given_or_named(tmp_path: Pat
             assert server.initialize(model).status_code == 200
             assert server.policies[-1].adapter == folder
             server.grpo("terminate")
-            card = read_card(server.house.checkpoint(server.job, "checkpoint_final"))
+            card = read_card(server.state.checkpoint(server.job, "checkpoint_final"))
             assert (card.targets, card.rank, card.made_by) == ([target], 8, "grpo")
             assert card.made_at > "2025-"
         (named / "adapter.json").write_text("{}")
         assert server.initialize(str(named)).status_code == 400
         with pytest.raises(ValueError, match=r"adapter\.json"):
-            server.house.model(str(named))
+            server.state.model(str(named))
 
 
-def test_the_house_says_what_there_is(arbor: Served) -> None:
-    about = arbor.house.describe()
+def test_the_server_state_describes_what_there_is(arbor: Served) -> None:
+    about = arbor.state.describe()
     assert (about["rehearsal"], about["gpus"], about["arbor"]) == (True, [], "0.2.17")
     assert about["disk_free"] > 0
     model = {"name": BASE, "parameters": 3, "context": 2048, "chat_template": True}
-    assert arbor.house.model(BASE) == model
+    assert arbor.state.model(BASE) == model
     with pytest.raises(KeyError, match="cannot train Qwen"):
-        arbor.house.model("Qwen/Qwen2.5-3B")
+        arbor.state.model("Qwen/Qwen2.5-3B")
     arbor.begin()
     for batch in range(3):
         arbor.step(batch)
         arbor.until(lambda status, batch=batch: status["pending_batch_ids"] == [batch + 1])
-    rows = arbor.house.metrics(arbor.job, 1)  # what is no number is in no row: JSON has none
+    rows = arbor.state.metrics(arbor.job, 1)  # what is no number is in no row: JSON has none
     assert [row["step"] for row in rows] == [2, 3]
     assert rows[0].pop("peak_memory") > 0
     assert rows[0] == {"step": 2, "kl": 0.5, "reward": 0.25}
@@ -324,10 +324,10 @@ def test_a_real_policy_is_trained_by_arbors_own_client(tmp_path: Path) -> None:
         job.terminate()
         assert server.chat(temperature=0, max_tokens=8).json()["choices"] == before
         assert server.grpo("status").json()["status"] == "succeeded"
-        rows = server.house.metrics(server.job, 0)
+        rows = server.state.metrics(server.job, 0)
         assert [row["step"] for row in rows] == [1, 2]
         assert rows[0]["kl"] == 0 < rows[1]["kl"]
-        kept = server.house.checkpoint(server.job, "best")
+        kept = server.state.checkpoint(server.job, "best")
     assert read_card(kept).targets == ["store"]
     loaded = load_student(str(base), kept)
     drawn = GrpoTrainer(loaded, {}).generate([{"role": "user", "content": "When?"}], 1, 8, 0.0)

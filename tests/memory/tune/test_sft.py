@@ -19,7 +19,7 @@ from memory.program.adapter_card import AdapterCard, read_card  # noqa: E402
 from memory.program.signatures import prompts_fingerprint  # noqa: E402
 from memory.tune.adapters import add_lora, describe_adapter  # noqa: E402
 from memory.tune.grpo import GrpoTrainer  # noqa: E402
-from memory.tune.packing import losses  # noqa: E402
+from memory.tune.packs import losses  # noqa: E402
 from memory.tune.sft import Tuned, sft  # noqa: E402
 from memory.tune.student import load_student  # noqa: E402
 from tests.support.tiny_llama import ANSWERS, CHAT, example  # noqa: E402

@@ -1,4 +1,4 @@
-"""What all commands share: which memory is meant, a question before harm is done, progress."""
+"""The options that commands share, and what they stand for: a memory, a model, a consent."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,17 +33,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON, a line
 DEFAULT = "default"
 
 
-def place_of(namespace: str, file: Path | None) -> Path:
+def memory_path(namespace: str, file: Path | None) -> Path:
     """Where a memory lies: a file of its own, or that of a namespace."""
     return file if file is not None else path_of(namespace)
 
 
 @contextmanager
-def opened(
+def open_memory(
     namespace: str, file: Path | None, create: bool = False, read_only: bool = False
 ) -> Iterator[Store]:
     """The memory that a command is about. Raises InputError when there is none to be found."""
-    place = place_of(namespace, file) if create or file else existing(namespace)
+    place = memory_path(namespace, file) if create or file else existing(namespace)
     if not create and not place.exists():
         raise InputError(f"there is no memory at {file}")
     make_folder(place.parent)
@@ -51,7 +51,7 @@ def opened(
         yield store
 
 
-def agree(question: str, yes: bool) -> None:
+def confirm(question: str, yes: bool) -> None:
     """Go on only when a person says so. Raises InputError otherwise, with nothing changed."""
     try:
         agreed = yes or typer.confirm(question)
@@ -62,7 +62,7 @@ def agree(question: str, yes: bool) -> None:
         raise InputError("nothing was changed; answer y, or give --yes")
 
 
-def model_of(name: str, api_base: str | None) -> "Model":
+def uncached_model(name: str, api_base: str | None) -> "Model":
     """A model by name, for the memory of a person: no answer is kept in a cache on disk.
 
     What somebody said would stay there whatever `forget` removes.

@@ -8,8 +8,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra is not installed: uv sync --extra tune")
 
 from memory.tune.adapters import add_lora  # noqa: E402
-from memory.tune.merged import merged  # noqa: E402
-from memory.tune.packing import Example, batches, losses, packs  # noqa: E402
+from memory.tune.merged_lora import merged  # noqa: E402
+from memory.tune.packs import Example, batches, losses, packs  # noqa: E402
 from memory.tune.student import Student, load_student  # noqa: E402
 from tests.support.tiny_llama import (  # noqa: E402
     ANSWERS,

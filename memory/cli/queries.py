@@ -1,6 +1,5 @@
-"""Commands that ask a memory: ask, search, sql; and digest, which makes facts of what was said."""
+"""Commands that query a memory: ask, search, sql."""
 
-import math
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -10,24 +9,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from memory.cli.opening import (
+from memory.cli.options import (
     DEFAULT,
     ApiBase,
     AsJson,
     File,
     ModelName,
     Namespace,
-    model_of,
-    opened,
+    open_memory,
+    uncached_model,
 )
-from memory.cli.printing import print_json, print_rows
+from memory.cli.output import print_json, print_rows
 from memory.errors import InputError, SqlError
 from memory.model import Rows, Turn
 from memory.prompt import named_cells, turn_line
-from memory.terminal import clean_line, progress
+from memory.terminal import clean_line
 
 if TYPE_CHECKING:
-    from memory.api import Memory
     from memory.model import Answer
 
 _FEW_ROWS = 5  # of a count, shown under its statement
@@ -53,10 +51,10 @@ def ask(
 
     compiled = load_program(program) if program else None
     with (
-        opened(namespace, file) as now,
+        open_memory(namespace, file) as now,
         now.as_of(as_of) if as_of else nullcontext(now) as store,
     ):
-        memory = Memory(store, model=model_of(model, api_base), program=compiled)
+        memory = Memory(store, model=uncached_model(model, api_base), program=compiled)
         answer = memory.ask(question)
         turns = [store.turn(turn_id) for turn_id in answer.turns]
     if as_json:
@@ -100,7 +98,7 @@ def search(
     """Find what was said about something, best first. No language model is asked."""
     if not text.strip():
         raise InputError("the text to look for is empty")
-    with opened(namespace, file) as store:
+    with open_memory(namespace, file) as store:
         found = [(hit.score, store.turn(hit.turn_id)) for hit in store.search(text, k)]
     for score, turn in found:
         if as_json:
@@ -118,7 +116,7 @@ def sql(
     """Run one read-only SELECT, within the walls that a model's has."""
     if not select.strip():
         raise InputError("there is no statement; write a SELECT")
-    with opened(namespace, file) as store:
+    with open_memory(namespace, file) as store:
         try:
             rows = store.read(select)
         except SqlError as error:
@@ -132,51 +130,6 @@ def sql(
         print_rows(rows)
     if rows.truncated:
         print(f"only the first {len(rows.rows)} rows; there are more", file=sys.stderr)
-
-
-def digest(
-    namespace: Namespace = DEFAULT,
-    file: File = None,
-    model: ModelName = "local",
-    api_base: ApiBase = None,
-    replay: Annotated[
-        bool, typer.Option("--replay", help="Also windows that failed too often to be tried again.")
-    ] = False,
-    max_calls: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many calls of the model.")
-    ] = None,
-) -> None:
-    """Let a model make facts of what was said. It can be interrupted, and goes on later."""
-    from memory.api import Memory  # takes a second
-
-    with opened(namespace, file) as store, progress() as bar:
-        memory = Memory(store, model=model_of(model, api_base))
-        task = bar.add_task("digesting", total=_waiting(memory, replay))
-        done = memory.digest(
-            replay,
-            max_calls,
-            lambda so_far: bar.update(task, completed=so_far.stored + so_far.failed),
-        )
-        left, failed = _waiting(memory, True), [one for one in store.pending() if one.error]
-    print(
-        f"windows: {done.stored} stored, {done.failed} failed, {left} waiting;"
-        f" {done.facts} facts changed by {done.calls} calls of {memory.model.name}"
-    )
-    for one in failed:
-        said = " ".join(one.error.split())[:200]
-        print(f"turns {one.first_turn}-{one.last_turn} failed {one.attempts} times: {said}")
-
-
-def _waiting(memory: "Memory", replay: bool) -> int:
-    """How many windows a digest by this model has before it."""
-    from memory.api import WINDOW_ATTEMPTS
-
-    pending = memory.store.pending()
-    windows = [change.window for change in memory.store.changes() if change.window]
-    last = max([0, *(last for _, last in windows), *(one.last_turn for one in pending)])
-    [(new,)] = memory.store.read(f"SELECT COUNT(*) AS n FROM turns WHERE id > {last}").rows
-    again: int = sum(replay or one.attempts < WINDOW_ATTEMPTS for one in pending)
-    return again + math.ceil(int(new) / memory.model.window)
 
 
 def _count(rows: Rows) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from memory.errors import InputError
-from memory.exchange.importing import DUMP_HEAD, DUMP_VERSION
+from memory.exchange.imports import DUMP_HEAD, DUMP_VERSION
 from memory.files import whole
 from memory.model import Fact, Turn
 from memory.prompt import spoken_date

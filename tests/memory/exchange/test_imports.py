@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from memory import StoreError, Turn, open_store
-from memory.cli import exchange
-from memory.exchange.importing import Report, import_into
+from memory.cli import import_
+from memory.exchange.imports import Report, import_into
 from memory.exchange.reading import Reading
 from memory.namespaces import names, path_of
 from memory.store.sqlite import SqliteStore
@@ -62,8 +62,8 @@ def test_a_full_disk_keeps_the_batches_before(path: Path) -> None:
 WORK = """
 import sys
 from memory import open_store
-from memory.exchange.importing import import_into
-from tests.memory.exchange.test_importing import NUMBER, reading
+from memory.exchange.imports import import_into
+from tests.memory.exchange.test_imports import NUMBER, reading
 with open_store(sys.argv[1]) as store:
     import_into(store, reading(NUMBER), 50, lambda items: print(items, flush=True))
 """
@@ -156,7 +156,7 @@ def test_ctrl_c_keeps_what_was_read(path: Path, monkeypatch: pytest.MonkeyPatch)
         raise KeyboardInterrupt
 
     made = Reading("made", "anna", interrupted())
-    monkeypatch.setattr(exchange, "read", lambda *arguments, **named: made)
+    monkeypatch.setattr(import_, "read", lambda *arguments, **named: made)
     says = "what was read so far is kept; the same command goes on"
     run("import", "anything.json", "--file", path, says=says)
     with open_store(path) as store:

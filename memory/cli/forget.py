@@ -1,4 +1,4 @@
-"""Forgetting for good, backups, and memories made of backups."""
+"""The command forget: turns are removed for good, with a receipt."""
 
 import json
 from dataclasses import asdict
@@ -7,17 +7,23 @@ from typing import Annotated
 
 import typer
 
-from memory.cli.opening import DEFAULT, AsJson, File, Namespace, Yes, agree, opened, place_of
-from memory.cli.printing import diff_lines, print_lines
+from memory.cli.options import (
+    DEFAULT,
+    AsJson,
+    File,
+    Namespace,
+    Yes,
+    confirm,
+    open_memory,
+)
+from memory.cli.output import diff_lines, print_lines
 from memory.errors import InputError, StoreError
 from memory.files import write_whole
 from memory.model import Forgotten, Turn
 from memory.prompt import turn_line
-from memory.store import Store, open_store
+from memory.store import Store
 from memory.store.forget import read_due
-from memory.store.migrations import storage_errors
 from memory.store.points_in_time import Diff
-from memory.store.portable import restore as restore_file
 
 SHOWN = 5  # turns and facts, before the question
 
@@ -52,12 +58,12 @@ def forget(
         raise InputError("say what: --speaker, --session, --turn or --matching, or --finish alone")
     if chosen and receipt and receipt.exists():
         raise InputError(f"{receipt} is there already; nothing was removed")
-    with opened(namespace, file) as store:
+    with open_memory(namespace, file) as store:
         if not finish:
             going = _chosen(store, speaker, session, turn, matching)
             if not as_json:
                 _show(store, going)
-            agree(f"Forget {len(going)} turns for good?", yes)
+            confirm(f"Forget {len(going)} turns for good?", yes)
             _forget(store, [one.id for one in going], receipt, as_json)
         elif store.settings("forgetting"):
             _forget(store, [], receipt, as_json)
@@ -136,41 +142,3 @@ def _keep(done: Forgotten, receipt: Path | None, as_json: bool) -> None:
         raise
     if not as_json:
         print(f"receipt: {path}, sha256 {done.sha256}")
-
-
-def backup(to: Path, namespace: Namespace = DEFAULT, file: File = None) -> None:
-    """Copy the whole memory into one new file, also while others write. `forget` will know it."""
-    with opened(namespace, file) as store:
-        store.backup(to)
-    print(f"{to}: a copy of {place_of(namespace, file)}, {to.stat().st_size:,} bytes")
-
-
-def restore(
-    backup_file: Annotated[Path, typer.Argument(metavar="FILE", help="What `backup` wrote.")],
-    namespace: Namespace = DEFAULT,
-    file: File = None,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Also when there is a memory already: it goes.")
-    ] = False,
-    yes: Yes = False,
-) -> None:
-    """Make a memory of a backup, whole or not at all."""
-    target = place_of(namespace, file)
-    if target.exists() and replace:
-        try:
-            with opened(namespace, file) as store:
-                turns = len(store.turns())
-                gone = {n for past in store.settings("forgotten") for n in past.value["turns"]}
-        except StoreError as error:
-            if "another process" in str(error):
-                raise
-            raise StoreError(f"{error}; move it away, then restore without --replace") from error
-        with open_store(backup_file, read_only=True) as kept:
-            back = len(gone.intersection(turn.id for turn in kept.turns()))
-        if back:
-            print(f"{back:,} turns that were forgotten are in this backup and come back")
-        agree(f"{target} holds {turns:,} turns. Put the backup in its place?", yes)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with storage_errors(backup_file):
-        restored = restore_file(backup_file, target, replace)
-    print(f"{target}: {restored:,} turns, from {backup_file}")

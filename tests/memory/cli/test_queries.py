@@ -10,14 +10,14 @@ import typer
 from typer.testing import CliRunner, Result
 
 from memory import InputError, Memory, Turn, __main__
-from memory.cli import asking
+from memory.cli import digest, queries
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.scripted import Pairs, ScriptedLM, answer, scripted_model, sql
 
 Run = Callable[..., Result]
 app = typer.Typer()
-for command in (asking.ask, asking.search, asking.sql, asking.digest):
+for command in (queries.ask, queries.search, queries.sql, digest.digest):
     app.command()(command)
 
 
@@ -27,7 +27,8 @@ def run(store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def command(name: str, *arguments: str, script: Pairs = (), window: int = 16) -> Result:
         model = scripted_model(script, window=window)
-        monkeypatch.setattr(asking, "model_of", lambda name, api_base: model)
+        for module in (queries, digest):
+            monkeypatch.setattr(module, "uncached_model", lambda name, api_base: model)
         done = CliRunner().invoke(app, [name, *arguments, "--file", str(path)])
         assert isinstance(model.lm, ScriptedLM)
         if done.exit_code == 0:
@@ -232,6 +233,6 @@ def test_a_digest_counts_what_waits_and_says_what_it_did(run: Run, store: Sqlite
     assert lines[1].startswith("turns 4-5 failed 1 times: DROP")
     store.add([Turn("Ben", f"Number {n}.") for n in range(4)])
     memory = Memory(store, model=scripted_model([], window=3))
-    assert asking._waiting(memory, replay=False) == 3, "one left over, four turns in windows of 3"
+    assert digest._waiting(memory, replay=False) == 3, "one left over, four turns in windows of 3"
     again = run("digest", "--max-calls", "1", script=[(["[4]"], sql(DOG))], window=3).stdout
     assert again.startswith("windows: 1 stored, 0 failed, 2 waiting; 1 facts")

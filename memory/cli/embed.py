@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from memory.cli.opening import Yes, agree
+from memory.cli.options import Yes, confirm
 from memory.embed import Hosted, load_embedder
 from memory.errors import InputError
 from memory.store import open_store
@@ -36,7 +36,7 @@ def embed(
             cost = "at an unknown price" if price is None else f"about ${price * tokens:,.4f}"
             print(f"{said}, {cost}", flush=True)
             if turns and price != 0:
-                agree("Go on?", yes)
+                confirm("Go on?", yes)
         else:
             print(said, flush=True)
         with progress() as bar:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from memory.errors import InputError
 from memory.exchange import Skipped, json_files, read
 from memory.exchange import reading as reading_module
-from memory.exchange.importing import import_into
+from memory.exchange.imports import import_into
 from memory.model import Turn
 from memory.store import open_store
 from tests.support.foreign_exports import character, chatgpt, chatgpt_message, parts, write

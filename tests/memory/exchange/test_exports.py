@@ -9,8 +9,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from memory import InputError, Turn, open_store
-from memory.exchange.exporting import Exported, export
-from memory.exchange.importing import load_dump, records
+from memory.exchange.exports import Exported, export
+from memory.exchange.imports import load_dump, records
 from memory.namespaces import create, path_of
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
@@ -159,7 +159,7 @@ def test_a_full_disk_leaves_the_older_file(format: str, store: SqliteStore, tmp_
 def test_turns_pass_through_in_pieces(
     store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory.exchange.exporting._PIECE", 2)
+    monkeypatch.setattr("memory.exchange.exports._PIECE", 2)
     export(store, tmp_path / "a.CSV", "csv", "anna")
     assert len((tmp_path / "a.CSV").read_text().splitlines()) == 6
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from memory.cli.opening import DEFAULT
+from memory.cli.options import DEFAULT
 from memory.model import Change, Edit, Fact, Rows
 from memory.store.points_in_time import Diff, differences
 from memory.terminal import clean_line

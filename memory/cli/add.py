@@ -1,0 +1,84 @@
+"""The command add: a message or documents become turns of a memory."""
+
+import sys
+from pathlib import Path
+from shlex import quote
+from typing import Annotated
+
+import typer
+
+from memory.cli.options import (
+    DEFAULT,
+    AsJson,
+    File,
+    Namespace,
+    open_memory,
+)
+from memory.cli.output import print_json
+from memory.documents import add_chunks, chunks
+from memory.errors import InputError
+from memory.exchange import clean_date
+from memory.model import Turn
+from memory.store.turn_validation import said_now
+
+
+def add(
+    what: Annotated[
+        list[str], typer.Argument(help="What was said, in quotes (- reads it); or documents.")
+    ],
+    kind: Annotated[str, typer.Option(help="message, or document for files.")] = "message",
+    speaker: Annotated[str, typer.Option(help="Who said it.")] = "",
+    session: Annotated[str, typer.Option(help="The conversation it belongs to.")] = "",
+    said_at: Annotated[
+        str, typer.Option(help="When: 2023-05-08 13:56 (UTC), 2023-05, 2023; now.")
+    ] = "",
+    namespace: Namespace = DEFAULT,
+    file: File = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add one message, or documents: Markdown, text, HTML, PDF.
+
+    add "I moved to Oslo" --speaker Anna    add manual.md --kind document
+    """
+    if kind == "document":
+        if speaker or session or said_at:
+            raise InputError("a document has its title, name and date: give the file alone")
+        _add_documents([Path(one) for one in what], namespace, file, as_json)
+        return
+    if kind != "message":
+        raise InputError(f"--kind {kind}: there are message and document")
+    turn = _message(what, speaker, session, said_at)
+    with open_memory(namespace, file, create=True) as store:
+        [turn_id] = store.add([turn])
+    if as_json:
+        print_json({"turn": turn_id})
+    else:
+        print(f"turn {turn_id}")
+
+
+def _message(what: list[str], speaker: str, session: str, said_at: str) -> Turn:
+    if not speaker:
+        raise InputError("say who said it: --speaker NAME; a file is added with --kind document")
+    if len(what) > 1:
+        raise InputError("one message at a time, in quotes; files are added with --kind document")
+    if said_at and not clean_date(said_at):
+        raise InputError(f"--said-at {said_at!r} is no date; write 2023-05-08 13:56, or 2023-05")
+    text = sys.stdin.read() if what == ["-"] else what[0]
+    return Turn(speaker, text.strip(), session, clean_date(said_at) or said_now())
+
+
+def _add_documents(paths: list[Path], namespace: str, file: Path | None, as_json: bool) -> None:
+    read_all = {path: chunks(path) for path in paths}  # before a namespace is made for them
+    with open_memory(namespace, file, create=True) as store:
+        for path, turns in read_all.items():
+            done = add_chunks(store, turns)
+            if as_json:
+                print_json({"file": str(path), **vars(done)})
+                continue
+            print(f"{path}: {done.new:,} chunks are new, {done.already:,} were there")
+            if done.others:
+                print(
+                    f"  an older version, or another file of this name, is there too:"
+                    f" {', '.join(done.others)}\n  `forget --session {quote(path.name)}` removes"
+                    " them all; then add this one again"
+                )

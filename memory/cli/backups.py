@@ -1,0 +1,50 @@
+"""The commands backup and restore: a whole memory as one file, and back."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from memory.cli.options import DEFAULT, File, Namespace, Yes, confirm, memory_path, open_memory
+from memory.errors import StoreError
+from memory.store import open_store
+from memory.store.migrations import storage_errors
+from memory.store.portable import restore as restore_file
+
+
+def backup(to: Path, namespace: Namespace = DEFAULT, file: File = None) -> None:
+    """Copy the whole memory into one new file, also while others write. `forget` will know it."""
+    with open_memory(namespace, file) as store:
+        store.backup(to)
+    print(f"{to}: a copy of {memory_path(namespace, file)}, {to.stat().st_size:,} bytes")
+
+
+def restore(
+    backup_file: Annotated[Path, typer.Argument(metavar="FILE", help="What `backup` wrote.")],
+    namespace: Namespace = DEFAULT,
+    file: File = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Also when there is a memory already: it goes.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Make a memory of a backup, whole or not at all."""
+    target = memory_path(namespace, file)
+    if target.exists() and replace:
+        try:
+            with open_memory(namespace, file) as store:
+                turns = len(store.turns())
+                gone = {n for past in store.settings("forgotten") for n in past.value["turns"]}
+        except StoreError as error:
+            if "another process" in str(error):
+                raise
+            raise StoreError(f"{error}; move it away, then restore without --replace") from error
+        with open_store(backup_file, read_only=True) as kept:
+            back = len(gone.intersection(turn.id for turn in kept.turns()))
+        if back:
+            print(f"{back:,} turns that were forgotten are in this backup and come back")
+        confirm(f"{target} holds {turns:,} turns. Put the backup in its place?", yes)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with storage_errors(backup_file):
+        restored = restore_file(backup_file, target, replace)
+    print(f"{target}: {restored:,} turns, from {backup_file}")

@@ -1,0 +1,65 @@
+"""The command digest: a model makes facts of what was said."""
+
+import math
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memory.cli.options import (
+    DEFAULT,
+    ApiBase,
+    File,
+    ModelName,
+    Namespace,
+    open_memory,
+    uncached_model,
+)
+from memory.terminal import progress
+
+if TYPE_CHECKING:
+    from memory.api import Memory
+
+
+def digest(
+    namespace: Namespace = DEFAULT,
+    file: File = None,
+    model: ModelName = "local",
+    api_base: ApiBase = None,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Also windows that failed too often to be tried again.")
+    ] = False,
+    max_calls: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many calls of the model.")
+    ] = None,
+) -> None:
+    """Let a model make facts of what was said. It can be interrupted, and goes on later."""
+    from memory.api import Memory  # takes a second
+
+    with open_memory(namespace, file) as store, progress() as bar:
+        memory = Memory(store, model=uncached_model(model, api_base))
+        task = bar.add_task("digesting", total=_waiting(memory, replay))
+        done = memory.digest(
+            replay,
+            max_calls,
+            lambda so_far: bar.update(task, completed=so_far.stored + so_far.failed),
+        )
+        left, failed = _waiting(memory, True), [one for one in store.pending() if one.error]
+    print(
+        f"windows: {done.stored} stored, {done.failed} failed, {left} waiting;"
+        f" {done.facts} facts changed by {done.calls} calls of {memory.model.name}"
+    )
+    for one in failed:
+        said = " ".join(one.error.split())[:200]
+        print(f"turns {one.first_turn}-{one.last_turn} failed {one.attempts} times: {said}")
+
+
+def _waiting(memory: "Memory", replay: bool) -> int:
+    """How many windows a digest by this model has before it."""
+    from memory.api import WINDOW_ATTEMPTS
+
+    pending = memory.store.pending()
+    windows = [change.window for change in memory.store.changes() if change.window]
+    last = max([0, *(last for _, last in windows), *(one.last_turn for one in pending)])
+    [(new,)] = memory.store.read(f"SELECT COUNT(*) AS n FROM turns WHERE id > {last}").rows
+    again: int = sum(replay or one.attempts < WINDOW_ATTEMPTS for one in pending)
+    return again + math.ceil(int(new) / memory.model.window)

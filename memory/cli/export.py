@@ -1,0 +1,84 @@
+"""The command export: a memory is written into a file for others."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from memory.cli.options import (
+    DEFAULT,
+    AsJson,
+    File,
+    Namespace,
+    Yes,
+    confirm,
+    memory_path,
+    open_memory,
+)
+from memory.cli.output import print_json
+from memory.errors import InputError
+from memory.exchange.exports import Exported, format_of
+from memory.exchange.exports import export as export_into
+from memory.namespaces import make_folder, names, path_of
+
+
+def export(
+    path: Annotated[Path, typer.Argument(help="The file to write; a folder with --all.")],
+    format: Annotated[
+        str | None, typer.Option(help="csv, jsonl (lossless) or md; that of the suffix.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All namespaces, a file for each.")] = False,
+    namespace: Namespace = DEFAULT,
+    file: File = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a memory into a file: id, name, message and timestamp as CSV, everything as JSON
+    lines, or Markdown for reading.
+    """
+    if every:
+        _export_all(path, format or "csv", file, yes, as_json)
+        return
+    format = format_of(path, format)
+    if path.is_dir() or not path.parent.is_dir():
+        raise InputError(f"{path}: give a file in a folder that exists; --all takes a folder")
+    _refuse_memory(path, memory_path(namespace, file))
+    with open_memory(namespace, file) as store:
+        if path.exists():
+            confirm(f"{path} is there already. Write over it?", yes)
+        title = file.stem if file else namespace
+        _print_export(path, export_into(store, path, format, title), as_json)
+
+
+def _export_all(folder: Path, format: str, file: Path | None, yes: bool, as_json: bool) -> None:
+    if file is not None:
+        raise InputError("--all is about namespaces; leave --file out")
+    if not (every := names()):
+        raise InputError("there is no namespace to export")
+    # The file of a namespace has a name that is safe on every system.
+    files = {name: folder / f"{path_of(name).stem}.{format}" for name in every}
+    format_of(next(iter(files.values())), format)
+    if there := [path.name for path in files.values() if path.exists()]:
+        confirm(f"{', '.join(there)} in {folder} are there already. Write over them?", yes)
+    make_folder(folder)
+    for name, path in files.items():
+        with open_memory(name, None) as store:
+            _print_export(path, export_into(store, path, format, name), as_json)
+
+
+def _refuse_memory(path: Path, memory: Path) -> None:
+    """A memory must not be replaced by its own export."""
+    files = [memory.with_name(memory.name + end) for end in ("", "-wal", "-shm")]
+    if path.exists() and any(one.exists() and one.samefile(path) for one in files):
+        raise InputError(f"{path} is the memory itself; export to another file")
+
+
+def _print_export(path: Path, done: Exported, as_json: bool) -> None:
+    if as_json:
+        print_json({"file": str(path), "turns": done.turns, "left_out": done.left_out})
+        return
+    print(f"{path}: {done.turns:,} turns, {path.stat().st_size:,} bytes")
+    if done.left_out:
+        print(
+            f"  left out: {done.left_out:,} document chunks and tool uses; jsonl and md hold them"
+        )
