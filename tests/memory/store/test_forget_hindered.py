@@ -18,7 +18,8 @@ import typer
 from typer.testing import CliRunner
 
 from memory import InputError, StoreError, Turn, open_store
-from memory.cli import backups, forget
+from memory.cli import backups
+from memory.cli import forget as forget_command
 from memory.errors import Stop
 from memory.model import Forgotten
 from memory.store import forget, migrations, portable
@@ -218,7 +219,7 @@ def test_a_backup_whose_embedder_is_not_here_keeps_nothing_else_waiting(tmp_path
 
 def run(*arguments: str, answer: str = "") -> Any:
     app = typer.Typer()
-    app.command("forget")(forget.forget)
+    app.command("forget")(forget_command.forget)
     app.command("other")(backups.backup)
     return CliRunner().invoke(app, ["forget", *arguments], input=answer)
 
