@@ -3,7 +3,6 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from memory.embed import load_embedder
 from memory.errors import InputError, MemoryFault, ModelError, SqlError, Stop, StoreError
 from memory.model import Answer, Change, Edit, Fact, Forgotten, Hit, Pending, Rows, Setting, Turn
 from memory.store import Store, open_store
@@ -11,6 +10,7 @@ from memory.store import Store, open_store
 if TYPE_CHECKING:
     from memory.api import Digest, Memory
     from memory.documents import add_chunks, chunks, tool_use
+    from memory.embed import load_embedder
     from memory.facts import supersede
     from memory.injection import Injected, LtmConfig
     from memory.namespaces import path_of
@@ -80,6 +80,7 @@ _LAZY = {
     "Settings": "memory.settings",
     "add_chunks": "memory.documents",
     "chunks": "memory.documents",
+    "load_embedder": "memory.embed",
     "load_model": "memory.program",
     "load_program": "memory.program",
     "memory_tools": "memory.tools",

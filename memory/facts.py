@@ -7,7 +7,7 @@ from datetime import date
 from memory.errors import InputError, SqlError
 from memory.model import Change, Edit, Fact, Turn
 from memory.search.words import words
-from memory.sql import quoted, write_statements
+from memory.sql import quoted
 from memory.store import Store
 from memory.store.turn_validation import said_now
 
@@ -191,6 +191,8 @@ def _write(store: Store, sql: str, by: str, window: tuple[int, int] | None = Non
 
 
 def _checked(sql: str) -> str:
+    from memory.sql import write_statements  # with the parser, which reading facts does not need
+
     try:
         write_statements(sql)
     except SqlError as error:  # its advice is for a model

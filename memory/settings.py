@@ -7,9 +7,6 @@ from functools import reduce
 from operator import or_
 from typing import Any, Literal
 
-from pydantic import TypeAdapter
-from pydantic.errors import PydanticUserError
-
 from memory.errors import InputError
 from memory.model import Setting
 from memory.store import Store
@@ -121,6 +118,8 @@ class Settings:
         return ", ".join(sorted(self._schemas)) or "none"
 
     def _checked(self, name: str, value: Any) -> Any:
+        from pydantic import TypeAdapter
+
         schema = self._schemas[name]
         try:
             text = json.dumps(value, allow_nan=False)
@@ -134,6 +133,9 @@ class Settings:
 
 def _schema(name: str, declared: Any) -> dict[str, Any]:
     """A type as JSON schema, from which it can be made again."""
+    from pydantic import TypeAdapter
+    from pydantic.errors import PydanticUserError
+
     if name in RESERVED or not _NAME.fullmatch(name):
         raise InputError(f"no setting can be called {name!r}; use letters, digits, _ . and -")
     try:

@@ -3,21 +3,34 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from unicodedata import category
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")  # of a terminal, among them
+# Control characters of C0 and C1, which begin what a terminal obeys, and all white space.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
+def progress() -> Iterator["Progress"]:
     """A progress bar on stderr, where somebody looks at it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    # Imported here: most commands, and programs that use the package, show no progress.
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     screen = Console(stderr=True)
     bar = Progress(
-        *columns,
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=screen,
         transient=True,

@@ -1,6 +1,19 @@
 """What SQL a model may write: policy.py checks and rewrites it, grammar.py and names.py say how."""
 
-from memory.sql.names import TABLES
-from memory.sql.policy import WRITABLE, quoted, read_statement, split, write_statements
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from memory.sql.names import TABLES, WRITABLE
+from memory.sql.statements import quoted
+
+if TYPE_CHECKING:
+    from memory.sql.policy import read_statement, split, write_statements
 
 __all__ = ["TABLES", "WRITABLE", "quoted", "read_statement", "split", "write_statements"]
+
+
+def __getattr__(name: str) -> Any:
+    # The parser takes longer to import than a search takes to run: only statements need it.
+    if name not in ("read_statement", "split", "write_statements"):
+        raise AttributeError(f"module 'memory.sql' has no attribute {name!r}")
+    return getattr(import_module("memory.sql.policy"), name)

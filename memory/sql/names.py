@@ -18,6 +18,7 @@ TABLES: dict[str, tuple[str, ...]] = {  # what a model may read
         *("turn_id", "recorded_at"),
     ),
 }
+WRITABLE = ("subject", "attribute", "value", "happened_on", "ended_on", "turn_id")  # of facts
 FOUND = ("turn_id", "score")  # the columns of search()
 SEARCH = "search_turns"  # search() in the tree: the parser has a search function of its own
 SEARCH_FORM = "FROM search('beach trip', 20) s JOIN turns t ON t.id = s.turn_id"

@@ -15,13 +15,12 @@ from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
 
 from memory.sql import names
 from memory.sql.grammar import RULES, check_arguments, check_grammar
+from memory.sql.names import TABLES, WRITABLE
 from memory.sql.statements import PLAIN, check_words, join, refuse, scan, short, statements
 
 Dialect = Literal["sqlite", "postgres"]
 Search = Callable[[str, int], Sequence[tuple[int, float]]]
 
-TABLES = names.TABLES  # what a model may read
-WRITABLE = ("subject", "attribute", "value", "happened_on", "ended_on", "turn_id")  # of facts
 _REQUIRED = ("subject", "attribute", "value", "turn_id")
 
 MAX_SEARCHES = 5  # in one statement
@@ -36,11 +35,6 @@ _RESERVED = re.compile(  # by Postgres, and unknown to the parser
 _KNOWN = {*TABLES, *names.FOUND, *(column for columns in TABLES.values() for column in columns)}
 # what the parser was seen to raise on text that is not SQL: it has no one error of its own
 _FAULTS = (SqlglotError, RecursionError, ValueError, TypeError, AttributeError, LookupError)
-
-
-def quoted(text: str) -> str:
-    """A text as SQL writes it."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def split(answer: str) -> list[str]:

@@ -108,6 +108,11 @@ class Token(NamedTuple):
     space: str
 
 
+def quoted(text: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def statements(answer: str, whole: Callable[[str], bool]) -> list[str]:
     """The statements of a model's answer, without comments, fences and semicolons.
 
