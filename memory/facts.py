@@ -9,7 +9,7 @@ from memory.model import Change, Edit, Fact, Turn
 from memory.search.words import words
 from memory.sql import quoted
 from memory.store import Store
-from memory.store.turn_validation import said_now
+from memory.store.turn_validation import local_now
 
 _DATE = re.compile(r"\d{4}(-\d\d){0,2}")
 _NEEDED = ("subject", "attribute", "value")
@@ -82,7 +82,7 @@ def supersede(store: Store, fact_id: int, value: str, since: str = "", by: str =
     attribute = old.attribute.replace("_", " ")
     when = f"since {day} " if since else ""
     text = f"Correction: {when}{old.subject} {attribute} {value}, not {old.value}."
-    correction = Turn(by or "user", text, session="corrections", said_at=said_now())
+    correction = Turn(by or "user", text, session="corrections", said_at=local_now())
     [turn_id] = store.add([correction])
     change = _write(store, f"{statements}{turn_id})", by, _own_window(store, turn_id))
     if change.facts < 2:
@@ -161,7 +161,7 @@ def _open_fact(store: Store, fact_id: int) -> Fact:
 
 def _day(given: str, fact: Fact) -> str:
     """A day on which a fact can end, today when none is given."""
-    day = iso_date(given) if given else said_now()[: len("2023-05-07")]
+    day = iso_date(given) if given else local_now()[: len("2023-05-07")]
     began = fact.happened_on if _DATE.fullmatch(fact.happened_on or "") else ""
     if day < began[: len(day)]:
         raise InputError(f"fact {fact.id} began on {began}; it cannot end on {day}")

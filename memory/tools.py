@@ -15,7 +15,7 @@ from memory.prompt import turn_lines
 from memory.settings import Settings
 from memory.sql import quoted
 from memory.store import Store, open_store
-from memory.store.turn_validation import said_now
+from memory.store.turn_validation import local_now
 from memory.tokens import first_lines, trim
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class _Tools:
             speaker: who said it.
         """
         with self._store() as store:
-            [turn_id] = store.add([Turn(speaker, text, self._session, said_now())])
+            [turn_id] = store.add([Turn(speaker, text, self._session, local_now())])
         return f"Remembered as turn {turn_id}."
 
     @_told
@@ -174,7 +174,7 @@ class _Tools:
             result: what it gave back, in short.
             worked: whether it did what was wanted.
         """
-        use = tool_use(name, _object(arguments), result, worked, self._session, said_now())
+        use = tool_use(name, _object(arguments), result, worked, self._session, local_now())
         with self._store() as store:
             [turn_id] = store.add([use])
         return f"Recorded as turn {turn_id}."

@@ -11,7 +11,7 @@ from memory.model import Turn
 from memory.prompt import spoken_date
 from memory.settings import CHAT, Settings
 from memory.store import Store
-from memory.store.turn_validation import said_now
+from memory.store.turn_validation import local_now
 from memory.terminal import progress
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Chat:
         self.memory, self.background, self.screen, self.whose = memory, background, screen, whose
         self.store: Store = memory.store
         self.settings = Settings(self.store, CHAT)
-        self.session = said_now()
+        self.session = local_now()
         self.recent: list[Turn] = []
         self.last: Answer | None = None
         self.character = self._remembered("character", character, "Assistant")
@@ -130,7 +130,7 @@ class Chat:
 
     def add(self, speaker: str, text: str) -> Turn:
         """Store a turn of this session; it is durable on return."""
-        turn = Turn(speaker, text, self.session, said_now())
+        turn = Turn(speaker, text, self.session, local_now())
         [turn_id] = self.memory.add(turn)
         self.recent.append(self.store.turn(turn_id))
         return self.recent[-1]

@@ -19,7 +19,7 @@ from memory.documents import add_chunks, chunks
 from memory.errors import InputError
 from memory.exchange import clean_date
 from memory.model import Turn
-from memory.store.turn_validation import said_now
+from memory.store.turn_validation import local_now
 
 
 def add(
@@ -64,7 +64,7 @@ def _message(what: list[str], speaker: str, session: str, said_at: str) -> Turn:
     if said_at and not clean_date(said_at):
         raise InputError(f"--said-at {said_at!r} is no date; write 2023-05-08 13:56, or 2023-05")
     text = sys.stdin.read() if what == ["-"] else what[0]
-    return Turn(speaker, text.strip(), session, clean_date(said_at) or said_now())
+    return Turn(speaker, text.strip(), session, clean_date(said_at) or local_now())
 
 
 def _add_documents(paths: list[Path], namespace: str, file: Path | None, as_json: bool) -> None:

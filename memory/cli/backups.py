@@ -8,8 +8,8 @@ import typer
 from memory.cli.options import DEFAULT, File, Namespace, Yes, confirm, memory_path, open_memory
 from memory.errors import StoreError
 from memory.store import open_store
-from memory.store.migrations import storage_errors
-from memory.store.portable import restore as restore_file
+from memory.store.backup import restore as restore_file
+from memory.store.connection import storage_errors
 
 
 def backup(to: Path, namespace: Namespace = DEFAULT, file: File = None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from memory.errors import InputError
 from memory.exchange.reading import Skipped, clean_date, digest
 from memory.model import Turn
-from memory.store.foreign_database import read_foreign
+from memory.store.foreign_database import foreign_rows
 
 DATABASE = "long_term_memory.db"
 EMBEDDINGS = "long_term_memory_embeddings.zarr"
@@ -55,7 +55,7 @@ def read_ltm(database: Path) -> Iterator[Turn | Skipped]:
     """
     name = name_of(database)
     select = "SELECT id, name, message, timestamp FROM long_term_memory ORDER BY timestamp, id"
-    for number, speaker, message, timestamp in read_foreign(database, select):
+    for number, speaker, message, timestamp in foreign_rows(database, select):
         said_at = clean_date(timestamp)
         if not isinstance(message, str) or not message.strip():
             yield Skipped(f"row {number}", "no message")

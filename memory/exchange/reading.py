@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from memory.errors import InputError
 from memory.model import Turn
-from memory.store.turn_validation import MAX_TURN_CHARACTERS, acceptable
+from memory.store.turn_validation import MAX_TURN_CHARACTERS, valid_turn
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def sound(items: Iterator[Turn | Skipped]) -> Iterator[Turn | Skipped]:
             continue
         for part in _parts(item):
             try:
-                turn = acceptable(part, len(seen) + 1)
+                turn = valid_turn(part, len(seen) + 1)
             except InputError as error:
                 yield Skipped(part.source, str(error))
                 continue

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 
-def examples(word: str) -> tuple[str, ...]:
+def examples_of_kind(word: str) -> tuple[str, ...]:
     """Words that name examples of a kind (`kinds.txt`), () for a word that names no kind."""
     kinds = _kinds()
     return next((kinds[form] for form in _singulars(word) if form in kinds), ())

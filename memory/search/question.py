@@ -56,7 +56,7 @@ class Query:
     asks_time: bool
 
 
-class Names:
+class SpeakerNames:
     """The speakers of a memory, to be found in questions in whatever form people name them."""
 
     def __init__(self) -> None:
@@ -131,7 +131,7 @@ def _misspells(word: str, name: str, least: int) -> bool:
     return swapped or other[1:] in (rest, rest[1:]) or other == rest[1:]
 
 
-def read_question(text: str, names: Names, newest: int) -> Query:
+def read_question(text: str, names: SpeakerNames, newest: int) -> Query:
     """Read a question asked of a memory whose last turn was said on the day `newest` (packed).
 
     At most MAX_WORDS words; a name is a word after all where nothing else is asked.

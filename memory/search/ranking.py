@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.model import Hit
-from memory.search.question import Names, Query, read_question
-from memory.search.turn_columns import FULL_LENGTH, ROW, disagreement, sign_codes
+from memory.search.question import Query, SpeakerNames, read_question
+from memory.search.turn_columns import FULL_LENGTH, TURN_DTYPE, disagreement, sign_codes
 
 WEIGHTS: dict[str, float] = json.loads(Path(__file__).with_name("weights.json").read_text("utf-8"))[
     "weights"
@@ -40,7 +40,7 @@ Load = Callable[[], NDArray[np.int8]]
 
 
 @dataclass(frozen=True)
-class Held:
+class WordMatches:
     """The turns that hold a word of the question, one of like meaning, or an example of it.
 
     For "pets": pets or pet, dog, puppy or hamster. Ids, or places in an index.
@@ -58,10 +58,10 @@ class Index:
     """
 
     def __init__(self) -> None:
-        self.names = Names()
+        self.names = SpeakerNames()
         self.count = 0
         self.last_id = 0
-        self._rows = np.zeros(1, ROW)
+        self._rows = np.zeros(1, TURN_DTYPE)
         self._ids = np.zeros(1, np.int64)
         self._session = np.zeros(1, np.int32)  # place of the session's first turn
         self._before = np.zeros(1, np.int32)  # place of the session's turn before, and after
@@ -83,7 +83,7 @@ class Index:
         """Take in turns that were added since.
 
         Args:
-            rows: (n,) ROW with ascending ids above `last_id`; ids may have gaps.
+            rows: (n,) TURN_DTYPE with ascending ids above `last_id`; ids may have gaps.
             codes: (n, planes) `sign_codes` of the vectors.
             vectors: (n, width), or in pieces: the id of each piece's first turn with a function
                 that returns its vectors when they are needed.
@@ -153,7 +153,7 @@ class Index:
         return read_question(text, self.names, newest)
 
     def rank(
-        self, query: Query, vector: NDArray[np.float32], found: Sequence[Held], k: int
+        self, query: Query, vector: NDArray[np.float32], found: Sequence[WordMatches], k: int
     ) -> list[Hit]:
         """The best k turns, best first; of equal ones the newer first.
 
@@ -165,7 +165,7 @@ class Index:
         if k < 1 or not self.count:
             return []
         held = [
-            Held(self._places(h.exact), self._places(h.related), self._places(h.examples))
+            WordMatches(self._places(h.exact), self._places(h.related), self._places(h.examples))
             for h in found
         ]
         places = self.candidates(query, vector, held)
@@ -180,7 +180,7 @@ class Index:
         ]
 
     def candidates(
-        self, query: Query, vector: NDArray[np.float32], held: Sequence[Held]
+        self, query: Query, vector: NDArray[np.float32], held: Sequence[WordMatches]
     ) -> NDArray[np.int64]:
         """The places to rank: all of a small memory, of a large one the best groups of neighbours.
 
@@ -193,7 +193,7 @@ class Index:
         said = _said_by(self._rows["speaker"][: self.count + 1], query.speakers)
         none = np.zeros(0, np.int64)
         words, possible = np.zeros(groups, np.float32), 0.0
-        for one in [*held, Held(np.flatnonzero(said), none, none)]:
+        for one in [*held, WordMatches(np.flatnonzero(said), none, none)]:
             if known := len(one.exact) or len(one.related):
                 # Not np.add.at: a group counts once, however many of its turns hold the word.
                 words[one.examples // GROUP] += RELATED * self._rarity(len(one.examples))
@@ -216,7 +216,7 @@ class Index:
         places: NDArray[np.int64],
         query: Query,
         vector: NDArray[np.float32],
-        held: Sequence[Held],
+        held: Sequence[WordMatches],
     ) -> NDArray[np.float64]:
         """What speaks for the turns at these places: (len(places), len(WEIGHTS)), unweighted."""
         near = np.zeros((len(WINDOW), len(places)), np.int64)
@@ -239,7 +239,7 @@ class Index:
         }
         return np.column_stack([columns[name] for name in WEIGHTS]).astype(np.float64)
 
-    def _words(self, near: NDArray[np.int64], held: Sequence[Held]) -> NDArray[np.float32]:
+    def _words(self, near: NDArray[np.int64], held: Sequence[WordMatches]) -> NDArray[np.float32]:
         """Share of the question's words around each turn, rare words weighing more, 0 to 1.
 
         Each word saturates by itself, as in BM25: two words near a turn beat one word twice.
@@ -261,7 +261,9 @@ class Index:
         """Inverse document frequency as in BM25, never below 0."""
         return float(np.log(1 + max(self.count - turns + 0.5, 0.0) / (turns + 0.5)))
 
-    def _examples(self, places: NDArray[np.int64], held: Sequence[Held]) -> NDArray[np.bool_]:
+    def _examples(
+        self, places: NDArray[np.int64], held: Sequence[WordMatches]
+    ) -> NDArray[np.bool_]:
         """Whether a turn holds an example of what the question asks for."""
         for one in held:
             self._scratch[one.examples] = 1

@@ -14,7 +14,7 @@ from memory.model import Turn
 from memory.search.question import TELLS_TIME, packed_date
 from memory.search.words import words
 
-ROW = np.dtype(
+TURN_DTYPE = np.dtype(
     [
         ("id", "<i4"),
         ("session", "<i4"),  # id of the session's first turn
@@ -37,13 +37,15 @@ _WORD = re.compile(r"\w+")
 _LONGEST_TIME = 16  # letters of the longest word that tells a time, and more
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f")  # Latin, Chinese and Japanese, Arabic
 
-Tail = tuple[int, int, NDArray[np.int8]]  # a session's first and last turn, and the last's vector
+SessionEnd = tuple[
+    int, int, NDArray[np.int8]
+]  # a session's first and last turn, and the last's vector
 
 
-def describe(
+def describe_turns(
     turns: Sequence[Turn],
     vectors: NDArray[np.float32],
-    tails: dict[str, Tail],
+    tails: dict[str, SessionEnd],
     speakers: Mapping[str, int],
 ) -> tuple[NDArray[np.void], NDArray[np.int8]]:
     """The rows and vectors of turns that were just numbered.
@@ -55,9 +57,9 @@ def describe(
         speakers: the number of each of their speakers.
 
     Returns:
-        (n,) ROW and (n, width) int8, each a multiple of the turn's unit vector in its context.
+        (n,) TURN_DTYPE; (n, width) int8, each a multiple of the turn's unit vector in context.
     """
-    rows = np.zeros(len(turns), ROW)
+    rows = np.zeros(len(turns), TURN_DTYPE)
     eight_bit = np.zeros(vectors.shape, np.int8)
     for n, turn in enumerate(turns):
         first, previous, context = tails.get(turn.session, (turn.id, 0, None))

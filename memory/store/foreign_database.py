@@ -11,7 +11,7 @@ from typing import Any
 from memory.errors import InputError
 
 
-def read_foreign(path: Path, select: str) -> Iterator[tuple[Any, ...]]:
+def foreign_rows(path: Path, select: str) -> Iterator[tuple[Any, ...]]:
     """The rows of one SELECT, as they are read. Text that is not UTF-8 gets U+FFFD in its place.
 
     Raises InputError for a file that is no SQLite database, is damaged, or has other tables.

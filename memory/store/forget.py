@@ -26,9 +26,15 @@ from numpy.typing import NDArray
 from memory.embed import load_embedder
 from memory.errors import InputError, ModelError, Stop, StoreError
 from memory.model import Forgotten, Turn
-from memory.store import journal, lookup, pending_windows, settings, turn_removal
-from memory.store.migrations import connect
-from memory.store.vectors import Recorded
+from memory.store import (
+    journal,
+    pending_windows,
+    settings,
+    turn_removal,
+    turns_table,
+)
+from memory.store.connection import connect
+from memory.store.vectors import RecordedEmbedder
 
 DUE, DONE, BACKUP = "forgetting", "forgotten", "backup"  # settings of the store's own
 # Of this file and this machine: no other memory's backups, and no overwriting that is due there.
@@ -38,7 +44,7 @@ PATIENCE_MS = 5_000  # to wait for another program's reading or writing
 _STILL = "but their bytes are still in"
 
 Transaction = Callable[..., AbstractContextManager[sqlite3.Connection]]
-Embed = Callable[[Sequence[str], Recorded | None], NDArray[np.float32]]
+Embed = Callable[[Sequence[str], RecordedEmbedder | None], NDArray[np.float32]]
 
 
 def forget(
@@ -108,7 +114,11 @@ def backups(conn: sqlite3.Connection) -> list[Path]:
 
 def _turns(conn: sqlite3.Connection, turn_ids: Sequence[int]) -> list[Turn]:
     wanted = sorted(set(turn_ids))
-    found = {turn.id: turn for turn_id in wanted for turn in lookup.turns(conn, turn_id, turn_id)}
+    found = {
+        turn.id: turn
+        for turn_id in wanted
+        for turn in turns_table.read_turns(conn, turn_id, turn_id)
+    }
     if missing := [turn_id for turn_id in wanted if turn_id not in found]:
         raise InputError(f"there is no turn {missing[0]}; nothing was removed")
     return list(found.values())
@@ -258,7 +268,7 @@ def _remove_same(conn: sqlite3.Connection, receipt: dict[str, Any]) -> None:
     same = [
         turn.id
         for turn_id in marks
-        for turn in lookup.turns(conn, turn_id, turn_id)
+        for turn in turns_table.read_turns(conn, turn_id, turn_id)
         if proof(receipt["salt"], [turn]) == marks[turn_id]
     ]
     if same:
@@ -267,6 +277,6 @@ def _remove_same(conn: sqlite3.Connection, receipt: dict[str, Any]) -> None:
         settings.put(conn, DUE, {**receipt, **now, "marks": [marks[n] for n in same]})
 
 
-def _embed(texts: Sequence[str], made: Recorded | None) -> NDArray[np.float32]:
+def _embed(texts: Sequence[str], made: RecordedEmbedder | None) -> NDArray[np.float32]:
     assert made is not None
     return load_embedder(made.name)(texts)

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from memory.errors import InputError
 from memory.model import Edit, Fact
-from memory.store import journal, lookup, points_in_time, turn_removal
-from memory.store.migrations import connect
-from memory.store.vectors import Recorded
+from memory.store import journal, points_in_time, turn_removal, turns_table
+from memory.store.connection import connect
+from memory.store.vectors import RecordedEmbedder
 
-Embed = Callable[[Sequence[str], Recorded], NDArray[np.float32]]
+Embed = Callable[[Sequence[str], RecordedEmbedder], NDArray[np.float32]]
 Images = dict[int, str]  # facts by id, each as the journal writes it: JSON of its columns
 
 # The last dated turn of a change's window; what counts as dated is what
@@ -111,7 +111,7 @@ def _take_back_changes(conn: sqlite3.Connection, point: str) -> None:
 
 def _take_back_turns(conn: sqlite3.Connection, point: str, embed: Embed) -> None:
     """Remove the turns that were said after a moment, and all that rests on them."""
-    turns = lookup.turns(conn, 1, 2**62)
+    turns = turns_table.read_turns(conn)
     dated = points_in_time.keys(turn.said_at for turn in turns)
     later = [
         turn for turn, key in zip(turns, dated, strict=True) if not points_in_time.is_by(key, point)

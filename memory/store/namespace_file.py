@@ -12,8 +12,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from memory.errors import InputError, StoreError
+from memory.store.connection import connect, storage_errors
 from memory.store.forget import BACKUP
-from memory.store.migrations import connect, storage_errors
 
 PATIENCE_S = 2.0  # for a command that has the file open for a moment
 

@@ -21,19 +21,22 @@ from memory.errors import InputError, Stop
 from memory.model import Change, Edit, Fact, Forgotten, Hit, Pending, Rows, Setting, Turn
 from memory.search import ranking
 from memory.store import (
+    backup,
+    dump,
     forget,
     history,
+    integrity,
     journal,
-    lookup,
     pending_windows,
-    portable,
+    search_tables,
     settings,
+    turns_table,
     vectors,
     walls,
 )
 from memory.store.catalog import catalog
-from memory.store.migrations import connect, storage_errors
-from memory.store.turn_validation import acceptable
+from memory.store.connection import connect, storage_errors
+from memory.store.turn_validation import valid_turn
 
 MAX_ROWS = 200
 READ_SECONDS = 2.0
@@ -59,7 +62,7 @@ class SqliteStore:
         self._me = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
         self._claimed: set[tuple[int, int] | None] = set()
         self._index = ranking.Index()
-        self._indexed: vectors.Recorded | None = None  # whose vectors the index holds
+        self._indexed: vectors.RecordedEmbedder | None = None  # whose vectors the index holds
         self._reader: sqlite3.Connection | None = None
         self._scratch: TemporaryDirectory[str] | None = None  # where a copy of the past lies
         with storage_errors(path):
@@ -69,7 +72,7 @@ class SqliteStore:
                     vectors.refuse_older(self._conn, path)
                 else:
                     vectors.describe_older(self._conn, self._transaction)
-                vectors.refuse_other_name(vectors.recorded(self._conn), embedder, path)
+                vectors.refuse_other_name(vectors.recorded_embedder(self._conn), embedder, path)
             except BaseException:
                 self._conn.close()
                 raise
@@ -92,18 +95,22 @@ class SqliteStore:
 
     def add(self, turns: Sequence[Turn], once: bool = False) -> list[int]:
         """Store turns in one transaction and return their ids; on disk on return."""
-        clean = [acceptable(turn, number) for number, turn in enumerate(turns, 1)]
+        clean = [valid_turn(turn, number) for number, turn in enumerate(turns, 1)]
         ids: list[int] = []
         while clean and not ids:
             made = self._recorded()
             waits = isinstance(self._load(made), Hosted)
             rows = None if waits else self._embed([turn.text for turn in clean], made)
             with self._transaction() as conn:
-                if vectors.recorded(conn) == made:  # else others were faster: once more
+                if vectors.recorded_embedder(conn) == made:  # else others were faster: once more
                     if made is None:
                         width = 0 if rows is None else rows.shape[1]
-                        vectors.record(conn, self.embedder, width)
-                    ids = lookup.insert(conn, clean, rows, once)
+                        vectors.record_embedder(conn, self.embedder, width)
+                    inserted = turns_table.insert_turns(conn, clean, once)
+                    search_tables.put_words(conn, inserted.stored)
+                    if rows is not None and inserted.stored:
+                        search_tables.put_columns(conn, inserted.stored, rows[inserted.places])
+                    ids = inserted.ids
         if time.monotonic() >= self._retry_at:  # a chat does not wait for each retry in an outage
             self._embed_waiting()
         return ids
@@ -111,7 +118,7 @@ class SqliteStore:
     def known(self, sources: Sequence[str]) -> dict[str, int]:
         """The turns with these outside ids: source -> turn id (the oldest of several)."""
         with storage_errors(self.path):
-            return lookup.known(self._conn, sources)
+            return turns_table.ids_by_source(self._conn, sources)
 
     def turn(self, turn_id: int) -> Turn:
         """The turn with this id. Raises InputError when there is none."""
@@ -123,7 +130,7 @@ class SqliteStore:
     def turns(self, first: int = 1, last: int | None = None) -> list[Turn]:
         """The turns with ids from first to last (inclusive; None: to the end), in order."""
         with storage_errors(self.path):
-            return lookup.turns(self._conn, first, 2**62 if last is None else last)
+            return turns_table.read_turns(self._conn, first, last)
 
     # ---------------------------------------------------------------- search
 
@@ -131,18 +138,18 @@ class SqliteStore:
         """The best k turns by the hybrid ranking, best first."""
         self._embed_waiting()
         with self._transaction("DEFERRED") as conn:  # all that is read is of one moment
-            if (made := vectors.recorded(conn)) is None:
+            if (made := vectors.recorded_embedder(conn)) is None:
                 return []
             if made != self._indexed:
                 self._index, self._indexed = ranking.Index(), made
-            lookup.extend(conn, self._index)
-            if lookup.extend_waiting(conn, self._index, made.width or 1):
+            search_tables.extend(conn, self._index)
+            if search_tables.extend_waiting(conn, self._index, made.width or 1):
                 self._indexed = None
             query = self._index.query(text)
             [vector] = self._embed([query.plain], made)
             if not made.width:  # no turn has a vector
                 vector = np.zeros(1, np.float32)
-            return self._index.rank(query, vector, lookup.held(conn, query), k)
+            return self._index.rank(query, vector, search_tables.held(conn, query), k)
 
     # ---------------------------------------------------------------- vectors
 
@@ -166,9 +173,9 @@ class SqliteStore:
             vectors.reembed(self._conn, self._transaction, loaded, batch, tell)
         self._wanted = None
 
-    def _recorded(self) -> vectors.Recorded | None:
+    def _recorded(self) -> vectors.RecordedEmbedder | None:
         with storage_errors(self.path):
-            return vectors.recorded(self._conn)
+            return vectors.recorded_embedder(self._conn)
 
     def _embed_waiting(self) -> None:
         """Embed the turns that wait for it; what prevents it is logged, once until it works again.
@@ -183,12 +190,12 @@ class SqliteStore:
             self._retry_at = 0.0
         except Stop as error:
             if not self._retry_at:
-                last = lookup.last_with_columns(self._conn)
+                last = search_tables.last_with_columns(self._conn)
                 [(count,)] = self._select("SELECT count(*) FROM turns WHERE id > ?", (last,))
                 _log.warning("%s: %d turns wait for their vectors: %s", self.path, count, error)
             self._retry_at = time.monotonic() + EMBEDDER_REST_S
 
-    def _load(self, made: vectors.Recorded | None) -> Embedder:
+    def _load(self, made: vectors.RecordedEmbedder | None) -> Embedder:
         """The recorded embedder, the one asked for when there is none yet."""
         vectors.refuse_other_name(made, self._wanted, self.path)
         name = made.name if made else self._wanted or PACKAGED
@@ -196,7 +203,9 @@ class SqliteStore:
             self._embedder = load_embedder(name)
         return self._embedder
 
-    def _embed(self, texts: Sequence[str], made: vectors.Recorded | None) -> NDArray[np.float32]:
+    def _embed(
+        self, texts: Sequence[str], made: vectors.RecordedEmbedder | None
+    ) -> NDArray[np.float32]:
         rows = self._load(made)(texts)
         if made and not rows.shape[1]:  # nothing but blanks
             return np.zeros((len(texts), made.width), np.float32)
@@ -335,22 +344,22 @@ class SqliteStore:
     def backup(self, path: Path) -> None:
         """Copy the whole memory into a new file, also while others write."""
         with storage_errors(path):
-            portable.backup(self._conn, self._transaction, path)
+            backup.backup(self._conn, self._transaction, path)
 
     def dump(self) -> Iterator[dict[str, Any]]:
         """Everything that was stored, as records; `load` makes an equal memory of them."""
         with storage_errors(self.path):
-            yield from portable.dump(self._conn)
+            yield from dump.dump(self._conn)
 
     def load(self, records: Iterable[dict[str, Any]]) -> int:
         """Store the records of a dump in this memory, which is empty or holds a part of them."""
         with storage_errors(self.path):
-            return portable.load(self._conn, self._transaction, self._embed, records)
+            return dump.load(self._conn, self._transaction, self._embed, records)
 
     def check(self) -> list[str]:
         """What is wrong with the file and its indexes, one line each; empty when all is well."""
         with storage_errors(self.path):
-            return settings.check(self._conn)
+            return integrity.check(self._conn)
 
     # ---------------------------------------------------------------- connection
 

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from memory.embed import Hosted, load_embedder
 from memory.model import Turn
-from memory.search.turn_columns import ROW, describe
+from memory.search.turn_columns import TURN_DTYPE, describe_turns
 from memory.search.words import words
-from memory.store import lookup, vectors
-from memory.store.vectors import Recorded
+from memory.store import search_tables, vectors
+from memory.store.vectors import RecordedEmbedder
 
-Embed = Callable[[Sequence[str], Recorded], NDArray[np.float32]]
+Embed = Callable[[Sequence[str], RecordedEmbedder], NDArray[np.float32]]
 
 FORGOTTEN = "-- forgotten"
 _ANYBODYS = frozenset(
@@ -221,11 +221,13 @@ def take_columns(conn: sqlite3.Connection, gone: Sequence[Turn], embed: Embed) -
     A vector holds some of its predecessor's in the session, and so of all before it. An embedder
     asked over the network is not asked here: all turns from the first successor on wait for it.
     """
-    made = vectors.recorded(conn)
+    made = vectors.recorded_embedder(conn)
     if made is None:
         return
-    vectors.record(conn, made.name, made.width)  # who holds an index in memory reads it again
-    ended = lookup.last_with_columns(conn)
+    vectors.record_embedder(
+        conn, made.name, made.width
+    )  # who holds an index in memory reads it again
+    ended = search_tables.last_with_columns(conn)
     firsts: dict[str, int] = {}
     for turn in gone:
         if turn.id <= ended:
@@ -249,7 +251,7 @@ def take_columns(conn: sqlite3.Connection, gone: Sequence[Turn], embed: Embed) -
         for some in _successors(conn, firsts, ended):
             places = np.searchsorted(rows["id"], [turn.id for turn in some])
             made_anew = embed([turn.text for turn in some], made)
-            rows[places], eight_bit[places] = describe(some, made_anew, tails, speakers)
+            rows[places], eight_bit[places] = describe_turns(some, made_anew, tails, speakers)
     _put_back(conn, rows[keep], eight_bit[keep])
 
 
@@ -273,7 +275,7 @@ def _successors(
             " WHERE session = ? AND id BETWEEN ? AND ? ORDER BY id",
             (session, first, ended),
         )
-        while some := found.fetchmany(lookup.BLOCK):
+        while some := found.fetchmany(search_tables.BLOCK):
             yield [Turn(*row) for row in some]
 
 
@@ -289,7 +291,7 @@ def _taken_out(conn: sqlite3.Connection, start: int) -> tuple[NDArray[np.void], 
     ).fetchall()
     columns = b"".join([block[1] for block in blocks] + [row[0] for row in recent])
     eight_bit = b"".join([piece[0] for piece in pieces] + [row[1] for row in recent])
-    rows = np.frombuffer(bytearray(columns), ROW)
+    rows = np.frombuffer(bytearray(columns), TURN_DTYPE)
     for table in ("blocks", "pieces"):
         conn.execute(f"DELETE FROM {table} WHERE first_turn >= ?", (first,))
     conn.execute("DELETE FROM recent")
@@ -306,4 +308,6 @@ def _put_back(
             for turn_id, row, vector in zip(rows["id"].tolist(), rows, eight_bit, strict=True)
         ],
     )
-    lookup.put_columns(conn, [], np.zeros((0, eight_bit.shape[1]), np.float32))  # blocks of them
+    search_tables.put_columns(
+        conn, [], np.zeros((0, eight_bit.shape[1]), np.float32)
+    )  # blocks of them

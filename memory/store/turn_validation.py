@@ -10,7 +10,7 @@ from memory.model import Kind, Turn
 MAX_TURN_CHARACTERS = 4_000_000
 
 
-def acceptable(turn: Turn, number: int) -> Turn:
+def valid_turn(turn: Turn, number: int) -> Turn:
     """The turn as a database can hold it: NUL and lone surrogates become U+FFFD.
 
     `number` is its place among those given, from 1, for the message. A date that is not ISO text
@@ -47,7 +47,7 @@ def sound_text(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def said_now() -> str:
+def local_now() -> str:
     """The moment, as `said_at` of a turn: this machine's time and its distance from UTC.
 
     Its date is the day that the people mean when they say today; where a time has no zone, it

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from memory.embed import DIM, PACKAGED, REQUEST_TEXTS, Embedder, embed
 from memory.errors import InputError, ModelError, StoreError
 from memory.model import Turn
-from memory.store import journal, lookup
+from memory.store import journal, search_tables, turns_table
 
-Embed = Callable[[Sequence[str], "Recorded"], NDArray[np.float32]]
+Embed = Callable[[Sequence[str], "RecordedEmbedder"], NDArray[np.float32]]
 Transaction = Callable[[], AbstractContextManager[sqlite3.Connection]]
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedEmbedder:
     """The embedder of all vectors of a namespace: `id` of its settings row, name, width.
 
     The width is 0 until its first vectors have come.
@@ -38,15 +38,15 @@ class Recorded:
     width: int
 
 
-def recorded(conn: sqlite3.Connection) -> Recorded | None:
+def recorded_embedder(conn: sqlite3.Connection) -> RecordedEmbedder | None:
     """The embedder of this namespace; None when it holds no turns yet."""
     row = conn.execute(
         "SELECT id, value FROM settings WHERE name = 'embedder' ORDER BY id DESC LIMIT 1"
     ).fetchone()
-    return Recorded(row[0], **json.loads(row[1])) if row else None
+    return RecordedEmbedder(row[0], **json.loads(row[1])) if row else None
 
 
-def record(conn: sqlite3.Connection, name: str, width: int) -> None:
+def record_embedder(conn: sqlite3.Connection, name: str, width: int) -> None:
     """Say which embedder made the vectors that this transaction writes."""
     conn.execute(
         "INSERT INTO settings (name, value, set_at) VALUES ('embedder', ?, ?)",
@@ -54,7 +54,7 @@ def record(conn: sqlite3.Connection, name: str, width: int) -> None:
     )
 
 
-def refuse_other_name(made: Recorded | None, wanted: str | None, file: Path) -> None:
+def refuse_other_name(made: RecordedEmbedder | None, wanted: str | None, file: Path) -> None:
     """Raises InputError when another embedder is wanted than the recorded one."""
     if made and wanted and wanted != made.name:
         raise InputError(
@@ -63,7 +63,7 @@ def refuse_other_name(made: Recorded | None, wanted: str | None, file: Path) -> 
         )
 
 
-def refuse_other_width(made: Recorded, width: int, file: Path) -> None:
+def refuse_other_width(made: RecordedEmbedder, width: int, file: Path) -> None:
     """Raises ModelError when the recorded embedder makes vectors of another width by now."""
     if made.width and width != made.width:
         raise ModelError(
@@ -77,8 +77,10 @@ def describe_older(conn: sqlite3.Connection, transaction: Transaction) -> None:
     if _lacking(conn):
         with transaction():
             if _lacking(conn):  # else another process was faster
-                lookup.remake(conn, lambda turns: embed([turn.text for turn in turns]), lookup.put)
-                record(conn, PACKAGED, DIM)
+                search_tables.remake(
+                    conn, lambda turns: embed([turn.text for turn in turns]), search_tables.put
+                )
+                record_embedder(conn, PACKAGED, DIM)
 
 
 def refuse_older(conn: sqlite3.Connection, file: Path) -> None:
@@ -88,7 +90,9 @@ def refuse_older(conn: sqlite3.Connection, file: Path) -> None:
 
 
 def _lacking(conn: sqlite3.Connection) -> bool:
-    return recorded(conn) is None and bool(conn.execute("SELECT 1 FROM turns LIMIT 1").fetchall())
+    return recorded_embedder(conn) is None and bool(
+        conn.execute("SELECT 1 FROM turns LIMIT 1").fetchall()
+    )
 
 
 def embed_waiting(conn: sqlite3.Connection, transaction: Transaction, embed: Embed) -> None:
@@ -96,21 +100,23 @@ def embed_waiting(conn: sqlite3.Connection, transaction: Transaction, embed: Emb
 
     Two processes at it may both ask for the same vectors; they are kept once.
     """
-    while waiting := lookup.turns(conn, lookup.last_with_columns(conn) + 1, 2**62, REQUEST_TEXTS):
-        made = recorded(conn)
+    while waiting := turns_table.read_turns(
+        conn, search_tables.last_with_columns(conn) + 1, limit=REQUEST_TEXTS
+    ):
+        made = recorded_embedder(conn)
         assert made is not None
         rows = embed([turn.text for turn in waiting], made)
         with transaction():
-            now, last = recorded(conn), lookup.last_with_columns(conn)
+            now, last = recorded_embedder(conn), search_tables.last_with_columns(conn)
             assert now is not None
             # Another process may have been faster with some; with all, if it made vectors anew.
             late = [n for n, turn in enumerate(waiting) if turn.id > last]
             # And another may have forgotten some: then those after them are asked for again.
-            there = lookup.turns(conn, last + 1, waiting[-1].id)
+            there = turns_table.read_turns(conn, last + 1, waiting[-1].id)
             if late and there == waiting[late[0] :] and now.width in (0, rows.shape[1]):
                 if not now.width:
-                    record(conn, now.name, rows.shape[1])
-                lookup.put_columns(conn, waiting[late[0] :], rows[late[0] :])
+                    record_embedder(conn, now.name, rows.shape[1])
+                search_tables.put_columns(conn, waiting[late[0] :], rows[late[0] :])
 
 
 def to_embed(conn: sqlite3.Connection, name: str) -> tuple[int, int]:
@@ -131,7 +137,7 @@ def reembed(
 ) -> None:
     """Make the vectors of all turns anew; see `Store.reembed`."""
     with transaction():
-        before = recorded(conn)
+        before = recorded_embedder(conn)
         if before is None:
             raise InputError("there are no turns yet; open this memory with the embedder instead")
     while waiting := _unstaged(conn, embedder.name, batch):
@@ -145,7 +151,7 @@ def reembed(
             )
         progress(len(waiting))
     with transaction():
-        if recorded(conn) != before:
+        if recorded_embedder(conn) != before:
             raise StoreError("another process made all vectors anew in the meantime")
         # Turns said since the last look, embedded while others wait: a lively chat would be
         # ahead for ever.
@@ -206,6 +212,8 @@ def _swap(conn: sqlite3.Connection, embedder: Embedder) -> None:
     row = conn.execute(
         "SELECT length(vector) / 4 FROM staged_vectors WHERE embedder = ? LIMIT 1", (name,)
     ).fetchone()
-    lookup.remake(conn, staged, lookup.put_columns)
-    record(conn, name, row[0] if row else embedder(["a"]).shape[1])  # all turns may be forgotten
+    search_tables.remake(conn, staged, search_tables.put_columns)
+    record_embedder(
+        conn, name, row[0] if row else embedder(["a"]).shape[1]
+    )  # all turns may be forgotten
     conn.execute("DELETE FROM staged_vectors WHERE embedder = ?", (name,))

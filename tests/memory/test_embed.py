@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from memory.embed import DIM, embed
 from memory.model import Turn
 from memory.search.question import TELLS_TIME
-from memory.search.turn_columns import Tail, describe
+from memory.search.turn_columns import SessionEnd, describe_turns
 
 STRANGE = st.text(st.characters(exclude_categories=[]), max_size=200)
 
@@ -69,10 +69,10 @@ SAYING = st.builds(
 def test_turns_are_described_at_once_as_one_by_one(said: list[Turn]) -> None:
     turns = [replace(turn, id=n) for n, turn in enumerate(said, 1)]
     vectors, speakers = embed([turn.text for turn in turns]), {"Anna": 1, "Ben": 2}
-    rows, eight_bit = describe(turns, vectors, {}, speakers)
-    tails: dict[str, Tail] = {}
+    rows, eight_bit = describe_turns(turns, vectors, {}, speakers)
+    tails: dict[str, SessionEnd] = {}
     for n, turn in enumerate(turns):
-        row, vector = describe([turn], vectors[n : n + 1], tails, speakers)
+        row, vector = describe_turns([turn], vectors[n : n + 1], tails, speakers)
         assert row[0] == rows[n]
         assert np.array_equal(vector[0], eight_bit[n])
         assert bool(rows[n]["tells_time"]) == (TELLS_TIME.search(turn.text) is not None)

@@ -106,7 +106,7 @@ def kept(path: Path) -> list[list[tuple[Any, ...]]]:
     """All that search keeps of the vectors, and by whom they are."""
     with open_store(path) as store:
         assert isinstance(store, SqliteStore)
-        made = vectors.recorded(store._conn)
+        made = vectors.recorded_embedder(store._conn)
         assert made
         tables = [store._select(f"SELECT * FROM {name}") for name in ("recent", "blocks", "pieces")]
         return [*tables, [(made.name, made.width)]]

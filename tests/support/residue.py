@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from memory.search.turn_columns import ROW
+from memory.search.turn_columns import TURN_DTYPE
 from memory.search.words import words
 from memory.store.sqlite import SqliteStore
 
@@ -69,7 +69,7 @@ def _vectors(store: SqliteStore, turn_ids: Collection[int]) -> dict[int, bytes]:
     """The eight-bit vectors of turns, as they lie in the file."""
     kept: dict[int, bytes] = dict(store._select("SELECT turn_id, vector FROM recent"))
     for first, last, columns in store._select("SELECT first_turn, last_turn, columns FROM blocks"):
-        ids = np.frombuffer(columns, ROW)["id"].tolist()
+        ids = np.frombuffer(columns, TURN_DTYPE)["id"].tolist()
         pieces = store._select(
             "SELECT vectors FROM pieces WHERE first_turn BETWEEN ? AND ? ORDER BY first_turn",
             (first, last),

@@ -24,7 +24,7 @@ import sqlite_utils  # noqa: F401 - imported once for all, before the processes 
 
 from memory import Memory, ModelError, Turn
 from memory.embed import Hosted, embed
-from memory.store import lookup
+from memory.store import search_tables
 
 ROUNDS = 12
 BLOCK = 8  # so small that processes are killed, and meet, while they make blocks
@@ -98,6 +98,6 @@ def crowd(path: str, number: int, embedder: str) -> None:
 if __name__ == "__main__":
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # its threads do not survive a fork
     embed(["loaded once for all"])
-    lookup.BLOCK = BLOCK
+    search_tables.BLOCK = BLOCK
     Hosted.__call__ = embed_sometimes  # type: ignore[method-assign]
     {"lives": lives, "crowd": crowd}[sys.argv[1]](sys.argv[2], int(sys.argv[3]), sys.argv[4])

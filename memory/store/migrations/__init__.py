@@ -1,4 +1,4 @@
-"""The schema of a SQLite namespace: created, recognised and brought up to date here.
+"""The schema of a SQLite namespace: created and brought up to date here.
 
 Each `NNNN_name.sql` beside this file is one migration, applied once and in order (sqlite-utils
 keeps the record). `user_version` is the number of the last one, `application_id` says that the
@@ -7,75 +7,14 @@ file is ours.
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-from memory.errors import StoreError
-from memory.search.words import words
 
 APPLICATION_ID = 0x53514D4D  # "SQMM"
 _FILES = sorted(Path(__file__).parent.glob("[0-9]*.sql"))
 VERSION = len(_FILES)
-BUSY_SECONDS = 30.0
 
 
-def connect(path: Path, read_only: bool) -> sqlite3.Connection:
-    """Open the namespace at a path, creating or migrating it unless `read_only`.
-
-    Raises StoreError, with the file untouched, for a file that is not ours or is newer, and for
-    a namespace that is missing or must be migrated when it is opened read-only.
-    """
-    if path.is_dir():
-        raise StoreError(f"{path}: a folder; give the path of a file in it")
-    is_new = not path.exists() or path.stat().st_size == 0
-    if read_only and is_new:
-        raise StoreError(f"{path}: there is no memory here to read")
-    if is_new and not path.parent.is_dir():
-        raise StoreError(f"{path}: the folder {path.parent} does not exist")
-    if not is_new:
-        _refuse_foreign_file(path)
-    mode = "ro" if read_only else "rwc"
-    conn = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}",
-        uri=True,
-        timeout=BUSY_SECONDS,
-        isolation_level=None,
-    )
-    conn.execute("PRAGMA foreign_keys = ON")
-    # The triggers on facts keep the index of their words.
-    conn.create_function("words", 1, lambda text: " ".join(words(text)), deterministic=True)
-    if _number(conn, "user_version") < VERSION:
-        if read_only:
-            raise StoreError(f"{path}: made by an older version; open it once for writing")
-        _migrate(conn)
-    if not read_only:
-        conn.execute("PRAGMA journal_mode = WAL")
-        conn.execute("PRAGMA synchronous = FULL")
-    return conn
-
-
-def _refuse_foreign_file(path: Path) -> None:
-    """Look before anything is written: a stranger's file stays as it is."""
-    conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
-    try:
-        owner, version = _number(conn, "application_id"), _number(conn, "user_version")
-        tables = conn.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    finally:
-        conn.close()
-    if owner != APPLICATION_ID and (owner or version or tables):
-        raise StoreError(f"{path}: a SQLite file, but not one of ours; choose another path")
-    if version > VERSION:
-        raise StoreError(
-            f"{path}: made by a newer version (schema {version}, this one knows {VERSION});"
-            " upgrade sql-memory to open it"
-        )
-
-
-def _number(conn: sqlite3.Connection, pragma: str) -> int:
-    return int(conn.execute(f"PRAGMA {pragma}").fetchone()[0])
-
-
-def _migrate(conn: sqlite3.Connection) -> None:
+def migrate(conn: sqlite3.Connection) -> None:
     """Apply what is missing in one transaction; of several processes one does the work."""
     from sqlite_utils import Database, Migrations  # takes a second, needed once in a file's life
 
@@ -106,25 +45,3 @@ def _statements(text: str) -> Iterator[str]:
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
-
-
-# What SQLite says, and what a person can do about it.
-_ADVICE = {
-    "not a database": "not a SQLite file; choose another path",
-    "disk is full": "the disk is full; nothing was written",
-    "readonly": "opened for reading only, or the file or its folder is write-protected",
-    "unable to open": "cannot be opened; check the path and its permissions",
-    "locked": f"another process has been writing for {BUSY_SECONDS:.0f} seconds; try again",
-    "malformed": "the file is damaged; restore it from a backup",
-    "vtable constructor": "the file is damaged; restore it from a backup",
-}
-
-
-@contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """What SQLite cannot do, in one line that says what a person can do."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        advice = next((text for sign, text in _ADVICE.items() if sign in str(error)), str(error))
-        raise StoreError(f"{path}: {advice}") from error

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from memory import Turn
-from memory.search.kind_examples import examples
+from memory.search.kind_examples import examples_of_kind
 from memory.search.words import STOP_WORDS, words
 from memory.store.sqlite import SqliteStore
 
@@ -25,17 +25,17 @@ def test_a_line_names_a_kind_and_its_examples(line: str) -> None:
 
 @pytest.mark.parametrize("form", ["pet", "pets"])
 def test_a_kind_is_known_in_the_plural_too(form: str) -> None:
-    assert "hamster" in examples(form)
+    assert "hamster" in examples_of_kind(form)
 
 
 @pytest.mark.parametrize(("form", "one"), [("hobbies", "hobby"), ("dishes", "dish")])
 def test_plurals_that_change_their_end(form: str, one: str) -> None:
-    assert examples(form) == examples(one) != ()
+    assert examples_of_kind(form) == examples_of_kind(one) != ()
 
 
 @pytest.mark.parametrize("word", ["", "s", "xylograph", "猫"])
 def test_a_word_that_names_no_kind_has_no_examples(word: str) -> None:
-    assert examples(word) == ()
+    assert examples_of_kind(word) == ()
 
 
 def test_a_question_about_a_kind_finds_its_example(store: SqliteStore) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.search.question import MAX_WORDS, Names, Query, packed_date, read_question
+from memory.search.question import MAX_WORDS, Query, SpeakerNames, packed_date, read_question
 from memory.search.words import STOP_WORDS, words
 
 PEOPLE = (
@@ -27,8 +27,8 @@ PEOPLE = (
 THURSDAY = 20231019
 
 
-def named(*people: str) -> Names:
-    names = Names()
+def named(*people: str) -> SpeakerNames:
+    names = SpeakerNames()
     for number, person in enumerate(people, 1):
         names.add(person, number)
     return names

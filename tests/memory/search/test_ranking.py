@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from memory.model import Hit, Turn
 from memory.search import ranking
-from memory.search.ranking import Held, Index
-from memory.search.turn_columns import Tail, describe, sign_codes
+from memory.search.ranking import Index, WordMatches
+from memory.search.turn_columns import SessionEnd, describe_turns, sign_codes
 
 NOTHING = np.zeros(64, np.float32)
 EAST, NORTH = np.eye(64, dtype=np.float32)[:2]
@@ -29,14 +29,14 @@ def index(
     lazy: bool = False,
 ) -> Index:
     """An index of these turns, made in pieces that begin at `cuts`; lazy ones in two blocks."""
-    made, tails = Index(), dict[str, Tail]()
+    made, tails = Index(), dict[str, SessionEnd]()
     speakers = {name: n for n, name in enumerate(dict.fromkeys(t.speaker for t in turns), 1)}
     for name, number in speakers.items():
         made.names.add(name, number)
     vectors = np.zeros((len(turns), 64), np.float32) if vectors is None else vectors
     for start, stop in pairwise([*sorted({0, *cuts}), len(turns)]):
         said = [replace(turns[n], id=STEP * (n + 1)) for n in range(start, stop)]
-        rows, eight_bit = describe(said, vectors[start:stop], tails, speakers)
+        rows, eight_bit = describe_turns(said, vectors[start:stop], tails, speakers)
         blocks = [block for block in np.array_split(np.arange(len(said)), 2) if len(block)]
         later = {int(rows["id"][b[0]]): partial(eight_bit.__getitem__, b) for b in blocks}
         if said:
@@ -48,18 +48,22 @@ def said(*texts: str, speaker: str = "Anna", session: str = "s", at: str = "") -
     return [Turn(speaker, text, session, at) for text in texts]
 
 
-def held(*exact: int, related: Sequence[int] = (), examples: Sequence[int] = ()) -> Held:
-    return Held(*(np.array(turns, np.int64) for turns in (exact, related, examples)))
+def held(*exact: int, related: Sequence[int] = (), examples: Sequence[int] = ()) -> WordMatches:
+    return WordMatches(*(np.array(turns, np.int64) for turns in (exact, related, examples)))
 
 
 def rank(
-    of: Index, question: str, *found: Held, vector: NDArray[np.float32] = NOTHING, k: int = 10_000
+    of: Index,
+    question: str,
+    *found: WordMatches,
+    vector: NDArray[np.float32] = NOTHING,
+    k: int = 10_000,
 ) -> list[Hit]:
     return of.rank(of.query(question), vector, found, k)
 
 
 def shares(
-    name: str, of: Index, question: str, *found: Held, vector: NDArray[np.float32] = NOTHING
+    name: str, of: Index, question: str, *found: WordMatches, vector: NDArray[np.float32] = NOTHING
 ) -> list[float]:
     """What a feature gave each turn, in the order of ids."""
     hits = sorted(rank(of, question, *found, vector=vector), key=lambda hit: hit.turn_id)
@@ -241,10 +245,10 @@ def test_vectors_in_blocks_are_read_when_needed_and_once(monkeypatch: pytest.Mon
     monkeypatch.setattr(ranking, "EVERY", 0)
     monkeypatch.setattr(ranking, "GROUPS", 1)
     monkeypatch.setattr(ranking, "NEWEST", 1)
-    of, reads, tails = Index(), list[int](), dict[str, Tail]()
+    of, reads, tails = Index(), list[int](), dict[str, SessionEnd]()
     for start in range(0, 640, 64):
         piece = [Turn("Anna", "x", str(n), id=n + 1) for n in range(start, start + 64)]
-        rows, eight_bit = describe(piece, np.tile(NORTH, (64, 1)), tails, {"Anna": 1})
+        rows, eight_bit = describe_turns(piece, np.tile(NORTH, (64, 1)), tails, {"Anna": 1})
 
         def read(vectors: NDArray[np.int8] = eight_bit, block: int = start) -> NDArray[np.int8]:
             reads.append(block)

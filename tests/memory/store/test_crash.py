@@ -9,8 +9,8 @@ import pytest
 
 from memory import Memory, open_store
 from memory.embed import DIM, PACKAGED, Hosted, embed
-from memory.search.turn_columns import ROW
-from memory.store import lookup
+from memory.search.turn_columns import TURN_DTYPE
+from memory.store import search_tables
 from memory.store.sqlite import SqliteStore
 from tests.support import full_text
 from tests.support.worker import BLOCK, MODEL, PROGRAM, ROUNDS
@@ -23,7 +23,7 @@ EMBEDDERS = pytest.mark.parametrize("embedder", [PACKAGED, HOSTED], ids=["packag
 
 @pytest.fixture(autouse=True)
 def _as_in_the_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookup, "BLOCK", BLOCK)
+    monkeypatch.setattr(search_tables, "BLOCK", BLOCK)
     monkeypatch.setattr(Hosted, "__call__", lambda _, texts: embed(texts))
 
 
@@ -46,7 +46,7 @@ def assert_sound(path: Path) -> list[int]:
         blocks = store._select("SELECT columns FROM blocks ORDER BY first_turn")
         pieces = store._select("SELECT vectors FROM pieces ORDER BY first_turn")
         recent = store._select("SELECT columns, vector FROM recent ORDER BY turn_id")
-        rows = np.frombuffer(b"".join(row[0] for row in [*blocks, *recent]), ROW)
+        rows = np.frombuffer(b"".join(row[0] for row in [*blocks, *recent]), TURN_DTYPE)
         assert rows["id"].tolist() == turns
         assert len(recent) < BLOCK <= len(turns)
         assert sum(len(row[-1]) for row in [*pieces, *recent]) == DIM * len(turns)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory import StoreError, Turn, open_store
-from memory.search.turn_columns import ROW
-from memory.store import forget, lookup
+from memory.search.turn_columns import TURN_DTYPE
+from memory.store import forget, search_tables
 from memory.store.sqlite import SqliteStore
 from tests.benchmarks.residue import made_turns
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
@@ -242,8 +242,8 @@ def test_what_is_left_is_as_if_the_rest_had_never_been_said(
     left = [n for n in range(1, len(turns) + 1) if n not in gone]
     after = [Turn("Anna", f"the cat again {n}", "s1") for n in range(later)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lookup, "BLOCK", 8)
-        patch.setattr(lookup, "PIECE", 2)
+        patch.setattr(search_tables, "BLOCK", 8)
+        patch.setattr(search_tables, "PIECE", 2)
         with opened(folder / "a.db") as one, opened(folder / "b.db") as never:
             one.add(turns)
             one.search("cat", 3)
@@ -282,7 +282,7 @@ def assert_same(one: SqliteStore, other: SqliteStore, new_id: dict[int, int]) ->
     for name in ("id", "session", "previous"):
         rows[name] = [new_id[n] for n in rows[name].tolist()]
     expected, expected_vectors = columns(other)
-    unnumbered = [name for name in ROW.names or () if name != "speaker"]
+    unnumbered = [name for name in TURN_DTYPE.names or () if name != "speaker"]
     assert rows[unnumbered].tolist() == expected[unnumbered].tolist()
     assert np.array_equal(vectors, expected_vectors)
 
@@ -297,7 +297,7 @@ def columns(store: SqliteStore) -> tuple[Any, Any]:
         )
         found = store._select(f"SELECT {vector} FROM {of_vectors} ORDER BY {key}")
         vectors += b"".join(v for (v,) in found)
-    kept = np.frombuffer(bytearray(rows), ROW)
+    kept = np.frombuffer(bytearray(rows), TURN_DTYPE)
     return kept, np.frombuffer(vectors, np.int8).reshape(len(kept), -1 if len(kept) else 1)
 
 
@@ -316,7 +316,7 @@ def test_an_open_store_no_longer_finds_what_another_forgot(store: SqliteStore) -
 def test_a_hosted_embedder_is_asked_again_for_what_came_after(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lookup, "BLOCK", 4)
+    monkeypatch.setattr(search_tables, "BLOCK", 4)
     talk = [Turn("Anna", f"said {n}", f"s{n // 6}") for n in range(14)]
     with serving(monkeypatch) as server:
         made_by(path, SMALL, talk)
@@ -325,11 +325,11 @@ def test_a_hosted_embedder_is_asked_again_for_what_came_after(
             server.paid.clear()
             store.forget([8, 9])
             assert server.paid == []
-            assert lookup.last_with_columns(store._conn) == 7
+            assert search_tables.last_with_columns(store._conn) == 7
             assert len(store.search("said", 20)) == 12
             assert server.paid == [*(f"said {n}" for n in range(9, 14)), "said"]
             never.add([*talk[:7], *talk[9:]])
             left = [*range(1, 8), *range(10, 15)]
             assert_same(store, never, {n: k for k, n in enumerate(left, 1)})
             store.forget([14])
-            assert lookup.last_with_columns(store._conn) == 13
+            assert search_tables.last_with_columns(store._conn) == 13

@@ -22,7 +22,7 @@ from memory.cli import backups
 from memory.cli import forget as forget_command
 from memory.errors import Stop
 from memory.model import Forgotten
-from memory.store import forget, migrations, portable
+from memory.store import backup, connection, forget
 from memory.store.sqlite import SqliteStore
 from tests.memory.store.test_forget import ZYL, everywhere, lived, opened, wanted_of
 from tests.support.residue import scan
@@ -104,7 +104,7 @@ def test_a_reader_delays_the_overwriting_and_is_named(
 def test_backups_that_cannot_be_had_are_named_and_strangers_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrations, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.05)
     store, ids = lived(tmp_path / "anna.db")
     names = ("lost.db", "other.db", "text.db", "busy.db")
     lost, other, text, busy = (tmp_path / name for name in names)
@@ -157,7 +157,7 @@ def test_a_backup_under_way_is_waited_for_and_reached(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, ids = lived(tmp_path / "anna.db")
-    wanted, copy, done = wanted_of(store, ids), portable._copy, list[Forgotten]()
+    wanted, copy, done = wanted_of(store, ids), backup._copy, list[Forgotten]()
 
     def forget() -> None:
         with open_store(tmp_path / "anna.db") as other:
@@ -171,7 +171,7 @@ def test_a_backup_under_way_is_waited_for_and_reached(
         copy(conn, path)
 
     meanwhile = threading.Thread(target=forget)
-    monkeypatch.setattr(portable, "_copy", slow)
+    monkeypatch.setattr(backup, "_copy", slow)
     with store, closing(sqlite3.connect(store.path)) as reader:
         store.backup(tmp_path / "b.db")
         meanwhile.join()

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from memory import InputError, ModelError, StoreError, __main__, embed, open_store
-from memory.store import lookup, migrations, vectors
+from memory.store import connection, migrations, search_tables, vectors
 from tests.conftest import CAT, SAID
 from tests.support.embedding_server import SMALL, TALK, WIDE, Server, error, kept, made_by, serving
 
@@ -31,7 +31,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @pytest.fixture
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookup, "BLOCK", 16)
+    monkeypatch.setattr(search_tables, "BLOCK", 16)
 
 
 @pytest.mark.usefixtures("_small_blocks")
@@ -312,7 +312,7 @@ def older(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with monkeypatch.context() as patch:
         patch.setattr(migrations, "_FILES", migrations._FILES[:1])
         patch.setattr(migrations, "VERSION", 1)
-        conn = migrations.connect(path, read_only=False)
+        conn = connection.connect(path, read_only=False)
     insert = "INSERT INTO turns (kind, session, speaker, text, said_at, source) VALUES"
     for turn in SAID:
         fields = (turn.kind, turn.session, turn.speaker, turn.text, turn.said_at, turn.source)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from memory import InputError, StoreError, Turn, open_store
-from memory.store import migrations
+from memory.store import connection, migrations
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, INSERT, MOVED, SAID
 from tests.support.full_text import assert_sound
@@ -55,7 +55,7 @@ def test_a_memory_of_the_first_schema_is_searched_like_a_new_one(
     with monkeypatch.context() as patch:
         patch.setattr(migrations, "_FILES", migrations._FILES[:1])
         patch.setattr(migrations, "VERSION", 1)
-        old = migrations.connect(path, read_only=False)
+        old = connection.connect(path, read_only=False)
         for turn in SAID:
             values = (turn.kind, turn.session, turn.speaker, turn.text, turn.said_at, turn.source)
             old.execute(f"INSERT INTO turns VALUES (NULL{', ?' * 6})", values)

@@ -12,7 +12,7 @@ import pytest
 
 from memory import InputError, ModelError, Turn, embed, open_store
 from memory.embed import REQUEST_TEXTS
-from memory.store import lookup, sqlite, vectors
+from memory.store import search_tables, sqlite, vectors
 from memory.store.sqlite import SqliteStore
 from tests.conftest import SAID
 from tests.support.embedding_server import (
@@ -34,7 +34,7 @@ MANY = [Turn("Cleo", f"many {n}", f"s{n % 4}") for n in range(REQUEST_TEXTS + 4)
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(lookup, "BLOCK", 16)
+    monkeypatch.setattr(search_tables, "BLOCK", 16)
     monkeypatch.setattr(sqlite, "EMBEDDER_REST_S", 0.0)
     with serving(monkeypatch) as served:
         yield served

@@ -6,10 +6,8 @@ newest turns have a row each in `recent`; every BLOCK of them become one row of 
 million turns load at once.
 """
 
-import json
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -17,76 +15,19 @@ from numpy.typing import NDArray
 
 from memory.embed import related
 from memory.model import Turn
-from memory.search.kind_examples import examples
+from memory.search.kind_examples import examples_of_kind
 from memory.search.question import Query
-from memory.search.ranking import Held, Index
-from memory.search.turn_columns import ROW, Tail, describe, sign_codes
+from memory.search.ranking import Index, WordMatches
+from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns, sign_codes
 from memory.search.words import words
+from memory.store.turns_table import read_turns
 
 BLOCK = 1024
 PIECE = 64
 # Turns looked at for a word, the newest: one that holds more of a memory tells little.
 MOST_EXACT = 50_000
 MOST_RELATED = 10_000
-_TURN = "id, kind, session, speaker, text, said_at, source"
 Put = Callable[[sqlite3.Connection, Sequence[Turn], NDArray[np.float32]], None]
-
-
-def turns(conn: sqlite3.Connection, first: int, last: int, most: int = -1) -> list[Turn]:
-    """The turns with ids from first to last, in order, at most `most` of them (-1: all)."""
-    found = conn.execute(
-        f"SELECT {_TURN} FROM turns WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
-        (first, last, most),
-    )
-    return [
-        Turn(speaker, text, session, said_at, source, kind, turn_id)
-        for turn_id, kind, session, speaker, text, said_at, source in found
-    ]
-
-
-def insert(
-    conn: sqlite3.Connection,
-    turns: Sequence[Turn],
-    vectors: NDArray[np.float32] | None,
-    once: bool,
-) -> list[int]:
-    """Store turns and what search keeps of them, and return their ids; see `Store.add`.
-
-    Without vectors (rows beside the turns), the turns wait for them.
-    """
-    there = known(conn, [turn.source for turn in turns]) if once else {}
-    first = {turn.source: n for n, turn in reversed(list(enumerate(turns)))} if once else {}
-    new = [
-        n
-        for n, turn in enumerate(turns)
-        if not turn.source or (turn.source not in there and first.get(turn.source, n) == n)
-    ]
-    (last,) = conn.execute(
-        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'turns'"
-    ).fetchone()
-    numbered = [replace(turns[n], id=number) for number, n in enumerate(new, last + 1)]
-    conn.executemany(
-        f"INSERT INTO turns ({_TURN}) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [(t.id, t.kind, t.session, t.speaker, t.text, t.said_at, t.source) for t in numbered],
-    )
-    put_words(conn, numbered)
-    if vectors is not None and numbered:
-        put_columns(conn, numbered, vectors[new])
-    ids = dict(zip(new, (turn.id for turn in numbered), strict=True))
-    there |= {turn.source: turn.id for turn in numbered}
-    return [ids.get(n) or there[turn.source] for n, turn in enumerate(turns)]
-
-
-def known(conn: sqlite3.Connection, sources: Sequence[str]) -> dict[str, int]:
-    """The turns with these outside ids: source -> turn id, the oldest of several."""
-    wanted = json.dumps([source for source in sources if source])
-    return dict(
-        conn.execute(
-            "SELECT source, min(id) FROM turns"
-            " WHERE source <> '' AND source IN (SELECT value FROM json_each(?)) GROUP BY source",
-            (wanted,),
-        ).fetchall()
-    )
 
 
 def put(conn: sqlite3.Connection, turns: Sequence[Turn], vectors: NDArray[np.float32]) -> None:
@@ -112,7 +53,7 @@ def remake(
     for table in ("recent", "blocks", "pieces"):
         conn.execute(f"DELETE FROM {table}")
     last = 0
-    while some := turns(conn, last + 1, 2**62, BLOCK):
+    while some := read_turns(conn, last + 1, limit=BLOCK):
         put_again(conn, some, vectors_of(some))
         last = some[-1].id
 
@@ -125,7 +66,9 @@ def put_columns(
     conn.executemany("INSERT OR IGNORE INTO speakers (name) VALUES (?)", [(n,) for n in names])
     find = "SELECT id FROM speakers WHERE name = ?"
     speakers = {name: conn.execute(find, (name,)).fetchone()[0] for name in names}
-    rows, eight_bit = describe(turns, vectors, _tails(conn, turns, vectors.shape[1]), speakers)
+    rows, eight_bit = describe_turns(
+        turns, vectors, _tails(conn, turns, vectors.shape[1]), speakers
+    )
     conn.executemany(
         "INSERT INTO recent VALUES (?, ?, ?)",
         zip(
@@ -149,13 +92,13 @@ def last_with_columns(conn: sqlite3.Connection) -> int:
     return int(last)
 
 
-def _tails(conn: sqlite3.Connection, turns: Sequence[Turn], width: int) -> dict[str, Tail]:
+def _tails(conn: sqlite3.Connection, turns: Sequence[Turn], width: int) -> dict[str, SessionEnd]:
     """Where the sessions of turns stand before the first of them."""
     found = {one: _tail(conn, one, turns[0].id, width) for one in {turn.session for turn in turns}}
     return {session: tail for session, tail in found.items() if tail}
 
 
-def _tail(conn: sqlite3.Connection, session: str, before: int, width: int) -> Tail | None:
+def _tail(conn: sqlite3.Connection, session: str, before: int, width: int) -> SessionEnd | None:
     """Where a session stands before a turn."""
     (last,) = conn.execute(
         "SELECT max(id) FROM turns WHERE session = ? AND id < ?", (session, before)
@@ -164,11 +107,11 @@ def _tail(conn: sqlite3.Connection, session: str, before: int, width: int) -> Ta
         return None
     kept = conn.execute("SELECT columns, vector FROM recent WHERE turn_id = ?", (last,)).fetchone()
     if kept is None:
-        rows = np.frombuffer(_at(conn, "columns FROM blocks", last)[1], ROW)
+        rows = np.frombuffer(_at(conn, "columns FROM blocks", last)[1], TURN_DTYPE)
         first, vectors = _at(conn, "vectors FROM pieces", last)
         place, begin = np.searchsorted(rows["id"], (last, first))
         kept = (rows[place].tobytes(), vectors[(place - begin) * width :][:width])
-    row = np.frombuffer(kept[0], ROW)[0]
+    row = np.frombuffer(kept[0], TURN_DTYPE)[0]
     return int(row["session"]), last, np.frombuffer(kept[1], np.int8)
 
 
@@ -208,7 +151,7 @@ def extend(conn: sqlite3.Connection, index: Index) -> None:
         (index.last_id,),
     ).fetchall()
     if blocks:
-        columns = [np.frombuffer(block[1], ROW) for block in blocks]
+        columns = [np.frombuffer(block[1], TURN_DTYPE) for block in blocks]
         rows = np.concatenate(columns)
         codes = np.frombuffer(b"".join(block[2] for block in blocks), "<u8")
         known = int(np.searchsorted(rows["id"], index.last_id, side="right"))
@@ -226,7 +169,7 @@ def extend(conn: sqlite3.Connection, index: Index) -> None:
         "SELECT columns, vector FROM recent WHERE turn_id > ? ORDER BY turn_id", (index.last_id,)
     ).fetchall()
     if recent:
-        rows = np.frombuffer(b"".join(row[0] for row in recent), ROW)
+        rows = np.frombuffer(b"".join(row[0] for row in recent), TURN_DTYPE)
         vectors = b"".join(row[1] for row in recent)
         eight_bit = np.frombuffer(vectors, np.int8).reshape(len(rows), -1)
         index.extend(rows, sign_codes(eight_bit), eight_bit)
@@ -237,13 +180,13 @@ def extend_waiting(conn: sqlite3.Connection, index: Index, width: int) -> bool:
 
     Whether there are any: such an index is good for one search, as they get other columns later.
     """
-    if not (waiting := turns(conn, index.last_id + 1, 2**62)):
+    if not (waiting := read_turns(conn, index.last_id + 1)):
         return False
     speakers = dict(conn.execute("SELECT name, id FROM speakers"))
     for name in {turn.speaker for turn in waiting} - speakers.keys():
         speakers[name] = index.names.last + 1
         index.names.add(name, speakers[name])
-    rows, eight_bit = describe(
+    rows, eight_bit = describe_turns(
         waiting, np.zeros((len(waiting), width), np.float32), _tails(conn, waiting, width), speakers
     )
     index.extend(rows, sign_codes(eight_bit), eight_bit)
@@ -267,7 +210,7 @@ _FACTS_HOLDING = (
 )
 
 
-def held(conn: sqlite3.Connection, query: Query) -> list[Held]:
+def held(conn: sqlite3.Connection, query: Query) -> list[WordMatches]:
     """For each word of a question the turns that hold it, or that a fact with it points at."""
     (facts,) = conn.execute("SELECT EXISTS (SELECT 1 FROM facts)").fetchone()
     statements = (_TURNS_HOLDING, _FACTS_HOLDING) if facts else (_TURNS_HOLDING,)
@@ -281,10 +224,10 @@ def held(conn: sqlite3.Connection, query: Query) -> list[Held]:
         return np.unique(ids) if facts else ids
 
     return [
-        Held(
+        WordMatches(
             holding([word], MOST_EXACT),
             holding(related(word), MOST_RELATED),
-            holding(examples(word), MOST_RELATED),
+            holding(examples_of_kind(word), MOST_RELATED),
         )
         for word in query.words
     ]

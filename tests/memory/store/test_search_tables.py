@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory import Hit, StoreError, Turn, open_store
-from memory.store import lookup
+from memory.store import search_tables
 from memory.store.sqlite import SqliteStore
 from tests.conftest import INSERT
 from tests.support.full_text import assert_sound
@@ -163,7 +163,7 @@ def test_a_refused_write_leaves_no_words_behind(store: SqliteStore) -> None:
 def test_a_handle_finds_what_another_process_adds_beyond_a_block(path: Path) -> None:
     code = (
         "import sys; from memory import open_store\n"
-        "from tests.memory.store.test_lookup import chatter\n"
+        "from tests.memory.store.test_search_tables import chatter\n"
         "with open_store(sys.argv[1]) as s: s.add(chatter(500, 1200)), s.add(chatter(1200, 2300))"
     )
     with open_store(path) as old:
@@ -171,7 +171,7 @@ def test_a_handle_finds_what_another_process_adds_beyond_a_block(path: Path) -> 
         old.add(chatter(0, 500))
         assert best(old, "word250x") == 251
         subprocess.run([sys.executable, "-c", code, str(path)], check=True, timeout=120)
-        assert blocks(old) == 2300 // lookup.BLOCK
+        assert blocks(old) == 2300 // search_tables.BLOCK
         for number in (0, 250, 499, 500, 1023, 1024, 1500, 2047, 2048, 2299):
             assert best(old, f"word{number}x") == number + 1
         with open_store(path) as fresh:
@@ -196,7 +196,7 @@ def test_making_blocks_changes_no_score(
         assert isinstance(many, SqliteStore)
         turns = chatter(0, sum(pieces))
         one.add(turns)
-        patch.setattr(lookup, "BLOCK", block)
+        patch.setattr(search_tables, "BLOCK", block)
         start = 0
         for piece in pieces:
             many.add(turns[start : start + piece])
@@ -212,7 +212,7 @@ def test_making_blocks_changes_no_score(
 def test_a_session_goes_on_after_its_turns_are_in_a_block(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lookup, "BLOCK", 4)
+    monkeypatch.setattr(search_tables, "BLOCK", 4)
     with open_store(path) as store:
         assert isinstance(store, SqliteStore)
         store.add([*said("Do you like zebras?"), *said("a", "b", "c", "d", "e", session="other")])
@@ -223,7 +223,7 @@ def test_a_session_goes_on_after_its_turns_are_in_a_block(
 
 
 def test_ids_may_have_gaps(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookup, "BLOCK", 8)
+    monkeypatch.setattr(search_tables, "BLOCK", 8)
     with open_store(path) as store, open_store(path) as old:
         assert isinstance(store, SqliteStore)
         assert isinstance(old, SqliteStore)
@@ -243,7 +243,7 @@ def test_ids_may_have_gaps(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_block_made_in_the_middle_of_a_search_loses_no_turn(
     path: Path, monkeypatch: pytest.MonkeyPatch, read: str
 ) -> None:
-    monkeypatch.setattr(lookup, "BLOCK", 8)
+    monkeypatch.setattr(search_tables, "BLOCK", 8)
     with open_store(path) as store, open_store(path) as other:
         assert isinstance(store, SqliteStore)
         other.add(chatter(0, 6))
@@ -270,8 +270,8 @@ def test_a_failed_add_leaves_nothing_to_be_found(
     def fail(conn: sqlite3.Connection) -> None:
         raise StoreError("no block today")
 
-    monkeypatch.setattr(lookup, "BLOCK", 6)
-    monkeypatch.setattr(lookup, "_make_block", fail)
+    monkeypatch.setattr(search_tables, "BLOCK", 6)
+    monkeypatch.setattr(search_tables, "_make_block", fail)
     with pytest.raises(StoreError, match="no block today"):
         store.add([Turn("Zoe", "My zebra", "new"), Turn("Zoe", "is here", "new")])
     assert kept(store) == before
@@ -293,7 +293,7 @@ def test_a_full_disk_leaves_the_lookup_tables_as_they_were(store: SqliteStore) -
 
 
 def test_every_turn_is_kept_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookup, "BLOCK", 8)
+    monkeypatch.setattr(search_tables, "BLOCK", 8)
     with open_store(path) as store:
         assert isinstance(store, SqliteStore)
         for start in range(0, 50, 5):

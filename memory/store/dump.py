@@ -2,24 +2,20 @@
 
 import json
 import sqlite3
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from memory.embed import DIM, PACKAGED, Hosted, Local, load_embedder
-from memory.errors import InputError, ModelError, StoreError
+from memory.errors import InputError, ModelError
 from memory.model import Turn
-from memory.store import lookup, settings, vectors
-from memory.store.forget import BACKUP, DONE, OURS, Embed, Transaction, part_of
-from memory.store.migrations import BUSY_SECONDS, connect, storage_errors
-from memory.store.namespace_file import move_store
-from memory.store.turn_validation import acceptable
+from memory.store import search_tables, vectors
+from memory.store.forget import DONE, OURS, Embed, Transaction
+from memory.store.turn_validation import valid_turn
 
-PAGES = 2_000  # copied at a time: an interruption does not wait for more
 BATCH = 256
 Record = dict[str, Any]
 
@@ -55,120 +51,6 @@ LAST_ID = 2**31 - 1  # the columns of search hold ids in 32 bits
 
 
 # --- one file ---------------------------------------------------------------------------------
-
-
-def backup(conn: sqlite3.Connection, transaction: Transaction, path: Path) -> None:
-    """Copy the whole memory into a new file; `Store.backup`."""
-    path = path.absolute()
-    _refuse_existing(path)
-    with transaction():  # first: a copy that `forget` does not know of must never lie anywhere
-        settings.put(conn, BACKUP, str(path))
-    part = part_of(path)
-    try:
-        # All of one moment, whatever others write meanwhile. `forget` waits until this is over.
-        with transaction("DEFERRED"):
-            conn.execute("SELECT 1 FROM turns").fetchone()
-            _copy(conn, path)
-            move_store(part, path)
-    except BaseException:
-        with transaction():
-            conn.execute(
-                "DELETE FROM settings WHERE id = (SELECT max(id) FROM settings"
-                " WHERE name = ? AND value = ?)",
-                (BACKUP, json.dumps(str(path), ensure_ascii=False)),
-            )
-        raise
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def restore(source: Path, target: Path, replace: bool = False) -> int:
-    """Make a memory of a backup, whole or not at all; returns how many turns it holds.
-
-    A memory that is replaced is so in one transaction: other programs may have it open, and its
-    later backups stay known.
-    Raises InputError when the target exists and is not to be replaced, or is the backup itself;
-    StoreError when the backup is not ours, newer, or damaged.
-    """
-    source, target = source.absolute(), target.absolute()
-    if not source.is_file():
-        raise InputError(f"{source}: there is no such file")
-    if there := target.exists():
-        if target.samefile(source):
-            raise InputError(f"{source} is this memory itself")
-        if not replace:
-            _refuse_existing(target)
-    part = part_of(target)
-    try:
-        with closing(connect(source, read_only=True)) as found:
-            [(said,), *_] = found.execute("PRAGMA integrity_check").fetchall()
-            if said != "ok":
-                raise StoreError(f"{source}: the file is damaged ({said}); choose another backup")
-            _copy(found, target)
-        with closing(connect(part, read_only=False)) as conn:
-            if there:
-                with closing(connect(target, read_only=False)) as old:
-                    _keep_of_old(conn, old)
-                    turns = _join(conn, source)
-                    conn.backup(old, progress=_patience(target))
-            else:
-                turns = _join(conn, source)
-        if not there:
-            move_store(part, target)
-    finally:
-        for end in ("", "-wal", "-shm", "-journal"):
-            part.with_name(part.name + end).unlink(missing_ok=True)
-    return turns
-
-
-def _keep_of_old(conn: sqlite3.Connection, old: sqlite3.Connection) -> None:
-    """What a memory knows of its backups, and numbers of settings above all it has given."""
-    (given,) = old.execute(
-        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'settings'"
-    ).fetchone()
-    conn.execute(
-        "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'settings'",
-        (given,),
-    )
-    here = {setting.value for setting in settings.history(conn, BACKUP)}
-    for path in dict.fromkeys(setting.value for setting in settings.history(old, BACKUP)):
-        if path not in here:
-            settings.put(conn, BACKUP, path)
-
-
-def _join(conn: sqlite3.Connection, source: Path) -> int:
-    """Ready a copy for its place: who has read the memory before reads it again."""
-    if str(source) not in {setting.value for setting in settings.history(conn, BACKUP)}:
-        settings.put(conn, BACKUP, str(source))
-    if made := vectors.recorded(conn):
-        vectors.record(conn, made.name, made.width)
-    (turns,) = conn.execute("SELECT count(*) FROM turns").fetchone()
-    return int(turns)
-
-
-def _copy(conn: sqlite3.Connection, path: Path) -> None:
-    """Copy into the part of a path."""
-    with storage_errors(path), closing(sqlite3.connect(part_of(path))) as copy:
-        conn.backup(copy, pages=PAGES)
-        copy.execute("PRAGMA journal_mode = DELETE")  # can be read where nothing can be written
-
-
-def _patience(path: Path) -> Callable[[int, int, int], None]:
-    """Ends a copying into a file that another program does not let go of."""
-    end = time.monotonic() + BUSY_SECONDS
-
-    def look(status: int, remaining: int, total: int) -> None:
-        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() > end:
-            raise StoreError(f"{path}: another program is using it; close that and try again")
-
-    return look
-
-
-def _refuse_existing(path: Path) -> None:
-    if path.exists() and (path.is_dir() or path.stat().st_size):
-        raise InputError(f"{path} is there already; nothing was written")
-    if not path.parent.is_dir():
-        raise InputError(f"the folder {path.parent} does not exist; nothing was written")
 
 
 # --- records ----------------------------------------------------------------------------------
@@ -279,10 +161,10 @@ class _Loading:
             return
         turns, self._new = self._new, []
         made = _usable(self._conn)
-        lookup.put_words(self._conn, turns)
+        search_tables.put_words(self._conn, turns)
         if not isinstance(load_embedder(made.name), Hosted):
             rows = self._embed([turn.text for turn in turns], made)
-            lookup.put_columns(self._conn, turns, rows)
+            search_tables.put_columns(self._conn, turns, rows)
         self.turns += len(turns)
 
     def _refuse_more(self, number: int, record: Record) -> None:
@@ -298,19 +180,19 @@ class _Loading:
                 raise _elsewhere(number, record, "lacks it and holds something else")
 
 
-def _usable(conn: sqlite3.Connection) -> vectors.Recorded:
+def _usable(conn: sqlite3.Connection) -> vectors.RecordedEmbedder:
     """The recorded embedder; the packaged one when there is none, or it cannot be used here."""
-    made = vectors.recorded(conn)
+    made = vectors.recorded_embedder(conn)
     if made is not None:
         try:
             embedder = load_embedder(made.name)
-            if isinstance(embedder, Local) and not lookup.last_with_columns(conn):
+            if isinstance(embedder, Local) and not search_tables.last_with_columns(conn):
                 embedder(["a"])
         except (InputError, ModelError):
             made = None
     if made is None:
-        vectors.record(conn, PACKAGED, DIM)
-        made = vectors.recorded(conn)
+        vectors.record_embedder(conn, PACKAGED, DIM)
+        made = vectors.recorded_embedder(conn)
         assert made is not None
     return made
 
@@ -337,7 +219,7 @@ def _read(number: int, record: Record) -> tuple[str, tuple[Any, ...]]:
     if table == "turns":
         if None in values:
             raise InputError(f"record {number} (turns): nothing may be null")
-        if acceptable(turn := _to_turn(values), number) != turn:
+        if valid_turn(turn := _to_turn(values), number) != turn:
             raise InputError(f"record {number} (turns) holds characters that no turn has")
     else:
         try:

@@ -1,0 +1,81 @@
+"""The rows of `turns` in a SQLite namespace: read, inserted, found by their outside id."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from memory.model import Turn
+
+_COLUMNS = "id, kind, session, speaker, text, said_at, source"
+_BEYOND_ALL_IDS = 2**62
+
+
+@dataclass(frozen=True)
+class Insertion:
+    """What became of the turns given to `insert_turns`.
+
+    `ids` has the id of every turn given. `stored` are the turns that are new, numbered, and
+    `places` their indices among those given.
+    """
+
+    ids: list[int]
+    stored: list[Turn]
+    places: list[int]
+
+
+def read_turns(
+    conn: sqlite3.Connection, first: int = 1, last: int | None = None, limit: int | None = None
+) -> list[Turn]:
+    """The turns with ids from first to last (None: to the end), in order, at most `limit`."""
+    rows = conn.execute(
+        f"SELECT {_COLUMNS} FROM turns WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
+        (first, _BEYOND_ALL_IDS if last is None else last, -1 if limit is None else limit),
+    )
+    return [
+        Turn(speaker, text, session, said_at, source, kind, turn_id)
+        for turn_id, kind, session, speaker, text, said_at, source in rows
+    ]
+
+
+def insert_turns(conn: sqlite3.Connection, turns: Sequence[Turn], once: bool) -> Insertion:
+    """Number and insert turns inside the caller's transaction.
+
+    With `once`, a turn whose source is in the table, or stands before it in `turns`, is not
+    inserted again.
+    """
+    id_of_source = ids_by_source(conn, [turn.source for turn in turns]) if once else {}
+    sources = set(id_of_source)
+    places = []
+    for place, turn in enumerate(turns):
+        if once and turn.source:
+            if turn.source in sources:
+                continue
+            sources.add(turn.source)
+        places.append(place)
+
+    # Not max(id): the number of a turn that was forgotten is never given to another.
+    (last,) = conn.execute(
+        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'turns'"
+    ).fetchone()
+    stored = [replace(turns[place], id=number) for number, place in enumerate(places, last + 1)]
+    conn.executemany(
+        f"INSERT INTO turns ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(t.id, t.kind, t.session, t.speaker, t.text, t.said_at, t.source) for t in stored],
+    )
+
+    id_of_place = {place: turn.id for place, turn in zip(places, stored, strict=True)}
+    id_of_source |= {turn.source: turn.id for turn in stored}
+    ids = [id_of_place.get(n) or id_of_source[turn.source] for n, turn in enumerate(turns)]
+    return Insertion(ids, stored, places)
+
+
+def ids_by_source(conn: sqlite3.Connection, sources: Sequence[str]) -> dict[str, int]:
+    """The turns with these outside ids: source -> turn id, the oldest of several."""
+    return dict(
+        conn.execute(
+            "SELECT source, min(id) FROM turns"
+            " WHERE source <> '' AND source IN (SELECT value FROM json_each(?)) GROUP BY source",
+            (json.dumps([source for source in sources if source]),),
+        ).fetchall()
+    )

@@ -1,0 +1,177 @@
+"""A memory is backed up while in use, and restored."""
+
+import os
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from memory import InputError, StoreError, Turn, open_store
+from memory.cli import backups
+from memory.errors import Stop
+from memory.store import backup
+from memory.store.sqlite import SqliteStore
+from tests.conftest import SAID
+from tests.memory.store.test_forget import lived, opened
+
+
+def test_a_backup_is_the_whole_memory_of_one_moment_while_others_write(tmp_path: Path) -> None:
+    stop = threading.Event()
+
+    def chatter() -> None:
+        with open_store(tmp_path / "a.db") as writer:
+            while not stop.is_set():
+                writer.add([Turn("Ben", "one", "s"), Turn("Ben", "two", "s")])
+
+    with opened(tmp_path / "a.db") as store:
+        store.add([Turn("Ben", f"said {n} and more of it", "s") for n in range(1500)])
+        writing = threading.Thread(target=chatter)
+        writing.start()
+        try:
+            for n in range(3):
+                store.backup(tmp_path / f"{n}.db")
+        finally:
+            stop.set()
+            writing.join()
+    for n in range(3):
+        with opened(tmp_path / f"{n}.db") as copy:
+            assert len(copy.turns()) % 2 == 0
+            assert copy.check() == []
+            assert copy.settings("backup")[-1].value == str(tmp_path / f"{n}.db")
+    assert [*tmp_path.glob(".*")] == []
+
+
+def test_a_backup_never_takes_the_place_of_a_file(store: SqliteStore, tmp_path: Path) -> None:
+    there = tmp_path / "there.db"
+    there.write_text("mine")
+    for path, said in ((there, "is there already"), (tmp_path / "no" / "x.db", "does not exist")):
+        with pytest.raises(InputError, match=said):
+            store.backup(path)
+    with pytest.raises(StoreError, match="/proc/x: cannot be opened"):
+        store.backup(Path("/proc/x"))
+    assert there.read_text() == "mine"
+    assert store.settings("backup") == []
+
+
+def test_a_backup_that_fails_leaves_nothing(
+    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(backup, "_copy", fail)
+    with pytest.raises(KeyboardInterrupt):
+        store.backup(tmp_path / "b.db")
+    assert not (tmp_path / "b.db").exists()
+    assert store.settings("backup") == []
+    assert [*tmp_path.glob(".*")] == []
+
+
+def test_a_restored_memory_is_the_one_that_was_backed_up(tmp_path: Path) -> None:
+    store, _ = lived(tmp_path / "a.db")
+    with store:
+        store.backup(tmp_path / "b.db")
+        records = list(store.dump())
+    assert backup.restore(tmp_path / "b.db", tmp_path / "c.db") == 9
+    with opened(tmp_path / "c.db") as restored:
+        assert without_embedder(restored.dump()) == without_embedder(records)
+        assert restored.check() == []
+
+
+def without_embedder(records: Any) -> list[Any]:
+    return [one for one in records if one.get("name") != "embedder"]
+
+
+def test_a_restore_in_place_is_seen_by_open_stores_and_keeps_later_backups(tmp_path: Path) -> None:
+    with opened(tmp_path / "a.db") as store:
+        store.add(SAID)
+        store.backup(tmp_path / "b.db")
+        store.add([Turn("Ben", "A zebra came by", "s3")])
+        assert store.search("zebra", 1)[0].turn_id == 6
+        store.backup(tmp_path / "later.db")
+        with pytest.raises(InputError, match="is there already"):
+            backup.restore(tmp_path / "b.db", tmp_path / "a.db")
+        backup.restore(tmp_path / "b.db", tmp_path / "a.db", replace=True)
+        assert store.add([Turn("Ben", "An otter came by", "s3")]) == [6]
+        with opened(tmp_path / "a.db") as fresh:
+            assert store.search("otter", 9) == fresh.search("otter", 9)
+            shares = [hit.shares for hit in store.search("otter", 9)]
+            assert shares == [hit.shares for hit in fresh.search("otter", 9)]
+        known = [setting.value for setting in store.settings("backup")]
+        assert known == [str(tmp_path / "b.db"), str(tmp_path / "later.db")]
+        assert store.check() == []
+
+
+def test_a_log_left_by_a_memory_that_lay_there_is_not_taken_in(tmp_path: Path) -> None:
+    with opened(tmp_path / "a.db") as store, opened(tmp_path / "other.db") as other:
+        store.add(SAID)
+        other.add([Turn("Eve", "something else")])
+        store.backup(tmp_path / "b.db")
+        for name in ("restored.db", "backup.db"):
+            shutil.copy(tmp_path / "other.db-wal", tmp_path / f"{name}-wal")
+        store.backup(tmp_path / "backup.db")
+    backup.restore(tmp_path / "b.db", tmp_path / "restored.db")
+    for name in ("restored.db", "backup.db"):
+        with opened(tmp_path / name) as made:
+            assert [turn.text for turn in made.turns()] == [turn.text for turn in SAID]
+            assert made.check() == []
+
+
+@pytest.mark.parametrize("kind", ["text", "stranger", "empty", "damaged", "missing", "itself"])
+def test_what_is_no_sound_backup_is_refused_and_nothing_changes(tmp_path: Path, kind: str) -> None:
+    target, bad = tmp_path / "a.db", tmp_path / "bad.db"
+    with opened(target) as store:
+        store.add([Turn("Ben", f"said {n} and more of it", "s") for n in range(400)])
+        store.backup(bad)
+    sound = bad.read_bytes()
+    contents = {
+        "text": b"hello " * 999,
+        "stranger": sound[:68] + b"XXXX" + sound[72:],
+        "empty": b"",
+        "damaged": sound[:20_000] + os.urandom(40_000) + sound[60_000:],
+    }
+    bad.unlink()
+    if kind in contents:
+        bad.write_bytes(contents[kind])
+    elif kind == "itself":
+        bad = target
+    said = run("restore", str(bad), "--file", str(target), "--replace", "--yes")
+    assert isinstance(said.exception, Stop)
+    assert not [*tmp_path.glob(".*")]
+    with opened(target) as store:
+        assert len(store.turns()) == 400
+        assert store.check() == []
+
+
+def run(*arguments: str, answer: str = "") -> Any:
+    app = typer.Typer()
+    app.command("backup")(backups.backup)
+    app.command("restore")(backups.restore)
+    return CliRunner().invoke(app, arguments, input=answer)
+
+
+def test_the_commands_ask_before_a_memory_is_replaced(tmp_path: Path) -> None:
+    place, copy = ["--file", str(tmp_path / "a.db")], str(tmp_path / "b.db")
+    with opened(tmp_path / "a.db") as store:
+        store.add(SAID)
+    assert run("backup", copy, *place).exit_code == 0
+    with opened(tmp_path / "a.db") as store:
+        store.add(SAID)
+    assert isinstance(run("restore", copy, *place).exception, InputError)
+    asked = run("restore", copy, *place, "--replace", answer="n\n")
+    assert "holds 10 turns" in asked.stdout
+    assert isinstance(asked.exception, InputError)
+    assert run("restore", copy, *place, "--replace", answer="y\n").exit_code == 0
+    with opened(tmp_path / "a.db") as store:
+        assert len(store.turns()) == 5
+        shutil.move(copy, tmp_path / "moved.db")
+        store.forget([1])
+    said = run("restore", str(tmp_path / "moved.db"), *place, "--replace", answer="n\n")
+    assert "1 turns that were forgotten are in this backup" in said.stdout
+    (tmp_path / "a.db").write_text("damaged")
+    said = run("restore", copy, *place, "--replace", "--yes")
+    assert "move it away" in str(said.exception)
