@@ -42,12 +42,31 @@ def _tracked_there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
 
 
+# evaluate.py with a model that talks, and takes its time to store.
+SCRIPTED = f"""
+import runpy, sys, time
+import memory
+from tests.support.scripted import sql
+from tests.support.talk import FACT, talker
+
+def store(prompt):
+    time.sleep(0 if "--resume" in sys.argv else 0.5)
+    return sql(FACT.format(prompt.split("[[ ## turns ## ]]\\n[")[1].split("]")[0]))
+
+memory.load_model = lambda name, **settings: talker(window=1, name=name, store=store)[0]
+runpy.run_path({str(SCRIPT)!r}, run_name="__main__")
+"""
+
+
 def evaluation(
-    *flags: str | Path, after_start: Callable[[subprocess.Popen[str]], None] = lambda process: None
+    *flags: str | Path,
+    scripted: bool,
+    after_start: Callable[[subprocess.Popen[str]], None] = lambda process: None,
 ) -> tuple[int, str, str]:
-    """evaluate.py with the packaged model, in a process of its own: exit code, stdout, stderr."""
-    line = [sys.executable, str(SCRIPT), *map(str, flags)]
-    with subprocess.Popen(line, stdout=-1, stderr=-1, text=True) as process:
+    """evaluate.py in a process of its own: exit code, stdout, stderr."""
+    line = [sys.executable, *(("-c", SCRIPTED) if scripted else (SCRIPT,)), *map(str, flags)]
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parent)}
+    with subprocess.Popen(line, stdout=-1, stderr=-1, text=True, env=environment) as process:
         try:
             after_start(process)
             out, err = process.communicate(timeout=180)
@@ -60,14 +79,18 @@ def calls_so_far(memories: Path) -> int:
     return sum(json.loads(part.read_bytes())["calls"] for part in memories.glob("*.part.json"))
 
 
-# --- the packaged model, end to end -------------------------------------------------------------
+# --- a process of its own -----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "name", ["a/model", pytest.param("local-base", marks=pytest.mark.slow, id="packaged")]
+)
 def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
-    place: Path, monkeypatch: pytest.MonkeyPatch
+    place: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, base = place / "results", "local-base"
-    flags = ["--data", str(talks(place / "tiny.json")), "--num-test", "0", "--model", base]
+    out, scripted = tmp_path / "results", name == "a/model"
+    data = talks(tmp_path / "tiny.json")
+    flags = ["--data", data, "--output-dir", out, "--num-test", "0", "--model", name]
 
     def interrupt(process: subprocess.Popen[str]) -> None:
         deadline = time.monotonic() + 60
@@ -77,7 +100,7 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
 
-    code, _, err = evaluation(*flags, after_start=interrupt)
+    code, _, err = evaluation(*flags, scripted=scripted, after_start=interrupt)
     assert code == 2
     assert err.splitlines()[-1].startswith("interrupted: ")
     assert err.splitlines()[-1].endswith("the same command with --resume goes on")
@@ -85,10 +108,13 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     assert 0 < calls_so_far(out / "memories") < 6
     assert not (out / "evaluation_results.json").exists()
 
-    code, said, err = evaluation(*flags, "--resume")
+    code, said, err = evaluation(*flags, "--resume", scripted=scripted)
     assert code == 0, err
-    assert "--model openai/gpt-4o-mini" in said  # how to name a better one
-    assert "search('" in said  # the SQL of a question
+    if scripted:
+        assert "SELECT turn_id, value FROM facts" in said  # the SQL of a question
+    else:
+        assert "--model openai/gpt-4o-mini" in said  # how to name a better one
+        assert "search('" in said
     found = json.loads((out / "evaluation_results.json").read_bytes())
     assert [memory["turns"] for memory in found["memories"]] == [6]
     assert [(r["system"], r["index"], r["category"]) for r in found["results"]] == [
@@ -101,11 +127,12 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     kept = {path: path.stat().st_mtime_ns for path in [*out.glob("memories/*.db")]}
     answers = {path: path.read_bytes() for path in out.glob("answers-*.jsonl")}
     assert (len(kept), len(answers)) == (1, 1)
-    model, engine = talker(window=1, name=base)  # another voice under the same name,
-    local = replace(model, adapter=SmallModelAdapter())  # that is asked in the same way
-    monkeypatch.setattr(evaluate, "load_model", lambda name, **settings: local)
-    again = {"data": Path("tiny.json"), "num_test": 0, "budget": 360, "resume": True, "model": base}
-    evaluate.evaluate(**again, mode="analyze")
+    model, engine = talker(window=1, name=name)  # another voice under the same name,
+    if not scripted:
+        model = replace(model, adapter=SmallModelAdapter())  # that is asked in the same way
+    monkeypatch.setattr(evaluate, "load_model", lambda name, **settings: model)
+    again = {"data": data, "output_dir": out, "num_test": 0, "resume": True, "model": name}
+    evaluate.evaluate(**again, budget=found["params"]["budget"], mode="analyze")
     assert engine.prompts == []
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert {path: path.read_bytes() for path in answers} == answers
@@ -130,6 +157,7 @@ def check_tracked(found: dict[str, Any]) -> None:
     assert names == {"evaluation_results.json", "scores.png"}
 
 
+@pytest.mark.slow
 def test_an_adapter_answers_from_the_memories_of_the_model_without(place: Path) -> None:
     data, out = locomo_records.write(place / "turn.json"), place / "adapted"
 
