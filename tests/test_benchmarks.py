@@ -57,6 +57,7 @@ def start(
     return process.returncode, out, err
 
 
+@pytest.mark.slow
 def test_each_system_is_measured_or_named_with_what_to_install(tmp_path: Path) -> None:
     code, said, err = start(SAMPLE, "--conversation", "wanjiru-and-bo", "--json", tmp_path / "out")
     assert code == 0, err
@@ -74,6 +75,7 @@ def test_each_system_is_measured_or_named_with_what_to_install(tmp_path: Path) -
             assert f"{peer.title}: not installed (pip install {peer.distribution})" in said
 
 
+@pytest.mark.slow
 def test_ours_is_ranked_as_the_retrieval_command_ranks_it(tmp_path: Path) -> None:
     code, _, err = start(SAMPLE, "--only", "ours", "--k", "7", "--json", tmp_path / "out")
     assert code == 0, err
@@ -96,6 +98,7 @@ def test_a_system_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_run_and_the_system_at_work(tmp_path: Path) -> None:
     (tmp_path / "chromadb.py").write_text(
         "import os, time\n"
@@ -154,6 +157,7 @@ def test_bad_input_ends_with_one_clear_error(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_speed_and_size_are_measured_at_each_size(tmp_path: Path) -> None:
     flags = ("--turns", "700", "--turns", "2000", "--namespaces", "2", "--folder", tmp_path)
     code, said, err = start(*flags, "--json", tmp_path / "out", command="scale")

@@ -128,6 +128,7 @@ def test_served_weights_are_compared_with_their_start(
     assert "answer, all 3 questions" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_packaged_models_adapters_are_compared_as_they_are_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,6 +21,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("place")
 
 
+@pytest.mark.slow
 def test_a_killed_compile_goes_on_without_paying_twice_or_losing_the_best(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -218,6 +218,7 @@ def _conversations(file: Path) -> list[Conversation]:
         return []
 
 
+@pytest.mark.slow
 def test_the_weights_in_use_are_what_the_command_makes(learnt_from: dict[str, list[Case]]) -> None:
     told = json.loads(fitting.WEIGHTS_FILE.read_bytes())
     some = [case for found in learnt_from.values() for case in found]
@@ -228,6 +229,7 @@ def test_the_weights_in_use_are_what_the_command_makes(learnt_from: dict[str, li
     assert made["weights"] == told["weights"]
 
 
+@pytest.mark.slow
 def test_recall_stays_where_it_was_measured(learnt_from: dict[str, list[Case]]) -> None:
     some = [case for name in LOCOMO if name in learnt_from for case in learnt_from[name]]
     weights = np.array([*weights_in_use().values()])

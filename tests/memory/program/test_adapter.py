@@ -53,7 +53,9 @@ def tell(model: Model, target: str, number: int = 12) -> str:
 # --- whom it changes ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("targets", [("answer",), ("retrieve", "store")], ids=str)
+@pytest.mark.parametrize(
+    "targets", [("answer",), pytest.param(("retrieve", "store"), marks=pytest.mark.slow)], ids=str
+)
 def test_an_adapter_changes_the_modules_it_was_tuned_for_and_no_other(
     folder: Path, targets: tuple[str, ...]
 ) -> None:

@@ -284,6 +284,7 @@ def test_small_talk_may_be_declined(local: Model):
     assert stored.sql == "-- none"
 
 
+@pytest.mark.slow
 def test_the_same_request_has_the_same_answer_whatever_is_asked_before_and_beside_it(local: Model):
     """Beginnings of prompts are kept and there are two copies of the model: neither may show."""
 

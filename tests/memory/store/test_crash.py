@@ -18,7 +18,7 @@ from tests.support.worker import BLOCK, MODEL, PROGRAM, ROUNDS
 LIVES = 12
 CROWD = 8
 HOSTED = "nobody/packaged"
-EMBEDDERS = pytest.mark.parametrize("embedder", [PACKAGED, HOSTED], ids=["packaged", "hosted"])
+SLOW = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,7 @@ def assert_each_turn_has_one_fact(path: Path) -> None:
         assert others == []
 
 
-@EMBEDDERS
+@pytest.mark.parametrize("embedder", [PACKAGED, pytest.param(HOSTED, marks=SLOW)])
 def test_processes_killed_at_work_lose_nothing(path: Path, embedder: str) -> None:
     """kill -9 in the middle of adding and digesting; a fresh process goes on with what is left."""
     open_store(path).close()
@@ -79,7 +79,7 @@ def test_processes_killed_at_work_lose_nothing(path: Path, embedder: str) -> Non
     assert_each_turn_has_one_fact(path)
 
 
-@EMBEDDERS
+@pytest.mark.parametrize("embedder", [pytest.param(PACKAGED, marks=SLOW), HOSTED])
 def test_a_crowd_in_one_namespace_loses_and_doubles_nothing(path: Path, embedder: str) -> None:
     ids = acknowledged("crowd", path, CROWD, embedder)
     assert len(ids) == len(set(ids)) == CROWD * ROUNDS * 2

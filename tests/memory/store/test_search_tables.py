@@ -89,6 +89,7 @@ def test_a_search_says_what_each_feature_gave(store: SqliteStore) -> None:
         assert sum(hit.shares.values()) == pytest.approx(hit.score)
 
 
+@pytest.mark.slow
 def test_a_turn_of_four_million_characters_is_found(store: SqliteStore) -> None:
     [added] = store.add(said("猫 " + "a" * 3_999_990 + " zyzzyva"))
     assert best(store, "zyzzyva") == best(store, "猫") == added
