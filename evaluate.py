@@ -13,26 +13,34 @@ from rich.console import Console
 from typer import Option
 
 from locomo.commands import check_folder, progress_bar, run_command
-from locomo.dataset.format import CATEGORIES, Conversation, Question, load
+from locomo.dataset.format import CATEGORIES, Conversation, Question, load_conversations
 from locomo.harness import (
     EMBEDDER,
     AnswerLog,
-    Built,
+    BuiltMemory,
     Result,
     Setup,
     ask_baseline,
     ask_memory,
-    build_all,
+    build_memories,
     fingerprint,
     probe,
+    program_state,
     run_all,
-    state,
 )
 from locomo.llm_judge import PROMPTS, judge
-from locomo.report import building, comparison, difference, example, failure_table, failures, lines
+from locomo.report import (
+    building_table,
+    comparison_table,
+    difference,
+    example_text,
+    failure_table,
+    failures,
+    score_lines,
+)
 from locomo.split_data import PARTS
 from locomo.split_data import split as split_ids
-from locomo.tracking import chart, connect, metrics, tracked
+from locomo.tracking import connect_mlflow, mlflow_run, score_chart, score_metrics
 from memory import InputError, MemoryProgram, Model, load_embedder, load_model, load_program
 from memory.files import write_whole
 from memory.program import concerns
@@ -54,7 +62,7 @@ console = Console()
 class Evaluation:
     """What was measured: the memories that were built, and every question's result."""
 
-    built: list[Built]
+    built: list[BuiltMemory]
     results: list[Result]
 
 
@@ -91,10 +99,16 @@ def evaluate(
     program = _program(optimized_path, answering.name)
     setup = Setup(answering, program, answering.budget if budget is None else budget)
     setup.check()
-    connect(EXPERIMENT)
+    connect_mlflow(EXPERIMENT)
     for one in filter(None, () if resume else (answering, judging)):
         probe(one)
-    made_of = (answering.weights, answering.api_base, setup.budget, state(program), embedder)
+    made_of = (
+        answering.weights,
+        answering.api_base,
+        setup.budget,
+        program_state(program),
+        embedder,
+    )
     made_by = fingerprint(data.read_bytes(), *made_of)
     log = AnswerLog(output_dir / f"answers-{made_by}.jsonl", resume)
     built = _built(asked, setup, output_dir / "memories", num_threads, embedder)
@@ -124,7 +138,7 @@ def _questions(data: Path, part: str, number: int, seed: int) -> list[Asked]:
     """The questions to ask, in file order."""
     if number < 0:
         raise InputError(f"--num-test {number}: give the number of questions, or 0 for all")
-    conversations = load(data)
+    conversations = load_conversations(data)
     if part in PARTS:
         chosen = split_ids([c.id for c in conversations], seed, "default")[part]
         conversations = [c for c in conversations if c.id in chosen]
@@ -152,17 +166,17 @@ def _program(path: Path | None, model: str) -> MemoryProgram:
 
 def _built(
     asked: Sequence[Asked], setup: Setup, cache: Path, threads: int, embedder: str
-) -> dict[str, Built]:
+) -> dict[str, BuiltMemory]:
     conversations = {conversation.id: conversation for conversation, _ in asked}
     with progress_bar(console) as bar:
-        return build_all(conversations.values(), setup, cache, threads, bar, embedder)
+        return build_memories(conversations.values(), setup, cache, threads, bar, embedder)
 
 
 def _ask_all(
     asked: Sequence[Asked],
     mode: str,
     setup: Setup,
-    built: dict[str, Built],
+    built: dict[str, BuiltMemory],
     log: AnswerLog,
     threads: int,
 ) -> list[Result]:
@@ -216,7 +230,7 @@ def _report(
     with_categories: bool,
 ) -> None:
     """Print, write and track what was found."""
-    found = lines(evaluation.results)
+    found = score_lines(evaluation.results)
     memory_results = [result for result in evaluation.results if result.system == "memory"]
     failed = failures(memory_results)
     content: dict[str, object] = {
@@ -224,7 +238,7 @@ def _report(
         "lines": [asdict(line) for line in found],
         "memories": [{**asdict(one), "path": one.path.name} for one in evaluation.built],
     }
-    console.print(building(evaluation.built))
+    console.print(building_table(evaluation.built))
     if mode == "analyze":
         file = output_dir / "failure_analysis.json"
         content["failures"] = {name: [asdict(r) for r in some] for name, some in failed.items()}
@@ -234,15 +248,15 @@ def _report(
         file = output_dir / "evaluation_results.json"
         content["results"] = [asdict(result) for result in evaluation.results]
         examples = _varied(memory_results)
-        console.print(comparison(found, with_categories))
+        console.print(comparison_table(found, with_categories))
         console.print(difference(evaluation.results) + "\n", highlight=False)
     for result in examples:
-        console.print(example(result) + "\n", highlight=False)
+        console.print(example_text(result) + "\n", highlight=False)
     write_whole(file, json.dumps(content, ensure_ascii=False, indent=1).encode("utf-8", "replace"))
     picture = output_dir / "scores.png"
-    chart(found, picture)
-    with tracked(EXPERIMENT, params) as run:
-        run.log_metrics(metrics(found))
+    score_chart(found, picture)
+    with mlflow_run(EXPERIMENT, params) as run:
+        run.log_metrics(score_metrics(found))
         run.log_artifact(str(file))
         run.log_artifact(str(picture))
     console.print(f"{file}, {picture}; MLflow: experiment {EXPERIMENT}")

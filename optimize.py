@@ -18,15 +18,15 @@ from typer import Option
 
 from locomo.commands import check_folder, progress_bar, run_command
 from locomo.harness import Setup, probe
-from locomo.prompts.compile import Compile, Compiled
+from locomo.prompts.compile import CompileResult, CompileRun
 from locomo.prompts.forecast import forecast, forecast_table
-from locomo.prompts.job import Job, prepare
+from locomo.prompts.job import CompileJob, prepare_job
 from locomo.prompts.ledger import Budget, Ledger
 from locomo.prompts.optimizers import LIGHT_ROUNDS, ROUNDS, Optimizer, Options
 from locomo.tasks.gains import gain_line, gain_table, prompt_diff
 from locomo.tasks.modules import TARGETS, candidate_of
 from locomo.tasks.rewards import WEIGHTS, Reward, card_metric
-from locomo.tracking import connect, progress_chart, track_compile
+from locomo.tracking import connect_mlflow, progress_chart, track_compile
 from memory import Card, InputError, MemoryProgram, Model, load_model, save_program
 from memory.files import write_whole
 from memory.program import starting_program
@@ -62,7 +62,7 @@ def optimize(
     resume: Annotated[bool, Option("--resume", help="go on with the same command's run")] = False,
     output: Annotated[Path, Option(help="the compiled program")] = Path("optimized_memory_qa.json"),
     output_dir: Annotated[Path, Option(help="for memories, calls, chart")] = Path("results"),
-) -> Compiled:
+) -> CompileResult:
     """Compile prompts on training conversations, then measure the gain on validation ones.
 
     Writes the best program found to `output`, and all that was called, tried and found to a
@@ -80,10 +80,10 @@ def optimize(
     targets = TARGETS if target == "all" else (target,)
     limits = Budget(budget_calls, budget_minutes, budget_usd)
     numbers = (num_examples, num_validation)
-    job = prepare(data, split, targets, options, setup, proposing, reward, *numbers)
+    job = prepare_job(data, split, targets, options, setup, proposing, reward, *numbers)
     console = Console(file=sys.stdout)  # kept, for optimizers print to a file meanwhile
     _agree(job, limits, yes, console)
-    connect(EXPERIMENT)
+    connect_mlflow(EXPERIMENT)
     probe(proposing)
     probe(answering)
     folder, memories = output_dir / job.name(), output_dir / "memories"
@@ -91,7 +91,7 @@ def optimize(
         console.print("nothing to go on with: no earlier run of these options and this code")
     ledger, save = Ledger(folder, limits, resume), partial(_save, job, output)
     with closing(ledger), ledger.active(), progress_bar(console) as bar:
-        compiled = Compile(job, ledger, limits, folder, memories, resume, bar, save).run()
+        compiled = CompileRun(job, ledger, limits, folder, memories, resume, bar, save).run()
     _report(job, compiled, folder, output, console)
     return compiled
 
@@ -126,7 +126,7 @@ def _prompt_model(
     return load_model(name, api_base=api_base, temperature=1.0)
 
 
-def _agree(job: Job, limits: Budget, yes: bool, console: Console) -> None:
+def _agree(job: CompileJob, limits: Budget, yes: bool, console: Console) -> None:
     """Show what the compile will take; ask when it is large and no budget bounds it."""
     measured = (job.measured, len(job.validation))
     stored = job.asked_about(training=True)
@@ -148,7 +148,7 @@ def _agree(job: Job, limits: Budget, yes: bool, console: Console) -> None:
     typer.confirm("Start?", abort=True)
 
 
-def _save(job: Job, output: Path, compiled: Compiled) -> None:
+def _save(job: CompileJob, output: Path, compiled: CompileResult) -> None:
     """Write the program with what it was compiled from and what it gained."""
     numbers = {
         f"{one.component}, {one.categories}: {side}": round(getattr(one, side), 4)
@@ -174,7 +174,9 @@ def _prompts(program: MemoryProgram) -> dict[str, tuple[str, Sequence[Mapping[st
     return {target: (prompt.instructions, prompt.demos) for target, prompt in found.items()}
 
 
-def _report(job: Job, compiled: Compiled, folder: Path, output: Path, console: Console) -> None:
+def _report(
+    job: CompileJob, compiled: CompileResult, folder: Path, output: Path, console: Console
+) -> None:
     """Print what was found, write it to the folder, track it."""
     changed = prompt_diff(_prompts(job.setup.program), _prompts(compiled.program))
     report, diff, picture = (folder / n for n in ("report.json", "prompts.diff", "progress.png"))

@@ -17,13 +17,13 @@ from rich.live import Live
 from typer import Option
 
 from locomo.commands import progress_bar, run_command
-from locomo.dataset.format import load
+from locomo.dataset.format import load_conversations
 from locomo.examples.jsonl import read_examples_card
 from locomo.harness import fingerprint
 from locomo.tasks.gains import gain_line, gain_table
-from locomo.tasks.material import Memories, bench_of, gather
+from locomo.tasks.material import Memories, load_training_data, prepare_bench
 from locomo.tasks.rewards import WEIGHTS, Reward
-from locomo.tracking import tracked
+from locomo.tracking import mlflow_run
 from locomo.weights import preflight
 from locomo.weights.arbor_client import Server
 from locomo.weights.comparison import (
@@ -188,7 +188,9 @@ def _trained(
     helper = load_model(asked.helper, api_base=asked.helper_api_base)
     working = working_model(student, helper, targets, settings)
     numbers = (asked.num_train, asked.num_val)
-    material = gather(asked.data, asked.split, targets, numbers, asked.seed, student.window)
+    material = load_training_data(
+        asked.data, asked.split, targets, numbers, asked.seed, student.window
+    )
     params = asked.params(settings, material.sha256, start)
     # More steps go on from the same checkpoint.
     made_of = fingerprint({**params, "steps": 0}, material.parts)
@@ -201,7 +203,7 @@ def _trained(
     used = [one for some in (*material.train.values(), material.validation) for one in some]
     memories = Memories(material.conversations, asked.output_dir / "memories", asked.num_threads)
     with progress_bar(console) as bar:
-        bench = bench_of(working, helper, used, memories, bar)
+        bench = prepare_bench(working, helper, used, memories, bar)
     bench = replace(bench, speakers=asked.reward == "gated" and "store" in targets)
     plan = TrainingPlan(
         settings=settings,
@@ -218,7 +220,7 @@ def _trained(
         made_of=made_of,
     )
     dspy.configure_cache(enable_disk_cache=False)  # the helper's answers, for this run only
-    with tracked(EXPERIMENT, params) as run, Live(console=console) as live:
+    with mlflow_run(EXPERIMENT, params) as run, Live(console=console) as live:
         told = live.update, live.console.print, run.log_metrics
         return TrainingRun(plan, server, *told, begin).run()
 
@@ -254,7 +256,7 @@ def evaluate(asked: TrainOptions) -> None:
 
 def _compare(asked: TrainOptions, tuned: Path, trained_on: Collection[str]) -> None:
     """Ask both models about conversations that the tuned one was not trained on."""
-    targets, conversations = asked.targets, load(asked.data)
+    targets, conversations = asked.targets, load_conversations(asked.data)
     fresh = fresh_conversations(
         conversations, {*trained_on, *tuned_conversations(tuned, asked.start)}, asked.parts["test"]
     )
@@ -275,7 +277,7 @@ def _compare(asked: TrainOptions, tuned: Path, trained_on: Collection[str]) -> N
             names = server_names(asked.start or asked.student, tuned)
             server, settings = Server(asked.server), asked.settings()
             working = working_model(student, helper, targets, settings)
-            bench = bench_of(working, helper, questions, memories, bar)
+            bench = prepare_bench(working, helper, questions, memories, bar)
             bench = with_trainee(bench, student.as_tuned(targets).adapter)
             students = served_students(names, targets, server, settings, bench)
         log = asked.output_dir / "compare.log"

@@ -31,7 +31,7 @@ EMBEDDER = "wordllama"  # the packaged one
 
 
 @dataclass(frozen=True)
-class Built:
+class BuiltMemory:
     """One conversation's memory, and what it cost: model calls, their tokens, seconds."""
 
     conversation: str
@@ -77,7 +77,7 @@ class Result:
         return self.system, self.conversation, self.index
 
 
-_RESULT, _BUILT = TypeAdapter(Result), TypeAdapter(Built)
+_RESULT, _BUILT = TypeAdapter(Result), TypeAdapter(BuiltMemory)
 
 
 def fingerprint(*parts: object) -> str:
@@ -91,14 +91,14 @@ def fingerprint(*parts: object) -> str:
     return digest.hexdigest()[:16]
 
 
-def build(
+def build_memory(
     conversation: Conversation,
     model: Model,
     program: MemoryProgram,
     cache: Path,
     progress: Callable[[int], None] = lambda windows: None,
     embedder: str = EMBEDDER,
-) -> Built:
+) -> BuiltMemory:
     """Add and digest a conversation, or find the memory that the same makers made before.
 
     An interrupted build goes on where it stopped, and what it cost so far counts. `progress` is
@@ -114,14 +114,14 @@ def build(
     card, part = path.with_suffix(".json"), path.with_suffix(".part.json")
     if path.exists() and card.exists():
         return replace(_BUILT.validate_json(card.read_bytes()), path=path)
-    begun = Built(conversation.id, path, len(conversation.turns))
+    begun = BuiltMemory(conversation.id, path, len(conversation.turns))
     if path.exists() and part.exists():
         begun = replace(_BUILT.validate_json(part.read_bytes()), path=path)
     write_whole(part, _BUILT.dump_json(begun))
     start = time.monotonic()
     with open_store(path, embedder=embedder) as store, dspy.track_usage() as usage:
 
-        def so_far(calls: int) -> Built:
+        def so_far(calls: int) -> BuiltMemory:
             tokens = _total_tokens(usage.get_total_tokens())
             seconds = round(begun.seconds + time.monotonic() - start, 2)
             calls, tokens = begun.calls + calls, begun.tokens + tokens
@@ -142,14 +142,14 @@ def build(
     return built
 
 
-def build_all(
+def build_memories(
     conversations: Iterable[Conversation],
     setup: "Setup",
     cache: Path,
     threads: int,
     bar: Progress,
     embedder: str = EMBEDDER,
-) -> dict[str, Built]:
+) -> dict[str, BuiltMemory]:
     """Every conversation's memory by its id, several at a time, each with a line on the bar.
 
     The first that fails, or Ctrl-C, ends the others after the window that they are at.
@@ -157,7 +157,7 @@ def build_all(
     ended = Event()
     with ThreadPoolExecutor(threads) as pool:
 
-        def start(conversation: Conversation) -> Future[Built]:
+        def start(conversation: Conversation) -> Future[BuiltMemory]:
             windows = -(-len(conversation.turns) // setup.model.window)
             task = bar.add_task(f"storing {escape(conversation.id)}", total=windows)
 
@@ -166,8 +166,10 @@ def build_all(
                     raise KeyboardInterrupt
                 bar.update(task, completed=done)
 
-            def make() -> Built:
-                made = build(conversation, setup.model, setup.program, cache, progress, embedder)
+            def make() -> BuiltMemory:
+                made = build_memory(
+                    conversation, setup.model, setup.program, cache, progress, embedder
+                )
                 bar.update(task, completed=windows)  # also when it was there already
                 return made
 
@@ -184,7 +186,7 @@ def build_all(
         return {name: future.result() for name, future in waiting.items()}
 
 
-def state(program: MemoryProgram) -> object:
+def program_state(program: MemoryProgram) -> object:
     """The instructions and demos of a program, as data."""
     return program.dump_state(json_mode=True)
 

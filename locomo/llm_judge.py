@@ -67,7 +67,7 @@ PROMPTS: dict[Kind, type[dspy.Signature]] = {"lenient": JudgeLeniently, "strict"
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judgement:
     """One judgement; `correct` is None when the model's words could not be read as one.
 
     Count None apart from right and wrong, and report how many there are.
@@ -77,7 +77,7 @@ class Verdict:
     reason: str
 
 
-def judge(kind: Kind, question: Question, answer: str, model: "Model") -> Verdict:
+def judge(kind: Kind, question: Question, answer: str, model: "Model") -> Judgement:
     """Ask a model, once, whether an answer is correct.
 
     The gold answer of category 5 is that the conversation does not mention it; of category 3, what
@@ -92,5 +92,5 @@ def judge(kind: Kind, question: Question, answer: str, model: "Model") -> Verdic
                 question=question.text, gold_answer=wanted, given_answer=answer
             )
         except AdapterParseError as error:
-            return Verdict(None, " ".join(f"unreadable: {error.lm_response}".split())[:200])
-    return Verdict(bool(said.correct), " ".join(str(said.reason).split()))
+            return Judgement(None, " ".join(f"unreadable: {error.lm_response}".split())[:200])
+    return Judgement(bool(said.correct), " ".join(str(said.reason).split()))

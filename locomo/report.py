@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from locomo.dataset.format import ABSTENTION, CATEGORIES
-from locomo.harness import Built, Result
+from locomo.harness import BuiltMemory, Result
 from locomo.metrics import abstained, bootstrap, paired_bootstrap
 
 NAMES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
@@ -20,7 +20,7 @@ FAILED_BELOW = 0.5
 
 
 @dataclass(frozen=True)
-class Line:
+class ScoreLine:
     """Means over the questions of one system in one category, or in several (`categories`)."""
 
     system: str
@@ -36,7 +36,7 @@ class Line:
     unreadable: int
 
 
-def lines(results: Sequence[Result]) -> list[Line]:
+def score_lines(results: Sequence[Result]) -> list[ScoreLine]:
     """One line for each system and category that occurs, then categories 1-4 and all."""
     found = []
     for system in sorted({result.system for result in results}):
@@ -49,14 +49,14 @@ def lines(results: Sequence[Result]) -> list[Line]:
     return found
 
 
-def _line(system: str, label: str, results: Sequence[Result]) -> Line:
+def _line(system: str, label: str, results: Sequence[Result]) -> ScoreLine:
     scores = [result.score for result in results]
     low, high = bootstrap(scores)
     judges = sorted({judge for result in results for judge in result.verdicts})
     opinions = {
         judge: [v for r in results if (v := r.verdicts.get(judge)) is not None] for judge in judges
     }
-    return Line(
+    return ScoreLine(
         system=system,
         categories=label,
         questions=len(results),
@@ -71,7 +71,7 @@ def _line(system: str, label: str, results: Sequence[Result]) -> Line:
     )
 
 
-def comparison(found: Sequence[Line], with_categories: bool = True) -> Table:
+def comparison_table(found: Sequence[ScoreLine], with_categories: bool = True) -> Table:
     """The table that `evaluate.py` prints; category 5 is scored by exact abstention."""
     judges = sorted({judge for line in found for judge in line.judged})
     table = Table(box=SIMPLE, title="official F1 (category 5: exact abstention), 95 % interval")
@@ -117,7 +117,7 @@ def difference(results: Sequence[Result]) -> str:
     )
 
 
-def building(built: Iterable[Built]) -> Table:
+def building_table(built: Iterable[BuiltMemory]) -> Table:
     """What it took to build the memories."""
     table = Table(box=SIMPLE, title="memories")
     table.add_column("conversation")
@@ -137,7 +137,7 @@ def building(built: Iterable[Built]) -> Table:
     return table
 
 
-def cause(result: Result) -> Cause | None:
+def failure_cause(result: Result) -> Cause | None:
     """Where an answer failed, None for one that is right.
 
     Evidence that was shown and not used: not answered. Evidence that was not shown: not stored
@@ -161,7 +161,7 @@ def failures(results: Sequence[Result]) -> dict[str, list[Result]]:
         "not answered",
         "should have abstained",
     )
-    return {name: [r for r in results if cause(r) == name] for name in causes}
+    return {name: [r for r in results if failure_cause(r) == name] for name in causes}
 
 
 def failure_table(results: Sequence[Result]) -> Table:
@@ -183,7 +183,7 @@ def failure_table(results: Sequence[Result]) -> Table:
     return table
 
 
-def example(result: Result) -> str:
+def example_text(result: Result) -> str:
     """One question, the SQL that looked for it, and what became of it (rich markup)."""
     sql = "\n".join(f"    [dim]{escape(statement)}[/dim]" for statement in result.sql)
     return (

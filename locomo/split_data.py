@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from locomo.commands import run_command
-from locomo.dataset.format import ABSTENTION, CATEGORIES, load, read
+from locomo.dataset.format import ABSTENTION, CATEGORIES, load_conversations, read_records
 from memory import InputError
 from memory.files import write_whole
 
@@ -106,8 +106,8 @@ def split_file(source: Path, output_dir: Path, seed: int = 0, name: str = "defau
     """
     if source.resolve().parent == output_dir.resolve() and source.stem in PARTS:
         raise InputError(f"{source} would be overwritten; choose another --output-dir")
-    conversations = {conversation.id: conversation for conversation in load(source)}
-    raw = dict(zip(conversations, read(source), strict=True))
+    conversations = {conversation.id: conversation for conversation in load_conversations(source)}
+    raw = dict(zip(conversations, read_records(source), strict=True))
     parts = {}
     files = {}
     for part, ids in split(list(conversations), seed, name).items():
@@ -135,7 +135,7 @@ def verify(source: Path, output_dir: Path) -> Manifest:
     differs: another source, a missing or changed file, a conversation lost or in two parts.
     """
     manifest = _manifest(output_dir / MANIFEST)
-    wanted = {raw.get("sample_id"): raw for raw in read(source)}
+    wanted = {raw.get("sample_id"): raw for raw in read_records(source)}
     if manifest.input_sha256 != _sha256(source.read_bytes()):
         raise InputError(f"{output_dir} was made from another file than {source}; split again")
     home: dict[str, str] = {}
@@ -171,7 +171,9 @@ def _records(path: Path, sha256: str) -> list[dict[str, Any]]:
         raise InputError(f"{path}: {error.strerror}; split again") from error
     if _sha256(content) != sha256:
         raise InputError(f"{path} was changed after it was written; split again")
-    return [] if content == b"[]" else read(path)  # a part may be empty, a data file may not
+    return (
+        [] if content == b"[]" else read_records(path)
+    )  # a part may be empty, a data file may not
 
 
 def _sha256(content: bytes) -> str:
@@ -209,7 +211,7 @@ if __name__ == "__main__":
     run_command(app)
 
 
-def independent(parts: Mapping[str, Sequence[str]]) -> None:
+def check_parts(parts: Mapping[str, Sequence[str]]) -> None:
     """Raise ValueError when two parts (train, validation, test: ids) share a conversation."""
     for (one, ids), (other, others) in combinations(parts.items(), 2):
         if shared := sorted(set(ids) & set(others)):

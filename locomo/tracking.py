@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from locomo.report import Line
+from locomo.report import ScoreLine
 from locomo.tasks.gains import Gain
 from memory import InputError
 
@@ -25,7 +25,7 @@ _REFUSED = re.compile(r"[^\w .:/-]", re.ASCII)  # what MLflow takes in no name
 _CANDIDATE_RUNS = 100
 
 
-def connect(experiment: str) -> ModuleType:
+def connect_mlflow(experiment: str) -> ModuleType:
     """The mlflow module, set to this experiment in MLFLOW_TRACKING_URI or ./mlflow.db.
 
     Raises InputError when that place cannot be used.
@@ -58,19 +58,19 @@ def _mlflow_errors(mlflow: ModuleType) -> Iterator[None]:
 
 
 @contextmanager
-def tracked(experiment: str, params: Mapping[str, object]) -> Iterator[ModuleType]:
+def mlflow_run(experiment: str, params: Mapping[str, object]) -> Iterator[ModuleType]:
     """An MLflow run with these parameters, in MLFLOW_TRACKING_URI or ./mlflow.db.
 
     Yields the mlflow module; the run ends as failed when the block raises. Raises InputError
     when MLflow cannot keep the run.
     """
-    mlflow = connect(experiment)
+    mlflow = connect_mlflow(experiment)
     with _mlflow_errors(mlflow), mlflow.start_run():
         mlflow.log_params({name: str(value)[:500] for name, value in params.items()})
         yield mlflow
 
 
-def metrics(found: Sequence[Line]) -> dict[str, float]:
+def score_metrics(found: Sequence[ScoreLine]) -> dict[str, float]:
     """The table's numbers under names that MLflow accepts."""
     numbers: dict[str, float] = {}
     for line in found:
@@ -84,7 +84,7 @@ def metrics(found: Sequence[Line]) -> dict[str, float]:
 
 
 @dataclass(frozen=True)
-class Tried:
+class TriedPrompt:
     """A candidate: its mean reward on so many training examples, after so many model calls."""
 
     name: str
@@ -97,7 +97,7 @@ class Tried:
 def track_compile(
     experiment: str,
     params: Mapping[str, object],
-    candidates: Sequence[Tried],
+    candidates: Sequence[TriedPrompt],
     found: Sequence[Gain],
     cost: Mapping[str, float],
     files: Sequence[Path],
@@ -107,7 +107,7 @@ def track_compile(
     The 100 best candidates become runs nested in it, each with its prompts as an artifact; a run
     takes about 15 ms. Raises InputError when MLflow cannot keep them.
     """
-    with tracked(experiment, params) as mlflow:
+    with mlflow_run(experiment, params) as mlflow:
         numbers = {f"cost/{_REFUSED.sub('_', name)}": value for name, value in cost.items()}
         for one in found:
             name = f"{one.component}/{one.categories.replace(' ', '_')}"
@@ -143,7 +143,7 @@ def _picture(path: Path) -> Iterator[Any]:
     plt.close(figure)
 
 
-def chart(found: Sequence[Line], path: Path) -> None:
+def score_chart(found: Sequence[ScoreLine], path: Path) -> None:
     """Bars of the score in each category, a colour for each system, with 95 % intervals (PNG)."""
     systems = sorted({line.system for line in found})
     labels = list(dict.fromkeys(line.categories for line in found))
@@ -169,7 +169,7 @@ def chart(found: Sequence[Line], path: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Point:
+class RewardPoint:
     """A candidate's training reward after so many model calls, and the best one so far."""
 
     calls: int
@@ -177,7 +177,7 @@ class Point:
     best: float
 
 
-def progress_chart(points: Sequence[Point], baseline: float, path: Path) -> None:
+def progress_chart(points: Sequence[RewardPoint], baseline: float, path: Path) -> None:
     """Rewards of candidates (in the order tried) and of the plain program by model calls (PNG)."""
     calls = [point.calls for point in points]
     with _picture(path) as axes:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from locomo.commands import run_command
-from locomo.dataset.format import load
+from locomo.dataset.format import load_conversations
 from locomo.retrieval.measure import retrieve
 from memory import Turn
 from tests.benchmarks.peer_systems import PEERS, FullText
@@ -80,7 +80,7 @@ def test_ours_is_ranked_as_the_retrieval_command_ranks_it(tmp_path: Path) -> Non
     code, _, err = start(SAMPLE, "--only", "ours", "--k", "7", "--json", tmp_path / "out")
     assert code == 0, err
     measured = json.loads((tmp_path / "out").read_bytes())["ours"]["conversations"]
-    for one in load(SAMPLE):
+    for one in load_conversations(SAMPLE):
         (tmp_path / one.id).mkdir()
         assert measured[one.id]["ranked"] == retrieve(one, tmp_path / one.id, 7).ranked
 

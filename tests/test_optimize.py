@@ -9,11 +9,11 @@ import mlflow
 import pytest
 
 import optimize
-from locomo.prompts.compile import Compiled
+from locomo.prompts.compile import CompileResult
 from memory import InputError, MemoryProgram, Model, ModelError, load_program
 from tests.support.obedient import RULES, Obedient, houses, obedient
 
-Run = Callable[..., Compiled]
+Run = Callable[..., CompileResult]
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def run(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
     houses(Path("houses.json"))
 
-    def optimized(model: Model, load: Any = None, **flags: Any) -> Compiled:
+    def optimized(model: Model, load: Any = None, **flags: Any) -> CompileResult:
         monkeypatch.setattr(optimize, "load_model", load or (lambda name, **settings: model))
         plain = {"data": Path("houses.json"), "num_examples": 16, "num_threads": 2, "rounds": 2}
         return optimize.optimize(**{**plain, **flags})

@@ -108,7 +108,7 @@ _CONVERSATION = TypeAdapter(_RawConversation)
 _SESSION_TURNS = TypeAdapter(list[_RawTurn])
 
 
-def read(path: Path) -> list[dict[str, Any]]:
+def read_records(path: Path) -> list[dict[str, Any]]:
     """The conversations of a file as they stand in it, unchecked.
 
     Raises InputError for a file that is missing, unreadable, not JSON or not a list of objects.
@@ -131,21 +131,23 @@ def read(path: Path) -> list[dict[str, Any]]:
     return raw
 
 
-def load(path: Path) -> list[Conversation]:
+def load_conversations(path: Path) -> list[Conversation]:
     """The conversations of a file in LoCoMo's format.
 
     Raises InputError that names the conversation and the field, for everything that cannot be
     used; evidence that names no turn, empty turns and unreadable dates are counted instead.
     """
-    records = read(path)
-    conversations = [parse(raw, f"{path}, conversation {n}") for n, raw in enumerate(records, 1)]
+    records = read_records(path)
+    conversations = [
+        parse_conversation(raw, f"{path}, conversation {n}") for n, raw in enumerate(records, 1)
+    ]
     twice = _first_repeated(conversation.id for conversation in conversations)
     if twice is not None:
         raise InputError(f"{path}: two conversations have the sample_id {twice!r}; rename one")
     return conversations
 
 
-def parse(record: dict[str, Any], where: str) -> Conversation:
+def parse_conversation(record: dict[str, Any], where: str) -> Conversation:
     """One record of a file as a conversation; `where` begins the message of an InputError."""
     if isinstance(record.get("sample_id"), str):
         where += f" ({record['sample_id']!r:.60})"

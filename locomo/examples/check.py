@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from itertools import product
 from pathlib import Path
 
-from locomo.dataset.format import ABSTENTION, Conversation, is_dated, load
+from locomo.dataset.format import ABSTENTION, Conversation, is_dated, load_conversations
 from locomo.examples.gold import NOTHING, VALIDATION, Gold, load_gold
 from locomo.metrics import OPEN_DOMAIN, f1
 from locomo.metrics import gold as gold_answer
@@ -213,7 +213,7 @@ def errors_and_summary(
     others = [gold.conversation for gold in golds if gold.conversation.id not in proofs]
     for path in ELSEWHERE:
         if path.is_file() and not {path, path.parent} & {*paths}:
-            others += load(path)
+            others += load_conversations(path)
     shares = sorted(one for proof in proofs.values() for one in proof.shares)
     enough = sum(share >= ENOUGH for share, _ in shares) / max(len(shares), 1)
     overlaps = sorted(_overlaps(some, others), reverse=True) or [(0.0, "none")]

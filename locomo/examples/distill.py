@@ -31,8 +31,8 @@ from locomo.examples.from_teacher import (
     store,
 )
 from locomo.examples.jsonl import ExamplesCard, read_examples_card, save_examples
-from locomo.harness import build_all, fingerprint, state
-from locomo.tasks.modules import TARGETS, Target, drawn
+from locomo.harness import build_memories, fingerprint, program_state
+from locomo.tasks.modules import TARGETS, Target, draw
 from memory import InputError
 from memory.files import write_whole
 from memory.program.signatures import NO_FACT
@@ -168,7 +168,7 @@ def _make(
         by_conversation.setdefault(one.conversation.id, []).append(one)
     if target == "retrieve":
         asked = [some[0].conversation for some in by_conversation.values()]
-        built = build_all(asked, distillation.teacher, cache, threads, bar) if asked else {}
+        built = build_memories(asked, distillation.teacher, cache, threads, bar) if asked else {}
         paths = [(one, built[one.conversation.id].path) for one in left]
         jobs = [partial(retrieve, distillation, one, path, keep) for one, path in paths]
     elif target == "store":  # also the windows that are made: the others see their facts
@@ -220,18 +220,18 @@ def _plan(
         ]
     if not every:
         raise InputError(f"the training conversations have no question with evidence for {target}")
-    return _answers(every, number, seed) if target == "answer" else drawn(every, number, seed)
+    return _answers(every, number, seed) if target == "answer" else draw(every, number, seed)
 
 
 def _answers(every: Sequence[PlannedExample], number: int, seed: int) -> list[PlannedExample]:
     """Questions that are answered, and as many to abstain from as ABSENT and ABSTAINING allow."""
     told = [one for one in every if one.question.category != ABSTENTION]
-    told = drawn(told, number and max(round(number * (1 - ABSTAINING)), 1), seed)
+    told = draw(told, number and max(round(number * (1 - ABSTAINING)), 1), seed)
     absent = int(len(told) * ABSENT / (1 - ABSENT))
     refused = [one for one in every if one.question.category == ABSTENTION]
     asked = int(len(told) * ABSTAINING / (1 - ABSTAINING)) - absent
-    some = told + (drawn(refused, asked, seed) if asked else [])
-    return some + [replace(one, absent=True) for one in drawn(told, absent, seed) if absent]
+    some = told + (draw(refused, asked, seed) if asked else [])
+    return some + [replace(one, absent=True) for one in draw(told, absent, seed) if absent]
 
 
 def _fingerprint(
@@ -241,8 +241,13 @@ def _fingerprint(
     used = {one.conversation.id: one.conversation for some in plan.values() for one in some}
     return fingerprint(
         *([asdict(one) for one in used.values()], [o.key for some in plan.values() for o in some]),
-        *(teacher.model.name, teacher.model.api_base, teacher.budget, state(teacher.program)),
-        *(student.model.name, student.model.window, student.budget, state(student.program)),
+        *(
+            teacher.model.name,
+            teacher.model.api_base,
+            teacher.budget,
+            program_state(teacher.program),
+        ),
+        *(student.model.name, student.model.window, student.budget, program_state(student.program)),
         *(distillation.example(target, {}, {}) for target in plan),
         *more,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from locomo.dataset.format import Conversation, checked, parse, read
+from locomo.dataset.format import Conversation, checked, parse_conversation, read_records
 from locomo.split_data import split
 from memory import InputError
 from memory.program.signatures import NO_FACT
@@ -53,7 +53,7 @@ def load_gold(path: Path) -> list[Gold]:
     found = [
         _gold(raw, f"{file}, conversation {n}")
         for file in files_of(path)
-        for n, raw in enumerate(read(file), 1)
+        for n, raw in enumerate(read_records(file), 1)
     ]
     names: dict[str, int] = {}
     for one in found:
@@ -92,7 +92,7 @@ def split_gold(path: Path, name: str, seed: int) -> tuple[list[Gold], list[str]]
 
 
 def _gold(record: dict[str, object], where: str) -> Gold:
-    conversation = parse(record, where)
+    conversation = parse_conversation(record, where)
     raw = checked(_GOLD, record, where, "")
     numbers = {turn.source: n for n, turn in enumerate(conversation.turns, 1)}
     if unknown := [source for source in raw.store if source not in numbers]:

@@ -11,16 +11,16 @@ from typing import Literal
 import dspy
 from rich.progress import Progress
 
-from locomo.harness import build_all
-from locomo.prompts.job import Job
+from locomo.harness import build_memories
+from locomo.prompts.job import CompileJob
 from locomo.prompts.ledger import Budget, BudgetSpent, Ledger, Spent
 from locomo.prompts.optimizers import program_runs, run_optimizer
 from locomo.prompts.scoreboard import Scoreboard, TooManyFailures, advantage, best
 from locomo.tasks.gains import Gain, Verdict, gains, verdict
-from locomo.tasks.measure import evaluated, measure
+from locomo.tasks.measure import evaluate_task, measure
 from locomo.tasks.modules import Bench, Target, candidate_of, task, with_candidate
-from locomo.tasks.rewards import Scored, metric_of
-from locomo.tracking import Point, Tried
+from locomo.tasks.rewards import QuestionScore, metric_of
+from locomo.tracking import RewardPoint, TriedPrompt
 from memory import InputError, MemoryProgram, Model, ModelError
 
 MARGIN = 1.2  # a compiled prompt may be longer, and need repairs
@@ -29,7 +29,7 @@ TIMEOUT_S, RETRIES = 300, 2  # of a served model's call; what fails costs one ex
 
 
 @dataclass(frozen=True)
-class Compiled:
+class CompileResult:
     """A compiled program, what it gained on validation conversations, and what was tried.
 
     `verdict` is "not measured" when the budget or the user ended the compile before that;
@@ -40,14 +40,14 @@ class Compiled:
     verdict: Verdict | Literal["not measured"]
     gains: Sequence[Gain]
     spent: Spent
-    tried: Sequence[Tried]
-    points: Sequence[Point]
+    tried: Sequence[TriedPrompt]
+    points: Sequence[RewardPoint]
     baseline: float
     notes: Sequence[str]
 
 
 @dataclass
-class Compile:
+class CompileRun:
     """One compile under way.
 
     Arguments:
@@ -62,16 +62,16 @@ class Compile:
         save: told of the best program so far before an interruption is passed on, and at the end.
     """
 
-    job: Job
+    job: CompileJob
     ledger: Ledger
     limits: Budget
     folder: Path
     memories: Path
     resume: bool
     bar: Progress
-    save: Callable[[Compiled], None]
-    tried: list[Tried] = field(default_factory=list)
-    points: list[Point] = field(default_factory=list)
+    save: Callable[[CompileResult], None]
+    tried: list[TriedPrompt] = field(default_factory=list)
+    points: list[RewardPoint] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     baseline: float = 0.0
     last: Budget = field(default_factory=Budget)
@@ -85,7 +85,7 @@ class Compile:
             prompt_model=_recorded(prompt_model, **room),
         )
 
-    def run(self) -> Compiled:
+    def run(self) -> CompileResult:
         """Compile each target in turn, measure before and after.
 
         Raises InputError when the budget does not suffice to begin, ModelError when more than a
@@ -116,8 +116,8 @@ class Compile:
         self.save(compiled)
         return compiled
 
-    def _so_far(self, program: MemoryProgram, found: Sequence[Gain] = ()) -> Compiled:
-        return Compiled(
+    def _so_far(self, program: MemoryProgram, found: Sequence[Gain] = ()) -> CompileResult:
+        return CompileResult(
             program=program,
             verdict=verdict(found) if found else "not measured",
             gains=found,
@@ -132,12 +132,12 @@ class Compile:
         """The memories that questions are asked to, stored by this program."""
         setup, threads = replace(self.job.setup, program=program), self.job.options.num_threads
         wanted = self.job.asked_about(training)
-        built = build_all(wanted, setup, self.memories, threads, self.bar)
+        built = build_memories(wanted, setup, self.memories, threads, self.bar)
         return {name: one.path for name, one in built.items()}
 
     def _measured(
         self, program: MemoryProgram, memories: Mapping[str, Path], what: str
-    ) -> dict[str, list[Scored]]:
+    ) -> dict[str, list[QuestionScore]]:
         """The scores of each validation example's questions, by its name, but of those that failed.
 
         Raises ModelError when more than a third of the examples fail.
@@ -196,7 +196,7 @@ class Compile:
         with closing(board):
             try:
                 threads = self.job.options.num_threads
-                evaluated(student, examples, board, threads, log)
+                evaluate_task(student, examples, board, threads, log)
                 models = self.job.setup.model, self.job.prompt_model
                 lost = run_optimizer(student, examples, board, options, *models, log)
             except (BudgetSpent, TooManyFailures, KeyboardInterrupt) as reason:
@@ -242,14 +242,14 @@ class Compile:
         for key in tried:
             calls, gained = runs[key][-1].calls, advantage(board, key, plain)
             record = max(record, gained)
-            self.points.append(Point(calls, self.baseline + gained, self.baseline + record))
+            self.points.append(RewardPoint(calls, self.baseline + gained, self.baseline + record))
             prompt = json.dumps(asdict(board.prompts[key]), ensure_ascii=False, indent=1)
             name = f"{target} {key}{', the plain one' if key == plain else ''}"
-            self.tried.append(Tried(name, means[key], len(runs[key]), calls, prompt))
+            self.tried.append(TriedPrompt(name, means[key], len(runs[key]), calls, prompt))
 
     def _after(
         self, program: MemoryProgram, memories: Mapping[str, Path]
-    ) -> dict[str, list[Scored]]:
+    ) -> dict[str, list[QuestionScore]]:
         """The compiled program's scores on validation; none when the budget does not allow it."""
         try:
             if self.job.measured == "answer" and "store" in self.job.targets:

@@ -8,18 +8,26 @@ from pathlib import Path
 
 import dspy
 
-from locomo.dataset.format import Conversation, load
+from locomo.dataset.format import Conversation, load_conversations
 from locomo.harness import Setup, fingerprint
 from locomo.prompts.optimizers import NEEDED, Options
-from locomo.split_data import independent
+from locomo.split_data import check_parts
 from locomo.split_data import split as split_ids
-from locomo.tasks.modules import LEAST_DEMO, TARGETS, Bench, Target, drawn, examples, name_of
+from locomo.tasks.modules import (
+    LEAST_DEMO,
+    TARGETS,
+    Bench,
+    Target,
+    draw,
+    example_name,
+    task_examples,
+)
 from locomo.tasks.rewards import Reward
 from memory import InputError, Model
 
 
 @dataclass(frozen=True)
-class Job:
+class CompileJob:
     """A compile: `train` has examples for each target, `validation` what the gain is measured on.
 
     `parts` maps train, validation and test to the ids of conversations; `sha256` is the data's.
@@ -57,7 +65,7 @@ class Job:
     def name(self) -> str:
         """A name that only the very same job has, done by the very same code."""
         models = [(m.name, m.api_base) for m in (self.setup.model, self.prompt_model)]
-        chosen = [name_of(e) for some in (*self.train.values(), self.validation) for e in some]
+        chosen = [example_name(e) for some in (*self.train.values(), self.validation) for e in some]
         options = replace(self.options, num_threads=1)  # what is asked is the same for any number
         settings = (asdict(options), self.targets, self.parts, self.reward)
         code = [path.read_text("utf-8") for path in sorted(Path(__file__).parents[1].rglob("*.py"))]
@@ -79,7 +87,7 @@ class Job:
         }
 
 
-def prepare(
+def prepare_job(
     data: Path,
     split: str,
     targets: tuple[Target, ...],
@@ -89,24 +97,24 @@ def prepare(
     reward: Reward,
     number: int,
     number_of_validation: int,
-) -> Job:
+) -> CompileJob:
     """Read the data, split it by conversation and draw the examples of each target.
 
     Raises InputError for data that cannot be read or split, when a target has fewer examples
     than the optimizer needs, when there is nothing to measure the gain on, and when a prompt
     with its examples would not fit the model's context.
     """
-    conversations = {conversation.id: conversation for conversation in load(data)}
+    conversations = {conversation.id: conversation for conversation in load_conversations(data)}
     parts = split_ids(list(conversations), options.seed, split)
-    independent(parts)
+    check_parts(parts)
 
     def found(part: str, target: Target) -> list[dspy.Example]:
         some = [conversations[id_] for id_ in parts[part]]
-        return examples(some, target, setup.model.window)
+        return task_examples(some, target, setup.model.window)
 
     train = {}
     for target in targets:
-        train[target] = drawn(found("train", target), number, options.seed)
+        train[target] = draw(found("train", target), number, options.seed)
         needed = NEEDED[options.optimizer]
         if len(train[target]) < needed:
             raise InputError(
@@ -115,13 +123,13 @@ def prepare(
                 "--num-examples"
             )
     measured: Target = "store" if targets == ("store",) else "answer"
-    validation = drawn(found("validation", measured), number_of_validation, options.seed)
+    validation = draw(found("validation", measured), number_of_validation, options.seed)
     if not validation:
         raise InputError(
             f"the validation conversations of {data} ({', '.join(parts['validation'])}) have no "
             "question to measure a gain on; give data that has, or another --seed"
         )
-    job = Job(
+    job = CompileJob(
         options=options,
         targets=tuple(target for target in TARGETS if target in targets),
         conversations=conversations,
@@ -138,7 +146,7 @@ def prepare(
     return job
 
 
-def _check_room(job: Job) -> None:
+def _check_room(job: CompileJob) -> None:
     """Raise InputError when a prompt with its examples would not fit the model's context."""
     options, setup = job.options, job.setup
     shows = options.optimizer != "gepa" and options.max_demos > 0

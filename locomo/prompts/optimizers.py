@@ -10,7 +10,7 @@ from dspy.teleprompt.gepa import InstructionProposer
 from dspy.utils.exceptions import AdapterParseError, LMError
 
 from locomo.prompts.scoreboard import Scoreboard
-from locomo.tasks.measure import logged
+from locomo.tasks.measure import log_to_file
 from memory import Model
 
 _T = TypeVar("_T")
@@ -84,7 +84,7 @@ def run_optimizer(
     proposals = Proposals()
     learn, select = halves(examples)
     common = {"metric": board, "num_threads": options.num_threads}
-    with dspy.context(lm=model.lm, adapter=proposals), logged(log):
+    with dspy.context(lm=model.lm, adapter=proposals), log_to_file(log):
         if options.optimizer == "simba":
             simba = dspy.SIMBA(
                 **common,

@@ -15,8 +15,8 @@ from typing import Any
 import dspy
 from pydantic import TypeAdapter, ValidationError
 
-from locomo.commands import writing
-from locomo.tasks.modules import Candidate, name_of
+from locomo.commands import writable_folder
+from locomo.tasks.modules import Candidate, example_name
 
 # A difference to the plain prompt counts as if so many more examples had shown none: eight lucky
 # examples do not outweigh fifty.
@@ -85,7 +85,7 @@ class Scoreboard:
             for prompt in _lines(files[1], _PROMPT):
                 prompts[prompt.key] = prompt
                 self._filed.add(prompt.key)
-        with writing(folder):
+        with writable_folder(folder):
             self._files = [file.open("a" if resume else "w", encoding="utf-8") for file in files]
             for file in self._files:
                 file.write("\n" if resume else "")  # ends a line that a kill cut short
@@ -104,7 +104,7 @@ class Scoreboard:
         return result
 
     def _file(self, gold: dspy.Example, pred: dspy.Prediction, reward: float) -> None:
-        name = name_of(gold)
+        name = example_name(gold)
         made = (pred.sampled, pred.copied, pred.failed)
         run = Run(pred.candidate, name, reward, *made, self._calls())
         with self._lock:

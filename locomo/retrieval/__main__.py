@@ -20,7 +20,7 @@ from rich.progress import Progress
 from typer import Option
 
 from locomo.commands import run_command
-from locomo.dataset.format import Conversation, load
+from locomo.dataset.format import Conversation, load_conversations
 from locomo.retrieval.chart import curve, read_peers, recall_chart
 from locomo.retrieval.explain import explain_data, explain_memory
 from locomo.retrieval.fit import (
@@ -116,7 +116,7 @@ def _chosen(data: Sequence[Path], name: str) -> list[Conversation]:
         raise InputError("nothing to read: give --data FILE, a file in LoCoMo's format")
     found = {}
     for path in data:
-        for one in load(path):
+        for one in load_conversations(path):
             if one.id in found:
                 raise InputError(f"{path}: another file holds {one.id!r} too; rename one")
             found[one.id] = one

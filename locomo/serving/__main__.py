@@ -35,7 +35,7 @@ from locomo.serving.figures import (
     markdown,
 )
 from locomo.serving.measure import FACTS, TUNED, TURNS, UNTUNED, Ask, Asked, readers, store_all
-from locomo.tasks.modules import drawn
+from locomo.tasks.modules import draw
 from memory import InputError, load_model
 from memory.files import write_whole
 from memory.program import read_card
@@ -115,7 +115,7 @@ def _asked(gold: Sequence[Gold], data: Path, number: int, seed: int) -> list[Ask
     every = [(one.conversation, asked) for one in gold for asked in one.conversation.questions]
     if not every:
         raise InputError(f"{data} asks no question; give conversations that do")
-    return drawn(every, number, seed)
+    return draw(every, number, seed)
 
 
 def _learnt(model: Path) -> set[str]:
@@ -140,7 +140,7 @@ def _examples(
 ) -> list[dict[str, str]]:
     """Some questions as they were answered, drawn by the seed; nothing is left out or corrected."""
     found = []
-    for one in drawn(results, EXAMPLES, seed):
+    for one in draw(results, EXAMPLES, seed):
         turns = [turn for turn in conversations[one.conversation].turns if turn.source in one.cited]
         cited = [f"{t.source} ({t.said_at[:10]}) {t.speaker}: {t.text}" for t in turns]
         found.append(

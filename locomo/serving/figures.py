@@ -17,7 +17,7 @@ from rich.table import Table
 
 from locomo.dataset.format import ABSTENTION, CATEGORIES, Conversation, Question
 from locomo.examples.gold import NOTHING, Gold
-from locomo.harness import Built, Result
+from locomo.harness import BuiltMemory, Result
 from locomo.metrics import abstained, bootstrap, f1
 from locomo.report import NAMES
 from locomo.tasks.rewards import RIGHT
@@ -195,7 +195,7 @@ def fact_figures(name: str, turns: Sequence[TurnFacts]) -> list[Figure]:
     return found
 
 
-def storing_seconds(name: str, built: Sequence[Built]) -> list[Figure]:
+def storing_seconds(name: str, built: Sequence[BuiltMemory]) -> list[Figure]:
     """Seconds a turn, a mean over turns; the interval is over conversations."""
     values = [one.seconds / one.turns for one in built for _ in range(one.turns)]
     groups = [one.conversation for one in built for _ in range(one.turns)]

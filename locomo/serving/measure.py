@@ -19,12 +19,12 @@ from locomo.dataset.format import Conversation, Question, is_dated
 from locomo.examples.from_teacher import ABSTAIN
 from locomo.examples.gold import Gold
 from locomo.harness import (
-    Built,
+    BuiltMemory,
     FactsOnly,
     Result,
     Setup,
     ask_memory,
-    build_all,
+    build_memories,
     fingerprint,
     result_of,
 )
@@ -70,7 +70,7 @@ class Reader:
 
     model: Model
     program: MemoryProgram
-    built: Mapping[str, Built]
+    built: Mapping[str, BuiltMemory]
     kind: type[Memory] = Memory
 
     def __call__(self, conversation: Conversation, question: Question) -> Result:
@@ -80,7 +80,9 @@ class Reader:
         return ask_memory(conversation, question, setup, path, self.kind)
 
 
-def by_rule(built: Mapping[str, Built], conversation: Conversation, question: Question) -> Result:
+def by_rule(
+    built: Mapping[str, BuiltMemory], conversation: Conversation, question: Question
+) -> Result:
     """The answer that asks no model: see `rule`; of the turn that the ranking puts first."""
     start = time.monotonic()
     with open_store(built[conversation.id].path, read_only=True) as store:
@@ -144,7 +146,7 @@ class Stored:
     """A model, the memories that it stored, by conversation, and the file of its first attempts."""
 
     model: Model
-    built: Mapping[str, Built]
+    built: Mapping[str, BuiltMemory]
     attempts: Path
 
     def figures(
@@ -179,21 +181,21 @@ def store_all(
     program = cast(Any, MemoryProgram())
     program.store = NotedStore(attempts)
     setup = Setup(model, program, model.budget)
-    return Stored(model, build_all(conversations, setup, cache, threads, bar), attempts)
+    return Stored(model, build_memories(conversations, setup, cache, threads, bar), attempts)
 
 
 def _turns_of(
     conversations: Sequence[Conversation], cache: Path, bar: Progress
-) -> dict[str, Built]:
+) -> dict[str, BuiltMemory]:
     """Memories of turns alone, by conversation, found in the cache or made: no model is asked."""
     cache.mkdir(parents=True, exist_ok=True)
-    made, line = dict[str, Built](), bar.add_task("adding turns", total=len(conversations))
+    made, line = dict[str, BuiltMemory](), bar.add_task("adding turns", total=len(conversations))
     for one in conversations:
         path = cache / f"turns-{fingerprint(one.id, [asdict(turn) for turn in one.turns])}.db"
         with open_store(path) as store:
             if not store.turns(1, 1):
                 store.add(one.turns)
-        made[one.id] = Built(one.id, path, len(one.turns))
+        made[one.id] = BuiltMemory(one.id, path, len(one.turns))
         bar.advance(line)
     return made
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from locomo.dataset.format import ABSTENTION, CATEGORIES
 from locomo.metrics import paired_bootstrap
 from locomo.report import NAMES
-from locomo.tasks.rewards import WEIGHTS, Scored
+from locomo.tasks.rewards import WEIGHTS, QuestionScore
 
 COMPONENTS = (*WEIGHTS, "reward")
 Prompts = Mapping[str, tuple[str, Sequence[Mapping[str, str]]]]  # module: instructions, demos
@@ -41,7 +41,7 @@ class Gain:
     groups: int = 0
 
 
-def gains(before: Sequence[Scored], after: Sequence[Scored]) -> list[Gain]:
+def gains(before: Sequence[QuestionScore], after: Sequence[QuestionScore]) -> list[Gain]:
     """One line for each component over all questions; the answer by category and 1-4 as well.
 
     Questions are paired by key, in whatever order they come; none give no line. Raises
@@ -63,8 +63,8 @@ def gains(before: Sequence[Scored], after: Sequence[Scored]) -> list[Gain]:
     return found + [_gain(component, "all", pairs) for component in COMPONENTS]
 
 
-def _by_key(scored: Sequence[Scored]) -> dict[str, Scored]:
-    found: dict[str, Scored] = {}
+def _by_key(scored: Sequence[QuestionScore]) -> dict[str, QuestionScore]:
+    found: dict[str, QuestionScore] = {}
     for one in scored:
         if one.key in found:
             raise ValueError(f"{one.key} was scored twice")
@@ -72,7 +72,7 @@ def _by_key(scored: Sequence[Scored]) -> dict[str, Scored]:
     return found
 
 
-def _gain(component: str, label: str, pairs: Sequence[tuple[Scored, Scored]]) -> Gain:
+def _gain(component: str, label: str, pairs: Sequence[tuple[QuestionScore, QuestionScore]]) -> Gain:
     before = [_value(one, component) for one, _ in pairs]
     after = [_value(one, component) for _, one in pairs]
     groups = [one.group or one.key for one, _ in pairs]
@@ -81,7 +81,7 @@ def _gain(component: str, label: str, pairs: Sequence[tuple[Scored, Scored]]) ->
     return Gain(component, label, len(pairs), *means, low, high, independent_ones)
 
 
-def _value(one: Scored, component: str) -> float:
+def _value(one: QuestionScore, component: str) -> float:
     return one.reward if component == "reward" else one.components[component]
 
 

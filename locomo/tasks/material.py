@@ -8,16 +8,16 @@ from pathlib import Path
 import dspy
 from rich.progress import Progress
 
-from locomo.dataset.format import Conversation, load
-from locomo.harness import Setup, build_all
-from locomo.split_data import independent
+from locomo.dataset.format import Conversation, load_conversations
+from locomo.harness import Setup, build_memories
+from locomo.split_data import check_parts
 from locomo.split_data import split as split_ids
-from locomo.tasks.modules import Bench, Target, drawn, examples
+from locomo.tasks.modules import Bench, Target, draw, task_examples
 from memory import InputError, MemoryProgram, Model
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainingData:
     """Conversations of a file (its sha256), by part of the split, and the examples drawn."""
 
     data: Path
@@ -28,25 +28,25 @@ class Material:
     validation: Sequence[dspy.Example]
 
 
-def gather(
+def load_training_data(
     data: Path,
     split: str,
     targets: Sequence[Target],
     numbers: tuple[int, int],
     seed: int,
     window: int,
-) -> Material:
+) -> TrainingData:
     """Read, split by conversation, and draw `numbers` examples to train and to validate on.
 
     A target's share of the training examples is equal. Raises InputError when a target has none.
     """
-    conversations = {conversation.id: conversation for conversation in load(data)}
+    conversations = {conversation.id: conversation for conversation in load_conversations(data)}
     parts = split_ids(list(conversations), seed, split)
-    independent(parts)
+    check_parts(parts)
 
     def found(part: str, target: Target, number: int) -> list[dspy.Example]:
         some = [conversations[name] for name in parts[part]]
-        return drawn(examples(some, target, window), number, seed)
+        return draw(task_examples(some, target, window), number, seed)
 
     share = -(-numbers[0] // len(targets)) if numbers[0] else 0
     train = {target: found("train", target, share) for target in targets}
@@ -56,7 +56,7 @@ def gather(
     measured: Target = "store" if tuple(targets) == ("store",) else "answer"
     validation = found("validation", measured, numbers[1]) if numbers[1] else []
     digest = sha256(data.read_bytes()).hexdigest()
-    return Material(data, digest, conversations, parts, train, validation)
+    return TrainingData(data, digest, conversations, parts, train, validation)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Memories:
     threads: int
 
 
-def bench_of(
+def prepare_bench(
     model: Model,
     storing: Model,
     asked: Sequence[dspy.Example],
@@ -80,6 +80,6 @@ def bench_of(
     program, known = MemoryProgram(), memories.conversations
     writer = Setup(storing, program, storing.budget)
     wanted = [known[name] for name in names]
-    built = build_all(wanted, writer, memories.folder, memories.threads, bar)
+    built = build_memories(wanted, writer, memories.folder, memories.threads, bar)
     files = {name: one.path for name, one in built.items()}
     return Bench(Setup(model, program, model.budget), known, files, max_demos=0)

@@ -9,13 +9,13 @@ from typing import Any
 
 import dspy
 
-from locomo.commands import writing
-from locomo.tasks.modules import name_of
-from locomo.tasks.rewards import Scored, metric, scored
+from locomo.commands import writable_folder
+from locomo.tasks.modules import example_name
+from locomo.tasks.rewards import QuestionScore, metric, question_score
 from memory import ModelError
 
 
-def evaluated(
+def evaluate_task(
     student: dspy.Module,
     examples: Sequence[dspy.Example],
     judge: Callable[..., Any],
@@ -30,7 +30,7 @@ def evaluated(
         display_progress=False,
         max_errors=len(examples) + 1,
     )
-    with logged(log):
+    with log_to_file(log):
         return [(example, pred) for example, pred, _ in evaluate(student).results]
 
 
@@ -40,7 +40,7 @@ def measure(
     threads: int,
     log: Path,
     done: Callable[[], object] = lambda: None,
-) -> tuple[dict[str, list[Scored]], list[str]]:
+) -> tuple[dict[str, list[QuestionScore]], list[str]]:
     """The scores of each example's questions, by its name, and why the others failed.
 
     `done` is called after each example. A run that failed says nothing of the program, so it has
@@ -51,27 +51,30 @@ def measure(
         done()
         return metric(*told)
 
-    results = evaluated(student, examples, judge, threads, log)
+    results = evaluate_task(student, examples, judge, threads, log)
     failed = [pred.failed for _, pred in results if pred.failed]
     if len(failed) * 3 > len(results):
         raise ModelError(f"{len(failed)} of {len(results)} runs failed, the last: {failed[-1]}")
     scores = {}
     for example, pred in results:
         if not pred.failed:
-            name, of = name_of(example), zip(example.gold, pred.outcomes, strict=True)
+            name, of = example_name(example), zip(example.gold, pred.outcomes, strict=True)
             scores[name] = [
-                replace(scored(example.conversation, question, outcome), group=name)
+                replace(question_score(example.conversation, question, outcome), group=name)
                 for question, outcome in of
             ]
     return scores, failed
 
 
 @contextlib.contextmanager
-def logged(path: Path) -> Iterator[None]:
+def log_to_file(path: Path) -> Iterator[None]:
     """What optimizers print and log goes to a file."""
     names = ("dspy", "gepa", "optuna")
     kept = {name: logging.getLogger(name).handlers[:] for name in names}
-    with writing(path.parent), path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+    with (
+        writable_folder(path.parent),
+        path.open("a", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         handler = logging.StreamHandler(file)
         try:
             for name in names:

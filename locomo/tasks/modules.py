@@ -191,7 +191,7 @@ class StoreWindow(_Task):
         """Store turns `first` to `last` (from 1) and ask; one outcome for each question."""
         bench = self.bench
         turns = bench.conversations[conversation].turns[first - 1 : last]
-        questions = inside(bench.conversations[conversation], first, last)
+        questions = questions_within(bench.conversations[conversation], first, last)
         copied = self._shown("turns", " ".join(turns[0].text.split()))
         target: list[tuple[str, str, str, int]] = []
         outcomes = []
@@ -320,7 +320,7 @@ def _words(text: str) -> set[str]:
 # --- examples ---------------------------------------------------------------------------------
 
 
-def inside(conversation: Conversation, first: int, last: int) -> list[Question]:
+def questions_within(conversation: Conversation, first: int, last: int) -> list[Question]:
     """The questions whose evidence lies wholly among turns `first` to `last`; none to abstain from.
 
     What category 5 asks is not in the conversation, so it would reward storing nothing.
@@ -333,7 +333,7 @@ def inside(conversation: Conversation, first: int, last: int) -> list[Question]:
     ]
 
 
-def examples(
+def task_examples(
     conversations: Sequence[Conversation], target: Target, window: int
 ) -> list[dspy.Example]:
     """All examples that these conversations have for a target, in file order.
@@ -351,7 +351,7 @@ def examples(
             continue
         for first in range(1, len(conversation.turns) + 1, window):
             last = min(first + window - 1, len(conversation.turns))
-            if asked := inside(conversation, first, last):
+            if asked := questions_within(conversation, first, last):
                 example = dspy.Example(
                     conversation=conversation.id, first=first, last=last, gold=tuple(asked)
                 )
@@ -359,7 +359,7 @@ def examples(
     return found
 
 
-def drawn(all_of_them: Sequence[_T], number: int, seed: int) -> list[_T]:
+def draw(all_of_them: Sequence[_T], number: int, seed: int) -> list[_T]:
     """So many of them (0: all), chosen by the seed, in their order."""
     if not number or number >= len(all_of_them):
         return list(all_of_them)
@@ -367,7 +367,7 @@ def drawn(all_of_them: Sequence[_T], number: int, seed: int) -> list[_T]:
     return [all_of_them[place] for place in places]
 
 
-def name_of(example: dspy.Example) -> str:
+def example_name(example: dspy.Example) -> str:
     """What a run of this example is filed under: `conv-26/17`, or `conv-26/17-32` for a window."""
     if "first" in example:
         return f"{example.conversation}/{example.first}-{example.last}"

@@ -62,7 +62,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Scored:
+class QuestionScore:
     """One question's components and their weighted sum, each 0 to 1.
 
     `key` is conversation and question index (`conv-26/17`): it pairs before with after. Scores of
@@ -97,17 +97,17 @@ def _share(fits: float) -> float:
     return 0.0 if math.isnan(fits) else min(max(float(fits), 0.0), 1.0)
 
 
-def scored(conversation: str, question: Question, outcome: Outcome) -> Scored:
+def question_score(conversation: str, question: Question, outcome: Outcome) -> QuestionScore:
     """The components of one question of a conversation (its id), and the reward."""
     parts = components(question, outcome)
     reward = sum(weight * parts[name] for name, weight in WEIGHTS.items())
-    return Scored(f"{conversation}/{question.index}", question.category, parts, reward)
+    return QuestionScore(f"{conversation}/{question.index}", question.category, parts, reward)
 
 
-def shown_components(scored: Sequence[Scored]) -> dict[str, float]:
+def mean_components(scores: Sequence[QuestionScore]) -> dict[str, float]:
     """Mean of each component, and of "reward", over questions; ValueError when there is none."""
-    means = {name: fmean(one.components[name] for one in scored) for name in WEIGHTS}
-    return means | {"reward": fmean(one.reward for one in scored)}
+    means = {name: fmean(score.components[name] for score in scores) for name in WEIGHTS}
+    return means | {"reward": fmean(score.reward for score in scores)}
 
 
 # --- the metrics ------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ def _pairs(gold: Any, pred: Any) -> list[tuple[Question, Outcome]]:
 
 def _answers(gold: Any, pred: Any) -> _Judged:
     pairs = _pairs(gold, pred)
-    means = shown_components([scored(gold.conversation, *pair) for pair in pairs])
+    means = mean_components([question_score(gold.conversation, *pair) for pair in pairs])
     reward = means.pop("reward")
     # One window's SQL serves all its questions: what is said of it is said once.
     sql = dict.fromkeys(note for _, outcome in pairs for note in _sql_notes(outcome))

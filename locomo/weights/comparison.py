@@ -10,9 +10,9 @@ from rich.progress import Progress
 
 from locomo.dataset.format import Conversation
 from locomo.tasks.gains import Gain, gains
-from locomo.tasks.material import Memories, bench_of
+from locomo.tasks.material import Memories, prepare_bench
 from locomo.tasks.measure import measure
-from locomo.tasks.modules import Bench, Target, drawn, examples, task
+from locomo.tasks.modules import Bench, Target, draw, task, task_examples
 from locomo.weights.arbor_client import Server
 from locomo.weights.arbor_job import served_lm
 from locomo.weights.grpo import GrpoSettings
@@ -59,7 +59,7 @@ def comparison_examples(
     Raises InputError when there is nothing to ask.
     """
     measured = _measured(targets)
-    asked = drawn(examples(conversations, measured, window), number, seed)
+    asked = draw(task_examples(conversations, measured, window), number, seed)
     if not asked:
         raise InputError("the conversations to compare on ask nothing; give --data that does")
     return asked
@@ -96,7 +96,7 @@ def packaged_students(
     students: dict[str, Student] = {}
     for name, model in sides.items():
         own = "store" in targets and len(targets) > 1
-        bench = bench_of(model, model if own else helper, asked, memories, bar)
+        bench = prepare_bench(model, model if own else helper, asked, memories, bar)
         students[name] = partial(task, MemoryProgram(), _measured(targets), bench)
     return students
 

@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from locomo.commands import check_folder
-from locomo.dataset.format import load
+from locomo.dataset.format import load_conversations
 from locomo.split_data import split as split_ids
 from locomo.tasks.modules import TARGETS, Target
 from locomo.tasks.rewards import Reward
@@ -92,7 +92,7 @@ class TrainOptions:
     @property
     def parts(self) -> dict[str, list[str]]:
         """The conversations' ids by part of the split."""
-        return split_ids([one.id for one in load(self.data)], self.seed, self.split)
+        return split_ids([one.id for one in load_conversations(self.data)], self.seed, self.split)
 
     def check(self) -> None:
         """Raise InputError for options at odds, or places that cannot be written to."""

@@ -12,10 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from locomo.commands import check_folder
-from locomo.dataset.format import load
-from locomo.split_data import independent
+from locomo.dataset.format import load_conversations
+from locomo.split_data import check_parts
 from locomo.split_data import split as split_ids
-from locomo.tasks.modules import Target, examples
+from locomo.tasks.modules import Target, task_examples
 from locomo.weights.arbor_client import Gpu, ModelInfo, ServerInfo
 from locomo.weights.grpo import GrpoSettings, check_batch, check_split
 from memory import InputError, Stop
@@ -319,9 +319,11 @@ def check_model(
 def check_data(plan: RunRequirements) -> Check:
     """The data can be read, its parts share no conversation, and each target has examples."""
     try:
-        conversations = {conversation.id: conversation for conversation in load(plan.data)}
+        conversations = {
+            conversation.id: conversation for conversation in load_conversations(plan.data)
+        }
         parts = split_ids(list(conversations), plan.seed, plan.split)
-        independent(parts)
+        check_parts(parts)
     except (Stop, ValueError) as error:
         return Check("data", "failed", str(plan.data), str(error))
     found = [f"{part}: {_list(ids) or 'none'}" for part, ids in parts.items()]
@@ -329,7 +331,9 @@ def check_data(plan: RunRequirements) -> Check:
     asked = {"train": plan.num_train, "validation": plan.num_val}
     for target in plan.targets:
         for part, wanted in asked.items():
-            number = len(examples([conversations[i] for i in parts[part]], target, plan.window))
+            number = len(
+                task_examples([conversations[i] for i in parts[part]], target, plan.window)
+            )
             note = f" of the {wanted} asked for" if number < wanted else ""
             found.append(f"{target}, {part}: {number} examples{note}")
             missing += [] if number else [f"{target} in {part}"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 from rich.progress import Progress
 
-from locomo.dataset.format import load
+from locomo.dataset.format import load_conversations
 from locomo.examples.distill import DistillationSummary, distill
 from locomo.examples.from_gold import supervised_examples
 from locomo.examples.from_teacher import ChatMessages, Distillation
@@ -18,7 +18,7 @@ from locomo.examples.gold import Gold, files_of, split_gold
 from locomo.examples.jsonl import ExamplesCard, card_path, read_examples_card, save_examples
 from locomo.harness import Setup, fingerprint
 from locomo.split_data import split as split_ids
-from locomo.tasks.modules import Target, drawn
+from locomo.tasks.modules import Target, draw
 from locomo.weights.options import DAY, TrainOptions
 from locomo.weights.together import check_upload, start_job, started, wait
 from locomo.weights.trainee import student_of, working_model
@@ -112,7 +112,7 @@ def _some(examples: Sequence[ChatMessages], number: int, seed: int) -> list[Chat
     if not number or number >= len(examples):
         return list(examples)
     runs = [examples[n : n + _TOGETHER] for n in range(0, len(examples), _TOGETHER)]
-    kept = drawn(runs, -(-number // _TOGETHER) + 1, seed)  # the last run may be short
+    kept = draw(runs, -(-number // _TOGETHER) + 1, seed)  # the last run may be short
     return [one for run in kept for one in run][:number]
 
 
@@ -159,9 +159,9 @@ def teach(
     bar: Progress,
 ) -> DistillationSummary:
     """Write examples of the training conversations for `student`, with their card."""
-    conversations = load(data)
+    conversations = load_conversations(data)
     parts = split_ids([one.id for one in conversations], how.seed, how.split)
-    program, more = MemoryProgram(), load(how.also) if how.also else []
+    program, more = MemoryProgram(), load_conversations(how.also) if how.also else []
     both = (Setup(teacher, program, teacher.budget), Setup(student, program, student.budget))
     return distill(
         [one for one in conversations if one.id in parts["train"]] + more,

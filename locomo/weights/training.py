@@ -15,7 +15,7 @@ from rich.table import Table
 from locomo.tasks.gains import Gain, gains, verdict
 from locomo.tasks.measure import measure
 from locomo.tasks.modules import Bench, Target
-from locomo.tasks.rewards import Reward, Scored, card_metric, metric_of
+from locomo.tasks.rewards import QuestionScore, Reward, card_metric, metric_of
 from locomo.weights.arbor_client import CheckpointLost, Server, ServerError, WaitMonitor
 from locomo.weights.arbor_job import FINAL, WatchedJob, arbor_grpo, trainee_lm
 from locomo.weights.grpo import GrpoSettings
@@ -118,7 +118,7 @@ class TrainingRun:
         self.plan.folder.mkdir(parents=True, exist_ok=True)
         self.rows = StepLog(self.plan.folder / STEPS_FILE, self.step)
         self.job: WatchedJob | None = None
-        self.before: dict[str, list[Scored]] = {}
+        self.before: dict[str, list[QuestionScore]] = {}
         self.checkpoint: Path | None = None
         self._kept = self.step
         self._judged: list[Any] = []
@@ -313,7 +313,7 @@ class TrainingRun:
             except ModelError as error:
                 self.say(f"the server may still be busy with {self.job.provider_job_id}: {error}")
 
-    def _validated(self, when: str) -> dict[str, list[Scored]]:
+    def _validated(self, when: str) -> dict[str, list[QuestionScore]]:
         """The validation examples' scores with the policy as it is, at temperature 0."""
         plan = self.plan
         if not plan.validation or self.job is None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-from locomo.dataset.format import Conversation, load
+from locomo.dataset.format import Conversation, load_conversations
 from locomo.retrieval.measure import Retrieval
 from memory import Turn, open_store
 from memory.embed import DIM, embed
@@ -251,7 +251,7 @@ def main(name: str, file: str, k: str, only: str = "") -> None:
     """Measure one system on the conversations of a file, or on one, after a rehearsal."""
     os.environ.update(QUIET)
     sys.excepthook = _tell
-    conversations = [one for one in load(Path(file)) if only in ("", one.id)]
+    conversations = [one for one in load_conversations(Path(file)) if only in ("", one.id)]
     first = conversations[0]
     # The rehearsal pays for imports and for loading the embedder.
     rehearsal = Conversation(first.id, first.turns[:2], first.questions[:1], 0)

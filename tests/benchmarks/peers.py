@@ -25,7 +25,7 @@ from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 from rich.table import Table
 
 from locomo.commands import run_command
-from locomo.dataset.format import Conversation, load
+from locomo.dataset.format import Conversation, load_conversations
 from locomo.retrieval.measure import DEPTHS, recalls
 from memory import InputError
 from memory.files import write_whole
@@ -138,7 +138,7 @@ def peers(
     names = list(dict.fromkeys(only or PEERS))
     if unknown := set(names) - set(PEERS):
         raise InputError(f"no system is called {min(unknown)!r}; there are {', '.join(PEERS)}")
-    conversations = load(file)
+    conversations = load_conversations(file)
     known = ", ".join(one.id for one in conversations)
     conversations = [one for one in conversations if conversation in ("", one.id)]
     if not conversations:

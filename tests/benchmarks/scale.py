@@ -31,7 +31,7 @@ from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 from rich.table import Table
 
 from locomo.commands import run_command
-from locomo.dataset.format import ABSTENTION, Conversation, load
+from locomo.dataset.format import ABSTENTION, Conversation, load_conversations
 from locomo.metrics import recall
 from memory import InputError, StoreError, Turn, open_store
 from memory.embed import related
@@ -59,7 +59,7 @@ def vocabulary() -> NDArray[np.object_]:
 
     Words of like meaning are there because a search looks for them too.
     """
-    texts = [turn.text for one in load(SAMPLE) for turn in one.turns]
+    texts = [turn.text for one in load_conversations(SAMPLE) for turn in one.turns]
     texts += [
         file.read_text("utf-8") for file in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
     ]
@@ -259,7 +259,7 @@ def in_fresh_process(**job: Any) -> dict[str, Any]:
 
 def one_namespace(folder: Path, count: int, advance: Callable[[int], object]) -> dict[str, Any]:
     """The figures of one namespace of `count` turns."""
-    conversations = load(SAMPLE)
+    conversations = load_conversations(SAMPLE)
     # The needles' people say all the rest as well: their names alone find nothing.
     people = sorted({turn.speaker for one in conversations for turn in one.turns})
     turns = strewn(chat(count, people), [*_needles(conversations)], count)

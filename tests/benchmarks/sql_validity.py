@@ -18,7 +18,7 @@ from rich.progress import track
 from rich.table import Table
 
 from locomo.commands import run_command
-from locomo.dataset.format import load
+from locomo.dataset.format import load_conversations
 from memory import MemoryProgram, SqlError, load_model, open_store
 from memory.program.local import SmallModelAdapter
 from memory.program.signatures import SMALL
@@ -50,7 +50,7 @@ def share(what: str, jobs: Sequence[Callable[[], object]]) -> tuple[str, str]:
 
 def main(data: Path = Path("data/sample.json"), turns: int = 40, questions: int = 20) -> None:
     """Print a table of validity and time."""
-    conversation, model, program = load(data)[0], load_model("local"), MemoryProgram()
+    conversation, model, program = load_conversations(data)[0], load_model("local"), MemoryProgram()
     table = Table("module", "adapter", "valid", "seconds a call")
     for adapter in (model.adapter, Unconstrained()):
         with (

@@ -37,7 +37,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(key)
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(evaluate, "connect", lambda experiment: None)
+    monkeypatch.setattr(evaluate, "connect_mlflow", lambda experiment: None)
     for name, content in BAD.items():
         if content is not None:
             text = content if isinstance(content, str) else json.dumps(content)
@@ -116,7 +116,7 @@ def test_evaluate_refuses_what_it_cannot_use_before_it_makes_anything(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     given = f"--data {{0}}/two.json --output-dir {{0}}/out {line.replace('{}', '{0}')}"
-    monkeypatch.setattr(evaluate, "build_all", None)  # nobody gets as far
+    monkeypatch.setattr(evaluate, "build_memories", None)  # nobody gets as far
     assert command(EVALUATE, given, files, monkeypatch) == (2, [])
     err = capsys.readouterr().err
     assert re.search(says, err)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from locomo import harness
-from locomo.dataset.format import Conversation, load
-from locomo.harness import AnswerLog, Setup, ask_baseline, ask_memory, build
+from locomo.dataset.format import Conversation, load_conversations
+from locomo.harness import AnswerLog, Setup, ask_baseline, ask_memory, build_memory
 from memory import InputError, Memory, MemoryProgram, Model, open_store
 from tests.support.embedding_server import SMALL, serving
 from tests.support.scripted import answer, sql
@@ -17,7 +17,7 @@ from tests.support.talk import ANN, FACT, talk, talker, talks
 
 
 def tiny(folder: Path, **changed: Any) -> Conversation:
-    [conversation] = load(talks(folder / "talk.json", talk(**changed)))
+    [conversation] = load_conversations(talks(folder / "talk.json", talk(**changed)))
     return conversation
 
 
@@ -38,10 +38,10 @@ def taught() -> MemoryProgram:
 
 def test_a_memory_is_built_once_and_found_again_by_the_same_makers(tmp_path: Path) -> None:
     model, engine = talker()
-    first = build(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories")
+    first = build_memory(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories")
     assert (first.turns, first.facts, first.failed, first.calls, first.tokens) == (6, 3, 0, 3, 30)
     made = first.path.read_bytes()
-    assert build(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories") == first
+    assert build_memory(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories") == first
     assert first.path.read_bytes() == made
     assert engine.calls() == {"store": 3}
 
@@ -61,9 +61,9 @@ def test_a_memory_is_built_once_and_found_again_by_the_same_makers(tmp_path: Pat
 def test_other_makers_make_another_memory(
     tmp_path: Path, model: dict[str, Any], program: MemoryProgram, changed: dict[str, Any]
 ) -> None:
-    first = build(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
+    first = build_memory(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
     other, engine = talker(**model)
-    second = build(tiny(tmp_path, **changed), other, program, tmp_path / "memories")
+    second = build_memory(tiny(tmp_path, **changed), other, program, tmp_path / "memories")
     assert second.path != first.path
     assert engine.calls()["store"] == second.calls
 
@@ -72,37 +72,37 @@ def test_another_embedder_makes_another_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made_of = (tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
-    first = build(*made_of)
+    first = build_memory(*made_of)
     with open_store(first.path) as store:
         assert store.embedder == "wordllama"
     with serving(monkeypatch):
-        assert build(*made_of, embedder=SMALL).path != first.path
+        assert build_memory(*made_of, embedder=SMALL).path != first.path
 
 
 @pytest.mark.parametrize("name", ["api.py", "weights.json", "kinds.txt", "0001_start.sql"])
 def test_another_version_of_the_code_makes_another_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    first = build(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
+    first = build_memory(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / name).write_text("# another version")
     monkeypatch.setattr(harness, "files", lambda package: tmp_path / "package")
-    second = build(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
+    second = build_memory(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
     assert second.path != first.path
 
 
 def test_a_memory_that_was_deleted_is_built_again(tmp_path: Path) -> None:
-    first = build(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
+    first = build_memory(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
     first.path.unlink()
     model, engine = talker()
-    assert build(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories").facts == 3
+    assert build_memory(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories").facts == 3
     assert engine.calls() == {"store": 3}
 
 
 @pytest.mark.parametrize("id_", ["../up", "/etc/x", "a/b", "..", "x" * 300, "[/red] \u202eabc"])
 def test_a_conversation_of_any_name_stays_in_the_folder(tmp_path: Path, id_: str) -> None:
     model, _ = talker(window=6)
-    built = build(tiny(tmp_path, id_=id_), model, MemoryProgram(), tmp_path / "memories")
+    built = build_memory(tiny(tmp_path, id_=id_), model, MemoryProgram(), tmp_path / "memories")
     assert built.path.resolve().parent == tmp_path / "memories"
     assert built.conversation == id_
 
@@ -118,10 +118,10 @@ def test_an_interrupted_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
     interrupted, engine = talker(store=stop)
     for _ in range(5):
         with pytest.raises(KeyboardInterrupt):
-            build(tiny(tmp_path), interrupted, MemoryProgram(), tmp_path / "memories")
+            build_memory(tiny(tmp_path), interrupted, MemoryProgram(), tmp_path / "memories")
     assert len([prompt for prompt in engine.asked("store") if "[1]" in prompt]) == 1
     model, engine = talker()
-    built = build(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories")
+    built = build_memory(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories")
     assert engine.calls() == {"store": 2}
     assert (built.facts, built.failed, built.turns) == (3, 0, 6)
     assert (built.calls, built.tokens) == (3, 30)  # the interrupted build's own call is in it
@@ -139,9 +139,9 @@ def test_progress_may_end_a_build_between_two_windows(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories", full)
+        build_memory(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories", full)
     model, engine = talker()
-    assert build(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories").calls == 3
+    assert build_memory(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories").calls == 3
     assert engine.calls() == {"store": 2}
 
 
@@ -151,7 +151,7 @@ def test_a_window_that_cannot_be_stored_is_counted_as_failed(tmp_path: Path) -> 
         return sql("DROP TABLE turns" if first == "3" else FACT.format(first))
 
     model, engine = talker(store=refused)
-    built = build(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories")
+    built = build_memory(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories")
     assert (built.facts, built.failed, built.calls) == (2, 1, 1 + 3 + 1)
     assert engine.calls() == {"store": 5}
 
@@ -163,7 +163,7 @@ def test_a_question_is_asked_of_a_memory_that_it_cannot_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conversation = tiny(tmp_path)
-    built = build(conversation, talker()[0], MemoryProgram(), tmp_path / "memories")
+    built = build_memory(conversation, talker()[0], MemoryProgram(), tmp_path / "memories")
     before, refused = built.path.read_bytes(), []
     ask = Memory.ask
 
@@ -192,7 +192,7 @@ def test_a_result_says_what_was_shown_cited_and_not_stored(tmp_path: Path) -> No
     said = [*ANN, *({**ANN[0], "dia_id": f"D1:{n}", "text": "Hm. " * 30} for n in range(4, 40))]
     conversation = tiny(tmp_path, session_1=said)
     model, _ = talker(window=39, answer=lambda prompt: answer("Lyon", "1, 99"))
-    built = build(conversation, model, MemoryProgram(), tmp_path / "memories")
+    built = build_memory(conversation, model, MemoryProgram(), tmp_path / "memories")
     asked = replace(conversation.questions[0], evidence=("D1:1", "D1:39"))
     result = ask_memory(conversation, asked, setup(model, 128), built.path)
     assert (result.score, result.recall, result.cited) == (1.0, 0.5, ("D1:1",))
@@ -253,9 +253,9 @@ def test_two_conversations_do_not_see_each_other(tmp_path: Path) -> None:
     file = talks(tmp_path / "two.json", talk("a"), talk("b", session_1=[moved, *ANN[1:]]))
     model, engine = talker(retrieve=lambda p: sql("SELECT id AS turn_id, text FROM turns"))
     for conversation, own, other in zip(
-        load(file), ("Lyon", "Oslo"), ("Oslo", "Lyon"), strict=True
+        load_conversations(file), ("Lyon", "Oslo"), ("Oslo", "Lyon"), strict=True
     ):
-        built = build(conversation, model, MemoryProgram(), tmp_path / "memories")
+        built = build_memory(conversation, model, MemoryProgram(), tmp_path / "memories")
         for question in conversation.questions:
             ask_memory(conversation, question, setup(model), built.path)
             ask_baseline(conversation, question, setup(model))
@@ -267,8 +267,8 @@ def test_two_conversations_do_not_see_each_other(tmp_path: Path) -> None:
 
 def test_conversations_that_say_the_same_have_a_memory_each(tmp_path: Path) -> None:
     model, _ = talker()
-    both = load(talks(tmp_path / "two.json", talk("a/b"), talk("a_b")))
-    paths = [build(one, model, MemoryProgram(), tmp_path / "memories").path for one in both]
+    both = load_conversations(talks(tmp_path / "two.json", talk("a/b"), talk("a_b")))
+    paths = [build_memory(one, model, MemoryProgram(), tmp_path / "memories").path for one in both]
     assert len(set(paths)) == 2
 
 

@@ -9,7 +9,7 @@ from dspy.lm15 import Message, Request, Response, TextPart, Usage
 from dspy.utils.exceptions import LMError
 
 from locomo.dataset.format import Question
-from locomo.llm_judge import PROMPTS, Kind, Verdict, judge
+from locomo.llm_judge import PROMPTS, Judgement, Kind, judge
 
 QUESTION = Question(0, "When did Ann move?", "7 May 2023", 2, ("D1:1",))
 
@@ -98,8 +98,8 @@ def test_a_judge_sees_question_gold_and_answer(category: int, gold: str, shown: 
 
 def test_the_two_judges_are_told_different_things() -> None:
     lenient, strict = ScriptedModel(says("True")), ScriptedModel(says("False"))
-    assert judge("lenient", QUESTION, "in May", lenient) == Verdict(True, "It is so.")
-    assert judge("strict", QUESTION, "in May", strict) == Verdict(False, "It is so.")
+    assert judge("lenient", QUESTION, "in May", lenient) == Judgement(True, "It is so.")
+    assert judge("strict", QUESTION, "in May", strict) == Judgement(False, "It is so.")
     assert "even if it is longer" in lenient.system[0]
     assert "a date is as exact as in the gold answer" in strict.system[0]
     assert "so vague" in strict.system[0]

@@ -9,8 +9,15 @@ from pathlib import Path
 import pytest
 
 from locomo.harness import AnswerLog, Result, run_all
-from locomo.report import cause, comparison, difference, example, failures, lines
-from locomo.tracking import chart, metrics
+from locomo.report import (
+    comparison_table,
+    difference,
+    example_text,
+    failure_cause,
+    failures,
+    score_lines,
+)
+from locomo.tracking import score_chart, score_metrics
 
 RIGHT = Result("memory", "c", 0, 4, "Where?", "Oslo", "Oslo", score=1.0, recall=1.0, seconds=0.1)
 
@@ -29,7 +36,7 @@ RIGHT = Result("memory", "c", 0, 4, "Where?", "Oslo", "Oslo", score=1.0, recall=
     ],
 )
 def test_a_failed_answer_has_one_cause(result: Result, expected: str | None) -> None:
-    assert cause(result) == expected
+    assert failure_cause(result) == expected
     found = failures([result])
     assert sum(len(some) for some in found.values()) == (expected is not None)
 
@@ -41,13 +48,13 @@ def test_means_are_taken_by_system_and_category_and_the_sum_1_to_4_leaves_absten
         replace(RIGHT, index=2, category=5, score=1.0),
         replace(RIGHT, index=0, system="baseline", score=0.25),
     ]
-    found = {(line.system, line.categories): line for line in lines(results)}
+    found = {(line.system, line.categories): line for line in score_lines(results)}
     assert found["memory", "4 single-hop"].score == 0.5
     assert found["memory", "4 single-hop"].tokens == 50
     assert (found["memory", "1-4"].questions, found["memory", "all"].questions) == (2, 3)
     assert found["baseline", "all"].score == 0.25
     assert ("memory", "1 multi-hop") not in found
-    assert metrics(lines(results))["memory/1-4/score"] == 0.5
+    assert score_metrics(score_lines(results))["memory/1-4/score"] == 0.5
 
 
 def test_the_difference_is_paired_by_question_and_leaves_abstention_out() -> None:
@@ -68,22 +75,26 @@ def test_unreadable_verdicts_are_counted_apart() -> None:
         replace(RIGHT, verdicts={"strict (m)": None}),
         replace(RIGHT, verdicts={"strict (m)": False}),
     ]
-    line = lines(judged)[-1]
+    line = score_lines(judged)[-1]
     assert line.judged == {"strict (m)": 0.5}
     assert line.unreadable == 1
-    table = comparison([line])
+    table = comparison_table([line])
     assert "strict (m)" in [column.header for column in table.columns]
     assert "1 verdicts could not be read" in str(table.caption)
 
 
 def test_an_example_shows_markup_of_a_question_as_text() -> None:
-    shown = example(replace(RIGHT, question="What [bold]did[/bold] she say?", sql=("SELECT 1",)))
+    shown = example_text(
+        replace(RIGHT, question="What [bold]did[/bold] she say?", sql=("SELECT 1",))
+    )
     assert r"\[bold]did" in shown
     assert "gold:   Oslo" in shown
 
 
 def test_the_chart_is_a_picture(tmp_path: Path) -> None:
-    chart(lines([RIGHT, replace(RIGHT, system="baseline", category=5)]), tmp_path / "scores.png")
+    score_chart(
+        score_lines([RIGHT, replace(RIGHT, system="baseline", category=5)]), tmp_path / "scores.png"
+    )
     assert (tmp_path / "scores.png").read_bytes().startswith(b"\x89PNG")
 
 

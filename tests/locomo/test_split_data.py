@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locomo.dataset.format import load
+from locomo.dataset.format import load_conversations
 from locomo.split_data import LOCOMO, MANIFEST, PARTS, split, split_file, verify
 from memory import InputError
 from tests.support.locomo_records import DATE, question, record, turn, write
@@ -105,7 +105,9 @@ def test_conversations_pass_through_unchanged(source: Path, tmp_path: Path) -> N
     manifest = split_file(source, tmp_path / "out")
     written = [r for p in PARTS for r in json.loads((tmp_path / f"out/{p}.json").read_bytes())]
     assert sorted(written, key=lambda r: r["sample_id"]) == json.loads(source.read_bytes())
-    assert [c.id for c in load(tmp_path / "out/test.json")] == manifest.parts["test"].conversations
+    assert [c.id for c in load_conversations(tmp_path / "out/test.json")] == manifest.parts[
+        "test"
+    ].conversations
     asked = [sum(part.questions.values()) for part in manifest.parts.values()]
     assert sum(asked) == 11
     assert sum(part.questions[5] for part in manifest.parts.values()) == 1

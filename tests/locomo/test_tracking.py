@@ -9,7 +9,7 @@ from mlflow.tracking.fluent import active_run
 
 from locomo import tracking
 from locomo.tasks.gains import Gain
-from locomo.tracking import Point, Tried, progress_chart, track_compile
+from locomo.tracking import RewardPoint, TriedPrompt, progress_chart, track_compile
 from memory import InputError
 
 FOUND = [
@@ -49,8 +49,10 @@ def test_a_compile_is_one_run_with_its_candidates_nested_in_it(place: Path) -> N
     diff = place / "prompts.diff"
     diff.write_text("+Answer in two words.\n", "utf-8")
     tried = [
-        Tried("first", score=0.25, examples=3, calls=12, prompts="Antworte kurz, bitte schön.\n"),
-        Tried("second", score=0.5, examples=6, calls=40, prompts="half a pair: \ud83d"),
+        TriedPrompt(
+            "first", score=0.25, examples=3, calls=12, prompts="Antworte kurz, bitte schön.\n"
+        ),
+        TriedPrompt("second", score=0.5, examples=6, calls=40, prompts="half a pair: \ud83d"),
     ]
     cost = {"calls": 52, "usd (gpt-4o)": 0.125}
     track_compile("compile", {"optimizer": "gepa", "seed": 0}, tried, FOUND, cost, [diff])
@@ -82,7 +84,9 @@ def test_a_compile_is_one_run_with_its_candidates_nested_in_it(place: Path) -> N
 def test_only_the_best_candidates_become_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking, "_CANDIDATE_RUNS", 2)  # each takes its time
     scores = {"a": 0.1, "b": 0.4, "c": 0.2, "d": 0.3}
-    tried = [Tried(name, score, examples=1, calls=1, prompts="") for name, score in scores.items()]
+    tried = [
+        TriedPrompt(name, score, examples=1, calls=1, prompts="") for name, score in scores.items()
+    ]
     track_compile("many", {}, tried, [], {}, [])
     (_,), nested = runs("many")
     assert {run.info.run_name for run in nested} == {"b", "d"}
@@ -97,8 +101,8 @@ def test_a_store_that_fails_is_named_and_the_run_has_failed(place: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "points", [[], [Point(5, 0.3, 0.3)], [Point(5, 0.3, 0.3), Point(9, 0.2, 0.3)]]
+    "points", [[], [RewardPoint(5, 0.3, 0.3)], [RewardPoint(5, 0.3, 0.3), RewardPoint(9, 0.2, 0.3)]]
 )
-def test_the_chart_of_progress_is_a_picture(points: list[Point], tmp_path: Path) -> None:
+def test_the_chart_of_progress_is_a_picture(points: list[RewardPoint], tmp_path: Path) -> None:
     progress_chart(points, baseline=0.25, path=tmp_path / "progress.png")
     assert (tmp_path / "progress.png").read_bytes().startswith(b"\x89PNG")

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from locomo.commands import progress_bar
-from locomo.dataset.format import Conversation, load
+from locomo.dataset.format import Conversation, load_conversations
 from locomo.examples.distill import DistillationSummary, distill
 from locomo.examples.from_teacher import Distillation
 from locomo.harness import Setup
@@ -67,7 +67,9 @@ def example_maker(folder: Path, *records: Any, **replies: Callable[[str], str]) 
     """A large student with windows of two, and its talkative teacher."""
     teacher, _ = talker(name="teacher", **replies)
     student, _ = talker(name="student")
-    return ExampleMaker(folder, load(talks(folder / "data.json", *records)), teacher, student)
+    return ExampleMaker(
+        folder, load_conversations(talks(folder / "data.json", *records)), teacher, student
+    )
 
 
 def long_talk(id_: str = "long", said: str = "My new job is in the town library.") -> Any:

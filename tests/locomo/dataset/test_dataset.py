@@ -23,7 +23,7 @@ OFFICIAL = Path(os.environ.get("LOCOMO_FILE", "data/locomo10.json"))
 
 
 def load_one(path: Path, raw: dict[str, Any]) -> dataset.Conversation:
-    return dataset.load(write(path / "file.json", raw))[0]
+    return dataset.load_conversations(write(path / "file.json", raw))[0]
 
 
 def test_a_turn_keeps_its_source_session_and_date(tmp_path: Path) -> None:
@@ -207,19 +207,21 @@ def test_a_malformed_file_is_refused(tmp_path: Path, content: bytes, says: str) 
     path = tmp_path / "file.json"
     path.write_bytes(content)
     with pytest.raises(InputError, match=says):
-        dataset.load(path)
+        dataset.load_conversations(path)
 
 
 def test_a_missing_file_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"does not exist.*python -m locomo\.dataset download"):
-        dataset.load(tmp_path / "none.json")
+        dataset.load_conversations(tmp_path / "none.json")
     with pytest.raises(InputError, match="cannot be read"):
-        dataset.load(tmp_path)
+        dataset.load_conversations(tmp_path)
 
 
 @pytest.mark.skipif(not OFFICIAL.is_file(), reason=f"{OFFICIAL} is not there (licence)")
 def test_the_official_conversations_are_read_whole() -> None:
-    conversations = {conversation.id: conversation for conversation in dataset.load(OFFICIAL)}
+    conversations = {
+        conversation.id: conversation for conversation in dataset.load_conversations(OFFICIAL)
+    }
     for name, turns, asked, dropped in [("conv-26", 419, 152, 0), ("conv-30", 369, 81, 0)]:
         conversation = conversations[name]
         assert len(conversation.turns) == turns

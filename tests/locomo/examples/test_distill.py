@@ -12,7 +12,7 @@ from typing import Any
 import dspy
 import pytest
 
-from locomo.dataset.format import load
+from locomo.dataset.format import load_conversations
 from locomo.examples.jsonl import card_path, check_examples, read_examples_card
 from locomo.tasks.modules import TARGETS, Target
 from memory import InputError, ModelError
@@ -123,7 +123,7 @@ def test_a_model_that_fails_ends_all_threads_and_keeps_what_was_made(tmp_path: P
 def test_numbers_bound_what_is_tried(tmp_path: Path) -> None:
     model, engine = obedient(window=1)
     maker = example_maker(tmp_path)
-    conversations = load(houses(tmp_path / "houses.json"))
+    conversations = load_conversations(houses(tmp_path / "houses.json"))
     maker = replace(maker, conversations=conversations, teacher=model, student=model)
     found = maker.distill("store", "answer", numbers={"store": 5, "answer": 10})
     assert found.examples["store"] == found.calls == engine.calls()["store"] == 5

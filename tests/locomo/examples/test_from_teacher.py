@@ -10,7 +10,7 @@ import dspy
 import pytest
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
-from locomo.dataset.format import load
+from locomo.dataset.format import load_conversations
 from locomo.examples.distill import ABSENT, ABSTAINING, DistillationSummary
 from locomo.tasks.modules import TARGETS
 from memory import InputError, Memory, load_model, open_store
@@ -231,7 +231,7 @@ def test_evidence_that_does_not_fit_the_budget_makes_no_example(tmp_path: Path) 
 
 def test_a_small_share_has_its_evidence_taken_out_and_abstains(tmp_path: Path) -> None:
     maker = example_maker(tmp_path)
-    maker = replace(maker, conversations=load(houses(tmp_path / "houses.json")))
+    maker = replace(maker, conversations=load_conversations(houses(tmp_path / "houses.json")))
     maker.distill("answer")
     absent = [m for m in maker.examples() if ABSTAIN in m[-1]["content"]]
     assert 0 < len(absent) <= ABSENT * len(maker.examples())

@@ -53,7 +53,7 @@ def test_a_compile_takes_no_more_than_its_forecast(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(optimize, "load_model", lambda name, **settings: model)
     monkeypatch.setattr(optimize, "forecast", watched)
-    monkeypatch.setattr(optimize, "connect", lambda experiment: None)
+    monkeypatch.setattr(optimize, "connect_mlflow", lambda experiment: None)
     monkeypatch.setattr(optimize, "_report", lambda *shown: None)
     monkeypatch.setattr(optimizers, "BATCH", 4)
     monkeypatch.setitem(optimizers.NEEDED, "simba", 8)  # a smaller batch of them takes less time

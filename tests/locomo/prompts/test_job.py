@@ -9,12 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from locomo.dataset.format import load
+from locomo.dataset.format import load_conversations
 from locomo.harness import Setup
-from locomo.prompts.job import Job, prepare
+from locomo.prompts.job import CompileJob, prepare_job
 from locomo.prompts.optimizers import NEEDED, Optimizer, Options
 from locomo.split_data import PARTS
-from locomo.tasks.modules import TARGETS, Target, drawn, examples, inside, name_of
+from locomo.tasks.modules import (
+    TARGETS,
+    Target,
+    draw,
+    example_name,
+    questions_within,
+    task_examples,
+)
 from memory import InputError, MemoryProgram, Model
 from tests.support.locomo_records import question, write
 from tests.support.obedient import house, obedient
@@ -37,7 +44,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
     return file
 
 
-def job(data: Path, **changed: Any) -> Job:
+def job(data: Path, **changed: Any) -> CompileJob:
     """A job of GEPA on answers, all examples."""
     model, _ = obedient(window=2)
     plain: dict[str, Any] = {
@@ -50,7 +57,7 @@ def job(data: Path, **changed: Any) -> Job:
         "number": 0,
         "number_of_validation": 0,
     }
-    return prepare(data, **{**plain, **changed})
+    return prepare_job(data, **{**plain, **changed})
 
 
 # --- conversations ------------------------------------------------------------------------------
@@ -263,8 +270,11 @@ ASKED = [
 
 
 def test_a_windows_questions_have_all_their_evidence_in_it(tmp_path: Path) -> None:
-    [conversation] = load(talks(tmp_path / "talk.json", talk(qa=ASKED)))
-    asked = {window: inside(conversation, *window) for window in [(1, 2), (1, 3), (2, 2), (1, 6)]}
+    [conversation] = load_conversations(talks(tmp_path / "talk.json", talk(qa=ASKED)))
+    asked = {
+        window: questions_within(conversation, *window)
+        for window in [(1, 2), (1, 3), (2, 2), (1, 6)]
+    }
     assert {window: [q.text for q in some] for window, some in asked.items()} == {
         (1, 2): ["In?"],
         (1, 3): ["In?", "Across?"],
@@ -274,20 +284,20 @@ def test_a_windows_questions_have_all_their_evidence_in_it(tmp_path: Path) -> No
 
 
 def test_windows_come_in_order_and_those_without_a_question_not(tmp_path: Path) -> None:
-    [conversation] = load(talks(tmp_path / "talk.json", talk(qa=ASKED)))
-    found = examples([conversation], "store", 2)
-    assert [name_of(example) for example in found] == ["tiny/1-2", "tiny/5-6"]
+    [conversation] = load_conversations(talks(tmp_path / "talk.json", talk(qa=ASKED)))
+    found = task_examples([conversation], "store", 2)
+    assert [example_name(example) for example in found] == ["tiny/1-2", "tiny/5-6"]
     assert [tuple(q.text for q in example.gold) for example in found] == [("In?",), ("Last?",)]
     assert found[0].inputs().toDict() == {"conversation": "tiny", "first": 1, "last": 2}
-    last = examples([conversation], "store", 4)[-1]
-    assert name_of(last) == "tiny/5-6"
+    last = task_examples([conversation], "store", 4)[-1]
+    assert example_name(last) == "tiny/5-6"
 
 
 @pytest.mark.parametrize("target", ["answer", "retrieve"])
 def test_every_question_is_an_example_for_asking(tmp_path: Path, target: Target) -> None:
-    [conversation] = load(talks(tmp_path / "talk.json", talk(qa=ASKED)))
-    found = examples([conversation], target, 2)
-    assert [name_of(example) for example in found] == [f"tiny/{n}" for n in range(5)]
+    [conversation] = load_conversations(talks(tmp_path / "talk.json", talk(qa=ASKED)))
+    found = task_examples([conversation], target, 2)
+    assert [example_name(example) for example in found] == [f"tiny/{n}" for n in range(5)]
     assert found[3].inputs().toDict() == {"question": "Abstain?", "conversation": "tiny"}
     assert found[3].gold == (conversation.questions[3],)
 
@@ -296,12 +306,12 @@ def test_every_question_is_an_example_for_asking(tmp_path: Path, target: Target)
 def test_what_is_drawn_keeps_its_order_and_is_the_seeds(
     some: list[int], number: int, seed: int
 ) -> None:
-    found = drawn(some, number, seed)
+    found = draw(some, number, seed)
     assert found == [one for one in some if one in set(found)]
     assert len(found) == (min(number, len(some)) if number else len(some))
-    assert found == drawn(some, number, seed)
+    assert found == draw(some, number, seed)
 
 
 def test_another_seed_draws_others() -> None:
-    assert len({tuple(drawn(range(100), 5, seed)) for seed in range(10)}) == 10
-    assert drawn(range(100), 3, 0) == [49, 53, 97]
+    assert len({tuple(draw(range(100), 5, seed)) for seed in range(10)}) == 10
+    assert draw(range(100), 3, 0) == [49, 53, 97]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locomo.commands import run_command
-from locomo.dataset.format import Conversation, load
+from locomo.dataset.format import Conversation, load_conversations
 from locomo.retrieval import fit as fitting
 from locomo.retrieval.__main__ import app
 from locomo.retrieval.fit import (
@@ -118,7 +118,7 @@ def test_weights_are_measured_where_they_were_not_fitted() -> None:
 
 
 def test_a_case_is_ranked_as_the_search_ranks(tmp_path: Path) -> None:
-    conversation = load(SAMPLE)[0]
+    conversation = load_conversations(SAMPLE)[0]
     weights = weights_in_use()
     asked = [q for q in conversation.questions if q.evidence and q.category != 5]
     with open_store(tmp_path / "m.db") as store:
@@ -130,7 +130,7 @@ def test_a_case_is_ranked_as_the_search_ranks(tmp_path: Path) -> None:
 
 
 def test_the_weights_that_a_search_used_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    conversation = load(SAMPLE)[0]
+    conversation = load_conversations(SAMPLE)[0]
     before = weights_in_use()
     fitted = fit(cases(conversation, before))
     random = np.random.default_rng(3)
@@ -161,11 +161,11 @@ def test_the_command_makes_the_file_and_shows_what_each_lever_is_worth(
     made = json.loads(out.read_bytes())
     before = weights_in_use()
     assert made["made_by"] == "python -m locomo.retrieval --fit"
-    assert made["conversations"] == [one.id for one in load(SAMPLE)]
-    assert made["sha256"] == data_fingerprint(load(SAMPLE))
+    assert made["conversations"] == [one.id for one in load_conversations(SAMPLE)]
+    assert made["sha256"] == data_fingerprint(load_conversations(SAMPLE))
     assert made["questions"] == 109
     assert [*made["weights"]] == [*before]
-    found = [case for one in load(SAMPLE) for case in cases(one, before)]
+    found = [case for one in load_conversations(SAMPLE) for case in cases(one, before)]
     new, old = (np.array([*weights.values()]) for weights in (made["weights"], before))
     assert negative_log_likelihood(found, new) < negative_log_likelihood(found, old)
     told = capsys.readouterr().out
@@ -213,7 +213,7 @@ def learnt_from() -> dict[str, list[Case]]:
 
 def _conversations(file: Path) -> list[Conversation]:
     try:
-        return load(file)
+        return load_conversations(file)
     except InputError:  # another kind of file
         return []
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from locomo.dataset.format import load
+from locomo.dataset.format import load_conversations
 from locomo.retrieval.measure import Retrieval, recalls, retrieve
 
-CHATS = load(Path(__file__).parents[2] / "held_out_chats.json")
+CHATS = load_conversations(Path(__file__).parents[2] / "held_out_chats.json")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from locomo.commands import run_command
-from locomo.dataset.format import load
+from locomo.dataset.format import load_conversations
 from locomo.retrieval.__main__ import app
 from locomo.retrieval.chart import curve, token_costs
 from locomo.retrieval.explain import share_line
@@ -80,7 +80,7 @@ def test_several_conversations_are_written_by_id(
 
 
 def test_recall_leaves_out_category_5_and_questions_without_evidence(source: Path) -> None:
-    one = load(source)[0]
+    one = load_conversations(source)[0]
     assert recalls([one], {one.id: retrieve(one, source.parent, 1)}, [1]) == {2: [[0.5]]}
 
 
@@ -104,7 +104,7 @@ def test_an_explanation_shows_each_turn_with_its_shares_and_whether_it_is_eviden
     lines = [line.split() for line in told.splitlines()]
     first, *rest = (line for line in lines if line[:1] and line[0].isdigit())
     with open_store(source.with_name("m.db")) as store:
-        store.add(load(source)[0].turns)
+        store.add(load_conversations(source)[0].turns)
         best = store.search("Who plays the violin?", 4)
     said = "1 {:.2f} 2023-06-12 Ann yes My sister plays the violin."
     assert " ".join(first) == said.format(best[0].score)
@@ -127,7 +127,7 @@ def test_a_memory_that_exists_is_explained_and_left_as_it_is(
 ) -> None:
     path = source.with_name("m.db")
     with open_store(path) as store:
-        store.add([*load(source)[0].turns, load(source)[0].turns[0]])
+        store.add([*load_conversations(source)[0].turns, load_conversations(source)[0].turns[0]])
         count = len(store.turns())
     assert run(monkeypatch, "--memory", path, "--explain", "Who plays the violin?") == 0
     assert "My sister plays the violin." in capsys.readouterr().out
@@ -144,7 +144,7 @@ def test_shares_stand_largest_first_and_empty_ones_not_at_all() -> None:
 
 
 def test_a_curve_gives_recall_and_tokens_of_the_best_turns(source: Path) -> None:
-    one = load(source)[0]
+    one = load_conversations(source)[0]
     found = {one.id: {"0": ["D1:2", "D1:1", "D2:1"]}}
     drawn = curve("x", [one], found, 5)
     costs = token_costs(one.turns)
@@ -153,7 +153,7 @@ def test_a_curve_gives_recall_and_tokens_of_the_best_turns(source: Path) -> None
 
 
 def test_the_tokens_of_turns_are_those_that_a_model_is_shown() -> None:
-    turns = load(SAMPLE)[0].turns
+    turns = load_conversations(SAMPLE)[0].turns
     turns = tuple(replace(turn, id=n) for n, turn in enumerate(turns, 1))
     shown = assemble([], turns, 10**9)
     assert sum(token_costs(turns).values()) == pytest.approx(shown.tokens, rel=0.01)

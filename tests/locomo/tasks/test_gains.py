@@ -7,20 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from locomo.split_data import independent
+from locomo.split_data import check_parts
 from locomo.tasks.gains import Gain, gain_line, gain_table, gains, prompt_diff, verdict
-from locomo.tasks.rewards import Scored
+from locomo.tasks.rewards import QuestionScore
 
 ANSWER = Gain("answer", "all", 64, before=0.16, after=0.182, low=-0.01, high=0.06, groups=64)
 shares = st.floats(0, 1)
 
 
-def scored(number: int, answer: float, category: int = 4, reward: float = 0.0) -> Scored:
+def scored(number: int, answer: float, category: int = 4, reward: float = 0.0) -> QuestionScore:
     components = {"answer": answer, "evidence": answer / 2, "sql": 1.0, "budget": 0.5}
-    return Scored(f"conv-1/{number}", category, components, reward)
+    return QuestionScore(f"conv-1/{number}", category, components, reward)
 
 
-def many(answers: list[float]) -> list[Scored]:
+def many(answers: list[float]) -> list[QuestionScore]:
     return [scored(number, answer) for number, answer in enumerate(answers)]
 
 
@@ -56,7 +56,7 @@ def test_questions_are_paired_by_key_in_whatever_order_they_come() -> None:
         ([*many([0.1, 0.2]), scored(1, 0.3)], "conv-1/1 was scored twice"),
     ],
 )
-def test_questions_without_a_partner_are_refused(after: list[Scored], said: str) -> None:
+def test_questions_without_a_partner_are_refused(after: list[QuestionScore], said: str) -> None:
     before = many([0.1, 0.2])
     for one, other in ((before, after), (after, before)):
         with pytest.raises(ValueError, match=said):
@@ -176,7 +176,7 @@ def test_a_conversation_is_in_one_part_only(
     parts: dict[str, list[str]], shared: str | None
 ) -> None:
     if shared is None:
-        independent(parts)
+        check_parts(parts)
     else:
         with pytest.raises(ValueError, match=f"^conversation {shared}"):
-            independent(parts)
+            check_parts(parts)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from locomo.tasks.material import gather
+from locomo.tasks.material import load_training_data
 from locomo.tasks.modules import TARGETS, Target
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.trainee import student_of, working_model
@@ -37,18 +37,20 @@ def test_each_module_is_shown_what_the_one_who_does_it_can_read(
 
 
 def test_each_target_has_its_share_and_no_conversation_two_parts(tmp_path: Path) -> None:
-    material = gather(houses(tmp_path / "h.json"), "default", TARGETS, (9, 5), 0, 4)
+    material = load_training_data(houses(tmp_path / "h.json"), "default", TARGETS, (9, 5), 0, 4)
     assert {target: len(some) for target, some in material.train.items()} == dict.fromkeys(
         TARGETS, 3
     )
     trained = {one.conversation for some in material.train.values() for one in some}
     assert len(material.validation) == 5
     assert not trained & {one.conversation for one in material.validation}
-    windows = gather(material.data, "default", ("store",), (0, 0), 0, 4)
+    windows = load_training_data(material.data, "default", ("store",), (0, 0), 0, 4)
     assert (len(windows.train["store"]), windows.validation) == (4, [])
 
 
 def test_a_target_without_examples_is_named(tmp_path: Path) -> None:
     vague = [record(name, [question(evidence=[])]) for name in "ab"]
     with pytest.raises(InputError, match="no training example for --target store"):
-        gather(write(tmp_path / "two.json", *vague), "default", ("store",), (0, 0), 0, 4)
+        load_training_data(
+            write(tmp_path / "two.json", *vague), "default", ("store",), (0, 0), 0, 4
+        )

@@ -11,8 +11,8 @@ from typing import Any
 import dspy
 import pytest
 
-from locomo.dataset.format import Conversation, load
-from locomo.harness import Setup, build
+from locomo.dataset.format import Conversation, load_conversations
+from locomo.harness import Setup, build_memory
 from locomo.tasks.modules import (
     HIDDEN,
     LEAST_DEMO,
@@ -62,9 +62,9 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     folder = tmp_path_factory.mktemp("place")
-    built = load(houses(folder / "houses.json"))
-    memories = {c.id: build(c, obedient()[0], MemoryProgram(), folder).path for c in built}
-    [tiny] = load(talks(folder / "talk.json"))
+    built = load_conversations(houses(folder / "houses.json"))
+    memories = {c.id: build_memory(c, obedient()[0], MemoryProgram(), folder).path for c in built}
+    [tiny] = load_conversations(talks(folder / "talk.json"))
     return Place({c.id: c for c in (*built, tiny)}, memories)
 
 

@@ -18,10 +18,10 @@ from locomo.tasks.rewards import (
     Outcome,
     components,
     gated_metric,
+    mean_components,
     metric,
     metric_of,
-    scored,
-    shown_components,
+    question_score,
     single_speaker_metric,
 )
 from tests.support.scripted import ScriptedLM
@@ -80,7 +80,7 @@ def test_components(asked: Question, outcome: Outcome, worth: tuple[float, ...])
     assert tuple(parts) == ("answer", "evidence", "sql", "budget")
     assert tuple(parts.values()) == pytest.approx(worth)
     answer, evidence, sql, budget = worth
-    reward = scored("conv-1", asked, outcome).reward
+    reward = question_score("conv-1", asked, outcome).reward
     assert reward == pytest.approx(0.7 * answer + 0.2 * evidence + 0.05 * sql + 0.05 * budget)
 
 
@@ -89,16 +89,19 @@ def test_a_numpy_share_becomes_a_python_float() -> None:
 
 
 def test_a_perfect_outcome_is_worth_exactly_one_and_names_its_question() -> None:
-    one = scored("conv-26", question(index=17), right())
+    one = question_score("conv-26", question(index=17), right())
     assert (one.key, one.category, one.reward) == ("conv-26/17", 4, 1.0)
 
 
 def test_components_are_shown_as_means_beside_the_reward() -> None:
-    both = [scored("c", question(), right()), scored("c", question(), right(sql=(), fits=0.0))]
+    both = [
+        question_score("c", question(), right()),
+        question_score("c", question(), right(sql=(), fits=0.0)),
+    ]
     means = {"answer": 1, "evidence": 1, "sql": 0.5, "budget": 0.5, "reward": 0.95}
-    assert shown_components(both) == pytest.approx(means)
+    assert mean_components(both) == pytest.approx(means)
     with pytest.raises(ValueError, match="data point"):
-        shown_components([])
+        mean_components([])
 
 
 # --- feedback -----------------------------------------------------------------------------------

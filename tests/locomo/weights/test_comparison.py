@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from locomo.dataset.format import load
+from locomo.dataset.format import load_conversations
 from locomo.weights.comparison import (
     comparison_examples,
     fresh_conversations,
@@ -22,7 +22,7 @@ RUN = {"made_of": "x", "step": 4, "checkpoint": "step-4", "server_folder": "/d/c
 
 def test_both_are_asked_what_neither_was_trained_on(tmp_path: Path) -> None:
     talks(tmp_path / "three.json", talk("a"), talk("b"), talk("c"))
-    conversations = load(tmp_path / "three.json")
+    conversations = load_conversations(tmp_path / "three.json")
 
     def asked(trained_on: set[str], tested: list[str]) -> list[str]:
         return [one.id for one in fresh_conversations(conversations, trained_on, tested)]
@@ -49,7 +49,7 @@ def test_what_adapters_learnt_stands_on_their_cards(tmp_path: Path) -> None:
 def test_facts_alone_are_measured_where_only_storing_was_tuned(
     tmp_path: Path, targets: tuple[str, ...], kind: str
 ) -> None:
-    found = load(houses(tmp_path / "houses.json"))
+    found = load_conversations(houses(tmp_path / "houses.json"))
     some = comparison_examples(found, targets, 4, 3, 0)  # type: ignore[arg-type]
     assert [kind in one for one in some] == [True] * 3
     with pytest.raises(InputError, match="ask nothing"):

@@ -6,9 +6,9 @@ import dspy
 import pytest
 from dspy.teleprompt.bootstrap_trace import FailedPrediction
 
-from locomo.dataset.format import load
-from locomo.harness import Setup, build
-from locomo.tasks.modules import TARGETS, Bench, Target, examples
+from locomo.dataset.format import load_conversations
+from locomo.harness import Setup, build_memory
+from locomo.tasks.modules import TARGETS, Bench, Target, task_examples
 from locomo.weights.arbor_client import Server, Timeouts, WaitMonitor
 from locomo.weights.arbor_job import trainee_lm
 from locomo.weights.grpo import GrpoSettings
@@ -27,8 +27,8 @@ PLAIN = dspy.ChatAdapter(use_json_adapter_fallback=False)
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     folder = tmp_path_factory.mktemp("bench")
     model, _ = obedient()
-    found = {c.id: c for c in load(houses(folder / "houses.json"))}
-    memories = {c.id: build(c, model, MemoryProgram(), folder).path for c in found.values()}
+    found = {c.id: c for c in load_conversations(houses(folder / "houses.json"))}
+    memories = {c.id: build_memory(c, model, MemoryProgram(), folder).path for c in found.values()}
     setup = Setup(model, MemoryProgram(), model.budget)
     return with_trainee(Bench(setup, found, memories, max_demos=0), PLAIN)
 
@@ -45,7 +45,7 @@ def test_the_trainee_does_what_is_tuned_and_the_helper_the_rest(
     bench: Bench, trained: tuple[Target, ...]
 ) -> None:
     for target in trained:
-        [one, *_] = with_target(examples([*bench.conversations.values()], target, 4), target)
+        [one, *_] = with_target(task_examples([*bench.conversations.values()], target, 4), target)
         with arbor_server(answer=Learner(same=True)) as server, dspy.context(trace=[]):
             told = team(bench, server.url, *trained)(**one.inputs())
             prompts = [body["messages"][-1]["content"] for body in server.bodies("chat")]
@@ -58,7 +58,7 @@ def test_the_trainee_does_what_is_tuned_and_the_helper_the_rest(
 
 
 def test_an_answer_out_of_form_is_a_step_to_learn_from(bench: Bench) -> None:
-    [one, *_] = with_target(examples([*bench.conversations.values()], "answer", 4), "answer")
+    [one, *_] = with_target(task_examples([*bench.conversations.values()], "answer", 4), "answer")
     with arbor_server(answer=lambda *_: "So?") as server, dspy.context(trace=[]):
         told = team(bench, server.url, "answer")(**one.inputs())
         [(predict, inputs, said)] = dspy.settings.trace
@@ -80,8 +80,8 @@ def test_a_prompt_of_the_trainee_has_no_examples(bench: Bench) -> None:
 
 
 def test_an_example_names_its_target(tmp_path: Path) -> None:
-    [conversation, _] = load(houses(tmp_path / "houses.json"))
-    [one, *_] = with_target(examples([conversation], "store", 4), "store")
+    [conversation, _] = load_conversations(houses(tmp_path / "houses.json"))
+    [one, *_] = with_target(task_examples([conversation], "store", 4), "store")
     assert one.inputs().toDict() == {
         "conversation": conversation.id,
         "first": 1,

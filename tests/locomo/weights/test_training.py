@@ -11,9 +11,9 @@ from typing import Any
 import dspy
 import pytest
 
-from locomo.dataset.format import load
-from locomo.harness import Setup, build
-from locomo.tasks.modules import TARGETS, Bench, Target, examples
+from locomo.dataset.format import load_conversations
+from locomo.harness import Setup, build_memory
+from locomo.tasks.modules import TARGETS, Bench, Target, task_examples
 from locomo.weights.arbor_client import Server, ServerError, Timeouts
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.steps import SIGNAL
@@ -47,9 +47,9 @@ class Learner:
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     folder = tmp_path_factory.mktemp("bench")
-    found = {c.id: c for c in load(houses(folder / "houses.json"))}
+    found = {c.id: c for c in load_conversations(houses(folder / "houses.json"))}
     model, _ = obedient()
-    memories = {c.id: build(c, model, MemoryProgram(), folder).path for c in found.values()}
+    memories = {c.id: build_memory(c, model, MemoryProgram(), folder).path for c in found.values()}
     return Bench(Setup(model, MemoryProgram(), model.budget), found, memories, max_demos=0)
 
 
@@ -64,8 +64,8 @@ def plan(bench: Bench, folder: Path, *targets: Target, **changes: Any) -> Traini
         adapter=dspy.ChatAdapter(use_json_adapter_fallback=False),
         program=MemoryProgram(),
         bench=replace(bench, setup=Setup(model, MemoryProgram(), model.budget)),
-        train={target: examples([red], target, 4) for target in wanted},
-        validation=examples([blue], measured, 4)[:3],
+        train={target: task_examples([red], target, 4) for target in wanted},
+        validation=task_examples([blue], measured, 4)[:3],
         reward="memory",
         threads=4,
         seed=0,

@@ -285,7 +285,7 @@ def test_evaluate_refuses_an_adapter_that_it_cannot_use(
     says: str,
 ) -> None:
     write(tmp_path / "talks.json")
-    monkeypatch.setattr(evaluate, "connect", lambda experiment: None)
+    monkeypatch.setattr(evaluate, "connect_mlflow", lambda experiment: None)
     given = f"--data {{0}}/talks.json --output-dir {{0}}/out {line}"
     assert command(EVALUATE, given, tmp_path, monkeypatch) == (2, [])
     assert re.search(f"error: .*{says}", capsys.readouterr().err)
