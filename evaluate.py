@@ -91,36 +91,26 @@ def evaluate(
     the conversation, the model, the program or the code differs.
     Raises InputError for what cannot be used, ModelError when a model cannot.
     """
-    asked = _questions(data, split, num_test, seed)
+    questions = _questions(data, split, num_test, seed)
     check_folder(output_dir, "--output-dir")
     load_embedder(embedder)
     answering = load_model(model, api_base=api_base, adapter=adapter)
     judging = load_model(judge_model) if judge_model else None
-    program = _program(optimized_path, answering.name)
-    setup = Setup(answering, program, answering.budget if budget is None else budget)
-    setup.check()
+    setup = _setup(answering, optimized_path, budget)
     connect_mlflow(EXPERIMENT)
-    for one in filter(None, () if resume else (answering, judging)):
-        probe(one)
-    made_of = (
-        answering.weights,
-        answering.api_base,
-        setup.budget,
-        program_state(program),
-        embedder,
-    )
-    made_by = fingerprint(data.read_bytes(), *made_of)
-    log = AnswerLog(output_dir / f"answers-{made_by}.jsonl", resume)
-    built = _built(asked, setup, output_dir / "memories", num_threads, embedder)
-    results = _ask_all(asked, mode, setup, built, log, num_threads)
+    if not resume:
+        _probe_models(answering, judging)
+    log = _answer_log(data, setup, embedder, output_dir, resume)
+    built = _built(questions, setup, output_dir / "memories", num_threads, embedder)
+    results = _ask_all(questions, mode, setup, built, log, num_threads)
     if judging:
-        results = _judge_all(asked, results, judging, log, num_threads)
+        results = _judge_all(questions, results, judging, log, num_threads)
     evaluation = Evaluation(list(built.values()), results)
     params = {
         "mode": mode,
         "data": data.name,
         "split": split,
-        "questions": len(asked),
+        "questions": len(questions),
         "model": answering.name,
         "embedder": embedder,
         "judge_model": judge_model or "none",
@@ -132,6 +122,40 @@ def evaluate(
     if answering.packaged:
         console.print(BETTER_MODELS, highlight=False)
     return evaluation
+
+
+def _setup(model: Model, program: Path | None, budget: int | None) -> Setup:
+    """What answers: the model, its program and budget. Raises InputError for a program or
+    a budget that cannot be used.
+    """
+    setup = Setup(
+        model=model,
+        program=_program(program, model.name),
+        budget=model.budget if budget is None else budget,
+    )
+    setup.check()
+    return setup
+
+
+def _answer_log(
+    data: Path, setup: Setup, embedder: str, output_dir: Path, resume: bool
+) -> AnswerLog:
+    """The answers on disk, in a file of their own for each data, model, program and code."""
+    answers_of = fingerprint(
+        data.read_bytes(),
+        setup.model.weights,
+        setup.model.api_base,
+        setup.budget,
+        program_state(setup.program),
+        embedder,
+    )
+    return AnswerLog(output_dir / f"answers-{answers_of}.jsonl", resume)
+
+
+def _probe_models(answering: Model, judging: Model | None) -> None:
+    probe(answering)
+    if judging:
+        probe(judging)
 
 
 def _questions(data: Path, part: str, number: int, seed: int) -> list[Asked]:
