@@ -11,7 +11,6 @@ from platformdirs import user_data_path
 
 from memory.errors import InputError
 from memory.store import open_store
-from memory.store.namespace_file import copy_store, move_store, remove_store
 
 SUFFIX = ".db"
 LONGEST = 230  # of the 255 bytes that file systems take: SQLite adds -journal, a copy .part
@@ -92,6 +91,8 @@ def rename(old: str, new: str) -> Path:
     """Give a namespace another name. Raises InputError when that is taken or there is no `old`,
     StoreError when somebody has it open.
     """
+    from memory.store.namespace_file import move_store
+
     path = existing(old)
     move_store(path, _free(new))
     return path_of(new)
@@ -102,6 +103,8 @@ def copy(name: str, new: str) -> Path:
 
     Raises InputError when the new name is taken or there is no `name`.
     """
+    from memory.store.namespace_file import copy_store
+
     path = existing(name)
     copy_store(path, _free(new))
     return path_of(new)
@@ -109,6 +112,8 @@ def copy(name: str, new: str) -> Path:
 
 def delete(name: str) -> None:
     """Delete a namespace for good; its backups stay. Raises as `rename`."""
+    from memory.store.namespace_file import remove_store
+
     remove_store(existing(name))
 
 

@@ -15,9 +15,7 @@ from memory.cli.options import (
     open_memory,
 )
 from memory.cli.output import print_json
-from memory.documents import add_chunks, chunks
 from memory.errors import InputError
-from memory.exchange import clean_date
 from memory.model import Turn
 from memory.store.turn_validation import local_now
 
@@ -57,6 +55,8 @@ def add(
 
 
 def _message(what: list[str], speaker: str, session: str, said_at: str) -> Turn:
+    from memory.exchange import clean_date
+
     if not speaker:
         raise InputError("say who said it: --speaker NAME; a file is added with --kind document")
     if len(what) > 1:
@@ -68,6 +68,8 @@ def _message(what: list[str], speaker: str, session: str, said_at: str) -> Turn:
 
 
 def _add_documents(paths: list[Path], namespace: str, file: Path | None, as_json: bool) -> None:
+    from memory.documents import add_chunks, chunks
+
     read_all = {path: chunks(path) for path in paths}  # before a namespace is made for them
     with open_memory(namespace, file, create=True) as store:
         for path, turns in read_all.items():

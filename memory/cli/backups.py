@@ -8,8 +8,6 @@ import typer
 from memory.cli.options import DEFAULT, File, Namespace, Yes, confirm, memory_path, open_memory
 from memory.errors import StoreError
 from memory.store import open_store
-from memory.store.backup import restore as restore_file
-from memory.store.connection import storage_errors
 
 
 def backup(to: Path, namespace: Namespace = DEFAULT, file: File = None) -> None:
@@ -29,6 +27,9 @@ def restore(
     yes: Yes = False,
 ) -> None:
     """Make a memory of a backup, whole or not at all."""
+    from memory.store.backup import restore as restore_file
+    from memory.store.connection import storage_errors
+
     target = memory_path(namespace, file)
     if target.exists() and replace:
         try:

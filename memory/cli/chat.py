@@ -4,8 +4,6 @@ from typing import Annotated
 
 import typer
 
-from memory.chat.screen import terminal
-from memory.chat.session import Chat
 from memory.cli import options
 from memory.cli.options import DEFAULT, ApiBase, File, ModelName, Namespace
 
@@ -24,14 +22,22 @@ def chat(
     """Talk with a character that remembers you. `bye` ends, /help says what else there is."""
     from memory.api import Memory
     from memory.chat.background import Background
+    from memory.chat.screen import terminal
+    from memory.chat.session import Chat
 
     loaded = options.uncached_model(model, api_base)
     place = options.memory_path(namespace, file)
     with options.open_memory(namespace, file, create=True) as store:
         background = Background(place, loaded)
         try:
-            talk = Memory(store, model=loaded), background, terminal()
-            whose = namespace if file is None else file.stem
-            Chat(*talk, whose, user, character, persona).run()
+            Chat(
+                Memory(store, model=loaded),
+                background,
+                terminal(),
+                whose=namespace if file is None else file.stem,
+                user=user,
+                character=character,
+                persona=persona,
+            ).run()
         finally:
             background.end()

@@ -8,7 +8,6 @@ import typer
 from memory.cli.options import DEFAULT, AsJson, File, Namespace, open_memory
 from memory.cli.output import print_json
 from memory.errors import InputError
-from memory.injection import inject, load_config
 
 
 def context(
@@ -33,6 +32,8 @@ def context(
     as_json: AsJson = False,
 ) -> None:
     """Print a prompt's context with the memories a message brings up. No model is asked."""
+    from memory.injection import inject, load_config
+
     try:
         around = character_context.read_text("utf-8-sig") if character_context else ""
     except OSError as error:

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from memory.cli.options import Yes, confirm
-from memory.embed import Hosted, load_embedder
 from memory.errors import InputError
 from memory.store import open_store
 from memory.terminal import progress
@@ -24,6 +23,8 @@ def embed(
     yes: Yes = False,
 ) -> None:
     """Make the vectors of all turns anew by another embedder. It can be interrupted."""
+    from memory.embed import Hosted, load_embedder
+
     loaded = load_embedder(embedder)
     if not path.exists():
         raise InputError(f"{path}: there is no memory here")

@@ -1,7 +1,7 @@
 """The command export: a memory is written into a file for others."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,9 +17,10 @@ from memory.cli.options import (
 )
 from memory.cli.output import print_json
 from memory.errors import InputError
-from memory.exchange.exports import Exported, format_of
-from memory.exchange.exports import export as export_into
 from memory.namespaces import make_folder, names, path_of
+
+if TYPE_CHECKING:
+    from memory.exchange.exports import Exported
 
 
 def export(
@@ -36,6 +37,9 @@ def export(
     """Write a memory into a file: id, name, message and timestamp as CSV, everything as JSON
     lines, or Markdown for reading.
     """
+    from memory.exchange.exports import export as export_into
+    from memory.exchange.exports import format_of
+
     if every:
         _export_all(path, format or "csv", file, yes, as_json)
         return
@@ -51,6 +55,9 @@ def export(
 
 
 def _export_all(folder: Path, format: str, file: Path | None, yes: bool, as_json: bool) -> None:
+    from memory.exchange.exports import export as export_into
+    from memory.exchange.exports import format_of
+
     if file is not None:
         raise InputError("--all is about namespaces; leave --file out")
     if not (every := names()):
@@ -73,7 +80,7 @@ def _refuse_memory(path: Path, memory: Path) -> None:
         raise InputError(f"{path} is the memory itself; export to another file")
 
 
-def _print_export(path: Path, done: Exported, as_json: bool) -> None:
+def _print_export(path: Path, done: "Exported", as_json: bool) -> None:
     if as_json:
         print_json({"file": str(path), "turns": done.turns, "left_out": done.left_out})
         return

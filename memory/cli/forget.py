@@ -22,7 +22,6 @@ from memory.files import write_whole
 from memory.model import Forgotten, Turn
 from memory.prompt import turn_line
 from memory.store import Store
-from memory.store.forget import read_due
 from memory.store.points_in_time import Diff
 
 SHOWN = 5  # turns and facts, before the question
@@ -107,6 +106,8 @@ def _show(store: Store, going: list[Turn]) -> None:
 
 
 def _forget(store: Store, turn_ids: list[int], receipt: Path | None, as_json: bool) -> None:
+    from memory.store.forget import read_due
+
     # What was due before is finished with it; its receipt has the salt until then.
     before = [read_due(setting.value) for setting in store.settings("forgetting")]
     try:

@@ -1,16 +1,17 @@
 """The command import: what another program exported becomes turns of a memory."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from memory.cli.options import DEFAULT, AsJson, File, Namespace, open_memory
 from memory.cli.output import print_json
 from memory.errors import InputError, Stop
-from memory.exchange import characters, read
-from memory.exchange.imports import Report, import_into, load_dump
 from memory.terminal import progress
+
+if TYPE_CHECKING:
+    from memory.exchange.imports import Report
 
 PLACES = 3  # shown of what was skipped for one reason
 INTERRUPTED = "interrupted: what was read so far is kept; the same command goes on"
@@ -28,6 +29,8 @@ def import_(
 
     A folder of several characters fills a namespace for each, named after it.
     """
+    from memory.exchange import characters
+
     found = characters(path)
     said = context.get_parameter_source("namespace")
     named = file or (said and said.name == "COMMANDLINE")
@@ -47,6 +50,9 @@ def import_(
 
 
 def _import_one(path: Path, user: str, namespace: str, file: Path | None, as_json: bool) -> None:
+    from memory.exchange import read
+    from memory.exchange.imports import import_into, load_dump
+
     reading = read(path, user)  # before a namespace is made for it
     with open_memory(namespace, file, create=True) as store, progress() as bar:
         task = bar.add_task(reading.name, total=reading.total)
@@ -61,7 +67,7 @@ def _import_one(path: Path, user: str, namespace: str, file: Path | None, as_jso
     _print_report(str(file or namespace), reading.format, report, as_json)
 
 
-def _print_report(name: str, format: str, report: Report, as_json: bool) -> None:
+def _print_report(name: str, format: str, report: "Report", as_json: bool) -> None:
     reasons: dict[str, list[str]] = {}
     for one in report.skipped:
         reasons.setdefault(one.why, []).append(one.where)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.filesize import decimal
 
 from memory import namespaces
 from memory.cli.options import AsJson, Yes, confirm
@@ -54,6 +53,8 @@ def _summary(name: str) -> _Summary:
 @app.command("list")
 def list_command(as_json: AsJson = False) -> None:
     """All namespaces: turns, facts, the last turn's date, size on disk."""
+    from rich.filesize import decimal
+
     found = [_summary(name) for name in namespaces.names()]
     if as_json:
         for one in found:

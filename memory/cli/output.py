@@ -7,11 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
-
 from memory.cli.options import DEFAULT
 from memory.model import Change, Edit, Fact, Rows
 from memory.store.points_in_time import Diff, differences
@@ -39,6 +34,11 @@ def print_rows(rows: Rows) -> None:
         for row in [list(rows.columns), *cells]:
             print(" | ".join(row))
         return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(*map(escape, rows.columns))
     for row in cells:
         table.add_row(*map(Text, row))
