@@ -389,7 +389,7 @@ def _supervised_start(asked: TrainOptions, folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(format="%(message)s")  # or wordllama has every library tell everything
+    logging.basicConfig(format="%(message)s")  # warnings as plain lines, whatever a library sets up
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         if signal.getsignal(number) is signal.SIG_DFL:  # as Ctrl-C: the server must be freed
             signal.signal(number, signal.default_int_handler)

@@ -14,17 +14,14 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memory.errors import InputError, ModelError
 from memory.search.turn_columns import disagreement, sign_codes
-from memory.tokens import count_tokens, trim
-
-if TYPE_CHECKING:
-    from wordllama.inference import WordLlamaInference
+from memory.tokens import count_tokens, tokenizer, trim
 
 PACKAGED = "wordllama"
 DIM = 256
@@ -109,19 +106,18 @@ def embed(texts: Sequence[str]) -> NDArray[np.float32]:
     Returns:
         (len(texts), DIM) float32; a row of zeros for a text without any token.
     """
-    with _loading:
-        model = _model()
+    encode, token_vectors = tokenizer().encode, _token_vectors()
     sums = np.zeros((len(texts), DIM), np.float32)
     # One text at a time: a batch would be padded to its longest text, and a megabyte among
     # sixty short ones would ask for gigabytes.
     for row, text in enumerate(texts):
         clean = text.encode("utf-8", "replace").decode("utf-8")
-        tokens = model.tokenizer.encode(clean, add_special_tokens=False).ids
+        tokens = encode(clean, add_special_tokens=False).ids
         if len(tokens) > _SHORT:
             kinds, counts = np.unique(np.asarray(tokens, np.int64), return_counts=True)
-            sums[row] = counts.astype(np.float32) @ model.embedding[kinds]
+            sums[row] = counts.astype(np.float32) @ token_vectors[kinds]
         elif tokens:
-            np.add.reduce(model.embedding.take(tokens, axis=0), axis=0, out=sums[row])
+            np.add.reduce(token_vectors.take(tokens, axis=0), axis=0, out=sums[row])
     return _unit_rows(sums)
 
 
@@ -153,14 +149,12 @@ def _vocabulary() -> tuple[
     list[str], NDArray[np.float32], list[NDArray[np.uint64]], NDArray[np.float32]
 ]:
     """The embedder's tokens that are English words: centred unit vectors, their signs, the mean."""
-    with _loading:
-        model = _model()
     tokens = {
         token[1:]: number
-        for token, number in model.tokenizer.get_vocab().items()
+        for token, number in tokenizer().get_vocab().items()
         if re.fullmatch("\u2581[a-z]{3,}", token)
     }
-    vectors = model.embedding[[*tokens.values()]].astype(np.float32)
+    vectors = _token_vectors()[[*tokens.values()]]
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     mean = vectors.mean(axis=0)
     vectors -= mean
@@ -169,15 +163,23 @@ def _vocabulary() -> tuple[
     return [*tokens], vectors, planes, mean
 
 
-@cache
-def _model() -> "WordLlamaInference":
-    # Imported late: the module that is only imported stays cheap.
-    import wordllama
+def _token_vectors() -> NDArray[np.float32]:
+    """The vector of each token of the packaged embedder: (vocabulary, DIM)."""
+    with _loading:
+        return _loaded_token_vectors()
 
-    here = Path(wordllama.__file__).parent
-    model = wordllama.WordLlama.load(cache_dir=here, disable_download=True, dim=DIM)
-    model.tokenizer.no_padding()
-    return model
+
+@cache
+def _loaded_token_vectors() -> NDArray[np.float32]:
+    # WordLlama's file, read without its code: that imports an HTTP client and sets up logging for
+    # the whole process, in half a second; the file is read in a hundredth.
+    from safetensors.numpy import load_file
+
+    spec = find_spec("wordllama")
+    assert spec is not None
+    assert spec.origin is not None
+    file = Path(spec.origin).parent / "weights" / f"l2_supercat_{DIM}.safetensors"
+    return load_file(file)["embedding.weight"].astype(np.float32)
 
 
 # --- a model of sentence-transformers ---------------------------------------------------------

@@ -18,22 +18,23 @@ _Of = TypeVar("_Of")
 
 
 @cache
-def _tokenizer() -> Any:
+def tokenizer() -> Any:
+    """The packaged embedder's tokenizer, without padding or truncation."""
     from tokenizers import Tokenizer
 
     spec = find_spec("wordllama")
     assert spec is not None
     assert spec.origin is not None
     folder = Path(spec.origin).parent / "tokenizers"
-    tokenizer = Tokenizer.from_file(str(folder / "l2_supercat_tokenizer_config.json"))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
+    loaded = Tokenizer.from_file(str(folder / "l2_supercat_tokenizer_config.json"))
+    loaded.no_truncation()
+    loaded.no_padding()
+    return loaded
 
 
 def count_tokens(text: str) -> int:
     """How many tokens a text has."""
-    return len(_tokenizer().encode(text, add_special_tokens=False).ids)
+    return len(tokenizer().encode(text, add_special_tokens=False).ids)
 
 
 def trim(text: str, tokens: int) -> str:

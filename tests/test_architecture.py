@@ -53,7 +53,7 @@ OPEN_ROOMS = {
 # One importer per outside library (a folder counts as one).
 IMPORTERS = {
     "sqlglot": "memory/sql/policy.py",
-    "wordllama": "memory/embed.py",
+    "safetensors": ("memory/embed.py", "memory/tune"),
     "tokenizers": ("memory/tokens.py", "memory/tune"),
     # Weights: the extra `tune`, and a machine with GPUs.
     "torch": ("memory/tune", "arbor"),
@@ -107,6 +107,8 @@ ROOMS = {
     "arbor": ("the training server and its deployment", 2_050),
 }
 FUNCTION_LINES, LINE_CHARACTERS = 60, 100
+# DSPy alone takes more than a second to import: only what asks a model pays for it.
+MODEL_LIBRARIES = ("dspy", "litellm", "wordllama", "sentence_transformers", "pandas", "requests")
 
 
 def name(path: Path) -> str:
@@ -220,10 +222,41 @@ def test_an_outside_library_has_one_importer(library: str) -> None:
 
 
 def test_importing_the_memory_loads_no_language_model_library() -> None:
-    heavy = "'dspy', 'litellm', 'wordllama', 'sentence_transformers', 'pandas'"
-    code = f"import sys, memory; print([name for name in ({heavy}) if name in sys.modules])"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "[]"
+    light = "import memory; memory.Memory, memory.Store"
+    assert loaded(light, *MODEL_LIBRARIES, "numpy", "pydantic", "sqlglot", "rich") == []
+
+
+@pytest.mark.parametrize(
+    ("command", "libraries"),
+    [
+        ("--help", (*MODEL_LIBRARIES, "numpy", "pydantic", "sqlglot")),
+        ("search cello --file {file}", (*MODEL_LIBRARIES, "sqlglot", "rich")),
+        ("facts --file {file}", (*MODEL_LIBRARIES, "sqlglot", "rich")),
+    ],
+)
+def test_a_command_that_asks_no_model_loads_no_language_model_library(
+    command: str, libraries: tuple[str, ...], tmp_path: Path
+) -> None:
+    file = tmp_path / "memory.db"
+    with memory.open_store(file) as store:
+        store.add([memory.Turn("Anna", "I bought a cello.")])
+    arguments = command.format(file=file).split()
+    code = (
+        f"import sys; sys.argv[1:] = {arguments}\n"
+        "from memory.__main__ import app\n"
+        "app(standalone_mode=False)"
+    )
+    assert loaded(code, *libraries) == []
+
+
+def loaded(code: str, *libraries: str) -> list[str]:
+    """Which of the libraries a process has imported after it ran some code."""
+    ask = f"import sys; print([name for name in {libraries} if name in sys.modules])"
+    out = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{ask}"], capture_output=True, text=True, check=True
+    )
+    names: list[str] = ast.literal_eval(out.stdout.splitlines()[-1])
+    return names
 
 
 def test_every_prompt_stands_in_the_file_of_prompts() -> None:

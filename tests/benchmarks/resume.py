@@ -43,7 +43,7 @@ QUESTIONS, VALIDATION, THREADS = 16, 10, 4
 OUTPUT = "optimized_memory_qa.json"
 # What a compile imports on its way, all but what starts threads.
 IMPORTS = """optimize litellm mlflow mlflow.store.tracking.sqlalchemy_store mlflow.utils.name_utils
-alembic.command git nltk scipy.stats matplotlib.pyplot wordllama"""
+alembic.command git nltk scipy.stats matplotlib.pyplot safetensors.numpy"""
 PAUSE_S = 0.1  # at most, between an answer and the kill
 REPLAY_S = 1.5  # at most, between the start of a session and the kill while it replays
 

@@ -90,7 +90,7 @@ def test_the_first_use_by_many_threads_loads_one_model() -> None:
         "with ThreadPoolExecutor(8) as pool:\n"
         "    rows = list(pool.map(embed.embed, [['hello world']] * 8))\n"
         "assert all((row == rows[0]).all() for row in rows)\n"
-        "print(embed._model.cache_info().misses)"
+        "print(embed._loaded_token_vectors.cache_info().misses)"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "1"
