@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from memory import StoreError, Turn, open_store
-from memory.cli import import_
 from memory.exchange.imports import Report, import_into
 from memory.exchange.reading import Reading
 from memory.namespaces import names, path_of
@@ -156,7 +155,7 @@ def test_ctrl_c_keeps_what_was_read(path: Path, monkeypatch: pytest.MonkeyPatch)
         raise KeyboardInterrupt
 
     made = Reading("made", "anna", interrupted())
-    monkeypatch.setattr(import_, "read", lambda *arguments, **named: made)
+    monkeypatch.setattr("memory.exchange.read", lambda *arguments, **named: made)
     says = "what was read so far is kept; the same command goes on"
     run("import", "anything.json", "--file", path, says=says)
     with open_store(path) as store:
