@@ -179,7 +179,7 @@ def _loaded_token_vectors() -> NDArray[np.float32]:
     assert spec is not None
     assert spec.origin is not None
     file = Path(spec.origin).parent / "weights" / f"l2_supercat_{DIM}.safetensors"
-    return load_file(file)["embedding.weight"].astype(np.float32)
+    return np.asarray(load_file(file)["embedding.weight"], np.float32)
 
 
 # --- a model of sentence-transformers ---------------------------------------------------------
