@@ -52,7 +52,8 @@ OPEN_ROOMS = {
 }
 # One importer per outside library (a folder counts as one).
 IMPORTERS = {
-    "sqlglot": "memory/sql/policy.py",
+    # The policy checks and renders statements; `clauses` only reads them.
+    "sqlglot": ("memory/sql/policy.py", "memory/sql/clauses.py"),
     "safetensors": ("memory/embed.py", "memory/tune"),
     "tokenizers": ("memory/tokens.py", "memory/tune"),
     # Weights: the extra `tune`, and a machine with GPUs.

@@ -1,7 +1,6 @@
-"""A file of supervised examples: planned, made by a teacher, written, read.
+"""Distillation: which supervised examples are made, by whom, and what happens when it is stopped.
 
-Each line is {"messages": [...]}: a prompt as the student is shown it, then the right answer as the
-student would write it (`from_teacher.py` makes them). Beside `FILE.jsonl` lies `FILE.card.json`.
+`from_teacher.py` makes one example, `jsonl.py` writes the file of all.
 """
 
 import json
@@ -25,10 +24,10 @@ from locomo.examples.from_teacher import (
     Distillation,
     ExampleAttempt,
     PlannedExample,
-    answer,
-    retrieve,
-    sendable,
-    store,
+    encodable,
+    make_answer_examples,
+    make_retrieve_example,
+    make_store_examples,
 )
 from locomo.examples.jsonl import ExamplesCard, read_examples_card, save_examples
 from locomo.harness import build_memories, fingerprint, program_state
@@ -37,10 +36,13 @@ from memory import InputError
 from memory.files import write_whole
 from memory.program.signatures import NO_FACT
 
-# Of the examples for answering, at most so many have their evidence taken out: who has always
-# seen it answers confidently without. With the questions of category 5 at most so many abstain:
-# who does so in a third of the examples gives up where it should answer.
-ABSENT, ABSTAINING = 0.15, 0.2
+# Of the examples for answering, at most so many have their evidence taken out: a model that has
+# always seen it answers confidently without. A choice.
+ABSENT = 0.15
+# Together with the questions of category 5 at most so many abstain. A model that did so in 34 % of
+# its examples gave up where it should answer (docs/log.md, "a supervised start on LoCoMo with many
+# abstentions"); a fifth is a choice.
+ABSTAINING = 0.2
 
 
 @dataclass(frozen=True)
@@ -55,46 +57,53 @@ class DistillationSummary:
     calls: int
 
 
-_LINE = TypeAdapter(ExampleAttempt)
+_ATTEMPT = TypeAdapter(ExampleAttempt)
 
 
-class _Lines:
-    """The part file: what was made is on disk at once, and is not made again."""
+class _PartFile:
+    """The attempts so far: each is on disk at once, so that --resume does not make it again.
+
+    The first line names what the attempts are made from; each line after it is an attempt.
+    Raises InputError when a file to go on with was made from something else, or when it cannot be
+    written.
+    """
 
     def __init__(self, path: Path, made_by: str, resume: bool) -> None:
-        self._path, self._lock = path, Lock()
+        self._path = path
+        self._lock = Lock()
         self.ended = Event()
-        self.made: dict[str, ExampleAttempt] = {}
+        self.attempts: dict[str, ExampleAttempt] = {}
         header = json.dumps({"made_by": made_by})
         if resume and path.exists():
-            first, *lines = path.read_text("utf-8", "replace").split("\n")
-            if first != header:
+            first_line, *lines = path.read_text("utf-8", "replace").split("\n")
+            if first_line != header:
                 raise InputError(
                     f"{path} was begun with other options or another version; start again "
                     "without --resume"
                 )
             for line in lines:
                 with suppress(ValidationError):  # a last line that a kill cut is made again
-                    one = _LINE.validate_json(line)
-                    self.made[one.key] = one
-        kept = [header, *map(_json, self.made.values())]
-        write_whole(path, "".join(f"{line}\n" for line in kept).encode())
+                    attempt = _ATTEMPT.validate_json(line)
+                    self.attempts[attempt.key] = attempt
+        # Written anew, so that no line is appended to one that was cut.
+        lines = [header, *map(_json, self.attempts.values())]
+        write_whole(path, "".join(f"{line}\n" for line in lines).encode())
 
-    def add(self, line: ExampleAttempt) -> None:
-        """Keep a line; ends the thread when the others were ended. Raises InputError."""
+    def add(self, attempt: ExampleAttempt) -> None:
+        """Write an attempt; raises KeyboardInterrupt when the other threads were ended."""
         if self.ended.is_set():
             raise KeyboardInterrupt
         with self._lock:
-            self.made[line.key] = line
+            self.attempts[attempt.key] = attempt
             try:
                 with self._path.open("a", encoding="utf-8") as file:
-                    file.write(_json(line) + "\n")
+                    file.write(_json(attempt) + "\n")
             except OSError as error:
                 raise InputError(f"cannot write {self._path}: {error.strerror}") from error
 
 
-def _json(line: ExampleAttempt) -> str:
-    return sendable(json.dumps(asdict(line), ensure_ascii=False))
+def _json(attempt: ExampleAttempt) -> str:
+    return encodable(json.dumps(asdict(attempt), ensure_ascii=False))
 
 
 def distill(
@@ -110,78 +119,111 @@ def distill(
     data: str = "",
     held_out: Sequence[str] = (),
 ) -> DistillationSummary:
-    """Make a distillation's examples and write them to `output`, a JSONL file, with their card.
+    """Make a student's examples and write them to `output`, a JSONL file, with their card.
 
     Arguments:
         cache: where the teacher's memories are built, for retrieve.
         numbers: examples to try, by target; 0 or none: all.
         resume: go on with the file's part, if the same command left one.
         data: sha256 of the data file, for the card.
-        held_out: ids of conversations that must not be learnt from.
+        held_out: ids of conversations that must not be learned from.
 
-    What was made is kept when this is interrupted. Raises InputError when there is nothing to
-    learn from, a target has no right answer, or the file cannot be written; ModelError.
+    What was made stays on disk when this is interrupted. Raises InputError when there is nothing
+    to learn from, a target has no right answer, or the file cannot be written; ModelError.
     """
     _check(conversations, distillation, output, held_out)
-    ordered = [target for target in TARGETS if target in distillation.targets]
-    plan = {t: _plan(t, conversations, distillation, numbers.get(t, 0), seed) for t in ordered}
+    plan = {
+        target: _plan(target, conversations, distillation, numbers.get(target, 0), seed)
+        for target in TARGETS
+        if target in distillation.targets
+    }
     made_by = _fingerprint(distillation, plan, data, held_out, seed)
     part = output.with_name(output.name + ".part")
     if resume and not part.exists() and output.exists():
-        card = read_examples_card(output)
-        if card.made_by == made_by:
-            return DistillationSummary(card.examples, {}, 0)
-    lines = _Lines(part, made_by, resume)
-    for target, wanted in plan.items():
-        _make(distillation, target, wanted, lines, cache, threads, bar)
+        finished = read_examples_card(output)
+        if finished.made_by == made_by:
+            return DistillationSummary(finished.examples, {}, 0)
+
+    part_file = _PartFile(part, made_by, resume)
+    for target, planned in plan.items():
+        _make(distillation, target, planned, part_file, cache=cache, threads=threads, bar=bar)
     card = ExamplesCard(
         targets=list(plan),
         model=distillation.teacher.model.name,
         data=data,
-        conversations=[one.id for one in conversations],
+        conversations=[conversation.id for conversation in conversations],
         held_out=list(held_out),
         examples={},
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         made_by=made_by,
     )
-    distilled = _finish(plan, lines.made, output, card, seed)
+    summary = _finish(plan, part_file.attempts, output, card, seed)
     part.unlink()
-    return distilled
+    return summary
 
 
 def _make(
     distillation: Distillation,
     target: Target,
-    wanted: Sequence[PlannedExample],
-    lines: _Lines,
+    planned: Sequence[PlannedExample],
+    part_file: _PartFile,
+    *,
     cache: Path,
     threads: int,
     bar: Progress,
 ) -> None:
-    """Make what is left to be made for a target, with a line on the bar."""
-    left = [one for one in wanted if one.key not in lines.made]
-    done = len(wanted) - len(left)
-    shown = bar.add_task(f"examples: {target}", total=len(wanted), completed=done)
-    keep = partial(_kept, lines, partial(bar.advance, shown))
-    by_conversation: dict[str, list[PlannedExample]] = {}
-    for one in left:
-        by_conversation.setdefault(one.conversation.id, []).append(one)
+    """Make what an earlier run did not make for a target, with a line on the bar."""
+    unmade = [example for example in planned if example.key not in part_file.attempts]
+    done = len(planned) - len(unmade)
+    task = bar.add_task(f"examples: {target}", total=len(planned), completed=done)
+
+    def save(attempt: ExampleAttempt) -> None:
+        part_file.add(attempt)
+        bar.advance(task)
+
+    jobs: list[Callable[[], None]]
+    unmade_by_conversation = _by_conversation(unmade)
     if target == "retrieve":
-        asked = [some[0].conversation for some in by_conversation.values()]
-        built = build_memories(asked, distillation.teacher, cache, threads, bar) if asked else {}
-        paths = [(one, built[one.conversation.id].path) for one in left]
-        jobs = [partial(retrieve, distillation, one, path, keep) for one, path in paths]
-    elif target == "store":  # also the windows that are made: the others see their facts
-        some_of = [[o for o in wanted if o.conversation.id == id_] for id_ in by_conversation]
-        jobs = [partial(store, distillation, some, dict(lines.made), keep) for some in some_of]
+        conversations = [examples[0].conversation for examples in unmade_by_conversation.values()]
+        memories = {}
+        if conversations:
+            memories = build_memories(conversations, distillation.teacher, cache, threads, bar)
+        jobs = [
+            partial(
+                make_retrieve_example,
+                distillation=distillation,
+                planned=example,
+                path=memories[example.conversation.id].path,
+                save=save,
+            )
+            for example in unmade
+        ]
+    elif target == "store":
+        # All windows of a conversation, also those that are made: later ones see their facts.
+        jobs = [
+            partial(
+                make_store_examples,
+                distillation=distillation,
+                planned=windows,
+                attempts=dict(part_file.attempts),
+                save=save,
+            )
+            for conversation_id, windows in _by_conversation(planned).items()
+            if conversation_id in unmade_by_conversation
+        ]
     else:
-        jobs = [partial(answer, distillation, some, keep) for some in by_conversation.values()]
-    _run(jobs, threads, lines.ended)
+        jobs = [
+            partial(make_answer_examples, distillation, examples, save)
+            for examples in unmade_by_conversation.values()
+        ]
+    _run(jobs, threads, part_file.ended)
 
 
-def _kept(lines: _Lines, advance: Callable[[], None], line: ExampleAttempt) -> None:
-    lines.add(line)
-    advance()
+def _by_conversation(planned: Sequence[PlannedExample]) -> dict[str, list[PlannedExample]]:
+    by_conversation: dict[str, list[PlannedExample]] = {}
+    for example in planned:
+        by_conversation.setdefault(example.conversation.id, []).append(example)
+    return by_conversation
 
 
 def _check(
@@ -192,8 +234,9 @@ def _check(
 ) -> None:
     if not conversations or not distillation.targets:
         raise InputError("there is no training conversation, or no target, to make examples of")
-    if both := [one.id for one in conversations if one.id in held_out]:
-        raise InputError(f"{', '.join(both)}: to learn from and held out; give each one part")
+    ids = [conversation.id for conversation in conversations]
+    if overlap := [id_ for id_ in ids if id_ in held_out]:
+        raise InputError(f"{', '.join(overlap)}: to learn from and held out; give each one part")
     if output.is_dir():
         raise InputError(f"{output} is a folder; give a file for the examples")
 
@@ -207,49 +250,66 @@ def _plan(
 ) -> list[PlannedExample]:
     """What is to be made for a target, in file order. Raises InputError when there is nothing."""
     window = distillation.student.model.window
-    every = []
-    for one in conversations:
+    planned = []
+    for conversation in conversations:
         if target == "store":
-            every += [PlannedExample(target, one, n) for n in range(1, len(one.turns) + 1, window)]
-        every += [
-            PlannedExample(target, one, question.index)
-            for question in one.questions
-            if target != "store"
-            and question.evidence
-            and (target == "answer" or question.category != ABSTENTION)
-        ]
-    if not every:
+            first_turns = range(1, len(conversation.turns) + 1, window)
+            planned += [PlannedExample(target, conversation, turn) for turn in first_turns]
+            continue
+        for question in conversation.questions:
+            # What category 5 asks is not there, so no SELECT for it can be right.
+            refused = question.category == ABSTENTION and target == "retrieve"
+            if question.evidence and not refused:
+                planned.append(PlannedExample(target, conversation, question.index))
+    if not planned:
         raise InputError(f"the training conversations have no question with evidence for {target}")
-    return _answers(every, number, seed) if target == "answer" else draw(every, number, seed)
+    if target == "answer":
+        return _plan_answers(planned, number, seed)
+    return draw(planned, number, seed)
 
 
-def _answers(every: Sequence[PlannedExample], number: int, seed: int) -> list[PlannedExample]:
+def _plan_answers(
+    planned: Sequence[PlannedExample], number: int, seed: int
+) -> list[PlannedExample]:
     """Questions that are answered, and as many to abstain from as ABSENT and ABSTAINING allow."""
-    told = [one for one in every if one.question.category != ABSTENTION]
-    told = draw(told, number and max(round(number * (1 - ABSTAINING)), 1), seed)
-    absent = int(len(told) * ABSENT / (1 - ABSENT))
-    refused = [one for one in every if one.question.category == ABSTENTION]
-    asked = int(len(told) * ABSTAINING / (1 - ABSTAINING)) - absent
-    some = told + (draw(refused, asked, seed) if asked else [])
-    return some + [replace(one, absent=True) for one in draw(told, absent, seed) if absent]
+    answerable = [example for example in planned if example.question.category != ABSTENTION]
+    unanswerable = [example for example in planned if example.question.category == ABSTENTION]
+    answered = draw(answerable, number and max(round(number * (1 - ABSTAINING)), 1), seed)
+    # A share s of all examples is s / (1 - s) of those that are not in it.
+    absent_count = int(len(answered) * ABSENT / (1 - ABSENT))
+    refused_count = int(len(answered) * ABSTAINING / (1 - ABSTAINING)) - absent_count
+    # `drawn` takes a number of 0 as all.
+    refused = draw(unanswerable, refused_count, seed) if refused_count else []
+    absent = draw(answered, absent_count, seed) if absent_count else []
+    return [*answered, *refused, *(replace(example, absent=True) for example in absent)]
 
 
 def _fingerprint(
-    distillation: Distillation, plan: Mapping[Target, Sequence[PlannedExample]], *more: object
+    distillation: Distillation,
+    plan: Mapping[Target, Sequence[PlannedExample]],
+    data: str,
+    held_out: Sequence[str],
+    seed: int,
 ) -> str:
+    """What decides the examples: a part file is gone on with only where all of this is equal."""
+    planned = [example for examples in plan.values() for example in examples]
+    conversations = {example.conversation.id: example.conversation for example in planned}
     teacher, student = distillation.teacher, distillation.student
-    used = {one.conversation.id: one.conversation for some in plan.values() for one in some}
     return fingerprint(
-        *([asdict(one) for one in used.values()], [o.key for some in plan.values() for o in some]),
-        *(
-            teacher.model.name,
-            teacher.model.api_base,
-            teacher.budget,
-            program_state(teacher.program),
-        ),
-        *(student.model.name, student.model.window, student.budget, program_state(student.program)),
-        *(distillation.example(target, {}, {}) for target in plan),
-        *more,
+        [asdict(conversation) for conversation in conversations.values()],
+        [example.key for example in planned],
+        teacher.model.name,
+        teacher.model.api_base,
+        teacher.budget,
+        program_state(teacher.program),
+        student.model.name,
+        student.model.window,
+        student.budget,
+        program_state(student.program),
+        *(distillation.render(target, {}, {}) for target in plan),
+        data,
+        held_out,
+        seed,
     )
 
 
@@ -268,7 +328,7 @@ def _run(jobs: Sequence[Callable[[], None]], threads: int, ended: Event) -> None
 
 def _finish(
     plan: Mapping[Target, Sequence[PlannedExample]],
-    made: Mapping[str, ExampleAttempt],
+    attempts: Mapping[str, ExampleAttempt],
     output: Path,
     card: ExamplesCard,
     seed: int,
@@ -277,21 +337,21 @@ def _finish(
     dropped: Counter[str] = Counter()
     examples: list[ChatMessages] = []
     counts: dict[str, int] = {}
-    for target, wanted in plan.items():
-        lines = [made[one.key] for one in wanted if one.key in made]
-        right = [line.messages for line in lines if not line.dropped]
-        why = Counter(f"{target}: {line.dropped}" for line in lines if line.dropped)
-        if not right or all(line.sql == NO_FACT for line in lines if not line.dropped):
-            reasons = "; ".join(f"{reason} {n}" for reason, n in why.items())
+    for target, planned in plan.items():
+        tried = [attempts[example.key] for example in planned if example.key in attempts]
+        right = [attempt for attempt in tried if not attempt.dropped]
+        reasons = Counter(f"{target}: {attempt.dropped}" for attempt in tried if attempt.dropped)
+        # A teacher that finds nothing to store anywhere is no teacher of storing.
+        if not right or all(attempt.sql == NO_FACT for attempt in right):
+            why = "; ".join(f"{reason} {count}" for reason, count in reasons.items())
             raise InputError(
-                f"{len(wanted)} tried for {target}, none is right ({reasons or 'nothing to store'})"
+                f"{len(planned)} tried for {target}, none is right ({why or 'nothing to store'})"
                 ": give a teacher that can do it, or leave the target out"
             )
-        dropped, counts[target] = dropped + why, len(right)
-        examples += right
+        dropped += reasons
+        counts[target] = len(right)
+        examples += [attempt.messages for attempt in right]
     random.Random(seed).shuffle(examples)  # noqa: S311
     save_examples(output, examples, card.model_copy(update={"examples": counts}))
-    return DistillationSummary(counts, dict(dropped), sum(line.calls for line in made.values()))
-
-
-# --- reading ----------------------------------------------------------------------------------
+    calls = sum(attempt.calls for attempt in attempts.values())
+    return DistillationSummary(counts, dict(dropped), calls)

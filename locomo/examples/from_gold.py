@@ -1,58 +1,47 @@
 """Supervised examples from gold conversations: what each module should have said.
 
 store: a turn, and its gold rows as one INSERT. retrieve: a question, and its gold SELECTs. answer:
-several questions about one context, which is what our own retrieval brings for the first of them,
-so that hits and misses are learnt from as they come: answerable ones, those of category 5, and one
-whose person is exchanged for another (a minimal pair: the same words, nobody said it). What is not
-in the context is to be refused. No model is asked.
+see `answers_from_gold`. No model is asked.
 """
 
 import random
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from locomo.dataset.format import ABSTENTION, Question
-from locomo.examples.from_teacher import ChatMessages, example
+from locomo.examples.answers_from_gold import AnswerExamples
+from locomo.examples.from_teacher import ChatMessages, render_example
 from locomo.examples.gold import NOTHING, Gold
-from locomo.harness import FactsOnly, Setup
-from locomo.metrics import gold, normalize
+from locomo.examples.selects import STEM_LETTERS, canonical_selects, widened
+from locomo.harness import Setup
+from locomo.metrics import normalize
 from locomo.tasks.modules import Target
 from locomo.tasks.rewards import RIGHT
-from memory import Memory, Rows, SqlError, Store, open_store
-from memory.program.signatures import ABSTAIN, TUNED_INSERT, TUNED_SELECT
-from memory.prompt import Context, turn_lines
-from memory.search.doubt import doubt
+from memory import Model, Store, open_store
+from memory.program.signatures import ABSTAIN, TUNED_INSERT
+from memory.prompt import turn_lines
 from memory.sql import quoted
 
-MOST_FACTS = 4  # of a turn
-NONES = 0.6  # of the turns that tell nothing: as many as there are, turns left out counted
-ROWS, STRAY, FACTS_ONLY, SWAPPED, MISSED = 0.3, 0.25, 0.1, 0.5, 0.12
-BUDGETS = 0.5, 0.75, 1.0, 1.25  # of the student's
-_STRAY_WORDS = 2  # of a question, that bring rows as a poor SELECT does
-_RANKED = 400  # turns, as in Memory.gather
-_BESIDE = 4  # answerable questions about a context beside its own
-_OFTEN = 2  # a question that was asked so often gets no context of its own
-_LIMIT = " LIMIT 30;"
-_FROM_FACTS = re.compile(r"\bFROM facts WHERE (.*?)(?= GROUP BY | ORDER BY | LIMIT |;|$)", re.S)
-_ORDER = re.compile(r" ORDER BY happened_on(?: DESC)?")
-_BY_ATTRIBUTE = re.compile(
-    rf"(?P<head>{TUNED_SELECT} (?:subject = '(?:[^']|'')*' AND )?)"
-    r"(?P<by>attribute (?:= '\w+'|IN \([^)]*\)))"
-    r"(?P<tail>(?: ORDER BY happened_on(?: DESC)?)? LIMIT 30;)"
-)
-_STEM = 6  # letters
-_LONGEST = 16  # words of a value
-_PAUSES, _CLAUSE = ".!?,;:", 0.05  # where clauses end; what an end is worth, in F1
-_COUNTS = re.compile(r"SELECT\s+(?:COUNT|SUM|MIN|MAX|AVG)\(", re.I)
+# A choice; 13 of the 1,744 turns of data/train that have gold facts tell more.
+MAX_FACTS_PER_TURN = 4
+# The chance that a turn which tells nothing becomes an example: a choice, by which they are a third
+# of the examples, about as many as among the turns (of those with facts some are left out, too).
+TURNS_WITHOUT_FACTS = 0.6
+
+# Choices of how a turn's words are compared with a value: the longest run of words, and what it is
+# worth, in F1, that a run begins or ends where a clause does.
+_MAX_VALUE_WORDS = 16
+_CLAUSE_BONUS = 0.05
+_CLAUSE_ENDS, _SENTENCE_ENDS = ".!?,;:", ".!?"
 
 
 @dataclass(frozen=True)
 class SupervisedExamples:
-    """Examples by module, and of those for answering how many are to be refused."""
+    """Examples by module, and how many of those for answering are to be refused."""
 
     by_target: Mapping[Target, Sequence[ChatMessages]]
     abstentions: int
@@ -65,282 +54,159 @@ def supervised_examples(
     seed: int = 0,
     progress: Callable[[str], None] = lambda conversation: None,
 ) -> SupervisedExamples:
-    """All examples of these conversations, those that begin alike next to one another."""
-    shape = _Shape(student, tuple(targets))
-    found: dict[Target, list[ChatMessages]] = {target: [] for target in targets}
-    refused = 0
-    for one in golds:
-        draw = random.Random(f"{seed} {one.conversation.id}")  # noqa: S311
+    """All examples that these conversations have for a student tuned for `targets`.
+
+    Those for answering stand by context, because packing computes what neighbours share once;
+    those for store and retrieve are shuffled. `progress` is called with the id of each
+    conversation that is done. Raises SqlError when the database refuses gold SQL.
+    """
+    render = partial(render_example, student, tuple(targets))
+    examples: dict[Target, list[ChatMessages]] = {target: [] for target in targets}
+    abstentions = 0
+    for gold in golds:
+        rng = random.Random(f"{seed} {gold.conversation.id}")  # noqa: S311
         with (
             tempfile.TemporaryDirectory(prefix="examples-") as folder,
             open_store(Path(folder) / "turns.db") as store,
         ):
-            store.add(one.conversation.turns)
-            written = _write(store, one)
-            if "store" in found:
-                found["store"] += _store(shape, store, one, written, draw)
-            if "retrieve" in found:
-                found["retrieve"] += _retrieve(shape, store, one)
-            if "answer" in found:
-                for asked in _Exam(store, one, draw, student).contexts():
-                    found["answer"] += [shape.answer(*part) for part in asked]
-                    refused += sum(answer == ABSTAIN for _, _, answer in asked)
-        progress(one.conversation.id)
-    mixed = random.Random(seed)  # noqa: S311
+            store.add(gold.conversation.turns)
+            facts = _write_gold_facts(store, gold)
+            if "store" in examples:
+                for line, sql in _inserts(gold, facts, store, student.model, rng):
+                    inputs = {"turns": line, "catalog": "", "feedback": ""}
+                    examples["store"].append(render("store", inputs, {"sql": sql}))
+            if "retrieve" in examples:
+                for question, sql in _selects(gold, store):
+                    inputs = {"question": question, "catalog": "", "feedback": ""}
+                    examples["retrieve"].append(render("retrieve", inputs, {"sql": sql}))
+            if "answer" in examples:
+                for context in AnswerExamples(gold, store, student, rng).by_context():
+                    for memory, question, answer in context:
+                        inputs = {"memory": memory, "question": question}
+                        outputs = {"answer": answer, "turns": ""}
+                        examples["answer"].append(render("answer", inputs, outputs))
+                        abstentions += answer == ABSTAIN
+        progress(gold.conversation.id)
+
+    shuffler = random.Random(seed)  # noqa: S311
     for target in ("store", "retrieve"):
-        if target in found:
-            mixed.shuffle(found[target])
-    return SupervisedExamples(found, refused)
-
-
-@dataclass(frozen=True)
-class _Shape:
-    student: Setup
-    targets: tuple[Target, ...]
-
-    def example(
-        self, target: Target, inputs: Mapping[str, str], outputs: Mapping[str, str]
-    ) -> ChatMessages:
-        return example(self.student, self.targets, target, inputs, outputs)
-
-    def answer(self, memory: str, question: str, answer: str) -> ChatMessages:
-        inputs = {"memory": memory, "question": question}
-        return self.example("answer", inputs, {"answer": answer, "turns": ""})
+        if target in examples:
+            shuffler.shuffle(examples[target])
+    return SupervisedExamples(examples, abstentions)
 
 
 # --- store ------------------------------------------------------------------------------------
 
 
-def _write(store: Store, one: Gold) -> dict[int, list[tuple[str, ...]]]:
-    """Write all gold facts; returns the rows that each turn's SQL added."""
-    written: dict[int, list[tuple[str, ...]]] = {}
+class GoldRow(NamedTuple):
+    """The columns of a gold fact that a student writes, beside its turn."""
+
+    subject: str
+    attribute: str
+    value: str
+    happened_on: str
+
+
+def _write_gold_facts(store: Store, gold: Gold) -> dict[int, list[GoldRow]]:
+    """Write all gold facts to a store that has the turns; returns the rows of each turn."""
+    rows_by_turn: dict[int, list[GoldRow]] = {}
     columns = "subject, attribute, value, COALESCE(happened_on, '') AS happened_on"
-    last = 0
-    for n, sql in sorted(one.store.items()):
+    last_id = 0
+    for turn_id, sql in sorted(gold.store.items()):
         if sql == NOTHING:
             continue
-        store.write(sql, cause="gold", window=(n, n))
-        rows = store.read(f"SELECT id, {columns} FROM facts WHERE id > {last} ORDER BY id").rows
-        last = max([last, *(row[0] for row in rows)])
-        written[n] = [tuple(map(str, row[1:])) for row in rows]
-    return written
+        store.write(sql, cause="gold", window=(turn_id, turn_id))
+        rows = store.read(f"SELECT id, {columns} FROM facts WHERE id > {last_id} ORDER BY id").rows
+        last_id = max([last_id, *(row[0] for row in rows)])
+        rows_by_turn[turn_id] = [GoldRow(*map(str, row[1:])) for row in rows]
+    return rows_by_turn
 
 
-def _store(
-    shape: _Shape,
+def _inserts(
+    gold: Gold,
+    facts: Mapping[int, Sequence[GoldRow]],
     store: Store,
-    one: Gold,
-    written: Mapping[int, Sequence[tuple[str, ...]]],
-    draw: random.Random,
-) -> Iterator[ChatMessages]:
-    model = shape.student.model
-    for n in one.store:
-        if n not in written and draw.random() > NONES:
+    model: Model,
+    rng: random.Random,
+) -> Iterator[tuple[str, str]]:
+    """Turns as a student is shown them, each with the SQL that stores it."""
+    for turn_id in gold.store:
+        if turn_id not in facts and rng.random() > TURNS_WITHOUT_FACTS:
             continue
-        said = store.turns(n, n)
-        shown = turn_lines(said, model.window_tokens, model.dates, iso=True)
-        told = _told(shown, written.get(n, ()))
-        if not told and n in written:
+        turns = store.turns(turn_id, turn_id)
+        line = turn_lines(turns, model.window_tokens, model.dates, iso=True)
+        rows = _copied_rows(line, facts.get(turn_id, ()))
+        if not rows and turn_id in facts:
             continue  # it takes other turns to know these: who sees this one would make them up
-        rows = [", ".join([*map(quoted, row), str(n)]) for row in told[:MOST_FACTS]]
-        sql = f"{TUNED_INSERT[:-2]}{', '.join(f'({row})' for row in rows)};" if rows else NOTHING
-        yield shape.example("store", {"turns": shown, "catalog": "", "feedback": ""}, {"sql": sql})
+        yield line, _insert(turn_id, rows[:MAX_FACTS_PER_TURN])
 
 
-def _told(shown: str, rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Rows whose subject a turn names, with its words for their values, in its order.
+def _insert(turn_id: int, rows: Sequence[GoldRow]) -> str:
+    if not rows:
+        return NOTHING
+    tuples = (f"({', '.join(map(quoted, row))}, {turn_id})" for row in rows)
+    opening = TUNED_INSERT.removesuffix("('")  # it goes as far as all answers are alike
+    return f"{opening}{', '.join(tuples)};"
 
-    A small model copies better than it words. Only dates that are shown are kept.
+
+def _copied_rows(line: str, rows: Sequence[GoldRow]) -> list[GoldRow]:
+    """Rows whose subject a turn names, with the turn's own words for their values, in its order.
+
+    A small model copies better than it words: taught gold's own values, it made words up
+    (docs/log.md, "gold's own values"). Dates are left out that the turn does not show.
     """
-    text = shown.partition(": ")[2].split()
-    told: dict[tuple[int, str], tuple[str, ...]] = {}
-    for subject, attribute, value, happened_on in rows:
-        start, end = _run(text, value)
-        if start < end and subject.lower() in shown.lower():
-            words = " ".join(text[start:end]).strip(" ,;:.!?")
-            on = happened_on if happened_on in shown else ""
-            told.setdefault((start, subject), (subject, attribute, words, on))
-    return [told[place] for place in sorted(told)]
+    words = line.partition(": ")[2].split()
+    copied: dict[tuple[int, str], GoldRow] = {}
+    for row in rows:
+        start, end = _closest_run(words, row.value)
+        if start < end and row.subject.lower() in line.lower():
+            value = " ".join(words[start:end]).strip(" ,;:.!?")
+            happened_on = row.happened_on if row.happened_on in line else ""
+            copy = GoldRow(row.subject, row.attribute, value, happened_on)
+            copied.setdefault((start, row.subject), copy)
+    return [copied[place] for place in sorted(copied)]
 
 
-def _run(text: Sequence[str], value: str) -> tuple[int, int]:
-    """Where the words lie, of one sentence, that are most like a value; an F1 of RIGHT at least.
+def _closest_run(words: Sequence[str], value: str) -> tuple[int, int]:
+    """Start and end of the words, within one sentence, that are most like a value.
 
-    Of runs about as good, those that begin or end with a clause are easier to learn.
+    Runs of a whole clause are preferred to others about as good, as they are easier to learn.
+    (0, 0) when no run has the F1 by which a value counts as right.
     """
-    stems = [[word[:_STEM] for word in normalize(one).split()] for one in text]
-    wanted = Counter(word[:_STEM] for word in normalize(value).split())
-    best, place = 0.0, (0, 0)
-    for start in range(len(text)):
-        run: Counter[str] = Counter()
-        for end in range(start, min(len(text), start + _LONGEST)):
-            run.update(stems[end])
-            f1 = 2 * (run & wanted).total() / (run.total() + wanted.total())
-            clause = (not start or text[start - 1][-1] in _PAUSES) + (text[end][-1] in _PAUSES)
-            if f1 >= RIGHT and f1 + _CLAUSE * clause > best:
-                best, place = f1 + _CLAUSE * clause, (start, end + 1)
-            if text[end][-1] in ".!?":
+    word_stems = [_stems(word) for word in words]
+    value_stems = Counter(_stems(value))
+    if not value_stems:
+        return 0, 0
+    best_score, best_run = 0.0, (0, 0)
+    for start in range(len(words)):
+        run_stems: Counter[str] = Counter()
+        begins_clause = not start or words[start - 1][-1] in _CLAUSE_ENDS
+        for end in range(start, min(len(words), start + _MAX_VALUE_WORDS)):
+            run_stems.update(word_stems[end])
+            overlap = (run_stems & value_stems).total()
+            f1 = 2 * overlap / (run_stems.total() + value_stems.total())
+            clause_ends = begins_clause + (words[end][-1] in _CLAUSE_ENDS)
+            score = f1 + _CLAUSE_BONUS * clause_ends
+            if f1 >= RIGHT and score > best_score:
+                best_score, best_run = score, (start, end + 1)
+            if words[end][-1] in _SENTENCE_ENDS:
                 break
-    return place
+    return best_run
+
+
+def _stems(text: str) -> list[str]:
+    return [word[:STEM_LETTERS] for word in normalize(text).split()]
 
 
 # --- retrieve ---------------------------------------------------------------------------------
 
 
-def _retrieve(shape: _Shape, store: Store, one: Gold) -> Iterator[ChatMessages]:
-    for index, sql in one.retrieve.items():
-        if selects := canonical(sql):
-            question = one.conversation.questions[index].text
-            inputs = {"question": question, "catalog": "", "feedback": ""}
-            yield shape.example("retrieve", inputs, {"sql": widened(selects, question, store)})
-
-
-def widened(sql: str, question: str, store: Store) -> str:
-    """A SELECT by attributes, also by words of the question that its rows have.
-
-    Whoever writes it does not see how this memory calls things.
-    """
-    found = _BY_ATTRIBUTE.fullmatch(sql)
-    if found is None:
-        return sql
-    said = " ".join(str(row[3]).lower() for row in store.read(sql).rows)
-    stems = dict.fromkeys(word[:_STEM] for word in re.findall(r"\w{4,}", question.lower()))
-    in_rows = [stem for stem in stems if f" {stem}" in f" {said}"][:2]
-    either = " OR ".join([found["by"], *(f"lower(value) LIKE '%{stem}%'" for stem in in_rows)])
-    return f"{found['head']}({either}){found['tail']}" if in_rows else sql
-
-
-def canonical(sql: str) -> str:
-    """Gold SELECTs as a student writes them: rows of facts first, with all columns; then a count.
-
-    Empty when they ask something else than facts.
-    """
-    rows: dict[str, None] = {}
-    counts: dict[str, None] = {}
-    for select in (" ".join(one.split()) for one in sql.split(";")):
-        if found := _FROM_FACTS.search(select):
-            order = _ORDER.search(select) if not _COUNTS.match(select) else None
-            rows[f"{TUNED_SELECT} {found[1].strip()}{order[0] if order else ''}{_LIMIT}"] = None
-            if _COUNTS.match(select):
-                counts[f"{select};"] = None
-    return "\n".join([*list(rows)[:2], *list(counts)[:1]])
-
-
-# --- answer -----------------------------------------------------------------------------------
-
-_Asked = tuple[str, str, str]  # memory, question, answer
-
-
-class _Exam:
-    """Contexts of one conversation, and what is asked about each."""
-
-    def __init__(self, store: Store, one: Gold, draw: random.Random, student: Setup) -> None:
-        self.store, self.gold, self.draw, self.student = store, one, draw, student
-        turns = one.conversation.turns
-        self.ids = {turn.source: n for n, turn in enumerate(turns, 1)}
-        self.names = Counter(turn.speaker for turn in turns)
-        self.asked: Counter[int] = Counter()
-
-    def contexts(self) -> Iterator[list[_Asked]]:
-        """For each question that was not asked often enough, its context with its questions."""
-        questions = self.gold.conversation.questions
-        for question in self.draw.sample(questions, len(questions)):
-            if self.asked[question.index] >= _OFTEN or not question.evidence:
-                continue
-            context = self._context(question)
-            asked = list(self._about(question, context))
-            if asked:
-                self.draw.shuffle(asked)
-                said = context.text.removesuffix(self._doubt(question.text))
-                yield [(said + self._doubt(text), text, answer) for text, answer in asked]
-
-    def _doubt(self, question: str) -> str:
-        """Each question has its own; what was said is the same for all, and learnt from once."""
-        found = doubt(self.store.search(question, _RANKED), self.store.turn)
-        return f"\n{found}" if found else ""
-
-    def _context(self, question: Question) -> Context:
-        """What would be shown: turns, often after rows of facts, to the point or not; sometimes
-        facts alone."""
-        kind, rows = self.draw.random(), list[Rows]()
-        budget = int(self.student.budget * self.draw.choice(BUDGETS))
-        sql = canonical(self.gold.retrieve.get(question.index, ""))
-        if sql and kind > 1 - ROWS - FACTS_ONLY:
-            for select in filter(str.strip, sql.split(";")):
-                try:
-                    rows.append(self.store.read(select))
-                except SqlError:
-                    continue
-        elif kind < STRAY:
-            words = re.findall(r"\w{4,}", question.text.lower())
-            some = self.draw.sample(words, min(_STRAY_WORDS, len(words)))
-            like = " OR ".join(f"lower(value) LIKE '%{word[:_STEM]}%'" for word in some)
-            rows += [self.store.read(f"{TUNED_SELECT} {like}{_LIMIT}")] if some else []
-        kind_of = FactsOnly if rows and kind > 1 - FACTS_ONLY else Memory
-        return kind_of(self.store, self.student.model, budget=budget).gather(question.text, rows)
-
-    def _about(self, first: Question, context: Context) -> Iterator[tuple[str, str]]:
-        """Questions and answers. Of a list as much as is shown is the answer; otherwise a context
-        that holds half of an answer teaches none."""
-        shown, text = set(context.turn_ids), f" {normalize(context.text)} "
-        if self._hit(first, shown, text):
-            yield self._told(first)
-            swapped = self._swapped(first)
-            if swapped and self.draw.random() < SWAPPED:
-                yield swapped, ABSTAIN
-        elif items := self._items(first, shown, text):
-            self.asked[first.index] += 1
-            yield first.text, items
-        elif self._missed(first, shown, text) and self.draw.random() < MISSED:
-            yield self._told(first, refused=True)
-        others = [
-            question
-            for question in self.gold.conversation.questions
-            if question is not first and question.evidence and self._hit(question, shown, text)
-        ]
-        self.draw.shuffle(others)
-        others.sort(key=lambda question: self.asked[question.index])
-        refused = [question for question in others if question.category == ABSTENTION][:1]
-        told = [question for question in others if question.category != ABSTENTION][:_BESIDE]
-        for question in told + refused:
-            yield self._told(question)
-
-    def _told(self, question: Question, refused: bool = False) -> tuple[str, str]:
-        self.asked[question.index] += 1
-        refused = refused or question.category == ABSTENTION
-        return question.text, ABSTAIN if refused else " ".join(gold(question).split())
-
-    def _hit(self, question: Question, shown: set[int], text: str) -> bool:
-        """Whether all evidence is there, and of the answer's words at least half (by a row of
-        its turn, evidence may be there without)."""
-        if not {self.ids[source] for source in question.evidence} <= shown:
-            return False
-        words = normalize(gold(question)).split()
-        there = sum(f" {word} " in text for word in words)
-        return question.category in (2, 3, ABSTENTION) or 2 * there >= len(words)
-
-    def _items(self, question: Question, shown: set[int], text: str) -> str:
-        """What is shown of an answer that is a list, where some of its evidence is."""
-        listed = question.answer.split(", ") if question.category == 1 else []
-        if len(listed) < 2 or not {self.ids[source] for source in question.evidence} & shown:
-            return ""
-        return ", ".join(item for item in listed if f" {normalize(item)} " in text)
-
-    def _missed(self, question: Question, shown: set[int], text: str) -> bool:
-        evidence = {self.ids[source] for source in question.evidence}
-        answer = normalize(gold(question))
-        return not evidence & shown and f" {answer} " not in text
-
-    def _swapped(self, question: Question) -> str:
-        """The question asked of another speaker, who said none of it; "" where there is none."""
-        named = [n for n in self.names if re.search(rf"\b{re.escape(n)}\b", question.text)]
-        if len(named) != 1 or question.category not in (1, 2, 4):
-            return ""
-        said = [self.gold.conversation.turns[self.ids[s] - 1] for s in question.evidence]
-        if {turn.speaker for turn in said} != {named[0]}:
-            return ""
-        told = " ".join(turn.text for turn in said)
-        others = [n for n in self.names if n != named[0] and n not in told]
-        if not others:
-            return ""
-        return re.sub(rf"\b{re.escape(named[0])}\b", self.draw.choice(others), question.text)
+def _selects(gold: Gold, store: Store) -> Iterator[tuple[str, str]]:
+    """Questions, each with the SELECTs that find the gold rows in a store that has them."""
+    for index, gold_sql in gold.retrieve.items():
+        question = gold.conversation.questions[index].text
+        selects = canonical_selects(gold_sql)
+        if len(selects) == 1:
+            yield question, widened(selects[0], question, store)
+        elif selects:
+            yield question, "\n".join(selects)

@@ -24,18 +24,19 @@ from locomo.metrics import gold, normalize, score
 from locomo.tasks.modules import Target
 from locomo.tasks.rewards import RIGHT
 from memory import Change, Memory, MemoryProgram, Model, Rows, SqlError, Store, open_store
-from memory.program.signatures import ABSTAIN as ABSTAIN
-from memory.program.signatures import NO_FACT
+from memory.program.signatures import ABSTAIN, NO_FACT
 from memory.prompt import assemble
 
-CATALOG_TOKENS = 1_000  # what Memory shows
-_HITS = 400
+# As Memory does at work: an example must be the prompt that the student will see.
+_CATALOG_TOKENS = 1_000
+_RANKED_TURNS = 400
+
 ChatMessages = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
 class Distillation:
-    """Who learns what from whom.
+    """A student that learns modules from a teacher.
 
     Arguments:
         teacher: writes the SQL; where rows lack evidence it answers too, with its own budget.
@@ -54,26 +55,32 @@ class Distillation:
         For the packaged student, whose grammar allows one form of SQL only, any other teacher is
         shown that form: the short prompts with their examples.
         """
-        of, model = self.student.model, self.teacher.model
-        foreign = of.packaged and not model.packaged
+        student, teacher = self.student.model, self.teacher.model
+        adapter = teacher.adapter
+        if student.packaged and not teacher.packaged:
+            adapter = student.as_tuned(()).adapter
         return replace(
-            model,
-            adapter=of.as_tuned(()).adapter if foreign else model.adapter,
-            window=of.window,
-            window_tokens=of.window_tokens,
-            dates=of.dates,
+            teacher,
+            adapter=adapter,
+            window=student.window,
+            window_tokens=student.window_tokens,
+            dates=student.dates,
         )
 
-    def example(
+    def render(
         self, target: Target, inputs: Mapping[str, str], outputs: Mapping[str, str]
     ) -> ChatMessages:
         """The tuned student's prompt, and these outputs as it writes them, as messages."""
-        return example(self.student, self.targets, target, inputs, outputs)
+        return render_example(self.student, self.targets, target, inputs, outputs)
 
 
 @dataclass(frozen=True)
 class PlannedExample:
-    """An example that is to be made; `place` is a window's first turn, or a question's index."""
+    """An example that is to be made.
+
+    `place` is a window's first turn (from 1) for store, else a question's index. With `absent`
+    the question's evidence is taken out of the memory, and the answer is an abstention.
+    """
 
     target: Target
     conversation: Conversation
@@ -88,7 +95,7 @@ class PlannedExample:
 
     @property
     def question(self) -> Question:
-        """What is asked, for retrieve and answer."""
+        """The question at this place, for retrieve and answer."""
         return self.conversation.questions[self.place]
 
     @property
@@ -100,7 +107,11 @@ class PlannedExample:
 
 @dataclass(frozen=True)
 class ExampleAttempt:
-    """An example by its key, or why there is none, and the model calls that it took."""
+    """An example by its key, or why there is none, and the model calls that it took.
+
+    Attempts are the lines of a part file: a field that is renamed makes older ones unreadable.
+    `sql` is what a window's example stores, for the catalog of the windows after it.
+    """
 
     key: str
     messages: ChatMessages = field(default_factory=list)
@@ -109,27 +120,33 @@ class ExampleAttempt:
     calls: int = 0
 
 
-Keep = Callable[[ExampleAttempt], None]
+Save = Callable[[ExampleAttempt], None]
 
 
-def example(
+def render_example(
     student: Setup,
     targets: Collection[Target],
     target: Target,
     inputs: Mapping[str, str],
     outputs: Mapping[str, str],
 ) -> ChatMessages:
-    """What a student tuned for `targets` is shown, and these outputs as it writes them."""
+    """What a student tuned for `targets` is shown, and these outputs as it writes them.
+
+    Inputs and outputs are by field of the module's signature. Returns chat messages, the last of
+    which is the answer.
+    """
     signature = getattr(student.program, target).predict.signature
     adapter = student.model.as_tuned(targets).adapter
-    shown = adapter.format(signature, [], dict(inputs))
+    prompt = adapter.format(signature, [], dict(inputs))
     # An adapter renders the right answer where it shows an example, before the last message.
     *_, answer, _ = adapter.format(signature, [{**inputs, **outputs}], dict(inputs))
-    messages = [*shown, {**answer, "content": answer["content"].strip()}]
-    return [{"role": one["role"], "content": sendable(one["content"])} for one in messages]
+    messages = [*prompt, {**answer, "content": answer["content"].strip()}]
+    return [
+        {"role": message["role"], "content": encodable(message["content"])} for message in messages
+    ]
 
 
-def sendable(text: str) -> str:
+def encodable(text: str) -> str:
     """A text that a file can hold: half a letter, which a model may write, becomes "?"."""
     return text.encode("utf-8", "replace").decode()
 
@@ -145,16 +162,22 @@ def _memory_of(conversation: Conversation) -> Iterator[Store]:
         yield store
 
 
-def store(
+def make_store_examples(
     distillation: Distillation,
-    wanted: Sequence[PlannedExample],
-    made: Mapping[str, ExampleAttempt],
-    keep: Keep,
+    planned: Sequence[PlannedExample],
+    attempts: Mapping[str, ExampleAttempt],
+    save: Save,
 ) -> None:
-    """The windows of one conversation, in order: each sees a catalog of those before it."""
-    with _memory_of(wanted[0].conversation) as store:
+    """Make the windows of one conversation, in order: each sees a catalog of those before it.
+
+    Arguments:
+        attempts: those that an earlier run made, by key; their facts are stored again, for the
+            catalog, and no model is asked.
+        save: called with each new attempt.
+    """
+    with _memory_of(planned[0].conversation) as store:
         program: Any = MemoryProgram()
-        program.store = _SpeakerBySpeaker(distillation, wanted, store, made, keep)
+        program.store = _SpeakerBySpeaker(distillation, planned, store, attempts, save)
         Memory(store, model=distillation.writer, program=program).digest()
 
 
@@ -164,128 +187,155 @@ class _SpeakerBySpeaker(dspy.Module):
     def __init__(
         self,
         distillation: Distillation,
-        wanted: Sequence[PlannedExample],
+        planned: Sequence[PlannedExample],
         store: Store,
-        made: Mapping[str, ExampleAttempt],
-        keep: Keep,
+        attempts: Mapping[str, ExampleAttempt],
+        save: Save,
     ) -> None:
         super().__init__()
-        self.distillation, self.memory, self.made, self.keep = distillation, store, made, keep
-        self.wanted = {one.place: one for one in wanted}
+        self.distillation = distillation
+        self.planned = {window.place: window for window in planned}
+        self.memory = store
+        self.attempts = attempts
+        self.save_attempt = save
 
     def forward(self, turns: str, catalog: str, write: Callable[[str], Change]) -> dspy.Prediction:
         lines = {int(n): line for line, n in re.findall(r"^(\[(\d+)\] .*)$", turns, re.MULTILINE)}
-        one = self.wanted.get(min(lines, default=0))
-        if one is None:
+        window = self.planned.get(min(lines, default=0))
+        if window is None:
             return dspy.Prediction(change=write(NO_FACT), calls=0)
-        made = self.made.get(one.key)
-        if made is None:
-            made = self._written(one, lines, turns, catalog, write)
-            self.keep(made)
-        return dspy.Prediction(change=write(made.sql or NO_FACT), calls=made.calls)
+        attempt = self.attempts.get(window.key)
+        if attempt is None:
+            attempt = self._attempt(window, lines, turns, catalog, write)
+            self.save_attempt(attempt)
+        return dspy.Prediction(change=write(attempt.sql or NO_FACT), calls=attempt.calls)
 
-    def _written(
+    def _attempt(
         self,
-        one: PlannedExample,
+        window: PlannedExample,
         lines: Mapping[int, str],
         turns: str,
         catalog: str,
         write: Callable[[str], Change],
     ) -> ExampleAttempt:
-        of_speaker: dict[str, list[int]] = {}
-        for n in lines:
-            of_speaker.setdefault(one.conversation.turns[n - 1].speaker, []).append(n)
-        statements, calls = [], 0
+        ids_by_speaker: dict[str, list[int]] = {}
+        for turn_id in lines:
+            speaker = window.conversation.turns[turn_id - 1].speaker
+            ids_by_speaker.setdefault(speaker, []).append(turn_id)
+
+        statements: list[str] = []
+        calls = 0
         try:
-            for own in of_speaker.values():
+            for turn_ids in ids_by_speaker.values():
                 stored = self.distillation.teacher.program.store(
-                    turns="\n".join(lines[n] for n in own),
+                    turns="\n".join(lines[turn_id] for turn_id in turn_ids),
                     catalog=catalog,
-                    write=partial(self._tried, write, own),
+                    write=partial(self._try, write, turn_ids),
                 )
                 calls += stored.calls
-                statements += [f"{stored.change.statement};"] * bool(stored.change.statement)
+                if stored.change.statement:
+                    statements.append(f"{stored.change.statement};")
             sql = "\n".join(statements) or NO_FACT
-            self._tried(write, list(lines), sql)
+            # Each speaker's SQL was taken back, so all of it has to go together once more.
+            self._try(write, list(lines), sql)
         except SqlError as error:
             dropped = "the database refused its SQL"
-            return ExampleAttempt(one.key, dropped=dropped, calls=calls + len(error.refusals))
+            return ExampleAttempt(window.key, dropped=dropped, calls=calls + len(error.refusals))
         inputs = {"turns": turns, "catalog": catalog, "feedback": ""}
-        messages = self.distillation.example("store", inputs, {"sql": sql})
-        return ExampleAttempt(one.key, messages, sql, calls=calls)
+        messages = self.distillation.render("store", inputs, {"sql": sql})
+        return ExampleAttempt(window.key, messages, sql, calls=calls)
 
-    def _tried(self, write: Callable[[str], Change], shown: Sequence[int], sql: str) -> Change:
-        """What the SQL changes; then it is taken back. Raises SqlError."""
-        [[last]] = self.memory.read("SELECT max(id) AS id FROM facts").rows
+    def _try(self, write: Callable[[str], Change], turn_ids: Sequence[int], sql: str) -> Change:
+        """What the SQL changes; then it is taken back. Raises SqlError.
+
+        The window that `write` guards has all speakers' turns, so that it lets a fact name a turn
+        of a speaker whose lines were not shown; this does not.
+        """
+        [[last_id]] = self.memory.read("SELECT max(id) AS id FROM facts").rows
         change = write(sql)
-        new = self.memory.read(f"SELECT turn_id FROM facts WHERE id > {last or 0}")
+        facts = self.memory.read(f"SELECT turn_id FROM facts WHERE id > {last_id or 0}")
         self.memory.undo(change.id)
-        if not {turn_id for (turn_id,) in new.rows} <= set(shown):
-            ids = ", ".join(map(str, shown))
+        if not {turn_id for (turn_id,) in facts.rows} <= set(turn_ids):
+            ids = ", ".join(map(str, turn_ids))
             raise SqlError(f"turn_id must be that of a turn you were shown: {ids}")
-        if self.distillation.student.model.packaged and len(new.rows) > 1:
+        if self.distillation.student.model.packaged and len(facts.rows) > 1:
             raise SqlError("write one INSERT of one row")  # its grammar ends there
         return change
 
 
-def retrieve(distillation: Distillation, one: PlannedExample, path: Path, keep: Keep) -> None:
-    """The teacher's SELECTs for one question, asked of the memory in this file."""
-    teacher, question, evidence = distillation.teacher, one.question.text, set(one.evidence)
+def make_retrieve_example(
+    distillation: Distillation, planned: PlannedExample, path: Path, save: Save
+) -> None:
+    """Make the teacher's SELECTs for one question, asked of the memory in the file at `path`."""
+    teacher = distillation.teacher
+    question = planned.question.text
     with open_store(path, read_only=True) as store:
-        catalog, writer = store.catalog(CATALOG_TOKENS), distillation.writer
-        with writer.active():
-            found = teacher.program.retrieve(question=question, catalog=catalog, read=store.read)
-        calls, right = found.calls, evidence <= _turns_of(found.rows)
-        came = any(rows.rows for rows in found.rows)
-        if came and not right:
+        catalog = store.catalog(_CATALOG_TOKENS)
+        with distillation.writer.active():
+            retrieved = teacher.program.retrieve(
+                question=question, catalog=catalog, read=store.read
+            )
+        calls = retrieved.calls
+        right = set(planned.evidence) <= _turn_ids(retrieved.rows)
+        has_rows = any(rows.rows for rows in retrieved.rows)
+        # Rows that name other turns may still hold the answer: then the teacher can give it.
+        if has_rows and not right:
             memory = Memory(store, teacher.model, teacher.program, teacher.budget)
-            context = memory.gather(question, found.rows)
+            context = memory.gather(question, retrieved.rows)
             with teacher.model.active():
-                told = teacher.program.answer(
+                answered = teacher.program.answer(
                     question=question, memory=context.text, turn_ids=context.turn_ids
                 )
-            calls, right = calls + told.calls, score(told.answer, one.question) >= RIGHT
+            calls += answered.calls
+            right = score(answered.answer, planned.question) >= RIGHT
     if not right:
-        why = "its evidence did not come, and the answer was wrong" if came else "no row came"
-        keep(ExampleAttempt(one.key, dropped=why, calls=calls))
+        reason = "its evidence did not come, and the answer was wrong"
+        dropped = reason if has_rows else "no row came"
+        save(ExampleAttempt(planned.key, dropped=dropped, calls=calls))
         return
     inputs = {"question": question, "catalog": catalog, "feedback": ""}
-    outputs = {"sql": "\n".join(f"{select};" for select in found.sql)}
-    keep(ExampleAttempt(one.key, distillation.example("retrieve", inputs, outputs), calls=calls))
+    outputs = {"sql": "\n".join(f"{select};" for select in retrieved.sql)}
+    messages = distillation.render("retrieve", inputs, outputs)
+    save(ExampleAttempt(planned.key, messages, calls=calls))
 
 
-def _turns_of(found: Sequence[Rows]) -> set[int]:
+def _turn_ids(results: Sequence[Rows]) -> set[int]:
     """The turns that rows name, in the column that every prompt asks for."""
-    named = [rows for rows in found if "turn_id" in rows.columns]
-    return {row[rows.columns.index("turn_id")] for rows in named for row in rows.rows}
+    with_turns = [rows for rows in results if "turn_id" in rows.columns]
+    return {row[rows.columns.index("turn_id")] for rows in with_turns for row in rows.rows}
 
 
-def answer(distillation: Distillation, wanted: Sequence[PlannedExample], keep: Keep) -> None:
-    """The questions of one conversation, each with a memory that holds its evidence, or not."""
-    with _memory_of(wanted[0].conversation) as store:
-        for one in wanted:
-            ranked = [hit.turn_id for hit in store.search(one.question.text, _HITS)]
-            others = [turn_id for turn_id in ranked if turn_id not in one.evidence]
+def make_answer_examples(
+    distillation: Distillation, planned: Sequence[PlannedExample], save: Save
+) -> None:
+    """Make the questions of one conversation, each with a memory that holds its evidence, or not.
+
+    No model is asked: the answer is the dataset's own.
+    """
+    with _memory_of(planned[0].conversation) as store:
+        for example in planned:
+            hits = store.search(example.question.text, _RANKED_TURNS)
+            ranked = [hit.turn_id for hit in hits if hit.turn_id not in example.evidence]
             # The best are taken first and stand in the order they were said: putting the
             # evidence first leaves out the worst ranked, and does not show.
-            order = others if one.absent else [*one.evidence, *others]
-            turns = (store.turn(turn_id) for turn_id in order)
+            turn_ids = ranked if example.absent else [*example.evidence, *ranked]
+            turns = (store.turn(turn_id) for turn_id in turn_ids)
             context = assemble([], turns, distillation.student.budget)
-            keep(_answered(distillation, one, context.text, set(context.turn_ids)))
+            save(_answer_attempt(distillation, example, context.text, set(context.turn_ids)))
 
 
-def _answered(
-    distillation: Distillation, one: PlannedExample, memory: str, shown: set[int]
+def _answer_attempt(
+    distillation: Distillation, planned: PlannedExample, memory: str, turn_ids: set[int]
 ) -> ExampleAttempt:
-    right = " ".join(gold(one.question).split())
-    if not one.absent and not shown >= set(one.evidence):
-        return ExampleAttempt(one.key, dropped="its evidence does not fit the budget")
-    if one.absent and f" {normalize(right)} " in f" {normalize(memory)} ":
-        return ExampleAttempt(one.key, dropped="another turn says it too")
-    abstains = one.absent or one.question.category == ABSTENTION
+    right_answer = " ".join(gold(planned.question).split())
+    if not planned.absent and not turn_ids >= set(planned.evidence):
+        return ExampleAttempt(planned.key, dropped="its evidence does not fit the budget")
+    if planned.absent and f" {normalize(right_answer)} " in f" {normalize(memory)} ":
+        return ExampleAttempt(planned.key, dropped="another turn says it too")
+    abstains = planned.absent or planned.question.category == ABSTENTION
     outputs = {
-        "answer": ABSTAIN if abstains else right,
-        "turns": "" if abstains else ", ".join(map(str, one.evidence)),
+        "answer": ABSTAIN if abstains else right_answer,
+        "turns": "" if abstains else ", ".join(map(str, planned.evidence)),
     }
-    inputs = {"memory": memory, "question": one.question.text}
-    return ExampleAttempt(one.key, distillation.example("answer", inputs, outputs))
+    inputs = {"memory": memory, "question": planned.question.text}
+    return ExampleAttempt(planned.key, distillation.render("answer", inputs, outputs))

@@ -4,6 +4,7 @@ The format is LoCoMo's with two fields more, see data/README.md. A folder of suc
 models are tuned on; those in its folder `validation` are measured on and never learnt from.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,17 +51,15 @@ def load_gold(path: Path) -> list[Gold]:
     Raises InputError for what cannot be read or used, and names the file, the conversation and
     the field.
     """
-    found = [
-        _gold(raw, f"{file}, conversation {n}")
+    golds = [
+        _gold(record, f"{file}, conversation {number}")
         for file in files_of(path)
-        for n, raw in enumerate(read_records(file), 1)
+        for number, record in enumerate(read_records(file), 1)
     ]
-    names: dict[str, int] = {}
-    for one in found:
-        names[one.conversation.id] = names.get(one.conversation.id, 0) + 1
-    if twice := [name for name, times in names.items() if times > 1]:
+    times = Counter(gold.conversation.id for gold in golds)
+    if twice := [id_ for id_, count in times.items() if count > 1]:
         raise InputError(f"{path}: two conversations have the sample_id {twice[0]!r}; rename one")
-    return found
+    return golds
 
 
 def files_of(path: Path) -> list[Path]:
@@ -74,31 +73,33 @@ def files_of(path: Path) -> list[Path]:
 def split_gold(path: Path, name: str, seed: int) -> tuple[list[Gold], list[str]]:
     """The conversations to learn from, and the ids of those held out.
 
-    Of a folder with a folder `validation` in it those there are held out; of any other, or a file,
-    the validation and test parts of the split `name` (see locomo.split_data). Raises InputError.
+    A folder `validation` inside the folder holds what is held out. Without one, or for a file, the
+    validation and test parts of the split `name` are held out (see locomo.split_data). Raises
+    InputError.
     """
     golds = load_gold(path)
     if (path / VALIDATION).is_dir():
-        held_out = [one.conversation.id for one in load_gold(path / VALIDATION)]
-        if both := [one.conversation.id for one in golds if one.conversation.id in held_out]:
+        held_out = [gold.conversation.id for gold in load_gold(path / VALIDATION)]
+        if overlap := [gold.conversation.id for gold in golds if gold.conversation.id in held_out]:
             raise InputError(
-                f"{path}: {', '.join(both)} also in {VALIDATION}; each has one place, "
+                f"{path}: {', '.join(overlap)} also in {VALIDATION}; each has one place, "
                 "to be learnt from or to be held out"
             )
         return golds, held_out
-    parts = split([one.conversation.id for one in golds], seed, name)
-    kept = [one for one in golds if one.conversation.id in parts["train"]]
-    return kept, parts["validation"] + parts["test"]
+    parts = split([gold.conversation.id for gold in golds], seed, name)
+    training = [gold for gold in golds if gold.conversation.id in parts["train"]]
+    return training, parts["validation"] + parts["test"]
 
 
 def _gold(record: dict[str, object], where: str) -> Gold:
     conversation = parse_conversation(record, where)
     raw = checked(_GOLD, record, where, "")
-    numbers = {turn.source: n for n, turn in enumerate(conversation.turns, 1)}
-    if unknown := [source for source in raw.store if source not in numbers]:
+    turn_numbers = {turn.source: number for number, turn in enumerate(conversation.turns, 1)}
+    if unknown := [source for source in raw.store if source not in turn_numbers]:
         raise InputError(f"{where}, field store.{unknown[0]}: there is no such turn")
+    selects = {index: (question.retrieve or "").strip() for index, question in enumerate(raw.qa)}
     return Gold(
-        conversation,
-        {numbers[source]: sql.strip() for source, sql in raw.store.items()},
-        {n: q.retrieve.strip() for n, q in enumerate(raw.qa) if q.retrieve and q.retrieve.strip()},
+        conversation=conversation,
+        store={turn_numbers[source]: sql.strip() for source, sql in raw.store.items()},
+        retrieve={index: sql for index, sql in selects.items() if sql},
     )

@@ -34,7 +34,7 @@ _RESERVED = re.compile(  # by Postgres, and unknown to the parser
 )
 _KNOWN = {*TABLES, *names.FOUND, *(column for columns in TABLES.values() for column in columns)}
 # what the parser was seen to raise on text that is not SQL: it has no one error of its own
-_FAULTS = (SqlglotError, RecursionError, ValueError, TypeError, AttributeError, LookupError)
+PARSER_FAULTS = (SqlglotError, RecursionError, ValueError, TypeError, AttributeError, LookupError)
 
 
 def split(answer: str) -> list[str]:
@@ -93,7 +93,7 @@ def write_statements(answer: str, dialect: Dialect = "sqlite") -> list[str]:
 def _is_whole(text: str) -> bool:
     try:
         tree = _trees(text)[0]
-    except _FAULTS:
+    except PARSER_FAULTS:
         return False
     return tree is not None and (tree.key != "insert" or bool(tree.expression))
 
@@ -113,7 +113,7 @@ def _parse(statement: str) -> Any:
     except ParseError as error:
         near = str((error.errors or [{}])[0].get("highlight") or statement[-30:])
         refuse(f"syntax error near {short(near)}", "write one whole statement of plain SQL")
-    except _FAULTS:
+    except PARSER_FAULTS:
         refuse(short(statement), "this cannot be read; write a simpler statement")
     if len(trees) != 1 or trees[0] is None:
         refuse(short(statement), "write one whole statement of plain SQL")
@@ -128,7 +128,7 @@ def _parse(statement: str) -> Any:
 def _render(tree: Any, dialect: str = "sqlite") -> str:
     try:
         return str(tree.sql(dialect=dialect, unsupported_level=ErrorLevel.RAISE, comments=False))
-    except _FAULTS:
+    except PARSER_FAULTS:
         refuse("this statement", f"it cannot be written for {dialect}; write a simpler one")
 
 

@@ -7,24 +7,25 @@ from typing import Any
 
 import pytest
 
-from locomo.examples import from_gold as module
-from locomo.examples.from_gold import canonical, supervised_examples, widened
+from locomo.examples import answers_from_gold, from_gold
+from locomo.examples.from_gold import supervised_examples
 from locomo.examples.gold import Gold, load_gold
+from locomo.examples.selects import canonical_selects, widened
 from locomo.harness import Setup
 from locomo.tasks.modules import TARGETS
 from memory import MemoryProgram, load_model, open_store
-from memory.program.signatures import ABSTAIN, NO_FACT
+from memory.program.signatures import ABSTAIN, NO_FACT, TUNED_SELECT
 from memory.sql import quoted
 from tests.support.locomo_records import DATE, question, record, turn
 
 COLUMNS = "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES"
-SAID = [
+TURNS = [
     turn("D1:1", "I moved to Lyon last Friday."),
     turn("D1:2", "How nice!", speaker="Bo"),
     turn("D1:3", "I adopted a dog, and I call him 'Rufus'.", speaker="Bo"),
     turn("D1:4", "My sister's cat is Miso, she is nine, grey, shy and fat."),
 ]
-STORED = {
+GOLD_SQL = {
     "D1:1": f"{COLUMNS}\n ('Ann', 'moved', 'to Lyon', '2023-05-05', 1);",
     "D1:2": NO_FACT,
     "D1:3": f"{COLUMNS} ('Bo', 'has_pet', 'dog, called ''Rufus''', '2023-05-01', 3);",
@@ -33,7 +34,7 @@ STORED = {
 }
 DOUBT = "\nWhat fits best was said by Ann, not by Bo."
 MOVED = "SELECT turn_id, value FROM facts WHERE subject = 'Ann' AND attribute = 'moved';"
-ASKED = [
+QUESTIONS = [
     question(4, question="Which city did Ann move to?", evidence=["D1:1"], retrieve=MOVED),
     question(2, question="When did Ann move?", answer="5 May 2023", evidence=["D1:1"]),
     question(5, question="Which city did Bo move to?", evidence=["D1:1"]),
@@ -42,7 +43,7 @@ ASKED = [
 
 
 def gold_of(
-    folder: Path, asked: Sequence[Any] = ASKED, said: Sequence[Any] = SAID, **more: Any
+    folder: Path, asked: Sequence[Any] = QUESTIONS, said: Sequence[Any] = TURNS, **more: Any
 ) -> list[Gold]:
     """A small conversation with gold, as it is read from a file."""
     sessions = {"session_1": list(said), "session_1_date_time": DATE}
@@ -55,7 +56,7 @@ def student(budget: int = 360) -> Setup:
     return Setup(load_model("local-base"), MemoryProgram(), budget)
 
 
-def told(examples: Sequence[list[dict[str, str]]]) -> list[tuple[str, str]]:
+def prompts_and_answers(examples: Sequence[list[dict[str, str]]]) -> list[tuple[str, str]]:
     """What is shown and what is to be said."""
     return [(messages[1]["content"], messages[-1]["content"]) for messages in examples]
 
@@ -64,17 +65,20 @@ def answers(golds: Sequence[Gold], setup: Setup | None = None) -> list[tuple[str
     """Memory, question and right answer of each example for answering."""
     taught = supervised_examples(golds, setup or student(), ["answer"])
     split = [
-        (*shown.split("\nQuestion: "), said) for shown, said in told(taught.by_target["answer"])
+        (*shown.split("\nQuestion: "), said)
+        for shown, said in prompts_and_answers(taught.by_target["answer"])
     ]
     assert taught.abstentions == sum(said == ABSTAIN for *_, said in split)
     return split
 
 
-def chances(monkeypatch: pytest.MonkeyPatch, **of: Any) -> None:
+def chances(monkeypatch: pytest.MonkeyPatch, **always: float) -> None:
     """What is left to chance happens always or never, by default never."""
-    for name in ("ROWS", "STRAY", "FACTS_ONLY", "SWAPPED", "MISSED"):
-        monkeypatch.setattr(module, name, of.get(name, 0.0))
-    monkeypatch.setattr(module, "BUDGETS", (1.0,))
+    names = ("GOLD_ROWS", "STRAY_ROWS", "FACTS_ONLY", "SWAPPED_SPEAKER", "MISSED_EVIDENCE")
+    assert set(always) <= set(names)
+    for name in names:
+        monkeypatch.setattr(answers_from_gold, name, always.get(name, 0.0))
+    monkeypatch.setattr(answers_from_gold, "BUDGETS", (1.0,))
 
 
 # --- store --------------------------------------------------------------------------------------
@@ -83,9 +87,11 @@ def chances(monkeypatch: pytest.MonkeyPatch, **of: Any) -> None:
 def test_a_turns_facts_are_one_insert_that_the_database_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "NONES", 1.0)
-    golds = gold_of(tmp_path, store=STORED)
-    examples = told(supervised_examples(golds, student(), ["store"]).by_target["store"])
+    monkeypatch.setattr(from_gold, "TURNS_WITHOUT_FACTS", 1.0)
+    golds = gold_of(tmp_path, store=GOLD_SQL)
+    examples = prompts_and_answers(
+        supervised_examples(golds, student(), ["store"]).by_target["store"]
+    )
     stored = {int(shown[1]): sql for shown, sql in examples}
     assert sorted(stored) == [1, 2, 3, 4]
     assert stored[2] == NO_FACT
@@ -98,21 +104,25 @@ def test_a_turns_facts_are_one_insert_that_the_database_takes(
         (1, "Ann", "moved", "to Lyon"),
         (3, "Bo", "has_pet", "a dog"),
     ]
-    assert len(facts) == 2 + module.MOST_FACTS  # of Miso's five
+    assert len(facts) == 2 + from_gold.MAX_FACTS_PER_TURN  # of Miso's five
 
 
 def test_a_date_is_to_be_stored_only_where_the_turn_shows_it(tmp_path: Path) -> None:
-    golds = gold_of(tmp_path, store=STORED)
+    golds = gold_of(tmp_path, store=GOLD_SQL)
     [moved] = [
         x
-        for x in told(supervised_examples(golds, student(), ["store"]).by_target["store"])
+        for x in prompts_and_answers(
+            supervised_examples(golds, student(), ["store"]).by_target["store"]
+        )
         if "Lyon" in x[0]
     ]
     assert "last Friday (2023-05-05)" in moved[0]
     assert "'to Lyon', '2023-05-05', 1)" in moved[1]
     [dog] = [
         x
-        for x in told(supervised_examples(golds, student(), ["store"]).by_target["store"])
+        for x in prompts_and_answers(
+            supervised_examples(golds, student(), ["store"]).by_target["store"]
+        )
         if "dog" in x[0]
     ]
     assert dog[1].endswith("'', 3);")  # the first of May is nowhere in it
@@ -124,14 +134,16 @@ def test_a_date_is_to_be_stored_only_where_the_turn_shows_it(tmp_path: Path) -> 
 def test_who_sees_a_turn_alone_is_not_taught_what_other_turns_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chance: float, kept: set[int]
 ) -> None:
-    monkeypatch.setattr(module, "NONES", chance)
+    monkeypatch.setattr(from_gold, "TURNS_WITHOUT_FACTS", chance)
     by_others = {
         "D1:1": f"{COLUMNS} ('Ann', 'moved', 'to Lyon', '', 1), ('Ann', 'left', 'Rome', '', 1);",
         "D1:3": f"{COLUMNS} ('Rufus', 'is', 'a shy beagle', '', 3);",
         "D1:4": f"{COLUMNS} ('Cleo', 'has_pet', 'Miso', '', 4);",
     }
-    golds = gold_of(tmp_path, store={**STORED, **by_others})
-    examples = told(supervised_examples(golds, student(), ["store"]).by_target["store"])
+    golds = gold_of(tmp_path, store={**GOLD_SQL, **by_others})
+    examples = prompts_and_answers(
+        supervised_examples(golds, student(), ["store"]).by_target["store"]
+    )
     stored = {int(shown[1]): sql for shown, sql in examples}
     assert {*stored} == {1, *kept}
     assert "Lyon" in stored[1]
@@ -152,7 +164,9 @@ def test_a_value_is_taught_as_the_turns_own_words_quoted_as_sql_needs_them(
     said = [turn("D1:1", "We bought Kim's boat, so the harbour keeps its boat. Kim's glad!")]
     store = {"D1:1": f"{COLUMNS} ('Ann', 'did', {quoted(gold)}, '', 1);"}
     golds = gold_of(tmp_path, [question(5, evidence=["D1:1"])], said, store=store)
-    examples = told(supervised_examples(golds, student(), ["store"]).by_target["store"])
+    examples = prompts_and_answers(
+        supervised_examples(golds, student(), ["store"]).by_target["store"]
+    )
     [sql] = [sql for _, sql in examples] or [""]
     assert sql == (f"{COLUMNS} ('Ann', 'did', {quoted(taught)}, '', 1);" if taught else "")
     assert all(shown.endswith("keeps its boat. Kim''s glad!") for shown, _ in examples)
@@ -181,16 +195,18 @@ def test_a_value_is_taught_as_the_turns_own_words_quoted_as_sql_needs_them(
     ids=["rows", "order", "count", "turns"],
 )
 def test_gold_selects_have_one_form(gold: str, written: list[str]) -> None:
-    assert canonical(gold).splitlines() == [one.format(module.TUNED_SELECT) for one in written]
+    assert canonical_selects(gold) == [select.format(TUNED_SELECT) for select in written]
 
 
 def test_a_question_is_answered_by_selects_that_bring_the_gold_rows(tmp_path: Path) -> None:
-    golds = gold_of(tmp_path, store=STORED)
-    [(shown, sql)] = told(supervised_examples(golds, student(), ["retrieve"]).by_target["retrieve"])
+    golds = gold_of(tmp_path, store=GOLD_SQL)
+    [(shown, sql)] = prompts_and_answers(
+        supervised_examples(golds, student(), ["retrieve"]).by_target["retrieve"]
+    )
     assert shown == "Which city did Ann move to?"
     with open_store(tmp_path / "own.db") as store:
         store.add(golds[0].conversation.turns)
-        store.write(STORED["D1:1"], cause="test", window=(1, 1))
+        store.write(GOLD_SQL["D1:1"], cause="test", window=(1, 1))
         assert [row[:4] for row in store.read(sql).rows] == [(1, "Ann", "moved", "to Lyon")]
         asked = "Who went to Lyon?"
         assert "OR lower(value) LIKE '%lyon%')" in widened(sql, asked, store)
@@ -205,7 +221,7 @@ def test_what_the_context_holds_is_answered_and_category_5_refused(
 ) -> None:
     chances(monkeypatch)
     found = answers(gold_of(tmp_path))
-    right = {raw["question"]: raw.get("answer", ABSTAIN) for raw in ASKED}
+    right = {raw["question"]: raw.get("answer", ABSTAIN) for raw in QUESTIONS}
     assert {asked for _, asked, _ in found} == {*right}
     assert all(said == right[asked] for _, asked, said in found)
     assert all("Ann: I moved to Lyon last Friday (5 May 2023)." in memory for memory, *_ in found)
@@ -214,8 +230,8 @@ def test_what_the_context_holds_is_answered_and_category_5_refused(
 def test_the_same_question_of_another_person_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chances(monkeypatch, SWAPPED=1.0)
-    found = answers(gold_of(tmp_path, ASKED[:2]))
+    chances(monkeypatch, SWAPPED_SPEAKER=1.0)
+    found = answers(gold_of(tmp_path, QUESTIONS[:2]))
     swapped = {asked for _, asked, said in found if said == ABSTAIN}
     assert {"Which city did Bo move to?", "When did Bo move?"} >= swapped != set()
     for memory, asked, _ in [one for one in found if one[1] in swapped]:
@@ -227,8 +243,8 @@ def test_the_same_question_of_another_person_is_refused(
 def test_words_of_the_question_bring_rows_as_a_poor_select_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chances(monkeypatch, STRAY=1.0)
-    [(memory, _, said)] = answers(gold_of(tmp_path, ASKED[3:], store=STORED))
+    chances(monkeypatch, STRAY_ROWS=1.0)
+    [(memory, _, said)] = answers(gold_of(tmp_path, QUESTIONS[3:], store=GOLD_SQL))
     assert "[4] Miso | is | nine\nWhat was said:" in memory
     assert said == "Miso"
 
@@ -246,7 +262,7 @@ def test_words_of_the_question_bring_rows_as_a_poor_select_does(
 def test_a_person_is_not_exchanged_where_the_answer_may_stay_true(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: Any
 ) -> None:
-    chances(monkeypatch, SWAPPED=1.0)
+    chances(monkeypatch, SWAPPED_SPEAKER=1.0)
     assert {said for *_, said in answers(gold_of(tmp_path, [asked]))} == {"Lyon"}
 
 
@@ -272,7 +288,7 @@ def test_what_the_context_misses_is_refused_at_times(
     evidence: list[str],
     expected: list[str],
 ) -> None:
-    chances(monkeypatch, MISSED=chance)
+    chances(monkeypatch, MISSED_EVIDENCE=chance)
     about = {"question": "Which pet does Bo keep?", "answer": answer, "evidence": evidence}
     found = answers(gold_of(tmp_path, [question(4, **about)], HIDDEN), student(budget=64))
     assert [said for *_, said in found] == expected
@@ -290,7 +306,7 @@ def test_what_the_context_misses_is_refused_at_times(
 def test_of_a_list_is_answered_what_the_context_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, category: int, answer: str, expected: list[str]
 ) -> None:
-    chances(monkeypatch, MISSED=1.0)
+    chances(monkeypatch, MISSED_EVIDENCE=1.0)
     about = {"question": "Which pet does Bo keep?", "answer": answer, "evidence": ["D1:1", "D1:2"]}
     found = answers(gold_of(tmp_path, [question(category, **about)], HIDDEN), student(budget=64))
     assert [said for *_, said in found] == expected
@@ -300,8 +316,8 @@ def test_of_a_list_is_answered_what_the_context_shows(
 def test_rows_of_facts_stand_before_the_turns_or_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facts_only: bool
 ) -> None:
-    chances(monkeypatch, ROWS=1.0, FACTS_ONLY=float(facts_only))
-    found = answers(gold_of(tmp_path, ASKED[:1], store=STORED))
+    chances(monkeypatch, GOLD_ROWS=1.0, FACTS_ONLY=float(facts_only))
+    found = answers(gold_of(tmp_path, QUESTIONS[:1], store=GOLD_SQL))
     assert {said for *_, said in found} == {"Lyon"}
     for memory, *_ in found:
         assert "[1] Ann | moved | to Lyon | 2023-05-05" in memory
@@ -309,7 +325,7 @@ def test_rows_of_facts_stand_before_the_turns_or_alone(
 
 
 def test_a_plain_file_teaches_answering_only(tmp_path: Path) -> None:
-    plain = [{k: v for k, v in raw.items() if k != "retrieve"} for raw in ASKED]
+    plain = [{k: v for k, v in raw.items() if k != "retrieve"} for raw in QUESTIONS]
     taught = supervised_examples(gold_of(tmp_path, plain), student(), TARGETS)
     assert {target: bool(some) for target, some in taught.by_target.items()} == {
         "store": False,
@@ -319,7 +335,7 @@ def test_a_plain_file_teaches_answering_only(tmp_path: Path) -> None:
 
 
 def test_the_seed_alone_decides(tmp_path: Path) -> None:
-    golds, seen = gold_of(tmp_path, store=STORED), list[str]()
+    golds, seen = gold_of(tmp_path, store=GOLD_SQL), list[str]()
     first = supervised_examples(golds, student(), TARGETS, progress=seen.append)
     assert supervised_examples(golds, student(), TARGETS) == first
     others = [supervised_examples(golds, student(), TARGETS, seed) for seed in (1, 2, 3)]

@@ -73,10 +73,10 @@ def test_an_example_is_what_the_tuned_student_is_shown_at_work(tmp_path: Path, s
     distillation = maker.distillation(*TARGETS)
     turns = stored[-1]["content"].split("turns ## ]]\n")[-1].split("\n\n[[")[0]
     inputs = {"turns": turns, "catalog": catalog, "feedback": ""}
-    example = distillation.example("store", inputs, {"sql": "-- none"})
+    example = distillation.render("store", inputs, {"sql": "-- none"})
     assert example == [*stored, {"role": "assistant", "content": none}]
     inputs = {"question": ASKED, "catalog": catalog, "feedback": ""}
-    example = distillation.example("retrieve", inputs, {"sql": NO_ROWS})
+    example = distillation.render("retrieve", inputs, {"sql": NO_ROWS})
     assert example == [*asked, {"role": "assistant", "content": select}]
     maker.distill("answer")
     assert maker.examples() == [[*answered, {"role": "assistant", "content": said}]]
@@ -269,5 +269,5 @@ def test_an_answer_that_another_turn_gives_too_is_not_taken_for_absent(tmp_path:
 def test_half_a_letter_goes_in_no_file(tmp_path: Path) -> None:
     distillation = example_maker(tmp_path).distillation("answer")
     inputs = {"memory": "\ud83d", "question": "\ud83d"}
-    messages = distillation.example("answer", inputs, {"answer": "\ud83d", "turns": ""})
+    messages = distillation.render("answer", inputs, {"answer": "\ud83d", "turns": ""})
     assert json.dumps(messages, ensure_ascii=False).encode().count(b"?") >= 3
