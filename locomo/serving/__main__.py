@@ -17,7 +17,6 @@ from typer import Option
 
 from locomo.commands import check_folder, progress_bar, run_command
 from locomo.dataset.format import Conversation
-from locomo.examples.from_teacher import ABSTAIN
 from locomo.examples.gold import Gold, load_gold
 from locomo.harness import (
     AnswerLog,
@@ -39,6 +38,7 @@ from locomo.tasks.modules import draw
 from memory import InputError, load_model
 from memory.files import write_whole
 from memory.program import read_card
+from memory.program.signatures import ABSTAIN
 
 KEPT = "what is stored and answered is kept; the same command with --resume goes on"
 

@@ -16,7 +16,6 @@ import dspy
 from rich.progress import Progress
 
 from locomo.dataset.format import Conversation, Question, is_dated
-from locomo.examples.from_teacher import ABSTAIN
 from locomo.examples.gold import Gold
 from locomo.harness import (
     BuiltMemory,
@@ -48,6 +47,7 @@ from memory import (
     Turn,
     open_store,
 )
+from memory.program.signatures import ABSTAIN
 
 TUNED, UNTUNED, RULE = "tuned", "untuned", "rule"
 FACTS, TURNS = "facts only", "without retrieve"  # without rows, turns are all that is shown
