@@ -99,12 +99,12 @@ ROOMS = {
     "memory/tune": ("weights tuned on this machine, with torch", 2_200),
     "locomo": ("scores, splits, the harness, reports: what every measurement shares", 1_600),
     "locomo/dataset": ("LoCoMo's format", 550),
-    "locomo/retrieval": ("recall without a model", 1_000),
+    "locomo/retrieval": ("recall without a model", 1_150),
     "locomo/tasks": ("what compiling and tuning share", 1_300),
     "locomo/prompts": ("prompts compiled", 1_450),
-    "locomo/examples": ("supervised examples", 1_700),
+    "locomo/examples": ("supervised examples", 2_000),
     "locomo/weights": ("weights tuned", 3_400),
-    "locomo/serving": ("how well a model serves by itself", 900),
+    "locomo/serving": ("how well a model serves by itself", 1_150),
     "arbor": ("the training server and its deployment", 2_050),
 }
 FUNCTION_LINES, LINE_CHARACTERS = 60, 100
