@@ -16,19 +16,21 @@ from locomo.commands import check_folder, progress_bar, run_command
 from locomo.dataset.format import CATEGORIES, Conversation, Question, load_conversations
 from locomo.harness import (
     EMBEDDER,
+    AnswerKey,
     AnswerLog,
     BuiltMemory,
     Result,
     Setup,
+    answer_log,
     ask_baseline,
     ask_memory,
     build_memories,
     fingerprint,
     probe,
     program_state,
-    run_all,
 )
 from locomo.llm_judge import PROMPTS, judge
+from locomo.parallel import run_parallel
 from locomo.report import (
     building_table,
     comparison_table,
@@ -149,7 +151,7 @@ def _answer_log(
         program_state(setup.program),
         embedder,
     )
-    return AnswerLog(output_dir / f"answers-{answers_of}.jsonl", resume)
+    return answer_log(output_dir / f"answers-{answers_of}.jsonl", resume)
 
 
 def _probe_models(answering: Model, judging: Model | None) -> None:
@@ -204,16 +206,18 @@ def _ask_all(
     log: AnswerLog,
     threads: int,
 ) -> list[Result]:
-    jobs: dict[tuple[str, str, int], Callable[[], Result]] = {}
+    jobs: dict[AnswerKey, Callable[[], Result]] = {}
     for conversation, question in asked:
         if mode == "compare":
-            key = ("baseline", conversation.id, question.index)
-            jobs[key] = partial(ask_baseline, conversation, question, setup)
+            jobs["baseline", conversation.id, question.index] = partial(
+                ask_baseline, conversation, question, setup
+            )
         path = built[conversation.id].path
-        key = ("memory", conversation.id, question.index)
-        jobs[key] = partial(ask_memory, conversation, question, setup, path)
-    _run("asking", [job for key, job in jobs.items() if key not in log.results], log, threads)
-    return [log.results[key] for key in jobs]
+        jobs["memory", conversation.id, question.index] = partial(
+            ask_memory, conversation, question, setup, path
+        )
+    _run("asking", [job for key, job in jobs.items() if key not in log.records], log, threads)
+    return [log.records[key] for key in jobs]
 
 
 def _judge_all(
@@ -237,13 +241,18 @@ def _judge_all(
 
     open_cases = [r for r in results if not set(names.values()) <= set(r.verdicts)]
     _run("judging", [partial(opinion, result) for result in open_cases], log, threads)
-    return [log.results[result.key] for result in results]
+    return [log.records[result.key] for result in results]
 
 
 def _run(what: str, jobs: Sequence[Callable[[], Result]], log: AnswerLog, threads: int) -> None:
     with progress_bar(console) as bar:
-        task = bar.add_task(what, total=len(jobs))
-        run_all(jobs, log, threads, lambda result: bar.advance(task))
+        line = bar.add_task(what, total=len(jobs))
+
+        def finished(result: Result) -> None:
+            log.add(result)
+            bar.advance(line)
+
+        run_parallel(jobs, threads, finished)
 
 
 def _report(

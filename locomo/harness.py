@@ -5,8 +5,6 @@ import json
 import re
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
@@ -14,17 +12,20 @@ from threading import Event
 from typing import Literal
 
 import dspy
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from rich.markup import escape
 from rich.progress import Progress
 
 from locomo.dataset.format import Conversation, Question
+from locomo.json_lines import JsonLines
 from locomo.metrics import recall, score
+from locomo.parallel import run_parallel
 from memory import InputError, Memory, MemoryProgram, Model, Rows, Store, open_store
 from memory.files import write_whole
 from memory.prompt import Context, assemble
 
 System = Literal["baseline", "memory"]
+AnswerKey = tuple[System, str, int]  # the system, the conversation's id, the question's index
 # Instructions, examples, question and answer, which must fit a model's context beside the memory.
 PROMPT_TOKENS = 512
 EMBEDDER = "wordllama"  # the packaged one
@@ -72,12 +73,12 @@ class Result:
     verdicts: dict[str, bool | None] = field(default_factory=dict)
 
     @property
-    def key(self) -> tuple[str, str, int]:
+    def key(self) -> AnswerKey:
         """What makes two results answers to the same question by the same system."""
         return self.system, self.conversation, self.index
 
 
-_RESULT, _BUILT = TypeAdapter(Result), TypeAdapter(BuiltMemory)
+_BUILT = TypeAdapter(BuiltMemory)
 
 
 def fingerprint(*parts: object) -> str:
@@ -155,35 +156,33 @@ def build_memories(
     The first that fails, or Ctrl-C, ends the others after the window that they are at.
     """
     ended = Event()
-    with ThreadPoolExecutor(threads) as pool:
 
-        def start(conversation: Conversation) -> Future[BuiltMemory]:
-            windows = -(-len(conversation.turns) // setup.model.window)
-            task = bar.add_task(f"storing {escape(conversation.id)}", total=windows)
+    def job(conversation: Conversation) -> Callable[[], BuiltMemory]:
+        windows = -(-len(conversation.turns) // setup.model.window)
+        line = bar.add_task(f"storing {escape(conversation.id)}", total=windows)
 
-            def progress(done: int) -> None:
-                if ended.is_set():
-                    raise KeyboardInterrupt
-                bar.update(task, completed=done)
+        def progress(done: int) -> None:
+            if ended.is_set():
+                raise KeyboardInterrupt  # like the user's own: what is stored so far is kept
+            bar.update(line, completed=done)
 
-            def make() -> BuiltMemory:
-                made = build_memory(
-                    conversation, setup.model, setup.program, cache, progress, embedder
-                )
-                bar.update(task, completed=windows)  # also when it was there already
-                return made
+        def build() -> BuiltMemory:
+            built = build_memory(
+                conversation=conversation,
+                model=setup.model,
+                program=setup.program,
+                cache=cache,
+                progress=progress,
+                embedder=embedder,
+            )
+            bar.update(line, completed=windows)  # also when it was there already
+            return built
 
-            return pool.submit(make)
+        return build
 
-        waiting = {c.id: start(c) for c in conversations}
-        try:
-            for future in as_completed(waiting.values()):
-                future.result()
-        except BaseException:
-            ended.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-        return {name: future.result() for name, future in waiting.items()}
+    jobs = {conversation.id: job(conversation) for conversation in conversations}
+    built = run_parallel(list(jobs.values()), threads, ended=ended)
+    return dict(zip(jobs, built, strict=True))
 
 
 def program_state(program: MemoryProgram) -> object:
@@ -298,61 +297,12 @@ def _facts_of(store: Store, turn_id: int) -> int:
     return int(rows.rows[0][0])
 
 
-class AnswerLog:
-    """Results on disk, one JSON line each, as they come: what was asked is not asked again."""
-
-    def __init__(self, path: Path, resume: bool) -> None:
-        """Start a log, or go on with one. A last line cut by a kill is asked again."""
-        self._path = path
-        self.results: dict[tuple[str, str, int], Result] = {}
-        if resume and path.exists():
-            for line in path.read_bytes().split(b"\n"):
-                with suppress(ValidationError):
-                    self._keep(_RESULT.validate_json(line))
-        write_whole(path, "".join(map(_line, self.results.values())).encode())
-
-    def _keep(self, result: Result) -> None:
-        self.results[result.key] = result
-
-    def add(self, result: Result) -> None:
-        """Keep a result; it is on disk on return. Raises InputError when it cannot be."""
-        self._keep(result)
-        try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(_line(result))
-        except OSError as error:
-            raise InputError(f"cannot write {self._path}: {error.strerror}") from error
+AnswerLog = JsonLines[AnswerKey, Result]
 
 
-def _line(result: Result) -> str:
-    return json.dumps(asdict(result), ensure_ascii=False) + "\n"
-
-
-def run_all(
-    jobs: Sequence[Callable[[], Result]],
-    log: AnswerLog,
-    threads: int,
-    progress: Callable[[Result], None],
-) -> None:
-    """Run jobs, `threads` at a time, and log each result as it comes.
-
-    The first job that fails, or Ctrl-C, ends the run: what was asked already is kept, what waits
-    is dropped, and the error is raised.
-    """
-    with ThreadPoolExecutor(threads) as pool:
-        waiting = [pool.submit(job) for job in jobs]
-        logged: set[Future[Result]] = set()
-        try:
-            for future in as_completed(waiting):
-                log.add(future.result())
-                logged.add(future)
-                progress(future.result())
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            for future in set(waiting) - logged:
-                if future.done() and not future.cancelled() and not future.exception():
-                    log.add(future.result())
-            raise
+def answer_log(path: Path, resume: bool) -> AnswerLog:
+    """The answers on disk: what was asked is not asked again. Raises InputError."""
+    return JsonLines(path, Result, key=lambda result: result.key, resume=resume)
 
 
 _FACT = ("turn_id", "subject", "attribute", "value", "happened_on", "ended_on")

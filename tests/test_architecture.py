@@ -34,7 +34,7 @@ MEMORY_LAYERS = [
     {"memory.__main__"},
 ]
 BENCHMARK_LAYERS = [
-    {"locomo.commands", "locomo.dataset"},
+    {"locomo.commands", "locomo.dataset", "locomo.json_lines", "locomo.parallel"},
     {"locomo.metrics", "locomo.split_data"},
     {"locomo.harness", "locomo.llm_judge"},
     {"locomo.report"},

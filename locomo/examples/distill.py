@@ -3,19 +3,15 @@
 `from_teacher.py` makes one example, `jsonl.py` writes the file of all.
 """
 
-import json
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from threading import Event, Lock
+from threading import Event
 
-from pydantic import TypeAdapter, ValidationError
 from rich.progress import Progress
 
 from locomo.dataset.format import ABSTENTION, Conversation
@@ -24,16 +20,16 @@ from locomo.examples.from_teacher import (
     Distillation,
     ExampleAttempt,
     PlannedExample,
-    encodable,
     make_answer_examples,
     make_retrieve_example,
     make_store_examples,
 )
 from locomo.examples.jsonl import ExamplesCard, read_examples_card, save_examples
 from locomo.harness import build_memories, fingerprint, program_state
+from locomo.json_lines import JsonLines
+from locomo.parallel import run_parallel
 from locomo.tasks.modules import TARGETS, Target, draw
 from memory import InputError
-from memory.files import write_whole
 from memory.program.signatures import NO_FACT
 
 # Of the examples for answering, at most so many have their evidence taken out: a model that has
@@ -57,53 +53,25 @@ class DistillationSummary:
     calls: int
 
 
-_ATTEMPT = TypeAdapter(ExampleAttempt)
-
-
 class _PartFile:
     """The attempts so far: each is on disk at once, so that --resume does not make it again.
 
-    The first line names what the attempts are made from; each line after it is an attempt.
     Raises InputError when a file to go on with was made from something else, or when it cannot be
     written.
     """
 
     def __init__(self, path: Path, made_by: str, resume: bool) -> None:
-        self._path = path
-        self._lock = Lock()
+        self._lines = JsonLines(
+            path, ExampleAttempt, key=lambda attempt: attempt.key, resume=resume, made_by=made_by
+        )
+        self.attempts = self._lines.records
         self.ended = Event()
-        self.attempts: dict[str, ExampleAttempt] = {}
-        header = json.dumps({"made_by": made_by})
-        if resume and path.exists():
-            first_line, *lines = path.read_text("utf-8", "replace").split("\n")
-            if first_line != header:
-                raise InputError(
-                    f"{path} was begun with other options or another version; start again "
-                    "without --resume"
-                )
-            for line in lines:
-                with suppress(ValidationError):  # a last line that a kill cut is made again
-                    attempt = _ATTEMPT.validate_json(line)
-                    self.attempts[attempt.key] = attempt
-        # Written anew, so that no line is appended to one that was cut.
-        lines = [header, *map(_json, self.attempts.values())]
-        write_whole(path, "".join(f"{line}\n" for line in lines).encode())
 
     def add(self, attempt: ExampleAttempt) -> None:
         """Write an attempt; raises KeyboardInterrupt when the other threads were ended."""
         if self.ended.is_set():
             raise KeyboardInterrupt
-        with self._lock:
-            self.attempts[attempt.key] = attempt
-            try:
-                with self._path.open("a", encoding="utf-8") as file:
-                    file.write(_json(attempt) + "\n")
-            except OSError as error:
-                raise InputError(f"cannot write {self._path}: {error.strerror}") from error
-
-
-def _json(attempt: ExampleAttempt) -> str:
-    return encodable(json.dumps(asdict(attempt), ensure_ascii=False))
+        self._lines.add(attempt)
 
 
 def distill(
@@ -216,7 +184,7 @@ def _make(
             partial(make_answer_examples, distillation, examples, save)
             for examples in unmade_by_conversation.values()
         ]
-    _run(jobs, threads, part_file.ended)
+    run_parallel(jobs, threads, ended=part_file.ended)
 
 
 def _by_conversation(planned: Sequence[PlannedExample]) -> dict[str, list[PlannedExample]]:
@@ -311,19 +279,6 @@ def _fingerprint(
         held_out,
         seed,
     )
-
-
-def _run(jobs: Sequence[Callable[[], None]], threads: int, ended: Event) -> None:
-    """Do all jobs; the first that fails, or Ctrl-C, ends the others at their next line."""
-    with ThreadPoolExecutor(threads) as pool:
-        waiting = [pool.submit(job) for job in jobs]
-        try:
-            for future in as_completed(waiting):
-                future.result()
-        except BaseException:
-            ended.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
 
 
 def _finish(

@@ -22,6 +22,7 @@ from dspy.clients.call_result import attributes
 from dspy.clients.legacy_outputs import plain
 from pydantic import TypeAdapter
 
+from locomo.json_lines import append_whole
 from memory import InputError
 
 PATIENCE_S = 10.0
@@ -166,7 +167,7 @@ class Ledger(Cache):
             call = _call(key, model, round(seconds, 3), value)
             self._keep(call)
             try:
-                _append(self._path, json.dumps(vars(call)).encode() + b"\n")
+                append_whole(self._path, json.dumps(vars(call)).encode() + b"\n")
             except OSError as error:
                 self._ended = f"{self._path} cannot be written ({error.strerror})"
                 raise BudgetSpent(self._ended) from error
@@ -220,17 +221,6 @@ def _call(key: str, model: str, seconds: float, value: Any) -> _Call:
     dollars = 0.0 if model.startswith("local/") else record.get("cost")
     when = datetime.now(UTC).isoformat(timespec="seconds")
     return _Call(key, model, when, tokens_in, tokens_out, dollars, seconds, record)
-
-
-def _append(path: Path, line: bytes) -> None:
-    """Add the whole line or nothing. Raises OSError."""
-    size = path.stat().st_size
-    try:
-        with path.open("ab") as file:
-            file.write(line)
-    except OSError:
-        os.truncate(path, size)
-        raise
 
 
 def _read(path: Path) -> list[_Call]:

@@ -4,18 +4,16 @@ DSPy's optimizers return a program of their own choice. The best of all prompts 
 chosen here instead, by one rule, so that a compile may be stopped at any moment.
 """
 
-import contextlib
-import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import dspy
-from pydantic import TypeAdapter, ValidationError
 
 from locomo.commands import writable_folder
+from locomo.json_lines import JsonLines
 from locomo.tasks.modules import Candidate, example_name
 
 # A difference to the plain prompt counts as if so many more examples had shown none: eight lucky
@@ -47,9 +45,6 @@ class Run:
     calls: int = 0
 
 
-_RUN, _PROMPT = TypeAdapter(Run), TypeAdapter(Candidate)
-
-
 class Scoreboard:
     """The metric that optimizers are given: it also files every run, on disk before it returns.
 
@@ -73,22 +68,22 @@ class Scoreboard:
         self._metric, self.prompts = metric, prompts
         self._calls, self._progress = calls, progress
         self._lock = Lock()
-        self.runs: dict[tuple[str, str, bool], Run] = {}
         self.count = self.failures = 0  # of this session
         self.last_failure = ""
-        self._filed: set[str] = set()
         self._closed = False
-        files = folder / "runs.jsonl", folder / "prompts.jsonl"
-        if resume:
-            for run in _lines(files[0], _RUN):
-                self._keep(run)
-            for prompt in _lines(files[1], _PROMPT):
-                prompts[prompt.key] = prompt
-                self._filed.add(prompt.key)
         with writable_folder(folder):
-            self._files = [file.open("a" if resume else "w", encoding="utf-8") for file in files]
-            for file in self._files:
-                file.write("\n" if resume else "")  # ends a line that a kill cut short
+            pass
+        self._run_lines = JsonLines(
+            folder / "runs.jsonl",
+            Run,
+            key=lambda run: (run.candidate, run.example, run.sampled),
+            resume=resume,
+        )
+        self._prompt_lines = JsonLines(
+            folder / "prompts.jsonl", Candidate, key=lambda prompt: prompt.key, resume=resume
+        )
+        self.runs = self._run_lines.records
+        prompts.update(self._prompt_lines.records)
 
     def __call__(
         self,
@@ -110,12 +105,12 @@ class Scoreboard:
         with self._lock:
             if self._closed:  # a thread that an optimizer left behind
                 return
-            if pred.candidate not in self._filed:
-                self._filed.add(pred.candidate)
-                self._append(1, asdict(self.prompts[pred.candidate]))
-            news = self._keep(run)
+            # The prompt first: after a kill there may be a prompt without a run, not the reverse.
+            if pred.candidate not in self._prompt_lines.records:
+                self._prompt_lines.add(self.prompts[pred.candidate])
+            news = self._is_news(run)
             if news:
-                self._append(0, asdict(run))
+                self._run_lines.add(run)
             if news or run.sampled:  # what is replayed says nothing of the model's health
                 self.count += 1
                 self.failures += bool(run.failed)
@@ -126,38 +121,20 @@ class Scoreboard:
                 f"{self.failures} of {self.count} runs failed, the last: {self.last_failure}"
             )
 
-    def _keep(self, run: Run) -> bool:
-        """Whether the run is news: the first of its kind, or a failed one tried again."""
-        key = run.candidate, run.example, run.sampled
-        if key in self.runs and not self.runs[key].failed:
-            return False
-        self.runs[key] = run
-        return True
-
-    def _append(self, file: int, line: Mapping[str, object]) -> None:
-        text = json.dumps(line, ensure_ascii=False).encode("utf-8", "replace").decode()
-        self._files[file].write(text + "\n")
-        self._files[file].flush()
+    def _is_news(self, run: Run) -> bool:
+        """Whether the run is the first of its kind, or a failed one tried again."""
+        before = self.runs.get((run.candidate, run.example, run.sampled))
+        return before is None or bool(before.failed)
 
     def close(self) -> None:
         """Take no more runs."""
         with self._lock:
             self._closed = True
-            for file in self._files:
-                file.close()
 
     def of(self, candidate: str) -> dict[str, Run]:
         """The runs of a prompt by example that say how good it is."""
         own = [run for run in list(self.runs.values()) if run.candidate == candidate]
         return {r.example: r for r in own if not (r.sampled or r.copied or r.failed)}
-
-
-def _lines(path: Path, adapter: TypeAdapter[Any]) -> Iterator[Any]:
-    """What a file of JSON lines holds; a line that a kill cut short is left out."""
-    if path.exists():
-        for line in path.read_bytes().split(b"\n"):
-            with contextlib.suppress(ValidationError):
-                yield adapter.validate_json(line)
 
 
 def advantage(board: Scoreboard, candidate: str, plain: str) -> float:

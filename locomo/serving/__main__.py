@@ -19,12 +19,14 @@ from locomo.commands import check_folder, progress_bar, run_command
 from locomo.dataset.format import Conversation
 from locomo.examples.gold import Gold, load_gold
 from locomo.harness import (
+    AnswerKey,
     AnswerLog,
     Result,
+    answer_log,
     fingerprint,
     probe,
-    run_all,
 )
+from locomo.parallel import run_parallel
 from locomo.serving.figures import (
     Figure,
     answer_figures,
@@ -89,7 +91,7 @@ def serving(
         tuned, untuned = (store(model=one, turns_only=turns_only) for one in models)
         answers = {}
         for name, ask in readers(tuned, untuned, turns_only).items():
-            kept = AnswerLog(log / f"{name.replace(' ', '-')}.jsonl", resume)
+            kept = answer_log(log / f"{name.replace(' ', '-')}.jsonl", resume)
             answers[name] = _answers(name, ask, asked, kept, num_threads, bar)
     figures = answer_figures(answers, asked, TUNED)
     if not turns_only:
@@ -127,12 +129,19 @@ def _answers(
     name: str, ask: Ask, asked: Sequence[Asked], log: AnswerLog, threads: int, bar: Progress
 ) -> list[Result]:
     """What a reader answers, in the order of what is asked; what the log has is not asked again."""
-    keys = [("memory", conversation.id, question.index) for conversation, question in asked]
-    open_ones = [one for key, one in zip(keys, asked, strict=True) if key not in log.results]
+    keys: list[AnswerKey] = [
+        ("memory", conversation.id, question.index) for conversation, question in asked
+    ]
+    open_ones = [one for key, one in zip(keys, asked, strict=True) if key not in log.records]
     line = bar.add_task(f"asking: {name}", total=len(open_ones))
     jobs = [partial(ask, *one) for one in open_ones]
-    run_all(jobs, log, threads, lambda result: bar.advance(line))
-    return [log.results[key] for key in keys]
+
+    def finished(result: Result) -> None:
+        log.add(result)
+        bar.advance(line)
+
+    run_parallel(jobs, threads, finished)
+    return [log.records[key] for key in keys]
 
 
 def _examples(

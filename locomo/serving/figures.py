@@ -3,14 +3,13 @@
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
 import dspy
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from rich.box import SIMPLE
 from rich.markup import escape
 from rich.table import Table
@@ -18,6 +17,7 @@ from rich.table import Table
 from locomo.dataset.format import ABSTENTION, CATEGORIES, Conversation, Question
 from locomo.examples.gold import NOTHING, Gold
 from locomo.harness import BuiltMemory, Result
+from locomo.json_lines import read_lines
 from locomo.metrics import abstained, bootstrap, f1
 from locomo.report import NAMES
 from locomo.tasks.rewards import RIGHT
@@ -277,10 +277,8 @@ def first_attempts(file: Path, path: Path) -> list[float]:
     first SQL, else 0. The notes in `file` are of all memories that it stored.
     """
     noted: dict[Change | str, float] = {}
-    for line in file.read_bytes().split(b"\n") if file.exists() else ():
-        with suppress(ValidationError):  # a line that a kill cut short
-            outcome, accepted = _ATTEMPT.validate_json(line)
-            noted[outcome] = float(accepted)
+    for outcome, accepted in read_lines(file, _ATTEMPT) if file.exists() else ():
+        noted[outcome] = float(accepted)
     with open_store(path, read_only=True) as store:
         outcomes = [*store.changes(), *(window.error for window in store.pending())]
     return [noted[outcome] for outcome in outcomes if outcome in noted]

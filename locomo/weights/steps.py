@@ -1,16 +1,13 @@
 """A GRPO run as it goes: one row a step, on disk and in a live table, and when it should stop."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
-from pydantic import TypeAdapter, ValidationError
 from rich.table import Table
 
-from memory import InputError
-from memory.files import write_whole
+from locomo.json_lines import JsonLines
 
 WINDOW = 20  # steps: one group's reward says little
 SIGNAL = 40  # groups without any spread of reward, after which nothing will be learned
@@ -46,38 +43,26 @@ class StepRecord:
         return plain | {"valid_sql": self.valid_sql} | named
 
 
-_ROW = TypeAdapter(StepRecord)
-
-
 class StepLog:
     """The rows of a run, in order of steps, each on disk as it comes (JSON lines)."""
 
     def __init__(self, path: Path, up_to: int = 0) -> None:
         """Start anew, or go on after step `up_to`: later rows belong to steps that were lost."""
-        self._path = path
-        self.rows: list[StepRecord] = []
-        if up_to and path.exists():
-            for line in path.read_bytes().split(b"\n"):
-                try:
-                    row = _ROW.validate_json(line)
-                except ValidationError:
-                    continue  # cut by a kill
-                if row.step <= up_to:
-                    self.rows.append(row)
-        write_whole(path, "".join(map(_line, self.rows)).encode())
+        self._lines = JsonLines(
+            path,
+            StepRecord,
+            key=lambda row: row.step,
+            resume=up_to > 0,
+            keep=lambda row: row.step <= up_to,
+        )
+
+    @property
+    def rows(self) -> list[StepRecord]:
+        return list(self._lines.records.values())
 
     def add(self, row: StepRecord) -> None:
         """Keep a row. Raises InputError when it cannot be written."""
-        self.rows.append(row)
-        try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(_line(row))
-        except OSError as error:
-            raise InputError(f"cannot write {self._path}: {error.strerror}") from error
-
-
-def _line(row: StepRecord) -> str:
-    return json.dumps(asdict(row)) + "\n"
+        self._lines.add(row)
 
 
 def window_means(rows: Sequence[StepRecord]) -> list[float]:

@@ -9,7 +9,7 @@ import pytest
 
 from locomo import harness
 from locomo.dataset.format import Conversation, load_conversations
-from locomo.harness import AnswerLog, Setup, ask_baseline, ask_memory, build_memory
+from locomo.harness import Setup, answer_log, ask_baseline, ask_memory, build_memory
 from memory import InputError, Memory, MemoryProgram, Model, open_store
 from tests.support.embedding_server import SMALL, serving
 from tests.support.scripted import answer, sql
@@ -206,9 +206,9 @@ def test_an_answer_with_a_lone_surrogate_can_be_kept(tmp_path: Path) -> None:
     conversation = tiny(tmp_path)
     model, _ = talker(answer=lambda prompt: answer("Lyon \ud83d", "1"))
     result = ask_baseline(conversation, conversation.questions[0], setup(model))
-    log = AnswerLog(tmp_path / "answers.jsonl", resume=False)
+    log = answer_log(tmp_path / "answers.jsonl", resume=False)
     log.add(result)
-    assert AnswerLog(tmp_path / "answers.jsonl", resume=True).results == {result.key: result}
+    assert answer_log(tmp_path / "answers.jsonl", resume=True).records == {result.key: result}
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x0c", "\n", "\r\n"])
@@ -216,18 +216,18 @@ def test_a_question_of_several_lines_is_not_asked_again(tmp_path: Path, separato
     conversation = tiny(tmp_path)
     asked = replace(conversation.questions[0], text=f"Which{separator}city?")
     result = ask_baseline(conversation, asked, setup(talker()[0]))
-    AnswerLog(tmp_path / "answers.jsonl", resume=False).add(result)
-    assert AnswerLog(tmp_path / "answers.jsonl", resume=True).results == {result.key: result}
+    answer_log(tmp_path / "answers.jsonl", resume=False).add(result)
+    assert answer_log(tmp_path / "answers.jsonl", resume=True).records == {result.key: result}
 
 
 def test_a_log_cut_within_a_letter_goes_on(tmp_path: Path) -> None:
     conversation, path = tiny(tmp_path), tmp_path / "answers.jsonl"
     model, _ = talker(answer=lambda prompt: answer("Zürich", "1"))
-    AnswerLog(path, resume=False).add(
+    answer_log(path, resume=False).add(
         ask_baseline(conversation, conversation.questions[0], setup(model))
     )
     path.write_bytes(path.read_bytes() + '{"answer": "Zü'.encode()[:-1])
-    assert len(AnswerLog(path, resume=True).results) == 1
+    assert len(answer_log(path, resume=True).records) == 1
 
 
 def test_the_baseline_sees_the_newest_turns_that_fit(tmp_path: Path) -> None:

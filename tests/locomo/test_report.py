@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from locomo.harness import AnswerLog, Result, run_all
+from locomo.harness import Result, answer_log
+from locomo.parallel import run_parallel
 from locomo.report import (
     comparison_table,
     difference,
@@ -100,19 +101,19 @@ def test_the_chart_is_a_picture(tmp_path: Path) -> None:
 
 def test_a_log_goes_on_where_a_kill_left_it(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
-    log = AnswerLog(path, resume=False)
+    log = answer_log(path, resume=False)
     log.add(RIGHT)
     log.add(replace(RIGHT, index=1))
     path.write_text(path.read_text() + '{"system": "mem', "utf-8")
-    again = AnswerLog(path, resume=True)
-    assert again.results == log.results
+    again = answer_log(path, resume=True)
+    assert again.records == log.records
     again.add(replace(RIGHT, index=2))
     assert [json.loads(line)["index"] for line in path.read_text().splitlines()] == [0, 1, 2]
-    assert AnswerLog(path, resume=False).results == {}
+    assert answer_log(path, resume=False).records == {}
 
 
 def test_a_run_that_fails_keeps_what_was_answered(tmp_path: Path) -> None:
-    log = AnswerLog(tmp_path / "answers.jsonl", resume=False)
+    log = answer_log(tmp_path / "answers.jsonl", resume=False)
     asked: list[int] = []
 
     def job(number: int) -> Result:
@@ -123,6 +124,6 @@ def test_a_run_that_fails_keeps_what_was_answered(tmp_path: Path) -> None:
         return replace(RIGHT, index=number)
 
     with pytest.raises(KeyboardInterrupt):
-        run_all([partial(job, number) for number in range(100)], log, 1, lambda result: None)
+        run_parallel([partial(job, number) for number in range(100)], 1, log.add)
     assert len(asked) < 100
-    assert {0, 1} <= {key[2] for key in AnswerLog(tmp_path / "answers.jsonl", resume=True).results}
+    assert {0, 1} <= {key[2] for key in answer_log(tmp_path / "answers.jsonl", resume=True).records}
