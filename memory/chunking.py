@@ -18,8 +18,8 @@ _CUTS = [
     re.compile(f"(?<={UNSPACED.pattern})"),
 ]
 
-# Of 20 questions about five documents 60 to 800 tokens were tried: 100 to 150 found most in little
-# room, and the larger have fewer turns to be digested.
+# With 20 questions about five documents 60 to 800 tokens were tried: 100 to 150 found most in
+# little room, and of these the larger have fewer turns to be digested (docs/log.md).
 CHUNK_TOKENS = 150
 OVERLAP_TOKENS = 40
 
@@ -39,7 +39,7 @@ def chunk_text(
     chunks aside, all of the text is in them.
     """
     atoms = list(_atoms(text, 0, len(text), size, _PARAGRAPH))
-    found: list[tuple[str, int, int]] = []
+    chunks: list[tuple[str, int, int]] = []
     first = 0
     while first < len(atoms):
         end = _end(atoms, first, size)
@@ -47,28 +47,33 @@ def chunk_text(
         chunk = piece.strip()
         start = atoms[first][0] + len(piece) - len(piece.lstrip())
         # An overlap that leaves no room for what follows it is no chunk.
-        if chunk and not (found and start + len(chunk) <= found[-1][2]):
-            found.append((chunk, start, start + len(chunk)))
+        end_of_last = chunks[-1][2] if chunks else -1
+        if chunk and start + len(chunk) > end_of_last:
+            chunks.append((chunk, start, start + len(chunk)))
         first = _next(atoms, first, end, overlap)
-    return found
+    return chunks
 
 
 def _atoms(text: str, start: int, end: int, size: int, level: int) -> Iterator[Atom]:
-    """What is not cut: sentences, or less where one exceeds the size."""
+    """The parts that are not cut: sentences, or less where one exceeds the size.
+
+    `level` is the place in _CUTS from which cuts are tried. White space stays with what it follows,
+    so the parts are together the whole text.
+    """
     if level > _SENTENCE:
         tokens = count_tokens(text[start:end])
         if tokens <= size or level == len(_CUTS):
             yield start, end, tokens, bool(_CUTS[_PARAGRAPH].search(text, start, end))
             return
     ends = [match.end() for match in _CUTS[level].finditer(text, start, end)]
-    for until in [*ends, end]:
-        if until > start:
-            yield from _atoms(text, start, until, size, level + 1)
-            start = until
+    for cut in [*ends, end]:
+        if cut > start:
+            yield from _atoms(text, start, cut, size, level + 1)
+            start = cut
 
 
 def _end(atoms: Sequence[Atom], first: int, size: int) -> int:
-    """Behind the last atom of the chunk that begins with the first."""
+    """The index after the last atom of the chunk that begins with atom `first`."""
     total, end, paragraph = 0, first, 0
     while end < len(atoms) and (end == first or total + atoms[end][2] <= size):
         total += atoms[end][2]
@@ -82,8 +87,9 @@ def _next(atoms: Sequence[Atom], first: int, end: int, overlap: int) -> int:
     """Where the chunk after [first, end) begins: as far back as the overlap allows."""
     if end == len(atoms):
         return end
-    left, begin = overlap, end
-    while begin - 1 > first and atoms[begin - 1][2] <= left:
-        begin -= 1
-        left -= atoms[begin][2]
-    return begin
+    tokens_left, start = overlap, end
+    # Never back to `first`: the next chunk would be the same one again, without an end.
+    while start - 1 > first and atoms[start - 1][2] <= tokens_left:
+        start -= 1
+        tokens_left -= atoms[start][2]
+    return start

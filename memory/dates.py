@@ -2,7 +2,7 @@
 
 import re
 from calendar import monthrange
-from datetime import date
+from datetime import MAXYEAR, MINYEAR, date
 
 WORD = re.compile("[a-z]+")
 MONTHS: list[str] = WORD.findall(
@@ -34,7 +34,7 @@ _DAYS = {
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-def dated(text: str, said_at: str, iso: bool = False) -> str:
+def resolve_dates(text: str, said_at: str, iso: bool = False) -> str:
     """A text with its relative dates resolved, in brackets behind them.
 
     `I moved yesterday` said on 2023-05-08 becomes `I moved yesterday (7 May 2023)`, with `iso`
@@ -48,54 +48,69 @@ def dated(text: str, said_at: str, iso: bool = False) -> str:
     except ValueError:
         return text
 
-    def resolve(found: re.Match[str]) -> str:
-        told = _told(found, today, iso)
-        return f"{found[0]} ({told})" if told else found[0]
+    def with_date(match: re.Match[str]) -> str:
+        resolved = _resolved(match, today, iso)
+        return f"{match[0]} ({resolved})" if resolved else match[0]
 
-    return _RELATIVE.sub(resolve, text)
+    return _RELATIVE.sub(with_date, text)
 
 
-def _told(found: re.Match[str], today: date, iso: bool) -> str:
-    if found["day"]:
-        return _day(moved(today, _DAYS.get(found["day"].lower(), 0)), iso)
-    if found["period"]:
-        return _in_period(found["period"].lower(), found["which"].lower(), today, iso)
-    words, unit = found["ago"] or found["ahead"], found["ago_unit"] or found["ahead_unit"]
-    count, unit = COUNT.get(words.lower()) or int(words), unit.lower().removesuffix("s")
-    count = -count if found["ago"] else count
+def _resolved(match: re.Match[str], today: date, iso: bool) -> str:
+    """The date that a match of _RELATIVE means, as text; empty where it may mean two."""
+    if match["day"]:
+        return _day(add_days(today, _DAYS.get(match["day"].lower(), 0)), iso)
+    if match["period"]:
+        return _in_period(match["period"].lower(), match["which"].lower(), today, iso)
+    words = match["ago"] or match["ahead"]
+    unit = (match["ago_unit"] or match["ahead_unit"]).lower().removesuffix("s")
+    count = COUNT.get(words.lower()) or int(words)
+    if match["ago"]:
+        count = -count
     if unit == "day":
-        return _day(moved(today, count), iso)
+        return _day(add_days(today, count), iso)
     if unit == "week":
-        middle = moved(today, 7 * count)
+        # A fact's date is a day, a month or a year: a week is told by its month there.
+        middle = add_days(today, 7 * count)
         return _month(middle, iso) if iso else f"the week of {_day(middle, iso)}"
     if unit == "year":
-        return str(min(max(today.year + count, 1), 9999))
-    return _month(_months_on(today, count), iso)
+        return str(_year(today.year + count))
+    return _month(_add_months(today, count), iso)
 
 
 def _in_period(period: str, which: str, today: date, iso: bool) -> str:
-    way = {"this": 0, "last": -1, "past": -1}.get(which, 1)
+    """The date of `last month`, `this summer`, `next Friday`: `which` and `period`, as text."""
+    direction = {"this": 0, "last": -1, "past": -1}.get(which, 1)
     if period in WEEKDAYS:
-        behind = _days_since(period, today)
-        return _day(moved(today, -behind if way < 0 else 7 - behind % 7), iso)
+        days_ago = _days_since(period, today)
+        return _day(add_days(today, -days_ago if direction < 0 else 7 - days_ago % 7), iso)
     if period == "month":
-        return _month(_months_on(today, way), iso)
+        return _month(_add_months(today, direction), iso)
     if period == "year":
-        return str(min(max(today.year + way, 1), 9999))
+        return str(_year(today.year + direction))
     if period in SEASONS:
-        year = _season(period, way, today).year  # "this summer" may be before or ahead
-        return (str(year) if iso else f"{period} {year}") if way else ""
+        if not direction:
+            return ""  # "this summer" may be before or ahead
+        year = _season(period, direction, today).year
+        return str(year) if iso else f"{period} {year}"
     if iso:
-        return _month(moved(today, 7 * way), iso)
-    return f"the {period} {('before', 'of', 'after')[way + 1]} {_day(today, iso)}"
+        return _month(add_days(today, 7 * direction), iso)
+    return f"the {period} {('before', 'of', 'after')[direction + 1]} {_day(today, iso)}"
 
 
-def _season(name: str, way: int, today: date) -> date:
-    """First day of the latest that has begun (0), of the next (1), of the last (-1): it is over, or
-    a winter that began last year."""
-    first = SEASONS[name]
-    year = today.year + (way > 0) - (today.month < first + 3 * (way < 0))
-    return date(min(max(year, 1), 9999), first, 1)
+def _season(name: str, direction: int, today: date) -> date:
+    """The first day of a season.
+
+    `direction` 0 is the latest that has begun, 1 the next one, -1 the last one: it is over, or a
+    winter that began last year.
+    """
+    month = SEASONS[name]
+    year = today.year + (direction > 0) - (today.month < month + 3 * (direction < 0))
+    return date(_year(year), month, 1)
+
+
+def _year(number: int) -> int:
+    """A year that `date` can hold: the first or the last of its calendar for those beyond."""
+    return min(max(number, MINYEAR), MAXYEAR)
 
 
 def _days_since(weekday: str, today: date) -> int:
@@ -104,23 +119,27 @@ def _days_since(weekday: str, today: date) -> int:
 
 
 def _day(day: date, iso: bool) -> str:
-    return day.isoformat() if iso else f"{day.day} {_name(day)} {day.year}"
+    """`2023-05-07` or `7 May 2023`."""
+    return day.isoformat() if iso else f"{day.day} {_month_name(day)} {day.year}"
 
 
 def _month(day: date, iso: bool) -> str:
-    return day.isoformat()[:7] if iso else f"{_name(day)} {day.year}"
+    """`2023-05` or `May 2023`."""
+    return day.isoformat()[:7] if iso else f"{_month_name(day)} {day.year}"
 
 
-def _name(day: date) -> str:
+def _month_name(day: date) -> str:
     return MONTHS[day.month - 1].capitalize()
 
 
-def _months_on(day: date, months: int) -> date:
-    number = min(max(12 * day.year + day.month - 1 + months, 12), 12 * 9999 + 11)
+def _add_months(day: date, months: int) -> date:
+    """The first day of the month some months later, or earlier."""
+    first, last = 12 * MINYEAR, 12 * MAXYEAR + 11
+    number = min(max(12 * day.year + day.month - 1 + months, first), last)
     return date(number // 12, number % 12 + 1, 1)
 
 
-def moved(day: date, days: int) -> date:
+def add_days(day: date, days: int) -> date:
     """A day some days later, or earlier; the calendar's first and last day are its ends."""
     return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal()))
 
@@ -128,17 +147,17 @@ def moved(day: date, days: int) -> date:
 def period(name: str, last: bool, today: date) -> tuple[date, int]:
     """First day and number of days of this or the last week, month, season, Tuesday ..."""
     if name in ("today", "tonight", "yesterday"):
-        return moved(today, -(name == "yesterday")), 1
+        return add_days(today, -(name == "yesterday")), 1
     if name in ("week", "weekend"):
-        monday = moved(today, -today.weekday() - 7 * last)
-        return (monday, 7) if name == "week" else (moved(monday, 5), 2)
+        monday = add_days(today, -today.weekday() - 7 * last)
+        return (monday, 7) if name == "week" else (add_days(monday, 5), 2)
     if name == "month":
-        return _months(_months_on(today, -last), 1)
+        return _months(_add_months(today, -last), 1)
     if name == "year":
-        return _months(date(max(today.year - last, 1), 1, 1), 12)
+        return _months(date(_year(today.year - last), 1, 1), 12)
     if name in SEASONS:
         return _months(_season(name, -last, today), 3)
-    return moved(today, -_days_since(name, today)), 1
+    return add_days(today, -_days_since(name, today)), 1
 
 
 def _months(first: date, count: int) -> tuple[date, int]:

@@ -7,11 +7,12 @@ and need fewer tokens for the same text, so a budget kept here is kept there too
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
-from memory.dates import dated
+from memory.dates import resolve_dates
 from memory.errors import InputError
 from memory.model import Rows, Turn
-from memory.tokens import _fitting, _size, count_tokens, trim
+from memory.tokens import count_tokens, fitting_lines, line_tokens, trim
 
 # A smaller budget holds no turn at all, only its date and speaker.
 LEAST_BUDGET = 64
@@ -40,14 +41,14 @@ def turn_line(turn: Turn, dates: bool = True) -> str:
     return f"[{turn.id}] {said_at}{turn.speaker}: {text}"
 
 
-def told_line(turn: Turn, dates: bool = True, iso: bool = False) -> str:
+def dated_line(turn: Turn, dates: bool = True, iso: bool = False) -> str:
     """A turn's line with its relative dates resolved: what a model need not compute."""
-    return turn_line(replace(turn, text=dated(turn.text, turn.said_at, iso)), dates)
+    return turn_line(replace(turn, text=resolve_dates(turn.text, turn.said_at, iso)), dates)
 
 
 def turn_lines(turns: Sequence[Turn], budget: int, dates: bool = True, iso: bool = False) -> str:
-    """These turns as `told_line`s; all are cut alike where the whole would exceed the budget."""
-    lines = [told_line(turn, dates, iso) for turn in turns]
+    """These turns as `dated_line`s; all are cut alike where the whole would exceed the budget."""
+    lines = [dated_line(turn, dates, iso) for turn in turns]
     if count_tokens("\n".join(lines)) <= budget:
         return "\n".join(lines)
     share = max(budget // max(len(lines), 1) - 1, 0)
@@ -72,17 +73,19 @@ def _turn_column(columns: Sequence[str]) -> int | None:
     return None
 
 
-def quoted_turns(found: Sequence[Rows]) -> list[int]:
-    """The turns whose text the rows quote, in the order of the rows."""
-    ids: dict[int, None] = {}
-    for rows in found:
-        at = _turn_column(rows.columns)
-        if at is not None and "text" in rows.columns:
-            ids.update((row[at], None) for row in rows.rows if isinstance(row[at], int))
-    return list(ids)
+def quoted_turns(results: Sequence[Rows]) -> list[int]:
+    """The turns whose text the rows of SELECTs quote, in the order of the rows."""
+    turn_ids: dict[int, None] = {}
+    for rows in results:
+        column = _turn_column(rows.columns)
+        if column is not None and "text" in rows.columns:
+            turn_ids.update(
+                (row[column], None) for row in rows.rows if isinstance(row[column], int)
+            )
+    return list(turn_ids)
 
 
-def row_lines(found: Sequence[Rows], rank: Mapping[int, int]) -> list[tuple[str, int | None]]:
+def row_lines(results: Sequence[Rows], rank: Mapping[int, int]) -> list[tuple[str, int | None]]:
     """Rows that quote no turn, as lines with the turn each rests on; best ranked turns first.
 
     `rank` maps turn ids to places in the ranking of the question, 0 the best. Before them stand
@@ -90,26 +93,31 @@ def row_lines(found: Sequence[Rows], rank: Mapping[int, int]) -> list[tuple[str,
     """
     lines: dict[str, int | None] = {}
     sums: dict[str, None] = {}
-    for rows in found:
-        at = _turn_column(rows.columns)
-        if at is not None and "text" in rows.columns:
+    for rows in results:
+        column = _turn_column(rows.columns)
+        if column is not None and "text" in rows.columns:
             continue  # shown as turns
-        if at is None and len(rows.rows) <= _MOST_SUMS:
+        if column is None and len(rows.rows) <= _MOST_SUMS:
             sums.update(dict.fromkeys(filter(None, named_cells(rows))))
             continue
         for row in rows.rows:
-            turn_id = row[at] if at is not None and isinstance(row[at], int) else None
-            cells = [
-                f"until {cell}" if column == "ended_on" else str(cell)
-                for n, (column, cell) in enumerate(zip(rows.columns, row, strict=True))
-                if n != at and cell not in (None, "")
-            ]
-            line = " | ".join(" ".join(cell.split()) for cell in cells)
+            turn_id = row[column] if column is not None and isinstance(row[column], int) else None
+            line = _row_line(rows.columns, row, column)
             if line:
                 lines.setdefault(f"[{turn_id}] {line}" if turn_id else line, turn_id)
-    last = len(rank)
-    ranked = sorted(lines.items(), key=lambda item: rank.get(item[1] or 0, last))
+    unranked = len(rank)
+    ranked = sorted(lines.items(), key=lambda pair: rank.get(pair[1] or 0, unranked))
     return [*((line, None) for line in sums), *ranked]
+
+
+def _row_line(columns: Sequence[str], row: Sequence[Any], turn_column: int | None) -> str:
+    """The cells of a row that hold something, but for the turn's id: `Anna | lives_in | Oslo`."""
+    cells = [
+        f"until {cell}" if column == "ended_on" else str(cell)
+        for number, (column, cell) in enumerate(zip(columns, row, strict=True))
+        if number != turn_column and cell not in (None, "")
+    ]
+    return " | ".join(" ".join(cell.split()) for cell in cells)
 
 
 def named_cells(rows: Rows) -> list[str]:
@@ -142,21 +150,42 @@ def assemble(
         raise InputError(
             f"a budget of {budget} tokens is too small for one turn; give at least {LEAST_BUDGET}"
         )
-    left = budget - _size(_TURNS_HEAD) - (_size(_ROWS_HEAD) if rows else 0)
-    last = last if _size(last) <= budget // 4 else ""  # names may be long
-    left -= _size(last) if last else 0
+    tokens_left = budget - line_tokens(_TURNS_HEAD)
+    if rows:
+        tokens_left -= line_tokens(_ROWS_HEAD)
+    # Names in a doubt may be long: it must not take the room of the turns.
+    if last and line_tokens(last) > budget // 4:
+        last = ""
+    if last:
+        tokens_left -= line_tokens(last)
+
+    # The best turn is taken before the rows: whatever they fill, it is there.
     source = iter(turns)
     best = next(source, None)
-    shown = [(best, trim(told_line(best), left - 2))] if best else []
-    left -= sum(_size(line) for _, line in shown)
-    for_rows = int(left * (1 - floor)) if best else left
-    kept_rows = list(_fitting(rows, for_rows))
-    left -= sum(_size(line) for line, _ in kept_rows)
-    shown += [(turn, line) for line, turn in _fitting(((told_line(t), t) for t in source), left)]
-    shown.sort(key=lambda pair: pair[0].id)
-    parts = [_ROWS_HEAD, *(line for line, _ in kept_rows)] if kept_rows else []
-    parts += [_TURNS_HEAD, *(line for _, line in shown)] if shown else []
-    parts += [last] if last else []
-    ids = {turn.id for turn, _ in shown} | {turn_id for _, turn_id in kept_rows if turn_id}
-    text = "\n".join(parts)
-    return Context(text, tuple(sorted(ids)), count_tokens(text))
+    turn_pairs: list[tuple[Turn, str]] = []
+    row_budget = tokens_left
+    if best:
+        line = trim(dated_line(best), tokens_left - 2)
+        turn_pairs.append((best, line))
+        tokens_left -= line_tokens(line)
+        row_budget = int(tokens_left * (1 - floor))
+
+    row_pairs = list(fitting_lines(rows, row_budget))
+    tokens_left -= sum(line_tokens(line) for line, _ in row_pairs)
+
+    candidates = ((dated_line(turn), turn) for turn in source)
+    turn_pairs += [(turn, line) for line, turn in fitting_lines(candidates, tokens_left)]
+    turn_pairs.sort(key=lambda pair: pair[0].id)
+
+    lines: list[str] = []
+    if row_pairs:
+        lines += [_ROWS_HEAD, *(line for line, _ in row_pairs)]
+    if turn_pairs:
+        lines += [_TURNS_HEAD, *(line for _, line in turn_pairs)]
+    if last:
+        lines.append(last)
+    turn_ids = {turn.id for turn, _ in turn_pairs} | {
+        turn_id for _, turn_id in row_pairs if turn_id
+    }
+    text = "\n".join(lines)
+    return Context(text, tuple(sorted(turn_ids)), count_tokens(text))

@@ -12,9 +12,7 @@ from typing import Any, TypeVar
 
 # No token stands for more characters than this, so a longer text need not be read to be cut.
 _CHARACTERS_PER_TOKEN = 16
-
-
-_Of = TypeVar("_Of")
+_Label = TypeVar("_Label")
 
 
 @cache
@@ -42,29 +40,32 @@ def trim(text: str, tokens: int) -> str:
     head = text[: tokens * _CHARACTERS_PER_TOKEN]
     if len(head) == len(text) and count_tokens(text) <= tokens:
         return text
+    # The longest beginning that fits, by bisection: tokens do not end where words do.
     low, high = 0, len(head)
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (
-            (middle, high) if count_tokens(head[:middle] + " ...") <= tokens else (low, middle - 1)
-        )
+        if count_tokens(head[:middle] + " ...") <= tokens:
+            low = middle
+        else:
+            high = middle - 1
     return head[:low] + " ..." if low else ""
 
 
 def first_lines(lines: Iterable[str], tokens: int) -> str:
     """As many of the first lines as fit a number of tokens."""
-    return "\n".join(line for line, _ in _fitting(((line, None) for line in lines), tokens))
+    pairs = ((line, None) for line in lines)
+    return "\n".join(line for line, _ in fitting_lines(pairs, tokens))
 
 
-def _size(line: str) -> int:
+def line_tokens(line: str) -> int:
     """The tokens of a line with its end; never less than it adds to a longer text."""
     return count_tokens(line + "\n")
 
 
-def _fitting(lines: Iterable[tuple[str, _Of]], tokens: int) -> Iterator[tuple[str, _Of]]:
-    """The first lines that fit, with what belongs to each."""
-    for line, of in lines:
-        tokens -= _size(line)
+def fitting_lines(lines: Iterable[tuple[str, _Label]], tokens: int) -> Iterator[tuple[str, _Label]]:
+    """The first lines that fit a number of tokens, each with its label (a turn, an id)."""
+    for line, label in lines:
+        tokens -= line_tokens(line)
         if tokens < 0:
             return
-        yield line, of
+        yield line, label

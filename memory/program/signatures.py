@@ -23,7 +23,7 @@ from memory.program.grammar import (
     insert_fact,
     select_rows,
 )
-from memory.prompt import told_line
+from memory.prompt import dated_line
 from memory.search.doubt import DOUBT, doubt
 from memory.sql import TABLES
 
@@ -355,7 +355,7 @@ def prompts_fingerprint(targets: Collection[str]) -> str:
     said = Turn("Ann", "I moved there last Friday.", said_at="2023-05-08", id=7)
     hits = Hit(7, 2.0, {"speaker": 0.0}), Hit(8, 1.0, {"speaker": 0.5})
     doubted = doubt(hits, {7: said, 8: replace(said, speaker="Ben")}.__getitem__)
-    parts: list[object] = [told_line(said), told_line(said, iso=True), doubted]
+    parts: list[object] = [dated_line(said), dated_line(said, iso=True), doubted]
     for small in sorted(SMALL.values(), key=lambda one: one.target):
         if small.target in targets:
             shown = small.user({name: f"the {name}" for name in small.signature.input_fields})

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from memory.dates import COUNT, MONTHS, SEASONS, UNIT_DAYS, WEEKDAYS, moved, period
+from memory.dates import COUNT, MONTHS, SEASONS, UNIT_DAYS, WEEKDAYS, add_days, period
 from memory.search.words import STOP_WORDS, UNSPACED, composed, normal, spans, words
 
 MAX_WORDS = 48
@@ -178,8 +178,8 @@ def _spans(
         start = today if way.lower() == "ago" else named
         far = (int(count) if count.isdigit() else COUNT[count.lower()]) * size
         if start:
-            middle = moved(start, far if way.lower() == "after" else -far)
-            yield _span(moved(middle, -size // 2 + 1), size)
+            middle = add_days(start, far if way.lower() == "after" else -far)
+            yield _span(add_days(middle, -size // 2 + 1), size)
     for near, which, named_period in _PERIOD.findall(text):
         if today:
             name = near.lower() or named_period.lower()
@@ -187,7 +187,7 @@ def _spans(
 
 
 def _span(first: date, days: int) -> tuple[int, int, int]:
-    return _packed(first), _packed(moved(first, days - 1)), 2 if days <= 7 else 1
+    return _packed(first), _packed(add_days(first, days - 1)), 2 if days <= 7 else 1
 
 
 def _day(year: int, month: int, day: int) -> date | None:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.dates import dated
+from memory.dates import resolve_dates
 from memory.model import Turn
-from memory.prompt import assemble, told_line, turn_lines
+from memory.prompt import assemble, dated_line, turn_lines
 
 SAID = "2023-06-09T13:00"  # a Friday
 
@@ -38,8 +38,8 @@ SAID = "2023-06-09T13:00"  # a Friday
     ],
 )
 def test_words_become_dates_as_exact_as_they_are(text: str, spoken: str, iso: str) -> None:
-    assert dated(f"I moved {text}.", SAID) == f"I moved {text} ({spoken})."
-    assert dated(f"I moved {text}.", SAID, iso=True) == f"I moved {text} ({iso})."
+    assert resolve_dates(f"I moved {text}.", SAID) == f"I moved {text} ({spoken})."
+    assert resolve_dates(f"I moved {text}.", SAID, iso=True) == f"I moved {text} ({iso})."
 
 
 @pytest.mark.parametrize(
@@ -47,23 +47,23 @@ def test_words_become_dates_as_exact_as_they_are(text: str, spoken: str, iso: st
     ["the week before", "last year of school", "in 5 minutes", "Friday", "this summer", "a day"],
 )
 def test_what_names_no_day_is_left_alone(text: str) -> None:
-    assert dated(text, SAID) == text
+    assert resolve_dates(text, SAID) == text
 
 
 @pytest.mark.parametrize("said_at", ["", "2023", "2023-06", "2023-99-99", "yesterday"])
 def test_nothing_is_guessed_where_the_day_is_not_known(said_at: str) -> None:
-    assert dated("yesterday", said_at) == "yesterday"
+    assert resolve_dates("yesterday", said_at) == "yesterday"
 
 
 @given(st.dates(), st.sampled_from(["yesterday", "in 999 years", "999 weeks ago", "next winter"]))
 def test_the_ends_of_the_calendar_do_no_harm(day: date, text: str) -> None:
     for iso in (False, True):
-        assert dated(text, day.isoformat(), iso).startswith(f"{text} (")
+        assert resolve_dates(text, day.isoformat(), iso).startswith(f"{text} (")
 
 
 def test_models_are_shown_them_and_people_are_not() -> None:
     turn = Turn("Anna", "I moved yesterday.", said_at=SAID, id=4)
-    assert told_line(turn) == "[4] (Fri 09 Jun 2023) Anna: I moved yesterday (8 June 2023)."
+    assert dated_line(turn) == "[4] (Fri 09 Jun 2023) Anna: I moved yesterday (8 June 2023)."
     assert "yesterday (8 June 2023)" in assemble([], [turn], 100).text
     assert turn_lines([turn], 100, dates=False, iso=True) == (
         "[4] Anna: I moved yesterday (2023-06-08)."
