@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locomo.dataset.format import load_conversations
-from locomo.split_data import LOCOMO, MANIFEST, PARTS, split, split_file, verify
+from locomo.split_data import LOCOMO, MANIFEST, PARTS, app, split, split_file, verify
 from memory import InputError
+from tests.support.commands import run_in_process
 from tests.support.locomo_records import DATE, question, record, turn, write
 
 IDS = st.lists(st.sampled_from([*LOCOMO, *"abcdefgh"]), min_size=2, max_size=18, unique=True)
@@ -209,7 +210,7 @@ def test_the_command_splits_and_verifies(source: Path, tmp_path: Path) -> None:
     assert (first.returncode, first.stderr) == (0, "")
     assert "conv-48, conv-49, conv-50" in first.stdout
     (tmp_path / "out/train.json").write_text("[]")
-    checked = command(*flags, "--verify")
+    checked = run_in_process(app, *flags, "--verify")
     assert checked.returncode == 2
     assert "train.json was changed" in checked.stderr
     assert (tmp_path / "out/train.json").read_text() == "[]"  # checking repairs nothing
@@ -228,7 +229,7 @@ def test_the_command_ends_with_code_2(
     source: Path, tmp_path: Path, flags: list[str], says: str
 ) -> None:
     flags = [flag.format(source=source) for flag in flags]
-    done = command("--input", source, "--output-dir", tmp_path / "out", *flags)
+    done = run_in_process(app, "--input", source, "--output-dir", tmp_path / "out", *flags)
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,9 +12,11 @@ from typing import Any
 import pytest
 
 from locomo.dataset import format as dataset
+from locomo.dataset.__main__ import app
 from locomo.dataset.download import download
 from memory import InputError, Turn
 from memory.files import write_whole
+from tests.support.commands import run_in_process
 from tests.support.locomo_records import DATE, question, record, turn, write
 
 OFFICIAL = Path(os.environ.get("LOCOMO_FILE", "data/locomo10.json"))
@@ -356,13 +356,9 @@ def test_a_place_that_cannot_be_written_is_an_error(
 # --- the commands -------------------------------------------------------------------------------
 
 
-def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "locomo.dataset", *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, check=False)
-
-
 def test_the_download_command_ends_with_one_line_and_code_2(tmp_path: Path, server: str) -> None:
-    done = command("download", "--url", f"{server}/missing", "--output", tmp_path / "file.json")
+    file = tmp_path / "file.json"
+    done = run_in_process(app, "download", "--url", f"{server}/missing", "--output", file)
     assert done.returncode == 2
     assert done.stderr.strip().splitlines()[-1].startswith("error: cannot fetch http://127")
     assert "Traceback" not in done.stderr
@@ -373,9 +369,9 @@ def test_the_check_command_counts(tmp_path: Path) -> None:
     raw = record(
         session_1=[turn("D1:1"), turn("D1:2", "")], qa=[question(), question(5, evidence=["D"])]
     )
-    done = command("check", write(tmp_path / "file.json", raw))
+    done = run_in_process(app, "check", write(tmp_path / "file.json", raw))
     row = next(line.split() for line in done.stdout.splitlines() if "conv-1" in line)
     #         sessions undated turns empty questions c1   c2   c3   c4   c5  dropped
     assert row[1:] == ["1", "1", "1", "1", "2", "0", "0", "0", "1", "1", "1"]
     assert done.returncode == 0
-    assert command("check", tmp_path / "none.json").returncode == 2
+    assert run_in_process(app, "check", tmp_path / "none.json").returncode == 2

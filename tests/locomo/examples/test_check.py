@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from locomo.dataset.__main__ import app
 from locomo.examples.check import (
     Proof,
     errors_and_summary,
@@ -21,6 +22,7 @@ from locomo.examples.check import (
 )
 from locomo.examples.gold import Gold
 from memory import InputError, Turn
+from tests.support.commands import run_in_process
 from tests.support.locomo_records import DATE, question, record, turn, write
 
 TRAIN = Path("data/train")
@@ -300,7 +302,8 @@ def test_the_command_counts_gold_and_ends_with_a_summary(tmp_path: Path) -> None
 
 
 def test_the_command_lists_errors_and_exits_with_2(tmp_path: Path) -> None:
-    done = check(write(tmp_path / "file.json", gold_record([question(answer="Nice")])))
+    file = write(tmp_path / "file.json", gold_record([question(answer="Nice")]))
+    done = run_in_process(app, "check", file)
     assert done.returncode == 2
     assert "conv-1, qa.0: 'Where does Ann live?': D1:1 does not say nice" in done.stdout
     assert "errors in gold: 1; correct" in done.stderr.splitlines()[-1]
