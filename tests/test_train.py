@@ -307,6 +307,7 @@ def test_what_is_missing_is_named(
     assert "Traceback" not in error
 
 
+@pytest.mark.slow
 def test_whatever_ends_it_the_server_is_free_at_once(folder: Path) -> None:
     number = signal.SIGTERM
     line = f"{TRAIN} --target store --num-val 0".split()
@@ -317,7 +318,7 @@ def test_whatever_ends_it_the_server_is_free_at_once(folder: Path) -> None:
                 time.sleep(0.05)
             time.sleep(0.5)  # now the packaged model answers sixteen questions eight times over
             process.send_signal(number)
-            said, error = process.communicate(timeout=15)
+            said, error = process.communicate(timeout=120)
         assert server.status == "cancelled"
     assert (process.returncode, error) == (2, f"interrupted: {train.KEPT}\n")
     assert "INFO" not in said

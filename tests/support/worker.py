@@ -65,11 +65,12 @@ def work(path: str, embedder: str, name: str, rounds: int) -> None:
             memory.digest()
 
 
-def start(path: str, embedder: str, name: str, rounds: int) -> int:
+def start(path: str, embedder: str, name: str, rounds: int, stdout: int = 1) -> int:
     """Fork a worker (forked, so that DSPy is imported once for all); returns its process id."""
     child = os.fork()
     if child == 0:
         try:
+            os.dup2(stdout, 1)
             work(path, embedder, name, rounds)
         except BaseException as error:  # noqa: BLE001 - the parent must hear of it
             print(repr(error), file=sys.stderr, flush=True)
@@ -79,13 +80,23 @@ def start(path: str, embedder: str, name: str, rounds: int) -> int:
 
 
 def lives(path: str, number: int, embedder: str) -> None:
-    """Kill one worker after another in the middle of its work."""
+    """Kill one worker after another in the middle of its work.
+
+    Each is killed soon after so many rounds, at times while it starts: by the clock alone, a busy
+    machine would kill all of them before their first round.
+    """
     chance = random.Random(1)
     for life in range(number):
-        child = start(path, embedder, f"life {life}", 10_000)
-        time.sleep(chance.uniform(0.05, 0.3))
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        reader, writer = os.pipe()
+        child = start(path, embedder, f"life {life}", 10_000, stdout=writer)
+        os.close(writer)
+        with os.fdopen(reader) as lines:
+            for _ in range(chance.randint(0, 3)):
+                print(lines.readline(), end="")
+            time.sleep(chance.uniform(0, 0.1))
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            print(lines.read(), end="", flush=True)
 
 
 def crowd(path: str, number: int, embedder: str) -> None:

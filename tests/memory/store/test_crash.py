@@ -15,8 +15,8 @@ from memory.store.sqlite import SqliteStore
 from tests.support import full_text
 from tests.support.worker import BLOCK, MODEL, PROGRAM, ROUNDS
 
-LIVES = 12
-CROWD = 8
+LIVES = 6
+CROWD = 4
 HOSTED = "nobody/packaged"
 SLOW = pytest.mark.slow
 
