@@ -21,8 +21,8 @@ from locomo.dataset.format import load_conversations
 from locomo.examples.jsonl import read_examples_card
 from locomo.harness import fingerprint
 from locomo.tasks.gains import gain_line, gain_table
-from locomo.tasks.material import Memories, load_training_data, prepare_bench
 from locomo.tasks.rewards import WEIGHTS, Reward
+from locomo.tasks.training_data import Memories, load_training_data, prepare_bench
 from locomo.tracking import mlflow_run
 from locomo.weights import preflight
 from locomo.weights.arbor_client import Server
@@ -187,21 +187,26 @@ def _trained(
     student = student_of(student_name)
     helper = load_model(asked.helper, api_base=asked.helper_api_base)
     working = working_model(student, helper, targets, settings)
-    numbers = (asked.num_train, asked.num_val)
-    material = load_training_data(
-        asked.data, asked.split, targets, numbers, asked.seed, student.window
+    data = load_training_data(
+        asked.data,
+        asked.split,
+        targets=targets,
+        num_train=asked.num_train,
+        num_validation=asked.num_val,
+        seed=asked.seed,
+        window=student.window,
     )
-    params = asked.params(settings, material.sha256, start)
+    params = asked.params(settings, data.split.sha256, start)
     # More steps go on from the same checkpoint.
-    made_of = fingerprint({**params, "steps": 0}, material.parts)
+    made_of = fingerprint({**params, "steps": 0}, data.split.parts)
     begin = last_checkpoint(asked.checkpoints, made_of) if asked.resume else None
     if asked.resume and begin is None:
         asked.check_unused(resuming=True)
         console.print("nothing to go on with: no checkpoint of these options and data")
     if begin and begin.step >= settings.steps:
         raise InputError(f"all {settings.steps} steps are done; give a larger --num-train-steps")
-    used = [one for some in (*material.train.values(), material.validation) for one in some]
-    memories = Memories(material.conversations, asked.output_dir / "memories", asked.num_threads)
+    used = [one for some in (*data.train.values(), data.validation) for one in some]
+    memories = Memories(data.split.conversations, asked.output_dir / "memories", asked.num_threads)
     with progress_bar(console) as bar:
         bench = prepare_bench(working, helper, used, memories, bar)
     bench = replace(bench, speakers=asked.reward == "gated" and "store" in targets)
@@ -211,8 +216,8 @@ def _trained(
         adapter=student.as_tuned(targets).adapter,
         program=MemoryProgram(),
         bench=bench,
-        train=material.train,
-        validation=material.validation,
+        train=data.train,
+        validation=data.validation,
         reward=asked.reward,
         threads=asked.num_threads,
         seed=asked.seed,

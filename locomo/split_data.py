@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,7 +18,13 @@ from rich.console import Console
 from rich.table import Table
 
 from locomo.commands import run_command
-from locomo.dataset.format import ABSTENTION, CATEGORIES, load_conversations, read_records
+from locomo.dataset.format import (
+    ABSTENTION,
+    CATEGORIES,
+    Conversation,
+    load_conversations,
+    read_records,
+)
 from memory import InputError
 from memory.files import write_whole
 
@@ -78,6 +85,35 @@ def _cut(ids: list[str]) -> tuple[list[str], list[str]]:
     """A quarter of the ids (half rounds up; at least one, never the last one), and the rest."""
     quarter = min(max(1, (len(ids) + 2) // 4), max(0, len(ids) - 1))
     return ids[:quarter], ids[quarter:]
+
+
+def check_parts(parts: Mapping[str, Sequence[str]]) -> None:
+    """Raise ValueError when two parts (train, validation, test: ids) share a conversation."""
+    for (part, ids), (second_part, second_ids) in combinations(parts.items(), 2):
+        if shared := sorted(set(ids) & set(second_ids)):
+            raise ValueError(f"conversation {shared[0]} is in both {part} and {second_part}")
+
+
+@dataclass(frozen=True)
+class SplitConversations:
+    """The conversations of a file (its sha256) by id, and the ids of each part of its split."""
+
+    data: Path
+    sha256: str
+    conversations: Mapping[str, Conversation]
+    parts: Mapping[str, Sequence[str]]
+
+    def part(self, name: PartName) -> list[Conversation]:
+        """The conversations of a part, in file order."""
+        return [self.conversations[id_] for id_ in self.parts[name]]
+
+
+def load_split(data: Path, seed: int, name: str) -> SplitConversations:
+    """Read a file and split it by conversation. Raises InputError, as `load_conversations`."""
+    conversations = {conversation.id: conversation for conversation in load_conversations(data)}
+    parts = split(list(conversations), seed, name)
+    check_parts(parts)
+    return SplitConversations(data, _sha256(data.read_bytes()), conversations, parts)
 
 
 class Part(BaseModel):
@@ -209,10 +245,3 @@ def split_command(
 
 if __name__ == "__main__":
     run_command(app)
-
-
-def check_parts(parts: Mapping[str, Sequence[str]]) -> None:
-    """Raise ValueError when two parts (train, validation, test: ids) share a conversation."""
-    for (one, ids), (other, others) in combinations(parts.items(), 2):
-        if shared := sorted(set(ids) & set(others)):
-            raise ValueError(f"conversation {shared[0]} is in both {one} and {other}")

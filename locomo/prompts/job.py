@@ -2,27 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
 import dspy
 
-from locomo.dataset.format import Conversation, load_conversations
+from locomo.dataset.format import Conversation
 from locomo.harness import Setup, fingerprint
 from locomo.prompts.optimizers import NEEDED, Options
-from locomo.split_data import check_parts
-from locomo.split_data import split as split_ids
 from locomo.tasks.modules import (
     LEAST_DEMO,
     TARGETS,
     Bench,
     Target,
-    draw,
     example_name,
-    task_examples,
+    measured_target,
 )
 from locomo.tasks.rewards import Reward
+from locomo.tasks.training_data import draw_training_data
 from memory import InputError, Model
 
 
@@ -47,8 +44,8 @@ class CompileJob:
 
     @property
     def measured(self) -> Target:
-        """What is measured before and after: facts alone when only they change, else answers."""
-        return "store" if self.targets == ("store",) else "answer"
+        """What is measured before and after."""
+        return measured_target(self.targets)
 
     def asked_about(self, training: bool) -> list[Conversation]:
         """The conversations whose memories must be there to measure on, and to train on."""
@@ -104,43 +101,41 @@ def prepare_job(
     than the optimizer needs, when there is nothing to measure the gain on, and when a prompt
     with its examples would not fit the model's context.
     """
-    conversations = {conversation.id: conversation for conversation in load_conversations(data)}
-    parts = split_ids(list(conversations), options.seed, split)
-    check_parts(parts)
-
-    def found(part: str, target: Target) -> list[dspy.Example]:
-        some = [conversations[id_] for id_ in parts[part]]
-        return task_examples(some, target, setup.model.window)
-
-    train = {}
-    for target in targets:
-        train[target] = draw(found("train", target), number, options.seed)
-        needed = NEEDED[options.optimizer]
-        if len(train[target]) < needed:
+    training_data = draw_training_data(
+        data,
+        split,
+        targets=targets,
+        num_train=number,
+        num_validation=number_of_validation,
+        seed=options.seed,
+        window=setup.model.window,
+    )
+    needed = NEEDED[options.optimizer]
+    for target, examples in training_data.train.items():
+        if len(examples) < needed:
             raise InputError(
-                f"--target {target} has {len(train[target])} examples in the training "
+                f"--target {target} has {len(examples)} examples in the training "
                 f"conversations, {options.optimizer} needs {needed}: give more data, or a larger "
                 "--num-examples"
             )
-    measured: Target = "store" if targets == ("store",) else "answer"
-    validation = draw(found("validation", measured), number_of_validation, options.seed)
-    if not validation:
+    if not training_data.validation:
+        ids = ", ".join(training_data.split.parts["validation"])
         raise InputError(
-            f"the validation conversations of {data} ({', '.join(parts['validation'])}) have no "
+            f"the validation conversations of {data} ({ids}) have no "
             "question to measure a gain on; give data that has, or another --seed"
         )
     job = CompileJob(
         options=options,
         targets=tuple(target for target in TARGETS if target in targets),
-        conversations=conversations,
-        parts=parts,
-        train=train,
-        validation=validation,
+        conversations=training_data.split.conversations,
+        parts=training_data.split.parts,
+        train=training_data.train,
+        validation=training_data.validation,
         setup=setup,
         prompt_model=prompt_model,
         reward=reward,
         data=data,
-        sha256=sha256(data.read_bytes()).hexdigest(),
+        sha256=training_data.split.sha256,
     )
     _check_room(job)
     return job

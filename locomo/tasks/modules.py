@@ -67,6 +67,11 @@ class Bench:
         return min(room, max(budget // 4, LEAST_DEMO), _DEMO_TOKENS)
 
 
+def measured_target(targets: Sequence[Target]) -> Target:
+    """What is measured before and after: facts alone when only they change, else answers."""
+    return "store" if tuple(targets) == ("store",) else "answer"
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A module's prompt, which is what an optimizer changes: instructions and examples."""

@@ -10,9 +10,9 @@ from rich.progress import Progress
 
 from locomo.dataset.format import Conversation
 from locomo.tasks.gains import Gain, gains
-from locomo.tasks.material import Memories, prepare_bench
 from locomo.tasks.measure import measure
-from locomo.tasks.modules import Bench, Target, draw, task, task_examples
+from locomo.tasks.modules import Bench, Target, draw, measured_target, task, task_examples
+from locomo.tasks.training_data import Memories, prepare_bench
 from locomo.weights.arbor_client import Server
 from locomo.weights.arbor_job import served_lm
 from locomo.weights.grpo import GrpoSettings
@@ -58,7 +58,7 @@ def comparison_examples(
 
     Raises InputError when there is nothing to ask.
     """
-    measured = _measured(targets)
+    measured = measured_target(targets)
     asked = draw(task_examples(conversations, measured, window), number, seed)
     if not asked:
         raise InputError("the conversations to compare on ask nothing; give --data that does")
@@ -97,7 +97,7 @@ def packaged_students(
     for name, model in sides.items():
         own = "store" in targets and len(targets) > 1
         bench = prepare_bench(model, model if own else helper, asked, memories, bar)
-        students[name] = partial(task, MemoryProgram(), _measured(targets), bench)
+        students[name] = partial(task, MemoryProgram(), measured_target(targets), bench)
     return students
 
 
@@ -125,16 +125,12 @@ def served_students(
     """Two models that Arbor serves, one after the other: it has GPUs for one at a time."""
 
     def served(name: str) -> dspy.Module:
-        lm, measured = served_lm(name, server, settings), _measured(targets)
+        lm, measured = served_lm(name, server, settings), measured_target(targets)
         return getattr(
             MultiTaskProgram(MemoryProgram(), (measured,), targets, bench, lm), f"{measured}_task"
         )
 
     return {side: partial(served, name) for side, name in names.items()}
-
-
-def _measured(targets: Sequence[Target]) -> Target:
-    return "store" if tuple(targets) == ("store",) else "answer"
 
 
 def compare(

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from locomo.tasks.gains import Gain, gains, verdict
 from locomo.tasks.measure import measure
-from locomo.tasks.modules import Bench, Target
+from locomo.tasks.modules import Bench, Target, measured_target
 from locomo.tasks.rewards import QuestionScore, Reward, card_metric, metric_of
 from locomo.weights.arbor_client import CheckpointLost, Server, ServerError, WaitMonitor
 from locomo.weights.arbor_job import FINAL, WatchedJob, arbor_grpo, trainee_lm
@@ -68,7 +68,7 @@ class TrainingPlan:
     @property
     def measured(self) -> Target:
         """What the validation examples are of."""
-        return "store" if tuple(self.train) == ("store",) else "answer"
+        return measured_target(tuple(self.train))
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from locomo.tasks.material import load_training_data
 from locomo.tasks.modules import TARGETS, Target
+from locomo.tasks.training_data import TrainingData, load_training_data
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.trainee import student_of, working_model
 from memory import InputError
@@ -36,21 +36,33 @@ def test_each_module_is_shown_what_the_one_who_does_it_can_read(
     assert working.lm is HELPER.lm
 
 
-def test_each_target_has_its_share_and_no_conversation_two_parts(tmp_path: Path) -> None:
-    material = load_training_data(houses(tmp_path / "h.json"), "default", TARGETS, (9, 5), 0, 4)
-    assert {target: len(some) for target, some in material.train.items()} == dict.fromkeys(
-        TARGETS, 3
+def training_data(
+    file: Path, targets: tuple[Target, ...], num_train: int = 0, num_validation: int = 0
+) -> TrainingData:
+    return load_training_data(
+        file,
+        "default",
+        targets=targets,
+        num_train=num_train,
+        num_validation=num_validation,
+        seed=0,
+        window=4,
     )
-    trained = {one.conversation for some in material.train.values() for one in some}
-    assert len(material.validation) == 5
-    assert not trained & {one.conversation for one in material.validation}
-    windows = load_training_data(material.data, "default", ("store",), (0, 0), 0, 4)
+
+
+def test_each_target_has_its_share_and_no_conversation_two_parts(tmp_path: Path) -> None:
+    file = houses(tmp_path / "h.json")
+    data = training_data(file, TARGETS, num_train=9, num_validation=5)
+    numbers = {target: len(examples) for target, examples in data.train.items()}
+    assert numbers == dict.fromkeys(TARGETS, 3)
+    trained = {example.conversation for examples in data.train.values() for example in examples}
+    assert len(data.validation) == 5
+    assert not trained & {example.conversation for example in data.validation}
+    windows = training_data(file, ("store",))
     assert (len(windows.train["store"]), windows.validation) == (4, [])
 
 
 def test_a_target_without_examples_is_named(tmp_path: Path) -> None:
     vague = [record(name, [question(evidence=[])]) for name in "ab"]
     with pytest.raises(InputError, match="no training example for --target store"):
-        load_training_data(
-            write(tmp_path / "two.json", *vague), "default", ("store",), (0, 0), 0, 4
-        )
+        training_data(write(tmp_path / "two.json", *vague), ("store",))

@@ -1,0 +1,112 @@
+"""What is learned from: conversations split, examples drawn, the memories they are asked about."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import dspy
+from rich.progress import Progress
+
+from locomo.dataset.format import Conversation
+from locomo.harness import Setup, build_memories
+from locomo.split_data import SplitConversations, load_split
+from locomo.tasks.modules import Bench, Target, draw, measured_target, task_examples
+from memory import InputError, MemoryProgram, Model
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The conversations of a file, split, and the examples drawn from its parts."""
+
+    split: SplitConversations
+    train: Mapping[Target, Sequence[dspy.Example]]
+    validation: Sequence[dspy.Example]
+
+
+def draw_training_data(
+    data: Path,
+    split: str,
+    targets: Sequence[Target],
+    num_train: int,
+    num_validation: int | None,
+    seed: int,
+    window: int,
+) -> TrainingData:
+    """Read a file, split it by conversation, and draw the examples of each target.
+
+    Arguments:
+        split: `default` or `memory-r1`, see `locomo.split_data`.
+        num_train: examples for each target; 0: all.
+        num_validation: examples of what is measured, see `measured_target`; 0: all, None: none.
+        seed: chooses the examples and, with `default`, the parts.
+        window: turns in an example of storing.
+
+    A target may have fewer examples, or none. Raises InputError for a file that cannot be read or
+    split.
+    """
+    conversations = load_split(data, seed, split)
+    train = {
+        target: draw(task_examples(conversations.part("train"), target, window), num_train, seed)
+        for target in targets
+    }
+    validation: list[dspy.Example] = []
+    if num_validation is not None:
+        measured = measured_target(targets)
+        examples = task_examples(conversations.part("validation"), measured, window)
+        validation = draw(examples, num_validation, seed)
+    return TrainingData(conversations, train, validation)
+
+
+def load_training_data(
+    data: Path,
+    split: str,
+    targets: Sequence[Target],
+    num_train: int,
+    num_validation: int,
+    seed: int,
+    window: int,
+) -> TrainingData:
+    """Draw `num_train` examples (0: all) for all targets together, and as many for each.
+
+    Of `num_validation` 0 means none. Raises InputError when a target has no example.
+    """
+    share = -(-num_train // len(targets))
+    training_data = draw_training_data(
+        data,
+        split,
+        targets=targets,
+        num_train=share,
+        num_validation=num_validation or None,
+        seed=seed,
+        window=window,
+    )
+    for target, examples in training_data.train.items():
+        if not examples:
+            raise InputError(f"{data} has no training example for --target {target}; give more")
+    return training_data
+
+
+@dataclass(frozen=True)
+class Memories:
+    """The conversations that may be asked about, and where and how their memories are built."""
+
+    conversations: Mapping[str, Conversation]
+    folder: Path
+    threads: int
+
+
+def prepare_bench(
+    model: Model,
+    storing: Model,
+    asked: Sequence[dspy.Example],
+    memories: Memories,
+    bar: Progress,
+) -> Bench:
+    """What `model` works on: memories of the conversations asked about, stored by `storing`."""
+    names = dict.fromkeys(one.conversation for one in asked if "question" in one)
+    program, known = MemoryProgram(), memories.conversations
+    writer = Setup(storing, program, storing.budget)
+    wanted = [known[name] for name in names]
+    built = build_memories(wanted, writer, memories.folder, memories.threads, bar)
+    files = {name: one.path for name, one in built.items()}
+    return Bench(Setup(model, program, model.budget), known, files, max_demos=0)
