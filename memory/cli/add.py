@@ -73,14 +73,16 @@ def _add_documents(paths: list[Path], namespace: str, file: Path | None, as_json
     read_all = {path: chunks(path) for path in paths}  # before a namespace is made for them
     with open_memory(namespace, file, create=True) as store:
         for path, turns in read_all.items():
-            done = add_chunks(store, turns)
+            added = add_chunks(store, turns)
             if as_json:
-                print_json({"file": str(path), **vars(done)})
+                counts = {"new": added.new, "already": added.already}
+                print_json({"file": str(path), **counts, "others": added.other_versions})
                 continue
-            print(f"{path}: {done.new:,} chunks are new, {done.already:,} were there")
-            if done.others:
+            print(f"{path}: {added.new:,} chunks are new, {added.already:,} were there")
+            if added.other_versions:
+                versions = ", ".join(added.other_versions)
                 print(
                     f"  an older version, or another file of this name, is there too:"
-                    f" {', '.join(done.others)}\n  `forget --session {quote(path.name)}` removes"
+                    f" {versions}\n  `forget --session {quote(path.name)}` removes"
                     " them all; then add this one again"
                 )

@@ -35,25 +35,25 @@ def context(
     from memory.injection import inject, load_config
 
     try:
-        around = character_context.read_text("utf-8-sig") if character_context else ""
+        context_text = character_context.read_text("utf-8-sig") if character_context else ""
     except OSError as error:
         raise InputError(f"{character_context}: cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise InputError(f"{character_context}: not UTF-8: {error}") from error
-    how = load_config(config) if config else None
+    ltm_config = load_config(config) if config else None
     with open_memory(namespace, file) as store:
-        found = inject(
+        injected = inject(
             store,
             message,
-            how,
+            ltm_config,
             name1=user,
             name2=character,
-            context=around,
+            context=context_text,
             budget=budget,
             session=session,
             reload=reload,
         )
     if as_json:
-        print_json(vars(found))
-    elif found.prompt:
-        print(found.prompt)
+        print_json(vars(injected))
+    elif injected.prompt:
+        print(injected.prompt)

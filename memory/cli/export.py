@@ -20,7 +20,7 @@ from memory.errors import InputError
 from memory.namespaces import make_folder, names, path_of
 
 if TYPE_CHECKING:
-    from memory.exchange.exports import Exported
+    from memory.exchange.exports import ExportCounts
 
 
 def export(
@@ -37,13 +37,12 @@ def export(
     """Write a memory into a file: id, name, message and timestamp as CSV, everything as JSON
     lines, or Markdown for reading.
     """
-    from memory.exchange.exports import export as export_into
-    from memory.exchange.exports import format_of
+    from memory.exchange.exports import export_format, export_memory
 
     if every:
         _export_all(path, format or "csv", file, yes, as_json)
         return
-    format = format_of(path, format)
+    format = export_format(path, format)
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"{path}: give a file in a folder that exists; --all takes a folder")
     _refuse_memory(path, memory_path(namespace, file))
@@ -51,12 +50,11 @@ def export(
         if path.exists():
             confirm(f"{path} is there already. Write over it?", yes)
         title = file.stem if file else namespace
-        _print_export(path, export_into(store, path, format, title), as_json)
+        _print_export(path, export_memory(store, path, format, title), as_json)
 
 
 def _export_all(folder: Path, format: str, file: Path | None, yes: bool, as_json: bool) -> None:
-    from memory.exchange.exports import export as export_into
-    from memory.exchange.exports import format_of
+    from memory.exchange.exports import export_format, export_memory
 
     if file is not None:
         raise InputError("--all is about namespaces; leave --file out")
@@ -64,13 +62,13 @@ def _export_all(folder: Path, format: str, file: Path | None, yes: bool, as_json
         raise InputError("there is no namespace to export")
     # The file of a namespace has a name that is safe on every system.
     files = {name: folder / f"{path_of(name).stem}.{format}" for name in every}
-    format_of(next(iter(files.values())), format)
+    export_format(next(iter(files.values())), format)
     if there := [path.name for path in files.values() if path.exists()]:
         confirm(f"{', '.join(there)} in {folder} are there already. Write over them?", yes)
     make_folder(folder)
     for name, path in files.items():
         with open_memory(name, None) as store:
-            _print_export(path, export_into(store, path, format, name), as_json)
+            _print_export(path, export_memory(store, path, format, name), as_json)
 
 
 def _refuse_memory(path: Path, memory: Path) -> None:
@@ -80,7 +78,7 @@ def _refuse_memory(path: Path, memory: Path) -> None:
         raise InputError(f"{path} is the memory itself; export to another file")
 
 
-def _print_export(path: Path, done: "Exported", as_json: bool) -> None:
+def _print_export(path: Path, done: "ExportCounts", as_json: bool) -> None:
     if as_json:
         print_json({"file": str(path), "turns": done.turns, "left_out": done.left_out})
         return

@@ -11,7 +11,7 @@ from memory.errors import InputError, Stop
 from memory.terminal import progress
 
 if TYPE_CHECKING:
-    from memory.exchange.imports import Report
+    from memory.exchange.imports import ImportReport
 
 PLACES = 3  # shown of what was skipped for one reason
 INTERRUPTED = "interrupted: what was read so far is kept; the same command goes on"
@@ -29,9 +29,9 @@ def import_(
 
     A folder of several characters fills a namespace for each, named after it.
     """
-    from memory.exchange import characters
+    from memory.exchange import character_folders
 
-    found = characters(path)
+    found = character_folders(path)
     said = context.get_parameter_source("namespace")
     named = file or (said and said.name == "COMMANDLINE")
     try:
@@ -50,24 +50,24 @@ def import_(
 
 
 def _import_one(path: Path, user: str, namespace: str, file: Path | None, as_json: bool) -> None:
-    from memory.exchange import read
-    from memory.exchange.imports import import_into, load_dump
+    from memory.exchange import read_export
+    from memory.exchange.imports import import_turns, load_dump
 
-    reading = read(path, user)  # before a namespace is made for it
+    export = read_export(path, user)  # before a namespace is made for it
     with open_memory(namespace, file, create=True) as store, progress() as bar:
-        task = bar.add_task(reading.name, total=reading.total)
+        task = bar.add_task(export.name, total=export.total)
 
         def tell(items: int) -> None:
             bar.update(task, advance=items)
 
-        if reading.format == "dump":
+        if export.format == "dump":
             report = load_dump(store, path, tell)
         else:
-            report = import_into(store, reading, progress=tell)
-    _print_report(str(file or namespace), reading.format, report, as_json)
+            report = import_turns(store, export, progress=tell)
+    _print_report(str(file or namespace), export.format, report, as_json)
 
 
-def _print_report(name: str, format: str, report: "Report", as_json: bool) -> None:
+def _print_report(name: str, format: str, report: "ImportReport", as_json: bool) -> None:
     reasons: dict[str, list[str]] = {}
     for one in report.skipped:
         reasons.setdefault(one.why, []).append(one.where)

@@ -31,11 +31,17 @@ class Section:
     def place(self, unit: str, start: int, end: int) -> str:
         """Where `text[start:end]` stands in the document: `lines 12-40`, `page 3`."""
         places = [place for place, _ in self.marks]
-        first, last = (self.marks[bisect_right(places, at) - 1][1] for at in (start, end - 1))
+        first = self.marks[bisect_right(places, start) - 1][1]
+        last = self.marks[bisect_right(places, end - 1) - 1][1]
         return f"{unit} {first}" if first == last else f"{unit}s {first}-{last}"
 
 
-Document = tuple[str, list[Section], str]  # title, sections, what their marks count
+class ParsedDocument(NamedTuple):
+    """A document as its sections; `unit` is what their marks count, "line" or "page"."""
+
+    title: str
+    sections: list[Section]
+    unit: str
 
 
 class _Part(NamedTuple):
@@ -48,24 +54,25 @@ class _Part(NamedTuple):
 
 def _sections(parts: Iterable[_Part]) -> list[Section]:
     """What stands below each heading; a heading that nothing stands below is text itself."""
-    found: list[Section] = []
+    sections: list[Section] = []
     above: list[_Part] = []  # the headings over the place reached
     texts: list[_Part] = []
-    for part in [*parts, _Part(1, "", 0)]:
+    for part in [*parts, _Part(1, "", 0)]:  # a last heading closes the last section
         if not part.level:
             texts.append(part)
             continue
         if any(text.text.strip() for text in texts):
-            found.append(_section(above, texts))
+            sections.append(_section(above, texts))
         elif above and part.level <= above[-1].level:
-            found.append(_section(above[:-1], above[-1:]))
+            sections.append(_section(above[:-1], above[-1:]))
         texts = []
         above = [*(heading for heading in above if heading.level < part.level), part]
-    return found
+    return sections
 
 
 def _section(above: Sequence[_Part], parts: Sequence[_Part]) -> Section:
-    marks, size = [], 0
+    marks = []
+    size = 0
     for part in parts:
         marks.append((size, part.line))
         size += len(part.text)
@@ -78,38 +85,44 @@ def _decode(path: Path, content: bytes) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        what = "a binary file" if b"\0" in content else f"not UTF-8 at byte {error.start + 1:,}"
-        raise InputError(f"{path}: {what}; save it as UTF-8 text") from error
+        fault = "a binary file" if b"\0" in content else f"not UTF-8 at byte {error.start + 1:,}"
+        raise InputError(f"{path}: {fault}; save it as UTF-8 text") from error
     if "\0" in text:
         raise InputError(f"{path}: a binary file, no text")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _read_text(path: Path, content: bytes) -> Document:
+def _read_text(path: Path, content: bytes) -> ParsedDocument:
     lines = _decode(path, content).split("\n")
     parts = [_Part(0, f"{line}\n", number) for number, line in enumerate(lines, 1)]
-    return "", _sections(parts), "line"
+    return ParsedDocument("", _sections(parts), "line")
 
 
-_FRONT = re.compile(r"---\n.*?\n---\n", re.DOTALL)
+_FRONT_MATTER = re.compile(r"---\n.*?\n---\n", re.DOTALL)
 
 
-def _read_markdown(path: Path, content: bytes) -> Document:
+def _read_markdown(path: Path, content: bytes) -> ParsedDocument:
     from markdown_it import MarkdownIt
 
     text = _decode(path, content)
-    front = _FRONT.match(text)  # no heading, whatever CommonMark makes of it
-    above = front[0] if front else ""
-    tokens = MarkdownIt("commonmark").parse("\n" * above.count("\n") + text[len(above) :])
-    headings = {  # first line -> the heading, the line behind it; none in quotes and lists
+    # CommonMark would make a heading of front matter: blank lines keep its place instead.
+    match = _FRONT_MATTER.match(text)
+    front_matter = match[0] if match else ""
+    blank_lines = "\n" * front_matter.count("\n")
+    tokens = MarkdownIt("commonmark").parse(blank_lines + text[len(front_matter) :])
+    # First line -> (heading, the line behind it). Headings in quotes and lists are text.
+    headings = {
         token.map[0]: (
-            _Part(int(token.tag[1]), _one_line(said.content), token.map[0] + 1),
+            _Part(int(token.tag[1]), _one_line(inline.content), token.map[0] + 1),
             token.map[1],
         )
-        for token, said in pairwise(tokens)
+        for token, inline in pairwise(tokens)
         if token.type == "heading_open" and token.level == 0 and token.map
     }
-    lines, parts, number = text.split("\n"), [], 0
+
+    lines = text.split("\n")
+    parts: list[_Part] = []
+    number = 0
     while number < len(lines):
         if number in headings:
             heading, number = headings[number]
@@ -118,7 +131,7 @@ def _read_markdown(path: Path, content: bytes) -> Document:
             parts.append(_Part(0, f"{lines[number]}\n", number + 1))
             number += 1
     title = next((part.text for part in parts if part.level == 1), "")
-    return title, _sections(parts), "line"
+    return ParsedDocument(title, _sections(parts), "line")
 
 
 def _one_line(text: str) -> str:
@@ -128,19 +141,18 @@ def _one_line(text: str) -> str:
 _UNSEEN = ["script", "style", "template", "noscript", "head"]
 _HEADINGS = ["h1", "h2", "h3", "h4", "h5", "h6"]
 _CELLS = ("td", "th")
-_BLOCKS = frozenset(
-    [
-        *("[document]", "address", "article", "aside", "blockquote", "body", "caption", "dd"),
-        *("details", "dialog", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer"),
-        *("form", "header", "html", "legend", "li", "main", "nav", "ol", "p", "pre", "section"),
-        *("summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul"),
-    ]
+# Elements that begin on a line of their own; "[document]" is the page as a whole.
+_BLOCK_NAMES = (
+    "[document] address article aside blockquote body caption dd details dialog div dl dt fieldset"
+    " figcaption figure footer form header html legend li main nav ol p pre section summary table"
+    " tbody td tfoot th thead tr ul"
 )
-_ITEMS = frozenset(["li", "dt", "dd", "tr", *_CELLS])
+_BLOCKS = frozenset(_BLOCK_NAMES.split())
+_LIST_ELEMENTS = frozenset(["li", "dt", "dd", "tr", *_CELLS])
 
 
-def _read_html(path: Path, content: bytes) -> Document:
-    _need("bs4", path)
+def _read_html(path: Path, content: bytes) -> ParsedDocument:
+    _require_extra("bs4", path)
     from bs4 import BeautifulSoup
     from bs4.exceptions import ParserRejectedMarkup
 
@@ -149,9 +161,9 @@ def _read_html(path: Path, content: bytes) -> Document:
     except ParserRejectedMarkup as error:
         raise InputError(f"{path}: this is no HTML") from error
     title = _one_line(soup.title.get_text()) if soup.title else ""
-    for unseen in soup.find_all(_UNSEEN):
-        unseen.decompose()
-    return title, _sections(_html_parts(soup)), "line"
+    for element in soup.find_all(_UNSEEN):
+        element.decompose()
+    return ParsedDocument(title, _sections(_html_parts(soup)), "line")
 
 
 def _html_parts(soup: "BeautifulSoup") -> Iterator[_Part]:
@@ -163,14 +175,15 @@ def _html_parts(soup: "BeautifulSoup") -> Iterator[_Part]:
     for node in soup.descendants:
         if isinstance(node, Tag) and node.name in _HEADINGS:
             heading = node
-            level, said = _HEADINGS.index(node.name) + 1, _one_line(node.get_text(" "))
-            yield _Part(level, said, node.sourceline or 1)
+            level = _HEADINGS.index(node.name) + 1
+            yield _Part(level, _one_line(node.get_text(" ")), node.sourceline or 1)
         elif isinstance(node, Tag) and node.name == "br":
             yield _Part(0, "\n", node.sourceline or 1)
+        # Not isinstance: comments and doctypes are subclasses.
         elif type(node) is NavigableString and (node.strip() or block is not None):
             parents = list(node.parents)
             if heading in parents:
-                continue  # said already
+                continue  # is part of the heading that was yielded
             here = next(tag for tag in parents if tag.name in _BLOCKS)
             spaced = str(node) if here.name == "pre" else re.sub(r"\s+", " ", node)
             if here is not block:
@@ -187,11 +200,11 @@ def _between(block: "Tag | None", here: "Tag") -> str:
         return ""
     if here.name in _CELLS and block.name in _CELLS and here.parent is block.parent:
         return " | "
-    return "\n" if {here.name, block.name} <= _ITEMS else "\n\n"
+    return "\n" if {here.name, block.name} <= _LIST_ELEMENTS else "\n\n"
 
 
-def _read_pdf(path: Path, content: bytes) -> Document:
-    _need("pypdf", path)
+def _read_pdf(path: Path, content: bytes) -> ParsedDocument:
+    _require_extra("pypdf", path)
     from pypdf import PdfReader
     from pypdf.errors import DependencyError, FileNotDecryptedError, PyPdfError
 
@@ -201,19 +214,19 @@ def _read_pdf(path: Path, content: bytes) -> Document:
         title = reader.metadata.title if reader.metadata else ""
     except (FileNotDecryptedError, DependencyError) as error:
         raise InputError(f"{path}: protected by a password; save it without one") from error
-    # What a damaged file leads the reader into, besides its own errors.
+    # pypdf lets a damaged file run into errors of Python beside its own.
     except (PyPdfError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: a damaged PDF, or none ({error})") from error
-    found = [Section("", text, [(0, number)]) for number, text in enumerate(pages, 1)]
-    return _one_line(str(title or "")), found, "page"
+    sections = [Section("", text, [(0, number)]) for number, text in enumerate(pages, 1)]
+    return ParsedDocument(_one_line(str(title or "")), sections, "page")
 
 
-def _need(module: str, path: Path) -> None:
+def _require_extra(module: str, path: Path) -> None:
     if find_spec(module) is None:
         raise InputError(f"{path}: {path.suffix} needs an extra; run: uv sync --extra documents")
 
 
-READERS: dict[str, Callable[[Path, bytes], Document]] = {
+READERS: dict[str, Callable[[Path, bytes], ParsedDocument]] = {
     ".md": _read_markdown,
     ".txt": _read_text,
     ".html": _read_html,

@@ -7,11 +7,18 @@ from typing import Any
 
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
-from memory.exchange.json_files import Document, checked
-from memory.exchange.reading import Skipped, clean_date, counted, reason, session_of
+from memory.exchange.items import (
+    Skipped,
+    clean_date,
+    first_error,
+    session_name,
+    skipped_counts,
+)
+from memory.exchange.json_files import InputFile, validated
 from memory.model import Turn
 
-# What the application keeps among the messages without anybody having said it.
+# Content types that the application keeps among the messages although nobody said them, and the
+# reason under which they are counted.
 _NOT_SAID = {
     "user_editable_context": "custom instructions",
     "model_editable_context": "the application's own memory",
@@ -42,7 +49,7 @@ class _Message(BaseModel):
     recipient: str | None = None
 
 
-def read_chatgpt(files: Sequence[Document], user: str) -> Iterator[Turn | Skipped]:
+def read_chatgpt(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipped]:
     """The messages of the branch that each conversation ended with, conversation by conversation.
 
     `user` is the speaker of what the user said. A message without a date has the day on which
@@ -50,12 +57,13 @@ def read_chatgpt(files: Sequence[Document], user: str) -> Iterator[Turn | Skippe
     nobody saw are left out and counted.
     """
     left_out: Counter[str] = Counter()
-    for place, one in checked(files, _Conversation):
-        if not isinstance(one, _Conversation):
-            yield Skipped(place, one)
+    for place, conversation in validated(files, _Conversation):
+        if not isinstance(conversation, _Conversation):
+            yield Skipped(place, conversation)
             continue
-        branch = _branch(one)
-        replaced = sum(bool(node.get("message")) for node in one.mapping.values())
+        branch = _branch(conversation)
+        # All messages at first; those on the branch are taken off below.
+        replaced = sum(bool(node.get("message")) for node in conversation.mapping.values())
         for node in branch:
             if not node.get("message"):
                 continue
@@ -63,32 +71,32 @@ def read_chatgpt(files: Sequence[Document], user: str) -> Iterator[Turn | Skippe
             try:
                 message = _Message.model_validate(node["message"])
             except ValidationError as error:
-                yield Skipped(f"{place}, message {node.get('id')}", reason(error))
+                yield Skipped(f"{place}, message {node.get('id')}", first_error(error))
                 continue
-            turn = _turn(message, one, user)
+            turn = _turn(message, conversation, user)
             if isinstance(turn, Turn):
                 yield turn
             else:
                 left_out[turn] += 1
         left_out["on a branch that was replaced by another"] += replaced
-    yield from counted(left_out)
+    yield from skipped_counts(left_out)
 
 
 def _branch(conversation: _Conversation) -> list[dict[str, Any]]:
-    """The nodes from the first to the current one (where none is named: to the last)."""
+    """The nodes from the first to the current one (to the last one where none is named)."""
     mapping = conversation.mapping
-    at = conversation.current_node
-    if at not in mapping:
-        at = next(reversed(mapping), None)
+    node_id = conversation.current_node
+    if node_id not in mapping:
+        node_id = next(reversed(mapping), None)
     nodes: dict[str, dict[str, Any]] = {}
-    while at in mapping and at not in nodes:  # a damaged tree may be a circle
-        nodes[at] = mapping[at]
-        at = mapping[at].get("parent")
+    while node_id in mapping and node_id not in nodes:  # a damaged tree may be a circle
+        nodes[node_id] = mapping[node_id]
+        node_id = mapping[node_id].get("parent")
     return list(reversed(nodes.values()))
 
 
 def _turn(message: _Message, conversation: _Conversation, user: str) -> Turn | str:
-    """The turn, or why there is none."""
+    """The turn, or the reason why there is none."""
     kind = str(message.content.get("content_type"))
     if message.author.role == "system":
         return "system message"
@@ -102,12 +110,13 @@ def _turn(message: _Message, conversation: _Conversation, user: str) -> Turn | s
     turn = Turn(
         speaker=user if message.author.role == "user" else "ChatGPT",
         text=text,
-        session=session_of(conversation.title, conversation.id),
+        session=session_name(conversation.title, conversation.id),
         said_at=clean_date(message.create_time) or clean_date(conversation.create_time)[:10],
         source=f"chatgpt:{conversation.id}:{message.id}",
     )
     if message.author.role == "tool":
         return replace(turn, speaker=message.author.name or "tool", kind="tool")
+    # An answer that is addressed to a tool is the call of that tool.
     if message.author.role == "assistant" and message.recipient not in (None, "all"):
         return replace(turn, text=f"{message.recipient}({text})", kind="tool")
     return turn
@@ -117,8 +126,9 @@ def _text(content: dict[str, Any]) -> str:
     """What a message says; a picture or a recording is named: `[image]`, `[audio]`."""
     parts = content.get("parts")
     if not isinstance(parts, list):
-        said = next((content[k] for k in ("text", "result", "content") if content.get(k)), "")
-        return said if isinstance(said, str) else ""
+        keys = ("text", "result", "content")
+        text = next((content[key] for key in keys if content.get(key)), "")
+        return text if isinstance(text, str) else ""
     texts = []
     for part in parts:
         if isinstance(part, dict):

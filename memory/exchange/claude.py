@@ -8,9 +8,18 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from memory.chunking import chunk_text
-from memory.exchange.json_files import Document, checked
-from memory.exchange.reading import Skipped, clean_date, counted, reason, session_of
+from memory.exchange.items import (
+    Skipped,
+    clean_date,
+    first_error,
+    session_name,
+    skipped_counts,
+)
+from memory.exchange.json_files import InputFile, validated
 from memory.model import Turn
+
+# Types of blocks that hold nothing that was said; tool uses become turns of their own.
+_WITHOUT_TEXT = {"thinking", "tool_use", "tool_result", "token_budget", "flag"}
 
 
 class _Conversation(BaseModel):
@@ -35,54 +44,71 @@ class _Message(BaseModel):
     files: list[_Attachment] = []
 
 
-def read_claude(documents: Sequence[Document], user: str) -> Iterator[Turn | Skipped]:
+def read_claude(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipped]:
     """The messages, conversation by conversation; tool uses come before the text they led to.
 
     `user` is the speaker of what the user said. The text of an attached file is a document, in
     chunks. Thinking and messages without text are left out and counted.
     """
     left_out: Counter[str] = Counter()
-    for place, one in checked(documents, _Conversation):
-        if not isinstance(one, _Conversation):
-            yield Skipped(place, one)
+    for place, conversation in validated(files, _Conversation):
+        if not isinstance(conversation, _Conversation):
+            yield Skipped(place, conversation)
             continue
-        day, session = clean_date(one.created_at)[:10], session_of(one.name, one.uuid)
-        for number, raw in enumerate(one.chat_messages, 1):
+        day = clean_date(conversation.created_at)[:10]
+        session = session_name(conversation.name, conversation.uuid)
+        for number, raw in enumerate(conversation.chat_messages, 1):
             try:
                 message = _Message.model_validate(raw)
             except ValidationError as error:
-                yield Skipped(f"{place}, message {number}", reason(error))
+                yield Skipped(f"{place}, message {number}", first_error(error))
                 continue
             said_at = clean_date(message.created_at) or day
-            source = f"claude:{one.uuid}:{message.uuid}"
+            source = f"claude:{conversation.uuid}:{message.uuid}"
             turns = list(_turns(message, user, session, said_at, source))
             yield from turns
+
+            # A message of thinking alone is counted once, as thinking.
             thoughts = sum(block.get("type") == "thinking" for block in message.content)
             left_out["the model's thinking"] += thoughts
             left_out["no text"] += not turns and not thoughts
-    yield from counted(left_out)
+    yield from skipped_counts(left_out)
 
 
 def _turns(message: _Message, user: str, session: str, said_at: str, source: str) -> Iterator[Turn]:
+    """The turns of one message: its tool uses, its attached texts, then what was said."""
     speaker = user if message.sender == "human" else "Claude"
     for number, text in enumerate(_tool_uses(message.content), 1):
-        yield Turn(speaker, text, session, said_at, f"{source}:tool {number}", "tool")
+        yield Turn(
+            speaker=speaker,
+            text=text,
+            session=session,
+            said_at=said_at,
+            source=f"{source}:tool {number}",
+            kind="tool",
+        )
     for number, file in enumerate(message.attachments, 1):
         name = file.file_name or "attachment"
         for part, (text, _, _) in enumerate(chunk_text(file.extracted_content or ""), 1):
-            place = f"{source}:file {number} part {part}"
-            yield Turn(name, text, session, said_at, place, "document")
-    blocks = [_block_text(b) for b in message.content if b.get("type") not in _NO_TEXT]
+            yield Turn(
+                speaker=name,
+                text=text,
+                session=session,
+                said_at=said_at,
+                source=f"{source}:file {number} part {part}",
+                kind="document",
+            )
+
     # Older exports have `text` only; in newer ones it holds placeholders for tool uses as well.
-    said = [text for text in blocks if text.strip()] if message.content else [message.text or ""]
-    files = [
-        f"[file: {f.file_name}]" for f in (*message.attachments, *message.files) if f.file_name
-    ]
-    if text := "\n".join(text for text in (*said, *dict.fromkeys(files)) if text.strip()):
+    if message.content:
+        blocks = [block for block in message.content if block.get("type") not in _WITHOUT_TEXT]
+        texts = [_block_text(block) for block in blocks]
+    else:
+        texts = [message.text or ""]
+    names = [file.file_name for file in (*message.attachments, *message.files) if file.file_name]
+    texts += dict.fromkeys(f"[file: {name}]" for name in names)
+    if text := "\n".join(text for text in texts if text.strip()):
         yield Turn(speaker, text, session, said_at, source)
-
-
-_NO_TEXT = {"thinking", "tool_use", "tool_result", "token_budget", "flag"}
 
 
 def _block_text(block: dict[str, Any]) -> str:
@@ -97,17 +123,18 @@ def _tool_uses(content: list[dict[str, Any]]) -> Iterator[str]:
     for use in content:
         if use.get("type") != "tool_use":
             continue
-        same = [r for r in results if r.get("tool_use_id") == use.get("id")]
+        matches = [result for result in results if result.get("tool_use_id") == use.get("id")]
         arguments = json.dumps(use.get("input"), ensure_ascii=False)
         text = f"{use.get('name')}({arguments})"
-        if same:
-            results.remove(same[0])
-            outcome = "It failed." if same[0].get("is_error") else "It worked."
-            text += f" -> {_result(same[0].get('content'))} {outcome}"
+        if matches:
+            result = matches[0]
+            results.remove(result)  # uses without an id get the results in their order
+            outcome = "It failed." if result.get("is_error") else "It worked."
+            text += f" -> {_result_text(result.get('content'))} {outcome}"
         yield text
 
 
-def _result(content: object) -> str:
+def _result_text(content: object) -> str:
     if isinstance(content, list):
-        return "\n".join(_block_text(b) for b in content if isinstance(b, dict))
+        return "\n".join(_block_text(block) for block in content if isinstance(block, dict))
     return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)

@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
@@ -12,58 +12,59 @@ from typing import TextIO
 
 from memory.errors import InputError
 from memory.exchange.imports import DUMP_HEAD, DUMP_VERSION
+from memory.exchange.plain_files import LTM_COLUMNS
 from memory.files import whole
 from memory.model import Fact, Turn
 from memory.prompt import spoken_date
 from memory.store import Store
 
-FORMATS = ("csv", "jsonl", "md")
-# What the long_term_memory extension exports of a character.
-COLUMNS = ("id", "name", "message", "timestamp")
-_PIECE = 1_000  # turns held in memory
+EXPORT_FORMATS = ("csv", "jsonl", "md")
+_TURNS_AT_ONCE = 1_000  # so that memory does not grow with the namespace
 
 
 @dataclass(frozen=True)
-class Exported:
-    """How many turns a file holds, and how many it leaves out (CSV: whatever is no message)."""
+class ExportCounts:
+    """How many turns a file holds, and how many it leaves out: CSV holds messages only."""
 
     turns: int
     left_out: int = 0
 
 
-def format_of(path: Path, format: str | None = None) -> str:
-    """The format asked for, else that of the suffix. Raises InputError for one that is none."""
-    found = format or path.suffix.removeprefix(".").lower()
-    if found not in FORMATS:
-        raise InputError(f"{path}: give --format {', '.join(FORMATS)}, or one of these suffixes")
-    return found
+def export_format(path: Path, format: str | None = None) -> str:
+    """The format that was named, else that of the suffix. Raises InputError for unknown ones."""
+    format = format or path.suffix.removeprefix(".").lower()
+    if format not in EXPORT_FORMATS:
+        formats = ", ".join(EXPORT_FORMATS)
+        raise InputError(f"{path}: give --format {formats}, or one of these suffixes")
+    return format
 
 
-def export(store: Store, path: Path, format: str, title: str) -> Exported:
+def export_memory(store: Store, path: Path, format: str, title: str) -> ExportCounts:
     """Write a memory into a file that is there whole or not at all; an older one is replaced.
 
-    "csv" has the messages under COLUMNS; "jsonl" everything, `load_dump` makes an equal memory of
-    it; "md", below the heading `title`, all that was said and the facts, for reading.
+    "csv" has the messages under LTM_COLUMNS, as the long_term_memory extension exports them;
+    "jsonl" everything, so that `load_dump` makes an equal memory of it; "md", below the heading
+    `title`, all that was said and the facts, for reading.
     Raises InputError when the file cannot be written.
     """
     write = {"csv": _write_csv, "jsonl": _write_dump}.get(format, partial(_write_markdown, title))
     with whole(path) as raw:
         file = TextIOWrapper(raw, "utf-8", newline="")
-        done = write(store, file)
-        file.detach()
-    return done
+        counts = write(store, file)
+        file.detach()  # flushes, and leaves the file open for `whole` to put in place
+    return counts
 
 
 def _turns(store: Store) -> Iterator[Turn]:
     last = store.read("SELECT max(id) AS last FROM turns").rows[0][0] or 0
-    for first in range(1, last + 1, _PIECE):
-        yield from store.turns(first, min(first + _PIECE - 1, last))
+    for first in range(1, last + 1, _TURNS_AT_ONCE):
+        yield from store.turns(first, min(first + _TURNS_AT_ONCE - 1, last))
 
 
-def _write_csv(store: Store, file: TextIO) -> Exported:
+def _write_csv(store: Store, file: TextIO) -> ExportCounts:
     # Lines end in CR LF, so that every version of the writer quotes a lone CR or LF in a text.
     rows = csv.writer(file, lineterminator="\r\n")
-    rows.writerow(COLUMNS)
+    rows.writerow(LTM_COLUMNS)
     written = left_out = 0
     for turn in _turns(store):
         if turn.kind == "message":
@@ -71,44 +72,46 @@ def _write_csv(store: Store, file: TextIO) -> Exported:
             written += 1
         else:
             left_out += 1
-    return Exported(written, left_out)
+    return ExportCounts(written, left_out)
 
 
-def _write_dump(store: Store, file: TextIO) -> Exported:
+def _write_dump(store: Store, file: TextIO) -> ExportCounts:
     turns = 0
     file.write(json.dumps({DUMP_HEAD: DUMP_VERSION}) + "\n")
     for record in store.dump():
         file.write(json.dumps(record, ensure_ascii=False) + "\n")
         turns += record.get("table") == "turns"
-    return Exported(turns)
+    return ExportCounts(turns)
 
 
 # --- Markdown -----------------------------------------------------------------------------------
 
 _MARKS = re.compile(r"([\\`*_\[\]<>&|~$#])")
+# What makes a list or a heading only as the first thing of its line.
 _FIRST_MARK = re.compile(r"[-+=]|\d+(?=[.)])")
 
 
-def _write_markdown(title: str, store: Store, file: TextIO) -> Exported:
+def _write_markdown(title: str, store: Store, file: TextIO) -> ExportCounts:
     file.write(f"# {_line(title)}\n")
-    turns, session = 0, None
+    turns = 0
+    session = None
     for turn in _turns(store):
         if turn.session != session:
             session = turn.session
             day = f" ({_line(spoken_date(turn.said_at))})" if turn.said_at else ""
             file.write(f"\n## {_line(session) or 'No session'}{day}\n")
-        file.write(f"\n{_said(turn)}\n")
+        file.write(f"\n{_turn_paragraphs(turn)}\n")
         turns += 1
     if facts := store.facts():
         file.write("\n## Facts\n\n| subject | attribute | value | from | until | turn |\n")
         file.write("|---|---|---|---|---|---|\n")
         for fact in facts:
             file.write(f"| {' | '.join(map(_line, _cells(fact)))} |\n")
-    return Exported(turns)
+    return ExportCounts(turns)
 
 
-def _said(turn: Turn) -> str:
-    """`[12] **Anna** (2023-05-08 13:56): text`, the text's own lines and paragraphs kept."""
+def _turn_paragraphs(turn: Turn) -> str:
+    """`[12] **Anna** (2023-05-08 13:56): text`, with the lines and paragraphs of the text."""
     date = f" ({_line(turn.said_at.replace('T', ' '))})" if turn.said_at else ""
     kind = "" if turn.kind == "message" else f" {turn.kind}"
     head = rf"\[{turn.id}\] **{_line(turn.speaker)}**{kind}{date}: "
@@ -118,8 +121,14 @@ def _said(turn: Turn) -> str:
 
 
 def _cells(fact: Fact) -> tuple[str, ...]:
-    subject, attribute, value, turn_id, happened_on, ended_on, *_ = astuple(fact)
-    return subject, attribute, value, happened_on, ended_on, f"[{turn_id}]"
+    return (
+        fact.subject,
+        fact.attribute,
+        fact.value,
+        fact.happened_on,
+        fact.ended_on,
+        f"[{fact.turn_id}]",
+    )
 
 
 def _line(text: str) -> str:
@@ -132,7 +141,8 @@ def _escape(line: str) -> str:
     # White space of another kind: four spaces would begin a block of code.
     indent = "\N{NO-BREAK SPACE}" * (len(line.expandtabs(4)) - len(line.expandtabs(4).lstrip()))
     plain = _MARKS.sub(r"\\\1", bare)
-    if first := _FIRST_MARK.match(plain):
-        at = first.end() if first[0].isdigit() else 0
-        plain = f"{plain[:at]}\\{plain[at:]}"
+    if mark := _FIRST_MARK.match(plain):
+        # Of "12." it is the full stop that is escaped: a backslash before a digit stays one.
+        place = mark.end() if mark[0].isdigit() else 0
+        plain = f"{plain[:place]}\\{plain[place:]}"
     return indent + plain

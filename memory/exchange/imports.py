@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from memory.errors import InputError, StoreError
-from memory.exchange.reading import Reading, Skipped
+from memory.exchange.items import ForeignExport, Skipped
 from memory.model import Turn
 from memory.store import Store
 
@@ -18,11 +18,11 @@ DUMP_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Report:
+class ImportReport:
     """What an import did.
 
-    `turns` are new, `already` were there. When two processes import the same at the same moment,
-    each turn is stored once, and may be counted as new by both.
+    `turns` are new, `already` were there. When two processes import the same export at the same
+    moment, each turn is stored once, and may be counted as new by both.
     """
 
     turns: int
@@ -31,58 +31,62 @@ class Report:
     notes: tuple[str, ...] = ()
 
 
-def import_into(
+def import_turns(
     store: Store,
-    reading: Reading,
+    export: ForeignExport,
     batch: int = 1024,
     progress: Callable[[int], None] | None = None,
-) -> Report:
-    """Store the turns of a reading whose source is not known yet.
+) -> ImportReport:
+    """Store the turns of an export whose source is not known yet.
 
-    Every `batch` items are durable at once, and `progress` is told how many they were: whatever
+    Every `batch` items are durable at once, and `progress` is called with their number: whatever
     ends this, the same call later goes on where it stopped.
 
     Raises StoreError (a full disk) and ModelError (an embedder) with the batches before kept.
     """
-    tell = progress or (lambda items: None)
+    # Batches of 64, 256 and 1,024 hardly differ in speed (docs/log.md).
+    advance = progress or (lambda items: None)
     new = already = 0
     skipped: list[Skipped] = []
-    while some := list(islice(reading.items, batch)):
-        turns = [item for item in some if isinstance(item, Turn)]
-        skipped += [item for item in some if isinstance(item, Skipped)]
+    while items := list(islice(export.items, batch)):
+        turns = [item for item in items if isinstance(item, Turn)]
+        skipped += [item for item in items if isinstance(item, Skipped)]
         known = store.known([turn.source for turn in turns])
         fresh = [turn for turn in turns if turn.source not in known]
         if fresh:
             try:
+                # once: another process may have stored them since the look-up.
                 new += len(set(store.add(fresh, once=True)))
             except StoreError as error:
                 raise StoreError(f"{error}; the {new:,} turns before are kept") from error
         already += len(turns) - len(fresh)
-        tell(len(some))
-    return Report(new, already, tuple(skipped), reading.notes)
+        advance(len(items))
+    return ImportReport(new, already, tuple(skipped), export.notes)
 
 
-def load_dump(store: Store, path: Path, progress: Callable[[int], None] | None = None) -> Report:
-    """Make a memory equal to the one that `exporting.export` wrote as JSON lines.
+def load_dump(
+    store: Store, path: Path, progress: Callable[[int], None] | None = None
+) -> ImportReport:
+    """Make a memory equal to the one that `exports.export_memory` wrote as JSON lines.
 
     The store is empty or holds a part of that dump: interrupted, the same call goes on.
     Raises InputError for a line that is none, and when the memory holds something else.
     """
-    tell = progress or (lambda records: None)
+    advance = progress or (lambda records: None)
     turns = 0
 
-    def counted() -> Iterator[dict[str, Any]]:
+    def counted_records() -> Iterator[dict[str, Any]]:
         nonlocal turns
-        for record in records(path):
+        for record in dump_records(path):
             turns += record.get("table") == "turns"
             yield record
-            tell(1)
+            advance(1)
 
-    new = store.load(counted())
-    return Report(new, turns - new)
+    new = store.load(counted_records())
+    return ImportReport(new, turns - new)
 
 
-def records(path: Path) -> Iterator[dict[str, Any]]:
+def dump_records(path: Path) -> Iterator[dict[str, Any]]:
     """The records of a dump. Raises InputError, with its number, for a line that is none."""
     try:
         with path.open("rb") as file:

@@ -15,177 +15,194 @@ from typing import IO, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from memory.errors import InputError
-from memory.exchange.reading import Skipped, reason
+from memory.exchange.items import Skipped, first_error
 
-_CHUNK = 2**20
+_CHUNK = 2**20  # bytes read at a time
 _CONVERSATIONS = re.compile(r"conversations(-\d+)?\.json")
-_SPACE = re.compile(r"[ \t\r\n]*")
+_WHITE_SPACE = re.compile(r"[ \t\r\n]*")
 _decoder = json.JSONDecoder()
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Document:
-    """A file, or one in an archive; `open` gives its bytes, as often as wanted."""
+class InputFile:
+    """A file, or a member of an archive; `open` gives its bytes, as often as it is called."""
 
     name: str
     open: Callable[[], AbstractContextManager[IO[bytes]]]
 
 
-def documents(path: Path) -> list[Document]:
+def input_files(path: Path) -> list[InputFile]:
     """The file itself, or the conversations in a folder or zip archive, by name.
 
     Raises InputError for what cannot be read, and when there are none.
     """
     try:
         if path.is_dir():
-            found = [file for file in sorted(path.iterdir()) if _CONVERSATIONS.fullmatch(file.name)]
-            return [Document(file.name, partial(_file, file)) for file in found]
+            files = [file for file in sorted(path.iterdir()) if _CONVERSATIONS.fullmatch(file.name)]
+            return [InputFile(file.name, partial(_open_file, file)) for file in files]
         with path.open("rb") as file:
             if file.read(4) != b"PK\x03\x04":
-                return [Document(path.name, partial(_file, path))]
+                return [InputFile(path.name, partial(_open_file, path))]
         with zipfile.ZipFile(path) as archive:
             names = sorted(archive.namelist())
     except (OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"cannot read {path}: {_why(error)}") from error
-    found_in = [name for name in names if _CONVERSATIONS.fullmatch(name.split("/")[-1])]
-    if not found_in:
+        raise InputError(f"cannot read {path}: {_reason(error)}") from error
+    members = [name for name in names if _CONVERSATIONS.fullmatch(name.split("/")[-1])]
+    if not members:
         raise InputError(f"{path}: no conversations.json in it; unpack archives of other things")
-    return [Document(name, partial(_member, path, name)) for name in found_in]
+    return [InputFile(name, partial(_open_member, path, name)) for name in members]
 
 
-def _file(path: Path) -> IO[bytes]:
+def _open_file(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
 @contextmanager
-def _member(path: Path, name: str) -> Iterator[IO[bytes]]:
+def _open_member(path: Path, name: str) -> Iterator[IO[bytes]]:
     try:
         with zipfile.ZipFile(path) as archive, archive.open(name) as member:
             yield member
-    # An archive with a password is a RuntimeError, one packed in an unusual way NotImplemented.
+    # A password raises RuntimeError; an unknown compression raises NotImplementedError, which is
+    # a RuntimeError too.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise InputError(f"cannot read {name} in {path}: {_why(error)}") from error
+        raise InputError(f"cannot read {name} in {path}: {_reason(error)}") from error
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error) or "it is damaged"
 
 
-def decoded(document: Document) -> Iterator[str]:
-    """The text of a document, in pieces, without a byte order mark.
+def decoded_text(file: InputFile) -> Iterator[str]:
+    """The text of a file, in pieces, without a byte order mark.
 
     Raises InputError for a file that is not UTF-8, with the place of the byte.
     """
-    decoder, before, at_start = codecs.getincrementaldecoder("utf-8")(), 0, True
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    bytes_before = 0  # the chunk that is being decoded
+    undecoded = 0  # bytes of a character that the chunk before was cut in
+    at_start = True
     try:
-        with document.open() as file:
-            while chunk := file.read(_CHUNK):
-                held = len(decoder.getstate()[0])
+        with file.open() as content:
+            while chunk := content.read(_CHUNK):
+                undecoded = len(decoder.getstate()[0])
                 if text := decoder.decode(chunk):
                     yield text.removeprefix("\ufeff") if at_start else text
                     at_start = False
-                before += len(chunk)
-            held = len(decoder.getstate()[0])
+                bytes_before += len(chunk)
+            undecoded = len(decoder.getstate()[0])
             decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        place = before - held + error.start + 1
-        raise InputError(
-            f"{document.name}: not UTF-8 at byte {place:,}; save it as UTF-8"
-        ) from error
+        # The decoder counts from the bytes that it had left over.
+        place = bytes_before - undecoded + error.start + 1
+        raise InputError(f"{file.name}: not UTF-8 at byte {place:,}; save it as UTF-8") from error
     except OSError as error:
-        raise InputError(f"cannot read {document.name}: {_why(error)}") from error
+        raise InputError(f"cannot read {file.name}: {_reason(error)}") from error
 
 
-def values(document: Document) -> Iterator[tuple[str, Any] | Skipped]:
+def json_values(file: InputFile) -> Iterator[tuple[str, Any] | Skipped]:
     """The elements of a JSON list, or the values of a file that has several, with their places.
 
     One object that holds a list under "results" or "memories" stands for that list. Where the
-    text stops being JSON the rest is Skipped. Only one element is held in memory.
-    Raises InputError when not even the first is JSON.
+    text stops being JSON, a `Skipped` stands for all that follows. Only one element is held in
+    memory. Raises InputError when not even the first element is JSON.
     """
-    source = _Source(decoded(document))
-    is_list = source.peek() == "["
+    text = _JsonText(decoded_text(file))
+    is_list = text.next_character() == "["
     if is_list:
-        source.at += 1
+        text.position += 1
     number = 0
-    while (ahead := source.peek()) and not (is_list and ahead == "]"):
+    while (character := text.next_character()) and not (is_list and character == "]"):
         number += 1
-        if is_list and number > 1 and ahead == ",":
-            source.at += 1
-            source.peek()
+        if is_list and number > 1 and character == ",":
+            text.position += 1
+            text.next_character()
         try:
-            value = source.value()
+            value = text.value()
         except (ValueError, RecursionError) as error:
-            why = f"not JSON ({error}): the file may be cut off or damaged here"
+            reason = f"not JSON ({error}): the file may be cut off or damaged here"
             if number == 1:
-                raise InputError(f"{document.name}: element 1: {why}") from error
-            yield Skipped(f"{document.name}: element {number:,} and all after it", why)
+                raise InputError(f"{file.name}: element 1: {reason}") from error
+            yield Skipped(f"{file.name}: element {number:,} and all after it", reason)
             return
-        inner = value.get("results", value.get("memories")) if isinstance(value, dict) else None
-        for place, one in enumerate(inner, 1) if isinstance(inner, list) else [(number, value)]:
-            yield f"{document.name}: element {place:,}", one
-    if is_list and not ahead:
-        yield Skipped(document.name, "the list has no end: the file may be cut off")
+
+        elements = value.get("results", value.get("memories")) if isinstance(value, dict) else None
+        if isinstance(elements, list):
+            for place, element in enumerate(elements, 1):
+                yield f"{file.name}: element {place:,}", element
+        else:
+            yield f"{file.name}: element {number:,}", value
+    if is_list and not character:
+        yield Skipped(file.name, "the list has no end: the file may be cut off")
 
 
-def checked(
-    documents: Sequence[Document], model: type[_Model]
+def validated(
+    files: Sequence[InputFile], model: type[_Model]
 ) -> Iterator[tuple[str, _Model | str]]:
-    """Each value's place, and what it is: the model, or why it is not one."""
-    for document in documents:
-        for item in values(document):
+    """The place of each value, and the value as this model, or the reason why it is not one."""
+    for file in files:
+        for item in json_values(file):
             if isinstance(item, Skipped):
                 yield item.where, item.why
                 continue
-            if not isinstance(item[1], dict):
-                yield item[0], "not an object"
+            place, value = item
+            if not isinstance(value, dict):
+                yield place, "not an object"
                 continue
             try:
-                yield item[0], model.model_validate(item[1])
+                yield place, model.model_validate(value)
             except ValidationError as error:
-                yield item[0], reason(error)
+                yield place, first_error(error)
 
 
-class _Source:
-    """Text that is read as far as it is needed; `at` is the place reached in `text`."""
+class _JsonText:
+    """Text that is read as far as it is needed; `position` is the place reached in `text`.
+
+    Our own, as the C decoder of `json` reads seven times as fast as a streaming parser does
+    (docs/decisions.md, 48).
+    """
 
     def __init__(self, chunks: Iterator[str]) -> None:
-        self.chunks, self.text, self.at = chunks, "", 0
+        self.chunks = chunks
+        self.text = ""
+        self.position = 0
 
-    def more(self, characters: int) -> bool:
-        """Read on by at least so many characters; False when there is nothing more."""
-        new = [self.text[self.at :]]
+    def read(self, characters: int) -> bool:
+        """Read on by at least so many characters; False at the end of the text."""
+        pieces = [self.text[self.position :]]
         while characters > 0 and (chunk := next(self.chunks, "")):
-            new.append(chunk)
+            pieces.append(chunk)
             characters -= len(chunk)
-        self.text, self.at = "".join(new), 0
-        return len(new) > 1
+        self.text = "".join(pieces)
+        self.position = 0
+        return len(pieces) > 1
 
-    def peek(self) -> str:
-        """The next character that is not white space; "" at the end."""
+    def next_character(self) -> str:
+        """The next character that is not white space, not yet consumed; "" at the end."""
         while True:
-            self.at = _SPACE.match(self.text, self.at).end()  # type: ignore[union-attr]
-            if self.at < len(self.text):
-                return self.text[self.at]
-            if not self.more(1):
+            space = _WHITE_SPACE.match(self.text, self.position)
+            assert space is not None  # the pattern matches the empty string
+            self.position = space.end()
+            if self.position < len(self.text):
+                return self.text[self.position]
+            if not self.read(1):
                 return ""
 
     def value(self) -> Any:
-        """The JSON value that begins here. Raises ValueError when it is none.
+        """Consume the JSON value that begins here. Raises ValueError when there is none.
 
-        Twice the text is read when a value seems unfinished, so that a long one costs no more
-        than a few attempts.
+        Each time a value seems unfinished the text at hand is doubled, so that a long value costs
+        no more than a few attempts.
         """
         while True:
             try:
-                value, end = _decoder.raw_decode(self.text, self.at)
+                value, end = _decoder.raw_decode(self.text, self.position)
             except ValueError:
-                if not self.more(len(self.text) - self.at or 1):
+                if not self.read(len(self.text) - self.position or 1):
                     raise
                 continue
-            length = end - self.at
-            if end == len(self.text) and self.more(1):
-                continue  # a number may go on
-            self.at += length
+            length = end - self.position  # reading on moves the position
+            if end == len(self.text) and self.read(1):
+                continue  # a number may go on in the next chunk
+            self.position += length
             return value

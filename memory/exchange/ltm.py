@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from memory.errors import InputError
-from memory.exchange.reading import Skipped, clean_date, digest
+from memory.exchange.items import Skipped, clean_date, short_hash
 from memory.model import Turn
 from memory.store.foreign_database import foreign_rows
 
@@ -14,8 +14,8 @@ DATABASE = "long_term_memory.db"
 EMBEDDINGS = "long_term_memory_embeddings.zarr"
 
 
-def characters(path: Path) -> list[Path]:
-    """The folders of characters in a folder, or the folder itself; none when it holds neither.
+def character_folders(path: Path) -> list[Path]:
+    """The folders of characters in a folder, or the folder itself; empty when it holds neither.
 
     Takes `bot_memories` or `model_memories`, and the folder that holds them. A database that lies
     in `bot_memories` itself is from the time before characters had folders of their own.
@@ -31,18 +31,18 @@ def characters(path: Path) -> list[Path]:
     return here + sorted(set(below))
 
 
-def database_of(path: Path) -> Path:
+def character_database(path: Path) -> Path:
     """The database of one character. Raises InputError when the folder is not a character's."""
     if path.is_file() or (path / DATABASE).is_file():
         return path if path.is_file() else path / DATABASE
-    found = ", ".join(sorted(file.name for file in path.iterdir())[:5])
+    names = ", ".join(sorted(file.name for file in path.iterdir())[:5])
     raise InputError(
         f"{path}: a character's folder holds {DATABASE}, and that of a chat export"
-        f" conversations.json; here is {found or 'nothing'}"
+        f" conversations.json; here is {names or 'nothing'}"
     )
 
 
-def name_of(database: Path) -> str:
+def character_name(database: Path) -> str:
     """The character's name, as the folder has it."""
     return database.resolve().parent.name if database.name == DATABASE else database.stem
 
@@ -50,10 +50,10 @@ def name_of(database: Path) -> str:
 def read_ltm(database: Path) -> Iterator[Turn | Skipped]:
     """The messages of a character, oldest first; a session is a day.
 
-    The source has the message's digest: after "destroy all memories" the extension begins to
-    count at 0 again.
+    The source has a hash of the message beside its id: after "destroy all memories" the extension
+    begins to count at 0 again.
     """
-    name = name_of(database)
+    name = character_name(database)
     select = "SELECT id, name, message, timestamp FROM long_term_memory ORDER BY timestamp, id"
     for number, speaker, message, timestamp in foreign_rows(database, select):
         said_at = clean_date(timestamp)
@@ -62,12 +62,16 @@ def read_ltm(database: Path) -> Iterator[Turn | Skipped]:
         elif not isinstance(speaker, str) or not speaker.strip():
             yield Skipped(f"row {number}", "nobody's name")
         else:
-            source = f"ltm:{name}:{number}:{digest(speaker, message, timestamp)}"
+            source = f"ltm:{name}:{number}:{short_hash(speaker, message, timestamp)}"
             yield Turn(speaker, message, session=said_at[:10], said_at=said_at, source=source)
 
 
-def notes_on_vectors(database: Path, rows: int) -> Iterator[str]:
-    """What is wrong with the vectors beside the database: of no effect, they are made anew."""
+def vector_notes(database: Path, rows: int) -> Iterator[str]:
+    """What is wrong with the vectors beside the database.
+
+    Nothing rests on them: only `.zarray`, their header, is read, and the vectors of a memory are
+    computed anew from the texts.
+    """
     folder = database.with_name(EMBEDDINGS)
     ending = "; no text is lost, all vectors are made anew"
     try:
@@ -81,6 +85,8 @@ def notes_on_vectors(database: Path, rows: int) -> Iterator[str]:
     else:
         if length != rows:
             yield f"{folder.name} has {length:,} vectors for {rows:,} messages{ending}"
-        lost = [n for n in range(min(chunks, rows)) if not (folder / f"{n}.0").is_file()]
-        if lost:
-            yield f"{folder.name} lacks {len(lost)} of its {chunks} files{ending}"
+        # A damaged header may claim any number of chunks; no more are looked for than rows.
+        numbers = range(min(chunks, rows))
+        missing = [number for number in numbers if not (folder / f"{number}.0").is_file()]
+        if missing:
+            yield f"{folder.name} lacks {len(missing)} of its {chunks} files{ending}"

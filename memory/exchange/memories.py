@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import AliasChoices, BaseModel, Field
 
-from memory.exchange.json_files import Document, checked
-from memory.exchange.reading import Skipped, clean_date, digest
+from memory.exchange.items import Skipped, clean_date, short_hash
+from memory.exchange.json_files import InputFile, validated
 from memory.model import Turn
 
 
-class _Mem0(BaseModel):
+class _Mem0Memory(BaseModel):
     id: str
     memory: str
     user_id: str | None = None
@@ -21,7 +21,7 @@ class _Mem0(BaseModel):
     updated_at: str | None = None
 
 
-class _Item(BaseModel):
+class _StoreItem(BaseModel):
     # A table of a LangGraph store has the namespace as `prefix`, its parts joined by dots.
     namespace: list[str] | str = Field(validation_alias=AliasChoices("namespace", "prefix"))
     key: str
@@ -30,50 +30,63 @@ class _Item(BaseModel):
     updated_at: str | None = None
 
 
-def read_mem0(documents: Sequence[Document]) -> Iterator[Turn | Skipped]:
+def read_mem0(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
     """Each memory as something its user (agent, run) said when it got the wording it has.
 
-    A memory that mem0 rewrites keeps its id, so the source has the text's digest: the new wording
+    A memory that mem0 rewrites keeps its id, so the source has a hash of the text: the new wording
     is a new turn.
     """
-    for place, item in checked(documents, _Mem0):
+    for place, item in validated(files, _Mem0Memory):
         if isinstance(item, str):
             yield Skipped(place, item)
             continue
-        speaker = item.user_id or item.agent_id or item.run_id or "mem0"
-        source = f"mem0:{item.id}:{digest(item.memory)}"
-        yield _turn(item, place, speaker, item.memory, item.run_id or "mem0", source)
+        yield _turn(
+            item,
+            place,
+            speaker=item.user_id or item.agent_id or item.run_id or "mem0",
+            text=item.memory,
+            session=item.run_id or "mem0",
+            source=f"mem0:{item.id}:{short_hash(item.memory)}",
+        )
 
 
-def read_langmem(documents: Sequence[Document]) -> Iterator[Turn | Skipped]:
+def read_langmem(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
     """Each item of a LangGraph store as something that the last part of its namespace said."""
-    for place, item in checked(documents, _Item):
+    for place, item in validated(files, _StoreItem):
         if isinstance(item, str):
             yield Skipped(place, item)
             continue
-        named = item.namespace.split(".") if isinstance(item.namespace, str) else item.namespace
-        parts = [part for part in named if part.strip()]
+        names = item.namespace
+        if isinstance(names, str):
+            names = names.split(".")
+        names = [name for name in names if name.strip()]
+        namespace = "/".join(names)
         text = _text(item.value)
-        speaker, session = parts[-1] if parts else "langmem", "/".join(parts) or "langmem"
-        source = f"langmem:{'/'.join(parts)}:{item.key}:{digest(text)}"
-        yield _turn(item, place, speaker, text, session, source)
+        yield _turn(
+            item,
+            place,
+            speaker=names[-1] if names else "langmem",
+            text=text,
+            session=namespace or "langmem",
+            source=f"langmem:{namespace}:{item.key}:{short_hash(text)}",
+        )
 
 
 def _turn(
-    item: _Mem0 | _Item, place: str, speaker: str, text: str, session: str, source: str
+    memory: _Mem0Memory | _StoreItem, place: str, speaker: str, text: str, session: str, source: str
 ) -> Turn | Skipped:
     if not text.strip():
         return Skipped(place, "no text")
-    said_at = clean_date(item.updated_at) or clean_date(item.created_at)
+    said_at = clean_date(memory.updated_at) or clean_date(memory.created_at)
     return Turn(speaker, text, session, said_at, source)
 
 
 def _text(value: Any) -> str:
-    """The content of an item; one with fields of its own as `name: value` lines."""
+    """The content of an item; an object with several fields as `name: value` lines."""
     while isinstance(value, dict) and "content" in value:
         value = value["content"]
     if isinstance(value, dict):
-        return "\n".join(f"{name}: {_plain(what)}" for name, what in value.items())
+        return "\n".join(f"{name}: {_plain(field)}" for name, field in value.items())
     return _plain(value)
 
 

@@ -1,4 +1,4 @@
-"""Turns in plain files: JSON lines and CSV, under our names or those of chats and of seed 001."""
+"""Turns in plain files: JSON lines and CSV, also as chats and long_term_memory name columns."""
 
 import csv
 import json
@@ -10,15 +10,16 @@ from typing import Any, get_args
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from memory.errors import InputError
-from memory.exchange.json_files import Document, decoded, values
-from memory.exchange.reading import Skipped, clean_date, digest, reason
+from memory.exchange.items import Skipped, clean_date, first_error, short_hash
+from memory.exchange.json_files import InputFile, decoded_text, json_values
 from memory.model import Kind, Turn
 
-COLUMNS = ("speaker", "text", "session", "said_at", "source", "kind")
+TURN_COLUMNS = ("speaker", "text", "session", "said_at", "source", "kind")
+# What the long_term_memory extension of text-generation-webui exports of a character.
 LTM_COLUMNS = ("id", "name", "message", "timestamp")
 
 
-class _Line(BaseModel):
+class _JsonLine(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     speaker: str = Field(validation_alias=AliasChoices("speaker", "role"))
@@ -29,15 +30,15 @@ class _Line(BaseModel):
     kind: Kind = "message"
 
 
-def read_jsonl(document: Document, user: str) -> Iterator[Turn | Skipped]:
+def read_jsonl(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
     """One object a line (or a list of them); `role` and `content` stand for speaker and text.
 
-    A date that is not ISO text stays as it was said. A line that is no turn is Skipped; an
-    unknown key is a slip that all lines may have: InputError, with the keys that there are.
+    A date that is not ISO text stays as it was said. A line that is no turn is Skipped. An
+    unknown key raises InputError with the known keys, as every line may have the same slip.
     """
-    equals: Counter[str] = Counter()
-    is_list = next(decoded(document), "").lstrip().startswith("[")
-    for item in values(document) if is_list else _objects(document):
+    equal_rows: Counter[str] = Counter()
+    is_list = next(decoded_text(file), "").lstrip().startswith("[")
+    for item in json_values(file) if is_list else _objects(file):
         if isinstance(item, Skipped):
             yield item
             continue
@@ -46,74 +47,85 @@ def read_jsonl(document: Document, user: str) -> Iterator[Turn | Skipped]:
             yield Skipped(place, "not an object")
             continue
         try:
-            line = _Line.model_validate(value)
+            line = _JsonLine.model_validate(value)
         except ValidationError as error:
-            unknown = [e["loc"][0] for e in error.errors() if e["type"] == "extra_forbidden"]
+            unknown = [
+                detail["loc"][0] for detail in error.errors() if detail["type"] == "extra_forbidden"
+            ]
             if unknown:
                 raise InputError(
-                    f"{document.name}: {place}: unknown key {unknown[0]!r}; known are"
-                    f" {', '.join(COLUMNS)}, and role and content"
+                    f"{file.name}: {place}: unknown key {unknown[0]!r}; known are"
+                    f" {', '.join(TURN_COLUMNS)}, and role and content"
                 ) from error
-            yield Skipped(place, reason(error))
+            yield Skipped(place, first_error(error))
             continue
-        turn = Turn(line.speaker, line.text, line.session, str(line.said_at), line.source)
+        turn = Turn(
+            speaker=line.speaker,
+            text=line.text,
+            session=line.session,
+            said_at=str(line.said_at),
+            source=line.source,
+        )
         if "role" not in value:
             turn = replace(turn, kind=line.kind)
         elif line.speaker == "system":
             yield Skipped(place, "system message")
             continue
         else:
-            speaker = {"user": user}.get(line.speaker, line.speaker.capitalize())
+            speaker = user if line.speaker == "user" else line.speaker.capitalize()
             turn = replace(turn, speaker=speaker, kind="tool" if speaker == "Tool" else line.kind)
-        yield _sourced(turn, place, "jsonl", value, equals)
+        yield _with_source(turn, place, format="jsonl", row=value, equal_rows=equal_rows)
 
 
-def _objects(document: Document) -> Iterator[tuple[str, Any] | Skipped]:
-    for number, line in enumerate(_lines(document), 1):
+def _objects(file: InputFile) -> Iterator[tuple[str, Any] | Skipped]:
+    for number, line in enumerate(_lines(file), 1):
         place = f"line {number:,}"
         if not line.strip():
             continue
         try:
             yield place, json.loads(line)
         except (ValueError, RecursionError) as error:
-            ends = not line.endswith("\n")
-            yield Skipped(place, f"not JSON: {'the file may be cut off' if ends else error}")
+            is_last = not line.endswith("\n")
+            yield Skipped(place, f"not JSON: {'the file may be cut off' if is_last else error}")
 
 
-def _lines(document: Document) -> Iterator[str]:
+def _lines(file: InputFile) -> Iterator[str]:
     """The lines of a text, each with its end."""
-    rest = ""
-    for chunk in decoded(document):
-        *lines, rest = (rest + chunk).split("\n")
+    unfinished = ""
+    for chunk in decoded_text(file):
+        *lines, unfinished = (unfinished + chunk).split("\n")
         yield from (line + "\n" for line in lines)
-    if rest:
-        yield rest
+    if unfinished:
+        yield unfinished
 
 
-def _sourced(
-    turn: Turn, place: str, format: str, row: object, equals: Counter[str]
+def _with_source(
+    turn: Turn, place: str, format: str, row: object, equal_rows: Counter[str]
 ) -> Turn | Skipped:
-    """The turn; one without a source gets its row's digest and its number among equal rows."""
+    """The turn; one without a source gets a hash of its row and its number among equal rows.
+
+    So the same file has the same sources at the next import, and equal rows stay several turns.
+    """
     if not turn.text.strip() or not turn.speaker.strip():
         return Skipped(place, "no text" if turn.speaker.strip() else "no speaker")
     if turn.source.strip():
         return replace(turn, said_at=clean_date(turn.said_at) or turn.said_at)
-    same = digest(row)
-    equals[same] += 1
-    source = f"{format}:{same}:{equals[same]}"
+    row_hash = short_hash(row)
+    equal_rows[row_hash] += 1
+    source = f"{format}:{row_hash}:{equal_rows[row_hash]}"
     return replace(turn, said_at=clean_date(turn.said_at) or turn.said_at, source=source)
 
 
-def read_csv(document: Document) -> Iterator[Turn | Skipped]:
-    """A table with our columns, or seed 001's (which its own export writes without a header).
+def read_csv(file: InputFile) -> Iterator[Turn | Skipped]:
+    """A table with our columns, or with those of the long_term_memory extension.
 
-    Commas, semicolons or tabs. Raises InputError for other columns.
+    The extension's own export has no header. Cells are separated by commas, semicolons or tabs.
+    Raises InputError for other columns.
     """
-    delimiter, header, is_first = _columns(document)
-    equals: Counter[str] = Counter()
-    for place, row in _rows(_lines(document), delimiter):
-        if is_first:
-            is_first = False
+    delimiter, header, has_header = _columns(file)
+    equal_rows: Counter[str] = Counter()
+    for number, (place, row) in enumerate(_rows(_lines(file), delimiter)):
+        if number == 0 and has_header:
             continue
         if isinstance(row, str):
             yield Skipped(place, row)
@@ -121,45 +133,46 @@ def read_csv(document: Document) -> Iterator[Turn | Skipped]:
             yield Skipped(place, f"{len(row)} columns where {len(header)} belong")
         else:
             cells = dict(zip(header, row, strict=True))
-            asked = cells.get("kind") or "message"
-            kind: Kind | None = next((kind for kind in get_args(Kind) if kind == asked), None)
+            cell = cells.get("kind") or "message"
+            kind: Kind | None = next((kind for kind in get_args(Kind) if kind == cell), None)
             if kind is None:
-                yield Skipped(place, f"kind {asked!r} is not {', '.join(get_args(Kind))}")
+                yield Skipped(place, f"kind {cell!r} is not {', '.join(get_args(Kind))}")
                 continue
-            said_at = cells.get("said_at", cells.get("timestamp", ""))
             turn = Turn(
                 speaker=cells.get("speaker", cells.get("name", "")),
                 text=cells.get("text", cells.get("message", "")),
                 session=cells.get("session", clean_date(cells.get("timestamp"))[:10]),
-                said_at=said_at,
+                said_at=cells.get("said_at", cells.get("timestamp", "")),
                 source=cells.get("source", ""),
                 kind=kind,
             )
-            yield _sourced(turn, place, "csv", row, equals)
+            yield _with_source(turn, place, format="csv", row=row, equal_rows=equal_rows)
 
 
-def _columns(document: Document) -> tuple[str, list[str], bool]:
-    """(delimiter, columns, whether the first row names them). InputError for unknown ones."""
-    found: list[str] = []
+def _columns(file: InputFile) -> tuple[str, list[str], bool]:
+    """(delimiter, columns, whether the first row names them). InputError for unknown columns."""
+    widest: list[str] = []  # the first row by the delimiter that fits it best
     for delimiter in ",;\t":
-        _, row = next(_rows(_lines(document), delimiter), ("", "no row"))
+        _, row = next(_rows(_lines(file), delimiter), ("", "no row"))
         if isinstance(row, str):
             continue
         names = [cell.strip().casefold() for cell in row]
-        for needed, known in (({"speaker", "text"}, COLUMNS), ({"name", "message"}, LTM_COLUMNS)):
-            if needed <= set(names) <= set(known) and len(set(names)) == len(names):
-                return delimiter, names, True
+        is_unique = len(set(names)) == len(names)
+        if is_unique and {"speaker", "text"} <= set(names) <= set(TURN_COLUMNS):
+            return delimiter, names, True
+        if is_unique and {"name", "message"} <= set(names) <= set(LTM_COLUMNS):
+            return delimiter, names, True
         if len(row) == len(LTM_COLUMNS) and row[0].strip().isdecimal() and clean_date(row[3]):
             return delimiter, list(LTM_COLUMNS), False
-        found = max(found, names, key=len)
+        widest = max(widest, names, key=len)
     raise InputError(
-        f"{document.name}: the columns are {', '.join(found)[:200] or 'none'}; wanted are"
-        f" {', '.join(COLUMNS)} (speaker and text at least), or {', '.join(LTM_COLUMNS)}"
+        f"{file.name}: the columns are {', '.join(widest)[:200] or 'none'}; wanted are"
+        f" {', '.join(TURN_COLUMNS)} (speaker and text at least), or {', '.join(LTM_COLUMNS)}"
     )
 
 
 def _rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[str, list[str] | str]]:
-    """(place, cells, or why they cannot be told) of every row that is not empty."""
+    """The place of every row that is not empty, and its cells or the reason why there are none."""
     csv.field_size_limit(2**31 - 1)  # a cell may be as long as a turn, and longer
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
@@ -170,8 +183,8 @@ def _rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[str, list[str]
             return
         except csv.Error as error:
             cut_off = "unexpected end" in str(error)
-            why = "a quotation mark opens here and nothing closes it" if cut_off else str(error)
-            yield place, why
+            unclosed = "a quotation mark opens here and nothing closes it"
+            yield place, unclosed if cut_off else str(error)
             continue
         if row:
             yield place, row

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 UNKNOWN = "at an unknown time"
 _MONTH = re.compile(r"(\d{4})(?:-(\d\d))?")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
-_NOW_S = 60
+_NOW_SECONDS = 60
 
 
 def time_difference(said_at: str, now: datetime | None = None) -> str:
@@ -33,6 +33,7 @@ def time_difference(said_at: str, now: datetime | None = None) -> str:
 
 
 def _by_calendar(then: datetime, now: datetime, unit: str) -> str:
+    # A date is less exact than a moment, so the present is made as exact as it is.
     today = now.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
     if unit != "day":
         today = today.replace(day=1)
@@ -51,14 +52,15 @@ def _by_clock(then: datetime, now: datetime) -> str:
     zone = now.tzinfo  # None: this machine's, with its rules for that day
     then = then if then.tzinfo else then.replace(tzinfo=UTC)
     passed = now.timestamp() - then.timestamp()
-    walls = [moment.astimezone(zone).replace(tzinfo=None) for moment in (then, now)]
-    if max(walls) - min(walls) >= timedelta(days=1):
-        return _worded(_calendar(min(walls), max(walls)), passed < 0)
+    earlier, later = sorted(moment.astimezone(zone).replace(tzinfo=None) for moment in (then, now))
+    if later - earlier >= timedelta(days=1):
+        return _worded(_calendar(earlier, later), passed < 0)
     seconds = int(abs(passed))
-    if seconds < _NOW_S:
+    if seconds < _NOW_SECONDS:
         return "just now"
-    amount, unit = (seconds // 3600, "hour") if seconds >= 3600 else (seconds // 60, "minute")
-    return _worded([(amount, unit)], passed < 0)
+    if seconds < 3600:
+        return _worded([(seconds // 60, "minute")], passed < 0)
+    return _worded([(seconds // 3600, "hour")], passed < 0)
 
 
 def _calendar(first: datetime, last: datetime) -> list[tuple[int, str]]:
@@ -72,5 +74,9 @@ def _calendar(first: datetime, last: datetime) -> list[tuple[int, str]]:
 
 
 def _worded(amounts: list[tuple[int, str]], ahead: bool) -> str:
-    words = ", ".join(f"{n} {unit}{'s' * (n != 1)}" for n, unit in amounts if n)
+    words = ", ".join(
+        f"{amount} {unit}" if amount == 1 else f"{amount} {unit}s"
+        for amount, unit in amounts
+        if amount
+    )
     return f"in {words}" if ahead else f"{words} ago"

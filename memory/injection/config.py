@@ -11,19 +11,25 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from memory.errors import InputError
 
 
-def _with(*known: str) -> AfterValidator:
-    """A template whose placeholders are these and nothing else."""
+def _fields(*known: str) -> AfterValidator:
+    """A check that the placeholders of a template are these and no others."""
 
     def check(template: str) -> str:
-        named = " ".join(f"{{{name}}}" for name in known)
+        names = " ".join(f"{{{name}}}" for name in known)
         try:
             parts = [*Formatter().parse(template)]
         except ValueError as error:
             raise ValueError(f"{error}; a brace that is meant as one is {{{{ or }}}}") from None
-        for _, name, form, conversion in parts:
-            if name is not None and (name not in known or form or conversion):
-                whole = name + f"!{conversion}" * bool(conversion) + f":{form}" * bool(form)
-                raise ValueError(f"unknown placeholder {{{whole}}}; known are {named}")
+        for _, name, format_spec, conversion in parts:
+            if name is None:  # literal text
+                continue
+            if name not in known or format_spec or conversion:
+                placeholder = name
+                if conversion:
+                    placeholder += f"!{conversion}"
+                if format_spec:
+                    placeholder += f":{format_spec}"
+                raise ValueError(f"unknown placeholder {{{placeholder}}}; known are {names}")
         return template
 
     return AfterValidator(check)
@@ -50,12 +56,12 @@ class LtmContext(_Section):
     injection_location: Literal[
         "BEFORE_NORMAL_CONTEXT", "AFTER_NORMAL_CONTEXT_BUT_BEFORE_MESSAGES"
     ] = "BEFORE_NORMAL_CONTEXT"
-    memory_context_template: Annotated[str, _with("name1", "name2", "all_memories")] = (
+    memory_context_template: Annotated[str, _fields("name1", "name2", "all_memories")] = (
         "{name2}'s memory log:\n{all_memories}\nDuring conversations between {name1} and {name2},"
         " {name2} will try to remember the memory described above and naturally integrate it with"
         " the conversation."
     )
-    memory_template: Annotated[str, _with("time_difference", "memory_name", "memory_message")] = (
+    memory_template: Annotated[str, _fields("time_difference", "memory_name", "memory_message")] = (
         '{time_difference}, {memory_name} said:\n"{memory_message}"'
     )
 
@@ -84,28 +90,30 @@ class LtmConfig(_Section):
     ltm_reads: LtmReads = LtmReads()
 
 
-def load_config(given: str | Path | Mapping[str, Any]) -> LtmConfig:
-    """Read an ltm_config.json, or take what was read of one.
+def load_config(source: str | Path | Mapping[str, Any]) -> LtmConfig:
+    """Read the configuration from an ltm_config.json, or from the parsed content of one.
 
     Raises InputError that names every unknown key and placeholder and every value of a wrong kind.
     """
-    if isinstance(given, Mapping):
-        return _checked(given, "the configuration")
+    if isinstance(source, Mapping):
+        return _validated(source, "the configuration")
     try:
-        read = json.loads(Path(given).read_text("utf-8-sig"))
+        content = json.loads(Path(source).read_text("utf-8-sig"))
     except OSError as error:
-        raise InputError(f"{given}: cannot be read: {error.strerror}") from error
+        raise InputError(f"{source}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # also of a wrong encoding
-        raise InputError(f"{given}: not a JSON file: {error}") from error
-    return _checked(read, str(given))
+        raise InputError(f"{source}: not a JSON file: {error}") from error
+    return _validated(content, str(source))
 
 
-def _checked(read: Any, where: str) -> LtmConfig:
+def _validated(content: Any, where: str) -> LtmConfig:
     try:
-        return LtmConfig.model_validate(read)
+        return LtmConfig.model_validate(content)
     except ValidationError as error:
-        wrong = [_complaint(one["loc"], one["type"], one["msg"]) for one in error.errors()]
-        raise InputError(f"{where}: {'; '.join(wrong)}") from None
+        complaints = [
+            _complaint(detail["loc"], detail["type"], detail["msg"]) for detail in error.errors()
+        ]
+        raise InputError(f"{where}: {'; '.join(complaints)}") from None
 
 
 def _complaint(place: tuple[int | str, ...], kind: str, message: str) -> str:
@@ -113,6 +121,7 @@ def _complaint(place: tuple[int | str, ...], kind: str, message: str) -> str:
     path = ".".join(map(str, place)) or "all of it"
     if kind != "extra_forbidden":
         return f"{path}: {message.removeprefix('Value error, ')}"
+    # The section that the unknown key stands in, to list the keys that it does have.
     section: type[BaseModel] = LtmConfig
     for name in place[:-1]:
         section = type(section.model_fields[str(name)].default)

@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from memory.exchange import Reading, Skipped
+from memory.exchange import ForeignExport, Skipped
 from memory.model import Turn
 
 DAY = 1683554160.123456  # 2023-05-08 13:56 UTC
@@ -109,16 +109,16 @@ def write(path: Path, *values: Any, text: str = "") -> Path:
     return path
 
 
-def parts(reading: Reading) -> tuple[list[Turn], list[Skipped]]:
-    """The turns and what was skipped, with what holds for every reading."""
-    items = list(reading.items)
-    assert reading.total in (None, len(items))
+def parts(export: ForeignExport) -> tuple[list[Turn], list[Skipped]]:
+    """The turns and what was skipped, after checks that hold for every export."""
+    items = list(export.items)
+    assert export.total in (None, len(items))
     turns = [item for item in items if isinstance(item, Turn)]
     assert len({turn.source for turn in turns}) == len(turns)
     assert all(turn.source for turn in turns)
     return turns, [item for item in items if isinstance(item, Skipped)]
 
 
-def said(reading: Reading) -> list[tuple[str, str, str]]:
+def said(export: ForeignExport) -> list[tuple[str, str, str]]:
     """Kind, speaker and text of every turn."""
-    return [(t.kind, t.speaker, t.text) for t in parts(reading)[0]]
+    return [(t.kind, t.speaker, t.text) for t in parts(export)[0]]

@@ -230,12 +230,12 @@ def test_the_same_file_twice_changes_nothing_and_a_changed_one_is_a_new_version(
         first = add_chunks(store, chunks(path))
         path.touch()
         again = add_chunks(store, chunks(path))
-        assert (first.new, first.already, first.others) == (5, 0, ())
-        assert (again.new, again.already, again.others) == (0, 5, ())
+        assert (first.new, first.already, first.other_versions) == (5, 0, ())
+        assert (again.new, again.already, again.other_versions) == (0, 5, ())
         old = chunks(path)[0].source.split(":")[0]
         path.write_text(MANUAL.replace("90", "60"))
         changed = add_chunks(store, chunks(path))
-        assert (changed.new, changed.already, changed.others) == (5, 0, (old,))
+        assert (changed.new, changed.already, changed.other_versions) == (5, 0, (old,))
 
 
 def test_a_document_is_found_and_cited_like_what_was_said(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from langgraph.store.memory import InMemoryStore
 
 from memory.chunking import CHUNK_TOKENS
-from memory.exchange import Skipped, characters, clean_date, read
+from memory.exchange import Skipped, character_folders, clean_date, read_export
 from memory.tokens import count_tokens
 from tests.support.foreign_exports import (
     DAY,
@@ -68,13 +68,13 @@ def test_a_clean_date_stays_as_it_is(given_as: object) -> None:
 
 
 def test_a_characters_messages_keep_name_text_and_date(tmp_path: Path) -> None:
-    reading = read(character(tmp_path / "miku_hatsune", LTM))
-    assert (reading.format, reading.name, reading.total, reading.notes) == (
+    export = read_export(character(tmp_path / "miku_hatsune", LTM))
+    assert (export.format, export.name, export.total, export.notes) == (
         *("ltm", "miku_hatsune", 3),
         (),
     )
-    turns, skipped = parts(reading)
-    assert turns == parts(read(tmp_path / "miku_hatsune" / "long_term_memory.db"))[0]
+    turns, skipped = parts(export)
+    assert turns == parts(read_export(tmp_path / "miku_hatsune" / "long_term_memory.db"))[0]
     assert [(t.speaker, t.text) for t in turns] == LTM
     assert [t.said_at for t in turns] == ["2023-05-08T13:56:00"] * 2 + ["2023-05-09T13:56:00"]
     assert [t.session for t in turns] == ["2023-05-08", "2023-05-08", "2023-05-09"]
@@ -83,8 +83,10 @@ def test_a_characters_messages_keep_name_text_and_date(tmp_path: Path) -> None:
 
 
 def test_ids_that_begin_again_at_0_are_other_sources(tmp_path: Path) -> None:
-    before = parts(read(character(tmp_path / "a" / "miku", LTM)))[0]
-    after = parts(read(character(tmp_path / "b" / "miku", [("Anna", "A new beginning.")])))[0]
+    before = parts(read_export(character(tmp_path / "a" / "miku", LTM)))[0]
+    after = parts(read_export(character(tmp_path / "b" / "miku", [("Anna", "A new beginning.")])))[
+        0
+    ]
     assert after[0].source not in {turn.source for turn in before}
 
 
@@ -93,7 +95,7 @@ def test_reading_a_character_leaves_its_folder_as_it_was(tmp_path: Path) -> None
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o555 if path.is_dir() else 0o444)
     before = {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in folder.rglob("*")}
-    parts(read(folder))
+    parts(read_export(folder))
     assert before == {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in folder.rglob("*")}
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755)
@@ -117,7 +119,7 @@ def test_a_write_that_was_interrupted_is_taken_in_or_back(tmp_path: Path, mode: 
     conn.close()
     before = {p: p.read_bytes() for p in killed.rglob("*") if p.is_file()}
     assert any(p.name.endswith(("-wal", "-journal")) for p in before)
-    assert len(parts(read(killed))[0]) == (53 if mode == "wal" else 3)
+    assert len(parts(read_export(killed))[0]) == (53 if mode == "wal" else 3)
     assert before == {p: p.read_bytes() for p in killed.rglob("*") if p.is_file()}
 
 
@@ -135,11 +137,11 @@ def test_a_write_that_was_interrupted_is_taken_in_or_back(tmp_path: Path, mode: 
 def test_broken_vectors_are_noted_and_cost_no_text(tmp_path: Path, damage: Any, note: str) -> None:
     folder = character(tmp_path / "miku", LTM)
     damage(folder / "long_term_memory_embeddings.zarr")
-    reading = read(folder)
-    assert len(reading.notes) == 1
-    assert note in reading.notes[0]
-    assert reading.notes[0].endswith("no text is lost, all vectors are made anew")
-    assert [(turn.speaker, turn.text) for turn in parts(reading)[0]] == LTM
+    export = read_export(folder)
+    assert len(export.notes) == 1
+    assert note in export.notes[0]
+    assert export.notes[0].endswith("no text is lost, all vectors are made anew")
+    assert [(turn.speaker, turn.text) for turn in parts(export)[0]] == LTM
 
 
 def test_a_row_that_is_no_message_is_named_and_the_others_are_read(tmp_path: Path) -> None:
@@ -148,7 +150,7 @@ def test_a_row_that_is_no_message_is_named_and_the_others_are_read(tmp_path: Pat
         conn.execute("UPDATE long_term_memory SET message = CAST(x'6162ff' AS TEXT) WHERE id = 0")
         conn.execute("UPDATE long_term_memory SET message = x'00ff' WHERE id = 1")
     conn.close()
-    turns, skipped = parts(read(folder))
+    turns, skipped = parts(read_export(folder))
     assert [turn.text for turn in turns] == ["ab\N{REPLACEMENT CHARACTER}", 'It "rains", a lot.']
     assert skipped == [
         Skipped("row 1", "no message"),
@@ -162,12 +164,12 @@ def test_the_characters_of_a_folder_are_found(tmp_path: Path) -> None:
     made = [character(data / "bot_memories" / name, LTM) for name in ("anon", "miku_hatsune")]
     made += [character(data / "model_memories" / "Miku", LTM)]
     (data / "bot_memories" / "memories-will-be-saved-here.txt").touch()
-    assert characters(data) == made
-    assert characters(data / "bot_memories") == made[:2]
-    assert characters(made[0]) == made[:1]
-    assert characters(tmp_path / "none") == characters(tmp_path) == []
+    assert character_folders(data) == made
+    assert character_folders(data / "bot_memories") == made[:2]
+    assert character_folders(made[0]) == made[:1]
+    assert character_folders(tmp_path / "none") == character_folders(tmp_path) == []
     legacy = character(data / "bot_memories", LTM)
-    assert characters(legacy) == [legacy, *made[:2]]
+    assert character_folders(legacy) == [legacy, *made[:2]]
 
 
 # ---------------------------------------------------------------- ChatGPT
@@ -202,9 +204,9 @@ def chats() -> list[dict[str, Any]]:
 
 
 def test_chatgpts_conversations_are_their_last_branch(tmp_path: Path, chats: list[Any]) -> None:
-    reading = read(write(tmp_path / "conversations.json", *chats), user="Anna")
-    assert (reading.format, reading.name) == ("chatgpt", "conversations")
-    turns, skipped = parts(reading)
+    export = read_export(write(tmp_path / "conversations.json", *chats), user="Anna")
+    assert (export.format, export.name) == ("chatgpt", "conversations")
+    turns, skipped = parts(export)
     assert [(t.kind, t.speaker, t.text) for t in turns] == [
         ("message", "Anna", "Where is it warm in May?"),
         ("tool", "ChatGPT", "python(print(2))"),
@@ -220,7 +222,7 @@ def test_chatgpts_conversations_are_their_last_branch(tmp_path: Path, chats: lis
     assert {turn.session for turn in turns} == {
         *("Trip (00000001)", "Trip (00000002)", "untitled (00000003)")
     }
-    alone = parts(read(write(tmp_path / "earlier.json", chats[0]), user="Anna"))[0]
+    alone = parts(read_export(write(tmp_path / "earlier.json", chats[0]), user="Anna"))[0]
     assert alone == turns[:5]  # whatever other conversations an export has
     assert {skip.why: skip.where for skip in skipped} == {
         "on a branch that was replaced by another": "1 message",
@@ -245,9 +247,9 @@ def test_an_export_is_read_as_zip_folder_file_or_in_numbered_files(
         archive.writestr("3f2a-2025/shared_conversations.json", "[]")
     for number, chat in enumerate(chats):
         write(tmp_path / "numbered" / f"conversations-{number:03}.json", chat)
-    expected = said(read(alone))
+    expected = said(read_export(alone))
     for other in (folder, tmp_path / "export.zip", tmp_path / "numbered"):
-        assert said(read(other)) == expected
+        assert said(read_export(other)) == expected
 
 
 def test_a_circle_or_a_lost_end_in_a_tree_is_survived(tmp_path: Path, chats: list[Any]) -> None:
@@ -255,7 +257,7 @@ def test_a_circle_or_a_lost_end_in_a_tree_is_survived(tmp_path: Path, chats: lis
     circle["mapping"]["root"]["parent"] = "n0"
     lost["current_node"] = "nowhere"
     turns, skipped = parts(
-        read(write(tmp_path / "c.json", circle, lost, broken, {"mapping": 1}, 5))
+        read_export(write(tmp_path / "c.json", circle, lost, broken, {"mapping": 1}, 5))
     )
     assert [turn.text for turn in turns] == ["Hello.", "Hi."]
     assert skipped[0].where == "c.json: element 3, message n0"
@@ -292,7 +294,7 @@ def test_claudes_blocks_become_text_tool_uses_and_documents(tmp_path: Path) -> N
         claude_message(3, "human", "Thanks."),
     )
     old = claude("c-2", "", claude_message(4, "human", "Only text", []))
-    turns, skipped = parts(read(write(tmp_path / "conversations.json", talk, old)))
+    turns, skipped = parts(read_export(write(tmp_path / "conversations.json", talk, old)))
     assert [(t.kind, t.speaker, t.text) for t in turns] == [
         ("document", "plan.md", "# Plan\nOslo"),
         ("message", "User", "Find flights.\n[file: plan.md]\n[file: a.png]"),
@@ -312,7 +314,7 @@ def test_a_long_attachment_becomes_chunks(tmp_path: Path) -> None:
     book = " ".join(f"The pump {n} needs oil." for n in range(300))
     note = {"file_name": "book.md", "extracted_content": book}
     talk = claude("c-1", "Pumps", claude_message(1, "human", "Read it.", attachments=[note]))
-    *found, _ = parts(read(write(tmp_path / "conversations.json", talk)))[0]
+    *found, _ = parts(read_export(write(tmp_path / "conversations.json", talk)))[0]
     assert len(found) > 10
     assert {turn.kind for turn in found} == {"document"}
     assert max(count_tokens(turn.text) for turn in found) <= CHUNK_TOKENS
@@ -335,12 +337,14 @@ def test_mem0s_memories_are_said_by_their_user(tmp_path: Path) -> None:
     results = write(
         tmp_path / "mem0.json", text=json.dumps({"results": [memory, agents]}, indent=1)
     )
-    turns, _ = parts(read(results))
+    turns, _ = parts(read_export(results))
     assert [(t.speaker, t.text, t.session, t.said_at) for t in turns] == [
         ("anna", "Lives in Oslo", "mem0", "2024-07-26T09:08:17"),
         ("bot", "Is terse", "r1", ""),
     ]
-    after, skipped = parts(read(write(tmp_path / "b.json", changed, {"id": "3", "memory": ""})))
+    after, skipped = parts(
+        read_export(write(tmp_path / "b.json", changed, {"id": "3", "memory": ""}))
+    )
     assert after[0].said_at == "2025-01-01T00:00:00"
     assert after[0].source.split(":")[:2] == turns[0].source.split(":")[:2]
     assert after[0].source != turns[0].source
@@ -358,7 +362,7 @@ def test_langmems_items_are_read_as_langgraph_gives_them(tmp_path: Path) -> None
         write(tmp_path / "items.json", *items),
         write(tmp_path / "items.jsonl", text="\n".join(map(json.dumps, items))),
     ):
-        turns, skipped = parts(read(path))
+        turns, skipped = parts(read_export(path))
         assert [(t.speaker, t.session, t.text) for t in turns] == [
             ("anna", "memories/anna", "Likes tea"),
             ("anna", "memories/anna", "Likes rain"),

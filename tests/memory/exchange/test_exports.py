@@ -9,8 +9,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from memory import InputError, Turn, open_store
-from memory.exchange.exports import Exported, export
-from memory.exchange.imports import load_dump, records
+from memory.exchange.exports import ExportCounts, export_memory
+from memory.exchange.imports import dump_records, load_dump
 from memory.namespaces import create, path_of
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
@@ -37,7 +37,7 @@ def test_a_csv_has_the_columns_of_a_character_and_every_text_as_it_was(
     store.add([Turn("Anna", text, said_at="2023") for text in ODD])
     store.add([Turn("tool", "ran", kind="tool"), Turn("manual", "oil it", kind="document")])
     path = tmp_path / "anna.csv"
-    assert export(store, path, "csv", "anna") == Exported(5 + len(ODD), 2)
+    assert export_memory(store, path, "csv", "anna") == ExportCounts(5 + len(ODD), 2)
     with path.open(encoding="utf-8", newline="") as file:
         rows = [*csv.reader(file)]
     assert rows[0] == ["id", "name", "message", "timestamp"]
@@ -54,7 +54,7 @@ def test_json_lines_give_an_equal_memory(store: SqliteStore, tmp_path: Path) -> 
     store.undo(store.write(DOG, cause="test").id)
     store.set("user", "Anna")
     path, again = tmp_path / "anna.jsonl", tmp_path / "again.jsonl"
-    assert export(store, path, "jsonl", "anna") == Exported(5 + len(ODD))
+    assert export_memory(store, path, "jsonl", "anna") == ExportCounts(5 + len(ODD))
     with open_store(tmp_path / "new.db") as new:
         assert load_dump(new, path).turns == 5 + len(ODD)
         assert load_dump(new, path).already == 5 + len(ODD)
@@ -63,7 +63,7 @@ def test_json_lines_give_an_equal_memory(store: SqliteStore, tmp_path: Path) -> 
             store.facts(),
             store.changes(),
         )
-        export(new, again, "jsonl", "anna")
+        export_memory(new, again, "jsonl", "anna")
     assert again.read_bytes() == path.read_bytes()
 
 
@@ -81,7 +81,7 @@ def test_a_line_that_is_no_record_is_named(lines: str, says: str, tmp_path: Path
     path = tmp_path / "dump.jsonl"
     path.write_text(lines)
     with pytest.raises(InputError, match=says):
-        list(records(path))
+        list(dump_records(path))
 
 
 # Markdown
@@ -109,7 +109,7 @@ def test_markdown_has_sessions_turns_and_facts_with_their_turns(
 ) -> None:
     store.write(f"{MOVED}; {CAT}", cause="test")
     path = tmp_path / "anna.md"
-    assert export(store, path, "md", "anna") == Exported(5)
+    assert export_memory(store, path, "md", "anna") == ExportCounts(5)
     headings, texts = headings_and_texts(path)
     assert headings == [
         "anna",
@@ -127,7 +127,7 @@ def test_what_somebody_said_cannot_break_the_document(path: Path, tmp_path: Path
     with open_store(path) as store:
         store.add(turns)
         store.write(f"{INSERT}('A', 'in', 'Oslo | <b>\n# x', NULL, 1)", cause="test")
-        export(store, tmp_path / "a.md", "md", "# <a>")
+        export_memory(store, tmp_path / "a.md", "md", "# <a>")
     headings, texts = headings_and_texts(tmp_path / "a.md")
     assert headings == ["# <a>", "s # |`", "No session", "Facts"]
     assert texts[0] == "[1] *Anna* # x: # no heading"
@@ -149,7 +149,7 @@ def test_a_full_disk_leaves_the_older_file(format: str, store: SqliteStore, tmp_
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
     try:
         with pytest.raises(InputError, match="cannot write"):
-            export(store, target, format, "anna")
+            export_memory(store, target, format, "anna")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert target.read_text() == "older"
@@ -159,8 +159,8 @@ def test_a_full_disk_leaves_the_older_file(format: str, store: SqliteStore, tmp_
 def test_turns_pass_through_in_pieces(
     store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory.exchange.exports._PIECE", 2)
-    export(store, tmp_path / "a.CSV", "csv", "anna")
+    monkeypatch.setattr("memory.exchange.exports._TURNS_AT_ONCE", 2)
+    export_memory(store, tmp_path / "a.CSV", "csv", "anna")
     assert len((tmp_path / "a.CSV").read_text().splitlines()) == 6
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from memory import StoreError, Turn, open_store
-from memory.exchange.imports import Report, import_into
-from memory.exchange.reading import Reading
+from memory.exchange.imports import ImportReport, import_turns
+from memory.exchange.items import ForeignExport
 from memory.namespaces import names, path_of
 from memory.store.sqlite import SqliteStore
 from tests.benchmarks.importing import conversations
@@ -27,16 +27,16 @@ def said(number: int) -> Iterator[Turn]:
         yield Turn("Anna", f"message {n} about the pump", f"s{n // 50}", "2023-05-08", f"x:{n}")
 
 
-def reading(number: int = 10) -> Reading:
-    return Reading("made", "anna", said(number), number, ("a note",))
+def foreign_export(number: int = 10) -> ForeignExport:
+    return ForeignExport("made", "anna", said(number), number, ("a note",))
 
 
 def test_importing_twice_changes_nothing(store: SqliteStore) -> None:
-    assert import_into(store, reading()) == Report(10, 0, (), ("a note",))
+    assert import_turns(store, foreign_export()) == ImportReport(10, 0, (), ("a note",))
     before = store.turns()
-    assert import_into(store, reading()) == Report(0, 10, (), ("a note",))
+    assert import_turns(store, foreign_export()) == ImportReport(0, 10, (), ("a note",))
     assert store.turns() == before
-    assert import_into(store, reading(12)).turns == 2
+    assert import_turns(store, foreign_export(12)).turns == 2
 
 
 def test_a_full_disk_keeps_the_batches_before(path: Path) -> None:
@@ -45,14 +45,16 @@ def test_a_full_disk_keeps_the_batches_before(path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2**19, limits[1]))
         try:
             with pytest.raises(StoreError, match=r"the [\d,]+ turns before are kept"):
-                import_into(store, reading(NUMBER), 50)
+                import_turns(store, foreign_export(NUMBER), 50)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     with open_store(path) as store:
         kept = len(store.turns())
         assert 0 < kept < NUMBER
         assert kept % 50 == 0
-        assert import_into(store, reading(NUMBER)) == Report(NUMBER - kept, kept, (), ("a note",))
+        assert import_turns(store, foreign_export(NUMBER)) == ImportReport(
+            NUMBER - kept, kept, (), ("a note",)
+        )
         assert [turn.source for turn in store.turns()] == SOURCES
 
 
@@ -61,10 +63,10 @@ def test_a_full_disk_keeps_the_batches_before(path: Path) -> None:
 WORK = """
 import sys
 from memory import open_store
-from memory.exchange.imports import import_into
-from tests.memory.exchange.test_imports import NUMBER, reading
+from memory.exchange.imports import import_turns
+from tests.memory.exchange.test_imports import NUMBER, foreign_export
 with open_store(sys.argv[1]) as store:
-    import_into(store, reading(NUMBER), 50, lambda items: print(items, flush=True))
+    import_turns(store, foreign_export(NUMBER), 50, lambda items: print(items, flush=True))
 """
 
 
@@ -84,7 +86,7 @@ def test_an_import_that_is_killed_goes_on_where_it_stopped(path: Path) -> None:
         kept = [turn.source for turn in store.turns()]
         assert 150 <= len(kept) < NUMBER
         assert kept == SOURCES[: len(kept)]
-        assert import_into(store, reading(NUMBER)).already == len(kept)
+        assert import_turns(store, foreign_export(NUMBER)).already == len(kept)
         assert [turn.source for turn in store.turns()] == SOURCES
 
 
@@ -154,8 +156,8 @@ def test_ctrl_c_keeps_what_was_read(path: Path, monkeypatch: pytest.MonkeyPatch)
         yield from said(1_030)
         raise KeyboardInterrupt
 
-    made = Reading("made", "anna", interrupted())
-    monkeypatch.setattr("memory.exchange.read", lambda *arguments, **named: made)
+    made = ForeignExport("made", "anna", interrupted())
+    monkeypatch.setattr("memory.exchange.read_export", lambda *arguments, **named: made)
     says = "what was read so far is kept; the same command goes on"
     run("import", "anything.json", "--file", path, says=says)
     with open_store(path) as store:

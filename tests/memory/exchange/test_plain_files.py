@@ -14,9 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from memory.errors import InputError
-from memory.exchange import Skipped, json_files, read
-from memory.exchange import reading as reading_module
-from memory.exchange.imports import import_into
+from memory.exchange import Skipped, json_files, read_export
+from memory.exchange import items as items_module
+from memory.exchange.imports import import_turns
 from memory.model import Turn
 from memory.store import open_store
 from tests.support.foreign_exports import character, chatgpt, chatgpt_message, parts, write
@@ -47,7 +47,7 @@ def test_a_line_is_a_turn(tmp_path: Path) -> None:
     path = write(
         tmp_path / "a.jsonl", text="\n".join(map(json.dumps, (full, late, vague))) + "\n\n"
     )
-    turns, skipped = parts(read(path))
+    turns, skipped = parts(read_export(path))
     first = Turn("Anna", "I moved.", "s1", "2023-05-08T13:56", "D1:3", "document")
     assert (turns[0], skipped) == (first, [])
     assert [turn.said_at for turn in turns[1:]] == ["2023-05-08T13:56:00", "one May evening"]
@@ -64,9 +64,9 @@ def test_chat_messages_are_lines_or_a_list(tmp_path: Path) -> None:
     ]
     as_lines = write(tmp_path / "a.jsonl", text="".join(json.dumps(m) + "\n" for m in chat))
     for path in (as_lines, write(tmp_path / "a.json", *chat)):
-        reading = read(path, user="Anna")
-        assert reading.format == "jsonl"
-        turns, skipped = parts(reading)
+        export = read_export(path, user="Anna")
+        assert export.format == "jsonl"
+        turns, skipped = parts(export)
         assert [(t.kind, t.speaker, t.text) for t in turns] == [
             ("message", "Anna", "Hello."),
             ("message", "Assistant", "Hello, Anna."),
@@ -92,22 +92,22 @@ def test_chat_messages_are_lines_or_a_list(tmp_path: Path) -> None:
 def test_a_line_that_is_no_turn_is_skipped_and_the_rest_kept(
     tmp_path: Path, line: str, why: str
 ) -> None:
-    turns, skipped = parts(read(write(tmp_path / "a.jsonl", text=LINE * 2 + line)))
+    turns, skipped = parts(read_export(write(tmp_path / "a.jsonl", text=LINE * 2 + line)))
     assert len(turns) == 2
     assert [skip.where for skip in skipped] == ["line 3"]
     assert skipped[0].why.startswith(why)
 
 
 def test_equal_lines_are_turns_of_their_own_and_the_same_each_time(tmp_path: Path) -> None:
-    first = parts(read(write(tmp_path / "a.jsonl", text=LINE * 3)))[0]
+    first = parts(read_export(write(tmp_path / "a.jsonl", text=LINE * 3)))[0]
     other = '{"role":"user","content":"x"}\n'
-    longer = parts(read(write(tmp_path / "b.jsonl", text=LINE * 2 + other + LINE * 2)))[0]
+    longer = parts(read_export(write(tmp_path / "b.jsonl", text=LINE * 2 + other + LINE * 2)))[0]
     assert {turn.source for turn in first} < {turn.source for turn in longer}
 
 
 def test_a_second_turn_with_a_source_of_the_file_is_named(tmp_path: Path) -> None:
     line = '{"speaker": "Anna", "text": "%s", "source": "s"}\n'
-    turns, skipped = parts(read(write(tmp_path / "a.jsonl", text=line % "a" + line % "b")))
+    turns, skipped = parts(read_export(write(tmp_path / "a.jsonl", text=line % "a" + line % "b")))
     assert [turn.text for turn in turns] == ["a"]
     assert skipped == [Skipped("s", "something before it has the same source")]
 
@@ -117,7 +117,7 @@ def test_a_second_turn_with_a_source_of_the_file_is_named(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
-def test_seed_001s_table_is_read_with_and_without_a_header(
+def test_the_extensions_table_is_read_with_and_without_a_header(
     tmp_path: Path, delimiter: str, mark: str
 ) -> None:
     table = io.StringIO()
@@ -128,20 +128,20 @@ def test_seed_001s_table_is_read_with_and_without_a_header(
     header = delimiter.join(("id", "Name", "message", "timestamp")) + "\r\n"
     with_header = write(tmp_path / "b.csv", text=mark + header + table.getvalue())
     for path in (without, with_header):
-        reading = read(path)
-        assert reading.format == "csv"
-        turns, skipped = parts(reading)
+        export = read_export(path)
+        assert export.format == "csv"
+        turns, skipped = parts(export)
         assert skipped == []
         assert [(t.speaker, t.text, t.session, t.said_at) for t in turns] == [
             ("Anna", 'I said "no",\r\nthen left.', "2023-05-08", "2023-05-08T13:56:00"),
             ("Miku", "Why; though?", "2023-05-09", "2023-05-09T00:00:00"),
         ]
-    assert parts(read(without))[0] == parts(read(with_header))[0]
+    assert parts(read_export(without))[0] == parts(read_export(with_header))[0]
 
 
 def test_our_columns_may_come_in_any_order_and_be_left_out(tmp_path: Path) -> None:
     text = "Text,kind,SPEAKER,said_at\nx,,Anna,2023-05\ny,tool,Bo,\nz,joke,Bo,\na,b\n\nq,,Bo,2024\n"
-    turns, skipped = parts(read(write(tmp_path / "a.csv", text=text)))
+    turns, skipped = parts(read_export(write(tmp_path / "a.csv", text=text)))
     assert [(t.kind, t.speaker, t.text, t.said_at) for t in turns] == [
         ("message", "Anna", "x", "2023-05"),
         ("tool", "Bo", "y", ""),
@@ -155,12 +155,12 @@ def test_our_columns_may_come_in_any_order_and_be_left_out(tmp_path: Path) -> No
 
 def test_a_cell_may_be_long(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", text="speaker,text\nAnna," + "x" * 200_000)
-    assert [len(turn.text) for turn in parts(read(path))[0]] == [200_000]
+    assert [len(turn.text) for turn in parts(read_export(path))[0]] == [200_000]
 
 
 def test_a_quotation_mark_without_an_end_is_named(tmp_path: Path) -> None:
     text = 'speaker,text\nAnna,"a\nb"\nBo,"c"d\nBo,e\nAnna,"f\ng\n'
-    turns, skipped = parts(read(write(tmp_path / "a.csv", text=text)))
+    turns, skipped = parts(read_export(write(tmp_path / "a.csv", text=text)))
     assert [turn.text for turn in turns] == ["a\nb", "e"]
     assert skipped == [
         Skipped("line 4", "',' expected after '\"'"),
@@ -184,9 +184,9 @@ def test_whatever_is_said_survives_both_formats(
     (folder / "a.jsonl").write_bytes("".join(json.dumps(row) + "\n" for row in said_rows).encode())
     (folder / "a.csv").write_bytes(table.getvalue().encode())
     for name in ("a.jsonl", "a.csv"):
-        turns, skipped = parts(read(folder / name))
+        turns, skipped = parts(read_export(folder / name))
         assert [{"speaker": t.speaker, "text": t.text} for t in turns] == said_rows
-        assert (parts(read(folder / name))[0], skipped) == (turns, [])
+        assert (parts(read_export(folder / name))[0], skipped) == (turns, [])
 
 
 @given(back=st.integers(0, 2000), chunk=st.integers(1, 300))
@@ -204,7 +204,7 @@ def test_a_list_is_cut_anywhere_and_all_before_the_cut_is_read(
     path = write(tmp_path_factory.mktemp("cut") / "conversations.json", text=whole[:cut])
     json_files._CHUNK, before = chunk, json_files._CHUNK
     try:
-        turns, skipped = parts(read(path))
+        turns, skipped = parts(read_export(path))
     finally:
         json_files._CHUNK = before
     assert [t.source for t in turns] == [f"chatgpt:c{n}:m1" for n in range(len(turns))]
@@ -219,9 +219,9 @@ def test_a_list_is_cut_anywhere_and_all_before_the_cut_is_read(
 def test_a_text_too_long_for_a_turn_becomes_several(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading_module, "MAX_TURN_CHARACTERS", 10)
+    monkeypatch.setattr(items_module, "MAX_TURN_CHARACTERS", 10)
     line = '{"speaker": "Anna", "text": "%s", "source": "s"}'
-    items = read(write(tmp_path / "a.jsonl", text=line % ("0123456789" * 2 + "ab"))).items
+    items = read_export(write(tmp_path / "a.jsonl", text=line % ("0123456789" * 2 + "ab"))).items
     assert [(t.source, t.text) for t in items if isinstance(t, Turn)] == [
         ("s", "0123456789"),
         ("s#2", "0123456789"),
@@ -233,7 +233,7 @@ def test_what_the_store_would_change_is_changed_before_it_is_looked_up(tmp_path:
     line = r'{"speaker": "Anna", "text": "a\u0000", "source": "\ud800\u0000"}'
     path = write(tmp_path / "a.jsonl", text=line)
     with open_store(tmp_path / "anna.db") as store:
-        assert [import_into(store, read(path)).turns for _ in range(2)] == [1, 0]
+        assert [import_turns(store, read_export(path)).turns for _ in range(2)] == [1, 0]
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv"])
@@ -248,7 +248,7 @@ def test_a_file_is_never_held_in_memory(
     (tmp_path / name).write_text(content[name])
     del said, table, content
     tracemalloc.start()
-    assert sum(1 for _ in read(tmp_path / name).items) == 1_000
+    assert sum(1 for _ in read_export(tmp_path / name).items) == 1_000
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 0.4 * (tmp_path / name).stat().st_size
@@ -256,8 +256,8 @@ def test_a_file_is_never_held_in_memory(
 
 def test_a_dump_of_ours_is_only_recognised(tmp_path: Path) -> None:
     path = write(tmp_path / "anna.jsonl", text='{"sql-memory": 1}\n{"table": "turns"}\n')
-    reading = read(path)
-    assert (reading.format, reading.name, list(reading.items)) == ("dump", "anna", [])
+    export = read_export(path)
+    assert (export.format, export.name, list(export.items)) == ("dump", "anna", [])
 
 
 # ---------------------------------------------------------------- bad input
@@ -339,5 +339,5 @@ BAD: dict[str, tuple[Any, str]] = {
 def test_bad_input_is_refused_whole_with_its_name_and_place(tmp_path: Path, case: str) -> None:
     make, message = BAD[case]
     with pytest.raises(InputError) as refused:
-        read(make(tmp_path))
+        read_export(make(tmp_path))
     assert message in str(refused.value)

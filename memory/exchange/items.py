@@ -1,4 +1,4 @@
-"""What every reader of a foreign format yields, and how it tells dates, names and places."""
+"""What every reader of a foreign format yields: turns, and what was skipped with its reason."""
 
 import hashlib
 import json
@@ -24,12 +24,15 @@ class Skipped:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A file that was recognised and looked through: `items` reads it once, in its own order.
+class ForeignExport:
+    """A file or folder that was recognised and looked through.
 
-    `total` is how many items there are before texts too long for one turn are split (None: nobody
-    counted), `name` what the memory it comes from is called, `notes` what a person should know
-    that costs no turn.
+    Attributes:
+        format: chatgpt, claude, mem0, langmem, ltm, jsonl, csv or dump.
+        name: the name of the memory that the export comes from.
+        items: turns and skipped items in the export's order; can be iterated once.
+        total: the number of items, counted before long texts are split; None when not counted.
+        notes: what a person should know although no turn is lost by it.
     """
 
     format: str
@@ -39,8 +42,10 @@ class Reading:
     notes: tuple[str, ...] = ()
 
 
+# --- dates --------------------------------------------------------------------------------------
+
 _YEAR_OR_MONTH = re.compile(r"(?!0000)\d{4}(-(0[1-9]|1[0-2]))?")
-_UNIX = re.compile(r"-?\d{9,16}(\.\d+)?")
+_UNIX_TIME = re.compile(r"-?\d{9,16}(\.\d+)?")
 _SECONDS = re.compile(r"[T ]\d\d:?\d\d:?\d\d")
 
 
@@ -55,7 +60,7 @@ def clean_date(said_at: object) -> str:
     text = said_at.strip() if isinstance(said_at, str) else ""
     if _YEAR_OR_MONTH.fullmatch(text):
         return text
-    if _UNIX.fullmatch(text):
+    if _UNIX_TIME.fullmatch(text):
         return _since_1970(float(text))
     try:
         return date.fromisoformat(text).isoformat()
@@ -71,7 +76,7 @@ def clean_date(said_at: object) -> str:
 
 
 def _since_1970(seconds: float) -> str:
-    while abs(seconds) >= 1e11:
+    while abs(seconds) >= 1e11:  # milli- or microseconds
         seconds /= 1000
     try:
         return (datetime(1970, 1, 1) + timedelta(seconds=int(seconds))).isoformat()
@@ -79,50 +84,62 @@ def _since_1970(seconds: float) -> str:
         return ""
 
 
-def digest(*values: object) -> str:
-    """Sixteen letters that stand for these values, the same on every machine."""
+# --- sources, sessions and reasons --------------------------------------------------------------
+
+
+def short_hash(*values: object) -> str:
+    """Sixteen hexadecimal digits for these values, the same on every machine.
+
+    They end up in the sources of imported turns, by which a second import knows them again.
+    """
     text = json.dumps(values, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def reason(error: ValidationError) -> str:
-    """The first thing that is wrong with something from outside."""
+def first_error(error: ValidationError) -> str:
+    """The first thing that is wrong with a value from outside."""
     first = error.errors(include_url=False)[0]
     return f"{'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}"
 
 
-def session_of(title: str | None, identity: str) -> str:
-    """A conversation's name, the same in each export, whatever other conversations are in it."""
+def session_name(title: str | None, identity: str) -> str:
+    """A conversation's name. It has the end of the id, so two "New chat"s stay two sessions, and
+    it does not depend on what else is in the export."""
     return f"{(title or '').strip() or 'untitled'} ({identity[-8:]})"
 
 
-def counted(left_out: Counter[str]) -> Iterator[Skipped]:
-    """One line for each reason why messages were left out, however many there are."""
-    for why, number in (+left_out).items():  # those above 0
-        yield Skipped(f"{number:,} message{'s' if number > 1 else ''}", why)
+def skipped_counts(left_out: Counter[str]) -> Iterator[Skipped]:
+    """One `Skipped` for each reason why messages were left out, however many messages."""
+    for reason, number in (+left_out).items():  # those above 0
+        yield Skipped(f"{number:,} message{'s' if number > 1 else ''}", reason)
 
 
-def sound(items: Iterator[Turn | Skipped]) -> Iterator[Turn | Skipped]:
-    """Only turns that a store takes as they are, each with a source that no other has.
+# --- turns that a store takes -------------------------------------------------------------------
+
+
+def storable_items(items: Iterator[Turn | Skipped]) -> Iterator[Turn | Skipped]:
+    """Items whose turns a store takes as they are, each turn with a source of its own.
 
     A text that is too long for one turn becomes several, with `#2`, `#3` after the source.
     Holds the sources in memory, nothing else.
     """
-    seen: set[str] = set()
+    sources: set[str] = set()
     for item in items:
         if isinstance(item, Skipped):
             yield item
             continue
         for part in _parts(item):
+            # What the store would change is changed here already: the import looks turns up by
+            # their source before it stores them, and must look for the source that is stored.
             try:
-                turn = valid_turn(part, len(seen) + 1)
+                turn = valid_turn(part, len(sources) + 1)
             except InputError as error:
                 yield Skipped(part.source, str(error))
                 continue
-            if turn.source in seen:
+            if turn.source in sources:
                 yield Skipped(turn.source, "something before it has the same source")
                 continue
-            seen.add(turn.source)
+            sources.add(turn.source)
             yield turn
 
 

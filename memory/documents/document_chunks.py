@@ -1,0 +1,119 @@
+"""Documents as turns: chunks that say where in the document they stand."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from memory.chunking import CHUNK_TOKENS, chunk_text
+from memory.documents.readers import READERS, Section
+from memory.errors import InputError
+from memory.model import Turn
+from memory.sql import quoted
+from memory.store import Store
+from memory.tokens import count_tokens, trim
+
+TITLE_CHARACTERS = 200
+HASH_LETTERS = 8
+
+
+class _Chunk(NamedTuple):
+    """A piece of a document below its heading's path, and its place (`lines 12-40`)."""
+
+    text: str
+    place: str
+
+
+def chunks(path: Path) -> list[Turn]:
+    """A document as turns of kind "document", in its order.
+
+    Markdown, plain text, HTML or PDF, by suffix; the last two need the extra `documents`. A chunk
+    has 150 tokens at most and begins with up to 40 of the one before; it stays below one heading,
+    and the path to that ("Manual > Install") is its first line. Its source is name, hash of the
+    content and place: "manual.md@1a2b3c4d:lines 12-40".
+
+    Raises InputError for what cannot be read, is no text, or is of another kind.
+    """
+    if (read := READERS.get(path.suffix.lower())) is None:
+        raise InputError(f"{path}: give a document that ends in {', '.join(READERS)}")
+    try:
+        content = path.read_bytes()
+        said_at = datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(tzinfo=None)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    document = read(path, content)
+    pieces = [
+        chunk for section in document.sections for chunk in _section_chunks(section, document.unit)
+    ]
+    if not pieces:
+        scanned = "; are its pages pictures?" if document.unit == "page" else ""
+        raise InputError(f"{path}: there is no text in it{scanned}")
+
+    name = path.name.encode("utf-8", "replace").decode()  # a file's name need be no text
+    # The hash makes a changed document a new version, beside the one that is stored.
+    version = f"{name}@{hashlib.sha256(content).hexdigest()[:HASH_LETTERS]}"
+    chunks_in_place = Counter(chunk.place for chunk in pieces)
+    parts: Counter[str] = Counter()
+    turns = []
+    for chunk in pieces:
+        # Several chunks of one long line or page are told apart by their number.
+        parts[chunk.place] += 1
+        part = f" part {parts[chunk.place]}" if chunks_in_place[chunk.place] > 1 else ""
+        turns.append(
+            Turn(
+                speaker=document.title[:TITLE_CHARACTERS] or name,
+                text=chunk.text,
+                session=name,
+                said_at=said_at.isoformat(timespec="seconds"),
+                source=f"{version}:{chunk.place}{part}",
+                kind="document",
+            )
+        )
+    return turns
+
+
+def _section_chunks(section: Section, unit: str) -> Iterator[_Chunk]:
+    # A long path of headings leaves at least half of a chunk to the text.
+    heading = trim(section.path, CHUNK_TOKENS // 2) + "\n" if section.path else ""
+    room = CHUNK_TOKENS - count_tokens(heading)
+    for text, start, end in chunk_text(section.text, room):
+        yield _Chunk(heading + text, section.place(unit, start, end))
+
+
+@dataclass(frozen=True)
+class AddedChunks:
+    """What `add_chunks` did: chunks that are new, chunks that were there.
+
+    `other_versions` ("manual.md@1a2b3c4d") are documents of the same name that are there too.
+    """
+
+    new: int
+    already: int
+    other_versions: tuple[str, ...] = ()
+
+
+def add_chunks(store: Store, turns: Sequence[Turn]) -> AddedChunks:
+    """Store the chunks of one document unless they are there: the same file twice is one."""
+    known = store.known([turn.source for turn in turns])
+    fresh = [turn for turn in turns if turn.source not in known]
+    if fresh:
+        store.add(fresh, once=True)
+
+    name = turns[0].session
+    # "name@hash", the beginning of a source.
+    version = f"substr(source, 1, length(session) + {1 + HASH_LETTERS})"
+    rows = store.read(
+        f"SELECT {version} AS version FROM turns"
+        f" WHERE kind = 'document' AND session = {quoted(name)} GROUP BY {version} ORDER BY min(id)"
+    ).rows
+    versions = [version for (version,) in rows if version.startswith(f"{name}@")]
+    return AddedChunks(
+        new=len(fresh),
+        already=len(turns) - len(fresh),
+        other_versions=tuple(
+            version for version in versions if not turns[0].source.startswith(f"{version}:")
+        ),
+    )

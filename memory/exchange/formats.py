@@ -1,0 +1,106 @@
+"""Which format a foreign export has, told by what is in it, and its turns."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from memory.errors import InputError
+from memory.exchange.chatgpt import read_chatgpt
+from memory.exchange.claude import read_claude
+from memory.exchange.items import ForeignExport, Skipped, storable_items
+from memory.exchange.json_files import InputFile, decoded_text, input_files, json_values
+from memory.exchange.ltm import character_database, character_name, read_ltm, vector_notes
+from memory.exchange.memories import read_langmem, read_mem0
+from memory.exchange.plain_files import read_csv, read_jsonl
+from memory.model import Turn
+
+_FORMATS = "ltm, chatgpt, claude, mem0, langmem, jsonl, csv, dump"
+_SQLITE_MAGIC = b"SQLite format 3\0"
+# How many values of a JSON file are looked at: the first ones may be damaged or not objects.
+_VALUES_PROBED = 20
+
+
+def read_export(path: Path, user: str = "User") -> ForeignExport:
+    """Recognise a file or folder by what is in it, and look it through; its items come later.
+
+    Everything is read once before this returns, so that a file that cannot be used is refused
+    whole, with an InputError, before a store is touched. `user` is the speaker's name for the
+    user of a chat application. A dump of ours yields no items: `Store.load` takes its records.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    if not (path.is_file() or path.is_dir()):
+        raise InputError(f"{path}: read twice, so it must be a file or folder; save it in one")
+
+    if _is_ltm(path):
+        database = character_database(path)
+        export = _looked_through("ltm", character_name(database), lambda: read_ltm(database))
+        return replace(export, notes=tuple(vector_notes(database, export.total or 0)))
+
+    files = input_files(path)
+    readers: dict[str, Callable[[], Iterator[Turn | Skipped]]] = {
+        "chatgpt": lambda: read_chatgpt(files, user),
+        "claude": lambda: read_claude(files, user),
+        "mem0": lambda: read_mem0(files),
+        "langmem": lambda: read_langmem(files),
+        "jsonl": lambda: read_jsonl(files[0], user),
+        "csv": lambda: read_csv(files[0]),
+        "dump": lambda: iter(()),
+    }
+    format = _recognised_format(path, files)
+    return _looked_through(format, path.resolve().stem, readers[format])
+
+
+def _looked_through(
+    format: str, name: str, reader: Callable[[], Iterator[Turn | Skipped]]
+) -> ForeignExport:
+    # The first pass counts the items for the progress bar and raises what must be refused.
+    total = sum(1 for _ in reader()) if format != "dump" else None
+    return ForeignExport(format, name, storable_items(reader()), total)
+
+
+def _is_ltm(path: Path) -> bool:
+    """Whether a path is a character of the long_term_memory extension: a database or its folder."""
+    if path.is_dir():
+        return not input_files(path)
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _recognised_format(path: Path, files: list[InputFile]) -> str:
+    """The format of the first value that has one. Raises InputError when no value has."""
+    beginning = next((text for text in decoded_text(files[0]) if text.strip()), "").lstrip()
+    if not beginning:
+        raise InputError(f"{path}: the file is empty")
+    if beginning[0] not in "[{":
+        return "csv"
+
+    keys: list[str] = []  # of the first object, for the error message
+    for item in islice(json_values(files[0]), _VALUES_PROBED):
+        value = None if isinstance(item, Skipped) else item[1]
+        if isinstance(value, dict):
+            if format := _format_of_object(value):
+                return format
+            keys = keys or [str(key) for key in value]
+    content = f"with {', '.join(keys)[:200]}" if keys else "with nothing in it"
+    raise InputError(f"{path}: JSON {content}, of none of the formats {_FORMATS}")
+
+
+def _format_of_object(value: dict[str, Any]) -> str | None:
+    keys = set(value)
+    if "sql-memory" in keys:
+        return "dump"
+    if "mapping" in keys:
+        return "chatgpt"
+    if "chat_messages" in keys:
+        return "claude"
+    if {"id", "memory"} <= keys:
+        return "mem0"
+    if {"key", "value"} <= keys:
+        return "langmem"
+    return "jsonl" if keys & {"speaker", "text", "role", "content"} else None

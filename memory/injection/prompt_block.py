@@ -1,0 +1,224 @@
+"""What of a memory goes into a prompt: the turns near a message, in templates of one's own."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from memory.embed import load_embedder
+from memory.errors import InputError
+from memory.injection.ago import time_difference
+from memory.injection.config import LtmConfig, LtmReads, fill
+from memory.model import Turn
+from memory.prompt import LEAST_BUDGET
+from memory.store import Store
+from memory.tokens import count_tokens
+
+START = "<START>"
+_LEAST_CANDIDATES = 128  # turns whose distance is computed, also when fewer are to be fetched
+_EMBEDDED_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Injected:
+    """Memories for a prompt.
+
+    `text` is what is injected, `tokens` long, empty when nothing comes to mind; `memories` are
+    its parts, best first, from the turns `turn_ids`; `prompt` is the character's context with the
+    text in its place.
+    """
+
+    text: str
+    memories: tuple[str, ...]
+    prompt: str
+    turn_ids: tuple[int, ...]
+    tokens: int
+
+
+def inject(
+    store: Store,
+    messages: str | Sequence[Mapping[str, Any]],
+    config: LtmConfig | None = None,
+    name1: str = "",
+    name2: str = "",
+    context: str = "",
+    now: datetime | None = None,
+    budget: int | None = None,
+    session: str = "",
+    since: int | None = None,
+    reload: bool = False,
+) -> Injected:
+    """Find what a memory holds for a message and put it into a character's context.
+
+    Turns of the running session, and those that say just what one of the messages says, are in
+    the prompt already and left out. No language model is asked.
+
+    Args:
+        messages: the message, or a conversation in OpenAI's form, whose last message by the user
+            is meant.
+        name1, name2: the user and the character; else the `name` in the messages, the settings
+            "user" and "character", or "User" and "Assistant".
+        context: the character's context, with <START> in it where the configuration asks for it.
+        now: the moment of the prompt; its zone is the local one. This machine's without one.
+        budget: the most tokens that `text` may have.
+        session, since: the running session: by its name, or by the id of its first turn.
+        reload: fetch turns of the running session too.
+
+    Raises InputError for an empty message, a context without <START> where it is asked for, and a
+    budget below LEAST_BUDGET; ModelError when the memory's embedder cannot be used.
+    """
+    config = config or LtmConfig()
+    if budget is not None and budget < LEAST_BUDGET:
+        raise InputError(f"a budget of {budget} tokens is too small; give at least {LEAST_BUDGET}")
+    if isinstance(messages, str):
+        messages = [{"role": "user", "content": messages}]
+    conversation = [_parsed(message) for message in messages]
+    question = next(
+        (message.text for message in reversed(conversation) if message.role == "user"), ""
+    )
+    if not question:
+        raise InputError("there is nothing to remember: the user's last message is empty")
+    texts_in_prompt = {message.text for message in conversation}
+
+    def can_be_shown(turn: Turn) -> bool:
+        running = (session and turn.session == session) or (since is not None and turn.id >= since)
+        long_enough = len(turn.text) >= config.ltm_writes.min_message_length
+        repeated = turn.text.strip() in texts_in_prompt
+        return long_enough and not repeated and (reload or not running)
+
+    names_by_role = {message.role: message.name for message in conversation if message.name}
+    names = {
+        "name1": name1 or names_by_role.get("user") or _setting(store, "user") or "User",
+        "name2": (
+            name2 or names_by_role.get("assistant") or _setting(store, "character") or "Assistant"
+        ),
+    }
+    turns = list(_nearest_turns(store, question, can_be_shown, config.ltm_reads))
+    memories, text = _within_budget(turns, budget=budget, config=config, names=names, now=now)
+    turn_ids = tuple(turn.id for turn in turns[: len(memories)])
+    store.count_shown(turn_ids)
+    return Injected(
+        text=text,
+        memories=tuple(memories),
+        prompt=_with_memories(context, text, config.ltm_context.injection_location),
+        turn_ids=turn_ids,
+        tokens=count_tokens(text),
+    )
+
+
+class _Message(NamedTuple):
+    role: str
+    text: str
+    name: str
+
+
+def _parsed(message: Mapping[str, Any]) -> _Message:
+    """A message in OpenAI's form, whose content may come in parts."""
+    content = message.get("content") or ""
+    if not isinstance(content, str):
+        content = "\n".join(part["text"] for part in content if part.get("type") == "text")
+    return _Message(str(message.get("role")), content.strip(), message.get("name") or "")
+
+
+def _setting(store: Store, name: str) -> str:
+    """The value of a setting in force; empty when there is none."""
+    values = store.settings(name)
+    return str(values[-1].value or "") if values else ""
+
+
+def _nearest_turns(
+    store: Store, question: str, can_be_shown: Callable[[Turn], bool], reads: LtmReads
+) -> Iterator[Turn]:
+    """The best turns that can be shown and are near enough to the question, each text once."""
+    places = reads.num_memories_to_fetch
+    turns = []
+    if places:
+        turns = _candidates(store, question, can_be_shown, max(places, _LEAST_CANDIDATES))
+    embed = load_embedder(store.embedder)
+    # In batches, so that turns are embedded only until there are enough near ones.
+    for begin in range(0, len(turns), _EMBEDDED_AT_ONCE):
+        batch = turns[begin : begin + _EMBEDDED_AT_ONCE]
+        vectors = embed([question, *(turn.text for turn in batch)])
+        is_near = 1 - vectors[1:] @ vectors[0] < reads.max_cosine_distance
+        near_turns = [turn for turn, near in zip(batch, is_near, strict=True) if near][:places]
+        yield from near_turns
+        places -= len(near_turns)
+        if not places:
+            return
+
+
+def _candidates(
+    store: Store, question: str, can_be_shown: Callable[[Turn], bool], number: int
+) -> list[Turn]:
+    """The best turns that can be shown, each text once: `number` of them, or all there are."""
+    k = 2 * number
+    while True:
+        hits = store.search(question, k)
+        turns = (turn for hit in hits for turn in store.turns(hit.turn_id, hit.turn_id))
+        candidates: dict[tuple[str, str], Turn] = {}
+        for turn in filter(can_be_shown, turns):
+            candidates.setdefault((turn.speaker, turn.text), turn)
+        if len(candidates) >= number or len(hits) < k:
+            return list(candidates.values())[:number]
+        k *= 4
+
+
+def _within_budget(
+    turns: Sequence[Turn],
+    *,
+    budget: int | None,
+    config: LtmConfig,
+    names: Mapping[str, str],
+    now: datetime | None,
+) -> tuple[list[str], str]:
+    """Memories of as many of the best turns as fit a budget, and the text they make.
+
+    When not even the best one fits, it is cut to as much of what it says as does.
+    """
+
+    def memory(turn: Turn, characters: int) -> str:
+        values = {
+            "time_difference": time_difference(turn.said_at, now),
+            "memory_name": turn.speaker,
+            "memory_message": turn.text[:characters],
+        }
+        return fill(config.ltm_context.memory_template, values)
+
+    def text(memories: Sequence[str]) -> str:
+        values = {**names, "all_memories": "\n".join(memories)}
+        return fill(config.ltm_context.memory_context_template, values).strip()
+
+    cutoff = config.ltm_reads.memory_length_cutoff_in_chars
+    memories = [memory(turn, cutoff) for turn in turns]
+    count = _highest_within(len(turns), budget, lambda n: text(memories[:n]))
+    if turns and not count:
+        best = turns[0]
+        longest = min(cutoff, len(best.text))
+        length = _highest_within(longest, budget, lambda n: text([memory(best, n)]))
+        memories = [memory(best, length)]
+        count = min(length, 1)
+    memories = memories[:count]
+    return memories, text(memories) if memories else ""
+
+
+def _highest_within(highest: int, budget: int | None, text: Callable[[int], str]) -> int:
+    """The highest number up to `highest` whose text fits a budget; 0 when none does."""
+    if budget is None:
+        return highest
+    above = bisect_right(range(1, highest + 1), budget, key=lambda n: count_tokens(text(n)))
+    # A longer text may have a token less than a shorter one, so the bisection is checked.
+    return next((n for n in range(above, 0, -1) if count_tokens(text(n)) <= budget), 0)
+
+
+def _with_memories(context: str, text: str, location: str) -> str:
+    """A character's context with the memories' text in its place, or as it is without a text."""
+    if location == "BEFORE_NORMAL_CONTEXT":
+        return "\n".join(filter(None, [text, context.strip()])) if text else context
+    if START not in context:
+        raise InputError(
+            f"{location} needs the token {START} in the character's context, after the description"
+            " and before the example conversation; or use BEFORE_NORMAL_CONTEXT"
+        )
+    before, start, after = context.partition(START)
+    return f"{before}{text}\n{start}{after}" if text else context
