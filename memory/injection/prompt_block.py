@@ -74,9 +74,8 @@ def inject(
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
     conversation = [_parsed(message) for message in messages]
-    question = next(
-        (message.text for message in reversed(conversation) if message.role == "user"), ""
-    )
+    user_texts = [message.text for message in conversation if message.role == "user"]
+    question = user_texts[-1] if user_texts else ""
     if not question:
         raise InputError("there is nothing to remember: the user's last message is empty")
     texts_in_prompt = {message.text for message in conversation}
@@ -87,13 +86,7 @@ def inject(
         repeated = turn.text.strip() in texts_in_prompt
         return long_enough and not repeated and (reload or not running)
 
-    names_by_role = {message.role: message.name for message in conversation if message.name}
-    names = {
-        "name1": name1 or names_by_role.get("user") or _setting(store, "user") or "User",
-        "name2": (
-            name2 or names_by_role.get("assistant") or _setting(store, "character") or "Assistant"
-        ),
-    }
+    names = _names(store, conversation, name1, name2)
     turns = list(_nearest_turns(store, question, can_be_shown, config.ltm_reads))
     memories, text = _within_budget(turns, budget=budget, config=config, names=names, now=now)
     turn_ids = tuple(turn.id for turn in turns[: len(memories)])
@@ -119,6 +112,16 @@ def _parsed(message: Mapping[str, Any]) -> _Message:
     if not isinstance(content, str):
         content = "\n".join(part["text"] for part in content if part.get("type") == "text")
     return _Message(str(message.get("role")), content.strip(), message.get("name") or "")
+
+
+def _names(
+    store: Store, conversation: Sequence[_Message], name1: str, name2: str
+) -> dict[str, str]:
+    """What {name1} and {name2} stand for in templates: the user and the character."""
+    by_role = {message.role: message.name for message in conversation if message.name}
+    user = name1 or by_role.get("user") or _setting(store, "user") or "User"
+    character = name2 or by_role.get("assistant") or _setting(store, "character") or "Assistant"
+    return {"name1": user, "name2": character}
 
 
 def _setting(store: Store, name: str) -> str:
