@@ -71,12 +71,9 @@ def inject(
     config = config or LtmConfig()
     if budget is not None and budget < LEAST_BUDGET:
         raise InputError(f"a budget of {budget} tokens is too small; give at least {LEAST_BUDGET}")
-    if isinstance(messages, str):
-        messages = [{"role": "user", "content": messages}]
-    conversation = [_parsed(message) for message in messages]
+    conversation = _parsed(messages)
     user_texts = [message.text for message in conversation if message.role == "user"]
-    question = user_texts[-1] if user_texts else ""
-    if not question:
+    if not user_texts or not (question := user_texts[-1]):
         raise InputError("there is nothing to remember: the user's last message is empty")
     texts_in_prompt = {message.text for message in conversation}
 
@@ -106,12 +103,18 @@ class _Message(NamedTuple):
     name: str
 
 
-def _parsed(message: Mapping[str, Any]) -> _Message:
-    """A message in OpenAI's form, whose content may come in parts."""
-    content = message.get("content") or ""
-    if not isinstance(content, str):
-        content = "\n".join(part["text"] for part in content if part.get("type") == "text")
-    return _Message(str(message.get("role")), content.strip(), message.get("name") or "")
+def _parsed(messages: str | Sequence[Mapping[str, Any]]) -> list[_Message]:
+    """A message by itself, or messages in OpenAI's form, whose content may come in parts."""
+    if isinstance(messages, str):
+        return [_Message("user", messages.strip(), "")]
+    conversation = []
+    for message in messages:
+        content = message.get("content") or ""
+        if not isinstance(content, str):
+            content = "\n".join(part["text"] for part in content if part.get("type") == "text")
+        name = message.get("name") or ""
+        conversation.append(_Message(str(message.get("role")), content.strip(), name))
+    return conversation
 
 
 def _names(
