@@ -8,8 +8,8 @@ python -m locomo.retrieval --data FILE --conversation ID --explain QUESTION     
 import json
 import os
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -21,29 +21,27 @@ from typer import Option
 
 from locomo.commands import run_command
 from locomo.dataset.format import Conversation, load_conversations
-from locomo.retrieval.chart import curve, read_peers, recall_chart
+from locomo.retrieval.chart import read_peers, recall_chart, recall_curve
 from locomo.retrieval.explain import explain_data, explain_memory
 from locomo.retrieval.fit import (
     WEIGHTS_FILE,
-    Recalls,
+    Case,
+    Floats,
     ablation_table,
-    cases,
-    cross_validated,
-    fit,
+    cross_validated_recalls,
+    fit_weights,
     negative_log_likelihood,
+    search_cases,
     weights_in_use,
     weights_json,
 )
-from locomo.retrieval.measure import DEPTHS, Retrieval, recall_table, recalls, retrieve
+from locomo.retrieval.measure import DEPTHS, Recalls, Retrieval, recall_table, recalls, retrieve
 from locomo.split_data import TEST
 from memory import InputError
 from memory.files import write_whole
 
-_EXPLAINED = 10
-
-
-_SEARCHED = 50
-
+_EXPLAINED_TURNS = 10
+_MEASURED_TURNS = max(DEPTHS)
 
 app = typer.Typer(add_completion=False)
 
@@ -80,8 +78,8 @@ def retrieval(
 ) -> None:
     """Print recall of evidence turns (categories 1 to 4) and search times, with no model.
 
-    With --fit, print recall in cross-validation, also without each lever, and write the weights;
-    with --explain, print what each lever gave to the turns that are found.
+    With --fit, print recall in cross-validation, also without each feature, and write the weights;
+    with --explain, print what each feature gave to the turns that are found.
     """
     explains = explain is not None
     for wrong, advice in (
@@ -97,33 +95,47 @@ def retrieval(
         if wrong:
             raise InputError(advice)
     if explain is not None and memory:
-        explain_memory(memory, explain, k or _EXPLAINED, embedder)
+        explain_memory(memory, explain, k or _EXPLAINED_TURNS, embedder)
         return
-    conversations = _chosen(data or [], conversation)
+    conversations = _conversations(data or [], conversation)
     if explain is not None:
-        explain_data(conversations, explain, k or _EXPLAINED, embedder)
+        explain_data(conversations, explain, k or _EXPLAINED_TURNS, embedder)
     elif fit:
-        # Nobody tunes to LoCoMo's test conversations, not even by mistake.
-        seen = [one for one in conversations if one.id not in TEST]
-        _fit(seen, weights, folds, embedder)
+        training = _without_test(conversations)
+        _fit(training, output=weights, folds=folds or len(training), embedder=embedder)
     else:
-        _measure(conversations, k or _SEARCHED, embedder, json_file, conversation, chart, peers)
+        _measure(
+            conversations,
+            k=k or _MEASURED_TURNS,
+            embedder=embedder,
+            json_file=json_file,
+            only=conversation,
+            chart=chart,
+            peers=peers,
+        )
 
 
-def _chosen(data: Sequence[Path], name: str) -> list[Conversation]:
-    """The conversations of all files, or the one of this name."""
-    if not data:
+def _conversations(files: Sequence[Path], id_: str) -> list[Conversation]:
+    """The conversations of all files, or the one of this id."""
+    if not files:
         raise InputError("nothing to read: give --data FILE, a file in LoCoMo's format")
-    found = {}
-    for path in data:
-        for one in load_conversations(path):
-            if one.id in found:
-                raise InputError(f"{path}: another file holds {one.id!r} too; rename one")
-            found[one.id] = one
-    if name and name not in found:
-        files = ", ".join(map(str, data))
-        raise InputError(f"{files} holds no conversation {name!r}; it has {', '.join(found)}")
-    return [found[name]] if name else [*found.values()]
+    by_id: dict[str, Conversation] = {}
+    for file in files:
+        for conversation in load_conversations(file):
+            if conversation.id in by_id:
+                raise InputError(f"{file}: another file holds {conversation.id!r} too; rename one")
+            by_id[conversation.id] = conversation
+    if not id_:
+        return [*by_id.values()]
+    if id_ not in by_id:
+        names = ", ".join(map(str, files))
+        raise InputError(f"{names} holds no conversation {id_!r}; it has {', '.join(by_id)}")
+    return [by_id[id_]]
+
+
+def _without_test(conversations: Sequence[Conversation]) -> list[Conversation]:
+    """Nobody tunes to LoCoMo's test conversations, not even by mistake."""
+    return [conversation for conversation in conversations if conversation.id not in TEST]
 
 
 def _refuse_unwritable(path: Path) -> None:
@@ -139,8 +151,12 @@ def _refuse_unwritable(path: Path) -> None:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
 
 
+# --- recall -----------------------------------------------------------------------------------
+
+
 def _measure(
     conversations: Sequence[Conversation],
+    *,
     k: int,
     embedder: str | None,
     json_file: Path | None,
@@ -148,75 +164,139 @@ def _measure(
     chart: Path | None,
     peers: Path | None,
 ) -> None:
-    for path in filter(None, (json_file, chart)):
-        _refuse_unwritable(path)
-    others = read_peers(peers) if peers else {}
-    curves = [curve(title, conversations, ranked, k) for title, ranked in others.items()]
-    found: dict[str, Retrieval] = {}
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        for one in progress.track(conversations, description="searching"):
-            with tempfile.TemporaryDirectory() as folder:
-                found[one.id] = retrieve(one, Path(folder), k, embedder)
-    depths = [depth for depth in DEPTHS if depth <= k] or [k]
-    console = Console()
-    console.print(recall_table(recalls(conversations, found, depths), depths))
-    times = [ms for one in found.values() for ms in one.search_ms]
-    p50, p95 = np.percentile(times, [50, 95])
-    console.print(
-        f"{sum(one.turns for one in found.values())} turns stored in"
-        f" {sum(one.ingest_s for one in found.values()):.1f} s,"
-        f" {len(times)} searches: p50 {p50:.2f} ms, p95 {p95:.2f} ms"
-    )
+    """Search for all questions; print recall, and write the files that were asked for."""
+    for file in (json_file, chart):
+        if file is not None:
+            _refuse_unwritable(file)
+    peer_curves = [
+        recall_curve(title, conversations, rankings=rankings, k=k)
+        for title, rankings in (read_peers(peers) if peers else {}).items()
+    ]
+    retrievals = _retrieve_all(conversations, k, embedder)
+    _print_recall(conversations, retrievals, k)
     if json_file is not None:
-        results = {name: asdict(one) for name, one in found.items()}
+        results = {id_: asdict(retrieval) for id_, retrieval in retrievals.items()}
         write_whole(json_file, json.dumps(results[only] if only else results).encode())
     if chart is not None:
-        ours = {name: one.ranked for name, one in found.items()}
-        recall_chart([curve("this memory", conversations, ours, k), *curves], chart)
+        rankings = {id_: retrieval.ranked for id_, retrieval in retrievals.items()}
+        curve = recall_curve("this memory", conversations, rankings=rankings, k=k)
+        recall_chart([curve, *peer_curves], chart)
+
+
+def _retrieve_all(
+    conversations: Sequence[Conversation], k: int, embedder: str | None
+) -> dict[str, Retrieval]:
+    retrievals: dict[str, Retrieval] = {}
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        for conversation in progress.track(conversations, description="searching"):
+            with tempfile.TemporaryDirectory() as folder:
+                retrievals[conversation.id] = retrieve(
+                    conversation, Path(folder), k=k, embedder=embedder
+                )
+    return retrievals
+
+
+def _print_recall(
+    conversations: Sequence[Conversation], retrievals: Mapping[str, Retrieval], k: int
+) -> None:
+    depths = [depth for depth in DEPTHS if depth <= k] or [k]
+    console = Console()
+    console.print(recall_table(recalls(conversations, retrievals, depths), depths))
+    turns = sum(retrieval.turns for retrieval in retrievals.values())
+    seconds = sum(retrieval.ingest_s for retrieval in retrievals.values())
+    times = [ms for retrieval in retrievals.values() for ms in retrieval.search_ms]
+    p50, p95 = np.percentile(times, [50, 95])
+    console.print(
+        f"{turns} turns stored and ready for search in {seconds:.2f} s, with the embedder loaded"
+        f" before; {len(times)} searches: p50 {p50:.2f} ms, p95 {p95:.2f} ms",
+        soft_wrap=True,
+    )
+
+
+# --- weights ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Weights fitted to cases, and recall where they were not fitted, also without each feature."""
+
+    weights: dict[str, float]
+    recalls: Recalls
+    recalls_without: dict[str, Recalls]
+    cases: list[Case]
 
 
 def _fit(
-    conversations: Sequence[Conversation],
-    file: Path,
-    folds: int | None,
-    embedder: str | None,
+    conversations: Sequence[Conversation], *, output: Path, folds: int, embedder: str | None
 ) -> None:
-    folds = folds or len(conversations)
+    """Fit the weights to conversations, print what they are worth, and write them to `output`."""
     if len(conversations) < max(folds, 2):
         raise InputError(
             f"{len(conversations)} conversation(s) cannot be split in {max(folds, 2)} folds; give"
             " more, or fewer --folds (at least 2)"
         )
-    _refuse_unwritable(file)
-    before = weights_in_use()
-    without: dict[str, Recalls] = {}
+    _refuse_unwritable(output)
+    weights_before = weights_in_use()
+    result = _cross_validate(conversations, weights_before, folds, embedder)
+    content = weights_json(result.weights, conversations, len(result.cases), embedder)
+    _print_fit(result, weights_before, folds)
+    write_whole(output, content)
+    Console().print(f"written to {output}", highlight=False, soft_wrap=True)
+
+
+def _cross_validate(
+    conversations: Sequence[Conversation],
+    weights_before: dict[str, float],
+    folds: int,
+    embedder: str | None,
+) -> _Fit:
+    recalls_without: dict[str, Recalls] = {}
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        found = [
-            cases(one, before, embedder)
-            for one in progress.track(conversations, description="searching")
+        cases_by_conversation = [
+            search_cases(conversation, weights_before, embedder)
+            for conversation in progress.track(conversations, description="searching")
         ]
-        task = progress.add_task("fitting", total=folds * (len(before) + 1))
+        task = progress.add_task("fitting", total=folds * (len(weights_before) + 1))
 
-        def advance() -> None:
-            progress.advance(task)
+        def measure(without: int | None = None) -> Recalls:
+            return cross_validated_recalls(
+                cases_by_conversation,
+                folds,
+                DEPTHS,
+                without=without,
+                advance=lambda: progress.advance(task),
+            )
 
-        everything = [case for some in found for case in some]
-        fitted = fit(everything)
-        whole = cross_validated(found, folds, DEPTHS, advance=advance)
-        for number, lever in enumerate(before):
-            without[lever] = cross_validated(found, folds, DEPTHS, number, advance)
-    console = Console()
-    console.print(recall_table(whole, DEPTHS, f"recall in cross-validation, {folds} folds"))
-    console.print(ablation_table(whole, without, DEPTHS))
-    was, now = (
-        negative_log_likelihood(everything, w) for w in (np.array([*before.values()]), fitted)
+        all_cases = [case for group in cases_by_conversation for case in group]
+        fitted = fit_weights(all_cases)
+        whole = measure()
+        for number, feature in enumerate(weights_before):
+            recalls_without[feature] = measure(without=number)
+    return _Fit(
+        weights=dict(zip(weights_before, fitted, strict=True)),
+        recalls=whole,
+        recalls_without=recalls_without,
+        cases=all_cases,
     )
-    console.print(f"mean negative log-likelihood of the evidence: {now:.4f} (was {was:.4f})")
-    weights = dict(zip(before, fitted, strict=True))
-    write_whole(file, weights_json(weights, conversations, len(everything), embedder))
-    for lever, weight in weights.items():
-        console.print(f"  {lever} {weight:.2f} (was {before[lever]:g})", highlight=False)
-    console.print(f"written to {file}", highlight=False, soft_wrap=True)
+
+
+def _print_fit(result: _Fit, weights_before: Mapping[str, float], folds: int) -> None:
+    console = Console()
+    title = f"recall in cross-validation, {folds} folds"
+    console.print(recall_table(result.recalls, DEPTHS, title))
+    console.print(ablation_table(result.recalls, result.recalls_without, DEPTHS))
+    loss_before = negative_log_likelihood(result.cases, _array(weights_before))
+    loss = negative_log_likelihood(result.cases, _array(result.weights))
+    console.print(
+        f"mean negative log-likelihood of the evidence: {loss:.4f} (was {loss_before:.4f})"
+    )
+    for feature, weight in result.weights.items():
+        before = weights_before[feature]
+        console.print(f"  {feature} {weight:.2f} (was {before:g})", highlight=False)
+
+
+def _array(weights: Mapping[str, float]) -> Floats:
+    return np.array([*weights.values()])
 
 
 if __name__ == "__main__":

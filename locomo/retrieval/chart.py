@@ -15,8 +15,8 @@ from memory import InputError, Turn
 from memory.files import write_whole
 from memory.prompt import assemble
 
-_ALL = 10**9  # a budget that holds every turn
-Ranked = Mapping[str, Mapping[str, Sequence[str]]]  # sources by conversation and question index
+_UNLIMITED = 10**9  # a budget of tokens that holds every turn
+Rankings = Mapping[str, Mapping[str, Sequence[str]]]  # sources by conversation and question index
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,18 @@ class Curve:
     tokens: NDArray[np.float64]
 
 
-class _Conversation(BaseModel):
+class _PeerConversation(BaseModel):
     ranked: dict[str, list[str]]
 
 
-class _System(BaseModel):
+class _PeerSystem(BaseModel):
     title: str
     version: str = ""
     error: str = ""
-    conversations: dict[str, _Conversation] = {}
+    conversations: dict[str, _PeerConversation] = {}
 
 
-_SYSTEMS = TypeAdapter(dict[str, _System])
+_SYSTEMS = TypeAdapter(dict[str, _PeerSystem])
 
 
 def token_costs(turns: Sequence[Turn]) -> dict[str, int]:
@@ -50,41 +50,54 @@ def token_costs(turns: Sequence[Turn]) -> dict[str, int]:
     costs = {}
     for number, turn in enumerate(turns, 1):
         numbered = replace(turn, id=number)
-        once, twice = (assemble([], [numbered] * times, _ALL).tokens for times in (1, 2))
+        # The difference leaves out the heading above the turns.
+        once = assemble([], [numbered], _UNLIMITED).tokens
+        twice = assemble([], [numbered, numbered], _UNLIMITED).tokens
         costs[turn.source] = twice - once
     return costs
 
 
-def curve(title: str, conversations: Sequence[Conversation], found: Ranked, k: int) -> Curve:
-    """Recall and tokens of what a system found, questions of categories 1 to 4 with evidence.
+def recall_curve(
+    title: str, conversations: Sequence[Conversation], *, rankings: Rankings, k: int
+) -> Curve:
+    """Recall and tokens of a system's rankings, questions of categories 1 to 4 with evidence.
 
-    Raises InputError when a question was not asked of it, or it found a turn that is not there.
+    Raises InputError when the rankings lack a question, or name a turn that is not there.
     """
-    recalls, tokens, most = [], [], 0
-    for one in conversations:
-        costs = token_costs(one.turns)
-        for question in one.questions:
+    recalls: list[NDArray[np.float64]] = []
+    tokens: list[NDArray[np.float64]] = []
+    longest = 0
+    for conversation in conversations:
+        costs = token_costs(conversation.turns)
+        for question in conversation.questions:
             if question.category == ABSTENTION or not question.evidence:
                 continue
             try:
-                best = found[one.id][str(question.index)][:k]
-                spent = [costs[source] for source in best]
-            except KeyError as missing:
+                ranking = rankings[conversation.id][str(question.index)][:k]
+                ranking_costs = [costs[source] for source in ranking]
+            except KeyError as error:
                 raise InputError(
-                    f"{title} has no {missing.args[0]!r} of {one.id}; was it measured on this data?"
+                    f"{title} has no {error.args[0]!r} of {conversation.id}; was it measured on"
+                    " this data?"
                 ) from None
-            held = np.isin(best, question.evidence) / len(question.evidence)
-            padded = np.zeros((2, k))
-            padded[:, : len(best)] = held, spent
-            most = max(most, len(best))
-            recalls.append(padded[0].cumsum())
-            tokens.append(padded[1].cumsum())
+            longest = max(longest, len(ranking))
+            # A ranking that is shorter than k finds nothing further, and costs nothing further.
+            recall_of_each = np.zeros(k)
+            recall_of_each[: len(ranking)] = np.isin(ranking, question.evidence)
+            recalls.append(recall_of_each.cumsum() / len(question.evidence))
+            cost_of_each = np.zeros(k)
+            cost_of_each[: len(ranking)] = ranking_costs
+            tokens.append(cost_of_each.cumsum())
     if not recalls:
         raise InputError("no question of categories 1 to 4 has evidence: there is nothing to draw")
-    return Curve(title, np.mean(recalls, axis=0)[:most], np.mean(tokens, axis=0)[:most])
+    return Curve(
+        title=title,
+        recall=np.mean(recalls, axis=0)[:longest],
+        tokens=np.mean(tokens, axis=0)[:longest],
+    )
 
 
-def read_peers(path: Path) -> dict[str, Ranked]:
+def read_peers(path: Path) -> dict[str, Rankings]:
     """What `python -m tests.benchmarks.peers --json` wrote: rankings of each system, by title.
 
     Ours is left out, as are systems that could not be measured. Raises InputError for another
@@ -103,7 +116,7 @@ def read_peers(path: Path) -> dict[str, Ranked]:
         ) from None
     return {
         f"{system.title} {system.version}".strip(): {
-            name: one.ranked for name, one in system.conversations.items()
+            id_: conversation.ranked for id_, conversation in system.conversations.items()
         }
         for key, system in systems.items()
         if key != "ours" and not system.error
@@ -121,12 +134,12 @@ def recall_chart(curves: Sequence[Curve], path: Path) -> None:
     figure, (by_turns, by_tokens) = plt.subplots(
         1, 2, figsize=(10, 4.2), sharey=True, layout="constrained"
     )
-    for one in curves:
-        turns = np.arange(1, len(one.recall) + 1)
+    for curve in curves:
+        turns = np.arange(1, len(curve.recall) + 1)
         # A single point draws no line.
-        mark = "o" if len(turns) == 1 else None
-        by_turns.plot(turns, one.recall, label=one.title, marker=mark)
-        by_tokens.plot(one.tokens, one.recall, label=one.title, marker=mark)
+        marker = "o" if len(turns) == 1 else None
+        by_turns.plot(turns, curve.recall, label=curve.title, marker=marker)
+        by_tokens.plot(curve.tokens, curve.recall, label=curve.title, marker=marker)
     by_turns.set_xlabel("turns shown")
     by_tokens.set_xlabel("tokens of the turns shown (mean)")
     by_turns.set_ylabel("recall of evidence turns")

@@ -1,4 +1,4 @@
-"""Why a search finds these turns: each with the share that every lever of the ranking gave."""
+"""Why a search finds these turns: each with the share that every feature of the ranking gave."""
 
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
@@ -14,47 +14,51 @@ from memory import Hit, InputError, Turn, open_store
 
 
 def share_line(hit: Hit) -> str:
-    """What each lever gave to a hit, the largest first; levers that gave nothing are left out."""
+    """What each feature gave to a hit, the largest share first; shares of 0 are left out."""
     largest = sorted(hit.shares.items(), key=lambda share: -abs(share[1]))
     return "   ".join(
-        f"{lever}\u00a0{share:.2f}" for lever, share in largest if abs(share) >= 0.005
+        f"{feature}\u00a0{share:.2f}" for feature, share in largest if abs(share) >= 0.005
     )
 
 
 def explanation(
     hits: Sequence[Hit], turns: Mapping[int, Turn], evidence: Collection[int] = ()
 ) -> Table:
-    """The hits as a table: what was said, and under it the share that each lever gave.
+    """The hits as a table: what was said, and under it the share that each feature gave.
 
     Args:
         hits: best first.
         turns: by id.
         evidence: ids of the evidence, none where it is not known.
     """
-    known = bool(evidence)
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("", justify="right")
     table.add_column("score", justify="right")
-    for column in ("said", "speaker", *(["evidence"] * known), "text, and what each lever gave"):
-        table.add_column(column)
+    table.add_column("said")
+    table.add_column("speaker")
+    if evidence:
+        table.add_column("evidence")
+    table.add_column("text, and what each feature gave")
+
     for rank, hit in enumerate(hits, 1):
         turn = turns[hit.turn_id]
-        said = Text(_shown(turn.text), no_wrap=True, overflow="ellipsis")
-        mark = ["yes" if hit.turn_id in evidence else ""] * known
-        table.add_row(
+        text = Text(_on_one_line(turn.text), no_wrap=True, overflow="ellipsis")
+        cells: list[str | Text | Group] = [
             str(rank),
             f"{hit.score:.2f}",
-            Text(_shown(turn.said_at[:10])),
-            Text(_shown(turn.speaker)[:12]),
-            *mark,
-            Group(said, Text(share_line(hit), style="dim")),
-        )
+            Text(_on_one_line(turn.said_at[:10])),
+            Text(_on_one_line(turn.speaker)[:12]),
+        ]
+        if evidence:
+            cells.append("yes" if hit.turn_id in evidence else "")
+        table.add_row(*cells, Group(text, Text(share_line(hit), style="dim")))
     return table
 
 
-def _shown(text: str) -> str:
+def _on_one_line(text: str) -> str:
     """The beginning of a text in one line, without what steers a terminal."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text[:300]).split())
+    printable = (letter if letter.isprintable() else " " for letter in text[:300])
+    return " ".join("".join(printable).split())
 
 
 def explain_memory(address: str, question: str, k: int, embedder: str | None = None) -> None:
@@ -73,8 +77,8 @@ def explain_data(
     Raises InputError when there is more than one conversation.
     """
     if len(conversations) > 1:
-        known = ", ".join(one.id for one in conversations)
-        raise InputError(f"give the --conversation to explain in: {known}")
+        choices = ", ".join(conversation.id for conversation in conversations)
+        raise InputError(f"give the --conversation to explain in: {choices}")
     [conversation] = conversations
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -85,14 +89,14 @@ def explain_data(
     turns = dict(zip(ids, conversation.turns, strict=True))
     sources = {
         source
-        for asked in conversation.questions
-        if asked.text.strip() == question.strip() and asked.category != ABSTENTION
-        for source in asked.evidence
+        for known_question in conversation.questions
+        if known_question.text.strip() == question.strip() and known_question.category != ABSTENTION
+        for source in known_question.evidence
     }
     evidence = {number: turn.source for number, turn in turns.items() if turn.source in sources}
     console = Console()
     console.print(explanation(hits[:k], turns, evidence.keys()))
     for rank, hit in enumerate(hits[k:], k + 1):
         if hit.turn_id in evidence:
-            said = f"evidence {evidence[hit.turn_id]} is number {rank}: {share_line(hit)}"
-            console.print(said, highlight=False, markup=False)
+            line = f"evidence {evidence[hit.turn_id]} is number {rank}: {share_line(hit)}"
+            console.print(line, highlight=False, markup=False)

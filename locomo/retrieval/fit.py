@@ -1,7 +1,7 @@
 """The ranking's weights: fitted to questions whose evidence is known, measured where they were not.
 
-A lever is one feature of the ranking. What it said of a turn is read from the search itself: its
-share of the score, divided by the weight that the search used.
+The value that a feature of the ranking has for a turn is read from the search itself: it is the
+feature's share of the score, divided by the weight that the search used.
 """
 
 import hashlib
@@ -19,20 +19,22 @@ from rich.table import Table
 from scipy.optimize import minimize
 
 from locomo.dataset.format import ABSTENTION, Conversation
+from locomo.retrieval.measure import Recalls
 from memory import InputError, open_store
 
 WEIGHTS_FILE = Path(str(files("memory.search") / "weights.json"))
-L2 = 0.002  # on weights of features that spread by 1
+# On weights of features that spread by 1: a choice, small beside the loss, so that features which
+# say the same share a weight and none grows without bound.
+L2 = 0.002
 
 Floats = NDArray[np.float64]
-Recalls = dict[int, list[list[float]]]  # by category, of each question at each depth
 
 
 @dataclass(frozen=True)
 class Case:
-    """A question with evidence: what each lever says of each turn.
+    """A question with evidence, and the features of each turn for it.
 
-    `turns` (n,) and `evidence` are ids of turns, `turns` ascending; `features` is (n, levers).
+    `turns` (n,) and `evidence` are ids of turns, `turns` ascending; `features` is (n, features).
     """
 
     category: int
@@ -42,21 +44,21 @@ class Case:
 
 
 def weights_in_use() -> dict[str, float]:
-    """The weights that the installed search ranks with, by lever.
+    """The weights that the installed search ranks with, by feature.
 
-    Raises InputError for a lever that weighs 0: the search does not show what it says.
+    Raises InputError for a feature that weighs 0: its share of a score does not show its value.
     """
     weights: dict[str, float] = json.loads(WEIGHTS_FILE.read_bytes())["weights"]
-    for lever, weight in weights.items():
+    for feature, weight in weights.items():
         if not weight:
             raise InputError(
-                f"{lever!r} weighs 0 in {WEIGHTS_FILE}, so nothing can be learnt about it;"
+                f"{feature!r} weighs 0 in {WEIGHTS_FILE}, so nothing can be learnt about it;"
                 " give it any other weight there"
             )
     return weights
 
 
-def cases(
+def search_cases(
     conversation: Conversation, weights: dict[str, float], embedder: str | None = None
 ) -> list[Case]:
     """The questions of categories 1 to 4 that have evidence, asked of a fresh memory.
@@ -70,21 +72,27 @@ def cases(
         embedder: its name, None for the packaged one.
     """
     divisors = np.array([*weights.values()])
-    found = []
+    result = []
     with (
         tempfile.TemporaryDirectory() as folder,
         open_store(Path(folder) / "memory.db", embedder=embedder) as store,
     ):
         ids = store.add(conversation.turns)
-        named = dict(zip((turn.source for turn in conversation.turns), ids, strict=True))
+        sources = (turn.source for turn in conversation.turns)
+        ids_by_source = dict(zip(sources, ids, strict=True))
         for question in conversation.questions:
-            if question.evidence and question.category != ABSTENTION:
-                hits = sorted(store.search(question.text, len(ids)), key=lambda hit: hit.turn_id)
-                shares = np.array([[hit.shares[lever] for lever in weights] for hit in hits])
-                evidence = np.array([named[source] for source in question.evidence])
-                turns = np.array([hit.turn_id for hit in hits])
-                found.append(Case(question.category, turns, evidence, shares / divisors))
-    return found
+            if not question.evidence or question.category == ABSTENTION:
+                continue
+            hits = sorted(store.search(question.text, len(ids)), key=lambda hit: hit.turn_id)
+            shares = np.array([[hit.shares[feature] for feature in weights] for hit in hits])
+            case = Case(
+                category=question.category,
+                turns=np.array([hit.turn_id for hit in hits]),
+                evidence=np.array([ids_by_source[source] for source in question.evidence]),
+                features=shares / divisors,
+            )
+            result.append(case)
+    return result
 
 
 class _Softmax:
@@ -94,25 +102,27 @@ class _Softmax:
     Cases whose evidence is not among the turns that were ranked are left out.
     """
 
-    def __init__(self, some: Sequence[Case]) -> None:
-        held = [(case, np.flatnonzero(np.isin(case.turns, case.evidence))) for case in some]
-        held = [(case, places) for case, places in held if len(places)]
-        if not held:
+    def __init__(self, cases: Sequence[Case]) -> None:
+        ranked = [case for case in cases if np.isin(case.turns, case.evidence).any()]
+        if not ranked:
             raise InputError("no question of categories 1 to 4 has evidence that a search finds")
-        self.count = len(held)
-        self.rows = np.concatenate([c.features - c.features.mean(axis=0) for c, _ in held])
+        self.count = len(ranked)
+        self.rows = np.concatenate([case.features - case.features.mean(axis=0) for case in ranked])
         spread = np.sqrt(np.square(self.rows).mean(axis=0))
-        self.spread = np.where(spread > 1e-9, spread, 1.0)
+        self.spread = np.where(spread > 1e-9, spread, 1.0)  # a feature that is the same everywhere
         self.rows /= self.spread
-        self.sizes = np.array([len(case.turns) for case, _ in held])
+
+        self.sizes = np.array([len(case.turns) for case in ranked])
         self.starts = np.cumsum(self.sizes) - self.sizes
         self.target = np.zeros(self.rows.shape[1])
-        for start, (_, places) in zip(self.starts, held, strict=True):
+        for start, case in zip(self.starts, ranked, strict=True):
+            places = np.flatnonzero(np.isin(case.turns, case.evidence))
             self.target += self.rows[start + places].mean(axis=0)
 
     def loss(self, weights: Floats) -> tuple[float, Floats]:
         """Mean negative log-likelihood of the evidence, and its gradient."""
         scores = self.rows @ weights
+        # Without the greatest score of a case its exponentials would overflow.
         top = np.maximum.reduceat(scores, self.starts)
         odds = np.exp(scores - np.repeat(top, self.sizes))
         total = np.add.reduceat(odds, self.starts)
@@ -121,26 +131,26 @@ class _Softmax:
         return value / self.count, slope / self.count
 
 
-def negative_log_likelihood(some: Sequence[Case], weights: Floats) -> float:
+def negative_log_likelihood(cases: Sequence[Case], weights: Floats) -> float:
     """Mean negative log-likelihood of the evidence turns under these weights, in nats."""
-    table = _Softmax(some)
+    table = _Softmax(cases)
     return table.loss(weights * table.spread)[0]
 
 
-def fit(some: Sequence[Case], without: int | None = None) -> Floats:
-    """The weights under which the evidence is likeliest, (levers,).
+def fit_weights(cases: Sequence[Case], without: int | None = None) -> Floats:
+    """The weights under which the evidence is likeliest, (features,).
 
     Listwise softmax over the turns of a case (ListNet: Cao et al. 2007), its mean negative
     log-likelihood plus L2 |w|^2, where w weighs features that spread by 1: what the features
-    are measured in makes no difference. A lever that tells no turns apart gets 0.
+    are measured in makes no difference. A feature that tells no turns apart gets 0.
 
     Args:
-        some: cases, of any conversations.
-        without: the number of a lever to do without; its weight is 0.
+        cases: of any conversations.
+        without: the number of a feature to leave out; its weight is 0.
 
     Raises InputError when no case has its evidence among its turns.
     """
-    table = _Softmax(some)
+    table = _Softmax(cases)
     if without is not None:
         table.rows[:, without] = table.target[without] = 0
 
@@ -158,12 +168,12 @@ def fit(some: Sequence[Case], without: int | None = None) -> Floats:
     return np.asarray(best.x / table.spread)
 
 
-def ranked(case: Case, weights: Floats) -> NDArray[np.int64]:
+def rank_turns(case: Case, weights: Floats) -> NDArray[np.int64]:
     """The turns of a case, best first; of equal ones the newer first."""
     return case.turns[np.lexsort((-case.turns, -(case.features @ weights)))]
 
 
-def cross_validated(
+def cross_validated_recalls(
     conversations: Sequence[Sequence[Case]],
     folds: int,
     depths: Sequence[int],
@@ -176,71 +186,83 @@ def cross_validated(
         conversations: the cases of each; number n is in fold n modulo `folds`.
         folds: 2 up to the number of conversations, which leaves out one at a time.
         depths: turns looked at.
-        without: the number of a lever to do without.
+        without: the number of a feature to leave out.
         advance: called after each fold.
     """
-    found: Recalls = {}
+    by_category: Recalls = {}
     for fold in range(folds):
-        others = [c for n, some in enumerate(conversations) if n % folds != fold for c in some]
-        weights = fit(others, without)
-        for case in (c for some in conversations[fold::folds] for c in some):
-            order = ranked(case, weights)
-            found.setdefault(case.category, []).append(
-                [float(np.isin(case.evidence, order[:depth]).mean()) for depth in depths]
+        training: list[Case] = []
+        held_out: list[Case] = []
+        for number, cases in enumerate(conversations):
+            part = held_out if number % folds == fold else training
+            part.extend(cases)
+        weights = fit_weights(training, without)
+        for case in held_out:
+            ranking = rank_turns(case, weights)
+            by_category.setdefault(case.category, []).append(
+                [float(np.isin(case.evidence, ranking[:depth]).mean()) for depth in depths]
             )
         advance()
-    return dict(sorted(found.items()))
+    return dict(sorted(by_category.items()))
 
 
 def ablation_table(whole: Recalls, without: Mapping[str, Recalls], depths: Sequence[int]) -> Table:
-    """Recall with each lever removed, at each depth and in each category, and what it cost at 10.
+    """Recall with each feature removed, at each depth and in each category, and what it cost at 10.
 
     The cost is paired by question, with the half width of its 95 % interval.
     """
     at_10 = depths.index(10)
-    table = Table(title="each lever removed in turn", box=SIMPLE, padding=0, pad_edge=False)
-    for column in ("without", *(f"R@{d}" for d in depths), *(f"@10 c{c}" for c in whole), "lost"):
-        table.add_column(column, justify="left" if column == "without" else "right", no_wrap=True)
-    every = np.array([row for rows in whole.values() for row in rows])
-    for name, found in {"": whole, **without}.items():
-        rows = np.array([row for some in found.values() for row in some])
-        lost = every[:, at_10] - rows[:, at_10]
-        half = 1.96 * lost.std() / np.sqrt(len(lost))
+    table = Table(title="each feature removed in turn", box=SIMPLE, padding=0, pad_edge=False)
+    table.add_column("without", no_wrap=True)
+    for depth in depths:
+        table.add_column(f"R@{depth}", justify="right", no_wrap=True)
+    for category in whole:
+        table.add_column(f"@10 c{category}", justify="right", no_wrap=True)
+    table.add_column("lost", justify="right", no_wrap=True)
+
+    whole_rows = np.array([row for rows in whole.values() for row in rows])
+    for feature, by_category in {"": whole, **without}.items():
+        rows = np.array([row for rows in by_category.values() for row in rows])
+        lost = whole_rows[:, at_10] - rows[:, at_10]
+        half_width = 1.96 * lost.std() / np.sqrt(len(lost))
         table.add_row(
-            name or "nothing",
+            feature or "nothing",
             *(f"{mean:.3f}" for mean in rows.mean(axis=0)),
-            *(f"{np.mean(some, axis=0)[at_10]:.3f}" for some in found.values()),
-            f"{lost.mean():+.3f} ±{half:.3f}" if name else "",
+            *(f"{np.mean(rows, axis=0)[at_10]:.3f}" for rows in by_category.values()),
+            f"{lost.mean():+.3f} ±{half_width:.3f}" if feature else "",
         )
     return table
 
 
 def weights_json(
     weights: dict[str, float],
-    learnt_from: Sequence[Conversation],
+    conversations: Sequence[Conversation],
     questions: int,
     embedder: str | None = None,
 ) -> bytes:
     """The file of weights, to two decimals, with the command and the data that made it.
 
     Args:
-        weights: by lever, in the order of the search.
-        learnt_from: their ids are told, and a digest of all that was read of them.
+        weights: by feature, in the order of the search.
+        conversations: what they were fitted to; the file has their ids, and a digest of all that
+            was read of them.
         questions: how many cases they hold.
         embedder: its name, None for the packaged one.
     """
+    command = "python -m locomo.retrieval --fit"
+    if embedder:
+        command += f" --embedder {embedder}"
     content = {
-        "made_by": "python -m locomo.retrieval --fit"
-        + (f" --embedder {embedder}" * bool(embedder)),
-        "conversations": [one.id for one in learnt_from],
-        "sha256": data_fingerprint(learnt_from),
+        "made_by": command,
+        "conversations": [conversation.id for conversation in conversations],
+        "sha256": data_fingerprint(conversations),
         "questions": questions,
-        "weights": {lever: round(float(weight), 2) for lever, weight in weights.items()},
+        "weights": {feature: round(float(weight), 2) for feature, weight in weights.items()},
     }
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def data_fingerprint(conversations: Sequence[Conversation]) -> str:
     """SHA-256 of turns and questions, whatever files they came in."""
-    read = json.dumps([asdict(one) for one in conversations], ensure_ascii=False)
-    return hashlib.sha256(read.encode("utf-8", "surrogatepass")).hexdigest()
+    text = json.dumps([asdict(conversation) for conversation in conversations], ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

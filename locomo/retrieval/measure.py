@@ -1,13 +1,10 @@
-"""Recall without any language model: what the hybrid ranking finds of the evidence turns, and why.
+"""Recall of evidence turns, measured by searching for every question; no model is asked."""
 
-python -m locomo.retrieval --data FILE [--json OUT] [--chart PNG [--peers JSON]]    recall
-python -m locomo.retrieval --data FILE --fit                               make the weights
-python -m locomo.retrieval --data FILE --conversation ID --explain QUESTION        why these turns
-"""
-
+import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +12,20 @@ from rich.table import Table
 
 from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.metrics import recall
-from locomo.retrieval.fit import (
-    Recalls,
-)
-from memory import open_store
+from memory import Turn, open_store
 
 DEPTHS = (5, 10, 20, 50)
+Recalls = dict[int, list[list[float]]]  # by category, of each question at each depth
 
 
 @dataclass(frozen=True)
 class Retrieval:
-    """What search found for the questions of one conversation.
+    """What search returned for the questions of one conversation.
 
-    `ingest_s` is seconds until all turns are durable and the first search is answered;
-    `search_ms` is per question, `ranked` the sources (`D1:3`) by question index, best first.
+    `ingest_s` is seconds from opening an empty memory until all turns are durable and the first
+    search is answered; the embedder was loaded before, because a process loads it once, whatever
+    it stores. `search_ms` is per question, `ranked` the sources (`D1:3`) by question index, best
+    first.
     """
 
     turns: int
@@ -42,26 +39,44 @@ def retrieve(
 ) -> Retrieval:
     """Store a conversation in a fresh namespace in the folder and search for every question.
 
-    All questions are asked, those of category 5 too, for the best k turns each. No name of
-    an embedder means the packaged one.
+    All questions are searched, those of category 5 too, for the best k turns each. Without a name
+    the embedder is the packaged one. Raises InputError for an embedder that cannot be used.
     """
-    search_ms, ranked = [], {}
+    _load_embedder(embedder)
+    search_ms: list[float] = []
+    ranked: dict[str, list[str]] = {}
     start = time.perf_counter()
     with open_store(folder / "memory.db", embedder=embedder) as store:
         ids = store.add(conversation.turns)
         store.search(conversation.turns[0].text)
         ingest_s = time.perf_counter() - start
+
         sources = dict(zip(ids, (turn.source for turn in conversation.turns), strict=True))
         for question in conversation.questions:
             start = time.perf_counter()
             hits = store.search(question.text, k)
             search_ms.append(round(1000 * (time.perf_counter() - start), 3))
             ranked[str(question.index)] = [sources[hit.turn_id] for hit in hits]
-    return Retrieval(len(ids), round(ingest_s, 3), search_ms, ranked)
+    return Retrieval(
+        turns=len(ids), ingest_s=round(ingest_s, 3), search_ms=search_ms, ranked=ranked
+    )
+
+
+@cache
+def _load_embedder(name: str | None) -> None:
+    """Have all loaded that storing and searching load once a process: vectors and vocabulary."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_store(Path(folder) / "memory.db", embedder=name) as store,
+    ):
+        store.add([Turn("Ann", "I have a dog.")])
+        store.search("Which pet does Ann have?")
 
 
 def recalls(
-    conversations: Iterable[Conversation], found: dict[str, Retrieval], depths: Sequence[int]
+    conversations: Iterable[Conversation],
+    retrievals: Mapping[str, Retrieval],
+    depths: Sequence[int],
 ) -> Recalls:
     """Per category the recall of each question at each depth (turns looked at).
 
@@ -71,7 +86,7 @@ def recalls(
     for conversation in conversations:
         for question in conversation.questions:
             if question.evidence and question.category != ABSTENTION:
-                ranked = found[conversation.id].ranked[str(question.index)]
+                ranked = retrievals[conversation.id].ranked[str(question.index)]
                 by_category.setdefault(question.category, []).append(
                     [recall(ranked[:depth], question.evidence) for depth in depths]
                 )
@@ -81,11 +96,12 @@ def recalls(
 def recall_table(by_category: Recalls, depths: Sequence[int], title: str = "recall") -> Table:
     """A line for each category and one for all, means over questions."""
     table = Table("category", *(f"R@{depth}" for depth in depths), "questions", title=title)
-    everything = [row for rows in by_category.values() for row in rows]
-    for name, rows in [*((str(c), rows) for c, rows in by_category.items()), ("all", everything)]:
-        means: list[float] = np.mean(rows, axis=0).tolist() if rows else []
-        table.add_row(name, *(f"{mean:.3f}" for mean in means), *([str(len(rows))] * bool(rows)))
+    lines = {str(category): rows for category, rows in by_category.items()}
+    lines["all"] = [row for rows in by_category.values() for row in rows]
+    for name, rows in lines.items():
+        if not rows:
+            table.add_row(name)
+            continue
+        means: list[float] = np.mean(rows, axis=0).tolist()
+        table.add_row(name, *(f"{mean:.3f}" for mean in means), str(len(rows)))
     return table
-
-
-# --- the command ------------------------------------------------------------------------------

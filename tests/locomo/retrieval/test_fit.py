@@ -15,12 +15,12 @@ from locomo.retrieval import fit as fitting
 from locomo.retrieval.__main__ import app
 from locomo.retrieval.fit import (
     Case,
-    cases,
-    cross_validated,
+    cross_validated_recalls,
     data_fingerprint,
-    fit,
+    fit_weights,
     negative_log_likelihood,
-    ranked,
+    rank_turns,
+    search_cases,
     weights_in_use,
 )
 from locomo.split_data import LOCOMO
@@ -32,7 +32,7 @@ DATA = (ROOT / "data", ROOT.parent / "shared" / "data")
 TRUE = np.array([3.0, -1.0, 0.5])
 
 
-def drawn(count: int, weights: np.ndarray = TRUE, seed: int = 1) -> list[Case]:
+def drawn_cases(count: int, weights: np.ndarray = TRUE, seed: int = 1) -> list[Case]:
     """Questions about 20 turns each, with evidence drawn as the softmax of these weights says."""
     random = np.random.default_rng(seed)
     found = []
@@ -52,12 +52,12 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
 
 
 def test_the_weights_that_made_the_evidence_are_found_again() -> None:
-    assert fit(drawn(2000)) == pytest.approx(TRUE, abs=0.2)
+    assert fit_weights(drawn_cases(2000)) == pytest.approx(TRUE, abs=0.2)
 
 
 def test_no_other_weights_make_the_evidence_likelier() -> None:
-    some = drawn(200)
-    best = fit(some)
+    some = drawn_cases(200)
+    best = fit_weights(some)
     for n in range(3):
         for step in (-0.2, 0.2):
             assert negative_log_likelihood(some, best) < negative_log_likelihood(
@@ -72,49 +72,49 @@ def test_no_other_weights_make_the_evidence_likelier() -> None:
     )
 )
 def test_what_a_feature_is_measured_in_makes_no_difference(units: list[float]) -> None:
-    some = drawn(50)
+    some = drawn_cases(50)
     scaled = [Case(4, c.turns, c.evidence, c.features * units) for c in some]
-    assert fit(scaled) * units == pytest.approx(fit(some), abs=1e-4)
+    assert fit_weights(scaled) * units == pytest.approx(fit_weights(some), abs=1e-4)
 
 
-def test_a_lever_left_out_weighs_nothing_and_the_others_are_fitted_without_it() -> None:
-    some = drawn(100)
+def test_a_feature_left_out_weighs_nothing_and_the_others_are_fitted_without_it() -> None:
+    some = drawn_cases(100)
     rest = [Case(4, c.turns, c.evidence, c.features[:, 1:]) for c in some]
-    assert fit(some, without=0) == pytest.approx([0, *fit(rest)], abs=1e-4)
+    assert fit_weights(some, without=0) == pytest.approx([0, *fit_weights(rest)], abs=1e-4)
 
 
-def test_a_lever_that_tells_no_turns_apart_weighs_nothing() -> None:
+def test_a_feature_that_tells_no_turns_apart_weighs_nothing() -> None:
     some = [
         Case(4, c.turns, c.evidence, c.features * [1, 1, 0] + [0, 0, n])
-        for n, c in enumerate(drawn(50))
+        for n, c in enumerate(drawn_cases(50))
     ]
-    assert fit(some)[2] == 0
+    assert fit_weights(some)[2] == 0
 
 
 def test_of_equal_turns_the_newer_is_ranked_first() -> None:
     case = Case(1, np.array([2, 5, 9]), np.array([5]), np.array([[1.0], [0.0], [1.0]]))
-    assert ranked(case, np.array([1.0])).tolist() == [9, 2, 5]
+    assert rank_turns(case, np.array([1.0])).tolist() == [9, 2, 5]
 
 
 def test_evidence_that_is_no_candidate_is_missed_but_not_learnt_from() -> None:
-    known = drawn(100)
+    known = drawn_cases(100)
     lost = Case(4, np.arange(1, 21), np.array([77]), np.ones((20, 3)))
-    assert fit([*known, lost]).tolist() == fit(known).tolist()
-    assert cross_validated([known, known, [lost]], 3, [20])[4][-1] == [0.0]
+    assert fit_weights([*known, lost]).tolist() == fit_weights(known).tolist()
+    assert cross_validated_recalls([known, known, [lost]], 3, [20])[4][-1] == [0.0]
     with pytest.raises(fitting.InputError, match="no question"):
-        fit([lost])
+        fit_weights([lost])
 
 
 def test_weights_are_measured_where_they_were_not_fitted() -> None:
     """Two conversations that contradict each other: each misleads about the other."""
     features = np.array([[1.0], [-1.0]])
     one, other = (Case(n, np.array([1, 2]), np.array([n]), features) for n in (1, 2))
-    assert cross_validated([[one] * 3, [other]], 2, [1, 2]) == {
+    assert cross_validated_recalls([[one] * 3, [other]], 2, [1, 2]) == {
         1: [[0.0, 1.0]] * 3,
         2: [[0.0, 1.0]],
     }
     # Numbers 0 and 2 are one fold: neither helps the other.
-    assert cross_validated([[one], [other], [one]], 2, [1]) == {1: [[0.0]] * 2, 2: [[0.0]]}
+    assert cross_validated_recalls([[one], [other], [one]], 2, [1]) == {1: [[0.0]] * 2, 2: [[0.0]]}
 
 
 def test_a_case_is_ranked_as_the_search_ranks(tmp_path: Path) -> None:
@@ -123,23 +123,23 @@ def test_a_case_is_ranked_as_the_search_ranks(tmp_path: Path) -> None:
     asked = [q for q in conversation.questions if q.evidence and q.category != 5]
     with open_store(tmp_path / "m.db") as store:
         store.add(conversation.turns)
-        for question, case in zip(asked, cases(conversation, weights), strict=True):
+        for question, case in zip(asked, search_cases(conversation, weights), strict=True):
             best = [hit.turn_id for hit in store.search(question.text, 20)]
-            assert ranked(case, np.array([*weights.values()]))[:20].tolist() == best
+            assert rank_turns(case, np.array([*weights.values()]))[:20].tolist() == best
             assert {conversation.turns[n - 1].source for n in case.evidence} == {*question.evidence}
 
 
 def test_the_weights_that_a_search_used_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     conversation = load_conversations(SAMPLE)[0]
     before = weights_in_use()
-    fitted = fit(cases(conversation, before))
+    fitted = fit_weights(search_cases(conversation, before))
     random = np.random.default_rng(3)
-    other = {lever: float(random.uniform(-9, 9)) for lever in before}
+    other = {feature: float(random.uniform(-9, 9)) for feature in before}
     monkeypatch.setattr("memory.search.ranking.WEIGHTS", other)
-    assert fit(cases(conversation, other)) == pytest.approx(fitted, abs=0.005)
+    assert fit_weights(search_cases(conversation, other)) == pytest.approx(fitted, abs=0.005)
 
 
-def test_a_lever_that_weighs_nothing_cannot_be_learnt(
+def test_a_feature_that_weighs_nothing_cannot_be_learnt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "weights.json"
@@ -152,7 +152,7 @@ def test_a_lever_that_weighs_nothing_cannot_be_learnt(
 # --- the command ------------------------------------------------------------------------------
 
 
-def test_the_command_makes_the_file_and_shows_what_each_lever_is_worth(
+def test_the_command_makes_the_file_and_shows_what_each_feature_is_worth(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "100")
@@ -165,7 +165,7 @@ def test_the_command_makes_the_file_and_shows_what_each_lever_is_worth(
     assert made["sha256"] == data_fingerprint(load_conversations(SAMPLE))
     assert made["questions"] == 109
     assert [*made["weights"]] == [*before]
-    found = [case for one in load_conversations(SAMPLE) for case in cases(one, before)]
+    found = [case for one in load_conversations(SAMPLE) for case in search_cases(one, before)]
     new, old = (np.array([*weights.values()]) for weights in (made["weights"], before))
     assert negative_log_likelihood(found, new) < negative_log_likelihood(found, old)
     told = capsys.readouterr().out
@@ -189,7 +189,9 @@ def test_what_cannot_be_fitted_or_kept_is_refused_before_the_search(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("locomo.retrieval.__main__.cases", lambda *_: pytest.fail("searched"))
+    monkeypatch.setattr(
+        "locomo.retrieval.__main__.search_cases", lambda *_: pytest.fail("searched")
+    )
     assert run(monkeypatch, "--data", SAMPLE, "--fit", *arguments) == 2
     assert message in capsys.readouterr().err
 
@@ -208,7 +210,7 @@ def learnt_from() -> dict[str, list[Case]]:
         pytest.skip(f"needs {missing[0]}, which is not ours to keep")
     conversations = [known[name] for name in told["conversations"]]
     assert data_fingerprint(conversations) == told["sha256"]
-    return {one.id: cases(one, weights_in_use()) for one in conversations}
+    return {one.id: search_cases(one, weights_in_use()) for one in conversations}
 
 
 def _conversations(file: Path) -> list[Conversation]:
@@ -224,7 +226,7 @@ def test_the_weights_in_use_are_what_the_command_makes(learnt_from: dict[str, li
     some = [case for found in learnt_from.values() for case in found]
     assert len(some) == told["questions"]
     made = json.loads(
-        fitting.weights_json(dict(zip(weights_in_use(), fit(some), strict=True)), (), 0)
+        fitting.weights_json(dict(zip(weights_in_use(), fit_weights(some), strict=True)), (), 0)
     )
     assert made["weights"] == told["weights"]
 
@@ -233,6 +235,6 @@ def test_the_weights_in_use_are_what_the_command_makes(learnt_from: dict[str, li
 def test_recall_stays_where_it_was_measured(learnt_from: dict[str, list[Case]]) -> None:
     some = [case for name in LOCOMO if name in learnt_from for case in learnt_from[name]]
     weights = np.array([*weights_in_use().values()])
-    found = [np.isin(case.evidence, ranked(case, weights)[:10]).mean() for case in some]
+    found = [np.isin(case.evidence, rank_turns(case, weights)[:10]).mean() for case in some]
     assert len(found) == 1033
     assert np.mean(found) > 0.82

@@ -5,17 +5,19 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from locomo.commands import run_command
 from locomo.dataset.format import load_conversations
+from locomo.retrieval import measure
 from locomo.retrieval.__main__ import app
-from locomo.retrieval.chart import curve, token_costs
+from locomo.retrieval.chart import recall_curve, token_costs
 from locomo.retrieval.explain import share_line
 from locomo.retrieval.measure import recalls, retrieve
-from memory import Hit, open_store
+from memory import Hit, embed, open_store
 from memory.prompt import assemble
 from tests.support.locomo_records import DATE, question, record, turn, write
 
@@ -91,6 +93,25 @@ def test_several_files_are_searched_as_one(source: Path, monkeypatch: pytest.Mon
     assert json.loads(out.read_bytes()).keys() == {"conv-1", "conv-2", "conv-3"}
 
 
+def test_the_clock_starts_when_the_embedder_is_loaded(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedder_parts = (embed._loaded_token_vectors, embed._vocabulary)
+    for load in (*embedder_parts, embed.related, measure._load_embedder):
+        load.cache_clear()
+    loaded_at_readings: list[bool] = []
+
+    def perf_counter() -> float:
+        loaded_at_readings.append(all(part.cache_info().currsize for part in embedder_parts))
+        return 0.0
+
+    monkeypatch.setattr(measure, "time", SimpleNamespace(perf_counter=perf_counter))
+    conversation = load_conversations(source)[0]
+    retrieval = retrieve(conversation, source.parent, 1)
+    assert (retrieval.ingest_s, retrieval.search_ms) == (0, [0, 0, 0])
+    assert loaded_at_readings == [True] * (2 + 2 * len(conversation.questions))
+
+
 # --- why these turns --------------------------------------------------------------------------
 
 
@@ -146,7 +167,7 @@ def test_shares_stand_largest_first_and_empty_ones_not_at_all() -> None:
 def test_a_curve_gives_recall_and_tokens_of_the_best_turns(source: Path) -> None:
     one = load_conversations(source)[0]
     found = {one.id: {"0": ["D1:2", "D1:1", "D2:1"]}}
-    drawn = curve("x", [one], found, 5)
+    drawn = recall_curve("x", [one], rankings=found, k=5)
     costs = token_costs(one.turns)
     assert drawn.recall.tolist() == [0.5, 0.5, 1.0]
     assert drawn.tokens.tolist() == np.cumsum([costs[s] for s in found[one.id]["0"]]).tolist()
@@ -193,7 +214,9 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_search(
     source: Path, option: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source.with_name("d.png").mkdir()
-    monkeypatch.setattr("locomo.retrieval.__main__.retrieve", lambda *_: pytest.fail("searched"))
+    monkeypatch.setattr(
+        "locomo.retrieval.__main__.retrieve", lambda *_, **__: pytest.fail("searched")
+    )
     assert run(monkeypatch, "--data", source, option, source.parent / name) == 2
 
 
