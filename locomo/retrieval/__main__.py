@@ -82,7 +82,7 @@ def retrieval(
     with --explain, print what each feature gave to the turns that are found.
     """
     explains = explain is not None
-    for wrong, advice in (
+    _refuse(
         (fit and (explains or json_file or chart), "--fit goes with no --explain, --json, --chart"),
         (explains and (json_file or chart), "--explain goes with no --json, --chart"),
         (memory and not explains, "--memory is for --explain: give a question with it"),
@@ -91,9 +91,7 @@ def retrieval(
         (chart and chart.suffix != ".png", "--chart: the file's name must end in .png"),
         (folds and not fit, "--folds is for --fit"),
         (weights != WEIGHTS_FILE and not fit, "--weights is for --fit"),
-    ):
-        if wrong:
-            raise InputError(advice)
+    )
     if explain is not None and memory:
         explain_memory(memory, explain, k or _EXPLAINED_TURNS, embedder)
         return
@@ -104,15 +102,15 @@ def retrieval(
         training = _without_test(conversations)
         _fit(training, output=weights, folds=folds or len(training), embedder=embedder)
     else:
-        _measure(
-            conversations,
-            k=k or _MEASURED_TURNS,
-            embedder=embedder,
-            json_file=json_file,
-            only=conversation,
-            chart=chart,
-            peers=peers,
-        )
+        files = _Files(json=json_file, chart=chart, peers=peers)
+        _measure(conversations, files, k=k or _MEASURED_TURNS, embedder=embedder, only=conversation)
+
+
+def _refuse(*mistakes: tuple[object, str]) -> None:
+    """Raise InputError with the advice of the first mistake that was made."""
+    for is_made, advice in mistakes:
+        if is_made:
+            raise InputError(advice)
 
 
 def _conversations(files: Sequence[Path], id_: str) -> list[Conversation]:
@@ -154,33 +152,43 @@ def _refuse_unwritable(path: Path) -> None:
 # --- recall -----------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Files:
+    """The files of a measurement: results and chart to write, and peers to draw in the chart."""
+
+    json: Path | None
+    chart: Path | None
+    peers: Path | None
+
+
 def _measure(
     conversations: Sequence[Conversation],
+    files: _Files,
     *,
     k: int,
     embedder: str | None,
-    json_file: Path | None,
     only: str,
-    chart: Path | None,
-    peers: Path | None,
 ) -> None:
-    """Search for all questions; print recall, and write the files that were asked for."""
-    for file in (json_file, chart):
+    """Search for all questions; print recall, and write the files that were asked for.
+
+    With the id of a conversation in `only` the results are its own, else by conversation.
+    """
+    for file in (files.json, files.chart):
         if file is not None:
             _refuse_unwritable(file)
     peer_curves = [
         recall_curve(title, conversations, rankings=rankings, k=k)
-        for title, rankings in (read_peers(peers) if peers else {}).items()
+        for title, rankings in (read_peers(files.peers) if files.peers else {}).items()
     ]
     retrievals = _retrieve_all(conversations, k, embedder)
     _print_recall(conversations, retrievals, k)
-    if json_file is not None:
+    if files.json is not None:
         results = {id_: asdict(retrieval) for id_, retrieval in retrievals.items()}
-        write_whole(json_file, json.dumps(results[only] if only else results).encode())
-    if chart is not None:
+        write_whole(files.json, json.dumps(results[only] if only else results).encode())
+    if files.chart is not None:
         rankings = {id_: retrieval.ranked for id_, retrieval in retrievals.items()}
         curve = recall_curve("this memory", conversations, rankings=rankings, k=k)
-        recall_chart([curve, *peer_curves], chart)
+        recall_chart([curve, *peer_curves], files.chart)
 
 
 def _retrieve_all(
