@@ -13,13 +13,13 @@ from subprocess import PIPE
 from typing import Any
 
 import pytest
-import typer
 import yaml
 
 import train
 from locomo.commands import run_command
-from locomo.weights import supervised as supervising
+from locomo.weights import comparison, launch, supervised
 from locomo.weights.grpo import GrpoSettings
+from locomo.weights.modes import train_app
 from memory import Card, MemoryProgram, load_model, load_program, save_program
 from memory.program import read_card
 from tests.locomo.weights.test_training import Learner
@@ -29,8 +29,7 @@ from tests.support.locomo_records import DATE, question, record, turn, write
 from tests.support.obedient import houses, obedient
 from tests.support.talk import talk, talks
 
-APP = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-APP.command()(train.train)
+APP = train_app(train.train)
 QWEN = "Qwen/Qwen2.5-3B"
 PLAIN = Card(
     model="local",
@@ -55,8 +54,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COLUMNS", "200")
     # Named: a place that MLflow is left to choose stays its place in all later tests.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    for used in (train, supervising):
-        monkeypatch.setattr(used, "load_model", lambda *names, **named: obedient()[0])
+    for module in (launch, comparison, supervised):
+        monkeypatch.setattr(module, "load_model", lambda *names, **named: obedient()[0])
     monkeypatch.setattr(train.console, "_width", 200)
     houses(tmp_path / "houses.json")
     return tmp_path
@@ -222,7 +221,7 @@ def test_check_says_what_is_there(
 def test_the_split_is_written_where_the_server_reads_it_when_it_is_absent(
     folder: Path, server: ArborServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "ARBOR_YAML", folder / "arbor.yaml")
+    monkeypatch.setattr(launch, "ARBOR_YAML", folder / "arbor.yaml")
     line = f"--mode check --data houses.json --server {server.url}"
     assert command(line, monkeypatch) == 0
     written = (folder / "arbor.yaml").read_text()
@@ -300,7 +299,8 @@ def test_what_is_missing_is_named(
     (folder / "used").mkdir()
     (folder / "used" / "run.json").write_text("{}")
     save_program(MemoryProgram(), folder / "plain.json", PLAIN)
-    monkeypatch.setattr(train, "check_tuning", lambda: None)
+    for module in (launch, supervised):
+        monkeypatch.setattr(module, "check_tuning", lambda: None)
     assert command(line, monkeypatch) == 2
     error: Any = capsys.readouterr().err
     assert said in error

@@ -19,6 +19,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from memory import InputError, ModelError
 
 T = TypeVar("T")
+# Routes that may be asked twice: they change nothing, or the same again. A second `initialize`
+# would start a second job, a second `step` train on one group twice.
 _REPEATABLE = {"status", "metrics", "download", "checkpoint"}
 
 
@@ -31,11 +33,11 @@ class CheckpointLost(ServerError):
 
 
 class AnswerLost(ServerError):
-    """What was asked for did not come in time, or a failure did: it may be done all the same."""
+    """No answer came in time, or a failure did: what was asked for may be done all the same."""
 
 
-class Refused(ServerError):
-    """The server understood and would not; `status` is HTTP's."""
+class RequestRefused(ServerError):
+    """The server understood the request and refused it; `status` is HTTP's."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -44,10 +46,11 @@ class Refused(ServerError):
 
 @dataclass(frozen=True)
 class Timeouts:
-    """How many seconds each thing may take, and how often what may be repeated is tried again.
+    """How many seconds each route may take, and how often a repeatable one is tried again.
 
-    `batch` is how long the trainer may take until it asks for the next batch; `behind` how late
-    the server's list of batches may be; `pause` comes before the first retry and doubles.
+    `batch` is how long the trainer may take until it asks for the next batch, `list_lag` how late
+    the server's list of batches may be, `chat` one answer of the model. `retry_pause` comes before
+    the first retry and doubles. All in seconds, but `retries`.
     """
 
     initialize: float = 1800.0
@@ -58,40 +61,45 @@ class Timeouts:
     batch: float = 1200.0
     chat: float = 300.0
     retries: int = 4
-    pause: float = 1.0
-    behind: float = 3.0
+    retry_pause: float = 1.0
+    list_lag: float = 3.0
 
     def seconds(self, route: str) -> float:
         """How long one answer of this route may take."""
-        alike = {"download": "checkpoint", "cancel": "terminate"}
-        return float(getattr(self, alike.get(route, route), self.status))
+        field_of = {"download": "checkpoint", "cancel": "terminate"}
+        return float(getattr(self, field_of.get(route, route), self.status))
 
 
 @dataclass
 class WaitMonitor:
-    """Says what is waited for and for how long already, and ends the wait at its limit.
+    """Reports what is waited for and for how long already, and ends the wait at its limit.
 
-    `on_wait` is called with both (seconds) from `after` seconds on, at most every `every` seconds,
-    in the thread that waits; `undo` what comes after Ctrl-C.
+    `on_wait` is called with the purpose and the seconds so far, from `after` seconds on and then
+    every `interval` seconds, in the thread that waits. `undo` is called with a result that comes
+    after Ctrl-C.
     """
 
-    on_wait: Callable[[str, float], None] = lambda what, seconds: None
+    on_wait: Callable[[str, float], None] = lambda purpose, seconds: None
     after: float = 10.0
-    every: float = 5.0
+    interval: float = 5.0
     undo: Callable[[Any], object] | None = None
-    _said: float = field(default=0.0, repr=False)
+    _last_report: float = field(default=0.0, repr=False)
 
-    def check(self, what: str, since: float, limit: float) -> None:
-        """Raise AnswerLost when `what` has taken longer than `limit` since time.monotonic()."""
+    def check(self, purpose: str, since: float, limit: float) -> None:
+        """Raise AnswerLost when more than `limit` seconds passed since `since` (monotonic)."""
         now = time.monotonic()
-        if now - since > limit:
-            raise AnswerLost(f"waited {now - since:.0f} s for {what}; the server's log says more")
-        if now - since >= self.after and now - self._said >= self.every:
-            self._said = now
-            self.on_wait(what, now - since)
+        waited = now - since
+        if waited > limit:
+            raise AnswerLost(f"waited {waited:.0f} s for {purpose}; the server's log says more")
+        if waited >= self.after and now - self._last_report >= self.interval:
+            self._last_report = now
+            self.on_wait(purpose, waited)
 
-    def during(self, what: str, limit: float, call: Callable[[], T]) -> T:
-        """What `call` returns or raises; AnswerLost when it takes far more than `limit` s."""
+    def during(self, purpose: str, limit: float, call: Callable[[], T]) -> T:
+        """What `call` returns or raises; AnswerLost when it takes far more than `limit` seconds.
+
+        The call runs in a thread of its own, so that Ctrl-C and reports do not wait for it.
+        """
         done, outcome = threading.Event(), list[T | BaseException]()
 
         def work() -> None:
@@ -105,10 +113,12 @@ class WaitMonitor:
         threading.Thread(target=work, daemon=True).start()
         try:
             while not done.wait(min(limit / 10, self.after / 2, 1.0)):
-                self.check(what, since, 1.5 * limit)  # its own limit comes first, if it keeps it
+                # The call's own limit comes first, if it keeps it.
+                self.check(purpose, since, 1.5 * limit)
         except KeyboardInterrupt:
             if self.undo:
-                self.on_wait(f"{what}, to undo it (Ctrl-C leaves it)", time.monotonic() - since)
+                waited = time.monotonic() - since
+                self.on_wait(f"{purpose}, to undo it (Ctrl-C leaves it)", waited)
                 if done.wait(limit) and not isinstance(outcome[0], BaseException):
                     self.undo(outcome[0])
             raise
@@ -196,33 +206,34 @@ class Server:
     def describe(self) -> ServerInfo:
         """What runs there. Raises InputError when it is not an Arbor started by arbor/serve.py."""
         try:
-            return self._ask("server", "memory/server", ServerInfo)
-        except Refused as error:
-            raise InputError(self._stranger()) from error
+            return self._request("server", "memory/server", ServerInfo)
+        except RequestRefused as error:
+            raise InputError(self._describe_stranger()) from error
 
     def model(self, name: str) -> ModelInfo:
         """A model's size and context. Raises InputError when the server cannot find it."""
         try:
-            return self._ask("model", "memory/model", ModelInfo, {"name": name})
-        except Refused as error:
+            return self._request("model", "memory/model", ModelInfo, {"name": name})
+        except RequestRefused as error:
             raise InputError(f"the server has no model {name}: {error}") from error
 
     def metrics(self, job_id: str, since: int) -> list[dict[str, float]]:
         """What the trainer measured at each step after `since`."""
-        asked, kind = {"job_id": job_id, "since": since}, dict[str, list[dict[str, float]]]
-        return self._ask("metrics", "memory/metrics", kind, asked).get("metrics", [])
+        answer_type = dict[str, list[dict[str, float]]]
+        query = {"job_id": job_id, "since": since}
+        return self._request("metrics", "memory/metrics", answer_type, query).get("metrics", [])
 
     def close_job(self, job_id: str) -> None:
         """End a job and free its GPUs; one that ended already, or is unknown, is fine."""
         try:
             self.post("cancel", dict[str, Any], {"job_id": job_id})
-        except Refused as error:
+        except RequestRefused as error:
             if error.status not in (400, 404):
                 raise
 
     def stop_serving(self) -> None:
         """Let go of every model that answers without a job."""
-        self._ask("kill", "chat/kill", dict[str, Any], {"job_id": "*"}, "POST")
+        self._request("kill", "chat/kill", dict[str, Any], {"job_id": "*"}, method="POST")
 
     def download(self, job_id: str, name: str, folder: Path) -> Path:
         """Fetch a checkpoint's adapter files into `folder`, which appears whole or stays as it was.
@@ -230,55 +241,69 @@ class Server:
         Raises CheckpointLost when the server does not have it or it arrives broken,
         InputError when it cannot be written.
         """
-        asked = {"job_id": job_id, "name": name}
-        part, fresh = _beside(folder, "tar.part"), _beside(folder, "new")
+        query = {"job_id": job_id, "name": name}
+        # Both lie beside the folder, on its disk, so that the last step is a rename.
+        archive, unpacked = _sibling(folder, "tar.part"), _sibling(folder, "new")
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(fresh, ignore_errors=True)
-            self._again("download", lambda: self._stream(asked, part))
-            _unpack(part, fresh, name)
-            _put(fresh, folder)
+            shutil.rmtree(unpacked, ignore_errors=True)
+            self._with_retries("download", lambda: self._stream_checkpoint(query, archive))
+            _unpack(archive, unpacked, name)
+            _replace_folder(folder, unpacked)
         except AnswerLost as error:
             raise CheckpointLost(f"checkpoint {name} cannot be fetched: {error}") from error
         except OSError as error:
             raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
         finally:
             with suppress(OSError):
-                part.unlink()
-            shutil.rmtree(fresh, ignore_errors=True)
+                archive.unlink()
+            shutil.rmtree(unpacked, ignore_errors=True)
         return folder
 
-    def post(self, route: str, model: type[T], body: dict[str, Any]) -> T:
+    def post(self, route: str, answer_type: type[T], body: dict[str, Any]) -> T:
         """Ask one of Arbor's own routes about a job; tried again only where that does no harm."""
-        return self._ask(route, f"fine_tuning/grpo/{route}", model, body, "POST")
+        path = f"fine_tuning/grpo/{route}"
+        return self._request(route, path, answer_type, body, method="POST")
 
-    def _ask(
-        self, route: str, path: str, model: type[T], asked: Any = None, method: str = "GET"
+    def _request(
+        self,
+        route: str,
+        path: str,
+        answer_type: type[T],
+        content: dict[str, Any] | None = None,
+        method: str = "GET",
     ) -> T:
-        """The answer of a route, checked. Raises AnswerLost when there is none to trust."""
-        sent: dict[str, Any] = {"json": asked} if method == "POST" else {"params": asked}
+        """The answer of a route, checked; `content` is the query of a GET, the body of a POST.
+
+        Raises AnswerLost when there is no answer to trust.
+        """
+        arguments: dict[str, Any] = {"json" if method == "POST" else "params": content}
         limit = self.timeouts.seconds(route)
 
-        def once() -> T:
-            with self._named(route):
-                timeout = httpx.Timeout(limit, connect=min(limit, 10.0))
-                url = self.url + path
-                response = _http().request(method, url, auth=self._auth, timeout=timeout, **sent)
-            self._check(route, response)
+        def attempt() -> T:
+            with self._connection_errors(route):
+                response = _http().request(
+                    method,
+                    self.url + path,
+                    auth=self._authorize,
+                    timeout=httpx.Timeout(limit, connect=min(limit, 10.0)),
+                    **arguments,
+                )
+            self._check_status(route, response)
             try:
-                return TypeAdapter(model).validate_json(response.content)
+                return TypeAdapter(answer_type).validate_json(response.content)
             except ValidationError as error:
-                wrong = error.errors()[0]
-                place = ".".join(map(str, wrong["loc"])) or "the answer"
+                first = error.errors()[0]
+                place = ".".join(map(str, first["loc"])) or "the answer"
                 raise ServerError(
                     f"{self.url} is no Arbor, or another version: its answer to {route} does not "
-                    f"fit ({place}: {wrong['msg']})"
+                    f"fit ({place}: {first['msg']})"
                 ) from error
 
-        what = f"the server's answer to {route}"
-        return self._again(route, lambda: self.monitor.during(what, limit, once))
+        purpose = f"the server's answer to {route}"
+        return self._with_retries(route, lambda: self.monitor.during(purpose, limit, attempt))
 
-    def _again(self, route: str, call: Callable[[], T]) -> T:
+    def _with_retries(self, route: str, call: Callable[[], T]) -> T:
         """What `call` returns, tried again after an AnswerLost if this route may be repeated."""
         retries = self.timeouts.retries if route in _REPEATABLE else 0
         since = time.monotonic()
@@ -288,17 +313,17 @@ class Server:
             except AnswerLost:
                 if time.monotonic() - since > self.timeouts.batch:
                     raise
-                time.sleep(self.timeouts.pause * 2**attempt)
+                time.sleep(self.timeouts.retry_pause * 2**attempt)
         return call()
 
-    def _auth(self, request: httpx.Request) -> httpx.Request:
+    def _authorize(self, request: httpx.Request) -> httpx.Request:
         if self.token:
             request.headers["Authorization"] = f"Bearer {self.token}"
         return request
 
     @contextmanager
-    def _named(self, route: str) -> Iterator[None]:
-        """Failures of a connection, in words."""
+    def _connection_errors(self, route: str) -> Iterator[None]:
+        """Raise AnswerLost, in words, for a connection that fails inside."""
         try:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -312,18 +337,19 @@ class Server:
         except httpx.HTTPError as error:
             raise AnswerLost(f"{self.url} closed the connection at {route}: is it up?") from error
 
-    def _check(self, route: str, response: httpx.Response) -> None:
-        """Raise unless the server did what it was asked."""
+    def _check_status(self, route: str, response: httpx.Response) -> None:
+        """Raise unless the server did what it was asked to do."""
         status = response.status_code
         if status == 401:
             raise InputError(f"{self.url} refused the token: set ARBOR_TOKEN as on the server")
-        said = "" if status == 200 else self._line(response)
-        if status >= 500 or (route == "download" and status == 404):  # it said that it has it
-            raise AnswerLost(f"{self.url} failed at {route}: {said}")
+        reason = "" if status == 200 else self._reason(response)
+        # A checkpoint is fetched only after the server listed it: 404 is a failure, too.
+        if status >= 500 or (route == "download" and status == 404):
+            raise AnswerLost(f"{self.url} failed at {route}: {reason}")
         if status != 200:
-            raise Refused(f"{self.url} refused {route} ({status}): {said}", status)
+            raise RequestRefused(f"{self.url} refused {route} ({status}): {reason}", status)
 
-    def _stranger(self) -> str:
+    def _describe_stranger(self) -> str:
         """What answers at this address without having our routes."""
         root = httpx.URL(self.url).join("/openapi.json")
         try:
@@ -334,32 +360,39 @@ class Server:
             return "this Arbor was started without arbor/serve.py: start it with arbor/startup.sh"
         return f"another kind of server answers at {self.url}: correct --server"
 
-    def _line(self, response: httpx.Response) -> str:
-        """The first line of Arbor's own words, or FastAPI's, or whatever came; not the token."""
+    def _reason(self, response: httpx.Response) -> str:
+        """The first line of Arbor's message, or FastAPI's, or of any text; not the token."""
         try:
             body = response.json()
-            said = str(body.get("message") or body.get("detail"))
+            message = str(body.get("message") or body.get("detail"))
         except (ValueError, AttributeError):
-            said = response.text
-        line = (said.strip().splitlines() or ["no reason given"])[0][:200]
+            message = response.text
+        line = (message.strip().splitlines() or ["no reason given"])[0][:200]
         return line.replace(self.token, "***") if self.token else line
 
-    def _stream(self, asked: dict[str, str], part: Path) -> None:
-        """A checkpoint's tar, all of it, into `part`."""
-        limit, since, got = self.timeouts.seconds("download"), time.monotonic(), 0
-        url, silence = self.url + "memory/checkpoint", self.timeouts.status
-        opened = _http().stream("GET", url, params=asked, auth=self._auth, timeout=silence)
-        with self._named("download"), opened as response:
+    def _stream_checkpoint(self, query: dict[str, str], archive: Path) -> None:
+        """Write a checkpoint's tar, all of it, to `archive`."""
+        name = query["name"]
+        stream = _http().stream(
+            "GET",
+            self.url + "memory/checkpoint",
+            params=query,
+            auth=self._authorize,
+            timeout=self.timeouts.status,  # of silence; the limit below is for all of it
+        )
+        limit, since = self.timeouts.seconds("download"), time.monotonic()
+        size = 0  # bytes that came
+        with self._connection_errors("download"), stream as response:
             if response.status_code != 200:
                 response.read()
-            self._check("download", response)
-            with part.open("wb") as file:
+            self._check_status("download", response)
+            with archive.open("wb") as file:
                 for chunk in response.iter_raw():
                     file.write(chunk)
-                    got += len(chunk)
-                    self.monitor.check(f"checkpoint {asked['name']}", since, limit)
-        if str(got) != response.headers.get("content-length"):
-            raise AnswerLost(f"{self.url} sent {got} bytes of checkpoint {asked['name']}, not all")
+                    size += len(chunk)
+                    self.monitor.check(f"checkpoint {name}", since, limit)
+        if str(size) != response.headers.get("content-length"):
+            raise AnswerLost(f"{self.url} sent {size} bytes of checkpoint {name}, not all")
 
 
 @cache
@@ -368,14 +401,14 @@ def _http() -> httpx.Client:
     return httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
 
 
-def _beside(folder: Path, kind: str) -> Path:
+def _sibling(folder: Path, kind: str) -> Path:
     return folder.with_name(f".{folder.name}.{kind}")
 
 
-def _unpack(packed: Path, folder: Path, name: str) -> None:
+def _unpack(archive: Path, folder: Path, name: str) -> None:
     """Unpack a checkpoint: plain files in the folder, nothing else. Raises CheckpointLost."""
     try:
-        with tarfile.open(packed, "r:") as tar:
+        with tarfile.open(archive, "r:") as tar:
             for member in tar:
                 if not (member.isfile() or member.isdir()):
                     raise CheckpointLost(f"checkpoint {name}: {member.name!r} is no plain file")
@@ -386,15 +419,16 @@ def _unpack(packed: Path, folder: Path, name: str) -> None:
         raise CheckpointLost(f"checkpoint {name} holds no adapter_config.json")
 
 
-def _put(fresh: Path, folder: Path) -> None:
-    old = _beside(folder, "old")
+def _replace_folder(folder: Path, unpacked: Path) -> None:
+    """Put a new folder in the place of an old one, which comes back when that fails."""
+    previous = _sibling(folder, "old")
     if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        folder.replace(old)
+        shutil.rmtree(previous, ignore_errors=True)
+        folder.replace(previous)
     try:
-        fresh.replace(folder)
+        unpacked.replace(folder)
     except OSError:
-        if old.exists():
-            old.replace(folder)
+        if previous.exists():
+            previous.replace(folder)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(previous, ignore_errors=True)

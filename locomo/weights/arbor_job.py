@@ -26,7 +26,8 @@ from locomo.weights.grpo import GrpoSettings
 from memory import InputError
 
 FINAL = "checkpoint_final"  # Arbor's name for what it saves when it ends a job
-_UNUSABLE = 20  # examples in a row without one answer to learn from
+# Examples in a row without one answer to learn from, after which a run would only look busy.
+_UNUSABLE = 20
 
 
 def install_client() -> None:
@@ -64,13 +65,13 @@ class JobState(BaseModel):
 class Observer(Protocol):
     """Who watches a training; what it raises ends it."""
 
-    def started(self, job: "WatchedJob") -> None:
+    def job_started(self, job: "WatchedJob") -> None:
         """The server has the model ready."""
 
-    def asked(self) -> None:
+    def batch_requested(self) -> None:
         """The trainer asks for a batch."""
 
-    def stepped(self, batch_id: int, group: list[dict[str, Any]]) -> None:
+    def group_accepted(self, batch_id: int, group: list[dict[str, Any]]) -> None:
         """The server took a group: {"messages", "completion": {"role", "content"}, "reward"}."""
 
 
@@ -88,44 +89,51 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
         super().__init__(lm, train_kwargs)
         self.server, self.observer = server, observer
         self.fulfilled: list[int] = []
-        self._gone: set[int] = set()  # fulfilled, and no longer on the server's list
-        self._since = time.monotonic()  # when the trainer had all it had asked for
-        self._offers = 0  # how often a batch was on offer since the last step
+        self._retired: set[int] = set()  # fulfilled, and no longer on the server's list
+        self._idle_since = time.monotonic()  # when the trainer had all batches it had asked for
+        self._attempts = 0  # how often a batch was open since the last step
 
     def initialize(self) -> None:
         """Start the job: model, trainer and inference server are loaded, which takes minutes."""
         # Upstream's own waits without end, prints, and swallows Ctrl-C: it writes the request only.
-        request = _Request()
-        kept, arbor_provider.requests = arbor_provider.requests, request
+        request = _CapturedRequest()
+        requests = arbor_provider.requests
+        arbor_provider.requests = request
         try:
             super().initialize()
         finally:
-            arbor_provider.requests = kept
-        ends = replace(self.server.monitor, undo=lambda job: self.server.close_job(job.job_id))
+            arbor_provider.requests = requests
+
+        # A job that starts after Ctrl-C would keep the GPUs of somebody who is gone.
+        close_late_job = replace(
+            self.server.monitor, undo=lambda job: self.server.close_job(job.job_id)
+        )
+        server = replace(self.server, monitor=close_late_job)
         try:
-            asked = replace(self.server, monitor=ends)
-            state = asked.post("initialize", JobState, request.sent)
+            state = server.post("initialize", JobState, request.body)
         except AnswerLost as error:
             raise ServerError(
                 f"{error}; it may be starting the job all the same: restart it before another try"
             ) from error
         self.provider_job_id = state.job_id
         self._continue_with(self._checked(state))
-        self.observer.started(self)
-        self._since = time.monotonic()
+        self.observer.job_started(self)
+        self._idle_since = time.monotonic()
 
     def get_status(self) -> dict[str, Any]:
         """Where the job stands; this is where ArborGRPO waits for the next batch to be wanted."""
         state = self._post("status")
         if set(state.pending_batch_ids) <= set(self.fulfilled):
             batch = max(self.fulfilled, default=-1) + 1
-            limit = self.server.timeouts.batch
-            what = f"the trainer to ask for batch {batch}"
-            self.server.monitor.check(what, self._since, limit)
+            self.server.monitor.check(
+                f"the trainer to ask for batch {batch}",
+                since=self._idle_since,
+                limit=self.server.timeouts.batch,
+            )
             return state.model_dump()
-        self.observer.asked()
-        self._offers += 1
-        if self._offers > 2 + _UNUSABLE:
+        self.observer.batch_requested()
+        self._attempts += 1
+        if self._attempts > 2 + _UNUSABLE:
             raise ServerError(
                 f"{_UNUSABLE} examples in a row gave no answer to learn from: see what "
                 f"{self.lm.model} says to one"
@@ -147,28 +155,30 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
                 self._continue_with(self._post("step", **body))
                 break
             except AnswerLost:
-                if self._taken(batch_id):
+                # Sent again, a group that arrived would be trained on twice.
+                if self._has_arrived(batch_id):
                     break
                 if attempt == self.server.timeouts.retries:
                     raise
         self.fulfilled.append(batch_id)
-        self._since, self._offers = time.monotonic(), 0
-        self.observer.stepped(batch_id, group)
+        self._idle_since = time.monotonic()
+        self._attempts = 0
+        self.observer.group_accepted(batch_id, group)
 
     def save_checkpoint(
         self, checkpoint_name: str, score: float | None = None, metadata: Any = None
     ) -> None:
         """Have the weights saved. Raises CheckpointLost when the server does not list them."""
         timeouts = self.server.timeouts
-        about = {} if metadata is None else {"metadata": metadata}
+        extra = {} if metadata is None else {"metadata": metadata}
         for attempt in range(timeouts.retries + 1):
-            state = self._post("checkpoint", checkpoint_name=checkpoint_name, **about)
+            state = self._post("checkpoint", checkpoint_name=checkpoint_name, **extra)
             if checkpoint_name in state.checkpoints:
-                record = {**state.checkpoints[checkpoint_name], **about}
+                record = {**state.checkpoints[checkpoint_name], **extra}
                 self.checkpoints[checkpoint_name] = {**record, "score": score}
                 self.last_checkpoint = checkpoint_name
                 return
-            time.sleep(timeouts.pause * 2**attempt)
+            time.sleep(timeouts.retry_pause * 2**attempt)
         raise CheckpointLost(
             f"the server says that it wrote checkpoint {checkpoint_name} but does not list it; "
             f"those before it stay: {', '.join(self.checkpoints) or 'none'}"
@@ -178,7 +188,7 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
         """End the training; the server saves the weights a last time, as `FINAL`."""
         try:
             state = self._post("terminate")
-        except AnswerLost:
+        except AnswerLost:  # the weights may have been saved all the same
             state = self._post("status")
             if FINAL not in state.checkpoints:
                 raise
@@ -192,8 +202,8 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
         self.server.close_job(self.provider_job_id)
 
     def _post(self, route: str, **body: Any) -> JobState:
-        sent = {"job_id": self.provider_job_id, **body}
-        return self._checked(self.server.post(route, JobState, sent))
+        body = {"job_id": self.provider_job_id, **body}
+        return self._checked(self.server.post(route, JobState, body))
 
     def _continue_with(self, state: JobState) -> None:
         self.lm.model = ArborProvider._add_provider_prefix(state.current_model)
@@ -210,38 +220,42 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
                 f"log says why; last checkpoint: {last}"
             )
         ids = state.pending_batch_ids
-        done, top = set(self.fulfilled), max(self.fulfilled, default=0)
-        odd = {i for i in ids if i in self._gone or (i < top and i not in done)}
-        if odd or len(set(ids)) < len(ids):
+        fulfilled, newest = set(self.fulfilled), max(self.fulfilled, default=0)
+        # The server's list lags behind: a batch may stay on it for a while after it was fulfilled,
+        # but one that left it does not come back, and no older one turns up.
+        impossible = {
+            id_ for id_ in ids if id_ in self._retired or (id_ < newest and id_ not in fulfilled)
+        }
+        if impossible or len(set(ids)) < len(ids):
             raise ServerError(
-                f"the server asks for batches {ids}, which cannot be after batch {top}; it mixes "
-                "up jobs, or its trainer started anew"
+                f"the server asks for batches {ids}, which cannot be after batch {newest}; it "
+                "mixes up jobs, or its trainer started anew"
             )
-        self._gone = done - set(ids)
+        self._retired = fulfilled - set(ids)
         return state
 
-    def _taken(self, batch_id: int) -> bool:
+    def _has_arrived(self, batch_id: int) -> bool:
         """Whether a batch whose answer was lost has arrived; the server's list lags behind."""
         timeouts = self.server.timeouts
         since = time.monotonic()
         while batch_id in self._post("status").pending_batch_ids:
-            if time.monotonic() - since > timeouts.behind:
+            if time.monotonic() - since > timeouts.list_lag:
                 return False
-            time.sleep(timeouts.behind / 5)
+            time.sleep(timeouts.list_lag / 5)
         return True
 
 
-class _Request:
+class _CapturedRequest:
     """Stands in for `requests` while upstream writes the request that starts a job."""
 
-    def post(self, url: str, headers: dict[str, str], json: dict[str, Any]) -> "_Request":
-        self.sent = json
+    def post(self, url: str, headers: dict[str, str], json: dict[str, Any]) -> "_CapturedRequest":
+        self.body = json
         return self
 
     def raise_for_status(self) -> None: ...
 
     def json(self) -> dict[str, str]:
-        return {"current_model": self.sent["model"]}
+        return {"current_model": self.body["model"]}
 
 
 class WatchedProvider(ArborProvider):
@@ -271,10 +285,10 @@ def trainee_lm(
     Answers are sampled as `settings.sampling` says and are never taken from a cache. While a job
     runs, `lm.model` names the job, so that calls go to the weights as they are then.
     """
-    watched = replace(server, timeouts=timeouts, monitor=monitor)
+    watched_server = replace(server, timeouts=timeouts, monitor=monitor)
     return dspy.LM(
         f"openai/arbor:{model}",
-        provider=WatchedProvider(watched, observer),
+        provider=WatchedProvider(watched_server, observer),
         api_base=server.url,
         api_key=server.token or "none",
         cache=False,
@@ -286,15 +300,15 @@ def trainee_lm(
 
 
 class QuietGRPO(ArborGRPO):
-    """ArborGRPO that leaves the terminal to others, and goes on after steps `begun` already."""
+    """ArborGRPO that leaves the terminal to others, and goes on after `steps_done` steps."""
 
-    begun = 0
+    steps_done = 0
 
     def select_training_sample_and_update_shuffled_trainset(
         self, original_trainset: list[dspy.Example], train_step_idx: int
     ) -> list[dspy.Example]:
         """The examples of a step, in one order for a run and those that go on with it."""
-        step = self.begun + train_step_idx
+        step = self.steps_done + train_step_idx
         chosen: list[dspy.Example] = super().select_training_sample_and_update_shuffled_trainset(
             original_trainset, step
         )
@@ -313,11 +327,11 @@ def arbor_grpo(
     settings: GrpoSettings,
     num_threads: int,
     seed: int,
-    begun: int = 0,
+    steps_done: int = 0,
 ) -> QuietGRPO:
     """DSPy's optimizer: one example a step, `settings.rollouts` answers to it, no validation.
 
-    `begun` steps were done by an earlier run. Checkpoints are the caller's, through
+    `steps_done` steps were done by an earlier run. Checkpoints are the caller's, through
     `lm.provider.job`.
     """
     optimizer = QuietGRPO(
@@ -334,31 +348,33 @@ def arbor_grpo(
         report_train_scores=False,
         checkpoint="none",
     )
-    optimizer.begun = begun
+    optimizer.steps_done = steps_done
     return optimizer
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """No line of log and no progress bar from DSPy or Arbor."""
-    silent = [logging.getLogger(name) for name in ("dspy", "arbor")]
-    levels, root, swallow = (
-        [one.level for one in silent],
-        logging.getLogger(),
-        logging.NullHandler(),
-    )
+    loggers = [logging.getLogger(name) for name in ("dspy", "arbor")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    root, null_handler = logging.getLogger(), logging.NullHandler()
+    root.addHandler(null_handler)  # without one, `logging.warning` sets up a handler of its own
+
     evaluate = bootstrap_trace.Evaluate
-    root.addHandler(swallow)  # without one, `logging.warning` sets up a handler of its own
-    for one in silent:
-        one.setLevel(logging.CRITICAL + 1)
-    bootstrap_trace.Evaluate = lambda **given: evaluate(**{**given, "display_progress": False})
+
+    def evaluate_quietly(**arguments: Any) -> Any:
+        return evaluate(**{**arguments, "display_progress": False})
+
+    bootstrap_trace.Evaluate = evaluate_quietly
     try:
         yield
     finally:
         bootstrap_trace.Evaluate = evaluate
-        for one, level in zip(silent, levels, strict=True):
-            one.setLevel(level)
-        root.removeHandler(swallow)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        root.removeHandler(null_handler)
 
 
 def served_lm(name: str, server: Server, settings: GrpoSettings) -> dspy.LM:

@@ -1,34 +1,40 @@
 """A tuned model beside the one it started from, on conversations that neither was trained on."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import dspy
 from pydantic import ValidationError
+from rich.console import Console
 from rich.progress import Progress
 
-from locomo.dataset.format import Conversation
-from locomo.tasks.gains import Gain, gains
+from locomo.commands import progress_bar
+from locomo.dataset.format import Conversation, load_conversations
+from locomo.tasks.gains import Gain
 from locomo.tasks.measure import measure
 from locomo.tasks.modules import Bench, Target, draw, measured_target, task, task_examples
+from locomo.tasks.rewards import QuestionScore
 from locomo.tasks.training_data import Memories, prepare_bench
 from locomo.weights.arbor_client import Server
 from locomo.weights.arbor_job import served_lm
 from locomo.weights.grpo import GrpoSettings
-from locomo.weights.trainee import MultiTaskProgram
-from locomo.weights.training import RUN_FILE, RunFile
+from locomo.weights.options import TrainOptions
+from locomo.weights.trainee import MultiTaskProgram, student_of, with_trainee, working_model
+from locomo.weights.training import RUN_FILE, RunFile, paired_gains, tuned_conversations
 from memory import InputError, MemoryProgram, Model, load_model
 from memory.program import read_card
 
-Student = Callable[[], dspy.Module]
+Student = Callable[[], dspy.Module]  # made when its turn comes: a server has GPUs for one
 
 
-def tuned_conversations(*adapters: Path | None) -> set[str]:
-    """The conversations that adapters were tuned on, as far as their cards are here."""
-    folders = [one.parent if one.suffix == ".gguf" else one for one in adapters if one]
-    cards = [read_card(one) for one in folders if (one / "adapter.json").exists()]
-    return {id_ for card in cards for id_ in card.conversations}
+@dataclass(frozen=True)
+class Comparison:
+    """The gains of the tuned model over its start, and why runs failed, which are left out."""
+
+    gains: list[Gain]
+    failures: list[str]
 
 
 def fresh_conversations(
@@ -38,13 +44,13 @@ def fresh_conversations(
 
     Raises InputError when none is left.
     """
-    fresh = [one for one in conversations if one.id not in trained_on]
+    fresh = [conversation for conversation in conversations if conversation.id not in trained_on]
     if not fresh:
         raise InputError(
             "every conversation of --data was trained on: a comparison there says nothing; give "
             "--data with others"
         )
-    return [one for one in fresh if one.id in tested] or fresh
+    return [conversation for conversation in fresh if conversation.id in tested] or fresh
 
 
 def comparison_examples(
@@ -56,13 +62,14 @@ def comparison_examples(
 ) -> list[dspy.Example]:
     """What both models are asked: windows when only storing was tuned, else questions.
 
-    Raises InputError when there is nothing to ask.
+    `window` is in turns; of all there are, `number` (0: all) are drawn by `seed`. Raises InputError
+    when there is nothing to ask.
     """
-    measured = measured_target(targets)
-    asked = draw(task_examples(conversations, measured, window), number, seed)
-    if not asked:
+    candidates = task_examples(conversations, measured_target(targets), window)
+    chosen = draw(candidates, number, seed)
+    if not chosen:
         raise InputError("the conversations to compare on ask nothing; give --data that does")
-    return asked
+    return chosen
 
 
 def packaged_models(start: Path | None, tuned: Path) -> dict[str, Model]:
@@ -71,21 +78,20 @@ def packaged_models(start: Path | None, tuned: Path) -> dict[str, Model]:
     That is the model with another adapter or, without one, the same model without the adapter:
     the modules of its card are untuned, the others are as they come.
     """
-    whole = load_model("local", adapter=tuned)
-    known: frozenset[str] = getattr(whole.adapter, "tuned", frozenset())
-    begun = (
-        load_model("local", adapter=start)
-        if start
-        else whole.as_tuned(known - {*read_card(tuned).targets})
-    )
-    return {"start": begun, "tuned": whole}
+    tuned_model = load_model("local", adapter=tuned)
+    if start:
+        return {"start": load_model("local", adapter=start), "tuned": tuned_model}
+
+    tuned_modules: frozenset[str] = getattr(tuned_model.adapter, "tuned", frozenset())
+    start_model = tuned_model.as_tuned(tuned_modules - {*read_card(tuned).targets})
+    return {"start": start_model, "tuned": tuned_model}
 
 
 def packaged_students(
-    sides: Mapping[str, Model],
+    models: Mapping[str, Model],
     targets: Sequence[Target],
     helper: Model,
-    asked: Sequence[dspy.Example],
+    questions: Sequence[dspy.Example],
     memories: Memories,
     bar: Progress,
 ) -> dict[str, Student]:
@@ -94,9 +100,10 @@ def packaged_students(
     The helper stores both sides' memories, unless storing was tuned beside other modules.
     """
     students: dict[str, Student] = {}
-    for name, model in sides.items():
-        own = "store" in targets and len(targets) > 1
-        bench = prepare_bench(model, model if own else helper, asked, memories, bar)
+    stores_itself = "store" in targets and len(targets) > 1
+    for name, model in models.items():
+        writer = model if stores_itself else helper
+        bench = prepare_bench(model, writer, questions, memories, bar)
         students[name] = partial(task, MemoryProgram(), measured_target(targets), bench)
     return students
 
@@ -123,29 +130,89 @@ def served_students(
     bench: Bench,
 ) -> dict[str, Student]:
     """Two models that Arbor serves, one after the other: it has GPUs for one at a time."""
+    measured = measured_target(targets)
 
     def served(name: str) -> dspy.Module:
-        lm, measured = served_lm(name, server, settings), measured_target(targets)
-        return getattr(
-            MultiTaskProgram(MemoryProgram(), (measured,), targets, bench, lm), f"{measured}_task"
+        program = MultiTaskProgram(
+            MemoryProgram(),
+            targets=(measured,),
+            trained=targets,
+            bench=bench,
+            lm=served_lm(name, server, settings),
         )
+        return getattr(program, f"{measured}_task")
 
     return {side: partial(served, name) for side, name in names.items()}
 
 
 def compare(
     students: Mapping[str, Student],
-    asked: Sequence[dspy.Example],
+    questions: Sequence[dspy.Example],
     log: Path,
     threads: int,
     bar: Progress,
-) -> tuple[list[Gain], list[str]]:
-    """Two students, the start first, on the same examples: the gain, and which runs failed."""
-    sides, lost = [], []
+) -> Comparison:
+    """Two students, the start first, on the same examples."""
+    start, tuned = students
+    scores: dict[str, dict[str, list[QuestionScore]]] = {}
+    failures: list[str] = []
     for name, student in students.items():
-        line = bar.add_task(f"asking the {name} model", total=len(asked))
-        scores, failed = measure(student(), asked, threads, log, partial(bar.advance, line))
-        sides.append(scores)
-        lost += [f"{name}: {why}" for why in failed]
-    both = [key for key in sides[0] if key in sides[1]]
-    return gains(*([one for key in both for one in side[key]] for side in sides)), lost
+        line = bar.add_task(f"asking the {name} model", total=len(questions))
+        advance = partial(bar.advance, line)
+        scores[name], reasons = measure(student(), questions, threads, log, advance)
+        failures += [f"{name}: {reason}" for reason in reasons]
+    return Comparison(paired_gains(scores[start], scores[tuned]), failures)
+
+
+def compare_tuned(
+    options: TrainOptions, tuned: Path, trained_on: Collection[str], console: Console
+) -> Comparison:
+    """Ask both models about conversations that the tuned one was not trained on.
+
+    `tuned` is the folder of the tuned weights: those of the packaged model are used here, others
+    on the server that keeps them.
+    """
+    targets = options.targets
+    fresh = fresh_conversations(
+        load_conversations(options.data_path),
+        trained_on={*trained_on, *tuned_conversations(tuned, options.start)},
+        tested=options.parts["test"],
+    )
+    packaged = (tuned / "adapter.gguf").exists()
+    student = student_of("local" if packaged else options.student)
+    start = options.start or ("the same without it" if packaged else options.student)
+    console.print(f"{tuned} beside its start: {start}", highlight=False, soft_wrap=True)
+
+    helper = load_model(options.helper, api_base=options.helper_api_base)
+    questions = comparison_examples(
+        fresh, targets, window=student.window, number=options.num_test, seed=options.seed
+    )
+    memories = Memories(
+        {conversation.id: conversation for conversation in fresh},
+        folder=options.output_dir / "memories",
+        threads=options.num_threads,
+    )
+    with progress_bar(console) as bar:
+        if packaged:
+            models = packaged_models(options.start, tuned)
+            students = packaged_students(
+                models,
+                targets,
+                helper=helper,
+                questions=questions,
+                memories=memories,
+                bar=bar,
+            )
+        else:
+            settings = options.settings()
+            working = working_model(student, helper, targets, settings)
+            bench = prepare_bench(working, helper, asked=questions, memories=memories, bar=bar)
+            students = served_students(
+                server_names(options.start or options.student, tuned),
+                targets,
+                server=Server(options.server),
+                settings=settings,
+                bench=with_trainee(bench, student.as_tuned(targets).adapter),
+            )
+        log = options.output_dir / "compare.log"
+        return compare(students, questions, log, options.num_threads, bar)

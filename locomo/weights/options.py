@@ -1,22 +1,29 @@
-"""The command line of train.py as a value, and what follows from it."""
+"""The options of train.py: their one declaration, and what follows from them."""
 
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
+
+from typer import Option
 
 from locomo.commands import check_folder
 from locomo.dataset.format import load_conversations
 from locomo.split_data import split as split_ids
 from locomo.tasks.modules import TARGETS, Target
 from locomo.tasks.rewards import Reward
-from locomo.weights.comparison import tuned_conversations
 from locomo.weights.grpo import GrpoSettings, check_split, gpu_ids
-from locomo.weights.training import RUN_FILE
+from locomo.weights.training import RUN_FILE, tuned_conversations
 from memory import InputError
 
+ROOT = Path(__file__).parents[2]
+SAMPLE_DATA = ROOT / "data" / "sample.json"
+CHATS_DATA = ROOT / "data" / "chats.json"
+GOLD_DATA = ROOT / "data" / "train"
+SERVE = ROOT / "arbor" / "serve.py"
+ARBOR_YAML = ROOT / "arbor" / "arbor.yaml"
 MODEL = "Qwen/Qwen2.5-3B"
 DAY = 24 * 60.0  # minutes
 PACKAGED = "SmolLM2-135M-Instruct"  # as a rehearsal's server knows the packaged model
@@ -38,45 +45,69 @@ Mode = Literal["train", "evaluate", "check", "distill", "sft"]
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """The command line."""
+    """The options of train.py, declared once: its command lines are built from these fields.
 
-    mode: Mode
-    rehearse: bool
-    target: Literal["answer", "retrieve", "store", "sql", "all"]
-    data: Path
-    split: str
-    num_train: int
-    num_val: int
-    num_test: int
-    num_train_steps: int | None
-    model: str | None
-    start: Path | None
-    server: str
-    inference_gpus: str
-    training_gpus: str
-    rollouts: int
-    learning_rate: float | None
-    reward: Reward
-    helper: str
-    helper_api_base: str | None
-    examples: Path | None
-    epochs: int
-    minutes: float | None
-    together: bool
-    num_threads: int
-    port: int
-    seed: int
-    resume: bool
-    yes: bool
-    output: Path
-    output_dir: Path
-    checkpoints: Path
+    A field's name is its flag (`num_train` is `--num-train`), its annotation carries the help
+    text. Defaults that depend on the mode are None here and properties below.
+    """
+
+    mode: Annotated[Mode, Option(help="what to do, see arbor/README.md")] = "train"
+    rehearse: Annotated[bool, Option("--rehearse", help="on this machine's CPU")] = False
+    target: Annotated[
+        Literal["answer", "retrieve", "store", "sql", "all"],
+        Option(help="the module to tune for; sql: retrieve and store"),
+    ] = "answer"
+    data: Annotated[Path | None, Option(help="data/sample.json; of sft data/train")] = None
+    split: Annotated[str, Option(help="default or memory-r1, see locomo.split_data")] = "default"
+    num_train: Annotated[int | None, Option(help="600, of sft all; 0: all", min=0)] = None
+    num_val: Annotated[int, Option(help="to measure on meanwhile; 0: none", min=0)] = 100
+    num_test: Annotated[int, Option(help="questions to compare on; 0: all", min=0)] = 100
+    num_train_steps: Annotated[int | None, Option(help="500; a rehearsal 50", min=1)] = None
+    model: Annotated[str | None, Option(help=f"the student; {MODEL}, or local")] = None
+    start: Annotated[Path | None, Option(help="adapter to start from, or compare with")] = None
+    server: Annotated[str, Option(help="Arbor's address")] = "http://127.0.0.1:7453/v1"
+    inference_gpus: Annotated[str, Option(help="ids of the GPUs that answer")] = "0"
+    training_gpus: Annotated[str, Option(help="ids of the GPUs that train")] = "1,2"
+    rollouts: Annotated[int, Option(help="answers draw for each example", min=2)] = 8
+    learning_rate: Annotated[float | None, Option(help="GRPO 2e-5, a rehearsal 1e-4, sft 3e-4")] = (
+        None
+    )
+    reward: Annotated[Reward, Option(help="see docs/optimizing.md")] = "memory"
+    helper: Annotated[str, Option(help="the model that does what is not tuned")] = "local"
+    helper_api_base: Annotated[str | None, Option(help="address of its server")] = None
+    examples: Annotated[Path | None, Option(help="of distill; sft's, in place of --data")] = None
+    epochs: Annotated[int, Option(help="passes over the examples", min=1)] = 1
+    minutes: Annotated[float | None, Option(help="sft ends after so many", min=0)] = None
+    together: Annotated[bool, Option("--together", help="sft at Together, with --model")] = False
+    num_threads: Annotated[int, Option(help="runs at a time", min=1)] = 8
+    port: Annotated[int, Option(help="a rehearsal's; 0: any free one", min=0, max=65535)] = 0
+    seed: Annotated[int, Option(help="draws examples and the split", min=0)] = 0
+    resume: Annotated[bool, Option("--resume", help="go on from the last checkpoint")] = False
+    yes: Annotated[bool, Option("--yes", help="start a paid job without asking")] = False
+    output: Annotated[Path, Option(help="the program with its card")] = Path(
+        "grpo_optimized_memory_qa.json"
+    )
+    output_dir: Annotated[Path, Option(help="for memories")] = Path("results")
+    checkpoints: Annotated[Path, Option(help="adapters, steps, log")] = Path("grpo_checkpoints")
+
+    @property
+    def data_path(self) -> Path:
+        """The conversations to work on: a file, or a folder for supervised tuning."""
+        return self.data or (GOLD_DATA if self.mode == "sft" else SAMPLE_DATA)
+
+    @property
+    def training_examples(self) -> int:
+        """How many training examples to draw in all; 0 for every one there is."""
+        if self.num_train is not None:
+            return self.num_train
+        return 0 if self.mode == "sft" else 600
 
     @property
     def targets(self) -> tuple[Target, ...]:
         """The modules to tune, in the order in which they work."""
-        either = {"all": TARGETS, "sql": ("retrieve", "store")}.get(self.target, (self.target,))
-        return tuple(one for one in TARGETS if one in either)
+        groups = {"all": TARGETS, "sql": ("retrieve", "store")}
+        chosen = groups.get(self.target, (self.target,))
+        return tuple(target for target in TARGETS if target in chosen)
 
     @property
     def student(self) -> str:
@@ -92,7 +123,11 @@ class TrainOptions:
     @property
     def parts(self) -> dict[str, list[str]]:
         """The conversations' ids by part of the split."""
-        return split_ids([one.id for one in load_conversations(self.data)], self.seed, self.split)
+        return split_ids(
+            [conversation.id for conversation in load_conversations(self.data_path)],
+            self.seed,
+            self.split,
+        )
 
     def check(self) -> None:
         """Raise InputError for options at odds, or places that cannot be written to."""
@@ -144,7 +179,7 @@ class TrainOptions:
             "start": str(self.start or start),
             "data": data,
             "split": self.split,
-            "num_train": self.num_train,
+            "num_train": self.training_examples,
             "num_val": self.num_val,
             "helper": self.helper,
             "seed": self.seed,
@@ -153,10 +188,10 @@ class TrainOptions:
 
 def command_line(words: Sequence[str]) -> str:
     """A command line to be shown: of absolute paths the name, of addresses scheme and host."""
-    return shlex.join(_shown(word) for word in words)
+    return shlex.join(_without_secrets(word) for word in words)
 
 
-def _shown(word: str) -> str:
+def _without_secrets(word: str) -> str:
     option, sign, value = word.rpartition("=") if word.startswith("--") else ("", "", word)
     if urlsplit(value).netloc:  # it may hold a password
         value = f"{urlsplit(value).scheme}://{urlsplit(value).hostname}"

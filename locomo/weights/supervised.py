@@ -1,15 +1,17 @@
-"""Supervised tuning as train.py is asked for it: its examples, by gold or a teacher; Together."""
+"""Supervised tuning as train.py offers it: its examples, and a LoRA here or at Together."""
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
 import typer
+from rich.console import Console
 from rich.progress import Progress
 
+from locomo.commands import progress_bar
 from locomo.dataset.format import load_conversations
 from locomo.examples.distill import DistillationSummary, distill
 from locomo.examples.from_gold import supervised_examples
@@ -19,160 +21,259 @@ from locomo.examples.jsonl import ExamplesCard, card_path, read_examples_card, s
 from locomo.harness import Setup, fingerprint
 from locomo.split_data import split as split_ids
 from locomo.tasks.modules import Target, draw
-from locomo.weights.options import DAY, TrainOptions
-from locomo.weights.together import check_upload, start_job, started, wait
+from locomo.weights.options import CHATS_DATA, DAY, SAMPLE_DATA, TrainOptions, command_line
+from locomo.weights.rehearsal import check_tuning
+from locomo.weights.together import check_upload, start_job, started_job, wait
 from locomo.weights.trainee import student_of, working_model
 from memory import InputError, MemoryProgram, Model, SqlError, load_model
+from memory.files import write_whole
 
 GOLD = "gold"  # who made the examples, where no teacher did
-_TOGETHER = 8  # examples of a context stand together, and are tuned on as one sequence
-_MISSING: dict[Target, str] = {
+# Examples of one context stand next to one another and are tuned on as one sequence, so that a cap
+# on their number takes whole runs.
+_RUN_LENGTH = 8
+_MISSING_GOLD: dict[Target, str] = {
     "store": "no turn has gold SQL that stores it (field `store`)",
     "retrieve": "no question has gold SELECTs of facts (field `retrieve`)",
     "answer": "no question with evidence has it in what would be shown",
 }
 
 
+# --- examples ---------------------------------------------------------------------------------
+
+
 def write_teacher_examples(
-    asked: TrainOptions, output: Path, resume: bool, bar: Progress, also: Path | None = None
+    options: TrainOptions,
+    output: Path,
+    resume: bool,
+    bar: Progress,
+    extra_data: Path | None = None,
 ) -> DistillationSummary:
-    """Write examples that the helper makes of the training conversations."""
-    helper = load_model(asked.helper, api_base=asked.helper_api_base)
-    student = _student(asked)
-    if not asked.together:  # as GRPO will ask it
-        student = working_model(student, student, asked.targets, asked.settings())
-    folder = asked.output_dir / "memories"
-    counts = asked.num_train, asked.num_threads, asked.seed
-    how = Teaching(asked.split, asked.targets, *counts, folder, also)
-    return teach(asked.data, output, helper, student, how, resume, bar)
+    """Write examples that the helper makes of the training conversations.
+
+    All conversations of `extra_data` are learned from as well.
+    """
+    teacher = load_model(options.helper, api_base=options.helper_api_base)
+    student = _untuned_student(options)
+    if not options.together:  # as GRPO will ask it
+        student = working_model(student, student, options.targets, options.settings())
+    program = MemoryProgram()
+    distillation = Distillation(
+        teacher=Setup(teacher, program, teacher.budget),
+        student=Setup(student, program, student.budget),
+        targets=options.targets,
+    )
+    conversations = load_conversations(options.data_path)
+    parts = split_ids(
+        [conversation.id for conversation in conversations], options.seed, options.split
+    )
+    training = [conversation for conversation in conversations if conversation.id in parts["train"]]
+    share = -(-options.training_examples // len(options.targets))
+    return distill(
+        training + (load_conversations(extra_data) if extra_data else []),
+        distillation,
+        output,
+        cache=options.output_dir / "memories",
+        numbers=dict.fromkeys(options.targets, share),
+        bar=bar,
+        threads=options.num_threads,
+        seed=options.seed,
+        resume=resume,
+        data=sha256(options.data_path.read_bytes()).hexdigest(),
+        held_out=[name for part in ("validation", "test") for name in parts[part]],
+    )
 
 
-def write_gold_examples(asked: TrainOptions, output: Path, bar: Progress) -> ExamplesCard:
+def write_gold_examples(options: TrainOptions, output: Path, bar: Progress) -> ExamplesCard:
     """Write examples of gold conversations, at most `num_train` a target; returns their card.
 
     A target that the conversations have no gold for is left out. With `resume` the file is kept
     that the same options made. Raises InputError when no target is left.
     """
-    golds, held_out = split_gold(asked.data, asked.split, asked.seed)
-    student = _student(asked)
-    student = working_model(student, student, asked.targets, asked.settings())
-    options = asked.targets, asked.num_train, asked.seed, asked.student
-    made_by = fingerprint([asdict(one) for one in golds], held_out, options)
-    if asked.resume and output.exists() and card_path(output).exists():
+    data = options.data_path
+    golds, held_out = split_gold(data, options.split, options.seed)
+    student = _untuned_student(options)
+    student = working_model(student, student, options.targets, options.settings())
+    recipe = (options.targets, options.training_examples, options.seed, options.student)
+    made_by = fingerprint([asdict(gold) for gold in golds], held_out, recipe)
+    if options.resume and output.exists() and card_path(output).exists():
         card = read_examples_card(output)
         if card.made_by == made_by:
             return card
-    examples = _gold_examples(asked, golds, student, bar)
+
+    examples = _gold_examples(options, golds, student, bar)
     card = ExamplesCard(
         targets=list(examples),
         model=GOLD,
-        data=sha256(b"".join(file.read_bytes() for file in files_of(asked.data))).hexdigest(),
-        conversations=[one.conversation.id for one in golds],
+        data=sha256(b"".join(file.read_bytes() for file in files_of(data))).hexdigest(),
+        conversations=[gold.conversation.id for gold in golds],
         held_out=held_out,
-        examples={target: len(some) for target, some in examples.items()},
+        examples={target: len(messages) for target, messages in examples.items()},
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         made_by=made_by,
     )
-    save_examples(output, [one for some in examples.values() for one in some], card)
+    lines = [messages for target in examples for messages in examples[target]]
+    save_examples(output, lines, card)
     return card
 
 
-def _student(asked: TrainOptions) -> Model:
+def _untuned_student(options: TrainOptions) -> Model:
     # What the packaged model comes tuned for plays no part: it is tuned from its base.
-    return student_of("local-base" if asked.student == "local" else asked.student)
+    return student_of("local-base" if options.student == "local" else options.student)
 
 
 def _gold_examples(
-    asked: TrainOptions, golds: Sequence[Gold], student: Model, bar: Progress
+    options: TrainOptions, golds: Sequence[Gold], student: Model, bar: Progress
 ) -> dict[Target, list[ChatMessages]]:
+    """The examples of each target that has any. Raises InputError when none has."""
     line = bar.add_task("examples of gold", total=len(golds))
     setup = Setup(student, MemoryProgram(), student.budget)
     try:
         supervised = supervised_examples(
-            golds, setup, asked.targets, asked.seed, lambda _: bar.advance(line)
+            golds,
+            setup,
+            targets=options.targets,
+            seed=options.seed,
+            progress=lambda _: bar.advance(line),
         )
     except SqlError as error:
         raise InputError(
-            f"{asked.data}: the database refuses gold SQL ({error}); "
-            f"python -m locomo.dataset check {asked.data} says which"
+            f"{options.data_path}: the database refuses gold SQL ({error}); "
+            f"python -m locomo.dataset check {options.data_path} says which"
         ) from error
-    every = {target: supervised.by_target[target] for target in asked.targets}
-    found = {of: _some(some, asked.num_train, asked.seed) for of, some in every.items() if some}
-    if not found:
-        why = "; ".join(_MISSING[target] for target in asked.targets)
+
+    limited: dict[Target, list[ChatMessages]] = {}
+    for target in options.targets:
+        if examples := supervised.by_target[target]:
+            limited[target] = _neighbours(examples, options.training_examples, options.seed)
+    if not limited:
+        why = "; ".join(_MISSING_GOLD[target] for target in options.targets)
         raise InputError(
-            f"{asked.data}: {why}. Add it as data/README.md says, or let a teacher write examples "
-            "(--mode distill)"
+            f"{options.data_path}: {why}. Add it as data/README.md says, or let a teacher write "
+            "examples (--mode distill)"
         )
-    return found
+    return limited
 
 
-def _some(examples: Sequence[ChatMessages], number: int, seed: int) -> list[ChatMessages]:
-    """At most so many (0: all), in runs of neighbours."""
+def _neighbours(examples: Sequence[ChatMessages], number: int, seed: int) -> list[ChatMessages]:
+    """At most `number` examples (0: all), in runs of those that stand next to one another."""
     if not number or number >= len(examples):
         return list(examples)
-    runs = [examples[n : n + _TOGETHER] for n in range(0, len(examples), _TOGETHER)]
-    kept = draw(runs, -(-number // _TOGETHER) + 1, seed)  # the last run may be short
-    return [one for run in kept for one in run][:number]
+    runs = [examples[first : first + _RUN_LENGTH] for first in range(0, len(examples), _RUN_LENGTH)]
+    # One run more than the number takes, since the last one may be short.
+    chosen = draw(runs, -(-number // _RUN_LENGTH) + 1, seed)
+    return [messages for run in chosen for messages in run][:number]
 
 
-def tune_at_together(asked: TrainOptions, told: Callable[[str], None]) -> str:
-    """Tune at Together, once it is agreed to; the name of the model that it made."""
-    if asked.model is None:
-        raise InputError("--together needs --model, the name that Together has for the base")
-    job = started(asked.examples_file, asked.model) if asked.resume else None
-    if job is None:
-        sent = check_upload(asked.examples_file)
-        told(f"{sent} will be sent to Together; tuning {asked.model} there is paid")
-        if not asked.yes and not sys.stdin.isatty():
-            raise InputError("this is a paid job; add --yes to start it")
-        if not asked.yes:
-            typer.confirm("Start?", abort=True)
-        rate = asked.learning_rate or 1e-5
-        job = start_job(asked.examples_file, asked.model, asked.epochs, learning_rate=rate)
-    return wait(job, asked.minutes or DAY, told).model
+# --- tuning -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Teaching:
-    """How supervised examples are made: of which part, for what, how many, by how many threads.
+def check_before_tuning(options: TrainOptions, output: Path) -> None:
+    """Raise InputError for examples or a folder for the adapter that cannot be used.
 
-    `also`: a file of further conversations, all of which are learned from.
+    Such a folder is one that holds the checkpoint of another tuning.
     """
+    check_tuning()
+    if options.examples:
+        read_examples_card(options.examples)  # says what is wrong before torch takes its seconds
+    from memory.tune.adapters import CHECKPOINT, check_adapter_output
 
-    split: str
-    targets: tuple[Target, ...]
-    number: int
-    threads: int
-    seed: int
-    memories: Path
-    also: Path | None = None
+    check_adapter_output(output)
+    if not options.resume and (output / CHECKPOINT).exists():
+        raise InputError(f"{output} holds an unfinished tuning: --resume, or another --checkpoints")
 
 
-def teach(
-    data: Path,
-    output: Path,
-    teacher: Model,
-    student: Model,
-    how: Teaching,
-    resume: bool,
-    bar: Progress,
-) -> DistillationSummary:
-    """Write examples of the training conversations for `student`, with their card."""
-    conversations = load_conversations(data)
-    parts = split_ids([one.id for one in conversations], how.seed, how.split)
-    program, more = MemoryProgram(), load_conversations(how.also) if how.also else []
-    both = (Setup(teacher, program, teacher.budget), Setup(student, program, student.budget))
-    return distill(
-        [one for one in conversations if one.id in parts["train"]] + more,
-        Distillation(*both, how.targets),
-        output,
-        how.memories,
-        dict.fromkeys(how.targets, -(-how.number // len(how.targets))),
-        bar,
-        how.threads,
-        how.seed,
-        resume,
-        sha256(data.read_bytes()).hexdigest(),
-        [name for part in ("validation", "test") for name in parts[part]],
+def tune_here(options: TrainOptions, examples: Path, output: Path, console: Console) -> None:
+    """Tune a LoRA on this machine into the folder `output`, with a bar, and say how it went."""
+    card = read_examples_card(examples)
+    provenance = {
+        "data": card.data,
+        "examples": card.examples,
+        "command": command_line(sys.argv),
+    }
+    from memory.tune.sft import sft
+
+    with progress_bar(console) as bar:
+        line = bar.add_task("tuning", total=None)
+
+        def progress(step: int, steps: int, loss: float) -> None:
+            description = f"tuning, loss {loss:.3f}"
+            bar.update(line, completed=step, total=steps, description=description)
+
+        summary = sft(
+            examples,
+            output,
+            targets=card.targets,
+            conversations=card.conversations,
+            base=options.student,
+            start=options.start,
+            epochs=options.epochs,
+            learning_rate=options.learning_rate or 3e-4,
+            max_tokens=max(options.settings().context, 1024),
+            minutes=options.minutes,
+            seed=options.seed,
+            resume=options.resume,
+            about=provenance,
+            progress=progress,
+        )
+    if summary.resumed:
+        console.print(f"gone on from step {summary.resumed}")
+    skipped = f"; {summary.skipped} too long" if summary.skipped else ""
+    console.print(
+        f"{output}: {summary.examples} examples, {summary.steps} steps, "
+        f"loss {summary.first_loss:.2f} -> {summary.last_loss:.2f}, "
+        f"{summary.seconds / 60:.1f} minutes, {summary.peak_memory / 2**30:.1f} GiB{skipped}",
+        highlight=False,
     )
+
+
+def supervised_start(options: TrainOptions, folder: Path, console: Console) -> Path:
+    """The adapter that a rehearsal starts from: RL has nothing to learn from the raw model.
+
+    Its examples and the adapter stay in `folder`, and are used again by the same options.
+    """
+    data = sha256(options.data_path.read_bytes()).hexdigest()
+    selection = (
+        options.split,
+        options.target,
+        options.training_examples,
+        options.seed,
+        options.helper,
+    )
+    examples = folder / f"sft_{fingerprint(data, selection)}.jsonl"
+    console.print("a supervised start first: reinforcement has no signal without one")
+    with progress_bar(console) as bar:
+        # One conversation is too little to start from; ours of other kinds are never measured on.
+        extra_data = CHATS_DATA if options.data_path == SAMPLE_DATA else None
+        write_teacher_examples(options, examples, resume=True, bar=bar, extra_data=extra_data)
+
+    start = folder / "start"
+    recipe_file = start / "made_of"
+    recipe = fingerprint(examples.read_text("utf-8"), options.epochs, options.minutes, options.seed)
+    if not (recipe_file.exists() and recipe_file.read_text() == recipe):
+        from_base = replace(options, start=None, learning_rate=None, resume=False)
+        tune_here(from_base, examples, start, console)
+        write_whole(recipe_file, recipe.encode())
+    return start
+
+
+def tune_at_together(options: TrainOptions, print_line: Callable[[str], None]) -> str:
+    """Tune at Together, once it is agreed to; the name of the model that it made."""
+    if options.model is None:
+        raise InputError("--together needs --model, the name that Together has for the base")
+    examples = options.examples_file
+    job = started_job(examples, options.model) if options.resume else None
+    if job is None:
+        upload = check_upload(examples)
+        print_line(f"{upload} will be sent to Together; tuning {options.model} there is paid")
+        if not options.yes and not sys.stdin.isatty():
+            raise InputError("this is a paid job; add --yes to start it")
+        if not options.yes:
+            typer.confirm("Start?", abort=True)
+        job = start_job(
+            examples,
+            options.model,
+            epochs=options.epochs,
+            learning_rate=options.learning_rate or 1e-5,
+        )
+    return wait(job, options.minutes or DAY, print_line).model

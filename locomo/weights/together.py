@@ -63,7 +63,7 @@ def job_path(examples: Path) -> Path:
     return examples.with_suffix(".job.json")
 
 
-def started(examples: Path, model: str) -> str | None:
+def started_job(examples: Path, model: str) -> str | None:
     """The job that was started on this very file, for this model; None when there is none."""
     try:
         receipt = json.loads(job_path(examples).read_bytes())

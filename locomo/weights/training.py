@@ -17,7 +17,7 @@ from locomo.tasks.measure import measure
 from locomo.tasks.modules import Bench, Target, measured_target
 from locomo.tasks.rewards import QuestionScore, Reward, card_metric, metric_of
 from locomo.weights.arbor_client import CheckpointLost, Server, ServerError, WaitMonitor
-from locomo.weights.arbor_job import FINAL, WatchedJob, arbor_grpo, trainee_lm
+from locomo.weights.arbor_job import FINAL, QuietGRPO, WatchedJob, arbor_grpo, trainee_lm
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.steps import StepLog, StepRecord, reason_to_stop, reward_summary, step_table
 from locomo.weights.trainee import MultiTaskProgram, with_target, with_trainee
@@ -48,7 +48,7 @@ class RunFile(BaseModel):
 class TrainingPlan:
     """What is to be trained: examples by target, how the trainee is spoken to, where it is kept.
 
-    `model` is the start, as the server knows it; `made_of` names the run's settings and data.
+    `model` is the start, as the server knows it; `fingerprint` names the run's settings and data.
     """
 
     settings: GrpoSettings
@@ -62,8 +62,8 @@ class TrainingPlan:
     threads: int
     seed: int
     folder: Path
-    made_of: str
-    every: int = CHECKPOINT_STEPS
+    fingerprint: str
+    checkpoint_steps: int = CHECKPOINT_STEPS
 
     @property
     def measured(self) -> Target:
@@ -83,14 +83,14 @@ class TrainingResult:
     reward_summary: str
 
 
-def last_checkpoint(folder: Path, made_of: str) -> RunFile | None:
+def last_checkpoint(folder: Path, fingerprint: str) -> RunFile | None:
     """What a run of the same settings and data can go on from; None when there is nothing."""
     try:
-        found = RunFile.model_validate_json((folder / RUN_FILE).read_bytes())
+        state = RunFile.model_validate_json((folder / RUN_FILE).read_bytes())
     except (OSError, ValidationError):
         return None
-    there = (folder / found.checkpoint / "adapter_config.json").exists()
-    return found if found.made_of == made_of and there else None
+    is_here = (folder / state.checkpoint / "adapter_config.json").exists()
+    return state if state.made_of == fingerprint and is_here else None
 
 
 @dataclass
@@ -100,9 +100,9 @@ class TrainingRun:
     Arguments:
         plan: what is to be done.
         server: where.
-        show: told of the table after each step.
-        say: told of what is worth a line.
-        record: told a step's numbers by name, for the experiment's record.
+        show: called with the table after each step.
+        say: called with each line that is worth printing.
+        record: called with a step's numbers by name, for the experiment's record.
         begin: the checkpoint to go on from.
     """
 
@@ -116,15 +116,16 @@ class TrainingRun:
     def __post_init__(self) -> None:
         self.step = self.begin.step if self.begin else 0
         self.plan.folder.mkdir(parents=True, exist_ok=True)
-        self.rows = StepLog(self.plan.folder / STEPS_FILE, self.step)
+        self.log = StepLog(self.plan.folder / STEPS_FILE, self.step)
         self.job: WatchedJob | None = None
         self.before: dict[str, list[QuestionScore]] = {}
         self.checkpoint: Path | None = None
-        self._kept = self.step
-        self._judged: list[Any] = []
-        self._failures: list[str] = []
-        self._since = time.monotonic()
-        self._trainer_steps = 0
+        self._saved_step = self.step
+        # Of each rollout since the last step: the metric's prediction, and how much SQL ran.
+        self._rollouts: list[tuple[Any, float]] = []
+        self._failures: list[str] = []  # of the rollouts in a row that could not be run
+        self._step_began = time.monotonic()
+        self._trainer_step = 0  # the newest of which the trainer's numbers were read
 
     def run(self) -> TrainingResult:
         """Train until the steps are done, a stop, or Ctrl-C; the server is free afterwards.
@@ -132,95 +133,118 @@ class TrainingRun:
         Raises KeyboardInterrupt and what the server or the model failed with, after the last
         state was saved as far as the server still answers.
         """
-        plan, start = self.plan, self.begin.server_folder if self.begin else None
-        settings = replace(plan.settings, steps=plan.settings.steps - self.step)
-        server = self.server
-        monitor = WaitMonitor(self._waits)
-        lm = trainee_lm(
-            start or plan.model, server, settings, server.timeouts, monitor, observer=self
-        )
-        self.bench = with_trainee(plan.bench, plan.adapter)
-        self.lm, targets = lm, tuple(plan.train)
-        team = MultiTaskProgram(plan.program, targets, targets, self.bench, lm)
-        examples = [one for t, some in plan.train.items() for one in with_target(some, t)]
-        adapter = self.bench.setup.model.adapter
-        optimizer = arbor_grpo(
-            self.judge, lm, adapter, settings, plan.threads, plan.seed, begun=self.step
-        )
-        stopped, after = "", {}
+        optimizer, program, examples = self._prepared()
+        stopped = ""
+        after: dict[str, list[QuestionScore]] = {}
         try:
-            optimizer.compile(team, trainset=examples)
-            self._keep(FINAL)
-            after = self._validated("after")
+            optimizer.compile(program, trainset=examples)
+            self._fetch_checkpoint(FINAL)
+            after = self._validation_scores("after")
         except TrainingStopped as reason:
             stopped = str(reason)
-            self._rescue()
-            after = self._validated("after")
-        except BaseException:
-            self._rescue()
+            self._save_last_state()
+            after = self._validation_scores("after")
+        except BaseException:  # also Ctrl-C: what was trained is worth saving
+            self._save_last_state()
             raise
         finally:
-            self._free()
-        both = [key for key in self.before if key in after]
-        found = gains(*([s for key in both for s in side[key]] for side in (self.before, after)))
-        rows = self.rows.rows
+            self._free_server()
+        rows = self.log.rows
         return TrainingResult(
-            self.step, self.checkpoint, stopped, rows, found, reward_summary(rows)
+            step=self.step,
+            checkpoint=self.checkpoint,
+            stopped=stopped,
+            rows=rows,
+            gains=paired_gains(self.before, after),
+            reward_summary=reward_summary(rows),
         )
 
-    def _waits(self, what: str, seconds: float) -> None:
-        self.say(f"waiting for {what}: {seconds:.0f} s")
+    def _prepared(self) -> tuple[QuietGRPO, MultiTaskProgram, list[dspy.Example]]:
+        """The optimizer, the program that it trains, and the examples."""
+        plan, server = self.plan, self.server
+        start = self.begin.server_folder if self.begin else None
+        settings = replace(plan.settings, steps=plan.settings.steps - self.step)
+        self.lm = trainee_lm(
+            start or plan.model,
+            server,
+            settings,
+            timeouts=server.timeouts,
+            monitor=WaitMonitor(self._report_wait),
+            observer=self,
+        )
+        self.bench = with_trainee(plan.bench, plan.adapter)
+        targets = tuple(plan.train)
+        program = MultiTaskProgram(
+            plan.program, targets=targets, trained=targets, bench=self.bench, lm=self.lm
+        )
+        optimizer = arbor_grpo(
+            self.judge,
+            self.lm,
+            adapter=self.bench.setup.model.adapter,
+            settings=settings,
+            num_threads=plan.threads,
+            seed=plan.seed,
+            steps_done=self.step,
+        )
+        examples = [
+            example for target in targets for example in with_target(plan.train[target], target)
+        ]
+        return optimizer, program, examples
 
-    # --- what the job and the metric tell --------------------------------------------------
+    def _report_wait(self, purpose: str, seconds: float) -> None:
+        self.say(f"waiting for {purpose}: {seconds:.0f} s")
 
-    def started(self, job: WatchedJob) -> None:
+    # --- called by the job and by the optimizer -------------------------------------------------
+
+    def job_started(self, job: WatchedJob) -> None:
         """The server has the model ready: the start is measured."""
         self.job = job
         self._check_split()
-        self.before = self._validated("before")
-        self._since = time.monotonic()
+        self.before = self._validation_scores("before")
+        self._step_began = time.monotonic()
 
-    def asked(self) -> None:
+    def batch_requested(self) -> None:
         """The trainer asks for a batch. Raises ServerError when no rollout of one could be run."""
         if len(self._failures) >= self.plan.settings.rollouts:
             raise ServerError(f"no answer can be drawn any more: {self._failures[-1]}")
 
     def judge(self, gold: Any, pred: Any, trace: object = None) -> Any:
-        """The metric; what it says is kept until the step is done."""
-        judged = metric_of(self.plan.reward, self.plan.measured)(gold, pred)
-        failed = str(getattr(pred, "failed", ""))
-        self._failures = [*self._failures, failed] if failed else []
-        ran = [bool(one.sql) for one in getattr(pred, "outcomes", ())]
-        self._judged.append((judged, fmean(ran) if ran else 0.0))
-        return judged
+        """The metric; its prediction is kept until the step is done."""
+        score = metric_of(self.plan.reward, self.plan.measured)(gold, pred)
+        failure = str(getattr(pred, "failed", ""))
+        self._failures = [*self._failures, failure] if failure else []
+        sql_ran = [bool(outcome.sql) for outcome in getattr(pred, "outcomes", ())]
+        self._rollouts.append((score, fmean(sql_ran) if sql_ran else 0.0))
+        return score
 
-    def stepped(self, batch_id: int, group: Sequence[Mapping[str, Any]]) -> None:
+    def group_accepted(self, batch_id: int, group: Sequence[Mapping[str, Any]]) -> None:
         """One group was accepted: its row, a checkpoint when it is time, a stop when it must."""
         self.step += 1
         # Rollouts of examples that gave no group were judged before these.
-        judged, self._judged = self._judged[-self.plan.settings.rollouts :], []
-        rewards = [float(one["reward"]) for one in group]
-        told = [one for one, _ in judged]
-        names = [n for n in (told[0].keys() if told else ()) if n not in ("score", "feedback")]
+        rollouts = self._rollouts[-self.plan.settings.rollouts :]
+        self._rollouts = []
+        rewards = [float(completion["reward"]) for completion in group]
         now = time.monotonic()
-        trainer, gpu = self._trainer()
+        trainer, gpu = self._trainer_numbers()
         row = StepRecord(
             step=self.step,
             reward=fmean(rewards),
             spread=pstdev(rewards),
-            seconds=round(now - self._since, 2),
-            components={name: fmean(float(one[name]) for one in told) for name in names},
-            valid_sql=fmean(share for _, share in judged) if judged else 0.0,
+            seconds=round(now - self._step_began, 2),
+            components=_mean_components([score for score, _ in rollouts]),
+            valid_sql=fmean(share for _, share in rollouts) if rollouts else 0.0,
             trainer=trainer,
             gpu=gpu,
         )
-        self._since = now
-        self.rows.add(row)
+        self._step_began = now
+        self.log.add(row)
         self.record(row.numbers(), self.step)
-        self.show(step_table(self.rows.rows, self.plan.settings.steps))
-        if self.step % self.plan.every == 0 and self.step < self.plan.settings.steps:
-            self._checkpoint()
-        if reason := reason_to_stop(self.rows.rows):
+        self.show(step_table(self.log.rows, self.plan.settings.steps))
+
+        steps, interval = self.plan.settings.steps, self.plan.checkpoint_steps
+        if self.step % interval == 0 and self.step < steps:  # the last one is saved by the server
+            self._save_checkpoint()
+        if reason := reason_to_stop(self.log.rows):
             raise TrainingStopped(reason)
 
     # --- the server's side ------------------------------------------------------------------
@@ -228,111 +252,149 @@ class TrainingRun:
     def _check_split(self) -> None:
         """Ask the processes themselves where they run. Raises ServerError when it is elsewhere."""
         info, settings = self.server.describe(), self.plan.settings
-        wanted = {"inference": settings.inference_gpus, "training": settings.training_gpus}
-        for role in wanted.keys() - {process.role for process in info.processes}:
+        requested = {"inference": settings.inference_gpus, "training": settings.training_gpus}
+        for role in requested.keys() - {process.role for process in info.processes}:
             self.say(f"no process of the server tells on which GPUs its {role} runs")
         for process in info.processes:
             gpus = ", ".join(map(str, process.gpus)) or "none"
             self.say(f"process {process.pid}: {process.role} on GPU {gpus}")
-            asked = wanted.get(process.role, ())
-            if not info.rehearsal and not set(process.gpus) <= set(asked):
+            allowed = requested.get(process.role, ())
+            if not info.rehearsal and not set(process.gpus) <= set(allowed):
                 raise ServerError(
-                    f"{process.role} runs on GPU {gpus}, not on {', '.join(map(str, asked))} as "
+                    f"{process.role} runs on GPU {gpus}, not on {', '.join(map(str, allowed))} as "
                     "asked: correct arbor.yaml and start the server again"
                 )
 
-    def _trainer(self) -> tuple[dict[str, float], float | None]:
+    def _trainer_numbers(self) -> tuple[dict[str, float], float | None]:
         """The trainer's newest numbers and the GPUs' use; what cannot be had is left out."""
         if self.job is None:
             return {}, None
         try:
-            new = self.server.metrics(self.job.provider_job_id, self._trainer_steps)
+            rows = self.server.metrics(self.job.provider_job_id, self._trainer_step)
             gpus = self.server.describe().gpus
-        except ModelError:
+        except ModelError:  # a step is not lost for want of numbers about it
             return {}, None
-        if new:
-            self._trainer_steps = int(new[-1]["step"])
-        numbers = dict(new[-1]) if new else {}
-        numbers.pop("step", None)
-        return numbers, fmean(one.utilization for one in gpus) if gpus else None
+        numbers = dict(rows[-1]) if rows else {}
+        if rows:
+            self._trainer_step = int(numbers.pop("step"))
+        return numbers, fmean(gpu.utilization for gpu in gpus) if gpus else None
 
-    def _checkpoint(self) -> None:
+    def _save_checkpoint(self) -> None:
         """Save where the run stands; one that is lost leaves the earlier ones as they are."""
         name = f"step-{self.step}"
         try:
             assert self.job is not None
             self.job.save_checkpoint(name)
-            self._keep(name)
+            self._fetch_checkpoint(name)
         except CheckpointLost as error:
             self.say(f"{error}; the earlier ones are kept, training goes on")
 
-    def _keep(self, name: str) -> None:
+    def _fetch_checkpoint(self, name: str) -> None:
         """Bring a checkpoint here, then name it as the one to go on from."""
         assert self.job is not None
         folder = self.plan.folder / (f"step-{self.step}" if name == FINAL else name)
         self.checkpoint = self.server.download(self.job.provider_job_id, name, folder)
-        self._kept = self.step
-        self._name_targets(self.checkpoint)
-        there = self.job.checkpoints.get(name, {}).get("checkpoint_dir")
+        self._saved_step = self.step
+        self._complete_card(self.checkpoint)
+        # The run's file comes last: it never names a checkpoint that is not here.
         state = RunFile(
-            made_of=self.plan.made_of, step=self.step, checkpoint=folder.name, server_folder=there
+            made_of=self.plan.fingerprint,
+            step=self.step,
+            checkpoint=folder.name,
+            server_folder=self.job.checkpoints.get(name, {}).get("checkpoint_dir"),
         )
         write_whole(self.plan.folder / RUN_FILE, state.model_dump_json().encode())
-        self.say(f"checkpoint of step {self.step}: {folder}; {reward_summary(self.rows.rows)}")
+        self.say(f"checkpoint of step {self.step}: {folder}; {reward_summary(self.log.rows)}")
 
-    def _name_targets(self, folder: Path) -> None:
+    def _complete_card(self, folder: Path) -> None:
         """Arbor's protocol does not tell a server what is trained for: its card learns it here."""
         if not (folder / "adapter.json").exists():
             return
-        plan, card = self.plan, read_card(folder)
-        learned = dict.fromkeys(e.conversation for some in plan.train.values() for e in some)
-        told = {
-            "targets": list(plan.train),
-            "conversations": list(dict.fromkeys([*card.conversations, *learned])),
-        }
-        write_whole(
-            folder / "adapter.json", card.model_copy(update=told).model_dump_json(indent=1).encode()
+        card = read_card(folder)
+        trained_on = [
+            example.conversation for examples in self.plan.train.values() for example in examples
+        ]
+        completed = card.model_copy(
+            update={
+                "targets": list(self.plan.train),
+                "conversations": list(dict.fromkeys([*card.conversations, *trained_on])),
+            }
         )
+        write_whole(folder / "adapter.json", completed.model_dump_json(indent=1).encode())
 
-    def _rescue(self) -> None:
+    def _save_last_state(self) -> None:
         """Save what there is before the server is freed, as far as it answers."""
-        if self.job is None or self.step == self._kept:
+        if self.job is None or self.step == self._saved_step:
             return
         self.say("saving a last checkpoint")
         name = f"step-{self.step}"
         try:
             self.job.save_checkpoint(name)
-            self._keep(name)
+            self._fetch_checkpoint(name)
         except ModelError as error:
             self.say(f"no last checkpoint: {error}")
 
-    def _free(self) -> None:
+    def _free_server(self) -> None:
         if self.job is not None and self.job.provider_job_id:
             try:
                 self.server.close_job(self.job.provider_job_id)
             except ModelError as error:
                 self.say(f"the server may still be busy with {self.job.provider_job_id}: {error}")
 
-    def _validated(self, when: str) -> dict[str, list[QuestionScore]]:
+    def _validation_scores(self, when: str) -> dict[str, list[QuestionScore]]:
         """The validation examples' scores with the policy as it is, at temperature 0."""
         plan = self.plan
         if not plan.validation or self.job is None:
             return {}
         self.say(f"measuring {len(plan.validation)} validation examples {when} training")
-        sober = self.lm.copy(temperature=0.0)
         student = MultiTaskProgram(
-            plan.program, (plan.measured,), tuple(plan.train), self.bench, sober
+            plan.program,
+            targets=(plan.measured,),
+            trained=tuple(plan.train),
+            bench=self.bench,
+            lm=self.lm.copy(temperature=0.0),
         )
         examples = with_target(plan.validation, plan.measured)
-        log = plan.folder / LOG_FILE
-        scores, failed = measure(student, examples, plan.threads, log)
-        if failed:
-            self.say(f"{len(failed)} failed and are left out, the last: {failed[-1]}")
+        scores, failures = measure(student, examples, plan.threads, plan.folder / LOG_FILE)
+        if failures:
+            self.say(f"{len(failures)} failed and are left out, the last: {failures[-1]}")
         return scores
 
 
+def _mean_components(scores: Sequence[Any]) -> dict[str, float]:
+    """The mean of each component that the metric's predictions have beside score and feedback."""
+    if not scores:
+        return {}
+    fields = scores[0].keys()
+    return {
+        name: fmean(float(score[name]) for score in scores)
+        for name in fields
+        if name not in ("score", "feedback")
+    }
+
+
+def paired_gains(
+    before: Mapping[str, Sequence[QuestionScore]], after: Mapping[str, Sequence[QuestionScore]]
+) -> list[Gain]:
+    """The gains over the examples that were scored on both sides, by the examples' names."""
+    names = [name for name in before if name in after]
+    return gains(
+        [score for name in names for score in before[name]],
+        [score for name in names for score in after[name]],
+    )
+
+
+def tuned_conversations(*adapters: Path | None) -> set[str]:
+    """The conversations that adapters were tuned on, as far as their cards are here."""
+    folders = [
+        adapter.parent if adapter.suffix == ".gguf" else adapter for adapter in adapters if adapter
+    ]
+    cards = [read_card(folder) for folder in folders if (folder / "adapter.json").exists()]
+    return {id_ for card in cards for id_ in card.conversations}
+
+
 def card_of(
-    trained: TrainingResult,
+    result: TrainingResult,
     target: str,
     reward: Reward,
     data: str,
@@ -340,17 +402,17 @@ def card_of(
 ) -> Card:
     """What goes with the tuned weights; its `model` is the folder of their checkpoint."""
     return Card(
-        model=str(trained.checkpoint),
+        model=str(result.checkpoint),
         optimizer="grpo",
         target=target,
         metric=card_metric(reward),
         data=data,
         conversations={name: list(ids) for name, ids in parts.items()},
         scores={
-            f"{one.component}, {one.categories}: {side}": round(getattr(one, side), 4)
-            for one in trained.gains
+            f"{gain.component}, {gain.categories}: {side}": round(getattr(gain, side), 4)
+            for gain in result.gains
             for side in ("before", "after", "low", "high")
         },
-        verdict=verdict(trained.gains) if trained.gains else "not measured",
+        verdict=verdict(result.gains) if result.gains else "not measured",
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )

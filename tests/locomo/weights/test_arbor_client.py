@@ -16,7 +16,9 @@ MODEL = "Qwen/Qwen2.5-3B"
 
 
 def client(server: ArborServer) -> Server:
-    return Server(server.url, TOKEN, Timeouts(status=0.3, checkpoint=0.4, retries=2, pause=0.01))
+    return Server(
+        server.url, TOKEN, Timeouts(status=0.3, checkpoint=0.4, retries=2, retry_pause=0.01)
+    )
 
 
 def train_one(server: ArborServer) -> None:

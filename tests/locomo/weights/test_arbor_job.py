@@ -25,7 +25,7 @@ from tests.support.arbor_server import JOB, ArborServer, Fault, arbor_server
 
 TOKEN = "sesame-open-1234"
 MODEL = "Qwen/Qwen2.5-3B"
-CALM = Timeouts(retries=2, pause=0.01, behind=0.05)
+CALM = Timeouts(retries=2, retry_pause=0.01, list_lag=0.05)
 HURRY = dataclasses.replace(
     CALM, initialize=0.5, status=0.5, step=0.5, checkpoint=0.5, terminate=0.5, chat=0.3
 )
@@ -51,13 +51,13 @@ class Watcher:
         self.waits: list[str] = []
         self.wanted = 0
 
-    def started(self, job: WatchedJob) -> None:
+    def job_started(self, job: WatchedJob) -> None:
         self.job = job
 
-    def asked(self) -> None:
+    def batch_requested(self) -> None:
         self.wanted += 1
 
-    def stepped(self, batch_id: int, group: list[dict[str, Any]]) -> None:
+    def group_accepted(self, batch_id: int, group: list[dict[str, Any]]) -> None:
         self.steps.append((batch_id, len(group)))
 
     def waits_for(self, what: str, seconds: float) -> None:
@@ -75,7 +75,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def lm_of(server: ArborServer, watcher: Watcher, settings: GrpoSettings = SETTINGS) -> dspy.LM:
-    monitor = WaitMonitor(watcher.waits_for, after=0.05, every=0.05)
+    monitor = WaitMonitor(watcher.waits_for, after=0.05, interval=0.05)
     arbor = Server(server.url, TOKEN)
     return trainee_lm(MODEL, arbor, settings, watcher.timeouts, monitor, watcher)
 
@@ -179,7 +179,7 @@ def test_grpo_trains_through_this_client(capfd: pytest.CaptureFixture[str]) -> N
     assert {chat["model"] for chat in chats} == {f"arbor:{JOB}"}
     assert chats[0].items() >= {**SETTINGS.sampling, "max_tokens": 512}.items()
     assert {"top_k": -1, "repetition_penalty": 1.0}.items() <= chats[0].items()
-    assert {asked.authorization for asked in server.requests} == {f"Bearer {TOKEN}"}
+    assert {request.authorization for request in server.requests} == {f"Bearer {TOKEN}"}
     assert capfd.readouterr() == ("", "")
     assert logging.getLogger().handlers == handlers
 
@@ -345,7 +345,7 @@ def test_what_the_observer_raises_ends_the_training(tmp_path: Path) -> None:
         raise Satisfied
 
     watcher = Watcher()
-    watcher.stepped = enough  # type: ignore[method-assign]
+    watcher.group_accepted = enough  # type: ignore[method-assign]
     with arbor_server() as server, pytest.raises(Satisfied):
         train(server, tmp_path, watcher)
     assert len(server.groups) == 1

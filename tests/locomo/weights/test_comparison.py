@@ -10,8 +10,8 @@ from locomo.weights.comparison import (
     comparison_examples,
     fresh_conversations,
     server_names,
-    tuned_conversations,
 )
+from locomo.weights.training import tuned_conversations
 from memory import InputError
 from tests.support.gguf_adapter import adapter
 from tests.support.obedient import houses

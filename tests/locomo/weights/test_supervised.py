@@ -2,7 +2,7 @@
 
 import io
 import json
-from inspect import signature
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,7 @@ from locomo.weights.options import TrainOptions, command_line
 from locomo.weights.supervised import write_gold_examples
 from memory import InputError
 from tests.support.locomo_records import DATE, question, record, turn, write
-from train import train
 
-USUAL = {name: option.default for name, option in signature(train).parameters.items()}
 INSERT = "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES"
 ROWS = "SELECT turn_id, value FROM facts WHERE attribute = 'moved' LIMIT 30;"
 
@@ -41,10 +39,10 @@ def chat(name: str, gold: bool = True, sql: str = "") -> dict[str, Any]:
 
 def taught(folder: Path, data: Path, **changed: Any) -> tuple[ExamplesCard, list[str]]:
     """The card of the examples made, and their lines."""
-    output, given = folder / "examples.jsonl", {"mode": "sft", "target": "all", "num_train": 0}
-    asked = TrainOptions(**{**USUAL, **given, "data": data, **changed})
+    output = folder / "examples.jsonl"
+    options = replace(TrainOptions(mode="sft", target="all", num_train=0, data=data), **changed)
     with progress_bar(Console(file=io.StringIO())) as bar:
-        card = write_gold_examples(asked, output, bar)
+        card = write_gold_examples(options, output, bar)
     assert read_examples_card(output) == card
     assert check_examples(output) == sum(card.examples.values())
     return card, output.read_text().splitlines()

@@ -154,7 +154,7 @@ def test_what_would_be_sent_is_told_and_nothing_is(server: Together, examples: P
 
 
 def test_a_file_is_sent_and_a_lora_is_tuned_on_it(server: Together, examples: Path) -> None:
-    assert together.started(examples, MODEL) is None
+    assert together.started_job(examples, MODEL) is None
     assert together.start_job(examples, MODEL, epochs=2, suffix="memory") == "ft-1"
     assert server.sent == examples.read_bytes()
     wanted = {
@@ -167,13 +167,13 @@ def test_a_file_is_sent_and_a_lora_is_tuned_on_it(server: Together, examples: Pa
     assert {name: server.job[name] for name in wanted} == wanted
     assert server.job["training_type"]["type"] == "Lora"
     assert "project" not in server.job["training_type"]
-    assert together.started(examples, MODEL) == "ft-1"
-    assert together.started(examples, "another") is None
+    assert together.started_job(examples, MODEL) == "ft-1"
+    assert together.started_job(examples, "another") is None
     examples.write_text(examples.read_text() * 2)
-    assert together.started(examples, MODEL) is None
+    assert together.started_job(examples, MODEL) is None
     assert KEY not in together.job_path(examples).read_text()
     examples.unlink()
-    assert together.started(examples, MODEL) is None
+    assert together.started_job(examples, MODEL) is None
 
 
 def test_a_job_whose_receipt_cannot_be_written_is_named(server: Together, examples: Path) -> None:

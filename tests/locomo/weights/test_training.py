@@ -23,7 +23,22 @@ from tests.support.arbor_server import ArborServer, Fault, arbor_server
 from tests.support.obedient import Obedient, houses, obedient
 
 SETTINGS = GrpoSettings(steps=4, rollouts=4, accumulation=2)
-QUICK = Timeouts(*[8.0] * 7, retries=1, pause=0.01, behind=0.2)
+
+
+def quick_timeouts(seconds: float) -> Timeouts:
+    """The same limit for every route, and hardly a pause before the only retry."""
+    return Timeouts(
+        initialize=seconds,
+        status=seconds,
+        step=seconds,
+        checkpoint=seconds,
+        terminate=seconds,
+        batch=seconds,
+        chat=seconds,
+        retries=1,
+        retry_pause=0.01,
+        list_lag=0.2,
+    )
 
 
 class Learner:
@@ -70,8 +85,8 @@ def plan(bench: Bench, folder: Path, *targets: Target, **changes: Any) -> Traini
         threads=4,
         seed=0,
         folder=folder / "grpo",
-        made_of="this",
-        every=2,
+        fingerprint="this",
+        checkpoint_steps=2,
     )
     return replace(usual, **changes)
 
@@ -85,10 +100,10 @@ class Ran:
         self.recorded: list[tuple[Mapping[str, float], int]] = []
         self.training = TrainingRun(
             plan,
-            Server(server.url, timeouts=QUICK),
-            self.shown.append,
-            self.said.append,
-            lambda numbers, step: self.recorded.append((numbers, step)),
+            Server(server.url, timeouts=quick_timeouts(8.0)),
+            show=self.shown.append,
+            say=self.said.append,
+            record=lambda numbers, step: self.recorded.append((numbers, step)),
             **settings,
         )
 
@@ -169,7 +184,7 @@ def test_an_answer_out_of_form_is_trained_on_as_a_failure(bench: Bench, tmp_path
 def test_a_run_without_signal_stops_with_its_last_checkpoint(bench: Bench, tmp_path: Path) -> None:
     settings = replace(SETTINGS, steps=SIGNAL + 20)
     with arbor_server(answer=Learner(same=True)) as server:
-        wanted = plan(bench, tmp_path, settings=settings, every=1000)
+        wanted = plan(bench, tmp_path, settings=settings, checkpoint_steps=1000)
         trained = Ran(server, wanted).run()
     assert trained.stopped.startswith("no signal")
     assert trained.checkpoint == tmp_path / "grpo" / f"step-{SIGNAL}"
@@ -203,7 +218,7 @@ def test_a_lost_checkpoint_ends_nothing_and_keeps_the_earlier_ones(
     bench: Bench, tmp_path: Path, fault: str
 ) -> None:
     faults = {"download": Fault(fault, after=1, times=3)}
-    wanted = plan(bench, tmp_path, every=1, settings=replace(SETTINGS, steps=6))
+    wanted = plan(bench, tmp_path, checkpoint_steps=1, settings=replace(SETTINGS, steps=6))
     with arbor_server(answer=Learner(), misbehave=faults) as server:
         ran = Ran(server, wanted)
         trained = ran.run()
@@ -220,7 +235,7 @@ def test_no_failure_of_the_server_hangs_or_loses_a_finished_checkpoint(
 ) -> None:
     after = {"status": 12, "step": 3, "chat": 20}[route]
     wanted = plan(bench, tmp_path, settings=replace(SETTINGS, steps=12))
-    timeouts = Timeouts(*[0.5] * 7, retries=1, pause=0.01, behind=0.1)
+    timeouts = replace(quick_timeouts(0.5), list_lag=0.1)
     with arbor_server(answer=Learner(), misbehave={route: Fault(fault, after=after)}) as server:
         ran = Ran(server, wanted)
         ran.training.server = Server(server.url, timeouts=timeouts)
@@ -264,14 +279,14 @@ def test_a_disk_that_is_full_ends_a_run_in_words_and_frees_the_server(
 ) -> None:
     with arbor_server(answer=Learner()) as server:
         ran = Ran(server, plan(bench, tmp_path))
-        ran.training.rows._path = Path("/dev/full")
+        ran.training.log._path = Path("/dev/full")
         with pytest.raises(InputError, match="cannot write /dev/full: No space left"):
             ran.run()
     assert server.status == "cancelled"
 
 
 def test_ctrl_c_saves_a_checkpoint_and_frees_the_server(bench: Bench, tmp_path: Path) -> None:
-    wanted = plan(bench, tmp_path, settings=replace(SETTINGS, steps=50), every=1000)
+    wanted = plan(bench, tmp_path, settings=replace(SETTINGS, steps=50), checkpoint_steps=1000)
     with arbor_server(answer=Learner()) as server:
         ran = Ran(server, wanted)
 

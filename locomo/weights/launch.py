@@ -1,0 +1,166 @@
+"""GRPO as train.py starts it: what is checked, gathered and resumed before a run is under way."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import dspy
+from rich.console import Console
+from rich.live import Live
+
+from locomo.commands import progress_bar
+from locomo.harness import fingerprint
+from locomo.tasks.training_data import Memories, load_training_data, prepare_bench
+from locomo.tracking import mlflow_run
+from locomo.weights.arbor_client import Server
+from locomo.weights.grpo import GrpoSettings
+from locomo.weights.options import ARBOR_YAML, PACKAGED, SERVE, TrainOptions
+from locomo.weights.preflight import RunRequirements, check_table, preflight, refuse
+from locomo.weights.rehearsal import check_tuning, rehearsal_server
+from locomo.weights.supervised import supervised_start
+from locomo.weights.trainee import student_of, working_model
+from locomo.weights.training import (
+    CHECKPOINT_STEPS,
+    RunFile,
+    TrainingPlan,
+    TrainingResult,
+    TrainingRun,
+    last_checkpoint,
+)
+from memory import InputError, MemoryProgram, load_model
+from memory.files import write_whole
+
+EXPERIMENT = "train"
+
+
+def check_server(options: TrainOptions, server: Server, console: Console) -> None:
+    """Print every check; raise InputError when one failed. Writes arbor.yaml when it is absent."""
+    if not options.rehearse and not ARBOR_YAML.exists():
+        _write_split(options)
+        console.print(f"{ARBOR_YAML} written: the server's split of GPUs")
+    settings = options.settings()
+    student = PACKAGED if options.rehearse else options.student
+    requirements = RunRequirements(
+        model=str(options.start) if options.start and not options.rehearse else student,
+        settings=settings,
+        targets=options.targets,
+        data=options.data_path,
+        split=options.split,
+        seed=options.seed,
+        window=student_of("local" if options.rehearse else student).window,
+        num_train=options.training_examples,
+        num_val=options.num_val,
+        output=options.checkpoints,
+        checkpoints=-(-settings.steps // CHECKPOINT_STEPS),
+    )
+    checks = preflight(requirements, server.describe, server.model)
+    console.print(check_table(checks))
+    refuse(checks)
+
+
+def _write_split(options: TrainOptions) -> None:
+    split = {"inference": options.inference_gpus, "training": options.training_gpus}
+    roles = [f'{role}:\n  gpu_ids: "{ids}"\n' for role, ids in split.items()]
+    write_whole(ARBOR_YAML, "".join(["storage_path: ~/.arbor/storage\n", *roles]).encode())
+
+
+def train_on_server(options: TrainOptions, console: Console) -> TrainingResult:
+    """Train on a server that is there. Raises InputError for what cannot work, before it starts."""
+    options.settings()  # GPUs that cannot be split are named before a server is asked
+    server = Server(options.server)
+    options.check_unused()
+    check_server(options, server, console)
+    start = str(options.start) if options.start else options.student
+    return _train(options, server, start, student_name=options.student, console=console)
+
+
+def rehearsal_start(options: TrainOptions, console: Console) -> Path:
+    """The adapter that a rehearsal starts from: `--start`, or one that is tuned first."""
+    check_tuning()
+    if options.model not in (None, "local"):
+        raise InputError("--rehearse trains the packaged model; leave --model out")
+    options.settings()
+    options.check_unused()
+    return options.start or supervised_start(options, _rehearsal_folder(options), console)
+
+
+def rehearse(options: TrainOptions, start: Path, console: Console) -> TrainingResult:
+    """Train the packaged model on this machine, on a server of its own."""
+    folder = _rehearsal_folder(options)
+    with rehearsal_server(SERVE, folder, start, options.port) as server:
+        check_server(options, server, console)
+        return _train(options, server, PACKAGED, student_name="local", console=console)
+
+
+def _rehearsal_folder(options: TrainOptions) -> Path:
+    return options.output_dir / "rehearsal"
+
+
+def _train(
+    options: TrainOptions, server: Server, start: str, student_name: str, console: Console
+) -> TrainingResult:
+    """Train the student from `start`, as the server knows it."""
+    targets, settings = options.targets, options.settings()
+    student = student_of(student_name)
+    helper = load_model(options.helper, api_base=options.helper_api_base)
+    working = working_model(student, helper, targets, settings)
+    data = load_training_data(
+        options.data_path,
+        options.split,
+        targets=targets,
+        num_train=options.training_examples,
+        num_validation=options.num_val,
+        seed=options.seed,
+        window=student.window,
+    )
+    params = options.params(settings, data.split.sha256, start)
+    # Without the number of steps: more of them go on from the same checkpoint.
+    made_of = fingerprint({**params, "steps": 0}, data.split.parts)
+    begin = _checkpoint_to_resume(options, made_of, settings, console)
+
+    examples = [example for part in data.train.values() for example in part]
+    memories = Memories(
+        data.split.conversations, options.output_dir / "memories", options.num_threads
+    )
+    with progress_bar(console) as bar:
+        bench = prepare_bench(
+            working, helper, asked=[*examples, *data.validation], memories=memories, bar=bar
+        )
+    plan = TrainingPlan(
+        settings=settings,
+        model=start,
+        adapter=student.as_tuned(targets).adapter,
+        program=MemoryProgram(),
+        bench=replace(bench, speakers=options.reward == "gated" and "store" in targets),
+        train=data.train,
+        validation=data.validation,
+        reward=options.reward,
+        threads=options.num_threads,
+        seed=options.seed,
+        folder=options.checkpoints,
+        fingerprint=made_of,
+    )
+    dspy.configure_cache(enable_disk_cache=False)  # the helper's answers, for this run only
+    with mlflow_run(EXPERIMENT, params) as run, Live(console=console) as live:
+        return TrainingRun(
+            plan,
+            server,
+            show=live.update,
+            say=live.console.print,
+            record=run.log_metrics,
+            begin=begin,
+        ).run()
+
+
+def _checkpoint_to_resume(
+    options: TrainOptions, made_of: str, settings: GrpoSettings, console: Console
+) -> RunFile | None:
+    """The checkpoint to go on from, if `--resume` asks for one and there is one."""
+    if not options.resume:
+        return None
+    begin = last_checkpoint(options.checkpoints, made_of)
+    if begin is None:
+        options.check_unused(resuming=True)
+        console.print("nothing to go on with: no checkpoint of these options and data")
+    elif begin.step >= settings.steps:
+        raise InputError(f"all {settings.steps} steps are done; give a larger --num-train-steps")
+    return begin
