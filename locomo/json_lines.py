@@ -83,7 +83,8 @@ def append_whole(path: Path, line: bytes) -> None:
         with path.open("ab") as file:
             file.write(line)
     except OSError:
-        os.truncate(path, size)
+        with contextlib.suppress(OSError):  # why the line was not written is worth more
+            os.truncate(path, size)
         raise
 
 
