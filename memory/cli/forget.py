@@ -106,15 +106,15 @@ def _show(store: Store, going: list[Turn]) -> None:
 
 
 def _forget(store: Store, turn_ids: list[int], receipt: Path | None, as_json: bool) -> None:
-    from memory.store.forget import read_due
+    from memory.store.forget import receipt_due
 
     # What was due before is finished with it; its receipt has the salt until then.
-    before = [read_due(setting.value) for setting in store.settings("forgetting")]
+    before = [receipt_due(setting.value) for setting in store.settings("forgetting")]
     try:
         done = store.forget(turn_ids)
     except StoreError:
         for setting in store.settings("forgetting")[len(before) :]:
-            _keep(read_due(setting.value), receipt, as_json)
+            _keep(receipt_due(setting.value), receipt, as_json)
         raise
     for earlier in before:
         if earlier.sha256 != done.sha256:

@@ -36,7 +36,7 @@ NEWEST = 1024  # turns that tell how far cosines spread
 _REACH = len(WINDOW) // 2
 
 _T = TypeVar("_T", bound=np.generic)
-Load = Callable[[], NDArray[np.int8]]
+VectorLoader = Callable[[], NDArray[np.int8]]
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,14 @@ class Index:
         # 64 signs of every turn in each, (GROUP, groups): the least of a column is fast to find.
         self._planes: list[NDArray[np.uint64]] = []
         self._pieces = np.zeros(0, np.int64)  # places where pieces begin, and those not read yet
-        self._unread: dict[int, Load] = {}
+        self._unread: dict[int, VectorLoader] = {}
         self._scratch = np.zeros(1, np.float32)  # zeros between uses
 
     def extend(
         self,
         rows: NDArray[np.void],
         codes: NDArray[np.uint64],
-        vectors: NDArray[np.int8] | Mapping[int, Load],
+        vectors: NDArray[np.int8] | Mapping[int, VectorLoader],
     ) -> None:
         """Take in turns that were added since.
 

@@ -9,22 +9,24 @@ from pathlib import Path
 
 from memory.errors import InputError, StoreError
 from memory.store import settings, vectors
-from memory.store.connection import BUSY_SECONDS, connect, storage_errors
-from memory.store.forget import BACKUP, Transaction, part_of
+from memory.store.connection import BUSY_SECONDS, Transaction, connect, storage_errors
+from memory.store.forget import BACKUP, part_of
 from memory.store.namespace_file import move_store
 
-PAGES = 2_000  # copied at a time: an interruption does not wait for more
+_PAGES = 2_000  # copied at a time: an interruption waits for no more than these
 
 
 def backup(conn: sqlite3.Connection, transaction: Transaction, path: Path) -> None:
     """Copy the whole memory into a new file; `Store.backup`."""
     path = path.absolute()
     _refuse_existing(path)
-    with transaction():  # first: a copy that `forget` does not know of must never lie anywhere
-        settings.put(conn, BACKUP, str(path))
+    # Noted before it is made: a copy that `forget` does not know of must never lie anywhere.
+    with transaction():
+        settings.add_setting(conn, BACKUP, str(path))
     part = part_of(path)
     try:
-        # All of one moment, whatever others write meanwhile. `forget` waits until this is over.
+        # A read transaction: the copy is of one moment, whatever others write meanwhile, and
+        # `forget` waits until it is over. It begins with the first SELECT.
         with transaction("DEFERRED"):
             conn.execute("SELECT 1 FROM turns").fetchone()
             _copy(conn, path)
@@ -52,27 +54,32 @@ def restore(source: Path, target: Path, replace: bool = False) -> int:
     source, target = source.absolute(), target.absolute()
     if not source.is_file():
         raise InputError(f"{source}: there is no such file")
-    if there := target.exists():
+    exists = target.exists()
+    if exists:
         if target.samefile(source):
             raise InputError(f"{source} is this memory itself")
         if not replace:
             _refuse_existing(target)
     part = part_of(target)
     try:
-        with closing(connect(source, read_only=True)) as found:
-            [(said,), *_] = found.execute("PRAGMA integrity_check").fetchall()
-            if said != "ok":
-                raise StoreError(f"{source}: the file is damaged ({said}); choose another backup")
-            _copy(found, target)
+        with closing(connect(source, read_only=True)) as backup_conn:
+            [(verdict,), *_] = backup_conn.execute("PRAGMA integrity_check").fetchall()
+            if verdict != "ok":
+                raise StoreError(
+                    f"{source}: the file is damaged ({verdict}); choose another backup"
+                )
+            _copy(backup_conn, target)
         with closing(connect(part, read_only=False)) as conn:
-            if there:
+            if exists:
                 with closing(connect(target, read_only=False)) as old:
-                    _keep_of_old(conn, old)
-                    turns = _join(conn, source)
+                    _take_over_from_old(conn, old)
+                    turns = _ready(conn, source)
+                    # Page by page into the file that others may have open, as one transaction: a
+                    # file put in its place would leave them writing into the old one.
                     conn.backup(old, progress=_patience(target))
             else:
-                turns = _join(conn, source)
-        if not there:
+                turns = _ready(conn, source)
+        if not exists:
             move_store(part, target)
     finally:
         for end in ("", "-wal", "-shm", "-journal"):
@@ -80,47 +87,54 @@ def restore(source: Path, target: Path, replace: bool = False) -> int:
     return turns
 
 
-def _keep_of_old(conn: sqlite3.Connection, old: sqlite3.Connection) -> None:
-    """What a memory knows of its backups, and numbers of settings above all it has given."""
-    (given,) = old.execute(
+def _take_over_from_old(conn: sqlite3.Connection, old: sqlite3.Connection) -> None:
+    """Note the backups that a memory knows of in the copy that replaces it.
+
+    New settings rows get higher ids than the memory ever gave: an open store sees by the id of the
+    row 'embedder' that its index is of another file's turns.
+    """
+    (last_id,) = old.execute(
         "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'settings'"
     ).fetchone()
-    conn.execute(
-        "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'settings'",
-        (given,),
-    )
-    here = {setting.value for setting in settings.history(conn, BACKUP)}
-    for path in dict.fromkeys(setting.value for setting in settings.history(old, BACKUP)):
-        if path not in here:
-            settings.put(conn, BACKUP, path)
+    conn.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'settings'", (last_id,))
+    known = {setting.value for setting in settings.setting_history(conn, BACKUP)}
+    for path in dict.fromkeys(setting.value for setting in settings.setting_history(old, BACKUP)):
+        if path not in known:
+            settings.add_setting(conn, BACKUP, path)
 
 
-def _join(conn: sqlite3.Connection, source: Path) -> int:
-    """Ready a copy for its place: who has read the memory before reads it again."""
-    if str(source) not in {setting.value for setting in settings.history(conn, BACKUP)}:
-        settings.put(conn, BACKUP, str(source))
-    if made := vectors.recorded_embedder(conn):
-        vectors.record_embedder(conn, made.name, made.width)
+def _ready(conn: sqlite3.Connection, source: Path) -> int:
+    """Ready a copy for its place; returns how many turns it holds.
+
+    It knows the backup that it comes from, and has a new row 'embedder', so that whoever has an
+    index of the memory reads it again.
+    """
+    if str(source) not in {setting.value for setting in settings.setting_history(conn, BACKUP)}:
+        settings.add_setting(conn, BACKUP, str(source))
+    recorded = vectors.recorded_embedder(conn)
+    if recorded:
+        vectors.record_embedder(conn, recorded.name, recorded.width)
     (turns,) = conn.execute("SELECT count(*) FROM turns").fetchone()
     return int(turns)
 
 
 def _copy(conn: sqlite3.Connection, path: Path) -> None:
-    """Copy into the part of a path."""
+    """Copy into the file `part_of(path)`."""
     with storage_errors(path), closing(sqlite3.connect(part_of(path))) as copy:
-        conn.backup(copy, pages=PAGES)
-        copy.execute("PRAGMA journal_mode = DELETE")  # can be read where nothing can be written
+        conn.backup(copy, pages=_PAGES)
+        # A file in WAL mode cannot be read where nothing can be written: on a read-only disk.
+        copy.execute("PRAGMA journal_mode = DELETE")
 
 
 def _patience(path: Path) -> Callable[[int, int, int], None]:
-    """Ends a copying into a file that another program does not let go of."""
+    """A progress function that ends a copying into a file which another program holds."""
     end = time.monotonic() + BUSY_SECONDS
 
-    def look(status: int, remaining: int, total: int) -> None:
+    def give_up_in_time(status: int, remaining: int, total: int) -> None:
         if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() > end:
             raise StoreError(f"{path}: another program is using it; close that and try again")
 
-    return look
+    return give_up_in_time
 
 
 def _refuse_existing(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a SQLite namespace holds, in a few lines for a prompt."""
+"""The catalog of a SQLite namespace: what it holds, in a few lines for a prompt."""
 
 import sqlite3
 
@@ -6,7 +6,11 @@ from memory.tokens import first_lines
 
 
 def catalog(conn: sqlite3.Connection, tokens: int) -> str:
-    """Speakers, dates and sessions, then subjects with their commonest attributes."""
+    """Speakers, dates and sessions, then subjects with their commonest attributes.
+
+    At most `tokens` tokens: what matters most comes first, and whole lines are left out at the end.
+    """
+    # A date counts that begins with a year: `said_at` may hold any text.
     turns, sessions, first, last = conn.execute(
         "SELECT count(*), count(DISTINCT session), min(said_at) FILTER (WHERE dated),"
         " max(said_at) FILTER (WHERE dated)"
@@ -18,12 +22,12 @@ def catalog(conn: sqlite3.Connection, tokens: int) -> str:
     )
     lines = [
         f"turns: {turns} in {sessions} sessions, {first or 'no date'} to {last or 'no date'}",
-        "speakers: " + ", ".join(f"{name}({n})" for name, n in speakers),
+        "speakers: " + ", ".join(f"{name}({count})" for name, count in speakers),
     ]
     attributes: dict[str, list[str]] = {}
-    for subject, attribute, n in conn.execute(
+    for subject, attribute, count in conn.execute(
         "SELECT subject, attribute, count(*) FROM facts GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
     ):
-        attributes.setdefault(subject, []).append(f"{attribute}({n})")
-    lines += [f"facts of {subject}: " + ", ".join(a) for subject, a in attributes.items()]
+        attributes.setdefault(subject, []).append(f"{attribute}({count})")
+    lines += [f"facts of {subject}: " + ", ".join(names) for subject, names in attributes.items()]
     return first_lines(lines, tokens)

@@ -1,15 +1,18 @@
 """Connections to the file of a SQLite namespace, and the errors of one that cannot be used."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from memory.errors import StoreError
 from memory.search.words import words
 from memory.store import migrations
 
-BUSY_SECONDS = 30.0
+BUSY_SECONDS = 30.0  # how long a connection waits for another one's write transaction
+
+# Begins a transaction ("IMMEDIATE" unless another kind is named) and ends it with the block.
+Transaction = Callable[..., AbstractContextManager[sqlite3.Connection]]
 
 
 def connect(path: Path, read_only: bool) -> sqlite3.Connection:
@@ -27,21 +30,28 @@ def connect(path: Path, read_only: bool) -> sqlite3.Connection:
         raise StoreError(f"{path}: the folder {path.parent} does not exist")
     if not is_new:
         _refuse_foreign_file(path)
+
     mode = "ro" if read_only else "rwc"
     conn = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
         timeout=BUSY_SECONDS,
-        isolation_level=None,
+        isolation_level=None,  # transactions begin where the store says so, never by themselves
     )
+    # SQLite checks foreign keys only where a connection asks for it. A fact's turn_id is one: it
+    # is what makes a fact without a turn impossible.
     conn.execute("PRAGMA foreign_keys = ON")
-    # The triggers on facts keep the index of their words.
+    # The triggers on facts call this function to keep the index of their words. A connection that
+    # lacks it (a foreign tool) can read facts and not change them.
     conn.create_function("words", 1, lambda text: " ".join(words(text)), deterministic=True)
-    if _number(conn, "user_version") < migrations.VERSION:
+    if _pragma(conn, "user_version") < migrations.VERSION:
         if read_only:
             raise StoreError(f"{path}: made by an older version; open it once for writing")
         migrations.migrate(conn)
     if not read_only:
+        # With WAL, readers go on while one connection writes. FULL syncs the log at every commit:
+        # with NORMAL, a power cut could take back turns whose ids
+        # `add` has returned.
         conn.execute("PRAGMA journal_mode = WAL")
         conn.execute("PRAGMA synchronous = FULL")
     return conn
@@ -51,10 +61,13 @@ def _refuse_foreign_file(path: Path) -> None:
     """Look before anything is written: a stranger's file stays as it is."""
     conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
     try:
-        owner, version = _number(conn, "application_id"), _number(conn, "user_version")
-        tables = conn.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        owner = _pragma(conn, "application_id")
+        version = _pragma(conn, "user_version")
+        (tables,) = conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
     finally:
         conn.close()
+
+    # A database without an owner, a version or a table is an empty one, which may become ours.
     if owner != migrations.APPLICATION_ID and (owner or version or tables):
         raise StoreError(f"{path}: a SQLite file, but not one of ours; choose another path")
     if version > migrations.VERSION:
@@ -64,12 +77,12 @@ def _refuse_foreign_file(path: Path) -> None:
         )
 
 
-def _number(conn: sqlite3.Connection, pragma: str) -> int:
-    return int(conn.execute(f"PRAGMA {pragma}").fetchone()[0])
+def _pragma(conn: sqlite3.Connection, name: str) -> int:
+    return int(conn.execute(f"PRAGMA {name}").fetchone()[0])
 
 
-# What SQLite says, and what a person can do about it.
-_ADVICE = {
+# A piece of SQLite's message -> what a person can do about it.
+_ADVICE_TO_PEOPLE = {
     "not a database": "not a SQLite file; choose another path",
     "disk is full": "the disk is full; nothing was written",
     "readonly": "opened for reading only, or the file or its folder is write-protected",
@@ -82,9 +95,12 @@ _ADVICE = {
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """What SQLite cannot do, in one line that says what a person can do."""
+    """Turn SQLite's errors into a StoreError of one line that says what a person can do."""
     try:
         yield
     except sqlite3.DatabaseError as error:
-        advice = next((text for sign, text in _ADVICE.items() if sign in str(error)), str(error))
+        message = str(error)
+        advice = next(
+            (text for sign, text in _ADVICE_TO_PEOPLE.items() if sign in message), message
+        )
         raise StoreError(f"{path}: {advice}") from error

@@ -1,4 +1,8 @@
-"""A SQLite namespace as a whole: copied while in use, written out as records and read again."""
+"""A SQLite namespace as records: everything in it written out, and read into another one.
+
+A load stops at the first record that does not fit, and goes on where an interrupted one ended: what
+is there must be the beginning of the dump.
+"""
 
 import json
 import sqlite3
@@ -13,15 +17,18 @@ from memory.embed import DIM, PACKAGED, Hosted, Local, load_embedder
 from memory.errors import InputError, ModelError
 from memory.model import Turn
 from memory.store import search_tables, vectors
-from memory.store.forget import DONE, OURS, Embed, Transaction
+from memory.store.connection import Transaction
+from memory.store.forget import DONE, OF_THIS_FILE
 from memory.store.turn_validation import valid_turn
+from memory.store.vectors import EmbedTexts
 
-BATCH = 256
+BATCH = 256  # records of one transaction
 Record = dict[str, Any]
 
-# What is dumped, in an order in which it can be stored: columns, and how many of them identify a
-# row. Rows in words, columns and vectors are made anew; who works on a pending window is not said.
-TABLES: dict[str, tuple[tuple[str, ...], int]] = {
+# What is dumped, in an order in which it can be stored (foreign keys): the columns of each table,
+# and how many of them identify a row. Words, columns and vectors of search are made anew; who works
+# on a pending window is left out.
+DUMPED_TABLES: dict[str, tuple[tuple[str, ...], int]] = {
     "settings": (("id", "name", "value", "set_at"), 1),
     "turns": (("id", "kind", "session", "speaker", "text", "said_at", "source"), 1),
     "changes": (
@@ -30,7 +37,13 @@ TABLES: dict[str, tuple[tuple[str, ...], int]] = {
     ),
     "facts": (
         (
-            *("id", "subject", "attribute", "value", "happened_on", "ended_on", "turn_id"),
+            "id",
+            "subject",
+            "attribute",
+            "value",
+            "happened_on",
+            "ended_on",
+            "turn_id",
             "recorded_at",
         ),
         1,
@@ -39,83 +52,85 @@ TABLES: dict[str, tuple[tuple[str, ...], int]] = {
     "pending": (("first_turn", "last_turn", "error", "attempts"), 2),
     "shown": (("turn_id", "times"), 1),
 }
-_NUMBERS = frozenset(
+_NUMBER_COLUMNS = frozenset(
     [
-        *("id", "turn_id", "first_turn", "last_turn", "undoes", "change_id", "fact_id"),
-        *("attempts", "times"),
+        "id",
+        "turn_id",
+        "first_turn",
+        "last_turn",
+        "undoes",
+        "change_id",
+        "fact_id",
+        "attempts",
+        "times",
     ]
 )
-_IN_USE = ("pending", "shown")  # these go on changing; that a row is there is enough
-_JSON = {("settings", "value"), ("facts_log", "before"), ("facts_log", "after")}
+_CHANGING_TABLES = ("pending", "shown")  # that a row is there is enough: it may differ by now
+_JSON_COLUMNS = {("settings", "value"), ("facts_log", "before"), ("facts_log", "after")}
 LAST_ID = 2**31 - 1  # the columns of search hold ids in 32 bits
-
-
-# --- one file ---------------------------------------------------------------------------------
-
-
-# --- records ----------------------------------------------------------------------------------
 
 
 def dump(conn: sqlite3.Connection) -> Iterator[Record]:
     """Everything that was stored, as records; `Store.dump`. All of one moment."""
     path = Path(conn.execute("PRAGMA database_list").fetchone()[2])
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as reading:
-        reading.execute("BEGIN")
-        for table, (columns, key) in TABLES.items():
+    # A connection of its own: this transaction lasts as long as somebody takes records, and the
+    # store's connection must be free for others meanwhile.
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as reader:
+        reader.execute("BEGIN")
+        for table, (columns, key) in DUMPED_TABLES.items():
             order = ", ".join(columns[:key])
-            for row in reading.execute(
-                f"SELECT {', '.join(columns)} FROM {table} ORDER BY {order}"
-            ):
-                if table != "settings" or row[1] not in OURS:
+            for row in reader.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {order}"):
+                if table != "settings" or row[1] not in OF_THIS_FILE:
                     yield {"table": table, **dict(zip(columns, row, strict=True))}
 
 
 def load(
-    conn: sqlite3.Connection, transaction: Transaction, embed: Embed, records: Iterable[Record]
+    conn: sqlite3.Connection, transaction: Transaction, embed: EmbedTexts, records: Iterable[Record]
 ) -> int:
     """Store the records of a dump; `Store.load`.
 
     In batches, each one transaction: interrupted, this memory holds the beginning of the dump,
     which a later call finds equal and goes on from.
     """
-    loading, numbered = _Loading(conn, embed), enumerate(records, 1)
+    loader = _Loader(conn, embed)
+    numbered = enumerate(records, 1)
     while batch := list(islice(numbered, BATCH)):
         with transaction():
             for number, record in batch:
-                loading.take(number, record)
-            loading.flush()
-    return loading.turns
+                loader.store(number, record)
+            loader.index_turns()
+    return loader.new_turns
 
 
-class _Loading:
-    """A load at work: what is there already, and the turns of a batch that are not."""
+class _Loader:
+    """A load at work: it counts the rows that are in place and collects a batch's new turns."""
 
-    def __init__(self, conn: sqlite3.Connection, embed: Embed) -> None:
-        self.turns = 0
+    def __init__(self, conn: sqlite3.Connection, embed: EmbedTexts) -> None:
+        self.new_turns = 0
         self._conn = conn
         self._embed = embed
-        self._there: Counter[str] = Counter()
-        self._new: list[Turn] = []
-        self._begun = False
+        self._rows_in_place: Counter[str] = Counter()  # by table
+        self._unindexed: list[Turn] = []
+        self._has_stored = False
 
-    def take(self, number: int, record: Record) -> None:
+    def store(self, number: int, record: Record) -> None:
         """Store a record unless it is there. Raises InputError when it cannot be stored."""
-        table, values = _read(number, record)
-        columns, key = TABLES[table]
+        table, values = _parse(number, record)
+        columns, key = DUMPED_TABLES[table]
         if table != "turns":
-            self.flush()
+            self.index_turns()
         where = " AND ".join(f"{column} = ?" for column in columns[:key])
-        found = self._conn.execute(
+        row = self._conn.execute(
             f"SELECT {', '.join(columns)} FROM {table} WHERE {where}", values[:key]
         ).fetchone()
-        if found is not None:
-            if found != values and table not in _IN_USE:
-                raise _elsewhere(number, record, "holds another one")
-            self._there[table] += 1
+        if row is not None:
+            if row != values and table not in _CHANGING_TABLES:
+                raise _holds_something_else(number, record, "holds another one")
+            self._rows_in_place[table] += 1
             return
-        if not self._begun:
-            self._refuse_more(number, record)
-            self._begun = True
+        if not self._has_stored:
+            self._refuse_rows_beyond(number, record)
+            self._has_stored = True
         if table == "turns" and values[0] <= self._last_turn():
             raise InputError(f"record {number} ({_named(record)}) stands after a later turn")
         try:
@@ -124,30 +139,37 @@ class _Loading:
             raise InputError(f"record {number} ({_named(record)}) cannot be: {error}") from error
 
     def _insert(self, table: str, columns: Sequence[str], values: tuple[Any, ...]) -> None:
-        if table == "pending":
-            columns, values = (*columns, "claimed_by", "claimed_until"), (*values, "", 0)
-        logged = "SELECT coalesce(max(id), 0) FROM facts_log"
-        (last,) = self._conn.execute(logged).fetchone() if table == "facts" else (0,)
+        if table == "pending":  # the dump does not say who works on it: nobody does
+            columns = (*columns, "claimed_by", "claimed_until")
+            values = (*values, "", 0)
+        last_entry = 0
+        if table == "facts":
+            (last_entry,) = self._conn.execute(
+                "SELECT coalesce(max(id), 0) FROM facts_log"
+            ).fetchone()
         self._conn.execute(
             f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
             values,
         )
-        self._there[table] += 1
-        if table == "facts":  # the journal of a dump comes with it: none of a second one's
-            self._conn.execute("DELETE FROM facts_log WHERE id > ?", (last,))
+        self._rows_in_place[table] += 1
+        if table == "facts":
+            # The trigger has logged the insertion. The dump brings its own journal, which says how
+            # the fact came to be, so this entry goes.
+            self._conn.execute("DELETE FROM facts_log WHERE id > ?", (last_entry,))
+        # The numbers of facts and turns that are gone stand in the journal and in receipts.
         if table == "facts_log":
-            self._never_again("facts", [values[2]])
+            self._reserve_ids("facts", [values[2]])
         if table == "settings" and values[1] == DONE:
             receipt = json.loads(values[2])
-            self._never_again("turns", receipt["turns"])
-            self._never_again("facts", receipt["facts"])
+            self._reserve_ids("turns", receipt["turns"])
+            self._reserve_ids("facts", receipt["facts"])
         if table == "turns":
-            self._new.append(_to_turn(values))
+            self._unindexed.append(_to_turn(values))
 
-    def _never_again(self, table: str, numbers: Sequence[int]) -> None:
-        """Give no number again that something had which is gone."""
+    def _reserve_ids(self, table: str, ids: Sequence[int]) -> None:
+        """Let no new row have the id of one that is gone."""
         update = "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?"
-        values = (max(numbers, default=0), table)
+        values = (max(ids, default=0), table)
         if not self._conn.execute(update, values).rowcount:
             self._conn.execute("INSERT INTO sqlite_sequence (seq, name) VALUES (?, ?)", values)
 
@@ -155,71 +177,82 @@ class _Loading:
         (last,) = self._conn.execute("SELECT coalesce(max(id), 0) FROM turns").fetchone()
         return int(last)
 
-    def flush(self) -> None:
-        """Keep what search needs of the turns that are new."""
-        if not self._new:
+    def index_turns(self) -> None:
+        """Store what search needs of the turns that are new."""
+        if not self._unindexed:
             return
-        turns, self._new = self._new, []
-        made = _usable(self._conn)
+        turns = self._unindexed
+        self._unindexed = []
+        recorded = _usable_embedder(self._conn)
         search_tables.put_words(self._conn, turns)
-        if not isinstance(load_embedder(made.name), Hosted):
-            rows = self._embed([turn.text for turn in turns], made)
+        # An embedder on the network is asked when the turns are durable: see `Store.add`.
+        if not isinstance(load_embedder(recorded.name), Hosted):
+            rows = self._embed([turn.text for turn in turns], recorded)
             search_tables.put_columns(self._conn, turns, rows)
-        self.turns += len(turns)
+        self.new_turns += len(turns)
 
-    def _refuse_more(self, number: int, record: Record) -> None:
-        """Before anything is stored: what is there is the beginning of this dump and no more."""
-        hidden = json.dumps(["embedder", *OURS])
-        for table in TABLES:
-            kept = "" if table != "settings" else " WHERE name NOT IN (SELECT value FROM ours)"
+    def _refuse_rows_beyond(self, number: int, record: Record) -> None:
+        """Raises InputError when the memory holds rows that the dump has not brought so far.
+
+        Called before anything is stored: what is there is the beginning of this dump and no more.
+        """
+        hidden = json.dumps(["embedder", *OF_THIS_FILE])
+        for table in DUMPED_TABLES:
+            where = "" if table != "settings" else " WHERE name NOT IN (SELECT value FROM hidden)"
             (count,) = self._conn.execute(
-                f"WITH ours AS (SELECT value FROM json_each(?)) SELECT count(*) FROM {table}{kept}",
+                "WITH hidden AS (SELECT value FROM json_each(?))"
+                f" SELECT count(*) FROM {table}{where}",
                 (hidden,),
             ).fetchone()
-            if count > self._there[table]:
-                raise _elsewhere(number, record, "lacks it and holds something else")
+            if count > self._rows_in_place[table]:
+                raise _holds_something_else(number, record, "lacks it and holds something else")
 
 
-def _usable(conn: sqlite3.Connection) -> vectors.RecordedEmbedder:
+def _usable_embedder(conn: sqlite3.Connection) -> vectors.RecordedEmbedder:
     """The recorded embedder; the packaged one when there is none, or it cannot be used here."""
-    made = vectors.recorded_embedder(conn)
-    if made is not None:
+    recorded = vectors.recorded_embedder(conn)
+    if recorded is not None:
         try:
-            embedder = load_embedder(made.name)
+            embedder = load_embedder(recorded.name)
+            # A model of this machine may not be installed: it is loaded when it is first asked.
             if isinstance(embedder, Local) and not search_tables.last_with_columns(conn):
                 embedder(["a"])
         except (InputError, ModelError):
-            made = None
-    if made is None:
+            recorded = None
+    if recorded is None:
         vectors.record_embedder(conn, PACKAGED, DIM)
-        made = vectors.recorded_embedder(conn)
-        assert made is not None
-    return made
+        recorded = vectors.recorded_embedder(conn)
+        assert recorded is not None
+    return recorded
 
 
-def _read(number: int, record: Record) -> tuple[str, tuple[Any, ...]]:
+def _parse(number: int, record: Record) -> tuple[str, tuple[Any, ...]]:
     """The table and the values of a record. Raises InputError for one that is none."""
     table = record.get("table")
-    if table not in TABLES:
-        names = ", ".join(TABLES)
+    if table not in DUMPED_TABLES:
+        names = ", ".join(DUMPED_TABLES)
         raise InputError(f"record {number}: table {table!r} is none of {names}")
-    columns, key = TABLES[table]
-    if missing := [name for name in columns if name not in record]:
+    columns, key = DUMPED_TABLES[table]
+    missing = [name for name in columns if name not in record]
+    if missing:
         raise InputError(f"record {number} ({table}) lacks {missing[0]!r}")
     for name in columns:
         value = record[name]
-        right = isinstance(value, int) if name in _NUMBERS else isinstance(value, str)
-        if isinstance(value, bool) or not (right or (value is None and name not in columns[:key])):
+        expected_type = int if name in _NUMBER_COLUMNS else str
+        may_be_null = name not in columns[:key]
+        fits = isinstance(value, expected_type) or (value is None and may_be_null)
+        if isinstance(value, bool) or not fits:  # a bool is an int to Python
             raise InputError(f"record {number} ({table}): {name} is {value!r}")
         if isinstance(value, int) and not 0 <= value <= LAST_ID:
             raise InputError(f"record {number} ({table}): {name} is {value}, out of bounds")
-        if (table, name) in _JSON and value is not None and not _is_json(value):
+        if (table, name) in _JSON_COLUMNS and value is not None and not _is_json(value):
             raise InputError(f"record {number} ({table}): {name} is not JSON")
     values = tuple(record[name] for name in columns)
     if table == "turns":
         if None in values:
             raise InputError(f"record {number} (turns): nothing may be null")
-        if valid_turn(turn := _to_turn(values), number) != turn:
+        turn = _to_turn(values)
+        if valid_turn(turn, number) != turn:
             raise InputError(f"record {number} (turns) holds characters that no turn has")
     else:
         try:
@@ -243,11 +276,12 @@ def _is_json(value: str) -> bool:
 
 
 def _named(record: Record) -> str:
-    columns, key = TABLES[record["table"]]
+    columns, key = DUMPED_TABLES[record["table"]]
     return f"{record['table']} {', '.join(str(record[name]) for name in columns[:key])}"
 
 
-def _elsewhere(number: int, record: Record, why: str) -> InputError:
+def _holds_something_else(number: int, record: Record, reason: str) -> InputError:
     return InputError(
-        f"record {number} ({_named(record)}): this memory {why}; load the dump into a new namespace"
+        f"record {number} ({_named(record)}): this memory {reason};"
+        " load the dump into a new namespace"
     )

@@ -17,37 +17,37 @@ def foreign_rows(path: Path, select: str) -> Iterator[tuple[Any, ...]]:
     Raises InputError for a file that is no SQLite database, is damaged, or has other tables.
     """
     try:
-        with _opened(path) as conn:
+        with _opened_for_reading(path) as conn:
             yield from conn.execute(select)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except sqlite3.DatabaseError as error:
-        said = str(error)
-        if "not a database" in said:
+        message = str(error)
+        if "not a database" in message:
             why = "not a SQLite file"
-        elif "no such" in said:
-            why = f"{said}; it is a SQLite file of something else"
+        elif "no such" in message:
+            why = f"{message}; it is a SQLite file of something else"
         else:
-            why = f"the file is damaged ({said}); `sqlite3 {path.name} .recover` may help"
+            why = f"the file is damaged ({message}); `sqlite3 {path.name} .recover` may help"
         raise InputError(f"{path}: {why}") from error
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+def _opened_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection for reading, to a copy when a write was interrupted or goes on.
 
     SQLite would write to the file, or beside it, to take such a write in or back.
     """
-    unfinished = [
-        log for end in ("-wal", "-journal") if (log := path.with_name(path.name + end)).exists()
-    ]
-    path.open("rb").close()  # says what is wrong better than SQLite does
-    with TemporaryDirectory() as scratch:
+    logs = [path.with_name(path.name + end) for end in ("-wal", "-journal")]
+    unfinished = [log for log in logs if log.exists()]
+    path.open("rb").close()  # its OSError says what is wrong better than SQLite does
+    with TemporaryDirectory() as folder:
+        # Without "immutable", SQLite makes -wal and -shm files beside a database in WAL mode.
         address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
         if unfinished:
             for file in (path, *unfinished):
-                shutil.copy(file, scratch)
-            address = (Path(scratch) / path.name).as_uri()
+                shutil.copy(file, folder)
+            address = (Path(folder) / path.name).as_uri()
         with closing(sqlite3.connect(address, uri=True)) as conn:
             conn.text_factory = lambda text: text.decode("utf-8", "replace")
             yield conn

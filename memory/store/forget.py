@@ -11,8 +11,8 @@ import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from glob import escape
 from pathlib import Path
@@ -26,42 +26,34 @@ from numpy.typing import NDArray
 from memory.embed import load_embedder
 from memory.errors import InputError, ModelError, Stop, StoreError
 from memory.model import Forgotten, Turn
-from memory.store import (
-    journal,
-    pending_windows,
-    settings,
-    turn_removal,
-    turns_table,
-)
-from memory.store.connection import connect
-from memory.store.vectors import RecordedEmbedder
+from memory.store import journal, pending_windows, settings, turn_removal, turns_table
+from memory.store.connection import Transaction, connect
+from memory.store.vectors import EmbedTexts, RecordedEmbedder
 
-DUE, DONE, BACKUP = "forgetting", "forgotten", "backup"  # settings of the store's own
-# Of this file and this machine: no other memory's backups, and no overwriting that is due there.
-OURS = (BACKUP, DUE)
-PAST = "memory-as-of-*/memory.*.db"  # copies of the past, among temporary files
-PATIENCE_MS = 5_000  # to wait for another program's reading or writing
-_STILL = "but their bytes are still in"
-
-Transaction = Callable[..., AbstractContextManager[sqlite3.Connection]]
-Embed = Callable[[Sequence[str], RecordedEmbedder | None], NDArray[np.float32]]
+# Names of settings that are the store's own: overwriting is due, a receipt, the path of a backup.
+DUE, DONE, BACKUP = "forgetting", "forgotten", "backup"
+# Those of one file on one machine: a copy or a dump must not reach for another memory's backups.
+OF_THIS_FILE = (BACKUP, DUE)
+COPIES_OF_THE_PAST = "memory-as-of-*/memory.*.db"  # in the folder of temporary files
+PATIENCE_MS = 5_000  # how long overwriting waits for another program's reading or writing
+_BYTES_REMAIN = "but their bytes are still in"
 
 
 def forget(
-    conn: sqlite3.Connection, transaction: Transaction, embed: Embed, turn_ids: Sequence[int]
+    conn: sqlite3.Connection, transaction: Transaction, embed: EmbedTexts, turn_ids: Sequence[int]
 ) -> Forgotten:
     """Remove turns and all that rests on them, then overwrite where they were; `Store.forget`.
 
     Without any turns, the overwriting that is due is finished; the last receipt is returned.
     """
-    conn.execute("PRAGMA secure_delete = ON")
-    done = None
+    conn.execute("PRAGMA secure_delete = ON")  # deleted content is overwritten with zeros
+    receipt = None
     if turn_ids:
         with transaction():
-            turns = _turns(conn, turn_ids)
+            turns = _existing_turns(conn, turn_ids)
             salt = secrets.token_hex(16)
             facts, changes = remove(conn, turn_ids, embed)
-            done = Forgotten(
+            receipt = Forgotten(
                 at=journal.now(),
                 turns=tuple(turn.id for turn in turns),
                 facts=facts,
@@ -69,13 +61,14 @@ def forget(
                 sha256=proof(salt, turns),
                 salt=salt,
             )
+            # A hash of each turn as well: a backup may hold another turn under the same id.
             marks = [proof(salt, [turn]) for turn in turns]
-            settings.put(conn, DUE, {**asdict(done), "marks": marks})
-    return _finish(conn, transaction, done)
+            settings.add_setting(conn, DUE, {**asdict(receipt), "marks": marks})
+    return _overwrite_files(conn, transaction, receipt)
 
 
 def remove(
-    conn: sqlite3.Connection, turn_ids: Sequence[int], embed: Embed
+    conn: sqlite3.Connection, turn_ids: Sequence[int], embed: EmbedTexts
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Remove turns and all that rests on them, inside the caller's transaction.
 
@@ -83,15 +76,16 @@ def remove(
     Returns the facts that are gone, and the changes whose statements are.
     Raises InputError for an id that is no turn's.
     """
-    gone = _turns(conn, turn_ids)
-    ids = [turn.id for turn in gone]
+    turns = _existing_turns(conn, turn_ids)
+    ids = [turn.id for turn in turns]
+    # Windows and blocks name turns until the end of the transaction, so keys are checked then.
     conn.execute("PRAGMA defer_foreign_keys = ON")
-    traces = turn_removal.take_facts(conn, ids)
-    turn_removal.take_turns(conn, gone)
-    touched = turn_removal.take_from_windows(conn, ids) | traces.changes
-    changes = turn_removal.take_sayings(conn, gone, traces, touched)
-    turn_removal.take_columns(conn, gone, embed)
-    return traces.facts, changes
+    removed_facts = turn_removal.remove_facts(conn, ids)
+    turn_removal.remove_turns(conn, turns)
+    touched_changes = turn_removal.shrink_windows(conn, ids) | removed_facts.changes
+    changes = turn_removal.blank_quotations(conn, turns, removed_facts, touched_changes)
+    turn_removal.remove_columns(conn, turns, embed)
+    return removed_facts.ids, changes
 
 
 def proof(salt: str, turns: Sequence[Turn]) -> str:
@@ -109,70 +103,94 @@ def proof(salt: str, turns: Sequence[Turn]) -> str:
 
 def backups(conn: sqlite3.Connection) -> list[Path]:
     """The files that `backup` made of this memory, oldest first, wherever they are by now."""
-    return [Path(value) for value in dict.fromkeys(s.value for s in settings.history(conn, BACKUP))]
+    values = [setting.value for setting in settings.setting_history(conn, BACKUP)]
+    return [Path(value) for value in dict.fromkeys(values)]
 
 
-def _turns(conn: sqlite3.Connection, turn_ids: Sequence[int]) -> list[Turn]:
-    wanted = sorted(set(turn_ids))
-    found = {
-        turn.id: turn
-        for turn_id in wanted
-        for turn in turns_table.read_turns(conn, turn_id, turn_id)
-    }
-    if missing := [turn_id for turn_id in wanted if turn_id not in found]:
-        raise InputError(f"there is no turn {missing[0]}; nothing was removed")
-    return list(found.values())
+def receipt_due(value: Mapping[str, Any]) -> Forgotten:
+    """The receipt in a settings row "forgetting", whose files are still to be overwritten."""
+    return Forgotten(
+        at=value["at"],
+        turns=tuple(value["turns"]),
+        facts=tuple(value["facts"]),
+        changes=tuple(value["changes"]),
+        sha256=value["sha256"],
+        salt=value["salt"],
+    )
+
+
+def _existing_turns(conn: sqlite3.Connection, turn_ids: Sequence[int]) -> list[Turn]:
+    """The turns with these ids, in order. Raises InputError for an id that is no turn's."""
+    turns = []
+    for turn_id in sorted(set(turn_ids)):
+        rows = turns_table.read_turns(conn, turn_id, turn_id)
+        if not rows:
+            raise InputError(f"there is no turn {turn_id}; nothing was removed")
+        turns += rows
+    return turns
 
 
 # --- overwriting ------------------------------------------------------------------------------
 
 
-def _finish(
-    conn: sqlite3.Connection, transaction: Transaction, done: Forgotten | None
+def _overwrite_files(
+    conn: sqlite3.Connection, transaction: Transaction, receipt: Forgotten | None
 ) -> Forgotten:
+    """Overwrite this file and its backups, and make receipts of what was due.
+
+    `receipt` is that of the turns removed just now, None when an earlier `forget` is finished.
+    """
     due = _due(conn)
-    if not due and not done:
+    if not due and not receipt:
         raise InputError("no turns were named, and there is nothing to overwrite")
-    _overwrite(conn)  # first: then a backup that began before the removal is in its place
-    files, unreached, busy = [_file(conn)], list[str](), list[StoreError]()
+
+    # This file first: that waits until no backup reads it any more, so a backup that began before
+    # the removal is in its place by then and is overwritten as well.
+    _overwrite(conn)
+    files = [_file(conn)]
+    unreached: list[str] = []
+    busy: list[StoreError] = []
     for path in backups(conn):
         if path.exists() and path.samefile(files[0]):  # a backup that is used as a memory
             continue
         try:
             reached = _forget_in_backup(path, due)
         except StoreError as error:
-            busy.append(error)
+            busy.append(error)  # the other backups come first
         else:
             (files if reached else unreached).append(str(path))
-    _remove_left(map(Path, [*files, *unreached]))
+    _remove_abandoned_copies(map(Path, [*files, *unreached]))
     if busy:
         raise busy[0]
-    _close(conn, transaction, due)
-    return replace(done or read_due(due[-1]), files=tuple(files), unreached=tuple(unreached))
 
-
-def read_due(value: Mapping[str, Any]) -> Forgotten:
-    """The receipt in a settings row "forgetting", whose files are still to be overwritten."""
-    lists = {name: tuple(value[name]) for name in ("turns", "facts", "changes")}
-    return Forgotten(at=value["at"], sha256=value["sha256"], salt=value["salt"], **lists)
+    _write_receipts(conn, transaction, due)
+    receipt = receipt or receipt_due(due[-1])
+    return replace(receipt, files=tuple(files), unreached=tuple(unreached))
 
 
 def _due(conn: sqlite3.Connection) -> list[dict[str, Any]]:
-    return [setting.value for setting in settings.history(conn, DUE)]
+    return [setting.value for setting in settings.setting_history(conn, DUE)]
 
 
-def _close(
+def _write_receipts(
     conn: sqlite3.Connection, transaction: Transaction, due: Sequence[dict[str, Any]]
 ) -> None:
-    """Make receipts of what was due: they keep neither the salt nor what rests on it."""
+    """Make receipts of what was due: they have neither the salt nor the marks that rest on it.
+
+    With the salt in the file, anybody could try guesses of what was forgotten against the hash.
+    """
     with transaction():
-        for receipt in due:
-            value = json.dumps(receipt, ensure_ascii=False)
-            row = "DELETE FROM settings WHERE name = ? AND value = ?"
-            if conn.execute(row, (DUE, value)).rowcount:  # else another process was faster
-                kept = ("at", "turns", "facts", "changes", "sha256")
-                settings.put(conn, DONE, {name: receipt[name] for name in kept})
-    conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()  # the salt only: it may wait
+        for value in due:
+            deleted = conn.execute(
+                "DELETE FROM settings WHERE name = ? AND value = ?",
+                (DUE, json.dumps(value, ensure_ascii=False)),
+            )
+            if deleted.rowcount:  # else another process was faster
+                names = ("at", "turns", "facts", "changes", "sha256")
+                settings.add_setting(conn, DONE, {name: value[name] for name in names})
+    # Of what is in the log only the salt is secret: where another program keeps the log from being
+    # emptied, that is no reason to fail.
+    conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
 def _overwrite(conn: sqlite3.Connection) -> None:
@@ -180,21 +198,24 @@ def _overwrite(conn: sqlite3.Connection) -> None:
     (patience,) = conn.execute("PRAGMA busy_timeout").fetchone()
     conn.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
     try:
-        for table in ("turns_words", "facts_words"):  # what is removed is only marked so
+        # FTS5 only marks the words of a removed row; they go when its lists are merged.
+        for table in ("turns_words", "facts_words"):
             conn.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
         conn.execute("VACUUM")
+        # The new pages are in the log (-wal) and the old ones still in the file, until the log is
+        # written back and cut.
         (busy, *_) = conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except sqlite3.OperationalError as error:
-        raise _still_there(_file(conn), str(error)) from error
+        raise _bytes_remain(_file(conn), str(error)) from error
     finally:
         conn.execute(f"PRAGMA busy_timeout = {patience}")
     if busy:
-        raise _still_there(_file(conn), "another program reads or writes it")
+        raise _bytes_remain(_file(conn), "another program reads or writes it")
 
 
-def _still_there(file: str, why: str) -> StoreError:
+def _bytes_remain(file: str, reason: str) -> StoreError:
     return StoreError(
-        f"the turns are removed, {_STILL} {file} or its -wal: {why};"
+        f"the turns are removed, {_BYTES_REMAIN} {file} or its -wal: {reason};"
         " close what uses it and run: python -m memory forget --finish"
     )
 
@@ -207,22 +228,22 @@ def _file(conn: sqlite3.Connection) -> str:
 
 
 def part_of(path: Path) -> Path:
-    """Where a copy is made before it takes its place."""
+    """Where a copy is made before it takes its place. The name says which process makes it."""
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
-def _remove_left(paths: Iterable[Path]) -> None:
+def _remove_abandoned_copies(paths: Iterable[Path]) -> None:
     """Remove the copies that killed processes left half made, and those of a past."""
     for path in paths:
         for part in path.parent.glob(f".{escape(path.name)}.*.part*"):
-            if _is_left(part):
+            if _is_abandoned(part):
                 part.unlink(missing_ok=True)
-    for past in Path(gettempdir()).glob(PAST):
-        if _is_left(past):
-            rmtree(past.parent, ignore_errors=True)
+    for copy in Path(gettempdir()).glob(COPIES_OF_THE_PAST):
+        if _is_abandoned(copy):
+            rmtree(copy.parent, ignore_errors=True)
 
 
-def _is_left(copy: Path) -> bool:
+def _is_abandoned(copy: Path) -> bool:
     """Whether the process is gone whose number stands before the last dot of a name."""
     number = copy.name.split(".")[-2]
     return number.isdigit() and not pending_windows.is_running(int(number))
@@ -243,40 +264,41 @@ def _forget_in_backup(path: Path, due: Sequence[dict[str, Any]]) -> bool:
             conn.execute("PRAGMA secure_delete = ON")
 
             def transaction() -> sqlite3.Connection:
+                # A connection is a context manager too: it commits, or rolls back on an error.
                 return conn.execute("BEGIN IMMEDIATE").connection
 
             with transaction():
-                for receipt in due:
-                    _remove_same(conn, receipt)
-            if here := _due(conn):
+                for value in due:
+                    _remove_same(conn, value)
+            if due_here := _due(conn):
                 _overwrite(conn)
-                _close(conn, transaction, here)
-            conn.execute("PRAGMA journal_mode = DELETE")  # as `backup` left it
+                _write_receipts(conn, transaction, due_here)
+            conn.execute("PRAGMA journal_mode = DELETE")  # as `backup` made it
     except (Stop, sqlite3.DatabaseError, OSError) as error:
-        if _STILL in str(error):
+        if _BYTES_REMAIN in str(error):
             raise
-        later = isinstance(error, (InputError, ModelError))
-        if later or "locked" in str(error) or "is full" in str(error):
-            raise _still_there(str(path), str(error)) from error
+        is_passing = isinstance(error, (InputError, ModelError))
+        if is_passing or "locked" in str(error) or "is full" in str(error):
+            raise _bytes_remain(str(path), str(error)) from error
         return False
     return True
 
 
-def _remove_same(conn: sqlite3.Connection, receipt: dict[str, Any]) -> None:
+def _remove_same(conn: sqlite3.Connection, value: dict[str, Any]) -> None:
     """Remove the turns of a receipt from a backup: those whose salted hash is the same."""
-    marks = dict(zip(receipt["turns"], receipt["marks"], strict=True))
+    marks = dict(zip(value["turns"], value["marks"], strict=True))
     same = [
         turn.id
         for turn_id in marks
         for turn in turns_table.read_turns(conn, turn_id, turn_id)
-        if proof(receipt["salt"], [turn]) == marks[turn_id]
+        if proof(value["salt"], [turn]) == marks[turn_id]
     ]
     if same:
         facts, changes = remove(conn, same, _embed)
-        now = {"turns": same, "facts": facts, "changes": changes}
-        settings.put(conn, DUE, {**receipt, **now, "marks": [marks[n] for n in same]})
+        removed = {"turns": same, "facts": facts, "changes": changes}
+        same_marks = [marks[turn_id] for turn_id in same]
+        settings.add_setting(conn, DUE, {**value, **removed, "marks": same_marks})
 
 
-def _embed(texts: Sequence[str], made: RecordedEmbedder | None) -> NDArray[np.float32]:
-    assert made is not None
-    return load_embedder(made.name)(texts)
+def _embed(texts: Sequence[str], recorded: RecordedEmbedder) -> NDArray[np.float32]:
+    return load_embedder(recorded.name)(texts)

@@ -3,23 +3,26 @@
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from memory.errors import InputError
 from memory.model import Edit, Fact
-from memory.store import journal, points_in_time, turn_removal, turns_table
+from memory.store import journal, turn_removal, turns_table
 from memory.store.connection import connect
-from memory.store.vectors import RecordedEmbedder
+from memory.store.points_in_time import (
+    date_key,
+    date_keys,
+    has_happened,
+    read_moment,
+    read_point,
+)
+from memory.store.vectors import EmbedTexts
 
-Embed = Callable[[Sequence[str], RecordedEmbedder], NDArray[np.float32]]
 Images = dict[int, str]  # facts by id, each as the journal writes it: JSON of its columns
 
-# The last dated turn of a change's window; what counts as dated is what
-# `points_in_time.key` can read.
+# The date of the last dated turn of a change's window. What counts as dated is what `date_key` can
+# read: the GLOBs and its regular expression begin alike.
 _SAID_AT = (
     "(SELECT said_at FROM turns WHERE id BETWEEN first_turn AND last_turn"
     " AND (said_at GLOB '[12][0-9][0-9][0-9]' OR said_at GLOB '[12][0-9][0-9][0-9][^0-9]*')"
@@ -34,18 +37,19 @@ def facts(conn: sqlite3.Connection, point: str | int | None) -> list[Fact]:
 
 def edits(conn: sqlite3.Connection) -> list[Edit]:
     """What each change did to each fact, oldest first; a fact left as it was is not there."""
+    # A change may touch a fact several times: the image before the first and after the last count.
     net: dict[tuple[int, int], tuple[str, str | None, str | None]] = {}
     for change_id, fact_id, before, after, at, said_at in conn.execute(
         f"SELECT change_id, fact_id, before, after, at, {_SAID_AT}"
         " FROM facts_log JOIN changes ON changes.id = change_id ORDER BY facts_log.id"
     ):
-        first = net.get((change_id, fact_id), ("", before, ""))[1]
-        net[change_id, fact_id] = (_moment(at, said_at), first, after)
+        _, first_before, _ = net.get((change_id, fact_id), ("", before, ""))
+        net[change_id, fact_id] = (_moment(at, said_at), first_before, after)
     return [
         Edit(
-            change_id,
-            moment,
-            fact_id,
+            change_id=change_id,
+            moment=moment,
+            fact_id=fact_id,
             before=None if before is None else _to_fact(before),
             after=None if after is None else _to_fact(after),
         )
@@ -56,21 +60,22 @@ def edits(conn: sqlite3.Connection) -> list[Edit]:
 
 def revert(conn: sqlite3.Connection, point: str | int) -> int:
     """Make all facts as they were at a point; returns the id of the change that did so."""
-    then, read = _images(conn, point), points_in_time.read_point(point)
-    if then == _images(conn, None):
+    images = _images(conn, point)
+    if images == _images(conn, None):
         raise InputError(f"the facts are as they were at {point}: there is nothing to revert")
-    name = f"#{read}" if isinstance(read, int) else point
-    change = journal.begin(conn, f"revert to {name}", "")
-    _make(conn, then)
-    return change
+    change_or_moment = read_point(point)
+    name = f"#{change_or_moment}" if isinstance(change_or_moment, int) else point
+    change_id = journal.begin(conn, f"revert to {name}", "")
+    _restore_facts(conn, images)
+    return change_id
 
 
-def copy_as_of(conn: sqlite3.Connection, moment: str, embed: Embed, folder: Path) -> Path:
+def copy_as_of(conn: sqlite3.Connection, moment: str, embed: EmbedTexts, folder: Path) -> Path:
     """A copy of this memory in a folder, as it was at a moment.
 
     `embed` is asked for the vectors of turns whose session had a later turn between them.
     """
-    point = points_in_time.read_moment(moment)
+    point = read_moment(moment)
     path = folder / f"memory.{os.getpid()}.db"  # `forget` looks for those of killed processes
     copy = sqlite3.connect(path)
     try:
@@ -79,7 +84,9 @@ def copy_as_of(conn: sqlite3.Connection, moment: str, embed: Embed, folder: Path
         copy.close()
     copy = connect(path, read_only=False)
     try:
-        # It is thrown away after a crash, and one of these keys has no index.
+        # After a crash the copy is thrown away, so it needs no log and no syncs. Foreign keys are
+        # off because one of them has no index: each removed row would be looked for in a whole
+        # table.
         for pragma in ("journal_mode = MEMORY", "synchronous = OFF", "foreign_keys = OFF"):
             copy.execute(f"PRAGMA {pragma}")
         copy.execute("BEGIN")
@@ -97,78 +104,88 @@ def copy_as_of(conn: sqlite3.Connection, moment: str, embed: Embed, folder: Path
 
 def _take_back_changes(conn: sqlite3.Connection, point: str) -> None:
     """Make facts and journal as if the changes after a moment had never been."""
-    counted = json.dumps(_counted(conn, point))
-    then = _images(conn, point)
-    journal.begin(conn, "as of", "")  # what is logged now goes with it
-    _make(conn, then)
+    change_ids = json.dumps(_changes_at(conn, point))
+    images = _images(conn, point)
+    # What the triggers log from here on belongs to this change, which is deleted with the others.
+    journal.begin(conn, "as of", "")
+    _restore_facts(conn, images)
     for table, column in (("facts_log", "change_id"), ("changes", "id")):
         conn.execute(
             f"DELETE FROM {table} WHERE {column} NOT IN (SELECT value FROM json_each(?))",
-            (counted,),
+            (change_ids,),
         )
     journal.mark_undone(conn)
 
 
-def _take_back_turns(conn: sqlite3.Connection, point: str, embed: Embed) -> None:
+def _take_back_turns(conn: sqlite3.Connection, point: str, embed: EmbedTexts) -> None:
     """Remove the turns that were said after a moment, and all that rests on them."""
     turns = turns_table.read_turns(conn)
-    dated = points_in_time.keys(turn.said_at for turn in turns)
-    later = [
-        turn for turn, key in zip(turns, dated, strict=True) if not points_in_time.is_by(key, point)
-    ]
+    keys = date_keys(turn.said_at for turn in turns)
+    later = [turn for turn, key in zip(turns, keys, strict=True) if not has_happened(key, point)]
     ids = [turn.id for turn in later]
-    turn_removal.take_facts(conn, ids)
-    turn_removal.take_turns(conn, later)
-    turn_removal.take_from_windows(conn, ids)
-    turn_removal.take_columns(conn, later, embed)
+    turn_removal.remove_facts(conn, ids)
+    turn_removal.remove_turns(conn, later)
+    turn_removal.shrink_windows(conn, ids)
+    turn_removal.remove_columns(conn, later, embed)
 
 
 def _images(conn: sqlite3.Connection, point: str | int | None) -> Images:
+    """The facts as they are (None), or as the journal says they were at a point."""
     if point is None:
-        return dict(conn.execute(f"SELECT id, {journal.IMAGE} FROM facts ORDER BY id").fetchall())
+        return dict(
+            conn.execute(f"SELECT id, {journal.FACT_IMAGE} FROM facts ORDER BY id").fetchall()
+        )
     return dict(
         conn.execute(
             "SELECT fact_id, after FROM facts_log WHERE after IS NOT NULL AND id IN ("
             " SELECT max(id) FROM facts_log"
             " WHERE change_id IN (SELECT value FROM json_each(?)) GROUP BY fact_id"
             ") ORDER BY fact_id",
-            (json.dumps(_counted(conn, point)),),
+            (json.dumps(_changes_at(conn, point)),),
         ).fetchall()
     )
 
 
-def _counted(conn: sqlite3.Connection, point: str | int) -> list[int]:
+def _changes_at(conn: sqlite3.Connection, point: str | int) -> list[int]:
     """The changes that have happened at a point."""
-    read = points_in_time.read_point(point)
+    change_or_moment = read_point(point)
     changes = conn.execute(f"SELECT id, at, {_SAID_AT} FROM changes ORDER BY id").fetchall()
-    if isinstance(read, str):
+    if isinstance(change_or_moment, str):
         return [
-            n
-            for n, *dates in changes
-            if points_in_time.is_by(points_in_time.key(_moment(*dates)), read)
+            change_id
+            for change_id, at, said_at in changes
+            if has_happened(date_key(_moment(at, said_at)), change_or_moment)
         ]
     newest = changes[-1][0] if changes else 0
-    if not 0 <= read <= newest:
-        raise InputError(f"there is no change {read}; the newest is {newest}")
-    return [n for n, *_ in changes if n <= read]
+    if not 0 <= change_or_moment <= newest:
+        raise InputError(f"there is no change {change_or_moment}; the newest is {newest}")
+    return [change_id for change_id, _, _ in changes if change_id <= change_or_moment]
 
 
 def _moment(at: str, said_at: str | None) -> str:
-    """When a change counts from; see `Edit`."""
-    return said_at if said_at and points_in_time.key(said_at) <= points_in_time.key(at) else at
+    """When a change counts from: when its turns were said, not after it was made; see `Edit`."""
+    return said_at if said_at and date_key(said_at) <= date_key(at) else at
 
 
-def _make(conn: sqlite3.Connection, then: Mapping[int, str]) -> None:
-    """Make the facts so, within the change that was begun."""
-    now = _images(conn, None)
-    for fact_id in sorted(now.keys() | then.keys()):
-        if now.get(fact_id) != then.get(fact_id):
-            journal.put(conn, fact_id, then.get(fact_id))
+def _restore_facts(conn: sqlite3.Connection, images: Mapping[int, str]) -> None:
+    """Make the facts as the images show them, within the change that was begun."""
+    current = _images(conn, None)
+    for fact_id in sorted(current.keys() | images.keys()):
+        if current.get(fact_id) != images.get(fact_id):
+            journal.restore_fact(conn, fact_id, images.get(fact_id))
 
 
 def _to_fact(image: str) -> Fact:
     number, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at = json.loads(
         image
     )
-    dates = (happened_on or "", ended_on or "", recorded_at)
-    return Fact(subject, attribute, value, turn_id, *dates, id=number)
+    return Fact(
+        subject=subject,
+        attribute=attribute,
+        value=value,
+        turn_id=turn_id,
+        happened_on=happened_on or "",
+        ended_on=ended_on or "",
+        recorded_at=recorded_at,
+        id=number,
+    )

@@ -11,34 +11,33 @@ from numpy.typing import NDArray
 from memory.search.turn_columns import TURN_DTYPE
 from memory.store import journal, search_tables
 
-_MOST_NAMED = 10  # rows of one fault
-
-
-_MOST_READ = 300  # rows of an index, and words of one
-
-
-_TURNS_WORDS = ("turns_words", "turn", "SELECT id, text FROM turns")
-
-
-_FACTS_WORDS = (
+_MAX_NAMED = 10  # rows that one line names
+_MAX_CHECKED = 300  # rows of an index that are looked up word by word, and words of each
+# An index of words, what its rows are, and a SELECT of their ids and texts.
+_TURNS_INDEX = ("turns_words", "turn", "SELECT id, text FROM turns")
+_FACTS_INDEX = (
     "facts_words",
     "fact",
     "SELECT id, subject || ' ' || attribute || ' ' || value AS text FROM facts",
 )
 
 
-def check(conn: sqlite3.Connection) -> list[str]:
-    """What is wrong with the file and its indexes, one line each."""
+def find_faults(conn: sqlite3.Connection) -> list[str]:
+    """What is wrong with the file and its indexes, one line each; see `Store.check`."""
     conn.execute("BEGIN")  # all that is read is of one moment
+    # A later check reads what an earlier one vouches for, so it runs only where that found nothing.
     try:
-        found = [f"the file is damaged: {line}" for line in _damage(conn)]
-        found += [] if found else [*_columns(conn), *_journal(conn)]
-        found += [] if found else [*_words(conn, *_TURNS_WORDS), *_words(conn, *_FACTS_WORDS)]
+        faults = [f"the file is damaged: {line}" for line in _damage(conn)]
+        if not faults:
+            faults += [*_column_faults(conn), *_journal_faults(conn)]
+        if not faults:
+            for index, noun, texts in (_TURNS_INDEX, _FACTS_INDEX):
+                faults += _word_faults(conn, index, noun, texts)
     except (sqlite3.DatabaseError, ValueError) as error:
-        found = [f"the file is damaged: {error}"]
+        faults = [f"the file is damaged: {error}"]
     finally:
         conn.execute("ROLLBACK")
-    return found
+    return faults
 
 
 def _damage(conn: sqlite3.Connection) -> Iterator[str]:
@@ -53,58 +52,62 @@ def _damage(conn: sqlite3.Connection) -> Iterator[str]:
             yield f"{table} has a window from turn {first} to {last}"
 
 
-def _columns(conn: sqlite3.Connection) -> Iterator[str]:
-    """What search keeps of turns: each once, up to those that wait for their vectors."""
+def _column_faults(conn: sqlite3.Connection) -> Iterator[str]:
+    """Columns and vectors of search: each turn once, up to those that wait for their vectors."""
     blocks = conn.execute("SELECT columns, codes FROM blocks ORDER BY first_turn").fetchall()
     recent = conn.execute("SELECT columns FROM recent ORDER BY turn_id").fetchall()
-    kept = np.frombuffer(b"".join(row[0] for row in [*blocks, *recent]), TURN_DTYPE)["id"]
-    last = int(kept[-1]) if len(kept) else 0
-    ids = _ids(conn, "SELECT id FROM turns WHERE id <= ? ORDER BY id", (last,))
-    yield from _differing(ids, kept, "turn", "the columns that search reads")
-    if np.any(np.diff(kept) <= 0):
+    columns = b"".join(row[0] for row in [*blocks, *recent])
+    indexed = np.frombuffer(columns, TURN_DTYPE)["id"]
+    last = int(indexed[-1]) if len(indexed) else 0
+    stored = _ids(conn, "SELECT id FROM turns WHERE id <= ? ORDER BY id", (last,))
+    yield from _differences(stored, indexed, "turn", "the columns that search reads")
+    if np.any(np.diff(indexed) <= 0):
         yield "the columns that search reads are not in the order of the turns"
-    pieces = dict(conn.execute("SELECT first_turn, length(vectors) FROM pieces"))
-    for columns, codes in blocks:
-        starts = np.frombuffer(columns, TURN_DTYPE)["id"][:: search_tables.PIECE].tolist()
-        sizes = {pieces.pop(start, 0) for start in starts}
-        if len(sizes) > 1 or 0 in sizes or len(codes) % len(np.frombuffer(columns, TURN_DTYPE)):
+
+    piece_sizes = dict(conn.execute("SELECT first_turn, length(vectors) FROM pieces"))
+    for block_columns, codes in blocks:
+        turn_ids = np.frombuffer(block_columns, TURN_DTYPE)["id"]
+        starts = turn_ids[:: search_tables.PIECE].tolist()
+        sizes = {piece_sizes.pop(start, 0) for start in starts}
+        if len(sizes) > 1 or 0 in sizes or len(codes) % len(turn_ids):
             yield f"vectors of the turns from {starts[0]} on are missing"
-    if pieces:
-        yield f"vectors of turns from {min(pieces)} on belong to nothing"
+    if piece_sizes:
+        yield f"vectors of turns from {min(piece_sizes)} on belong to nothing"
 
 
-def _journal(conn: sqlite3.Connection) -> Iterator[str]:
+def _journal_faults(conn: sqlite3.Connection) -> Iterator[str]:
     """Each fact is as the last entry of the journal left it."""
     for (fact_id,) in conn.execute(
-        f"SELECT id FROM facts WHERE {journal.IMAGE} IS NOT (SELECT after FROM facts_log"
+        f"SELECT id FROM facts WHERE {journal.FACT_IMAGE} IS NOT (SELECT after FROM facts_log"
         " WHERE fact_id = facts.id ORDER BY facts_log.id DESC LIMIT 1) LIMIT ?",
-        (_MOST_NAMED,),
+        (_MAX_NAMED,),
     ):
         yield f"fact {fact_id} is not as the journal says"
     for (fact_id,) in conn.execute(
         "SELECT fact_id FROM facts_log WHERE id IN (SELECT max(id) FROM facts_log GROUP BY fact_id)"
         " AND after IS NOT NULL AND fact_id NOT IN (SELECT id FROM facts) LIMIT ?",
-        (_MOST_NAMED,),
+        (_MAX_NAMED,),
     ):
         yield f"fact {fact_id} is gone, which the journal does not say"
 
 
-def _words(conn: sqlite3.Connection, index: str, noun: str, texts: str) -> Iterator[str]:
-    """A full-text index has all rows that hold words and no others; some are read word by word.
-
-    It keeps neither its texts nor their sizes, so what it holds is read from its lists.
-    """
+def _word_faults(conn: sqlite3.Connection, index: str, noun: str, texts: str) -> Iterator[str]:
+    """A full-text index has all rows that hold words and no others; a sample has all its words."""
+    # The index is contentless: it keeps neither its texts nor their sizes, and has nothing to
+    # compare itself with. So its own lists are read, through a table that shows them as rows.
     conn.execute(f"CREATE VIRTUAL TABLE temp.held USING fts5vocab(main, {index}, instance)")
-    held = _ids(conn, "SELECT DISTINCT doc FROM temp.held ORDER BY doc")
+    indexed = _ids(conn, "SELECT DISTINCT doc FROM temp.held ORDER BY doc")
     conn.execute("DROP TABLE temp.held")
     wordy = _ids(conn, f"SELECT id FROM ({texts}) WHERE words(text) <> '' ORDER BY id")
-    yield from _differing(wordy, held, noun, "the full-text index")
-    some = wordy[:: max(len(wordy) // _MOST_READ, 1)].tolist()
+    yield from _differences(wordy, indexed, noun, "the full-text index")
+
+    sample = wordy[:: max(len(wordy) // _MAX_CHECKED, 1)].tolist()
     for row_id, text in conn.execute(
         f"SELECT id, words(text) FROM ({texts}) WHERE id IN (SELECT value FROM json_each(?))",
-        (json.dumps(some),),
+        (json.dumps(sample),),
     ):
-        match = " AND ".join(f'"{word}"' for word in dict.fromkeys(text.split()[:_MOST_READ]))
+        distinct_words = dict.fromkeys(text.split()[:_MAX_CHECKED])
+        match = " AND ".join(f'"{word}"' for word in distinct_words)
         if not conn.execute(
             f"SELECT 1 FROM {index} WHERE {index} MATCH ? AND rowid = ?", (match, row_id)
         ).fetchone():
@@ -115,14 +118,15 @@ def _ids(conn: sqlite3.Connection, select: str, values: Sequence[Any] = ()) -> N
     return np.fromiter((row[0] for row in conn.execute(select, values)), np.int64)
 
 
-def _differing(
-    there: NDArray[np.int64], kept: NDArray[Any], noun: str, place: str
+def _differences(
+    stored: NDArray[np.int64], indexed: NDArray[Any], noun: str, place: str
 ) -> Iterator[str]:
-    for ids, what in (
-        (np.setdiff1d(there, kept), "is not in"),
-        (np.setdiff1d(kept, there), "is not there any more, but in"),
+    """A line for rows that an index lacks, and one for those that it has too much."""
+    for ids, verdict in (
+        (np.setdiff1d(stored, indexed), "is not in"),
+        (np.setdiff1d(indexed, stored), "is not there any more, but in"),
     ):
-        named = ", ".join(map(str, ids[:_MOST_NAMED].tolist()))
-        more = f" and {len(ids) - _MOST_NAMED:,} more" if len(ids) > _MOST_NAMED else ""
         if len(ids):
-            yield f"{noun} {named}{more} {what} {place}"
+            named = ", ".join(map(str, ids[:_MAX_NAMED].tolist()))
+            more = f" and {len(ids) - _MAX_NAMED:,} more" if len(ids) > _MAX_NAMED else ""
+            yield f"{noun} {named}{more} {verdict} {place}"

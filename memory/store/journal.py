@@ -1,6 +1,8 @@
 """The journal of a SQLite namespace: every write to facts is one change, and can be undone.
 
-The triggers on `facts` write the log; these functions run inside the caller's transaction.
+The triggers on `facts` (migrations/0002_lookup.sql) write `facts_log`: whatever happens to facts
+belongs to the newest row of `changes`. So a change is begun before facts are written, in the same
+transaction. These functions run inside that transaction, which the caller holds.
 """
 
 import json
@@ -12,12 +14,14 @@ from memory.errors import InputError, SqlError
 from memory.model import Change
 
 MAX_FACTS_CHANGED = 1000
-_CHANGE = (
+_CHANGE_COLUMNS = (
     "id, at, cause, statement, undone_at, first_turn, last_turn,"
     " (SELECT count(DISTINCT fact_id) FROM facts_log WHERE change_id = changes.id)"
 )
-_FACT = "id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at"
-IMAGE = f"json_array({_FACT})"  # a fact as the triggers write it
+_FACT_COLUMNS = "id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at"
+# A fact as the triggers write it into facts_log.before and .after. The numbers in '$[n]' below
+# are places in this array: 1 subject, 2 attribute, 3 value, 6 turn_id.
+FACT_IMAGE = f"json_array({_FACT_COLUMNS})"
 
 
 def begin(
@@ -27,7 +31,7 @@ def begin(
     window: tuple[int, int] | None = None,
     undoes: int | None = None,
 ) -> int:
-    """Open a change, to which what happens to facts from now on belongs; returns its id."""
+    """Begin a change, to which all further writes to facts belong; returns its id."""
     first, last = window or (None, None)
     cursor = conn.execute(
         "INSERT INTO changes (at, cause, statement, undoes, first_turn, last_turn)"
@@ -38,32 +42,42 @@ def begin(
     return cursor.lastrowid
 
 
-def check(conn: sqlite3.Connection, change: int, window: tuple[int, int] | None) -> None:
-    """A change is not huge, and its new facts lie in the window shown; else a SqlError."""
+def check_change(conn: sqlite3.Connection, change_id: int, window: tuple[int, int] | None) -> None:
+    """Raises SqlError for a change that is huge, or whose new facts lie outside the window shown.
+
+    Checked in the log after the statements have run, as no look at their text could tell which
+    facts a WHERE picks.
+    """
     (facts,) = conn.execute(
-        "SELECT count(DISTINCT fact_id) FROM facts_log WHERE change_id = ?", (change,)
+        "SELECT count(DISTINCT fact_id) FROM facts_log WHERE change_id = ?", (change_id,)
     ).fetchone()
     if facts > MAX_FACTS_CHANGED:
         raise SqlError(f"this would change {facts} facts; narrow it with WHERE")
-    named = conn.execute(
+    if window is None:
+        return
+
+    # Turns that facts name now and did not name before. IS NOT, as `before` is NULL for a new fact.
+    named_turns = conn.execute(
         "SELECT DISTINCT json_extract(after, '$[6]') FROM facts_log WHERE change_id = ?"
         " AND after IS NOT NULL"
         " AND json_extract(after, '$[6]') IS NOT json_extract(before, '$[6]')",
-        (change,),
+        (change_id,),
     ).fetchall()
-    for (turn_id,) in named:
-        if window and not window[0] <= turn_id <= window[1]:
+    for (turn_id,) in named_turns:
+        if not window[0] <= turn_id <= window[1]:
             raise SqlError(
                 f"turn_id {turn_id} is not one of the turns shown; use the number in brackets,"
                 f" {window[0]} to {window[1]}"
             )
-    if window:
-        _refuse_overwriting(conn, change, window)
+    _refuse_overwriting(conn, change_id, window)
 
 
-def _refuse_overwriting(conn: sqlite3.Connection, change: int, window: tuple[int, int]) -> None:
-    """A fact from before a window stays as it was recorded: a digest may end it, not reword it."""
-    row = conn.execute(
+def _refuse_overwriting(conn: sqlite3.Connection, change_id: int, window: tuple[int, int]) -> None:
+    """A fact from before a window stays as it was recorded: a digest may end it, not reword it.
+
+    A new truth ends the old one (docs/decisions.md, 36), so that "as of" questions keep both.
+    """
+    overwritten = conn.execute(
         "SELECT json_extract(before, '$[1]'), json_extract(before, '$[2]') FROM facts_log"
         " WHERE change_id = ? AND before IS NOT NULL AND after IS NOT NULL"
         " AND json_extract(before, '$[6]') NOT BETWEEN ? AND ?"
@@ -71,10 +85,11 @@ def _refuse_overwriting(conn: sqlite3.Connection, change: int, window: tuple[int
         " OR json_extract(before, '$[2]') <> json_extract(after, '$[2]')"
         " OR json_extract(before, '$[3]') <> json_extract(after, '$[3]')"
         " OR json_extract(before, '$[6]') <> json_extract(after, '$[6]'))",
-        (change, *window),
+        (change_id, *window),
     ).fetchone()
-    if row:
-        subject, attribute = (text.replace("'", "''") for text in row)
+    if overwritten:
+        # The message is the model's next prompt: it shows the very statement to write instead.
+        subject, attribute = (text.replace("'", "''") for text in overwritten)
         raise SqlError(
             "this overwrites a fact from before the turns shown; end it and insert the new one:"
             " UPDATE facts SET ended_on = '2023-05' WHERE"
@@ -92,24 +107,29 @@ def undo(conn: sqlite3.Connection, change_id: int) -> int:
     target = change(conn, change_id)
     if target.undone_at:
         raise InputError(f"change {change_id} was undone at {target.undone_at}")
-    log = conn.execute(
+
+    # Newest entry first: a change may have touched one fact several times.
+    entries = conn.execute(
         "SELECT fact_id, before, after FROM facts_log WHERE change_id = ? ORDER BY id DESC",
         (change_id,),
     ).fetchall()
+    # An undo is a change itself: the triggers log what it restores, so the journal alone says what
+    # the facts were at any time, and an undo can be undone (docs/decisions.md, 1).
     undoing = begin(conn, f"undo {change_id}", "", undoes=change_id)
-    for fact_id, before, after in log:
+    for fact_id, before, after in entries:
         _refuse_if_changed_since(conn, change_id, fact_id, after)
-        put(conn, fact_id, before)
+        restore_fact(conn, fact_id, before)
     mark_undone(conn)
     return undoing
 
 
-def put(conn: sqlite3.Connection, fact_id: int, image: str | None) -> None:
+def restore_fact(conn: sqlite3.Connection, fact_id: int, image: str | None) -> None:
     """Make a fact as an image shows it (None: it is not there), within the change begun last."""
     conn.execute("DELETE FROM facts WHERE id = ?", (fact_id,))
     if image is not None:
         conn.execute(
-            f"INSERT INTO facts ({_FACT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", json.loads(image)
+            f"INSERT INTO facts ({_FACT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            json.loads(image),
         )
 
 
@@ -118,6 +138,7 @@ def mark_undone(conn: sqlite3.Connection) -> None:
     undos = conn.execute(
         "SELECT id, at, undoes FROM changes WHERE undoes IS NOT NULL ORDER BY id DESC"
     ).fetchall()
+    # Newest first, so that whether an undo was undone is known before its target is marked.
     undone: dict[int, str] = {}
     for undo_id, at, undoes in undos:
         if undo_id not in undone:
@@ -132,27 +153,32 @@ def mark_undone(conn: sqlite3.Connection) -> None:
 def _refuse_if_changed_since(
     conn: sqlite3.Connection, change_id: int, fact_id: int, after: str | None
 ) -> None:
-    row = conn.execute(f"SELECT {IMAGE} FROM facts WHERE id = ?", (fact_id,)).fetchone()
-    if (row[0] if row else None) != after:
-        later = conn.execute(
+    """Raises InputError when a fact is not as a change left it."""
+    row = conn.execute(f"SELECT {FACT_IMAGE} FROM facts WHERE id = ?", (fact_id,)).fetchone()
+    image = row[0] if row else None
+    if image != after:
+        (later,) = conn.execute(
             "SELECT change_id FROM facts_log WHERE fact_id = ? ORDER BY id DESC", (fact_id,)
         ).fetchone()
         raise InputError(
-            f"change {change_id} cannot be undone: change {later[0]} rests on its fact {fact_id};"
-            f" undo {later[0]} first"
+            f"change {change_id} cannot be undone: change {later} rests on its fact {fact_id};"
+            f" undo {later} first"
         )
 
 
 def changes(conn: sqlite3.Connection) -> list[Change]:
     """All changes, oldest first."""
-    return [_to_change(row) for row in conn.execute(f"SELECT {_CHANGE} FROM changes ORDER BY id")]
+    rows = conn.execute(f"SELECT {_CHANGE_COLUMNS} FROM changes ORDER BY id")
+    return [_to_change(row) for row in rows]
 
 
 def change(conn: sqlite3.Connection, change_id: int) -> Change:
     """The change with this id. Raises InputError when there is none."""
-    known = abs(change_id) < 2**63  # what SQLite takes for a number
-    find = f"SELECT {_CHANGE} FROM changes WHERE id = ?"
-    row = conn.execute(find, (change_id,)).fetchone() if known else None
+    row = None
+    if abs(change_id) < 2**63:  # sqlite3 raises OverflowError for a larger number
+        row = conn.execute(
+            f"SELECT {_CHANGE_COLUMNS} FROM changes WHERE id = ?", (change_id,)
+        ).fetchone()
     if row is None:
         raise InputError(f"there is no change {change_id}")
     return _to_change(row)
@@ -160,8 +186,15 @@ def change(conn: sqlite3.Connection, change_id: int) -> Change:
 
 def _to_change(row: tuple[Any, ...]) -> Change:
     number, at, cause, statement, undone_at, first, last, facts = row
-    window = None if first is None else (first, last)
-    return Change(number, at, cause, statement, facts, undone_at, window)
+    return Change(
+        id=number,
+        at=at,
+        cause=cause,
+        statement=statement,
+        facts=facts,
+        undone_at=undone_at,
+        window=None if first is None else (first, last),
+    )
 
 
 def now() -> str:

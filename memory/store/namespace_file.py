@@ -15,7 +15,7 @@ from memory.errors import InputError, StoreError
 from memory.store.connection import connect, storage_errors
 from memory.store.forget import BACKUP
 
-PATIENCE_S = 2.0  # for a command that has the file open for a moment
+_SECONDS_TO_WAIT = 2.0  # for a command that has the file open for a moment
 
 
 def move_store(path: Path, new: Path) -> None:
@@ -24,12 +24,12 @@ def move_store(path: Path, new: Path) -> None:
     Raises StoreError, with nothing changed, when somebody has it open or the file is not ours;
     InputError when there is a memory at the new path.
     """
-    _refuse_foreign(path)
-    with _held(path), _reserved(new):
+    _check_movable(path)
+    with _held_alone(path), _held_free(new):
         if os.name != "nt":
-            _step(lambda: path.replace(new), path)
+            _durable_step(lambda: path.replace(new), path)
     if os.name == "nt":  # Windows moves no open file, and refuses while another process has it open
-        _step(lambda: path.replace(new), path)
+        _durable_step(lambda: path.replace(new), path)
 
 
 def copy_store(path: Path, new: Path) -> None:
@@ -39,37 +39,38 @@ def copy_store(path: Path, new: Path) -> None:
     turn in the one must not reach what belongs to the other. Raises as `move_store`.
     """
     part = new.with_name(f".{new.name}.part")
-    with _reserved(new):
+    with _held_free(new):
         part.unlink(missing_ok=True)
         try:
             with storage_errors(path), closing(connect(path, read_only=True)) as conn:
                 conn.execute("VACUUM INTO ?", (str(part),))
             with storage_errors(part), closing(sqlite3.connect(part)) as copy:
-                copy.execute("PRAGMA journal_mode = MEMORY")
+                copy.execute("PRAGMA journal_mode = MEMORY")  # no file of a log beside the copy
                 with copy:
                     copy.execute("DELETE FROM settings WHERE name = ?", (BACKUP,))
             with part.open("rb+") as file:
                 os.fsync(file.fileno())
             if os.name != "nt":
-                _step(lambda: part.replace(new), new)
+                _durable_step(lambda: part.replace(new), new)
         except BaseException:
             part.unlink(missing_ok=True)
             raise
     if os.name == "nt":
-        _step(lambda: part.replace(new), new)
+        _durable_step(lambda: part.replace(new), new)
 
 
 def remove_store(path: Path) -> None:
     """Delete a namespace's file and what SQLite keeps beside it. Raises as `move_store`."""
-    _refuse_foreign(path)
-    with _held(path):
+    _check_movable(path)
+    with _held_alone(path):
         if os.name != "nt":
-            _step(path.unlink, path)
+            _durable_step(path.unlink, path)
     if os.name == "nt":
-        _step(path.unlink, path)
+        _durable_step(path.unlink, path)
 
 
-def _refuse_foreign(path: Path) -> None:
+def _check_movable(path: Path) -> None:
+    """Raises InputError where no file is, StoreError for a link or a file that is not ours."""
     if not path.exists():
         raise InputError(f"{path}: there is no memory here")
     if path.is_symlink():
@@ -79,17 +80,19 @@ def _refuse_foreign(path: Path) -> None:
 
 
 @contextmanager
-def _held(path: Path) -> Iterator[None]:
+def _held_alone(path: Path) -> Iterator[None]:
     """Hold a file alone, with all that was committed in it and no other file beside it.
 
-    Whoever opens it meanwhile waits; when it has moved by then, SQLite lets it write nothing.
+    Whoever opens it meanwhile waits; when it has moved by then, SQLite lets them write nothing.
     """
     with (
         storage_errors(path),
-        closing(sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None)) as conn,
+        closing(sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None)) as conn,
     ):
         try:
-            conn.execute("PRAGMA journal_mode = DELETE")  # takes nobody else who has it open
+            # Leaving WAL writes the log back and removes it. SQLite refuses while any other
+            # connection has the file open, also one that does nothing.
+            conn.execute("PRAGMA journal_mode = DELETE")
             conn.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             if "locked" not in str(error):
@@ -101,14 +104,15 @@ def _held(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _reserved(new: Path) -> Iterator[None]:
+def _held_free(new: Path) -> Iterator[None]:
     """Hold a path where no memory is; an empty file there counts as none."""
-    taken = f"{new}: there is a memory already; choose another name, or delete that one"
+    refusal = f"{new}: there is a memory already; choose another name, or delete that one"
     if new.exists() and (new.is_dir() or new.stat().st_size):
-        raise InputError(taken)
-    with _held(new):  # makes an empty file
+        raise InputError(refusal)
+    with _held_alone(new):  # makes an empty file
+        # Another process may have made a memory here between the look above and the lock.
         if new.stat().st_size:
-            raise InputError(taken)
+            raise InputError(refusal)
         try:
             yield
         except BaseException:
@@ -117,8 +121,11 @@ def _reserved(new: Path) -> Iterator[None]:
             raise
 
 
-def _step(change: Callable[[], object], path: Path) -> None:
-    """One step of the file system, which is on disk afterwards."""
+def _durable_step(change: Callable[[], object], path: Path) -> None:
+    """One step of the file system, which is on disk afterwards.
+
+    A rename or a removal changes the folder, so the folder is synced.
+    """
     try:
         change()
         if os.name != "nt":  # Windows opens no folders

@@ -1,23 +1,36 @@
 """The windows of a SQLite namespace that wait to be digested: claimed, given back, taken over.
 
-A claimed window stands in `pending` with who works on it and until when, so that a kill leaves it
-there. These functions run inside the caller's transaction.
+A window is a row of `pending` from before a model sees it until its facts are stored. The row says
+who works on the window and until when, so a kill leaves the window there for the next process.
+These functions run inside the caller's transaction.
 """
 
 import os
 import socket
 import sqlite3
 import time
+import uuid
 from collections.abc import Collection
 
 from memory.errors import StoreError
 from memory.model import Pending
 
-Window = tuple[int, int]
+Window = tuple[int, int]  # ids of its first and last turn, inclusive
 
 
-def claim(conn: sqlite3.Connection, me: str, size: int, lease_s: float) -> Window | None:
+def new_claimant() -> str:
+    """A name for one open store: host, process and a number that no other store has.
+
+    The process lets others see that its claims are void once it is dead. The number tells two
+    stores of one process apart, and a process from a later one with the same id.
+    """
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
+
+
+def claim(conn: sqlite3.Connection, claimant: str, size: int, lease_s: float) -> Window | None:
     """The next undigested window of at most `size` turns; see `Store.claim`."""
+    # Windows are claimed in order, so all turns up to the last one of a change or of a pending
+    # window are taken. No high-water mark is stored that could disagree with the journal.
     ids = conn.execute(
         "SELECT id FROM turns WHERE id > max("
         " (SELECT coalesce(max(last_turn), 0) FROM changes),"
@@ -26,35 +39,42 @@ def claim(conn: sqlite3.Connection, me: str, size: int, lease_s: float) -> Windo
     ).fetchall()
     if not ids:
         return None
-    window = (ids[0][0], ids[-1][0])
+    first, last = ids[0][0], ids[-1][0]
     conn.execute(
-        "INSERT INTO pending VALUES (?, ?, '', 0, ?, ?)", (*window, me, time.time() + lease_s)
+        "INSERT INTO pending VALUES (?, ?, '', 0, ?, ?)",
+        (first, last, claimant, time.time() + lease_s),
     )
-    return window
+    return first, last
 
 
-def reclaim(conn: sqlite3.Connection, me: str, window: Window, lease_s: float) -> bool:
+def reclaim(conn: sqlite3.Connection, claimant: str, window: Window, lease_s: float) -> bool:
     """Take over a pending window; see `Store.reclaim`."""
     row = conn.execute(
         "SELECT claimed_by, claimed_until FROM pending WHERE first_turn = ? AND last_turn = ?",
         window,
     ).fetchone()
-    if row is None or (row[1] > time.time() and _lives(row[0])):
+    if row is None:
+        return False
+    claimed_by, claimed_until = row
+    if claimed_until > time.time() and _may_be_at_work(claimed_by):
         return False
     conn.execute(
         "UPDATE pending SET claimed_by = ?, claimed_until = ?"
         " WHERE first_turn = ? AND last_turn = ?",
-        (me, time.time() + lease_s, *window),
+        (claimant, time.time() + lease_s, *window),
     )
     return True
 
 
-def fail(conn: sqlite3.Connection, me: str, window: Window, error: str, attempted: bool) -> None:
+def fail(
+    conn: sqlite3.Connection, claimant: str, window: Window, error: str, attempted: bool
+) -> None:
     """Give a claimed window back with the reason; see `Store.fail`."""
+    # Only where the claim is still ours: a slow process must not end the claim of its successor.
     conn.execute(
         "UPDATE pending SET error = ?, attempts = attempts + ?, claimed_until = 0"
         " WHERE first_turn = ? AND last_turn = ? AND claimed_by = ?",
-        (error, attempted, *window, me),
+        (error, attempted, *window, claimant),
     )
 
 
@@ -67,20 +87,23 @@ def pending(conn: sqlite3.Connection) -> list[Pending]:
 
 
 def refuse_lost_claim(
-    conn: sqlite3.Connection, me: str, window: Window | None, claimed: Collection[Window | None]
+    conn: sqlite3.Connection, claimant: str, window: Window | None, claimed: Collection[Window]
 ) -> None:
-    """A claimed window that another process took over must not be stored twice: StoreError."""
+    """Raises StoreError when another process took over a window that this one had claimed.
+
+    Its facts must not be stored twice. Windows that were never claimed (a person's write) pass.
+    """
     if window is None or window not in claimed:
         return
     row = conn.execute(
         "SELECT claimed_by FROM pending WHERE first_turn = ? AND last_turn = ?", window
     ).fetchone()
-    if row is None or row[0] != me:
+    if row is None or row[0] != claimant:
         raise StoreError(f"turns {window}: another process took them over, or forgot some")
 
 
-def _lives(claimant: str) -> bool:
-    """Whether the process behind a claim may still be at work (unknown on another machine)."""
+def _may_be_at_work(claimant: str) -> bool:
+    """Whether the process behind a claim may be alive; on another machine nobody can tell."""
     host, pid, _ = claimant.rsplit(":", 2)
     return host != socket.gethostname() or is_running(int(pid))
 
@@ -88,9 +111,9 @@ def _lives(claimant: str) -> bool:
 def is_running(pid: int) -> bool:
     """Whether there is a process with this number, whoever owns it."""
     try:
-        os.kill(pid, 0)
+        os.kill(pid, 0)  # signal 0 is not delivered: it only asks whether the process is there
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        pass
+        pass  # somebody else's process, but a process
     return True

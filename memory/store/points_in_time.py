@@ -1,4 +1,4 @@
-"""Points in the life of a memory: changes and moments, read and compared; what two differ in.
+"""Points in the life of a memory: changes and moments, read and compared; how two differ.
 
 A moment is ISO text as exact as wanted and stands for its end: "2023-06" for the end of that June.
 What is dated less exactly counts from the beginning of its date. Times with a zone are brought to
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from memory.errors import InputError
 from memory.model import Fact
 
-# What is a date for SQLite, `GLOB` in memory.store.history, begins in the same way.
+# The year must begin as the GLOBs of memory/store/history.py ask for it.
 _DATE = re.compile(
     r"([12][0-9]{3}(?![0-9])"
     r"(?:-[0-9]{2}(?:-[0-9]{2}(?:[T ][0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)?)?)?)?)"
@@ -22,7 +22,7 @@ _DATE = re.compile(
 
 
 def read_point(point: str | int) -> int | str:
-    """The number of a change, or a moment as `key` writes it.
+    """The number of a change, or a moment as `date_key` writes it.
 
     A number is a change; so is text like "12" or "#12". Four digits from 1000 to 2999 are a year
     ("#2023" is the change), and other text is a moment.
@@ -31,10 +31,11 @@ def read_point(point: str | int) -> int | str:
     text = str(point).strip()
     if isinstance(point, int) or text.startswith("#") or not re.fullmatch("[12][0-9]{3}", text):
         digits = text.removeprefix("#")
-        if digits.isascii() and digits.isdigit() and len(digits) < 19:
+        if digits.isascii() and digits.isdigit() and len(digits) < 19:  # SQLite takes no more
             return int(digits)
-    if (found := _DATE.fullmatch(text)) and _exists(found[1]):
-        return key(text)
+    match = _DATE.fullmatch(text)
+    if match and _is_in_calendar(match[1]):
+        return date_key(text)
     raise InputError(
         f"{str(point)!r} is no point: give the number of a change (12, #12), or a moment as exact"
         " as wanted (2023, 2023-06, 2023-06-01, 2023-06-01T14:30Z)"
@@ -42,7 +43,7 @@ def read_point(point: str | int) -> int | str:
 
 
 def read_moment(moment: str) -> str:
-    """A moment as `key` writes it. Raises InputError for what is none, a change included."""
+    """A moment as `date_key` writes it. Raises InputError for what is none, a change included."""
     point = read_point(moment)
     if isinstance(point, int):
         raise InputError(
@@ -51,7 +52,8 @@ def read_moment(moment: str) -> str:
     return point
 
 
-def _exists(date: str) -> bool:
+def _is_in_calendar(date: str) -> bool:
+    """Whether there is such a day: not 30 February."""
     try:
         datetime.fromisoformat(date + "2000-01-01"[len(date) :])
     except ValueError:
@@ -59,34 +61,43 @@ def _exists(date: str) -> bool:
     return True
 
 
-def key(said_at: str) -> str:
+def date_key(said_at: str) -> str:
     """The date at the beginning of a text, in UTC, as text that can be compared; "" for none."""
-    found = _DATE.match(said_at)
-    if not found:
+    match = _DATE.match(said_at)
+    if not match:
         return ""
-    date, zone = found[1].replace(" ", "T"), found[2]
-    if zone and zone != "Z" and len(date) > len("2023-06-01"):
-        hours, minutes = int(zone[1:3]), int(zone[3:].strip(":") or 0)
-        ahead = timedelta(hours=hours, minutes=minutes) * (-1 if zone[0] == "-" else 1)
-        try:
-            utc = datetime.fromisoformat(date) - ahead
-        except ValueError:
-            return date
-        return utc.isoformat(timespec="microseconds")[: len(date)]
-    return date
+    date = match[1].replace(" ", "T")
+    zone = match[2]
+    has_time = len(date) > len("2023-06-01")  # a day without a time is the same in any zone
+    if not has_time or zone in (None, "Z"):
+        return date
+    offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:].strip(":") or 0))
+    if zone[0] == "-":
+        offset = -offset
+    try:
+        utc = datetime.fromisoformat(date) - offset
+    except ValueError:
+        return date
+    return utc.isoformat(timespec="microseconds")[: len(date)]  # as exact as it was
 
 
-def keys(dates: Iterable[str]) -> Iterator[str]:
-    """The `key` of each turn in the order of their ids: an undated one has that of the last."""
+def date_keys(dates: Iterable[str]) -> Iterator[str]:
+    """The `date_key` of each turn in the order of their ids: an undated one has that of the last.
+
+    `dates` are the turns' `said_at`.
+    """
     last = ""
     for said_at in dates:
-        last = key(said_at) or last
+        last = date_key(said_at) or last
         yield last
 
 
-def is_by(dated: str, moment: str) -> bool:
-    """Whether something with this key is there at a moment; both as `key` writes them."""
-    return dated[: len(moment)] <= moment
+def has_happened(key: str, moment: str) -> bool:
+    """Whether something with this date is there at a moment; both as `date_key` writes them.
+
+    Only as much of the date is compared as the moment says, so that "2023-06" stands for its end.
+    """
+    return key[: len(moment)] <= moment
 
 
 @dataclass(frozen=True)
@@ -99,8 +110,9 @@ class Diff:
 
 
 def differences(before: Sequence[Fact], after: Sequence[Fact]) -> Diff:
-    """What became of facts: one is the same fact as long as it has its id."""
-    old, new = ({fact.id: fact for fact in facts} for facts in (before, after))
+    """What became of facts between two points. A fact is the same as long as it has its id."""
+    old = {fact.id: fact for fact in before}
+    new = {fact.id: fact for fact in after}
     return Diff(
         added=tuple(fact for fact in after if fact.id not in old),
         removed=tuple(fact for fact in before if fact.id not in new),

@@ -1,4 +1,4 @@
-"""The store: one object that holds one namespace, and the way to open it."""
+"""The store: the contract of the object that holds one namespace, and the way to open it."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,8 +11,8 @@ from memory.model import Change, Edit, Fact, Forgotten, Hit, Pending, Rows, Sett
 class Store(Protocol):
     """One namespace: turns that are never lost, facts that can be undone, a search over both.
 
-    A store belongs to one thread; each thread and each process opens its own on the same address:
-    `path` is the file. One that is `read_only` is never written.
+    A store belongs to one thread; each thread and each process opens its own on the same address.
+    `path` is its file. A store opened `read_only` never writes to it.
     """
 
     path: Path
@@ -21,16 +21,16 @@ class Store(Protocol):
     def add(self, turns: Sequence[Turn], once: bool = False) -> list[int]:
         """Store turns in one transaction and return their ids; durable on return.
 
-        With `once`, a turn whose source is there already is not stored again; its id is returned.
+        With `once`, a turn whose source is in the memory is not stored again; its id is returned.
 
-        An embedder on this machine makes their vectors first. One that is asked over the network
-        is asked when the turns are durable, for these and all others that wait. When it cannot be
-        used they go on waiting, a warning is logged ("memory.store.sqlite", once until it works
-        again), and the next add or search tries once more.
+        An embedder on this machine makes the turns' vectors first. An embedder on the network is
+        asked when the turns are durable, for all turns that wait for their vectors. When it cannot
+        be used they go on waiting, a warning is logged ("memory.store.sqlite", once until it works
+        again), and a later add or search tries again.
 
-        Raises InputError for a turn with empty text, or when the memory has other vectors than
-        those of the embedder asked for by now; ModelError when an embedder on this machine cannot
-        be used. Nothing is stored then.
+        Raises InputError for a turn with empty text, or when the memory's vectors are by now those
+        of another embedder than the one this store was opened with; ModelError when an embedder on
+        this machine cannot be used. Nothing is stored then.
         """
 
     def known(self, sources: Sequence[str]) -> dict[str, int]:
@@ -45,8 +45,8 @@ class Store(Protocol):
     def search(self, text: str, k: int = 10) -> list[Hit]:
         """The best k turns by the hybrid ranking, best first. No language model is asked.
 
-        First the turns that wait for their vectors are embedded. Those that cannot be (a store
-        opened read-only never writes) are ranked by all but their meaning.
+        First the turns that wait for their vectors are embedded. Turns that cannot be embedded (a
+        store opened read-only never writes) are ranked by every feature but their meaning.
 
         Raises ModelError when the memory's embedder is not the packaged one and cannot be used.
         """
@@ -63,29 +63,32 @@ class Store(Protocol):
     ) -> None:
         """Make the vectors of all turns anew by another embedder, then change to it at once.
 
-        Every `batch` turns their new vectors are on disk and `progress` is told how many there
-        are; searches go on with the old ones until all are there. Whatever interrupts this, a
-        later call goes on where it stopped. Turns that wait for their vectors and those that are
-        added meanwhile are included, and open stores notice the change.
+        After each `batch` of turns their new vectors are on disk, and `progress` is called with
+        how many they are. Searches use the old vectors until all new ones are there. Whatever
+        interrupts this, a later call continues where it stopped. Turns that wait for their vectors
+        and turns added meanwhile are included, and open stores notice the change.
 
-        Raises InputError when there are no turns or the name is none, ModelError when the
+        Raises InputError when there are no turns or no embedder has this name, ModelError when the
         embedder cannot be used, StoreError when another process was faster.
         """
 
     def read(self, sql: str) -> Rows:
-        """Run one SELECT that a model may write. Raises SqlError: refused, wrong or too slow."""
+        """Run one SELECT that a model may write.
+
+        Raises SqlError when it is refused, wrong or too slow; the message is for the model.
+        """
 
     def write(self, sql: str, cause: str, window: tuple[int, int] | None = None) -> Change:
         """Run INSERT, UPDATE and DELETE on facts as one transaction and one journaled change.
 
         With a window, a new fact's turn_id must lie in it, and the window counts as digested.
-        Raises SqlError, with nothing written.
+        Raises SqlError when a statement is refused, wrong or too slow; nothing is written then.
         """
 
     def undo(self, change_id: int) -> Change:
         """Take a change back, and return the change that did so (undo that one to redo).
 
-        Raises InputError when a later change rests on it, or it is undone already.
+        Raises InputError when a later change rests on it, or when it is undone already.
         """
 
     def changes(self) -> list[Change]:
@@ -94,12 +97,12 @@ class Store(Protocol):
     def claim(self, size: int, lease_s: float = 600.0) -> tuple[int, int] | None:
         """The next undigested window of at most `size` turns, as (first, last) ids.
 
-        The window goes into `pending` in the same transaction, so that it survives a kill, and is
-        kept from other processes for `lease_s` seconds. None when no turn waits.
+        The window goes into `pending` in the same transaction, so that it survives a kill, and no
+        other process can take it for `lease_s` seconds. None when no turn waits.
         """
 
     def reclaim(self, window: tuple[int, int], lease_s: float = 600.0) -> bool:
-        """Take over a pending window; False when it is stored by now or somebody works on it."""
+        """Take over a pending window; False when it is stored by now or a process works on it."""
 
     def fail(self, window: tuple[int, int], error: str, attempted: bool = True) -> None:
         """Give a claimed window back to `pending` with the reason; it can be claimed again.
@@ -119,10 +122,11 @@ class Store(Protocol):
     def facts(self, point: str | int | None = None) -> list[Fact]:
         """The facts as they are, or as they were at a point, by id.
 
-        A point is a change, 12, "12" or "#12" (all up to it have happened; 0: none has), or a
-        moment in ISO text as exact as wanted: "2023-06-01" is the end of that day (in UTC), "2023"
-        of that year. Four digits from 1000 to 2999 are a year: change 2023 is "#2023" or 2023.
-        Raises InputError for a point that is neither, and for a change there is not.
+        A point is a change, 12, "12" or "#12" (this change and all before it have happened; 0:
+        none has), or a moment in ISO text as exact as wanted: "2023-06-01" is the end of that day
+        (in UTC), "2023" of that year. Text of four digits from 1000 to 2999 is a year: change 2023
+        is "#2023" or the number 2023. Raises InputError for a point that is neither, and for a
+        change that does not exist.
         """
 
     def journal(self) -> list[Edit]:
@@ -131,37 +135,38 @@ class Store(Protocol):
     def revert(self, point: str | int) -> Change:
         """Make all facts as they were at a point, as one change that can be undone.
 
-        Raises InputError when that is how they are.
+        Raises InputError when they are so already.
         """
 
     def as_of(self, moment: str) -> "Store":
         """This memory as it was at a moment: a copy for reading, gone when it is closed.
 
-        It holds the turns said by then (one without a date counts as said when the dated turn
+        It holds the turns said by then (a turn without a date counts as said when the dated turn
         before it was) and the facts of `facts(moment)` that rest on them.
         """
 
     def settings(self, name: str | None = None) -> list[Setting]:
-        """Every value that settings ever had, or that one did, oldest first.
+        """Every value that all settings ever had, or the one of this name, oldest first.
 
-        The newest is the one in force.
+        The newest value of a setting is the one in force.
         """
 
     def set(self, name: str, value: Any) -> Setting:
         """Give a setting a new value (anything JSON holds); the ones before stay on record."""
 
     def count_shown(self, turn_ids: Sequence[int]) -> None:
-        """Note that a question brought up these turns. A store for reading only notes nothing."""
+        """Note that a question brought up these turns. A read-only store notes nothing."""
 
     def shown(self) -> dict[int, int]:
-        """How often questions brought up each turn; turns that none did are not there."""
+        """How often questions brought up each turn; turns that none brought up are left out."""
 
     def forget(self, turn_ids: Sequence[int]) -> Forgotten:
         """Remove turns and all that rests on them, then overwrite where they were on disk.
 
-        Facts of these turns, what the journal says of them, words, vectors; in known backups too.
-        Whatever interrupts this, nothing is half removed; a later call finishes the overwriting,
-        also one without turns: what it returns is then the receipt of the one before.
+        That is the facts of these turns, what the journal says of them, words and vectors, in known
+        backups too. Whatever interrupts this, nothing is half removed, and a later call finishes
+        the overwriting. A call without turns does only that, and returns the receipt of the call
+        that was interrupted.
         Raises InputError for an id that is no turn's, StoreError when another process reads or
         writes the file so that it cannot be overwritten.
         """
@@ -169,20 +174,20 @@ class Store(Protocol):
     def backup(self, path: Path) -> None:
         """Copy the whole memory into a new file, also while others write; `forget` will know it.
 
-        Raises InputError when there is a file already.
+        Raises InputError when a file is there already.
         """
 
     def dump(self) -> Iterator[dict[str, Any]]:
         """Everything that was stored, as records; `load` makes an equal memory of them.
 
-        Vectors are not in it: they are made anew.
+        Vectors are not among them: `load` makes them anew.
         """
 
     def load(self, records: Iterable[dict[str, Any]]) -> int:
-        """Store the records of a dump, in a memory that is empty or holds a part of that dump.
+        """Store the records of a dump, in a memory that is empty or holds the beginning of it.
 
-        Returns how many turns are new; interrupted, a later call goes on. Raises InputError for a
-        record that is none, and when this memory holds something else.
+        Returns how many turns are new. After an interruption a later call continues. Raises
+        InputError for a record that cannot be stored, and when this memory holds something else.
         """
 
     def check(self) -> list[str]:
@@ -199,13 +204,14 @@ class Store(Protocol):
 def open_store(address: str | Path, read_only: bool = False, embedder: str | None = None) -> Store:
     """Open (or create) the namespace at a path or `sqlite:///path`.
 
-    `embedder` is a name that memory.embed knows; None stands for the one that made the vectors
-    which are there, and for the packaged one in a new memory. It is loaded when it is needed.
+    `embedder` is a name that memory.embed knows. None stands for the embedder that made the
+    memory's vectors, and in a new memory for the packaged one. It is loaded when it is needed.
 
     Raises StoreError when the file is not ours, of a newer version, or cannot be used, and
     InputError for an address of another kind, a name that is no embedder's, or an embedder other
-    than the one recorded (`Store.reembed` changes it).
+    than the recorded one (`Store.reembed` changes it).
     """
+    # Not at the top: the implementation imports this module for its contract.
     from memory.store.sqlite import SqliteStore
 
     text = str(address)

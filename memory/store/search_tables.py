@@ -1,9 +1,12 @@
 """What search keeps beside the turns of a SQLite namespace: words, columns, vectors.
 
-Written with the turns, in their transaction; columns and vectors later where an embedder must be
-asked for them first, and always in the order of the turns, as each rests on those before it. The
-newest turns have a row each in `recent`; every BLOCK of them become one row of `blocks`, so that a
-million turns load at once.
+Written in the transaction of the turns themselves, so that no index can disagree with what was
+said. Where an embedder must first be asked over the network, columns and vectors come later. They
+always come in the order of the turns, as each rests on those before it in its session.
+
+The newest turns have a row each in `recent`. Every BLOCK of them become one row of `blocks`, so
+that a million turns load at once; their vectors become `pieces`, which a search reads as it needs
+them (docs/decisions.md, 13).
 """
 
 import sqlite3
@@ -17,58 +20,51 @@ from memory.embed import related
 from memory.model import Turn
 from memory.search.kind_examples import examples_of_kind
 from memory.search.question import Query
-from memory.search.ranking import Index, WordMatches
+from memory.search.ranking import Index, VectorLoader, WordMatches
 from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns, sign_codes
 from memory.search.words import words
 from memory.store.turns_table import read_turns
 
-BLOCK = 1024
-PIECE = 64
-# Turns looked at for a word, the newest: one that holds more of a memory tells little.
-MOST_EXACT = 50_000
-MOST_RELATED = 10_000
-Put = Callable[[sqlite3.Connection, Sequence[Turn], NDArray[np.float32]], None]
+BLOCK = 1024  # turns
+PIECE = 64  # turns
+# Of a word's turns the newest are looked at; a word that more of them hold tells little. At a
+# million turns 20,000 instead of 50,000 took 16.8 instead of 19.0 ms a search, and recall@10 fell
+# from .45 to .39 (docs/log.md).
+MAX_EXACT = 50_000
+MAX_RELATED = 10_000
+
+PutTurns = Callable[[sqlite3.Connection, Sequence[Turn], NDArray[np.float32]], None]
 
 
-def put(conn: sqlite3.Connection, turns: Sequence[Turn], vectors: NDArray[np.float32]) -> None:
-    """Keep what search needs of turns that were just added; vectors are (len(turns), width)."""
+# --- writing ----------------------------------------------------------------------------------
+
+
+def put_words_and_columns(
+    conn: sqlite3.Connection, turns: Sequence[Turn], vectors: NDArray[np.float32]
+) -> None:
+    """Store what search needs of turns that were just added; vectors are (len(turns), width)."""
     put_columns(conn, turns, vectors)
     put_words(conn, turns)
 
 
 def put_words(conn: sqlite3.Connection, turns: Sequence[Turn]) -> None:
-    """Keep the words of turns, which need no embedder."""
+    """Store the words of turns, which need no embedder."""
     conn.executemany(
         "INSERT INTO turns_words (rowid, words) VALUES (?, ?)",
         [(turn.id, " ".join(words(turn.text))) for turn in turns],
     )
 
 
-def remake(
-    conn: sqlite3.Connection,
-    vectors_of: Callable[[Sequence[Turn]], NDArray[np.float32]],
-    put_again: Put,
-) -> None:
-    """Keep all of it anew, inside the caller's transaction: `put_again` is put or put_columns."""
-    for table in ("recent", "blocks", "pieces"):
-        conn.execute(f"DELETE FROM {table}")
-    last = 0
-    while some := read_turns(conn, last + 1, limit=BLOCK):
-        put_again(conn, some, vectors_of(some))
-        last = some[-1].id
-
-
 def put_columns(
     conn: sqlite3.Connection, turns: Sequence[Turn], vectors: NDArray[np.float32]
 ) -> None:
-    """All but the words, which do not depend on the embedder."""
-    names = dict.fromkeys(turn.speaker for turn in turns)  # numbered as they come
+    """Store columns and vectors of turns. Words are apart: they do not depend on the embedder."""
+    names = dict.fromkeys(turn.speaker for turn in turns)  # numbered in the order they come in
     conn.executemany("INSERT OR IGNORE INTO speakers (name) VALUES (?)", [(n,) for n in names])
-    find = "SELECT id FROM speakers WHERE name = ?"
-    speakers = {name: conn.execute(find, (name,)).fetchone()[0] for name in names}
-    rows, eight_bit = describe_turns(
-        turns, vectors, _tails(conn, turns, vectors.shape[1]), speakers
-    )
+    select = "SELECT id FROM speakers WHERE name = ?"
+    speakers = {name: conn.execute(select, (name,)).fetchone()[0] for name in names}
+    ends = _session_ends(conn, turns, vectors.shape[1])
+    rows, eight_bit = describe_turns(turns, vectors, ends, speakers)
     conn.executemany(
         "INSERT INTO recent VALUES (?, ?, ?)",
         zip(
@@ -78,50 +74,31 @@ def put_columns(
             strict=True,
         ),
     )
+    make_blocks(conn)
+
+
+def remake(
+    conn: sqlite3.Connection,
+    vectors_of: Callable[[Sequence[Turn]], NDArray[np.float32]],
+    put_turns: PutTurns,
+) -> None:
+    """Store everything anew, inside the caller's transaction.
+
+    `put_turns` is `put_columns`, or `put_words_and_columns` where no words are there yet.
+    """
+    for table in ("recent", "blocks", "pieces"):
+        conn.execute(f"DELETE FROM {table}")
+    last = 0
+    while turns := read_turns(conn, last + 1, limit=BLOCK):
+        put_turns(conn, turns, vectors_of(turns))
+        last = turns[-1].id
+
+
+def make_blocks(conn: sqlite3.Connection) -> None:
+    """Make blocks of the oldest rows of `recent`, as long as there is a BLOCK of them."""
     (count,) = conn.execute("SELECT count(*) FROM recent").fetchone()
     for _ in range(count // BLOCK):
         _make_block(conn)
-
-
-def last_with_columns(conn: sqlite3.Connection) -> int:
-    """The last turn that search keeps columns of: those after it wait for their vectors."""
-    (last,) = conn.execute(
-        "SELECT coalesce((SELECT max(turn_id) FROM recent),"
-        " (SELECT last_turn FROM blocks ORDER BY first_turn DESC LIMIT 1), 0)"
-    ).fetchone()
-    return int(last)
-
-
-def _tails(conn: sqlite3.Connection, turns: Sequence[Turn], width: int) -> dict[str, SessionEnd]:
-    """Where the sessions of turns stand before the first of them."""
-    found = {one: _tail(conn, one, turns[0].id, width) for one in {turn.session for turn in turns}}
-    return {session: tail for session, tail in found.items() if tail}
-
-
-def _tail(conn: sqlite3.Connection, session: str, before: int, width: int) -> SessionEnd | None:
-    """Where a session stands before a turn."""
-    (last,) = conn.execute(
-        "SELECT max(id) FROM turns WHERE session = ? AND id < ?", (session, before)
-    ).fetchone()
-    if last is None:
-        return None
-    kept = conn.execute("SELECT columns, vector FROM recent WHERE turn_id = ?", (last,)).fetchone()
-    if kept is None:
-        rows = np.frombuffer(_at(conn, "columns FROM blocks", last)[1], TURN_DTYPE)
-        first, vectors = _at(conn, "vectors FROM pieces", last)
-        place, begin = np.searchsorted(rows["id"], (last, first))
-        kept = (rows[place].tobytes(), vectors[(place - begin) * width :][:width])
-    row = np.frombuffer(kept[0], TURN_DTYPE)[0]
-    return int(row["session"]), last, np.frombuffer(kept[1], np.int8)
-
-
-def _at(conn: sqlite3.Connection, what: str, turn_id: int) -> tuple[int, bytes]:
-    """The row of blocks or pieces that a turn is in, with the id of its first turn."""
-    row: tuple[int, bytes] = conn.execute(
-        f"SELECT first_turn, {what} WHERE first_turn <= ? ORDER BY first_turn DESC LIMIT 1",
-        (turn_id,),
-    ).fetchone()
-    return row
 
 
 def _make_block(conn: sqlite3.Connection) -> None:
@@ -141,30 +118,73 @@ def _make_block(conn: sqlite3.Connection) -> None:
     conn.execute("DELETE FROM recent WHERE turn_id <= ?", (ids[-1],))
 
 
-def extend(conn: sqlite3.Connection, index: Index) -> None:
+def last_with_columns(conn: sqlite3.Connection) -> int:
+    """The last turn that has columns, 0 for none: those after it wait for their vectors."""
+    (last,) = conn.execute(
+        "SELECT coalesce((SELECT max(turn_id) FROM recent),"
+        " (SELECT last_turn FROM blocks ORDER BY first_turn DESC LIMIT 1), 0)"
+    ).fetchone()
+    return int(last)
+
+
+def _session_ends(
+    conn: sqlite3.Connection, turns: Sequence[Turn], width: int
+) -> dict[str, SessionEnd]:
+    """How far the sessions of turns have come before the first of them."""
+    ends = {}
+    for session in {turn.session for turn in turns}:
+        if end := _session_end(conn, session, turns[0].id, width):
+            ends[session] = end
+    return ends
+
+
+def _session_end(
+    conn: sqlite3.Connection, session: str, before: int, width: int
+) -> SessionEnd | None:
+    """The last turn of a session before a turn, read from `recent` or from its block."""
+    (last,) = conn.execute(
+        "SELECT max(id) FROM turns WHERE session = ? AND id < ?", (session, before)
+    ).fetchone()
+    if last is None:
+        return None
+    stored = conn.execute(
+        "SELECT columns, vector FROM recent WHERE turn_id = ?", (last,)
+    ).fetchone()
+    if stored is None:
+        _, columns = _row_of_turn(conn, "columns FROM blocks", last)
+        rows = np.frombuffer(columns, TURN_DTYPE)
+        first, vectors = _row_of_turn(conn, "vectors FROM pieces", last)
+        # Ids may have gaps, so places in the block are found by id and not counted.
+        place, first_place = np.searchsorted(rows["id"], (last, first))
+        vector = vectors[(place - first_place) * width :][:width]
+        stored = (rows[place].tobytes(), vector)
+    row = np.frombuffer(stored[0], TURN_DTYPE)[0]
+    return int(row["session"]), last, np.frombuffer(stored[1], np.int8)
+
+
+def _row_of_turn(
+    conn: sqlite3.Connection, column_and_table: str, turn_id: int
+) -> tuple[int, bytes]:
+    """The row of `blocks` or `pieces` that a turn is in, with the id of its first turn."""
+    row: tuple[int, bytes] = conn.execute(
+        f"SELECT first_turn, {column_and_table} WHERE first_turn <= ?"
+        " ORDER BY first_turn DESC LIMIT 1",
+        (turn_id,),
+    ).fetchone()
+    return row
+
+
+# --- reading into an index --------------------------------------------------------------------
+
+
+def extend_index(conn: sqlite3.Connection, index: Index) -> None:
     """Bring the turns that were added since into an index."""
-    known = index.names.last
-    for number, name in conn.execute("SELECT id, name FROM speakers WHERE id > ?", (known,)):
-        index.names.add(name, number)
-    blocks = conn.execute(
-        "SELECT first_turn, columns, codes FROM blocks WHERE last_turn > ? ORDER BY first_turn",
-        (index.last_id,),
+    new_speakers = conn.execute(
+        "SELECT id, name FROM speakers WHERE id > ?", (index.names.last,)
     ).fetchall()
-    if blocks:
-        columns = [np.frombuffer(block[1], TURN_DTYPE) for block in blocks]
-        rows = np.concatenate(columns)
-        codes = np.frombuffer(b"".join(block[2] for block in blocks), "<u8")
-        known = int(np.searchsorted(rows["id"], index.last_id, side="right"))
-        pieces, place = {}, 0
-        for block in columns:
-            ids = block["id"].tolist()
-            for begin in range(0, len(ids), PIECE):
-                piece = ids[begin : begin + PIECE]
-                skip = max(known - place, 0)
-                if skip < len(piece):
-                    pieces[piece[skip]] = partial(_piece, conn, piece[0], len(piece), skip)
-                place += len(piece)
-        index.extend(rows[known:], codes.reshape(len(rows), -1)[known:], pieces)
+    for number, name in new_speakers:
+        index.names.add(name, number)
+    _extend_by_blocks(conn, index)
     recent = conn.execute(
         "SELECT columns, vector FROM recent WHERE turn_id > ? ORDER BY turn_id", (index.last_id,)
     ).fetchall()
@@ -175,30 +195,62 @@ def extend(conn: sqlite3.Connection, index: Index) -> None:
         index.extend(rows, sign_codes(eight_bit), eight_bit)
 
 
-def extend_waiting(conn: sqlite3.Connection, index: Index, width: int) -> bool:
-    """Bring the turns that wait for their vectors into an index, with zeros in the vectors' place.
+def _extend_by_blocks(conn: sqlite3.Connection, index: Index) -> None:
+    blocks = conn.execute(
+        "SELECT first_turn, columns, codes FROM blocks WHERE last_turn > ? ORDER BY first_turn",
+        (index.last_id,),
+    ).fetchall()
+    if not blocks:
+        return
+    block_rows = [np.frombuffer(columns, TURN_DTYPE) for _, columns, _ in blocks]
+    rows = np.concatenate(block_rows)
+    codes = np.frombuffer(b"".join(block_codes for _, _, block_codes in blocks), "<u8")
+    # The index may hold the first turns of the first block, from when they were in `recent`.
+    known = int(np.searchsorted(rows["id"], index.last_id, side="right"))
+    pieces: dict[int, VectorLoader] = {}
+    place = 0
+    for block in block_rows:
+        ids = block["id"].tolist()
+        for start in range(0, len(ids), PIECE):
+            piece = ids[start : start + PIECE]
+            skip = max(known - place, 0)
+            if skip < len(piece):
+                pieces[piece[skip]] = partial(_read_piece, conn, piece[0], len(piece), skip)
+            place += len(piece)
+    index.extend(rows[known:], codes.reshape(len(rows), -1)[known:], pieces)
 
-    Whether there are any: such an index is good for one search, as they get other columns later.
+
+def _read_piece(
+    conn: sqlite3.Connection, first_turn: int, count: int, skip: int
+) -> NDArray[np.int8]:
+    """The vectors of a piece of `count` turns without the first `skip`."""
+    _, vectors = _row_of_turn(conn, "vectors FROM pieces", first_turn)
+    return np.frombuffer(vectors, np.int8).reshape(count, -1)[skip:]
+
+
+def extend_index_by_waiting(conn: sqlite3.Connection, index: Index, width: int) -> bool:
+    """Bring the turns that wait for their vectors into an index, with zeros for the vectors.
+
+    Returns whether there are any: such an index is good for one search, as they get other columns
+    later.
     """
-    if not (waiting := read_turns(conn, index.last_id + 1)):
+    waiting = read_turns(conn, index.last_id + 1)
+    if not waiting:
         return False
     speakers = dict(conn.execute("SELECT name, id FROM speakers"))
     for name in {turn.speaker for turn in waiting} - speakers.keys():
         speakers[name] = index.names.last + 1
         index.names.add(name, speakers[name])
-    rows, eight_bit = describe_turns(
-        waiting, np.zeros((len(waiting), width), np.float32), _tails(conn, waiting, width), speakers
-    )
+    zeros = np.zeros((len(waiting), width), np.float32)
+    ends = _session_ends(conn, waiting, width)
+    rows, eight_bit = describe_turns(waiting, zeros, ends, speakers)
     index.extend(rows, sign_codes(eight_bit), eight_bit)
     return True
 
 
-def _piece(conn: sqlite3.Connection, begin: int, count: int, skip: int) -> NDArray[np.int8]:
-    """The vectors of a piece of `count` turns without the first `skip`."""
-    vectors = np.frombuffer(_at(conn, "vectors FROM pieces", begin)[1], np.int8)
-    return vectors.reshape(count, -1)[skip:]
+# --- the words of a question ------------------------------------------------------------------
 
-
+# One group_concat instead of a row for each turn: 90 ns a turn (docs/decisions.md, 13).
 _TURNS_HOLDING = (
     "SELECT group_concat(rowid, ' ') FROM (SELECT rowid FROM turns_words"
     " WHERE turns_words MATCH ? ORDER BY rowid DESC LIMIT ?)"
@@ -210,24 +262,27 @@ _FACTS_HOLDING = (
 )
 
 
-def held(conn: sqlite3.Connection, query: Query) -> list[WordMatches]:
-    """For each word of a question the turns that hold it, or that a fact with it points at."""
-    (facts,) = conn.execute("SELECT EXISTS (SELECT 1 FROM facts)").fetchone()
-    statements = (_TURNS_HOLDING, _FACTS_HOLDING) if facts else (_TURNS_HOLDING,)
+def word_matches(conn: sqlite3.Connection, query: Query) -> list[WordMatches]:
+    """For each word of a question the turns that hold it, or that a fact with it points at.
 
-    def holding(any_of: Sequence[str], most: int) -> NDArray[np.int64]:
+    Each word is asked for by itself, as the ranking lets each saturate by itself.
+    """
+    (has_facts,) = conn.execute("SELECT EXISTS (SELECT 1 FROM facts)").fetchone()
+    statements = (_TURNS_HOLDING, _FACTS_HOLDING) if has_facts else (_TURNS_HOLDING,)
+
+    def turns_holding(any_of: Sequence[str], limit: int) -> NDArray[np.int64]:
         if not any_of:
             return np.zeros(0, np.int64)
         match = " OR ".join(f'"{word}"' for word in any_of)
-        found = [conn.execute(one, (match, most)).fetchone()[0] for one in statements]
-        ids = np.fromstring(" ".join(filter(None, found)), np.int64, sep=" ")
-        return np.unique(ids) if facts else ids
+        lists = [conn.execute(select, (match, limit)).fetchone()[0] for select in statements]
+        ids = np.fromstring(" ".join(filter(None, lists)), np.int64, sep=" ")
+        return np.unique(ids) if has_facts else ids  # a fact may point at a turn that is there
 
     return [
         WordMatches(
-            holding([word], MOST_EXACT),
-            holding(related(word), MOST_RELATED),
-            holding(examples_of_kind(word), MOST_RELATED),
+            exact=turns_holding([word], MAX_EXACT),
+            related=turns_holding(related(word), MAX_RELATED),
+            examples=turns_holding(examples_of_kind(word), MAX_RELATED),
         )
         for word in query.words
     ]

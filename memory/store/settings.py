@@ -1,4 +1,4 @@
-"""Settings of a SQLite namespace, and what is counted or checked beside its turns and facts."""
+"""Settings of a SQLite namespace, and how often questions brought up its turns."""
 
 import json
 import sqlite3
@@ -9,7 +9,7 @@ from memory.model import Setting
 from memory.store import journal
 
 
-def history(conn: sqlite3.Connection, name: str | None) -> list[Setting]:
+def setting_history(conn: sqlite3.Connection, name: str | None) -> list[Setting]:
     """Every value that settings ever had, or that one did, oldest first."""
     rows = conn.execute(
         "SELECT name, value, set_at FROM settings WHERE name = coalesce(?, name) ORDER BY id",
@@ -18,7 +18,7 @@ def history(conn: sqlite3.Connection, name: str | None) -> list[Setting]:
     return [Setting(name, json.loads(value), set_at) for name, value, set_at in rows]
 
 
-def put(conn: sqlite3.Connection, name: str, value: Any) -> Setting:
+def add_setting(conn: sqlite3.Connection, name: str, value: Any) -> Setting:
     """Give a setting a new value; the ones before stay on record."""
     setting = Setting(name, value, journal.now())
     conn.execute(

@@ -1,12 +1,13 @@
 """What removing turns from a SQLite namespace takes with it: facts, journal, words, columns.
 
-These functions run inside the caller's transaction, in the order they stand here.
+These functions run inside the caller's transaction, in the order they stand here. `forget` uses
+them to forget, `history` to make a copy of the past.
 """
 
 import json
 import sqlite3
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,199 +15,226 @@ from numpy.typing import NDArray
 
 from memory.embed import Hosted, load_embedder
 from memory.model import Turn
-from memory.search.turn_columns import TURN_DTYPE, describe_turns
+from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns
 from memory.search.words import words
 from memory.store import search_tables, vectors
-from memory.store.vectors import RecordedEmbedder
+from memory.store.vectors import EmbedTexts
 
-Embed = Callable[[Sequence[str], RecordedEmbedder], NDArray[np.float32]]
-
-FORGOTTEN = "-- forgotten"
-_ANYBODYS = frozenset(
+BLANKED = "-- forgotten"  # the statement of a change whose own statement is gone
+# A forgotten turn may hold the word "insert": no reason to blank every statement that has it.
+_WORDS_OF_EVERY_STATEMENT = frozenset(
     words(
         "INSERT INTO facts (subject, attribute, value, happened_on, ended_on, turn_id) VALUES"
         " UPDATE SET DELETE FROM SELECT WHERE NULL LIKE COALESCE search"
         " digest by, edit by, audit, tool note_fact"
     )
 )
-_AMONG = "IN (SELECT value FROM json_each(?))"
-_NAMES_TURN = f"(json_extract({{}}, '$[6]') {_AMONG})"
+# One JSON list as the value of a parameter: SQLite limits the number of parameters.
+_IN_LIST = "IN (SELECT value FROM json_each(?))"
+# Whether an image of a fact (journal.FACT_IMAGE) rests on one of the turns; [6] is its turn_id.
+_BEFORE_RESTS_ON_TURN = f"(json_extract(before, '$[6]') {_IN_LIST})"
+_AFTER_RESTS_ON_TURN = f"(json_extract(after, '$[6]') {_IN_LIST})"
 
 
 @dataclass(frozen=True)
-class Traces:
+class RemovedFacts:
     """What rested on turns: ids of facts and changes, and what the facts said, as texts."""
 
-    facts: tuple[int, ...]
+    ids: tuple[int, ...]
     changes: frozenset[int]
     values: tuple[str, ...]
     names: tuple[str, ...]  # subjects and attributes
 
 
-def take_facts(conn: sqlite3.Connection, gone: Sequence[int]) -> Traces:
+def remove_facts(conn: sqlite3.Connection, turn_ids: Sequence[int]) -> RemovedFacts:
     """Remove the facts that rest on turns, and what the journal says of them.
 
     A fact that rests on another turn by now stays, without the part of its past that rested on
     these. One that is no longer there goes with all of its past.
     """
-    turns = json.dumps(gone)
-    before, after = _NAMES_TURN.format("before"), _NAMES_TURN.format("after")
-    facts = [
+    turns = json.dumps(turn_ids)
+    fact_ids = [
         fact_id
         for (fact_id,) in conn.execute(
-            f"SELECT id FROM facts WHERE turn_id {_AMONG} UNION SELECT fact_id FROM facts_log"
-            f" WHERE ({before} OR {after}) AND fact_id NOT IN (SELECT id FROM facts) ORDER BY 1",
+            f"SELECT id FROM facts WHERE turn_id {_IN_LIST} UNION SELECT fact_id FROM facts_log"
+            f" WHERE ({_BEFORE_RESTS_ON_TURN} OR {_AFTER_RESTS_ON_TURN})"
+            " AND fact_id NOT IN (SELECT id FROM facts) ORDER BY 1",
             (turns, turns, turns),
         )
     ]
-    ids = json.dumps(facts)
-    log = conn.execute(
+    facts = json.dumps(fact_ids)
+    # Read before anything is deleted: the texts say which words must not stand elsewhere.
+    entries = conn.execute(
         "SELECT change_id, before, after FROM facts_log"
-        f" WHERE fact_id {_AMONG} OR {before} OR {after}",
-        (ids, turns, turns),
+        f" WHERE fact_id {_IN_LIST} OR {_BEFORE_RESTS_ON_TURN} OR {_AFTER_RESTS_ON_TURN}",
+        (facts, turns, turns),
     ).fetchall()
-    conn.execute(f"DELETE FROM facts WHERE id {_AMONG}", (ids,))
-    conn.execute(f"DELETE FROM facts_log WHERE fact_id {_AMONG}", (ids,))
-    conn.execute(f"UPDATE facts_log SET before = NULL WHERE {before}", (turns,))
-    conn.execute(f"UPDATE facts_log SET after = NULL WHERE {after}", (turns,))
+
+    # First the facts: their trigger logs the deletion, and the log of these facts goes next.
+    conn.execute(f"DELETE FROM facts WHERE id {_IN_LIST}", (facts,))
+    conn.execute(f"DELETE FROM facts_log WHERE fact_id {_IN_LIST}", (facts,))
+    conn.execute(f"UPDATE facts_log SET before = NULL WHERE {_BEFORE_RESTS_ON_TURN}", (turns,))
+    conn.execute(f"UPDATE facts_log SET after = NULL WHERE {_AFTER_RESTS_ON_TURN}", (turns,))
     conn.execute("DELETE FROM facts_log WHERE before IS NULL AND after IS NULL")
-    images = [json.loads(image) for row in log for image in row[1:] if image]
-    fallen, left = set(facts), set(gone)
-    images = [image for image in images if image[0] in fallen or image[6] in left]
-    return Traces(
-        tuple(facts),
-        frozenset(row[0] for row in log),
-        tuple({image[3] for image in images}),
-        tuple({name for image in images for name in image[1:3]}),
+
+    images = [json.loads(image) for _, *pair in entries for image in pair if image]
+    removed_facts, removed_turns = set(fact_ids), set(turn_ids)
+    images = [image for image in images if image[0] in removed_facts or image[6] in removed_turns]
+    return RemovedFacts(
+        ids=tuple(fact_ids),
+        changes=frozenset(change_id for change_id, _, _ in entries),
+        values=tuple({image[3] for image in images}),
+        names=tuple({name for image in images for name in image[1:3]}),
     )
 
 
-def take_turns(conn: sqlite3.Connection, gone: Sequence[Turn]) -> None:
+def remove_turns(conn: sqlite3.Connection, turns: Sequence[Turn]) -> None:
     """Remove turns, their words, and the names that only they had."""
-    ids = json.dumps([turn.id for turn in gone])
+    ids = json.dumps([turn.id for turn in turns])
+    # The index is contentless: it cannot know which words a row had, so it is given them again.
     conn.executemany(
         "INSERT INTO turns_words (turns_words, rowid, words) VALUES ('delete', ?, ?)",
-        [(turn.id, " ".join(words(turn.text))) for turn in gone],
+        [(turn.id, " ".join(words(turn.text))) for turn in turns],
     )
     for table in ("shown", "staged_vectors"):
-        conn.execute(f"DELETE FROM {table} WHERE turn_id {_AMONG}", (ids,))
-    conn.execute(f"DELETE FROM turns WHERE id {_AMONG}", (ids,))
+        conn.execute(f"DELETE FROM {table} WHERE turn_id {_IN_LIST}", (ids,))
+    conn.execute(f"DELETE FROM turns WHERE id {_IN_LIST}", (ids,))
     conn.executemany(
         "DELETE FROM speakers WHERE name = ?1"
         " AND NOT EXISTS (SELECT 1 FROM turns WHERE speaker = ?1)",
-        [(name,) for name in {turn.speaker for turn in gone}],
+        [(name,) for name in {turn.speaker for turn in turns}],
     )
 
 
-def take_from_windows(conn: sqlite3.Connection, gone: Sequence[int]) -> set[int]:
-    """Let windows begin and end at turns that are left; returns the changes whose windows held any.
+# --- windows ----------------------------------------------------------------------------------
+
+
+def shrink_windows(conn: sqlite3.Connection, turn_ids: Sequence[int]) -> set[int]:
+    """Let windows begin and end at turns that are there; `turn_ids` are gone, in order.
 
     A pending window that held some is given back: whoever works on it has seen what is gone, and
-    may not store it. One that is empty now is done.
+    may not store it. One that is empty now is done. Returns the changes whose windows held any.
     """
-    touched = set()
+    changes = set()
     windows = conn.execute(
         "SELECT id, first_turn, last_turn FROM changes WHERE first_turn IS NOT NULL"
     ).fetchall()
-    for change_id, *window in _holding(windows, gone):
-        touched.add(change_id)
+    for change_id, first, last in _windows_holding(windows, turn_ids):
+        changes.add(change_id)
+        new_first, new_last = _bounds(conn, first, last)
         conn.execute(
             "UPDATE changes SET first_turn = ?, last_turn = ? WHERE id = ?",
-            (*_left(conn, window), change_id),
+            (new_first, new_last, change_id),
         )
-    waiting = conn.execute("SELECT rowid, first_turn, last_turn FROM pending").fetchall()
-    for row, *window in _holding(waiting, gone):
-        first, last = _left(conn, window)
-        if first is None:
-            conn.execute("DELETE FROM pending WHERE rowid = ?", (row,))
+
+    pending = conn.execute("SELECT rowid, first_turn, last_turn FROM pending").fetchall()
+    for row_id, first, last in _windows_holding(pending, turn_ids):
+        new_first, new_last = _bounds(conn, first, last)
+        if new_first is None:
+            conn.execute("DELETE FROM pending WHERE rowid = ?", (row_id,))
         else:
             conn.execute(
                 "UPDATE pending SET first_turn = ?, last_turn = ?, error = '', claimed_by = '',"
                 " claimed_until = 0 WHERE rowid = ?",
-                (first, last, row),
+                (new_first, new_last, row_id),
             )
-    return touched
+    return changes
 
 
-def _holding(windows: Iterable[Sequence[int]], gone: Sequence[int]) -> list[Sequence[int]]:
-    """The (number, first, last) that hold one of the turns, which are in order."""
+def _windows_holding(
+    windows: Iterable[tuple[int, int, int]], turn_ids: Sequence[int]
+) -> list[tuple[int, int, int]]:
+    """The windows (id, first, last) that hold one of the turns, which are in order."""
     holding = []
     for window in windows:
-        place = bisect_left(gone, window[1])
-        if place < len(gone) and gone[place] <= window[2]:
+        _, first, last = window
+        place = bisect_left(turn_ids, first)
+        if place < len(turn_ids) and turn_ids[place] <= last:
             holding.append(window)
     return holding
 
 
-def _left(conn: sqlite3.Connection, window: Sequence[int]) -> tuple[int | None, int | None]:
-    left: tuple[int | None, int | None] = conn.execute(
-        "SELECT min(id), max(id) FROM turns WHERE id BETWEEN ? AND ?", window
+def _bounds(conn: sqlite3.Connection, first: int, last: int) -> tuple[int | None, int | None]:
+    """The first and the last turn that is there in a window; None and None for an empty one."""
+    bounds: tuple[int | None, int | None] = conn.execute(
+        "SELECT min(id), max(id) FROM turns WHERE id BETWEEN ? AND ?", (first, last)
     ).fetchone()
-    return left
+    return bounds
 
 
-def take_sayings(
-    conn: sqlite3.Connection, gone: Sequence[Turn], traces: Traces, touched: Iterable[int]
+# --- texts that quote ------------------------------------------------------------------------
+
+
+def blank_quotations(
+    conn: sqlite3.Connection,
+    turns: Sequence[Turn],
+    facts: RemovedFacts,
+    touched_changes: Iterable[int],
 ) -> tuple[int, ...]:
-    """Blank the statements of changes, and whatever else says what turns and facts said.
+    """Blank the statements of touched changes, and all other texts that quote turns or facts.
 
-    That is: a word that nothing left holds, or a run of words that was a turn's or a fact's.
-    Returns the changes whose text is gone.
+    A text quotes them when it has a word that no turn and no fact holds any more, or a run of words
+    that was a turn's or a fact's. Returns the changes whose text is gone.
     """
-    tells = _teller(conn, gone, traces)
-    blank = set(touched)
+    quotes = _quotation_test(conn, turns, facts)
+    blanked = set(touched_changes)
     for change_id, cause, statement in conn.execute(
         "SELECT id, cause, statement FROM changes"
     ).fetchall():
-        if statement and tells(cause):  # an undo and a revert say only what they are
-            blank.add(change_id)
+        # An undo and a revert have no statement, and their cause only says what they are.
+        if statement and quotes(cause):
+            blanked.add(change_id)
             conn.execute("UPDATE changes SET cause = 'forgotten' WHERE id = ?", (change_id,))
-        if change_id in blank or tells(statement):
-            blank.add(change_id)
+        if change_id in blanked or quotes(statement):
+            blanked.add(change_id)
             if statement:
-                values = (FORGOTTEN, change_id)
-                conn.execute("UPDATE changes SET statement = ? WHERE id = ?", values)
-    for row, error in conn.execute("SELECT rowid, error FROM pending WHERE error <> ''").fetchall():
-        if tells(error):
-            conn.execute("UPDATE pending SET error = '' WHERE rowid = ?", (row,))
-    return tuple(sorted(blank))
+                conn.execute("UPDATE changes SET statement = ? WHERE id = ?", (BLANKED, change_id))
+    errors = conn.execute("SELECT rowid, error FROM pending WHERE error <> ''").fetchall()
+    for row_id, error in errors:
+        if quotes(error):
+            conn.execute("UPDATE pending SET error = '' WHERE rowid = ?", (row_id,))
+    return tuple(sorted(blanked))
 
 
-def _teller(
-    conn: sqlite3.Connection, gone: Sequence[Turn], traces: Traces
+def _quotation_test(
+    conn: sqlite3.Connection, turns: Sequence[Turn], facts: RemovedFacts
 ) -> Callable[[str], bool]:
-    """Whether a text tells what was said in turns and facts that are no longer there.
+    """A function that says whether a text quotes turns and facts that are no longer there.
 
-    The words of SQL, and those that every cause holds, do not.
+    The words of SQL, and those that every cause holds, are no quotation.
     """
-    said = [turn.text for turn in gone] + list(traces.values)
-    named = {turn.speaker for turn in gone}
-    every = {word for text in [*said, *named, *traces.names] for word in words(text)}
-    unique = {word for word in every - _ANYBODYS if not _is_held(conn, word)}
+    texts = [turn.text for turn in turns] + list(facts.values)
+    speakers = {turn.speaker for turn in turns}
+    all_words = {word for text in [*texts, *speakers, *facts.names] for word in words(text)}
+    candidates = all_words - _WORDS_OF_EVERY_STATEMENT
+    gone_words = {word for word in candidates if not _is_indexed(conn, word)}
     for (name,) in conn.execute("SELECT name FROM speakers"):
-        unique.difference_update(words(name))
+        gone_words.difference_update(words(name))
+
+    # Runs of words by their first word. A single word that other turns hold too tells nothing.
     runs: dict[str, list[list[str]]] = {}
-    for run in map(words, said):
+    for run in map(words, texts):
         if len(run) > 1:
             runs.setdefault(run[0], []).append(run)
-    marks = [text for text in said if not words(text)]
+    wordless_texts = [text for text in texts if not words(text)]  # "???", an emoji
 
-    def tells(text: str) -> bool:
-        found = words(text)
+    def quotes(text: str) -> bool:
+        text_words = words(text)
         return (
-            not unique.isdisjoint(found)
+            not gone_words.isdisjoint(text_words)
             or any(
-                found[n : n + len(run)] == run
-                for n, word in enumerate(found)
+                text_words[n : n + len(run)] == run
+                for n, word in enumerate(text_words)
                 for run in runs.get(word, ())
             )
-            or any(mark in text for mark in marks)
+            or any(wordless in text for wordless in wordless_texts)
         )
 
-    return tells
+    return quotes
 
 
-def _is_held(conn: sqlite3.Connection, word: str) -> bool:
+def _is_indexed(conn: sqlite3.Connection, word: str) -> bool:
+    """Whether a turn or a fact that is there holds a word."""
     return any(
         conn.execute(
             f"SELECT 1 FROM {table} WHERE {table} MATCH ? LIMIT 1", (f'"{word}"',)
@@ -215,74 +243,95 @@ def _is_held(conn: sqlite3.Connection, word: str) -> bool:
     )
 
 
-def take_columns(conn: sqlite3.Connection, gone: Sequence[Turn], embed: Embed) -> None:
+# --- columns and vectors -----------------------------------------------------------------------
+
+
+def remove_columns(conn: sqlite3.Connection, turns: Sequence[Turn], embed: EmbedTexts) -> None:
     """Remove the columns of turns that are gone, and make those of their successors anew.
 
-    A vector holds some of its predecessor's in the session, and so of all before it. An embedder
-    asked over the network is not asked here: all turns from the first successor on wait for it.
+    A vector holds half of its predecessor's in the session, and so a little of all before it:
+    without this step, what was forgotten would go on shaping the ranking. An embedder asked over
+    the network is not asked here, inside a transaction: all turns from the first successor on wait
+    for it.
     """
-    made = vectors.recorded_embedder(conn)
-    if made is None:
+    recorded = vectors.recorded_embedder(conn)
+    if recorded is None:
         return
-    vectors.record_embedder(
-        conn, made.name, made.width
-    )  # who holds an index in memory reads it again
-    ended = search_tables.last_with_columns(conn)
-    firsts: dict[str, int] = {}
-    for turn in gone:
-        if turn.id <= ended:
-            firsts.setdefault(turn.session, turn.id)
-    if not firsts:
+    # A new row makes whoever holds an index in memory read it again.
+    vectors.record_embedder(conn, recorded.name, recorded.width)
+    last_indexed = search_tables.last_with_columns(conn)
+    first_removed: dict[str, int] = {}  # by session
+    for turn in turns:
+        if turn.id <= last_indexed:
+            first_removed.setdefault(turn.session, turn.id)
+    if not first_removed:
         return
-    before = {name: _next(conn, name, first, "max", "<") for name, first in firsts.items()}
-    start = min(before[name] or first for name, first in firsts.items())
-    rows, eight_bit = _taken_out(conn, start)
-    keep = ~np.isin(rows["id"], [turn.id for turn in gone])
-    if isinstance(load_embedder(made.name), Hosted):
-        after = [_next(conn, name, first, "min", ">") for name, first in firsts.items()]
-        keep &= rows["id"] < min((turn_id for turn_id in after if turn_id), default=ended + 1)
+
+    predecessors = {
+        session: _turn_before(conn, session, turn_id) for session, turn_id in first_removed.items()
+    }
+    start = min(predecessors[session] or turn_id for session, turn_id in first_removed.items())
+    rows, eight_bit = _take_out_from(conn, start)
+    keep = ~np.isin(rows["id"], [turn.id for turn in turns])
+    if isinstance(load_embedder(recorded.name), Hosted):
+        successors = [
+            _turn_after(conn, session, turn_id) for session, turn_id in first_removed.items()
+        ]
+        keep &= rows["id"] < min(filter(None, successors), default=last_indexed + 1)
     else:
-        tails = {}
-        for name, turn_id in before.items():
+        ends: dict[str, SessionEnd] = {}
+        for session, turn_id in predecessors.items():
             if turn_id:
                 place = int(np.searchsorted(rows["id"], turn_id))
-                tails[name] = (int(rows["session"][place]), turn_id, eight_bit[place].copy())
+                ends[session] = (int(rows["session"][place]), turn_id, eight_bit[place].copy())
         speakers = dict(conn.execute("SELECT name, id FROM speakers"))
-        for some in _successors(conn, firsts, ended):
-            places = np.searchsorted(rows["id"], [turn.id for turn in some])
-            made_anew = embed([turn.text for turn in some], made)
-            rows[places], eight_bit[places] = describe_turns(some, made_anew, tails, speakers)
+        for batch in _successors(conn, first_removed, last_indexed):
+            places = np.searchsorted(rows["id"], [turn.id for turn in batch])
+            new_vectors = embed([turn.text for turn in batch], recorded)
+            rows[places], eight_bit[places] = describe_turns(batch, new_vectors, ends, speakers)
     _put_back(conn, rows[keep], eight_bit[keep])
 
 
-def _next(
-    conn: sqlite3.Connection, session: str, turn_id: int, which: str, beyond: str
-) -> int | None:
-    """The nearest turn of a session that is left before or after one."""
-    (found,) = conn.execute(
-        f"SELECT {which}(id) FROM turns WHERE session = ? AND id {beyond} ?", (session, turn_id)
+def _turn_before(conn: sqlite3.Connection, session: str, turn_id: int) -> int | None:
+    """The last turn of a session that is there before a turn."""
+    (nearest,) = conn.execute(
+        "SELECT max(id) FROM turns WHERE session = ? AND id < ?", (session, turn_id)
     ).fetchone()
-    return None if found is None else int(found)
+    return None if nearest is None else int(nearest)
+
+
+def _turn_after(conn: sqlite3.Connection, session: str, turn_id: int) -> int | None:
+    """The first turn of a session that is there after a turn."""
+    (nearest,) = conn.execute(
+        "SELECT min(id) FROM turns WHERE session = ? AND id > ?", (session, turn_id)
+    ).fetchone()
+    return None if nearest is None else int(nearest)
 
 
 def _successors(
-    conn: sqlite3.Connection, firsts: dict[str, int], ended: int
+    conn: sqlite3.Connection, first_removed: Mapping[str, int], last_indexed: int
 ) -> Iterable[list[Turn]]:
     """The turns with columns after the first that is gone in each session, a block at a time."""
-    for session, first in firsts.items():
-        found = conn.execute(
+    for session, turn_id in first_removed.items():
+        cursor = conn.execute(
             "SELECT speaker, text, session, said_at, source, kind, id FROM turns"
             " WHERE session = ? AND id BETWEEN ? AND ? ORDER BY id",
-            (session, first, ended),
+            (session, turn_id, last_indexed),
         )
-        while some := found.fetchmany(search_tables.BLOCK):
-            yield [Turn(*row) for row in some]
+        while batch := cursor.fetchmany(search_tables.BLOCK):
+            yield [Turn(*row) for row in batch]
 
 
-def _taken_out(conn: sqlite3.Connection, start: int) -> tuple[NDArray[np.void], NDArray[np.int8]]:
-    """Columns and vectors of the block that holds a turn, and of all after it; they go."""
+def _take_out_from(
+    conn: sqlite3.Connection, turn_id: int
+) -> tuple[NDArray[np.void], NDArray[np.int8]]:
+    """Columns and vectors of the block that holds a turn, and of all after it; they are deleted.
+
+    Blocks are of a fixed number of turns, so those after a turn that is gone are made anew.
+    """
     blocks = conn.execute(
-        "SELECT first_turn, columns FROM blocks WHERE last_turn >= ? ORDER BY first_turn", (start,)
+        "SELECT first_turn, columns FROM blocks WHERE last_turn >= ? ORDER BY first_turn",
+        (turn_id,),
     ).fetchall()
     recent = conn.execute("SELECT columns, vector FROM recent ORDER BY turn_id").fetchall()
     first = blocks[0][0] if blocks else 2**62
@@ -291,7 +340,7 @@ def _taken_out(conn: sqlite3.Connection, start: int) -> tuple[NDArray[np.void], 
     ).fetchall()
     columns = b"".join([block[1] for block in blocks] + [row[0] for row in recent])
     eight_bit = b"".join([piece[0] for piece in pieces] + [row[1] for row in recent])
-    rows = np.frombuffer(bytearray(columns), TURN_DTYPE)
+    rows = np.frombuffer(bytearray(columns), TURN_DTYPE)  # bytearray: these are changed in place
     for table in ("blocks", "pieces"):
         conn.execute(f"DELETE FROM {table} WHERE first_turn >= ?", (first,))
     conn.execute("DELETE FROM recent")
@@ -308,6 +357,4 @@ def _put_back(
             for turn_id, row, vector in zip(rows["id"].tolist(), rows, eight_bit, strict=True)
         ],
     )
-    search_tables.put_columns(
-        conn, [], np.zeros((0, eight_bit.shape[1]), np.float32)
-    )  # blocks of them
+    search_tables.make_blocks(conn)

@@ -1,4 +1,4 @@
-"""What may become a turn, whatever the database."""
+"""Which turns a memory accepts, whatever its database, and the moment they are said at."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -14,10 +14,9 @@ def valid_turn(turn: Turn, number: int) -> Turn:
     """The turn as a database can hold it: NUL and lone surrogates become U+FFFD.
 
     `number` is its place among those given, from 1, for the message. A date that is not ISO text
-    is kept as said. Raises InputError for a turn without text or speaker, of an unknown kind, or
-    too long.
+    is stored as it stands. Raises InputError for a turn without text or speaker, of an unknown
+    kind, or too long.
     """
-
     if not turn.text.strip():
         raise InputError(f"turn {number} ({turn.speaker or 'no speaker'}) has no text")
     if not turn.speaker.strip():
@@ -43,6 +42,8 @@ def sound_text(text: str) -> str:
     """Text that every database and model takes: without NUL and halves of surrogate pairs."""
     if text.isascii() and "\0" not in text:
         return text
+    # Postgres stores no NUL, and SQLite's own functions end a text at one. Half of a surrogate pair
+    # cannot be encoded as UTF-8; a whole pair in two halves becomes the character it stands for.
     text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
@@ -50,7 +51,7 @@ def sound_text(text: str) -> str:
 def local_now() -> str:
     """The moment, as `said_at` of a turn: this machine's time and its distance from UTC.
 
-    Its date is the day that the people mean when they say today; where a time has no zone, it
-    counts as UTC.
+    Its date is the day that people mean when they say "today". The distance is part of it because
+    a time without a zone counts as UTC.
     """
     return datetime.now().astimezone().isoformat(timespec="seconds")

@@ -1,8 +1,8 @@
 """Which embedder made the vectors of a SQLite namespace, and how another makes them all anew.
 
-The newest row 'embedder' of `settings` names it; a row with another id stands for other vectors,
+The newest row 'embedder' of `settings` names it. A row with another id stands for other vectors,
 so whoever read some before must begin afresh. New vectors gather in `staged_vectors`, where an
-interrupted work finds them again, until one transaction puts them in the old ones' place.
+interrupted `reembed` finds them again, until one transaction puts them in the old ones' place.
 
 Turns whose embedder is asked over the network are stored first and wait for their vectors.
 """
@@ -10,7 +10,6 @@ Turns whose embedder is asked over the network are stored first and wait for the
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +20,10 @@ from memory.embed import DIM, PACKAGED, REQUEST_TEXTS, Embedder, embed
 from memory.errors import InputError, ModelError, StoreError
 from memory.model import Turn
 from memory.store import journal, search_tables, turns_table
+from memory.store.connection import Transaction
 
-Embed = Callable[[Sequence[str], "RecordedEmbedder"], NDArray[np.float32]]
-Transaction = Callable[[], AbstractContextManager[sqlite3.Connection]]
+# Texts and the recorded embedder -> (len(texts), width) unit rows.
+EmbedTexts = Callable[[Sequence[str], "RecordedEmbedder"], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -54,69 +54,91 @@ def record_embedder(conn: sqlite3.Connection, name: str, width: int) -> None:
     )
 
 
-def refuse_other_name(made: RecordedEmbedder | None, wanted: str | None, file: Path) -> None:
-    """Raises InputError when another embedder is wanted than the recorded one."""
-    if made and wanted and wanted != made.name:
+def refuse_other_name(recorded: RecordedEmbedder | None, name: str | None, file: Path) -> None:
+    """Raises InputError when another embedder is asked for than the recorded one."""
+    if recorded and name and name != recorded.name:
         raise InputError(
-            f"the vectors of {file} are by {made.name}, not by {wanted}; open it without naming"
-            f" an embedder, or make them anew: python -m memory embed {file} --embedder {wanted}"
+            f"the vectors of {file} are by {recorded.name}, not by {name}; open it without naming"
+            f" an embedder, or make them anew: python -m memory embed {file} --embedder {name}"
         )
 
 
-def refuse_other_width(made: RecordedEmbedder, width: int, file: Path) -> None:
+def refuse_other_width(recorded: RecordedEmbedder, width: int, file: Path) -> None:
     """Raises ModelError when the recorded embedder makes vectors of another width by now."""
-    if made.width and width != made.width:
+    if recorded.width and width != recorded.width:
         raise ModelError(
-            f"{made.name} now makes vectors of {width} numbers, those of {file} have {made.width};"
-            f" make them anew: python -m memory embed {file} --embedder {made.name}"
+            f"{recorded.name} now makes vectors of {width} numbers, those of {file} have"
+            f" {recorded.width}; make them anew:"
+            f" python -m memory embed {file} --embedder {recorded.name}"
         )
 
 
-def describe_older(conn: sqlite3.Connection, transaction: Transaction) -> None:
-    """Make the lookup of the turns of schema 1, whose embedder was the packaged one."""
-    if _lacking(conn):
+def index_older_turns(conn: sqlite3.Connection, transaction: Transaction) -> None:
+    """Fill the tables of search for turns of schema 1, whose embedder was the packaged one."""
+    if _is_unindexed(conn):
         with transaction():
-            if _lacking(conn):  # else another process was faster
+            if _is_unindexed(conn):  # else another process was faster
                 search_tables.remake(
-                    conn, lambda turns: embed([turn.text for turn in turns]), search_tables.put
+                    conn,
+                    vectors_of=lambda turns: embed([turn.text for turn in turns]),
+                    put_turns=search_tables.put_words_and_columns,
                 )
                 record_embedder(conn, PACKAGED, DIM)
 
 
-def refuse_older(conn: sqlite3.Connection, file: Path) -> None:
-    """Raises StoreError for turns of schema 1 that `describe_older` has yet to see."""
-    if _lacking(conn):
+def refuse_older_turns(conn: sqlite3.Connection, file: Path) -> None:
+    """Raises StoreError for turns of schema 1 that `index_older_turns` has yet to see."""
+    if _is_unindexed(conn):
         raise StoreError(f"{file}: made by an older version; open it once for writing")
 
 
-def _lacking(conn: sqlite3.Connection) -> bool:
-    return recorded_embedder(conn) is None and bool(
-        conn.execute("SELECT 1 FROM turns LIMIT 1").fetchall()
-    )
+def _is_unindexed(conn: sqlite3.Connection) -> bool:
+    has_turns = bool(conn.execute("SELECT 1 FROM turns LIMIT 1").fetchall())
+    return has_turns and recorded_embedder(conn) is None
 
 
-def embed_waiting(conn: sqlite3.Connection, transaction: Transaction, embed: Embed) -> None:
+# --- turns that wait for their vectors --------------------------------------------------------
+
+
+def embed_waiting(conn: sqlite3.Connection, transaction: Transaction, embed: EmbedTexts) -> None:
     """Make the vectors of the turns that wait for them, a request's worth at a time.
 
-    Two processes at it may both ask for the same vectors; they are kept once.
+    Two processes at it may both ask for the same vectors; they are stored once.
     """
     while waiting := turns_table.read_turns(
         conn, search_tables.last_with_columns(conn) + 1, limit=REQUEST_TEXTS
     ):
-        made = recorded_embedder(conn)
-        assert made is not None
-        rows = embed([turn.text for turn in waiting], made)
+        recorded = recorded_embedder(conn)
+        assert recorded is not None
+        # Outside of any transaction: a slow network must not keep others from writing. So what was
+        # read above may have changed by the time the vectors are here.
+        rows = embed([turn.text for turn in waiting], recorded)
         with transaction():
-            now, last = recorded_embedder(conn), search_tables.last_with_columns(conn)
-            assert now is not None
-            # Another process may have been faster with some; with all, if it made vectors anew.
-            late = [n for n, turn in enumerate(waiting) if turn.id > last]
-            # And another may have forgotten some: then those after them are asked for again.
-            there = turns_table.read_turns(conn, last + 1, waiting[-1].id)
-            if late and there == waiting[late[0] :] and now.width in (0, rows.shape[1]):
-                if not now.width:
-                    record_embedder(conn, now.name, rows.shape[1])
-                search_tables.put_columns(conn, waiting[late[0] :], rows[late[0] :])
+            _store_late_vectors(conn, waiting, rows)
+
+
+def _store_late_vectors(
+    conn: sqlite3.Connection, waiting: Sequence[Turn], rows: NDArray[np.float32]
+) -> None:
+    """Store vectors of the turns that still wait; of none where they do not fit any more."""
+    recorded = recorded_embedder(conn)
+    assert recorded is not None
+    # Another process may have been faster with some of them; with all, if it made vectors anew.
+    last = search_tables.last_with_columns(conn)
+    start = next((n for n, turn in enumerate(waiting) if turn.id > last), None)
+    if start is None:
+        return
+    # Another process may have forgotten some: then those after them are asked for again.
+    if turns_table.read_turns(conn, last + 1, waiting[-1].id) != waiting[start:]:
+        return
+    if recorded.width not in (0, rows.shape[1]):
+        return
+    if not recorded.width:
+        record_embedder(conn, recorded.name, rows.shape[1])
+    search_tables.put_columns(conn, waiting[start:], rows[start:])
+
+
+# --- all vectors anew -------------------------------------------------------------------------
 
 
 def to_embed(conn: sqlite3.Connection, name: str) -> tuple[int, int]:
@@ -140,26 +162,26 @@ def reembed(
         before = recorded_embedder(conn)
         if before is None:
             raise InputError("there are no turns yet; open this memory with the embedder instead")
-    while waiting := _unstaged(conn, embedder.name, batch):
-        made = embedder([text for _, text in waiting])
+    while turns := _unstaged(conn, embedder.name, batch):
+        rows = embedder([text for _, text in turns])
         with transaction():
-            stale = _stage(conn, embedder.name, waiting, made)
-        if stale:
+            stale_width = _stage(conn, embedder.name, turns, rows)
+        if stale_width:
             raise ModelError(
-                f"{embedder.name} made vectors of {stale} numbers before and of {made.shape[1]}"
-                " now; those from before are dropped, start again"
+                f"{embedder.name} made vectors of {stale_width} numbers before and of"
+                f" {rows.shape[1]} now; those from before are dropped, start again"
             )
-        progress(len(waiting))
+        progress(len(turns))
     with transaction():
         if recorded_embedder(conn) != before:
             raise StoreError("another process made all vectors anew in the meantime")
-        # Turns said since the last look, embedded while others wait: a lively chat would be
-        # ahead for ever.
-        while waiting := _unstaged(conn, embedder.name, batch):
-            made = embedder([text for _, text in waiting])
-            if _stage(conn, embedder.name, waiting, made):
+        # Turns said since the last look are embedded while writers wait: else a lively chat would
+        # be ahead for ever.
+        while turns := _unstaged(conn, embedder.name, batch):
+            rows = embedder([text for _, text in turns])
+            if _stage(conn, embedder.name, turns, rows):
                 raise ModelError(f"{embedder.name} changed the width of its vectors; start again")
-            progress(len(waiting))
+            progress(len(turns))
         _swap(conn, embedder)
 
 
@@ -171,10 +193,10 @@ def _last_staged(conn: sqlite3.Connection, name: str) -> int:
     return int(last)
 
 
-def _unstaged(conn: sqlite3.Connection, name: str, most: int) -> list[tuple[int, str]]:
+def _unstaged(conn: sqlite3.Connection, name: str, limit: int) -> list[tuple[int, str]]:
     return conn.execute(
         "SELECT id, text FROM turns WHERE id > ? ORDER BY id LIMIT ?",
-        (_last_staged(conn, name), most),
+        (_last_staged(conn, name), limit),
     ).fetchall()
 
 
@@ -182,23 +204,37 @@ def _stage(
     conn: sqlite3.Connection,
     name: str,
     turns: Sequence[tuple[int, str]],
-    made: NDArray[np.float32],
+    rows: NDArray[np.float32],
 ) -> int:
-    """Keep new vectors; 0, or the width of those before when it is another, which are dropped."""
-    row = conn.execute(
-        "SELECT length(vector) / 4 FROM staged_vectors WHERE embedder = ? LIMIT 1", (name,)
-    ).fetchone()
-    if row and row[0] != made.shape[1]:
+    """Store new vectors of turns (id, text) for the swap.
+
+    Returns 0; where those from before have another width, they are dropped, none are stored, and
+    their width is returned.
+    """
+    width = _staged_width(conn, name)
+    if width is not None and width != rows.shape[1]:
         conn.execute("DELETE FROM staged_vectors WHERE embedder = ?", (name,))
-        return int(row[0])
+        return width
     conn.executemany(
         "INSERT OR REPLACE INTO staged_vectors VALUES (?, ?, ?)",
-        [(name, turn[0], vector.tobytes()) for turn, vector in zip(turns, made, strict=True)],
+        [
+            (name, turn_id, vector.tobytes())
+            for (turn_id, _), vector in zip(turns, rows, strict=True)
+        ],
     )
     return 0
 
 
+def _staged_width(conn: sqlite3.Connection, name: str) -> int | None:
+    """Numbers in each staged vector (four bytes each), None when there are none."""
+    row = conn.execute(
+        "SELECT length(vector) / 4 FROM staged_vectors WHERE embedder = ? LIMIT 1", (name,)
+    ).fetchone()
+    return int(row[0]) if row else None
+
+
 def _swap(conn: sqlite3.Connection, embedder: Embedder) -> None:
+    """Put the staged vectors in the place of all vectors; the caller's transaction does it."""
     name = embedder.name
 
     def staged(turns: Sequence[Turn]) -> NDArray[np.float32]:
@@ -209,11 +245,9 @@ def _swap(conn: sqlite3.Connection, embedder: Embedder) -> None:
         ).fetchall()
         return np.frombuffer(b"".join(row[0] for row in rows), np.float32).reshape(len(turns), -1)
 
-    row = conn.execute(
-        "SELECT length(vector) / 4 FROM staged_vectors WHERE embedder = ? LIMIT 1", (name,)
-    ).fetchone()
-    search_tables.remake(conn, staged, search_tables.put_columns)
-    record_embedder(
-        conn, name, row[0] if row else embedder(["a"]).shape[1]
-    )  # all turns may be forgotten
+    width = _staged_width(conn, name)
+    search_tables.remake(conn, vectors_of=staged, put_turns=search_tables.put_columns)
+    if width is None:  # all turns were forgotten meanwhile
+        width = embedder(["a"]).shape[1]
+    record_embedder(conn, name, width)
     conn.execute("DELETE FROM staged_vectors WHERE embedder = ?", (name,))

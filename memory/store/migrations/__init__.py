@@ -15,12 +15,18 @@ VERSION = len(_FILES)
 
 
 def migrate(conn: sqlite3.Connection) -> None:
-    """Apply what is missing in one transaction; of several processes one does the work."""
-    from sqlite_utils import Database, Migrations  # takes a second, needed once in a file's life
+    """Apply the migrations that a file lacks, in one transaction.
+
+    Of several processes that open a new file at the same time, the first one does the work: the
+    others wait at BEGIN IMMEDIATE and then find it done.
+    """
+    # Not at the top: the import takes over a second where pandas is installed, and is needed once
+    # in a file's life.
+    from sqlite_utils import Database, Migrations
 
     migrations = Migrations("sql-memory")
     for file in _FILES:
-
+        # `text` has a default value because a closure would see the last file only.
         def apply(db: Database, text: str = file.read_text("utf-8")) -> None:
             for statement in _statements(text):
                 db.execute(statement)
@@ -39,6 +45,7 @@ def migrate(conn: sqlite3.Connection) -> None:
 
 
 def _statements(text: str) -> Iterator[str]:
+    """The statements of a script. Not split at semicolons: a trigger holds some of its own."""
     statement = ""
     for line in text.splitlines(keepends=True):
         statement += line

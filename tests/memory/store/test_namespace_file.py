@@ -105,12 +105,12 @@ KILLED = """
 import os, sys
 from memory import namespaces
 from memory.store import namespace_file
-step = namespace_file._step
+step = namespace_file._durable_step
 def killed(change, path):
     if sys.argv[1] == "after":
         step(change, path)
     os._exit(9)
-namespace_file._step = killed
+namespace_file._durable_step = killed
 getattr(namespaces, sys.argv[2])(*sys.argv[3:])
 """
 

@@ -5,7 +5,15 @@ from dataclasses import replace
 import pytest
 
 from memory import Fact, InputError
-from memory.store.points_in_time import Diff, differences, is_by, key, keys, read_moment, read_point
+from memory.store.points_in_time import (
+    Diff,
+    date_key,
+    date_keys,
+    differences,
+    has_happened,
+    read_moment,
+    read_point,
+)
 
 
 @pytest.mark.parametrize(
@@ -69,11 +77,11 @@ def test_a_change_is_no_moment() -> None:
 def test_dates_are_compared_as_exactly_as_they_are_known(
     said_at: str, moment: str, there: bool
 ) -> None:
-    assert is_by(key(said_at), read_moment(moment)) is there
+    assert has_happened(date_key(said_at), read_moment(moment)) is there
 
 
 def test_an_undated_turn_counts_as_said_with_the_dated_one_before() -> None:
-    assert [*keys(["", "2023-05", "soon", "2023-04-01T08:00", ""])] == [
+    assert [*date_keys(["", "2023-05", "soon", "2023-04-01T08:00", ""])] == [
         *("", "2023-05", "2023-05", "2023-04-01T08:00", "2023-04-01T08:00")
     ]
 
