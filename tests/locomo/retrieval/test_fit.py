@@ -135,7 +135,7 @@ def test_the_weights_that_a_search_used_make_no_difference(monkeypatch: pytest.M
     fitted = fit_weights(search_cases(conversation, before))
     random = np.random.default_rng(3)
     other = {feature: float(random.uniform(-9, 9)) for feature in before}
-    monkeypatch.setattr("memory.search.ranking.WEIGHTS", other)
+    monkeypatch.setattr("memory.search.ranking.FEATURE_WEIGHTS", other)
     assert fit_weights(search_cases(conversation, other)) == pytest.approx(fitted, abs=0.005)
 
 

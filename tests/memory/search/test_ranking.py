@@ -195,7 +195,7 @@ def test_the_shares_of_a_hit_sum_to_its_score() -> None:
     for hit in hits:
         assert sum(hit.shares.values()) == pytest.approx(hit.score)
     assert {name for hit in hits for name, share in hit.shares.items() if share} == {
-        *ranking.WEIGHTS
+        *ranking.FEATURE_WEIGHTS
     }
 
 
@@ -214,7 +214,7 @@ def test_a_word_of_turns_not_known_yet_never_counts_against_a_turn() -> None:
     for unknown in range(30, 200, 10):
         found = [held(10, *range(30, unknown, 10)), held(20)]
         given = shares("words", of, "cat dog", *found)
-        assert 0 <= min(given) <= max(given) <= ranking.WEIGHTS["words"]
+        assert 0 <= min(given) <= max(given) <= ranking.FEATURE_WEIGHTS["words"]
 
 
 def test_an_empty_memory_has_no_hits() -> None:
@@ -242,9 +242,9 @@ def test_an_index_that_grew_equals_one_made_at_once(
 
 
 def test_vectors_in_blocks_are_read_when_needed_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking, "EVERY", 0)
-    monkeypatch.setattr(ranking, "GROUPS", 1)
-    monkeypatch.setattr(ranking, "NEWEST", 1)
+    monkeypatch.setattr(ranking, "MAX_RANKED_WHOLE", 0)
+    monkeypatch.setattr(ranking, "CHOSEN_GROUPS", 1)
+    monkeypatch.setattr(ranking, "SPREAD_TURNS", 1)
     of, reads, tails = Index(), list[int](), dict[str, SessionEnd]()
     for start in range(0, 640, 64):
         piece = [Turn("Anna", "x", str(n), id=n + 1) for n in range(start, start + 64)]
@@ -287,8 +287,8 @@ def large() -> Index:
 @pytest.fixture
 def sparing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A memory this large is not ranked whole, and few of it are looked at."""
-    monkeypatch.setattr(ranking, "EVERY", 4_000)
-    monkeypatch.setattr(ranking, "GROUPS", 96)
+    monkeypatch.setattr(ranking, "MAX_RANKED_WHOLE", 4_000)
+    monkeypatch.setattr(ranking, "CHOSEN_GROUPS", 96)
 
 
 def test_a_large_memory_is_not_ranked_whole(large: Index, sparing: None) -> None:
@@ -318,9 +318,9 @@ def test_a_large_memory_is_ranked_as_if_whole(
         words.append(held(*(10 * (chance.choice(MANY, 900) + 1))))
         near = large._vectors[about[50] + 1].astype(np.float32)
         vector = near / np.linalg.norm(near)
-        monkeypatch.setattr(ranking, "EVERY", 4_000)
+        monkeypatch.setattr(ranking, "MAX_RANKED_WHOLE", 4_000)
         some = ids(rank(large, "P3 on cats", *words, vector=vector, k=10))
-        monkeypatch.setattr(ranking, "EVERY", MANY)
+        monkeypatch.setattr(ranking, "MAX_RANKED_WHOLE", MANY)
         every = ids(rank(large, "P3 on cats", *words, vector=vector, k=10))
         kept.append(len({*some} & {*every}))
     assert np.mean(kept) >= 8, kept
