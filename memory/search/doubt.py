@@ -1,36 +1,38 @@
-"""Doubt: what in the ranking speaks against a question."""
+"""Doubt about a question: the ranking sees that another person than the named one said it."""
 
 import re
 from collections.abc import Callable, Sequence
 
 from memory.model import Hit, Turn
 
-# In units of a score. LoCoMo's seven: 62 % of the questions about what another person said are
-# doubted, 11 % of all others; of questions about real chats 3 to 5 %.
-_BY_ANOTHER = 0.2
+# How much better the turn of another person must fit, in units of a score. On LoCoMo's seven
+# conversations 62 % of the questions about what another person said are doubted and 11 % of all
+# others; of answerable questions about our chats 3 to 5 % (docs/decisions.md, 46).
+_LEAST_LEAD = 0.2
+DOUBT = "What fits best was said by"  # how every doubt begins: prompts are searched for it
 
-
-DOUBT = "What fits best was said by"
-
-
+# Without "of themselves" 13 % of the answerable questions about our chats were doubted.
 _OF_ONESELF = re.compile(r"\b(?:I|my|me|mine|we|our|us)\b", re.IGNORECASE)
 
 
 def doubt(hits: Sequence[Hit], turn: Callable[[int], Turn]) -> str:
-    """What speaks against a question: that what fits it best is what another told of themselves.
+    """A sentence for a prompt: what fits a question best is what another told of themselves.
 
     The best turn by the person that the question names is compared with the best one by anybody
     else, the share of the speaker left aside. `turn` brings a turn by its id. Empty where the
     ranking does not doubt.
     """
+    # Of the turns by others (False) and by the named person (True): (fit, turn id) of the best.
     best: dict[bool, tuple[float, int]] = {}
     for hit in hits:
-        by_named = hit.shares["speaker"]
-        fits = hit.score - by_named, hit.turn_id
-        best[by_named > 0] = max(best.get(by_named > 0, fits), fits)
-    if len(best) < 2 or best[False][0] - best[True][0] < _BY_ANOTHER:
+        speaker_share = hit.shares["speaker"]
+        is_by_named = speaker_share > 0
+        fit = (hit.score - speaker_share, hit.turn_id)
+        best[is_by_named] = max(best.get(is_by_named, fit), fit)
+    if len(best) < 2 or best[False][0] - best[True][0] < _LEAST_LEAD:
         return ""
-    another, named = (turn(best[of][1]) for of in (False, True))
+    another = turn(best[False][1])
+    named = turn(best[True][1])
     if not _OF_ONESELF.search(another.text):
         return ""
     return f"{DOUBT} {another.speaker}, not by {named.speaker}."

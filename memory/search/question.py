@@ -1,4 +1,7 @@
-"""What a question names, read without a model: words, speakers, dates."""
+"""What a question names, read without a model: words, speakers, dates.
+
+`read_question` is the way in; `SpeakerNames` finds people, the functions below it dates.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -6,9 +9,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from memory.dates import COUNT, MONTHS, SEASONS, UNIT_DAYS, WEEKDAYS, add_days, period
-from memory.search.words import STOP_WORDS, UNSPACED, composed, normal, spans, words
+from memory.search.words import STOP_WORDS, UNSPACED, composed, normal, word_runs, words
 
-MAX_WORDS = 48
+MAX_WORDS = 48  # each is a query of the full-text index
+# "march" and "may" are common words, so these two count with a capital only.
 _MONTH = "|".join(MONTHS).replace("march", "(?-i:March)").replace("may", "(?-i:May)")
 _DAY = r"(\d{1,2})(?:st|nd|rd|th)?"
 _NAMED_DATE = re.compile(
@@ -67,47 +71,54 @@ class SpeakerNames:
     def add(self, name: str, number: int) -> None:
         """Take in a speaker."""
         self.last = max(self.last, number)
-        for run, found in spans(name):
+        for run, run_words in word_runs(name):
             if len(run) > 1 and UNSPACED.match(run):
                 short = run[1:] if _FAMILY_FIRST.fullmatch(run) else run
                 for form in (run, short):
                     self._inside.setdefault(normal(form), set()).add(number)
-            elif found:
+            elif run_words:
                 self._words.setdefault(normal(run), set()).add(number)
 
     def take_out(self, text: str) -> tuple[frozenset[int], str]:
         """The speakers whom a text names, and the text without their names."""
-        found: set[int] = set()
+        speakers: set[int] = set()
+        # The longest first: a short name may be a part of a longer one.
         for form in sorted(self._inside, key=len, reverse=True):
             if form in text:
-                found |= self._inside[form]
+                speakers |= self._inside[form]
                 text = text.replace(form, " ")
-        for run in {run for run, _ in spans(text)}:
-            if bearers := self._bearers(run):
-                found |= bearers
+        for run in {run for run, _ in word_runs(text)}:
+            bearers = self._bearers(run)
+            if bearers:
+                speakers |= bearers
                 # A small letter may begin a common word (rose for Rosemary): it is looked for too.
                 if run[0].isupper() or normal(run) in self._words:
                     text = re.sub(rf"(?<![^\W_]){re.escape(run)}(?![^\W_])", "", text)
-        return frozenset(found), text
+        return frozenset(speakers), text
 
     def _bearers(self, run: str) -> set[int]:
         """Whom a word names: in full, shortened (Mel or Lanie for Melanie), or misspelt."""
-        word, capital = normal(run), run[0].isupper()
-        if word in STOP_WORDS and not capital:
+        word = normal(run)
+        has_capital = run[0].isupper()
+        if word in STOP_WORDS and not has_capital:  # "will" is no name, "Will" may be one
             return set()
         if word in self._words or word in STOP_WORDS or len(word) < 3:
             return self._words.get(word, set())
-        short = [name for name in self._words if _shortens(word, name, 3 if capital else 4)]
-        alike = [
+
+        # A word in small letters must be longer to count: most of these are no names.
+        shortened = [name for name in self._words if _shortens(word, name, 3 if has_capital else 4)]
+        similar = [
             name
             for name in self._words
-            if _misspells(word, name, 4 if capital else 5) or (capital and _is_pet_form(word, name))
+            if _misspells(word, name, 4 if has_capital else 5)
+            or (has_capital and _is_pet_form(word, name))
         ]
-        return set().union(*(self._words[name] for name in short or alike))
+        return set().union(*(self._words[name] for name in shortened or similar))
 
 
-def _shortens(word: str, name: str, least: int) -> bool:
-    if len(word) < least:
+def _shortens(word: str, name: str, min_letters: int) -> bool:
+    """Whether a word is the beginning of a name, or from four letters on its end."""
+    if len(word) < min_letters:
         return False
     return name.startswith(word) or (len(word) > 3 and name.endswith(word))
 
@@ -117,33 +128,39 @@ def _is_pet_form(word: str, name: str) -> bool:
     return word[:4] == name[:4] and len(name) > 4 and word.endswith(("ie", "y", "i"))
 
 
-def _misspells(word: str, name: str, least: int) -> bool:
+def _misspells(word: str, name: str, min_letters: int) -> bool:
     """Whether one letter is wrong, missing, too much or in its neighbour's place."""
-    if len(name) < least or len(word) < least or abs(len(word) - len(name)) > 1:
+    if min(len(name), len(word)) < min_letters or abs(len(word) - len(name)) > 1:
         return False
     if word[0] != name[0]:
         return False
-    same = next((n for n, (a, b) in enumerate(zip(word, name, strict=False)) if a != b), None)
-    if same is None:
+    pairs = enumerate(zip(word, name, strict=False))
+    difference = next((n for n, (a, b) in pairs if a != b), None)
+    if difference is None:  # the longer one has a letter more at its end
         return True
-    rest, other = word[same:], name[same:]
-    swapped = rest[:2] == other[1::-1] and rest[2:] == other[2:]
-    return swapped or other[1:] in (rest, rest[1:]) or other == rest[1:]
+    word_end = word[difference:]
+    name_end = name[difference:]
+    is_swapped = word_end[:2] == name_end[1::-1] and word_end[2:] == name_end[2:]
+    is_missing = name_end[1:] == word_end
+    is_wrong = name_end[1:] == word_end[1:]
+    is_too_much = name_end == word_end[1:]
+    return is_swapped or is_missing or is_wrong or is_too_much
 
 
 def read_question(text: str, names: SpeakerNames, newest: int) -> Query:
     """Read a question asked of a memory whose last turn was said on the day `newest` (packed).
 
-    At most MAX_WORDS words; a name is a word after all where nothing else is asked.
+    At most MAX_WORDS words. Names count as words only where a question has no others.
     """
     text = composed(text)
     dates = tuple(_named_dates(text))
     speakers, plain = names.take_out(text)
-    telling = [word for word in words(plain) if word not in STOP_WORDS]
-    if not telling:
-        plain, telling = text, [word for word in words(text) if word not in STOP_WORDS]
+    content_words = [word for word in words(plain) if word not in STOP_WORDS]
+    if not content_words:
+        plain = text
+        content_words = [word for word in words(text) if word not in STOP_WORDS]
     return Query(
-        words=tuple(dict.fromkeys(telling))[:MAX_WORDS],
+        words=tuple(dict.fromkeys(content_words))[:MAX_WORDS],
         plain=plain,
         speakers=speakers,
         dates=dates,
@@ -154,16 +171,18 @@ def read_question(text: str, names: SpeakerNames, newest: int) -> Query:
 
 def packed_date(said_at: str) -> int:
     """An ISO date as the number yyyymmdd, with 0 for what it does not say."""
-    said = _ISO_DATE.match(said_at)
-    year, month, day = _numbers(said.groups()) if said else (0, 0, 0)
+    match = _ISO_DATE.match(said_at)
+    year, month, day = _numbers(match.groups()) if match else (0, 0, 0)
     return 10_000 * year + 100 * month + day
 
 
 def _named_dates(text: str) -> Iterator[tuple[int, int, int]]:
     for before, month, after, year in _NAMED_DATE.findall(text):
         yield _numbers((year, str(MONTHS.index(month.lower()) + 1), before or after))
-    for found in _ISO_DATE.findall(_NAMED_DATE.sub(" ", text)):
-        if any(numbers := _numbers(found)):
+    # Without the named dates: the year of "8 May 2023" would count as a date of its own.
+    for parts in _ISO_DATE.findall(_NAMED_DATE.sub(" ", text)):
+        numbers = _numbers(parts)
+        if any(numbers):
             yield numbers
 
 
@@ -173,24 +192,27 @@ def _spans(
     """What words such as "last summer" and "two weeks before 9 June 2023" mean."""
     today = _day(newest // 10_000, newest // 100 % 100, newest % 100)
     named = next(filter(None, (_day(*date) for date in dates if date[2])), None)
-    for count, unit, way in _DISTANCE.findall(text):
-        size = UNIT_DAYS[unit.lower()]
-        start = today if way.lower() == "ago" else named
-        far = (int(count) if count.isdigit() else COUNT[count.lower()]) * size
+    for count, unit, direction in _DISTANCE.findall(text):
+        days = UNIT_DAYS[unit.lower()]
+        start = today if direction.lower() == "ago" else named
+        distance = (int(count) if count.isdigit() else COUNT[count.lower()]) * days
         if start:
-            middle = add_days(start, far if way.lower() == "after" else -far)
-            yield _span(add_days(middle, -size // 2 + 1), size)
-    for near, which, named_period in _PERIOD.findall(text):
+            middle = add_days(start, distance if direction.lower() == "after" else -distance)
+            yield _span(add_days(middle, -days // 2 + 1), days)  # "two weeks ago" is no exact day
+    for near_day, last_or_this, named_period in _PERIOD.findall(text):
         if today:
-            name = near.lower() or named_period.lower()
-            yield _span(*period(name, which.lower() == "last", today))
+            name = near_day.lower() or named_period.lower()
+            first, length = period(name, last_or_this.lower() == "last", today)
+            yield _span(first, length)
 
 
 def _span(first: date, days: int) -> tuple[int, int, int]:
+    """A span of `Query`: packed first and last day, and what they are worth."""
     return _packed(first), _packed(add_days(first, days - 1)), 2 if days <= 7 else 1
 
 
 def _day(year: int, month: int, day: int) -> date | None:
+    """A day, the first one where month or day is 0; None where no calendar has it."""
     try:
         return date(year, month or 1, day or 1)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the ranking keeps of each turn: a row of numbers, a vector in eight bits, a code of signs.
+"""The columns of the ranking: of each turn a row of numbers, a vector in eight bits, its signs.
 
 All of it is known when the turn is said and never changes afterwards, so it is stored once.
 """
@@ -6,6 +6,7 @@ All of it is known when the turn is said and never changes afterwards, so it is 
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,30 +23,34 @@ TURN_DTYPE = np.dtype(
         ("speaker", "<i4"),
         ("date", "<i4"),  # yyyymmdd, 0 for what is not known
         ("length", "<u2"),  # words, at most MAX_LENGTH
-        ("tells_time", "?"),
-        ("asks", "?"),
+        ("tells_time", "?"),  # holds a word like "yesterday" or "2023"
+        ("asks", "?"),  # ends in a question mark
     ]
 )
 MAX_LENGTH = 100
 # A turn's vector holds half as much of its predecessor's, and more where the turn is short: what a
 # short message is about was said before it. Below FULL_LENGTH words a vector weighs less, as the
 # length of a sum of random vectors grows with the square root of their number; further words make
-# a turn no likelier to be what is asked for.
-CONTEXT = 0.5
+# a turn no likelier to be what is asked for (recall@10 .829 to .833 on LoCoMo, docs/log.md).
+CONTEXT_SHARE = 0.5
 FULL_LENGTH = 25
 _WORD = re.compile(r"\w+")
 _LONGEST_TIME = 16  # letters of the longest word that tells a time, and more
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f")  # Latin, Chinese and Japanese, Arabic
 
-SessionEnd = tuple[
-    int, int, NDArray[np.int8]
-]  # a session's first and last turn, and the last's vector
+
+class SessionEnd(NamedTuple):
+    """How far a session has come: ids of its first and last turn, and the last one's vector."""
+
+    first: int
+    last: int
+    vector: NDArray[np.int8]
 
 
 def describe_turns(
     turns: Sequence[Turn],
     vectors: NDArray[np.float32],
-    tails: dict[str, SessionEnd],
+    session_ends: dict[str, SessionEnd],
     speakers: Mapping[str, int],
 ) -> tuple[NDArray[np.void], NDArray[np.int8]]:
     """The rows and vectors of turns that were just numbered.
@@ -53,7 +58,7 @@ def describe_turns(
     Args:
         turns: in the order of their ids.
         vectors: (len(turns), width) unit rows, or zeros for a turn without meaning.
-        tails: the end of each of their sessions that has begun, brought up to date here.
+        session_ends: of each of their sessions that has begun; brought up to date here.
         speakers: the number of each of their speakers.
 
     Returns:
@@ -62,28 +67,31 @@ def describe_turns(
     rows = np.zeros(len(turns), TURN_DTYPE)
     eight_bit = np.zeros(vectors.shape, np.int8)
     for n, turn in enumerate(turns):
-        first, previous, context = tails.get(turn.session, (turn.id, 0, None))
-        said = _WORD.findall(turn.text)
-        length = len(said) if turn.text.isascii() else len(words(turn.text))
+        before = session_ends.get(turn.session)
+        ascii_words = _WORD.findall(turn.text)
+        length = len(ascii_words) if turn.text.isascii() else len(words(turn.text))
         vector = vectors[n] * min(length / FULL_LENGTH, 1) ** 0.5
-        if context is not None:
-            vector = vector + CONTEXT * _unit(context)
+        if before is not None:
+            vector = vector + CONTEXT_SHARE * _unit(before.vector)
+        # Scaled so that the largest number is 127. Eight bits find what 32 bits find
+        # (docs/decisions.md, 13).
         eight_bit[n] = np.rint(vector * (127 / max(float(np.abs(vector).max()), 1e-9)))
+        first = before.first if before else turn.id
         rows[n] = (
             turn.id,
             first,
-            previous,
+            before.last if before else 0,
             speakers[turn.speaker],
             _packed_date(turn.said_at),
             min(length, MAX_LENGTH),
-            any(map(_tells_time, said)),
+            any(map(_tells_time, ascii_words)),
             turn.text.rstrip().endswith(_QUESTION_MARKS),
         )
-        tails[turn.session] = (first, turn.id, eight_bit[n])
+        session_ends[turn.session] = SessionEnd(first, turn.id, eight_bit[n])
     return rows, eight_bit
 
 
-_packed_date = lru_cache(4_096)(packed_date)
+_packed_date = lru_cache(4_096)(packed_date)  # the turns of a session have few dates
 
 
 @lru_cache(65_536)
@@ -103,7 +111,11 @@ def _unit(vector: NDArray[np.int8]) -> NDArray[np.float32]:
 
 
 def sign_codes(vectors: NDArray[np.generic]) -> NDArray[np.uint64]:
-    """One bit for each number above zero: (n, width) -> (n, width / 64 rounded up)."""
+    """One bit for each number above zero: (n, width) -> (n, width / 64 rounded up).
+
+    Signs alone cost .004 of recall@10 (docs/decisions.md, 13), but comparing them is fast enough to
+    choose among a million turns.
+    """
     bits = np.packbits(vectors > 0, axis=1)  # type: ignore[operator]
     padded = np.zeros((len(bits), -(-bits.shape[1] // 8) * 8), np.uint8)
     padded[:, : bits.shape[1]] = bits

@@ -21,16 +21,18 @@ STOP_WORDS = frozenset(
 # characters beside each other stand for a word there, and one Chinese character does as well.
 _HAN = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _UNSPACED = f"\u0e00-\u0eff\u1000-\u109f\u1780-\u17d3\u3041-\u30ff\uac00-\ud7a3{_HAN}"
-# Accents and the vowel points of Arabic and Hebrew, which people write or leave out as they like.
+# Accents and the vowel points of Arabic and Hebrew, which people write or leave out as they like:
+# words are compared without them.
 _POINTS = "\u0300-\u036f\u0591-\u05c7\u0640\u064b-\u065f\u0670"
 # Neither points nor Indian vowel signs are letters to Python, but no word ends at one.
 _SIGNS = f"{_POINTS}\u0900-\u0963\u0966-\u0dff"
 _RUN = re.compile(rf"(?P<pairs>[{_UNSPACED}]+)|(?:[^\W_{_UNSPACED}]|[{_SIGNS}])+")
 UNSPACED = re.compile(f"[{_UNSPACED}]")
-_UNSEEN = re.compile("[\u00ad\u200d\u2060\ufeff]")
+_INVISIBLE = re.compile("[\u00ad\u200d\u2060\ufeff]")
 _MANY_MARKS = re.compile(r"([^\w\s]{30})[^\w\s]+")
 _IS_HAN = re.compile(rf"[{_HAN}]")
-_ALIKE = str.maketrans(
+# Letters and digits that are written in several ways -> one of them.
+_ONE_FORM = str.maketrans(
     {
         **dict(zip("٠١٢٣٤٥٦٧٨٩", "0123456789", strict=True)),
         **dict(zip("۰۱۲۳۴۵۶۷۸۹", "0123456789", strict=True)),
@@ -51,10 +53,10 @@ def words(text: str) -> list[str]:
     """
     if text.isascii():
         return _ASCII_WORD.findall(text.lower())
-    return [word for _, found in spans(text) for word in found]
+    return [word for _, run_words in word_runs(text) for word in run_words]
 
 
-def spans(text: str) -> Iterator[tuple[str, list[str]]]:
+def word_runs(text: str) -> Iterator[tuple[str, list[str]]]:
     """The runs of letters and digits in a text, `composed`, with the words of each."""
     for run in _RUN.finditer(composed(text)):
         plain = normal(run[0])
@@ -69,8 +71,8 @@ def composed(text: str) -> str:
     """A text in Unicode's NFKC form, without what is never seen (such as soft hyphens)."""
     if text.isascii():
         return text
-    # Python sorts marks in a time that grows with the square of their number.
-    bounded = _MANY_MARKS.sub(r"\1", _UNSEEN.sub("", text))
+    # Normalizing sorts marks in a time that grows with the square of their number.
+    bounded = _MANY_MARKS.sub(r"\1", _INVISIBLE.sub("", text))
     return unicodedata.normalize("NFKC", bounded)
 
 
@@ -79,4 +81,4 @@ def normal(text: str) -> str:
     if text.isascii():
         return text.lower()
     bare = re.sub(f"[{_POINTS}]+", "", unicodedata.normalize("NFKD", text))
-    return unicodedata.normalize("NFKC", bare).casefold().translate(_ALIKE)
+    return unicodedata.normalize("NFKC", bare).casefold().translate(_ONE_FORM)

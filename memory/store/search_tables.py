@@ -156,10 +156,11 @@ def _session_end(
         first, vectors = _row_of_turn(conn, "vectors FROM pieces", last)
         # Ids may have gaps, so places in the block are found by id and not counted.
         place, first_place = np.searchsorted(rows["id"], (last, first))
-        vector = vectors[(place - first_place) * width :][:width]
-        stored = (rows[place].tobytes(), vector)
+        start = (place - first_place) * width
+        stored = (rows[place].tobytes(), vectors[start : start + width])
     row = np.frombuffer(stored[0], TURN_DTYPE)[0]
-    return int(row["session"]), last, np.frombuffer(stored[1], np.int8)
+    vector = np.frombuffer(stored[1], np.int8)
+    return SessionEnd(first=int(row["session"]), last=last, vector=vector)
 
 
 def _row_of_turn(

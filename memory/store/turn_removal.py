@@ -283,7 +283,8 @@ def remove_columns(conn: sqlite3.Connection, turns: Sequence[Turn], embed: Embed
         for session, turn_id in predecessors.items():
             if turn_id:
                 place = int(np.searchsorted(rows["id"], turn_id))
-                ends[session] = (int(rows["session"][place]), turn_id, eight_bit[place].copy())
+                first = int(rows["session"][place])
+                ends[session] = SessionEnd(first, turn_id, eight_bit[place].copy())
         speakers = dict(conn.execute("SELECT name, id FROM speakers"))
         for batch in _successors(conn, first_removed, last_indexed):
             places = np.searchsorted(rows["id"], [turn.id for turn in batch])
