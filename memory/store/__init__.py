@@ -1,5 +1,30 @@
-"""The store: one object that holds one namespace (protocol.py), in SQLite (sqlite.py)."""
+"""The store: one object that holds one namespace, opened here.
 
-from memory.store.protocol import Store, open_store
+protocol.py is its contract and sqlite.py the object; the modules beside them decide what it does.
+"""
+
+from pathlib import Path
+
+from memory.errors import InputError
+from memory.store.protocol import Store
 
 __all__ = ["Store", "open_store"]
+
+
+def open_store(address: str | Path, read_only: bool = False, embedder: str | None = None) -> Store:
+    """Open (or create) the namespace at a path or `sqlite:///path`.
+
+    `embedder` is a name that memory.embed knows. None stands for the embedder that made the
+    memory's vectors, and in a new memory for the packaged one. It is loaded when it is needed.
+
+    Raises StoreError when the file is not ours, of a newer version, or cannot be used, and
+    InputError for an address of another kind, a name that is no embedder's, or an embedder other
+    than the recorded one (`Store.reembed` changes it).
+    """
+    # Not at the top: it loads numpy and the SQL parser, which `import memory` does without.
+    from memory.store.sqlite import SqliteStore
+
+    text = str(address)
+    if "://" in text and not text.startswith("sqlite:///"):
+        raise InputError(f"cannot open {text.split('://')[0]}://...; give a path or sqlite:///path")
+    return SqliteStore(Path(text.removeprefix("sqlite:///")), read_only, embedder)

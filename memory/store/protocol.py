@@ -1,10 +1,9 @@
-"""The store: the contract of the object that holds one namespace, and the way to open it."""
+"""The contract of a store, the object that holds one namespace."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from memory.errors import InputError
 from memory.model import Change, Edit, Fact, Forgotten, Hit, Pending, Rows, Setting, Turn
 
 
@@ -199,22 +198,3 @@ class Store(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exc: object) -> None: ...
-
-
-def open_store(address: str | Path, read_only: bool = False, embedder: str | None = None) -> Store:
-    """Open (or create) the namespace at a path or `sqlite:///path`.
-
-    `embedder` is a name that memory.embed knows. None stands for the embedder that made the
-    memory's vectors, and in a new memory for the packaged one. It is loaded when it is needed.
-
-    Raises StoreError when the file is not ours, of a newer version, or cannot be used, and
-    InputError for an address of another kind, a name that is no embedder's, or an embedder other
-    than the recorded one (`Store.reembed` changes it).
-    """
-    # Not at the top: the implementation imports this module for its contract.
-    from memory.store.sqlite import SqliteStore
-
-    text = str(address)
-    if "://" in text and not text.startswith("sqlite:///"):
-        raise InputError(f"cannot open {text.split('://')[0]}://...; give a path or sqlite:///path")
-    return SqliteStore(Path(text.removeprefix("sqlite:///")), read_only, embedder)

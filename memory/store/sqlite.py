@@ -12,11 +12,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from memory import sql as sql_policy
 from memory.embed import PACKAGED, Embedder, Hosted, Local, Packaged, load_embedder
 from memory.errors import InputError, Stop
 from memory.model import Change, Edit, Fact, Forgotten, Hit, Pending, Rows, Setting, Turn
 from memory.search import ranking
-from memory.sql import read_statement, write_statements
 from memory.store import (
     backup,
     dump,
@@ -226,7 +226,7 @@ class SqliteStore(Store):
 
     def read(self, sql: str) -> Rows:
         # What runs is the statement that the policy renders, never the model's own text.
-        statement = read_statement(sql, search=self._search_pairs)
+        statement = sql_policy.read_statement(sql, search=self._search_pairs)
         if self._model_connection is None:
             with storage_errors(self.path):
                 self._model_connection = walls.open_reader(self.path)
@@ -237,7 +237,7 @@ class SqliteStore(Store):
         return [(hit.turn_id, hit.score) for hit in self.search(text, k)]
 
     def write(self, sql: str, cause: str, window: tuple[int, int] | None = None) -> Change:
-        statements = write_statements(sql)
+        statements = sql_policy.write_statements(sql)
         with self._transaction() as conn:
             pending_windows.refuse_lost_claim(conn, self._claimant, window, self._claimed_windows)
             change_id = journal.begin(conn, cause, ";\n".join(statements), window)
