@@ -155,7 +155,9 @@ def _make(
         conversations = [examples[0].conversation for examples in unmade_by_conversation.values()]
         memories = {}
         if conversations:
-            memories = build_memories(conversations, distillation.teacher, cache, threads, bar)
+            memories = build_memories(
+                conversations, distillation.teacher, cache=cache, threads=threads, bar=bar
+            )
         jobs = [
             partial(
                 make_retrieve_example,

@@ -1,203 +1,138 @@
-"""How well a model serves: stored, retrieved and answered by itself, beside another and a rule.
+"""A model measured beside another: memories stored, questions answered by all readers, figures."""
 
-python -m locomo.serving --model FOLDER --against local [--data FILE-OR-FOLDER] [--turns-only]
-"""
-
-import re
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import date
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import NamedTuple
 
-import dspy
 from rich.progress import Progress
 
-from locomo.dataset.format import Conversation, Question, is_dated
+from locomo.dataset.format import Conversation, Question
 from locomo.examples.gold import Gold
-from locomo.harness import (
-    BuiltMemory,
-    FactsOnly,
-    Result,
-    Setup,
-    ask_memory,
-    build_memories,
-    fingerprint,
-    result_of,
+from locomo.harness import AnswerKey, AnswerLog, Result, answer_log, fingerprint
+from locomo.parallel import run_parallel
+from locomo.serving.answers import answer_figures, facts_only_figures
+from locomo.serving.facts import FactsByTurn
+from locomo.serving.figures import Figure
+from locomo.serving.memories import store_all
+from locomo.serving.readers import (
+    FACTS_READER,
+    TUNED_READER,
+    TURNS_READER,
+    UNTUNED_READER,
+    Reader,
+    all_readers,
 )
-from locomo.metrics import f1, normalize
-from locomo.serving.figures import (
-    VALID,
-    FactsOf,
-    Figure,
-    NotedStore,
-    fact_figures,
-    first_attempts,
-    mean,
-    retrieval_accepted,
-    storing_seconds,
-    turn_facts,
-)
-from memory import (
-    Memory,
-    MemoryProgram,
-    Model,
-    Turn,
-    open_store,
-)
-from memory.program.signatures import ABSTAIN
-
-TUNED, UNTUNED, RULE = "tuned", "untuned", "rule"
-FACTS, TURNS = "facts only", "without retrieve"  # without rows, turns are all that is shown
-# Words that questions share with any turn.
-_EMPTY_WORDS = (
-    "of to in on at for from with by as is are was were be been do does did has have had will would"
-    " can could should what which who whom whose when where why how that this these those it its he"
-    " she they his her their him them i you we my your our me us not about if so any or but"
-)
-Asked = tuple[Conversation, Question]
-Ask = Callable[[Conversation, Question], Result]
+from memory import Model
 
 
-# --- readers ----------------------------------------------------------------------------------
+class ConversationQuestion(NamedTuple):
+    """A question, and the conversation that it is about."""
+
+    conversation: Conversation
+    question: Question
 
 
 @dataclass(frozen=True)
-class Reader:
-    """Who answers: a model with its program, from memories (by conversation) that it may share."""
+class Comparison:
+    """A model, the untuned one beside it, and what both are measured on.
 
-    model: Model
-    program: MemoryProgram
-    built: Mapping[str, BuiltMemory]
-    kind: type[Memory] = Memory
-
-    def __call__(self, conversation: Conversation, question: Question) -> Result:
-        """Answer one question, over a read-only handle of its own."""
-        setup = Setup(self.model, self.program, self.model.budget)
-        path = self.built[conversation.id].path
-        return ask_memory(conversation, question, setup, path, self.kind)
-
-
-def by_rule(
-    built: Mapping[str, BuiltMemory], conversation: Conversation, question: Question
-) -> Result:
-    """The answer that asks no model: see `rule`; of the turn that the ranking puts first."""
-    start = time.monotonic()
-    with open_store(built[conversation.id].path, read_only=True) as store:
-        [hit] = store.search(question.text, 1)
-    best = conversation.turns[hit.turn_id - 1]
-    text = rule(question.text, best)
-    result = result_of(conversation, question, "memory", text, [hit.turn_id], start)
-    return replace(result, cited=() if text == ABSTAIN else (best.source,))
-
-
-def rule(question: str, turn: Turn) -> str:
-    """The turn's sentence that shares most words with the question; its date where "when" is asked.
-
-    An abstention when none shares a word. Words are stemmed; those like "did" do not count.
+    `golds` are all conversations of the data, `questions` those to ask; `facts` has what the gold
+    SQL of each conversation that is asked about writes, by its id. With `turns_only` no model
+    stores or retrieves.
     """
-    asked = set(normalize(question).split()) - set(_EMPTY_WORDS.split())
-    sentences = [part.strip() for part in re.findall(r"[^.!?\n]+[.!?]*", turn.text)] or [turn.text]
-    shared = [sum(f1(word, sentence) > 0 for word in asked) for sentence in sentences]
-    if not max(shared):
-        return ABSTAIN
-    if question.strip().lower().startswith("when") and is_dated(turn):
-        said = date.fromisoformat(turn.said_at[:10])
-        return f"{said.day} {said:%B %Y}"
-    return sentences[shared.index(max(shared))]
+
+    tuned: Model
+    untuned: Model
+    golds: Sequence[Gold]
+    questions: Sequence[ConversationQuestion]
+    facts: Mapping[str, FactsByTurn]
+    turns_only: bool = False
+
+    @property
+    def conversations(self) -> dict[str, Conversation]:
+        """The conversations that are asked about, by id."""
+        return {conversation.id: conversation for conversation, _ in self.questions}
+
+    @property
+    def answers_folder(self) -> str:
+        """A folder's name for the answers, which other data, models or options do not share."""
+        golds = [asdict(gold) for gold in self.golds]
+        models = [(model.weights, model.api_base) for model in (self.tuned, self.untuned)]
+        return f"answers-{fingerprint((golds, models), self.turns_only)}"
 
 
-def readers(tuned: "Stored", untuned: "Stored", turns_only: bool = False) -> dict[str, Ask]:
-    """All who answer: the whole, the untuned, the rule, and the whole without one module each.
+def measure(
+    comparison: Comparison, output_dir: Path, *, threads: int, resume: bool, bar: Progress
+) -> tuple[list[Figure], list[Result]]:
+    """Store, ask and count; returns all figures, and the answers of the model as a whole.
 
-    Without store and without answer, the untuned model does that; without retrieve nobody does.
-    Of turns only, nobody retrieves, and there is nothing to leave out.
+    Memories and answers are written to `output_dir` as they are made; with `resume` answers that
+    are there are not asked for again. Raises ModelError.
     """
-    plain, no_rows, untuned_answer = (cast(Any, MemoryProgram()) for _ in range(3))
-    no_rows.retrieve = lambda **_: dspy.Prediction(sql=[], rows=[], calls=0, refusals=[])
-    if turns_only:
-        both = {TUNED: tuned, UNTUNED: untuned}
-        asked = {name: Reader(one.model, no_rows, one.built) for name, one in both.items()}
-        return {**asked, RULE: partial(by_rule, tuned.built)}
-    untuned_answer.answer = partial(_run_by, untuned.model, plain.answer)
-    return {
-        TUNED: Reader(tuned.model, plain, tuned.built),
-        UNTUNED: Reader(untuned.model, plain, untuned.built),
-        RULE: partial(by_rule, tuned.built),
-        "without store": Reader(tuned.model, plain, untuned.built),
-        TURNS: Reader(tuned.model, no_rows, tuned.built),
-        "without answer": Reader(tuned.model, untuned_answer, tuned.built),
-        FACTS: Reader(tuned.model, plain, tuned.built, FactsOnly),
-    }
+    conversations = list(comparison.conversations.values())
+    store = partial(
+        store_all,
+        conversations,
+        cache=output_dir / "memories",
+        threads=threads,
+        bar=bar,
+        turns_only=comparison.turns_only,
+    )
+    tuned = store(model=comparison.tuned)
+    untuned = store(model=comparison.untuned)
+    answers: dict[str, list[Result]] = {}
+    for name, reader in all_readers(tuned, untuned, comparison.turns_only).items():
+        file = output_dir / comparison.answers_folder / f"{name.replace(' ', '-')}.jsonl"
+        answers[name] = _ask_all(
+            name,
+            reader,
+            comparison.questions,
+            log=answer_log(file, resume),
+            threads=threads,
+            bar=bar,
+        )
+
+    questions = [question for _, question in comparison.questions]
+    figures = answer_figures(answers, questions, whole=TUNED_READER)
+    if not comparison.turns_only:
+        figures += facts_only_figures(
+            answers[FACTS_READER], answers[TURNS_READER], names=(FACTS_READER, "turns only")
+        )
+        golds = [
+            (gold, comparison.facts[gold.conversation.id])
+            for gold in comparison.golds
+            if gold.conversation.id in comparison.facts
+        ]
+        figures += tuned.figures(TUNED_READER, golds, answers[TUNED_READER])
+        figures += untuned.figures(UNTUNED_READER, golds, answers[UNTUNED_READER])
+    return figures, answers[TUNED_READER]
 
 
-def _run_by(model: Model, module: Callable[..., Any], **inputs: Any) -> Any:
-    with model.active():
-        return module(**inputs)
-
-
-# --- storing ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A model, the memories that it stored, by conversation, and the file of its first attempts."""
-
-    model: Model
-    built: Mapping[str, BuiltMemory]
-    attempts: Path
-
-    def figures(
-        self, name: str, gold: Sequence[tuple[Gold, FactsOf]], answers: Sequence[Result]
-    ) -> list[Figure]:
-        """How well it stores, and, of its modules without a grammar, how often its SQL is valid."""
-        turns, stored = [], list[float]()
-        for one, wanted in gold:
-            path = self.built[one.conversation.id].path
-            turns += turn_facts(one, wanted, path)
-            stored += first_attempts(self.attempts, path)
-        found = fact_figures(name, turns) + storing_seconds(name, [*self.built.values()])
-        accepted = {"store": stored, "retrieve": [retrieval_accepted(one) for one in answers]}
-        free = getattr(self.model.adapter, "tuned", accepted)
-        for module, values in accepted.items():
-            found += mean(VALID, module, name, values if module in free else ())
-        return found
-
-
-def store_all(
-    conversations: Sequence[Conversation],
-    model: Model,
-    cache: Path,
+def _ask_all(
+    name: str,
+    reader: Reader,
+    questions: Sequence[ConversationQuestion],
+    *,
+    log: AnswerLog,
     threads: int,
     bar: Progress,
-    turns_only: bool = False,
-) -> Stored:
-    """The memories of conversations, found in the cache or stored by a model; or their turns."""
-    attempts = cache / "first-attempts.jsonl"
-    if turns_only:
-        return Stored(model, _turns_of(conversations, cache, bar), attempts)
-    program = cast(Any, MemoryProgram())
-    program.store = NotedStore(attempts)
-    setup = Setup(model, program, model.budget)
-    return Stored(model, build_memories(conversations, setup, cache, threads, bar), attempts)
+) -> list[Result]:
+    """What a reader answers, in the order of the questions; those in the log are not asked."""
+    keys: list[AnswerKey] = [
+        ("memory", conversation.id, question.index) for conversation, question in questions
+    ]
+    jobs = [
+        partial(reader, conversation, question)
+        for key, (conversation, question) in zip(keys, questions, strict=True)
+        if key not in log.records
+    ]
+    task = bar.add_task(f"asking: {name}", total=len(jobs))
 
+    def finished(result: Result) -> None:
+        log.add(result)
+        bar.advance(task)
 
-def _turns_of(
-    conversations: Sequence[Conversation], cache: Path, bar: Progress
-) -> dict[str, BuiltMemory]:
-    """Memories of turns alone, by conversation, found in the cache or made: no model is asked."""
-    cache.mkdir(parents=True, exist_ok=True)
-    made, line = dict[str, BuiltMemory](), bar.add_task("adding turns", total=len(conversations))
-    for one in conversations:
-        path = cache / f"turns-{fingerprint(one.id, [asdict(turn) for turn in one.turns])}.db"
-        with open_store(path) as store:
-            if not store.turns(1, 1):
-                store.add(one.turns)
-        made[one.id] = BuiltMemory(one.id, path, len(one.turns))
-        bar.advance(line)
-    return made
-
-
-# --- the command ------------------------------------------------------------------------------
+    run_parallel(jobs, threads, finished)
+    return [log.records[key] for key in keys]

@@ -4,15 +4,8 @@ from typing import Any
 
 import pytest
 
-from locomo.serving.figures import (
-    TurnFacts,
-    fact_figures,
-    figure_table,
-    markdown,
-    matched,
-    mean,
-    ratio,
-)
+from locomo.serving.facts import TurnFacts, fact_figures, matching_facts
+from locomo.serving.figures import figure_table, markdown_table, mean_figure, ratio_figure
 from memory import Fact
 
 
@@ -36,32 +29,39 @@ def fact(subject: str, value: str, attribute: str = "did", on: str = "") -> Fact
 def test_a_stored_fact_is_matched_with_the_gold_fact_most_like_it(
     stored: list[Any], gold: list[Any], pairs: list[Any]
 ) -> None:
-    written, wanted = [fact(*one) for one in stored], [fact(*one) for one in gold]
-    assert matched(written, wanted) == [(written[n], wanted[m]) for n, m in pairs]
+    stored_facts = [fact(subject, value) for subject, value in stored]
+    gold_facts = [fact(subject, value) for subject, value in gold]
+    expected = [(stored_facts[number], gold_facts[partner]) for number, partner in pairs]
+    assert matching_facts(stored_facts, gold_facts) == expected
 
 
 def test_intervals_of_facts_take_turns_as_independent_not_facts() -> None:
     right = TurnFacts("a/1", (fact("Ann", "cat"),) * 9, (fact("Ann", "cat"),) * 9, False)
     wrong = TurnFacts("a/2", (fact("Ann", "cat"),) * 9, (), True)
-    found = {one.row: one for one in fact_figures("tuned", [right, wrong])}
-    assert (found["precision"].value, found["precision"].n) == (0.5, 18)
-    assert (found["precision"].low, found["precision"].high) == (0, 1)
-    assert (found["recall"].value, found["F1"].value) == (1, pytest.approx(2 / 3))
+    figures = {figure.row: figure for figure in fact_figures("tuned", [right, wrong])}
+    precision = figures["precision"]
+    assert (precision.value, precision.n) == (0.5, 18)
+    assert (precision.low, precision.high) == (0, 1)
+    assert (figures["recall"].value, figures["F1"].value) == (1, pytest.approx(2 / 3))
 
 
 def test_a_ratio_is_of_paired_values() -> None:
     below = [0.1, 0.9, 0.2, 0.6, 1.0]
-    [found] = ratio("t", "r", "c", [0.5 * one for one in below], below)
-    assert (found.value, found.low, found.high, found.n) == (*(pytest.approx(0.5),) * 3, 5)
-    assert ratio("t", "r", "c", [1.0], [0.0]) == []
+    [figure] = ratio_figure("t", "r", "c", above=[0.5 * value for value in below], below=below)
+    assert [figure.value, figure.low, figure.high] == pytest.approx([0.5, 0.5, 0.5])
+    assert figure.n == 5
+    assert ratio_figure("t", "r", "c", above=[1.0], below=[0.0]) == []
 
 
 def test_a_table_says_mean_number_and_interval_of_what_is_known() -> None:
-    some = [*mean("t", "tuned", "F1", [0.25, 0.25]), *mean("t", "rule", "calls", [-1.0])]
-    assert markdown("t", some).splitlines()[2:] == [
+    figures = [
+        *mean_figure("t", "tuned", "F1", values=[0.25, 0.25]),
+        *mean_figure("t", "rule", "calls", values=[-1.0]),
+    ]
+    assert markdown_table("t", figures).splitlines()[2:] == [
         "|  | F1 | calls |",
         "| --- | ---: | ---: |",
         "| tuned | .250 (2) [.25, .25] |  |",
         "| rule |  | -1.000 (1) [-1.00, -1.00] |",
     ]
-    assert [*figure_table("t", some).columns[1].cells] == [".250 (2)\n[.25, .25]", ""]
+    assert [*figure_table("t", figures).columns[1].cells] == [".250 (2)\n[.25, .25]", ""]

@@ -17,17 +17,12 @@ from locomo.harness import Result
 from locomo.metrics import bootstrap
 from locomo.serving import __main__ as serving
 from locomo.serving import figures
-from locomo.serving.figures import (
-    F1,
-    FACTS_ONLY,
-    READING,
-    STORING,
-    VALID,
-    Figure,
-    NotedStore,
-    first_attempts,
-)
-from locomo.serving.measure import Stored, rule
+from locomo.serving.answers import F1_TABLE, FACTS_ONLY_TABLE, READING_TABLE
+from locomo.serving.facts import FACTS_TABLE
+from locomo.serving.figures import Figure
+from locomo.serving.first_attempts import VALID_SQL_TABLE, RecordingStore, accepted_windows
+from locomo.serving.memories import StoredMemories
+from locomo.serving.readers import rule_answer
 from memory import InputError, Memory, MemoryProgram, Model, Turn, open_store
 from memory.program.local import SmallModelAdapter
 from tests.support.gguf_adapter import adapter
@@ -65,8 +60,10 @@ REFUSED = "SELECT nothing FROM nowhere"
 )
 def test_the_rule_answers_with_a_sentence_a_date_or_nothing(asked: str, expected: str) -> None:
     said = Turn("Ann", "I did it. I moved to Lyon. My cat is called Miso!", "", "2023-05-08T13:56")
-    assert rule(asked, said) == expected
-    assert rule("When did Ann move?", replace(said, said_at="long ago")) == "I moved to Lyon."
+    assert rule_answer(asked, said) == expected
+    assert (
+        rule_answer("When did Ann move?", replace(said, said_at="long ago")) == "I moved to Lyon."
+    )
 
 
 # --- end to end, with models that talk ----------------------------------------------------------
@@ -152,7 +149,7 @@ def test_readers_answer_the_same_questions_and_lack_one_module_each(whole: Whole
 
     def row(reader: str) -> list[float]:
         columns = ("1 multi-hop", "2 temporal", "4 single-hop", "1-4")
-        scores = [found[F1, reader, column] for column in columns]
+        scores = [found[F1_TABLE, reader, column] for column in columns]
         assert [one.n for one in scores] == [1, 1, 1, 3]
         return [one.value for one in scores]
 
@@ -161,14 +158,14 @@ def test_readers_answer_the_same_questions_and_lack_one_module_each(whole: Whole
     assert row("facts only") == [0.5, 0.8, 1, pytest.approx(2.3 / 3)]
     # "8 May 2023" for "6 May 2023", and a sentence of six words for "Lyon".
     assert row("rule")[1:3] == [pytest.approx(2 / 3), pytest.approx(2 / 7)]
-    lost = found[READING, "without answer", "tuned minus it, F1 1-4"]
+    lost = found[READING_TABLE, "without answer", "tuned minus it, F1 1-4"]
     assert (lost.value, lost.low, lost.high) == (pytest.approx(0.5), 0, 1)  # of 0, .5 and 1
-    assert (READING, "tuned", "tuned minus it, F1 1-4") not in found
+    assert (READING_TABLE, "tuned", "tuned minus it, F1 1-4") not in found
     for reader, abstained in {"tuned": 1, "facts only": 1, "without answer": 0}.items():
-        assert found[READING, reader, "abstained, 5"].value == abstained
-    assert found[READING, "tuned", "answered, 1-4"].value == 1
-    assert found[READING, "tuned", "evidence shown"].value == 1
-    assert found[READING, "facts only", "evidence shown"].value == pytest.approx(2.5 / 3)
+        assert found[READING_TABLE, reader, "abstained, 5"].value == abstained
+    assert found[READING_TABLE, "tuned", "answered, 1-4"].value == 1
+    assert found[READING_TABLE, "tuned", "evidence shown"].value == 1
+    assert found[READING_TABLE, "facts only", "evidence shown"].value == pytest.approx(2.5 / 3)
     # Four readers retrieve by the tuned model, each with a repair, and four answer by it.
     tuned, untuned = whole.tuned.calls(), whole.untuned.calls()
     assert tuned == {"probe": 1, "store": 6 + 1, "retrieve": 4 * (4 + 1), "answer": 4 * 4}
@@ -177,9 +174,9 @@ def test_readers_answer_the_same_questions_and_lack_one_module_each(whole: Whole
 
 def test_answers_from_facts_alone_are_compared_with_answers_from_turns_alone(whole: Whole) -> None:
     found, tuned = whole.found, whole.tuned
-    alone = [found[FACTS_ONLY, "1-4", one] for one in ("facts only", "turns only", "ratio")]
+    alone = [found[FACTS_ONLY_TABLE, "1-4", one] for one in ("facts only", "turns only", "ratio")]
     assert [one.value for one in alone] == pytest.approx([2.3 / 3, 2.5 / 3, 0.92])
-    assert found[FACTS_ONLY, "2 temporal", "ratio"].value == pytest.approx(0.8)
+    assert found[FACTS_ONLY_TABLE, "2 temporal", "ratio"].value == pytest.approx(0.8)
     facts = [prompt for prompt in tuned.asked("answer") if "What was said:" not in prompt]
     turns = [prompt for prompt in tuned.asked("answer") if "memory's facts say" not in prompt]
     assert (len(facts), len(turns)) == (4, 2 * 4)  # the memory without facts shows turns as well
@@ -190,7 +187,7 @@ def test_stored_facts_are_measured_beside_gold_ones(whole: Whole) -> None:
     tuned = {row: one for (_, row, of), one in whole.found.items() if of == "tuned"}
     seconds = tuned.pop("seconds a turn")
     assert seconds.n == 6
-    assert {row: (one.value, one.n) for row, one in tuned.items() if one.table == STORING} == {
+    assert {row: (one.value, one.n) for row, one in tuned.items() if one.table == FACTS_TABLE} == {
         "precision": (0.75, 4),
         "recall": (1, 3),
         "F1": (pytest.approx(6 / 7), 7),
@@ -206,7 +203,7 @@ def test_stored_facts_are_measured_beside_gold_ones(whole: Whole) -> None:
 
 
 def test_sql_is_valid_when_it_needs_no_repair(whole: Whole) -> None:
-    valid = {key[1:]: one for key, one in whole.found.items() if key[0] == VALID}
+    valid = {key[1:]: one for key, one in whole.found.items() if key[0] == VALID_SQL_TABLE}
     assert {key: (one.value, one.n) for key, one in valid.items()} == {
         ("store", "tuned"): (pytest.approx(5 / 6), 6),
         ("retrieve", "tuned"): (0.75, 4),
@@ -218,21 +215,25 @@ def test_sql_is_valid_when_it_needs_no_repair(whole: Whole) -> None:
 def test_sql_that_no_repair_mends_counts_as_refused_and_stores_nothing(run: Run) -> None:
     models, _ = pair(store=lambda _: sql(REFUSED), retrieve=lambda _: sql(REFUSED))
     found = run(models)
-    assert found[VALID, "store", "tuned"].value == found[VALID, "retrieve", "tuned"].value == 0
-    assert found[STORING, "facts a turn", "tuned"].value == 0
+    assert (
+        found[VALID_SQL_TABLE, "store", "tuned"].value
+        == found[VALID_SQL_TABLE, "retrieve", "tuned"].value
+        == 0
+    )
+    assert found[FACTS_TABLE, "facts a turn", "tuned"].value == 0
 
 
 def test_modules_with_a_grammar_are_not_counted_as_writing_valid_sql(tmp_path: Path) -> None:
     asked = Result("memory", "a", 0, 4, "Where?", "Oslo", "Oslo", 1.0, 1.0, 0.1, tokens=9, calls=2)
     for targets in ((), ("answer",), ("answer", "retrieve")):
         small = replace(talker()[0], adapter=SmallModelAdapter(frozenset(targets)))
-        found = Stored(small, {}, tmp_path / "none").figures("tuned", [], [asked])
+        found = StoredMemories(small, {}, tmp_path / "none").figures("tuned", [], [asked])
         assert [one.row for one in found] == [name for name in targets if name == "retrieve"]
 
 
 def test_first_attempts_are_those_of_one_memory_whatever_else_was_noted(tmp_path: Path) -> None:
     file, paths = tmp_path / "notes.jsonl", [tmp_path / "a.db", tmp_path / "b.db"]
-    noted = NotedStore(file)
+    noted = RecordingStore(file)
     for path, refused in zip(paths, ("[2]", "[9]"), strict=True):
         stored = partial(lambda bad, p: sql(REFUSED if bad in p else "-- none"), refused)
         model, _ = talker(window=1, store=stored)
@@ -243,9 +244,9 @@ def test_first_attempts_are_those_of_one_memory_whatever_else_was_noted(tmp_path
             memory.add([Turn("Ann", f"Number {n}.") for n in (1, 2, 3)])
             memory.digest()
     file.write_bytes(file.read_bytes() + b"[{\n")
-    assert sorted(first_attempts(file, paths[0])) == [0, 1, 1]
-    assert first_attempts(file, paths[1]) == [1, 1, 1]
-    assert first_attempts(tmp_path / "none.jsonl", paths[0]) == []
+    assert sorted(accepted_windows(file, paths[0])) == [0, 1, 1]
+    assert accepted_windows(file, paths[1]) == [1, 1, 1]
+    assert accepted_windows(tmp_path / "none.jsonl", paths[0]) == []
 
 
 def test_what_is_found_is_written_with_examples_as_they_were_answered(whole: Whole) -> None:
@@ -272,7 +273,7 @@ def test_questions_are_drawn_by_the_seed(run: Run) -> None:
     found = run(models, num_test=2, seed=1)
     asked = {prompt.split("[[ ## question ## ]]")[1][:12] for prompt in tuned.asked("answer")}
     assert len(asked) == 2
-    assert found[READING, "tuned", "seconds a question"].n == 2
+    assert found[READING_TABLE, "tuned", "seconds a question"].n == 2
 
 
 def test_an_interrupted_run_goes_on_and_asks_nothing_twice(run: Run) -> None:
@@ -300,17 +301,17 @@ def test_an_interrupted_run_goes_on_and_asks_nothing_twice(run: Run) -> None:
 def test_from_turns_alone_nobody_stores_or_retrieves(run: Run) -> None:
     models, (tuned, untuned) = pair()
     found = run(models, turns_only=True)
-    assert {row for table, row, _ in found if table == F1} == {"tuned", "untuned", "rule"}
-    assert {table for table, *_ in found} == {F1, READING}
-    assert found[F1, "tuned", "1-4"].value == 2.5 / 3
-    assert found[READING, "rule", "abstained, 5"].n == 1
+    assert {row for table, row, _ in found if table == F1_TABLE} == {"tuned", "untuned", "rule"}
+    assert {table for table, *_ in found} == {F1_TABLE, READING_TABLE}
+    assert found[F1_TABLE, "tuned", "1-4"].value == 2.5 / 3
+    assert found[READING_TABLE, "rule", "abstained, 5"].n == 1
     assert tuned.calls() == untuned.calls() == {"probe": 1, "answer": 4}
 
 
 def test_a_file_without_gold_asks_its_questions_only(run: Run, tmp_path: Path) -> None:
     found = run(pair()[0], data=talks(tmp_path / "plain.json"))
-    assert {row for table, row, _ in found if table == STORING} == {"seconds a turn"}
-    assert found[F1, "tuned", "1-4"].value == 1
+    assert {row for table, row, _ in found if table == FACTS_TABLE} == {"seconds a turn"}
+    assert found[F1_TABLE, "tuned", "1-4"].value == 1
 
 
 def test_conversations_that_the_model_was_tuned_on_are_named(
