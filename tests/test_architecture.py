@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -123,16 +124,23 @@ def module(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports(path: Path) -> Iterator[tuple[str, str]]:
+@cache
+def syntax_tree(path: Path) -> ast.Module:
+    """A file's syntax tree, parsed once for all tests; they do not change it."""
+    return ast.parse(path.read_text("utf-8"))
+
+
+@cache
+def imports(path: Path) -> list[tuple[str, str]]:
     """(module, imported name) of every import, wherever in the file it stands."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    pairs: list[tuple[str, str]] = []
+    for node in ast.walk(syntax_tree(path)):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, ""
+            pairs += [(alias.name, "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name(path)}: relative import"
-            for alias in node.names:
-                yield node.module or "", alias.name
+            pairs += [(node.module or "", alias.name) for alias in node.names]
+    return pairs
 
 
 def layer(module_name: str) -> tuple[int, str] | None:
@@ -265,7 +273,7 @@ def loaded(code: str, *libraries: str) -> list[str]:
 def test_every_prompt_stands_in_the_file_of_prompts() -> None:
     homes = {"memory/program/signatures.py", "locomo/llm_judge.py"}
     for path in CODE:
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in ast.walk(syntax_tree(path)):
             if isinstance(node, ast.ClassDef) and any(
                 "Signature" in ast.unparse(base) for base in node.bases
             ):
@@ -276,7 +284,7 @@ def test_every_prompt_stands_in_the_file_of_prompts() -> None:
 def test_functions_and_lines_stay_small(path: Path) -> None:
     text = path.read_text("utf-8")
     assert max(map(len, text.splitlines()), default=0) <= LINE_CHARACTERS
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(syntax_tree(path)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             assert (node.end_lineno or 0) - node.lineno < FUNCTION_LINES, f"{node.name} is too long"
 
@@ -299,7 +307,7 @@ def test_every_room_has_a_purpose() -> None:
 @pytest.mark.parametrize("path", EVERYTHING, ids=name)
 def test_a_file_says_its_subject_in_its_first_line(path: Path) -> None:
     text = path.read_text("utf-8")
-    assert not text or ast.get_docstring(ast.parse(text)), f"{name(path)} has no docstring"
+    assert not text or ast.get_docstring(syntax_tree(path)), f"{name(path)} has no docstring"
 
 
 def test_nothing_is_called_utils_helpers_or_base_and_arbor_is_no_package() -> None:
