@@ -18,9 +18,9 @@ from locomo.tasks.rewards import WEIGHTS, QuestionScore
 COMPONENTS = (*WEIGHTS, "reward")
 Prompts = Mapping[str, tuple[str, Sequence[Mapping[str, str]]]]  # module: instructions, demos
 Verdict = Literal["gain", "no gain"]
-# Fewer questions are no proof: the bootstrap finds a "gain" of mere noise in 22 % of cases with 2
+# Fewer groups are no proof: the bootstrap finds a "gain" of mere noise in 22 % of cases with 2
 # of them, in 11 % with 4, in 2.3 % with 10.
-LEAST = 10
+LEAST_GROUPS = 10
 
 
 @dataclass(frozen=True)
@@ -48,91 +48,105 @@ def gains(before: Sequence[QuestionScore], after: Sequence[QuestionScore]) -> li
     ValueError when a key repeats, or stands on one side only.
     """
     plain, compiled = _by_key(before), _by_key(after)
-    if alone := sorted(plain.keys() ^ compiled.keys()):
-        raise ValueError(f"{alone[0]} was not scored both before and after")
+    if unpaired := sorted(plain.keys() ^ compiled.keys()):
+        raise ValueError(f"{unpaired[0]} was not scored both before and after")
     if not plain:
         return []
+
+    # In the order of keys: the order in which questions were answered must not change an interval.
     pairs = [(plain[key], compiled[key]) for key in sorted(plain)]
-    groups: list[tuple[str, set[int]]] = [(f"{c} {NAMES[c]}", {c}) for c in CATEGORIES]
-    groups.append(("1-4", set(CATEGORIES) - {ABSTENTION}))
-    found = [
-        _gain("answer", label, some)
-        for label, categories in groups
-        if (some := [pair for pair in pairs if pair[0].category in categories])
-    ]
-    return found + [_gain(component, "all", pairs) for component in COMPONENTS]
+    labels: list[tuple[str, set[int]]] = [(f"{c} {NAMES[c]}", {c}) for c in CATEGORIES]
+    labels.append(("1-4", set(CATEGORIES) - {ABSTENTION}))
+    result = []
+    for label, categories in labels:
+        pairs_of_label = [pair for pair in pairs if pair[0].category in categories]
+        if pairs_of_label:
+            result.append(_gain("answer", label, pairs_of_label))
+    return result + [_gain(component, "all", pairs) for component in COMPONENTS]
 
 
-def _by_key(scored: Sequence[QuestionScore]) -> dict[str, QuestionScore]:
-    found: dict[str, QuestionScore] = {}
-    for one in scored:
-        if one.key in found:
-            raise ValueError(f"{one.key} was scored twice")
-        found[one.key] = one
-    return found
+def _by_key(scores: Sequence[QuestionScore]) -> dict[str, QuestionScore]:
+    by_key: dict[str, QuestionScore] = {}
+    for score in scores:
+        if score.key in by_key:
+            raise ValueError(f"{score.key} was scored twice")
+        by_key[score.key] = score
+    return by_key
 
 
 def _gain(component: str, label: str, pairs: Sequence[tuple[QuestionScore, QuestionScore]]) -> Gain:
-    before = [_value(one, component) for one, _ in pairs]
-    after = [_value(one, component) for _, one in pairs]
-    groups = [one.group or one.key for one, _ in pairs]
+    before = [_value(score, component) for score, _ in pairs]
+    after = [_value(score, component) for _, score in pairs]
+    # Questions about one window rest on the same facts: they are no independent observations.
+    groups = [score.group or score.key for score, _ in pairs]
     low, high = paired_bootstrap(after, before, groups=groups)
-    means, independent_ones = (fmean(before), fmean(after)), len(set(groups))
-    return Gain(component, label, len(pairs), *means, low, high, independent_ones)
+    return Gain(
+        component=component,
+        categories=label,
+        questions=len(pairs),
+        before=fmean(before),
+        after=fmean(after),
+        low=low,
+        high=high,
+        groups=len(set(groups)),
+    )
 
 
-def _value(one: QuestionScore, component: str) -> float:
-    return one.reward if component == "reward" else one.components[component]
+def _value(score: QuestionScore, component: str) -> float:
+    return score.reward if component == "reward" else score.components[component]
 
 
-def _decisive(found: Sequence[Gain]) -> Gain | None:
+def _decisive(results: Sequence[Gain]) -> Gain | None:
     """The answer over all questions: what a user gets. The other components explain it."""
-    every = (one for one in found if (one.component, one.categories) == ("answer", "all"))
-    return next(every, None)
+    for gain in results:
+        if (gain.component, gain.categories) == ("answer", "all"):
+            return gain
+    return None
 
 
-def verdict(found: Sequence[Gain]) -> Verdict:
-    """A gain only when the answer's interval over all, LEAST groups or more, is above zero."""
-    answer = _decisive(found)
-    return "gain" if answer and answer.groups >= LEAST and answer.low > 0 else "no gain"
+def verdict(results: Sequence[Gain]) -> Verdict:
+    """A gain only when the answer's interval over all, LEAST_GROUPS or more, is above zero."""
+    answer = _decisive(results)
+    return "gain" if answer and answer.groups >= LEAST_GROUPS and answer.low > 0 else "no gain"
 
 
-def gain_table(found: Sequence[Gain], weights: Mapping[str, float]) -> Table:
+def gain_table(results: Sequence[Gain], weights: Mapping[str, float]) -> Table:
     """The table that `optimize.py` prints; `weights` are the components' shares of the reward."""
     table = Table(box=SIMPLE, title="before and after compiling, paired 95 % interval")
     for column in ("component", "category"):
         table.add_column(column, no_wrap=True)
     for column in ("n", "before", "after", "change", "interval"):
         table.add_column(column, justify="right", no_wrap=True)
-    for one in found:
-        weight = weights.get(one.component)
+    for gain in results:
+        weight = weights.get(gain.component)
         table.add_row(
-            one.component if weight is None else f"{one.component} x {_short(f'{weight:g}')}",
-            one.categories,
-            str(one.questions),
-            _short(f"{one.before:.3f}"),
-            _short(f"{one.after:.3f}"),
-            _short(f"{one.after - one.before:+.3f}"),
-            _interval(one),
-            end_section=(one.component, one.categories) == ("answer", "all"),
+            gain.component if weight is None else f"{gain.component} x {_short(f'{weight:g}')}",
+            gain.categories,
+            str(gain.questions),
+            _short(f"{gain.before:.3f}"),
+            _short(f"{gain.after:.3f}"),
+            _short(f"{gain.after - gain.before:+.3f}"),
+            _interval(gain),
+            end_section=(gain.component, gain.categories) == ("answer", "all"),
         )
     return table
 
 
-def gain_line(found: Sequence[Gain], what: str = "answer") -> str:
+def gain_line(results: Sequence[Gain], measured: str = "answer") -> str:
     """The answer before and after over all questions, and the verdict: one line."""
-    one = _decisive(found)
-    if one is None:
-        return f"no question was scored: {verdict(found)}"
+    gain = _decisive(results)
+    if gain is None:
+        return f"no question was scored: {verdict(results)}"
+    before, after = _short(f"{gain.before:.3f}"), _short(f"{gain.after:.3f}")
+    change = _short(f"{gain.after - gain.before:+.3f}")
     return (
-        f"{what}, all {one.questions} questions: {_short(f'{one.before:.3f}')}"
-        f" -> {_short(f'{one.after:.3f}')} ({_short(f'{one.after - one.before:+.3f}')},"
-        f" 95 % interval {_interval(one)}): {verdict(found)}"
+        f"{measured}, all {gain.questions} questions: {before} -> {after} ({change},"
+        f" 95 % interval {_interval(gain)}): {verdict(results)}"
     )
 
 
-def _interval(one: Gain) -> str:
-    return f"{_short(f'{one.low:+.2f}')} to {_short(f'{one.high:+.2f}')}"
+def _interval(gain: Gain) -> str:
+    return f"{_short(f'{gain.low:+.2f}')} to {_short(f'{gain.high:+.2f}')}"
 
 
 def _short(number: str) -> str:
@@ -147,13 +161,13 @@ def prompt_diff(before: Prompts, after: Prompts) -> str:
     """
     changed: list[str] = []
     for name in {**before, **after}:
-        old, new = (_prompt(*side.get(name, ("", ()))) for side in (before, after))
+        old, new = (_prompt_lines(side.get(name, ("", ()))) for side in (before, after))
         changed += unified_diff(old, new, f"{name} before", f"{name} after", lineterm="")
     return "".join(f"{line}\n" for line in changed)
 
 
-def _prompt(instructions: str, demos: Sequence[Mapping[str, str]]) -> list[str]:
-    text = instructions
+def _prompt_lines(prompt: tuple[str, Sequence[Mapping[str, str]]]) -> list[str]:
+    text, demos = prompt
     for demo in demos:
         text += "\n\nexample"
         for field, value in demo.items():

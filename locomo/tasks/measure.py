@@ -47,30 +47,33 @@ def measure(
     no score. Raises ModelError when more than a third of the examples fail.
     """
 
-    def judge(*told: Any) -> Any:
+    def judge(*arguments: Any) -> Any:
         done()
-        return metric(*told)
+        return metric(*arguments)
 
     results = evaluate_task(student, examples, judge, threads, log)
     failed = [pred.failed for _, pred in results if pred.failed]
     if len(failed) * 3 > len(results):
         raise ModelError(f"{len(failed)} of {len(results)} runs failed, the last: {failed[-1]}")
+
     scores = {}
     for example, pred in results:
-        if not pred.failed:
-            name, of = example_name(example), zip(example.gold, pred.outcomes, strict=True)
-            scores[name] = [
-                replace(question_score(example.conversation, question, outcome), group=name)
-                for question, outcome in of
-            ]
+        if pred.failed:
+            continue
+        name = example_name(example)
+        # One example's questions share a group: those about a window rest on the same facts.
+        scores[name] = [
+            replace(question_score(example.conversation, question, outcome), group=name)
+            for question, outcome in zip(example.gold, pred.outcomes, strict=True)
+        ]
     return scores, failed
 
 
 @contextlib.contextmanager
 def log_to_file(path: Path) -> Iterator[None]:
-    """What optimizers print and log goes to a file."""
+    """What optimizers print and log goes to a file, and not between the lines of a progress bar."""
     names = ("dspy", "gepa", "optuna")
-    kept = {name: logging.getLogger(name).handlers[:] for name in names}
+    usual_handlers = {name: logging.getLogger(name).handlers[:] for name in names}
     with (
         writable_folder(path.parent),
         path.open("a", encoding="utf-8", errors="backslashreplace") as file,
@@ -83,5 +86,5 @@ def log_to_file(path: Path) -> Iterator[None]:
             with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
                 yield
         finally:
-            for name, handlers in kept.items():
+            for name, handlers in usual_handlers.items():
                 logging.getLogger(name).handlers = handlers

@@ -62,8 +62,8 @@ class Bench:
         A quarter of a question's budget: a prompt of five examples is read for every question.
         """
         model, budget = self.setup.model, self.setup.budget
-        left = model.context - budget - PROMPT_TOKENS
-        room = left // max(self.max_demos, 1) - _AROUND_MEMORY
+        tokens_for_demos = model.context - budget - PROMPT_TOKENS
+        room = tokens_for_demos // max(self.max_demos, 1) - _AROUND_MEMORY
         return min(room, max(budget // 4, LEAST_DEMO), _DEMO_TOKENS)
 
 
@@ -136,30 +136,36 @@ class _Task(dspy.Module):
         outer = dspy.settings.trace
         predict = getattr(self.program, self.target).predict
         with dspy.context(trace=[]):
-            own = dspy.settings.trace
+            trace = dspy.settings.trace
             try:
-                yield own
+                yield trace
             finally:
-                kept = [
+                steps = [
                     (predict, *step[1:])
-                    for step in own
+                    for step in trace
                     if step[0] is predict or step[0] == predict.signature
                 ]
                 if outer is not None and self.bench.whole:
-                    outer.extend(kept[:1])  # a group answers one prompt; each repair has its own
+                    outer.extend(steps[:1])  # a group answers one prompt; each repair has its own
                 elif outer is not None:
-                    outer.extend(_shortened(step, self.bench.demo_tokens) for step in kept)
+                    outer.extend(_shortened(step, self.bench.demo_tokens) for step in steps)
 
     def _ended(
-        self, outcomes: Sequence[Outcome], copied: bool, failed: str = "", **more: Any
+        self, outcomes: Sequence[Outcome], copied: bool, failed: str = "", **fields: Any
     ) -> dspy.Prediction:
-        tried = candidate_of(self.program, self.target)
-        self.bench.prompts.setdefault(tried.key, tried)
-        sampled = getattr(self.program, self.target).predict.lm is not None  # at a temperature
-        run = {"candidate": tried.key, "sampled": sampled, "copied": copied, "failed": failed}
-        return dspy.Prediction(outcomes=list(outcomes), **run, **more)
+        candidate = candidate_of(self.program, self.target)
+        self.bench.prompts.setdefault(candidate.key, candidate)
+        predict = getattr(self.program, self.target).predict
+        return dspy.Prediction(
+            outcomes=list(outcomes),
+            candidate=candidate.key,
+            sampled=predict.lm is not None,  # an optimizer set one, at a temperature
+            copied=copied,
+            failed=failed,
+            **fields,
+        )
 
-    def _shown(self, field: str, text: str) -> bool:
+    def _in_prompt(self, field: str, text: str) -> bool:
         """Whether the prompt has this very example with its answer in it."""
         demos = getattr(self.program, self.target).predict.demos
         return any(text in str(demo.get(field) or "") for demo in demos)
@@ -174,7 +180,7 @@ class AskMemory(_Task):
 
     def forward(self, question: str, conversation: str) -> dspy.Prediction:
         """Ask the conversation's memory; the Prediction has one outcome."""
-        bench, copied = self.bench, self._shown("question", question)
+        bench, copied = self.bench, self._in_prompt("question", question)
         with self._traced():
             try:
                 with open_store(bench.memories[conversation], read_only=True) as store:
@@ -197,25 +203,34 @@ class StoreWindow(_Task):
         bench = self.bench
         turns = bench.conversations[conversation].turns[first - 1 : last]
         questions = questions_within(bench.conversations[conversation], first, last)
-        copied = self._shown("turns", " ".join(turns[0].text.split()))
+        copied = self._in_prompt("turns", " ".join(turns[0].text.split()))
         target: list[tuple[str, str, str, int]] = []
         outcomes = []
         try:
             with self._traced() as trace:
                 facts, failed = _facts(turns, self.program, bench.setup)
-                steps = [inputs["feedback"] for _, inputs, _ in trace if inputs.get("feedback")]
-            refusals = (*steps, failed) if failed else tuple(steps)
+                refusals = [inputs["feedback"] for _, inputs, _ in trace if inputs.get("feedback")]
+            if failed:
+                refusals.append(failed)
             if bench.speakers:
                 target = _facts_by_speaker(turns, bench.setup)
             fits = min(1.0, MOST_FACTS * len(turns) / max(len(facts), 1))
             with _facts_only(turns, facts) as store, dspy.context(trace=[]):
                 memory = _memory(store, bench.setup, self.program)
-                held = {fact[-1] for fact in facts}
-                shown = tuple(turn.source for n, turn in enumerate(turns, 1) if n in held)
+                # Evidence counts as shown when a fact names its turn: no turn is readable here.
+                turn_ids = {fact[-1] for fact in facts}
+                sources = tuple(turn.source for n, turn in enumerate(turns, 1) if n in turn_ids)
                 for question in questions:
                     answer = memory.ask(question.text)
-                    sql = () if failed else ("-- facts",)
-                    outcomes.append(Outcome(answer.text, shown, sql, refusals, fits))
+                    outcomes.append(
+                        Outcome(
+                            answer=answer.text,
+                            shown=sources,
+                            sql=() if failed else ("-- facts",),
+                            refusals=tuple(refusals),
+                            fits=fits,
+                        )
+                    )
         except ModelError as error:
             return self._ended([], copied, str(error), facts=[], target=[])
         named = [(subject, attribute, value, turn) for subject, attribute, value, *_, turn in facts]
@@ -227,16 +242,18 @@ def _memory(store: Store, setup: Setup, program: MemoryProgram) -> Memory:
 
 
 def _outcome(answer: Answer, sources: Sequence[str], budget: int) -> Outcome:
-    rows = [row for found in answer.rows for row in found.rows]
+    rows = [row for result in answer.rows for row in result.rows]
     cells = [[str(cell) for cell in row if cell not in (None, "")] for row in rows]
     lines = [" ".join(" | ".join(row).split()) for row in cells]
-    kept = assemble([(line, None) for line in lines if line], (), max(budget // 2, 64)).text
+    # Half of the budget: turns keep the other half, as when a question is answered.
+    fitting = assemble([(line, None) for line in lines if line], (), max(budget // 2, 64)).text
+    lines_that_fit = max(fitting.count("\n"), 0)  # the first line is a heading
     return Outcome(
         answer=answer.text,
         shown=tuple(sources[turn_id - 1] for turn_id in answer.shown),
         sql=answer.sql,
         refusals=answer.refusals,
-        fits=max(kept.count("\n"), 0) / len(lines) if lines else 1.0,  # the first line is a heading
+        fits=lines_that_fit / len(lines) if lines else 1.0,
         fields=sum(map(len, cells)),
     )
 
@@ -258,13 +275,16 @@ def _facts(turns: Sequence[Turn], program: MemoryProgram, setup: Setup) -> tuple
 
 def _facts_by_speaker(turns: Sequence[Turn], setup: Setup) -> list[tuple[str, str, str, int]]:
     """What the plain module writes when shown one speaker's turns: it cannot confuse them."""
-    found = []
+    facts_of_all = []
     for speaker in dict.fromkeys(turn.speaker for turn in turns):
         places = [n for n, turn in enumerate(turns, 1) if turn.speaker == speaker]
         with dspy.context(trace=[]):
             facts, _ = _facts([turns[n - 1] for n in places], setup.program, setup)
-        found += [(s, a, v, places[turn - 1]) for s, a, v, *_, turn in facts]
-    return found
+        facts_of_all += [
+            (subject, attribute, value, places[turn - 1])
+            for subject, attribute, value, *_, turn in facts
+        ]
+    return facts_of_all
 
 
 @contextmanager
@@ -308,13 +328,13 @@ def _shortened(step: tuple[Any, dict[str, Any], Any], tokens: int) -> tuple[Any,
     def rank(n: int) -> tuple[bool, int, int]:
         return lines[n].split(" ")[0] not in cited, -len(answer & _words(lines[n])), n
 
-    first = sorted(range(len(lines)), key=rank)
+    ranked = sorted(range(len(lines)), key=rank)
     tokens = max(tokens, LEAST_DEMO)
-    fitting = assemble([(lines[n], None) for n in first], (), tokens).text
-    kept = set(first[: fitting.count("\n")])  # its first line is a heading
-    shorter = "\n".join(line for n, line in enumerate(lines) if n in kept)
-    if lines and not kept:
-        shorter = lines[first[0]][: 2 * tokens]  # a token is seldom less than two letters
+    fitting = assemble([(lines[n], None) for n in ranked], (), tokens).text
+    places = set(ranked[: fitting.count("\n")])  # its first line is a heading
+    shorter = "\n".join(line for n, line in enumerate(lines) if n in places)
+    if lines and not places:
+        shorter = lines[ranked[0]][: 2 * tokens]  # a token is seldom less than two letters
     return predict, {**inputs, "memory": shorter}, outputs
 
 
@@ -330,11 +350,13 @@ def questions_within(conversation: Conversation, first: int, last: int) -> list[
 
     What category 5 asks is not in the conversation, so it would reward storing nothing.
     """
-    held = {turn.source for turn in conversation.turns[first - 1 : last]}
+    sources = {turn.source for turn in conversation.turns[first - 1 : last]}
     return [
         question
         for question in conversation.questions
-        if question.category != ABSTENTION and question.evidence and held >= set(question.evidence)
+        if question.category != ABSTENTION
+        and question.evidence
+        and sources >= set(question.evidence)
     ]
 
 
@@ -345,31 +367,38 @@ def task_examples(
 
     An example's inputs are those of its task; `gold` holds its questions.
     """
-    found = []
+    examples = []
     for conversation in conversations:
-        if target != "store":
-            for question in conversation.questions:
-                example = dspy.Example(
-                    question=question.text, conversation=conversation.id, gold=(question,)
-                )
-                found.append(example.with_inputs("question", "conversation"))
+        if target == "store":
+            examples += _windows(conversation, window)
             continue
-        for first in range(1, len(conversation.turns) + 1, window):
-            last = min(first + window - 1, len(conversation.turns))
-            if asked := questions_within(conversation, first, last):
-                example = dspy.Example(
-                    conversation=conversation.id, first=first, last=last, gold=tuple(asked)
-                )
-                found.append(example.with_inputs("conversation", "first", "last"))
-    return found
+        for question in conversation.questions:
+            example = dspy.Example(
+                question=question.text, conversation=conversation.id, gold=(question,)
+            )
+            examples.append(example.with_inputs("question", "conversation"))
+    return examples
 
 
-def draw(all_of_them: Sequence[_T], number: int, seed: int) -> list[_T]:
-    """So many of them (0: all), chosen by the seed, in their order."""
-    if not number or number >= len(all_of_them):
-        return list(all_of_them)
-    places = sorted(random.Random(seed).sample(range(len(all_of_them)), number))  # noqa: S311
-    return [all_of_them[place] for place in places]
+def _windows(conversation: Conversation, window: int) -> list[dspy.Example]:
+    """The windows that a question can be asked about: the others would earn nothing."""
+    examples = []
+    for first in range(1, len(conversation.turns) + 1, window):
+        last = min(first + window - 1, len(conversation.turns))
+        if questions := questions_within(conversation, first, last):
+            example = dspy.Example(
+                conversation=conversation.id, first=first, last=last, gold=tuple(questions)
+            )
+            examples.append(example.with_inputs("conversation", "first", "last"))
+    return examples
+
+
+def draw(population: Sequence[_T], number: int, seed: int) -> list[_T]:
+    """A sample of so many (0: all), chosen by the seed, in the order of the population."""
+    if not number or number >= len(population):
+        return list(population)
+    places = sorted(random.Random(seed).sample(range(len(population)), number))  # noqa: S311
+    return [population[place] for place in places]
 
 
 def example_name(example: dspy.Example) -> str:

@@ -30,7 +30,8 @@ from locomo.dataset.format import ABSTENTION, Question
 from memory import InputError
 
 WEIGHTS = {"answer": 0.7, "evidence": 0.2, "sql": 0.05, "budget": 0.05}
-# From this F1 on an answer, a part of a list or a fact counts as right.
+# From this F1 on an answer, a part of a list or a fact counts as right; the report counts an answer
+# as failed below the same F1.
 RIGHT = 0.5
 # What a number of fields in range adds to a right answer, before both are scaled to 1.
 BONUS = 0.25
@@ -218,31 +219,42 @@ def _answers(gold: Any, pred: Any) -> _Judged:
 
 def _gated(gold: Any, pred: Any) -> _Judged:
     pairs = _pairs(gold, pred)
-    rights = [metrics.score(outcome.answer, question) >= RIGHT for question, outcome in pairs]
-    inside = [FIELDS[0] <= outcome.fields <= FIELDS[1] for _, outcome in pairs]
-    both = list(zip(rights, inside, strict=True))
-    rewards = [right * (1 + BONUS * within) / (1 + BONUS) for right, within in both]
+    fewest, limit = FIELDS
+    rights: list[bool] = []
+    in_range: list[bool] = []
+    rewards: list[float] = []
     notes: list[str] = []
-    for (question, outcome), (right, within) in zip(pairs, both, strict=True):
+    for question, outcome in pairs:
+        right = metrics.score(outcome.answer, question) >= RIGHT
+        fields_in_range = fewest <= outcome.fields <= limit
+        rights.append(right)
+        in_range.append(fields_in_range)
+        rewards.append(right * (1 + BONUS * fields_in_range) / (1 + BONUS))
+
         notes += _answer_notes(question, outcome)
-        notes += [] if right else ["The final answer is wrong, so the SQL is worth nothing."]
-        wanted = f"{FIELDS[0]} to {FIELDS[1]} are wanted"
-        notes += [] if within else [f"The SQL retrieved {outcome.fields} fields; {wanted}."]
+        if not right:
+            notes.append("The final answer is wrong, so the SQL is worth nothing.")
+        if not fields_in_range:
+            notes.append(
+                f"The SQL retrieved {outcome.fields} fields; {fewest} to {limit} are wanted."
+            )
         notes += _sql_notes(outcome)
-    return {"answer": fmean(rights), "fields": fmean(inside)}, fmean(rewards), notes
+    return {"answer": fmean(rights), "fields": fmean(in_range)}, fmean(rewards), notes
 
 
 # --- feedback ---------------------------------------------------------------------------------
 
 
 def _answer_notes(question: Question, outcome: Outcome) -> list[str]:
-    parts, abstain = components(question, outcome), question.category == ABSTENTION
-    asked, given = _short(question.text), _short(outcome.answer)
+    parts = components(question, outcome)
+    abstain = question.category == ABSTENTION
+    text, answer = _short(question.text), _short(outcome.answer)
     gold = "an abstention" if abstain else f'"{_short(metrics.gold(question))}"'
     if min(parts.values()) == 1:
-        return [f'Question: {asked} Answer: "{given}". Answer, evidence, SQL and budget are right.']
+        return [f'Question: {text} Answer: "{answer}". Answer, evidence, SQL and budget are right.']
+
     worth = f"score {parts['answer']:.2f} of 1"
-    notes = [f'Question: {asked} Answer given: "{given}", {worth}. Gold answer: {gold}.']
+    notes = [f'Question: {text} Answer given: "{answer}", {worth}. Gold answer: {gold}.']
     if abstain:
         advice = 'The memory does not say: "No information available" was the answer.'
         return notes if parts["answer"] else [*notes, advice]
@@ -252,8 +264,9 @@ def _answer_notes(question: Question, outcome: Outcome) -> list[str]:
         notes.append(f"It abstained although the memory says so{unseen}.")
     elif question.category == metrics.MULTI_HOP:
         items = [item.strip() for item in metrics.gold(question).split(",")]
-        lost = [item for item in items if metrics.multi_f1(outcome.answer, item) < RIGHT]
-        notes += [f"Missing from the list: {', '.join(lost)}."] if lost else []
+        missing = [item for item in items if metrics.multi_f1(outcome.answer, item) < RIGHT]
+        if missing:
+            notes.append(f"Missing from the list: {', '.join(missing)}.")
     if hidden:
         notes.append(f"Evidence not shown, the SQL did not bring it: {', '.join(hidden)}.")
     return notes
@@ -275,9 +288,9 @@ def _refusal(text: str) -> str:
     return f"{_short(statement, half)} Because: {_short(why, half)}" if because else _short(text)
 
 
-def _short(text: str, most: int = _QUOTED) -> str:
+def _short(text: str, limit: int = _QUOTED) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[:most]} ..."
+    return line if len(line) <= limit else f"{line[:limit]} ..."
 
 
 # --- facts beside facts -----------------------------------------------------------------------
@@ -285,34 +298,46 @@ def _short(text: str, most: int = _QUOTED) -> str:
 
 def _single_speaker(gold: object, pred: Any) -> _Judged:
     _require(pred, "facts", "target")
-    facts, target = list(dict.fromkeys(pred.facts)), list(dict.fromkeys(pred.target))
+    # A fact that is written twice counts once: repeating a right one must not pay.
+    facts = list(dict.fromkeys(pred.facts))
+    target = list(dict.fromkeys(pred.target))
     if facts == target == []:
         return {"precision": 1.0, "recall": 1.0}, 1.0, ["There was nothing to store: all is right."]
     precision = fmean([_best(fact, target) for fact in facts] or [0.0])
-    recall = fmean([_best(wanted, facts) for wanted in target] or [0.0])
+    recall = fmean([_best(fact, facts) for fact in target] or [0.0])
     score = float(harmonic_mean([precision, recall]))
     return {"precision": precision, "recall": recall}, score, _fact_notes(facts, target)
 
 
 def _likeness(a: WrittenFact, b: WrittenFact) -> float:
     """How much two facts of one turn say the same, whoever they say it of; 0 for two turns."""
-    said_a, said_b = (f"{fact[1]} {fact[2]}".replace("_", " ") for fact in (a, b))
+    _, attribute_a, value_a, turn_a = a
+    _, attribute_b, value_b, turn_b = b
+    if turn_a != turn_b:
+        return 0.0
+    text_a = f"{attribute_a} {value_a}".replace("_", " ")
+    text_b = f"{attribute_b} {value_b}".replace("_", " ")
     # Equal texts without any word have no F1.
-    return 0.0 if a[3] != b[3] else 1.0 if said_a == said_b else metrics.f1(said_a, said_b)
+    return 1.0 if text_a == text_b else metrics.f1(text_a, text_b)
 
 
-def _best(fact: WrittenFact, others: Iterable[WrittenFact]) -> float:
-    same = (other for other in others if other[0].casefold() == fact[0].casefold())
-    return max((_likeness(fact, other) for other in same), default=0.0)
+def _best(fact: WrittenFact, candidates: Iterable[WrittenFact]) -> float:
+    subject = fact[0].casefold()
+    of_subject = (candidate for candidate in candidates if candidate[0].casefold() == subject)
+    return max((_likeness(fact, candidate) for candidate in of_subject), default=0.0)
 
 
 def _fact_notes(facts: Sequence[WrittenFact], target: Sequence[WrittenFact]) -> list[str]:
-    notes, lost = [], [wanted for wanted in target if _best(wanted, facts) < RIGHT]
-    for fact in (fact for fact in facts if _best(fact, target) < RIGHT):
-        owners = [wanted for wanted in target if _likeness(fact, wanted) >= RIGHT]
-        whose = ", ".join(dict.fromkeys(owner[0] for owner in owners))
-        verdict = f"Wrong subject, it is {whose}" if owners else "Too many"
+    notes = []
+    missing = [fact for fact in target if _best(fact, facts) < RIGHT]
+    for fact in facts:
+        if _best(fact, target) >= RIGHT:
+            continue
+        counterparts = [gold for gold in target if _likeness(fact, gold) >= RIGHT]
+        owners = ", ".join(dict.fromkeys(subject for subject, *_ in counterparts))
+        verdict = f"Wrong subject, it is {owners}" if counterparts else "Too many"
         notes.append(f"{verdict}: {_short(str(fact))}.")
-        lost = [wanted for wanted in lost if wanted not in owners]
-    notes += [f"Missing: {_short(str(wanted))}." for wanted in lost]
+        # What is written of the wrong speaker is not missing as well.
+        missing = [gold for gold in missing if gold not in counterparts]
+    notes += [f"Missing: {_short(str(fact))}." for fact in missing]
     return notes or ["All facts are there, of the right subjects."]

@@ -98,15 +98,24 @@ class Memories:
 def prepare_bench(
     model: Model,
     storing: Model,
-    asked: Sequence[dspy.Example],
+    examples: Sequence[dspy.Example],
     memories: Memories,
     bar: Progress,
 ) -> Bench:
     """What `model` works on: memories of the conversations asked about, stored by `storing`."""
-    names = dict.fromkeys(one.conversation for one in asked if "question" in one)
-    program, known = MemoryProgram(), memories.conversations
-    writer = Setup(storing, program, storing.budget)
-    wanted = [known[name] for name in names]
-    built = build_memories(wanted, writer, memories.folder, memories.threads, bar)
-    files = {name: one.path for name, one in built.items()}
-    return Bench(Setup(model, program, model.budget), known, files, max_demos=0)
+    # An example of storing brings its turns along; only a question is asked of a memory.
+    ids = dict.fromkeys(example.conversation for example in examples if "question" in example)
+    program = MemoryProgram()
+    built = build_memories(
+        [memories.conversations[id_] for id_ in ids],
+        Setup(storing, program, storing.budget),
+        cache=memories.folder,
+        threads=memories.threads,
+        bar=bar,
+    )
+    return Bench(
+        setup=Setup(model, program, model.budget),
+        conversations=memories.conversations,
+        memories={id_: memory.path for id_, memory in built.items()},
+        max_demos=0,
+    )
