@@ -206,7 +206,7 @@ def compare_tuned(
         else:
             settings = options.settings()
             working = working_model(student, helper, targets, settings)
-            bench = prepare_bench(working, helper, asked=questions, memories=memories, bar=bar)
+            bench = prepare_bench(working, helper, examples=questions, memories=memories, bar=bar)
             students = served_students(
                 server_names(options.start or options.student, tuned),
                 targets,

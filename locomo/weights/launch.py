@@ -123,7 +123,7 @@ def _train(
     )
     with progress_bar(console) as bar:
         bench = prepare_bench(
-            working, helper, asked=[*examples, *data.validation], memories=memories, bar=bar
+            working, helper, examples=[*examples, *data.validation], memories=memories, bar=bar
         )
     plan = TrainingPlan(
         settings=settings,
