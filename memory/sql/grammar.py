@@ -1,19 +1,21 @@
 """What a SELECT or an expression may be made of: the one portable subset, as a grammar.
 
-Everything is refused that the grammar does not name. Works on the trees that `memory.sql` parses.
+Everything is refused that the grammar does not name: `check_grammar` is where a statement with a
+node, an argument or a function that nobody foresaw ends. It works on the trees that `policy`
+parses, whose nodes have sqlglot's names.
 """
 
 from collections.abc import Callable, Collection
 from typing import Any, NoReturn
 
-from memory.sql.names import SEARCH, SEARCH_FORM, is_whole_number, shown
+from memory.sql.names import SEARCH_EXAMPLE, SEARCH_FUNCTION, is_whole_number, sql_of
 from memory.sql.statements import refuse
 
 _VALUES = (
     "column literal null neg add sub mul div dpipe nullif coalesce lower upper abs min max sum avg "
     "length count substring trim round cast case subquery paren"
 )
-_PLACES = {  # a place in a statement -> the nodes that may stand there
+_PLACES = {  # a place in a statement -> the nodes that may stand there; other places name a node
     "query": "select union intersect except",
     "source": "table subquery",
     "relation": "identifier anonymous",
@@ -24,6 +26,8 @@ _PLACES = {  # a place in a statement -> the nodes that may stand there
     "counted": f"{_VALUES} distinct star",
     "condition": "eq neq gt gte lt lte is like escape and or not between in exists boolean paren",
 }
+# A line says of some nodes which arguments they may have, and the place that each argument is. "*"
+# is an argument that is no node (a flag, a name).
 _GRAMMAR = """
 select: with_=with expressions=output distinct=distinct from_=from joins=join where=where
 select: group=group having=having order=order limit=limit offset=offset
@@ -69,31 +73,41 @@ literal: this=* is_string=*
 boolean: this=*
 null star: =*
 """
-RULES: dict[str, dict[str, str]] = {}  # node -> its arguments -> the place each of them is
-for _keys, _arguments in (line.split(": ") for line in _GRAMMAR.strip().splitlines()):
-    for _key in _keys.split():
-        RULES.setdefault(_key, {}).update(a.split("=") for a in _arguments.split())  # type: ignore
-_OPTIONAL = {("case", "this"), ("trim", "expression")}
 
-_FUNCTIONS = (
+
+def _read_grammar(grammar: str) -> dict[str, dict[str, str]]:
+    rules: dict[str, dict[str, str]] = {}
+    for line in grammar.strip().splitlines():
+        keys, arguments = line.split(": ")
+        for key in keys.split():
+            for argument in arguments.split():
+                name, place = argument.split("=")
+                rules.setdefault(key, {})[name] = place
+    return rules
+
+
+RULES = _read_grammar(_GRAMMAR)  # node -> its arguments -> the place each of them is
+_OPTIONAL_OPERANDS = {("case", "this"), ("trim", "expression")}
+
+_FUNCTIONS_ADVICE = (
     "the functions are COUNT, MIN, MAX, SUM, AVG, COALESCE, NULLIF, substr, length, lower, upper, "
-    f"trim, round, abs, CAST; search() stands in FROM: {SEARCH_FORM}"
+    f"trim, round, abs, CAST; search() stands in FROM: {SEARCH_EXAMPLE}"
 )
-_IS = "only NULL after IS: write = or <>"
-_OF_NODES = {  # a node that is refused -> advice
-    **dict.fromkeys(("nullsafeeq", "nullsafeneq"), _IS),
+_NULL_ADVICE = "only NULL after IS: write = or <>"
+_ADVICE_BY_NODE = {  # a node that is refused -> advice
+    **dict.fromkeys(("nullsafeeq", "nullsafeneq"), _NULL_ADVICE),
     "mod": "write a - b * (a / b)",
     "star": "write COUNT(*), or name the column",
     "if": "write CASE WHEN ... THEN ... ELSE ... END",
 }
-_OF_PLACES = {  # a place that a node is refused for -> advice
-    "null": _IS,
+_ADVICE_BY_PLACE = {  # a place that a node is refused for -> advice
+    "null": _NULL_ADVICE,
     "query": "write a plain SELECT here, without more parentheses, or a WITH",
     "literal": "write the number or the text itself",
     "like": r"write x LIKE '50\%' ESCAPE '\'",
     "condition": "this is no condition: compare it with something",
 }
-_NO_VALUE = "a condition is no value: write CASE WHEN ... THEN 1 ELSE 0 END"
+_CONDITION_ADVICE = "a condition is no value: write CASE WHEN ... THEN 1 ELSE 0 END"
 
 _CHECKS: dict[str, tuple[Callable[[Any], Any], str]] = {  # what else a node must satisfy -> advice
     "select": (
@@ -118,7 +132,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], Any], str]] = {  # what else a node mus
     ),
     "escape": (
         lambda n: len(n.expression.this) == 1 and not n.expression.this.isalnum(),
-        _OF_PLACES["like"],
+        _ADVICE_BY_PLACE["like"],
     ),
     "substring": (
         lambda n: n.args.get("start") and n.args["start"].key != "neg",
@@ -133,7 +147,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], Any], str]] = {  # what else a node mus
         lambda n: not n.columns or n.parent.key == "cte",
         "name the columns with AS in the SELECT",
     ),
-    "anonymous": (lambda n: n.this == SEARCH, _FUNCTIONS),
+    "anonymous": (lambda n: n.this == SEARCH_FUNCTION, _FUNCTIONS_ADVICE),
 }
 
 
@@ -141,7 +155,7 @@ def check_arguments(node: Any, allowed: Collection[str], advice: str) -> None:
     """Refuse a node with an argument (RETURNING, FOR UPDATE, ...) that is not allowed."""
     for argument, value in node.args.items():
         if value and argument not in allowed:
-            refuse(f"{argument.strip('_').upper()} in {shown(node)}", advice)
+            refuse(f"{argument.strip('_').upper()} in {sql_of(node)}", advice)
 
 
 def check_grammar(tree: Any, place: str) -> None:
@@ -154,29 +168,35 @@ def check_grammar(tree: Any, place: str) -> None:
         node, place = stack.pop()
         rule = RULES.get(node.key)
         if rule is None or node.key not in _PLACES.get(place, place).split():
-            _misplaced(node, place)
+            _refuse_misplaced(node, place)
         check_arguments(node, rule, "not in the SQL of this memory; leave it out")
-        check, advice = _CHECKS.get(node.key, (bool, ""))
         missing = [a for a in ("this", "expression") if a in rule and node.args.get(a) is None]
-        if any((node.key, argument) not in _OPTIONAL for argument in missing):
-            refuse(shown(node), "something is missing")
-        if node.key in _CHECKS and not check(node):
-            refuse(shown(node), advice)
+        if any((node.key, argument) not in _OPTIONAL_OPERANDS for argument in missing):
+            refuse(sql_of(node), "something is missing")
+        if node.key in _CHECKS:
+            is_sound, advice = _CHECKS[node.key]
+            if not is_sound(node):
+                refuse(sql_of(node), advice)
         if node.key == "column" and node.is_star and place != "output":
-            refuse(shown(node), _OF_NODES["star"])
-        for argument, wanted in rule.items():
-            if wanted == "*" or not node.args.get(argument):
+            refuse(sql_of(node), _ADVICE_BY_NODE["star"])
+        for argument, argument_place in rule.items():
+            if argument_place == "*" or not node.args.get(argument):
                 continue
             if node.key == "paren":
-                wanted = "condition" if place == "condition" else "value"
+                argument_place = "condition" if place == "condition" else "value"
             elif node.key == "if" and node.parent.args.get("this"):  # CASE x WHEN 'a'
-                wanted = "value"
-            found = node.args[argument]
-            stack += [(child, wanted) for child in (found if isinstance(found, list) else [found])]
+                argument_place = "value"
+            children = node.args[argument]
+            if not isinstance(children, list):
+                children = [children]
+            stack += [(child, argument_place) for child in children]
 
 
-def _misplaced(node: Any, place: str) -> NoReturn:
+def _refuse_misplaced(node: Any, place: str) -> NoReturn:
+    """Refuse a node that may not stand in a place, with the best advice there is."""
     if place in ("value", "output", "argument") and node.key in _PLACES["condition"].split():
-        refuse(shown(node), _NO_VALUE)
-    general = f"not in the SQL of this memory; {_FUNCTIONS}"
-    refuse(shown(node), _OF_NODES.get(node.key) or _OF_PLACES.get(place) or general)
+        refuse(sql_of(node), _CONDITION_ADVICE)
+    general_advice = f"not in the SQL of this memory; {_FUNCTIONS_ADVICE}"
+    refuse(
+        sql_of(node), _ADVICE_BY_NODE.get(node.key) or _ADVICE_BY_PLACE.get(place) or general_advice
+    )

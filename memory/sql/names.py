@@ -1,6 +1,6 @@
 """Which tables and columns a query may name, and whether each column holds text or a number.
 
-Works on the syntax trees that `memory.sql` parses, after it has checked their nodes.
+It works on the syntax trees that `policy` parses, after `grammar` has checked their nodes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,14 +14,22 @@ Sources = dict[str, Columns]  # what a FROM clause offers, by alias
 TABLES: dict[str, tuple[str, ...]] = {  # what a model may read
     "turns": ("id", "kind", "session", "speaker", "text", "said_at", "source"),
     "facts": (
-        *("id", "subject", "attribute", "value", "happened_on", "ended_on"),
-        *("turn_id", "recorded_at"),
+        "id",
+        "subject",
+        "attribute",
+        "value",
+        "happened_on",
+        "ended_on",
+        "turn_id",
+        "recorded_at",
     ),
 }
 WRITABLE = ("subject", "attribute", "value", "happened_on", "ended_on", "turn_id")  # of facts
-FOUND = ("turn_id", "score")  # the columns of search()
-SEARCH = "search_turns"  # search() in the tree: the parser has a search function of its own
-SEARCH_FORM = "FROM search('beach trip', 20) s JOIN turns t ON t.id = s.turn_id"
+SEARCH_COLUMNS = ("turn_id", "score")  # the columns of search()
+SEARCH_FUNCTION = (
+    "search_turns"  # search() in the tree: the parser has a search function of its own
+)
+SEARCH_EXAMPLE = "FROM search('beach trip', 20) s JOIN turns t ON t.id = s.turn_id"
 MAX_K = 200  # turns of one search
 
 QUERIES = frozenset(("select", "union", "intersect", "except"))
@@ -51,8 +59,9 @@ def check_query(query: Any, ctes: Mapping[str, Columns], outer: tuple[Sources, .
             refuse(f"WITH {name}", f"it names {len(names)} columns and selects {len(columns)}")
         kinds = [kind for _, kind in columns]
         ctes[name] = list(zip(names, kinds, strict=True)) if names else columns
-    check = _select if query.key == "select" else _set_operation
-    return check(query, ctes, outer)
+    if query.key == "select":
+        return _check_select(query, ctes, outer)
+    return _check_set_operation(query, ctes, outer)
 
 
 def check_names(
@@ -67,14 +76,16 @@ def check_names(
         node = stack.pop()
         if node.key in QUERIES:
             if len(check_query(node, ctes, scopes)) != 1 and node.parent.key != "exists":
-                refuse(shown(node), "a subquery in an expression selects exactly one column")
+                refuse(sql_of(node), "a subquery in an expression selects exactly one column")
         elif node.key == "column":
             _resolve(node, scopes, aliases)
         else:
             if node.key in _AGGREGATES and part.key == "where":
-                refuse(shown(node), "it goes into HAVING or into a subquery, not into WHERE")
-            if node.key in _AGGREGATES and any(n.key in _AGGREGATES for n in _own(node.this)):
-                refuse(shown(node), "one aggregate inside another: use a subquery")
+                refuse(sql_of(node), "it goes into HAVING or into a subquery, not into WHERE")
+            if node.key in _AGGREGATES and any(
+                n.key in _AGGREGATES for n in _nodes_without_subqueries(node.this)
+            ):
+                refuse(sql_of(node), "one aggregate inside another: use a subquery")
             stack.extend(node.iter_expressions())
 
 
@@ -89,11 +100,11 @@ def check_kinds(tree: Any) -> None:
         operands += node.args.get("expressions") or []
         kinds = {_kind(operand) for operand in operands if hasattr(operand, "key")} - {""}
         if node.key in _COMPARISONS and len(kinds) > 1:
-            refuse(shown(node), "text against a number: quote it ('2023'), or CAST(x AS INTEGER)")
+            refuse(sql_of(node), "text against a number: quote it ('2023'), or CAST(x AS INTEGER)")
         if node.key in _OF_NUMBERS and "text" in kinds:
-            refuse(shown(node), "this is text: write CAST(x AS INTEGER)")
+            refuse(sql_of(node), "this is text: write CAST(x AS INTEGER)")
         if node.key in _OF_TEXT and "number" in kinds:
-            refuse(shown(node), "this is a number: write CAST(x AS TEXT)")
+            refuse(sql_of(node), "this is a number: write CAST(x AS TEXT)")
 
 
 def table_source(table: Any, ctes: Mapping[str, Columns]) -> tuple[str, Columns]:
@@ -101,23 +112,24 @@ def table_source(table: Any, ctes: Mapping[str, Columns]) -> tuple[str, Columns]
     alias, name = table.alias.lower(), table.name.lower()
     if table.this.key == "anonymous":
         search_arguments(table)
-        return alias or "search", [(column, "number") for column in FOUND]
+        return alias or "search", [(column, "number") for column in SEARCH_COLUMNS]
     if name in ctes:
         return alias or name, ctes[name]
     if name not in TABLES:
-        refuse(f"no table {table.name}", f"there are turns, facts and search(): {SEARCH_FORM}")
+        refuse(f"no table {table.name}", f"there are turns, facts and search(): {SEARCH_EXAMPLE}")
     numbers = ("id", "turn_id")
     return alias or name, [(c, "number" if c in numbers else "text") for c in TABLES[name]]
 
 
 def search_arguments(table: Any) -> tuple[str, int]:
     """The text and the number of turns of one search() in FROM."""
-    given: list[Any] = list(table.this.expressions)
-    text, k = given[0] if given else None, given[1] if len(given) > 1 else None
-    if text is None or not text.is_string or not text.this.strip() or len(given) > 2:
-        refuse(shown(table), "write search('what to look for', 20), the text in single quotes")
+    arguments: list[Any] = list(table.this.expressions)
+    text = arguments[0] if arguments else None
+    k = arguments[1] if len(arguments) > 1 else None
+    if text is None or not text.is_string or not text.this.strip() or len(arguments) > 2:
+        refuse(sql_of(table), "write search('what to look for', 20), the text in single quotes")
     if k is not None and not (is_whole_number(k) and len(k.this) < 4 and 1 <= int(k.this) <= MAX_K):
-        refuse(shown(table), f"the number of turns is a whole number from 1 to {MAX_K}")
+        refuse(sql_of(table), f"the number of turns is a whole number from 1 to {MAX_K}")
     return text.this, int(k.this) if k is not None else 10
 
 
@@ -126,26 +138,28 @@ def is_whole_number(node: Any) -> bool:
     return bool(node.key == "literal" and not node.is_string and node.this.isdecimal())
 
 
-def shown(node: Any) -> str:
+def sql_of(node: Any) -> str:
     """The node as short SQL, to name it in a message."""
     try:
-        # level None: say nothing about what the other database could not do
+        # Level None: the message says nothing of what the other database could not do.
         return short(node.sql("sqlite", comments=False, unsupported_level=None)).replace(
-            SEARCH.upper(), "search"
+            SEARCH_FUNCTION.upper(), "search"
         )
     except (RecursionError, ValueError, TypeError, AttributeError, LookupError):
-        return str(node.key)  # a message must not fail on what it refuses
+        return str(node.key)  # a message must not fail on the node that it refuses
 
 
-def _set_operation(query: Any, ctes: Mapping[str, Columns], outer: tuple[Sources, ...]) -> Columns:
+def _check_set_operation(
+    query: Any, ctes: Mapping[str, Columns], outer: tuple[Sources, ...]
+) -> Columns:
     if query.this.key not in QUERIES or query.expression.key != "select":
-        refuse(shown(query), "write SELECT ... UNION SELECT ... without parentheses, or a WITH")
+        refuse(sql_of(query), "write SELECT ... UNION SELECT ... without parentheses, or a WITH")
     left, right = (check_query(side, ctes, outer) for side in (query.this, query.expression))
     if len(left) != len(right):
         refuse(query.key.upper(), f"{len(left)} columns on one side, {len(right)} on the other")
     for term in _terms(query, "order"):
         if not is_whole_number(term) and plain_name(term) not in [name for name, _ in left]:
-            refuse(f"ORDER BY {shown(term)}", "after a UNION, order by the name of a column")
+            refuse(f"ORDER BY {sql_of(term)}", "after a UNION, order by the name of a column")
     return left
 
 
@@ -159,20 +173,23 @@ def _terms(query: Any, clause: str) -> list[Any]:
     return [term.this if term.key == "ordered" else term for term in terms]
 
 
-def _select(select: Any, ctes: Mapping[str, Columns], outer: tuple[Sources, ...]) -> Columns:
+def _check_select(select: Any, ctes: Mapping[str, Columns], outer: tuple[Sources, ...]) -> Columns:
+    """Check the names of one SELECT, in the order in which they come into sight."""
     sources: Sources = {}
     joins = select.args.get("joins") or []
     for item in _present(select.args.get("from_"), *joins):
         if item.this.key == "subquery":
             if not item.this.alias:
-                refuse(shown(item.this), "give the subquery a name: (SELECT ...) s")
+                refuse(sql_of(item.this), "give the subquery a name: (SELECT ...) s")
             alias, columns = item.this.alias.lower(), check_query(item.this.this, ctes, outer)
         else:
             alias, columns = table_source(item.this, ctes)
         if alias in sources:
             refuse(f"{alias} twice in FROM", "give each its own name: facts a JOIN facts b ON ...")
         sources[alias] = columns
+
     aliases = {item.alias.lower(): item.this for item in select.expressions if item.alias}
+    # Names given with AS are known in GROUP BY and ORDER BY only, so only there they need no check.
     terms = [*_terms(select, "group"), *_terms(select, "order")]
     parts = [select.args.get("where"), select.args.get("having"), *select.expressions]
     parts += [join.args.get("on") for join in joins]
@@ -180,12 +197,14 @@ def _select(select: Any, ctes: Mapping[str, Columns], outer: tuple[Sources, ...]
     for part in _present(*parts):
         check_names(part, ctes, (sources, *outer), aliases)
     _check_groups(select, aliases)
+
     outputs: Columns = []
     for item in select.expressions:
         if item.is_star:
-            wanted = item.table.lower() if item.key == "column" else ""
+            table = item.table.lower() if item.key == "column" else ""  # t.*, or *
             for alias, columns in sources.items():
-                outputs += columns if wanted in ("", alias) else []
+                if table in ("", alias):
+                    outputs += columns
         else:
             outputs.append((item.alias_or_name.lower(), _kind(item.unalias())))
     return outputs
@@ -196,59 +215,70 @@ def _present(*nodes: Any) -> list[Any]:
 
 
 def _resolve(column: Any, scopes: tuple[Sources, ...], aliases: Mapping[str, Any]) -> None:
+    """Find the source of a column, nearest query first, and note its kind; else refuse it."""
     name, table = column.name.lower(), column.table.lower()
     for sources in scopes:
-        near = {alias: found for alias, found in sources.items() if table in ("", alias)}
-        kinds = [(a, kind) for a, found in near.items() for other, kind in found if other == name]
+        in_sight = {alias: columns for alias, columns in sources.items() if table in ("", alias)}
+        kinds = [
+            (alias, kind)
+            for alias, columns in in_sight.items()
+            for column_name, kind in columns
+            if column_name == name
+        ]
         if len(kinds) > 1:
             refuse(name, f"more than one table has it: write {kinds[0][0]}.{name}")
-        if kinds or (near and column.is_star):
+        if kinds or (in_sight and column.is_star):
             column.meta["kind"] = kinds[0][1] if kinds else ""
             return
     if column.this.args.get("quoted") and not table:
         refuse(f'"{column.name}"', f"text goes in single quotes: '{column.name}'")
     if name in aliases and not table:
         refuse(name, "a name given with AS works in ORDER BY only: repeat the expression here")
-    known = [f"{a} has {', '.join(n for n, _ in found)}" for a, found in scopes[0].items()]
-    refuse(f"no column {shown(column)}", "; ".join(known) or "write FROM turns or FROM facts")
+    known = [
+        f"{alias} has {', '.join(column_name for column_name, _ in columns)}"
+        for alias, columns in scopes[0].items()
+    ]
+    refuse(f"no column {sql_of(column)}", "; ".join(known) or "write FROM turns or FROM facts")
 
 
 def _check_groups(select: Any, aliases: Mapping[str, Any]) -> None:
     """A group gives its keys and aggregates only, and DISTINCT is ordered by what it selects."""
-    outputs = [_bare(item.unalias()) for item in select.expressions]
+    outputs = [_without_tables(item.unalias()) for item in select.expressions]
     order = [t for t in _terms(select, "order") if plain_name(t) not in aliases]
     order = [term for term in order if not is_whole_number(term)]
     if select.args.get("distinct") and "*" not in outputs:
         for term in order:
-            if _bare(term) not in outputs:
-                refuse(f"ORDER BY {shown(term)}", "with DISTINCT, order by selected columns only")
+            if _without_tables(term) not in outputs:
+                refuse(f"ORDER BY {sql_of(term)}", "with DISTINCT, order by selected columns only")
     keys = set()
     for term in _terms(select, "group"):
         if is_whole_number(term) and 0 < int(term.this) <= len(outputs):
             keys.add(outputs[int(term.this) - 1])
-        keys |= {_bare(term), _bare(aliases.get(plain_name(term), term))}
+        keys |= {_without_tables(term), _without_tables(aliases.get(plain_name(term), term))}
     parts = [*select.expressions, *order, *_present(select.args.get("having"))]
-    aggregated = any(node.key in _AGGREGATES for part in parts for node in _own(part))
+    aggregated = any(
+        node.key in _AGGREGATES for part in parts for node in _nodes_without_subqueries(part)
+    )
     if "id" in keys or not (keys or aggregated):
         return  # the id of a row decides all its columns
     while parts:
         node = parts.pop()
-        if node.key in _AGGREGATES or node.key in QUERIES or _bare(node) in keys:
+        if node.key in _AGGREGATES or node.key in QUERIES or _without_tables(node) in keys:
             continue
         if node.key in ("column", "star"):
             refuse(
-                f"{shown(node)} beside an aggregate",
+                f"{sql_of(node)} beside an aggregate",
                 "add it to GROUP BY; for the newest row write ORDER BY ... DESC LIMIT 1",
             )
         parts.extend(node.iter_expressions())
 
 
-def _own(part: Any) -> Iterator[Any]:
+def _nodes_without_subqueries(part: Any) -> Iterator[Any]:
     """The nodes of an expression, without those of the queries in it."""
     return iter(part.dfs(prune=lambda node: node.key in QUERIES))
 
 
-def _bare(node: Any) -> str:
+def _without_tables(node: Any) -> str:
     """The expression without table names, to compare two of them."""
     copy = node.copy()
     for part in copy.dfs():
@@ -258,6 +288,7 @@ def _bare(node: Any) -> str:
 
 
 def _kind(node: Any) -> str:
+    """Whether an expression is "text" or a "number"; "" when that is not known."""
     node = node.unnest()
     if node.key == "literal":
         return "text" if node.is_string else "number"

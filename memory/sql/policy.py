@@ -1,6 +1,13 @@
 """What SQL a model may write: parse, check, rewrite search(), render for a database.
 
-What runs is the rendered tree that was checked, never the text. Messages are written for the
+What runs is the rendered tree that was checked, never the text. A statement is refused
+
+- in `statements` for its characters and words,
+- in `grammar.check_grammar` for what it is made of (another command, a function, RETURNING ...),
+- in `names` for another table or column,
+- here for what it writes (`_insert`, `_update`, `_delete`) and for its size.
+
+What slips through is stopped by the database (memory/store/walls.py). Messages are written for the
 model, because they are its next prompt.
 """
 
@@ -16,7 +23,7 @@ from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
 from memory.sql import names
 from memory.sql.grammar import RULES, check_arguments, check_grammar
 from memory.sql.names import TABLES, WRITABLE
-from memory.sql.statements import PLAIN, check_words, join, refuse, scan, short, statements
+from memory.sql.statements import WRITE_FORMS, check_words, join, refuse, scan, short, statements
 
 Dialect = Literal["sqlite", "postgres"]
 Search = Callable[[str, int], Sequence[tuple[int, float]]]
@@ -27,13 +34,22 @@ MAX_SEARCHES = 5  # in one statement
 _MAX_DEPTH = 80  # levels of the tree: rendering recurses
 
 _ARITHMETIC = ("add", "sub", "mul", "div")
-_KEYWORDS = {w for d in (SQLite, Postgres) for key in d.Tokenizer.KEYWORDS for w in key.split()}
+_KEYWORDS = {
+    word
+    for dialect in (SQLite, Postgres)
+    for keyword in dialect.Tokenizer.KEYWORDS
+    for word in keyword.split()
+}
 _RESERVED = re.compile(  # by Postgres, and unknown to the parser
     r"analyse|asymmetric|authorization|both|cast|check|collation|concurrently|current_role"
     r"|deferrable|freeze|initially|leading|placing|symmetric|system_user|trailing|user|verbose"
 )
-_KNOWN = {*TABLES, *names.FOUND, *(column for columns in TABLES.values() for column in columns)}
-# what the parser was seen to raise on text that is not SQL: it has no one error of its own
+_KNOWN = {
+    *TABLES,
+    *names.SEARCH_COLUMNS,
+    *(column for columns in TABLES.values() for column in columns),
+}
+# What the parser was seen to raise on text that is not SQL: it has no single error of its own.
 PARSER_FAULTS = (SqlglotError, RecursionError, ValueError, TypeError, AttributeError, LookupError)
 
 
@@ -60,12 +76,13 @@ def read_statement(sql: str, search: Search, dialect: Dialect = "sqlite") -> str
 
     Raises SqlError when the statement is refused, with what to write instead.
     """
-    found = split(sql)
-    if len(found) != 1:
-        refuse(f"{len(found)} statements", "write exactly one SELECT")
-    tree = _parse(found[0])
+    answer_statements = split(sql)
+    if len(answer_statements) != 1:
+        refuse(f"{len(answer_statements)} statements", "write exactly one SELECT")
+    [statement] = answer_statements
+    tree = _parse(statement)
     if tree.key not in names.QUERIES:
-        refuse(short(found[0]), "here only a SELECT is allowed")
+        refuse(short(statement), "here only a SELECT is allowed")
     check_grammar(tree, "query")
     names.check_query(tree, {}, ())
     names.check_kinds(tree)
@@ -84,7 +101,7 @@ def write_statements(answer: str, dialect: Dialect = "sqlite") -> list[str]:
     for statement in split(answer):
         tree = _parse(statement)
         if tree.key not in checks:
-            refuse(short(statement), f"here only facts are written: {PLAIN}")
+            refuse(short(statement), f"here only facts are written: {WRITE_FORMS}")
         checks[tree.key](tree)
         rendered.append(_render(_portable(tree, dialect), dialect))
     return rendered
@@ -99,10 +116,11 @@ def _is_whole(text: str) -> bool:
 
 
 def _trees(text: str) -> list[Any]:
+    """The trees of a text, in which search() has a name that no dialect gives a meaning."""
     tokens = scan(text)[0]
     for i, token in enumerate(tokens[:-1]):
         if token.text.lower() == "search" and tokens[i + 1].text == "(":
-            tokens[i] = token._replace(text=names.SEARCH)
+            tokens[i] = token._replace(text=names.SEARCH_FUNCTION)
     return list(sqlglot.parse(join(tokens), read="sqlite"))
 
 
@@ -117,6 +135,7 @@ def _parse(statement: str) -> Any:
         refuse(short(statement), "this cannot be read; write a simpler statement")
     if len(trees) != 1 or trees[0] is None:
         refuse(short(statement), "write one whole statement of plain SQL")
+    # Level by level, without recursion, which a deep tree would exhaust.
     level: list[Any] = trees
     for _ in range(_MAX_DEPTH):
         level = [child for node in level for child in node.iter_expressions()]
@@ -139,12 +158,13 @@ def _run_searches(tree: Any, search: Search) -> None:
         refuse(f"{len(calls)} calls of search()", f"write at most {MAX_SEARCHES}")
     ctes = []
     for i, table in enumerate(calls, start=1):
+        # An empty VALUES is no SQL: without hits the expression selects no row instead.
         rows = [
             exp.Tuple(expressions=[exp.Literal.number(n), exp.Literal.number(repr(float(score)))])
             for n, score in search(*names.search_arguments(table))
         ]
         nothing = exp.select("CAST(NULL AS INTEGER)", "CAST(NULL AS REAL)").where("1 = 0")
-        columns = [exp.to_identifier(column) for column in names.FOUND]
+        columns = [exp.to_identifier(column) for column in names.SEARCH_COLUMNS]
         alias = exp.TableAlias(this=exp.to_identifier(f"search_{i}"), columns=columns)
         ctes.append(exp.CTE(this=exp.Values(expressions=rows) if rows else nothing, alias=alias))
         name = exp.to_identifier(table.alias or "search")
@@ -152,8 +172,8 @@ def _run_searches(tree: Any, search: Search) -> None:
             exp.Table(this=exp.to_identifier(f"search_{i}"), alias=exp.TableAlias(this=name))
         )
     if ctes:
-        mine = tree.args["with_"].expressions if tree.args.get("with_") else []
-        tree.set("with_", exp.With(expressions=[*ctes, *mine]))
+        own_ctes = tree.args["with_"].expressions if tree.args.get("with_") else []
+        tree.set("with_", exp.With(expressions=[*ctes, *own_ctes]))
 
 
 def _portable(tree: Any, dialect: Dialect) -> Any:
@@ -161,12 +181,14 @@ def _portable(tree: Any, dialect: Dialect) -> Any:
     for node in reversed(list(tree.dfs())):  # what is inside first: some nodes are replaced
         sides = [side for side in ("this", "expression") if node.args.get(side)]
         if node.key == "identifier":
+            # Unquoted names are lower case in Postgres; quoted ones are taken as they stand.
             name = node.this.lower()
-            taken = name.upper() in _KEYWORDS or _RESERVED.fullmatch(name)
-            plain = name in _KNOWN or (re.fullmatch(r"[a-z_][a-z0-9_]*", name) and not taken)
+            is_keyword = name.upper() in _KEYWORDS or _RESERVED.fullmatch(name)
+            is_word = re.fullmatch(r"[a-z_][a-z0-9_]*", name)
             node.set("this", name)
-            node.set("quoted", not plain)
+            node.set("quoted", not (name in _KNOWN or (is_word and not is_keyword)))
         elif node.key == "like":
+            # LIKE ignores case in SQLite and not in Postgres: both sides are lowered.
             for side in sides:
                 value = node.args[side]
                 if value.key != "lower" and not (
@@ -176,8 +198,9 @@ def _portable(tree: Any, dialect: Dialect) -> Any:
             if dialect == "postgres" and node.parent.key != "escape":  # its default is a backslash
                 node.replace(exp.Escape(this=node.copy(), expression=exp.Literal.string("")))
         elif node.key == "substring":
-            arguments = [node.args.get(argument) for argument in ("this", "start", "length")]
-            node.replace(exp.Anonymous(this="SUBSTR", expressions=[a for a in arguments if a]))
+            operands = [node.args.get(argument) for argument in ("this", "start", "length")]
+            arguments = [operand for operand in operands if operand]
+            node.replace(exp.Anonymous(this="SUBSTR", expressions=arguments))
         elif node.key == "round" and node.args.get("decimals") and dialect == "postgres":
             node.set("this", exp.cast(node.this, "decimal"))  # it rounds no other kind
         elif node.key == "dpipe" or node.key in _ARITHMETIC:
@@ -188,29 +211,29 @@ def _portable(tree: Any, dialect: Dialect) -> Any:
 
 
 def _insert(tree: Any) -> None:
-    check_arguments(tree, ["this", "expression"], PLAIN)
+    check_arguments(tree, ["this", "expression"], WRITE_FORMS)
     if tree.this.key != "schema":
-        refuse(names.shown(tree), f"name the columns; {PLAIN}")
+        refuse(names.sql_of(tree), f"name the columns; {WRITE_FORMS}")
     _target(tree.this.this)
     columns = [
-        column.name.lower() if column.key == "identifier" else names.shown(column)
+        column.name.lower() if column.key == "identifier" else names.sql_of(column)
         for column in tree.this.expressions
     ]
     _writable(columns)
     if missing := [column for column in _REQUIRED if column not in columns]:
-        refuse(names.shown(tree), f"a fact needs {', '.join(_REQUIRED)}; add {', '.join(missing)}")
+        refuse(names.sql_of(tree), f"a fact needs {', '.join(_REQUIRED)}; add {', '.join(missing)}")
     if not isinstance(tree.expression, exp.Values):
-        refuse(names.shown(tree), f"INSERT takes values, not a SELECT: {PLAIN}")
+        refuse(names.sql_of(tree), f"INSERT takes values, not a SELECT: {WRITE_FORMS}")
     check_arguments(tree.expression, ["expressions"], "write VALUES (...), (...) and nothing after")
     for row in tree.expression.expressions:
         if len(row.expressions) != len(columns):
             refuse(
-                names.shown(row),
+                names.sql_of(row),
                 f"give {len(columns)} values, one for each of {', '.join(columns)}",
             )
         for column, value in zip(columns, row.expressions, strict=True):
             if not _constant(column, value):
-                refuse(names.shown(value), "write a plain value, text in single quotes")
+                refuse(names.sql_of(value), "write a plain value, text in single quotes")
 
 
 def _update(tree: Any) -> None:
@@ -219,10 +242,10 @@ def _update(tree: Any) -> None:
     )
     _target(tree.this)
     if not tree.expressions:
-        refuse(names.shown(tree), "write SET column = value, column = value")
+        refuse(names.sql_of(tree), "write SET column = value, column = value")
     for pair in tree.expressions:
         if pair.key != "eq" or not names.plain_name(pair.this):
-            refuse(names.shown(pair), "write SET column = value, column = value")
+            refuse(names.sql_of(pair), "write SET column = value, column = value")
     _writable([pair.this.name.lower() for pair in tree.expressions])
     pairs = [(pair.this.name.lower(), pair.expression) for pair in tree.expressions]
     _condition(tree, [value for column, value in pairs if not _constant(column, value)])
@@ -236,12 +259,12 @@ def _delete(tree: Any) -> None:
 
 def _target(table: Any) -> None:
     if not table or table.key != "table" or not isinstance(table.this, exp.Identifier):
-        refuse(names.shown(table) if table else "DELETE", f"only facts are written: {PLAIN}")
-    check_arguments(table, RULES["table"], f"only facts are written: {PLAIN}")
+        refuse(names.sql_of(table) if table else "DELETE", f"only facts are written: {WRITE_FORMS}")
+    check_arguments(table, RULES["table"], f"only facts are written: {WRITE_FORMS}")
     if table.name.lower() in TABLES and table.name.lower() != "facts":
         refuse(table.name, "turns are what was said and never change; write to facts")
     if table.name.lower() != "facts":
-        refuse(f"no table {table.name}", f"only facts are written: {PLAIN}")
+        refuse(f"no table {table.name}", f"only facts are written: {WRITE_FORMS}")
 
 
 def _writable(columns: list[str]) -> None:
@@ -263,7 +286,7 @@ def _constant(column: str, value: Any) -> bool:
         return False
     if column == "turn_id" and not names.is_whole_number(value):
         refuse(
-            f"turn_id {names.shown(value)}", "the id of a turn is a whole number, without quotes"
+            f"turn_id {names.sql_of(value)}", "the id of a turn is a whole number, without quotes"
         )
     if column != "turn_id" and not value.is_string:
         value.replace(exp.Literal.string(_render(value)))
@@ -273,10 +296,10 @@ def _constant(column: str, value: Any) -> bool:
 def _condition(tree: Any, values: list[Any]) -> None:
     """Check the WHERE of a write, and the expressions it sets, like those of a read."""
     if not tree.args.get("where"):
-        refuse(names.shown(tree), "WHERE is missing: say which facts, as in WHERE id = 3")
+        refuse(names.sql_of(tree), "WHERE is missing: say which facts, as in WHERE id = 3")
     alias, columns = names.table_source(tree.this, {})
     for part, place in [(tree.args["where"], "where"), *((value, "value") for value in values)]:
-        if any(n.key == "anonymous" and n.this == names.SEARCH for n in part.dfs()):
+        if any(n.key == "anonymous" and n.this == names.SEARCH_FUNCTION for n in part.dfs()):
             refuse("search()", "it is for SELECT; choose facts by their columns")
         check_grammar(part, place)
         names.check_names(part, {}, ({alias: columns},), {})
