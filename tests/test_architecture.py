@@ -106,7 +106,7 @@ ROOMS = {
     "locomo/tasks": ("what compiling and tuning share", 1_300),
     "locomo/prompts": ("prompts compiled", 1_450),
     "locomo/examples": ("supervised examples", 2_000),
-    "locomo/weights": ("weights tuned", 3_400),
+    "locomo/weights": ("weights tuned", 3_800),
     "locomo/serving": ("how well a model serves by itself", 1_150),
     "arbor": ("the training server and its deployment", 2_050),
 }

@@ -7,7 +7,8 @@ from memory import InputError
 
 # All seven linear kinds of a decoder layer, as Llama and Qwen name them.
 LORA_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-_BEYOND = 10  # the trainer must not end before the client does
+# The trainer must not end before the client does, which ends the job itself.
+_EXTRA_STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class GrpoSettings:
             "max_prompt_length": self.prompt_tokens,
             "max_completion_length": self.completion_tokens,
             "max_seq_len": self.context,
-            "max_steps": self.steps + _BEYOND,
+            "max_steps": self.steps + _EXTRA_STEPS,
             "logging_steps": 1,
             "num_inference_gpus": len(self.inference_gpus),
             "num_training_gpus": len(self.training_gpus),
@@ -107,13 +108,15 @@ def check_batch(settings: GrpoSettings) -> None:
     least one rollout for each process and accumulation step.
     """
     processes = len(settings.training_gpus)
-    each, least = settings.batch_per_device, processes * settings.accumulation
+    per_device = settings.batch_per_device
+    least = processes * settings.accumulation
+    batch = per_device * least
     if settings.rollouts < 2:
         raise InputError("--rollouts: a group needs 2 or more answers to compare")
-    if (each * least) % settings.rollouts or settings.rollouts < least:
-        fit = [n for n in range(max(least, 2), each * least + 1) if (each * least) % n == 0]
+    if batch % settings.rollouts or settings.rollouts < least:
+        fit = [number for number in range(max(least, 2), batch + 1) if batch % number == 0]
         raise InputError(
-            f"a step's batch ({each} a device x {processes} GPUs x {settings.accumulation} "
-            f"accumulated = {each * least}) is no whole number of groups of {settings.rollouts} "
+            f"a step's batch ({per_device} a device x {processes} GPUs x {settings.accumulation} "
+            f"accumulated = {batch}) is no whole number of groups of {settings.rollouts} "
             f"that give each GPU its share: give --rollouts {' or '.join(map(str, fit))}"
         )

@@ -14,7 +14,7 @@ from locomo.tracking import mlflow_run
 from locomo.weights.arbor_client import Server
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.options import ARBOR_YAML, PACKAGED, SERVE, TrainOptions
-from locomo.weights.preflight import RunRequirements, check_table, preflight, refuse
+from locomo.weights.preflight import RunRequirements, check_table, preflight, raise_failed
 from locomo.weights.rehearsal import check_tuning, rehearsal_server
 from locomo.weights.supervised import supervised_start
 from locomo.weights.trainee import student_of, working_model
@@ -54,7 +54,7 @@ def check_server(options: TrainOptions, server: Server, console: Console) -> Non
     )
     checks = preflight(requirements, server.describe, server.model)
     console.print(check_table(checks))
-    refuse(checks)
+    raise_failed(checks)
 
 
 def _write_split(options: TrainOptions) -> None:

@@ -20,12 +20,12 @@ from locomo.weights.arbor_client import Gpu, ModelInfo, ServerInfo
 from locomo.weights.grpo import GrpoSettings, check_batch, check_split
 from memory import InputError, Stop
 
-KNOWN = "0.2.17"
+TESTED_VERSION = "0.2.17"  # of Arbor: its protocol and its defects are this version's
 VLLM_SHARE = 0.9  # of a GPU's memory; Arbor starts vLLM with it, and vLLM wants it to be free
 _SHAPE = 100  # width by layers: 57 in Qwen2.5-3B, 128 in Llama-3.1-8B, 102 in Qwen2.5-72B
 _VOCABULARY = 152_000  # Qwen's; Llama's has 128,000
-_ON_EACH_GPU = 1.1e9  # bytes: CUDA's context and the libraries' workspaces
-_NOT_ASKED = "the server did not answer"
+_CUDA_BYTES = 1.1e9  # bytes: CUDA's context and the libraries' workspaces
+_NO_ANSWER = "the server did not answer"
 _GPU_CHECKS = ("GPUs", "GPUs free", "split of GPUs", "inference memory", "training memory")
 _STATES = {"ok": "[green]ok[/]", "failed": "[red]failed[/]", "unknown": "[yellow]not known[/]"}
 _T = TypeVar("_T")
@@ -33,17 +33,17 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Check:
-    """One thing checked: what was found, with its numbers, and what to do when it failed."""
+    """One check: the finding, with its numbers, and what to do when it failed."""
 
     name: str
     state: Literal["ok", "failed", "unknown"]
-    found: str
+    finding: str
     remedy: str = ""
 
 
 @dataclass(frozen=True)
 class RunRequirements:
-    """The run that is asked for; `window` in turns, `checkpoints` is how many are kept."""
+    """The run that is to be checked; `window` in turns, `checkpoints` is how many are kept."""
 
     model: str
     settings: GrpoSettings
@@ -59,63 +59,71 @@ class RunRequirements:
 
 
 def preflight(
-    plan: RunRequirements,
+    run: RunRequirements,
     describe: Callable[[], ServerInfo],
     find_model: Callable[[str], ModelInfo],
 ) -> list[Check]:
     """Check everything; a failure hides no other.
 
-    `describe` and `find_model` ask the server and raise a `Stop` when that fails. What depends
-    on an answer that did not come is "unknown".
+    `describe` and `find_model` ask the server and raise a `Stop` when that fails. A check that
+    depends on an answer that did not come is "unknown".
     """
-    info, why = _asked(describe)
-    server = check_version(info) if info else Check("server", "failed", "no usable answer", why)
-    found, why = _asked(lambda: find_model(plan.model)) if info else (None, _NOT_ASKED)
-    parameters = found.parameters if found else parameters_in(plan.model)
+    info, reason = _answer_or_reason(describe)
+    server = Check("server", "failed", "no usable answer", reason)
+    if info:
+        server = check_version(info)
+    model, reason = (None, _NO_ANSWER)
+    if info:
+        model, reason = _answer_or_reason(lambda: find_model(run.model))
+    parameters = model.parameters if model else parameters_in(run.model)
     return [
         server,
         check_repairs(info),
-        *check_gpus(plan, info, parameters),
-        *check_model(plan, found, why, reached=info is not None),
-        _passes("batch", _batch(plan.settings), lambda: check_batch(plan.settings)),
-        check_data(plan),
-        *check_disks(plan, info, parameters),
-        _passes("output", f"{plan.output}", lambda: check_folder(plan.output, "the output folder")),
+        *check_gpus(run, info, parameters),
+        *check_model(run, model, reason, reached=info is not None),
+        _check_passing(
+            "batch", _batch_description(run.settings), lambda: check_batch(run.settings)
+        ),
+        check_data(run),
+        *check_disks(run, info, parameters),
+        _check_passing(
+            "output", f"{run.output}", lambda: check_folder(run.output, "the output folder")
+        ),
     ]
 
 
 def check_table(checks: Sequence[Check]) -> Table:
-    """The table that is shown: each check with what was found, a failure's remedy below it."""
+    """The table that is shown: each check with its finding, a failure's remedy below it."""
     table = Table("check", "", "found", box=SIMPLE, title="before the run")
-    for one in checks:
-        advice = f"\n-> {escape(one.remedy)}" if one.remedy else ""
-        table.add_row(one.name, _STATES[one.state], escape(one.found) + advice)
+    for check in checks:
+        advice = f"\n-> {escape(check.remedy)}" if check.remedy else ""
+        table.add_row(check.name, _STATES[check.state], escape(check.finding) + advice)
     return table
 
 
-def refuse(checks: Sequence[Check]) -> None:
+def raise_failed(checks: Sequence[Check]) -> None:
     """Raise InputError with a line for each check that failed, if any did."""
-    failed = [f"{c.name}: {c.found} -> {c.remedy}" for c in checks if c.state == "failed"]
+    failed = [f"{c.name}: {c.finding} -> {c.remedy}" for c in checks if c.state == "failed"]
     if failed:
         raise InputError("\n".join([f"{len(failed)} of {len(checks)} checks failed", *failed]))
 
 
-def _judged(name: str, good: bool | None, found: str, remedy: str = "") -> Check:
+def _check(name: str, good: bool | None, finding: str, remedy: str = "") -> Check:
     """A check by its outcome, None for one that is not known."""
     if good is None:
-        return Check(name, "unknown", found)
-    return Check(name, "ok", found) if good else Check(name, "failed", found, remedy)
+        return Check(name, "unknown", finding)
+    return Check(name, "ok", finding) if good else Check(name, "failed", finding, remedy)
 
 
-def _passes(name: str, found: str, check: Callable[[], None]) -> Check:
+def _check_passing(name: str, finding: str, check: Callable[[], None]) -> Check:
     try:
         check()
     except InputError as error:
-        return Check(name, "failed", found, str(error))
-    return Check(name, "ok", found)
+        return Check(name, "failed", finding, str(error))
+    return Check(name, "ok", finding)
 
 
-def _asked(ask: Callable[[], _T]) -> tuple[_T | None, str]:
+def _answer_or_reason(ask: Callable[[], _T]) -> tuple[_T | None, str]:
     try:
         return ask(), ""
     except Stop as error:
@@ -127,74 +135,80 @@ def _asked(ask: Callable[[], _T]) -> tuple[_T | None, str]:
 
 def check_version(info: ServerInfo) -> Check:
     """The protocol and the repairs were tried with one version of Arbor only."""
-    found = f"Arbor {info.arbor}, tried with {KNOWN}" + (", a rehearsal" * info.rehearsal)
-    advice = f"install arbor-ai=={KNOWN} there, as arbor/requirements.txt says"
-    return _judged("server", info.arbor == KNOWN, found, advice)
+    finding = f"Arbor {info.arbor}, tried with {TESTED_VERSION}"
+    if info.rehearsal:
+        finding += ", a rehearsal"
+    advice = f"install arbor-ai=={TESTED_VERSION} there, as arbor/requirements.txt says"
+    return _check("server", info.arbor == TESTED_VERSION, finding, advice)
 
 
 def check_repairs(info: ServerInfo | None) -> Check:
-    """Every repair of the server is applied, or found not to be needed any more."""
+    """Every repair of the server is applied, or not needed any more."""
     if info is None:
-        return Check("repairs", "unknown", _NOT_ASKED)
+        return Check("repairs", "unknown", _NO_ANSWER)
     good = all(repair.state in ("applied", "not needed") for repair in info.repairs)
-    found = _list(f"{repair.name} {repair.state}" for repair in info.repairs)
+    finding = _joined(f"{repair.name} {repair.state}" for repair in info.repairs)
     advice = "start the server with arbor/startup.sh"
-    return _judged("repairs", good and bool(found or info.rehearsal), found or "none", advice)
+    return _check("repairs", good and bool(finding or info.rehearsal), finding or "none", advice)
 
 
 def check_gpus(
-    plan: RunRequirements, info: ServerInfo | None, parameters: int | None
+    run: RunRequirements, info: ServerInfo | None, parameters: int | None
 ) -> list[Check]:
     """The GPUs asked for: there, apart, free, shared out as asked, and large enough."""
     if info and info.rehearsal:
         return [Check(name, "ok", "rehearsal: no GPUs needed") for name in _GPU_CHECKS]
     if info is None:
-        unknown = [Check(name, "unknown", _NOT_ASKED) for name in _GPU_CHECKS[1:]]
-        return [check_roles(plan, None), *unknown]
-    checks = [check_roles(plan, info), check_free(plan, info), check_served(plan, info)]
-    return [*checks, *check_memory(plan, info, parameters)]
+        unknown = [Check(name, "unknown", _NO_ANSWER) for name in _GPU_CHECKS[1:]]
+        return [check_roles(run, None), *unknown]
+    checks = [check_roles(run, info), check_free(run, info), check_served(run, info)]
+    return [*checks, *check_memory(run, info, parameters)]
 
 
 def _roles(inference: Iterable[int], training: Iterable[int]) -> str:
     return f"GPU {_ids(inference) or 'none'} to answer, {_ids(training) or 'none'} to train"
 
 
-def check_roles(plan: RunRequirements, info: ServerInfo | None) -> Check:
+def check_roles(run: RunRequirements, info: ServerInfo | None) -> Check:
     """The GPUs asked for are there, and none has two roles."""
-    inference, training = plan.settings.inference_gpus, plan.settings.training_gpus
-    apart = _passes("GPUs", _roles(inference, training), lambda: check_split(inference, training))
+    inference, training = run.settings.inference_gpus, run.settings.training_gpus
+    apart = _check_passing(
+        "GPUs", _roles(inference, training), lambda: check_split(inference, training)
+    )
     if apart.state == "failed":
         return apart
     if info is None:
-        return Check("GPUs", "unknown", f"{apart.found}; {_NOT_ASKED}")
-    there = [gpu.id for gpu in info.gpus]
-    sizes = _list(f"{gpu.id} ({gpu.name}, {_gb(gpu.memory_total)})" for gpu in info.gpus)
-    absent = sorted({*inference, *training} - {*there})
+        return Check("GPUs", "unknown", f"{apart.finding}; {_NO_ANSWER}")
+    present = [gpu.id for gpu in info.gpus]
+    sizes = _joined(f"{gpu.id} ({gpu.name}, {_gb(gpu.memory_total)})" for gpu in info.gpus)
+    absent = sorted({*inference, *training} - {*present})
     advice = f"there is no GPU {_ids(absent)}: give --inference-gpus and --training-gpus others"
-    if len(there) < 2:
+    if len(present) < 2:
         advice = "one answers and others train: take a server with 2 GPUs or more, or --rehearse"
-    return _judged("GPUs", not absent, f"{apart.found}; there: {sizes or 'none'}", advice)
+    return _check("GPUs", not absent, f"{apart.finding}; there: {sizes or 'none'}", advice)
 
 
-def check_free(plan: RunRequirements, info: ServerInfo) -> Check:
+def check_free(run: RunRequirements, info: ServerInfo) -> Check:
     """Nobody else fills the GPUs asked for: nine tenths of each are free, as vLLM demands."""
-    gpus = _chosen(info, plan.settings.inference_gpus + plan.settings.training_gpus)
-    found = _list(f"{g.id}: {_gb(g.memory_free)} of {_gb(g.memory_total)}" for g in gpus)
+    gpus = _gpus_of(info, run.settings.inference_gpus + run.settings.training_gpus)
+    finding = _joined(f"{g.id}: {_gb(g.memory_free)} of {_gb(g.memory_total)}" for g in gpus)
     full = [gpu.id for gpu in gpus if gpu.memory_free < VLLM_SHARE * gpu.memory_total]
-    own = _list(process.pid for process in info.processes if {*full} & {*process.gpus})
-    whose = f" (process {own} of this server)" if own else ""
-    advice = f"end what fills GPU {_ids(full)}{whose}, or give other GPUs"
-    return _judged("GPUs free", not full if gpus else None, found or "they are not there", advice)
+    pids = _joined(process.pid for process in info.processes if {*full} & {*process.gpus})
+    owner = f" (process {pids} of this server)" if pids else ""
+    advice = f"end what fills GPU {_ids(full)}{owner}, or give other GPUs"
+    return _check("GPUs free", not full if gpus else None, finding or "they are not there", advice)
 
 
-def check_served(plan: RunRequirements, info: ServerInfo) -> Check:
+def check_served(run: RunRequirements, info: ServerInfo) -> Check:
     """The server shares its GPUs out as asked; it reads that once, when it starts."""
-    asked = sorted(plan.settings.inference_gpus), sorted(plan.settings.training_gpus)
+    inference, training = sorted(run.settings.inference_gpus), sorted(run.settings.training_gpus)
     served = sorted(info.split.inference), sorted(info.split.training)
-    advice = f'write in arbor/arbor.yaml there: inference: {{gpu_ids: "{_ids(asked[0])}"}} and '
-    advice += f'training: {{gpu_ids: "{_ids(asked[1])}"}}; then start the server again'
-    found = f"as served: {_roles(*served)}; asked for: {_roles(*asked)}"
-    return _judged("split of GPUs", served == asked, found, advice)
+    advice = (
+        f'write in arbor/arbor.yaml there: inference: {{gpu_ids: "{_ids(inference)}"}} and '
+        f'training: {{gpu_ids: "{_ids(training)}"}}; then start the server again'
+    )
+    finding = f"as served: {_roles(*served)}; asked for: {_roles(inference, training)}"
+    return _check("split of GPUs", served == (inference, training), finding, advice)
 
 
 # --- memory of GPUs ---------------------------------------------------------------------------
@@ -241,7 +255,7 @@ def training_memory(parameters: int, settings: GrpoSettings) -> dict[str, float]
         "LoRA": 16 * lora_parameters(parameters, settings.lora_rank),
         "activations": tokens * width * (2 * layers + 34),
         "logits": 3 * number * tokens * _VOCABULARY,
-        "CUDA": _ON_EACH_GPU,
+        "CUDA": _CUDA_BYTES,
     }
 
 
@@ -256,52 +270,53 @@ def inference_memory(parameters: int, settings: GrpoSettings) -> dict[str, float
     return {
         "weights": 2 * parameters / gpus,
         "cache": settings.rollouts * settings.context * layers * width / gpus,
-        "CUDA": _ON_EACH_GPU,
+        "CUDA": _CUDA_BYTES,
     }
 
 
-def check_memory(plan: RunRequirements, info: ServerInfo, parameters: int | None) -> list[Check]:
+def check_memory(run: RunRequirements, info: ServerInfo, parameters: int | None) -> list[Check]:
     """The estimates fit the smallest GPU of each role; vLLM may use nine tenths of its own."""
     inference, training = _GPU_CHECKS[-2:]
-    settings = plan.settings
+    settings = run.settings
     if parameters is None:
-        return [Check(name, "unknown", _unsized(plan)) for name in (inference, training)]
-    for_answers = [VLLM_SHARE * g.memory_total for g in _chosen(info, settings.inference_gpus)]
-    for_training = [g.memory_total for g in _chosen(info, settings.training_gpus)]
+        return [Check(name, "unknown", _size_unknown(run)) for name in (inference, training)]
+    for_answers = [VLLM_SHARE * g.memory_total for g in _gpus_of(info, settings.inference_gpus)]
+    for_training = [g.memory_total for g in _gpus_of(info, settings.training_gpus)]
     return [
-        _fits(inference, inference_memory(parameters, settings), for_answers),
-        _fits(training, training_memory(parameters, settings), for_training),
+        _check_fit(inference, inference_memory(parameters, settings), for_answers),
+        _check_fit(training, training_memory(parameters, settings), for_training),
     ]
 
 
-def _fits(name: str, parts: Mapping[str, float], rooms: Sequence[float]) -> Check:
+def _check_fit(name: str, parts: Mapping[str, float], rooms: Sequence[float]) -> Check:
     need, room = sum(parts.values()), min(rooms, default=None)
-    terms = " + ".join(f"{what} {size / 1e9:.1f}" for what, size in parts.items())
-    found = f"estimate for each GPU: {terms} = {_gb(need)}"
-    found += f"; there is {_gb(room)}" if room else ""
+    terms = " + ".join(f"{part} {size / 1e9:.1f}" for part, size in parts.items())
+    finding = f"estimate for each GPU: {terms} = {_gb(need)}"
+    finding += f"; there is {_gb(room)}" if room else ""
     advice = "take larger GPUs, or a smaller --model"
-    return _judged(name, need <= room if room else None, found, advice)
+    return _check(name, need <= room if room else None, finding, advice)
 
 
 # --- the run ----------------------------------------------------------------------------------
 
 
-def _batch(settings: GrpoSettings) -> str:
-    each, gpus = settings.batch_per_device, len(settings.training_gpus)
-    product = f"{each} a device x {gpus} GPUs x {settings.accumulation} accumulated"
-    return f"{product} = {each * gpus * settings.accumulation}; rollouts {settings.rollouts}"
+def _batch_description(settings: GrpoSettings) -> str:
+    per_device, gpus = settings.batch_per_device, len(settings.training_gpus)
+    product = f"{per_device} a device x {gpus} GPUs x {settings.accumulation} accumulated"
+    size = per_device * gpus * settings.accumulation
+    return f"{product} = {size}; rollouts {settings.rollouts}"
 
 
 def check_model(
-    plan: RunRequirements, model: ModelInfo | None, why: str, reached: bool
+    run: RunRequirements, model: ModelInfo | None, why: str, reached: bool
 ) -> list[Check]:
     """The server finds the model, which reads a prompt with its completion and knows chats."""
-    settings = plan.settings
+    settings = run.settings
     lengths = (
         f"prompt {settings.prompt_tokens:,} + completion {settings.completion_tokens:,} tokens"
     )
     if model is None:
-        failed = _judged("model", False if reached else None, why, "give another --model")
+        failed = _check("model", False if reached else None, why, "give another --model")
         unknown = [Check("context", "unknown", f"{lengths}; the model's is not known")]
         return [failed, *unknown, Check("chat template", "unknown", "the model was not seen")]
     size = f"{model.name}: {model.parameters / 1e9:.2f} billion parameters"
@@ -311,38 +326,37 @@ def check_model(
     advice = "give a --model tuned for chats; their names often end in -Instruct"
     return [
         Check("model", "ok", size),
-        _judged("context", fits, lengths, f"give a --model that reads {settings.context:,}"),
-        _judged("chat template", model.chat_template, template, advice),
+        _check("context", fits, lengths, f"give a --model that reads {settings.context:,}"),
+        _check("chat template", model.chat_template, template, advice),
     ]
 
 
-def check_data(plan: RunRequirements) -> Check:
+def check_data(run: RunRequirements) -> Check:
     """The data can be read, its parts share no conversation, and each target has examples."""
     try:
         conversations = {
-            conversation.id: conversation for conversation in load_conversations(plan.data)
+            conversation.id: conversation for conversation in load_conversations(run.data)
         }
-        parts = split_ids(list(conversations), plan.seed, plan.split)
+        parts = split_ids(list(conversations), run.seed, run.split)
         check_parts(parts)
     except (Stop, ValueError) as error:
-        return Check("data", "failed", str(plan.data), str(error))
-    found = [f"{part}: {_list(ids) or 'none'}" for part, ids in parts.items()]
+        return Check("data", "failed", str(run.data), str(error))
+    findings = [f"{part}: {_joined(ids) or 'none'}" for part, ids in parts.items()]
     missing = []
-    asked = {"train": plan.num_train, "validation": plan.num_val}
-    for target in plan.targets:
-        for part, wanted in asked.items():
-            number = len(
-                task_examples([conversations[i] for i in parts[part]], target, plan.window)
-            )
+    requested = {"train": run.num_train, "validation": run.num_val}
+    for target in run.targets:
+        for part, wanted in requested.items():
+            number = len(task_examples([conversations[i] for i in parts[part]], target, run.window))
             note = f" of the {wanted} asked for" if number < wanted else ""
-            found.append(f"{target}, {part}: {number} examples{note}")
-            missing += [] if number else [f"{target} in {part}"]
-    advice = f"no examples: {_list(missing)}; give more --data, or another --seed"
-    return _judged("data", not missing, "; ".join(found), advice)
+            findings.append(f"{target}, {part}: {number} examples{note}")
+            if not number:
+                missing.append(f"{target} in {part}")
+    advice = f"no examples: {_joined(missing)}; give more --data, or another --seed"
+    return _check("data", not missing, "; ".join(findings), advice)
 
 
 def check_disks(
-    plan: RunRequirements, info: ServerInfo | None, parameters: int | None
+    run: RunRequirements, info: ServerInfo | None, parameters: int | None
 ) -> list[Check]:
     """Room here for adapters in fp32, one of them twice while it is written.
 
@@ -350,32 +364,44 @@ def check_disks(
     """
     names = ("disk here", "disk on server")
     if parameters is None:
-        return [Check(name, "unknown", _unsized(plan)) for name in names]
-    lora = lora_parameters(parameters, plan.settings.lora_rank)
-    absolute = plan.output.absolute()
+        return [Check(name, "unknown", _size_unknown(run)) for name in names]
+    lora = lora_parameters(parameters, run.settings.lora_rank)
+    absolute = run.output.absolute()
     folder = next(path for path in (absolute, *absolute.parents) if path.exists())
     free = shutil.disk_usage(folder).free
-    kept = f"{plan.checkpoints} checkpoints"
-    here = _room(names[0], kept, 4 * lora * (plan.checkpoints + 1), free, str(folder))
+    contents = f"{run.checkpoints} checkpoints"
+    here = _check_disk(
+        names[0],
+        contents,
+        need=4 * lora * (run.checkpoints + 1),
+        free=free,
+        place=str(folder),
+    )
     if info is None:
-        return [here, Check(names[1], "unknown", _NOT_ASKED)]
-    need = 2 * parameters + 16 * lora * plan.checkpoints
-    there = _room(names[1], f"base and {kept}", need, info.disk_free, "the server's storage")
-    return [here, there]
+        return [here, Check(names[1], "unknown", _NO_ANSWER)]
+    need = 2 * parameters + 16 * lora * run.checkpoints
+    on_server = _check_disk(
+        names[1],
+        f"base and {contents}",
+        need=need,
+        free=info.disk_free,
+        place="the server's storage",
+    )
+    return [here, on_server]
 
 
-def _room(name: str, what: str, need: float, free: float, where: str) -> Check:
-    found = f"{what}: about {_gb(need)}, {_gb(free)} free in {where}"
-    return _judged(
-        name, need <= free, found, f"free {_gb(need - free)} there, or use a larger disk"
+def _check_disk(name: str, contents: str, need: float, free: float, place: str) -> Check:
+    finding = f"{contents}: about {_gb(need)}, {_gb(free)} free in {place}"
+    return _check(
+        name, need <= free, finding, f"free {_gb(need - free)} there, or use a larger disk"
     )
 
 
-def _unsized(plan: RunRequirements) -> str:
-    return f"nothing says how large {plan.model} is"
+def _size_unknown(run: RunRequirements) -> str:
+    return f"nothing says how large {run.model} is"
 
 
-def _chosen(info: ServerInfo, ids: Sequence[int]) -> list[Gpu]:
+def _gpus_of(info: ServerInfo, ids: Sequence[int]) -> list[Gpu]:
     return [gpu for gpu in info.gpus if gpu.id in ids]
 
 
@@ -387,5 +413,5 @@ def _gb(size: float) -> str:
     return f"{size / 1e9:.1f} GB"
 
 
-def _list(items: Iterable[object]) -> str:
+def _joined(items: Iterable[object]) -> str:
     return ", ".join(map(str, items))

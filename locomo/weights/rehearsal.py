@@ -63,15 +63,15 @@ def rehearsal_server(script: Path, folder: Path, start: Path | None, port: int) 
     command += ["--host", "127.0.0.1", "--port", str(port)]
     command += ["--start", str(start.absolute())] if start else []
     # On busy cores threads that spin while they wait take the time of those that work.
-    calm = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+    quiet_threads = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
     with log.open("wb") as out:
         # A group of its own: Ctrl-C is for the client, which frees the server in good order.
         process = subprocess.Popen(
-            command, stdout=out, stderr=out, env=os.environ | calm, start_new_session=True
+            command, stdout=out, stderr=out, env=os.environ | quiet_threads, start_new_session=True
         )
     server = Server(f"http://127.0.0.1:{port}/v1/")
     try:
-        _await(server, process, log)
+        _wait_for_answer(server, process, log)
         yield server
     finally:
         process.send_signal(signal.SIGTERM)
@@ -82,17 +82,19 @@ def rehearsal_server(script: Path, folder: Path, start: Path | None, port: int) 
             process.wait()
 
 
-def _await(server: Server, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def _wait_for_answer(server: Server, process: "subprocess.Popen[bytes]", log: Path) -> None:
     since = time.monotonic()
     while True:
         try:
             server.describe()
         except Stop as error:
-            ended, waited = process.poll(), time.monotonic() - since
-            if ended is None and waited < START_S:
+            exit_code, waited = process.poll(), time.monotonic() - since
+            if exit_code is None and waited < START_S:
                 time.sleep(1)
                 continue
-            last = " ".join(log.read_text("utf-8", "replace").split()[-60:])
-            what = f"ended with {ended}" if ended is not None else f"gave no answer in {waited:.0f}"
-            raise InputError(f"the rehearsal's server {what}; {log} ends: {last}") from error
+            tail = " ".join(log.read_text("utf-8", "replace").split()[-60:])
+            outcome = f"gave no answer in {waited:.0f}"
+            if exit_code is not None:
+                outcome = f"ended with {exit_code}"
+            raise InputError(f"the rehearsal's server {outcome}; {log} ends: {tail}") from error
         return

@@ -14,7 +14,7 @@ SIGNAL = 40  # groups without any spread of reward, after which nothing will be 
 PATIENCE = 200  # steps without a better window
 _SHOWN = 12
 _SPREAD = 1e-6
-_LEAST = 0.05  # a window's reward below which a collapse means nothing
+_MIN_REWARD = 0.05  # a window's reward below which a collapse means nothing
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def reason_to_stop(rows: Sequence[StepRecord]) -> str | None:
     if not means:
         return None
     best = max(means)
-    if best > _LEAST and means[-1] < best / 2:
+    if best > _MIN_REWARD and means[-1] < best / 2:
         return (
             f"collapse: the reward of the last {WINDOW} steps is {means[-1]:.3f}, it was "
             f"{best:.3f}; go on from an earlier checkpoint with a smaller --learning-rate"
@@ -94,15 +94,15 @@ def reason_to_stop(rows: Sequence[StepRecord]) -> str | None:
     return None
 
 
-def step_table(rows: Sequence[StepRecord], of: int) -> Table:
-    """The last rows of a run of `of` steps; `ran` is the share of runs whose SQL ran."""
+def step_table(rows: Sequence[StepRecord], steps: int) -> Table:
+    """The last rows of a run of `steps` steps; `ran` is the share of runs whose SQL ran."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))  # all of it in 80 columns
     parts = list(rows[-1].components) if rows else []
     for column in ("step", "reward", "spread", *parts, "ran", "KL", "tokens", "GPU", "s"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows[-_SHOWN:]:
         table.add_row(
-            f"{row.step}/{of}",
+            f"{row.step}/{steps}",
             *(f"{value:.2f}" for value in (row.reward, row.spread)),
             *(f"{row.components.get(part, 0):.2f}" for part in parts),
             f"{row.valid_sql:.2f}",
@@ -123,9 +123,9 @@ def reward_summary(rows: Sequence[StepRecord]) -> str:
     first, last = rows[:WINDOW], rows[-WINDOW:]
 
     def both(value: str) -> str:
-        ends = (fmean(row.numbers().get(value, 0.0) for row in some) for some in (first, last))
+        ends = (fmean(row.numbers().get(value, 0.0) for row in window) for window in (first, last))
         return " -> ".join(f"{end:.3f}" for end in ends)
 
     parts = [f"{name} {both(f'component/{name}')}" for name in rows[-1].components]
-    said = ", ".join([f"reward {both('reward')}", *parts, f"valid SQL {both('valid_sql')}"])
-    return f"{said} (means of the first and the last {min(WINDOW, len(rows))} steps)"
+    numbers = ", ".join([f"reward {both('reward')}", *parts, f"valid SQL {both('valid_sql')}"])
+    return f"{numbers} (means of the first and the last {min(WINDOW, len(rows))} steps)"

@@ -20,7 +20,7 @@ from memory.files import write_whole
 KEY = "TOGETHER_API_KEY"
 TIMEOUT_S = 60.0
 POLL_S = 20.0
-_ENDED = ("completed", "error", "user_error", "cancelled")
+_END_STATES = ("completed", "error", "user_error", "cancelled")
 _INSTALL = "the together package is not installed; run `uv sync --extra together`"
 
 
@@ -93,13 +93,14 @@ def start_job(
     Raises InputError for a file that cannot be sent, ModelError when Together refuses or fails.
     """
     check_upload(examples)
-    client, sha256 = _client(base_url), _sha256(examples)
-    with _explained(model):
-        sent = client.files.upload(examples, purpose="fine-tune", check=False)
+    client = _client(base_url)
+    sha256 = _sha256(examples)  # before it is sent: of the very file
+    with _errors_in_words(model):
+        uploaded = client.files.upload(examples, purpose="fine-tune", check=False)
     # Requested once only: a second request could start, and charge, a second job.
-    with _explained(model, "; a job may be running all the same: look at Together first"):
+    with _errors_in_words(model, "; a job may be running all the same: look at Together first"):
         job = client.with_options(max_retries=0).fine_tuning.create(
-            training_file=sent.id,
+            training_file=uploaded.id,
             model=model,
             n_epochs=epochs,
             learning_rate=learning_rate,
@@ -135,15 +136,16 @@ def wait(
     Raises ModelError when the job failed, Together refuses, or the time is over.
     """
     client = _client(base_url).with_options(max_retries=0)
-    end, state = time.monotonic() + 60 * minutes, ""
+    end = time.monotonic() + 60 * minutes
+    state = ""
     try:
         while True:
-            found, told = _asked(client, job)
-            if told != state:
-                show(f"{job}: {told}")
-                state = told
-            if found is not None and found.status in _ENDED:
-                return _result(job, found)
+            record, description = _job_state(client, job)
+            if description != state:
+                show(f"{job}: {description}")
+                state = description
+            if record is not None and record.status in _END_STATES:
+                return _finished(job, record)
             if time.monotonic() + poll_s > end:
                 raise ModelError(
                     f"{job} is not done after {minutes:g} minutes; it goes on, wait again"
@@ -154,29 +156,31 @@ def wait(
         raise
 
 
-def _asked(client: Any, job: str) -> tuple[Any, str]:
-    """The job as it stands, None when it cannot be asked for now; and that in words."""
+def _job_state(client: Any, job: str) -> tuple[Any, str]:
+    """The job as Together has it, None when there is no answer now; and its state in words."""
     together = _sdk()
-    with _explained(job):
+    with _errors_in_words(job):
         try:
-            found = client.fine_tuning.retrieve(job)
+            record = client.fine_tuning.retrieve(job)
         except (
             together.APIConnectionError,
             together.InternalServerError,
             together.RateLimitError,
         ) as error:
-            return None, f"no answer ({_said(error)}), trying again"
-    done = (
-        f", {found.epochs_completed} of {found.n_epochs} epochs" if found.epochs_completed else ""
+            return None, f"no answer ({_message(error)}), trying again"
+    if not record.epochs_completed:
+        return record, str(record.status)
+    return record, f"{record.status}, {record.epochs_completed} of {record.n_epochs} epochs"
+
+
+def _finished(job: str, record: Any) -> FinishedJob:
+    """Raises ModelError for a job that ended in any other way than completed."""
+    if record.status != "completed":
+        reason = record.events[-1].message if record.events else None
+        raise ModelError(f"{job} ended as {record.status}: {_line(reason or 'no reason given')}")
+    return FinishedJob(
+        job, model=record.x_model_output_name or "", adapter=record.adapter_object_name or ""
     )
-    return found, f"{found.status}{done}"
-
-
-def _result(job: str, found: Any) -> FinishedJob:
-    if found.status != "completed":
-        last = found.events[-1].message if found.events else None
-        raise ModelError(f"{job} ended as {found.status}: {_line(last or 'no reason given')}")
-    return FinishedJob(job, found.x_model_output_name or "", found.adapter_object_name or "")
 
 
 def _sdk() -> Any:
@@ -196,29 +200,32 @@ def _client(base_url: str | None) -> Any:
 
 
 @contextmanager
-def _explained(what: str, lost: str = "") -> Iterator[None]:
-    """What Together refuses or fails at, in one line without the key; `lost`: no answer came."""
+def _errors_in_words(subject: str, warning: str = "") -> Iterator[None]:
+    """Raise ModelError, one line without the key, for what Together refuses or fails at.
+
+    `subject` is what would be refused; `warning` ends the line where no answer came.
+    """
     together = _sdk()
     import httpx  # which together sends files with, and whose errors it lets through
 
     try:
         yield
     except (together.AuthenticationError, together.PermissionDeniedError) as error:
-        raise ModelError(f"Together refused the key: check {KEY} ({_said(error)})") from None
+        raise ModelError(f"Together refused the key: check {KEY} ({_message(error)})") from None
     except (together.APIConnectionError, httpx.HTTPError) as error:
-        raise ModelError(f"cannot reach Together: {_said(error)}{lost}") from None
+        raise ModelError(f"cannot reach Together: {_message(error)}{warning}") from None
     except (together.TogetherError, ValueError) as error:
         if getattr(error, "status_code", 0) >= 500:
-            why = f"try again later ({_said(error)}){lost}"
+            why = f"try again later ({_message(error)}){warning}"
             raise ModelError(f"Together failed on its side; {why}") from None
-        raise ModelError(f"Together refused {what}: {_said(error)}") from None
+        raise ModelError(f"Together refused {subject}: {_message(error)}") from None
 
 
-def _said(error: Any) -> str:
-    """What Together said, without the SDK's words around it."""
+def _message(error: Any) -> str:
+    """Together's own message, without the SDK's words around it."""
     body = getattr(error, "body", None)
-    told = body.get("error", body) if isinstance(body, dict) else None
-    message = told.get("message") if isinstance(told, dict) else None
+    details = body.get("error", body) if isinstance(body, dict) else None
+    message = details.get("message") if isinstance(details, dict) else None
     return _line(message if isinstance(message, str) else str(error))
 
 

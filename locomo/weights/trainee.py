@@ -32,7 +32,7 @@ class TraineeAdapter(dspy.ChatAdapter):
     def __init__(self, trained: dspy.Adapter, helped: dspy.Adapter) -> None:
         super().__init__(use_json_adapter_fallback=False)
         self._trained, self._helped = trained, helped
-        self._asking = Lock()
+        self._helper_lock = Lock()
 
     def __deepcopy__(self, memo: object) -> "TraineeAdapter":
         return self
@@ -46,7 +46,9 @@ class TraineeAdapter(dspy.ChatAdapter):
         inputs: dict[str, Any],
     ) -> list[dict[str, Any]]:
         if not lm.model.startswith(SERVED):
-            with self._asking:  # the first of a group's rollouts pays, the others read the cache
+            with (
+                self._helper_lock
+            ):  # the first of a group's rollouts pays, the others read the cache
                 return self._helped(lm, lm_kwargs, signature, demos, inputs)
         try:
             return self._trained(lm, lm_kwargs, signature, demos, inputs)
@@ -92,11 +94,12 @@ class MultiTaskProgram(dspy.Module):
     ) -> None:
         super().__init__()
         for target in targets:
-            one = task(program, target, bench)
+            target_task = task(program, target, bench)
             for name in trained:
-                predictor = getattr(one.program, name).predict
-                predictor.lm, predictor.demos = lm, []  # weights are tuned without examples
-            setattr(self, f"{target}_task", one)
+                predictor = getattr(target_task.program, name).predict
+                predictor.lm = lm
+                predictor.demos = []  # weights are tuned without examples in the prompt
+            setattr(self, f"{target}_task", target_task)
 
     def forward(self, target: str, **inputs: Any) -> dspy.Prediction:
         """Run the task of an example's target."""
@@ -106,8 +109,8 @@ class MultiTaskProgram(dspy.Module):
 def with_target(examples: Sequence[dspy.Example], target: Target) -> list[dspy.Example]:
     """The examples with their target among the inputs."""
     return [
-        dspy.Example(base=one, target=target).with_inputs(*one.inputs().keys(), "target")
-        for one in examples
+        dspy.Example(base=example, target=target).with_inputs(*example.inputs().keys(), "target")
+        for example in examples
     ]
 
 
@@ -122,11 +125,9 @@ def with_trainee(bench: Bench, trained: dspy.Adapter) -> Bench:
     return replace(bench, setup=replace(bench.setup, model=model), whole=True)
 
 
-# What stands around the memory in a large model's prompt: instructions, fields, question.
+# Tokens of a large model's prompt beside the memory that it shows: instructions, fields, question.
 _AROUND_MEMORY = 1_024
-
-
-_AROUND_WINDOW = 2_000  # and around a window of turns
+_AROUND_WINDOW = 2_000  # and beside a window of turns
 
 
 def working_model(
@@ -134,9 +135,10 @@ def working_model(
 ) -> Model:
     """The helper, with the student's limits for the modules that the student does.
 
-    What is shown must fit the one who reads it.
+    What is shown must fit the model that reads it.
     """
-    room, limits = settings.prompt_tokens, dict[str, Any]()
+    room = settings.prompt_tokens
+    limits: dict[str, Any] = {}
     if "store" in targets:
         tokens = student.window_tokens if student.packaged else max(room - _AROUND_WINDOW, 200)
         limits |= {"window": student.window, "window_tokens": tokens, "dates": student.dates}

@@ -24,7 +24,7 @@ from locomo.weights.preflight import (
     lora_parameters,
     parameters_in,
     preflight,
-    refuse,
+    raise_failed,
     training_memory,
 )
 from memory import InputError
@@ -100,14 +100,14 @@ def state(checks: list[Check]) -> dict[str, str]:
     return {check.name: check.state for check in checks}
 
 
-def found(checks: list[Check], name: str) -> str:
-    return next(check.found for check in checks if check.name == name)
+def finding(checks: list[Check], name: str) -> str:
+    return next(check.finding for check in checks if check.name == name)
 
 
 def test_a_run_that_can_work_passes_every_check(plan: Callable[..., RunRequirements]) -> None:
     checks = checked(plan())
     assert set(state(checks).values()) == {"ok"}
-    refuse(checks)
+    raise_failed(checks)
 
 
 # --- failures ---------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ def test_what_is_wrong_with_a_model_is_found_alone(
 def test_a_model_too_large_fits_neither_role(plan: Callable[..., RunRequirements]) -> None:
     checks = checked(plan(), parameters=70 * GB)
     assert list(failures(checks)) == ["inference memory", "training memory"]
-    assert "weights 140.0 + " in found(checks, "training memory")
+    assert "weights 140.0 + " in finding(checks, "training memory")
 
 
 def test_a_full_disk_here_is_found(
@@ -192,7 +192,7 @@ def test_a_full_disk_here_is_found(
     disk[tmp_path] = GB
     checks = checked(plan(output=tmp_path / "not" / "yet"))
     assert list(failures(checks)) == ["disk here"]
-    assert "10 checkpoints" in found(checks, "disk here")
+    assert "10 checkpoints" in finding(checks, "disk here")
     assert "or use a larger disk" in failures(checks)["disk here"]
 
 
@@ -207,7 +207,7 @@ def test_a_conversation_in_two_parts_is_refused(
 def test_fewer_examples_than_asked_are_only_noted(plan: Callable[..., RunRequirements]) -> None:
     checks = checked(plan(num_train=600))
     assert state(checks)["data"] == "ok"
-    assert "answer, train: 3 examples of the 600 asked for" in found(checks, "data")
+    assert "answer, train: 3 examples of the 600 asked for" in finding(checks, "data")
 
 
 # --- what is not known ------------------------------------------------------------------------
@@ -231,7 +231,7 @@ def test_without_a_server_only_what_depends_on_it_is_unknown(
     unknown += ["model", "context", "chat template", "disk on server"]
     assert state(checks) == {**own, **failed, **dict.fromkeys(unknown, "unknown")}
     assert failures(checks)["server"] == "nothing answers at 127.0.0.1:7453"
-    assert found(checks, "model") == "the server did not answer"
+    assert finding(checks, "model") == "the server did not answer"
 
 
 def test_a_model_the_server_cannot_find_is_judged_by_its_name(
@@ -241,7 +241,7 @@ def test_a_model_the_server_cannot_find_is_judged_by_its_name(
     assert failures(checks) == {"model": "give another --model"}
     unknown = [name for name, what in state(checks).items() if what == "unknown"]
     assert unknown == ["context", "chat template"]
-    assert "weights 6.0 + " in found(checks, "training memory")
+    assert "weights 6.0 + " in finding(checks, "training memory")
 
 
 def test_a_model_of_no_known_size_is_not_judged(plan: Callable[..., RunRequirements]) -> None:
@@ -254,7 +254,7 @@ def test_what_gpus_hold_that_are_not_there_is_unknown(plan: Callable[..., RunReq
     checks = checked(plan(inference_gpus=(7,), training_gpus=(8, 9)))
     for name in ("GPUs free", "inference memory", "training memory"):
         assert state(checks)[name] == "unknown"
-    assert "weights 6.2 + " in found(checks, "training memory")
+    assert "weights 6.2 + " in finding(checks, "training memory")
 
 
 def test_a_rehearsal_needs_no_gpus(plan: Callable[..., RunRequirements]) -> None:
@@ -263,7 +263,7 @@ def test_a_rehearsal_needs_no_gpus(plan: Callable[..., RunRequirements]) -> None
     checks = checked(plan(), served(rehearsal=True, **nothing))
     assert set(state(checks).values()) == {"ok"}
     for name in ("GPUs", "GPUs free", "split of GPUs", "inference memory", "training memory"):
-        assert found(checks, name) == "rehearsal: no GPUs needed"
+        assert finding(checks, name) == "rehearsal: no GPUs needed"
 
 
 def test_a_real_server_is_asked_over_http(plan: Callable[..., RunRequirements]) -> None:
@@ -339,8 +339,8 @@ def test_the_estimates_follow_their_formulas() -> None:
 
 def test_disks_hold_each_checkpoint_and_the_base(plan: Callable[..., RunRequirements]) -> None:
     checks = checked(plan(), parameters=120_000_000)  # a LoRA of 14.72 million
-    assert "about 0.6 GB" in found(checks, "disk here")  # 11 x 4 x 14.72
-    assert "about 2.6 GB" in found(checks, "disk on server")  # 240 + 10 x 16 x 14.72
+    assert "about 0.6 GB" in finding(checks, "disk here")  # 11 x 4 x 14.72
+    assert "about 2.6 GB" in finding(checks, "disk on server")  # 240 + 10 x 16 x 14.72
 
 
 @given(
@@ -375,14 +375,14 @@ THREE = [
 
 def test_a_run_is_refused_with_all_that_failed() -> None:
     with pytest.raises(InputError) as refused:
-        refuse(THREE)
+        raise_failed(THREE)
     lines = str(refused.value).splitlines()
     assert lines[0] == "2 of 3 checks failed"
     assert lines[1:] == ["data: [data].json -> give another", "batch: 6 rollouts -> give 8"]
 
 
 def test_what_is_not_known_refuses_nothing() -> None:
-    refuse(THREE[1:2])
+    raise_failed(THREE[1:2])
 
 
 def test_the_table_has_each_check_and_each_remedy() -> None:
