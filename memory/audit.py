@@ -1,4 +1,4 @@
-"""The hygiene of a memory: what its facts contradict, repeat, or do not rest on; read only."""
+"""An audit of a memory: facts that contradict, repeat or are not supported; it only reads."""
 
 import re
 from collections import defaultdict
@@ -28,10 +28,10 @@ _SINGLE = re.compile(
     r"|favou?rite colou?r)"
 )
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?")
-_NEAR = 8  # turns whose words are kept
+_CACHED_TURNS = 8  # whose words are kept: facts are checked in the order of their turns
 _MOST_AT_ONCE = 100  # facts of one proposal
-_LONGEST_ENDING = 3  # of an English word
-_LEAST_STEM = 3
+_LONGEST_ENDING = 3  # letters of an English word
+_SHORTEST_STEM = 3  # letters
 
 
 @dataclass(frozen=True)
@@ -61,34 +61,36 @@ def audit(store: Store, kinds: Collection[str] = KINDS) -> list[Finding]:
     may only be worded otherwise.
     """
     facts = store.facts()
-    found: list[Finding] = []
+    findings: list[Finding] = []
     if "index" in kinds:
-        found += [Finding("index", line) for line in store.check()]
+        findings += [Finding("index", line) for line in store.check()]
     if "pending" in kinds:
-        found += _failed_windows(store)
+        findings += _failed_windows(store)
     if {"contradiction", "duplicate"} & {*kinds}:
-        both = sorted(_conflicts(store, facts), key=lambda one: KINDS.index(one.kind))
-        found += [one for one in both if one.kind in kinds]
+        conflicts = sorted(
+            _conflicts(store, facts), key=lambda conflict: KINDS.index(conflict.kind)
+        )
+        findings += [conflict for conflict in conflicts if conflict.kind in kinds]
     if "unsupported" in kinds:
-        found += _unsupported(store, facts)
+        findings += _unsupported(store, facts)
     if "never retrieved" in kinds:
-        found += _never_retrieved(store, facts)
-    return found
+        findings += _never_retrieved(store, facts)
+    return findings
 
 
 def _failed_windows(store: Store) -> Iterator[Finding]:
-    for one in store.pending():
-        if one.error:
+    for pending in store.pending():
+        if pending.error:  # without one, a process is at work on it
             yield Finding(
                 "pending",
-                f"turns {one.first_turn} to {one.last_turn} are no facts yet, after"
-                f" {one.attempts} attempts: {' '.join(one.error.split())[:200]}"
+                f"turns {pending.first_turn} to {pending.last_turn} are no facts yet, after"
+                f" {pending.attempts} attempts: {' '.join(pending.error.split())[:200]}"
                 " (`python -m memory digest --replay` tries again)",
-                turns=tuple(range(one.first_turn, one.last_turn + 1)),
+                turns=tuple(range(pending.first_turn, pending.last_turn + 1)),
             )
 
 
-# ------------------------------------------------------------------ facts against one another
+# --- facts against one another ----------------------------------------------------------------
 
 
 def _conflicts(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
@@ -115,8 +117,8 @@ def _began(store: Store, fact: Fact) -> str:
     """When a fact began: when it happened, else was said, else was recorded."""
     if _DATE.fullmatch(fact.happened_on or ""):
         return fact.happened_on
-    said = store.turn(fact.turn_id).said_at[:10]
-    return said if _DATE.fullmatch(said) else fact.recorded_at[:10]
+    said_on = store.turn(fact.turn_id).said_at[:10]
+    return said_on if _DATE.fullmatch(said_on) else fact.recorded_at[:10]
 
 
 def _runs(group: Sequence[Fact]) -> list[list[Fact]]:
@@ -134,12 +136,13 @@ def _runs(group: Sequence[Fact]) -> list[list[Fact]]:
 
 
 def _contradictions(group: Sequence[Fact], began: Mapping[int, str]) -> Iterator[Finding]:
-    told = [frozenset(words(fact.value)) or frozenset([fact.value]) for fact in group]
-    for n, old in enumerate(group):
-        for later in range(n + 1, len(group)):
-            if told[n] <= told[later] or told[later] <= told[n]:
+    value_words = [frozenset(words(fact.value)) or frozenset([fact.value]) for fact in group]
+    for place, old in enumerate(group):
+        for later in range(place + 1, len(group)):
+            if value_words[place] <= value_words[later] or value_words[later] <= value_words[place]:
                 continue  # Oslo, and Oslo in Norway
-            new, day = group[later], began[group[later].id]
+            new = group[later]
+            day = began[new.id]
             yield Finding(
                 "contradiction",
                 f"{old.subject} {old.attribute}: {old.value} (fact {old.id}, {began[old.id]})"
@@ -161,29 +164,30 @@ def _repeated(group: Sequence[Fact]) -> Iterator[Finding]:
         by_value[_plain(fact.value)].append(fact)
     for same in by_value.values():
         same.sort(key=lambda fact: (-len(fact.happened_on or ""), fact.id))
-        kept: dict[str, Fact] = {}  # by every date that its own one is an exacter form of
-        rest: dict[int, list[Fact]] = defaultdict(list)
+        # The exactest dates come first: each fact says what a less exact date of it would say.
+        original_by_date: dict[str, Fact] = {}
+        repeated: dict[int, list[Fact]] = defaultdict(list)
         for fact in same:
             day = fact.happened_on or ""
-            if day in kept:
-                rest[kept[day].id].append(fact)
+            if day in original_by_date:
+                repeated[original_by_date[day].id].append(fact)
             else:
-                for part in {day, day[:7], day[:4], ""}:
-                    kept.setdefault(part, fact)
-        for first in same:
-            yield from _duplicates(first, rest[first.id])
+                for less_exact in {day, day[:7], day[:4], ""}:
+                    original_by_date.setdefault(less_exact, fact)
+        for original in same:
+            yield from _duplicates(original, repeated[original.id])
 
 
-def _duplicates(first: Fact, rest: Sequence[Fact]) -> Iterator[Finding]:
-    for begin in range(0, len(rest), _MOST_AT_ONCE):
-        some = rest[begin : begin + _MOST_AT_ONCE]
-        ids = ", ".join(str(fact.id) for fact in some)
+def _duplicates(original: Fact, repeated: Sequence[Fact]) -> Iterator[Finding]:
+    for begin in range(0, len(repeated), _MOST_AT_ONCE):
+        batch = repeated[begin : begin + _MOST_AT_ONCE]
+        ids = ", ".join(str(fact.id) for fact in batch)
         yield Finding(
             "duplicate",
-            f"{first.subject} {first.attribute}: {first.value} (fact {first.id}) stands again as"
-            f" fact {ids}",
-            facts=(first.id, *(fact.id for fact in some)),
-            turns=(first.turn_id, *(fact.turn_id for fact in some)),
+            f"{original.subject} {original.attribute}: {original.value} (fact {original.id})"
+            f" stands again as fact {ids}",
+            facts=(original.id, *(fact.id for fact in batch)),
+            turns=(original.turn_id, *(fact.turn_id for fact in batch)),
             sql=f"DELETE FROM facts WHERE id IN ({ids})",
         )
 
@@ -193,20 +197,22 @@ def _plain(text: str) -> str:
     return " ".join(words(text)) or text.strip()
 
 
-# ------------------------------------------------------------------ facts against their turns
+# --- facts against their turns ----------------------------------------------------------------
 
 
 def _unsupported(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
     """Facts of whose value no telling word was said; a value without any is not judged."""
 
-    @lru_cache(_NEAR)
-    def said(turn_id: int) -> set[str]:
-        turns = store.turns(turn_id, turn_id)
-        return _stems(words(" ".join(f"{one.speaker} {one.said_at} {one.text}" for one in turns)))
+    @lru_cache(_CACHED_TURNS)
+    def stems_of_turn(turn_id: int) -> set[str]:
+        turns = store.turns(turn_id, turn_id)  # none beyond the first and the last turn
+        texts = (f"{turn.speaker} {turn.said_at} {turn.text}" for turn in turns)
+        return _stems(words(" ".join(texts)))
 
-    for fact in sorted(facts, key=lambda one: one.turn_id):
-        telling = _stems(words(fact.value))
-        if telling and not any(telling & said(fact.turn_id + step) for step in (0, -1, 1)):
+    for fact in sorted(facts, key=lambda fact: fact.turn_id):
+        stems = _stems(words(fact.value))
+        nearby = (fact.turn_id, fact.turn_id - 1, fact.turn_id + 1)
+        if stems and not any(stems & stems_of_turn(turn_id) for turn_id in nearby):
             yield Finding(
                 "unsupported",
                 f"{fact.subject} {fact.attribute}: {fact.value} (fact {fact.id}) has no word"
@@ -216,15 +222,16 @@ def _unsupported(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
             )
 
 
-def _stems(text: Iterable[str]) -> set[str]:
+def _stems(text_words: Iterable[str]) -> set[str]:
     """Telling words with and without endings: two forms of a word have one of these in common."""
     stems: set[str] = set()
-    for word in text:
+    for word in text_words:
         if word in STOP_WORDS:
             continue
-        bare = not word.isalpha() or UNSPACED.match(word)
-        least = len(word) if bare else max(len(word) - _LONGEST_ENDING, _LEAST_STEM)
-        stems.update(word[:end] for end in range(least, len(word) + 1))
+        # Numbers, and words of scripts without spaces, have no endings.
+        whole_only = not word.isalpha() or UNSPACED.match(word)
+        shortest = len(word) if whole_only else max(len(word) - _LONGEST_ENDING, _SHORTEST_STEM)
+        stems.update(word[:end] for end in range(shortest, len(word) + 1))
         stems.add(word)
     return stems
 

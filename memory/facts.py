@@ -12,7 +12,7 @@ from memory.store import Store
 from memory.store.turn_validation import local_now
 
 _DATE = re.compile(r"\d{4}(-\d\d){0,2}")
-_NEEDED = ("subject", "attribute", "value")
+_REQUIRED = ("subject", "attribute", "value")
 
 
 def find(
@@ -27,13 +27,13 @@ def find(
 
     Raises InputError for a point that is none.
     """
-    wanted = words(text)
+    query = words(text)
 
     def fits(fact: Fact) -> bool:
-        held = words(f"{fact.subject} {fact.attribute} {fact.value}") if wanted else []
-        return all(any(word.startswith(one) for word in held) for one in wanted)
+        fact_words = words(f"{fact.subject} {fact.attribute} {fact.value}") if query else []
+        return all(any(word.startswith(beginning) for word in fact_words) for beginning in query)
 
-    return [one for one in store.facts(point) if (ended or not one.ended_on) and fits(one)]
+    return [fact for fact in store.facts(point) if (ended or not fact.ended_on) and fits(fact)]
 
 
 def fact_of(store: Store, fact_id: int) -> Fact:
@@ -49,10 +49,10 @@ def history(store: Store, fact_id: int) -> list[Edit]:
 
     Raises InputError when there never was such a fact.
     """
-    found = [edit for edit in store.journal() if edit.fact_id == fact_id]
-    if not found:
+    edits = [edit for edit in store.journal() if edit.fact_id == fact_id]
+    if not edits:
         raise InputError(f"there never was a fact {fact_id}")
-    return found
+    return edits
 
 
 def supersede(store: Store, fact_id: int, value: str, since: str = "", by: str = "") -> Change:
@@ -70,22 +70,26 @@ def supersede(store: Store, fact_id: int, value: str, since: str = "", by: str =
     if not value.strip():
         raise InputError("the new value is empty; to end a fact, give a date instead")
     if value == old.value:
-        raise InputError(f"fact {fact_id} says so already: {_said(old)}")
-    new = (old.subject, old.attribute, value, day)
-    statements = (
-        f"{_update(fact_id, {'ended_on': day})}"
-        " AND COALESCE(ended_on, '') = '';\n"
-        "INSERT INTO facts (subject, attribute, value, happened_on, turn_id)"
-        f" VALUES ({', '.join(map(quoted, new))}, "
-    )
-    _checked(f"{statements}0)")  # before anything is stored
+        raise InputError(f"fact {fact_id} says so already: {_statement(old)}")
+    values = ", ".join(map(quoted, (old.subject, old.attribute, value, day)))
+
+    def statements(turn_id: int) -> str:
+        # Only while the fact is open: somebody else may have ended it since it was read.
+        return (
+            f"{_update(fact_id, {'ended_on': day})} AND COALESCE(ended_on, '') = '';\n"
+            "INSERT INTO facts (subject, attribute, value, happened_on, turn_id)"
+            f" VALUES ({values}, {turn_id})"
+        )
+
+    _checked(statements(0))  # before anything is stored
     attribute = old.attribute.replace("_", " ")
     when = f"since {day} " if since else ""
     text = f"Correction: {when}{old.subject} {attribute} {value}, not {old.value}."
     correction = Turn(by or "user", text, session="corrections", said_at=local_now())
     [turn_id] = store.add([correction])
-    change = _write(store, f"{statements}{turn_id})", by, _own_window(store, turn_id))
-    if change.facts < 2:
+    window = _own_window(store, turn_id)
+    change = _write(store, statements(turn_id), by=by, window=window)
+    if change.facts < 2:  # nothing was ended, only inserted
         store.undo(change.id)
         raise InputError(f"somebody else ended fact {fact_id} just now; look at it again")
     return change
@@ -108,21 +112,21 @@ def correct(
     must not be, or nothing would change.
     """
     old = fact_of(store, fact_id)
-    given = {
+    arguments = {
         "value": value,
         "subject": subject,
         "attribute": attribute,
         "happened_on": happened_on,
     }
-    new = {name: text for name, text in given.items() if text is not None}
-    for name in _NEEDED:
+    new = {name: text for name, text in arguments.items() if text is not None}
+    for name in _REQUIRED:
         if not new.get(name, "-").strip():
             raise InputError(f"a fact needs a {name}; remove the fact if it is wrong as a whole")
     if new.get("happened_on"):
         new["happened_on"] = iso_date(new["happened_on"])
     new = {name: text for name, text in new.items() if text != (getattr(old, name) or "")}
     if not new:
-        raise InputError(f"fact {fact_id} says so already: {_said(old)}")
+        raise InputError(f"fact {fact_id} says so already: {_statement(old)}")
     return _write(store, _update(fact_id, new), by)
 
 
@@ -145,23 +149,26 @@ def remove(store: Store, fact_id: int, by: str = "") -> Change:
 def iso_date(text: str) -> str:
     """A date as exact as known: `2023`, `2023-05` or `2023-05-07`. Raises InputError otherwise."""
     text = text.strip()
+    # A year and a month are checked by their first day; no text is a date without one.
+    day = (text + "-01-01")[:10] if _DATE.fullmatch(text) else ""
     try:
-        date.fromisoformat((text + "-01-01")[:10] if _DATE.fullmatch(text) else text + "?")
+        date.fromisoformat(day)
     except ValueError:
         raise InputError(f"{text!r} is no date; write 2023-05-07, 2023-05 or 2023") from None
     return text
 
 
 def _open_fact(store: Store, fact_id: int) -> Fact:
+    """The fact with this id. Raises InputError when there is none, or it ended."""
     fact = fact_of(store, fact_id)
     if fact.ended_on:
-        raise InputError(f"fact {fact_id} ended on {fact.ended_on} already: {_said(fact)}")
+        raise InputError(f"fact {fact_id} ended on {fact.ended_on} already: {_statement(fact)}")
     return fact
 
 
-def _day(given: str, fact: Fact) -> str:
-    """A day on which a fact can end, today when none is given."""
-    day = iso_date(given) if given else local_now()[: len("2023-05-07")]
+def _day(text: str, fact: Fact) -> str:
+    """A day on which a fact can end, today when the text is empty."""
+    day = iso_date(text) if text else local_now()[: len("2023-05-07")]
     began = fact.happened_on if _DATE.fullmatch(fact.happened_on or "") else ""
     if day < began[: len(day)]:
         raise InputError(f"fact {fact.id} began on {began}; it cannot end on {day}")
@@ -173,11 +180,9 @@ def _own_window(store: Store, turn_id: int) -> tuple[int, int] | None:
 
     None while turns before it wait for a digest: they would count as digested too.
     """
-    last = max(
-        [change.window[1] for change in store.changes() if change.window]
-        + [waiting.last_turn for waiting in store.pending()],
-        default=0,
-    )
+    digested = [change.window[1] for change in store.changes() if change.window]
+    claimed = [pending.last_turn for pending in store.pending()]
+    last = max(digested + claimed, default=0)
     return None if store.turns(last + 1, turn_id - 1) else (turn_id, turn_id)
 
 
@@ -191,6 +196,7 @@ def _write(store: Store, sql: str, by: str, window: tuple[int, int] | None = Non
 
 
 def _checked(sql: str) -> str:
+    """The statements as they stand. Raises InputError for what the store would refuse."""
     from memory.sql import write_statements  # with the parser, which reading facts does not need
 
     try:
@@ -200,5 +206,6 @@ def _checked(sql: str) -> str:
     return sql
 
 
-def _said(fact: Fact) -> str:
+def _statement(fact: Fact) -> str:
+    """A fact as a sentence without grammar: `Anna lives_in Oslo`."""
     return f"{fact.subject} {fact.attribute} {fact.value}"

@@ -20,8 +20,8 @@ _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.ASCII)
 
 def home() -> Path:
     """The folder of all namespaces: MEMORY_HOME, or where this platform keeps such things."""
-    given = os.environ.get("MEMORY_HOME")
-    return Path(given).expanduser() if given else user_data_path("sql-memory")
+    folder = os.environ.get("MEMORY_HOME")
+    return Path(folder).expanduser() if folder else user_data_path("sql-memory")
 
 
 def path_of(name: str) -> Path:
@@ -47,8 +47,8 @@ def path_of(name: str) -> Path:
 
 def _escape(plain: bytes) -> str:
     """Lower case throughout, so that no two names meet on a file system that ignores case."""
-    kept = b"abcdefghijklmnopqrstuvwxyz0123456789-_"
-    stem = "".join(chr(byte) if byte in kept else f"%{byte:02x}" for byte in plain)
+    safe = b"abcdefghijklmnopqrstuvwxyz0123456789-_"
+    stem = "".join(chr(byte) if byte in safe else f"%{byte:02x}" for byte in plain)
     return f"%{plain[0]:02x}{stem[1:]}" if _DEVICE.fullmatch(stem) else stem
 
 

@@ -42,11 +42,14 @@ class Settings:
         self._store = store
         known = self._declared()
         if allowed is None:
-            self._schemas = {name: _schema(name, of) for name, of in CHAT.items()} | known
+            self._schemas = {name: _schema(name, type_) for name, type_ in CHAT.items()} | known
             return
-        self._schemas = {name: _schema(name, of) for name, of in allowed.items()}
+        self._schemas = {name: _schema(name, type_) for name, type_ in allowed.items()}
+        # What the chat declares of any memory need not be on record.
         new = {
-            name: of for name, of in self._schemas.items() if CHAT.get(name) is not allowed[name]
+            name: schema
+            for name, schema in self._schemas.items()
+            if CHAT.get(name) is not allowed[name]
         }
         if known | new != known:
             store.set(_DECLARED, known | new)
@@ -90,15 +93,15 @@ class Settings:
 
     def types(self) -> dict[str, str]:
         """What each setting takes, in words: `a whole number`."""
-        return {name: _in_words(of) for name, of in self._schemas.items()}
+        return {name: _in_words(schema) for name, schema in self._schemas.items()}
 
     def describe(self) -> str:
         """Names, types and values, a line each, for a prompt or the description of a tool."""
         values = self.all()
         lines = []
         for name, kind in self.types().items():
-            now = json.dumps(values[name], ensure_ascii=False) if name in values else "not set"
-            lines.append(f"{name} ({kind}): {now}")
+            value = json.dumps(values[name], ensure_ascii=False) if name in values else "not set"
+            lines.append(f"{name} ({kind}): {value}")
         return "\n".join(lines)
 
     def _declared(self) -> dict[str, Any]:
@@ -132,7 +135,11 @@ class Settings:
 
 
 def _schema(name: str, declared: Any) -> dict[str, Any]:
-    """A type as JSON schema, from which it can be made again."""
+    """A type as JSON schema, from which it can be made again.
+
+    Raises InputError for a name that no setting can have, and a type that its schema does not give
+    back: it would be another one when the memory is opened the next time.
+    """
     from pydantic import TypeAdapter
     from pydantic.errors import PydanticUserError
 
@@ -159,15 +166,15 @@ def _type(name: str, schema: Mapping[str, Any]) -> Any:
     if "enum" in schema or "const" in schema:
         return Literal[tuple(schema.get("enum", [schema.get("const")]))]
     if "anyOf" in schema:
-        return reduce(or_, [_type(name, one) for one in schema["anyOf"]])
+        return reduce(or_, [_type(name, choice) for choice in schema["anyOf"]])
     kind = str(schema.get("type"))
     if kind == "array":
-        items: Any = _type(name, schema.get("items", {}))
-        return list[items]
+        item_type: Any = _type(name, schema.get("items", {}))
+        return list[item_type]
     if kind == "object" and "properties" not in schema:
         inner = schema.get("additionalProperties", True)
-        held: Any = Any if inner is True else _type(name, inner)
-        return dict[str, held]
+        value_type: Any = Any if inner is True else _type(name, inner)
+        return dict[str, value_type]
     if kind in _PLAIN:
         return _PLAIN[kind]
     if not schema:
@@ -189,9 +196,9 @@ _WORDS = {
 def _in_words(schema: Mapping[str, Any]) -> str:
     if "enum" in schema or "const" in schema:
         choices = schema.get("enum", [schema.get("const")])
-        return " or ".join(json.dumps(one, ensure_ascii=False) for one in choices)
+        return " or ".join(json.dumps(choice, ensure_ascii=False) for choice in choices)
     if "anyOf" in schema:
-        return " or ".join(_in_words(one) for one in schema["anyOf"])
+        return " or ".join(_in_words(choice) for choice in schema["anyOf"])
     kind = _WORDS.get(str(schema.get("type")), "anything")
     if schema.get("items"):
         kind += f" of ({_in_words(schema['items'])})"

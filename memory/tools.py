@@ -47,11 +47,12 @@ def memory_tools(memory: "Memory", session: str = "") -> list[Callable[..., str]
     ]
 
 
-def _told(tool: Callable[P, str]) -> Callable[P, str]:
+def _with_errors_as_text(tool: Callable[P, str]) -> Callable[P, str]:
+    """A tool whose arguments are checked, and whose faults the model can read and put right."""
     checked = validate_call(tool)
 
     @wraps(tool)
-    def told(*args: P.args, **kwargs: P.kwargs) -> str:
+    def call(*args: P.args, **kwargs: P.kwargs) -> str:
         try:
             return trim(checked(*args, **kwargs), RESULT_TOKENS)
         except ValidationError as error:  # not every framework looks at the types
@@ -60,7 +61,7 @@ def _told(tool: Callable[P, str]) -> Callable[P, str]:
         except (InputError, SqlError) as error:
             return f"Error: {error}"
 
-    return told
+    return call
 
 
 class _Tools:
@@ -76,7 +77,7 @@ class _Tools:
         # A handle for each call: frameworks call from threads of theirs, a store belongs to one.
         return open_store(self._path, self._read_only, self._embedder)
 
-    @_told
+    @_with_errors_as_text
     def recall(self, query: str, limit: int = 5) -> str:
         """Find what was said about something, the best matches first.
 
@@ -91,23 +92,28 @@ class _Tools:
             turns = [store.turn(hit.turn_id) for hit in hits]
         return turn_lines(turns, RESULT_TOKENS) or "This memory is empty."
 
-    @_told
+    @_with_errors_as_text
     def ask_memory(self, question: str) -> str:
         """Ask the memory a question; the answer comes with the turns it rests on.
 
         Args:
             question: a whole question, such as: When did Anna move to Oslo?
         """
-        from memory.api import Memory  # takes a second
+        from memory.api import Memory
 
-        mine = self._memory
         with self._store() as store:
-            again = Memory(store, model=mine.model, program=mine.program, budget=mine.budget)
-            answer = again.ask(question)
-            cited = turn_lines([store.turn(n) for n in answer.turns], RESULT_TOKENS // 2)
+            memory = Memory(
+                store,
+                model=self._memory.model,
+                program=self._memory.program,
+                budget=self._memory.budget,
+            )
+            answer = memory.ask(question)
+            turns = [store.turn(turn_id) for turn_id in answer.turns]
+            cited = turn_lines(turns, RESULT_TOKENS // 2)
         return f"{trim(answer.text, RESULT_TOKENS // 4)}\n{cited}".strip()
 
-    @_told
+    @_with_errors_as_text
     def remember(self, text: str, speaker: str = "user") -> str:
         """Store something that was said or learnt, word for word, so that it is never lost.
 
@@ -119,7 +125,7 @@ class _Tools:
             [turn_id] = store.add([Turn(speaker, text, self._session, local_now())])
         return f"Remembered as turn {turn_id}."
 
-    @_told
+    @_with_errors_as_text
     def note_fact(
         self, subject: str, attribute: str, value: str, turn_id: int, happened_on: str = ""
     ) -> str:
@@ -138,7 +144,7 @@ class _Tools:
             sql = f"INSERT INTO facts ({columns}) VALUES ({values}, {turn_id})"
             return _done(store.write(sql, cause="tool note_fact"))
 
-    @_told
+    @_with_errors_as_text
     def correct_fact(self, fact_id: int, value: str, since: str = "") -> str:
         """Say what is true in place of a fact. The old one stays on record as ended.
 
@@ -150,7 +156,7 @@ class _Tools:
         with self._store() as store:
             return _done(supersede(store, fact_id, value, since))
 
-    @_told
+    @_with_errors_as_text
     def query_memory(self, select: str) -> str:
         """Run one read-only SELECT, to list and count.
 
@@ -164,7 +170,7 @@ class _Tools:
         with self._store() as store:
             return _table(store.read(select))
 
-    @_told
+    @_with_errors_as_text
     def record_tool_use(self, name: str, arguments: str, result: str, worked: bool) -> str:
         """Store that a tool was used and whether it worked, so that next time this is known.
 
@@ -174,18 +180,25 @@ class _Tools:
             result: what it gave back, in short.
             worked: whether it did what was wanted.
         """
-        use = tool_use(name, _object(arguments), result, worked, self._session, local_now())
+        use = tool_use(
+            name,
+            _object(arguments),
+            result=result,
+            worked=worked,
+            session=self._session,
+            said_at=local_now(),
+        )
         with self._store() as store:
             [turn_id] = store.add([use])
         return f"Recorded as turn {turn_id}."
 
-    @_told
+    @_with_errors_as_text
     def get_settings(self) -> str:
         """List the settings, what values they may have and which they have."""
         with self._store() as store:
             return Settings(store).describe()
 
-    @_told
+    @_with_errors_as_text
     def set_setting(self, name: str, value: str) -> str:
         """Change a setting. Its former values stay on record.
 
@@ -196,7 +209,7 @@ class _Tools:
         with self._store() as store:
             return f"Set {name} to {Settings(store).set_text(name, value).value!r}."
 
-    @_told
+    @_with_errors_as_text
     def undo_change(self, change_id: int) -> str:
         """Take back a change to the facts.
 
@@ -214,10 +227,10 @@ def _done(change: Change) -> str:
 def _object(arguments: str) -> dict[str, Any]:
     """A JSON object; other text is one argument without a name."""
     try:
-        found = json.loads(arguments or "{}")
+        value = json.loads(arguments or "{}")
     except (ValueError, RecursionError):
-        found = arguments
-    return found if isinstance(found, dict) else {"input": found}
+        value = arguments
+    return value if isinstance(value, dict) else {"input": value}
 
 
 def _table(rows: Rows) -> str:
@@ -226,9 +239,10 @@ def _table(rows: Rows) -> str:
         trim(" | ".join(" ".join(str(cell).split()) for cell in row), _ROW_TOKENS)
         for row in rows.rows
     ]
-    shown = first_lines([" | ".join(rows.columns), *lines], RESULT_TOKENS - 40)
-    count = max(len(shown.splitlines()) - 1, 0)
+    # Forty tokens are for the last line, which says how many rows there are.
+    table = first_lines([" | ".join(rows.columns), *lines], RESULT_TOKENS - 40)
+    count = max(len(table.splitlines()) - 1, 0)
     if count == len(lines) and not rows.truncated:
-        return f"{shown}\n({count} row{'' if count == 1 else 's'})"
-    of = f"more than {len(lines)}" if rows.truncated else len(lines)
-    return f"{shown}\n({count} of {of} rows; count in SQL, or select fewer)"
+        return f"{table}\n({count} row{'' if count == 1 else 's'})"
+    total = f"more than {len(lines)}" if rows.truncated else len(lines)
+    return f"{table}\n({count} of {total} rows; count in SQL, or select fewer)"
