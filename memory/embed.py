@@ -23,7 +23,7 @@ from memory.errors import InputError, ModelError
 from memory.search.turn_columns import disagreement, sign_codes
 from memory.tokens import count_tokens, tokenizer, trim
 
-PACKAGED = "wordllama"
+PACKAGED_EMBEDDER = "wordllama"
 DIM = 256
 RELATED_WORDS = 8
 LEAST_COSINE = 0.45  # of words that count as related
@@ -31,15 +31,15 @@ _MOST_SIGNS = 105  # in which two such words differ: 797 of 800 measured pairs d
 # One request to a provider: the smallest limit among the known ones is 96 texts.
 REQUEST_TEXTS = 96
 REQUEST_BYTES = 400_000
-LONGEST = 8_000  # tokens of a text that are embedded, where the model's limit is not known
-TIMEOUT_S = 60.0
+LONGEST_TEXT = 8_000  # tokens of a text that are embedded, where the model's limit is not known
+REQUEST_TIMEOUT_S = 60.0
 # With 1, 2, 4, 8, 16 seconds between them, or what the server asks for; litellm's OpenAI client
 # adds two quick ones of its own to each.
-RETRIES = 5
+REQUEST_RETRIES = 5
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
 # Longer texts would ask for gigabytes, did each of their tokens bring its vector.
-_SHORT = 512
+_SHORT_TEXT = 512
 
 _loading = threading.Lock()
 
@@ -58,7 +58,7 @@ class Embedder(Protocol):
         """
 
 
-def load_embedder(name: str = PACKAGED) -> Embedder:
+def load_embedder(name: str = PACKAGED_EMBEDDER) -> Embedder:
     """An embedder by name. Nothing is imported or asked before its first call.
 
     Args:
@@ -68,29 +68,30 @@ def load_embedder(name: str = PACKAGED) -> Embedder:
 
     Raises InputError for a name without a provider, or when sentence-transformers is missing.
     """
-    if name == PACKAGED:
-        return Packaged()
+    if name == PACKAGED_EMBEDDER:
+        return PackagedEmbedder()
     provider, _, model = name.partition("/")
     if not provider or not model:
         raise InputError(
-            f"the embedder {name!r} names no provider; write {PACKAGED} for the packaged one,"
-            " sentence-transformers/MODEL, or PROVIDER/MODEL as in openai/text-embedding-3-small"
+            f"the embedder {name!r} names no provider; write {PACKAGED_EMBEDDER} for the"
+            " packaged one, sentence-transformers/MODEL, or PROVIDER/MODEL as in"
+            " openai/text-embedding-3-small"
         )
     if provider != "sentence-transformers":
-        return Hosted(name)
+        return HostedEmbedder(name)
     if find_spec("sentence_transformers") is None:
         raise InputError(f"{name} is not installed; run: uv sync --extra sentence-transformers")
-    return Local(name)
+    return LocalEmbedder(name)
 
 
 # --- the packaged embedder --------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Packaged:
+class PackagedEmbedder:
     """WordLlama, whose 256 numbers a token come with the install."""
 
-    name: str = PACKAGED
+    name: str = PACKAGED_EMBEDDER
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `embed`."""
@@ -113,7 +114,7 @@ def embed(texts: Sequence[str]) -> NDArray[np.float32]:
     for row, text in enumerate(texts):
         clean = text.encode("utf-8", "replace").decode("utf-8")
         tokens = encode(clean, add_special_tokens=False).ids
-        if len(tokens) > _SHORT:
+        if len(tokens) > _SHORT_TEXT:
             kinds, counts = np.unique(np.asarray(tokens, np.int64), return_counts=True)
             sums[row] = counts.astype(np.float32) @ token_vectors[kinds]
         elif tokens:
@@ -186,7 +187,7 @@ def _loaded_token_vectors() -> NDArray[np.float32]:
 
 
 @dataclass(frozen=True)
-class Local:
+class LocalEmbedder:
     """A model of sentence-transformers that lies on this machine; nothing is downloaded."""
 
     name: str
@@ -217,14 +218,14 @@ def _sentence_transformer(name: str) -> Any:
 
 
 @dataclass(frozen=True)
-class Hosted:
+class HostedEmbedder:
     """An embedding model that a provider, or a server of one's own, runs; asked in batches."""
 
     name: str
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Embedder`. A text without any letter is a row of zeros, and not paid for."""
-        longest = int(_known(self.name).get("max_input_tokens") or LONGEST)
+        longest = int(_known(self.name).get("max_input_tokens") or LONGEST_TEXT)
         said = {n: _cut(text, longest) for n, text in enumerate(texts) if text.strip()}
         if not said:
             return np.zeros((len(texts), 0), np.float32)
@@ -251,12 +252,14 @@ class Hosted:
             litellm.ServiceUnavailableError,
             litellm.BadGatewayError,
         )
-        for attempt in range(RETRIES + 1):
+        for attempt in range(REQUEST_RETRIES + 1):
             try:
-                answer = litellm.embedding(self.name, [*texts], timeout=TIMEOUT_S, **address)
+                answer = litellm.embedding(
+                    self.name, [*texts], timeout=REQUEST_TIMEOUT_S, **address
+                )
                 break
             except tuple(litellm.LITELLM_EXCEPTION_TYPES) as error:
-                if attempt == RETRIES or not isinstance(error, passing):
+                if attempt == REQUEST_RETRIES or not isinstance(error, passing):
                     raise ModelError(_explain(error, self.name)) from error
                 time.sleep(_wait(error, attempt))
         return _checked(_vectors(answer, self.name), len(texts), self.name)

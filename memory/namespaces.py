@@ -13,7 +13,7 @@ from memory.errors import InputError
 from memory.store import open_store
 
 SUFFIX = ".db"
-LONGEST = 230  # of the 255 bytes that file systems take: SQLite adds -journal, a copy .part
+LONGEST_STEM = 230  # of the 255 bytes that file systems take: SQLite adds -journal, a copy .part
 # Windows opens these in place of a file, in every folder and with every suffix.
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.ASCII)
 
@@ -37,10 +37,10 @@ def path_of(name: str) -> Path:
     except UnicodeEncodeError:
         raise InputError(f"namespace {name!r}: this is no text that UTF-8 can hold") from None
     stem = _escape(plain)
-    if len(stem) > LONGEST:
+    if len(stem) > LONGEST_STEM:
         raise InputError(
             f"namespace {name[:20]!r}...: too long for a file's name ({len(stem)} bytes where"
-            f" {LONGEST} are allowed; all but a-z, 0-9, - and _ take three each)"
+            f" {LONGEST_STEM} are allowed; all but a-z, 0-9, - and _ take three each)"
         )
     return home() / f"{stem}{SUFFIX}"
 

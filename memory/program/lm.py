@@ -18,13 +18,13 @@ from dspy.utils import exceptions as lm_errors
 
 from memory.errors import InputError, ModelError
 from memory.program.adapter_card import is_adapter
-from memory.program.llama import CONTEXT, Lora, load_lora, weights
+from memory.program.llama import CONTEXT, Lora, load_lora, packaged_gguf
 from memory.program.local import LocalEngine, SmallModelAdapter
 
 # The packaged model as it comes with this package, tuned; and without.
-PACKAGED, UNTUNED = "local", "local-base"
+PACKAGED_MODEL, UNTUNED_MODEL = "local", "local-base"
 SHIPPED = tuple(sorted((Path(__file__).parent / "tuned").glob("[a-z]*")))
-RETRIES = 5  # with 1, 2, 4, 8, 16 seconds between them, or what the server asks for
+CALL_RETRIES = 5  # with 1, 2, 4, 8, 16 seconds between them, or what the server asks for
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Model:
     @property
     def packaged(self) -> bool:
         """Whether this is the packaged model, with an adapter or without."""
-        return self.name.partition("+")[0] in (PACKAGED, UNTUNED)
+        return self.name.partition("+")[0] in (PACKAGED_MODEL, UNTUNED_MODEL)
 
     def as_tuned(self, targets: Collection[str]) -> "Model":
         """The same model, spoken to as one that is tuned for these modules: without examples."""
@@ -88,7 +88,9 @@ class Model:
             for target in lora.targets & tuned
         }
         return {
-            module: f"{PACKAGED}+{loras[module].sha256[:8]}" if module in loras else UNTUNED
+            module: f"{PACKAGED_MODEL}+{loras[module].sha256[:8]}"
+            if module in loras
+            else UNTUNED_MODEL
             for module in modules
         }
 
@@ -127,7 +129,7 @@ def load_model(
     name: str = "local",
     api_base: str | None = None,
     temperature: float = 0.0,
-    retries: int = RETRIES,
+    retries: int = CALL_RETRIES,
     adapter: str | Path | None = None,
 ) -> Model:
     """A model by name.
@@ -144,19 +146,19 @@ def load_model(
     Raises InputError for an adapter that cannot be used; ModelError for a name without provider, a
     server that does not listen, or a packaged model that is not installed.
     """
-    if adapter is not None and name not in (PACKAGED, UNTUNED):
+    if adapter is not None and name not in (PACKAGED_MODEL, UNTUNED_MODEL):
         raise InputError(
             f"an adapter (--adapter) is for the packaged model only, not for {name}; serve that"
             " model with its adapter, or leave --model out"
         )
-    if name in (PACKAGED, UNTUNED) or is_adapter(name):
+    if name in (PACKAGED_MODEL, UNTUNED_MODEL) or is_adapter(name):
         if api_base:
             raise ModelError(
                 "the packaged model needs no --api-base; name the served model too, as in "
                 "--model openai/NAME --api-base ADDRESS"
             )
         if is_adapter(name):
-            name, adapter = PACKAGED, name
+            name, adapter = PACKAGED_MODEL, name
         return _packaged(name, temperature, adapter)
     provider, _, rest = name.partition("/")
     if not provider or not rest:
@@ -182,10 +184,10 @@ def load_model(
 
 
 def _packaged(name: str, temperature: float, adapter: str | Path | None) -> Model:
-    weights()
+    packaged_gguf()
     own = [load_lora(Path(adapter))] if adapter is not None else []
     loras: tuple[Lora, ...] = tuple(own)
-    if name == PACKAGED:
+    if name == PACKAGED_MODEL:
         taken = own[0].targets if own else frozenset()
         shipped = (load_lora(path) for path in SHIPPED)
         free = (replace(lora, targets=lora.targets - taken) for lora in shipped)

@@ -25,7 +25,7 @@ from dspy.lm15 import (
 )
 
 from memory.errors import MemoryFault
-from memory.program.llama import Lora, Messages, Said, copy_of_the_model
+from memory.program.llama import Completion, Lora, Messages, copy_of_the_model
 from memory.program.signatures import ABSTAIN, SMALL, SmallPrompt
 
 # Each kind of prompt has a slot of the model that keeps what all prompts of the kind begin with,
@@ -75,32 +75,33 @@ class LocalEngine:
                     return _response(request, replace(first, text=self.declined))
             if self.opening:
                 messages = [*messages, {"role": "assistant", "content": self.opening}]
-            said = model.say(messages, place, grammar=self.grammar, **settings)
+            completion = model.say(messages, place, grammar=self.grammar, **settings)
+        text = self.opening + completion.text
         # What must follow needs no model; an answer that was cut short does not end so.
-        ended = self.closing and said.text.endswith(self.closing[0])
-        text = self.opening + said.text + (self.closing[1:] if ended else "")
-        return _response(request, replace(said, text=text))
+        if self.closing and completion.text.endswith(self.closing[0]):
+            text += self.closing[1:]
+        return _response(request, replace(completion, text=text))
 
     def stream(self, request: Request) -> Iterator[Any]:
         """The answer as DSPy's stream events, without opening, declined or closing."""
         messages, place = _messages(request), (self.slot, self.applied)
-        heard: SimpleQueue[Any] = SimpleQueue()
+        pieces: SimpleQueue[str | Exception | None] = SimpleQueue()  # None ends them
         settings = {"grammar": self.grammar, **_settings(request, self.seed)}
 
         def speak() -> None:
             try:
                 with copy_of_the_model(self.loras, _ALL_SLOTS) as model:
                     model.keep_only(messages[:-1], place)
-                    model.say(messages, place, heard.put, **settings)
+                    model.say(messages, place, on_piece=pieces.put, **settings)
             except (LM15Error, MemoryFault) as error:
-                heard.put(error)
+                pieces.put(error)
             finally:
-                heard.put(None)
+                pieces.put(None)
 
         # A thread of its own: llama.cpp swallows what is raised where it calls back.
         Thread(target=speak).start()
         yield StreamStartEvent(model=request.model)
-        while (piece := heard.get()) is not None:
+        while (piece := pieces.get()) is not None:
             if isinstance(piece, Exception):
                 raise piece
             yield StreamDeltaEvent(TextDelta(piece))
@@ -108,20 +109,24 @@ class LocalEngine:
 
 
 def _settings(request: Request, seed: int) -> dict[str, Any]:
-    warmth, limit = request.config.temperature or 0.0, request.config.max_tokens or 64
-    return {"temperature": warmth, "seed": seed if warmth else 0, "max_tokens": limit}
+    temperature = request.config.temperature or 0.0
+    return {
+        "temperature": temperature,
+        "seed": seed if temperature else 0,  # without one it draws nothing
+        "max_tokens": request.config.max_tokens or 64,
+    }
 
 
-def _response(request: Request, said: Said) -> Response:
+def _response(request: Request, completion: Completion) -> Response:
     return Response(
         id=None,
         model=request.model,
-        message=Message.assistant([TextPart(said.text)]),
+        message=Message.assistant([TextPart(completion.text)]),
         finish_reason="stop",  # a grammar bounds the text; being cut is this model's normal end
         usage=Usage(
-            input_tokens=said.prompt_tokens,
-            output_tokens=said.tokens,
-            total_tokens=said.prompt_tokens + said.tokens,
+            input_tokens=completion.prompt_tokens,
+            output_tokens=completion.tokens,
+            total_tokens=completion.prompt_tokens + completion.tokens,
         ),
     )
 
@@ -148,6 +153,39 @@ class SmallModelAdapter(dspy.ChatAdapter):
     def _by_tuned(self, small: SmallPrompt, inputs: Mapping[str, Any]) -> bool:
         return small.target in self.tuned and not inputs.get("feedback")
 
+    def _lm_for(
+        self,
+        lm: dspy.LM,
+        small: SmallPrompt,
+        *,
+        inputs: Mapping[str, Any],
+        slot: int,
+        seed: int,
+    ) -> dspy.LM:
+        """The model, set up for one call: with the module's adapter, or under its grammar."""
+        loras = lm.engine.loras
+        if self._by_tuned(small, inputs):
+            engine = LocalEngine(
+                opening=small.tuned_opening,
+                declined=small.declined,
+                slot=slot,
+                seed=seed,
+                loras=loras,
+                applied=next((lora for lora in loras if small.target in lora.targets), None),
+                abstains=small.abstains(inputs),
+            )
+            return lm.copy(engine=engine, max_tokens=small.tuned_tokens)
+        engine = LocalEngine(
+            grammar=small.grammar(inputs),
+            opening=small.opening,
+            closing=small.closing,
+            declined=small.declined,
+            slot=slot,
+            seed=seed,
+            loras=loras,
+        )
+        return lm.copy(engine=engine, max_tokens=small.max_tokens)
+
     def __call__(
         self,
         lm: dspy.LM,
@@ -160,19 +198,8 @@ class SmallModelAdapter(dspy.ChatAdapter):
         if isinstance(lm.engine, LocalEngine):
             seed = int(lm_kwargs.get("rollout_id") or lm.kwargs.get("rollout_id") or 0)
             if small := SMALL.get(fields):
-                loras, most = lm.engine.loras, small.max_tokens
-                applied = next((lora for lora in loras if small.target in lora.targets), None)
-                form = small.grammar(inputs), small.opening, small.closing, small.declined
-                bias = 0.0
-                if self._by_tuned(small, inputs):
-                    form = "", small.tuned_opening, "", small.declined
-                    most, bias = small.tuned_tokens, small.abstains(inputs)
-                else:
-                    applied = None
-                place = _SLOTS.get(fields, _OTHER), seed
-                lm = lm.copy(
-                    engine=LocalEngine(*form, *place, loras, applied, bias), max_tokens=most
-                )
+                slot = _SLOTS.get(fields, _OTHER)
+                lm = self._lm_for(lm, small, inputs=inputs, slot=slot, seed=seed)
             elif seed:
                 lm = lm.copy(engine=replace(lm.engine, seed=seed))
         return super().__call__(lm, lm_kwargs, signature, demos, inputs)
@@ -210,8 +237,8 @@ class SmallModelAdapter(dspy.ChatAdapter):
     def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
         if tuple(signature.fields) not in SMALL:
             return super().parse(signature, completion)
-        first, *others = signature.output_fields
-        return {first: completion.strip(), **dict.fromkeys(others, "")}
+        answer, *further_fields = signature.output_fields
+        return {answer: completion.strip(), **dict.fromkeys(further_fields, "")}
 
 
 def _messages(request: Request) -> Messages:

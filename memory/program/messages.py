@@ -7,7 +7,7 @@ from memory.model import Turn
 from memory.prompt import spoken_date
 from memory.tokens import trim
 
-UNKNOWN = "I find nothing about that in what I was told."
+NOTHING_FOUND = "I find nothing about that in what I was told."
 _QUOTED_TOKENS = 300  # of one turn
 
 _AUXILIARY = r"(?:is|are|am|was|were|do|does|did|has|have|had|can|could|will|would|should)"
@@ -55,7 +55,7 @@ def is_news(text: str, packaged: bool) -> bool:
 
 
 def quotation(turns: Sequence[Turn], listener_names: Collection[str]) -> str:
-    """What the packaged model says in answer to a question: turns, or UNKNOWN when there are none.
+    """What the packaged model says in answer to a question: turns, or NOTHING_FOUND.
 
     `listener_names` are all names of whoever asks, who is quoted as "you". The model's own words,
     shown the turn that answers, were right in 11 of 20 questions.
@@ -66,4 +66,4 @@ def quotation(turns: Sequence[Turn], listener_names: Collection[str]) -> str:
         date = f" on {spoken_date(turn.said_at)}" if turn.said_at else ""
         text = trim(" ".join(turn.text.split()), _QUOTED_TOKENS)
         parts.append(f'what {speaker} said{date}: "{text}"')
-    return f"I remember {', and '.join(parts)}" if parts else UNKNOWN
+    return f"I remember {', and '.join(parts)}" if parts else NOTHING_FOUND

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from memory.embed import DIM, PACKAGED, Hosted, Local, load_embedder
+from memory.embed import DIM, PACKAGED_EMBEDDER, HostedEmbedder, LocalEmbedder, load_embedder
 from memory.errors import InputError, ModelError
 from memory.model import Turn
 from memory.store import search_tables, vectors
@@ -186,7 +186,7 @@ class _Loader:
         recorded = _usable_embedder(self._conn)
         search_tables.put_words(self._conn, turns)
         # An embedder on the network is asked when the turns are durable: see `Store.add`.
-        if not isinstance(load_embedder(recorded.name), Hosted):
+        if not isinstance(load_embedder(recorded.name), HostedEmbedder):
             rows = self._embed([turn.text for turn in turns], recorded)
             search_tables.put_columns(self._conn, turns, rows)
         self.new_turns += len(turns)
@@ -215,12 +215,12 @@ def _usable_embedder(conn: sqlite3.Connection) -> vectors.RecordedEmbedder:
         try:
             embedder = load_embedder(recorded.name)
             # A model of this machine may not be installed: it is loaded when it is first asked.
-            if isinstance(embedder, Local) and not search_tables.last_with_columns(conn):
+            if isinstance(embedder, LocalEmbedder) and not search_tables.last_with_columns(conn):
                 embedder(["a"])
         except (InputError, ModelError):
             recorded = None
     if recorded is None:
-        vectors.record_embedder(conn, PACKAGED, DIM)
+        vectors.record_embedder(conn, PACKAGED_EMBEDDER, DIM)
         recorded = vectors.recorded_embedder(conn)
         assert recorded is not None
     return recorded

@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory import sql as sql_policy
-from memory.embed import PACKAGED, Embedder, Hosted, Local, Packaged, load_embedder
+from memory.embed import (
+    PACKAGED_EMBEDDER,
+    Embedder,
+    HostedEmbedder,
+    LocalEmbedder,
+    PackagedEmbedder,
+    load_embedder,
+)
 from memory.errors import InputError, Stop
 from memory.model import Change, Edit, Fact, Forgotten, Hit, Pending, Rows, Setting, Turn
 from memory.search import ranking
@@ -99,7 +106,7 @@ class SqliteStore(Store):
         while clean and not ids:
             # Vectors are made outside the transaction, so that no other process waits for them.
             recorded = self._recorded_embedder()
-            is_hosted = isinstance(self._load_embedder(recorded), Hosted)
+            is_hosted = isinstance(self._load_embedder(recorded), HostedEmbedder)
             rows = None if is_hosted else self._embed([turn.text for turn in clean], recorded)
             with self._transaction() as conn:
                 # Another process may have been faster: with the first turns of this memory, or
@@ -184,7 +191,7 @@ class SqliteStore(Store):
             return vectors.recorded_embedder(self._conn)
 
     def _embedder_name(self, recorded: vectors.RecordedEmbedder | None) -> str:
-        return recorded.name if recorded else self._requested_embedder or PACKAGED
+        return recorded.name if recorded else self._requested_embedder or PACKAGED_EMBEDDER
 
     def _load_embedder(self, recorded: vectors.RecordedEmbedder | None) -> Embedder:
         """The recorded embedder, or the one asked for when there is none yet."""
@@ -209,7 +216,7 @@ class SqliteStore(Store):
 
         Nothing is raised: the turns are stored, whatever happens to their vectors.
         """
-        if self.read_only or isinstance(self._embedder, (Packaged, Local)):
+        if self.read_only or isinstance(self._embedder, (PackagedEmbedder, LocalEmbedder)):
             return
         try:
             with storage_errors(self.path):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.embed import Hosted, load_embedder
+from memory.embed import HostedEmbedder, load_embedder
 from memory.model import Turn
 from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns
 from memory.search.words import words
@@ -273,7 +273,7 @@ def remove_columns(conn: sqlite3.Connection, turns: Sequence[Turn], embed: Embed
     start = min(predecessors[session] or turn_id for session, turn_id in first_removed.items())
     rows, eight_bit = _take_out_from(conn, start)
     keep = ~np.isin(rows["id"], [turn.id for turn in turns])
-    if isinstance(load_embedder(recorded.name), Hosted):
+    if isinstance(load_embedder(recorded.name), HostedEmbedder):
         successors = [
             _turn_after(conn, session, turn_id) for session, turn_id in first_removed.items()
         ]

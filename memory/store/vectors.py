@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.embed import DIM, PACKAGED, REQUEST_TEXTS, Embedder, embed
+from memory.embed import DIM, PACKAGED_EMBEDDER, REQUEST_TEXTS, Embedder, embed
 from memory.errors import InputError, ModelError, StoreError
 from memory.model import Turn
 from memory.store import journal, search_tables, turns_table
@@ -83,7 +83,7 @@ def index_older_turns(conn: sqlite3.Connection, transaction: Transaction) -> Non
                     vectors_of=lambda turns: embed([turn.text for turn in turns]),
                     put_turns=search_tables.put_words_and_columns,
                 )
-                record_embedder(conn, PACKAGED, DIM)
+                record_embedder(conn, PACKAGED_EMBEDDER, DIM)
 
 
 def refuse_older_turns(conn: sqlite3.Connection, file: Path) -> None:

@@ -25,7 +25,7 @@ from transformers.modeling_utils import no_init_weights
 
 from memory.errors import InputError
 from memory.program.adapter_card import BASE, PEFT, AdapterCard, check_base, read_card
-from memory.program.llama import load_lora, weights
+from memory.program.llama import load_lora, packaged_gguf
 
 # The seven linear kinds of a decoder layer: as transformers names them, as llama.cpp does.
 LINEAR = {
@@ -107,7 +107,7 @@ def load_student(
     if adapter is not None:  # before the minutes that a large base takes
         _check(read_card(adapter), base, sha256)
     if base == "local":
-        reader = GGUFReader(weights())
+        reader = GGUFReader(packaged_gguf())
         model = _packaged_model(reader, _dtype(device)).to(device)
         student = Student(model, _packaged_tokenizer(reader), BASE, sha256, device)
     else:
@@ -150,7 +150,7 @@ def _with_gguf(model: Any, file: Path) -> PeftModel:
 @cache
 def packaged_sha256() -> str:
     """SHA-256 of the packaged model's file. Raises ModelError when it is not installed."""
-    with weights().open("rb") as file:
+    with packaged_gguf().open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

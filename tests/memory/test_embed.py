@@ -49,7 +49,7 @@ def test_long_texts_are_summed_up_otherwise_with_the_same_result(
 ) -> None:
     texts = ["Anna has a cat, a cat, a cat.", "word " * 300, "!"]
     at_once = embed(texts)
-    monkeypatch.setattr("memory.embed._SHORT", 0)
+    monkeypatch.setattr("memory.embed._SHORT_TEXT", 0)
     assert np.allclose(embed(texts), at_once, atol=1e-6)
 
 

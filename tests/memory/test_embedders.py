@@ -130,7 +130,7 @@ def test_a_wrong_answer_is_one_line_without_the_key(
         load_embedder(SMALL)(["one", "two"])
     assert KEY not in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert len(server.requests) <= 3 * (embed.RETRIES + 1)
+    assert len(server.requests) <= 3 * (embed.REQUEST_RETRIES + 1)
 
 
 def test_a_missing_key_is_named_and_nothing_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,13 +153,13 @@ def test_a_memory_goes_on_with_the_embedder_it_began_with(server: Server, path: 
 
 
 def test_another_embedder_is_refused_with_the_command_that_changes_it(path: Path) -> None:
-    made_by(path, embed.PACKAGED)
+    made_by(path, embed.PACKAGED_EMBEDDER)
     for use in (lambda: open_store(path, embedder=SMALL), lambda: Memory(path, embedder=SMALL)):
         with pytest.raises(InputError, match="by wordllama, not by openai/small-16") as caught:
             use()
         assert f"python -m memory embed {path} --embedder {SMALL}" in str(caught.value)
     with (
-        open_store(path, embedder=embed.PACKAGED) as store,
+        open_store(path, embedder=embed.PACKAGED_EMBEDDER) as store,
         pytest.raises(InputError, match="wordllama, not openai"),
     ):
         Memory(store, embedder=SMALL)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory import InputError, SqlError, StoreError, Turn, namespaces, open_store
-from memory.namespaces import LONGEST, path_of
+from memory.namespaces import LONGEST_STEM, path_of
 from memory.store.namespace_file import move_store
 from tests.support.commands import run
 
@@ -101,17 +101,17 @@ def test_two_names_never_share_a_file_even_where_case_does_not_count(one: str, o
     assert (path_of(one).name.casefold() == path_of(other).name.casefold()) == same
 
 
-@pytest.mark.parametrize("name", ["", "  \n", "\ud800", "x" * (LONGEST + 1), "\u00e9" * 50])
+@pytest.mark.parametrize("name", ["", "  \n", "\ud800", "x" * (LONGEST_STEM + 1), "\u00e9" * 50])
 def test_what_cannot_be_a_name_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="namespace"):
         path_of(name)
 
 
 def test_the_longest_name_works(home: Path) -> None:
-    longest = "x" * LONGEST
+    longest = "x" * LONGEST_STEM
     namespaces.create(longest)
-    namespaces.copy(longest, "y" * LONGEST)
-    assert namespaces.names() == [longest, "y" * LONGEST]
+    namespaces.copy(longest, "y" * LONGEST_STEM)
+    assert namespaces.names() == [longest, "y" * LONGEST_STEM]
 
 
 def test_files_that_no_name_leads_to_are_ignored(home: Path, anna: Path) -> None:

@@ -93,7 +93,7 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("OPENAI_API_BASE", served.address)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setattr(embed, "FIRST_WAIT_S", 0.01)
-    monkeypatch.setattr(embed, "RETRIES", 1)
+    monkeypatch.setattr(embed, "REQUEST_RETRIES", 1)
     threading.Thread(target=served.http.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield served

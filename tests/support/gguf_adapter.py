@@ -8,7 +8,7 @@ from array import array
 from pathlib import Path
 from typing import Any
 
-from memory.program.llama import weights
+from memory.program.llama import packaged_gguf
 
 WIDTH, INNER = 576, 1536  # of a layer of SmolLM2-135M, and of its feed-forward part
 F32, STRING, FLOAT, ALIGNED = 0, 8, 6, 32
@@ -42,7 +42,7 @@ def adapter(folder: Path, *targets: str, layer: int = 20, **changed: Any) -> Pat
     gguf(folder / "adapter.gguf", layer=layer)
     card = {
         "base": "SmolLM2-135M-Instruct",
-        "base_sha256": hashlib.sha256(weights().read_bytes()).hexdigest(),
+        "base_sha256": hashlib.sha256(packaged_gguf().read_bytes()).hexdigest(),
         "targets": list(targets),
         "rank": 1,
         "alpha": 1.0,

@@ -7,7 +7,7 @@ import torch
 from gguf import GGUFReader
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from memory.program.llama import weights
+from memory.program.llama import packaged_gguf
 from memory.tune.packs import Example
 from memory.tune.student import Student
 from memory.tune.student import _packaged_tokenizer as packaged_tokenizer
@@ -26,7 +26,7 @@ def tiny_llama(folder: Path) -> str:
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
     config = LlamaConfig(**sizes, **heads, vocab_size=49152, initializer_range=0.3)
     LlamaForCausalLM(config).save_pretrained(folder)
-    packaged_tokenizer(GGUFReader(weights())).save_pretrained(folder)
+    packaged_tokenizer(GGUFReader(packaged_gguf())).save_pretrained(folder)
     return str(folder)
 
 

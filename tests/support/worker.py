@@ -23,7 +23,7 @@ import numpy as np
 import sqlite_utils  # noqa: F401 - imported once for all, before the processes part
 
 from memory import Memory, ModelError, Turn
-from memory.embed import Hosted, embed
+from memory.embed import HostedEmbedder, embed
 from memory.store import search_tables
 
 ROUNDS = 12
@@ -49,7 +49,9 @@ def store_one_fact_a_turn(turns: str, catalog: str, write: Any) -> SimpleNamespa
 PROGRAM: Any = SimpleNamespace(store=store_one_fact_a_turn, card=None)
 
 
-def embed_sometimes(_: Hosted, texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
+def embed_sometimes(
+    _: HostedEmbedder, texts: Sequence[str]
+) -> np.ndarray[Any, np.dtype[np.float32]]:
     if random.random() < 0.5:
         raise ModelError("the server is down")
     return embed(texts)
@@ -110,5 +112,5 @@ if __name__ == "__main__":
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # its threads do not survive a fork
     embed(["loaded once for all"])
     search_tables.BLOCK = BLOCK
-    Hosted.__call__ = embed_sometimes  # type: ignore[method-assign]
+    HostedEmbedder.__call__ = embed_sometimes  # type: ignore[method-assign]
     {"lives": lives, "crowd": crowd}[sys.argv[1]](sys.argv[2], int(sys.argv[3]), sys.argv[4])

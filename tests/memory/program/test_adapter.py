@@ -17,7 +17,7 @@ from memory import InputError, MemoryProgram, Model, ModelError, load_model
 from memory.model import Change, Rows
 from memory.program import llama, read_card, starting_program
 from memory.program.gguf import check_lora
-from memory.program.llama import weights
+from memory.program.llama import packaged_gguf
 from memory.program.local import SmallModelAdapter
 from memory.program.signatures import SMALL
 from tests.locomo.test_commands import EVALUATE, command
@@ -210,7 +210,10 @@ def peft_only(folder: Path) -> None:
         (lambda folder: cut(folder, 0.9), "it is cut"),
         (lambda folder: gguf(folder / "adapter.gguf", layer=30), "blk.30.* does not fit"),
         (lambda folder: gguf(folder / "adapter.gguf", architecture="gptj"), "architecture is"),
-        (lambda f: (f / "adapter.gguf").write_bytes(weights().read_bytes()), "something else"),
+        (
+            lambda f: (f / "adapter.gguf").write_bytes(packaged_gguf().read_bytes()),
+            "something else",
+        ),
     ],
 )
 def test_what_is_no_adapter_of_the_packaged_model_is_refused_in_one_line(
@@ -234,7 +237,7 @@ def test_a_damaged_file_is_refused_or_is_a_lora(
     damaged = folder / "damaged.gguf"
     damaged.write_bytes((whole[:place] + bytes([byte]) + whole[place + 1 :])[:keep])
     try:
-        check_lora(damaged, weights())
+        check_lora(damaged, packaged_gguf())
     except InputError:
         return
     assert len(damaged.read_bytes()) == len(whole)

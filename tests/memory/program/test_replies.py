@@ -7,7 +7,7 @@ import pytest
 
 from memory import Memory, Turn
 from memory.program import load_model
-from memory.program.messages import UNKNOWN, asks_memory, is_news, quotation, tells
+from memory.program.messages import NOTHING_FOUND, asks_memory, is_news, quotation, tells
 from tests.support.talk import talker
 
 
@@ -51,7 +51,7 @@ def test_a_quotation_says_who_said_it_when() -> None:
     assert quotation([mine, Turn("Ben", "Hi.")], {"User"}) == (
         'I remember what you said on Fri 20 Nov 2026: "I live in Oslo.", and what Ben said: "Hi."'
     )
-    assert quotation([], ()) == UNKNOWN
+    assert quotation([], ()) == NOTHING_FOUND
 
 
 def test_a_quotation_adds_nothing_to_a_memory(path: Path) -> None:
@@ -86,7 +86,7 @@ def test_the_packaged_model_answers_from_what_was_told(path: Path, name: str) ->
             assert reply.answer.calls == 0
             [found] = [memory.store.read(statement) for statement in reply.answer.sql]
             assert reply.answer.turns[0] in [turn_id for turn_id, _ in found.rows]
-        assert list(memory.reply(Turn("Anna", "Who won the match?"))) == [UNKNOWN]
+        assert list(memory.reply(Turn("Anna", "Who won the match?"))) == [NOTHING_FOUND]
 
 
 def test_a_pasted_book_is_quoted_in_short(path: Path) -> None:

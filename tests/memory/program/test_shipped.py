@@ -9,7 +9,7 @@ import pytest
 from locomo.examples.gold import files_of, load_gold
 from memory import InputError, Memory, Model, Turn, load_model
 from memory.program import read_card
-from memory.program.lm import SHIPPED, UNTUNED
+from memory.program.lm import SHIPPED, UNTUNED_MODEL
 from memory.program.signatures import ABSTAIN, prompts_fingerprint
 from tests.support.gguf_adapter import adapter
 
@@ -65,9 +65,9 @@ def test_an_adapter_of_other_prompts_is_refused_with_the_command(tmp_path: Path)
 
 def test_local_has_them_and_local_base_has_none() -> None:
     tuned, untuned = load_model("local"), load_model("local-base")
-    assert set(untuned.weights.values()) == {UNTUNED}
+    assert set(untuned.weights.values()) == {UNTUNED_MODEL}
     targets = {target for folder in SHIPPED for target in read_card(folder).targets}
-    assert {module for module, of in tuned.weights.items() if of != UNTUNED} == targets
+    assert {module for module, of in tuned.weights.items() if of != UNTUNED_MODEL} == targets
     assert tuned.name == "local"
     assert untuned.packaged
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from memory import Memory, open_store
-from memory.embed import DIM, PACKAGED, Hosted, embed
+from memory.embed import DIM, PACKAGED_EMBEDDER, HostedEmbedder, embed
 from memory.search.turn_columns import TURN_DTYPE
 from memory.store import search_tables
 from memory.store.sqlite import SqliteStore
@@ -24,7 +24,7 @@ SLOW = pytest.mark.slow
 @pytest.fixture(autouse=True)
 def _as_in_the_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_tables, "BLOCK", BLOCK)
-    monkeypatch.setattr(Hosted, "__call__", lambda _, texts: embed(texts))
+    monkeypatch.setattr(HostedEmbedder, "__call__", lambda _, texts: embed(texts))
 
 
 def acknowledged(what: str, path: Path, number: int, embedder: str) -> list[int]:
@@ -69,7 +69,7 @@ def assert_each_turn_has_one_fact(path: Path) -> None:
         assert others == []
 
 
-@pytest.mark.parametrize("embedder", [PACKAGED, pytest.param(HOSTED, marks=SLOW)])
+@pytest.mark.parametrize("embedder", [PACKAGED_EMBEDDER, pytest.param(HOSTED, marks=SLOW)])
 def test_processes_killed_at_work_lose_nothing(path: Path, embedder: str) -> None:
     """kill -9 in the middle of adding and digesting; a fresh process goes on with what is left."""
     open_store(path).close()
@@ -79,7 +79,7 @@ def test_processes_killed_at_work_lose_nothing(path: Path, embedder: str) -> Non
     assert_each_turn_has_one_fact(path)
 
 
-@pytest.mark.parametrize("embedder", [pytest.param(PACKAGED, marks=SLOW), HOSTED])
+@pytest.mark.parametrize("embedder", [pytest.param(PACKAGED_EMBEDDER, marks=SLOW), HOSTED])
 def test_a_crowd_in_one_namespace_loses_and_doubles_nothing(path: Path, embedder: str) -> None:
     ids = acknowledged("crowd", path, CROWD, embedder)
     assert len(ids) == len(set(ids)) == CROWD * ROUNDS * 2

@@ -187,7 +187,7 @@ def test_an_embedder_that_is_not_here_is_replaced_by_the_packaged_one(
         name = json.dumps({"name": "sentence-transformers/not-here", "width": 8})
         records[0]["value"] = name
         copy.load(records)
-        assert copy.embedder == embed.PACKAGED
+        assert copy.embedder == embed.PACKAGED_EMBEDDER
         assert copy.search("cat", 5) == store.search("cat", 5)
         assert copy.load(records) == 0
 

@@ -38,7 +38,7 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_vectors_made_anew_are_those_of_a_memory_that_began_so(
     server: Server, path: Path, tmp_path: Path
 ) -> None:
-    made_by(path, embed.PACKAGED)
+    made_by(path, embed.PACKAGED_EMBEDDER)
     with open_store(path) as store:
         store.reembed(WIDE, batch=7)
     assert kept(path) == kept(made_by(tmp_path / "other.db", WIDE))
@@ -71,18 +71,18 @@ def test_turns_embedded_while_the_embedder_changed_are_embedded_again(
 
     def change() -> None:
         with open_store(path) as other:
-            other.reembed(embed.PACKAGED)
+            other.reembed(embed.PACKAGED_EMBEDDER)
 
     with open_store(path) as store:
         server.at_request = change
         store.add(SAID)
-        assert store.embedder == embed.PACKAGED
+        assert store.embedder == embed.PACKAGED_EMBEDDER
     assert kept(path)[0][-1][0] == len(TALK) + len(SAID)
     assert {len(one[2]) for one in kept(path)[0]} == {embed.DIM}
 
 
 def test_what_is_paid_is_not_paid_again(server: Server, path: Path) -> None:
-    made_by(path, embed.PACKAGED)
+    made_by(path, embed.PACKAGED_EMBEDDER)
     before = kept(path)
     server.plan = [(200, server.answer({"model": WIDE, "input": [t.text for t in TALK[:8]]}))]
     server.plan += [(401, error("invalid_api_key"))]
@@ -107,8 +107,8 @@ def assert_late_turns_are_in(server: Server, path: Path) -> None:
 
 
 def test_turns_said_meanwhile_are_included(server: Server, path: Path) -> None:
-    made_by(path, embed.PACKAGED)
-    server.at_request = lambda: made_by(path, embed.PACKAGED, SAID)
+    made_by(path, embed.PACKAGED_EMBEDDER)
+    server.at_request = lambda: made_by(path, embed.PACKAGED_EMBEDDER, SAID)
     with open_store(path) as store:
         store.reembed(WIDE, batch=10)
     assert_late_turns_are_in(server, path)
@@ -117,13 +117,13 @@ def test_turns_said_meanwhile_are_included(server: Server, path: Path) -> None:
 def test_turns_said_after_the_last_look_are_included(
     server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made_by(path, embed.PACKAGED)
+    made_by(path, embed.PACKAGED_EMBEDDER)
     look, late = vectors._unstaged, [SAID]
 
     def look_too_early(conn: Any, name: str, most: int) -> list[tuple[int, str]]:
         seen = look(conn, name, most)
         if not seen and late:
-            made_by(path, embed.PACKAGED, late.pop())
+            made_by(path, embed.PACKAGED_EMBEDDER, late.pop())
         return seen
 
     monkeypatch.setattr(vectors, "_unstaged", look_too_early)
@@ -133,22 +133,22 @@ def test_turns_said_after_the_last_look_are_included(
 
 
 def test_staged_vectors_of_another_width_are_dropped(server: Server, path: Path) -> None:
-    made_by(path, embed.PACKAGED)
+    made_by(path, embed.PACKAGED_EMBEDDER)
     server.plan = [(200, server.answer({"model": SMALL, "input": ["x"] * 8}))]
     with open_store(path) as store:
         with pytest.raises(ModelError, match=r"16 numbers before and of 48 now; .* start again"):
             store.reembed(WIDE, batch=8)
-        assert store.embedder == embed.PACKAGED
+        assert store.embedder == embed.PACKAGED_EMBEDDER
         store.reembed(WIDE)
         assert store.embedder == WIDE
 
 
 def test_one_of_two_changes_at_the_same_time_is_refused(server: Server, path: Path) -> None:
-    made_by(path, embed.PACKAGED)
+    made_by(path, embed.PACKAGED_EMBEDDER)
 
     def faster() -> None:
         with open_store(path) as other:
-            other.reembed(embed.PACKAGED)
+            other.reembed(embed.PACKAGED_EMBEDDER)
 
     server.at_request = faster
     with open_store(path) as store, pytest.raises(StoreError, match="another process"):
@@ -157,7 +157,7 @@ def test_one_of_two_changes_at_the_same_time_is_refused(server: Server, path: Pa
 
 def test_there_is_nothing_to_change_in_an_empty_memory(path: Path) -> None:
     with open_store(path) as store, pytest.raises(InputError, match="no turns yet"):
-        store.reembed(embed.PACKAGED)
+        store.reembed(embed.PACKAGED_EMBEDDER)
 
 
 # --- the command --------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ def assert_it_goes_on(server: Server, path: Path, run: Callable[..., tuple[int, 
 def test_the_command_interrupted_goes_on_where_it_was(
     server: Server, path: Path, run: Callable[..., tuple[int, str, str]]
 ) -> None:
-    before = kept(made_by(path, embed.PACKAGED))
+    before = kept(made_by(path, embed.PACKAGED_EMBEDDER))
     interrupt(server)
     code, _, err = run(*SLOWLY)
     assert code == 2
@@ -250,7 +250,7 @@ def test_the_command_killed_asked_nobody_but_the_provider_and_goes_on(
 ) -> None:
     for name in ("LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_TELEMETRY", "DO_NOT_TRACK"):
         monkeypatch.delenv(name, raising=False)  # memory.program has set them here
-    before = kept(made_by(path, embed.PACKAGED))
+    before = kept(made_by(path, embed.PACKAGED_EMBEDDER))
     out, err = kill(path, server)
     assert {*err.splitlines()} == {"127.0.0.1"}  # nor does any library print there
     assert len(out.splitlines()) == 1
@@ -273,7 +273,7 @@ def test_the_command_forecasts_and_asks(
     name: str,
     said: str,
 ) -> None:
-    made_by(path, embed.PACKAGED)
+    made_by(path, embed.PACKAGED_EMBEDDER)
     for typed in ("n\n", ""):
         monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
         code, out, err = run("--embedder", name)
@@ -293,7 +293,7 @@ def test_the_command_forecasts_and_asks(
 def test_the_command_refuses_in_one_line(
     path: Path, run: Callable[..., tuple[int, str, str]], file: str, name: str, complaint: str
 ) -> None:
-    made_by(path, embed.PACKAGED, SAID)
+    made_by(path, embed.PACKAGED_EMBEDDER, SAID)
     open_store(path.with_name("empty.db")).close()
     code, _, err = run("--embedder", name, file=path.with_name(file))
     assert code == 2
@@ -359,4 +359,4 @@ def test_an_older_file_has_vectors_of_the_packaged_embedder(older: Path) -> None
     with pytest.raises(InputError, match="by wordllama, not by openai/small-16"):
         open_store(older, embedder=SMALL)
     with open_store(older) as store:
-        assert store.embedder == embed.PACKAGED
+        assert store.embedder == embed.PACKAGED_EMBEDDER

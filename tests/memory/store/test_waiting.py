@@ -85,7 +85,7 @@ def test_a_chat_does_not_wait_for_an_embedder_that_just_failed(
 def test_turns_are_on_disk_when_the_embedder_is_asked(server: Server, path: Path) -> None:
     code = (
         "import os, sys; from memory import embed, open_store; from tests.conftest import SAID\n"
-        "embed.Hosted.__call__ = lambda *_: os.kill(os.getpid(), 9)\n"
+        "embed.HostedEmbedder.__call__ = lambda *_: os.kill(os.getpid(), 9)\n"
         f"open_store(sys.argv[1], embedder={SMALL!r}).add(SAID)\n"
     )
     assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == -9
@@ -104,7 +104,7 @@ def test_an_embedder_on_this_machine_is_asked_before_anything_is_stored(
 
     with open_store(path) as store:
         assert isinstance(store, SqliteStore)
-        monkeypatch.setattr(embed.Packaged, "__call__", fail)
+        monkeypatch.setattr(embed.PackagedEmbedder, "__call__", fail)
         with pytest.raises(ModelError, match="out of order"):
             store.add(SAID)
         assert store.turns() == []
@@ -210,7 +210,9 @@ def test_all_vectors_made_anew_are_those_of_turns_that_wait_too(
 # --- several at it ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [SMALL, WIDE, embed.PACKAGED], ids=["add", "anew", "anew here"])
+@pytest.mark.parametrize(
+    "kind", [SMALL, WIDE, embed.PACKAGED_EMBEDDER], ids=["add", "anew", "anew here"]
+)
 def test_what_another_process_did_meanwhile_is_not_done_twice(
     server: Server, waiting: Path, kind: str
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra is not installed: uv sync --extra tune")
 
 from memory import load_model  # noqa: E402
-from memory.program.llama import weights  # noqa: E402
+from memory.program.llama import packaged_gguf  # noqa: E402
 from memory.tune.adapters import add_lora, describe_adapter, save_adapter  # noqa: E402
 from memory.tune.grpo import GrpoTrainer  # noqa: E402
 from memory.tune.student import Student, load_student  # noqa: E402
@@ -36,7 +36,7 @@ def llama() -> Callable[..., Any]:
     @cache
     def start(adapter: Path | None = None) -> Callable[..., Any]:
         params = xllamacpp.CommonParams()
-        params.model.path = str(weights())
+        params.model.path = str(packaged_gguf())
         params.n_ctx, params.n_parallel, params.verbosity = 512, 1, 0
         params.webui = params.endpoint_slots = False
         if adapter:
