@@ -44,14 +44,14 @@ def start(
         line, stdout=-1, stderr=-1, text=True, cwd=ROOT, env=environment
     ) as process:
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 180
             while turns_up and not turns_up():
                 assert process.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
             if turns_up:
                 process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=300)
         finally:
             process.kill()
     return process.returncode, out, err

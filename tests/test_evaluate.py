@@ -93,7 +93,7 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     flags = ["--data", data, "--output-dir", out, "--num-test", "0", "--model", name]
 
     def interrupt(process: subprocess.Popen[str]) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not calls_so_far(out / "memories"):
             assert process.poll() is None
             assert time.monotonic() < deadline

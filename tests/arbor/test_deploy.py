@@ -32,7 +32,7 @@ DEPLOY = Path(__file__).parents[2] / "arbor" / "deploy.py"
 SCRIPTS = ("serve.py", "repairs.py", "trainer.py", "startup.sh", "requirements.txt")
 CONFIG = "storage_path: x\ninference: {gpu_ids: '0'}\ntraining: {gpu_ids: '1,2'}\n"
 HOSTILE = "\"}]}){id}}#'$(reboot)`\\u0022\\"
-DEADLINE_S = 20.0
+DEADLINE_S = 120.0
 # RunPod's SDK takes seconds to load: once, in the process that the others are forked from.
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["runpod", "httpx", "typer", "yaml", "tests.arbor.test_deploy"])

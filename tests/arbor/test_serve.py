@@ -32,7 +32,7 @@ def start(*flags: str, **env: str) -> subprocess.CompletedProcess[str]:
     """serve.py as it is run, until it refuses."""
     command = [sys.executable, str(ARBOR / "serve.py"), *flags]
     environ = {k: v for k, v in os.environ.items() if k != "ARBOR_TOKEN"} | env
-    return subprocess.run(command, capture_output=True, text=True, env=environ, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, env=environ, timeout=180)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def served(house: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     yield run
     for server, thread in running:
         server.should_exit = True
-        thread.join(10)
+        thread.join(60)
 
 
 def test_the_four_routes_answer_beside_arbors_own(served: Any, house: Any) -> None:
@@ -307,7 +307,7 @@ def startup(tmp_path: Path, *flags: str, smi: str = "exit 1") -> subprocess.Comp
     env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "ARBOR_TOKEN": "hidden-token"}
     env |= {"ARBOR_VENV": str(tmp_path / "venv"), "ARBOR_PYTHON": sys.executable}
     command = ["bash", str(ARBOR / "startup.sh"), *flags]
-    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=180)
 
 
 @pytest.mark.parametrize(

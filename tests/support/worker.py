@@ -11,11 +11,10 @@ fails every other time here, and else makes the packaged one's vectors.
 import os
 import random
 import re
-import signal
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,6 +24,7 @@ import sqlite_utils  # noqa: F401 - imported once for all, before the processes 
 from memory import Memory, ModelError, Turn
 from memory.embed import HostedEmbedder, embed
 from memory.store import search_tables
+from tests.support.killing import kill_after
 
 ROUNDS = 12
 BLOCK = 8  # so small that processes are killed, and meet, while they make blocks
@@ -67,12 +67,11 @@ def work(path: str, embedder: str, name: str, rounds: int) -> None:
             memory.digest()
 
 
-def start(path: str, embedder: str, name: str, rounds: int, stdout: int = 1) -> int:
+def start(path: str, embedder: str, name: str, rounds: int) -> int:
     """Fork a worker (forked, so that DSPy is imported once for all); returns its process id."""
     child = os.fork()
     if child == 0:
         try:
-            os.dup2(stdout, 1)
             work(path, embedder, name, rounds)
         except BaseException as error:  # noqa: BLE001 - the parent must hear of it
             print(repr(error), file=sys.stderr, flush=True)
@@ -82,23 +81,12 @@ def start(path: str, embedder: str, name: str, rounds: int, stdout: int = 1) -> 
 
 
 def lives(path: str, number: int, embedder: str) -> None:
-    """Kill one worker after another in the middle of its work.
-
-    Each is killed soon after so many rounds, at times while it starts: by the clock alone, a busy
-    machine would kill all of them before their first round.
-    """
+    """Kill one worker after another soon after a few rounds, at times while it starts."""
     chance = random.Random(1)
     for life in range(number):
-        reader, writer = os.pipe()
-        child = start(path, embedder, f"life {life}", 10_000, stdout=writer)
-        os.close(writer)
-        with os.fdopen(reader) as lines:
-            for _ in range(chance.randint(0, 3)):
-                print(lines.readline(), end="")
-            time.sleep(chance.uniform(0, 0.1))
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            print(lines.read(), end="", flush=True)
+        worker = partial(work, path, embedder, f"life {life}", 10_000)
+        written = kill_after(chance.randint(0, 3), chance.uniform(0, 0.1), worker)
+        print(written, end="", flush=True)
 
 
 def crowd(path: str, number: int, embedder: str) -> None:

@@ -1,12 +1,11 @@
 """The ledger: what is paid is on disk and never paid again, and nothing beyond the budget is paid.
 
-python -m tests.test_ledger FOLDER LIVES    processes that ask a model, each killed (-9)
+python -m tests.locomo.prompts.test_ledger FOLDER LIVES    processes that ask, each killed (-9)
 """
 
 import os
 import random
 import resource
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
@@ -28,6 +28,7 @@ from hypothesis import strategies as st
 from locomo.prompts.ledger import Budget, BudgetSpent, Ledger
 from memory import InputError, MemoryProgram, load_model
 from tests.memory.program.test_lm import KEY, Server, ok
+from tests.support.killing import kill_after
 
 
 class Echo:
@@ -168,7 +169,7 @@ def test_a_new_run_puts_one_earlier_run_aside(tmp_path: Path) -> None:
 
 def test_killed_processes_pay_for_no_call_twice(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.locomo.prompts.test_ledger", str(tmp_path), "10"]
-    out = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    out = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
     events = [line.split() for line in out.stdout.splitlines()]
     got = set()
     for event, prompt in events:
@@ -385,14 +386,10 @@ def lives(folder: Path, number: int) -> None:
     chance = random.Random(1)
     with Ledger(folder).active():
         ask(model(Echo()), "what DSPy imports with its first call")
-    for _ in range(number):
-        child = os.fork()
-        if child == 0:
-            live(folder)
-            os._exit(0)
-        time.sleep(chance.uniform(0.05, 0.15))
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+    for life in range(number):
+        lines = 4 * life + chance.randint(2, 8)  # a life repeats what those before it got
+        written = kill_after(lines, chance.uniform(0, 0.1), partial(live, folder))
+        print(written, end="", flush=True)
 
 
 if __name__ == "__main__":

@@ -326,7 +326,7 @@ def test_forgetting_waits_for_the_window_under_way(path: Path) -> None:
 
     def lines() -> Iterator[str]:
         yield "My PIN is 4711."
-        assert begun.wait(5)
+        assert begun.wait(60)
         yield from ("/forget pin", "yes")
 
     model, _ = talker(answer=lambda _: says("I see."), store=slowly)

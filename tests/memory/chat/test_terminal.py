@@ -44,7 +44,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def start(command: list[str], greeting: str) -> "pexpect.spawn[str]":
     child = pexpect.spawn(
-        sys.executable, command, encoding="utf-8", timeout=60, dimensions=(40, 200)
+        sys.executable, command, encoding="utf-8", timeout=180, dimensions=(40, 200)
     )
     child.expect(greeting)
     return child
@@ -112,7 +112,7 @@ def test_in_a_pipe_it_speaks_plain_lines(home: Path) -> None:
         input=b"Hello\xff!\n\n/why\nbye\nnever read\n",
         env=os.environ,
         capture_output=True,
-        timeout=60,
+        timeout=180,
         check=True,
     )
     lines = out.stdout.decode().splitlines()
