@@ -15,10 +15,9 @@ TOKEN = "sesame-open-1234"
 MODEL = "Qwen/Qwen2.5-3B"
 
 
-def client(server: ArborServer) -> Server:
-    return Server(
-        server.url, TOKEN, Timeouts(status=0.3, checkpoint=0.4, retries=2, retry_pause=0.01)
-    )
+def client(server: ArborServer, seconds: float = 30.0) -> Server:
+    timeouts = Timeouts(status=seconds, checkpoint=seconds, retries=2, retry_pause=0.01)
+    return Server(server.url, TOKEN, timeouts)
 
 
 def train_one(server: ArborServer) -> None:
@@ -53,8 +52,8 @@ def test_a_download_that_fails_leaves_what_was_there(what: str, tmp_path: Path) 
         server.adapter["adapter_config.json"] = b"{}"
         since = time.monotonic()
         with pytest.raises(CheckpointLost, match="checkpoint one"):
-            client(server).download(JOB, "one", folder)
-        assert time.monotonic() - since < 3
+            client(server, seconds=0.3).download(JOB, "one", folder)
+        assert time.monotonic() - since < 60  # a hang is found, a busy machine is none
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert [path.name for path in tmp_path.rglob("*.txt")] == ["step.txt"]
     assert list(folder.parent.iterdir()) == [folder]

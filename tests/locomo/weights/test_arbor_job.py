@@ -26,9 +26,6 @@ from tests.support.arbor_server import JOB, ArborServer, Fault, arbor_server
 TOKEN = "sesame-open-1234"
 MODEL = "Qwen/Qwen2.5-3B"
 CALM = Timeouts(retries=2, retry_pause=0.01, list_lag=0.05)
-HURRY = dataclasses.replace(
-    CALM, initialize=0.5, status=0.5, step=0.5, checkpoint=0.5, terminate=0.5, chat=0.3
-)
 IMPATIENT = dataclasses.replace(CALM, batch=0.7)
 SETTINGS = GrpoSettings(steps=3, rollouts=2)
 GROUP = [
@@ -41,11 +38,21 @@ GROUP = [
 ]
 
 
+def timeouts_for(fault: str, route: str) -> Timeouts:
+    """Short ones where the fault needs them alone: elsewhere a busy machine would run into them."""
+    if fault == "never":
+        return IMPATIENT
+    if fault != "silent":
+        return CALM
+    names = ("status", "checkpoint") if route == "download" else (route,)
+    return dataclasses.replace(CALM, **dict.fromkeys(names, 0.5))
+
+
 class Watcher:
     """Notes what it is told, as an observer and as one who waits."""
 
-    def __init__(self, fault: str = "") -> None:
-        self.timeouts = {"silent": HURRY, "never": IMPATIENT}.get(fault, CALM)
+    def __init__(self, fault: str = "", route: str = "") -> None:
+        self.timeouts = timeouts_for(fault, route)
         self.job: WatchedJob | None = None
         self.steps: list[tuple[int, int]] = []
         self.waits: list[str] = []
@@ -114,10 +121,11 @@ def compiled(server: ArborServer, watcher: Watcher, settings: GrpoSettings = SET
 
 
 @contextmanager
-def within(seconds: float) -> Iterator[None]:
+def no_hang() -> Iterator[None]:
+    """Far above the deadlines given here, which a busy machine may overrun; below the product's."""
     since = time.monotonic()
     yield
-    assert time.monotonic() - since < seconds
+    assert time.monotonic() - since < 60
 
 
 # --- what reaches the trainer -----------------------------------------------------------------
@@ -198,8 +206,8 @@ def test_examples_that_no_answer_can_be_drawn_for_do_not_pass_for_training() -> 
 
 
 def test_a_silent_model_ends_a_call() -> None:
-    with arbor_server(misbehave={"chat": "silent"}) as server, within(5):
-        lm = lm_of(server, Watcher("silent")).copy(num_retries=0)
+    with arbor_server(misbehave={"chat": "silent"}) as server, no_hang():
+        lm = lm_of(server, Watcher("silent", "chat")).copy(num_retries=0)
         with pytest.raises(LMError):
             lm("Are you there?")
 
@@ -265,9 +273,9 @@ def test_a_misbehaving_server_ends_the_training_soon_and_costs_no_finished_check
 ) -> None:
     once = route in ("initialize", "terminate")
     fault = Fault(what, after=0 if once else 3)
-    watcher = Watcher(what)
+    watcher = Watcher(what, route)
     with arbor_server(token=TOKEN, misbehave={route: fault}) as server:
-        with within(4), pytest.raises(ServerError, match=words) as caught:
+        with no_hang(), pytest.raises(ServerError, match=words) as caught:
             train(server, tmp_path, watcher, steps=5)
         assert TOKEN not in f"{caught.value!r} {caught.value}"
     if route != "initialize":
@@ -293,7 +301,7 @@ def test_a_server_that_fails_once_is_asked_again_and_no_group_is_sent_twice(
     route: str, what: str, tmp_path: Path
 ) -> None:
     fault = Fault(what, times=1, after=0 if route in ("initialize", "terminate") else 1)
-    watcher = Watcher(what)
+    watcher = Watcher(what, route)
     with arbor_server(token=TOKEN, misbehave={route: fault}, slow=0.1) as server:
         job = train(server, tmp_path, watcher)
     assert [batch for batch, _ in server.groups] == [0, 1, 2]

@@ -93,7 +93,7 @@ def test_an_import_that_is_killed_goes_on_where_it_stopped(path: Path) -> None:
 def test_two_processes_that_import_the_same_store_each_turn_once(path: Path) -> None:
     open_store(path).close()
     for child in [importing(path) for _ in range(2)]:
-        _, errors = child.communicate(timeout=60)
+        _, errors = child.communicate(timeout=180)
         assert child.returncode == 0, errors
     with open_store(path) as store:
         assert sorted(turn.source for turn in store.turns()) == sorted(SOURCES)

@@ -66,7 +66,7 @@ def test_a_namespace_in_use_is_not_moved_or_deleted(anna: Path, use: str) -> Non
         with pytest.raises(StoreError, match="close it and try again"):
             namespaces.delete("anna")
         namespaces.copy("anna", "copy")
-        other.communicate("\n", timeout=30)
+        other.communicate("\n", timeout=180)
     assert namespaces.names() == ["anna", "copy"]
     assert said("anna") == [OSLO.text, "I have a cat."][: 2 if use == "writes" else 1]
 
@@ -160,6 +160,6 @@ def test_who_opens_a_file_just_before_it_is_replaced_is_told_so(
 
     monkeypatch.setattr(Path, "replace", slow)
     namespaces.rename("anna", "ben")
-    _, error = late[0].communicate(timeout=60)
+    _, error = late[0].communicate(timeout=180)
     assert "StoreError" in error or said("ben") == [OSLO.text, "I have a cat."]
     assert said("ben")[0] == OSLO.text
