@@ -1,6 +1,6 @@
 """Supervised examples of answering: contexts of a gold conversation, and questions about each.
 
-A context is what our own retrieval brings for a question, so that hits and misses are learnt from
+A context is what our own retrieval brings for a question, so that hits and misses are learned from
 as they come. Several questions share it: answerable ones, one of category 5, and one whose person
 is exchanged for another (a minimal pair: the same words, but nobody said it). What is not in the
 context is to be refused.
@@ -65,7 +65,7 @@ class AnswerExamples:
         self.store = store
         self.student = student
         self.rng = rng
-        self.turn_ids: Mapping[str, int] = {
+        self.ids_by_source: Mapping[str, int] = {
             turn.source: number for number, turn in enumerate(gold.conversation.turns, 1)
         }
         self.speakers = list(dict.fromkeys(turn.speaker for turn in gold.conversation.turns))
@@ -78,16 +78,14 @@ class AnswerExamples:
             if self.times_asked[question.index] >= _MAX_TIMES_ASKED or not question.evidence:
                 continue
             context = self._context(question)
-            answered = list(self._answered(question, context))
-            if not answered:
+            pairs = list(self._questions_and_answers(question, context))
+            if not pairs:
                 continue
-            self.rng.shuffle(answered)
+            self.rng.shuffle(pairs)
             # Each question has a doubt of its own, at the end. What stands before it is the same
             # for all, so that packed examples compute it once.
             lines = context.text.removesuffix(self._doubt(question.text))
-            yield [
-                AnswerExample(lines + self._doubt(text), text, answer) for text, answer in answered
-            ]
+            yield [AnswerExample(lines + self._doubt(text), text, answer) for text, answer in pairs]
 
     def _doubt(self, question: str) -> str:
         sentence = doubt(self.store.search(question, _RANKED_TURNS), self.store.turn)
@@ -125,35 +123,39 @@ class AnswerExamples:
         where = " OR ".join(value_has(word[:STEM_LETTERS]) for word in sample)
         return [self.store.read(f"{TUNED_SELECT} {where}{LIMIT}")]
 
-    def _answered(self, question: Question, context: Context) -> Iterator[tuple[str, str]]:
+    def _questions_and_answers(
+        self, question: Question, context: Context
+    ) -> Iterator[tuple[str, str]]:
         """What is asked about the context of a question, with the right answers.
 
         Of an answer that is a list as much is right as is shown. Other answers of which the
         context holds a half teach nothing and are left out.
         """
-        shown = set(context.turn_ids)
+        turn_ids = set(context.turn_ids)
         text = f" {normalize(context.text)} "
-        if self._is_answered(question, shown, text):
+        if self._is_answered(question, turn_ids, text):
             yield self._ask(question)
             swapped = self._with_another_speaker(question)
             if swapped and self.rng.random() < SWAPPED_SPEAKER:
                 yield swapped, ABSTAIN
-        elif listed := self._listed(question, shown, text):
+        elif listed := self._listed(question, turn_ids, text):
             self.times_asked[question.index] += 1
             yield question.text, listed
-        elif self._is_missed(question, shown, text) and self.rng.random() < MISSED_EVIDENCE:
+        elif self._is_missed(question, turn_ids, text) and self.rng.random() < MISSED_EVIDENCE:
             yield self._ask(question, refuse=True)
-        for further in self._further_questions(question, shown, text):
+        for further in self._further_questions(question, turn_ids, text):
             yield self._ask(further)
 
-    def _further_questions(self, question: Question, shown: Set[int], text: str) -> list[Question]:
+    def _further_questions(
+        self, question: Question, turn_ids: Set[int], text: str
+    ) -> list[Question]:
         """Other questions that the context answers, the least asked ones, and one of category 5."""
         candidates = [
             candidate
             for candidate in self.gold.conversation.questions
             if candidate is not question
             and candidate.evidence
-            and self._is_answered(candidate, shown, text)
+            and self._is_answered(candidate, turn_ids, text)
         ]
         self.rng.shuffle(candidates)
         candidates.sort(key=lambda candidate: self.times_asked[candidate.index])
@@ -168,14 +170,14 @@ class AnswerExamples:
         return question.text, " ".join(gold_answer(question).split())
 
     def _evidence(self, question: Question) -> set[int]:
-        return {self.turn_ids[source] for source in question.evidence}
+        return {self.ids_by_source[source] for source in question.evidence}
 
-    def _is_answered(self, question: Question, shown: Set[int], text: str) -> bool:
+    def _is_answered(self, question: Question, turn_ids: Set[int], text: str) -> bool:
         """Whether all evidence is shown, and at least half of the answer's words.
 
         A row of facts counts as its turn being shown, so evidence may be there without its words.
         """
-        if not self._evidence(question) <= shown:
+        if not self._evidence(question) <= turn_ids:
             return False
         if question.category in (_TEMPORAL, OPEN_DOMAIN, ABSTENTION):
             return True  # a date is computed, an opinion inferred: their words stand in no turn
@@ -183,19 +185,19 @@ class AnswerExamples:
         words_shown = sum(f" {word} " in text for word in words)
         return 2 * words_shown >= len(words)
 
-    def _listed(self, question: Question, shown: Set[int], text: str) -> str:
+    def _listed(self, question: Question, turn_ids: Set[int], text: str) -> str:
         """What is shown of an answer that is a list, where some of its evidence is; else ""."""
-        if question.category != MULTI_HOP or not self._evidence(question) & shown:
+        if question.category != MULTI_HOP or not self._evidence(question) & turn_ids:
             return ""
         entries = question.answer.split(", ")
         if len(entries) < 2:
             return ""
         return ", ".join(entry for entry in entries if f" {normalize(entry)} " in text)
 
-    def _is_missed(self, question: Question, shown: Set[int], text: str) -> bool:
+    def _is_missed(self, question: Question, turn_ids: Set[int], text: str) -> bool:
         """Whether neither evidence nor the answer is shown: another turn may say it, too."""
         answer = normalize(gold_answer(question))
-        return not self._evidence(question) & shown and f" {answer} " not in text
+        return not self._evidence(question) & turn_ids and f" {answer} " not in text
 
     def _with_another_speaker(self, question: Question) -> str:
         """The question asked of another speaker, who said none of it; "" where there is none."""
@@ -207,7 +209,7 @@ class AnswerExamples:
             if re.search(rf"\b{re.escape(speaker)}\b", question.text)
         ]
         turns = self.gold.conversation.turns
-        evidence = [turns[self.turn_ids[source] - 1] for source in question.evidence]
+        evidence = [turns[self.ids_by_source[source] - 1] for source in question.evidence]
         if len(speakers) != 1 or {turn.speaker for turn in evidence} != set(speakers):
             return ""
         # Who is spoken of in the evidence may have done the same.

@@ -256,14 +256,14 @@ def errors_and_summary(
 ) -> tuple[list[str], str]:
     """All errors of what stands in `paths`, a line each, and a summary; proofs by sample_id."""
     proven = [gold.conversation for gold in golds if gold.conversation.id in proofs]
-    others = [gold.conversation for gold in golds if gold.conversation.id not in proofs]
+    compared = [gold.conversation for gold in golds if gold.conversation.id not in proofs]
     for path in OTHER_DATA:
         if path.is_file() and not {path, path.parent} & {*paths}:
-            others += load_conversations(path)
+            compared += load_conversations(path)
 
     shares = sorted(share for proof in proofs.values() for share in proof.shares)
     supported = sum(share >= MIN_WORDS for share, _ in shares) / max(len(shares), 1)
-    overlaps = sorted(_overlaps(proven, others), reverse=True) or [(0.0, "none")]
+    overlaps = sorted(_overlaps(proven, compared), reverse=True) or [(0.0, "none")]
     errors = [line for proof in proofs.values() for line in proof.errors]
     if supported < MIN_ANSWERS:
         errors += [line for share, line in shares if 0 < share < MIN_WORDS]
@@ -292,11 +292,11 @@ def _repeated_questions(conversations: Sequence[Conversation]) -> Iterator[str]:
 
 
 def _overlaps(
-    conversations: Sequence[Conversation], others: Sequence[Conversation]
+    conversations: Sequence[Conversation], compared: Sequence[Conversation]
 ) -> Iterator[tuple[float, str]]:
-    """The share of each conversation's n-grams that each of all the other ones has, too."""
+    """The share of each conversation's n-grams that each of all the others has, too."""
     ngrams = [
-        (conversation.id, _ngrams(conversation)) for conversation in [*conversations, *others]
+        (conversation.id, _ngrams(conversation)) for conversation in [*conversations, *compared]
     ]
     for number, (id_, own_ngrams) in enumerate(ngrams[: len(conversations)]):
         for other_number, (other_id, other_ngrams) in enumerate(ngrams):

@@ -56,7 +56,7 @@ class DistillationSummary:
 class _PartFile:
     """The attempts so far: each is on disk at once, so that --resume does not make it again.
 
-    Raises InputError when a file to go on with was made from something else, or when it cannot be
+    Raises InputError when a file to go on with was begun from something else, or when it cannot be
     written.
     """
 
@@ -244,14 +244,14 @@ def _plan_answers(
     """Questions that are answered, and as many to abstain from as ABSENT and ABSTAINING allow."""
     answerable = [example for example in planned if example.question.category != ABSTENTION]
     unanswerable = [example for example in planned if example.question.category == ABSTENTION]
-    answered = draw(answerable, number and max(round(number * (1 - ABSTAINING)), 1), seed)
+    to_answer = draw(answerable, number and max(round(number * (1 - ABSTAINING)), 1), seed)
     # A share s of all examples is s / (1 - s) of those that are not in it.
-    absent_count = int(len(answered) * ABSENT / (1 - ABSENT))
-    refused_count = int(len(answered) * ABSTAINING / (1 - ABSTAINING)) - absent_count
+    absent_count = int(len(to_answer) * ABSENT / (1 - ABSENT))
+    refused_count = int(len(to_answer) * ABSTAINING / (1 - ABSTAINING)) - absent_count
     # `drawn` takes a number of 0 as all.
     refused = draw(unanswerable, refused_count, seed) if refused_count else []
-    absent = draw(answered, absent_count, seed) if absent_count else []
-    return [*answered, *refused, *(replace(example, absent=True) for example in absent)]
+    absent = draw(to_answer, absent_count, seed) if absent_count else []
+    return [*to_answer, *refused, *(replace(example, absent=True) for example in absent)]
 
 
 def _fingerprint(

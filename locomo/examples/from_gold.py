@@ -115,6 +115,7 @@ def _write_gold_facts(store: Store, gold: Gold) -> dict[int, list[GoldRow]]:
     for turn_id, sql in sorted(gold.store.items()):
         if sql == NOTHING:
             continue
+        # In the turns' order: an UPDATE changes facts of turns before it.
         store.write(sql, cause="gold", window=(turn_id, turn_id))
         rows = store.read(f"SELECT id, {columns} FROM facts WHERE id > {last_id} ORDER BY id").rows
         last_id = max([last_id, *(row[0] for row in rows)])

@@ -283,11 +283,11 @@ def make_retrieve_example(
             memory = Memory(store, teacher.model, teacher.program, teacher.budget)
             context = memory.gather(question, retrieved.rows)
             with teacher.model.active():
-                answered = teacher.program.answer(
+                prediction = teacher.program.answer(
                     question=question, memory=context.text, turn_ids=context.turn_ids
                 )
-            calls += answered.calls
-            right = score(answered.answer, planned.question) >= RIGHT
+            calls += prediction.calls
+            right = score(prediction.answer, planned.question) >= RIGHT
     if not right:
         reason = "its evidence did not come, and the answer was wrong"
         dropped = reason if has_rows else "no row came"

@@ -40,7 +40,7 @@ from locomo.split_data import TEST
 from memory import InputError
 from memory.files import write_whole
 
-_EXPLAINED_TURNS = 10
+_EXPLAINED_TURNS = 10  # a choice: two lines each, on one screen
 _MEASURED_TURNS = max(DEPTHS)
 
 app = typer.Typer(add_completion=False)
@@ -176,6 +176,7 @@ def _measure(
     for file in (files.json, files.chart):
         if file is not None:
             _refuse_unwritable(file)
+    # Before the search: rankings of other data are refused at once.
     peer_curves = [
         recall_curve(title, conversations, rankings=rankings, k=k)
         for title, rankings in (read_peers(files.peers) if files.peers else {}).items()
@@ -195,6 +196,7 @@ def _retrieve_all(
     conversations: Sequence[Conversation], k: int, embedder: str | None
 ) -> dict[str, Retrieval]:
     retrievals: dict[str, Retrieval] = {}
+    # On stderr, so that what is piped on is the tables alone.
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for conversation in progress.track(conversations, description="searching"):
             with tempfile.TemporaryDirectory() as folder:

@@ -127,6 +127,7 @@ def recall_chart(curves: Sequence[Curve], path: Path) -> None:
     """Write the picture (PNG). Raises InputError when that cannot be."""
     import matplotlib as mpl
 
+    # Files are drawn without a display, and building a list of fonts is nothing to report.
     mpl.use("Agg")
     logging.getLogger("matplotlib.font_manager").setLevel(logging.WARNING)
     from matplotlib import pyplot as plt
@@ -149,6 +150,7 @@ def recall_chart(curves: Sequence[Curve], path: Path) -> None:
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     by_turns.legend(frameon=False, loc="lower right")
+    # Drawn in memory first: what fails or is interrupted leaves no half of a file.
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=130)
     plt.close(figure)

@@ -15,6 +15,7 @@ from memory import Hit, InputError, Turn, open_store
 
 def share_line(hit: Hit) -> str:
     """What each feature gave to a hit, the largest share first; shares of 0 are left out."""
+    # A share that is shown as 0.00 explains nothing.
     largest = sorted(hit.shares.items(), key=lambda share: -abs(share[1]))
     return "   ".join(
         f"{feature}\u00a0{share:.2f}" for feature, share in largest if abs(share) >= 0.005
@@ -85,6 +86,7 @@ def explain_data(
         open_store(Path(folder) / "memory.db", embedder=embedder) as store,
     ):
         ids = store.add(conversation.turns)
+        # All turns are ranked, because the evidence may stand anywhere.
         hits = store.search(question, len(ids))
     turns = dict(zip(ids, conversation.turns, strict=True))
     sources = {

@@ -52,7 +52,7 @@ def weights_in_use() -> dict[str, float]:
     for feature, weight in weights.items():
         if not weight:
             raise InputError(
-                f"{feature!r} weighs 0 in {WEIGHTS_FILE}, so nothing can be learnt about it;"
+                f"{feature!r} weighs 0 in {WEIGHTS_FILE}, so nothing can be learned about it;"
                 " give it any other weight there"
             )
     return weights
@@ -163,6 +163,7 @@ def fit_weights(cases: Sequence[Case], without: int | None = None) -> Floats:
         np.zeros(len(table.target)),
         jac=True,
         method="L-BFGS-B",
+        # Tight: the weights are written to two decimals, and a test makes them again.
         options={"ftol": 1e-13, "gtol": 1e-7, "maxiter": 1000},
     )
     return np.asarray(best.x / table.spread)
@@ -170,6 +171,7 @@ def fit_weights(cases: Sequence[Case], without: int | None = None) -> Floats:
 
 def rank_turns(case: Case, weights: Floats) -> NDArray[np.int64]:
     """The turns of a case, best first; of equal ones the newer first."""
+    # As the search ranks, also where scores are equal: a case is measured as it would be found.
     return case.turns[np.lexsort((-case.turns, -(case.features @ weights)))]
 
 
@@ -211,7 +213,7 @@ def ablation_table(whole: Recalls, without: Mapping[str, Recalls], depths: Seque
 
     The cost is paired by question, with the half width of its 95 % interval.
     """
-    at_10 = depths.index(10)
+    at_10 = depths.index(10)  # the depth by which docs/log.md compares rankings
     table = Table(title="each feature removed in turn", box=SIMPLE, padding=0, pad_edge=False)
     table.add_column("without", no_wrap=True)
     for depth in depths:
@@ -255,6 +257,7 @@ def weights_json(
     content = {
         "made_by": command,
         "conversations": [conversation.id for conversation in conversations],
+        # Data that may not be kept here is known by its digest.
         "sha256": data_fingerprint(conversations),
         "questions": questions,
         "weights": {feature: round(float(weight), 2) for feature, weight in weights.items()},

@@ -48,6 +48,7 @@ def retrieve(
     start = time.perf_counter()
     with open_store(folder / "memory.db", embedder=embedder) as store:
         ids = store.add(conversation.turns)
+        # The first search reads the columns that all later ones rank by.
         store.search(conversation.turns[0].text)
         ingest_s = time.perf_counter() - start
 

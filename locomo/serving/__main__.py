@@ -56,6 +56,7 @@ def serving(
     questions = _questions(golds, data, num_test, seed)
     check_folder(output_dir, "--output-dir")
     asked_ids = {conversation.id for conversation, _ in questions}
+    # Gold that the database refuses has to show before hours of storing.
     facts = {
         gold.conversation.id: gold_facts(gold)
         for gold in golds
@@ -70,7 +71,7 @@ def serving(
         turns_only=turns_only,
     )
     _warn_of_training_data(model, asked_ids)
-    if not resume:
+    if not resume:  # with --resume there may be nothing left to ask
         probe(comparison.tuned)
         probe(comparison.untuned)
     with progress_bar(console) as bar:
@@ -110,8 +111,9 @@ def _warn_of_training_data(model: str, asked_ids: Collection[str]) -> None:
     """Say which of the conversations a model was tuned on: there it looks better than it is."""
     if not (Path(model) / "adapter.json").is_file():
         return  # only an adapter has a card that says so
-    if seen := sorted(set(asked_ids) & set(read_card(Path(model)).conversations)):
-        line = f"warning: {model} was tuned on {', '.join(seen)}, which it is measured on"
+    tuned_on = set(read_card(Path(model)).conversations)
+    if overlap := sorted(set(asked_ids) & tuned_on):
+        line = f"warning: {model} was tuned on {', '.join(overlap)}, which it is measured on"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -154,6 +156,7 @@ def _report(
     text += f"## {len(examples)} answers, drawn by the seed\n"
     for example in examples:
         lines = [f"{name}: {' '.join(value.split())}" for name, value in example.items()]
+        # Texts of conversations may hold what rich takes for markup: [1], [/b].
         console.print("\n  ".join(lines) + "\n", markup=False, highlight=False)
         text += "\n- " + "\n  - ".join(lines)
 

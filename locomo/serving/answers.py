@@ -43,6 +43,7 @@ def answer_figures(
             figures += mean_figure(F1_TABLE, reader, label, values=values)
 
         answerable = [result for result in results if result.category != ABSTENTION]
+        # The evidence of category 5 is a distractor: showing it is no merit.
         evidence_shown = [
             result.recall
             for result, question in zip(results, questions, strict=True)

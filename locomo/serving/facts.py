@@ -112,6 +112,7 @@ def fact_figures(name: str, turns: Sequence[TurnFacts]) -> list[Figure]:
 
 def storing_seconds(name: str, memories: Sequence[BuiltMemory]) -> list[Figure]:
     """Seconds a turn, a mean over turns; the interval is over conversations."""
+    # One value for each turn, so that long conversations weigh as much as they have turns.
     values: list[float] = []
     groups: list[str] = []
     for memory in memories:
@@ -128,6 +129,7 @@ def gold_facts(gold: Gold) -> FactsByTurn:
     ):
         store.add(gold.conversation.turns)
         for turn_id, sql in sorted(gold.store.items()):
+            # In the turns' order: an UPDATE changes facts of turns before it.
             try:
                 store.write(sql, cause="gold", window=(turn_id, turn_id))
             except SqlError as error:

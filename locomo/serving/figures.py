@@ -12,6 +12,7 @@ from rich.table import Table
 
 from locomo.metrics import bootstrap
 
+# As many as `bootstrap` draws for the interval of a mean.
 _RESAMPLES = 2000
 
 
@@ -64,10 +65,11 @@ def ratio_figure(
     if not any(below):
         return []
     numerators, denominators = np.asarray(above), np.asarray(below)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(0)  # fixed: a report made again from the same answers is equal
     ratios = []
     for _ in range(_RESAMPLES):
         sample = rng.integers(len(numerators), size=len(numerators))
+        # A draw in which everything below is 0 has no ratio.
         if denominators[sample].any():
             ratios.append(numerators[sample].sum() / denominators[sample].sum())
     low, high = np.percentile(ratios, [2.5, 97.5])
@@ -95,6 +97,7 @@ def _cells(figures: Sequence[Figure]) -> tuple[list[str], list[str], dict[tuple[
     for figure in figures:
         interval = f"[{figure.low:.2f}, {figure.high:.2f}]"
         cell = f"{figure.value:.3f} ({figure.n})\n{interval}"
+        # Most figures are shares: without the 0 before the point more columns fit a line.
         cells[figure.row, figure.column] = re.sub(r"\b0\.", ".", cell)
     return rows, columns, cells
 

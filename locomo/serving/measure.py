@@ -82,6 +82,7 @@ def measure(
     )
     tuned = store(model=comparison.tuned)
     untuned = store(model=comparison.untuned)
+    # A file of answers for each reader, so that --resume goes on in the midst of any of them.
     answers: dict[str, list[Result]] = {}
     for name, reader in all_readers(tuned, untuned, comparison.turns_only).items():
         file = output_dir / comparison.answers_folder / f"{name.replace(' ', '-')}.jsonl"
@@ -120,6 +121,7 @@ def _ask_all(
     bar: Progress,
 ) -> list[Result]:
     """What a reader answers, in the order of the questions; those in the log are not asked."""
+    # Of all readers the system is "memory"; their answers lie in files of their own.
     keys: list[AnswerKey] = [
         ("memory", conversation.id, question.index) for conversation, question in questions
     ]

@@ -89,7 +89,7 @@ def _turn_memories(
         turns = [asdict(turn) for turn in conversation.turns]
         path = cache / f"turns-{fingerprint(conversation.id, turns)}.db"
         with open_store(path) as store:
-            if not store.turns(1, 1):
+            if not store.turns(1, 1):  # `add` is one transaction: all turns are there, or none
                 store.add(conversation.turns)
         memories[conversation.id] = BuiltMemory(conversation.id, path, len(conversation.turns))
         bar.advance(task)

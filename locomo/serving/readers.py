@@ -50,6 +50,7 @@ class ModelReader:
 
     def __call__(self, conversation: Conversation, question: Question) -> Result:
         """Answer one question, over a read-only handle of its own."""
+        # Questions are asked by several threads, and a handle belongs to one.
         setup = Setup(self.model, self.program, self.model.budget)
         path = self.memories[conversation.id].path
         return ask_memory(conversation, question, setup, path=path, kind=self.memory_type)
