@@ -72,10 +72,10 @@ def example_maker(folder: Path, *records: Any, **replies: Callable[[str], str]) 
     )
 
 
-def long_talk(id_: str = "long", said: str = "My new job is in the town library.") -> Any:
+def long_talk(id_: str = "long", evidence_text: str = "My new job is in the town library.") -> Any:
     """Forty turns that rank above the evidence, the last one, in a memory that is too small."""
     turns = [turn(f"D1:{n}", LONG + str(n), speaker="Bo") for n in range(1, 41)]
-    turns += [turn("D1:41", said)]
+    turns += [turn("D1:41", evidence_text)]
     qa = [
         question(4, question="In which city did Ann move?", answer="library", evidence=["D1:41"]),
         question(5, question="In which city is Bo?", evidence=["D1:41"]),

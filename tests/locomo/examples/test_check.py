@@ -93,18 +93,18 @@ def test_what_words_cannot_prove_is_excused(tmp_path: Path) -> None:
 def test_fewer_answers_than_needed_with_half_of_their_words_are_errors(tmp_path: Path) -> None:
     qa = [question(question=f"{n}?") for n in range(19)]
     weak = question(question="Where?", answer="Lyon, Bron, Vaise")
-    one = gold(tmp_path, [*qa, weak])
-    errors, summary = errors_and_summary([one], {"conv-1": prove(one)}, [])
+    enough = gold(tmp_path, [*qa, weak])
+    errors, summary = errors_and_summary([enough], {"conv-1": prove(enough)}, [])
     assert not errors
     assert "95.0% of 20 answers" in summary
-    two = gold(tmp_path, [*qa, weak, {**weak, "question": "And where?"}])
-    errors, _ = errors_and_summary([two], {"conv-1": prove(two)}, [])
+    too_few = gold(tmp_path, [*qa, weak, {**weak, "question": "And where?"}])
+    errors, _ = errors_and_summary([too_few], {"conv-1": prove(too_few)}, [])
     assert [line.split(":")[0] for line in errors] == ["conv-1, qa.19", "conv-1, qa.20"]
     assert "does not say bron, vaise" in errors[0]
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("Twenty-three umbrellas!", ["23", "umbrellas"]),
         ("the 2nd, the second and 1,500.50", ["the", "2", "the", "2", "and", "1500", "50"]),
@@ -114,12 +114,12 @@ def test_fewer_answers_than_needed_with_half_of_their_words_are_errors(tmp_path:
         ("2023-13-01", ["2023", "13", "01"]),
     ],
 )
-def test_words_are_written_in_one_way(text: str, found: list[str]) -> None:
-    assert words(text) == found
+def test_words_are_written_in_one_way(text: str, expected: list[str]) -> None:
+    assert words(text) == expected
 
 
 @pytest.mark.parametrize(
-    ("answer", "told", "lost"),
+    ("answer", "text", "missing"),
     [
         ("the moving vans", "we moved by van", []),
         ("grapefruit", "no grapefroot for me", []),
@@ -131,9 +131,9 @@ def test_words_are_written_in_one_way(text: str, found: list[str]) -> None:
     ],
 )
 def test_stems_and_misspelt_words_are_told_and_others_missing(
-    answer: str, told: str, lost: list[str]
+    answer: str, text: str, missing: list[str]
 ) -> None:
-    assert missing_words(answer, words(told))[0] == lost
+    assert missing_words(answer, words(text))[0] == missing
 
 
 @pytest.mark.parametrize(
@@ -153,12 +153,12 @@ def test_stems_and_misspelt_words_are_told_and_others_missing(
     ],
 )
 def test_a_turn_tells_its_speaker_and_the_dates_that_it_may_mean(text: str, answer: str) -> None:
-    told = words_of_turns([Turn("Ann", text, said_at="2023-05-08T13:56")])
-    assert missing_words(answer, told)[0] == []
+    turn_words = words_of_turns([Turn("Ann", text, said_at="2023-05-08T13:56")])
+    assert missing_words(answer, turn_words)[0] == []
 
 
 @pytest.mark.parametrize(
-    ("text", "answer", "lost"),
+    ("text", "answer", "missing"),
     [
         ("It was yesterday.", "6 May 2023", ["6"]),
         ("See you on Friday", "11 May 2023", ["11"]),
@@ -166,10 +166,10 @@ def test_a_turn_tells_its_speaker_and_the_dates_that_it_may_mean(text: str, answ
         ("Nothing new.", "March 2021", ["march", "2021"]),
     ],
 )
-def test_a_turn_does_not_tell_other_dates(text: str, answer: str, lost: list[str]) -> None:
+def test_a_turn_does_not_tell_other_dates(text: str, answer: str, missing: list[str]) -> None:
     assert (
         missing_words(answer, words_of_turns([Turn("Ann", text, said_at="2023-05-08T13:56")]))[0]
-        == lost
+        == missing
     )
 
 
@@ -231,8 +231,8 @@ def test_selects_bring_rows_of_the_evidence_or_with_the_answer(
 
 
 def test_a_date_in_a_row_is_an_answer_in_words(tmp_path: Path) -> None:
-    asked = question(2, answer="7 May 2023", retrieve="SELECT happened_on FROM facts")
-    assert prove(gold(tmp_path, [asked])).errors == ()
+    raw_question = question(2, answer="7 May 2023", retrieve="SELECT happened_on FROM facts")
+    assert prove(gold(tmp_path, [raw_question])).errors == ()
 
 
 # --- copies -----------------------------------------------------------------------------------
@@ -240,11 +240,11 @@ def test_a_date_in_a_row_is_an_answer_in_words(tmp_path: Path) -> None:
 
 def test_a_conversation_that_another_one_repeats_is_an_error(tmp_path: Path) -> None:
     mine = gold_record()
-    other = gold_record([question(question="And Bo?", retrieve=SELECT)], id_="conv-2")
+    repeated = gold_record([question(question="And Bo?", retrieve=SELECT)], id_="conv-2")
     write(tmp_path / "one.json", mine)
-    write(tmp_path / "two.json", other)
+    write(tmp_path / "two.json", repeated)
     golds = read_gold([tmp_path])
-    proofs = {one.conversation.id: Proof(shares=((1.0, ""),)) for one in golds}
+    proofs = {gold.conversation.id: Proof(shares=((1.0, ""),)) for gold in golds}
     errors, summary = errors_and_summary(golds, proofs, [tmp_path])
     assert sorted(errors) == ["conv-1 in conv-2: 100.0% alike", "conv-2 in conv-1: 100.0% alike"]
     assert "100.00%, conv-2 in conv-1" in summary
@@ -263,8 +263,8 @@ def test_a_conversation_from_the_other_data_is_an_error(tmp_path: Path, name: st
 
 
 def test_a_question_that_is_asked_twice_is_an_error(tmp_path: Path) -> None:
-    one = gold(tmp_path, [question(), question(5, question="where does ann LIVE")])
-    errors, _ = errors_and_summary([one], {"conv-1": prove(one)}, [])
+    twice = gold(tmp_path, [question(), question(5, question="where does ann LIVE")])
+    errors, _ = errors_and_summary([twice], {"conv-1": prove(twice)}, [])
     [error] = errors
     assert error == "conv-1, qa.1: conv-1, qa.0 asks it already: 'where does ann LIVE'"
 
@@ -277,7 +277,7 @@ def test_a_folder_stands_for_its_files_and_those_held_out(tmp_path: Path) -> Non
     write(tmp_path / "a.json", gold_record())
     write(tmp_path / "validation" / "b.json", gold_record(id_="conv-2"))
     for paths in ([tmp_path], [tmp_path, tmp_path / "validation"]):
-        assert [one.conversation.id for one in read_gold(paths)] == ["conv-1", "conv-2"]
+        assert [gold.conversation.id for gold in read_gold(paths)] == ["conv-1", "conv-2"]
     write(tmp_path / "validation" / "b.json", gold_record())
     with pytest.raises(InputError, match="two conversations have the sample_id 'conv-1'"):
         read_gold([tmp_path])
@@ -313,13 +313,13 @@ def test_the_command_lists_errors_and_exits_with_2(tmp_path: Path) -> None:
 def test_evidence_and_words_of_the_shipped_conversations_hold() -> None:
     golds = read_gold([TRAIN])
     assert len(golds) == 24
-    proofs = {one.conversation.id: prove(replace(one, store={}, retrieve={})) for one in golds}
+    proofs = {gold.conversation.id: prove(replace(gold, store={}, retrieve={})) for gold in golds}
     assert errors_and_summary(golds, proofs, [TRAIN])[0] == []
 
 
 @pytest.mark.parametrize("name", ["family-four", "validation/trip-planner"])
 def test_sql_of_shipped_conversations_holds(name: str) -> None:
-    [one] = read_gold([TRAIN / f"{name}.json"])
-    proof = prove(one)
+    [gold] = read_gold([TRAIN / f"{name}.json"])
+    proof = prove(gold)
     assert proof.errors == ()
     assert proof.facts > 100

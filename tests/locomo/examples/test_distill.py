@@ -31,16 +31,16 @@ HERE = "SELECT turn_id, value FROM facts"
 def test_a_file_has_its_lines_its_card_and_nothing_held_out(tmp_path: Path) -> None:
     maker = example_maker(tmp_path, talk("a"), long_talk("held"))
     maker = replace(maker, conversations=maker.conversations[:1])
-    found = maker.distill(*TARGETS, data="0" * 64, held_out=["held"])
+    summary = maker.distill(*TARGETS, data="0" * 64, held_out=["held"])
     lines = [json.loads(line) for line in maker.file.read_text().splitlines()]
     assert all(list(line) == ["messages"] for line in lines)
     assert all([*map(list, line["messages"])] == [["role", "content"]] * 3 for line in lines)
     systems = [line["messages"][0]["content"] for line in lines]
     assert sum(a != b for a, b in pairwise(systems)) > len(TARGETS) - 1  # mixed
     assert "weather" not in maker.file.read_text()
-    assert check_examples(maker.file) == len(lines) == sum(found.examples.values())
+    assert check_examples(maker.file) == len(lines) == sum(summary.examples.values())
     card = read_examples_card(maker.file)
-    assert (card.targets, card.examples) == (list(TARGETS), found.examples)
+    assert (card.targets, card.examples) == (list(TARGETS), summary.examples)
     assert (card.model, card.data) == ("teacher", "0" * 64)
     assert (card.conversations, card.held_out) == (["a"], ["held"])
     assert sorted(path.name for path in tmp_path.glob("examples*")) == [
@@ -73,19 +73,19 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_file(tmp_path: Path, th
     maker = example_maker(tmp_path, *two, **replies)
     for _ in range(5):
         try:
-            found = maker.distill("store", "retrieve", resume=True, threads=threads)
+            summary = maker.distill("store", "retrieve", resume=True, threads=threads)
             break
         except KeyboardInterrupt:
             part = tmp_path / "examples.jsonl.part"
             part.write_bytes(part.read_bytes() + b'{"key": "torn')
-            asked = calls.get("retrieve")
+            retrieve_calls = calls.get("retrieve")
             assert not maker.file.exists()
     assert sum(calls.values()) > 11
     assert maker.file.read_bytes() == whole.file.read_bytes()
-    assert found.examples == expected.examples
-    assert calls["retrieve"] == asked  # what was made is not asked for again
+    assert summary.examples == expected.examples
+    assert calls["retrieve"] == retrieve_calls  # what was made is not asked for again
     before = dict(calls)
-    assert maker.distill("store", "retrieve", resume=True).examples == found.examples
+    assert maker.distill("store", "retrieve", resume=True).examples == summary.examples
     assert calls == before  # a finished file is not made again
 
 
@@ -125,16 +125,16 @@ def test_numbers_bound_what_is_tried(tmp_path: Path) -> None:
     maker = example_maker(tmp_path)
     conversations = load_conversations(houses(tmp_path / "houses.json"))
     maker = replace(maker, conversations=conversations, teacher=model, student=model)
-    found = maker.distill("store", "answer", numbers={"store": 5, "answer": 10})
-    assert found.examples["store"] == found.calls == engine.calls()["store"] == 5
-    assert found.examples["answer"] + sum(found.dropped.values()) in (9, 10)
+    summary = maker.distill("store", "answer", numbers={"store": 5, "answer": 10})
+    assert summary.examples["store"] == summary.calls == engine.calls()["store"] == 5
+    assert summary.examples["answer"] + sum(summary.dropped.values()) in (9, 10)
 
 
 # --- bad input ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("change", "more", "targets", "why"),
+    ("change", "options", "targets", "message"),
     [
         ({"conversations": []}, {}, ["answer"], "no training conversation"),
         ({}, {}, [], "no target"),
@@ -143,11 +143,11 @@ def test_numbers_bound_what_is_tried(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_used_is_refused_before_a_model_is_asked(
-    tmp_path: Path, change: Any, more: Any, targets: list[Target], why: str
+    tmp_path: Path, change: Any, options: Any, targets: list[Target], message: str
 ) -> None:
     maker = replace(example_maker(tmp_path, retrieve=_stop, store=_stop), **change)
-    with pytest.raises(InputError, match=why):
-        maker.distill(*targets, **more)
+    with pytest.raises(InputError, match=message):
+        maker.distill(*targets, **options)
 
 
 def test_a_folder_is_no_file_for_examples(tmp_path: Path) -> None:

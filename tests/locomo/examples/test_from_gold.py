@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from locomo.examples import answers_from_gold, from_gold
+from locomo.examples.answers_from_gold import AnswerExample
 from locomo.examples.from_gold import supervised_examples
 from locomo.examples.gold import Gold, load_gold
 from locomo.examples.selects import canonical_selects, widened
@@ -30,7 +31,9 @@ GOLD_SQL = {
     "D1:2": NO_FACT,
     "D1:3": f"{COLUMNS} ('Bo', 'has_pet', 'dog, called ''Rufus''', '2023-05-01', 3);",
     "D1:4": f"{COLUMNS} "
-    + ", ".join(f"('Miso', 'is', '{of}', '', 4)" for of in ("a cat", "nine", "grey", "shy", "fat")),
+    + ", ".join(
+        f"('Miso', 'is', '{value}', '', 4)" for value in ("a cat", "nine", "grey", "shy", "fat")
+    ),
 }
 DOUBT = "\nWhat fits best was said by Ann, not by Bo."
 MOVED = "SELECT turn_id, value FROM facts WHERE subject = 'Ann' AND attribute = 'moved';"
@@ -43,11 +46,14 @@ QUESTIONS = [
 
 
 def gold_of(
-    folder: Path, asked: Sequence[Any] = QUESTIONS, said: Sequence[Any] = TURNS, **more: Any
+    folder: Path,
+    questions: Sequence[Any] = QUESTIONS,
+    turns: Sequence[Any] = TURNS,
+    **fields: Any,
 ) -> list[Gold]:
     """A small conversation with gold, as it is read from a file."""
-    sessions = {"session_1": list(said), "session_1_date_time": DATE}
-    conversation = {**record("small", list(asked), **sessions), **more}
+    sessions = {"session_1": list(turns), "session_1_date_time": DATE}
+    conversation = {**record("small", list(questions), **sessions), **fields}
     (folder / "small.json").write_text(json.dumps([conversation]))
     return load_gold(folder / "small.json")
 
@@ -57,19 +63,19 @@ def student(budget: int = 360) -> Setup:
 
 
 def prompts_and_answers(examples: Sequence[list[dict[str, str]]]) -> list[tuple[str, str]]:
-    """What is shown and what is to be said."""
+    """The last message that each example shows, and its right answer."""
     return [(messages[1]["content"], messages[-1]["content"]) for messages in examples]
 
 
-def answers(golds: Sequence[Gold], setup: Setup | None = None) -> list[tuple[str, str, str]]:
-    """Memory, question and right answer of each example for answering."""
-    taught = supervised_examples(golds, setup or student(), ["answer"])
-    split = [
-        (*shown.split("\nQuestion: "), said)
-        for shown, said in prompts_and_answers(taught.by_target["answer"])
-    ]
-    assert taught.abstentions == sum(said == ABSTAIN for *_, said in split)
-    return split
+def answer_examples(golds: Sequence[Gold], setup: Setup | None = None) -> list[AnswerExample]:
+    """All examples for answering."""
+    supervised = supervised_examples(golds, setup or student(), ["answer"])
+    examples = []
+    for prompt, answer in prompts_and_answers(supervised.by_target["answer"]):
+        memory, question_text = prompt.split("\nQuestion: ")
+        examples.append(AnswerExample(memory, question_text, answer))
+    assert supervised.abstentions == sum(example.answer == ABSTAIN for example in examples)
+    return examples
 
 
 def chances(monkeypatch: pytest.MonkeyPatch, **always: float) -> None:
@@ -92,7 +98,7 @@ def test_a_turns_facts_are_one_insert_that_the_database_takes(
     examples = prompts_and_answers(
         supervised_examples(golds, student(), ["store"]).by_target["store"]
     )
-    stored = {int(shown[1]): sql for shown, sql in examples}
+    stored = {int(line[1]): sql for line, sql in examples}
     assert sorted(stored) == [1, 2, 3, 4]
     assert stored[2] == NO_FACT
     with open_store(tmp_path / "own.db") as store:
@@ -129,10 +135,10 @@ def test_a_date_is_to_be_stored_only_where_the_turn_shows_it(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("chance", "kept"), [(1.0, {2}), (0.0, set())], ids=["nothing told", "by chance"]
+    ("chance", "without_facts"), [(1.0, {2}), (0.0, set())], ids=["nothing told", "by chance"]
 )
 def test_who_sees_a_turn_alone_is_not_taught_what_other_turns_say(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chance: float, kept: set[int]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chance: float, without_facts: set[int]
 ) -> None:
     monkeypatch.setattr(from_gold, "TURNS_WITHOUT_FACTS", chance)
     by_others = {
@@ -144,14 +150,14 @@ def test_who_sees_a_turn_alone_is_not_taught_what_other_turns_say(
     examples = prompts_and_answers(
         supervised_examples(golds, student(), ["store"]).by_target["store"]
     )
-    stored = {int(shown[1]): sql for shown, sql in examples}
-    assert {*stored} == {1, *kept}
+    stored = {int(line[1]): sql for line, sql in examples}
+    assert {*stored} == {1, *without_facts}
     assert "Lyon" in stored[1]
     assert "Rome" not in stored[1]
 
 
 @pytest.mark.parametrize(
-    ("gold", "taught"),
+    ("gold", "copied"),
     [
         ("we bought an old boat of Kim", "We bought Kim's boat"),
         ("the harbour keeps a boat", "the harbour keeps its boat"),  # of one sentence
@@ -159,24 +165,24 @@ def test_who_sees_a_turn_alone_is_not_taught_what_other_turns_say(
     ],
 )
 def test_a_value_is_taught_as_the_turns_own_words_quoted_as_sql_needs_them(
-    tmp_path: Path, gold: str, taught: str
+    tmp_path: Path, gold: str, copied: str
 ) -> None:
-    said = [turn("D1:1", "We bought Kim's boat, so the harbour keeps its boat. Kim's glad!")]
+    turns = [turn("D1:1", "We bought Kim's boat, so the harbour keeps its boat. Kim's glad!")]
     store = {"D1:1": f"{COLUMNS} ('Ann', 'did', {quoted(gold)}, '', 1);"}
-    golds = gold_of(tmp_path, [question(5, evidence=["D1:1"])], said, store=store)
+    golds = gold_of(tmp_path, [question(5, evidence=["D1:1"])], turns, store=store)
     examples = prompts_and_answers(
         supervised_examples(golds, student(), ["store"]).by_target["store"]
     )
     [sql] = [sql for _, sql in examples] or [""]
-    assert sql == (f"{COLUMNS} ('Ann', 'did', {quoted(taught)}, '', 1);" if taught else "")
-    assert all(shown.endswith("keeps its boat. Kim''s glad!") for shown, _ in examples)
+    assert sql == (f"{COLUMNS} ('Ann', 'did', {quoted(copied)}, '', 1);" if copied else "")
+    assert all(line.endswith("keeps its boat. Kim''s glad!") for line, _ in examples)
 
 
 # --- retrieve -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("gold", "written"),
+    ("gold", "selects"),
     [
         (MOVED, ["{} subject = 'Ann' AND attribute = 'moved' LIMIT 30;"]),
         (
@@ -194,22 +200,21 @@ def test_a_value_is_taught_as_the_turns_own_words_quoted_as_sql_needs_them(
     ],
     ids=["rows", "order", "count", "turns"],
 )
-def test_gold_selects_have_one_form(gold: str, written: list[str]) -> None:
-    assert canonical_selects(gold) == [select.format(TUNED_SELECT) for select in written]
+def test_gold_selects_have_one_form(gold: str, selects: list[str]) -> None:
+    assert canonical_selects(gold) == [select.format(TUNED_SELECT) for select in selects]
 
 
 def test_a_question_is_answered_by_selects_that_bring_the_gold_rows(tmp_path: Path) -> None:
     golds = gold_of(tmp_path, store=GOLD_SQL)
-    [(shown, sql)] = prompts_and_answers(
+    [(prompt, sql)] = prompts_and_answers(
         supervised_examples(golds, student(), ["retrieve"]).by_target["retrieve"]
     )
-    assert shown == "Which city did Ann move to?"
+    assert prompt == "Which city did Ann move to?"
     with open_store(tmp_path / "own.db") as store:
         store.add(golds[0].conversation.turns)
         store.write(GOLD_SQL["D1:1"], cause="test", window=(1, 1))
         assert [row[:4] for row in store.read(sql).rows] == [(1, "Ann", "moved", "to Lyon")]
-        asked = "Who went to Lyon?"
-        assert "OR lower(value) LIKE '%lyon%')" in widened(sql, asked, store)
+        assert "OR lower(value) LIKE '%lyon%')" in widened(sql, "Who went to Lyon?", store)
         assert widened(sql, "Who went to Rome?", store) == sql
 
 
@@ -220,37 +225,39 @@ def test_what_the_context_holds_is_answered_and_category_5_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chances(monkeypatch)
-    found = answers(gold_of(tmp_path))
-    right = {raw["question"]: raw.get("answer", ABSTAIN) for raw in QUESTIONS}
-    assert {asked for _, asked, _ in found} == {*right}
-    assert all(said == right[asked] for _, asked, said in found)
-    assert all("Ann: I moved to Lyon last Friday (5 May 2023)." in memory for memory, *_ in found)
+    examples = answer_examples(gold_of(tmp_path))
+    right_answers = {raw["question"]: raw.get("answer", ABSTAIN) for raw in QUESTIONS}
+    assert {example.question for example in examples} == {*right_answers}
+    for example in examples:
+        assert example.answer == right_answers[example.question]
+        assert "Ann: I moved to Lyon last Friday (5 May 2023)." in example.memory
 
 
 def test_the_same_question_of_another_person_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chances(monkeypatch, SWAPPED_SPEAKER=1.0)
-    found = answers(gold_of(tmp_path, QUESTIONS[:2]))
-    swapped = {asked for _, asked, said in found if said == ABSTAIN}
+    examples = answer_examples(gold_of(tmp_path, QUESTIONS[:2]))
+    refused = [example for example in examples if example.answer == ABSTAIN]
+    swapped = {example.question for example in refused}
     assert {"Which city did Bo move to?", "When did Bo move?"} >= swapped != set()
-    for memory, asked, _ in [one for one in found if one[1] in swapped]:
-        beside = memory.removesuffix(DOUBT), asked.replace("Bo", "Ann")
-        assert beside in [one[:2] for one in found]
-    assert any(memory.endswith(DOUBT) for memory, *_ in found)
+    for example in refused:
+        original = example.memory.removesuffix(DOUBT), example.question.replace("Bo", "Ann")
+        assert original in [(candidate.memory, candidate.question) for candidate in examples]
+    assert any(example.memory.endswith(DOUBT) for example in examples)
 
 
 def test_words_of_the_question_bring_rows_as_a_poor_select_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chances(monkeypatch, STRAY_ROWS=1.0)
-    [(memory, _, said)] = answers(gold_of(tmp_path, QUESTIONS[3:], store=GOLD_SQL))
-    assert "[4] Miso | is | nine\nWhat was said:" in memory
-    assert said == "Miso"
+    [example] = answer_examples(gold_of(tmp_path, QUESTIONS[3:], store=GOLD_SQL))
+    assert "[4] Miso | is | nine\nWhat was said:" in example.memory
+    assert example.answer == "Miso"
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "raw_question",
     [
         question(4, question="Did Ann and Bo move to Lyon?", evidence=["D1:1"]),  # names both
         question(3, question="Would Ann like Lyon?", evidence=["D1:1"]),
@@ -260,10 +267,11 @@ def test_words_of_the_question_bring_rows_as_a_poor_select_does(
     ids=["both", "opinion", "nobody", "of another"],
 )
 def test_a_person_is_not_exchanged_where_the_answer_may_stay_true(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: Any
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raw_question: Any
 ) -> None:
     chances(monkeypatch, SWAPPED_SPEAKER=1.0)
-    assert {said for *_, said in answers(gold_of(tmp_path, [asked]))} == {"Lyon"}
+    examples = answer_examples(gold_of(tmp_path, [raw_question]))
+    assert {example.answer for example in examples} == {"Lyon"}
 
 
 BEST = "I keep my pet snake at home, and I keep my other pet, a lizard, at home, as I keep any pet."
@@ -289,10 +297,12 @@ def test_what_the_context_misses_is_refused_at_times(
     expected: list[str],
 ) -> None:
     chances(monkeypatch, MISSED_EVIDENCE=chance)
-    about = {"question": "Which pet does Bo keep?", "answer": answer, "evidence": evidence}
-    found = answers(gold_of(tmp_path, [question(4, **about)], HIDDEN), student(budget=64))
-    assert [said for *_, said in found] == expected
-    assert all("Rufus" not in memory for memory, *_ in found)
+    fields = {"question": "Which pet does Bo keep?", "answer": answer, "evidence": evidence}
+    examples = answer_examples(
+        gold_of(tmp_path, [question(4, **fields)], HIDDEN), student(budget=64)
+    )
+    assert [example.answer for example in examples] == expected
+    assert all("Rufus" not in example.memory for example in examples)
 
 
 @pytest.mark.parametrize(
@@ -307,9 +317,11 @@ def test_of_a_list_is_answered_what_the_context_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, category: int, answer: str, expected: list[str]
 ) -> None:
     chances(monkeypatch, MISSED_EVIDENCE=1.0)
-    about = {"question": "Which pet does Bo keep?", "answer": answer, "evidence": ["D1:1", "D1:2"]}
-    found = answers(gold_of(tmp_path, [question(category, **about)], HIDDEN), student(budget=64))
-    assert [said for *_, said in found] == expected
+    fields = {"question": "Which pet does Bo keep?", "answer": answer, "evidence": ["D1:1", "D1:2"]}
+    examples = answer_examples(
+        gold_of(tmp_path, [question(category, **fields)], HIDDEN), student(budget=64)
+    )
+    assert [example.answer for example in examples] == expected
 
 
 @pytest.mark.parametrize("facts_only", [True, False])
@@ -317,17 +329,17 @@ def test_rows_of_facts_stand_before_the_turns_or_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facts_only: bool
 ) -> None:
     chances(monkeypatch, GOLD_ROWS=1.0, FACTS_ONLY=float(facts_only))
-    found = answers(gold_of(tmp_path, QUESTIONS[:1], store=GOLD_SQL))
-    assert {said for *_, said in found} == {"Lyon"}
-    for memory, *_ in found:
-        assert "[1] Ann | moved | to Lyon | 2023-05-05" in memory
-        assert ("What was said:" not in memory) is facts_only
+    examples = answer_examples(gold_of(tmp_path, QUESTIONS[:1], store=GOLD_SQL))
+    assert {example.answer for example in examples} == {"Lyon"}
+    for example in examples:
+        assert "[1] Ann | moved | to Lyon | 2023-05-05" in example.memory
+        assert ("What was said:" not in example.memory) is facts_only
 
 
 def test_a_plain_file_teaches_answering_only(tmp_path: Path) -> None:
     plain = [{k: v for k, v in raw.items() if k != "retrieve"} for raw in QUESTIONS]
-    taught = supervised_examples(gold_of(tmp_path, plain), student(), TARGETS)
-    assert {target: bool(some) for target, some in taught.by_target.items()} == {
+    supervised = supervised_examples(gold_of(tmp_path, plain), student(), TARGETS)
+    assert {target: bool(examples) for target, examples in supervised.by_target.items()} == {
         "store": False,
         "retrieve": False,
         "answer": True,
@@ -335,9 +347,10 @@ def test_a_plain_file_teaches_answering_only(tmp_path: Path) -> None:
 
 
 def test_the_seed_alone_decides(tmp_path: Path) -> None:
-    golds, seen = gold_of(tmp_path, store=GOLD_SQL), list[str]()
-    first = supervised_examples(golds, student(), TARGETS, progress=seen.append)
+    golds = gold_of(tmp_path, store=GOLD_SQL)
+    finished: list[str] = []
+    first = supervised_examples(golds, student(), TARGETS, progress=finished.append)
     assert supervised_examples(golds, student(), TARGETS) == first
-    others = [supervised_examples(golds, student(), TARGETS, seed) for seed in (1, 2, 3)]
-    assert any(other != first for other in others)
-    assert seen == ["small"]
+    of_other_seeds = [supervised_examples(golds, student(), TARGETS, seed) for seed in (1, 2, 3)]
+    assert any(supervised != first for supervised in of_other_seeds)
+    assert finished == ["small"]

@@ -36,11 +36,11 @@ class Recorder:
         self.says, self.shown = says, list[list[dict[str, str]]]()
 
     def complete(self, request: Request) -> Response:
-        told = [{"role": m.role, "content": m.text or ""} for m in request.messages]
-        self.shown.append([{"role": "system", "content": str(request.system)}, *told])
-        said = next(text for sign, text in self.says.items() if sign in str(self.shown[-1]))
+        messages = [{"role": m.role, "content": m.text or ""} for m in request.messages]
+        self.shown.append([{"role": "system", "content": str(request.system)}, *messages])
+        reply = next(text for sign, text in self.says.items() if sign in str(self.shown[-1]))
         usage = Usage(input_tokens=0, output_tokens=0, total_tokens=0)
-        message = Message.assistant([TextPart(said)])
+        message = Message.assistant([TextPart(reply)])
         return Response(id=None, model="r", message=message, finish_reason="stop", usage=usage)
 
 
@@ -58,28 +58,29 @@ def at_work(model: Model, path: Path, says: Mapping[str, str]) -> list[list[dict
 @pytest.mark.parametrize("small", [True, False], ids=["packaged", "served"])
 def test_an_example_is_what_the_tuned_student_is_shown_at_work(tmp_path: Path, small: bool) -> None:
     maker = example_maker(tmp_path, talk(qa=ONE))
-    student, none, select, said = maker.student, sql("-- none"), sql(NO_ROWS), answer("Lyon", "1")
+    student = maker.student
+    no_fact, select, answer_text = sql("-- none"), sql(NO_ROWS), answer("Lyon", "1")
     signs = ["[[ ## turns ## ]]\\n[1]", "Write the SELECTs", ""]
     if small:
         maker = replace(maker, student=load_model("local-base"))
         student = replace(maker.student, adapter=SmallModelAdapter(frozenset(TARGETS)))
-        none, select, said = "-- none", NO_ROWS, "Lyon"
+        no_fact, select, answer_text = "-- none", NO_ROWS, "Lyon"
         signs = ["Write one SQL INSERT", "Write SQL SELECTs", ""]
     with open_store(tmp_path / "own.db") as store:
         store.add(maker.conversations[0].turns)
         catalog = store.catalog(1_000)
-    says = dict(zip(signs, [none, select, said], strict=True))
-    stored, asked, answered = at_work(student, tmp_path / "own.db", says)
+    says = dict(zip(signs, [no_fact, select, answer_text], strict=True))
+    store_prompt, retrieve_prompt, answer_prompt = at_work(student, tmp_path / "own.db", says)
     distillation = maker.distillation(*TARGETS)
-    turns = stored[-1]["content"].split("turns ## ]]\n")[-1].split("\n\n[[")[0]
+    turns = store_prompt[-1]["content"].split("turns ## ]]\n")[-1].split("\n\n[[")[0]
     inputs = {"turns": turns, "catalog": catalog, "feedback": ""}
     example = distillation.render("store", inputs, {"sql": "-- none"})
-    assert example == [*stored, {"role": "assistant", "content": none}]
+    assert example == [*store_prompt, {"role": "assistant", "content": no_fact}]
     inputs = {"question": ASKED, "catalog": catalog, "feedback": ""}
     example = distillation.render("retrieve", inputs, {"sql": NO_ROWS})
-    assert example == [*asked, {"role": "assistant", "content": select}]
+    assert example == [*retrieve_prompt, {"role": "assistant", "content": select}]
     maker.distill("answer")
-    assert maker.examples() == [[*answered, {"role": "assistant", "content": said}]]
+    assert maker.examples() == [[*answer_prompt, {"role": "assistant", "content": answer_text}]]
 
 
 def test_the_catalog_and_the_turns_of_an_example_are_those_of_the_window(tmp_path: Path) -> None:
@@ -95,18 +96,21 @@ def test_the_catalog_and_the_turns_of_an_example_are_those_of_the_window(tmp_pat
 
 
 def test_the_teacher_is_shown_one_speakers_lines_at_a_time(tmp_path: Path) -> None:
-    shown: list[str] = []
+    prompts: list[str] = []
 
     def store(prompt: str) -> str:
-        shown.append(prompt)
+        prompts.append(prompt)
         lines = prompt.split("[[ ## turns ## ]]\n")[1].split("\n\n")[0].splitlines()
         rows = ", ".join(f"('X', 'said', 'it', {line[1]})" for line in lines)
         return sql(f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {rows}")
 
     maker = example_maker(tmp_path, talk(qa=ONE), store=store)
     maker = replace(maker, student=replace(maker.student, window=6))
-    found = maker.distill("store")
-    assert [("Ann:" in one, "Bo:" in one) for one in shown] == [(True, False), (False, True)]
+    summary = maker.distill("store")
+    assert [("Ann:" in prompt, "Bo:" in prompt) for prompt in prompts] == [
+        (True, False),
+        (False, True),
+    ]
     [messages] = maker.examples()
     assert "Ann:" in messages[1]["content"]
     assert "Bo:" in messages[1]["content"]
@@ -114,7 +118,7 @@ def test_the_teacher_is_shown_one_speakers_lines_at_a_time(tmp_path: Path) -> No
     ann, bo = ([f"('X', 'said', 'it', {n})" for n in ids] for ids in ((1, 3, 5), (2, 4, 6)))
     both = "\n".join(insert.format(", ".join(rows)) for rows in (ann, bo))
     assert messages[-1]["content"] == sql(both)
-    assert (found.examples, found.calls) == ({"store": 1}, 2)
+    assert (summary.examples, summary.calls) == ({"store": 1}, 2)
 
 
 def test_a_fact_of_a_turn_that_was_not_shown_is_refused_and_repaired(tmp_path: Path) -> None:
@@ -128,12 +132,12 @@ def test_a_fact_of_a_turn_that_was_not_shown_is_refused_and_repaired(tmp_path: P
         )
 
     maker = example_maker(tmp_path, talk(qa=ONE), store=store)
-    found = maker.distill(
+    summary = maker.distill(
         "store",
     )
     assert sql(moved) in maker.answers()
-    assert maker.answers().count(sql("-- none")) == found.examples["store"] - 1 == 2
-    assert not found.dropped
+    assert maker.answers().count(sql("-- none")) == summary.examples["store"] - 1 == 2
+    assert not summary.dropped
 
 
 def test_sql_that_the_database_refuses_to_the_end_is_dropped_and_counted(tmp_path: Path) -> None:
@@ -143,26 +147,27 @@ def test_sql_that_the_database_refuses_to_the_end_is_dropped_and_counted(tmp_pat
 
     maker = example_maker(tmp_path, talk(qa=ONE), store=store)
     student = replace(maker.student, window=1)
-    found = replace(maker, student=student).distill("store")
-    assert found.dropped == {"store: the database refused its SQL": 5}
-    assert (found.examples, found.calls) == ({"store": 1}, 5 * 3 + 1)
+    summary = replace(maker, student=student).distill("store")
+    assert summary.dropped == {"store: the database refused its SQL": 5}
+    assert (summary.examples, summary.calls) == ({"store": 1}, 5 * 3 + 1)
     assert maker.answers() == [sql(f"{INSERT}('Bo', 'plays', 'violin', 4);")]
 
 
 def test_another_teacher_of_the_packaged_student_is_shown_its_form(tmp_path: Path) -> None:
     """Turns without dates, examples for the teacher only, and one fact a turn: there the
     student's grammar ends."""
-    one, two = "('Ann', 'moved', 'to Lyon', 1)", "('Ann', 'likes', 'it', 1)"
-    engine = Recorder({"one INSERT of one row": f"{INSERT}{one};", "[2]": "-- none"})
-    engine.says["[1]"] = f"{INSERT}{one}, {two};"
+    first_row = "('Ann', 'moved', 'to Lyon', 1)"
+    second_row = "('Ann', 'likes', 'it', 1)"
+    engine = Recorder({"one INSERT of one row": f"{INSERT}{first_row};", "[2]": "-- none"})
+    engine.says["[1]"] = f"{INSERT}{first_row}, {second_row};"
     lm = dspy.LM("local/recorder", engine=engine, cache=False, num_retries=0)
-    said = {"session_1": [turn("D1:1"), turn("D1:2", "Oh!", speaker="Bo")]}
-    maker = example_maker(tmp_path, record("a", ONE, session_1_date_time=DATE, **said))
+    sessions = {"session_1": [turn("D1:1"), turn("D1:2", "Oh!", speaker="Bo")]}
+    maker = example_maker(tmp_path, record("a", ONE, session_1_date_time=DATE, **sessions))
     maker = replace(maker, teacher=replace(maker.teacher, lm=lm), student=load_model("local-base"))
     assert maker.distill("store").calls == len(engine.shown) == 3
     assert engine.shown[0][-1]["content"] == "[1] Ann: I moved to Lyon."
-    assert {len(shown) for shown in engine.shown} == {1 + 2 * 4 + 1}
-    assert sorted(maker.answers()) == ["-- none", f"{INSERT}{one};"]
+    assert {len(prompt) for prompt in engine.shown} == {1 + 2 * 4 + 1}
+    assert sorted(maker.answers()) == ["-- none", f"{INSERT}{first_row};"]
     assert {len(messages) for messages in maker.examples()} == {3}
 
 
@@ -170,7 +175,7 @@ def test_another_teacher_of_the_packaged_student_is_shown_its_form(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("select", "said", "kept"),
+    ("select", "answer_text", "is_right"),
     [
         (HERE, "wrong", True),  # the rows name the evidence turn: nobody need answer
         ("SELECT turn_id FROM facts WHERE turn_id = 3", "Lyon", True),
@@ -180,11 +185,11 @@ def test_another_teacher_of_the_packaged_student_is_shown_its_form(tmp_path: Pat
     ],
 )
 def test_selects_are_kept_when_they_are_right(
-    tmp_path: Path, select: str, said: str, kept: bool
+    tmp_path: Path, select: str, answer_text: str, is_right: bool
 ) -> None:
-    replies = {"retrieve": lambda p: sql(f"{select};"), "answer": lambda p: answer(said)}
+    replies = {"retrieve": lambda p: sql(f"{select};"), "answer": lambda p: answer(answer_text)}
     maker = example_maker(tmp_path, talk(qa=ONE), **replies)
-    if not kept:
+    if not is_right:
         with pytest.raises(InputError, match="1 tried for retrieve, none is right"):
             maker.distill("retrieve")
         assert not maker.file.exists()
@@ -194,8 +199,8 @@ def test_selects_are_kept_when_they_are_right(
 
 
 def test_only_what_can_be_found_is_asked_of_retrieve(tmp_path: Path) -> None:
-    asked = [*ONE, question(5, adversarial_answer="x"), question(4, evidence=[])]
-    maker = example_maker(tmp_path, talk(qa=asked))
+    questions = [*ONE, question(5, adversarial_answer="x"), question(4, evidence=[])]
+    maker = example_maker(tmp_path, talk(qa=questions))
     assert maker.distill("retrieve").examples == {"retrieve": 1}
 
 
@@ -205,28 +210,28 @@ def test_only_what_can_be_found_is_asked_of_retrieve(tmp_path: Path) -> None:
 def test_the_evidence_is_shown_in_place_of_the_worst_ranked_turn(tmp_path: Path) -> None:
     maker = example_maker(tmp_path, long_talk())
     maker = replace(maker, student=replace(maker.student, budget=360))
-    found = maker.distill("answer")
-    assert found == DistillationSummary({"answer": 1}, {}, 0)
+    summary = maker.distill("answer")
+    assert summary == DistillationSummary({"answer": 1}, {}, 0)
     with open_store(tmp_path / "own.db") as store:
         store.add(maker.conversations[0].turns)
         plain = Memory(store, maker.student, budget=360).gather("In which city did Ann move?")
     assert 41 not in plain.turn_ids  # the ranking alone does not bring it
-    [[_, prompt, said]] = maker.examples()
-    assert said["content"] == answer("library", "41")
-    shown = [int(n) for n in re.findall(r"^\[(\d+)\]", prompt["content"], re.MULTILINE)]
-    assert shown[-1] == 41
-    assert shown == sorted(shown)  # as they were said
-    assert abs(len(shown) - len(plain.turn_ids)) <= 1
+    [[_, prompt, right_answer]] = maker.examples()
+    assert right_answer["content"] == answer("library", "41")
+    turn_ids = [int(n) for n in re.findall(r"^\[(\d+)\]", prompt["content"], re.MULTILINE)]
+    assert turn_ids[-1] == 41
+    assert turn_ids == sorted(turn_ids)  # as they were said
+    assert abs(len(turn_ids) - len(plain.turn_ids)) <= 1
 
 
 def test_evidence_that_does_not_fit_the_budget_makes_no_example(tmp_path: Path) -> None:
     qa = [*ONE, question(4, question="Both?", evidence=["D1:1", "D1:2"])]
-    said = [turn("D1:1", "I moved to Lyon. " * 20), turn("D1:2", "So did I. " * 20, speaker="Bo")]
-    maker = example_maker(tmp_path, record("a", qa, session_1=said, session_1_date_time=DATE))
+    turns = [turn("D1:1", "I moved to Lyon. " * 20), turn("D1:2", "So did I. " * 20, speaker="Bo")]
+    maker = example_maker(tmp_path, record("a", qa, session_1=turns, session_1_date_time=DATE))
     maker = replace(maker, student=replace(maker.student, budget=150))
-    found = maker.distill("answer")
-    assert found.dropped == {"answer: its evidence does not fit the budget": 1}
-    assert found.examples == {"answer": 1}
+    summary = maker.distill("answer")
+    assert summary.dropped == {"answer: its evidence does not fit the budget": 1}
+    assert summary.examples == {"answer": 1}
 
 
 def test_a_small_share_has_its_evidence_taken_out_and_abstains(tmp_path: Path) -> None:
@@ -236,34 +241,34 @@ def test_a_small_share_has_its_evidence_taken_out_and_abstains(tmp_path: Path) -
     absent = [m for m in maker.examples() if ABSTAIN in m[-1]["content"]]
     assert 0 < len(absent) <= ABSENT * len(maker.examples())
     for messages in absent:
-        memory, asked = messages[1]["content"].split("[[ ## question ## ]]")
-        thing = asked.split("keep the ")[1].split("?")[0]
-        assert f"the {thing} in" not in memory
+        memory, question_text = messages[1]["content"].split("[[ ## question ## ]]")
+        object_name = question_text.split("keep the ")[1].split("?")[0]
+        assert f"the {object_name} in" not in memory
     assert len(maker.examples()) == 32 + len(absent)
 
 
 @pytest.mark.parametrize("number", [0, 20])
 def test_abstentions_of_both_kinds_are_a_fifth_at_most(tmp_path: Path, number: int) -> None:
-    told = [question(4, question=f"Which city, {n}?", answer=f"town{n}") for n in range(24)]
-    asked = [question(5, question=f"Which dog, {n}?") for n in range(24)]
-    maker = example_maker(tmp_path, talk(qa=[*told, *asked]))
-    found = maker.distill("answer", numbers={"answer": number})
+    answerable = [question(4, question=f"Which city, {n}?", answer=f"town{n}") for n in range(24)]
+    unanswerable = [question(5, question=f"Which dog, {n}?") for n in range(24)]
+    maker = example_maker(tmp_path, talk(qa=[*answerable, *unanswerable]))
+    summary = maker.distill("answer", numbers={"answer": number})
     nothing = answer(ABSTAIN).replace("\n\n\n", "\n\n")
     refused = [m[1]["content"] for m in maker.examples() if m[-1]["content"] == nothing]
     absent = sum("Which city" in prompt for prompt in refused)
-    every = found.examples["answer"]
-    assert every == (30 if number == 0 else 20)
-    assert len(refused) == ABSTAINING * every
-    assert 0 < absent <= ABSENT * every
+    count = summary.examples["answer"]
+    assert count == (30 if number == 0 else 20)
+    assert len(refused) == ABSTAINING * count
+    assert 0 < absent <= ABSENT * count
     assert absent < len(refused)
 
 
 def test_an_answer_that_another_turn_gives_too_is_not_taken_for_absent(tmp_path: Path) -> None:
     qa = [question(4, question=f"Where, {n}?", evidence=["D1:1"]) for n in range(6)]
     maker = example_maker(tmp_path, talk(qa=qa, session_2=[turn("D2:1", "I like Lyon, you know.")]))
-    found = maker.distill("answer")
-    assert found.dropped == {"answer: another turn says it too": 1}
-    assert found.examples == {"answer": 6}
+    summary = maker.distill("answer")
+    assert summary.dropped == {"answer: another turn says it too": 1}
+    assert summary.examples == {"answer": 6}
 
 
 def test_half_a_letter_goes_in_no_file(tmp_path: Path) -> None:

@@ -35,13 +35,13 @@ TRUE = np.array([3.0, -1.0, 0.5])
 def drawn_cases(count: int, weights: np.ndarray = TRUE, seed: int = 1) -> list[Case]:
     """Questions about 20 turns each, with evidence drawn as the softmax of these weights says."""
     random = np.random.default_rng(seed)
-    found = []
+    cases = []
     for _ in range(count):
         features = random.normal(size=(20, 3))
         odds = np.exp(features @ weights)
         evidence = random.choice(20, 1, p=odds / odds.sum()) + 1
-        found.append(Case(4, np.arange(1, 21), evidence, features))
-    return found
+        cases.append(Case(4, np.arange(1, 21), evidence, features))
+    return cases
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
@@ -56,12 +56,12 @@ def test_the_weights_that_made_the_evidence_are_found_again() -> None:
 
 
 def test_no_other_weights_make_the_evidence_likelier() -> None:
-    some = drawn_cases(200)
-    best = fit_weights(some)
+    cases = drawn_cases(200)
+    best = fit_weights(cases)
     for n in range(3):
         for step in (-0.2, 0.2):
-            assert negative_log_likelihood(some, best) < negative_log_likelihood(
-                some, best + step * np.eye(3)[n]
+            assert negative_log_likelihood(cases, best) < negative_log_likelihood(
+                cases, best + step * np.eye(3)[n]
             )
 
 
@@ -72,23 +72,25 @@ def test_no_other_weights_make_the_evidence_likelier() -> None:
     )
 )
 def test_what_a_feature_is_measured_in_makes_no_difference(units: list[float]) -> None:
-    some = drawn_cases(50)
-    scaled = [Case(4, c.turns, c.evidence, c.features * units) for c in some]
-    assert fit_weights(scaled) * units == pytest.approx(fit_weights(some), abs=1e-4)
+    cases = drawn_cases(50)
+    scaled = [Case(4, case.turns, case.evidence, case.features * units) for case in cases]
+    assert fit_weights(scaled) * units == pytest.approx(fit_weights(cases), abs=1e-4)
 
 
 def test_a_feature_left_out_weighs_nothing_and_the_others_are_fitted_without_it() -> None:
-    some = drawn_cases(100)
-    rest = [Case(4, c.turns, c.evidence, c.features[:, 1:]) for c in some]
-    assert fit_weights(some, without=0) == pytest.approx([0, *fit_weights(rest)], abs=1e-4)
+    cases = drawn_cases(100)
+    cases_without = [Case(4, case.turns, case.evidence, case.features[:, 1:]) for case in cases]
+    assert fit_weights(cases, without=0) == pytest.approx(
+        [0, *fit_weights(cases_without)], abs=1e-4
+    )
 
 
 def test_a_feature_that_tells_no_turns_apart_weighs_nothing() -> None:
-    some = [
-        Case(4, c.turns, c.evidence, c.features * [1, 1, 0] + [0, 0, n])
-        for n, c in enumerate(drawn_cases(50))
+    cases = [
+        Case(4, case.turns, case.evidence, case.features * [1, 1, 0] + [0, 0, n])
+        for n, case in enumerate(drawn_cases(50))
     ]
-    assert fit_weights(some)[2] == 0
+    assert fit_weights(cases)[2] == 0
 
 
 def test_of_equal_turns_the_newer_is_ranked_first() -> None:
@@ -108,22 +110,25 @@ def test_evidence_that_is_no_candidate_is_missed_but_not_learnt_from() -> None:
 def test_weights_are_measured_where_they_were_not_fitted() -> None:
     """Two conversations that contradict each other: each misleads about the other."""
     features = np.array([[1.0], [-1.0]])
-    one, other = (Case(n, np.array([1, 2]), np.array([n]), features) for n in (1, 2))
-    assert cross_validated_recalls([[one] * 3, [other]], 2, [1, 2]) == {
+    first, second = (Case(n, np.array([1, 2]), np.array([n]), features) for n in (1, 2))
+    assert cross_validated_recalls([[first] * 3, [second]], 2, [1, 2]) == {
         1: [[0.0, 1.0]] * 3,
         2: [[0.0, 1.0]],
     }
     # Numbers 0 and 2 are one fold: neither helps the other.
-    assert cross_validated_recalls([[one], [other], [one]], 2, [1]) == {1: [[0.0]] * 2, 2: [[0.0]]}
+    assert cross_validated_recalls([[first], [second], [first]], 2, [1]) == {
+        1: [[0.0]] * 2,
+        2: [[0.0]],
+    }
 
 
 def test_a_case_is_ranked_as_the_search_ranks(tmp_path: Path) -> None:
     conversation = load_conversations(SAMPLE)[0]
     weights = weights_in_use()
-    asked = [q for q in conversation.questions if q.evidence and q.category != 5]
+    questions = [q for q in conversation.questions if q.evidence and q.category != 5]
     with open_store(tmp_path / "m.db") as store:
         store.add(conversation.turns)
-        for question, case in zip(asked, search_cases(conversation, weights), strict=True):
+        for question, case in zip(questions, search_cases(conversation, weights), strict=True):
             best = [hit.turn_id for hit in store.search(question.text, 20)]
             assert rank_turns(case, np.array([*weights.values()]))[:20].tolist() == best
             assert {conversation.turns[n - 1].source for n in case.evidence} == {*question.evidence}
@@ -134,9 +139,11 @@ def test_the_weights_that_a_search_used_make_no_difference(monkeypatch: pytest.M
     before = weights_in_use()
     fitted = fit_weights(search_cases(conversation, before))
     random = np.random.default_rng(3)
-    other = {feature: float(random.uniform(-9, 9)) for feature in before}
-    monkeypatch.setattr("memory.search.ranking.FEATURE_WEIGHTS", other)
-    assert fit_weights(search_cases(conversation, other)) == pytest.approx(fitted, abs=0.005)
+    other_weights = {feature: float(random.uniform(-9, 9)) for feature in before}
+    monkeypatch.setattr("memory.search.ranking.FEATURE_WEIGHTS", other_weights)
+    assert fit_weights(search_cases(conversation, other_weights)) == pytest.approx(
+        fitted, abs=0.005
+    )
 
 
 def test_a_feature_that_weighs_nothing_cannot_be_learnt(
@@ -158,18 +165,24 @@ def test_the_command_makes_the_file_and_shows_what_each_feature_is_worth(
     monkeypatch.setenv("COLUMNS", "100")
     out = tmp_path / "weights.json"
     assert run(monkeypatch, "--data", SAMPLE, "--fit", "--weights", out) == 0
-    made = json.loads(out.read_bytes())
+    content = json.loads(out.read_bytes())
     before = weights_in_use()
-    assert made["made_by"] == "python -m locomo.retrieval --fit"
-    assert made["conversations"] == [one.id for one in load_conversations(SAMPLE)]
-    assert made["sha256"] == data_fingerprint(load_conversations(SAMPLE))
-    assert made["questions"] == 109
-    assert [*made["weights"]] == [*before]
-    found = [case for one in load_conversations(SAMPLE) for case in search_cases(one, before)]
-    new, old = (np.array([*weights.values()]) for weights in (made["weights"], before))
-    assert negative_log_likelihood(found, new) < negative_log_likelihood(found, old)
-    told = capsys.readouterr().out
-    firsts = [line.replace("\u2502", " ").split()[:1] for line in told.splitlines()]
+    assert content["made_by"] == "python -m locomo.retrieval --fit"
+    assert content["conversations"] == [
+        conversation.id for conversation in load_conversations(SAMPLE)
+    ]
+    assert content["sha256"] == data_fingerprint(load_conversations(SAMPLE))
+    assert content["questions"] == 109
+    assert [*content["weights"]] == [*before]
+    sample_cases = [
+        case
+        for conversation in load_conversations(SAMPLE)
+        for case in search_cases(conversation, before)
+    ]
+    new, old = (np.array([*weights.values()]) for weights in (content["weights"], before))
+    assert negative_log_likelihood(sample_cases, new) < negative_log_likelihood(sample_cases, old)
+    output = capsys.readouterr().out
+    firsts = [line.replace("\u2502", " ").split()[:1] for line in output.splitlines()]
     for name in ("1", "2", "3", "4", "all", "nothing", *before):
         assert [name] in firsts
 
@@ -202,15 +215,20 @@ def test_what_cannot_be_fitted_or_kept_is_refused_before_the_search(
 @pytest.fixture(scope="module")
 def learnt_from() -> dict[str, list[Case]]:
     """The cases of the conversations that the weights in use were fitted to, by conversation."""
-    told = json.loads(fitting.WEIGHTS_FILE.read_bytes())
+    content = json.loads(fitting.WEIGHTS_FILE.read_bytes())
     files = [path for folder in DATA for path in sorted(folder.glob("*.json"))]
-    known = {one.id: one for file in files for one in _conversations(file)}
-    missing = [name for name in told["conversations"] if name not in known]
+    by_id = {
+        conversation.id: conversation for file in files for conversation in _conversations(file)
+    }
+    missing = [name for name in content["conversations"] if name not in by_id]
     if missing:
         pytest.skip(f"needs {missing[0]}, which is not ours to keep")
-    conversations = [known[name] for name in told["conversations"]]
-    assert data_fingerprint(conversations) == told["sha256"]
-    return {one.id: search_cases(one, weights_in_use()) for one in conversations}
+    conversations = [by_id[name] for name in content["conversations"]]
+    assert data_fingerprint(conversations) == content["sha256"]
+    return {
+        conversation.id: search_cases(conversation, weights_in_use())
+        for conversation in conversations
+    }
 
 
 def _conversations(file: Path) -> list[Conversation]:
@@ -222,19 +240,19 @@ def _conversations(file: Path) -> list[Conversation]:
 
 @pytest.mark.slow
 def test_the_weights_in_use_are_what_the_command_makes(learnt_from: dict[str, list[Case]]) -> None:
-    told = json.loads(fitting.WEIGHTS_FILE.read_bytes())
-    some = [case for found in learnt_from.values() for case in found]
-    assert len(some) == told["questions"]
-    made = json.loads(
-        fitting.weights_json(dict(zip(weights_in_use(), fit_weights(some), strict=True)), (), 0)
+    content = json.loads(fitting.WEIGHTS_FILE.read_bytes())
+    cases = [case for group in learnt_from.values() for case in group]
+    assert len(cases) == content["questions"]
+    refitted = json.loads(
+        fitting.weights_json(dict(zip(weights_in_use(), fit_weights(cases), strict=True)), (), 0)
     )
-    assert made["weights"] == told["weights"]
+    assert refitted["weights"] == content["weights"]
 
 
 @pytest.mark.slow
 def test_recall_stays_where_it_was_measured(learnt_from: dict[str, list[Case]]) -> None:
-    some = [case for name in LOCOMO if name in learnt_from for case in learnt_from[name]]
+    cases = [case for name in LOCOMO if name in learnt_from for case in learnt_from[name]]
     weights = np.array([*weights_in_use().values()])
-    found = [np.isin(case.evidence, rank_turns(case, weights)[:10]).mean() for case in some]
-    assert len(found) == 1033
-    assert np.mean(found) > 0.82
+    recalls = [np.isin(case.evidence, rank_turns(case, weights)[:10]).mean() for case in cases]
+    assert len(recalls) == 1033
+    assert np.mean(recalls) > 0.82

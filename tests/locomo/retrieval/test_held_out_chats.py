@@ -13,14 +13,14 @@ CHATS = load_conversations(Path(__file__).parents[2] / "held_out_chats.json")
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Retrieval]:
-    return {one.id: retrieve(one, tmp_path_factory.mktemp("chat"), 20) for one in CHATS}
+def retrievals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Retrieval]:
+    return {chat.id: retrieve(chat, tmp_path_factory.mktemp("chat"), 20) for chat in CHATS}
 
 
-def recall_at_10_and_20(found: dict[str, Retrieval], *kinds: str) -> tuple[float, float]:
-    chosen = [one for one in CHATS if one.id.startswith(kinds)]
+def recall_at_10_and_20(retrievals: dict[str, Retrieval], *kinds: str) -> tuple[float, float]:
+    chosen = [chat for chat in CHATS if chat.id.startswith(kinds)]
     assert chosen
-    rows = [row for rows in recalls(chosen, found, (10, 20)).values() for row in rows]
+    rows = [row for rows in recalls(chosen, retrievals, (10, 20)).values() for row in rows]
     at_10, at_20 = np.mean(rows, axis=0)
     return float(at_10), float(at_20)
 
@@ -40,8 +40,8 @@ def recall_at_10_and_20(found: dict[str, Retrieval], *kinds: str) -> tuple[float
     ids=lambda value: value[0] if isinstance(value[0], str) else "",
 )
 def test_evidence_is_found_in_chats_of_many_kinds(
-    found: dict[str, Retrieval], kinds: tuple[str, ...], least: tuple[float, float]
+    retrievals: dict[str, Retrieval], kinds: tuple[str, ...], least: tuple[float, float]
 ) -> None:
-    measured = recall_at_10_and_20(found, *kinds)
+    measured = recall_at_10_and_20(retrievals, *kinds)
     assert measured[0] >= least[0]
     assert measured[1] >= least[1]

@@ -27,7 +27,7 @@ SAMPLE = Path(__file__).parents[3] / "data" / "sample.json"
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     """Two sessions, and a question of category 2, one without evidence and one of category 5."""
-    said = {
+    sessions = {
         "session_1": [turn("D1:1"), turn("D1:2", "Lyon! How is your cat?", speaker="Bo")],
         "session_1_date_time": DATE,
         "session_2": [turn("D2:1", "My sister plays the violin."), turn("D2:2", "She is good.")],
@@ -38,7 +38,7 @@ def source(tmp_path: Path) -> Path:
         question(4, evidence=[]),
         question(5, question="Where does Bo live?", adversarial_answer="Lyon"),
     ]
-    return write(tmp_path / "two.json", record("conv-1", qa, **said), record("conv-2"))
+    return write(tmp_path / "two.json", record("conv-1", qa, **sessions), record("conv-2"))
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
@@ -58,12 +58,12 @@ def test_one_conversation_is_written_with_a_ranking_for_every_question(
 ) -> None:
     out = source.with_name("out.json")
     assert run(monkeypatch, "--data", source, "--conversation", "conv-1", "--json", out) == 0
-    found = json.loads(out.read_bytes())
-    assert set(found) == {"turns", "ingest_s", "search_ms", "ranked"}
-    assert found["turns"] == 4
-    assert len(found["search_ms"]) == len(found["ranked"]) == 3
-    assert found["ranked"]["0"][0] == "D2:1"
-    assert {frozenset(ranked) for ranked in found["ranked"].values()} == {
+    results = json.loads(out.read_bytes())
+    assert set(results) == {"turns", "ingest_s", "search_ms", "ranked"}
+    assert results["turns"] == 4
+    assert len(results["search_ms"]) == len(results["ranked"]) == 3
+    assert results["ranked"]["0"][0] == "D2:1"
+    assert {frozenset(ranked) for ranked in results["ranked"].values()} == {
         frozenset({"D1:1", "D1:2", "D2:1", "D2:2"})
     }
     lines = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines()]
@@ -76,20 +76,22 @@ def test_several_conversations_are_written_by_id(
 ) -> None:
     out = source.with_name("out.json")
     assert run(monkeypatch, "--data", source, "--json", out, "--k", "1") == 0
-    found = json.loads(out.read_bytes())
-    assert found.keys() == {"conv-1", "conv-2"}
-    assert found["conv-1"]["ranked"]["0"] == ["D2:1"]
+    results = json.loads(out.read_bytes())
+    assert results.keys() == {"conv-1", "conv-2"}
+    assert results["conv-1"]["ranked"]["0"] == ["D2:1"]
 
 
 def test_recall_leaves_out_category_5_and_questions_without_evidence(source: Path) -> None:
-    one = load_conversations(source)[0]
-    assert recalls([one], {one.id: retrieve(one, source.parent, 1)}, [1]) == {2: [[0.5]]}
+    conversation = load_conversations(source)[0]
+    assert recalls(
+        [conversation], {conversation.id: retrieve(conversation, source.parent, 1)}, [1]
+    ) == {2: [[0.5]]}
 
 
 def test_several_files_are_searched_as_one(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = write(source.with_name("other.json"), record("conv-3"))
+    second_file = write(source.with_name("other.json"), record("conv-3"))
     out = source.with_name("out.json")
-    assert run(monkeypatch, "--data", source, "--data", other, "--json", out) == 0
+    assert run(monkeypatch, "--data", source, "--data", second_file, "--json", out) == 0
     assert json.loads(out.read_bytes()).keys() == {"conv-1", "conv-2", "conv-3"}
 
 
@@ -121,18 +123,18 @@ def test_an_explanation_shows_each_turn_with_its_shares_and_whether_it_is_eviden
     monkeypatch.setenv("COLUMNS", "100")
     arguments = ("--data", source, "--conversation", "conv-1", "--k", "3")
     assert run(monkeypatch, *arguments, "--explain", "Who plays the violin?") == 0
-    told = capsys.readouterr().out
-    lines = [line.split() for line in told.splitlines()]
-    first, *rest = (line for line in lines if line[:1] and line[0].isdigit())
+    output = capsys.readouterr().out
+    lines = [line.split() for line in output.splitlines()]
+    first_line, *further_lines = (line for line in lines if line[:1] and line[0].isdigit())
     with open_store(source.with_name("m.db")) as store:
         store.add(load_conversations(source)[0].turns)
         best = store.search("Who plays the violin?", 4)
-    said = "1 {:.2f} 2023-06-12 Ann yes My sister plays the violin."
-    assert " ".join(first) == said.format(best[0].score)
+    expected = "1 {:.2f} 2023-06-12 Ann yes My sister plays the violin."
+    assert " ".join(first_line) == expected.format(best[0].score)
     assert share_line(best[0])
-    assert all(part in told for part in share_line(best[0]).split("   "))
-    assert len(rest) == 2
-    assert ("evidence D1:2 is number 4" in told) == (best[3].turn_id == 2)
+    assert all(part in output for part in share_line(best[0]).split("   "))
+    assert len(further_lines) == 2
+    assert ("evidence D1:2 is number 4" in output) == (best[3].turn_id == 2)
 
 
 def test_an_explanation_of_an_unknown_question_speaks_of_no_evidence(
@@ -165,29 +167,32 @@ def test_shares_stand_largest_first_and_empty_ones_not_at_all() -> None:
 
 
 def test_a_curve_gives_recall_and_tokens_of_the_best_turns(source: Path) -> None:
-    one = load_conversations(source)[0]
-    found = {one.id: {"0": ["D1:2", "D1:1", "D2:1"]}}
-    drawn = recall_curve("x", [one], rankings=found, k=5)
-    costs = token_costs(one.turns)
+    conversation = load_conversations(source)[0]
+    rankings = {conversation.id: {"0": ["D1:2", "D1:1", "D2:1"]}}
+    drawn = recall_curve("x", [conversation], rankings=rankings, k=5)
+    costs = token_costs(conversation.turns)
     assert drawn.recall.tolist() == [0.5, 0.5, 1.0]
-    assert drawn.tokens.tolist() == np.cumsum([costs[s] for s in found[one.id]["0"]]).tolist()
+    assert (
+        drawn.tokens.tolist()
+        == np.cumsum([costs[s] for s in rankings[conversation.id]["0"]]).tolist()
+    )
 
 
 def test_the_tokens_of_turns_are_those_that_a_model_is_shown() -> None:
     turns = load_conversations(SAMPLE)[0].turns
     turns = tuple(replace(turn, id=n) for n, turn in enumerate(turns, 1))
-    shown = assemble([], turns, 10**9)
-    assert sum(token_costs(turns).values()) == pytest.approx(shown.tokens, rel=0.01)
+    context = assemble([], turns, 10**9)
+    assert sum(token_costs(turns).values()) == pytest.approx(context.tokens, rel=0.01)
 
 
 def test_the_chart_is_a_picture_of_ours_and_of_peers(
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ranked = {"0": ["D2:2", "D2:1"], "1": [], "2": []}
-    found = {"conv-1": {"ranked": ranked}, "conv-2": {"ranked": {"0": ["D1:1"]}}}
+    conversations = {"conv-1": {"ranked": ranked}, "conv-2": {"ranked": {"0": ["D1:1"]}}}
     systems = {
         "ours": {"title": "sql-memory", "version": "0", "conversations": {}},
-        "mem0": {"title": "mem0", "version": "1.0", "conversations": found},
+        "mem0": {"title": "mem0", "version": "1.0", "conversations": conversations},
         "none": {"title": "none", "version": "", "error": "not installed"},
     }
     peers, picture = source.with_name("peers.json"), source.with_name("recall.png")
@@ -197,7 +202,7 @@ def test_the_chart_is_a_picture_of_ours_and_of_peers(
         "locomo.retrieval.__main__.recall_chart", lambda curves, _: drawn.extend(curves)
     )
     assert run(monkeypatch, "--data", source, "--chart", picture, "--peers", peers) == 0
-    assert [one.title for one in drawn] == ["this memory", "mem0 1.0"]
+    assert [curve.title for curve in drawn] == ["this memory", "mem0 1.0"]
     assert drawn[1].recall.tolist() == [0.5, 0.75]
     monkeypatch.undo()
     assert run(monkeypatch, "--data", source, "--chart", picture, "--peers", peers) == 0

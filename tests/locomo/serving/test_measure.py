@@ -50,7 +50,7 @@ REFUSED = "SELECT nothing FROM nowhere"
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("question_text", "expected"),
     [
         ("Where did Ann move?", "I moved to Lyon."),  # by its stem
         ("When did Ann move?", "8 May 2023"),
@@ -58,11 +58,16 @@ REFUSED = "SELECT nothing FROM nowhere"
         ("What did you do?", "No information available"),  # words that any turn has
     ],
 )
-def test_the_rule_answers_with_a_sentence_a_date_or_nothing(asked: str, expected: str) -> None:
-    said = Turn("Ann", "I did it. I moved to Lyon. My cat is called Miso!", "", "2023-05-08T13:56")
-    assert rule_answer(asked, said) == expected
+def test_the_rule_answers_with_a_sentence_a_date_or_nothing(
+    question_text: str, expected: str
+) -> None:
+    said_turn = Turn(
+        "Ann", "I did it. I moved to Lyon. My cat is called Miso!", "", "2023-05-08T13:56"
+    )
+    assert rule_answer(question_text, said_turn) == expected
     assert (
-        rule_answer("When did Ann move?", replace(said, said_at="long ago")) == "I moved to Lyon."
+        rule_answer("When did Ann move?", replace(said_turn, said_at="long ago"))
+        == "I moved to Lyon."
     )
 
 
@@ -84,10 +89,10 @@ def retrieve(prompt: str) -> str:
 
 def read(prompt: str) -> str:
     """Right answers; without turns a date is less exact."""
-    memory, asked = prompt.split("[[ ## memory ## ]]")[1].split("[[ ## question ## ]]")
+    memory, question_text = prompt.split("[[ ## memory ## ]]")[1].split("[[ ## question ## ]]")
     day = "6 " if "What was said:" in memory else ""
     for word, text in {"city": "Lyon", "When": f"{day}May 2023", "job": "Miso"}.items():
-        if word in asked:
+        if word in question_text:
             return answer(text, "1")
     return answer("No information available")
 
@@ -103,8 +108,8 @@ def served(folder: Path, models: tuple[Model, Model], **flags: Any) -> Figures:
     settings = {"data": data, "model": "tuned", "against": "untuned", "num_threads": 1}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(serving, "load_model", lambda name: named.get(name, models[0]))
-        found = serving.serving(**settings | {"output_dir": folder / "out"} | flags)
-    return {(one.table, one.row, one.column): one for one in found}
+        result = serving.serving(**settings | {"output_dir": folder / "out"} | flags)
+    return {(figure.table, figure.row, figure.column): figure for figure in result}
 
 
 @pytest.fixture
@@ -119,8 +124,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 class Whole:
     """A run from end to end: what it found, said and wrote, and whom it asked."""
 
-    found: Figures
-    said: str
+    figures: Figures
+    output: str
     out: Path
     tuned: Talker
     untuned: Talker
@@ -128,55 +133,58 @@ class Whole:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
-    folder, said = tmp_path_factory.mktemp("whole"), io.StringIO()
+    folder, output = tmp_path_factory.mktemp("whole"), io.StringIO()
     models, engines = pair()
-    with redirect_stdout(said), pytest.MonkeyPatch.context() as patch:
+    with redirect_stdout(output), pytest.MonkeyPatch.context() as patch:
         patch.setattr(figures, "bootstrap", partial(bootstrap, n=200))
-        found = served(folder, models)
-    return Whole(found, said.getvalue(), folder / "out", *engines)
+        result = served(folder, models)
+    return Whole(result, output.getvalue(), folder / "out", *engines)
 
 
 def pair(**replies: Callable[[str], str]) -> tuple[tuple[Model, Model], tuple[Talker, Talker]]:
     """A tuned model, and an untuned one that stores nothing and answers "Lyon" to all."""
-    asked = {"store": store_facts, "retrieve": retrieve, "answer": read, **replies}
-    tuned, engine = talker(window=1, name="tuned", **asked)
-    untuned, other = talker(window=1, name="untuned", store=lambda prompt: sql("-- none"))
-    return (tuned, untuned), (engine, other)
+    all_replies = {"store": store_facts, "retrieve": retrieve, "answer": read, **replies}
+    tuned, tuned_engine = talker(window=1, name="tuned", **all_replies)
+    untuned, untuned_engine = talker(window=1, name="untuned", store=lambda prompt: sql("-- none"))
+    return (tuned, untuned), (tuned_engine, untuned_engine)
 
 
 def test_readers_answer_the_same_questions_and_lack_one_module_each(whole: Whole) -> None:
-    found = whole.found
+    by_place = whole.figures
 
     def row(reader: str) -> list[float]:
         columns = ("1 multi-hop", "2 temporal", "4 single-hop", "1-4")
-        scores = [found[F1_TABLE, reader, column] for column in columns]
-        assert [one.n for one in scores] == [1, 1, 1, 3]
-        return [one.value for one in scores]
+        scores = [by_place[F1_TABLE, reader, column] for column in columns]
+        assert [score.n for score in scores] == [1, 1, 1, 3]
+        return [score.value for score in scores]
 
     assert row("tuned") == row("without store") == row("without retrieve") == [0.5, 1, 1, 2.5 / 3]
     assert row("untuned") == row("without answer") == [0, 0, 1, pytest.approx(1 / 3)]
     assert row("facts only") == [0.5, 0.8, 1, pytest.approx(2.3 / 3)]
     # "8 May 2023" for "6 May 2023", and a sentence of six words for "Lyon".
     assert row("rule")[1:3] == [pytest.approx(2 / 3), pytest.approx(2 / 7)]
-    lost = found[READING_TABLE, "without answer", "tuned minus it, F1 1-4"]
+    lost = by_place[READING_TABLE, "without answer", "tuned minus it, F1 1-4"]
     assert (lost.value, lost.low, lost.high) == (pytest.approx(0.5), 0, 1)  # of 0, .5 and 1
-    assert (READING_TABLE, "tuned", "tuned minus it, F1 1-4") not in found
+    assert (READING_TABLE, "tuned", "tuned minus it, F1 1-4") not in by_place
     for reader, abstained in {"tuned": 1, "facts only": 1, "without answer": 0}.items():
-        assert found[READING_TABLE, reader, "abstained, 5"].value == abstained
-    assert found[READING_TABLE, "tuned", "answered, 1-4"].value == 1
-    assert found[READING_TABLE, "tuned", "evidence shown"].value == 1
-    assert found[READING_TABLE, "facts only", "evidence shown"].value == pytest.approx(2.5 / 3)
+        assert by_place[READING_TABLE, reader, "abstained, 5"].value == abstained
+    assert by_place[READING_TABLE, "tuned", "answered, 1-4"].value == 1
+    assert by_place[READING_TABLE, "tuned", "evidence shown"].value == 1
+    assert by_place[READING_TABLE, "facts only", "evidence shown"].value == pytest.approx(2.5 / 3)
     # Four readers retrieve by the tuned model, each with a repair, and four answer by it.
-    tuned, untuned = whole.tuned.calls(), whole.untuned.calls()
-    assert tuned == {"probe": 1, "store": 6 + 1, "retrieve": 4 * (4 + 1), "answer": 4 * 4}
-    assert untuned == {"probe": 1, "store": 6, "retrieve": 4, "answer": 2 * 4}
+    tuned_calls, untuned_calls = whole.tuned.calls(), whole.untuned.calls()
+    assert tuned_calls == {"probe": 1, "store": 6 + 1, "retrieve": 4 * (4 + 1), "answer": 4 * 4}
+    assert untuned_calls == {"probe": 1, "store": 6, "retrieve": 4, "answer": 2 * 4}
 
 
 def test_answers_from_facts_alone_are_compared_with_answers_from_turns_alone(whole: Whole) -> None:
-    found, tuned = whole.found, whole.tuned
-    alone = [found[FACTS_ONLY_TABLE, "1-4", one] for one in ("facts only", "turns only", "ratio")]
-    assert [one.value for one in alone] == pytest.approx([2.3 / 3, 2.5 / 3, 0.92])
-    assert found[FACTS_ONLY_TABLE, "2 temporal", "ratio"].value == pytest.approx(0.8)
+    by_place, tuned = whole.figures, whole.tuned
+    alone = [
+        by_place[FACTS_ONLY_TABLE, "1-4", column]
+        for column in ("facts only", "turns only", "ratio")
+    ]
+    assert [figure.value for figure in alone] == pytest.approx([2.3 / 3, 2.5 / 3, 0.92])
+    assert by_place[FACTS_ONLY_TABLE, "2 temporal", "ratio"].value == pytest.approx(0.8)
     facts = [prompt for prompt in tuned.asked("answer") if "What was said:" not in prompt]
     turns = [prompt for prompt in tuned.asked("answer") if "memory's facts say" not in prompt]
     assert (len(facts), len(turns)) == (4, 2 * 4)  # the memory without facts shows turns as well
@@ -184,10 +192,14 @@ def test_answers_from_facts_alone_are_compared_with_answers_from_turns_alone(who
 
 
 def test_stored_facts_are_measured_beside_gold_ones(whole: Whole) -> None:
-    tuned = {row: one for (_, row, of), one in whole.found.items() if of == "tuned"}
+    tuned = {row: figure for (_, row, column), figure in whole.figures.items() if column == "tuned"}
     seconds = tuned.pop("seconds a turn")
     assert seconds.n == 6
-    assert {row: (one.value, one.n) for row, one in tuned.items() if one.table == FACTS_TABLE} == {
+    assert {
+        row: (figure.value, figure.n)
+        for row, figure in tuned.items()
+        if figure.table == FACTS_TABLE
+    } == {
         "precision": (0.75, 4),
         "recall": (1, 3),
         "F1": (pytest.approx(6 / 7), 7),
@@ -197,14 +209,18 @@ def test_stored_facts_are_measured_beside_gold_ones(whole: Whole) -> None:
         "gold dates that are equal": (pytest.approx(1 / 3), 3),
         "gold dates that are left empty": (pytest.approx(1 / 3), 3),
     }
-    untuned = {row: one.value for (_, row, of), one in whole.found.items() if of == "untuned"}
+    untuned = {
+        row: figure.value
+        for (_, row, column), figure in whole.figures.items()
+        if column == "untuned"
+    }
     assert (untuned["recall"], untuned["-- none right"], untuned["facts a turn"]) == (0, 1, 0)
     assert "precision" not in untuned
 
 
 def test_sql_is_valid_when_it_needs_no_repair(whole: Whole) -> None:
-    valid = {key[1:]: one for key, one in whole.found.items() if key[0] == VALID_SQL_TABLE}
-    assert {key: (one.value, one.n) for key, one in valid.items()} == {
+    valid = {key[1:]: figure for key, figure in whole.figures.items() if key[0] == VALID_SQL_TABLE}
+    assert {key: (figure.value, figure.n) for key, figure in valid.items()} == {
         ("store", "tuned"): (pytest.approx(5 / 6), 6),
         ("retrieve", "tuned"): (0.75, 4),
         ("store", "untuned"): (1, 6),
@@ -214,21 +230,23 @@ def test_sql_is_valid_when_it_needs_no_repair(whole: Whole) -> None:
 
 def test_sql_that_no_repair_mends_counts_as_refused_and_stores_nothing(run: Run) -> None:
     models, _ = pair(store=lambda _: sql(REFUSED), retrieve=lambda _: sql(REFUSED))
-    found = run(models)
+    by_place = run(models)
     assert (
-        found[VALID_SQL_TABLE, "store", "tuned"].value
-        == found[VALID_SQL_TABLE, "retrieve", "tuned"].value
+        by_place[VALID_SQL_TABLE, "store", "tuned"].value
+        == by_place[VALID_SQL_TABLE, "retrieve", "tuned"].value
         == 0
     )
-    assert found[FACTS_TABLE, "facts a turn", "tuned"].value == 0
+    assert by_place[FACTS_TABLE, "facts a turn", "tuned"].value == 0
 
 
 def test_modules_with_a_grammar_are_not_counted_as_writing_valid_sql(tmp_path: Path) -> None:
-    asked = Result("memory", "a", 0, 4, "Where?", "Oslo", "Oslo", 1.0, 1.0, 0.1, tokens=9, calls=2)
+    result = Result("memory", "a", 0, 4, "Where?", "Oslo", "Oslo", 1.0, 1.0, 0.1, tokens=9, calls=2)
     for targets in ((), ("answer",), ("answer", "retrieve")):
         small = replace(talker()[0], adapter=SmallModelAdapter(frozenset(targets)))
-        found = StoredMemories(small, {}, tmp_path / "none").figures("tuned", [], [asked])
-        assert [one.row for one in found] == [name for name in targets if name == "retrieve"]
+        figures_of_sql = StoredMemories(small, {}, tmp_path / "none").figures("tuned", [], [result])
+        assert [figure.row for figure in figures_of_sql] == [
+            name for name in targets if name == "retrieve"
+        ]
 
 
 def test_first_attempts_are_those_of_one_memory_whatever_else_was_noted(tmp_path: Path) -> None:
@@ -250,39 +268,39 @@ def test_first_attempts_are_those_of_one_memory_whatever_else_was_noted(tmp_path
 
 
 def test_what_is_found_is_written_with_examples_as_they_were_answered(whole: Whole) -> None:
-    written = json.loads((whole.out / "serving.json").read_bytes())
-    assert written["figures"] == [asdict(one) for one in whole.found.values()]
-    assert Path(written["params"].pop("data")).name == "a.json"
+    content = json.loads((whole.out / "serving.json").read_bytes())
+    assert content["figures"] == [asdict(figure) for figure in whole.figures.values()]
+    assert Path(content["params"].pop("data")).name == "a.json"
     about = {"questions": 4, "model": "tuned", "against": "untuned", "budget": 2_000}
-    assert written["params"] == {**about, "turns only": False, "num_threads": 1, "seed": 0}
-    assert written["examples"][1] == {
+    assert content["params"] == {**about, "turns only": False, "num_threads": 1, "seed": 0}
+    assert content["examples"][1] == {
         "question": "When did Ann move?",
         "gold": "6 May 2023",
         "answer": "6 May 2023",
         "cited": "D1:1 (2023-05-08) Ann: I moved to Lyon last Saturday.",
     }
-    assert written["examples"][2]["gold"] == "(No information available)"
-    assert written["examples"][2]["cited"] == "(no turn)"
-    for shown in (whole.said, (whole.out / "serving.md").read_text()):
-        assert "cited: D1:1 (2023-05-08) Ann: I moved to Lyon last Saturday." in shown
-        assert ".857 (7)" in shown  # F1 of stored facts
+    assert content["examples"][2]["gold"] == "(No information available)"
+    assert content["examples"][2]["cited"] == "(no turn)"
+    for report in (whole.output, (whole.out / "serving.md").read_text()):
+        assert "cited: D1:1 (2023-05-08) Ann: I moved to Lyon last Saturday." in report
+        assert ".857 (7)" in report  # F1 of stored facts
 
 
 def test_questions_are_drawn_by_the_seed(run: Run) -> None:
     models, (tuned, _) = pair()
-    found = run(models, num_test=2, seed=1)
-    asked = {prompt.split("[[ ## question ## ]]")[1][:12] for prompt in tuned.asked("answer")}
-    assert len(asked) == 2
-    assert found[READING_TABLE, "tuned", "seconds a question"].n == 2
+    by_place = run(models, num_test=2, seed=1)
+    questions = {prompt.split("[[ ## question ## ]]")[1][:12] for prompt in tuned.asked("answer")}
+    assert len(questions) == 2
+    assert by_place[READING_TABLE, "tuned", "seconds a question"].n == 2
 
 
 def test_an_interrupted_run_goes_on_and_asks_nothing_twice(run: Run) -> None:
-    answered: list[str] = []
+    prompts: list[str] = []
 
     def six_times(prompt: str) -> str:
-        if len(answered) == 6:
+        if len(prompts) == 6:
             raise KeyboardInterrupt
-        answered.append(prompt)
+        prompts.append(prompt)
         return read(prompt)
 
     with pytest.raises(KeyboardInterrupt):
@@ -300,18 +318,18 @@ def test_an_interrupted_run_goes_on_and_asks_nothing_twice(run: Run) -> None:
 
 def test_from_turns_alone_nobody_stores_or_retrieves(run: Run) -> None:
     models, (tuned, untuned) = pair()
-    found = run(models, turns_only=True)
-    assert {row for table, row, _ in found if table == F1_TABLE} == {"tuned", "untuned", "rule"}
-    assert {table for table, *_ in found} == {F1_TABLE, READING_TABLE}
-    assert found[F1_TABLE, "tuned", "1-4"].value == 2.5 / 3
-    assert found[READING_TABLE, "rule", "abstained, 5"].n == 1
+    by_place = run(models, turns_only=True)
+    assert {row for table, row, _ in by_place if table == F1_TABLE} == {"tuned", "untuned", "rule"}
+    assert {table for table, *_ in by_place} == {F1_TABLE, READING_TABLE}
+    assert by_place[F1_TABLE, "tuned", "1-4"].value == 2.5 / 3
+    assert by_place[READING_TABLE, "rule", "abstained, 5"].n == 1
     assert tuned.calls() == untuned.calls() == {"probe": 1, "answer": 4}
 
 
 def test_a_file_without_gold_asks_its_questions_only(run: Run, tmp_path: Path) -> None:
-    found = run(pair()[0], data=talks(tmp_path / "plain.json"))
-    assert {row for table, row, _ in found if table == FACTS_TABLE} == {"seconds a turn"}
-    assert found[F1_TABLE, "tuned", "1-4"].value == 1
+    by_place = run(pair()[0], data=talks(tmp_path / "plain.json"))
+    assert {row for table, row, _ in by_place if table == FACTS_TABLE} == {"seconds a turn"}
+    assert by_place[F1_TABLE, "tuned", "1-4"].value == 1
 
 
 def test_conversations_that_the_model_was_tuned_on_are_named(
@@ -323,7 +341,7 @@ def test_conversations_that_the_model_was_tuned_on_are_named(
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"store": {**GOLD, "D1:2": GOLD["D1:1"]}}, "a, field store.D1:2: the gold SQL is refused"),
         ({"store": {"D1:1": "SELECT 1"}}, "a, field store.D1:1: the gold SQL is refused"),
@@ -331,11 +349,11 @@ def test_conversations_that_the_model_was_tuned_on_are_named(
     ],
 )
 def test_what_cannot_be_used_is_said_before_a_model_is_asked(
-    run: Run, tmp_path: Path, changed: Any, said: str
+    run: Run, tmp_path: Path, changed: Any, message: str
 ) -> None:
     models, (tuned, _) = pair()
     data = talks(tmp_path / "bad.json", {**talk("a"), **changed})
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         run(models, data=data)
     assert tuned.prompts == []
 
