@@ -1,10 +1,8 @@
 """Measure the memory on conversations in LoCoMo's format: against a baseline, or where it fails."""
 
 import json
-import random
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,25 +10,19 @@ import typer
 from rich.console import Console
 from typer import Option
 
-from locomo.commands import check_folder, progress_bar, run_command
-from locomo.dataset.format import CATEGORIES, Conversation, Question, load_conversations
+from locomo.commands import check_folder, run_command
+from locomo.dataset.format import CATEGORIES, load_conversations
+from locomo.evaluation import AskedQuestion, Evaluation, EvaluationRun
 from locomo.harness import (
     EMBEDDER,
-    AnswerKey,
     AnswerLog,
-    BuiltMemory,
     Result,
     Setup,
     answer_log,
-    ask_baseline,
-    ask_memory,
-    build_memories,
     fingerprint,
     probe,
     program_state,
 )
-from locomo.llm_judge import PROMPTS, judge
-from locomo.parallel import run_parallel
 from locomo.report import (
     building_table,
     comparison_table,
@@ -42,6 +34,7 @@ from locomo.report import (
 )
 from locomo.split_data import PARTS
 from locomo.split_data import split as split_ids
+from locomo.tasks.modules import draw
 from locomo.tracking import connect_mlflow, mlflow_run, score_chart, score_metrics
 from memory import InputError, MemoryProgram, Model, load_embedder, load_model, load_program
 from memory.files import write_whole
@@ -56,16 +49,7 @@ BETTER_MODELS = (
     " http://localhost:8000/v1."
 )
 Mode = Literal["compare", "analyze"]
-Asked = tuple[Conversation, Question]
 console = Console()
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What was measured: the memories that were built, and every question's result."""
-
-    built: list[BuiltMemory]
-    results: list[Result]
 
 
 def evaluate(
@@ -102,12 +86,17 @@ def evaluate(
     connect_mlflow(EXPERIMENT)
     if not resume:
         _probe_models(answering, judging)
-    log = _answer_log(data, setup, embedder, output_dir, resume)
-    built = _built(questions, setup, output_dir / "memories", num_threads, embedder)
-    results = _ask_all(questions, mode, setup, built, log, num_threads)
-    if judging:
-        results = _judge_all(questions, results, judging, log, num_threads)
-    evaluation = Evaluation(list(built.values()), results)
+    evaluation = EvaluationRun(
+        questions=questions,
+        setup=setup,
+        embedder=embedder,
+        judging=judging,
+        with_baseline=mode == "compare",
+        memories=output_dir / "memories",
+        log=_answer_log(data, setup, embedder, output_dir, resume=resume),
+        threads=num_threads,
+        console=console,
+    ).run()
     params = {
         "mode": mode,
         "data": data.name,
@@ -127,9 +116,7 @@ def evaluate(
 
 
 def _setup(model: Model, program: Path | None, budget: int | None) -> Setup:
-    """What answers: the model, its program and budget. Raises InputError for a program or
-    a budget that cannot be used.
-    """
+    """The model with its program and budget. Raises InputError when one cannot be used."""
     setup = Setup(
         model=model,
         program=_program(program, model.name),
@@ -160,25 +147,23 @@ def _probe_models(answering: Model, judging: Model | None) -> None:
         probe(judging)
 
 
-def _questions(data: Path, part: str, number: int, seed: int) -> list[Asked]:
+def _questions(data: Path, part: str, number: int, seed: int) -> list[AskedQuestion]:
     """The questions to ask, in file order."""
     if number < 0:
         raise InputError(f"--num-test {number}: give the number of questions, or 0 for all")
     conversations = load_conversations(data)
     if part in PARTS:
-        chosen = split_ids([c.id for c in conversations], seed, "default")[part]
-        conversations = [c for c in conversations if c.id in chosen]
+        ids = split_ids([c.id for c in conversations], seed, "default")[part]
+        conversations = [c for c in conversations if c.id in ids]
     elif part != "all":
         raise InputError(f"--split {part!r}: there are all, {', '.join(PARTS)}")
     if not conversations:
         raise InputError(f"--split {part}: no conversation of {data} is in it")
-    asked = [(c, question) for c in conversations for question in c.questions]
-    if not asked:
+
+    questions = [(c, question) for c in conversations for question in c.questions]
+    if not questions:
         raise InputError(f"{data} asks no question of --split {part}; give a file that does")
-    if number and number < len(asked):
-        places = sorted(random.Random(seed).sample(range(len(asked)), number))  # noqa: S311
-        asked = [asked[place] for place in places]
-    return asked
+    return draw(questions, number, seed)
 
 
 def _program(path: Path | None, model: str) -> MemoryProgram:
@@ -190,71 +175,6 @@ def _program(path: Path | None, model: str) -> MemoryProgram:
     return program
 
 
-def _built(
-    asked: Sequence[Asked], setup: Setup, cache: Path, threads: int, embedder: str
-) -> dict[str, BuiltMemory]:
-    conversations = {conversation.id: conversation for conversation, _ in asked}
-    with progress_bar(console) as bar:
-        return build_memories(conversations.values(), setup, cache, threads, bar, embedder)
-
-
-def _ask_all(
-    asked: Sequence[Asked],
-    mode: str,
-    setup: Setup,
-    built: dict[str, BuiltMemory],
-    log: AnswerLog,
-    threads: int,
-) -> list[Result]:
-    jobs: dict[AnswerKey, Callable[[], Result]] = {}
-    for conversation, question in asked:
-        if mode == "compare":
-            jobs["baseline", conversation.id, question.index] = partial(
-                ask_baseline, conversation, question, setup
-            )
-        path = built[conversation.id].path
-        jobs["memory", conversation.id, question.index] = partial(
-            ask_memory, conversation, question, setup, path
-        )
-    _run("asking", [job for key, job in jobs.items() if key not in log.records], log, threads)
-    return [log.records[key] for key in jobs]
-
-
-def _judge_all(
-    asked: Sequence[Asked],
-    results: Sequence[Result],
-    model: Model,
-    log: AnswerLog,
-    threads: int,
-) -> list[Result]:
-    """A second step, after all answers are given."""
-    questions = {(c.id, question.index): question for c, question in asked}
-    names = {kind: f"{kind} ({model.name})" for kind in PROMPTS}
-
-    def opinion(result: Result) -> Result:
-        question = questions[result.conversation, result.index]
-        said = {
-            name: judge(kind, question, result.answer, model).correct
-            for kind, name in names.items()
-        }
-        return replace(result, verdicts={**result.verdicts, **said})
-
-    open_cases = [r for r in results if not set(names.values()) <= set(r.verdicts)]
-    _run("judging", [partial(opinion, result) for result in open_cases], log, threads)
-    return [log.records[result.key] for result in results]
-
-
-def _run(what: str, jobs: Sequence[Callable[[], Result]], log: AnswerLog, threads: int) -> None:
-    with progress_bar(console) as bar:
-        line = bar.add_task(what, total=len(jobs))
-
-        def finished(result: Result) -> None:
-            log.add(result)
-            bar.advance(line)
-
-        run_parallel(jobs, threads, finished)
-
-
 def _report(
     evaluation: Evaluation,
     mode: str,
@@ -263,33 +183,36 @@ def _report(
     with_categories: bool,
 ) -> None:
     """Print, write and track what was found."""
-    found = score_lines(evaluation.results)
+    lines = score_lines(evaluation.results)
     memory_results = [result for result in evaluation.results if result.system == "memory"]
-    failed = failures(memory_results)
     content: dict[str, object] = {
         "params": params,
-        "lines": [asdict(line) for line in found],
-        "memories": [{**asdict(one), "path": one.path.name} for one in evaluation.built],
+        "lines": [asdict(line) for line in lines],
+        "memories": [{**asdict(memory), "path": memory.path.name} for memory in evaluation.built],
     }
     console.print(building_table(evaluation.built))
     if mode == "analyze":
         file = output_dir / "failure_analysis.json"
-        content["failures"] = {name: [asdict(r) for r in some] for name, some in failed.items()}
-        examples = [result for some in failed.values() for result in some[:2]]
+        failed = failures(memory_results)
+        content["failures"] = {
+            cause: [asdict(result) for result in results] for cause, results in failed.items()
+        }
+        examples = [result for results in failed.values() for result in results[:2]]
         console.print(failure_table(memory_results))
     else:
         file = output_dir / "evaluation_results.json"
         content["results"] = [asdict(result) for result in evaluation.results]
         examples = _varied(memory_results)
-        console.print(comparison_table(found, with_categories))
+        console.print(comparison_table(lines, with_categories))
         console.print(difference(evaluation.results) + "\n", highlight=False)
     for result in examples:
         console.print(example_text(result) + "\n", highlight=False)
+
     write_whole(file, json.dumps(content, ensure_ascii=False, indent=1).encode("utf-8", "replace"))
     picture = output_dir / "scores.png"
-    score_chart(found, picture)
+    score_chart(lines, picture)
     with mlflow_run(EXPERIMENT, params) as run:
-        run.log_metrics(score_metrics(found))
+        run.log_metrics(score_metrics(lines))
         run.log_artifact(str(file))
         run.log_artifact(str(picture))
     console.print(f"{file}, {picture}; MLflow: experiment {EXPERIMENT}")

@@ -38,7 +38,7 @@ BENCHMARK_LAYERS = [
     {"locomo.commands", "locomo.dataset", "locomo.json_lines", "locomo.parallel"},
     {"locomo.metrics", "locomo.split_data"},
     {"locomo.harness", "locomo.llm_judge"},
-    {"locomo.report"},
+    {"locomo.evaluation", "locomo.report"},
     {"locomo.tasks"},
     {"locomo.examples", "locomo.tracking"},
     {"locomo.prompts", "locomo.retrieval", "locomo.serving", "locomo.weights"},

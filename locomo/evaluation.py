@@ -1,0 +1,117 @@
+"""An evaluation: memories built, questions asked, answers judged; what is finished is kept."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from locomo.commands import progress_bar
+from locomo.dataset.format import Conversation, Question
+from locomo.harness import (
+    AnswerKey,
+    AnswerLog,
+    BuiltMemory,
+    Result,
+    Setup,
+    ask_baseline,
+    ask_memory,
+    build_memories,
+)
+from locomo.llm_judge import PROMPTS, judge
+from locomo.parallel import run_parallel
+from memory import Model
+
+AskedQuestion = tuple[Conversation, Question]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured: the memories that were built, and every question's result."""
+
+    built: list[BuiltMemory]
+    results: list[Result]
+
+
+@dataclass(frozen=True)
+class EvaluationRun:
+    """Who answers and judges which questions, and where it is kept.
+
+    `log` holds earlier answers, which count; `memories` is the folder of the memories; without
+    a `judging` model no answer is judged; `threads` questions are asked at a time.
+    """
+
+    questions: Sequence[AskedQuestion]
+    setup: Setup
+    embedder: str
+    judging: Model | None
+    with_baseline: bool
+    memories: Path
+    log: AnswerLog
+    threads: int
+    console: Console
+
+    def run(self) -> Evaluation:
+        """Build each conversation's memory, ask the questions, judge the answers.
+
+        Raises ModelError when a model cannot be used; what is finished by then is kept.
+        """
+        built = self._build()
+        results = self._ask(built)
+        if self.judging:
+            # A step of its own, so that a judge can be added to answers that are there already.
+            results = self._judge(results, self.judging)
+        return Evaluation(list(built.values()), results)
+
+    def _build(self) -> dict[str, BuiltMemory]:
+        conversations = {conversation.id: conversation for conversation, _ in self.questions}
+        with progress_bar(self.console) as bar:
+            return build_memories(
+                conversations.values(),
+                self.setup,
+                cache=self.memories,
+                threads=self.threads,
+                bar=bar,
+                embedder=self.embedder,
+            )
+
+    def _ask(self, built: dict[str, BuiltMemory]) -> list[Result]:
+        jobs: dict[AnswerKey, Callable[[], Result]] = {}
+        for conversation, question in self.questions:
+            if self.with_baseline:
+                jobs["baseline", conversation.id, question.index] = partial(
+                    ask_baseline, conversation, question, self.setup
+                )
+            jobs["memory", conversation.id, question.index] = partial(
+                ask_memory, conversation, question, self.setup, built[conversation.id].path
+            )
+        self._run("asking", [job for key, job in jobs.items() if key not in self.log.records])
+        return [self.log.records[key] for key in jobs]
+
+    def _judge(self, results: Sequence[Result], model: Model) -> list[Result]:
+        questions = {(c.id, question.index): question for c, question in self.questions}
+        judges = {kind: f"{kind} ({model.name})" for kind in PROMPTS}
+
+        def judged(result: Result) -> Result:
+            question = questions[result.conversation, result.index]
+            verdicts = {
+                name: judge(kind, question, result.answer, model).correct
+                for kind, name in judges.items()
+            }
+            return replace(result, verdicts={**result.verdicts, **verdicts})
+
+        # A resumed evaluation, or one with a second judge, keeps the opinions that it has.
+        unjudged = [r for r in results if not set(judges.values()) <= set(r.verdicts)]
+        self._run("judging", [partial(judged, result) for result in unjudged])
+        return [self.log.records[result.key] for result in results]
+
+    def _run(self, title: str, jobs: Sequence[Callable[[], Result]]) -> None:
+        with progress_bar(self.console) as bar:
+            line = bar.add_task(title, total=len(jobs))
+
+            def finished(result: Result) -> None:
+                self.log.add(result)
+                bar.advance(line)
+
+            run_parallel(jobs, self.threads, finished)
