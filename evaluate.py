@@ -80,12 +80,11 @@ def evaluate(
     questions = _questions(data, split, num_test, seed)
     check_folder(output_dir, "--output-dir")
     load_embedder(embedder)
-    answering = load_model(model, api_base=api_base, adapter=adapter)
+    setup = _setup(load_model(model, api_base, adapter=adapter), optimized_path, budget)
     judging = load_model(judge_model) if judge_model else None
-    setup = _setup(answering, optimized_path, budget)
     connect_mlflow(EXPERIMENT)
     if not resume:
-        _probe_models(answering, judging)
+        _probe_models(setup.model, judging)
     evaluation = EvaluationRun(
         questions=questions,
         setup=setup,
@@ -102,7 +101,7 @@ def evaluate(
         "data": data.name,
         "split": split,
         "questions": len(questions),
-        "model": answering.name,
+        "model": setup.model.name,
         "embedder": embedder,
         "judge_model": judge_model or "none",
         "seed": seed,
@@ -110,7 +109,7 @@ def evaluate(
         "program": optimized_path.name if optimized_path else "plain",
     }
     _report(evaluation, mode, params, output_dir, with_categories=not no_categories)
-    if answering.packaged:
+    if setup.model.packaged:
         console.print(BETTER_MODELS, highlight=False)
     return evaluation
 
