@@ -48,9 +48,10 @@ START = (
 PROXY = os.environ.get("RUNPOD_PROXY_URL", "https://{pod}-{port}.proxy.runpod.net")
 CONSOLE = "https://console.runpod.io/pods"
 KEYS = "https://console.runpod.io/user/settings"
-MOST = 10_000  # GPUs, GB, hours, minutes: more is a slip of the finger
+MAX_SIZE = 10_000  # GPUs, GB, hours, minutes: more is a slip of the finger
 POLL_S = 0.2, 15.0  # the first pause between two looks, and the longest
-TRIES_S = 0.0, 1.0, 2.0, 5.0, 10.0  # before each try to terminate; a new pod is listed late
+# Pauses before each try to terminate: a new pod is listed late.
+TRIES_S = 0.0, 1.0, 2.0, 5.0, 10.0
 
 
 class DeployError(Exception):
@@ -88,7 +89,9 @@ class Request:
             "ARBOR_PORT": str(PORT),
             "ARBOR_FILES": self.files,
         }
-        return env | ({"ARBOR_TOKEN": self.token} if self.token else {})
+        if self.token:
+            env["ARBOR_TOKEN"] = self.token
+        return env
 
     def arguments(self, now: float) -> dict[str, Any]:
         """What `runpod.create_pod` is given; it puts strings into GraphQL as they are."""
@@ -109,17 +112,21 @@ class Request:
 
     def lines(self, dollars: float) -> Iterable[str]:
         """The request as it is shown, with its price an hour (0: unknown); no secret."""
-        hours, total = f"{self.max_hours:g} hours", dollars * self.max_hours
+        hours = f"{self.max_hours:g} hours"
+        total = dollars * self.max_hours
         price = f"$ {dollars:.2f} an hour, $ {total:.2f} in {hours}; disk and volume are extra"
-        shown = self.env(0) | {"ARBOR_ENDS": f"(in {hours})"}
-        shown["ARBOR_FILES"] = f"({len(self.files):,} characters)"
-        shown |= {"ARBOR_TOKEN": "(hidden)"} if self.token else {}
+        variables = self.env(0) | {
+            "ARBOR_ENDS": f"(in {hours})",
+            "ARBOR_FILES": f"({len(self.files):,} characters)",
+        }
+        if self.token:
+            variables["ARBOR_TOKEN"] = "(hidden)"  # noqa: S105
         yield f"name    {self.name}"
         yield f"image   {IMAGE}"
         yield f"GPUs    {self.gpu_count} x {self.gpu_type} ({GPUS[self.gpu_type]}), secure cloud"
         yield f"disk    {self.disk} GB, and a volume of {self.volume} GB at {WORKPLACE}"
         yield f"ports   {self.ports}"
-        yield f"env     {' '.join(map('='.join, shown.items()))}"
+        yield f"env     {' '.join(map('='.join, variables.items()))}"
         yield f"start   {START}"
         yield f"price   {price if dollars else 'unknown'}"
         yield f"end     by itself after {hours}, also when this machine is off"
@@ -173,17 +180,17 @@ def check(name: str, gpu_type: str, sizes: dict[str, float]) -> None:
     if gpu_type not in GPUS:
         raise DeployError(f"--gpu-type {gpu_type!r} is not known: give one of {', '.join(GPUS)}")
     for flag, size in sizes.items():
-        if not 0 < size <= MOST:
-            raise DeployError(f"{flag} {size}: give more than 0 and at most {MOST:,}")
+        if not 0 < size <= MAX_SIZE:
+            raise DeployError(f"{flag} {size}: give more than 0 and at most {MAX_SIZE:,}")
     if sizes["--gpu-count"] < 2:
         raise DeployError("--gpu-count 1: give 2 or more; one GPU cannot both answer and train")
 
 
-def secret(variable: str, least: int) -> str | None:
+def secret(variable: str, min_length: int) -> str | None:
     """A secret of the environment; None when not set. Raises DeployError, without its value."""
     value = os.environ.get(variable)
-    if value and not re.fullmatch(f"[!-~]{{{least},256}}", value):
-        raise DeployError(f"{variable}: give {least} to 256 ASCII characters without blanks")
+    if value and not re.fullmatch(f"[!-~]{{{min_length},256}}", value):
+        raise DeployError(f"{variable}: give {min_length} to 256 ASCII characters without blanks")
     return value or None
 
 
@@ -226,18 +233,18 @@ def terminate_failed(name: str, pod_id: str | None) -> str:
         try:
             pods = [{"id": pod_id, "name": name}] if pod_id else ask("get_pods")
             ids = [pod["id"] for pod in pods if pod["name"] == name]
-            for one in ids:
-                ask("terminate_pod", one)
+            for id_ in ids:
+                ask("terminate_pod", id_)
             if ids:
                 return f"pod {', '.join(ids)} was terminated"
-            done = f"no pod is named {name}; make sure with --list"
+            outcome = f"no pod is named {name}; make sure with --list"
         except DeployError as error:
-            what, which = pod_id or name, pod_id or "ID (see --list)"
-            done = (
-                f"POD {what} COULD NOT BE TERMINATED AND MAY COST MONEY ({error}): run "
-                f"python {sys.argv[0]} --terminate {which}, or end it at {CONSOLE}"
+            argument = pod_id or "ID (see --list)"
+            outcome = (
+                f"POD {pod_id or name} COULD NOT BE TERMINATED AND MAY COST MONEY ({error}): run "
+                f"python {sys.argv[0]} --terminate {argument}, or end it at {CONSOLE}"
             )
-    return done
+    return outcome
 
 
 def start(request: Request, minutes: float) -> None:
@@ -285,28 +292,33 @@ def look(pod_id: str, token: str | None) -> tuple[bool, str]:
         return False, f"waiting for pod {pod_id} to run (now {pod['desiredStatus']})"
     for port in pod["runtime"]["ports"] or ():
         if port["privatePort"] == 22 and port["isIpPublic"]:
-            address = PROXY.format(pod=pod_id, port=PORT) if token else ""
-            waits = unanswered(address, token) if token else ""
-            return not waits, waits or tunnel(pod_id, address, port)
+            if not token:
+                return True, tunnel(pod_id, address="", ssh=port)
+            address = PROXY.format(pod=pod_id, port=PORT)
+            reason = unanswered(address, token)
+            return not reason, reason or tunnel(pod_id, address, ssh=port)
     return False, f"waiting for the ssh port of pod {pod_id}"
 
 
 def tunnel(pod_id: str, address: str, ssh: dict[str, Any]) -> str:
     """How a pod is used: by SSH, also when it has an address of its own."""
-    server, does = f"http://127.0.0.1:{PORT}", "runs and installs its server"
-    then = f"once {server}/v1/memory/server answers"
-    if address:  # a run's start takes minutes
-        does, then = f"serves at {address}/v1/, 100 s a request", "with the same ARBOR_TOKEN"
+    server = f"http://127.0.0.1:{PORT}"
+    state = "runs and installs its server"
+    condition = f"once {server}/v1/memory/server answers"
+    if address:  # through which a run's start, which takes minutes, would be cut off
+        state = f"serves at {address}/v1/, 100 s a request"
+        condition = "with the same ARBOR_TOKEN"
     return (
-        f"pod {pod_id} {does}. The tunnel to it, with the key that your RunPod account knows:\n"
+        f"pod {pod_id} {state}. The tunnel to it, with the key that your RunPod account knows:\n"
         f"  ssh -N -L {PORT}:127.0.0.1:{PORT} -p {ssh['publicPort']} root@{ssh['ip']}\n"
-        f"then, {then}:\n  uv run train.py --mode train --server {server}/v1/"
+        f"then, {condition}:\n  uv run train.py --mode train --server {server}/v1/"
     )
 
 
 def unanswered(address: str, token: str) -> str:
     """What the server is still waited for with; "" once it answers. Raises DeployError."""
-    url, headers = f"{address}/v1/memory/server", {"Authorization": f"Bearer {token}"}
+    url = f"{address}/v1/memory/server"
+    headers = {"Authorization": f"Bearer {token}"}
     try:
         status = str(httpx.get(url, headers=headers, timeout=20).status_code)
     except httpx.HTTPError as error:
@@ -322,9 +334,12 @@ def pod_table(pods: Iterable[dict[str, Any]]) -> str:
     lines = [row.format("id", "name", "GPUs", "status", "$ an hour", "hours up")]
     for pod in pods:
         gpus = f"{pod['gpuCount']} x {(pod['machine'] or {}).get('gpuDisplayName', '?')}"
-        cost, hours = pod["costPerHr"] or 0, (pod["uptimeSeconds"] or 0) / 3600
-        cells = pod["id"], pod["name"], gpus, pod["desiredStatus"], f"{cost:.2f}", f"{hours:.1f}"
-        lines.append("".join(filter(str.isprintable, row.format(*cells))))
+        cost = pod["costPerHr"] or 0
+        hours = (pod["uptimeSeconds"] or 0) / 3600
+        line = row.format(
+            pod["id"], pod["name"], gpus, pod["desiredStatus"], f"{cost:.2f}", f"{hours:.1f}"
+        )
+        lines.append("".join(filter(str.isprintable, line)))
     return "\n".join(lines) if len(lines) > 1 else "no pods"
 
 
@@ -375,11 +390,20 @@ def deploy(
         return end_pod(terminate, yes)
     sizes = {"--gpu-count": gpu_count, "--disk-size": disk_size, "--volume-size": volume_size}
     check(name, gpu_type, {**sizes, "--max-hours": max_hours, "--wait-minutes": wait_minutes})
-    token, files = secret("ARBOR_TOKEN", 16), packed(read_config(config, gpu_count))
-    wanted = (gpu_count, disk_size, volume_size, max_hours)
-    request = Request(name, gpu_type, *wanted, files, token)
-    asks = not dry_run or os.environ.get("RUNPOD_API_KEY")
-    dollars = (ask("get_gpu", GPUS[gpu_type]).get("securePrice") or 0) * gpu_count if asks else 0.0
+    token = secret("ARBOR_TOKEN", 16)
+    request = Request(
+        name=name,
+        gpu_type=gpu_type,
+        gpu_count=gpu_count,
+        disk=disk_size,
+        volume=volume_size,
+        max_hours=max_hours,
+        files=packed(read_config(config, gpu_count)),
+        token=token,
+    )
+    dollars = 0.0  # unknown: a dry run needs no key
+    if not dry_run or os.environ.get("RUNPOD_API_KEY"):
+        dollars = (ask("get_gpu", GPUS[gpu_type]).get("securePrice") or 0) * gpu_count
     print("\n".join(request.lines(dollars)))
     if dry_run:
         return None

@@ -16,7 +16,8 @@ from typing import Any
 from machine import last_lines
 from trainer import end_of_turn
 
-NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")  # a part of a path, and no way out of its folder
+# A part of a path, and no way out of its folder.
+NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
 
 
 def module(name: str) -> Any:
@@ -56,31 +57,33 @@ def tell_errors() -> None:
         tokenizers = importlib.import_module("transformers").AutoTokenizer
         return [end_of_turn(tokenizers.from_pretrained(model))]
 
-    async def run_inference(self: Any, asked: dict[str, Any]) -> dict[str, Any]:
+    async def run_inference(self: Any, request: dict[str, Any]) -> dict[str, Any]:
         if self.vllm_client is None or not self.is_server_running():
-            raise ConnectionError(f"vllm does not run for {asked['model']}: start the job anew")
+            raise ConnectionError(f"vllm does not run for {request['model']}: start the job anew")
         model = self.launched_model_name
-        body = {"stop_token_ids": stop(model), **asked, "model": model}
+        body = {"stop_token_ids": stop(model), **request, "model": model}
         try:
             answer = await self.vllm_client.chat(json_body=body)
         except http_error as error:
             raise ValueError(error.response.text) from error
-        return {**answer, "model": asked["model"]}
+        return {**answer, "model": request["model"]}
 
-    original, request = manager.route_inference, module("server.api.schemas").InferenceLaunchRequest
+    original = manager.route_inference
+    launch_request = module("server.api.schemas").InferenceLaunchRequest
     launching = asyncio.Lock()
 
-    async def route_inference(self: Any, asked: dict[str, Any]) -> Any:
-        model = asked["model"]
+    async def route_inference(self: Any, request: dict[str, Any]) -> Any:
+        model = request["model"]
         async with launching:
             if self._get_job_by_alias(model) is None:
                 if model.startswith("grpo:"):
                     raise ValueError(f"no job {model} runs here: initialize one")
                 # In a thread: meanwhile the server answers other requests.
-                await asyncio.to_thread(self.launch_from_request, request(model=model))
-        return await original(self, asked)
+                await asyncio.to_thread(self.launch_from_request, launch_request(model=model))
+        return await original(self, request)
 
-    job.run_inference, manager.route_inference = run_inference, route_inference
+    job.run_inference = run_inference
+    manager.route_inference = route_inference
 
 
 def clean_up() -> None:
@@ -105,20 +108,23 @@ def clean_up() -> None:
 
 def end_jobs() -> None:
     """A job whose trainer died has failed; an ended job's GPUs are freed by cancel, or the next."""
-    job, manager = job_class(), module("server.services.managers.grpo_manager").GRPOManager
+    job = job_class()
+    manager = module("server.services.managers.grpo_manager").GRPOManager
     status = module("server.api.schemas").JobStatus
-    follow, get_status, start = job._handle_event_updates, job.get_status, manager.initialize
+    follow_events = job._handle_event_updates
+    plain_status = job.get_status
+    start = manager.initialize
     starting = Lock()
 
     def _handle_event_updates(self: Any) -> None:
-        follow(self)  # returns when the trainer answers no more
+        follow_events(self)  # returns when the trainer answers no more
         if self.status == status.RUNNING:
             self.failure = last_lines(Path(self.log_file_path).parent)
             self.status = status.FAILED
             self.terminate_process()
 
-    def told(self: Any) -> Any:
-        state = get_status(self)
+    def get_status(self: Any) -> Any:
+        state = plain_status(self)
         failure = getattr(self, "failure", "")
         return state.model_copy(update={"status": f"failed: {failure}"}) if failure else state
 
@@ -141,14 +147,17 @@ def end_jobs() -> None:
     def initialize(self: Any, request: Any, inference_manager: Any) -> Any:
         with starting:
             jobs = list(self.grpo_jobs.values())
-            if all(each.status != status.RUNNING for each in jobs):
-                for each in jobs:
-                    each.terminate_process()
+            if all(earlier.status != status.RUNNING for earlier in jobs):
+                for earlier in jobs:
+                    earlier.terminate_process()
                 inference_manager.cleanup()
             return start(self, request, inference_manager)
 
-    job._handle_event_updates, job.get_status, job.cancel = _handle_event_updates, told, cancel
-    manager.terminate, manager.initialize = terminate, initialize
+    job._handle_event_updates = _handle_event_updates
+    job.get_status = get_status
+    job.cancel = cancel
+    manager.terminate = terminate
+    manager.initialize = initialize
 
 
 def start_from_adapters(storage: Path) -> None:
@@ -176,10 +185,10 @@ def merged(folder: Path, target: Path) -> Path:
     whole = target / f"{folder.name}-{weights[:12]}"
     if whole.is_dir():
         return whole
-    peft, transformers = map(importlib.import_module, ("peft", "transformers"))
-    base = json.loads((folder / "adapter_config.json").read_text("utf-8"))[
-        "base_model_name_or_path"
-    ]
+    peft = importlib.import_module("peft")
+    transformers = importlib.import_module("transformers")
+    config = json.loads((folder / "adapter_config.json").read_text("utf-8"))
+    base = config["base_model_name_or_path"]
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(base)
         model = transformers.AutoModelForCausalLM.from_pretrained(base, torch_dtype="auto")
@@ -197,19 +206,21 @@ def merged(folder: Path, target: Path) -> Path:
 def check_names() -> None:
     """Names, also of the model, become folders; an old folder of that name is deleted."""
     manager = module("server.services.managers.grpo_manager").GRPOManager
-    start, save = manager.initialize, manager.route_grpo_checkpoint
+    start = manager.initialize
+    save = manager.route_grpo_checkpoint
 
-    def checked(name: str | None) -> None:
+    def check_name(name: str | None) -> None:
         if name is not None and not NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name: use letters, digits, . _ -")
 
     def initialize(self: Any, request: Any, inference_manager: Any) -> Any:
-        checked(request.run_name)
-        checked(Path(request.model).name)
+        check_name(request.run_name)
+        check_name(Path(request.model).name)
         return start(self, request, inference_manager)
 
     def route_grpo_checkpoint(self: Any, request: Any) -> Any:
-        checked(request.checkpoint_name)
+        check_name(request.checkpoint_name)
         return save(self, request)
 
-    manager.initialize, manager.route_grpo_checkpoint = initialize, route_grpo_checkpoint
+    manager.initialize = initialize
+    manager.route_grpo_checkpoint = route_grpo_checkpoint

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
-from trainer import Refused
+from trainer import StartError
 
-BUSY = 0.1  # share of a GPU's memory; vllm wants the other nine tenths
+BUSY = 0.1  # share of a GPU's memory: vllm wants nine tenths of it for itself
 TAIL = 15  # lines of a log in an error
 
 
@@ -27,93 +27,107 @@ class Split:
 def gpus() -> list[dict[str, Any]]:
     """Each GPU as nvidia-smi sees it; memory in bytes, `pids` of computing processes.
 
-    Raises Refused without a driver.
+    Raises StartError without a driver.
     """
     try:
         nvml = importlib.import_module("pynvml")
     except ImportError as error:
-        raise Refused("nvidia-ml-py is not installed: run startup.sh") from error
+        raise StartError("nvidia-ml-py is not installed: run startup.sh") from error
     try:
         nvml.nvmlInit()
-        return [_gpu(nvml, i) for i in range(nvml.nvmlDeviceGetCount())]
+        return [_gpu(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
     except nvml.NVMLError as error:
-        raise Refused(f"no GPU can be asked ({error}): does nvidia-smi work?") from error
+        raise StartError(f"no GPU can be asked ({error}): does nvidia-smi work?") from error
 
 
-def _gpu(nvml: Any, i: int) -> dict[str, Any]:
-    handle = nvml.nvmlDeviceGetHandleByIndex(i)
-    memory, name = nvml.nvmlDeviceGetMemoryInfo(handle), nvml.nvmlDeviceGetName(handle)
+def _gpu(nvml: Any, index: int) -> dict[str, Any]:
+    handle = nvml.nvmlDeviceGetHandleByIndex(index)
+    memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+    name = nvml.nvmlDeviceGetName(handle)  # bytes in older versions of the library
     return {
-        "id": i,
+        "id": index,
         "name": name.decode() if isinstance(name, bytes) else name,
         "memory_total": memory.total,
         "memory_free": memory.free,
         "utilization": nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100,
-        "pids": [p.pid for p in nvml.nvmlDeviceGetComputeRunningProcesses(handle)],
+        "pids": [process.pid for process in nvml.nvmlDeviceGetComputeRunningProcesses(handle)],
     }
 
 
 def processes() -> list[dict[str, Any]]:
     """This server's workers, each with the GPUs of its own environment, or the driver's word."""
-    seen: dict[int, list[int]] = {}
-    with suppress(Refused):
+    # The driver's word comes first: it knows where a process is, not where it was meant to be.
+    driver_gpus: dict[int, list[int]] = {}
+    with suppress(StartError):
         for gpu in gpus():
             for pid in gpu["pids"]:
-                seen.setdefault(pid, []).append(gpu["id"])
-    found: list[dict[str, Any]] = []
+                driver_gpus.setdefault(pid, []).append(gpu["id"])
+
+    workers: list[dict[str, Any]] = []
     for child in psutil.Process().children():
-        with suppress(psutil.Error):
-            line = child.cmdline()
-            if role := _role(line):
+        with suppress(psutil.Error):  # it ended meanwhile
+            if role := _role(child.cmdline()):
                 for process in (child, *child.children(recursive=True)):
-                    ids = seen.get(process.pid) or _visible(process.environ())
-                    found.append({"pid": process.pid, "role": role, "gpus": ids})
-    return found
+                    ids = driver_gpus.get(process.pid) or _visible_gpus(process.environ())
+                    workers.append({"pid": process.pid, "role": role, "gpus": ids})
+    return workers
 
 
-def _role(line: list[str]) -> str | None:
-    if any("vllm_serve" in part for part in line):
+def _role(command: list[str]) -> str | None:
+    if any("vllm_serve" in part for part in command):
         return "inference"
-    return "training" if "--command_port" in line else None
+    return "training" if "--command_port" in command else None
 
 
-def _visible(environ: Mapping[str, str]) -> list[int]:
-    ids = [int(i) for i in environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if i.isdigit()]
-    rank = environ.get("LOCAL_RANK", "")  # accelerate shows all ranks all training GPUs
-    return [ids[int(rank)]] if rank.isdigit() and int(rank) < len(ids) else ids
+def _visible_gpus(environ: Mapping[str, str]) -> list[int]:
+    visible = environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    ids = [int(id_) for id_ in visible if id_.isdigit()]
+    # accelerate shows all ranks all training GPUs; each uses the one of its rank.
+    rank = environ.get("LOCAL_RANK", "")
+    if rank.isdigit() and int(rank) < len(ids):
+        return [ids[int(rank)]]
+    return ids
 
 
 def check_free(
-    wanted: Iterable[int], held: Mapping[str, Sequence[int]], gpus: Iterable[Mapping[str, Any]]
+    ids: Iterable[int],
+    allocations: Mapping[str, Sequence[int]],
+    machine_gpus: Iterable[Mapping[str, Any]],
 ) -> None:
-    """Raise ValueError, a 400 to the client, when one of these GPUs is missing, held or busy."""
-    there = {gpu["id"]: gpu for gpu in gpus}
-    for i in wanted:
-        if i not in there:
-            raise ValueError(f"arbor.yaml names GPU {i}, but this machine has {sorted(there)}")
-        if job := next((job for job, ids in held.items() if i in ids), None):
-            raise ValueError(f"GPU {i} belongs to {job}: cancel that job first")
-        used = 1 - there[i]["memory_free"] / there[i]["memory_total"]
+    """Raise ValueError, a 400 to the client, when one of these GPUs is missing, taken or busy.
+
+    `allocations` are GPU ids by job.
+    """
+    gpu_by_id = {gpu["id"]: gpu for gpu in machine_gpus}
+    for id_ in ids:
+        if id_ not in gpu_by_id:
+            raise ValueError(
+                f"arbor.yaml names GPU {id_}, but this machine has {sorted(gpu_by_id)}"
+            )
+        if job := next((job for job, taken in allocations.items() if id_ in taken), None):
+            raise ValueError(f"GPU {id_} belongs to {job}: cancel that job first")
+        used = 1 - gpu_by_id[id_]["memory_free"] / gpu_by_id[id_]["memory_total"]
         if used > BUSY:
-            raise ValueError(f"{used:.0%} of GPU {i} is in use: nvidia-smi says by what; end that")
+            raise ValueError(
+                f"{used:.0%} of GPU {id_} is in use: nvidia-smi says by what; end that"
+            )
 
 
-def check_processes(split: Split, found: Iterable[Mapping[str, Any]]) -> None:
+def check_processes(split: Split, workers: Iterable[Mapping[str, Any]]) -> None:
     """Raise RuntimeError unless each role runs on its GPUs and on no other."""
-    found = list(found)
-    for role in ("inference", "training"):
-        ids = {i for process in found if process["role"] == role for i in process["gpus"]}
-        if ids != set(getattr(split, role)):
-            runs = sorted(ids) or "none"
-            raise RuntimeError(f"{role} was to run on GPUs {getattr(split, role)}, but has {runs}")
+    workers = list(workers)
+    for role, expected in (("inference", split.inference), ("training", split.training)):
+        actual = {id_ for worker in workers if worker["role"] == role for id_ in worker["gpus"]}
+        if actual != set(expected):
+            gpus = sorted(actual) or "none"
+            raise RuntimeError(f"{role} was to run on GPUs {expected}, but has {gpus}")
 
 
-def lives(flag: str, value: object) -> bool:
+def is_alive(flag: str, value: object) -> bool:
     """Whether a process that this server started with these arguments still runs."""
     for child in psutil.Process().children():
         with suppress(psutil.Error):
-            line = child.cmdline()
-            if (flag, str(value)) in pairwise(line):
+            if (flag, str(value)) in pairwise(child.cmdline()):
                 return True
     return False
 

@@ -26,7 +26,7 @@ from jobs import (
     start_from_adapters,
     tell_errors,
 )
-from machine import Split, check_free, check_processes, gpus, lives, processes
+from machine import Split, check_free, check_processes, gpus, is_alive, processes
 from trainer import Repair, find_arbor, lacks, says
 
 TRAINER = Path(__file__).resolve().parent / "trainer.py"
@@ -167,7 +167,8 @@ def _listen_on_loopback() -> None:
 
 def _pin(split: Split) -> None:
     """A run gets the GPUs that arbor.yaml gives to each role, or none."""
-    job, manager = job_class(), module("server.services.managers.gpu_manager").GPUManager
+    job = job_class()
+    manager = module("server.services.managers.gpu_manager").GPUManager
     original = job.initialize
 
     def allocate_gpus(self: Any, job_id: str, num_gpus: int) -> list[int]:
@@ -181,21 +182,24 @@ def _pin(split: Split) -> None:
         return list(wanted)
 
     def initialize(self: Any, request: Any, inference_manager: Any) -> None:
-        asked = request.gpu_config.multi
-        counts = asked.num_inference_gpus, asked.num_training_gpus
-        given = len(split.inference), len(split.training)
-        if counts != given or request.trainer_config.num_training_gpus != given[1]:
+        gpu_config = request.gpu_config.multi
+        requested = (gpu_config.num_inference_gpus, gpu_config.num_training_gpus)
+        configured = (len(split.inference), len(split.training))
+        trainer_gpus = request.trainer_config.num_training_gpus
+        if requested != configured or trainer_gpus != configured[1]:
             raise ValueError(
-                f"the run asks for {counts[0]} GPUs for inference and {counts[1]} for training, "
-                f"but arbor.yaml gives {given[0]} and {given[1]}: make them agree"
+                f"the run asks for {requested[0]} GPUs for inference and {requested[1]} for "
+                f"training, but arbor.yaml gives {configured[0]} and {configured[1]}: make them "
+                "agree"
             )
         original(self, request, inference_manager)
-        found = processes()
-        for worker in found:
+        workers = processes()
+        for worker in workers:
             print(f"{worker['role']} {worker['pid']} runs on GPU {worker['gpus']}", flush=True)
-        check_processes(split, found)
+        check_processes(split, workers)
 
-    manager.allocate_gpus, job.initialize = allocate_gpus, initialize
+    manager.allocate_gpus = allocate_gpus
+    job.initialize = initialize
 
 
 def _control() -> None:
@@ -205,10 +209,11 @@ def _control() -> None:
     def _request(self: Any, payload: dict[str, Any], limit: float = COMMAND_S) -> Any:
         limit = CHECKPOINT_S if payload["cmd"] == "checkpoint" else limit
         with self._io_lock:
-            socket, until = self._ensure_socket(), time.monotonic() + limit
+            socket = self._ensure_socket()
+            until = time.monotonic() + limit
             socket.send_json(payload)
             while not socket.poll(1000):
-                alive = lives("--command_port", self.port)
+                alive = is_alive("--command_port", self.port)
                 if alive and time.monotonic() < until:
                     continue
                 self.close()  # a socket that waits for an answer takes no other request
@@ -221,7 +226,8 @@ def _control() -> None:
     def wait_for_clients(self: Any, expected_count: int = 1) -> None:
         self._request({"cmd": "noop"}, START_S)  # one process answers, however many train
 
-    server._request, server.wait_for_clients = _request, wait_for_clients
+    server._request = _request
+    server.wait_for_clients = wait_for_clients
 
 
 def _wait_for_vllm() -> None:
@@ -230,9 +236,10 @@ def _wait_for_vllm() -> None:
     original = jobs.InferenceJob.launch
 
     def wait_for_server(base_url: str, timeout: float = START_S) -> None:
-        until, port = time.monotonic() + START_S, urlsplit(base_url).port
+        until = time.monotonic() + START_S
+        port = urlsplit(base_url).port
         while time.monotonic() < until:
-            if not lives("--port", port):
+            if not is_alive("--port", port):
                 raise RuntimeError("vllm's process has ended")
             with suppress(jobs.requests.RequestException):
                 if jobs.requests.get(f"{base_url}/v1/models", timeout=5).ok:
@@ -247,4 +254,5 @@ def _wait_for_vllm() -> None:
             if self.vllm_client is None:
                 self.terminate()
 
-    jobs.wait_for_server, jobs.InferenceJob.launch = wait_for_server, launch
+    jobs.wait_for_server = wait_for_server
+    jobs.InferenceJob.launch = launch

@@ -33,13 +33,14 @@ from machine import Split, gpus, processes
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 from repairs import launch_own_trainer, repairs
 from starlette.types import ASGIApp, Receive, Scope, Send
-from trainer import REPAIRS, Refused, apply, find_arbor, states
+from trainer import REPAIRS, StartError, apply, find_arbor, states
 from typer import Option
 
 HERE = Path(__file__).resolve().parent
-KNOWN = "0.2.17"  # the version whose defects are repaired
-SHOWN = ("torch", "transformers", "peft", "trl", "vllm", "deepspeed", "accelerate")
-PART = re.compile(r"[\w:.-]+")  # of a path in the storage: no way out of it
+KNOWN = "0.2.17"  # the version of Arbor whose defects are repaired
+PACKAGES = ("torch", "transformers", "peft", "trl", "vllm", "deepspeed", "accelerate")
+# A part of a path in the storage, and no way out of it.
+PART = re.compile(r"[\w:.-]+")
 
 
 class Role(BaseModel):
@@ -78,8 +79,8 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _apart(self) -> "Settings":
-        if both := sorted({*self.inference.gpu_ids} & {*self.training.gpu_ids}):
-            ids = ", ".join(map(str, both))
+        if shared := sorted({*self.inference.gpu_ids} & {*self.training.gpu_ids}):
+            ids = ", ".join(map(str, shared))
             raise ValueError(f"GPU {ids} cannot serve answers and train: give each role its own")
         return self
 
@@ -90,51 +91,55 @@ class Settings(BaseModel):
 
 
 def load(path: Path) -> Settings:
-    """arbor.yaml, checked. Raises Refused."""
+    """arbor.yaml, checked. Raises StartError."""
     try:
         return Settings.model_validate(yaml.safe_load(path.read_text("utf-8")))
     except OSError as error:
-        raise Refused(f"{path}: {error.strerror}; train.py writes one") from error
+        raise StartError(f"{path}: {error.strerror}; train.py writes one") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Refused(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+        raise StartError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise Refused(f"{path}: {place + ': ' if place else ''}{first['msg']}") from error
+        raise StartError(f"{path}: {place + ': ' if place else ''}{first['msg']}") from error
 
 
 def check_binding(host: str, token: str) -> None:
-    """Raise Refused when the server would listen to others than this machine without a token."""
+    """Raise StartError when the server would listen to others than this machine without a token."""
     try:
         private = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         private = False
     if not private and not token:
-        raise Refused(
+        raise StartError(
             f"--host {host} lets others in: set ARBOR_TOKEN, or keep 127.0.0.1 and use ssh -L"
         )
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """The server's socket. Raises Refused when it cannot be had."""
+    """The server's socket. Raises StartError when it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         why = f"{error.strerror or error}: end what listens there, or give another --port"
-        raise Refused(f"{host}:{port}: {why}") from error
+        raise StartError(f"{host}:{port}: {why}") from error
 
 
-def check_gpus(split: Split, found: list[dict[str, Any]], visible: str | None) -> None:
-    """Raise Refused when a GPU of the split is not there, or CUDA_VISIBLE_DEVICES hides it."""
-    there = {gpu["id"] for gpu in found}
-    if missing := sorted({*split.inference, *split.training} - there):
-        have = ", ".join(map(str, sorted(there))) or "none"
-        raise Refused(f"arbor.yaml names GPU {missing[0]}; this machine has {have}: change it")
-    shown = None if visible is None else {part.strip() for part in visible.split(",")}
+def check_gpus(split: Split, machine_gpus: list[dict[str, Any]], visible: str | None) -> None:
+    """Raise StartError when a GPU of the split is not there, or CUDA_VISIBLE_DEVICES hides it."""
+    present = {gpu["id"] for gpu in machine_gpus}
+    if missing := sorted({*split.inference, *split.training} - present):
+        ids = ", ".join(map(str, sorted(present))) or "none"
+        raise StartError(f"arbor.yaml names GPU {missing[0]}; this machine has {ids}: change it")
+    if visible is None:
+        return
+    visible_ids = {part.strip() for part in visible.split(",")}
     for gpu in (*split.inference, *split.training):
-        if shown is not None and str(gpu) not in shown:
-            raise Refused(f"CUDA_VISIBLE_DEVICES={visible} hides GPU {gpu} of arbor.yaml: unset it")
+        if str(gpu) not in visible_ids:
+            raise StartError(
+                f"CUDA_VISIBLE_DEVICES={visible} hides GPU {gpu} of arbor.yaml: unset it"
+            )
 
 
 class Guard:
@@ -146,8 +151,9 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 401 without the token."""
         if scope["type"] != "lifespan":
-            given = dict(scope["headers"]).get(b"authorization", b"")
-            if not hmac.compare_digest(given, self._expected):
+            authorization = dict(scope["headers"]).get(b"authorization", b"")
+            # Compared in constant time: how long it takes says nothing about the token.
+            if not hmac.compare_digest(authorization, self._expected):
                 why = "this server asks for Authorization: Bearer and its ARBOR_TOKEN"
                 return await JSONResponse({"message": why}, 401)(scope, receive, send)
         return await self._app(scope, receive, send)
@@ -156,25 +162,25 @@ class Guard:
 router = APIRouter(prefix="/v1/memory")
 
 
-def _absent(what: str) -> JSONResponse:
-    return JSONResponse({"message": what}, 404)
+def _not_found(message: str) -> JSONResponse:
+    return JSONResponse({"message": message}, 404)
 
 
 @router.get("/server")
 def server(request: Request) -> dict[str, Any]:
     """What runs here, and on what."""
-    said: dict[str, Any] = request.app.state.server_state.describe()
-    return said
+    description: dict[str, Any] = request.app.state.server_state.describe()
+    return description
 
 
 @router.get("/model", response_model=None)
 def model(request: Request, name: str) -> dict[str, Any] | Response:
     """A model's size, context and whether it can chat."""
     try:
-        said: dict[str, Any] = request.app.state.server_state.model(name)
+        description: dict[str, Any] = request.app.state.server_state.model(name)
     except KeyError as error:
-        return _absent(f"no model {name}: {error.args[0]}")
-    return said
+        return _not_found(f"no model {name}: {error.args[0]}")
+    return description
 
 
 @router.get("/metrics", response_model=None)
@@ -183,7 +189,7 @@ def metrics(request: Request, job_id: str, since: int = 0) -> dict[str, Any] | R
     try:
         return {"metrics": request.app.state.server_state.metrics(job_id, since)}
     except KeyError:
-        return _absent(f"no job {job_id}")
+        return _not_found(f"no job {job_id}")
 
 
 @router.get("/checkpoint")
@@ -192,26 +198,30 @@ def checkpoint(request: Request, job_id: str, name: str) -> Response:
     try:
         folder: Path = request.app.state.server_state.checkpoint(job_id, name)
     except KeyError:
-        return _absent(f"no checkpoint {name} of {job_id}")
-    files = [p for p in sorted(folder.iterdir()) if p.is_file() and p.name.startswith("adapter")]
-    # Without a name it is gone with the answer, however that ends.
-    packed = tempfile.TemporaryFile()  # noqa: SIM115
-    with tarfile.open(fileobj=packed, mode="w") as tar:
+        return _not_found(f"no checkpoint {name} of {job_id}")
+    # The optimizer's state is ten times as large and starts nothing.
+    files = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.name.startswith("adapter")
+    ]
+    # A file without a name is gone with the answer, however that ends.
+    archive = tempfile.TemporaryFile()  # noqa: SIM115
+    with tarfile.open(fileobj=archive, mode="w") as tar:
         for file in files:
             tar.add(file, file.name)
-    size = packed.tell()
-    packed.seek(0)
-    headers = {"Content-Length": str(size)}
-    return StreamingResponse(_pieces(packed), media_type="application/x-tar", headers=headers)
+    headers = {"Content-Length": str(archive.tell())}
+    archive.seek(0)
+    return StreamingResponse(_chunks(archive), media_type="application/x-tar", headers=headers)
 
 
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
     with file:
         yield from iter(lambda: file.read(io.DEFAULT_BUFFER_SIZE * 64), b"")
 
 
 @dataclass(frozen=True)
-class House:
+class GpuServerState:
     """What this machine is, runs and has stored, for the four routes. Jobs are read from disk."""
 
     split: Split
@@ -223,7 +233,7 @@ class House:
         return {
             "arbor": version("arbor-ai"),
             "rehearsal": False,
-            "gpus": [{k: v for k, v in gpu.items() if k != "pids"} for gpu in gpus()],
+            "gpus": [_without_pids(gpu) for gpu in gpus()],
             "split": {"inference": self.split.inference, "training": self.split.training},
             "processes": processes(),
             "disk_free": shutil.disk_usage(self.storage).free,
@@ -237,32 +247,40 @@ class House:
     def metrics(self, job_id: str, since: int) -> list[dict[str, float]]:
         """Raises KeyError for a job that never was."""
         file = self._checkpoints(job_id) / "metrics.jsonl"
-        lines = file.read_text("utf-8").splitlines(keepends=True) if file.is_file() else []
-        rows = [json.loads(line) for line in lines if line.endswith("\n")]  # the last may be begun
+        if not file.is_file():
+            return []
+        lines = file.read_text("utf-8").splitlines(keepends=True)
+        # The trainer may be writing the last line.
+        rows = [json.loads(line) for line in lines if line.endswith("\n")]
         return [row for row in rows if row["step"] > since]
 
     def checkpoint(self, job_id: str, name: str) -> Path:
         """Raises KeyError unless it is whole."""
         folder = self._checkpoints(job_id) / name
         parts = ("adapter_config.json", "adapter_model.safetensors")
-        if not _plain(name) or not all((folder / part).is_file() for part in parts):
+        if not _is_safe(name) or not all((folder / part).is_file() for part in parts):
             raise KeyError(name)
         return folder
 
     def _checkpoints(self, job_id: str) -> Path:
         folder = self.storage / job_id / "checkpoints"
-        if not _plain(job_id) or not folder.is_dir():
+        if not _is_safe(job_id) or not folder.is_dir():
             raise KeyError(job_id)
         return folder
 
 
-def _plain(part: str) -> bool:
+def _without_pids(gpu: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in gpu.items() if key != "pids"}
+
+
+def _is_safe(part: str) -> bool:
     return PART.fullmatch(part) is not None and set(part) != {"."}
 
 
 @lru_cache
 def _describe_model(name: str) -> dict[str, Any]:
-    transformers, torch = map(importlib.import_module, ("transformers", "torch"))
+    transformers = importlib.import_module("transformers")
+    torch = importlib.import_module("torch")
     adapter = Path(name) / "adapter_config.json"
     try:
         if adapter.is_file():
@@ -270,90 +288,92 @@ def _describe_model(name: str) -> dict[str, Any]:
         config = transformers.AutoConfig.from_pretrained(name)
         tokenizer = transformers.AutoTokenizer.from_pretrained(name)
         with torch.device("meta"):  # its shape, not its weights
-            shape = transformers.AutoModelForCausalLM.from_config(config)
+            empty_model = transformers.AutoModelForCausalLM.from_config(config)
     except (OSError, ValueError) as error:
         raise KeyError(str(error).splitlines()[0]) from error
     return {
-        "parameters": shape.num_parameters(),
+        "parameters": empty_model.num_parameters(),
         "context": config.max_position_embeddings,
         "chat_template": bool(tokenizer.chat_template),
     }
 
 
-def real(settings: Settings) -> dict[str, Any]:
-    """What app.state holds on a machine with GPUs; applies the repairs. Raises Refused."""
-    package, split = find_arbor(), settings.split
+def gpu_managers(settings: Settings) -> dict[str, Any]:
+    """What app.state holds on a machine with GPUs; applies the repairs. Raises StartError."""
+    package = find_arbor()
+    split, storage = settings.split, settings.storage_path
     check_gpus(split, gpus(), os.environ.get("CUDA_VISIBLE_DEVICES"))
     # CUDA counts the fastest first unless told to count as nvidia-smi does.
     os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
-    settings.storage_path.mkdir(parents=True, exist_ok=True)
-    applied = apply(repairs(split, settings.storage_path), package)
+    storage.mkdir(parents=True, exist_ok=True)
+    repaired = apply(repairs(split, storage), package)
     launch_own_trainer()
-    house = House(split, settings.storage_path, [*applied, *states(REPAIRS, package)])
-    parts = (
-        importlib.import_module("arbor.core.config"),
-        importlib.import_module("arbor.core.logging"),
-    )
-    config = parts[0].Config(storage_path=str(settings.storage_path))
-    parts[1].setup_logging(log_dir=str(settings.storage_path / "logs"), show_colors=False)
-    of = "arbor.server.services.managers."
-    names = ("gpu_manager", "job_manager", "inference_manager", "grpo_manager")
-    modules = {name: importlib.import_module(of + name) for name in names}
+
+    arbor_config = importlib.import_module("arbor.core.config")
+    arbor_logging = importlib.import_module("arbor.core.logging")
+    config = arbor_config.Config(storage_path=str(storage))
+    arbor_logging.setup_logging(log_dir=str(storage / "logs"), show_colors=False)
+
+    gpu_module = _manager_module("gpu_manager")
     try:
-        guard = modules["gpu_manager"].GPUManager(config=config)
-    except modules["gpu_manager"].GPUAllocationError as error:
-        raise Refused(f"{error} nvidia-smi says by what; end that") from error
+        gpu_manager = gpu_module.GPUManager(config=config)
+    except gpu_module.GPUAllocationError as error:
+        raise StartError(f"{error} nvidia-smi says by what; end that") from error
+    shared = {"config": config, "gpu_manager": gpu_manager}
     return {
-        "server_state": house,
-        "gpu_manager": guard,
-        "job_manager": modules["job_manager"].JobManager(config=config, gpu_manager=guard),
-        "inference_manager": modules["inference_manager"].InferenceManager(
-            config=config, gpu_manager=guard
-        ),
-        "grpo_manager": modules["grpo_manager"].GRPOManager(config=config, gpu_manager=guard),
+        "server_state": GpuServerState(split, storage, [*repaired, *states(REPAIRS, package)]),
+        "gpu_manager": gpu_manager,
+        "job_manager": _manager_module("job_manager").JobManager(**shared),
+        "inference_manager": _manager_module("inference_manager").InferenceManager(**shared),
+        "grpo_manager": _manager_module("grpo_manager").GRPOManager(**shared),
     }
 
 
-def rehearsal(settings: Settings, start: Path | None) -> dict[str, Any]:
-    """What app.state holds in a rehearsal. Raises Refused."""
+def _manager_module(name: str) -> Any:
+    return importlib.import_module(f"arbor.server.services.managers.{name}")
+
+
+def rehearsal_managers(settings: Settings, start: Path | None) -> dict[str, Any]:
+    """What app.state holds in a rehearsal. Raises StartError."""
     find_arbor()
     module = importlib.import_module("memory.tune.rehearsal")
     try:
         module.install()
-        held: dict[str, Any] = module.managers(settings, start)
+        managers: dict[str, Any] = module.managers(settings, start)
     except module.InputError as error:
-        raise Refused(str(error)) from error
-    return held
+        raise StartError(str(error)) from error
+    return managers
 
 
-def build(held: dict[str, Any], token: str) -> FastAPI:
+def build(managers: dict[str, Any], token: str) -> FastAPI:
     """Arbor's application with the four routes, these managers, and a guard if there is a token."""
     app: FastAPI = importlib.import_module("arbor.server.main").app
-    for name, value in held.items():
-        setattr(app.state, name, value)
+    for name, manager in managers.items():
+        setattr(app.state, name, manager)
     app.include_router(router)
     if token:
         app.add_middleware(Guard, token=token)
     return app
 
 
-def describe(house: Any) -> Iterator[str]:
+def describe(server_state: Any) -> Iterator[str]:
     """What a person wants to know at the start, line by line."""
-    said = house.describe()
-    yield f"arbor {said['arbor']}, python {platform.python_version()}"
-    if said["arbor"] != KNOWN:
+    description = server_state.describe()
+    yield f"arbor {description['arbor']}, python {platform.python_version()}"
+    if description["arbor"] != KNOWN:
         yield f"the repairs were written for arbor {KNOWN}: read arbor/README.md before a long run"
-    for name in SHOWN:
+    for name in PACKAGES:
         try:
             yield f"  {name} {version(name)}"
         except PackageNotFoundError:
             yield f"  {name} is not installed"
-    named = {gpu["id"]: gpu["name"] for gpu in said["gpus"]}
-    for role, ids in said["split"].items():
-        yield f"{role} on " + (", ".join(f"GPU {i} ({named[i]})" for i in ids) or "the CPU")
-    for repair in said["repairs"]:
-        gone = repair["state"] == "not needed"
-        yield f"repair {repair['name']}: {repair['state']}{', it can go' if gone else ''}"
+    gpu_names = {gpu["id"]: gpu["name"] for gpu in description["gpus"]}
+    for role, ids in description["split"].items():
+        devices = ", ".join(f"GPU {id_} ({gpu_names[id_]})" for id_ in ids)
+        yield f"{role} on {devices or 'the CPU'}"
+    for repair in description["repairs"]:
+        advice = ", it can go" if repair["state"] == "not needed" else ""
+        yield f"repair {repair['name']}: {repair['state']}{advice}"
 
 
 def main(
@@ -372,18 +392,20 @@ def main(
         settings = load(config)
         check_binding(host, token)
         bound = listen(host, port)
-        held = rehearsal(settings, start) if rehearse else real(settings)
-        app = build(held, token)
+        managers = rehearsal_managers(settings, start) if rehearse else gpu_managers(settings)
+        app = build(managers, token)
     except ImportError as error:
-        tell = "uv sync --extra tune" if rehearse else "startup.sh, which installs requirements.txt"
-        _refuse(f"{error}: run {tell}")
-    except Refused as error:
+        command = "startup.sh, which installs requirements.txt"
+        if rehearse:
+            command = "uv sync --extra tune"
+        _refuse(f"{error}: run {command}")
+    except StartError as error:
         _refuse(str(error))
-    for line in describe(held["server_state"]):
+    for line in describe(managers["server_state"]):
         print(line)
-    shown = f"[{host}]" if ":" in host else host
-    kept = "with a token" if token else "without a token, to this machine only"
-    print(f"serving on http://{shown}:{bound.getsockname()[1]}/v1/ {kept}", flush=True)
+    url_host = f"[{host}]" if ":" in host else host
+    access = "with a token" if token else "without a token, to this machine only"
+    print(f"serving on http://{url_host}:{bound.getsockname()[1]}/v1/ {access}", flush=True)
     options = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=10
     )

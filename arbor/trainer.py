@@ -20,7 +20,7 @@ from typing import Any
 FILE = "training/grpo/trainer.py"
 
 
-class Refused(Exception):
+class StartError(Exception):
     """The server cannot start; the message says what a person can do."""
 
 
@@ -46,12 +46,12 @@ def lacks(file: str, text: str) -> Callable[[Path], bool]:
 def find_arbor() -> Path:
     """The folder of the installed package, made importable without its own __init__.
 
-    That one imports the whole client. Raises Refused when arbor-ai is not installed.
+    That one imports the whole client. Raises StartError when arbor-ai is not installed.
     """
     if "arbor" not in sys.modules:
         spec = find_spec("arbor")
         if spec is None or spec.origin is None or not spec.submodule_search_locations:
-            raise Refused("arbor-ai is not installed: run startup.sh, or uv sync --extra tune")
+            raise StartError("arbor-ai is not installed: run startup.sh, or uv sync --extra tune")
         bare = ModuleType("arbor")
         bare.__path__ = list(spec.submodule_search_locations)
         bare.__spec__ = spec
@@ -62,25 +62,25 @@ def find_arbor() -> Path:
 def states(repairs: Iterable[Repair], package: Path) -> list[dict[str, str]]:
     """The repairs' names, each with "applied" (it will be, or is) or "not needed".
 
-    Raises Refused when a file is missing whose defect a repair knows.
+    Raises StartError when a file is missing whose defect a repair knows.
     """
     try:
         return [
-            {"name": each.name, "state": "applied" if each.needed(package) else "not needed"}
-            for each in repairs
+            {"name": repair.name, "state": "applied" if repair.needed(package) else "not needed"}
+            for repair in repairs
         ]
     except OSError as error:
         known = "install arbor-ai==0.2.17, which the repairs know"
-        raise Refused(f"{error.filename} is missing: {known}") from error
+        raise StartError(f"{error.filename} is missing: {known}") from error
 
 
 def apply(repairs: Sequence[Repair], package: Path) -> list[dict[str, str]]:
-    """Apply what is needed, in this order; returns their states. Raises Refused."""
-    found = states(repairs, package)
-    for each, state in zip(repairs, found, strict=True):
+    """Apply what is needed, in this order; returns their states. Raises StartError."""
+    repair_states = states(repairs, package)
+    for repair, state in zip(repairs, repair_states, strict=True):
         if state["state"] == "applied":
-            each.apply()
-    return found
+            repair.apply()
+    return repair_states
 
 
 def end_of_turn(tokenizer: Any) -> int:
@@ -98,7 +98,7 @@ def drawn(
     """The mask of the tokens that the policy drew: up to its end of turn, which it drew too.
 
     The chat template adds an end of turn, and often a newline, to every answer, also to one that
-    was cut at `limit` tokens: of such a one nothing is left if `drops_cut` (Yu et al. 2025, DAPO,
+    was cut at `limit` tokens, of which nothing is left if `drops_cut` (Yu et al. 2025, DAPO,
     section 3.4). `ids` and `mask` are padded on the right.
     """
     real = list(ids[: sum(mask)])
@@ -132,7 +132,7 @@ def _rewrite(method: str, changes: Mapping[str, str]) -> None:
     text = textwrap.dedent(inspect.getsource(function))
     for old, new in changes.items():
         if old not in text:
-            raise Refused(f"{method} of arbor-ai has changed: install arbor-ai==0.2.17")
+            raise StartError(f"{method} of arbor-ai has changed: install arbor-ai==0.2.17")
         text = text.replace(old, new)
     names: dict[str, Any] = {}
     exec(compile(text, f"<repaired {method}>", "exec"), function.__globals__, names)  # noqa: S102

@@ -95,7 +95,7 @@ def test_a_repair_is_not_needed_once_upstream_has_mended_it(
     each = named(name)
     assert trainer.states([each], tmp_path) == [{"name": name, "state": "not needed"}]
     copy.unlink()
-    with pytest.raises(trainer.Refused, match=r"0\.2\.17"):
+    with pytest.raises(trainer.StartError, match=r"0\.2\.17"):
         trainer.states([each], tmp_path)
 
 
@@ -277,11 +277,11 @@ def test_processes_are_asked_which_gpus_they_see(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(machine, "gpus", lambda: [gpu(3, pids=(vllm.pid,))])
         seen = {worker["pid"]: worker["gpus"] for worker in machine.processes()}
         assert seen[vllm.pid] == [3], "the driver knows better than the environment"
-        assert machine.lives("--command_port", 77)
-        assert not machine.lives("--command_port", 78)
+        assert machine.is_alive("--command_port", 77)
+        assert not machine.is_alive("--command_port", 78)
         rank.kill()
         rank.wait()
-        assert not machine.lives("--command_port", 77)
+        assert not machine.is_alive("--command_port", 77)
     finally:
         for process in (rank, vllm):
             process.kill()
@@ -311,7 +311,7 @@ def test_the_driver_tells_of_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
         raise nvml.NVMLError("Driver Not Loaded")
 
     nvml.nvmlInit = broken
-    with pytest.raises(trainer.Refused, match="Driver Not Loaded"):
+    with pytest.raises(trainer.StartError, match="Driver Not Loaded"):
         machine.gpus()
 
 
@@ -320,7 +320,7 @@ def test_waiting_for_vllm_ends_with_vllm(package: Path, monkeypatch: pytest.Monk
     module = importlib.import_module("arbor.server.services.jobs.inference_job")
     with pytest.raises(RuntimeError, match="vllm's process has ended"):
         module.wait_for_server("http://localhost:1")
-    monkeypatch.setattr(repairs, "lives", lambda *_: True)
+    monkeypatch.setattr(repairs, "is_alive", lambda *_: True)
     monkeypatch.setattr(repairs, "START_S", 0.0)
     with pytest.raises(TimeoutError):
         module.wait_for_server("http://localhost:1")
@@ -339,7 +339,7 @@ def test_a_request_to_a_dead_trainer_ends_and_the_next_is_served(
     server.start()
     with pytest.raises(RuntimeError, match="the trainer's process has ended"):
         server.wait_for_clients(2)
-    monkeypatch.setattr(repairs, "lives", lambda *_: True)
+    monkeypatch.setattr(repairs, "is_alive", lambda *_: True)
     monkeypatch.setattr(repairs, "COMMAND_S", 0.0)
     with pytest.raises(TimeoutError, match="no answer to status"):
         server._request({"cmd": "status"}, 0.0)

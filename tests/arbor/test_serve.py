@@ -36,7 +36,7 @@ def start(*flags: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("storage_path: [", "is no YAML"),
         ("- 1", "valid dictionary"),
@@ -49,12 +49,12 @@ def start(*flags: str, **env: str) -> subprocess.CompletedProcess[str]:
         (GOOD.format('"a folder"'), "holds a blank"),
     ],
 )
-def test_a_bad_arbor_yaml_is_refused_in_one_line(text: str, said: str, tmp_path: Path) -> None:
+def test_a_bad_arbor_yaml_is_refused_in_one_line(text: str, message: str, tmp_path: Path) -> None:
     file = tmp_path / "arbor.yaml"
     file.write_text(text)
-    with pytest.raises(trainer.Refused) as refused:
+    with pytest.raises(trainer.StartError) as refused:
         serve.load(file)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
@@ -80,13 +80,13 @@ def test_the_command_refuses_with_one_line_and_code_2(
     ended = [(busy.returncode, busy.stderr, "--port")]
     monkeypatch.delenv("ARBOR_TOKEN", raising=False)
     none, everywhere = tmp_path / "none.yaml", "0.0.0.0"  # noqa: S104
-    for config, host, said in (none, "::1", "none.yaml"), (file, everywhere, "ARBOR_TOKEN"):
+    for config, host, message in (none, "::1", "none.yaml"), (file, everywhere, "ARBOR_TOKEN"):
         with pytest.raises(typer.Exit) as refused:
             serve.main(config, host, 0, False, None)
-        ended.append((refused.value.exit_code, capsys.readouterr().err, said))
-    for code, error, said in ended:
+        ended.append((refused.value.exit_code, capsys.readouterr().err, message))
+    for code, error, message in ended:
         assert code == 2
-        assert said in error
+        assert message in error
         assert error.startswith("serve.py: ")
         assert error.count("\n") == 1
 
@@ -114,12 +114,12 @@ def test_a_machine_without_gpus_is_refused_and_no_token_is_shown(tmp_path: Path)
     ],
 )
 def test_only_this_machine_is_served_without_a_token(host: str, token: str, refused: bool) -> None:
-    with pytest.raises(trainer.Refused) if refused else nullcontext():
+    with pytest.raises(trainer.StartError) if refused else nullcontext():
         serve.check_binding(host, token)
 
 
 @pytest.mark.parametrize(
-    ("split", "visible", "said"),
+    ("split", "visible", "message"),
     [
         (((0,), (1,)), None, None),
         (((0,), (1,)), "0,1", None),
@@ -129,10 +129,10 @@ def test_only_this_machine_is_served_without_a_token(host: str, token: str, refu
     ],
 )
 def test_the_split_names_gpus_that_are_there(
-    split: tuple[tuple[int, ...], ...], visible: str | None, said: str | None
+    split: tuple[tuple[int, ...], ...], visible: str | None, message: str | None
 ) -> None:
     found = [{"id": 0}, {"id": 1}]
-    with pytest.raises(trainer.Refused, match=said) if said else nullcontext():
+    with pytest.raises(trainer.StartError, match=message) if message else nullcontext():
         serve.check_gpus(serve.Split(*split), found, visible)
 
 
@@ -146,42 +146,44 @@ def checkpoint_folder(storage: Path, name: str = "best", job: str = "grpo:m:x:1"
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Any:
-    return serve.House(serve.Split((0,), (1, 2)), tmp_path, [{"name": "x", "state": "applied"}])
+def server_state(tmp_path: Path) -> Any:
+    return serve.GpuServerState(
+        serve.Split((0,), (1, 2)), tmp_path, [{"name": "x", "state": "applied"}]
+    )
 
 
-def test_metrics_are_read_from_the_file_that_the_trainer_appends_to(house: Any) -> None:
-    folder = checkpoint_folder(house.storage).parent
-    assert house.metrics("grpo:m:x:1", 0) == []
+def test_metrics_are_read_from_the_file_that_the_trainer_appends_to(server_state: Any) -> None:
+    folder = checkpoint_folder(server_state.storage).parent
+    assert server_state.metrics("grpo:m:x:1", 0) == []
     rows = [{"step": i, "kl": i / 10} for i in (1, 2, 3)]
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (folder / "metrics.jsonl").write_text(text + '{"step": 4, "k')
-    assert house.metrics("grpo:m:x:1", 1) == rows[1:]
+    assert server_state.metrics("grpo:m:x:1", 1) == rows[1:]
 
 
 @pytest.mark.parametrize("job", ["..", "grpo:m:x:1/../..", "/etc", "absent", ""])
-def test_no_job_is_a_way_out_of_the_storage(job: str, house: Any) -> None:
-    (house.storage.parent / "checkpoints").mkdir(exist_ok=True)
-    checkpoint_folder(house.storage)
+def test_no_job_is_a_way_out_of_the_storage(job: str, server_state: Any) -> None:
+    (server_state.storage.parent / "checkpoints").mkdir(exist_ok=True)
+    checkpoint_folder(server_state.storage)
     with pytest.raises(KeyError):
-        house.metrics(job, 0)
+        server_state.metrics(job, 0)
     with pytest.raises(KeyError):
-        house.checkpoint(job, "best")
+        server_state.checkpoint(job, "best")
     with pytest.raises(KeyError):
-        house.checkpoint("grpo:m:x:1", "../checkpoints/best")
+        server_state.checkpoint("grpo:m:x:1", "../checkpoints/best")
 
 
 @pytest.mark.parametrize("missing", ["adapter_config.json", "adapter_model.safetensors"])
-def test_a_checkpoint_that_is_not_whole_is_none(missing: str, house: Any) -> None:
-    folder = checkpoint_folder(house.storage)
-    assert house.checkpoint("grpo:m:x:1", "best") == folder
+def test_a_checkpoint_that_is_not_whole_is_none(missing: str, server_state: Any) -> None:
+    folder = checkpoint_folder(server_state.storage)
+    assert server_state.checkpoint("grpo:m:x:1", "best") == folder
     (folder / missing).unlink()
     with pytest.raises(KeyError):
-        house.checkpoint("grpo:m:x:1", "best")
+        server_state.checkpoint("grpo:m:x:1", "best")
 
 
-class FakeGpus(serve.House):  # type: ignore[misc,name-defined]
-    """A house whose machine and models are not asked."""
+class FakeGpus(serve.GpuServerState):  # type: ignore[misc,name-defined]
+    """A state whose machine and models are not asked."""
 
     def describe(self) -> dict[str, Any]:
         gpu = [{"id": i, "name": "H200"} for i in range(3)]
@@ -195,7 +197,7 @@ class FakeGpus(serve.House):  # type: ignore[misc,name-defined]
 
 
 @pytest.fixture
-def served(house: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def served(server_state: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Arbor's own application with our routes, over HTTP; a function from a token to its URL."""
     trainer.find_arbor()
     for name in ("GRPOManager", "InferenceManager"):
@@ -207,7 +209,7 @@ def served(house: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     running: list[tuple[uvicorn.Server, threading.Thread]] = []
 
     def run(token: str = "") -> str:
-        fake = FakeGpus(house.split, house.storage, house.repaired)
+        fake = FakeGpus(server_state.split, server_state.storage, server_state.repaired)
         bound = serve.listen("127.0.0.1", 0)
         app = serve.build(
             {"server_state": fake, "grpo_manager": None, "inference_manager": None}, token
@@ -226,9 +228,9 @@ def served(house: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         thread.join(60)
 
 
-def test_the_four_routes_answer_beside_arbors_own(served: Any, house: Any) -> None:
+def test_the_four_routes_answer_beside_arbors_own(served: Any, server_state: Any) -> None:
     url = served()
-    checkpoint_folder(house.storage)
+    checkpoint_folder(server_state.storage)
     ask = {"job_id": "grpo:m:x:1", "name": "best"}
     assert httpx.get(f"{url}/v1/memory/server").json()["split"]["training"] == [1, 2]
     assert httpx.get(f"{url}/v1/memory/model", params={"name": "tiny"}).json()["context"] == 8
@@ -261,14 +263,14 @@ def test_with_a_token_every_route_asks_for_it(path: str, served: Any) -> None:
     assert httpx.get(url + path, headers=right).status_code != 401
 
 
-def test_the_start_says_split_and_repairs(house: Any) -> None:
+def test_the_start_says_split_and_repairs(server_state: Any) -> None:
     repaired = [{"name": "x", "state": "applied"}, {"name": "y", "state": "not needed"}]
-    lines = list(serve.describe(FakeGpus(house.split, house.storage, repaired)))
+    lines = list(serve.describe(FakeGpus(server_state.split, server_state.storage, repaired)))
     assert "training on GPU 1 (H200), GPU 2 (H200)" in lines
     assert lines[-2:] == ["repair x: applied", "repair y: not needed, it can go"]
 
 
-def test_a_model_is_described_from_its_shape(house: Any, tmp_path: Path) -> None:
+def test_a_model_is_described_from_its_shape(server_state: Any, tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="uv sync --extra tune")
     transformers = pytest.importorskip("transformers", reason="uv sync --extra tune")
     config = transformers.LlamaConfig(
@@ -278,12 +280,12 @@ def test_a_model_is_described_from_its_shape(house: Any, tmp_path: Path) -> None
     config.save_pretrained(tmp_path / "tiny")
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=None, tokenizer_object=words())
     tokenizer.save_pretrained(tmp_path / "tiny")
-    said = house.model(str(tmp_path / "tiny"))
-    assert said["context"] == 77
-    assert said["chat_template"] is False
-    assert 10_000 < said["parameters"] < 30_000
+    description = server_state.model(str(tmp_path / "tiny"))
+    assert description["context"] == 77
+    assert description["chat_template"] is False
+    assert 10_000 < description["parameters"] < 30_000
     with pytest.raises(KeyError):
-        house.model(str(tmp_path / "none"))
+        server_state.model(str(tmp_path / "none"))
 
 
 def words() -> Any:
@@ -311,13 +313,13 @@ def startup(tmp_path: Path, *flags: str, smi: str = "exit 1") -> subprocess.Comp
 
 
 @pytest.mark.parametrize(
-    ("smi", "said"),
+    ("smi", "message"),
     [("exit 1", "nvidia-smi"), ("echo 470.82.01", "driver 470.82.01 is too old")],
 )
-def test_startup_stops_without_a_driver_that_serves(smi: str, said: str, tmp_path: Path) -> None:
+def test_startup_stops_without_a_driver_that_serves(smi: str, message: str, tmp_path: Path) -> None:
     ended = startup(tmp_path, smi=smi)
     assert ended.returncode == 1
-    assert said in ended.stderr
+    assert message in ended.stderr
     assert not (tmp_path / "venv").exists()
 
 
