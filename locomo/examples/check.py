@@ -132,7 +132,7 @@ def _is_misspelt(word: str, known: Collection[str]) -> bool:
     # Short words and numbers are too close to others of their kind: cat, cap; 23, 28.
     if len(word) <= 4 or not word.isalpha():
         return False
-    return bool(get_close_matches(word, known, 1, _MISSPELT))
+    return bool(get_close_matches(word, possibilities=known, n=1, cutoff=_MISSPELT))
 
 
 def words_of_turns(turns: Sequence[Turn]) -> list[str]:

@@ -99,13 +99,9 @@ def distill(
     What was made stays on disk when this is interrupted. Raises InputError when there is nothing
     to learn from, a target has no right answer, or the file cannot be written; ModelError.
     """
-    _check(conversations, distillation, output, held_out)
-    plan = {
-        target: _plan(target, conversations, distillation, numbers.get(target, 0), seed)
-        for target in TARGETS
-        if target in distillation.targets
-    }
-    made_by = _fingerprint(distillation, plan, data, held_out, seed)
+    _check(conversations, distillation=distillation, output=output, held_out=held_out)
+    plan = _plan(conversations, distillation=distillation, numbers=numbers, seed=seed)
+    made_by = _fingerprint(distillation, plan=plan, data=data, held_out=held_out, seed=seed)
     part = output.with_name(output.name + ".part")
     if resume and not part.exists() and output.exists():
         finished = read_examples_card(output)
@@ -114,7 +110,15 @@ def distill(
 
     part_file = _PartFile(part, made_by, resume)
     for target, planned in plan.items():
-        _make(distillation, target, planned, part_file, cache=cache, threads=threads, bar=bar)
+        _make(
+            distillation,
+            target=target,
+            planned=planned,
+            part_file=part_file,
+            cache=cache,
+            threads=threads,
+            bar=bar,
+        )
     card = ExamplesCard(
         targets=list(plan),
         model=distillation.teacher.model.name,
@@ -125,7 +129,7 @@ def distill(
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         made_by=made_by,
     )
-    summary = _finish(plan, part_file.attempts, output, card, seed)
+    summary = _finish(plan, attempts=part_file.attempts, output=output, card=card, seed=seed)
     part.unlink()
     return summary
 
@@ -183,7 +187,7 @@ def _make(
         ]
     else:
         jobs = [
-            partial(make_answer_examples, distillation, examples, save)
+            partial(make_answer_examples, distillation=distillation, planned=examples, save=save)
             for examples in unmade_by_conversation.values()
         ]
     run_parallel(jobs, threads, ended=part_file.ended)
@@ -212,14 +216,33 @@ def _check(
 
 
 def _plan(
-    target: Target,
     conversations: Sequence[Conversation],
     distillation: Distillation,
+    numbers: Mapping[Target, int],
+    seed: int,
+) -> dict[Target, list[PlannedExample]]:
+    """What is to be made, by target. Raises InputError for a target that has nothing."""
+    return {
+        target: _plan_target(
+            target,
+            conversations=conversations,
+            window=distillation.student.model.window,
+            number=numbers.get(target, 0),
+            seed=seed,
+        )
+        for target in TARGETS
+        if target in distillation.targets
+    }
+
+
+def _plan_target(
+    target: Target,
+    conversations: Sequence[Conversation],
+    window: int,
     number: int,
     seed: int,
 ) -> list[PlannedExample]:
     """What is to be made for a target, in file order. Raises InputError when there is nothing."""
-    window = distillation.student.model.window
     planned = []
     for conversation in conversations:
         if target == "store":

@@ -7,9 +7,8 @@ see `answers_from_gold`. No model is asked.
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +25,7 @@ from memory.program.signatures import ABSTAIN, TUNED_INSERT
 from memory.prompt import turn_lines
 from memory.sql import quoted
 
-# A choice; 13 of the 1,744 turns of data/train that have gold facts tell more.
+# A choice: of the 1,744 turns of data/train that have gold facts 13 have more to copy.
 MAX_FACTS_PER_TURN = 4
 # The chance that a turn which tells nothing becomes an example: a choice, by which they are a third
 # of the examples, about as many as among the turns (of those with facts some are left out, too).
@@ -60,32 +59,16 @@ def supervised_examples(
     those for store and retrieve are shuffled. `progress` is called with the id of each
     conversation that is done. Raises SqlError when the database refuses gold SQL.
     """
-    render = partial(render_example, student, tuple(targets))
     examples: dict[Target, list[ChatMessages]] = {target: [] for target in targets}
     abstentions = 0
     for gold in golds:
         rng = random.Random(f"{seed} {gold.conversation.id}")  # noqa: S311
-        with (
-            tempfile.TemporaryDirectory(prefix="examples-") as folder,
-            open_store(Path(folder) / "turns.db") as store,
-        ):
-            store.add(gold.conversation.turns)
-            facts = _write_gold_facts(store, gold)
-            if "store" in examples:
-                for line, sql in _inserts(gold, facts, store, student.model, rng):
-                    inputs = {"turns": line, "catalog": "", "feedback": ""}
-                    examples["store"].append(render("store", inputs, {"sql": sql}))
-            if "retrieve" in examples:
-                for question, sql in _selects(gold, store):
-                    inputs = {"question": question, "catalog": "", "feedback": ""}
-                    examples["retrieve"].append(render("retrieve", inputs, {"sql": sql}))
-            if "answer" in examples:
-                for context in AnswerExamples(gold, store, student, rng).by_context():
-                    for memory, question, answer in context:
-                        inputs = {"memory": memory, "question": question}
-                        outputs = {"answer": answer, "turns": ""}
-                        examples["answer"].append(render("answer", inputs, outputs))
-                        abstentions += answer == ABSTAIN
+        for target, inputs, outputs in _inputs_and_outputs(gold, student, targets, rng=rng):
+            messages = render_example(
+                student, targets=targets, target=target, inputs=inputs, outputs=outputs
+            )
+            examples[target].append(messages)
+            abstentions += outputs.get("answer") == ABSTAIN
         progress(gold.conversation.id)
 
     shuffler = random.Random(seed)  # noqa: S311
@@ -93,6 +76,32 @@ def supervised_examples(
         if target in examples:
             shuffler.shuffle(examples[target])
     return SupervisedExamples(examples, abstentions)
+
+
+def _inputs_and_outputs(
+    gold: Gold, student: Setup, targets: Collection[Target], *, rng: random.Random
+) -> Iterator[tuple[Target, dict[str, str], dict[str, str]]]:
+    """What each module is given in a conversation, and what it should make of it, by field."""
+    with (
+        tempfile.TemporaryDirectory(prefix="examples-") as folder,
+        open_store(Path(folder) / "turns.db") as store,
+    ):
+        store.add(gold.conversation.turns)
+        facts = _write_gold_facts(store, gold)
+        if "store" in targets:
+            inserts = _inserts(gold, facts=facts, store=store, model=student.model, rng=rng)
+            for line, sql in inserts:
+                yield "store", {"turns": line, "catalog": "", "feedback": ""}, {"sql": sql}
+        if "retrieve" in targets:
+            for question, sql in _selects(gold, store):
+                inputs = {"question": question, "catalog": "", "feedback": ""}
+                yield "retrieve", inputs, {"sql": sql}
+        if "answer" in targets:
+            answer_examples = AnswerExamples(gold, store=store, student=student, rng=rng)
+            for context in answer_examples.by_context():
+                for memory, question, answer in context:
+                    inputs = {"memory": memory, "question": question}
+                    yield "answer", inputs, {"answer": answer, "turns": ""}
 
 
 # --- store ------------------------------------------------------------------------------------
@@ -163,7 +172,9 @@ def _copied_rows(line: str, rows: Sequence[GoldRow]) -> list[GoldRow]:
         if start < end and row.subject.lower() in line.lower():
             value = " ".join(words[start:end]).strip(" ,;:.!?")
             happened_on = row.happened_on if row.happened_on in line else ""
-            copy = GoldRow(row.subject, row.attribute, value, happened_on)
+            copy = GoldRow(
+                subject=row.subject, attribute=row.attribute, value=value, happened_on=happened_on
+            )
             copied.setdefault((start, row.subject), copy)
     return [copied[place] for place in sorted(copied)]
 

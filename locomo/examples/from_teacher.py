@@ -71,7 +71,9 @@ class Distillation:
         self, target: Target, inputs: Mapping[str, str], outputs: Mapping[str, str]
     ) -> ChatMessages:
         """The tuned student's prompt, and these outputs as it writes them, as messages."""
-        return render_example(self.student, self.targets, target, inputs, outputs)
+        return render_example(
+            self.student, targets=self.targets, target=target, inputs=inputs, outputs=outputs
+        )
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,9 @@ def make_store_examples(
     """
     with _memory_of(planned[0].conversation) as store:
         program: Any = MemoryProgram()
-        program.store = _SpeakerBySpeaker(distillation, planned, store, attempts, save)
+        program.store = _SpeakerBySpeaker(
+            distillation, planned=planned, store=store, attempts=attempts, save=save
+        )
         Memory(store, model=distillation.writer, program=program).digest()
 
 
@@ -206,7 +210,7 @@ class _SpeakerBySpeaker(dspy.Module):
             return dspy.Prediction(change=write(NO_FACT), calls=0)
         attempt = self.attempts.get(window.key)
         if attempt is None:
-            attempt = self._attempt(window, lines, turns, catalog, write)
+            attempt = self._attempt(window, lines=lines, turns=turns, catalog=catalog, write=write)
             self.save_attempt(attempt)
         return dspy.Prediction(change=write(attempt.sql or NO_FACT), calls=attempt.calls)
 
@@ -280,7 +284,9 @@ def make_retrieve_example(
         has_rows = any(rows.rows for rows in retrieved.rows)
         # Rows that name other turns may still hold the answer: then the teacher can give it.
         if has_rows and not right:
-            memory = Memory(store, teacher.model, teacher.program, teacher.budget)
+            memory = Memory(
+                store, model=teacher.model, program=teacher.program, budget=teacher.budget
+            )
             context = memory.gather(question, retrieved.rows)
             with teacher.model.active():
                 prediction = teacher.program.answer(
@@ -321,7 +327,14 @@ def make_answer_examples(
             turn_ids = ranked if example.absent else [*example.evidence, *ranked]
             turns = (store.turn(turn_id) for turn_id in turn_ids)
             context = assemble([], turns, distillation.student.budget)
-            save(_answer_attempt(distillation, example, context.text, set(context.turn_ids)))
+            save(
+                _answer_attempt(
+                    distillation,
+                    planned=example,
+                    memory=context.text,
+                    turn_ids=set(context.turn_ids),
+                )
+            )
 
 
 def _answer_attempt(

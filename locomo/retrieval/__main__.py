@@ -93,11 +93,11 @@ def retrieval(
         (weights != WEIGHTS_FILE and not fit, "--weights is for --fit"),
     )
     if explain is not None and memory:
-        explain_memory(memory, explain, k or _EXPLAINED_TURNS, embedder)
+        explain_memory(memory, question=explain, k=k or _EXPLAINED_TURNS, embedder=embedder)
         return
     conversations = _conversations(data or [], conversation)
     if explain is not None:
-        explain_data(conversations, explain, k or _EXPLAINED_TURNS, embedder)
+        explain_data(conversations, question=explain, k=k or _EXPLAINED_TURNS, embedder=embedder)
     elif fit:
         training = _without_test(conversations)
         _fit(training, output=weights, folds=folds or len(training), embedder=embedder)
@@ -247,8 +247,12 @@ def _fit(
         )
     _refuse_unwritable(output)
     weights_before = weights_in_use()
-    result = _cross_validate(conversations, weights_before, folds, embedder)
-    content = weights_json(result.weights, conversations, len(result.cases), embedder)
+    result = _cross_validate(
+        conversations, weights_before=weights_before, folds=folds, embedder=embedder
+    )
+    content = weights_json(
+        result.weights, conversations=conversations, questions=len(result.cases), embedder=embedder
+    )
     _print_fit(result, weights_before, folds)
     write_whole(output, content)
     Console().print(f"written to {output}", highlight=False, soft_wrap=True)

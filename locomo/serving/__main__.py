@@ -53,7 +53,7 @@ def serving(
     be used, ModelError when a model cannot.
     """
     golds = load_gold(data)
-    questions = _questions(golds, data, num_test, seed)
+    questions = _questions(golds, data=data, number=num_test, seed=seed)
     check_folder(output_dir, "--output-dir")
     asked_ids = {conversation.id for conversation, _ in questions}
     # Gold that the database refuses has to show before hours of storing.
@@ -89,7 +89,7 @@ def serving(
         "seed": seed,
     }
     examples = _examples(comparison.conversations, answers, seed)
-    _report(figures, examples, params, output_dir)
+    _report(figures, examples=examples, params=params, output_dir=output_dir)
     return figures
 
 
