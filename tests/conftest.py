@@ -34,6 +34,17 @@ MOVED = INSERT + "('Anna', 'lives_in', 'Oslo', '2023-05-06', 1)"
 CAT = INSERT + "('Anna', 'has_pet', 'cat Miso', NULL, 3)"
 DOG = INSERT + "('Ben', 'has_pet', 'dog Rufus', '2023-06', 4)"
 
+# The files that take longest: begun first, or one worker would end with them while one waits.
+LONGEST = [
+    *("test_optimize.py", "test_evaluate.py", "test_train.py", "test_architecture.py"),
+    *("test_training.py", "test_shipped.py", "test_terminal.py", "test_crash.py", "test_lm.py"),
+    *("test_adapter.py", "test_resume.py", "test_ledger.py", "test_forecast.py", "test_check.py"),
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: [*LONGEST, item.path.name].index(item.path.name))
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:

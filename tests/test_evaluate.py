@@ -44,13 +44,13 @@ def _tracked_there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 # evaluate.py with a model that talks, and takes its time to store.
 SCRIPTED = f"""
-import runpy, sys, time
+import runpy, time
 import memory
 from tests.support.scripted import sql
 from tests.support.talk import FACT, talker
 
 def store(prompt):
-    time.sleep(0 if "--resume" in sys.argv else 0.5)
+    time.sleep(0.5)
     return sql(FACT.format(prompt.split("[[ ## turns ## ]]\\n[")[1].split("]")[0]))
 
 memory.load_model = lambda name, **settings: talker(window=1, name=name, store=store)[0]
@@ -86,7 +86,11 @@ def calls_so_far(memories: Path) -> int:
     "name", ["a/model", pytest.param("local-base", marks=pytest.mark.slow, id="packaged")]
 )
 def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
-    place: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    place: Path,
+    tmp_path: Path,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     out, scripted = tmp_path / "results", name == "a/model"
     data = talks(tmp_path / "tiny.json")
@@ -108,11 +112,16 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     assert 0 < calls_so_far(out / "memories") < 6
     assert not (out / "evaluation_results.json").exists()
 
-    code, said, err = evaluation(*flags, "--resume", scripted=scripted)
-    assert code == 0, err
+    again = {"data": data, "output_dir": out, "num_test": 0, "resume": True, "model": name}
     if scripted:
+        resumed, _ = talker(window=1, name=name)
+        monkeypatch.setattr(evaluate, "load_model", lambda name, **settings: resumed)
+        evaluate.evaluate(**again)
+        said = capsys.readouterr().out
         assert "SELECT turn_id, value FROM facts" in said  # the SQL of a question
     else:
+        code, said, err = evaluation(*flags, "--resume", scripted=False)
+        assert code == 0, err
         assert "--model openai/gpt-4o-mini" in said  # how to name a better one
         assert "search('" in said
     found = json.loads((out / "evaluation_results.json").read_bytes())
@@ -131,7 +140,6 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     if not scripted:
         model = replace(model, adapter=SmallModelAdapter())  # that is asked in the same way
     monkeypatch.setattr(evaluate, "load_model", lambda name, **settings: model)
-    again = {"data": data, "output_dir": out, "num_test": 0, "resume": True, "model": name}
     evaluate.evaluate(**again, budget=found["params"]["budget"], mode="analyze")
     assert engine.prompts == []
     assert {path: path.stat().st_mtime_ns for path in kept} == kept

@@ -191,7 +191,9 @@ def test_questions_that_failed_before_and_not_after_are_no_gain(run: Run) -> Non
     assert any("5 runs failed and are left out" in note for note in compiled.notes)
 
 
-@pytest.mark.parametrize("optimizer", ["simba", "miprov2", "gepa"])
+@pytest.mark.parametrize(
+    "optimizer", [pytest.param("simba", marks=pytest.mark.slow), "miprov2", "gepa"]
+)
 def test_half_a_letter_from_the_prompt_model_ends_nothing(run: Run, optimizer: str) -> None:
     def half(kind: str) -> Callable[[str], str]:
         return lambda prompt: engine.reply(kind, prompt, knows=True).replace("Do", "\ud800")
@@ -224,7 +226,9 @@ def test_more_than_a_third_of_failures_stops_with_the_reason(run: Run) -> None:
         run(model, optimizer="gepa", rounds=1)
 
 
-@pytest.mark.parametrize("optimizer", ["simba", "miprov2", "gepa"])
+@pytest.mark.parametrize(
+    "optimizer", [pytest.param("simba", marks=pytest.mark.slow), "miprov2", "gepa"]
+)
 def test_a_prompt_model_that_talks_rubbish_never_ends_the_compile(run: Run, optimizer: str) -> None:
     rubbish = dict.fromkeys(("simba", "mipro", "gepa", "observe"), lambda prompt: "Blah.")
     model, _ = obedient("answer", **rubbish)

@@ -26,7 +26,7 @@ from memory.embed import HostedEmbedder, embed
 from memory.store import search_tables
 from tests.support.killing import kill_after
 
-ROUNDS = 12
+ROUNDS = 6
 BLOCK = 8  # so small that processes are killed, and meet, while they make blocks
 MODEL: Any = SimpleNamespace(
     name="none",

@@ -53,9 +53,8 @@ def tell(model: Model, target: str, number: int = 12) -> str:
 # --- whom it changes ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "targets", [("answer",), pytest.param(("retrieve", "store"), marks=pytest.mark.slow)], ids=str
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("targets", [("answer",), ("retrieve", "store")], ids=str)
 def test_an_adapter_changes_the_modules_it_was_tuned_for_and_no_other(
     folder: Path, targets: tuple[str, ...]
 ) -> None:
