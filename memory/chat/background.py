@@ -13,14 +13,15 @@ from memory.errors import Stop
 if TYPE_CHECKING:
     from memory.program import Model
 
-_TELL_S = 0.2
-_ALL = 2**31  # windows
-# How long an end waits for the call under way: the packaged model's ends soon.
-_PATIENCE_S = {True: 15.0, False: 0.5}
+_PROGRESS_S = 0.2  # between two calls of `progress`
+_ALL_WINDOWS = 2**31
+# How long an end waits for the call under way. The packaged model's ends soon; a hosted one's may
+# take long, and the next start digests its window again.
+_PATIENCE_PACKAGED_S, _PATIENCE_HOSTED_S = 15.0, 0.5
 
 
-class _Enough(Exception):
-    """Stops a digest after the window that it has just stored."""
+class _StopDigest(Exception):
+    """Ends a digest after the window that it has just stored."""
 
 
 class Background:
@@ -31,69 +32,76 @@ class Background:
     last time, empty when it could.
     """
 
-    def __init__(self, place: Path, model: "Model") -> None:
+    def __init__(self, path: Path, model: "Model") -> None:
         self.stored = 0  # windows
         self.error = ""
-        self._place, self._model = place, model
-        self._waiting, self._to_store = 0, _ALL
-        self._asked: SimpleQueue[tuple[threading.Event, int] | None] = SimpleQueue()
-        self._free, self._enough = threading.Lock(), threading.Event()
+        self._path = path
+        self._model = model
+        self._undigested_turns = 0
+        self._windows_to_store = _ALL_WINDOWS
+        # (set when it is done, how many windows); None ends the thread.
+        self._requests: SimpleQueue[tuple[threading.Event, int] | None] = SimpleQueue()
+        self._memory_lock = threading.Lock()
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="digest", daemon=True)
         self._thread.start()
 
-    def said(self, turns: int = 1) -> None:
-        """Tell of new turns; the model is asked when they fill a window."""
-        windows, self._waiting = divmod(self._waiting + turns, self._model.window)
+    def turns_added(self, count: int = 1) -> None:
+        """New turns were stored; the model is asked when they fill a window."""
+        turns = self._undigested_turns + count
+        windows, self._undigested_turns = divmod(turns, self._model.window)
         if windows:
-            self._ask(windows)
+            self._request(windows)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Have the memory for oneself: after the window under way, nothing is written to it."""
-        self._enough.set()
+        self._stop.set()
         try:
-            self._free.acquire()
+            self._memory_lock.acquire()
         finally:
-            self._enough.clear()
+            self._stop.clear()  # also when Ctrl-C ends the wait
         try:
             yield
         finally:
-            self._free.release()
-            self._ask(_ALL)
+            self._memory_lock.release()
+            self._request(_ALL_WINDOWS)
 
     def drain(self, progress: Callable[[int], None]) -> None:
         """Wait until everything is stored; `progress` is told how many windows are."""
-        done = self._ask(_ALL)
-        while self._thread.is_alive() and not done.wait(_TELL_S):
+        done = self._request(_ALL_WINDOWS)
+        while self._thread.is_alive() and not done.wait(_PROGRESS_S):
             progress(self.stored)
         progress(self.stored)
 
     def end(self) -> None:
         """Stop after the window under way; the next start goes on from there."""
-        self._asked.put(None)
-        self._enough.set()
-        self._thread.join(_PATIENCE_S[self._model.packaged])
+        self._requests.put(None)
+        self._stop.set()
+        self._thread.join(_PATIENCE_PACKAGED_S if self._model.packaged else _PATIENCE_HOSTED_S)
 
-    def _ask(self, windows: int) -> threading.Event:
+    def _request(self, windows: int) -> threading.Event:
+        """Have at most so many windows digested; the event is set when that is done."""
         done = threading.Event()
-        self._asked.put((done, windows))
+        self._requests.put((done, windows))
         return done
 
     def _work(self) -> None:
-        while (asked := self._asked.get()) is not None:
-            done, self._to_store = asked
-            with self._free:
+        while (request := self._requests.get()) is not None:
+            done, self._windows_to_store = request
+            with self._memory_lock:
                 try:
-                    with Memory(self._place, model=self._model) as memory:
+                    # A store handle of this thread's own: it belongs to one.
+                    with Memory(self._path, model=self._model) as memory:
                         memory.digest(progress=self._count)
                     self.error = ""
-                except _Enough:
+                except _StopDigest:
                     pass
                 except Stop as error:
                     self.error = str(error)
             done.set()
 
-    def _count(self, so_far: Digest) -> None:
+    def _count(self, sums: Digest) -> None:
         self.stored += 1
-        if self._enough.is_set() or so_far.stored + so_far.failed >= self._to_store:
-            raise _Enough
+        if self._stop.is_set() or sums.stored + sums.failed >= self._windows_to_store:
+            raise _StopDigest

@@ -1,4 +1,4 @@
-"""What can be asked for within a chat: /why, /memory, /undo, /forget, /name, /as, reset, /help."""
+"""The commands within a chat: /why, /memory, /undo, /forget, /name, /as, reset, /help."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -11,7 +11,8 @@ from memory.prompt import turn_line
 if TYPE_CHECKING:
     from memory.chat.session import Chat
 
-_SHOWN = 20
+_MOST_TURNS = 20  # of a list of turns
+_MOST_CHARACTERS = 300  # of a turn in it
 _HELP = """\
 bye           ends the chat and saves (so does Ctrl-D)
 reset         forgets everything that was said, after a question
@@ -24,8 +25,8 @@ reset         forgets everything that was said, after a question
 /help         this"""
 _FACTS = """SELECT subject, attribute, value, turn_id FROM facts
 WHERE COALESCE(ended_on, '') = '' ORDER BY id DESC LIMIT 40"""
-_COUNTS = "SELECT COUNT(*) AS facts, COUNT(DISTINCT subject) AS subjects FROM facts"
-_SAID = "SELECT COUNT(*) AS turns, COUNT(DISTINCT speaker) AS speakers FROM turns"
+_FACT_COUNTS = "SELECT COUNT(*) AS facts, COUNT(DISTINCT subject) AS subjects FROM facts"
+_TURN_COUNTS = "SELECT COUNT(*) AS turns, COUNT(DISTINCT speaker) AS speakers FROM turns"
 _SPEAKERS = """SELECT speaker, COUNT(*) AS turns FROM turns GROUP BY speaker
 ORDER BY turns DESC, speaker LIMIT 10"""
 
@@ -42,20 +43,20 @@ def why(chat: "Chat", _: str) -> None:
         return
     for statement in chat.last.sql:
         chat.screen.show(statement, "cyan")
-    cited = chat.last.turns or chat.last.shown
-    told = "the answer names" if chat.last.turns else "the answer names no turn; it was shown"
-    if not cited:
+    turn_ids = chat.last.turns or chat.last.shown
+    if not turn_ids:
         chat.screen.show("the answer rests on no turn of the memory")
         return
-    chat.screen.show(f"{told}:")
-    _show_turns(chat, [chat.store.turn(turn_id) for turn_id in cited])
+    head = "the answer names" if chat.last.turns else "the answer names no turn; it was shown"
+    chat.screen.show(f"{head}:")
+    _show_turns(chat, [chat.store.turn(turn_id) for turn_id in turn_ids])
 
 
 def memory(chat: "Chat", _: str) -> None:
     """Counts, and the newest facts by subject."""
-    [[facts, subjects]] = chat.store.read(_COUNTS).rows
-    known = f"{_count(facts, 'fact')} about {_count(subjects, 'subject')}"
-    chat.screen.show(f"{_said(chat)}, {known}")
+    [[facts, subjects]] = chat.store.read(_FACT_COUNTS).rows
+    facts_known = f"{_count(facts, 'fact')} about {_count(subjects, 'subject')}"
+    chat.screen.show(f"{_turn_counts(chat)}, {facts_known}")
     by_subject = defaultdict(list)
     for subject, attribute, value, turn_id in chat.store.read(_FACTS).rows:
         by_subject[subject].append(f"  {attribute}: {value} [{turn_id}]")
@@ -82,13 +83,13 @@ def forget(chat: "Chat", text: str) -> None:
     """Forget the turns that say a text, after a question."""
     if not text:
         raise InputError("say what to forget: /forget TEXT")
-    found = [turn for turn in chat.store.turns() if text.casefold() in turn.text.casefold()]
-    if not found:
+    turns = [turn for turn in chat.store.turns() if text.casefold() in turn.text.casefold()]
+    if not turns:
         chat.screen.show(f"no turn says {text!r}")
         return
-    _show_turns(chat, found)
-    if _agreed(chat, f"Forget {_count(len(found), 'turn')} for good, with all facts from there?"):
-        _wipe(chat, found)
+    _show_turns(chat, turns)
+    if _agreed(chat, f"Forget {_count(len(turns), 'turn')} for good, with all facts from there?"):
+        _wipe(chat, turns)
 
 
 def reset(chat: "Chat", _: str) -> None:
@@ -97,9 +98,10 @@ def reset(chat: "Chat", _: str) -> None:
     if not turns:
         chat.screen.show("this memory is empty")
         return
-    [[facts, _subjects]] = chat.store.read(_COUNTS).rows
+    [[facts, _subjects]] = chat.store.read(_FACT_COUNTS).rows
     chat.screen.show(
-        f"This wipes the memory {chat.whose!r}: {_said(chat)}, {_count(facts, 'fact')}."
+        f"This wipes the memory {chat.memory_name!r}:"
+        f" {_turn_counts(chat)}, {_count(facts, 'fact')}."
         f" Its settings stay: who you are, and who {chat.character} is."
     )
     if _agreed(chat, "All of it, for good?"):
@@ -134,45 +136,52 @@ COMMANDS: Mapping[str, Callable[["Chat", str], None]] = {
 
 
 def _wipe(chat: "Chat", turns: list[Turn]) -> None:
-    gone = {turn.id for turn in turns}
+    """Forget turns, in this session too, and show the receipt."""
+    turn_ids = {turn.id for turn in turns}
     with chat.background.paused():
-        done = chat.store.forget(sorted(gone))
-    chat.recent = [turn for turn in chat.recent if turn.id not in gone]
-    chat.last = None
-    chat.screen.show(f"forgot {_count(len(turns), 'turn')} and {_count(len(done.facts), 'fact')}")
-    chat.screen.show(f"receipt: sha256 {done.sha256}, salt {done.salt} (kept nowhere else)")
-    for file in done.unreached:
+        receipt = chat.store.forget(sorted(turn_ids))
+    chat.recent = [turn for turn in chat.recent if turn.id not in turn_ids]
+    chat.last = None  # it may rest on what is forgotten
+    counts = f"{_count(len(turns), 'turn')} and {_count(len(receipt.facts), 'fact')}"
+    chat.screen.show(f"forgot {counts}")
+    chat.screen.show(f"receipt: sha256 {receipt.sha256}, salt {receipt.salt} (kept nowhere else)")
+    for file in receipt.unreached:
         chat.screen.show(f"not reached: {file}; when it turns up, delete it")
 
 
-def _said(chat: "Chat") -> str:
-    [[turns, speakers]] = chat.store.read(_SAID).rows
-    told = [f"{name} {count}" for name, count in chat.store.read(_SPEAKERS).rows]
-    more = [f"{speakers - len(told)} others"] if speakers > len(told) else []
-    return f"{_count(turns, 'turn')} ({', '.join(told + more) or 'nobody yet'})"
+def _turn_counts(chat: "Chat") -> str:
+    """How many turns there are, and whose: `12 turns (Anna 6, Miku 6)`."""
+    [[turns, speakers]] = chat.store.read(_TURN_COUNTS).rows
+    parts = [f"{name} {count}" for name, count in chat.store.read(_SPEAKERS).rows]
+    if speakers > len(parts):
+        parts.append(f"{speakers - len(parts)} others")
+    return f"{_count(turns, 'turn')} ({', '.join(parts) or 'nobody yet'})"
 
 
 def _agreed(chat: "Chat", question: str) -> bool:
+    """Whether somebody types yes or the memory's name; Ctrl-C and the input's end mean no."""
     try:
-        said = chat.screen.ask(f"{question} Type yes or {chat.whose}: ").strip().casefold()
+        reply = chat.screen.ask(f"{question} Type yes or {chat.memory_name}: ").strip().casefold()
     except (EOFError, KeyboardInterrupt):
-        said = ""
-    if agreed := said in ("yes", chat.whose.casefold()):
-        return agreed
+        reply = ""
+    if reply in ("yes", chat.memory_name.casefold()):
+        return True
     chat.screen.show("nothing was changed")
     return False
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _show_turns(chat: "Chat", turns: list[Turn]) -> None:
-    for turn in turns[:_SHOWN]:
+    for turn in turns[:_MOST_TURNS]:
         line = turn_line(turn)
-        chat.screen.show(line if len(line) <= 300 else line[:297] + "...")
-    if len(turns) > _SHOWN:
-        chat.screen.show(f"... and {_count(len(turns[_SHOWN:]), 'turn')}", "dim")
+        if len(line) > _MOST_CHARACTERS:
+            line = line[: _MOST_CHARACTERS - 3] + "..."
+        chat.screen.show(line)
+    if len(turns) > _MOST_TURNS:
+        chat.screen.show(f"... and {_count(len(turns) - _MOST_TURNS, 'turn')}", "dim")
 
 
 def name_of(text: str) -> str:

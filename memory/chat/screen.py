@@ -18,16 +18,17 @@ class Screen:
     """
 
     def __init__(self, console: Console, read: Callable[[str], str]) -> None:
-        self._console, self._read = console, read
+        self._console = console
+        self._read = read
 
     def ask(self, prompt: str) -> str:
         """A line, as somebody typed or pasted it, without what a terminal would obey."""
         return clean(self._read(prompt))
 
-    def waiting(self, what: str) -> AbstractContextManager[Any]:
+    def waiting(self, reason: str) -> AbstractContextManager[Any]:
         """Says on a terminal, as long as it takes, what is being waited for."""
         return (
-            self._console.status(escape(clean(what)))
+            self._console.status(escape(clean(reason)))
             if self._console.is_terminal
             else nullcontext()
         )

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from memory.chat.background import Background
     from memory.model import Answer
 
-UNTOLD = "User"  # the speaker until a name is told
+UNNAMED = "User"  # the speaker until there is a name
 INTERRUPTED = " ... (interrupted)"
-_LAST = "SELECT said_at FROM turns WHERE kind = 'message' ORDER BY id DESC LIMIT 1"
+_LAST_TURN = "SELECT said_at FROM turns WHERE kind = 'message' ORDER BY id DESC LIMIT 1"
 
 
 class Chat:
@@ -31,7 +31,7 @@ class Chat:
         memory: the memory, which the caller closes.
         background: who stores facts.
         screen: what is read from and written to.
-        whose: what the memory is called when it is to be wiped.
+        memory_name: what the memory is called when it is to be wiped.
         user, character, persona: as the command was given them; None for what is remembered.
     """
 
@@ -40,12 +40,15 @@ class Chat:
         memory: "Memory",
         background: "Background",
         screen: Screen,
-        whose: str = "default",
+        memory_name: str = "default",
         user: str | None = None,
         character: str | None = None,
         persona: str | None = None,
     ) -> None:
-        self.memory, self.background, self.screen, self.whose = memory, background, screen, whose
+        self.memory = memory
+        self.background = background
+        self.screen = screen
+        self.memory_name = memory_name
         self.store: Store = memory.store
         self.settings = Settings(self.store, CHAT)
         self.session = local_now()
@@ -53,15 +56,17 @@ class Chat:
         self.last: Answer | None = None
         self.character = self._remembered("character", character, "Assistant")
         self.persona = self._remembered("persona", persona, "")
-        self._last_said = self.store.read(_LAST).rows
-        known = self.settings.get("user")
-        self.user = self.speaker = known or name_of(user or UNTOLD)
-        if not known:
+        self._last_turn = self.store.read(_LAST_TURN).rows  # before this session adds one
+        known_user = self.settings.get("user")
+        self.user = known_user or name_of(user or UNNAMED)
+        self.speaker = self.user
+        if not known_user:
             self.settings.set("user", self.user)
-        elif user and name_of(user) != known:
-            if known == UNTOLD:
+        elif user and name_of(user) != known_user:
+            if known_user == UNNAMED:
                 self.rename(name_of(user))
             else:
+                # Somebody else at the same memory: who the user is stays as it was.
                 self.speaker = name_of(user)
 
     def run(self) -> None:
@@ -96,8 +101,8 @@ class Chat:
         if not text.startswith("/"):
             self.exchange(text)
             return
-        word, _, rest = text[1:].partition(" ")
-        COMMANDS.get(word.lower(), show_help)(self, rest.strip())
+        name, _, argument = text[1:].partition(" ")
+        COMMANDS.get(name.lower(), show_help)(self, argument.strip())
 
     def exchange(self, text: str) -> None:
         """Something said, and the reply: each is durable before the next thing happens."""
@@ -109,24 +114,28 @@ class Chat:
             persona=self.persona,
             known_as=self.former_names() if self.speaker == self.user else (),
         )
-        pieces, said, whole = iter(reply), "", False
+        pieces = iter(reply)
+        text_so_far = ""
+        is_whole = False
         try:
             with self.screen.waiting(f"{self.character} thinks"):
-                said = next(pieces, "")
+                text_so_far = next(pieces, "")
             self.screen.show(f"{self.character}: ", "bold", end="")
-            self.screen.show(said, end="")
+            self.screen.show(text_so_far, end="")
             for piece in pieces:
-                said += piece
+                text_so_far += piece
                 self.screen.show(piece, end="")
-            whole = True
+            is_whole = True
         except KeyboardInterrupt:  # the reply ends, not the chat
             self.screen.show(INTERRUPTED, "dim", end="")
         finally:
-            if said.strip():
-                self.add(self.character, said.strip() + ("" if whole else INTERRUPTED))
+            reply_text = text_so_far.strip()
+            if reply_text:
+                # What was on the screen is a part of the conversation, whole or not.
+                self.add(self.character, reply_text if is_whole else reply_text + INTERRUPTED)
             self.last = reply.answer
-            self.background.said(turns=2)
-            self.screen.show("" if said.strip() or not whole else "(says nothing)")
+            self.background.turns_added(2)
+            self.screen.show("(says nothing)" if is_whole and not reply_text else "")
 
     def add(self, speaker: str, text: str) -> Turn:
         """Store a turn of this session; it is durable on return."""
@@ -138,21 +147,22 @@ class Chat:
     def rename(self, new: str) -> None:
         """Who was called something else is called this from now on; the memory is told."""
         self.add(self.user, f"My name is {new}.")
-        self.background.said()
+        self.background.turns_added()
         self.settings.set("user", new)
-        self.user = self.speaker = new
+        self.user = new
+        self.speaker = new
 
     def former_names(self) -> Sequence[str]:
         """What the user was called before."""
-        names = dict.fromkeys(str(past.value) for past in self.settings.history("user"))
+        names = dict.fromkeys(str(setting.value) for setting in self.settings.history("user"))
         return [name for name in names if name != self.user]
 
     def greet(self) -> None:
         """The first lines: who speaks with whom, and since when."""
-        name = "" if self.speaker == UNTOLD else f" {self.speaker}"
+        name = "" if self.speaker == UNNAMED else f" {self.speaker}"
         text = f"Hello{name}! I remember what you tell me. /help says what else I can do."
-        if self._last_said:
-            said_at = str(self._last_said[0][0])
+        if self._last_turn:
+            said_at = str(self._last_turn[0][0])
             when = f"on {spoken_date(said_at)}, {time_difference(said_at)}" if said_at else "before"
             text = f"Hello{name}, here we are again! We last spoke {when}."
         self.screen.show(f"{self.character}: ", "bold", end="")
@@ -160,7 +170,7 @@ class Chat:
 
     def leave(self) -> None:
         """Let the model store what it has not stored yet; Ctrl-C leaves it for the next time."""
-        name = "" if self.speaker == UNTOLD else f", {self.speaker}"
+        name = "" if self.speaker == UNNAMED else f", {self.speaker}"
         self.screen.show(f"{self.character}: ", "bold", end="")
         self.screen.show(f"Bye{name}!")
         try:
@@ -173,11 +183,12 @@ class Chat:
         if self.background.error:
             self.screen.show(f"all was kept, facts wait: {self.background.error}", "red")
 
-    def _remembered(self, name: str, given: str | None, default: str) -> str:
+    def _remembered(self, name: str, argument: str | None, default: str) -> str:
+        """A setting as the command was given it, else as before; set when it is another one."""
         before = self.settings.get(name)
         value = str(default if before is None else before)
-        if given is not None:
-            value = given if name == "persona" else name_of(given)
+        if argument is not None:
+            value = argument if name == "persona" else name_of(argument)
         if value != before:
             self.settings.set(name, value)
         return value

@@ -34,7 +34,7 @@ def chat(
                 Memory(store, model=loaded),
                 background,
                 terminal(),
-                whose=namespace if file is None else file.stem,
+                memory_name=namespace if file is None else file.stem,
                 user=user,
                 character=character,
                 persona=persona,

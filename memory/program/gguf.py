@@ -70,8 +70,9 @@ def _wrong_keys(lora: Gguf, model: Gguf) -> str:
     alpha = lora.keys.get("adapter.lora.alpha")
     if not isinstance(alpha, float) or not math.isfinite(alpha):
         return "it has no alpha"
-    other = lora.keys.get("general.alignment", _ALIGNMENT) != _ALIGNMENT
-    return "its data is laid out in another way" if other else ""
+    if lora.keys.get("general.alignment", _ALIGNMENT) != _ALIGNMENT:
+        return "its data is laid out in another way"
+    return ""
 
 
 def _wrong_tensors(lora: Gguf, model: Gguf) -> str:
@@ -87,14 +88,15 @@ def _wrong_tensors(lora: Gguf, model: Gguf) -> str:
     for name, (shape, kind, offset) in lora.tensors.items():
         if kind not in _BYTES or offset != expected:
             return f"{name!r:.60} is not stored as F32 or F16, one after the other"
-        bytes_ = math.prod(shape) * _BYTES[kind]
-        expected += bytes_ + -bytes_ % _ALIGNMENT
+        size = math.prod(shape) * _BYTES[kind]
+        expected += size + -size % _ALIGNMENT  # each begins at a multiple of the alignment
     return "it is cut" if lora.size < expected else ""
 
 
 class _Reader:
     def __init__(self, content: mmap.mmap) -> None:
-        self._content, self.at = content, 0
+        self._content = content
+        self.at = 0
 
     def take(self, layout: str) -> tuple[Any, ...]:
         values = struct.unpack_from(f"<{layout}", self._content, self.at)
@@ -112,15 +114,15 @@ class _Reader:
             return self.text()
         if kind != _ARRAY:
             return self.take(_SCALARS[kind])[0]
-        of, length = self.take("IQ")
-        if of in _SCALARS:
-            self.at += length * struct.calcsize(f"<{_SCALARS[of]}")
+        item_kind, length = self.take("IQ")
+        if item_kind in _SCALARS:
+            self.at += length * struct.calcsize(f"<{_SCALARS[item_kind]}")
         else:
             for _ in range(length):
-                self.value(of)
+                self.value(item_kind)
         return None
 
-    def rest(self) -> int:
+    def bytes_left(self) -> int:
         """Bytes from the next aligned place to the end."""
         return len(self._content) - (self.at + -self.at % _ALIGNMENT)
 
@@ -129,18 +131,18 @@ def _parsed(reader: _Reader) -> Gguf:
     magic, version, tensors, keys = reader.take("4sIQQ")
     if magic != b"GGUF" or version != 3:
         raise ValueError(magic)
-    found = Gguf()
+    header = Gguf()
     for _ in range(keys):
         name = reader.text()
-        if name in found.keys:
+        if name in header.keys:
             raise ValueError(name)
-        found.keys[name] = reader.value(*reader.take("I"))
+        header.keys[name] = reader.value(*reader.take("I"))
     for _ in range(tensors):
         name = reader.text()
-        if name in found.tensors:
+        if name in header.tensors:
             raise ValueError(name)
         (axes,) = reader.take("I")
         shape = reader.take(f"{axes}Q") if axes <= 4 else ()
-        found.tensors[name] = (shape, *reader.take("IQ"))
-    found.size = reader.rest()
-    return found
+        header.tensors[name] = (shape, *reader.take("IQ"))
+    header.size = reader.bytes_left()
+    return header

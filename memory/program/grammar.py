@@ -29,8 +29,8 @@ _MOST_WORDS = 60  # offered to the model: more rules cost more time than they ar
 
 def insert_fact(turns: str) -> str:
     """The rest of an INSERT: a speaker shown, a word and a sentence they said, the id."""
-    shown = _LINE.findall(turns) or [("0", "nobody", "nothing")]
-    words = _words(" ".join(text for _, _, text in shown))
+    lines = _LINE.findall(turns) or [("0", "nobody", "nothing")]
+    words = _words(" ".join(text for _, _, text in lines))
     ends = [n for n, word in enumerate(words) if _ENDS.search(word) or n == len(words) - 1]
     starts = [0, *(end + 1 for end in ends[:-1])]
     # A question tells nothing; where there are only questions, one must do.
@@ -43,9 +43,9 @@ def insert_fact(turns: str) -> str:
     return "\n".join(
         [
             """root ::= speaker "', '" attribute "', '" value "', " id ");" """,
-            "speaker ::= " + _one_of(" ".join(_words(speaker)) for _, speaker, _ in shown),
+            "speaker ::= " + _one_of(" ".join(_words(speaker)) for _, speaker, _ in lines),
             "attribute ::= " + _one_of(_stems(words)),
-            "id ::= " + _one_of(turn_id for turn_id, _, _ in shown),
+            "id ::= " + _one_of(turn_id for turn_id, _, _ in lines),
             "value ::= " + " | ".join(f"run{n}" for n in tell or starts),
             *runs,
             f"run{len(words) - 1} ::= {_text(words[-1])}",

@@ -106,12 +106,12 @@ class Model:
             return None
         import litellm  # takes seconds
 
-        provider, _, rest = self.name.partition("/")
-        known = litellm.model_cost.get(self.name) or litellm.model_cost.get(rest) or {}
-        if known.get("litellm_provider") != provider and self.name not in litellm.model_cost:
+        provider, _, model = self.name.partition("/")
+        prices = litellm.model_cost.get(self.name) or litellm.model_cost.get(model) or {}
+        if prices.get("litellm_provider") != provider and self.name not in litellm.model_cost:
             return None  # the same name, sold by somebody else
         try:
-            return float(known["input_cost_per_token"]), float(known["output_cost_per_token"])
+            return float(prices["input_cost_per_token"]), float(prices["output_cost_per_token"])
         except KeyError:
             return None
 
@@ -160,8 +160,8 @@ def load_model(
         if is_adapter(name):
             name, adapter = PACKAGED_MODEL, name
         return _packaged(name, temperature, adapter)
-    provider, _, rest = name.partition("/")
-    if not provider or not rest:
+    provider, _, model = name.partition("/")
+    if not provider or not model:
         guess = provider or "MODEL"
         raise ModelError(
             f"the model {name!r} names no provider; write openai/{guess}, ollama_chat/{guess}, "
@@ -185,48 +185,53 @@ def load_model(
 
 def _packaged(name: str, temperature: float, adapter: str | Path | None) -> Model:
     packaged_gguf()
-    own = [load_lora(Path(adapter))] if adapter is not None else []
-    loras: tuple[Lora, ...] = tuple(own)
+    custom = load_lora(Path(adapter)) if adapter is not None else None
+    loras: list[Lora] = [custom] if custom else []
     if name == PACKAGED_MODEL:
-        taken = own[0].targets if own else frozenset()
-        shipped = (load_lora(path) for path in SHIPPED)
-        free = (replace(lora, targets=lora.targets - taken) for lora in shipped)
-        loras += tuple(lora for lora in free if lora.targets)
+        # A custom adapter takes the place of the shipped ones, for its modules only.
+        taken = custom.targets if custom else frozenset()
+        for path in SHIPPED:
+            shipped = load_lora(path)
+            targets = shipped.targets - taken
+            if targets:
+                loras.append(replace(shipped, targets=targets))
     tuned = frozenset[str]().union(*(lora.targets for lora in loras))
     settings = {"cache": False, "temperature": temperature, "num_retries": 0}
     # A store of answers knows a model by its name: two adapters must have two.
     added = "".join(f"+{lora.sha256[:8]}" for lora in loras)
-    lm = dspy.LM(f"local/smollm2{added}", engine=LocalEngine(loras=loras), **settings)
-    name += "".join(f"+{lora.sha256[:8]}" for lora in own)
+    lm = dspy.LM(f"local/smollm2{added}", engine=LocalEngine(loras=tuple(loras)), **settings)
+    if custom:
+        name += f"+{custom.sha256[:8]}"
     return Model(name, lm, SmallModelAdapter(tuned), **vars(MODELS["local"]))
 
 
 def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:
     """What went wrong with a model and what to do, in one line without keys."""
     keys = getattr(error, "env_keys", None) or [f"{name.partition('/')[0].upper()}_API_KEY"]
-    key, place = " or ".join(keys), f" at {api_base}" if api_base else ""
-    said = _one_line(error.message)
+    key = " or ".join(keys)
+    place = f" at {api_base}" if api_base else ""
+    reason = _one_line(error.message)
     match error:
         case lm_errors.LMNotConfiguredError():
             return f"{name} needs a key: set {key}"
         case lm_errors.LMAuthError():
             return f"{name}{place} refused the key: check {key}"
         case lm_errors.LMBillingError():
-            return f"{name}: no credit or quota left on this account ({said})"
+            return f"{name}: no credit or quota left on this account ({reason})"
         case lm_errors.LMRateLimitError():
             return f"{name}{place} still limits the rate after retries; wait, or use fewer threads"
         case lm_errors.LMTransportError() | lm_errors.LMTimeoutError():
             where = api_base or f"the provider of {name}"
-            return f"cannot reach {where}: is it running, is --api-base right? ({said})"
+            return f"cannot reach {where}: is it running, is --api-base right? ({reason})"
         case lm_errors.LMUnsupportedModelError():
-            return f"{name} does not exist{place}; check the name ({said})"
+            return f"{name} does not exist{place}; check the name ({reason})"
         case lm_errors.LMServerError():
-            return f"{name}{place} failed on its side; try again later ({said})"
-    if isinstance(error, lm_errors.ContextWindowExceededError) or "context length" in said:
-        return f"the prompt is too long for {name}; give a smaller --budget ({said})"
-    if "LLM Provider NOT provided" in said:
+            return f"{name}{place} failed on its side; try again later ({reason})"
+    if isinstance(error, lm_errors.ContextWindowExceededError) or "context length" in reason:
+        return f"the prompt is too long for {name}; give a smaller --budget ({reason})"
+    if "LLM Provider NOT provided" in reason:
         return f"no provider is called {name.partition('/')[0]!r}; write for example openai/MODEL"
-    return f"{name}{place} gave no usable answer ({said})"
+    return f"{name}{place} gave no usable answer ({reason})"
 
 
 def _check_listening(api_base: str) -> None:

@@ -31,22 +31,23 @@ def with_repairs(ask: Callable[[str], str], run: Callable[[str], T]) -> tuple[T,
     Returns (result, the SQL that ran, the refusals before it). Raises the last SqlError, which
     has all refusals, when the answer is still refused after two repairs.
     """
-    refusals, last = [""], SqlError("")
+    feedback = [""]
+    last_error = SqlError("")
     for _ in range(CALLS_WITH_REPAIRS):
         try:
-            sql = ask(refusals[-1])
+            sql = ask(feedback[-1])
         except AdapterParseError as error:
-            said = _sendable(error.lm_response)
-            last = SqlError(f"no SQL could be read from the answer: {said[:500]}")
-            refusals.append(f"Your answer could not be read:\n{said[:2000]}")
+            response = _sendable(error.lm_response)
+            last_error = SqlError(f"no SQL could be read from the answer: {response[:500]}")
+            feedback.append(f"Your answer could not be read:\n{response[:2000]}")
             continue
         try:
-            return run(sql), sql, refusals[1:]
+            return run(sql), sql, feedback[1:]
         except SqlError as error:
-            last = error
-            refusals.append(_sendable(f"Refused:\n{sql}\nBecause: {error}"))
-    last.refusals = tuple(refusals[1:])
-    raise last
+            last_error = error
+            feedback.append(_sendable(f"Refused:\n{sql}\nBecause: {error}"))
+    last_error.refusals = tuple(feedback[1:])
+    raise last_error
 
 
 def _sendable(text: str) -> str:
@@ -102,18 +103,18 @@ class RetrieveRows(dspy.Module):
         refusals (list of str: what was refused and why, in order).
         Never raises SqlError: without rows the ranking alone fills the budget.
         """
-        found: list[tuple[str, Rows]] = []
+        results: list[tuple[str, Rows]] = []
 
         def ask(feedback: str) -> str:
             return str(self.predict(question=question, catalog=catalog, feedback=feedback).sql)
 
         def run(sql: str) -> None:
-            found.clear()
+            results.clear()  # of an answer that was refused half-way
             selects = split(sql)
             if len(selects) > MOST_SELECTS:
                 raise SqlError(f"{len(selects)} statements; write at most {MOST_SELECTS} SELECTs")
             for select in selects:
-                found.append((select, read(select)))
+                results.append((select, read(select)))
 
         error = ""
         try:
@@ -122,8 +123,8 @@ class RetrieveRows(dspy.Module):
         except SqlError as last:
             error, refusals, calls = str(last), list(last.refusals), len(last.refusals)
         return dspy.Prediction(
-            sql=[select for select, _ in found],
-            rows=[rows for _, rows in found],
+            sql=[select for select, _ in results],
+            rows=[rows for _, rows in results],
             calls=calls,
             error=error,
             refusals=refusals,
@@ -149,8 +150,9 @@ class AnswerQuestion(dspy.Module):
         calls (int, always 1).
         """
         try:
-            told = self.predict(memory=memory, question=question)
-            text, cited = str(told.answer or ""), str(told.turns or "")
+            prediction = self.predict(memory=memory, question=question)
+            text = str(prediction.answer or "")
+            cited = str(prediction.turns or "")
         except AdapterParseError as error:
             # An answer out of form is still an answer: what stands before or under the first mark.
             text, cited = re.sub(r"\[\[ ## \w+ ## \]\]", "", error.lm_response).strip(), ""
@@ -158,6 +160,7 @@ class AnswerQuestion(dspy.Module):
         answer = ", ".join(dict.fromkeys(answer.split(", ")))  # small models say an item again
         if answer.lower().startswith(ABSTAIN.lower()):
             return dspy.Prediction(answer=answer, turns=[], calls=1)
+        # At most 18 digits: a longer number fits no id of the database.
         named = [int(digits[:18]) for digits in re.findall(r"\d+", cited)]
         named += [int(digits[:18]) for digits in re.findall(r"\[(\d+)", text)]
         turns = [turn for turn in dict.fromkeys(named) if turn in turn_ids]
@@ -170,13 +173,15 @@ def likely_source(answer: str, memory: str, turn_ids: Collection[int]) -> list[i
 
     Empty when no line shares a word; the earlier line of two equals.
     """
-    wanted = set(re.findall(r"\w+", answer.lower()))
-    best, most = [], 0
-    for turn, line in re.findall(r"^\[(\d{1,18})\] (.*)$", memory, re.MULTILINE):
-        shared = len(wanted & set(re.findall(r"\w+", line.lower())))
-        if shared > most and int(turn) in turn_ids:
-            best, most = [int(turn)], shared
-    return best
+    answer_words = set(re.findall(r"\w+", answer.lower()))
+    source: list[int] = []
+    most_shared = 0
+    for digits, line in re.findall(r"^\[(\d{1,18})\] (.*)$", memory, re.MULTILINE):
+        shared = len(answer_words & set(re.findall(r"\w+", line.lower())))
+        if shared > most_shared and int(digits) in turn_ids:
+            source = [int(digits)]
+            most_shared = shared
+    return source
 
 
 def answer_from(

@@ -42,10 +42,11 @@ def save_program(program: MemoryProgram, path: str | Path, card: Card) -> None:
     Only instructions and examples are kept, of these only the signature's fields: no model, no
     key, no code. Raises InputError when the file cannot be written.
     """
-    own, prompts = _predictors(MemoryProgram()), {}
+    plain = _predictors(MemoryProgram())
+    prompts = {}
     for name, predictor in _predictors(program).items():
         signature = predictor.signature
-        changed = signature.instructions != own[name].signature.instructions
+        changed = signature.instructions != plain[name].signature.instructions
         prompts[name] = {
             # DSPy cleans this text when it is read; to clean it twice would change some.
             "instructions": (signature.__doc__ or signature.instructions) if changed else None,
@@ -92,39 +93,43 @@ def load_program(path: str | Path) -> MemoryProgram:
 
 def concerns(program: MemoryProgram, model: str) -> list[str]:
     """What speaks against using a program with the model of this name; none of a plain program."""
-    card, found = program.card, []
+    card = program.card
+    warnings: list[str] = []
     if card and card.model != model:
         flag = "FOLDER" if model.startswith("local+") else model  # of the adapter
-        found.append(
+        warnings.append(
             f"this program was compiled for {card.model!r} and is used with {model}, which may need"
             f" other words; compile it again with --model {flag}"
         )
     if card and card.verdict == "no gain":
-        found.append(
+        warnings.append(
             "this program gained nothing on conversations that its optimizer never saw;"
             " the plain one, without a file, is as good"
         )
     if card and card.verdict == "not measured":
-        found.append("what this program gains was not measured: its compile was interrupted")
-    return found
+        warnings.append("what this program gains was not measured: its compile was interrupted")
+    return warnings
 
 
 def _predictors(program: MemoryProgram) -> dict[str, Any]:
     # By hand: DSPy's own list leaves out modules that an optimizer marked as compiled.
-    return {f"{n}.predict": getattr(program, n).predict for n in ("store", "retrieve", "answer")}
+    return {
+        f"{module}.predict": getattr(program, module).predict
+        for module in ("store", "retrieve", "answer")
+    }
 
 
 def _signatures(program: MemoryProgram) -> dict[str, str]:
     """A short hash of each signature's fields: their names, directions and descriptions."""
-    found = {}
+    hashes = {}
     for name, predictor in _predictors(program).items():
         inputs = predictor.signature.input_fields
         fields = [
             [field, field in inputs, info.json_schema_extra["desc"]]
             for field, info in predictor.signature.fields.items()
         ]
-        found[name] = hashlib.sha256(json.dumps(fields).encode()).hexdigest()[:12]
-    return found
+        hashes[name] = hashlib.sha256(json.dumps(fields).encode()).hexdigest()[:12]
+    return hashes
 
 
 def _checked(raw: Any, file: Path) -> _Saved:
@@ -135,7 +140,8 @@ def _checked(raw: Any, file: Path) -> _Saved:
         raise InputError(f"{file} holds no program; {_HOW}")
     if raw["format"] != FORMAT:
         raise InputError(f"{file} has format {raw['format']!r:.20}, not {FORMAT}; compile it again")
-    ours, theirs = version("sql-memory"), str(raw.get("version"))
+    ours = version("sql-memory")
+    theirs = str(raw.get("version"))
     if theirs.split(".")[:2] != ours.split(".")[:2]:
         raise InputError(
             f"{file} was made by version {theirs:.20} of sql-memory, this is {ours}; compile it"

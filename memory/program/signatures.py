@@ -217,10 +217,11 @@ class SmallPrompt:
 
     def user(self, inputs: Mapping[str, Any], tuned: bool = False) -> str:
         """The user message for these inputs; what is missing is left empty."""
-        known = {name: str(inputs.get(name) or "") for name in self.signature.input_fields}
+        texts = {name: str(inputs.get(name) or "") for name in self.signature.input_fields}
         if tuned and self.tuned_quotes:
-            known = {name: text.replace("'", "''") for name, text in known.items()}
-        return self.template.format(**known).strip()
+            # Doubled as SQL writes them: what the model copies from its prompt is SQL already.
+            texts = {name: text.replace("'", "''") for name, text in texts.items()}
+        return self.template.format(**texts).strip()
 
 
 _STORE = SmallPrompt(
@@ -352,14 +353,19 @@ def prompts_fingerprint(targets: Collection[str]) -> str:
     Of the sha256 of what `SmallModelAdapter` shows them, how their answers begin and end, and how
     turns and doubts are shown: by it, an adapter of other prompts than today's is known.
     """
-    said = Turn("Ann", "I moved there last Friday.", said_at="2023-05-08", id=7)
+    turn = Turn("Ann", "I moved there last Friday.", said_at="2023-05-08", id=7)
     hits = Hit(7, 2.0, {"speaker": 0.0}), Hit(8, 1.0, {"speaker": 0.5})
-    doubted = doubt(hits, {7: said, 8: replace(said, speaker="Ben")}.__getitem__)
-    parts: list[object] = [dated_line(said), dated_line(said, iso=True), doubted]
-    for small in sorted(SMALL.values(), key=lambda one: one.target):
+    turns = {7: turn, 8: replace(turn, speaker="Ben")}
+    parts: list[object] = [
+        dated_line(turn),
+        dated_line(turn, iso=True),
+        doubt(hits, turns.__getitem__),
+    ]
+    for small in sorted(SMALL.values(), key=lambda small: small.target):
         if small.target in targets:
-            shown = small.user({name: f"the {name}" for name in small.signature.input_fields})
-            ends = small.tuned_opening, small.declined, small.tuned_tokens
-            parts += [small.target, small.instructions, shown, *ends]
-            parts += ["quotes"] * small.tuned_quotes
+            message = small.user({name: f"the {name}" for name in small.signature.input_fields})
+            parts += [small.target, small.instructions, message]
+            parts += [small.tuned_opening, small.declined, small.tuned_tokens]
+            if small.tuned_quotes:
+                parts.append("quotes")
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
