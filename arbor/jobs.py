@@ -100,6 +100,7 @@ def clean_up() -> None:
             self.status = status.FAILED
             raise RuntimeError(f"{error}; the log ends with:\n{last_lines(logs)}") from error
         finally:
+            # Otherwise its GPUs would stay taken, and its vllm would run on.
             if self.status != status.RUNNING:
                 self.terminate_process()
 
@@ -141,6 +142,7 @@ def end_jobs() -> None:
             try:
                 ended.terminate_training()
             finally:
+                # vllm stays, with its GPUs, so that the tuned model can be asked.
                 ended.terminate_process(stop_inference=False, release_gpus=False)
         return ended.get_status()
 
@@ -181,6 +183,7 @@ def merged(folder: Path, target: Path) -> Path:
 
     Raises ValueError when its base cannot be had.
     """
+    # By its weights: another run may have left an adapter in a folder of the same name.
     weights = hashlib.sha256((folder / "adapter_model.safetensors").read_bytes()).hexdigest()
     whole = target / f"{folder.name}-{weights[:12]}"
     if whole.is_dir():
@@ -196,6 +199,7 @@ def merged(folder: Path, target: Path) -> Path:
         raise ValueError(
             f"{folder} is an adapter for {base}, which cannot be had: {error}"
         ) from error
+    # Renamed when it is complete: a folder that is there is whole.
     part = whole.with_name(whole.name + ".part")
     peft.PeftModel.from_pretrained(model, folder).merge_and_unload().save_pretrained(part)
     tokenizer.save_pretrained(part)

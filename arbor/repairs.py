@@ -59,6 +59,7 @@ def repairs(split: Split, storage: Path) -> list[Repair]:
     """The server's repairs; of two that wrap one function, the later is the outer."""
     job, runner = "server/services/jobs/grpo_job.py", "utils/process_runner.py"
     inference = "server/services/jobs/inference_job.py"
+    # What is broken without each of them: arbor/README.md, "What is repaired".
     manager = "server/services/managers/gpu_manager.py"
     control = "server/services/comms/control_server.py"
     return [
@@ -122,6 +123,7 @@ def _end_whole_trees() -> None:
     original = runner.terminate
 
     def terminate(self: Any, timeout: int = 10) -> bool:
+        # Listed before the end: afterwards they are nobody's children.
         family: list[psutil.Process] = []
         with suppress(psutil.Error):
             if self.pid is not None:
@@ -172,7 +174,8 @@ def _pin(split: Split) -> None:
     original = job.initialize
 
     def allocate_gpus(self: Any, job_id: str, num_gpus: int) -> list[int]:
-        run = job_id.startswith("grpo:")  # the job takes the first for inference
+        # The job takes the first of its GPUs for inference: their order says which does what.
+        run = job_id.startswith("grpo:")
         wanted = (*split.inference, *split.training) if run else split.inference[:num_gpus]
         if len(wanted) != num_gpus:
             raise ValueError(f"{job_id} asks for {num_gpus} GPUs, arbor.yaml has {len(wanted)}")

@@ -279,6 +279,7 @@ def _is_safe(part: str) -> bool:
 
 @lru_cache
 def _describe_model(name: str) -> dict[str, Any]:
+    # Imported here: torch takes seconds, and what is refused at the start needs none of it.
     transformers = importlib.import_module("transformers")
     torch = importlib.import_module("torch")
     adapter = Path(name) / "adapter_config.json"

@@ -132,8 +132,10 @@ def _rewrite(method: str, changes: Mapping[str, str]) -> None:
     text = textwrap.dedent(inspect.getsource(function))
     for old, new in changes.items():
         if old not in text:
+            # Better no start than a trainer that is mended by half.
             raise StartError(f"{method} of arbor-ai has changed: install arbor-ai==0.2.17")
         text = text.replace(old, new)
+    # With the module's own globals, so that the new function sees what the old one saw.
     names: dict[str, Any] = {}
     exec(compile(text, f"<repaired {method}>", "exec"), function.__globals__, names)  # noqa: S102
     setattr(trainer, method, names[method])
@@ -199,9 +201,14 @@ def _keep_base_weights() -> None:
     original = trainer._move_model_to_vllm
 
     def _move_model_to_vllm(self: Any) -> None:
-        frozen = {n: p for n, p in self.model.named_parameters() if ".base_layer." in n}
+        frozen = {
+            name: weight for name, weight in self.model.named_parameters() if ".base_layer." in name
+        }
         if not hasattr(self, "_start_weights"):
-            self._start_weights = {n: p.detach().to("cpu", copy=True) for n, p in frozen.items()}
+            # On the CPU: the memory of a GPU is counted for one copy of the base only.
+            self._start_weights = {
+                name: weight.detach().to("cpu", copy=True) for name, weight in frozen.items()
+            }
         original(self)
         for name, weight in frozen.items():
             weight.data.copy_(self._start_weights[name])

@@ -44,7 +44,8 @@ def install_client() -> None:
     if "arbor" not in sys.modules:
         spec = find_spec("arbor")
         assert spec
-        sys.modules["arbor"] = module_from_spec(spec)  # not executed
+        # Not executed: Arbor's own __init__ imports vllm, torch, trl and deepspeed.
+        sys.modules["arbor"] = module_from_spec(spec)
 
 
 install_client()
@@ -291,7 +292,7 @@ def trainee_lm(
         provider=WatchedProvider(watched_server, observer),
         api_base=server.url,
         api_key=server.token or "none",
-        cache=False,
+        cache=False,  # a group of equal answers teaches nothing
         max_tokens=settings.completion_tokens,
         timeout=timeouts.chat,
         num_retries=timeouts.retries,
@@ -342,8 +343,10 @@ def arbor_grpo(
         num_threads=num_threads,
         num_train_steps=settings.steps,
         seed=seed,
+        # ArborGRPO sends one group a step and throws the rollouts of others away.
         num_dspy_examples_per_grpo_step=1,
         num_rollouts_per_grpo_step=settings.rollouts,
+        # Never: a run measures its validation examples itself, at temperature 0.
         num_steps_for_val=settings.steps + 1,
         report_train_scores=False,
         checkpoint="none",

@@ -100,6 +100,7 @@ def packaged_students(
     The helper stores both sides' memories, unless storing was tuned beside other modules.
     """
     students: dict[str, Student] = {}
+    # When only storing was tuned, windows are measured, which need no memory that was built before.
     stores_itself = "store" in targets and len(targets) > 1
     for name, model in models.items():
         writer = model if stores_itself else helper
@@ -117,6 +118,7 @@ def server_names(start: Path | str, tuned: Path) -> dict[str, str]:
         run = RunFile.model_validate_json((tuned.parent / RUN_FILE).read_bytes())
     except (OSError, ValidationError) as error:
         raise InputError(f"{tuned.parent / RUN_FILE} does not tell of a training") from error
+    # Only of its last checkpoint a run notes where the server keeps it.
     if run.checkpoint != tuned.name or not run.server_folder:
         raise InputError(f"the server's folder of {tuned} is not known; serve it, and use --model")
     return {"start": str(start), "tuned": run.server_folder}

@@ -19,7 +19,7 @@ class GrpoSettings:
     divergence from the start. Lengths are in tokens; GPU ids are as the server counts them.
     """
 
-    steps: int = 500
+    steps: int = 500  # one example each
     rollouts: int = 8
     batch_per_device: int = 2
     accumulation: int = 4
@@ -44,6 +44,8 @@ class GrpoSettings:
     @property
     def sampling(self) -> dict[str, float]:
         """How answers are drawn: as the policy says, without cutting any."""
+        # Equal in the client's sampling and in the trainer: a cut distribution would not be the
+        # policy whose probabilities the trainer computes.
         return {
             "temperature": self.temperature,
             "top_p": 1.0,
@@ -66,11 +68,13 @@ class GrpoSettings:
             "bf16": self.bf16,
             "max_prompt_length": self.prompt_tokens,
             "max_completion_length": self.completion_tokens,
+            # Arbor would cut prompt and answer together to the answer's length, from the left.
             "max_seq_len": self.context,
             "max_steps": self.steps + _EXTRA_STEPS,
             "logging_steps": 1,
             "num_inference_gpus": len(self.inference_gpus),
             "num_training_gpus": len(self.training_gpus),
+            # Arbor takes exactly these four.
             "lora_config": {
                 "r": self.lora_rank,
                 "lora_alpha": self.lora_alpha,

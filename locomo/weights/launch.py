@@ -38,6 +38,7 @@ def check_server(options: TrainOptions, server: Server, console: Console) -> Non
         _write_split(options)
         console.print(f"{ARBOR_YAML} written: the server's split of GPUs")
     settings = options.settings()
+    # A rehearsal's server starts from the adapter by itself and knows the model by this name.
     student = PACKAGED if options.rehearse else options.student
     requirements = RunRequirements(
         model=str(options.start) if options.start and not options.rehearse else student,
@@ -117,6 +118,7 @@ def _train(
     made_of = fingerprint({**params, "steps": 0}, data.split.parts)
     begin = _checkpoint_to_resume(options, made_of, settings, console)
 
+    # Built now, once for each conversation, and opened read-only by every rollout.
     examples = [example for part in data.train.values() for example in part]
     memories = Memories(
         data.split.conversations, options.output_dir / "memories", options.num_threads

@@ -25,7 +25,7 @@ GOLD_DATA = ROOT / "data" / "train"
 SERVE = ROOT / "arbor" / "serve.py"
 ARBOR_YAML = ROOT / "arbor" / "arbor.yaml"
 MODEL = "Qwen/Qwen2.5-3B"
-DAY = 24 * 60.0  # minutes
+DAY = 24 * 60.0  # in minutes, as --minutes
 PACKAGED = "SmolLM2-135M-Instruct"  # as a rehearsal's server knows the packaged model
 # Tokens of the longest right answers of the packaged model.
 ANSWERS: dict[Target, int] = {"answer": 48, "retrieve": 256, "store": 160}
@@ -137,6 +137,7 @@ class TrainOptions:
             raise InputError(f"--output {self.output} is a folder; give a file")
         check_folder(self.output.absolute().parent, "--output")
         check_folder(self.output_dir, "--output-dir")
+        # A gain on conversations that the start was tuned on would say nothing.
         learned = tuned_conversations(self.start) if self.mode == "train" else set()
         if seen := learned and learned & set(self.parts["validation"]):
             raise InputError(
@@ -154,6 +155,7 @@ class TrainOptions:
 
     def settings(self) -> GrpoSettings:
         """What the trainer is told. Raises InputError for GPUs that cannot be split so."""
+        # A rehearsal draws no longer answers than right ones are.
         longest = max(ANSWERS[target] for target in self.targets)
         rehearsed = replace(REHEARSAL, completion_tokens=longest)
         usual = rehearsed if self.rehearse else GrpoSettings()

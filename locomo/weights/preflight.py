@@ -72,6 +72,7 @@ def preflight(
     server = Check("server", "failed", "no usable answer", reason)
     if info:
         server = check_version(info)
+    # A server that did not answer is not asked a second time.
     model, reason = (None, _NO_ANSWER)
     if info:
         model, reason = _answer_or_reason(lambda: find_model(run.model))

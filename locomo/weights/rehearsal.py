@@ -18,7 +18,7 @@ from memory.files import write_whole
 
 NEEDS = ("torch", "transformers", "peft", "gguf", "fastapi", "uvicorn")
 START_S = 300  # loading torch on a busy machine takes most of a minute
-STOP_S = 20
+STOP_S = 20  # to end its jobs after SIGTERM, before it is killed
 
 
 def check_tuning() -> None:

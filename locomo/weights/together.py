@@ -18,8 +18,8 @@ from memory import InputError, ModelError
 from memory.files import write_whole
 
 KEY = "TOGETHER_API_KEY"
-TIMEOUT_S = 60.0
-POLL_S = 20.0
+TIMEOUT_S = 60.0  # of one request
+POLL_S = 20.0  # between two looks at a job
 _END_STATES = ("completed", "error", "user_error", "cancelled")
 _INSTALL = "the together package is not installed; run `uv sync --extra together`"
 
@@ -135,6 +135,7 @@ def wait(
 
     Raises ModelError when the job failed, Together refuses, or the time is over.
     """
+    # The loop below is the retry, and says so; the SDK's own would be silent.
     client = _client(base_url).with_options(max_retries=0)
     end = time.monotonic() + 60 * minutes
     state = ""

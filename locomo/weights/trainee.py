@@ -19,7 +19,9 @@ from locomo.weights.grpo import GrpoSettings
 from memory import MemoryProgram, Model, load_model
 
 SERVED = "openai/arbor:"  # what the name of a model at Arbor begins with
-FORMAT_FAILURE = -1.0  # the reward of an answer out of form: below any that can be read
+# The reward of an answer out of form: below any that can be read. Upstream would skip the whole
+# group for one such answer (docs/decisions.md, 29).
+FORMAT_FAILURE = -1.0
 
 
 class TraineeAdapter(dspy.ChatAdapter):
@@ -30,12 +32,13 @@ class TraineeAdapter(dspy.ChatAdapter):
     """
 
     def __init__(self, trained: dspy.Adapter, helped: dspy.Adapter) -> None:
+        # ArborGRPO wants it so: a second attempt in JSON would answer another prompt.
         super().__init__(use_json_adapter_fallback=False)
         self._trained, self._helped = trained, helped
         self._helper_lock = Lock()
 
     def __deepcopy__(self, memo: object) -> "TraineeAdapter":
-        return self
+        return self  # optimizers copy programs; the lock is one for all rollouts
 
     def __call__(
         self,

@@ -38,7 +38,7 @@ class RunFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    made_of: str
+    made_of: str  # the fingerprint of settings and data, under the name that older files have
     step: int
     checkpoint: str
     server_folder: str | None
@@ -162,6 +162,8 @@ class TrainingRun:
     def _prepared(self) -> tuple[QuietGRPO, MultiTaskProgram, list[dspy.Example]]:
         """The optimizer, the program that it trains, and the examples."""
         plan, server = self.plan, self.server
+        # Arbor cannot resume: a run that goes on starts a job with the checkpoint as its model. The
+        # optimizer's state is lost, and KL counts from there (docs/decisions.md, 31).
         start = self.begin.server_folder if self.begin else None
         settings = replace(plan.settings, steps=plan.settings.steps - self.step)
         self.lm = trainee_lm(
@@ -212,6 +214,7 @@ class TrainingRun:
         """The metric; its prediction is kept until the step is done."""
         score = metric_of(self.plan.reward, self.plan.measured)(gold, pred)
         failure = str(getattr(pred, "failed", ""))
+        # Counted in a row: one rollout that runs shows that answers can be drawn.
         self._failures = [*self._failures, failure] if failure else []
         sql_ran = [bool(outcome.sql) for outcome in getattr(pred, "outcomes", ())]
         self._rollouts.append((score, fmean(sql_ran) if sql_ran else 0.0))
@@ -259,6 +262,7 @@ class TrainingRun:
             gpus = ", ".join(map(str, process.gpus)) or "none"
             self.say(f"process {process.pid}: {process.role} on GPU {gpus}")
             allowed = requested.get(process.role, ())
+            # As it comes, Arbor takes the first free GPUs, whatever was asked for.
             if not info.rehearsal and not set(process.gpus) <= set(allowed):
                 raise ServerError(
                     f"{process.role} runs on GPU {gpus}, not on {', '.join(map(str, allowed))} as "
