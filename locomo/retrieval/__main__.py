@@ -138,6 +138,7 @@ def _without_test(conversations: Sequence[Conversation]) -> list[Conversation]:
 
 def _refuse_unwritable(path: Path) -> None:
     """Raise InputError for a file that cannot be written, before the work for it is done."""
+    # A file beside it: opening the file itself would empty what an earlier run wrote.
     probe = path.with_name(f".{path.name}.{os.getpid()}.probe")
     try:
         if path.is_dir():

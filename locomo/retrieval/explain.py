@@ -58,6 +58,7 @@ def explanation(
 
 def _on_one_line(text: str) -> str:
     """The beginning of a text in one line, without what steers a terminal."""
+    # 300 characters are more than a terminal's line holds; the table cuts the rest.
     printable = (letter if letter.isprintable() else " " for letter in text[:300])
     return " ".join("".join(printable).split())
 

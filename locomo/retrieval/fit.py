@@ -114,6 +114,7 @@ class _Softmax:
 
         self.sizes = np.array([len(case.turns) for case in ranked])
         self.starts = np.cumsum(self.sizes) - self.sizes
+        # Scores are linear in the weights: of the evidence only the sum of its features counts.
         self.target = np.zeros(self.rows.shape[1])
         for start, case in zip(self.starts, ranked, strict=True):
             places = np.flatnonzero(np.isin(case.turns, case.evidence))
@@ -192,6 +193,7 @@ def cross_validated_recalls(
         advance: called after each fold.
     """
     by_category: Recalls = {}
+    # By conversation, never by question: questions about the same turns tell of one another.
     for fold in range(folds):
         training: list[Case] = []
         held_out: list[Case] = []
@@ -225,6 +227,7 @@ def ablation_table(whole: Recalls, without: Mapping[str, Recalls], depths: Seque
     whole_rows = np.array([row for rows in whole.values() for row in rows])
     for feature, by_category in {"": whole, **without}.items():
         rows = np.array([row for rows in by_category.values() for row in rows])
+        # The same questions both times: what is hard about one is hard with and without.
         lost = whole_rows[:, at_10] - rows[:, at_10]
         half_width = 1.96 * lost.std() / np.sqrt(len(lost))
         table.add_row(

@@ -66,6 +66,7 @@ def retrieve(
 @cache
 def _load_embedder(name: str | None) -> None:
     """Have all loaded that storing and searching load once a process: vectors and vocabulary."""
+    # Only use loads it all: words of like meaning are looked up by the first search.
     with (
         tempfile.TemporaryDirectory() as folder,
         open_store(Path(folder) / "memory.db", embedder=name) as store,
@@ -98,6 +99,7 @@ def recall_table(by_category: Recalls, depths: Sequence[int], title: str = "reca
     """A line for each category and one for all, means over questions."""
     table = Table("category", *(f"R@{depth}" for depth in depths), "questions", title=title)
     lines = {str(category): rows for category, rows in by_category.items()}
+    # A mean over questions, so that a category weighs as much as it has of them.
     lines["all"] = [row for rows in by_category.values() for row in rows]
     for name, rows in lines.items():
         if not rows:
