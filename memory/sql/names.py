@@ -52,6 +52,7 @@ def check_query(query: Any, ctes: Mapping[str, Columns], outer: tuple[Sources, .
     ctes = dict(ctes)
     for cte in query.args["with_"].expressions if query.args.get("with_") else ():
         name, columns = cte.alias.lower(), check_query(cte.this, ctes, outer)
+        # "search_1" and so on are the names that policy gives the results of search().
         if name in ctes or name in TABLES or name.startswith("search"):
             refuse(f"WITH {name}", "this name is taken; choose another")
         names = [column.name.lower() for column in cte.args["alias"].columns]
@@ -179,7 +180,7 @@ def _check_select(select: Any, ctes: Mapping[str, Columns], outer: tuple[Sources
     joins = select.args.get("joins") or []
     for item in _present(select.args.get("from_"), *joins):
         if item.this.key == "subquery":
-            if not item.this.alias:
+            if not item.this.alias:  # Postgres asks for it
                 refuse(sql_of(item.this), "give the subquery a name: (SELECT ...) s")
             alias, columns = item.this.alias.lower(), check_query(item.this.this, ctes, outer)
         else:
@@ -242,7 +243,10 @@ def _resolve(column: Any, scopes: tuple[Sources, ...], aliases: Mapping[str, Any
 
 
 def _check_groups(select: Any, aliases: Mapping[str, Any]) -> None:
-    """A group gives its keys and aggregates only, and DISTINCT is ordered by what it selects."""
+    """A group gives its keys and aggregates only, and DISTINCT is ordered by what it selects.
+
+    Postgres refuses the rest too. SQLite would answer with the value of any row of the group.
+    """
     outputs = [_without_tables(item.unalias()) for item in select.expressions]
     order = [t for t in _terms(select, "order") if plain_name(t) not in aliases]
     order = [term for term in order if not is_whole_number(term)]

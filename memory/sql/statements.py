@@ -11,7 +11,7 @@ from memory.errors import SqlError
 
 MAX_ANSWER = 20_000  # characters
 MAX_STATEMENTS = 50  # in one answer
-_MAX_PARENS = 40  # levels
+_MAX_PARENS = 40  # levels: the parser recurses
 
 _ALLOWED_COMMANDS = (
     "only SELECT reads, and INSERT, UPDATE, DELETE on facts write; nothing else is allowed"
@@ -208,6 +208,7 @@ def scan(text: str, start: int = 0, fenced: bool = False) -> tuple[list[Token], 
 
 def check_words(tokens: Sequence[Token]) -> None:
     """Refuse words and functions for which there is better advice than the parser could give."""
+    # The parser would name a place in the text; these messages say what to write instead.
     for token, after in zip(tokens, [*tokens[1:], Token("end", "", "")], strict=True):
         word = token.text.lower()
         if token.kind == "word" and word in _ADVICE_BY_WORD:

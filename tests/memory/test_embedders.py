@@ -18,9 +18,9 @@ from tests.support.embedding_server import (
     WIDE,
     Server,
     error,
-    kept,
     made_by,
     serving,
+    stored_columns,
     vector,
 )
 
@@ -176,10 +176,10 @@ def test_of_two_who_begin_a_memory_the_second_is_refused(server: Server, path: P
 
 def test_vectors_of_another_width_are_refused(server: Server, path: Path) -> None:
     made_by(path, SMALL)
-    before = kept(path)
+    before = stored_columns(path)
     server.width = 24
     with open_store(path) as store:
         store.add(SAID)  # these turns wait
         with pytest.raises(ModelError, match=r"now makes vectors of 24 numbers, those of .* 16"):
             store.search("cat")
-    assert kept(path) == before
+    assert stored_columns(path) == before

@@ -102,7 +102,7 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         served.http.server_close()
 
 
-def kept(path: Path) -> list[list[tuple[Any, ...]]]:
+def stored_columns(path: Path) -> list[list[tuple[Any, ...]]]:
     """All that search keeps of the vectors, and by whom they are."""
     with open_store(path) as store:
         assert isinstance(store, SqliteStore)

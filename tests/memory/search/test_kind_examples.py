@@ -28,9 +28,9 @@ def test_a_kind_is_known_in_the_plural_too(form: str) -> None:
     assert "hamster" in examples_of_kind(form)
 
 
-@pytest.mark.parametrize(("form", "one"), [("hobbies", "hobby"), ("dishes", "dish")])
-def test_plurals_that_change_their_end(form: str, one: str) -> None:
-    assert examples_of_kind(form) == examples_of_kind(one) != ()
+@pytest.mark.parametrize(("form", "singular"), [("hobbies", "hobby"), ("dishes", "dish")])
+def test_plurals_that_change_their_end(form: str, singular: str) -> None:
+    assert examples_of_kind(form) == examples_of_kind(singular) != ()
 
 
 @pytest.mark.parametrize("word", ["", "s", "xylograph", "猫"])
@@ -40,13 +40,13 @@ def test_a_word_that_names_no_kind_has_no_examples(word: str) -> None:
 
 def test_a_question_about_a_kind_finds_its_example(store: SqliteStore) -> None:
     chatter = [Turn("Ben", f"The {n}th thing I bought was grey.", session="b") for n in range(40)]
-    (found,) = store.add([Turn("Ben", "Our old hamster died.", session="a")])
+    (hamster_turn,) = store.add([Turn("Ben", "Our old hamster died.", session="a")])
     store.add(chatter)
     hits = store.search("Which pets were there?", 50)
     shares = {hit.turn_id: hit.shares["kind"] for hit in hits}
-    assert shares[found] > 0
-    assert not any(shares[turn.id] for turn in store.turns(found + 1))
-    assert found in [hit.turn_id for hit in hits[:5]]
+    assert shares[hamster_turn] > 0
+    assert not any(shares[turn.id] for turn in store.turns(hamster_turn + 1))
+    assert hamster_turn in [hit.turn_id for hit in hits[:5]]
 
 
 def test_an_example_elsewhere_says_nothing(store: SqliteStore) -> None:

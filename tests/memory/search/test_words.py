@@ -63,13 +63,14 @@ def polyglot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
 
 
 @pytest.mark.parametrize(
-    ("said", "question"), [(said, question) for said, asked in SAID.items() for question in asked]
+    ("text", "question"),
+    [(text, question) for text, questions in SAID.items() for question in questions],
 )
 def test_a_word_finds_its_turn_in_any_language(
-    polyglot: SqliteStore, said: str, question: str
+    polyglot: SqliteStore, text: str, question: str
 ) -> None:
     [best] = polyglot.search(question, 1)
-    assert polyglot.turn(best.turn_id).text == said
+    assert polyglot.turn(best.turn_id).text == text
     assert best.shares["words"] > 0
 
 

@@ -39,8 +39,10 @@ def no_search(text: str, k: int) -> Sequence[tuple[int, float]]:
 def database() -> sqlite3.Connection:
     db = sqlite3.connect(":memory:")
     for table, columns in TABLES.items():
-        rest = ", ".join(f"{c} {'INTEGER' if c == 'turn_id' else 'TEXT'}" for c in columns[1:])
-        db.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, {rest})")
+        column_types = ", ".join(
+            f"{c} {'INTEGER' if c == 'turn_id' else 'TEXT'}" for c in columns[1:]
+        )
+        db.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, {column_types})")
     db.executemany("INSERT INTO turns (speaker, text, said_at) VALUES (?, ?, ?)", TURNS)
     fact = ("Anna", "pet", "Rex", "2023-06", 3)
     db.execute(f"INSERT INTO facts ({', '.join(WRITABLE)}) VALUES (?, ?, ?, ?, NULL, ?)", fact)
@@ -53,7 +55,7 @@ def rows(sql: str) -> list[tuple[object, ...]]:
 
 
 def pairs(table: dict[str, list[str]]) -> list[tuple[str, str]]:
-    return [(advice, statement) for advice, found in table.items() for statement in found]
+    return [(advice, statement) for advice, statements in table.items() for statement in statements]
 
 
 def test_the_tables_of_attacks_are_large() -> None:
@@ -112,10 +114,10 @@ def test_search_becomes_a_table_that_both_databases_read() -> None:
 
 
 def test_search_finds_ten_turns_unless_told_otherwise() -> None:
-    asked: list[tuple[str, int]] = []
+    searches: list[tuple[str, int]] = []
     statement = "SELECT a.score FROM search('it''s', 7) a JOIN search('B') b ON a.score = b.score"
-    read_statement(statement, lambda text, k: asked.append((text, k)) or [])
-    assert asked == [("it's", 7), ("B", 10)]
+    read_statement(statement, lambda text, k: searches.append((text, k)) or [])
+    assert searches == [("it's", 7), ("B", 10)]
 
 
 @pytest.mark.parametrize(

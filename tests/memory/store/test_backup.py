@@ -48,8 +48,11 @@ def test_a_backup_is_the_whole_memory_of_one_moment_while_others_write(tmp_path:
 def test_a_backup_never_takes_the_place_of_a_file(store: SqliteStore, tmp_path: Path) -> None:
     there = tmp_path / "there.db"
     there.write_text("mine")
-    for path, said in ((there, "is there already"), (tmp_path / "no" / "x.db", "does not exist")):
-        with pytest.raises(InputError, match=said):
+    for path, message in (
+        (there, "is there already"),
+        (tmp_path / "no" / "x.db", "does not exist"),
+    ):
+        with pytest.raises(InputError, match=message):
             store.backup(path)
     with pytest.raises(StoreError, match="/proc/x: cannot be opened"):
         store.backup(Path("/proc/x"))
@@ -83,7 +86,7 @@ def test_a_restored_memory_is_the_one_that_was_backed_up(tmp_path: Path) -> None
 
 
 def without_embedder(records: Any) -> list[Any]:
-    return [one for one in records if one.get("name") != "embedder"]
+    return [record for record in records if record.get("name") != "embedder"]
 
 
 def test_a_restore_in_place_is_seen_by_open_stores_and_keeps_later_backups(tmp_path: Path) -> None:
@@ -107,18 +110,18 @@ def test_a_restore_in_place_is_seen_by_open_stores_and_keeps_later_backups(tmp_p
 
 
 def test_a_log_left_by_a_memory_that_lay_there_is_not_taken_in(tmp_path: Path) -> None:
-    with opened(tmp_path / "a.db") as store, opened(tmp_path / "other.db") as other:
+    with opened(tmp_path / "a.db") as store, opened(tmp_path / "other.db") as stranger:
         store.add(SAID)
-        other.add([Turn("Eve", "something else")])
+        stranger.add([Turn("Eve", "something else")])
         store.backup(tmp_path / "b.db")
         for name in ("restored.db", "backup.db"):
             shutil.copy(tmp_path / "other.db-wal", tmp_path / f"{name}-wal")
         store.backup(tmp_path / "backup.db")
     backup.restore(tmp_path / "b.db", tmp_path / "restored.db")
     for name in ("restored.db", "backup.db"):
-        with opened(tmp_path / name) as made:
-            assert [turn.text for turn in made.turns()] == [turn.text for turn in SAID]
-            assert made.check() == []
+        with opened(tmp_path / name) as copy:
+            assert [turn.text for turn in copy.turns()] == [turn.text for turn in SAID]
+            assert copy.check() == []
 
 
 @pytest.mark.parametrize("kind", ["text", "stranger", "empty", "damaged", "missing", "itself"])
@@ -139,8 +142,8 @@ def test_what_is_no_sound_backup_is_refused_and_nothing_changes(tmp_path: Path, 
         bad.write_bytes(contents[kind])
     elif kind == "itself":
         bad = target
-    said = run("restore", str(bad), "--file", str(target), "--replace", "--yes")
-    assert isinstance(said.exception, Stop)
+    result = run("restore", str(bad), "--file", str(target), "--replace", "--yes")
+    assert isinstance(result.exception, Stop)
     assert not [*tmp_path.glob(".*")]
     with opened(target) as store:
         assert len(store.turns()) == 400
@@ -162,16 +165,16 @@ def test_the_commands_ask_before_a_memory_is_replaced(tmp_path: Path) -> None:
     with opened(tmp_path / "a.db") as store:
         store.add(SAID)
     assert isinstance(run("restore", copy, *place).exception, InputError)
-    asked = run("restore", copy, *place, "--replace", answer="n\n")
-    assert "holds 10 turns" in asked.stdout
-    assert isinstance(asked.exception, InputError)
+    result = run("restore", copy, *place, "--replace", answer="n\n")
+    assert "holds 10 turns" in result.stdout
+    assert isinstance(result.exception, InputError)
     assert run("restore", copy, *place, "--replace", answer="y\n").exit_code == 0
     with opened(tmp_path / "a.db") as store:
         assert len(store.turns()) == 5
         shutil.move(copy, tmp_path / "moved.db")
         store.forget([1])
-    said = run("restore", str(tmp_path / "moved.db"), *place, "--replace", answer="n\n")
-    assert "1 turns that were forgotten are in this backup" in said.stdout
+    result = run("restore", str(tmp_path / "moved.db"), *place, "--replace", answer="n\n")
+    assert "1 turns that were forgotten are in this backup" in result.stdout
     (tmp_path / "a.db").write_text("damaged")
-    said = run("restore", copy, *place, "--replace", "--yes")
-    assert "move it away" in str(said.exception)
+    result = run("restore", copy, *place, "--replace", "--yes")
+    assert "move it away" in str(result.exception)

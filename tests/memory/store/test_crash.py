@@ -27,9 +27,9 @@ def _as_in_the_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(HostedEmbedder, "__call__", lambda _, texts: embed(texts))
 
 
-def acknowledged(what: str, path: Path, number: int, embedder: str) -> list[int]:
+def acknowledged(task: str, path: Path, number: int, embedder: str) -> list[int]:
     """The ids that the processes were given, in the order of their acknowledgement."""
-    command = [sys.executable, "-m", "tests.support.worker", what, str(path), str(number), embedder]
+    command = [sys.executable, "-m", "tests.support.worker", task, str(path), str(number), embedder]
     out = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert out.returncode == 0, out.stderr
     return [int(n) for n in out.stdout.split()]
@@ -62,11 +62,11 @@ def assert_each_turn_has_one_fact(path: Path) -> None:
     with open_store(path) as store:
         assert isinstance(store, SqliteStore)
         assert store.pending() == []
-        others = store._select(
+        wrong_counts = store._select(
             "SELECT turns.id, count(facts.id) FROM turns LEFT JOIN facts ON turn_id = turns.id"
             " GROUP BY turns.id HAVING count(facts.id) <> 1"
         )
-        assert others == []
+        assert wrong_counts == []
 
 
 @pytest.mark.parametrize("embedder", [PACKAGED_EMBEDDER, pytest.param(HOSTED, marks=SLOW)])

@@ -31,14 +31,14 @@ NEW = {
 }
 
 
-def assert_equal(one: SqliteStore, other: SqliteStore) -> None:
-    assert list(other.dump()) == list(one.dump())
+def assert_equal(first: SqliteStore, second: SqliteStore) -> None:
+    assert list(second.dump()) == list(first.dump())
     for question in ("Where is the cat?", "Anna Oslo", "xylophones"):
-        assert other.search(question, 50) == one.search(question, 50)
-    for mine, theirs in zip(columns(one), columns(other), strict=True):
+        assert second.search(question, 50) == first.search(question, 50)
+    for mine, theirs in zip(columns(first), columns(second), strict=True):
         assert (mine == theirs).all()
-    assert other.check() == []
-    assert_sound(other)
+    assert second.check() == []
+    assert_sound(second)
 
 
 def loaded(records: Any, path: Path) -> int:
@@ -134,7 +134,7 @@ def test_two_loads_at_the_same_time_store_it_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("record", "said"),
+    ("record", "message"),
     [
         ({"table": "secrets"}, "'secrets' is none of"),
         ({"table": "shown", "turn_id": 1}, "lacks 'times'"),
@@ -150,11 +150,11 @@ def test_two_loads_at_the_same_time_store_it_once(tmp_path: Path) -> None:
     ],
 )
 def test_a_record_that_cannot_be_stored_is_named(
-    store: SqliteStore, tmp_path: Path, record: Any, said: str
+    store: SqliteStore, tmp_path: Path, record: Any, message: str
 ) -> None:
     with opened(tmp_path / "b.db") as copy:
         records = [*store.dump(), record]
-        with pytest.raises(InputError, match=f"record {len(records)}.*{said}"):
+        with pytest.raises(InputError, match=f"record {len(records)}.*{message}"):
             copy.load(records)
         assert copy.turns() == []  # its batch is as if it had never been
 
@@ -163,11 +163,11 @@ def test_a_memory_that_holds_something_else_takes_no_dump(
     store: SqliteStore, tmp_path: Path
 ) -> None:
     records = list(store.dump())
-    with opened(tmp_path / "b.db") as other:
-        other.set("user", "Eve")
+    with opened(tmp_path / "b.db") as stranger:
+        stranger.set("user", "Eve")
         with pytest.raises(InputError, match="holds a"):
-            other.load(records)
-        assert other.turns() == []
+            stranger.load(records)
+        assert stranger.turns() == []
     store.write(MOVED, "test")
     assert store.load(records) == 0
     with opened(tmp_path / "c.db") as copy:

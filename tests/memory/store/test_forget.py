@@ -114,9 +114,9 @@ def test_no_byte_of_a_turn_inside_a_block_is_left(tmp_path: Path) -> None:
         store.add(made_turns(1500))
         ids = [40, 41, 700, 1023, 1024, 1025, 1499]
         wanted = needles(store, set(ids))
-        found = everywhere(tmp_path, wanted).found
-        assert len(found) > len(wanted) - 4  # some lie across two pages
-        assert sum(len(needle) == 128 for needle in found) > 10  # halves of vectors
+        needles_found = everywhere(tmp_path, wanted).found
+        assert len(needles_found) > len(wanted) - 4  # some lie across two pages
+        assert sum(len(needle) == 128 for needle in needles_found) > 10  # halves of vectors
         store.forget(ids)
         assert everywhere(tmp_path, wanted).found == set()
         assert_whole(store)
@@ -151,9 +151,9 @@ def test_the_receipt_names_what_went_and_proves_it_to_who_has_the_turns(tmp_path
         assert done.changes == tuple(range(1, 10))
         assert forget.proof(done.salt, turns) == done.sha256
         assert forget.proof(done.salt, [*turns[1:], replace(turns[0], text="?")]) != done.sha256
-        [kept] = store.settings("forgotten")
-        assert kept.value["sha256"] == done.sha256
-        assert kept.value["turns"] == ids
+        [receipt] = store.settings("forgotten")
+        assert receipt.value["sha256"] == done.sha256
+        assert receipt.value["turns"] == ids
         assert store.settings("forgetting") == []
         assert everywhere(tmp_path, {done.salt.encode()}).found == set()
         again = store.forget([1])
@@ -209,8 +209,8 @@ def test_words_of_sql_and_of_causes_tell_nothing_of_what_was_said(store: SqliteS
 def test_a_digest_under_way_may_not_store_what_it_read(store: SqliteStore) -> None:
     window = store.claim(3)
     assert window == (1, 3)
-    with open_store(store.path) as other:
-        other.forget([2])
+    with open_store(store.path) as second:
+        second.forget([2])
     with pytest.raises(StoreError, match="another process"):
         store.write(MOVED, "digest", window)
     store.fail(window, "it said: How is the new flat?")
@@ -237,51 +237,51 @@ def test_what_is_left_is_as_if_the_rest_had_never_been_said(
     tmp_path_factory: pytest.TempPathFactory, talk: list[Any], later: int
 ) -> None:
     folder = tmp_path_factory.mktemp("property")
-    turns = [Turn(name, " ".join(said), session, "2023-05") for _, name, session, said in talk]
+    turns = [Turn(name, " ".join(text), session, "2023-05") for _, name, session, text in talk]
     gone = [n for n, (goes, *_) in enumerate(talk, 1) if goes]
-    left = [n for n in range(1, len(turns) + 1) if n not in gone]
+    remaining = [n for n in range(1, len(turns) + 1) if n not in gone]
     after = [Turn("Anna", f"the cat again {n}", "s1") for n in range(later)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search_tables, "BLOCK", 8)
         patch.setattr(search_tables, "PIECE", 2)
-        with opened(folder / "a.db") as one, opened(folder / "b.db") as never:
-            one.add(turns)
-            one.search("cat", 3)
+        with opened(folder / "a.db") as forgetful, opened(folder / "b.db") as never:
+            forgetful.add(turns)
+            forgetful.search("cat", 3)
             for n in range(1, len(turns) + 1, 3):
-                one.write(
+                forgetful.write(
                     INSERT + f"('Anna', 'said', '{turns[n - 1].text}', NULL, {n})", "a", (n, n)
                 )
             if gone:
-                one.forget(gone)
-            one.add(after)
-            never.add([turns[n - 1] for n in left] + after)
-            new_id = {n: k for k, n in enumerate(left, 1)}
-            new_id |= {len(turns) + n: len(left) + n for n in range(1, later + 1)}
-            for n in left:
+                forgetful.forget(gone)
+            forgetful.add(after)
+            never.add([turns[n - 1] for n in remaining] + after)
+            new_id = {n: k for k, n in enumerate(remaining, 1)}
+            new_id |= {len(turns) + n: len(remaining) + n for n in range(1, later + 1)}
+            for n in remaining:
                 if n % 3 == 1:
                     value = turns[n - 1].text
                     never.write(INSERT + f"('Anna', 'said', '{value}', NULL, {new_id[n]})", "a")
-            assert_same(one, never, new_id)
-            assert_whole(one)
+            assert_same(forgetful, never, new_id)
+            assert_whole(forgetful)
 
 
-def assert_same(one: SqliteStore, other: SqliteStore, new_id: dict[int, int]) -> None:
-    def told(store: SqliteStore, ids: dict[int, int]) -> Any:
+def assert_same(forgetful: SqliteStore, second: SqliteStore, new_id: dict[int, int]) -> None:
+    def facts_of(store: SqliteStore, ids: dict[int, int]) -> Any:
         return [(f.value, ids[f.turn_id]) for f in store.facts()]
 
     same = {n: n for n in new_id.values()}
-    assert told(one, new_id) == told(other, same)
+    assert facts_of(forgetful, new_id) == facts_of(second, same)
     for question in ("cat Miso", "Where is Anna's dog?", "猫"):
         ranked = [
             [(ids[hit.turn_id], pytest.approx(hit.score)) for hit in store.search(question, 50)]
-            for store, ids in ((one, new_id), (other, same))
+            for store, ids in ((forgetful, new_id), (second, same))
         ]
         assert ranked[0] == ranked[1]
     new_id = {0: 0, **new_id}
-    rows, vectors = columns(one)
+    rows, vectors = columns(forgetful)
     for name in ("id", "session", "previous"):
         rows[name] = [new_id[n] for n in rows[name].tolist()]
-    expected, expected_vectors = columns(other)
+    expected, expected_vectors = columns(second)
     unnumbered = [name for name in TURN_DTYPE.names or () if name != "speaker"]
     assert rows[unnumbered].tolist() == expected[unnumbered].tolist()
     assert np.array_equal(vectors, expected_vectors)
@@ -295,16 +295,16 @@ def columns(store: SqliteStore) -> tuple[Any, Any]:
         rows += b"".join(
             r for (r,) in store._select(f"SELECT columns FROM {of_rows} ORDER BY {key}")
         )
-        found = store._select(f"SELECT {vector} FROM {of_vectors} ORDER BY {key}")
-        vectors += b"".join(v for (v,) in found)
-    kept = np.frombuffer(bytearray(rows), TURN_DTYPE)
-    return kept, np.frombuffer(vectors, np.int8).reshape(len(kept), -1 if len(kept) else 1)
+        blobs = store._select(f"SELECT {vector} FROM {of_vectors} ORDER BY {key}")
+        vectors += b"".join(v for (v,) in blobs)
+    table = np.frombuffer(bytearray(rows), TURN_DTYPE)
+    return table, np.frombuffer(vectors, np.int8).reshape(len(table), -1 if len(table) else 1)
 
 
 def test_an_open_store_no_longer_finds_what_another_forgot(store: SqliteStore) -> None:
     assert store.search("cat", 1)[0].turn_id == 3
-    with open_store(store.path) as other:
-        other.forget([3])
+    with open_store(store.path) as second:
+        second.forget([3])
     assert sorted(hit.turn_id for hit in store.search("Anna's cat", 9)) == [1, 2, 4, 5]
     store.forget([1, 2, 4, 5])
     assert store.search("cat") == []
@@ -329,7 +329,7 @@ def test_a_hosted_embedder_is_asked_again_for_what_came_after(
             assert len(store.search("said", 20)) == 12
             assert server.paid == [*(f"said {n}" for n in range(9, 14)), "said"]
             never.add([*talk[:7], *talk[9:]])
-            left = [*range(1, 8), *range(10, 15)]
-            assert_same(store, never, {n: k for k, n in enumerate(left, 1)})
+            remaining = [*range(1, 8), *range(10, 15)]
+            assert_same(store, never, {n: k for k, n in enumerate(remaining, 1)})
             store.forget([14])
             assert search_tables.last_with_columns(store._conn) == 13

@@ -65,14 +65,14 @@ def test_a_kill_leaves_all_of_it_or_nothing_but_the_overwriting(tmp_path: Path) 
     places = [place for place in tmp_path.iterdir() if place.is_dir()]
     states = set()
     for place in places:
-        with opened(place / "a.db") as left:
-            due = left.settings("forgetting")
-            here = [turn.id for turn in left.turns()]
+        with opened(place / "a.db") as survivor:
+            due = survivor.settings("forgetting")
+            here = [turn.id for turn in survivor.turns()]
             states.add((len(here), bool(due)))
-            assert here == (expected if due or left.settings("forgotten") else [*range(1, 10)])
-            done = left.forget([] if due else ids) if due or len(here) == 9 else None
+            assert here == (expected if due or survivor.settings("forgotten") else [*range(1, 10)])
+            done = survivor.forget([] if due else ids) if due or len(here) == 9 else None
             assert done is None or done.turns == tuple(ids)
-            assert left.settings("forgetting") == []
+            assert survivor.settings("forgetting") == []
         assert everywhere(place, wanted).found == set()
     assert {(9, False), (5, True), (5, False)} == states
     assert len(places) > 10
@@ -107,16 +107,16 @@ def test_backups_that_cannot_be_had_are_named_and_strangers_left_alone(
     monkeypatch.setattr(connection, "BUSY_SECONDS", 0.05)
     store, ids = lived(tmp_path / "anna.db")
     names = ("lost.db", "other.db", "text.db", "busy.db")
-    lost, other, text, busy = (tmp_path / name for name in names)
+    lost, taken, text, busy = (tmp_path / name for name in names)
     with store:
-        for path in (lost, other, text, busy):
+        for path in (lost, taken, text, busy):
             store.backup(path)
         lost.unlink()
         text.write_text("not a database " * 99)
-        other.unlink()
-        with open_store(other) as stranger:
+        taken.unlink()
+        with open_store(taken) as stranger:
             stranger.add([Turn("Eve", f"something else {n}") for n in range(9)])
-        kept = other.read_bytes()
+        before = taken.read_bytes()
         reader = sqlite3.connect(busy, isolation_level=None)
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM turns").fetchone()
@@ -124,9 +124,9 @@ def test_backups_that_cannot_be_had_are_named_and_strangers_left_alone(
             store.forget(ids)
         reader.close()
         done = store.forget([])
-        assert done.unreached == (str(lost), str(other), str(text))
+        assert done.unreached == (str(lost), str(taken), str(text))
         assert done.files == (str(tmp_path / "anna.db"), str(busy))
-        assert other.read_bytes() == kept
+        assert taken.read_bytes() == before
 
 
 def test_a_full_disk_or_a_store_for_reading_changes_nothing(tmp_path: Path) -> None:
@@ -160,8 +160,8 @@ def test_a_backup_under_way_is_waited_for_and_reached(
     wanted, copy, done = wanted_of(store, ids), backup._copy, list[Forgotten]()
 
     def forget() -> None:
-        with open_store(tmp_path / "anna.db") as other:
-            done.append(other.forget(ids))
+        with open_store(tmp_path / "anna.db") as second:
+            done.append(second.forget(ids))
 
     def slow(conn: sqlite3.Connection, path: Path) -> None:
         meanwhile.start()
@@ -195,8 +195,8 @@ def test_what_killed_processes_left_half_copied_goes_too(
             shutil.copy(tmp_path / "b.db", copy)
         (tmp_path / f".b.db.{os.getpid()}.part").touch()  # of a process at work
         store.forget(ids)
-        left = sorted(path.name for path in tmp_path.iterdir() if path.name[0] in ".m")
-        assert left == [f".b.db.{os.getpid()}.part", past.path.parent.name]
+        names = sorted(path.name for path in tmp_path.iterdir() if path.name[0] in ".m")
+        assert names == [f".b.db.{os.getpid()}.part", past.path.parent.name]
 
 
 def test_a_backup_whose_embedder_is_not_here_keeps_nothing_else_waiting(tmp_path: Path) -> None:
@@ -240,15 +240,15 @@ def test_the_command_forgets_what_it_showed(
     monkeypatch.chdir(tmp_path)
     store, _ = lived(tmp_path / "anna.db")
     store.close()
-    asked = run("--file", "anna.db", *conditions, answer="n\n")
-    assert isinstance(asked.exception, InputError)
-    assert f"{len(ids)} turns go:\n  [{ids[0]}]" in asked.stdout
-    assert "backups that are searched: none are known" in asked.stdout
-    with open_store("anna.db") as kept:
-        assert len(kept.turns()) == 9
+    result = run("--file", "anna.db", *conditions, answer="n\n")
+    assert isinstance(result.exception, InputError)
+    assert f"{len(ids)} turns go:\n  [{ids[0]}]" in result.stdout
+    assert "backups that are searched: none are known" in result.stdout
+    with open_store("anna.db") as untouched:
+        assert len(untouched.turns()) == 9
     assert run("--file", "anna.db", *conditions, answer="y\n").exit_code == 0
-    with open_store("anna.db") as left:
-        assert [turn.id for turn in left.turns()] == [n for n in range(1, 10) if n not in ids]
+    with open_store("anna.db") as survivor:
+        assert [turn.id for turn in survivor.turns()] == [n for n in range(1, 10) if n not in ids]
     [receipt] = tmp_path.glob("forgotten-*.json")
     done = json.loads(receipt.read_text())
     assert done["turns"] == ids
@@ -265,10 +265,10 @@ def test_the_command_writes_the_receipt_when_overwriting_must_wait(
     reader = sqlite3.connect(tmp_path / "anna.db", isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM turns").fetchone()
-    said = run(*place, "--turn", "2", "--yes", "--json", "--receipt", str(receipt))
-    assert isinstance(said.exception, StoreError)
+    result = run(*place, "--turn", "2", "--yes", "--json", "--receipt", str(receipt))
+    assert isinstance(result.exception, StoreError)
     first = json.loads(receipt.read_text())
-    assert json.loads(said.stdout) == first
+    assert json.loads(result.stdout) == first
     again = run(*place, "--turn", "5", "--yes", "--receipt", str(receipt))
     assert "r.json is there already; nothing was removed" in str(again.exception)
     reader.close()
@@ -281,6 +281,6 @@ def test_the_command_writes_the_receipt_when_overwriting_must_wait(
 def test_the_command_refuses_what_names_no_turn(tmp_path: Path, wrong: list[str]) -> None:
     store, _ = lived(tmp_path / "anna.db")
     store.close()
-    said = run("--file", str(tmp_path / "anna.db"), *wrong, "--yes")
-    assert isinstance(said.exception, Stop)
-    assert not isinstance(said.exception, StoreError)
+    result = run("--file", str(tmp_path / "anna.db"), *wrong, "--yes")
+    assert isinstance(result.exception, Stop)
+    assert not isinstance(result.exception, StoreError)

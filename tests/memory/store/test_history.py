@@ -57,8 +57,8 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def fresh(path: Path, empty: Path) -> Iterator[SqliteStore]:
-    for left in path.parent.glob(f"{path.name}*"):
-        left.unlink()
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink()
     path.write_bytes(empty.read_bytes())
     with open_store(path) as store:
         assert isinstance(store, SqliteStore)
@@ -92,7 +92,7 @@ def _assert_edits(store: Store, model: Model) -> None:
     edits = store.journal()
     facts: dict[int, Fact] = {}
     for change in range(1, len(model.states)):
-        for edit in (one for one in edits if one.change_id == change):
+        for edit in (edit for edit in edits if edit.change_id == change):
             assert edit.moment == model.counts_from[change]
             assert facts.pop(edit.fact_id, None) == edit.before != edit.after
             if edit.after:
@@ -126,7 +126,7 @@ def test_a_memory_as_of_a_moment_is_one_that_knows_no_more(
         with store.as_of(day) as past:
             assert past.turns() == turns
             assert state(past) == facts
-            assert [one.id for one in past.changes()] == [
+            assert [change.id for change in past.changes()] == [
                 n for n, since in enumerate(model.counts_from) if n and day_of(since) <= day
             ]
             assert past.catalog(500) == built.catalog(500)
@@ -185,12 +185,12 @@ def test_an_undo_is_part_of_the_past(store: SqliteStore, clock: Clock) -> None:
     for change in range(1, 5):
         clock.time += timedelta(days=1)
         store.undo(change)
-    undone = [bool(one.undone_at) for one in store.changes()]
+    undone = [bool(change.undone_at) for change in store.changes()]
     assert undone == [False, True, False, True, False]
     for days in range(5):
         with store.as_of(clock.day(-days)) as past:
             assert len(past.facts()) == 1 - days % 2 == len(store.facts(clock.day(-days)))
-            marks = [bool(one.undone_at) for one in past.changes()]
+            marks = [bool(change.undone_at) for change in past.changes()]
             assert marks == [bool((n + days) % 2) for n in range(5 - days)]
 
 

@@ -30,7 +30,7 @@ def anna() -> Path:
     return path
 
 
-def said(name: str) -> list[str]:
+def texts_of(name: str) -> list[str]:
     with open_store(namespaces.existing(name)) as store:
         return [turn.text for turn in store.turns()]
 
@@ -58,17 +58,17 @@ def test_a_namespace_in_use_is_not_moved_or_deleted(anna: Path, use: str) -> Non
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    ) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
+    ) as second:
+        assert second.stdout is not None
+        second.stdout.readline()
         with pytest.raises(StoreError, match="close it and try again"):
             namespaces.rename("anna", "ben")
         with pytest.raises(StoreError, match="close it and try again"):
             namespaces.delete("anna")
         namespaces.copy("anna", "copy")
-        other.communicate("\n", timeout=180)
+        second.communicate("\n", timeout=180)
     assert namespaces.names() == ["anna", "copy"]
-    assert said("anna") == [OSLO.text, "I have a cat."][: 2 if use == "writes" else 1]
+    assert texts_of("anna") == [OSLO.text, "I have a cat."][: 2 if use == "writes" else 1]
 
 
 def test_an_open_store_of_the_same_process_counts_too(anna: Path) -> None:
@@ -89,7 +89,7 @@ def test_what_a_killed_process_left_in_the_log_goes_along(home: Path, anna: Path
     assert "anna.db-wal" in files(home)
     namespaces.rename("anna", "ben")
     assert files(home) == ["ben.db"]
-    assert said("ben") == [OSLO.text, "I have a cat."]
+    assert texts_of("ben") == [OSLO.text, "I have a cat."]
 
 
 def test_a_log_left_at_the_new_place_is_not_taken_in(home: Path, anna: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_log_left_at_the_new_place_is_not_taken_in(home: Path, anna: Path) -> 
     path_of("ben").unlink()  # by hand, as one should not
     assert "ben.db-wal" in files(home)
     namespaces.rename("anna", "ben")
-    assert said("ben") == [OSLO.text]
+    assert texts_of("ben") == [OSLO.text]
 
 
 KILLED = """
@@ -127,10 +127,10 @@ def test_a_kill_leaves_a_whole_memory_and_the_command_can_be_given_again(
     done, new = moment == "after", command[2:]
     old = ["anna"] if command[0] == "copy" or not done else []
     assert namespaces.names() == old + new * done
-    assert all(said(name) == [OSLO.text] for name in namespaces.names())
+    assert all(texts_of(name) == [OSLO.text] for name in namespaces.names())
     if not done:
         getattr(namespaces, command[0])(*command[1:])
-        assert all(said(name) == [OSLO.text] for name in new)
+        assert all(texts_of(name) == [OSLO.text] for name in new)
 
 
 LATE_CHAT = """

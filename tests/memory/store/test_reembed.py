@@ -17,7 +17,16 @@ import pytest
 from memory import InputError, ModelError, StoreError, __main__, embed, open_store
 from memory.store import connection, migrations, search_tables, vectors
 from tests.conftest import CAT, SAID
-from tests.support.embedding_server import SMALL, TALK, WIDE, Server, error, kept, made_by, serving
+from tests.support.embedding_server import (
+    SMALL,
+    TALK,
+    WIDE,
+    Server,
+    error,
+    made_by,
+    serving,
+    stored_columns,
+)
 
 
 @pytest.fixture
@@ -41,27 +50,27 @@ def test_vectors_made_anew_are_those_of_a_memory_that_began_so(
     made_by(path, embed.PACKAGED_EMBEDDER)
     with open_store(path) as store:
         store.reembed(WIDE, batch=7)
-    assert kept(path) == kept(made_by(tmp_path / "other.db", WIDE))
+    assert stored_columns(path) == stored_columns(made_by(tmp_path / "other.db", WIDE))
     assert server.paid == [turn.text for turn in TALK] * 2
 
 
 @pytest.mark.usefixtures("_small_blocks")
 def test_open_stores_notice_the_change(server: Server, path: Path, tmp_path: Path) -> None:
     made_by(path, SMALL)
-    other = made_by(tmp_path / "other.db", WIDE)
+    second = made_by(tmp_path / "other.db", WIDE)
     with open_store(path) as old, open_store(path, embedder=SMALL) as named:
         old.search("said 7")
         named.search("said 7")
         with open_store(path) as store:
             store.reembed(WIDE)
-        with open_store(other) as like:
+        with open_store(second) as like:
             assert old.search("said 7") == like.search("said 7")
             old.add(SAID)
             like.add(SAID)
         for use in (lambda: named.search("said 7"), lambda: named.add(SAID)):
             with pytest.raises(InputError, match="by openai/wide-48, not by openai/small-16"):
                 use()
-    assert kept(path) == kept(other)
+    assert stored_columns(path) == stored_columns(second)
 
 
 def test_turns_embedded_while_the_embedder_changed_are_embedded_again(
@@ -70,12 +79,18 @@ def test_turns_embedded_while_the_embedder_changed_are_embedded_again(
     made_by(path, SMALL)
 
     def change() -> None:
+<<<<<<< HEAD
         with open_store(path) as other:
             other.reembed(embed.PACKAGED_EMBEDDER)
+=======
+        with open_store(path) as second:
+            second.reembed(embed.PACKAGED)
+>>>>>>> 9cd5d38 (Tests of store, search and SQL: variables are nouns of the field)
 
     with open_store(path) as store:
         server.at_request = change
         store.add(SAID)
+<<<<<<< HEAD
         assert store.embedder == embed.PACKAGED_EMBEDDER
     assert kept(path)[0][-1][0] == len(TALK) + len(SAID)
     assert {len(one[2]) for one in kept(path)[0]} == {embed.DIM}
@@ -84,26 +99,36 @@ def test_turns_embedded_while_the_embedder_changed_are_embedded_again(
 def test_what_is_paid_is_not_paid_again(server: Server, path: Path) -> None:
     made_by(path, embed.PACKAGED_EMBEDDER)
     before = kept(path)
+=======
+        assert store.embedder == embed.PACKAGED
+    assert stored_columns(path)[0][-1][0] == len(TALK) + len(SAID)
+    assert {len(row[2]) for row in stored_columns(path)[0]} == {embed.DIM}
+
+
+def test_what_is_paid_is_not_paid_again(server: Server, path: Path) -> None:
+    made_by(path, embed.PACKAGED)
+    before = stored_columns(path)
+>>>>>>> 9cd5d38 (Tests of store, search and SQL: variables are nouns of the field)
     server.plan = [(200, server.answer({"model": WIDE, "input": [t.text for t in TALK[:8]]}))]
     server.plan += [(401, error("invalid_api_key"))]
     with open_store(path) as store:
-        told: list[int] = []
+        counts: list[int] = []
         with pytest.raises(ModelError, match="check OPENAI_API_KEY"):
-            store.reembed(WIDE, batch=8, progress=told.append)
-        assert told == [8]
-        assert kept(path) == before
+            store.reembed(WIDE, batch=8, progress=counts.append)
+        assert counts == [8]
+        assert stored_columns(path) == before
         assert store.search("said 3") != []
         assert store.to_embed(WIDE) == (32, sum(len(turn.text) for turn in TALK[8:]))
-        store.reembed(WIDE, batch=8, progress=told.append)
-        assert sum(told) == len(TALK)
+        store.reembed(WIDE, batch=8, progress=counts.append)
+        assert sum(counts) == len(TALK)
         assert store._select("SELECT count(*) FROM staged_vectors") == [(0,)]
     assert server.paid == [turn.text for turn in TALK]
 
 
 def assert_late_turns_are_in(server: Server, path: Path) -> None:
     assert len(server.paid) == len({*server.paid}) == len(TALK) + len(SAID)
-    assert [one[0] for one in kept(path)[0]] == [*range(1, len(TALK) + len(SAID) + 1)]
-    assert kept(path)[-1] == [(WIDE, 48)]
+    assert [row[0] for row in stored_columns(path)[0]] == [*range(1, len(TALK) + len(SAID) + 1)]
+    assert stored_columns(path)[-1] == [(WIDE, 48)]
 
 
 def test_turns_said_meanwhile_are_included(server: Server, path: Path) -> None:
@@ -120,8 +145,8 @@ def test_turns_said_after_the_last_look_are_included(
     made_by(path, embed.PACKAGED_EMBEDDER)
     look, late = vectors._unstaged, [SAID]
 
-    def look_too_early(conn: Any, name: str, most: int) -> list[tuple[int, str]]:
-        seen = look(conn, name, most)
+    def look_too_early(conn: Any, name: str, limit: int) -> list[tuple[int, str]]:
+        seen = look(conn, name, limit)
         if not seen and late:
             made_by(path, embed.PACKAGED_EMBEDDER, late.pop())
         return seen
@@ -147,8 +172,13 @@ def test_one_of_two_changes_at_the_same_time_is_refused(server: Server, path: Pa
     made_by(path, embed.PACKAGED_EMBEDDER)
 
     def faster() -> None:
+<<<<<<< HEAD
         with open_store(path) as other:
             other.reembed(embed.PACKAGED_EMBEDDER)
+=======
+        with open_store(path) as second:
+            second.reembed(embed.PACKAGED)
+>>>>>>> 9cd5d38 (Tests of store, search and SQL: variables are nouns of the field)
 
     server.at_request = faster
     with open_store(path) as store, pytest.raises(StoreError, match="another process"):
@@ -227,18 +257,22 @@ def assert_it_goes_on(server: Server, path: Path, run: Callable[..., tuple[int, 
     assert f"its vectors are by {WIDE} now" in out
     assert {turn.text for turn in TALK} == {*server.paid}
     assert len(server.paid) <= len(TALK) + 2  # the request under way when it was ended
-    assert kept(path)[-1] == [(WIDE, 48)]
+    assert stored_columns(path)[-1] == [(WIDE, 48)]
 
 
 def test_the_command_interrupted_goes_on_where_it_was(
     server: Server, path: Path, run: Callable[..., tuple[int, str, str]]
 ) -> None:
+<<<<<<< HEAD
     before = kept(made_by(path, embed.PACKAGED_EMBEDDER))
+=======
+    before = stored_columns(made_by(path, embed.PACKAGED))
+>>>>>>> 9cd5d38 (Tests of store, search and SQL: variables are nouns of the field)
     interrupt(server)
     code, _, err = run(*SLOWLY)
     assert code == 2
     assert err == "interrupted: what was finished is kept; the same command goes on from here\n"
-    assert kept(path) == before
+    assert stored_columns(path) == before
     assert_it_goes_on(server, path, run)
 
 
@@ -250,16 +284,20 @@ def test_the_command_killed_asked_nobody_but_the_provider_and_goes_on(
 ) -> None:
     for name in ("LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_TELEMETRY", "DO_NOT_TRACK"):
         monkeypatch.delenv(name, raising=False)  # memory.program has set them here
+<<<<<<< HEAD
     before = kept(made_by(path, embed.PACKAGED_EMBEDDER))
+=======
+    before = stored_columns(made_by(path, embed.PACKAGED))
+>>>>>>> 9cd5d38 (Tests of store, search and SQL: variables are nouns of the field)
     out, err = kill(path, server)
     assert {*err.splitlines()} == {"127.0.0.1"}  # nor does any library print there
     assert len(out.splitlines()) == 1
-    assert kept(path) == before
+    assert stored_columns(path) == before
     assert_it_goes_on(server, path, run)
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("openai/text-embedding-3-small", "40 turns (about 67 tokens) for {name}, about $0.0000"),
         ("openai/own-16", "40 turns (about 67 tokens) for {name}, at an unknown price"),
@@ -271,13 +309,13 @@ def test_the_command_forecasts_and_asks(
     monkeypatch: pytest.MonkeyPatch,
     run: Callable[..., tuple[int, str, str]],
     name: str,
-    said: str,
+    message: str,
 ) -> None:
     made_by(path, embed.PACKAGED_EMBEDDER)
     for typed in ("n\n", ""):
         monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
         code, out, err = run("--embedder", name)
-        assert said.format(name=name) in out
+        assert message.format(name=name) in out
         assert (code, err) == (2, "error: nothing was changed; answer y, or give --yes\n")
     assert server.paid == []
 
@@ -336,7 +374,7 @@ def test_an_older_file_is_searched_like_a_new_one(older: Path, tmp_path: Path) -
         for question in ("Who moved to Oslo?", "Anna's pet", "dogs"):
             assert store.search(question) == new.search(question) != []
         assert store.add(SAID[:1]) == new.add(SAID[:1]) == [6]
-    assert kept(older) == kept(tmp_path / "new.db")
+    assert stored_columns(older) == stored_columns(tmp_path / "new.db")
 
 
 def test_an_older_file_whose_opening_was_interrupted_is_described_later(

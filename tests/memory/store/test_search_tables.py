@@ -20,7 +20,7 @@ from tests.support.full_text import assert_sound
 KEPT = ("speakers", "recent", "blocks", "pieces")
 
 
-def said(*texts: str, session: str = "s") -> list[Turn]:
+def turns_of(*texts: str, session: str = "s") -> list[Turn]:
     return [Turn("Anna", text, session, "2023-05-08") for text in texts]
 
 
@@ -40,7 +40,7 @@ def scores(hits: Sequence[Hit]) -> object:
     return [(hit.turn_id, pytest.approx(hit.score)) for hit in hits]
 
 
-def kept(store: SqliteStore) -> list[list[tuple[Any, ...]]]:
+def table_rows(store: SqliteStore) -> list[list[tuple[Any, ...]]]:
     tables = [store._select(f"SELECT * FROM {table} ORDER BY 1") for table in KEPT]
     return [*tables, store._select("SELECT * FROM turns_words_data ORDER BY 1")]
 
@@ -91,24 +91,24 @@ def test_a_search_says_what_each_feature_gave(store: SqliteStore) -> None:
 
 @pytest.mark.slow
 def test_a_turn_of_four_million_characters_is_found(store: SqliteStore) -> None:
-    [added] = store.add(said("猫 " + "a" * 3_999_990 + " zyzzyva"))
+    [added] = store.add(turns_of("猫 " + "a" * 3_999_990 + " zyzzyva"))
     assert best(store, "zyzzyva") == best(store, "猫") == added
 
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=60)
 
 
-@given(said=ANY_TEXT, speaker=ANY_TEXT, question=ANY_TEXT)
+@given(text=ANY_TEXT, speaker=ANY_TEXT, question=ANY_TEXT)
 @settings(max_examples=60)
 def test_any_turn_and_any_question_give_a_ranking(
-    shared: SqliteStore, said: str, speaker: str, question: str
+    shared: SqliteStore, text: str, speaker: str, question: str
 ) -> None:
-    shared.add([Turn(f"x{speaker}", f"x{said}", speaker[:1], said)])
+    shared.add([Turn(f"x{speaker}", f"x{text}", speaker[:1], text)])
     hits = shared.search(question, 10**6)
     assert len(hits) == shared._select("SELECT count(*) FROM turns")[0][0]
-    found = [hit.score for hit in hits]
-    assert found == sorted(found, reverse=True)
-    assert all(abs(score) < 1000 for score in found)
+    ranked_scores = [hit.score for hit in hits]
+    assert ranked_scores == sorted(ranked_scores, reverse=True)
+    assert all(abs(score) < 1000 for score in ranked_scores)
 
 
 @pytest.fixture(scope="module")
@@ -122,15 +122,15 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
 
 
 def test_a_fact_leads_to_its_turn_while_it_stands(store: SqliteStore) -> None:
-    for word, other in (("Zorblax", "Quuxly"), ("銀座", "浅草")):
-        made = store.write(f"{INSERT}('Ben', 'nick', '{word}', NULL, 4)", cause="test")
+    for word, second in (("Zorblax", "Quuxly"), ("銀座", "浅草")):
+        change = store.write(f"{INSERT}('Ben', 'nick', '{word}', NULL, 4)", cause="test")
         assert best(store, word) == 4
         id_ = store._select("SELECT max(id) FROM facts")[0][0]
-        store.write(f"UPDATE facts SET value = '{other}' WHERE id = {id_}", cause="test")
+        store.write(f"UPDATE facts SET value = '{second}' WHERE id = {id_}", cause="test")
         assert not words_lead_to_a_turn(store, word)
-        assert best(store, other) == 4
-        store.undo(made.id + 1)
-        assert not words_lead_to_a_turn(store, other)
+        assert best(store, second) == 4
+        store.undo(change.id + 1)
+        assert not words_lead_to_a_turn(store, second)
         assert best(store, word) == 4
         gone = store.write(f"DELETE FROM facts WHERE id = {id_}", cause="test")
         assert not words_lead_to_a_turn(store, word)
@@ -190,23 +190,23 @@ def test_making_blocks_changes_no_score(
     questions = ("word0x", "word3x as P1 said", "2023")
     with (
         pytest.MonkeyPatch.context() as patch,
-        open_store(folder / "a") as one,
-        open_store(folder / "b") as many,
+        open_store(folder / "a") as at_once,
+        open_store(folder / "b") as piecewise,
         open_store(folder / "b") as watching,
     ):
-        assert isinstance(many, SqliteStore)
+        assert isinstance(piecewise, SqliteStore)
         turns = chatter(0, sum(pieces))
-        one.add(turns)
+        at_once.add(turns)
         patch.setattr(search_tables, "BLOCK", block)
         start = 0
         for piece in pieces:
-            many.add(turns[start : start + piece])
+            piecewise.add(turns[start : start + piece])
             start += piece
             watching.search("word0x")
-        assert blocks(many) == sum(pieces) // block
+        assert blocks(piecewise) == sum(pieces) // block
         for question in questions:
-            expected = scores(one.search(question, 400))
-            assert scores(many.search(question, 400)) == expected
+            expected = scores(at_once.search(question, 400))
+            assert scores(piecewise.search(question, 400)) == expected
             assert scores(watching.search(question, 400)) == expected
 
 
@@ -216,8 +216,10 @@ def test_a_session_goes_on_after_its_turns_are_in_a_block(
     monkeypatch.setattr(search_tables, "BLOCK", 4)
     with open_store(path) as store:
         assert isinstance(store, SqliteStore)
-        store.add([*said("Do you like zebras?"), *said("a", "b", "c", "d", "e", session="other")])
-        store.add(said("Very much."))
+        store.add(
+            [*turns_of("Do you like zebras?"), *turns_of("a", "b", "c", "d", "e", session="other")]
+        )
+        store.add(turns_of("Very much."))
         hits = {hit.turn_id: hit for hit in store.search("zebras", 10)}
         assert hits[7].shares["words"] > hits[6].shares["words"] == 0
         assert hits[7].shares["meaning"] > hits[6].shares["meaning"]
@@ -245,18 +247,18 @@ def test_a_block_made_in_the_middle_of_a_search_loses_no_turn(
     path: Path, monkeypatch: pytest.MonkeyPatch, read: str
 ) -> None:
     monkeypatch.setattr(search_tables, "BLOCK", 8)
-    with open_store(path) as store, open_store(path) as other:
+    with open_store(path) as store, open_store(path) as second:
         assert isinstance(store, SqliteStore)
-        other.add(chatter(0, 6))
+        second.add(chatter(0, 6))
 
         def meanwhile(statement: str) -> None:
             if f"FROM {read}" in statement:
                 store._conn.set_trace_callback(None)
-                other.add(chatter(6, 12))
+                second.add(chatter(6, 12))
 
         store._conn.set_trace_callback(meanwhile)
         assert best(store, "word3x") == 4
-        assert len(other.turns()) == 12
+        assert len(second.turns()) == 12
         assert [best(store, f"word{n}x") for n in range(12)] == [*range(1, 13)]
 
 
@@ -266,7 +268,7 @@ def test_a_block_made_in_the_middle_of_a_search_loses_no_turn(
 def test_a_failed_add_leaves_nothing_to_be_found(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = kept(store)
+    before = table_rows(store)
 
     def fail(conn: sqlite3.Connection) -> None:
         raise StoreError("no block today")
@@ -275,7 +277,7 @@ def test_a_failed_add_leaves_nothing_to_be_found(
     monkeypatch.setattr(search_tables, "_make_block", fail)
     with pytest.raises(StoreError, match="no block today"):
         store.add([Turn("Zoe", "My zebra", "new"), Turn("Zoe", "is here", "new")])
-    assert kept(store) == before
+    assert table_rows(store) == before
     assert len(store.search("Zoe's zebra", 50)) == 5
     assert_sound(store)
     monkeypatch.undo()
@@ -284,12 +286,12 @@ def test_a_failed_add_leaves_nothing_to_be_found(
 
 
 def test_a_full_disk_leaves_the_lookup_tables_as_they_were(store: SqliteStore) -> None:
-    before = kept(store)
+    before = table_rows(store)
     [(pages,)] = store._select("PRAGMA page_count")
     store._select(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreError, match="disk is full"):
         store.add(chatter(0, 3_000))
-    assert kept(store) == before
+    assert table_rows(store) == before
     assert_sound(store)
 
 

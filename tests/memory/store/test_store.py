@@ -59,7 +59,7 @@ def test_one_unusable_turn_is_named_and_none_is_stored(
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("text", "stored_text"),
     [
         ("nul \0 here", "nul \ufffd here"),
         ("half \ud83d of an emoji", "half \ufffd of an emoji"),
@@ -69,10 +69,12 @@ def test_one_unusable_turn_is_named_and_none_is_stored(
     ],
     ids=["nul", "lone surrogate", "surrogate pair", "right to left", "a megabyte"],
 )
-def test_any_text_can_be_kept_and_found_again(store: SqliteStore, said: str, kept: str) -> None:
-    [turn_id] = store.add([Turn("Anna", said)])
-    assert store.turn(turn_id).text == kept
-    assert store.search(said[:200], 3)
+def test_any_text_can_be_kept_and_found_again(
+    store: SqliteStore, text: str, stored_text: str
+) -> None:
+    [turn_id] = store.add([Turn("Anna", text)])
+    assert store.turn(turn_id).text == stored_text
+    assert store.search(text[:200], 3)
 
 
 def test_a_date_that_cannot_be_read_is_kept_as_said(store: SqliteStore) -> None:
@@ -95,8 +97,8 @@ def test_search_finds_the_turn_that_says_it(store: SqliteStore) -> None:
 
 def test_search_sees_turns_added_since_by_another_handle(store: SqliteStore, path: Path) -> None:
     store.search("zebra", 1)
-    with open_store(path) as other:
-        [turn_id] = other.add([Turn("Ben", "A zebra crossed the street.")])
+    with open_store(path) as second:
+        [turn_id] = second.add([Turn("Ben", "A zebra crossed the street.")])
     assert store.search("zebra", 1)[0].turn_id == turn_id
 
 
@@ -264,22 +266,22 @@ def test_a_failed_window_waits_with_its_reason_and_can_be_claimed_again(
 def test_a_window_taken_over_is_not_stored_twice(store: SqliteStore, path: Path) -> None:
     window = store.claim(3, lease_s=0)
     assert window is not None
-    with open_store(path) as other:
-        assert other.reclaim(window)
+    with open_store(path) as second:
+        assert second.reclaim(window)
         with pytest.raises(StoreError, match="another process"):
             store.write(MOVED, cause="slow", window=window)
         store.fail(window, "too late to say so")
         assert store.pending()[0].error == ""
-        other.write(MOVED, cause="quick", window=window)
+        second.write(MOVED, cause="quick", window=window)
     assert [change.cause for change in store.changes()] == ["quick"]
 
 
 def test_a_window_stored_meanwhile_is_not_stored_again(store: SqliteStore, path: Path) -> None:
     window = store.claim(3, lease_s=0)
     assert window is not None
-    with open_store(path) as other:
-        assert other.reclaim(window)
-        other.write(MOVED, cause="quick", window=window)
+    with open_store(path) as second:
+        assert second.reclaim(window)
+        second.write(MOVED, cause="quick", window=window)
     with pytest.raises(StoreError, match="another process"):
         store.write(MOVED, cause="slow", window=window)
     assert [change.cause for change in store.changes()] == ["quick"]

@@ -22,9 +22,9 @@ from tests.support.embedding_server import (
     WIDE,
     Server,
     error,
-    kept,
     made_by,
     serving,
+    stored_columns,
 )
 from tests.support.full_text import assert_sound
 
@@ -51,14 +51,14 @@ def waiting(server: Server, path: Path) -> Path:
 
 
 def texts(*turns: list[Turn]) -> list[str]:
-    return [turn.text for some in turns for turn in some]
+    return [turn.text for batch in turns for turn in batch]
 
 
 def assert_as_if_never_waited(path: Path, *turns: list[Turn]) -> None:
     like = path.with_name("like.db")
-    for some in turns:
-        made_by(like, SMALL, some)
-    assert kept(path) == kept(like)
+    for batch in turns:
+        made_by(like, SMALL, batch)
+    assert stored_columns(path) == stored_columns(like)
     with open_store(path) as store:
         assert isinstance(store, SqliteStore)
         assert_sound(store)
@@ -112,7 +112,9 @@ def test_an_embedder_on_this_machine_is_asked_before_anything_is_stored(
         statements: list[str] = []
         store._conn.set_trace_callback(statements.append)
         store.add(SAID)
-        assert [one for one in statements if one in ("BEGIN IMMEDIATE", "COMMIT")] == [
+        assert [
+            statement for statement in statements if statement in ("BEGIN IMMEDIATE", "COMMIT")
+        ] == [
             "BEGIN IMMEDIATE",
             "COMMIT",
         ]
@@ -183,9 +185,9 @@ def test_a_memory_without_any_vector_keeps_its_embedder(server: Server, path: Pa
 def test_turns_without_vectors_are_ranked_by_what_they_say(server: Server, waiting: Path) -> None:
     """In a store that only reads, and where the server refuses them for ever."""
     with open_store(waiting, read_only=True) as reading, open_store(waiting) as store:
-        for each in (reading, store, reading, store):
-            server.plan = [REFUSED] if each is store else []
-            hits = each.search("When was Rufus the dog adopted?", 50)
+        for reader in (reading, store, reading, store):
+            server.plan = [REFUSED] if reader is store else []
+            hits = reader.search("When was Rufus the dog adopted?", 50)
             assert len(hits) == len(TALK) + len(SAID)
             assert hits[0].turn_id == len(TALK) + 4
         assert server.paid == [*texts(TALK), *["When was Rufus the dog adopted?"] * 4]
@@ -198,13 +200,13 @@ def test_turns_without_vectors_are_ranked_by_what_they_say(server: Server, waiti
 def test_all_vectors_made_anew_are_those_of_turns_that_wait_too(
     server: Server, waiting: Path
 ) -> None:
-    with open_store(waiting) as store, open_store(waiting) as other:
+    with open_store(waiting) as store, open_store(waiting) as second:
         assert store.to_embed(WIDE)[0] == len(TALK) + len(SAID)
         store.reembed(WIDE)
-        other.add(SAID[:1])
+        second.add(SAID[:1])
     assert server.paid == texts(TALK, TALK, SAID, SAID[:1])
-    assert [one[0] for one in kept(waiting)[0]] == [*range(33, 47)]
-    assert kept(waiting)[-1] == [(WIDE, 48)]
+    assert [row[0] for row in stored_columns(waiting)[0]] == [*range(33, 47)]
+    assert stored_columns(waiting)[-1] == [(WIDE, 48)]
 
 
 # --- several at it ------------------------------------------------------------------------------
@@ -217,8 +219,8 @@ def test_what_another_process_did_meanwhile_is_not_done_twice(
     server: Server, waiting: Path, kind: str
 ) -> None:
     def meanwhile() -> None:
-        with open_store(waiting) as other:
-            other.add(SAID[:3]) if kind == SMALL else other.reembed(kind)
+        with open_store(waiting) as second:
+            second.add(SAID[:3]) if kind == SMALL else second.reembed(kind)
 
     with open_store(waiting) as store:
         server.at_request = meanwhile
@@ -227,7 +229,7 @@ def test_what_another_process_did_meanwhile_is_not_done_twice(
     if kind == SMALL:
         assert_as_if_never_waited(waiting, TALK, SAID + SAID[3:] + SAID[:3])
     else:
-        assert [one[0] for one in kept(waiting)[0]] == [33, *range(34, 48)]
+        assert [row[0] for row in stored_columns(waiting)[0]] == [33, *range(34, 48)]
 
 
 @pytest.mark.parametrize("width", [0, 24], ids=["the same width", "another width"])
@@ -235,20 +237,20 @@ def test_of_what_another_process_embedded_in_part_only_the_rest_is_kept(
     server: Server, path: Path, monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
     def meanwhile() -> None:
-        with monkeypatch.context() as patch, open_store(path) as other:
+        with monkeypatch.context() as patch, open_store(path) as second:
             patch.setattr(vectors, "REQUEST_TEXTS", 2)
             server.width = width
             part = {"model": SMALL, "input": texts(SAID[:2])}
             server.plan = [(200, server.answer(part)), REFUSED]
-            other.add([])
+            second.add([])
             server.width = 0
 
     with open_store(path, embedder=SMALL) as store:
         server.at_request = meanwhile
         store.add(SAID)
     if width:
-        assert [one[0] for one in kept(path)[0]] == [1, 2]
-        assert kept(path)[-1] == [(SMALL, width)]
+        assert [row[0] for row in stored_columns(path)[0]] == [1, 2]
+        assert stored_columns(path)[-1] == [(SMALL, width)]
     else:
         assert_as_if_never_waited(path, SAID)
 
@@ -257,10 +259,10 @@ def test_who_asked_for_the_embedder_from_before_still_learns_the_ids(
     server: Server, waiting: Path
 ) -> None:
     def meanwhile() -> None:
-        with open_store(waiting) as other:
-            other.reembed(WIDE)
+        with open_store(waiting) as second:
+            second.reembed(WIDE)
             server.plan = [REFUSED]
-            other.add(SAID[:1])
+            second.add(SAID[:1])
 
     with open_store(waiting, embedder=SMALL) as store:
         server.at_request = meanwhile
@@ -278,8 +280,8 @@ def test_a_crowd_whose_embedder_fails_at_first_loses_and_doubles_nothing(
     def work(number: int) -> None:
         with open_store(waiting) as store:
             for n in range(6):
-                said = [Turn("Anna", f"{number} says {n}.{m}", f"s{n % 2}") for m in range(3)]
-                ids.extend(store.add(said))
+                spoken = [Turn("Anna", f"{number} says {n}.{m}", f"s{n % 2}") for m in range(3)]
+                ids.extend(store.add(spoken))
                 with suppress(ModelError):
                     store.search(f"says {n}")
 

@@ -229,10 +229,10 @@ def test_a_store_belongs_to_one_thread_and_a_namespace_to_many(path: Path) -> No
     import threading
 
     def add(name: str) -> None:
-        with open_store(path) as own:
+        with open_store(path) as second:
             for n in range(20):
-                own.add([Turn(name, f"{name} says {n}")])
-                own.write(f"{INSERT}('{name}', 'said', '{n}', NULL, 1)", cause="test")
+                second.add([Turn(name, f"{name} says {n}")])
+                second.write(f"{INSERT}('{name}', 'said', '{n}', NULL, 1)", cause="test")
 
     threads = [threading.Thread(target=add, args=(f"T{n}",)) for n in range(4)]
     for thread in threads:
