@@ -180,7 +180,7 @@ def _check_select(select: Any, ctes: Mapping[str, Columns], outer: tuple[Sources
     joins = select.args.get("joins") or []
     for item in _present(select.args.get("from_"), *joins):
         if item.this.key == "subquery":
-            if not item.this.alias:  # Postgres asks for it
+            if not item.this.alias:  # Postgres before 16 asks for it
                 refuse(sql_of(item.this), "give the subquery a name: (SELECT ...) s")
             alias, columns = item.this.alias.lower(), check_query(item.this.this, ctes, outer)
         else:

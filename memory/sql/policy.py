@@ -23,7 +23,7 @@ from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
 from memory.sql import names
 from memory.sql.grammar import RULES, check_arguments, check_grammar
 from memory.sql.names import TABLES, WRITABLE
-from memory.sql.statements import WRITE_FORMS, check_words, join, refuse, scan, short, statements
+from memory.sql.statements import WRITE_FORMS, check_words, join, refuse, scan, short, split_answer
 
 Dialect = Literal["sqlite", "postgres"]
 Search = Callable[[str, int], Sequence[tuple[int, float]]]
@@ -60,7 +60,7 @@ def split(answer: str) -> list[str]:
     the first statement, a missing semicolon before a line that starts the next statement.
     `-- none`, an empty fence and comments alone give []. Raises SqlError for everything else.
     """
-    return statements(answer, _is_whole)
+    return split_answer(answer, _is_whole)
 
 
 def read_statement(sql: str, search: Search, dialect: Dialect = "sqlite") -> str:

@@ -125,7 +125,7 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def statements(answer: str, is_whole: Callable[[str], bool]) -> list[str]:
+def split_answer(answer: str, is_whole: Callable[[str], bool]) -> list[str]:
     """The statements of a model's answer, without comments, fences and semicolons.
 
     `is_whole` says whether a text is one whole statement: a semicolon may be missing where a line

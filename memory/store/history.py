@@ -163,7 +163,7 @@ def _changes_at(conn: sqlite3.Connection, point: str | int) -> list[int]:
 
 
 def _moment(at: str, said_at: str | None) -> str:
-    """When a change counts from: when its turns were said, not after it was made; see `Edit`."""
+    """The moment a change counts from: of its turns if they were said before it; see `Edit`."""
     return said_at if said_at and date_key(said_at) <= date_key(at) else at
 
 

@@ -113,7 +113,7 @@ def test_any_turn_and_any_question_give_a_ranking(
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
-    with open_store(tmp_path_factory.mktemp("lookup") / "shared.db") as opened:
+    with open_store(tmp_path_factory.mktemp("search") / "shared.db") as opened:
         assert isinstance(opened, SqliteStore)
         yield opened
 
@@ -285,7 +285,7 @@ def test_a_failed_add_leaves_nothing_to_be_found(
     assert best(store, "zebra") == 6
 
 
-def test_a_full_disk_leaves_the_lookup_tables_as_they_were(store: SqliteStore) -> None:
+def test_a_full_disk_leaves_the_search_tables_as_they_were(store: SqliteStore) -> None:
     before = table_rows(store)
     [(pages,)] = store._select("PRAGMA page_count")
     store._select(f"PRAGMA max_page_count = {pages}")
