@@ -276,9 +276,10 @@ class Index:
             "session": self._best_of_session(self._session[places], word_shares),
             "speaker": _spoken_by(rows["speaker"], query.speakers),
             "date": _date_match(rows["date"], query),
-            # Counted where a time is asked only: +.001 otherwise (docs/log.md).
+            # Only where a time is asked: counted always, it gained no more than .001 (docs/log.md).
             "time": rows["tells_time"] & query.asks_time,
-            "asks": rows["asks"],
+            "asks": rows["asks"],  # weighs against a turn: an answer is seldom a question itself
+            # Up to FULL_LENGTH words only, so that documents do not win by their size.
             "length": np.log1p(np.minimum(rows["length"], FULL_LENGTH)),
         }
         return np.column_stack([columns[name] for name in FEATURE_WEIGHTS]).astype(np.float64)
