@@ -161,5 +161,5 @@ def test_who_opens_a_file_just_before_it_is_replaced_is_told_so(
     monkeypatch.setattr(Path, "replace", slow)
     namespaces.rename("anna", "ben")
     _, error = late[0].communicate(timeout=180)
-    assert "StoreError" in error or said("ben") == [OSLO.text, "I have a cat."]
-    assert said("ben")[0] == OSLO.text
+    assert "StoreError" in error or texts_of("ben") == [OSLO.text, "I have a cat."]
+    assert texts_of("ben")[0] == OSLO.text

@@ -79,36 +79,20 @@ def test_turns_embedded_while_the_embedder_changed_are_embedded_again(
     made_by(path, SMALL)
 
     def change() -> None:
-<<<<<<< HEAD
-        with open_store(path) as other:
-            other.reembed(embed.PACKAGED_EMBEDDER)
-=======
         with open_store(path) as second:
-            second.reembed(embed.PACKAGED)
->>>>>>> 9cd5d38 (Tests of store, search and SQL: variables are nouns of the field)
+            second.reembed(embed.PACKAGED_EMBEDDER)
 
     with open_store(path) as store:
         server.at_request = change
         store.add(SAID)
-<<<<<<< HEAD
         assert store.embedder == embed.PACKAGED_EMBEDDER
-    assert kept(path)[0][-1][0] == len(TALK) + len(SAID)
-    assert {len(one[2]) for one in kept(path)[0]} == {embed.DIM}
-
-
-def test_what_is_paid_is_not_paid_again(server: Server, path: Path) -> None:
-    made_by(path, embed.PACKAGED_EMBEDDER)
-    before = kept(path)
-=======
-        assert store.embedder == embed.PACKAGED
     assert stored_columns(path)[0][-1][0] == len(TALK) + len(SAID)
     assert {len(row[2]) for row in stored_columns(path)[0]} == {embed.DIM}
 
 
 def test_what_is_paid_is_not_paid_again(server: Server, path: Path) -> None:
-    made_by(path, embed.PACKAGED)
+    made_by(path, embed.PACKAGED_EMBEDDER)
     before = stored_columns(path)
->>>>>>> 9cd5d38 (Tests of store, search and SQL: variables are nouns of the field)
     server.plan = [(200, server.answer({"model": WIDE, "input": [t.text for t in TALK[:8]]}))]
     server.plan += [(401, error("invalid_api_key"))]
     with open_store(path) as store:
@@ -172,13 +156,8 @@ def test_one_of_two_changes_at_the_same_time_is_refused(server: Server, path: Pa
     made_by(path, embed.PACKAGED_EMBEDDER)
 
     def faster() -> None:
-<<<<<<< HEAD
-        with open_store(path) as other:
-            other.reembed(embed.PACKAGED_EMBEDDER)
-=======
         with open_store(path) as second:
-            second.reembed(embed.PACKAGED)
->>>>>>> 9cd5d38 (Tests of store, search and SQL: variables are nouns of the field)
+            second.reembed(embed.PACKAGED_EMBEDDER)
 
     server.at_request = faster
     with open_store(path) as store, pytest.raises(StoreError, match="another process"):
@@ -263,11 +242,7 @@ def assert_it_goes_on(server: Server, path: Path, run: Callable[..., tuple[int, 
 def test_the_command_interrupted_goes_on_where_it_was(
     server: Server, path: Path, run: Callable[..., tuple[int, str, str]]
 ) -> None:
-<<<<<<< HEAD
-    before = kept(made_by(path, embed.PACKAGED_EMBEDDER))
-=======
-    before = stored_columns(made_by(path, embed.PACKAGED))
->>>>>>> 9cd5d38 (Tests of store, search and SQL: variables are nouns of the field)
+    before = stored_columns(made_by(path, embed.PACKAGED_EMBEDDER))
     interrupt(server)
     code, _, err = run(*SLOWLY)
     assert code == 2
@@ -284,11 +259,7 @@ def test_the_command_killed_asked_nobody_but_the_provider_and_goes_on(
 ) -> None:
     for name in ("LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_TELEMETRY", "DO_NOT_TRACK"):
         monkeypatch.delenv(name, raising=False)  # memory.program has set them here
-<<<<<<< HEAD
-    before = kept(made_by(path, embed.PACKAGED_EMBEDDER))
-=======
-    before = stored_columns(made_by(path, embed.PACKAGED))
->>>>>>> 9cd5d38 (Tests of store, search and SQL: variables are nouns of the field)
+    before = stored_columns(made_by(path, embed.PACKAGED_EMBEDDER))
     out, err = kill(path, server)
     assert {*err.splitlines()} == {"127.0.0.1"}  # nor does any library print there
     assert len(out.splitlines()) == 1
