@@ -41,11 +41,11 @@ def add(
     if kind == "document":
         if speaker or session or said_at:
             raise InputError("a document has its title, name and date: give the file alone")
-        _add_documents([Path(one) for one in what], namespace, file, as_json)
+        _add_documents([Path(name) for name in what], namespace, file, as_json)
         return
     if kind != "message":
         raise InputError(f"--kind {kind}: there are message and document")
-    turn = _message(what, speaker, session, said_at)
+    turn = _message(what, speaker=speaker, session=session, said_at=said_at)
     with open_memory(namespace, file, create=True) as store:
         [turn_id] = store.add([turn])
     if as_json:
@@ -54,25 +54,31 @@ def add(
         print(f"turn {turn_id}")
 
 
-def _message(what: list[str], speaker: str, session: str, said_at: str) -> Turn:
+def _message(texts: list[str], *, speaker: str, session: str, said_at: str) -> Turn:
     from memory.exchange import clean_date
 
     if not speaker:
         raise InputError("say who said it: --speaker NAME; a file is added with --kind document")
-    if len(what) > 1:
+    if len(texts) > 1:
         raise InputError("one message at a time, in quotes; files are added with --kind document")
     if said_at and not clean_date(said_at):
         raise InputError(f"--said-at {said_at!r} is no date; write 2023-05-08 13:56, or 2023-05")
-    text = sys.stdin.read() if what == ["-"] else what[0]
-    return Turn(speaker, text.strip(), session, clean_date(said_at) or local_now())
+    text = sys.stdin.read() if texts == ["-"] else texts[0]
+    return Turn(
+        speaker=speaker,
+        text=text.strip(),
+        session=session,
+        said_at=clean_date(said_at) or local_now(),
+    )
 
 
 def _add_documents(paths: list[Path], namespace: str, file: Path | None, as_json: bool) -> None:
     from memory.documents import add_chunks, chunks
 
-    read_all = {path: chunks(path) for path in paths}  # before a namespace is made for them
+    # All are read before a namespace is created for them.
+    documents = {path: chunks(path) for path in paths}
     with open_memory(namespace, file, create=True) as store:
-        for path, turns in read_all.items():
+        for path, turns in documents.items():
             added = add_chunks(store, turns)
             if as_json:
                 counts = {"new": added.new, "already": added.already}

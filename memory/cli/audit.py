@@ -1,5 +1,6 @@
 """The command audit: contradictions, duplicates and faults of a memory, and their repair."""
 
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -30,36 +31,37 @@ def audit(
 
     Nothing is changed without --fix, and each change that it makes can be undone.
     """
-    kinds = {one.replace("-", " ") for one in kind or KINDS}
+    kinds = {name.replace("-", " ") for name in kind or KINDS}
     if unknown := kinds - {*KINDS}:
         raise InputError(f"no kind {', '.join(sorted(unknown))}; there are {', '.join(KINDS)}")
     if fix and as_json:
         raise InputError("--json shows what --fix would change; give one of them")
     with open_memory(namespace, file, read_only=not fix) as store:
-        found = findings_of(store, kinds)
-        for finding in found:
+        findings = findings_of(store, kinds)
+        for finding in findings:
             if as_json:
                 print_json(asdict(finding))
             elif not (fix and finding.sql):
                 print(clean_line(f"{finding.kind}: {finding.text}"))
         if fix:
-            _fix(store, [one for one in found if one.sql], yes, namespace, file)
+            proposals = [finding for finding in findings if finding.sql]
+            _fix(store, proposals, yes=yes, namespace=namespace, file=file)
     if not as_json:
-        print(_summary(found, fix))
+        print(_summary(findings, fix))
 
 
 def _fix(
-    store: Store, proposed: list[Finding], yes: bool, namespace: str, file: Path | None
+    store: Store, proposals: list[Finding], *, yes: bool, namespace: str, file: Path | None
 ) -> None:
     """Make the changes that a person agrees to, each as one change of the journal."""
     changes: list[Change] = []
-    for finding in proposed:
+    for finding in proposals:
         print(clean_line(f"{finding.kind}: {finding.text}"), f"  {finding.sql}", sep="\n")
-        said = "all" if yes else _asked()
-        if said == "quit":
+        reply = "all" if yes else _prompt_for_reply()
+        if reply == "quit":
             break
-        yes = said == "all"
-        if said == "no":
+        yes = reply == "all"
+        if reply == "no":
             continue
         try:
             change = store.write(finding.sql, cause=f"audit: {finding.kind}")
@@ -71,24 +73,24 @@ def _fix(
         print(undo_line(changes, namespace, file))
 
 
-def _asked() -> str:
-    """yes, no, all or quit; whoever is not there to answer quits."""
+def _prompt_for_reply() -> str:
+    """yes, no, all or quit, also by their first letters; without a terminal it is quit."""
     try:
         while True:
-            said = str(typer.prompt("  yes, no, all or quit?", default="no")).strip().lower()
-            for answer in ("yes", "no", "all", "quit"):
-                if said and answer.startswith(said):
-                    return answer
+            typed = str(typer.prompt("  yes, no, all or quit?", default="no")).strip().lower()
+            for reply in ("yes", "no", "all", "quit"):
+                if typed and reply.startswith(typed):
+                    return reply
     except typer.Abort:
         print()
         return "quit"
 
 
-def _summary(found: list[Finding], fix: bool) -> str:
-    if not found:
+def _summary(findings: list[Finding], fix: bool) -> str:
+    if not findings:
         return "nothing was found"
-    counts = [(kind, sum(one.kind == kind for one in found)) for kind in KINDS]
-    said = ", ".join(f"{kind} {count}" for kind, count in counts if count)
-    to_fix = sum(bool(one.sql) for one in found)
-    more = f"; --fix proposes {to_fix} changes" if to_fix and not fix else ""
-    return f"found: {said}{more}"
+    counts = Counter[str](finding.kind for finding in findings)
+    by_kind = ", ".join(f"{kind} {counts[kind]}" for kind in KINDS if counts[kind])
+    fixable = sum(bool(finding.sql) for finding in findings)
+    advice = f"; --fix proposes {fixable} changes" if fixable and not fix else ""
+    return f"found: {by_kind}{advice}"

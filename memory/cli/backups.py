@@ -35,15 +35,20 @@ def restore(
         try:
             with open_memory(namespace, file) as store:
                 turns = len(store.turns())
-                gone = {n for past in store.settings("forgotten") for n in past.value["turns"]}
+                forgotten_ids = {
+                    turn_id
+                    for receipt in store.settings("forgotten")
+                    for turn_id in receipt.value["turns"]
+                }
         except StoreError as error:
             if "another process" in str(error):
                 raise
             raise StoreError(f"{error}; move it away, then restore without --replace") from error
-        with open_store(backup_file, read_only=True) as kept:
-            back = len(gone.intersection(turn.id for turn in kept.turns()))
-        if back:
-            print(f"{back:,} turns that were forgotten are in this backup and come back")
+        # A backup that no `forget` could reach brings back what was to be gone for good.
+        with open_store(backup_file, read_only=True) as backup_store:
+            returning = len(forgotten_ids.intersection(turn.id for turn in backup_store.turns()))
+        if returning:
+            print(f"{returning:,} turns that were forgotten are in this backup and come back")
         confirm(f"{target} holds {turns:,} turns. Put the backup in its place?", yes)
     target.parent.mkdir(parents=True, exist_ok=True)
     with storage_errors(backup_file):

@@ -26,9 +26,9 @@ def chat(
     from memory.chat.session import Chat
 
     loaded = options.uncached_model(model, api_base)
-    place = options.memory_path(namespace, file)
+    path = options.memory_path(namespace, file)
     with options.open_memory(namespace, file, create=True) as store:
-        background = Background(place, loaded)
+        background = Background(path, loaded)
         try:
             Chat(
                 Memory(store, model=loaded),
@@ -40,4 +40,4 @@ def chat(
                 persona=persona,
             ).run()
         finally:
-            background.end()
+            background.end()  # after the window under way

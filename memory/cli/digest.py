@@ -38,19 +38,22 @@ def digest(
     with open_memory(namespace, file) as store, progress() as bar:
         memory = Memory(store, model=uncached_model(model, api_base))
         task = bar.add_task("digesting", total=_waiting(memory, replay))
-        done = memory.digest(
+        result = memory.digest(
             replay,
             max_calls,
             lambda so_far: bar.update(task, completed=so_far.stored + so_far.failed),
         )
-        left, failed = _waiting(memory, True), [one for one in store.pending() if one.error]
+        waiting = _waiting(memory, replay=True)
+        failures = [window for window in store.pending() if window.error]
     print(
-        f"windows: {done.stored} stored, {done.failed} failed, {left} waiting;"
-        f" {done.facts} facts changed by {done.calls} calls of {memory.model.name}"
+        f"windows: {result.stored} stored, {result.failed} failed, {waiting} waiting;"
+        f" {result.facts} facts changed by {result.calls} calls of {memory.model.name}"
     )
-    for one in failed:
-        said = " ".join(one.error.split())[:200]
-        print(f"turns {one.first_turn}-{one.last_turn} failed {one.attempts} times: {said}")
+    for window in failures:
+        error = " ".join(window.error.split())[:200]
+        print(
+            f"turns {window.first_turn}-{window.last_turn} failed {window.attempts} times: {error}"
+        )
 
 
 def _waiting(memory: "Memory", replay: bool) -> int:
@@ -58,8 +61,9 @@ def _waiting(memory: "Memory", replay: bool) -> int:
     from memory.api import WINDOW_ATTEMPTS
 
     pending = memory.store.pending()
-    windows = [change.window for change in memory.store.changes() if change.window]
-    last = max([0, *(last for _, last in windows), *(one.last_turn for one in pending)])
+    digested = [change.window for change in memory.store.changes() if change.window]
+    # Turns above these belong to no window yet.
+    last = max([0, *(last for _, last in digested), *(window.last_turn for window in pending)])
     [(new,)] = memory.store.read(f"SELECT COUNT(*) AS n FROM turns WHERE id > {last}").rows
-    again: int = sum(replay or one.attempts < WINDOW_ATTEMPTS for one in pending)
-    return again + math.ceil(int(new) / memory.model.window)
+    retries: int = sum(replay or window.attempts < WINDOW_ATTEMPTS for window in pending)
+    return retries + math.ceil(int(new) / memory.model.window)

@@ -10,7 +10,7 @@ from memory.errors import InputError
 from memory.store import open_store
 from memory.terminal import progress
 
-BYTES_PER_TOKEN = 4
+_BYTES_PER_TOKEN = 4  # of a text, roughly: for the price that is shown before
 
 
 def embed(
@@ -30,17 +30,17 @@ def embed(
         raise InputError(f"{path}: there is no memory here")
     with open_store(path) as store:
         turns, size = store.to_embed(embedder)
-        tokens = size // BYTES_PER_TOKEN
-        said = f"{path}: {turns:,} turns (about {tokens:,} tokens) for {embedder}"
+        tokens = size // _BYTES_PER_TOKEN
+        plan = f"{path}: {turns:,} turns (about {tokens:,} tokens) for {embedder}"
         if isinstance(loaded, HostedEmbedder):
             price = loaded.price()
             cost = "at an unknown price" if price is None else f"about ${price * tokens:,.4f}"
-            print(f"{said}, {cost}", flush=True)
-            if turns and price != 0:
+            print(f"{plan}, {cost}", flush=True)
+            if turns and price != 0:  # also when the price is unknown
                 confirm("Go on?", yes)
         else:
-            print(said, flush=True)
+            print(plan, flush=True)
         with progress() as bar:
             task = bar.add_task("embedding", total=turns)
-            store.reembed(embedder, batch, lambda done: bar.update(task, advance=done))
+            store.reembed(embedder, batch, lambda embedded: bar.update(task, advance=embedded))
         print(f"{path}: its vectors are by {store.embedder} now")

@@ -28,7 +28,9 @@ def export(
     format: Annotated[
         str | None, typer.Option(help="csv, jsonl (lossless) or md; that of the suffix.")
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="All namespaces, a file for each.")] = False,
+    all_namespaces: Annotated[
+        bool, typer.Option("--all", help="All namespaces, a file for each.")
+    ] = False,
     namespace: Namespace = DEFAULT,
     file: File = None,
     yes: Yes = False,
@@ -39,8 +41,8 @@ def export(
     """
     from memory.exchange.exports import export_format, export_memory
 
-    if every:
-        _export_all(path, format or "csv", file, yes, as_json)
+    if all_namespaces:
+        _export_all(path, format or "csv", file=file, yes=yes, as_json=as_json)
         return
     format = export_format(path, format)
     if path.is_dir() or not path.parent.is_dir():
@@ -53,18 +55,20 @@ def export(
         _print_export(path, export_memory(store, path, format, title), as_json)
 
 
-def _export_all(folder: Path, format: str, file: Path | None, yes: bool, as_json: bool) -> None:
+def _export_all(folder: Path, format: str, *, file: Path | None, yes: bool, as_json: bool) -> None:
     from memory.exchange.exports import export_format, export_memory
 
     if file is not None:
         raise InputError("--all is about namespaces; leave --file out")
-    if not (every := names()):
+    namespaces = names()
+    if not namespaces:
         raise InputError("there is no namespace to export")
     # The file of a namespace has a name that is safe on every system.
-    files = {name: folder / f"{path_of(name).stem}.{format}" for name in every}
+    files = {name: folder / f"{path_of(name).stem}.{format}" for name in namespaces}
     export_format(next(iter(files.values())), format)
-    if there := [path.name for path in files.values() if path.exists()]:
-        confirm(f"{', '.join(there)} in {folder} are there already. Write over them?", yes)
+    existing = [path.name for path in files.values() if path.exists()]
+    if existing:
+        confirm(f"{', '.join(existing)} in {folder} are there already. Write over them?", yes)
     make_folder(folder)
     for name, path in files.items():
         with open_memory(name, None) as store:
@@ -73,17 +77,17 @@ def _export_all(folder: Path, format: str, file: Path | None, yes: bool, as_json
 
 def _refuse_memory(path: Path, memory: Path) -> None:
     """A memory must not be replaced by its own export."""
-    files = [memory.with_name(memory.name + end) for end in ("", "-wal", "-shm")]
-    if path.exists() and any(one.exists() and one.samefile(path) for one in files):
+    files = [memory.with_name(memory.name + suffix) for suffix in ("", "-wal", "-shm")]
+    if path.exists() and any(file.exists() and file.samefile(path) for file in files):
         raise InputError(f"{path} is the memory itself; export to another file")
 
 
-def _print_export(path: Path, done: "ExportCounts", as_json: bool) -> None:
+def _print_export(path: Path, counts: "ExportCounts", as_json: bool) -> None:
     if as_json:
-        print_json({"file": str(path), "turns": done.turns, "left_out": done.left_out})
+        print_json({"file": str(path), "turns": counts.turns, "left_out": counts.left_out})
         return
-    print(f"{path}: {done.turns:,} turns, {path.stat().st_size:,} bytes")
-    if done.left_out:
+    print(f"{path}: {counts.turns:,} turns, {path.stat().st_size:,} bytes")
+    if counts.left_out:
         print(
-            f"  left out: {done.left_out:,} document chunks and tool uses; jsonl and md hold them"
+            f"  left out: {counts.left_out:,} document chunks and tool uses; jsonl and md hold them"
         )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from memory import facts as editing
+from memory import facts as fact_edits
 from memory.cli.options import DEFAULT, AsJson, File, Namespace, open_memory
 from memory.cli.output import (
     change_line,
@@ -28,7 +28,7 @@ _COLUMNS = ("id", "subject", "attribute", "value", "since", "until", "turn")
 
 def facts(
     text: Annotated[str, typer.Argument(help="Words that the facts hold.")] = "",
-    every: Annotated[bool, typer.Option("--all", help="Also those that ended.")] = False,
+    include_ended: Annotated[bool, typer.Option("--all", help="Also those that ended.")] = False,
     as_of: Annotated[
         str, typer.Option(help="As they were: a change's number, or 2023-06-01.")
     ] = "",
@@ -44,15 +44,17 @@ def facts(
         if why is not None:
             _explain(store, why, as_json)
             return
-        found = editing.find(store, text, every, as_of or None)
-        ended = not found and editing.find(store, text, ended=True, point=as_of or None)
+        matches = fact_edits.find(store, text, include_ended, as_of or None)
+        # Only looked for to say that --all would show something.
+        ended = not matches and fact_edits.find(store, text, ended=True, point=as_of or None)
     if as_json:
-        for fact in found:
-            print_json(_plain(fact))
-    elif found:
-        print_rows(_table(found))
+        for fact in matches:
+            print_json(_fact_json(fact))
+    elif matches:
+        print_rows(_table(matches))
     else:
-        print(f"no such facts{'; --all shows those that ended' * bool(ended)}", file=sys.stderr)
+        advice = "; --all shows those that ended" if ended else ""
+        print(f"no such facts{advice}", file=sys.stderr)
 
 
 def edit(
@@ -73,8 +75,8 @@ def edit(
 ) -> None:
     """Change a fact: what was true stays on record with the day it ended. It can be undone."""
     in_place = (subject, attribute, happened_on)
-    asked = [value is not None or was_wrong, ended_on is not None, delete]
-    if sum(asked) != 1:
+    kinds_of_edit = [value is not None or was_wrong, ended_on is not None, delete]
+    if sum(kinds_of_edit) != 1:
         raise InputError("say one thing: --value V, --was-wrong, --ended-on DATE or --delete")
     if not was_wrong and any(text is not None for text in in_place):
         raise InputError("--subject, --attribute and --happened-on go with --was-wrong")
@@ -83,11 +85,11 @@ def edit(
     with open_memory(namespace, file) as store:
         by = str(Settings(store).get("user", "user"))
         if delete:
-            change = editing.remove(store, fact_id, by)
+            change = fact_edits.remove(store, fact_id, by)
         elif ended_on is not None:
-            change = editing.end(store, fact_id, ended_on, by)
+            change = fact_edits.end(store, fact_id, ended_on, by)
         elif was_wrong:
-            change = editing.correct(
+            change = fact_edits.correct(
                 store,
                 fact_id,
                 value=value,
@@ -98,37 +100,50 @@ def edit(
             )
         else:
             assert value is not None
-            change = editing.supersede(store, fact_id, value, since, by)
-        edits = [one for one in store.journal() if one.change_id == change.id]
+            change = fact_edits.supersede(store, fact_id, value, since=since, by=by)
+        edits = [edit for edit in store.journal() if edit.change_id == change.id]
     if as_json:
-        print_json(asdict(change) | {"edits": [asdict(one) for one in edits]})
+        print_json(asdict(change) | {"edits": [asdict(edit) for edit in edits]})
         return
     print("\n".join(map(clean_line, edit_lines(edits))))
     print(undo_line([change], namespace, file))
 
 
 def _explain(store: Store, fact_id: int, as_json: bool) -> None:
-    edits = editing.history(store, fact_id)
+    edits = fact_edits.history(store, fact_id)
     changes = {change.id: change for change in store.changes()}
-    now = edits[-1].after
-    fact = now or edits[-1].before
+    present = edits[-1].after  # None when the fact was removed
+    fact = present or edits[-1].before
     turn = store.turn(fact.turn_id) if fact else None
     if as_json:
-        done = [asdict(changes[one.change_id]) | {"edit": asdict(one)} for one in edits]
-        of = {"fact": _plain(now) if now else None, "turn": asdict(turn) if turn else None}
-        print_json(of | {"history": done})
+        print_json(
+            {
+                "fact": _fact_json(present) if present else None,
+                "turn": asdict(turn) if turn else None,
+                "history": [
+                    asdict(changes[edit.change_id]) | {"edit": asdict(edit)} for edit in edits
+                ],
+            }
+        )
         return
     if fact and turn:
         print_rows(_table([fact]))
-        print(clean_line(f"rests on {turn_line(turn)}") if now else "is not there any more")
-    for one in edits:
-        print(change_line(changes[one.change_id]))
-        print("\n".join(f"  {clean_line(line)}" for line in edit_lines([one])))
+        print(clean_line(f"rests on {turn_line(turn)}") if present else "is not there any more")
+    for edit in edits:
+        print(change_line(changes[edit.change_id]))
+        print("\n".join(f"  {clean_line(line)}" for line in edit_lines([edit])))
 
 
 def _cells(fact: Fact) -> tuple[Any, ...]:
-    dates = (fact.happened_on, fact.ended_on)
-    return (fact.id, fact.subject, fact.attribute, fact.value, *dates, fact.turn_id)
+    return (
+        fact.id,
+        fact.subject,
+        fact.attribute,
+        fact.value,
+        fact.happened_on,
+        fact.ended_on,
+        fact.turn_id,
+    )
 
 
 def _table(facts: Iterable[Fact]) -> Rows:
@@ -136,5 +151,5 @@ def _table(facts: Iterable[Fact]) -> Rows:
     return Rows(_COLUMNS, tuple(rows))
 
 
-def _plain(fact: Fact) -> dict[str, Any]:
+def _fact_json(fact: Fact) -> dict[str, Any]:
     return dict(zip(_COLUMNS, _cells(fact), strict=True)) | {"recorded_at": fact.recorded_at}

@@ -24,7 +24,7 @@ from memory.prompt import turn_line
 from memory.store import Store
 from memory.store.points_in_time import Diff
 
-SHOWN = 5  # turns and facts, before the question
+_MAX_SHOWN = 5  # turns and facts before the question
 
 
 def forget(
@@ -52,30 +52,33 @@ def forget(
 
     Of several conditions all must hold. There is no undo.
     """
-    chosen = bool(speaker or matching or turn) or session is not None
-    if chosen == finish:
+    has_conditions = bool(speaker or matching or turn) or session is not None
+    if has_conditions == finish:
         raise InputError("say what: --speaker, --session, --turn or --matching, or --finish alone")
-    if chosen and receipt and receipt.exists():
+    if has_conditions and receipt and receipt.exists():
         raise InputError(f"{receipt} is there already; nothing was removed")
     with open_memory(namespace, file) as store:
         if not finish:
-            going = _chosen(store, speaker, session, turn, matching)
+            turns = _matching_turns(
+                store, speaker=speaker, session=session, ids=turn, matching=matching
+            )
             if not as_json:
-                _show(store, going)
-            confirm(f"Forget {len(going)} turns for good?", yes)
-            _forget(store, [one.id for one in going], receipt, as_json)
+                _print_preview(store, turns)
+            confirm(f"Forget {len(turns)} turns for good?", yes)
+            _forget(store, [turn.id for turn in turns], receipt, as_json)
         elif store.settings("forgetting"):
             _forget(store, [], receipt, as_json)
         elif not as_json:
             print("nothing that was removed waits to be overwritten")
 
 
-def _chosen(
-    store: Store, speaker: str, session: str | None, ids: list[int] | None, matching: str
+def _matching_turns(
+    store: Store, *, speaker: str, session: str | None, ids: list[int] | None, matching: str
 ) -> list[Turn]:
+    """The turns for which all conditions hold. Raises InputError for an unknown id and for none."""
     for turn_id in ids or ():
-        store.turn(turn_id)
-    found = [
+        store.turn(turn_id)  # raises when there is no such turn
+    turns = [
         turn
         for turn in store.turns()
         if (not speaker or turn.speaker == speaker)
@@ -83,23 +86,26 @@ def _chosen(
         and (not ids or turn.id in ids)
         and matching.casefold() in turn.text.casefold()
     ]
-    if not found:
+    if not turns:
         raise InputError("no turn is like that; nothing was removed")
-    return found
+    return turns
 
 
-def _show(store: Store, going: list[Turn]) -> None:
-    ids = {turn.id for turn in going}
+def _print_preview(store: Store, turns: list[Turn]) -> None:
+    """What goes with these turns, what stays, and what is out of reach."""
+    ids = {turn.id for turn in turns}
     facts = [fact for fact in store.facts() if fact.turn_id in ids]
-    print(f"{len(going):,} turns go:")
-    print_lines(map(turn_line, going[:SHOWN]), "  ")
+    print(f"{len(turns):,} turns go:")
+    print_lines(map(turn_line, turns[:_MAX_SHOWN]), "  ")
     print(f"{len(facts):,} facts that rest on them go, and what the journal says of these:")
-    print_lines(diff_lines(Diff(removed=tuple(facts[:SHOWN]))), "  ")
-    speakers = {turn.speaker for turn in going}
-    if others := [f for f in store.facts() if f.subject in speakers and f.turn_id not in ids]:
-        print(
-            f"{len(others):,} facts about {', '.join(sorted(speakers))} rest on other turns: stay"
-        )
+    print_lines(diff_lines(Diff(removed=tuple(facts[:_MAX_SHOWN]))), "  ")
+    speakers = {turn.speaker for turn in turns}
+    facts_that_stay = [
+        fact for fact in store.facts() if fact.subject in speakers and fact.turn_id not in ids
+    ]
+    if facts_that_stay:
+        names = ", ".join(sorted(speakers))
+        print(f"{len(facts_that_stay):,} facts about {names} rest on other turns: stay")
     paths = dict.fromkeys(setting.value for setting in store.settings("backup"))
     print("backups that are searched: " + (", ".join(paths) or "none are known"))
     print("out of reach: settings, exports, other copies of the file, what a hosted model was sent")
@@ -108,31 +114,32 @@ def _show(store: Store, going: list[Turn]) -> None:
 def _forget(store: Store, turn_ids: list[int], receipt: Path | None, as_json: bool) -> None:
     from memory.store.forget import receipt_due
 
-    # What was due before is finished with it; its receipt has the salt until then.
-    before = [receipt_due(setting.value) for setting in store.settings("forgetting")]
+    # This also finishes what was due before. The store has the salts of those receipts until then,
+    # and nowhere afterwards, so they are read now.
+    due_before = [receipt_due(setting.value) for setting in store.settings("forgetting")]
     try:
-        done = store.forget(turn_ids)
+        forgotten = store.forget(turn_ids)
     except StoreError:
-        for setting in store.settings("forgetting")[len(before) :]:
-            _keep(receipt_due(setting.value), receipt, as_json)
+        for setting in store.settings("forgetting")[len(due_before) :]:
+            _write_receipt(receipt_due(setting.value), receipt, as_json)
         raise
-    for earlier in before:
-        if earlier.sha256 != done.sha256:
-            _keep(earlier, None, as_json)
-    _keep(done, receipt, as_json)
+    for earlier in due_before:
+        if earlier.sha256 != forgotten.sha256:
+            _write_receipt(earlier, None, as_json)
+    _write_receipt(forgotten, receipt, as_json)
     if not as_json:
-        print(f"{len(done.turns):,} turns and {len(done.facts):,} facts are forgotten")
-        for path in done.files:
+        print(f"{len(forgotten.turns):,} turns and {len(forgotten.facts):,} facts are forgotten")
+        for path in forgotten.files:
             print(f"overwritten: {path}")
-        for path in done.unreached:
+        for path in forgotten.unreached:
             print(f"not reached: {path}; when it turns up, delete it")
 
 
-def _keep(done: Forgotten, receipt: Path | None, as_json: bool) -> None:
-    """Write a receipt; where that cannot be it is printed, as its salt is kept nowhere else."""
-    time = "".join(digit for digit in done.at if digit.isalnum())
+def _write_receipt(forgotten: Forgotten, receipt: Path | None, as_json: bool) -> None:
+    """Write a receipt; when that fails it is printed, as its salt is stored nowhere else."""
+    time = "".join(character for character in forgotten.at if character.isalnum())
     path = receipt or Path(f"forgotten-{time}.json")
-    text = json.dumps(asdict(done), ensure_ascii=False)
+    text = json.dumps(asdict(forgotten), ensure_ascii=False)
     if as_json:
         print(text)
     try:
@@ -142,4 +149,4 @@ def _keep(done: Forgotten, receipt: Path | None, as_json: bool) -> None:
             print(text)
         raise
     if not as_json:
-        print(f"receipt: {path}, sha256 {done.sha256}")
+        print(f"receipt: {path}, sha256 {forgotten.sha256}")

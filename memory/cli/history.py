@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,20 +39,21 @@ def log(
         edits = _edits(store) if facts or change else {}
     if change:
         number = _change_number(change)
-        changes = [one for one in changes if one.id == number]
+        changes = [entry for entry in changes if entry.id == number]
         if not changes:
             raise InputError(f"there is no change {number}; `log` without a number shows them")
     if not changes and not as_json:
         print("nothing was written to the facts yet")
-    for one in changes[:limit]:
-        done = edits[one.id] if edits else []
+    for entry in changes[:limit]:
+        entry_edits = edits[entry.id] if edits else []
         if as_json:
-            print_json(asdict(one) | ({"edits": [*map(asdict, done)]} if facts or change else {}))
+            details = {"edits": [*map(asdict, entry_edits)]} if facts or change else {}
+            print_json(asdict(entry) | details)
             continue
-        print(change_line(one))
-        if change and one.statement:
-            print("\n".join(f"    {clean_line(line)}" for line in one.statement.splitlines()))
-        print_lines(edit_lines(done), "  ")
+        print(change_line(entry))
+        if change and entry.statement:
+            print("\n".join(f"    {clean_line(line)}" for line in entry.statement.splitlines()))
+        print_lines(edit_lines(entry_edits), "  ")
 
 
 def undo(
@@ -65,8 +65,14 @@ def undo(
     """Take a change back: its facts are as they were before. An undo can be undone too."""
     with open_memory(namespace, file) as store:
         number = _change_number(change) if change else _newest_in_force(store.changes())
-        made = store.undo(number)
-        _tell(store, made, f"change {number} is taken back", as_json, namespace, file)
+        undo_change = store.undo(number)
+        edits = _edits(store)[undo_change.id]
+    if as_json:
+        _print_change_json(undo_change, edits)
+    else:
+        print(f"change {number} is taken back:")
+        print_lines(edit_lines(edits), "  ")
+        print(undo_line([undo_change], namespace, file))
 
 
 def diff(
@@ -78,12 +84,12 @@ def diff(
 ) -> None:
     """Show in what the facts of two points differ."""
     with open_memory(namespace, file, read_only=True) as store:
-        found = differences(store.facts(a), store.facts(b or None))
+        difference = differences(store.facts(a), store.facts(b or None))
     if as_json:
-        print_json(asdict(found))
+        print_json(asdict(difference))
         return
-    print_lines(diff_lines(found))
-    if found == Diff():
+    print_lines(diff_lines(difference))
+    if difference == Diff():
         print("nothing differs")
 
 
@@ -95,28 +101,26 @@ def revert(
 ) -> None:
     """Make all facts as they were at a point. What was said stays, and this can be undone."""
     with open_memory(namespace, file) as store:
-        made = store.revert(point)
-        _tell(store, made, f"the facts are as at {point}", as_json, namespace, file)
-
-
-def _tell(
-    store: Store, made: Change, done: str, as_json: bool, namespace: str, file: Path | None
-) -> None:
-    edits = _edits(store)[made.id]
+        revert_change = store.revert(point)
+        edits = _edits(store)[revert_change.id]
     if as_json:
-        print_json(asdict(made) | {"edits": [*map(asdict, edits)]})
-        return
-    print(f"{done}:")
-    print_lines(edit_lines(edits), "  ")
-    print(undo_line([made], namespace, file))
+        _print_change_json(revert_change, edits)
+    else:
+        print(f"the facts are as at {point}:")
+        print_lines(edit_lines(edits), "  ")
+        print(undo_line([revert_change], namespace, file))
+
+
+def _print_change_json(change: Change, edits: list[Edit]) -> None:
+    print_json(asdict(change) | {"edits": [*map(asdict, edits)]})
 
 
 def _edits(store: Store) -> Mapping[int, list[Edit]]:
     """What was done to facts, by change."""
-    found = defaultdict[int, list[Edit]](list)
+    edits = defaultdict[int, list[Edit]](list)
     for edit in store.journal():
-        found[edit.change_id].append(edit)
-    return found
+        edits[edit.change_id].append(edit)
+    return edits
 
 
 def _change_number(text: str) -> int:
@@ -128,9 +132,10 @@ def _change_number(text: str) -> int:
 
 def _newest_in_force(changes: list[Change]) -> int:
     """The newest change of facts that is neither undone nor an undo."""
-    for one in reversed(changes):
-        # Only an undo and a revert have no statement, so that nobody's own words look like one.
-        is_undo = not one.statement and one.cause.startswith("undo ")
-        if one.facts and not one.undone_at and not is_undo:
-            return one.id
+    for change in reversed(changes):
+        # Only an undo and a revert have no statement, so a cause that somebody wrote does not
+        # look like one.
+        is_undo = not change.statement and change.cause.startswith("undo ")
+        if change.facts and not change.undone_at and not is_undo:
+            return change.id
     raise InputError("there is no change that could be undone")

@@ -13,7 +13,7 @@ from memory.terminal import progress
 if TYPE_CHECKING:
     from memory.exchange.imports import ImportReport
 
-PLACES = 3  # shown of what was skipped for one reason
+_MAX_PLACES_SHOWN = 3  # of what was skipped for one reason
 INTERRUPTED = "interrupted: what was read so far is kept; the same command goes on"
 
 
@@ -31,58 +31,68 @@ def import_(
     """
     from memory.exchange import character_folders
 
-    found = character_folders(path)
-    said = context.get_parameter_source("namespace")
-    named = file or (said and said.name == "COMMANDLINE")
+    characters = character_folders(path)
+    # The environment variable names a namespace for all commands; only the command line names
+    # the target of this import.
+    namespace_source = context.get_parameter_source("namespace")
+    has_target = file or (namespace_source and namespace_source.name == "COMMANDLINE")
     try:
-        if not found or found == [path] or (named and len(found) == 1):
-            _import_one(found[0] if found else path, user, namespace, file, as_json)
+        if not characters or characters == [path] or (has_target and len(characters) == 1):
+            source = characters[0] if characters else path
+            _import_one(source, user, namespace=namespace, file=file, as_json=as_json)
             return
-        if named:
+        if has_target:
             raise InputError(
-                f"{path} holds {len(found)} characters, each for a namespace of its own: leave"
-                f" --namespace and --file out, or give one of them, such as {found[0]}"
+                f"{path} holds {len(characters)} characters, each for a namespace of its own: leave"
+                f" --namespace and --file out, or give one of them, such as {characters[0]}"
             )
-        for character in found:
-            _import_one(character, user, character.name, None, as_json)
+        for folder in characters:
+            _import_one(folder, user, namespace=folder.name, file=None, as_json=as_json)
     except KeyboardInterrupt:
         raise Stop(INTERRUPTED) from None
 
 
-def _import_one(path: Path, user: str, namespace: str, file: Path | None, as_json: bool) -> None:
+def _import_one(path: Path, user: str, *, namespace: str, file: Path | None, as_json: bool) -> None:
     from memory.exchange import read_export
     from memory.exchange.imports import import_turns, load_dump
 
-    export = read_export(path, user)  # before a namespace is made for it
+    export = read_export(path, user)  # before a namespace is created for it
     with open_memory(namespace, file, create=True) as store, progress() as bar:
         task = bar.add_task(export.name, total=export.total)
 
-        def tell(items: int) -> None:
+        def advance(items: int) -> None:
             bar.update(task, advance=items)
 
         if export.format == "dump":
-            report = load_dump(store, path, tell)
+            report = load_dump(store, path, advance)
         else:
-            report = import_turns(store, export, progress=tell)
+            report = import_turns(store, export, progress=advance)
     _print_report(str(file or namespace), export.format, report, as_json)
 
 
 def _print_report(name: str, format: str, report: "ImportReport", as_json: bool) -> None:
     reasons: dict[str, list[str]] = {}
-    for one in report.skipped:
-        reasons.setdefault(one.why, []).append(one.where)
+    for skipped in report.skipped:
+        reasons.setdefault(skipped.why, []).append(skipped.where)
     if as_json:
-        skipped = [
-            {"why": why, "count": len(places), "where": places[:PLACES]}
+        skipped_by_reason = [
+            {"why": why, "count": len(places), "where": places[:_MAX_PLACES_SHOWN]}
             for why, places in reasons.items()
         ]
-        counts = {"turns": report.turns, "already": report.already}
-        rest = {"skipped": skipped, "notes": report.notes}
-        print_json({"into": name, "format": format, **counts, **rest})
+        print_json(
+            {
+                "into": name,
+                "format": format,
+                "turns": report.turns,
+                "already": report.already,
+                "skipped": skipped_by_reason,
+                "notes": report.notes,
+            }
+        )
         return
     print(f"{name}: {report.turns:,} turns are new, {report.already:,} were there ({format})")
     for why, places in reasons.items():
-        more = ", ..." if len(places) > PLACES else ""
-        print(f"  left out, {why}: {len(places):,} ({', '.join(places[:PLACES])}{more})")
+        more = ", ..." if len(places) > _MAX_PLACES_SHOWN else ""
+        print(f"  left out, {why}: {len(places):,} ({', '.join(places[:_MAX_PLACES_SHOWN])}{more})")
     for note in report.notes:
         print(f"  {note}")

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,42 +34,53 @@ class _Summary:
 
 def _summary(name: str) -> _Summary:
     path = namespaces.existing(name)
-    beside = [path, path.with_name(f"{path.name}-wal")]
-    size = sum(file.stat().st_size for file in beside if file.exists())
+    files = [path, path.with_name(f"{path.name}-wal")]
+    size = sum(file.stat().st_size for file in files if file.exists())
     try:
         with open_store(path, read_only=True) as store:
+            # What is no ISO date ("one May evening") neither begins nor ends a memory.
             [(turns, first, last)] = store.read(
                 "SELECT COUNT(*) AS n, MIN(date) AS first, MAX(date) AS last FROM (SELECT"
                 " CASE WHEN said_at BETWEEN '0' AND ':' THEN said_at END AS date FROM turns) AS t"
             ).rows
             [(facts,)] = store.read("SELECT COUNT(*) AS n FROM facts").rows
-            places = dict.fromkeys(str(one.value) for one in store.settings("backup"))
-            backups = tuple(place for place in places if Path(place).exists())
+            paths = dict.fromkeys(str(setting.value) for setting in store.settings("backup"))
+            backups = tuple(path for path in paths if Path(path).exists())
     except StoreError as error:
         return _Summary(name, bytes=size, error=str(error))
-    return _Summary(name, turns, facts, first or "", last or "", size, backups)
+    return _Summary(
+        name,
+        turns=turns,
+        facts=facts,
+        first=first or "",
+        last=last or "",
+        bytes=size,
+        backups=backups,
+    )
 
 
 @app.command("list")
 def list_command(as_json: AsJson = False) -> None:
     """All namespaces: turns, facts, the last turn's date, size on disk."""
-    from rich.filesize import decimal
 
-    found = [_summary(name) for name in namespaces.names()]
+    summaries = [_summary(name) for name in namespaces.names()]
     if as_json:
-        for one in found:
-            print_json(asdict(one))
+        for summary in summaries:
+            print_json(asdict(summary))
         return
-    if not found:
+    if not summaries:
         print(f"no namespaces in {namespaces.home()}", file=sys.stderr)
         return
-    rows = [
-        (one.name, one.turns, one.facts, one.last[:10], decimal(one.bytes))
-        if not one.error
-        else (one.name, None, None, one.error, decimal(one.bytes))
-        for one in found
-    ]
-    print_rows(Rows(("name", "turns", "facts", "last turn", "size"), tuple(rows)))
+    print_rows(Rows(("name", "turns", "facts", "last turn", "size"), tuple(map(_cells, summaries))))
+
+
+def _cells(summary: _Summary) -> tuple[Any, ...]:
+    from rich.filesize import decimal
+
+    size = decimal(summary.bytes)
+    if summary.error:
+        return (summary.name, None, None, summary.error, size)
+    return (summary.name, summary.turns, summary.facts, summary.last[:10], size)
 
 
 @app.command()
@@ -93,13 +104,13 @@ def copy(name: Name, new: Name) -> None:
 @app.command()
 def delete(name: Name, yes: Yes = False) -> None:
     """Delete a namespace for good, after showing what will go."""
-    found = _summary(name)
-    if found.error:
-        raise StoreError(found.error)
-    dates = f", said {found.first[:10]} to {found.last[:10]}" if found.last else ""
-    print(f"{name}: {found.turns:,} turns{dates}, and {found.facts:,} facts")
-    for place in found.backups:
-        print(f"its backup stays: {place}")
+    summary = _summary(name)
+    if summary.error:
+        raise StoreError(summary.error)
+    dates = f", said {summary.first[:10]} to {summary.last[:10]}" if summary.last else ""
+    print(f"{name}: {summary.turns:,} turns{dates}, and {summary.facts:,} facts")
+    for path in summary.backups:
+        print(f"its backup stays: {path}")
     confirm(f"Delete the namespace {name!r} for good?", yes)
     namespaces.delete(name)
     print(f"{name}: deleted")

@@ -34,7 +34,7 @@ DEFAULT = "default"
 
 
 def memory_path(namespace: str, file: Path | None) -> Path:
-    """Where a memory lies: a file of its own, or that of a namespace."""
+    """The file of a memory: the one that was given, else that of the namespace."""
     return file if file is not None else path_of(namespace)
 
 
@@ -42,12 +42,13 @@ def memory_path(namespace: str, file: Path | None) -> Path:
 def open_memory(
     namespace: str, file: Path | None, create: bool = False, read_only: bool = False
 ) -> Iterator[Store]:
-    """The memory that a command is about. Raises InputError when there is none to be found."""
-    place = memory_path(namespace, file) if create or file else existing(namespace)
-    if not create and not place.exists():
+    """The memory that a command is about. Raises InputError when it does not exist."""
+    # Without `create` a namespace must exist: a slip of the pen would make an empty memory.
+    path = memory_path(namespace, file) if create or file else existing(namespace)
+    if not create and not path.exists():
         raise InputError(f"there is no memory at {file}")
-    make_folder(place.parent)
-    with open_store(place, read_only=read_only) as store:
+    make_folder(path.parent)
+    with open_store(path, read_only=read_only) as store:
         yield store
 
 

@@ -12,14 +12,15 @@ from memory.model import Change, Edit, Fact, Rows
 from memory.store.points_in_time import Diff, differences
 from memory.terminal import clean_line
 
-_LONGEST_LINE = 160
+_MAX_LINE_CHARACTERS = 160
 
 
 def print_lines(lines: Iterable[str], indent: str = "") -> None:
     """Lines of a list, each cut where it is long."""
     for line in map(clean_line, lines):
-        cut = line[: _LONGEST_LINE - 1] + "\N{HORIZONTAL ELLIPSIS}"
-        print(indent + (line if len(line) <= _LONGEST_LINE else cut))
+        if len(line) > _MAX_LINE_CHARACTERS:
+            line = line[: _MAX_LINE_CHARACTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
+        print(indent + line)
 
 
 def print_json(value: dict[str, Any]) -> None:
@@ -55,27 +56,32 @@ def change_line(change: Change) -> str:
 
 def undo_line(changes: Sequence[Change], namespace: str, file: Path | None) -> str:
     """The numbers of changes just made, and the command that takes the last one back."""
-    named = ["--file", str(file)] if file else ["--namespace", namespace]
-    where = [] if named[1] == DEFAULT else named
-    command = shlex.join(["python", "-m", "memory", "undo", str(changes[-1].id), *where])
-    made = ", ".join(str(change.id) for change in changes)
-    return f"change{'s' * (len(changes) > 1)} {made}; to undo: {command}"
+    if file:
+        options = ["--file", str(file)]
+    elif namespace != DEFAULT:
+        options = ["--namespace", namespace]
+    else:
+        options = []
+    command = shlex.join(["python", "-m", "memory", "undo", str(changes[-1].id), *options])
+    numbers = ", ".join(str(change.id) for change in changes)
+    return f"change{'s' if len(changes) > 1 else ''} {numbers}; to undo: {command}"
 
 
 def edit_lines(edits: Iterable[Edit]) -> Iterator[str]:
     """Edits as the lines of a diff."""
-    both = [(edit.before, edit.after) for edit in edits]
-    before, after = [one for one, _ in both if one], [one for _, one in both if one]
+    edits = list(edits)
+    before = [edit.before for edit in edits if edit.before]
+    after = [edit.after for edit in edits if edit.after]
     return diff_lines(differences(before, after))
 
 
-def diff_lines(found: Diff) -> Iterator[str]:
+def diff_lines(difference: Diff) -> Iterator[str]:
     """Facts added with +, removed with -, changed with ~."""
-    for fact in found.added:
+    for fact in difference.added:
         yield f"+ {_fact_line(fact)}"
-    for fact in found.removed:
+    for fact in difference.removed:
         yield f"- {_fact_line(fact)}"
-    for before, after in found.changed:
+    for before, after in difference.changed:
         yield f"~ {_fact_line(before)} -> {_new_words(before, after)}"
 
 
@@ -89,15 +95,15 @@ def _fact_line(fact: Fact) -> str:
 
 
 def _new_words(before: Fact, after: Fact) -> str:
-    """What is new of a fact: its end alone where nothing else changed, often its value alone."""
+    """The fields of a fact that changed; the whole fact when it is about something else now."""
     if (before.subject, before.attribute) != (after.subject, after.attribute):
         return _fact_line(after)
-    said = [after.value] if after.value != before.value else []
+    words = [after.value] if after.value != before.value else []
     for word, old, new in (
         ("since", before.happened_on, after.happened_on),
         ("until", before.ended_on, after.ended_on),
         ("turn", str(before.turn_id), str(after.turn_id)),
     ):
         if new != old:
-            said.append(f"{word} {new}" if new else f"not {word} {old}")
-    return " ".join(said)
+            words.append(f"{word} {new}" if new else f"not {word} {old}")
+    return " ".join(words)

@@ -28,7 +28,7 @@ from memory.terminal import clean_line
 if TYPE_CHECKING:
     from memory.model import Answer
 
-_FEW_ROWS = 5  # of a count, shown under its statement
+_MAX_ROWS_SHOWN = 5  # below their statement; a longer result is counted only
 
 
 def ask(
@@ -51,8 +51,8 @@ def ask(
 
     compiled = load_program(program) if program else None
     with (
-        open_memory(namespace, file) as now,
-        now.as_of(as_of) if as_of else nullcontext(now) as store,
+        open_memory(namespace, file) as present,
+        present.as_of(as_of) if as_of else nullcontext(present) as store,
     ):
         memory = Memory(store, model=uncached_model(model, api_base), program=compiled)
         answer = memory.ask(question)
@@ -60,10 +60,10 @@ def ask(
     if as_json:
         print_json(_answer_json(answer, turns))
     else:
-        print("\n".join(_answer(answer, turns)))
+        print("\n".join(_answer_lines(answer, turns)))
 
 
-def _answer(answer: "Answer", turns: list[Turn]) -> Iterator[str]:
+def _answer_lines(answer: "Answer", turns: list[Turn]) -> Iterator[str]:
     yield clean_line(answer.text)
     for turn in turns:
         yield f"  {clean_line(turn_line(turn))}"
@@ -72,17 +72,18 @@ def _answer(answer: "Answer", turns: list[Turn]) -> Iterator[str]:
         yield "SQL:"
     for statement, rows in zip(answer.sql, answer.rows, strict=True):
         yield f"  {clean_line(statement)}"
-        yield f"    {_count(rows)}"
-        if len(rows.rows) <= _FEW_ROWS and not {"turn_id", "id"} & set(rows.columns):
+        yield f"    {_row_count(rows)}"
+        # Rows that name turns are left out: those that the answer rests on stand above.
+        if len(rows.rows) <= _MAX_ROWS_SHOWN and not {"turn_id", "id"} & set(rows.columns):
             yield from (f"    {clean_line(line)}" for line in named_cells(rows) if line)
 
 
 def _answer_json(answer: "Answer", turns: list[Turn]) -> dict[str, Any]:
-    ran = zip(answer.sql, answer.rows, strict=True)
+    statements = zip(answer.sql, answer.rows, strict=True)
     return {
         "answer": answer.text,
         "turns": [asdict(turn) for turn in turns],
-        "sql": [{"statement": statement, **asdict(rows)} for statement, rows in ran],
+        "sql": [{"statement": statement, **asdict(rows)} for statement, rows in statements],
         "tokens": answer.tokens,
         "calls": answer.calls,
     }
@@ -99,8 +100,8 @@ def search(
     if not text.strip():
         raise InputError("the text to look for is empty")
     with open_memory(namespace, file) as store:
-        found = [(hit.score, store.turn(hit.turn_id)) for hit in store.search(text, k)]
-    for score, turn in found:
+        hits = [(hit.score, store.turn(hit.turn_id)) for hit in store.search(text, k)]
+    for score, turn in hits:
         if as_json:
             print_json({"score": round(score, 4), **asdict(turn)})
         else:
@@ -132,6 +133,7 @@ def sql(
         print(f"only the first {len(rows.rows)} rows; there are more", file=sys.stderr)
 
 
-def _count(rows: Rows) -> str:
+def _row_count(rows: Rows) -> str:
     count = len(rows.rows)
-    return f"{count} row{'' if count == 1 else 's'}{', and there are more' * rows.truncated}"
+    more = ", and there are more" if rows.truncated else ""
+    return f"{count} row{'' if count == 1 else 's'}{more}"

@@ -26,23 +26,25 @@ def settings(
         known = Settings(store)
         if value is not None:
             known.set_text(name, value)
-        takes = known.types()
-        names = [name] if name else list(takes)
-        pasts: dict[str, list[Setting]] = {one: known.history(one) for one in names}
-    shown: list[tuple[str, Setting | None]] = []
-    for one, values in pasts.items():
-        shown += [(one, past) for past in values[0 if history else -1 :]] or [(one, None)]
+        types = known.types()
+        names = [name] if name else list(types)
+        histories = {name: known.history(name) for name in names}
+
+    # A setting that was never set stands there too, so that its type is seen.
+    entries: list[tuple[str, Setting | None]] = []
+    for name, values in histories.items():
+        entries += [(name, past) for past in values[0 if history else -1 :]] or [(name, None)]
     if as_json:
-        for one, past in shown:
-            row = {"name": one, "takes": takes[one]} | (asdict(past) if past else {"set_at": None})
-            print_json(row)
+        for name, past in entries:
+            fields = asdict(past) if past else {"set_at": None}
+            print_json({"name": name, "takes": types[name]} | fields)
         return
     cells = tuple(
-        (one, _said(past.value) if past else "", takes[one], past.set_at if past else "")
-        for one, past in shown
+        (name, _plain(past.value) if past else "", types[name], past.set_at if past else "")
+        for name, past in entries
     )
     print_rows(Rows(("name", "value", "takes", "set at"), cells))
 
 
-def _said(value: object) -> str:
+def _plain(value: object) -> str:
     return clean_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

@@ -23,9 +23,9 @@ from memory.tune.student import LINEAR, Student
 Target = Literal["answer", "retrieve", "store"]
 LORA_MODULES = tuple(name.split(".")[1] for name in LINEAR)
 CHECKPOINT = "checkpoint.pt"
-# What supervised tuning has in an adapter's folder, and what stays when the adapter is replaced.
-_BESIDE = (CHECKPOINT, "examples.jsonl", "examples.card.json")
-_MAKERS = ("sql-memory", "torch", "transformers", "peft", "gguf")
+# What supervised tuning keeps in an adapter's folder; it stays when the adapter is replaced.
+_TUNING_FILES = (CHECKPOINT, "examples.jsonl", "examples.card.json")
+_VERSIONED = ("sql-memory", "torch", "transformers", "peft", "gguf")
 
 
 def add_lora(
@@ -68,11 +68,14 @@ def describe_adapter(
 ) -> AdapterCard:
     """The card of a student's adapter as it is now. `data` is the sha256 of what tuned it.
 
-    What the adapter that it started from had seen, it has seen, too. Only the packaged model has
-    prompts of its own to name.
+    It has seen the conversations that the adapter it started from had seen. Only the packaged
+    model has prompts of its own to name.
     """
     config = student.model.peft_config["default"]
     seen = start.conversations if start else []
+    earlier_commands = list(start.before) if start else []
+    if start and start.command:
+        earlier_commands.append(start.command)
     return AdapterCard(
         base=student.base,
         base_sha256=student.base_sha256,
@@ -82,33 +85,36 @@ def describe_adapter(
         made_by=made_by,
         data=data,
         conversations=list(dict.fromkeys([*seen, *conversations])),
-        before=[*start.before, *filter(None, [start.command])] if start else [],
+        before=earlier_commands,
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         prompts=prompts_fingerprint(targets) if student.base_sha256 else "",
-        versions={"python": platform.python_version()} | {name: version(name) for name in _MAKERS},
+        versions={"python": platform.python_version()}
+        | {name: version(name) for name in _VERSIONED},
     )
 
 
 def check_adapter_output(folder: Path) -> None:
-    """Raise InputError where no adapter can be saved: another thing is there, or no right to."""
+    """Raise InputError where no adapter can be saved: other files are there, or no permission."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        taken = folder.exists() and (
-            not folder.is_dir() or any(path.name not in _BESIDE for path in folder.iterdir())
+        is_occupied = folder.exists() and (
+            not folder.is_dir() or any(path.name not in _TUNING_FILES for path in folder.iterdir())
         )
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror}") from error
-    if taken and not is_adapter(str(folder)):
+    if is_occupied and not is_adapter(str(folder)):
         raise InputError(f"{folder} holds something else: name a new folder for the adapter")
     if not os.access(folder.parent, os.W_OK):
         raise InputError(f"cannot write in {folder.parent}: no permission")
 
 
-def check_room(student: Student, folder: Path) -> None:
+def check_disk_space(student: Student, folder: Path) -> None:
     """Raise InputError, before it is tuned, when there is no room for a student's adapter."""
-    weights = sum(p.numel() for p in student.model.parameters() if p.requires_grad)
-    # 4 bytes, in GGUF 2; in a checkpoint 12; all of it is there twice while it is replaced.
-    needed, free = 36 * weights, shutil.disk_usage(folder.parent).free
+    trainable = [weight for weight in student.model.parameters() if weight.requires_grad]
+    # For each weight 4 bytes, 2 in GGUF, and 12 in a checkpoint, which has AdamW's two moments;
+    # all of it is there twice while it is replaced.
+    needed = 36 * sum(weight.numel() for weight in trainable)
+    free = shutil.disk_usage(folder.parent).free
     if free < needed:
         raise InputError(
             f"{folder.parent} has {free >> 20} MiB free, {needed >> 20} are needed: make room"
@@ -127,18 +133,19 @@ def save_adapter(student: Student, folder: Path, card: AdapterCard) -> None:
     try:
         try:
             part.mkdir()
-            for name in _BESIDE:
+            for name in _TUNING_FILES:
                 if (folder / name).exists():
                     shutil.copyfile(folder / name, part / name)
-            # Left to itself PEFT asks the hub whether the vocabulary is the base's.
+            # By default PEFT asks the hub whether the vocabulary is the base's.
             student.model.save_pretrained(part, save_embedding_layers=False)
             (part / "README.md").unlink(missing_ok=True)
             if student.base_sha256:
                 adapter_to_gguf(student, part / GGUF)
             (part / CARD).write_text(card.model_dump_json(indent=1) + "\n", "utf-8")
-            for file in part.iterdir():
-                with file.open("rb+") as written:
-                    os.fsync(written.fileno())
+            # Durable before the rename, which would otherwise outlive the contents in a crash.
+            for path in part.iterdir():
+                with path.open("rb+") as file:
+                    os.fsync(file.fileno())
             if folder.exists():
                 folder.rename(old)
             part.rename(folder)
@@ -182,6 +189,6 @@ def adapter_to_gguf(student: Student, path: Path) -> None:
 
 
 def _permuted(weight: torch.Tensor, heads: int) -> torch.Tensor:
-    # The rows in llama.cpp's order; the reverse of what a student's base went through.
+    # llama.cpp rotates neighbouring rows; this undoes what `student._unpermuted` does to the base.
     rows, rank = weight.shape
     return weight.reshape(heads, 2, rows // heads // 2, rank).transpose(1, 2).reshape(rows, rank)

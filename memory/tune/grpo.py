@@ -1,4 +1,4 @@
-"""GRPO on one device: samples answers to a prompt, and moves the policy by how they were rewarded.
+"""GRPO on one device: answers are sampled, rewarded, and the policy moves towards the better ones.
 
 Group relative policy optimization (Shao et al. 2024, DeepSeekMath, section 4.1), every token of a
 group weighing the same (DAPO, Yu et al. 2025, section 3.3): what Arbor's trainer does by default.
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from transformers import DynamicCache, get_scheduler
@@ -19,7 +19,7 @@ from transformers import DynamicCache, get_scheduler
 from memory.errors import InputError
 from memory.program.adapter_card import AdapterCard
 from memory.tune.adapters import LORA_MODULES, add_lora, save_adapter
-from memory.tune.packs import SHARED, Example, losses, sees
+from memory.tune.packs import SHARED, Example, attention_mask, losses
 from memory.tune.student import Student
 
 _DEFAULTS: dict[str, Any] = {
@@ -36,11 +36,16 @@ _DEFAULTS: dict[str, Any] = {
     "lora_config": {},
     "seed": 0,
 }
-_REMEMBERED = 4096  # answers whose very tokens are kept until they are rewarded
+_MAX_DRAWN = 4096  # answers whose own tokens are kept until they are rewarded
 
-Answered = tuple[
-    str, str, int, int
-]  # text, "stop" or "length", tokens of the prompt, of the answer
+
+class Sample(NamedTuple):
+    """One answer to a prompt; `finish_reason` is "stop" or "length"."""
+
+    text: str
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
 
 
 class GrpoTrainer:
@@ -56,17 +61,22 @@ class GrpoTrainer:
 
         Raises InputError for a schedule or an adapter's settings that do not exist.
         """
-        known = {k: v for k, v in settings.items() if k in _DEFAULTS and v is not None}
-        self.student, self.settings = student, {**_DEFAULTS, **known}
+        known = {
+            name: value
+            for name, value in settings.items()
+            if name in _DEFAULTS and value is not None
+        }
+        self.student = student
+        self.settings = {**_DEFAULTS, **known}
         torch.manual_seed(self.settings["seed"])
         lora = self.settings["lora_config"]
         if not student.tuned:
             add_lora(
                 student,
-                lora.get("r", 16),
-                lora.get("lora_alpha", 32),
-                lora.get("lora_dropout", 0.0),
-                lora.get("target_modules") or LORA_MODULES,
+                rank=lora.get("r", 16),
+                alpha=lora.get("lora_alpha", 32),
+                dropout=lora.get("lora_dropout", 0.0),
+                modules=lora.get("target_modules") or LORA_MODULES,
             )
         self._parameters = [p for p in student.model.parameters() if p.requires_grad]
         self._start = [p.detach().clone() for p in self._parameters]
@@ -82,7 +92,8 @@ class GrpoTrainer:
             )
         except ValueError as error:
             raise InputError(f"lr_scheduler_type: {error}") from error
-        self._one_at_a_time = Lock()
+        self._lock = Lock()
+        # (prompt, text) -> the tokens that were drawn.
         self._drawn: dict[tuple[tuple[int, ...], str], list[int]] = {}
 
     def generate(
@@ -92,13 +103,13 @@ class GrpoTrainer:
         max_tokens: int,
         temperature: float,
         stop: Sequence[str] | None = None,
-    ) -> list[Answered]:
+    ) -> list[Sample]:
         """Draw n answers of at most `max_tokens` tokens each; at temperature 0 the likeliest.
 
         An answer ends before the first of the texts in `stop`. Raises InputError for a prompt that
         is too long.
         """
-        with self._one_at_a_time, torch.no_grad():
+        with self._lock, torch.no_grad():
             prompt = self._prompt(messages)
             context = self.student.model.config.max_position_embeddings
             if len(prompt) + max_tokens > context:
@@ -107,13 +118,18 @@ class GrpoTrainer:
                     f"model's context of {context}: shorten one"
                 )
             answers = []
-            for tokens in self._sample(prompt, n, max_tokens, temperature, stop or ()):
+            for tokens in self._sample(
+                prompt, n=n, max_tokens=max_tokens, temperature=temperature, stop=stop or ()
+            ):
                 text = self._text(tokens)
                 ended = tokens[-1] == self._end
-                if cuts := [text.index(s) for s in stop or () if s in text]:
-                    text, ended = text[: min(cuts)], True
+                cuts = [text.index(stop_text) for stop_text in stop or () if stop_text in text]
+                if cuts:
+                    text = text[: min(cuts)]
+                    ended = True
                 self._remember(prompt, text, tokens)
-                answers.append((text, "stop" if ended else "length", len(prompt), len(tokens)))
+                finish_reason = "stop" if ended else "length"
+                answers.append(Sample(text, finish_reason, len(prompt), len(tokens)))
             return answers
 
     def step(self, group: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -126,18 +142,19 @@ class GrpoTrainer:
         """
         if not group:
             raise InputError("a group needs answers to compare")
-        with self._one_at_a_time:
+        with self._lock:
             return self._step(group)
 
     def save(self, folder: Path, card: AdapterCard) -> None:
         """Save the policy's adapter. Raises InputError when it cannot be written."""
-        with self._one_at_a_time:
+        with self._lock:
             save_adapter(self.student, folder, card)
 
     def _step(self, group: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         rewards = torch.tensor([float(answer["reward"]) for answer in group])
         spread = float(rewards.std(correction=1)) if len(group) > 1 else 0.0
-        learns = spread > 1e-6  # false for what is no number, too
+        # Without spread all advantages are 0. False for NaN, too: such a group teaches nothing.
+        learns = spread > 1e-6
         advantages = rewards - rewards.mean()
         if self.settings["scale_rewards"]:
             advantages = advantages / (spread + 1e-4)
@@ -146,11 +163,13 @@ class GrpoTrainer:
             prompt = self._prompt(answer["messages"])
             tokens = self._completion(prompt, answer["completion"]["content"] or "")
             packs.setdefault(tuple(prompt), []).append((tokens, advantage))
+        # Every token of the group weighs the same, whatever answer it is in (DAPO, section 3.3).
         total = sum(len(tokens) for pack in packs.values() for tokens, _ in pack)
         kl = loss = 0.0
         for prompt_ids, pack in packs.items():
             part_loss, part_kl = self._learn(list(prompt_ids), pack, total, learns)
-            kl, loss = kl + part_kl, loss + part_loss
+            kl += part_kl
+            loss += part_loss
         rate = self._schedule.get_last_lr()[0]
         return {
             "kl": kl,
@@ -177,7 +196,9 @@ class GrpoTrainer:
         with torch.set_grad_enabled(learns):
             policy = self.log_probabilities(prompt, answers)
             kl = torch.exp(start - policy) - (start - policy) - 1
-            advantages = torch.tensor([a for tokens, a in pack for _ in tokens]).to(policy.device)
+            advantages = torch.tensor([advantage for tokens, advantage in pack for _ in tokens]).to(
+                policy.device
+            )
             # Each group is learned from once: the ratio to the policy that drew it is 1.
             ratio = torch.exp(policy - policy.detach())
             loss = (self.settings["beta"] * kl - ratio * advantages).sum() / total
@@ -190,7 +211,7 @@ class GrpoTrainer:
         norm = float(
             torch.nn.utils.clip_grad_norm_(self._parameters, self.settings["max_grad_norm"])
         )
-        if math.isfinite(norm):
+        if math.isfinite(norm):  # a step by inf or NaN would spoil the weights
             self._optimizer.step()
             self._schedule.step()
         self._optimizer.zero_grad()
@@ -201,22 +222,24 @@ class GrpoTrainer:
         return -losses(self.student, [Example(prompt, tokens) for tokens in answers], self._scale)
 
     def _sample(
-        self, prompt: list[int], n: int, most: int, temperature: float, stop: Sequence[str]
+        self, prompt: list[int], *, n: int, max_tokens: int, temperature: float, stop: Sequence[str]
     ) -> list[list[int]]:
-        device, cache = self.student.device, DynamicCache()
+        """Token ids of n answers, drawn side by side: the prompt is computed once for all."""
+        device = self.student.device
+        cache = DynamicCache()
         hidden = self.student.hidden(prompt, past_key_values=cache, use_cache=True)
         logits = self.student.logits(hidden[0, -1:]).expand(n, -1)
         owners = [SHARED] * len(prompt)
         drawn: list[list[int]] = [[] for _ in range(n)]
-        going = list(range(n))
-        for position in range(len(prompt), len(prompt) + most):
+        going = list(range(n))  # the answers that have not ended
+        for position in range(len(prompt), len(prompt) + max_tokens):
             for answer, token in zip(going, _draw(logits, temperature), strict=True):
                 drawn[answer].append(token)
-            going = [a for a in going if not self._ended(drawn[a], stop)]
-            if not going or len(drawn[going[0]]) == most:
+            going = [answer for answer in going if not self._ended(drawn[answer], stop)]
+            if not going or len(drawn[going[0]]) == max_tokens:
                 break
             owners += going
-            mask = sees(torch.tensor(going), torch.tensor(owners))
+            mask = attention_mask(torch.tensor(going), torch.tensor(owners))
             hidden = self.student.hidden(
                 [drawn[answer][-1] for answer in going],
                 attention_mask=mask[None, None].to(device),
@@ -229,6 +252,7 @@ class GrpoTrainer:
 
     @contextmanager
     def _as_at_start(self) -> Iterator[None]:
+        """While inside, the student has the weights that the policy started from."""
         self._swap()
         try:
             yield
@@ -236,31 +260,33 @@ class GrpoTrainer:
             self._swap()
 
     def _swap(self) -> None:
-        for now, start in zip(self._parameters, self._start, strict=True):
-            now.data, start.data = start.data, now.data
+        for policy, start in zip(self._parameters, self._start, strict=True):
+            policy.data, start.data = start.data, policy.data
 
     def _prompt(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
-        prompt, most = self.student.encode(messages), self.settings["max_prompt_length"]
-        if len(prompt) > most:
+        prompt = self.student.encode(messages)
+        limit = self.settings["max_prompt_length"]
+        if len(prompt) > limit:
             raise InputError(
-                f"a prompt has {len(prompt)} tokens, max_prompt_length is {most}: shorten it, or "
+                f"a prompt has {len(prompt)} tokens, max_prompt_length is {limit}: shorten it, or "
                 "raise that"
             )
         return prompt
 
     def _completion(self, prompt: list[int], text: str) -> list[int]:
-        """The very tokens that were drawn, as far as known: a text can be written in others."""
+        """The tokens that were drawn, where known: a text can be encoded as other tokens, which the
+        policy never chose."""
         drawn = self._drawn.get((tuple(prompt), text.strip()))
         tokens = drawn or [*self.student.ids(text), self._end]
         return tokens[: self.settings["max_completion_length"]]
 
     def _remember(self, prompt: list[int], text: str, tokens: list[int]) -> None:
         self._drawn[tuple(prompt), text.strip()] = tokens
-        if len(self._drawn) > _REMEMBERED:
-            del self._drawn[next(iter(self._drawn))]
+        if len(self._drawn) > _MAX_DRAWN:
+            del self._drawn[next(iter(self._drawn))]  # the oldest
 
     def _ended(self, tokens: list[int], stop: Sequence[str]) -> bool:
-        return tokens[-1] == self._end or any(s in self._text(tokens) for s in stop)
+        return tokens[-1] == self._end or any(stop_text in self._text(tokens) for stop_text in stop)
 
     def _text(self, tokens: list[int]) -> str:
         return str(self.student.tokenizer.decode(tokens, skip_special_tokens=True))
@@ -277,5 +303,5 @@ class GrpoTrainer:
 def _draw(logits: Any, temperature: float) -> list[int]:
     if temperature <= 0:
         return [int(token) for token in logits.argmax(-1)]
-    likely = torch.softmax(logits / temperature, -1)
-    return [int(token) for token in torch.multinomial(likely, 1)[:, 0]]
+    probabilities = torch.softmax(logits / temperature, -1)
+    return [int(token) for token in torch.multinomial(probabilities, 1)[:, 0]]

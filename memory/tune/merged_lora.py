@@ -1,9 +1,10 @@
-"""Training a LoRA as if it were merged: one product a layer in place of three and two sums.
+"""Training a LoRA as if it were merged: one product for a layer in place of three and two sums.
 
 On two cores half of a step of a small model goes to the thin products and the sums of an adapter
 beside its layer. Here a layer's own weight W and its adapter's s B A are added once a step, and
 the gradients of A and B are taken from the layer's input and the gradient of its output:
-dB = s dY^T (X A^T), dA = s (dY B)^T X.
+dB = s dY^T (X A^T), dA = s (dY B)^T X. Measured: 1.2 times the speed of PEFT's own layers, with
+gradients equal to 2e-5 (docs/log.md).
 """
 
 from collections.abc import Callable, Iterator
@@ -26,14 +27,15 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, dy: Any) -> tuple[Any, ...]:
         x, a, b, weight = ctx.saved_tensors
-        rows, dys = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
+        rows = x.reshape(-1, x.shape[-1])
+        dys = dy.reshape(-1, dy.shape[-1])
         db = ctx.scale * (dys.T @ (rows @ a.T))
         da = ctx.scale * ((dys @ b).T @ rows)
         return dy @ weight if ctx.needs_input_grad[0] else None, da, db, None, None
 
 
 @contextmanager
-def merged(student: Student) -> Iterator[Callable[[], None]]:
+def merged_layers(student: Student) -> Iterator[Callable[[], None]]:
     """While inside, a student's adapted layers compute with merged weights, in fp32.
 
     Yields what must be called after each change of the adapter. Costs the memory of the adapted
@@ -59,7 +61,7 @@ def merged(student: Student) -> Iterator[Callable[[], None]]:
         yield refresh
     finally:
         for layer in layers:
-            del layer.forward
+            del layer.forward  # the class's own is seen again
 
 
 def _can_merge(layer: Any) -> bool:
@@ -67,7 +69,7 @@ def _can_merge(layer: Any) -> bool:
         isinstance(layer, Linear)
         and layer.base_layer.weight.dtype == torch.float32
         and layer.base_layer.bias is None
-        and not any(isinstance(one, torch.nn.Dropout) for one in layer.lora_dropout.values())
+        and not any(isinstance(module, torch.nn.Dropout) for module in layer.lora_dropout.values())
     )
 
 

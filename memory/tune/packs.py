@@ -15,7 +15,8 @@ from torch.nn.functional import cross_entropy
 from memory.tune.student import Student
 
 SHARED = -1  # the owner of tokens that every example sees
-_LEAST_SHARED = 1 / 3  # of the shorter prompt: below, a sequence of its own is as cheap
+# Share of the shorter prompt: with less in common, a sequence of its own is as cheap.
+_LEAST_SHARED = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -33,29 +34,36 @@ class Example:
 Pack = Sequence[Example]
 
 
-def packs(examples: Sequence[Example], most: int) -> Iterator[Pack]:
-    """Neighbours that begin alike, together, of at most `most` tokens (or one that is longer)."""
+def packs(examples: Sequence[Example], max_tokens: int) -> Iterator[Pack]:
+    """Neighbours that begin alike, together: at most `max_tokens`, or one longer example alone."""
     pack: list[Example] = []
-    shared, tokens = 0, 0
+    shared = 0  # tokens that all examples of the pack begin with
+    tokens = 0  # of the pack as one sequence
     for example in examples:
         if pack:
-            both = _shared([pack[0].prompt[:shared], example.prompt])
-            alike = both >= _LEAST_SHARED * min(len(pack[0].prompt), len(example.prompt))
-            more = example.length - both + (shared - both) * (len(pack) - 1)
-            if alike and tokens + more <= most:
-                pack, shared, tokens = [*pack, example], both, tokens + more
+            shared_with_example = _shared([pack[0].prompt[:shared], example.prompt])
+            shorter = min(len(pack[0].prompt), len(example.prompt))
+            # What the pack no longer shares is repeated in each example that it has already.
+            no_longer_shared = (shared - shared_with_example) * (len(pack) - 1)
+            added = example.length - shared_with_example + no_longer_shared
+            if shared_with_example >= _LEAST_SHARED * shorter and tokens + added <= max_tokens:
+                pack = [*pack, example]
+                shared = shared_with_example
+                tokens += added
                 continue
             yield pack
-        pack, shared, tokens = [example], len(example.prompt), example.length
+        pack = [example]
+        shared = len(example.prompt)
+        tokens = example.length
     if pack:
         yield pack
 
 
 def batches(
-    examples: Sequence[Example], size: int, epochs: int, most: int, random: Random
+    examples: Sequence[Example], size: int, epochs: int, max_tokens: int, random: Random
 ) -> Iterator[list[Pack]]:
     """Packs in random order, `size` examples a step or a few more, anew each epoch."""
-    packed = list(packs(examples, most))
+    packed = list(packs(examples, max_tokens))
     for _ in range(epochs):
         batch: list[Pack] = []
         for pack in random.sample(packed, len(packed)):
@@ -70,18 +78,22 @@ def batches(
 def losses(student: Student, pack: Pack, temperature: float = 1.0) -> Any:
     """Cross-entropy in nats of each token of the answers, one answer after the other."""
     start = _shared([example.prompt for example in pack])
-    ids, owners, positions = pack[0].prompt[:start], [SHARED] * start, list(range(start))
-    predicting: list[int] = []
+    ids = pack[0].prompt[:start]
+    owners = [SHARED] * start
+    positions = list(range(start))
+    predicting: list[int] = []  # places of the tokens that predict a token of an answer
     for owner, example in enumerate(pack):
         whole = example.prompt + example.answer
-        own = len(ids) - start  # how much farther a token of this example's own stands
-        before = range(len(example.prompt) - 1, len(whole) - 1)
-        predicting += [place if place < start else place + own for place in before]
+        # A token that is not shared stands behind those of the examples before.
+        offset = len(ids) - start
+        predictors = range(len(example.prompt) - 1, len(whole) - 1)
+        predicting += [place if place < start else place + offset for place in predictors]
+        # The last token predicts nothing.
         ids += whole[start:-1]
         owners += [owner] * (len(whole) - 1 - start)
         positions += range(start, len(whole) - 1)
     device = student.device
-    mask = sees(torch.tensor(owners), torch.tensor(owners)).tril()
+    mask = attention_mask(torch.tensor(owners), torch.tensor(owners)).tril()
     hidden = student.hidden(
         ids,
         attention_mask=mask[None, None].to(device),
@@ -89,16 +101,19 @@ def losses(student: Student, pack: Pack, temperature: float = 1.0) -> Any:
         use_cache=False,
     )[0, predicting]
     logits = student.logits(hidden) / temperature
-    tokens = torch.tensor([token for one in pack for token in one.answer], device=device)
+    tokens = torch.tensor([token for example in pack for token in example.answer], device=device)
     return cross_entropy(logits, tokens, reduction="none")
 
 
-def sees(askers: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
-    """Whether a token of each asker (rows) may look at each token (columns), by whose it is."""
-    return (owners == SHARED) | (owners == askers[:, None])
+def attention_mask(readers: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
+    """Whether a token of each reader (rows) may attend to each token (columns), by its owner.
+
+    Boolean (readers, tokens). This is a tree: shared tokens are the trunk, examples the branches.
+    """
+    return (owners == SHARED) | (owners == readers[:, None])
 
 
 def _shared(prompts: Sequence[Sequence[int]]) -> int:
     """How many tokens all prompts begin with alike."""
     places = enumerate(zip(*prompts, strict=False))
-    return next((n for n, tokens in places if len(set(tokens)) > 1), min(map(len, prompts)))
+    return next((place for place, tokens in places if len(set(tokens)) > 1), min(map(len, prompts)))

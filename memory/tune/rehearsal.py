@@ -1,9 +1,9 @@
-"""Arbor's managers in a rehearsal: one policy, trained and asked in this process, without a GPU.
+"""Arbor's managers in a rehearsal: one policy, trained and sampled in this process, without a GPU.
 
 The application with its routes, schemas and status codes is Arbor's own (0.2.17). `install` makes
 its routes importable without vllm and trl, `managers` gives them something to route to. Stricter
 than Arbor's own: a batch that was not asked for is refused, and a job whose trainer raised is
-"failed", where that would say "running" for ever.
+"failed", where Arbor's would stay "running" for ever.
 """
 
 import asyncio
@@ -26,14 +26,22 @@ from typing import Any, NoReturn
 
 from memory.errors import InputError
 from memory.program.adapter_card import BASE, AdapterCard, is_adapter, read_card
-from memory.tune.grpo import GrpoTrainer
-from memory.tune.job import PLAIN_NAME, Asked, Job, Sample, as_value_error, context_of
+from memory.tune.grpo import GrpoTrainer, Sample
+from memory.tune.rehearsal_job import (
+    PLAIN_NAME,
+    RehearsalJob,
+    SamplingRequest,
+    as_value_error,
+    context_length,
+)
 from memory.tune.student import load_student
 
-_GATHER_S = 0.05  # after which no further rollout of a group is waited for
+# How long to wait for the next rollout of a group: dspy asks for the rollouts of one prompt from
+# several threads, one request each.
+_GATHER_SECONDS = 0.05
 
-Load = Callable[[str, Path | None], Any]  # base and adapter -> Student
-Train = Callable[[Any, Mapping[str, Any]], Any]  # Student and settings -> GrpoTrainer
+LoadStudent = Callable[[str, Path | None], Any]  # (base, adapter) -> Student
+MakeTrainer = Callable[[Any, Mapping[str, Any]], Any]  # (Student, settings) -> GrpoTrainer
 
 
 def install() -> None:
@@ -57,34 +65,37 @@ def install() -> None:
 
 
 def managers(
-    config: Any, start: Path | None, load: Load = load_student, train: Train = GrpoTrainer
+    config: Any,
+    start: Path | None,
+    load: LoadStudent = load_student,
+    train: MakeTrainer = GrpoTrainer,
 ) -> dict[str, Any]:
     """What `app.state` must hold, by name.
 
     `config.storage_path` is the folder of the checkpoints; `start` an adapter from which the
-    packaged model is trained on. `load` and `train` give the student and its trainer.
+    packaged model is trained further. `load` and `train` give the student and its trainer.
     """
-    jobs: dict[str, Job] = {}
+    jobs: dict[str, RehearsalJob] = {}
     storage = Path(config.storage_path).resolve()
     storage.mkdir(parents=True, exist_ok=True)
     return {
         "gpu_manager": None,
         "job_manager": None,
-        "inference_manager": Answering(jobs),
-        "grpo_manager": Training(jobs, storage, start, load, train),
+        "inference_manager": RehearsalInferenceManager(jobs),
+        "grpo_manager": RehearsalGrpoManager(jobs, storage, start, load, train),
         "server_state": ServerState(jobs, storage, start, load),
     }
 
 
 @dataclass
-class Training:
+class RehearsalGrpoManager:
     """Stands for Arbor's GRPOManager: one job at a time. An unknown job is a KeyError, as there."""
 
-    jobs: dict[str, Job]
+    jobs: dict[str, RehearsalJob]
     storage: Path
     start: Path | None
-    load: Load
-    train: Train
+    load: LoadStudent
+    train: MakeTrainer
     _starting: Lock = field(default_factory=Lock)
 
     def initialize(self, request: Any, _: object) -> dict[str, Any]:
@@ -93,8 +104,8 @@ class Training:
         Raises ValueError when another job runs or the settings do not fit the model,
         FileNotFoundError when the model is none that a rehearsal can train.
         """
-        sent = request.trainer_config.model_dump(exclude_unset=True)
-        settings = {key: value for key, value in sent.items() if value is not None}
+        config = request.trainer_config.model_dump(exclude_unset=True)
+        settings = {key: value for key, value in config.items() if value is not None}
         if settings.get("num_generations", 0) < 2:
             raise ValueError("num_generations: a group needs 2 or more answers to compare")
         name = request.run_name or secrets.token_hex(4)
@@ -103,17 +114,24 @@ class Training:
         model = request.model.rstrip("/").split("/")[-1].lower()
         folder = self.storage / "checkpoints" / f"grpo:{model}:{name}:{datetime.now():%Y%m%d}"
         with self._starting:
-            adapter = _start(request.model, self.start)
-            self._make_room(folder)
+            adapter = _start_adapter(request.model, self.start)
+            self._free_others(folder)
             with as_value_error():
-                student, card = _loaded(self.load, adapter)
-                if settings.get("max_seq_len", 0) > (context := context_of(student)):
+                student, card = _load(self.load, adapter)
+                if settings.get("max_seq_len", 0) > (context := context_length(student)):
                     raise InputError(f"max_seq_len: {request.model} reads {context} tokens at most")
                 trainer = self.train(student, settings)
-            self.jobs[folder.name] = Job(folder, student, trainer, settings, card)
+            self.jobs[folder.name] = RehearsalJob(
+                folder,
+                student=student,
+                trainer=trainer,
+                settings=settings,
+                start=card,
+            )
         return self.jobs[folder.name].status()
 
-    def _make_room(self, folder: Path) -> None:
+    def _free_others(self, folder: Path) -> None:
+        """Free the policies of earlier jobs. Raises ValueError when the new job cannot be."""
         for job in self.jobs.values():
             if job.state == "running":
                 raise ValueError(f"{job.id} is running: terminate or cancel it first")
@@ -153,71 +171,79 @@ class _Gathered:
     """Requests for one prompt that are answered together."""
 
     samples: int = 0
-    enough: asyncio.Event = field(default_factory=asyncio.Event)
+    is_complete: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass
-class Answering:
+class RehearsalInferenceManager:
     """Stands for Arbor's InferenceManager: the policy in training answers."""
 
-    jobs: dict[str, Job]
+    jobs: dict[str, RehearsalJob]
     _open: dict[str, tuple[_Gathered, "asyncio.Task[list[Sample]]"]] = field(default_factory=dict)
     _free: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def route_inference(self, request: dict[str, Any]) -> dict[str, Any]:
         """One OpenAI chat completion. Raises ValueError for what cannot be answered."""
-        asked = Asked.model_validate(request)
-        if asked.model not in self.jobs:
-            raise ValueError(f"{asked.model} is no job of this rehearsal: initialize one first")
-        samples = await self._samples(self.jobs[asked.model], asked)
-        used, written = samples[0][2], sum(sample[3] for sample in samples)
+        sampling = SamplingRequest.model_validate(request)
+        if sampling.model not in self.jobs:
+            raise ValueError(f"{sampling.model} is no job of this rehearsal: initialize one first")
+        samples = await self._samples(self.jobs[sampling.model], sampling)
+        prompt_tokens = samples[0].prompt_tokens
+        completion_tokens = sum(sample.completion_tokens for sample in samples)
         return {
             "id": f"chatcmpl-{secrets.token_hex(12)}",
             "object": "chat.completion",
             "created": int(time.time()),
-            "model": asked.model,
+            "model": sampling.model,
             "choices": [
                 {
-                    "index": i,
-                    "message": {"role": "assistant", "content": text},
-                    "finish_reason": why,
+                    "index": index,
+                    "message": {"role": "assistant", "content": sample.text},
+                    "finish_reason": sample.finish_reason,
                 }
-                for i, (text, why, *_) in enumerate(samples)
+                for index, sample in enumerate(samples)
             ],
             "usage": {
-                "prompt_tokens": used,
-                "completion_tokens": written,
-                "total_tokens": used + written,
+                "prompt_tokens": prompt_tokens,
+                "completion_tokens": completion_tokens,
+                "total_tokens": prompt_tokens + completion_tokens,
             },
         }
 
-    async def _samples(self, job: Job, asked: Asked) -> list[Sample]:
-        """The request's share of what is drawn for its prompt at about the same moment."""
-        if asked.temperature == 0:
-            return await asyncio.wrap_future(job.answer(asked, asked.n))
-        key = json.dumps(asked.model_dump(exclude={"n"}))
+    async def _samples(self, job: RehearsalJob, request: SamplingRequest) -> list[Sample]:
+        """The request's share of the samples drawn for its prompt at about the same moment.
+
+        A group drawn at once costs one reading of the prompt instead of one for each sample.
+        """
+        if request.temperature == 0:
+            return await asyncio.wrap_future(job.answer(request, request.n))
+        key = json.dumps(request.model_dump(exclude={"n"}))
         if key not in self._open:
             gathered = _Gathered()
-            drawn = asyncio.create_task(self._draw(job, asked, key, gathered))
+            drawn = asyncio.create_task(self._draw(job, request, key, gathered))
             self._open[key] = gathered, drawn
         gathered, drawn = self._open[key]
-        first, gathered.samples = gathered.samples, gathered.samples + asked.n
+        first = gathered.samples
+        gathered.samples += request.n
         if gathered.samples >= job.rollouts:
             del self._open[key]
-            gathered.enough.set()
-        # One who hangs up must not take the answers of the others along.
-        return (await asyncio.shield(drawn))[first : first + asked.n]
+            gathered.is_complete.set()
+        # A client that hangs up must not cancel the samples of the other clients.
+        return (await asyncio.shield(drawn))[first : first + request.n]
 
-    async def _draw(self, job: Job, asked: Asked, key: str, gathered: _Gathered) -> list[Sample]:
-        came = 0
-        while came < gathered.samples and not gathered.enough.is_set():
-            came = gathered.samples
+    async def _draw(
+        self, job: RehearsalJob, request: SamplingRequest, key: str, gathered: _Gathered
+    ) -> list[Sample]:
+        """The samples of one group, drawn when it is complete or no further request comes."""
+        samples_before = 0
+        while samples_before < gathered.samples and not gathered.is_complete.is_set():
+            samples_before = gathered.samples
             with suppress(TimeoutError):
-                await asyncio.wait_for(gathered.enough.wait(), _GATHER_S)
-        async with self._free:  # who comes while others are answered can still join
-            if not gathered.enough.is_set():
+                await asyncio.wait_for(gathered.is_complete.wait(), _GATHER_SECONDS)
+        async with self._free:  # requests that come while another group is drawn can still join
+            if not gathered.is_complete.is_set():
                 del self._open[key]
-            return await asyncio.wrap_future(job.answer(asked, gathered.samples))
+            return await asyncio.wrap_future(job.answer(request, gathered.samples))
 
     def launch_from_request(self, request: Any) -> NoReturn:
         raise ValueError("a rehearsal answers by the model in training: initialize a job")
@@ -236,12 +262,12 @@ class Answering:
 
 @dataclass
 class ServerState:
-    """What this process is and has, for the routes beside Arbor's."""
+    """What this process runs and has stored, for the routes beside Arbor's."""
 
-    jobs: dict[str, Job]
+    jobs: dict[str, RehearsalJob]
     storage: Path
     start: Path | None
-    load: Load
+    load: LoadStudent
 
     def describe(self) -> dict[str, Any]:
         roles = ("inference", "training")
@@ -258,16 +284,16 @@ class ServerState:
     def model(self, name: str) -> dict[str, Any]:
         """Raises KeyError for a model that a rehearsal cannot train, ValueError if it is broken."""
         try:
-            start = _start(name, self.start)
+            start = _start_adapter(name, self.start)
         except FileNotFoundError as error:
             raise KeyError(str(error)) from error
         with as_value_error():
-            student, _ = _loaded(self.load, start)
-        named = student.model.named_parameters()
+            student, _ = _load(self.load, start)
+        parameters = student.model.named_parameters()
         return {
             "name": name,
-            "parameters": sum(weight.numel() for key, weight in named if "lora_" not in key),
-            "context": context_of(student),
+            "parameters": sum(weight.numel() for key, weight in parameters if "lora_" not in key),
+            "context": context_length(student),
             "chat_template": bool(student.tokenizer.chat_template),
         }
 
@@ -278,8 +304,11 @@ class ServerState:
         return Path(self.jobs[job_id].checkpoints[name]["checkpoint_dir"])
 
 
-def _start(model: str, start: Path | None) -> Path | None:
-    """The adapter to train on from. Raises FileNotFoundError when the model is no such thing."""
+def _start_adapter(model: str, start: Path | None) -> Path | None:
+    """The adapter to go on from; None for the bare packaged model.
+
+    Raises FileNotFoundError when the model is neither an adapter nor the packaged model.
+    """
     if is_adapter(model):
         return Path(model)
     if model.removeprefix("HuggingFaceTB/") != BASE:
@@ -290,8 +319,8 @@ def _start(model: str, start: Path | None) -> Path | None:
     return start
 
 
-def _loaded(load: Load, adapter: Path | None) -> tuple[Any, AdapterCard | None]:
-    """The student with the adapter, and that one's card. Raises InputError, ModelError."""
+def _load(load: LoadStudent, adapter: Path | None) -> tuple[Any, AdapterCard | None]:
+    """The student with an adapter, and the adapter's card. Raises InputError, ModelError."""
     card = read_card(adapter) if adapter else None
     base = card.base if card else BASE
     return load("local" if base == BASE else base, adapter), card

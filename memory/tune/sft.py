@@ -23,26 +23,30 @@ from memory.tune.adapters import (
     Target,
     add_lora,
     check_adapter_output,
-    check_room,
+    check_disk_space,
     describe_adapter,
     save_adapter,
 )
-from memory.tune.merged_lora import merged
+from memory.tune.merged_lora import merged_layers
 from memory.tune.packs import Example, Pack, batches, losses
 from memory.tune.student import Student, load_student, peak_memory
 
 # Tokens of one pass forward and back: memory grows with them, speed hardly.
-_AT_ONCE = 768
-_WARM_UP = 10  # steps
-_EVERY = 180.0  # seconds between checkpoints
+_PACK_TOKENS = 768
+_WARM_UP_STEPS = 10
+_CHECKPOINT_SECONDS = 180.0
+# What torch.load raises for a file that is no checkpoint.
 _UNREADABLE = OSError, RuntimeError, UnpicklingError, EOFError, ValueError, LookupError, TypeError
 _ROLES = {"system", "user", "assistant"}
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """What a run did. Losses are nats an answer token, over the first and the last steps;
-    `seconds` of tuning, `peak_memory` in bytes; `resumed` is the step that it went on from."""
+class SftResult:
+    """What a run did.
+
+    Losses are in nats for each token of an answer, means over the first and the last steps.
+    `seconds` counts the tuning, `peak_memory` is in bytes, `resumed` the step it went on from.
+    """
 
     folder: Path
     steps: int
@@ -75,13 +79,14 @@ def sft(
     resume: bool = False,
     about: Mapping[str, Any] | None = None,
     progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
-) -> Tuned:
+) -> SftResult:
     """Tune a LoRA on the answers of a file of conversations and save it in the folder `output`.
 
     Arguments:
         examples: JSONL, `{"messages": [...]}` a line, the last one the assistant's.
-        targets, conversations: for the card: the modules tuned, those seen (beside `start`'s).
-        base, start, device: as of `load_student`; an adapter to start from keeps its own rank.
+        targets, conversations: for the card: the modules tuned, the conversations seen (beside
+            those of `start`).
+        base, start, device: as for `load_student`; an adapter to start from keeps its own rank.
         learning_rate: of AdamW; it falls linearly to 0 with the steps, or the minutes.
         batch, max_tokens: examples a step; longer ones are skipped.
         minutes: tuning ends, saved, before it takes longer, that before an interruption included.
@@ -93,28 +98,47 @@ def sft(
     saved, too, before KeyboardInterrupt goes on. Raises InputError for a file, a folder, a base,
     an adapter or a checkpoint that cannot be used.
     """
-    read = _read(examples)
+    conversations_read = _read(examples)
     _check_output(output, resume)
     student = load_student(base, start, device)
-    fitting = [one for one in (_example(student, m) for m in read) if one.length <= max_tokens]
+    encoded = [_example(student, messages) for messages in conversations_read]
+    fitting = [example for example in encoded if example.length <= max_tokens]
     if not fitting:
         raise InputError(f"no example of {examples} fits {max_tokens} tokens: give more")
     torch.manual_seed(seed)
     if not student.tuned:
         add_lora(student, rank, alpha)
-    check_room(student, output)
+    check_disk_space(student, output)
     digest = hashlib.sha256(examples.read_bytes()).hexdigest()
-    seen: Any = {"conversations": conversations, "start": read_card(start) if start else None}
-    card = describe_adapter(student, targets=targets, made_by="sft", data=digest, **seen)
-    steps = list(batches(fitting, batch, epochs, _AT_ONCE, Random(seed)))  # noqa: S311
-    of_start = base, start, card.rank, card.alpha
-    made_of = _made_of(steps, digest, *of_start, targets, learning_rate, minutes, seed)
-    card = card.model_copy(update=about)
-    run = _Run(student, output, card, made_of, learning_rate, minutes)
-    resumed = run.go_on() if resume else 0
+    card = describe_adapter(
+        student,
+        targets=targets,
+        made_by="sft",
+        data=digest,
+        conversations=conversations,
+        start=read_card(start) if start else None,
+    )
+    steps = list(
+        batches(
+            fitting,
+            size=batch,
+            epochs=epochs,
+            max_tokens=_PACK_TOKENS,
+            random=Random(seed),  # noqa: S311
+        )
+    )
+    options = [digest, base, start, card.rank, card.alpha, targets, learning_rate, minutes, seed]
+    run = _Run(
+        student,
+        folder=output,
+        card=card.model_copy(update=about),
+        fingerprint=_run_fingerprint(steps, options),
+        learning_rate=learning_rate,
+        minutes=minutes,
+    )
+    resumed = run.restore() if resume else 0
     run.train(steps, progress)
-    counts = len(run.losses), len(fitting), len(read) - len(fitting)
-    return Tuned(output, *counts, *_ends(run.losses), **run.cost, resumed=resumed)
+    return run.result(examples=len(fitting), skipped=len(encoded) - len(fitting), resumed=resumed)
 
 
 def _check_output(output: Path, resume: bool) -> None:
@@ -131,32 +155,55 @@ class _Run:
         student: Student,
         folder: Path,
         card: AdapterCard,
-        made_of: str,
+        fingerprint: str,
         learning_rate: float,
         minutes: float | None,
     ) -> None:
-        self._student, self._folder, self._card, self._made_of = student, folder, card, made_of
-        self._rate, self._minutes, self._checkpoint = learning_rate, minutes, folder / CHECKPOINT
+        self._student = student
+        self._folder = folder
+        self._card = card
+        self._fingerprint = fingerprint
+        self._learning_rate = learning_rate
+        self._minutes = minutes
+        self._checkpoint = folder / CHECKPOINT
         self._parameters = [p for p in student.model.parameters() if p.requires_grad]
         self._optimizer = torch.optim.AdamW(self._parameters, lr=learning_rate, weight_decay=0.0)
         self.losses: list[float] = []
         self.cost: dict[str, Any] = {}  # seconds and the peak of memory, once it is saved
-        self._before, self._began, self._saved = 0.0, monotonic(), 0.0
+        self._seconds_before = 0.0  # of tuning before the checkpoint that it goes on from
+        self._began = monotonic()
+        self._saved = 0.0  # seconds of tuning at the last checkpoint
 
     @property
     def _seconds(self) -> float:
-        return self._before + monotonic() - self._began
+        """Seconds of tuning, those before an interruption included."""
+        return self._seconds_before + monotonic() - self._began
+
+    def result(self, examples: int, skipped: int, resumed: int) -> SftResult:
+        """What the run did, once it is trained and saved."""
+        ends = max(1, min(5, len(self.losses) // 2))
+        return SftResult(
+            folder=self._folder,
+            steps=len(self.losses),
+            examples=examples,
+            skipped=skipped,
+            first_loss=fmean(self.losses[:ends]),
+            last_loss=fmean(self.losses[-ends:]),
+            seconds=self.cost["seconds"],
+            peak_memory=self.cost["peak_memory"],
+            resumed=resumed,
+        )
 
     def train(
         self, steps: Sequence[list[Pack]], progress: Callable[[int, int, float], None]
     ) -> None:
-        """Do the steps that are left and save the adapter; with a checkpoint, where it breaks."""
+        """Do the remaining steps and save the adapter; a checkpoint too when it is interrupted."""
         try:
-            for loss in self._through(steps):
+            for loss in self._remaining_losses(steps):
                 progress(len(self.losses), len(steps), loss)
         except BaseException:
             if self.losses:  # also on Ctrl-C: minutes of work are kept
-                self._save()
+                self._save_checkpoint()
                 self._save_adapter()
             raise
         self._save_adapter()
@@ -167,10 +214,10 @@ class _Run:
         self.cost = {"seconds": round(self._seconds, 1), "peak_memory": peak}
         save_adapter(self._student, self._folder, self._card.model_copy(update=self.cost))
 
-    def _save(self) -> None:
+    def _save_checkpoint(self) -> None:
         """Write the checkpoint, whole. Raises InputError."""
         state = {
-            "made_of": self._made_of,
+            "made_of": self._fingerprint,
             "losses": self.losses,
             "seconds": self._seconds,
             "adapter": [p.detach() for p in self._parameters],
@@ -181,49 +228,59 @@ class _Run:
         write_whole(self._checkpoint, content.getvalue())
         self._saved = self._seconds
 
-    def go_on(self) -> int:
-        """Be as the checkpoint says, if there is one; returns the steps done. Raises InputError."""
+    def restore(self) -> int:
+        """Go on from the checkpoint, if there is one; returns the steps done. Raises InputError."""
         if not self._checkpoint.exists():
             return 0
         try:
             state = torch.load(self._checkpoint, self._student.device, weights_only=True)
-            made_of, self.losses, seconds = (state[k] for k in ("made_of", "losses", "seconds"))
+            fingerprint = state["made_of"]
+            losses = state["losses"]
+            seconds = state["seconds"]
         except _UNREADABLE as error:
             raise InputError(
                 f"{self._checkpoint} is no checkpoint; delete it, or give another --checkpoints"
             ) from error
-        if made_of != self._made_of:
+        if fingerprint != self._fingerprint:
             raise InputError(
                 f"{self._checkpoint} is of other examples or options: give the same, or another "
                 "--checkpoints"
             )
         with torch.no_grad():
-            for own, kept in zip(self._parameters, state["adapter"], strict=True):
-                own.copy_(kept)
+            for parameter, saved in zip(self._parameters, state["adapter"], strict=True):
+                parameter.copy_(saved)
         self._optimizer.load_state_dict(state["optimizer"])
-        self._before, self._began, self._saved = seconds, monotonic(), seconds
+        self.losses = losses
+        self._seconds_before = seconds
+        self._began = monotonic()
+        self._saved = seconds
         return len(self.losses)
 
-    def _through(self, steps: Sequence[list[Pack]]) -> Iterator[float]:
-        """Each step's loss, in nats an answer token."""
-        # In a thread of its own: Ctrl-C waits for its end, and leaves no half of a step.
-        with merged(self._student) as refresh, ThreadPoolExecutor(1) as thread:
-            thread.submit(int).result()  # it runs
+    def _remaining_losses(self, steps: Sequence[list[Pack]]) -> Iterator[float]:
+        """Do the remaining steps; yields the loss of each, in nats for each token of an answer."""
+        # Weights are updated in a thread of their own: Ctrl-C waits for it, so that no step is
+        # left half done.
+        with merged_layers(self._student) as refresh, ThreadPoolExecutor(1) as thread:
+            thread.submit(int).result()  # starts the thread before the first step needs it
             for step in range(len(self.losses), len(steps)):
                 used = self._seconds / (self._minutes * 60) if self._minutes else 0.0
                 if step and used * (step + 1) / step > 1:  # one more would take too long
                     return
-                rate = min(1 - max(step / len(steps), used), (step + 1) / _WARM_UP)
+                # Linear to 0 with the steps or the minutes, whichever is further.
+                decay = 1 - max(step / len(steps), used)
+                warm_up = (step + 1) / _WARM_UP_STEPS
                 for group in self._optimizer.param_groups:
-                    group["lr"] = self._rate * rate
+                    group["lr"] = self._learning_rate * min(decay, warm_up)
                 loss = self._gradients(steps[step])
                 thread.submit(self._update, loss, refresh).result()
-                if self._seconds - self._saved >= _EVERY:
-                    self._save()
+                if self._seconds - self._saved >= _CHECKPOINT_SECONDS:
+                    self._save_checkpoint()
                 yield loss
 
     def _gradients(self, packs: Sequence[Pack]) -> float:
-        tokens, loss = sum(len(example.answer) for pack in packs for example in pack), 0.0
+        """Compute the gradients of one step; returns its loss."""
+        tokens = sum(len(example.answer) for pack in packs for example in pack)
+        loss = 0.0
         for pack in packs:
             part = losses(self._student, pack).sum() / tokens
             part.backward()
@@ -238,15 +295,10 @@ class _Run:
         self.losses.append(loss)
 
 
-def _made_of(steps: Sequence[list[Pack]], *options: object) -> str:
-    """A fingerprint of the order of the examples, and of these options."""
-    order = [[one.length for pack in packs for one in pack] for packs in steps]
+def _run_fingerprint(steps: Sequence[list[Pack]], options: Sequence[object]) -> str:
+    """A hash of the order of the examples and of these options, which a checkpoint must match."""
+    order = [[example.length for pack in packs for example in pack] for packs in steps]
     return hashlib.sha256(json.dumps([order, *options], default=str).encode()).hexdigest()
-
-
-def _ends(told: Sequence[float]) -> tuple[float, float]:
-    some = max(1, min(5, len(told) // 2))
-    return fmean(told[:some]), fmean(told[-some:])
 
 
 def _example(student: Student, messages: Sequence[dict[str, str]]) -> Example:
@@ -267,16 +319,16 @@ def _read(path: Path) -> list[list[dict[str, str]]]:
             continue
         try:
             messages = json.loads(line)["messages"]
-            told = [(message["role"], message["content"]) for message in messages]
+            turns = [(message["role"], message["content"]) for message in messages]
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(
                 f'{path}, line {number}: not {{"messages": [{{"role", "content"}}, ...]}}'
             ) from error
-        if not all(role in _ROLES and isinstance(text, str) for role, text in told):
+        if not all(role in _ROLES and isinstance(text, str) for role, text in turns):
             raise InputError(f"{path}, line {number}: roles are {_ROLES}, contents are text")
-        if len(told) < 2 or told[-1][0] != "assistant":
+        if len(turns) < 2 or turns[-1][0] != "assistant":
             raise InputError(f"{path}, line {number}: must end with the assistant's answer")
-        conversations.append([{"role": role, "content": text} for role, text in told])
+        conversations.append([{"role": role, "content": text} for role, text in turns])
     if not conversations:
         raise InputError(f"{path} holds no examples")
     return conversations

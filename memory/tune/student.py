@@ -37,7 +37,7 @@ LINEAR = {
     "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
 }
-_CONTROL = 3  # llama.cpp's kind of a token that is no text
+_CONTROL_TOKEN = 3  # llama.cpp's kind of a token that is no text
 _NORMS = {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm"}
 
 
@@ -105,13 +105,13 @@ def load_student(
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     sha256 = packaged_sha256() if base == "local" else ""
     if adapter is not None:  # before the minutes that a large base takes
-        _check(read_card(adapter), base, sha256)
+        _check_card(read_card(adapter), base, sha256)
     if base == "local":
         reader = GGUFReader(packaged_gguf())
         model = _packaged_model(reader, _dtype(device)).to(device)
         student = Student(model, _packaged_tokenizer(reader), BASE, sha256, device)
     else:
-        student = _other_student(base, device)
+        student = _transformers_student(base, device)
     if adapter is not None:
         try:
             if base == "local" and not (adapter / PEFT).is_file():
@@ -125,8 +125,9 @@ def load_student(
 
 
 def _with_gguf(model: Any, file: Path) -> PeftModel:
-    """The packaged model with llama.cpp's adapter as PEFT's: `adapters.adapter_to_gguf`, undone."""
-    reader, config = GGUFReader(file), model.config
+    """The packaged model with an adapter in GGUF as PEFT's: undoes `adapters.adapter_to_gguf`."""
+    reader = GGUFReader(file)
+    config = model.config
     permuted = {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}
     linear = {stored: name for name, stored in LINEAR.items()}
     state: dict[str, torch.Tensor] = {}
@@ -143,7 +144,9 @@ def _with_gguf(model: Any, file: Path) -> PeftModel:
         task_type="CAUSAL_LM",
     )
     tuned = get_peft_model(model, lora)
-    set_peft_model_state_dict(tuned, {f"base_model.model.{k}": w for k, w in state.items()})
+    set_peft_model_state_dict(
+        tuned, {f"base_model.model.{name}": weight for name, weight in state.items()}
+    )
     return tuned
 
 
@@ -158,11 +161,11 @@ def peak_memory(device: str) -> int:
     """The most memory this process has held so far, in bytes: on the GPU, or of the machine."""
     if device.startswith("cuda"):
         return int(torch.cuda.max_memory_allocated(device))
-    kilo = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kilo
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kibibytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _check(card: AdapterCard, base: str, sha256: str) -> None:
+def _check_card(card: AdapterCard, base: str, sha256: str) -> None:
     if sha256:
         check_base(card, sha256)
     elif card.base_sha256 or card.base != base:
@@ -177,7 +180,7 @@ def _dtype(device: str) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
-def _other_student(base: str, device: str) -> Student:
+def _transformers_student(base: str, device: str) -> Student:
     try:
         tokenizer = AutoTokenizer.from_pretrained(base)
         if not tokenizer.chat_template:
@@ -192,23 +195,24 @@ def _other_student(base: str, device: str) -> Student:
 
 
 def _packaged_model(reader: GGUFReader, dtype: torch.dtype) -> LlamaForCausalLM:
-    """llama.cpp's file as a transformers Llama: the quantized weights, not those before."""
+    """llama.cpp's file as a transformers Llama, with the quantized weights that llama.cpp uses."""
 
-    def said(name: str) -> Any:
+    def field(name: str) -> Any:
         return reader.fields[f"llama.{name}"].contents()
 
-    heads, kv_heads = said("attention.head_count"), said("attention.head_count_kv")
+    heads = field("attention.head_count")
+    kv_heads = field("attention.head_count_kv")
     config = LlamaConfig(
         name_or_path=BASE,
-        vocab_size=said("vocab_size"),
-        hidden_size=said("embedding_length"),
-        intermediate_size=said("feed_forward_length"),
-        num_hidden_layers=said("block_count"),
+        vocab_size=field("vocab_size"),
+        hidden_size=field("embedding_length"),
+        intermediate_size=field("feed_forward_length"),
+        num_hidden_layers=field("block_count"),
         num_attention_heads=heads,
         num_key_value_heads=kv_heads,
-        max_position_embeddings=said("context_length"),
-        rope_theta=said("rope.freq_base"),
-        rms_norm_eps=said("attention.layer_norm_rms_epsilon"),
+        max_position_embeddings=field("context_length"),
+        rope_theta=field("rope.freq_base"),
+        rms_norm_eps=field("attention.layer_norm_rms_epsilon"),
         bos_token_id=1,
         eos_token_id=2,
         pad_token_id=2,
@@ -247,16 +251,16 @@ def _unpermuted(weight: torch.Tensor, heads: int) -> torch.Tensor:
 def _packaged_tokenizer(reader: GGUFReader) -> PreTrainedTokenizerFast:
     """The file's own tokens and merges: transformers' GGUF reader splits numbers otherwise."""
 
-    def said(name: str) -> Any:
+    def field(name: str) -> Any:
         return reader.fields[f"tokenizer.{name}"].contents()
 
-    tokens = said("ggml.tokens")
+    tokens = field("ggml.tokens")
     special = [
         token
-        for token, kind in zip(tokens, said("ggml.token_type"), strict=True)
-        if kind == _CONTROL
+        for token, kind in zip(tokens, field("ggml.token_type"), strict=True)
+        if kind == _CONTROL_TOKEN
     ]
-    merges = [tuple(merge.split(" ")) for merge in said("ggml.merges")]
+    merges = [tuple(merge.split(" ")) for merge in field("ggml.merges")]
     vocabulary = {token: number for number, token in enumerate(tokens)}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, unk_token=None))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -268,11 +272,11 @@ def _packaged_tokenizer(reader: GGUFReader) -> PreTrainedTokenizerFast:
     tokenizer.decoder = decoders.ByteLevel()
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        bos_token=tokens[said("ggml.bos_token_id")],
-        eos_token=tokens[said("ggml.eos_token_id")],
-        pad_token=tokens[said("ggml.padding_token_id")],
+        bos_token=tokens[field("ggml.bos_token_id")],
+        eos_token=tokens[field("ggml.eos_token_id")],
+        pad_token=tokens[field("ggml.padding_token_id")],
         additional_special_tokens=special,
         padding_side="left",
         clean_up_tokenization_spaces=False,
-        chat_template=said("chat_template"),
+        chat_template=field("chat_template"),
     )

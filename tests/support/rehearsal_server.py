@@ -16,6 +16,7 @@ import uvicorn
 
 from memory.program.adapter_card import AdapterCard
 from memory.tune import rehearsal
+from memory.tune.grpo import Sample
 
 BASE = "SmolLM2-135M-Instruct"
 ASKED = [{"role": "system", "content": "Be short."}, {"role": "user", "content": "When?"}]
@@ -36,11 +37,11 @@ class Scripted:
 
     def generate(
         self, messages: Any, n: int, max_tokens: int, temperature: float, stop: Any = None
-    ) -> list[tuple[str, str, int, int]]:
+    ) -> list[Sample]:
         self.threads.add(threading.get_ident())
         self.asked.append((messages[-1]["content"], n, max_tokens, temperature, stop))
         number = len(self.groups)
-        return [(f"answer {i} of weights {number}", "stop", 7, 3) for i in range(n)]
+        return [Sample(f"answer {i} of weights {number}", "stop", 7, 3) for i in range(n)]
 
     def step(self, group: Any) -> dict[str, float]:
         self.threads.add(threading.get_ident())
@@ -90,8 +91,8 @@ class Served:
         return self.policies[-1]
 
     def chat(self, question: str = "When?", **body: Any) -> httpx.Response:
-        asked = [{"role": "user", "content": question}]
-        return self.post("chat/completions", {"model": self.job, "messages": asked, **body})
+        messages = [{"role": "user", "content": question}]
+        return self.post("chat/completions", {"model": self.job, "messages": messages, **body})
 
     def step(self, batch_id: int, batch: list[Any] | None = None) -> httpx.Response:
         batch = group() if batch is None else batch
@@ -106,10 +107,16 @@ class Served:
 
 
 def group(rollouts: int = 4, **changes: Any) -> list[dict[str, Any]]:
-    said = [{"role": "assistant", "content": f"In {year}"} for year in range(2020, 2020 + rollouts)]
-    rewards = [0.1 * i for i in range(rollouts)]
-    samples = zip(said, rewards, strict=True)
-    return [{"messages": ASKED, "completion": c, "reward": r, **changes} for c, r in samples]
+    """A group of rollouts with rewards 0, .1, .2 ..."""
+    return [
+        {
+            "messages": ASKED,
+            "completion": {"role": "assistant", "content": f"In {2020 + number}"},
+            "reward": 0.1 * number,
+            **changes,
+        }
+        for number in range(rollouts)
+    ]
 
 
 @contextmanager
@@ -124,27 +131,28 @@ def served(folder: Path, start: Path | None = None, **real: Any) -> Iterator[Ser
             named_parameters=lambda: [("w", torch.ones(3)), ("w.lora_A", torch.ones(9))],
         )
         model.peft_config = {"default": SimpleNamespace(r=8, lora_alpha=32)}
-        made = SimpleNamespace(base=base, base_sha256="", device="cpu", adapter=adapter)
-        made.encode = lambda messages: " ".join(m["content"] for m in messages).split()
-        made.model, made.tokenizer = model, SimpleNamespace(chat_template="{}")
-        return made
+        student = SimpleNamespace(base=base, base_sha256="", device="cpu", adapter=adapter)
+        student.encode = lambda messages: " ".join(m["content"] for m in messages).split()
+        student.model = model
+        student.tokenizer = SimpleNamespace(chat_template="{}")
+        return student
 
     def train(student: Any, settings: Any) -> Scripted:
         server.policies.append(Scripted(settings, student.adapter))
         return server.policies[-1]
 
-    made = rehearsal.managers(
+    managers = rehearsal.managers(
         SimpleNamespace(storage_path=str(folder)), start, **(real or {"load": load, "train": train})
     )
-    for name, manager in made.items():
+    for name, manager in managers.items():
         setattr(app.state, name, manager)
-    server = Served(_address(), made["server_state"])
+    server = Served(_address(), managers["server_state"])
     try:
         yield server
     finally:
         for policy in server.policies:
             policy.may_step.set()
-        made["grpo_manager"].cleanup()
+        managers["grpo_manager"].cleanup()
 
 
 @cache

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra is not installed: uv sync --extra tune")
 
 from memory.tune.adapters import add_lora  # noqa: E402
-from memory.tune.merged_lora import merged  # noqa: E402
+from memory.tune.merged_lora import merged_layers  # noqa: E402
 from memory.tune.packs import Example, batches, losses, packs  # noqa: E402
 from memory.tune.student import Student, load_student  # noqa: E402
 from tests.support.tiny_llama import (  # noqa: E402
@@ -98,7 +98,7 @@ def gradients(student: Student) -> list[Any]:
 
 def test_merged_weights_give_the_gradients_that_peft_gives(student: Student) -> None:
     expected = gradients(student)
-    with merged(student) as refresh:
+    with merged_layers(student) as refresh:
         for _ in range(2):
             for got, wanted in zip(gradients(student), expected, strict=True):
                 torch.testing.assert_close(got, wanted, rtol=1e-3, atol=1e-4)
@@ -121,7 +121,7 @@ def peft_gradients(student: Student) -> list[Any]:
 
 
 def test_a_change_of_the_adapter_counts_once_it_is_told(student: Student) -> None:
-    with merged(student) as refresh, torch.no_grad():
+    with merged_layers(student) as refresh, torch.no_grad():
         before = losses(student, [example(student, "Oslo")])
         shake(student, 0.2)
         torch.testing.assert_close(losses(student, [example(student, "Oslo")]), before)
@@ -142,7 +142,7 @@ def test_layers_that_merging_would_change_stay_as_they_are(student: Student, cha
             layer.base_layer.bias = torch.nn.Parameter(torch.ones(layer.out_features))
         else:
             layer.lora_dropout["default"] = torch.nn.Dropout(0.1)
-    with merged(student):
+    with merged_layers(student):
         assert not [one for one in student.model.modules() if "forward" in vars(one)]
 
 
@@ -151,7 +151,7 @@ def test_a_student_in_bf16_is_tuned_as_well(tiny: str) -> None:
     student = load_student(tiny, device="cpu")
     student.model.bfloat16()
     add_lora(student, rank=4, alpha=8)
-    with merged(student) as refresh:
+    with merged_layers(student) as refresh:
         found = gradients(student)
         refresh()
     assert {gradient.dtype for gradient in found} == {torch.float32}

@@ -98,7 +98,7 @@ def test_a_group_asked_for_by_several_threads_is_drawn_at_once(
     arbor: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy = arbor.begin()
-    monkeypatch.setattr(rehearsal, "_GATHER_S", DEADLINE_S)  # a group is whole before that
+    monkeypatch.setattr(rehearsal, "_GATHER_SECONDS", DEADLINE_S)  # a group is whole before that
     questions = ["When?", "Who?"] * 4
     with ThreadPoolExecutor(8) as pool:
         answers = [answer.json() for answer in pool.map(arbor.chat, questions)]

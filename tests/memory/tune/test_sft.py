@@ -20,7 +20,7 @@ from memory.program.signatures import prompts_fingerprint  # noqa: E402
 from memory.tune.adapters import add_lora, describe_adapter  # noqa: E402
 from memory.tune.grpo import GrpoTrainer  # noqa: E402
 from memory.tune.packs import losses  # noqa: E402
-from memory.tune.sft import Tuned, sft  # noqa: E402
+from memory.tune.sft import SftResult, sft  # noqa: E402
 from memory.tune.student import load_student  # noqa: E402
 from tests.support.tiny_llama import ANSWERS, CHAT, example  # noqa: E402
 
@@ -61,7 +61,7 @@ def test_tuning_lowers_the_loss_and_saves_what_loads_again(tiny: str, tmp_path: 
         about={"command": "train.py --first"},
         progress=lambda *told: seen.append(told),
     )
-    assert isinstance(tuned, Tuned)
+    assert isinstance(tuned, SftResult)
     assert (tuned.steps, tuned.examples, tuned.skipped) == (12, 3, 1)
     assert [told[:2] for told in seen] == [(n, 12) for n in range(1, 13)]
     assert tuned.last_loss < tuned.first_loss - 1
@@ -127,7 +127,7 @@ def test_a_tuning_that_is_killed_goes_on_from_its_last_checkpoint(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, out, killed = lessons(tmp_path / "l.jsonl", *ANSWERS), tmp_path / "out", tmp_path / "k"
-    monkeypatch.setattr("memory.tune.sft._EVERY", 0.0)
+    monkeypatch.setattr("memory.tune.sft._CHECKPOINT_SECONDS", 0.0)
 
     def copied(step: int, steps: int, loss: float) -> None:
         if step == 7:  # as a machine that loses its power leaves it

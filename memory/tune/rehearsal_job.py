@@ -18,21 +18,21 @@ from pydantic import BaseModel, Field
 from memory.errors import Stop
 from memory.program.adapter_card import AdapterCard
 from memory.tune.adapters import Target, describe_adapter
+from memory.tune.grpo import Sample
 from memory.tune.student import peak_memory
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")  # no way out of the folder of the checkpoints
-_TARGETS: tuple[Target, ...] = (
-    "answer",
-    "retrieve",
-    "store",
-)  # without a start nobody tells the server which
+# What the card of a checkpoint names: without an adapter to start from, the server is not told
+# which modules a run trains.
+_TARGETS: tuple[Target, ...] = ("answer", "retrieve", "store")
 _log = logging.getLogger(__name__)
 
-Sample = tuple[str, str, int, int]  # text, why it ended, tokens of the prompt, tokens of the text
 
+class SamplingRequest(BaseModel):
+    """What is read of a request for chat completions.
 
-class Asked(BaseModel):
-    """What is read of a request for chat completions; sampling that cuts answers is refused."""
+    Sampling that leaves tokens out (top_p, top_k) or changes their chances is refused.
+    """
 
     model: str
     messages: list[dict[str, str]] = Field(min_length=1)
@@ -46,11 +46,11 @@ class Asked(BaseModel):
     repetition_penalty: float | None = Field(None, ge=1, le=1)
 
 
-class Job:
-    """One run: its policy and the only thread that touches it, so what it does has an order.
+class RehearsalJob:
+    """One run: its policy, and the only thread that touches it, so that its work has an order.
 
-    Between steps it answers and saves. A step that raises makes its state "failed"; why is in the
-    log, and in what the next step or checkpoint raises.
+    Between steps it answers and saves. A step that raises makes its state "failed"; the reason is
+    in the log, and in what the next step or checkpoint raises.
     """
 
     def __init__(
@@ -61,15 +61,21 @@ class Job:
         settings: Mapping[str, Any],
         start: AdapterCard | None,
     ):
-        """`folder` takes its checkpoints and has its name; `start` is what it goes on from."""
-        self.id, self._folder, self._start = folder.name, folder, start
-        self._student, self._trainer = student, trainer
+        """`folder` is named after the job and takes its checkpoints; `start` is the card of the
+        adapter that it goes on from."""
+        self.id = folder.name
+        self._folder = folder
+        self._start = start
+        self._student = student
+        self._trainer = trainer
         self.rollouts: int = settings["num_generations"]
-        self._longest: int = settings.get("max_completion_length", sys.maxsize)
-        self._context: int = settings.get("max_seq_len", context_of(student))
+        self._max_completion: int = settings.get("max_completion_length", sys.maxsize)
+        self._context: int = settings.get("max_seq_len", context_length(student))
         self._thread = ThreadPoolExecutor(1)
         self._lock = Lock()
-        self.state, self._pending, self._why = "running", [0], ""
+        self.state = "running"
+        self._pending = [0]  # ids of the batches that may be sent next
+        self._failure = ""
         self.metrics: list[dict[str, float]] = []
         self.checkpoints: dict[str, dict[str, Any]] = {}
         self._last_checkpoint: str | None = None
@@ -101,41 +107,49 @@ class Job:
         trained.add_done_callback(partial(self._stepped, batch_id))
 
     def _step(self, group: list[dict[str, Any]]) -> None:
-        told = self._policy.step(group)
-        told |= {"step": len(self.metrics) + 1, "peak_memory": peak_memory(self._student.device)}
-        # As on GPUs (trainer.py): JSON has no other numbers.
-        self.metrics.append({key: value for key, value in told.items() if math.isfinite(value)})
+        row = self._policy.step(group)
+        row |= {"step": len(self.metrics) + 1, "peak_memory": peak_memory(self._student.device)}
+        # Finite numbers only, as on GPUs (arbor/trainer.py): JSON has no others.
+        self.metrics.append({key: value for key, value in row.items() if math.isfinite(value)})
 
     def _stepped(self, batch_id: int, step: "Future[None]") -> None:
-        if self.state != "running":
+        if self.state != "running":  # cancelled while the step ran
             return
         if error := step.exception():
-            self._why = f": step {len(self.metrics) + 1}, {type(error).__name__}: {error}"
+            self._failure = f": step {len(self.metrics) + 1}, {type(error).__name__}: {error}"
             self.state = "failed"
-            _log.error("%s failed%s", self.id, self._why, exc_info=error)
+            _log.error("%s failed%s", self.id, self._failure, exc_info=error)
         else:
             self._pending = [batch_id + 1]
 
-    def answer(self, asked: Asked, n: int) -> "Future[list[Sample]]":
-        """`n` samples, once the thread is free; raises ValueError when they are not to be had."""
+    def answer(self, request: SamplingRequest, n: int) -> "Future[list[Sample]]":
+        """`n` samples, once the thread is free. Raises ValueError after the job has ended."""
         if self._trainer is None:
             raise ValueError(f"{self.id} has ended and answers no more")
-        return self._thread.submit(self._answer, asked, n)
+        return self._thread.submit(self._answer, request, n)
 
-    def _answer(self, asked: Asked, n: int) -> list[Sample]:
-        policy, limit = self._policy, self._context
-        used = len(self._student.encode(asked.messages))
-        if used + (asked.max_tokens or 1) > limit:
-            more = f" and {asked.max_tokens} in the completion" if asked.max_tokens else ""
-            raise ValueError(  # in the words of vllm, by which clients know the case
-                f"This model's maximum context length is {limit} tokens. However, you requested "
-                f"{used} tokens in the messages{more}. Please reduce their length."
+    def _answer(self, request: SamplingRequest, n: int) -> list[Sample]:
+        policy = self._policy
+        prompt_tokens = len(self._student.encode(request.messages))
+        if prompt_tokens + (request.max_tokens or 1) > self._context:
+            completion = ""
+            if request.max_tokens:
+                completion = f" and {request.max_tokens} in the completion"
+            # In the words of vLLM, by which clients recognise the case.
+            raise ValueError(
+                f"This model's maximum context length is {self._context} tokens. However, you "
+                f"requested {prompt_tokens} tokens in the messages{completion}. Please reduce "
+                "their length."
             )
-        most = asked.max_tokens or min(self._longest, limit - used)
-        warmth = 1.0 if asked.temperature is None else asked.temperature
-        stop = [asked.stop] if isinstance(asked.stop, str) else asked.stop
         with as_value_error():
-            samples: list[Sample] = policy.generate(asked.messages, n, most, warmth, stop)
+            samples: list[Sample] = policy.generate(
+                request.messages,
+                n=n,
+                max_tokens=request.max_tokens
+                or min(self._max_completion, self._context - prompt_tokens),
+                temperature=1.0 if request.temperature is None else request.temperature,
+                stop=[request.stop] if isinstance(request.stop, str) else request.stop,
+            )
         return samples
 
     def checkpoint(self, name: str, metadata: dict[str, Any] | None = None) -> None:
@@ -171,19 +185,21 @@ class Job:
         """Save `checkpoint_final` and train no more; the final weights go on answering."""
         if self.state != "succeeded":
             self.checkpoint("checkpoint_final")
-            # A step may have failed before its turn came.
+            # The step before the checkpoint may have failed while this waited for it.
             self._check_running()
-            self.state, self._pending = "succeeded", []
+            self.state = "succeeded"
+            self._pending = []
 
     def cancel(self) -> None:
         """Stop and free the policy, once a step under way has ended. ValueError the second time."""
         if self.state == "cancelled":
             raise ValueError(f"Cannot cancel job with status cancelled (job_id={self.id})")
-        self.state, self._pending = "cancelled", []
+        self.state = "cancelled"
+        self._pending = []
         self.free()
 
     def free(self) -> None:
-        """Let the policy go: nothing is answered from now on."""
+        """Free the policy's memory: nothing is answered from now on."""
         self._trainer = None
         self._thread.shutdown()
         self._student = None
@@ -196,7 +212,7 @@ class Job:
 
     def _check_running(self) -> None:
         if self.state != "running":
-            raise RuntimeError(f"{self.id} trains no more, it {self.state}{self._why}")
+            raise RuntimeError(f"{self.id} trains no more, it {self.state}{self._failure}")
 
 
 def checked_group(batch: list[Any], rollouts: int) -> list[dict[str, Any]]:
@@ -214,22 +230,24 @@ def checked_group(batch: list[Any], rollouts: int) -> list[dict[str, Any]]:
             raise ValueError(f"Each item must be a dictionary with keys: {sorted(keys)}")
         if item["messages"] != batch[0]["messages"]:
             raise ValueError("The samples of a group must share their messages")
-        said = item["completion"]
+        completion = item["completion"]
+        if isinstance(completion, list):
+            completion = completion[0]
         if not math.isfinite(reward := float(item["reward"])):
             raise ValueError(f"A reward must be a number, not {reward}")
-        completion = said[0] if isinstance(said, list) else said
         group.append({**item, "completion": completion, "reward": reward})
     return group
 
 
 @contextmanager
 def as_value_error() -> Iterator[None]:
-    """What ends our work is the client's mistake here: Arbor's application answers 400."""
+    """Turn a `Stop` into a ValueError, which Arbor's application answers with status 400."""
     try:
         yield
     except Stop as error:
         raise ValueError(str(error)) from error
 
 
-def context_of(student: Any) -> int:
+def context_length(student: Any) -> int:
+    """How many tokens a student's model reads at most."""
     return int(student.model.config.max_position_embeddings)
