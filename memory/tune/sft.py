@@ -84,8 +84,7 @@ def sft(
 
     Arguments:
         examples: JSONL, `{"messages": [...]}` a line, the last one the assistant's.
-        targets, conversations: for the card: the modules tuned, the conversations seen (beside
-            those of `start`).
+        targets, conversations: for the card; the conversations that `start` has seen are added.
         base, start, device: as for `load_student`; an adapter to start from keeps its own rank.
         learning_rate: of AdamW; it falls linearly to 0 with the steps, or the minutes.
         batch, max_tokens: examples a step; longer ones are skipped.
@@ -94,39 +93,20 @@ def sft(
         about: what else the card says: `command`, `examples`, `data` (that of the file otherwise).
         progress: called after each step with (step, steps, loss).
 
-    Every few minutes and on Ctrl-C a checkpoint is written; on Ctrl-C what is tuned so far is
-    saved, too, before KeyboardInterrupt goes on. Raises InputError for a file, a folder, a base,
-    an adapter or a checkpoint that cannot be used.
+    A checkpoint is written every few minutes and on Ctrl-C, which also saves the adapter as it is.
+    Raises InputError for a file, a folder, a base, an adapter or a checkpoint that cannot be used.
     """
-    conversations_read = _read(examples)
+    dialogues = _read(examples)
     _check_output(output, resume)
     student = load_student(base, start, device)
-    encoded = [_example(student, messages) for messages in conversations_read]
-    fitting = [example for example in encoded if example.length <= max_tokens]
-    if not fitting:
-        raise InputError(f"no example of {examples} fits {max_tokens} tokens: give more")
+    fitting = _fitting_examples(student, dialogues, max_tokens=max_tokens, path=examples)
     torch.manual_seed(seed)
     if not student.tuned:
         add_lora(student, rank, alpha)
     check_disk_space(student, output)
     digest = hashlib.sha256(examples.read_bytes()).hexdigest()
-    card = describe_adapter(
-        student,
-        targets=targets,
-        made_by="sft",
-        data=digest,
-        conversations=conversations,
-        start=read_card(start) if start else None,
-    )
-    steps = list(
-        batches(
-            fitting,
-            size=batch,
-            epochs=epochs,
-            max_tokens=_PACK_TOKENS,
-            random=Random(seed),  # noqa: S311
-        )
-    )
+    card = _card(student, targets=targets, conversations=conversations, data=digest, start=start)
+    steps = _shuffled_steps(fitting, size=batch, epochs=epochs, seed=seed)
     options = [digest, base, start, card.rank, card.alpha, targets, learning_rate, minutes, seed]
     run = _Run(
         student,
@@ -138,7 +118,46 @@ def sft(
     )
     resumed = run.restore() if resume else 0
     run.train(steps, progress)
-    return run.result(examples=len(fitting), skipped=len(encoded) - len(fitting), resumed=resumed)
+    return run.result(examples=len(fitting), skipped=len(dialogues) - len(fitting), resumed=resumed)
+
+
+def _fitting_examples(
+    student: Student,
+    dialogues: Sequence[Sequence[dict[str, str]]],
+    *,
+    max_tokens: int,
+    path: Path,
+) -> list[Example]:
+    encoded = [_example(student, messages) for messages in dialogues]
+    fitting = [example for example in encoded if example.length <= max_tokens]
+    if not fitting:
+        raise InputError(f"no example of {path} fits {max_tokens} tokens: give more")
+    return fitting
+
+
+def _card(
+    student: Student,
+    *,
+    targets: Sequence[Target],
+    conversations: Sequence[str],
+    data: str,
+    start: Path | None,
+) -> AdapterCard:
+    return describe_adapter(
+        student,
+        targets=targets,
+        made_by="sft",
+        data=data,
+        conversations=conversations,
+        start=read_card(start) if start else None,
+    )
+
+
+def _shuffled_steps(
+    examples: Sequence[Example], *, size: int, epochs: int, seed: int
+) -> list[list[Pack]]:
+    random = Random(seed)  # noqa: S311
+    return list(batches(examples, size=size, epochs=epochs, max_tokens=_PACK_TOKENS, random=random))
 
 
 def _check_output(output: Path, resume: bool) -> None:
