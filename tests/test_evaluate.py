@@ -53,7 +53,7 @@ def store(prompt):
     time.sleep(0.5)
     return sql(FACT.format(prompt.split("[[ ## turns ## ]]\\n[")[1].split("]")[0]))
 
-memory.load_model = lambda name, **settings: talker(window=1, name=name, store=store)[0]
+memory.load_model = lambda name, *settings, **named: talker(window=1, name=name, store=store)[0]
 runpy.run_path({str(SCRIPT)!r}, run_name="__main__")
 """
 
@@ -115,7 +115,7 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     again = {"data": data, "output_dir": out, "num_test": 0, "resume": True, "model": name}
     if scripted:
         resumed, _ = talker(window=1, name=name)
-        monkeypatch.setattr(evaluate, "load_model", lambda name, **settings: resumed)
+        monkeypatch.setattr(evaluate, "load_model", lambda name, *settings, **named: resumed)
         evaluate.evaluate(**again)
         said = capsys.readouterr().out
         assert "SELECT turn_id, value FROM facts" in said  # the SQL of a question
@@ -136,7 +136,7 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     model, engine = talker(window=1, name=name)  # another voice under the same name,
     if not scripted:
         model = replace(model, adapter=SmallModelAdapter())  # that is asked in the same way
-    monkeypatch.setattr(evaluate, "load_model", lambda name, **settings: model)
+    monkeypatch.setattr(evaluate, "load_model", lambda name, *settings, **named: model)
     check_not_asked_again(out, found, again)
     assert engine.prompts == []
 
@@ -198,7 +198,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """evaluate() with these models by name, on two tiny conversations, one thread."""
 
     def run(models: dict[str, Model], **flags: Any) -> evaluate.Evaluation:
-        monkeypatch.setattr(evaluate, "load_model", lambda name, **settings: models[name])
+        monkeypatch.setattr(evaluate, "load_model", lambda name, *settings, **named: models[name])
         data = tmp_path / "talks.json"
         if not data.exists():
             talks(data, talk("a"), talk("b [/red]"))
