@@ -98,7 +98,7 @@ def evaluate_tuned(options: TrainOptions) -> None:
 
 def report_comparison(options: TrainOptions, tuned: Path, trained_on: Collection[str]) -> None:
     """Compare tuned weights with their start and print the gain."""
-    comparison = compare_tuned(options, tuned, trained_on, console)
+    comparison = compare_tuned(options, tuned, trained_on, console=console)
     for failure in comparison.failures:
         console.print(f"left out: {failure}", style="yellow", markup=False)
     console.print(gain_table(comparison.gains, WEIGHTS))
@@ -110,7 +110,7 @@ def distill_examples(options: TrainOptions) -> None:
     """Write supervised examples from the training conversations."""
     file = options.examples_file
     with progress_bar(console) as bar:
-        summary = write_teacher_examples(options, file, options.resume, bar)
+        summary = write_teacher_examples(options, file, resume=options.resume, bar=bar)
     counts = ", ".join(f"{number} {target}" for target, number in summary.examples.items())
     console.print(f"{file}: {counts} examples; {summary.calls} model calls")
     for reason, number in summary.dropped.items():
@@ -127,7 +127,7 @@ def tune_supervised(options: TrainOptions) -> None:
     output = options.checkpoints / "sft"
     check_before_tuning(options, output)
     examples = options.examples or gold_examples(options, output / "examples.jsonl")
-    tune_here(options, examples, output, console)
+    tune_here(options, examples, output, console=console)
     console.print(f"use it: uv run evaluate.py --adapter {output}", highlight=False)
 
 

@@ -30,7 +30,8 @@ from machine import Split, check_free, check_processes, gpus, is_alive, processe
 from trainer import Repair, find_arbor, lacks, says
 
 TRAINER = Path(__file__).resolve().parent / "trainer.py"
-START_S, COMMAND_S, CHECKPOINT_S = 1500.0, 600.0, 1800.0  # while the process lives, in seconds
+# How long an answer of the trainer is waited for while its process lives.
+START_S, COMMAND_S, CHECKPOINT_S = 1500.0, 600.0, 1800.0
 LAST_S = 5.0  # for a worker's children to end by themselves
 LOOPBACK = "127.0.0.1"
 WRITTEN = "# Written by arbor/repairs.py: the wheel of Arbor 0.2.17 lacks this file.\n"
@@ -57,7 +58,8 @@ DEEPSPEED = {
 
 def repairs(split: Split, storage: Path) -> list[Repair]:
     """The server's repairs; of two that wrap one function, the later is the outer."""
-    job, runner = "server/services/jobs/grpo_job.py", "utils/process_runner.py"
+    job = "server/services/jobs/grpo_job.py"
+    runner = "utils/process_runner.py"
     inference = "server/services/jobs/inference_job.py"
     # What is broken without each of them: arbor/README.md, "What is repaired".
     manager = "server/services/managers/gpu_manager.py"
@@ -111,8 +113,9 @@ def _spawn_in_one_thread() -> None:
 
     A request's thread ends when it was idle for ten seconds, and took vllm and the trainer along.
     """
-    runner, thread = _runner(), ThreadPoolExecutor(1, "parent of the workers")
+    runner = _runner()
     original = runner.start
+    thread = ThreadPoolExecutor(1, "parent of the workers")
     runner.start = lambda self, *a, **k: thread.submit(original, self, *a, **k).result()
     runner._setup_signal_handlers = lambda self: None  # they took Ctrl-C from the server
 

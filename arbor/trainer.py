@@ -148,15 +148,21 @@ def _mask_prompts() -> None:
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
-        self.drops_cut, self.mask_truncated_completions = self.mask_truncated_completions, False
+        # Masked here, by the same rule, so that the trainer's own masking has nothing to do.
+        self.drops_cut = self.mask_truncated_completions
+        self.mask_truncated_completions = False
         self.end = end_of_turn(self.processing_class)
 
     def drawn_masks(self: Any, batch: Mapping[str, Any]) -> list[list[int]]:
         limit = self.max_completion_length
         pairs = zip(batch["completion_ids"], batch["completion_mask"], strict=True)
-        return [drawn(ids, mask, self.end, limit, self.drops_cut) for ids, mask in pairs]
+        return [
+            drawn(ids, mask, end=self.end, limit=limit, drops_cut=self.drops_cut)
+            for ids, mask in pairs
+        ]
 
-    trainer.__init__, trainer.drawn_masks = __init__, drawn_masks
+    trainer.__init__ = __init__
+    trainer.drawn_masks = drawn_masks
     old = "completion_mask = attention_mask[:, 1:]"
     total = "float(total_completion_tokens_global)"
     drawn_here = "self.drawn_masks(broadcast_data)[process_slice]"

@@ -213,7 +213,7 @@ class Server:
     def model(self, name: str) -> ModelInfo:
         """A model's size and context. Raises InputError when the server cannot find it."""
         try:
-            return self._request("model", "memory/model", ModelInfo, {"name": name})
+            return self._request("model", "memory/model", ModelInfo, content={"name": name})
         except RequestRefused as error:
             raise InputError(f"the server has no model {name}: {error}") from error
 
@@ -221,7 +221,9 @@ class Server:
         """What the trainer measured at each step after `since`."""
         answer_type = dict[str, list[dict[str, float]]]
         query = {"job_id": job_id, "since": since}
-        return self._request("metrics", "memory/metrics", answer_type, query).get("metrics", [])
+        return self._request("metrics", "memory/metrics", answer_type, content=query).get(
+            "metrics", []
+        )
 
     def close_job(self, job_id: str) -> None:
         """End a job and free its GPUs; one that ended already, or is unknown, is fine."""
@@ -233,7 +235,7 @@ class Server:
 
     def stop_serving(self) -> None:
         """Let go of every model that answers without a job."""
-        self._request("kill", "chat/kill", dict[str, Any], {"job_id": "*"}, method="POST")
+        self._request("kill", "chat/kill", dict[str, Any], content={"job_id": "*"}, method="POST")
 
     def download(self, job_id: str, name: str, folder: Path) -> Path:
         """Fetch a checkpoint's adapter files into `folder`, which appears whole or stays as it was.
@@ -263,7 +265,7 @@ class Server:
     def post(self, route: str, answer_type: type[T], body: dict[str, Any]) -> T:
         """Ask one of Arbor's own routes about a job; tried again only where that does no harm."""
         path = f"fine_tuning/grpo/{route}"
-        return self._request(route, path, answer_type, body, method="POST")
+        return self._request(route, path, answer_type, content=body, method="POST")
 
     def _request(
         self,

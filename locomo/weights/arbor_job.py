@@ -269,7 +269,7 @@ class WatchedProvider(ArborProvider):
         self.ReinforceJob = self._start
 
     def _start(self, lm: dspy.LM, train_kwargs: dict[str, Any]) -> WatchedJob:
-        self.job = WatchedJob(lm, train_kwargs, self.server, self.observer)
+        self.job = WatchedJob(lm, train_kwargs, server=self.server, observer=self.observer)
         return self.job
 
 

@@ -104,7 +104,7 @@ def packaged_students(
     stores_itself = "store" in targets and len(targets) > 1
     for name, model in models.items():
         writer = model if stores_itself else helper
-        bench = prepare_bench(model, writer, questions, memories, bar)
+        bench = prepare_bench(model, writer, examples=questions, memories=memories, bar=bar)
         students[name] = partial(task, MemoryProgram(), measured_target(targets), bench)
     return students
 
@@ -161,7 +161,9 @@ def compare(
     for name, student in students.items():
         line = bar.add_task(f"asking the {name} model", total=len(questions))
         advance = partial(bar.advance, line)
-        scores[name], reasons = measure(student(), questions, threads, log, advance)
+        scores[name], reasons = measure(
+            student(), questions, threads=threads, log=log, done=advance
+        )
         failures += [f"{name}: {reason}" for reason in reasons]
     return Comparison(paired_gains(scores[start], scores[tuned]), failures)
 
@@ -207,7 +209,7 @@ def compare_tuned(
             )
         else:
             settings = options.settings()
-            working = working_model(student, helper, targets, settings)
+            working = working_model(student, helper, targets=targets, settings=settings)
             bench = prepare_bench(working, helper, examples=questions, memories=memories, bar=bar)
             students = served_students(
                 server_names(options.start or options.student, tuned),
@@ -217,4 +219,4 @@ def compare_tuned(
                 bench=with_trainee(bench, student.as_tuned(targets).adapter),
             )
         log = options.output_dir / "compare.log"
-        return compare(students, questions, log, options.num_threads, bar)
+        return compare(students, questions, log=log, threads=options.num_threads, bar=bar)

@@ -87,7 +87,7 @@ def rehearsal_start(options: TrainOptions, console: Console) -> Path:
 def rehearse(options: TrainOptions, start: Path, console: Console) -> TrainingResult:
     """Train the packaged model on this machine, on a server of its own."""
     folder = _rehearsal_folder(options)
-    with rehearsal_server(SERVE, folder, start, options.port) as server:
+    with rehearsal_server(SERVE, folder, start=start, port=options.port) as server:
         check_server(options, server, console)
         return _train(options, server, PACKAGED, student_name="local", console=console)
 
@@ -103,7 +103,7 @@ def _train(
     targets, settings = options.targets, options.settings()
     student = student_of(student_name)
     helper = load_model(options.helper, api_base=options.helper_api_base)
-    working = working_model(student, helper, targets, settings)
+    working = working_model(student, helper, targets=targets, settings=settings)
     data = load_training_data(
         options.data_path,
         options.split,
@@ -116,7 +116,7 @@ def _train(
     params = options.params(settings, data.split.sha256, start)
     # Without the number of steps: more of them go on from the same checkpoint.
     made_of = fingerprint({**params, "steps": 0}, data.split.parts)
-    begin = _checkpoint_to_resume(options, made_of, settings, console)
+    begin = _checkpoint_to_resume(options, made_of, settings=settings, console=console)
 
     # Built now, once for each conversation, and opened read-only by every rollout.
     examples = [example for part in data.train.values() for example in part]

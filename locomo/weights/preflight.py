@@ -69,11 +69,11 @@ def preflight(
     depends on an answer that did not come is "unknown".
     """
     info, reason = _answer_or_reason(describe)
-    server = Check("server", "failed", "no usable answer", reason)
+    server = Check("server", "failed", "no usable answer", remedy=reason)
     if info:
         server = check_version(info)
     # A server that did not answer is not asked a second time.
-    model, reason = (None, _NO_ANSWER)
+    model, reason = None, _NO_ANSWER
     if info:
         model, reason = _answer_or_reason(lambda: find_model(run.model))
     parameters = model.parameters if model else parameters_in(run.model)
@@ -113,14 +113,14 @@ def _check(name: str, good: bool | None, finding: str, remedy: str = "") -> Chec
     """A check by its outcome, None for one that is not known."""
     if good is None:
         return Check(name, "unknown", finding)
-    return Check(name, "ok", finding) if good else Check(name, "failed", finding, remedy)
+    return Check(name, "ok", finding) if good else Check(name, "failed", finding, remedy=remedy)
 
 
 def _check_passing(name: str, finding: str, check: Callable[[], None]) -> Check:
     try:
         check()
     except InputError as error:
-        return Check(name, "failed", finding, str(error))
+        return Check(name, "failed", finding, remedy=str(error))
     return Check(name, "ok", finding)
 
 
@@ -140,7 +140,7 @@ def check_version(info: ServerInfo) -> Check:
     if info.rehearsal:
         finding += ", a rehearsal"
     advice = f"install arbor-ai=={TESTED_VERSION} there, as arbor/requirements.txt says"
-    return _check("server", info.arbor == TESTED_VERSION, finding, advice)
+    return _check("server", info.arbor == TESTED_VERSION, finding, remedy=advice)
 
 
 def check_repairs(info: ServerInfo | None) -> Check:
@@ -150,7 +150,9 @@ def check_repairs(info: ServerInfo | None) -> Check:
     good = all(repair.state in ("applied", "not needed") for repair in info.repairs)
     finding = _joined(f"{repair.name} {repair.state}" for repair in info.repairs)
     advice = "start the server with arbor/startup.sh"
-    return _check("repairs", good and bool(finding or info.rehearsal), finding or "none", advice)
+    return _check(
+        "repairs", good and bool(finding or info.rehearsal), finding or "none", remedy=advice
+    )
 
 
 def check_gpus(
@@ -186,7 +188,7 @@ def check_roles(run: RunRequirements, info: ServerInfo | None) -> Check:
     advice = f"there is no GPU {_ids(absent)}: give --inference-gpus and --training-gpus others"
     if len(present) < 2:
         advice = "one answers and others train: take a server with 2 GPUs or more, or --rehearse"
-    return _check("GPUs", not absent, f"{apart.finding}; there: {sizes or 'none'}", advice)
+    return _check("GPUs", not absent, f"{apart.finding}; there: {sizes or 'none'}", remedy=advice)
 
 
 def check_free(run: RunRequirements, info: ServerInfo) -> Check:
@@ -197,19 +199,23 @@ def check_free(run: RunRequirements, info: ServerInfo) -> Check:
     pids = _joined(process.pid for process in info.processes if {*full} & {*process.gpus})
     owner = f" (process {pids} of this server)" if pids else ""
     advice = f"end what fills GPU {_ids(full)}{owner}, or give other GPUs"
-    return _check("GPUs free", not full if gpus else None, finding or "they are not there", advice)
+    return _check(
+        "GPUs free", not full if gpus else None, finding or "they are not there", remedy=advice
+    )
 
 
 def check_served(run: RunRequirements, info: ServerInfo) -> Check:
     """The server shares its GPUs out as asked; it reads that once, when it starts."""
     inference, training = sorted(run.settings.inference_gpus), sorted(run.settings.training_gpus)
-    served = sorted(info.split.inference), sorted(info.split.training)
+    served_inference, served_training = sorted(info.split.inference), sorted(info.split.training)
     advice = (
         f'write in arbor/arbor.yaml there: inference: {{gpu_ids: "{_ids(inference)}"}} and '
         f'training: {{gpu_ids: "{_ids(training)}"}}; then start the server again'
     )
-    finding = f"as served: {_roles(*served)}; asked for: {_roles(inference, training)}"
-    return _check("split of GPUs", served == (inference, training), finding, advice)
+    as_served = _roles(served_inference, served_training)
+    finding = f"as served: {as_served}; asked for: {_roles(inference, training)}"
+    agree = (served_inference, served_training) == (inference, training)
+    return _check("split of GPUs", agree, finding, remedy=advice)
 
 
 # --- memory of GPUs ---------------------------------------------------------------------------
@@ -250,12 +256,13 @@ def training_memory(parameters: int, settings: GrpoSettings) -> dict[str, float]
     has them for the prompt as well, three times: plain, divided by the temperature, normalised.
     """
     width, layers = _width_and_layers(parameters)
-    tokens, number = settings.batch_per_device * settings.context, 2 if settings.bf16 else 4
+    tokens = settings.batch_per_device * settings.context
+    weight_bytes = 2 if settings.bf16 else 4
     return {
-        "weights": number * parameters,
+        "weights": weight_bytes * parameters,
         "LoRA": 16 * lora_parameters(parameters, settings.lora_rank),
         "activations": tokens * width * (2 * layers + 34),
-        "logits": 3 * number * tokens * _VOCABULARY,
+        "logits": 3 * weight_bytes * tokens * _VOCABULARY,
         "CUDA": _CUDA_BYTES,
     }
 
@@ -295,7 +302,7 @@ def _check_fit(name: str, parts: Mapping[str, float], rooms: Sequence[float]) ->
     finding = f"estimate for each GPU: {terms} = {_gb(need)}"
     finding += f"; there is {_gb(room)}" if room else ""
     advice = "take larger GPUs, or a smaller --model"
-    return _check(name, need <= room if room else None, finding, advice)
+    return _check(name, need <= room if room else None, finding, remedy=advice)
 
 
 # --- the run ----------------------------------------------------------------------------------
@@ -317,7 +324,7 @@ def check_model(
         f"prompt {settings.prompt_tokens:,} + completion {settings.completion_tokens:,} tokens"
     )
     if model is None:
-        failed = _check("model", False if reached else None, why, "give another --model")
+        failed = _check("model", False if reached else None, why, remedy="give another --model")
         unknown = [Check("context", "unknown", f"{lengths}; the model's is not known")]
         return [failed, *unknown, Check("chat template", "unknown", "the model was not seen")]
     size = f"{model.name}: {model.parameters / 1e9:.2f} billion parameters"
@@ -327,8 +334,8 @@ def check_model(
     advice = "give a --model tuned for chats; their names often end in -Instruct"
     return [
         Check("model", "ok", size),
-        _check("context", fits, lengths, f"give a --model that reads {settings.context:,}"),
-        _check("chat template", model.chat_template, template, advice),
+        _check("context", fits, lengths, remedy=f"give a --model that reads {settings.context:,}"),
+        _check("chat template", model.chat_template, template, remedy=advice),
     ]
 
 
@@ -341,7 +348,7 @@ def check_data(run: RunRequirements) -> Check:
         parts = split_ids(list(conversations), run.seed, run.split)
         check_parts(parts)
     except (Stop, ValueError) as error:
-        return Check("data", "failed", str(run.data), str(error))
+        return Check("data", "failed", str(run.data), remedy=str(error))
     findings = [f"{part}: {_joined(ids) or 'none'}" for part, ids in parts.items()]
     missing = []
     requested = {"train": run.num_train, "validation": run.num_val}
@@ -353,7 +360,7 @@ def check_data(run: RunRequirements) -> Check:
             if not number:
                 missing.append(f"{target} in {part}")
     advice = f"no examples: {_joined(missing)}; give more --data, or another --seed"
-    return _check("data", not missing, "; ".join(findings), advice)
+    return _check("data", not missing, "; ".join(findings), remedy=advice)
 
 
 def check_disks(
@@ -394,7 +401,7 @@ def check_disks(
 def _check_disk(name: str, contents: str, need: float, free: float, place: str) -> Check:
     finding = f"{contents}: about {_gb(need)}, {_gb(free)} free in {place}"
     return _check(
-        name, need <= free, finding, f"free {_gb(need - free)} there, or use a larger disk"
+        name, need <= free, finding, remedy=f"free {_gb(need - free)} there, or use a larger disk"
     )
 
 

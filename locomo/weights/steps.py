@@ -105,19 +105,22 @@ def step_table(rows: Sequence[StepRecord], steps: int) -> Table:
     for column in ("step", "reward", "spread", *parts, "ran", "KL", "tokens", "GPU", "s"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows[-_SHOWN:]:
-        table.add_row(
-            f"{row.step}/{steps}",
-            *(f"{value:.2f}" for value in (row.reward, row.spread)),
-            *(f"{row.components.get(part, 0):.2f}" for part in parts),
+        cells = [f"{row.step}/{steps}", f"{row.reward:.2f}", f"{row.spread:.2f}"]
+        cells += [f"{row.components.get(part, 0):.2f}" for part in parts]
+        cells += [
             f"{row.valid_sql:.2f}",
-            f"{row.trainer['kl']:.2g}" if "kl" in row.trainer else "-",
-            f"{row.trainer['completion_length']:.0f}"
-            if "completion_length" in row.trainer
-            else "-",
-            "-" if row.gpu is None else f"{row.gpu:.0%}",
+            _cell(row.trainer.get("kl"), ".2g"),
+            _cell(row.trainer.get("completion_length"), ".0f"),
+            _cell(row.gpu, ".0%"),
             f"{row.seconds:.1f}",
-        )
+        ]
+        table.add_row(*cells)
     return table
+
+
+def _cell(value: float | None, form: str) -> str:
+    """A number as it is shown; "-" for one that the trainer did not report."""
+    return "-" if value is None else format(value, form)
 
 
 def reward_summary(rows: Sequence[StepRecord]) -> str:

@@ -56,7 +56,9 @@ def write_teacher_examples(
     teacher = load_model(options.helper, api_base=options.helper_api_base)
     student = _untuned_student(options)
     if not options.together:  # as GRPO will ask it
-        student = working_model(student, student, options.targets, options.settings())
+        student = working_model(
+            student, student, targets=options.targets, settings=options.settings()
+        )
     program = MemoryProgram()
     distillation = Distillation(
         teacher=Setup(teacher, program, teacher.budget),
@@ -93,7 +95,7 @@ def write_gold_examples(options: TrainOptions, output: Path, bar: Progress) -> E
     data = options.data_path
     golds, held_out = split_gold(data, options.split, options.seed)
     student = _untuned_student(options)
-    student = working_model(student, student, options.targets, options.settings())
+    student = working_model(student, student, targets=options.targets, settings=options.settings())
     recipe = (options.targets, options.training_examples, options.seed, options.student)
     made_by = fingerprint([asdict(gold) for gold in golds], held_out, recipe)
     if options.resume and output.exists() and card_path(output).exists():
@@ -101,7 +103,7 @@ def write_gold_examples(options: TrainOptions, output: Path, bar: Progress) -> E
         if card.made_by == made_by:
             return card
 
-    examples = _gold_examples(options, golds, student, bar)
+    examples = _gold_examples(options, golds, student=student, bar=bar)
     card = ExamplesCard(
         targets=list(examples),
         model=GOLD,
@@ -252,7 +254,7 @@ def supervised_start(options: TrainOptions, folder: Path, console: Console) -> P
     recipe = fingerprint(examples.read_text("utf-8"), options.epochs, options.minutes, options.seed)
     if not (recipe_file.exists() and recipe_file.read_text() == recipe):
         from_base = replace(options, start=None, learning_rate=None, resume=False)
-        tune_here(from_base, examples, start, console)
+        tune_here(from_base, examples, start, console=console)
         write_whole(recipe_file, recipe.encode())
     return start
 

@@ -359,7 +359,9 @@ class TrainingRun:
             lm=self.lm.copy(temperature=0.0),
         )
         examples = with_target(plan.validation, plan.measured)
-        scores, failures = measure(student, examples, plan.threads, plan.folder / LOG_FILE)
+        scores, failures = measure(
+            student, examples, threads=plan.threads, log=plan.folder / LOG_FILE
+        )
         if failures:
             self.say(f"{len(failures)} failed and are left out, the last: {failures[-1]}")
         return scores
