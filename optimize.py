@@ -76,22 +76,44 @@ def optimize(
     setup.check()
     demos = MAX_DEMOS if max_demos is None else max_demos
     usual = (LIGHT_ROUNDS if answering.packaged else ROUNDS)[optimizer]
-    options = Options(optimizer, rounds or usual, demos, num_threads, seed)
-    targets = TARGETS if target == "all" else (target,)
-    limits = Budget(budget_calls, budget_minutes, budget_usd)
-    numbers = (num_examples, num_validation)
-    job = prepare_job(data, split, targets, options, setup, proposing, reward, *numbers)
+    job = prepare_job(
+        data,
+        split,
+        targets=TARGETS if target == "all" else (target,),
+        options=Options(
+            optimizer=optimizer,
+            rounds=rounds or usual,
+            max_demos=demos,
+            num_threads=num_threads,
+            seed=seed,
+        ),
+        setup=setup,
+        prompt_model=proposing,
+        reward=reward,
+        num_train=num_examples,
+        num_validation=num_validation,
+    )
+    limits = Budget(calls=budget_calls, minutes=budget_minutes, dollars=budget_usd)
     console = Console(file=sys.stdout)  # kept, for optimizers print to a file meanwhile
     _agree(job, limits, yes, console)
     connect_mlflow(EXPERIMENT)
     probe(proposing)
     probe(answering)
-    folder, memories = output_dir / job.name(), output_dir / "memories"
+    folder = output_dir / job.name()
     if resume and not folder.exists():
         console.print("nothing to go on with: no earlier run of these options and this code")
-    ledger, save = Ledger(folder, limits, resume), partial(_save, job, output)
+    ledger = Ledger(folder, limits, resume)
     with closing(ledger), ledger.active(), progress_bar(console) as bar:
-        compiled = CompileRun(job, ledger, limits, folder, memories, resume, bar, save).run()
+        compiled = CompileRun(
+            job=job,
+            ledger=ledger,
+            limits=limits,
+            folder=folder,
+            memories=output_dir / "memories",
+            resume=resume,
+            bar=bar,
+            save=partial(_save, job, output),
+        ).run()
     _report(job, compiled, folder, output, console)
     return compiled
 
@@ -128,10 +150,15 @@ def _prompt_model(
 
 def _agree(job: CompileJob, limits: Budget, yes: bool, console: Console) -> None:
     """Show what the compile will take; ask when it is large and no budget bounds it."""
-    measured = (job.measured, len(job.validation))
-    stored = job.asked_about(training=True)
-    bench = job.bench({})
-    expected = forecast(job.train, measured, stored, bench, job.options, job.prompt_model)
+    expected = forecast(
+        job.train,
+        measured=job.measured,
+        validation=len(job.validation),
+        stored=job.asked_about(training=True),
+        bench=job.bench({}),
+        options=job.options,
+        prompt_model=job.prompt_model,
+    )
     console.print(forecast_table(expected))
     least = 2 * len(job.validation) + sum(map(len, job.train.values()))
     if limits.calls is not None and limits.calls < least:
@@ -151,8 +178,8 @@ def _agree(job: CompileJob, limits: Budget, yes: bool, console: Console) -> None
 def _save(job: CompileJob, output: Path, compiled: CompileResult) -> None:
     """Write the program with what it was compiled from and what it gained."""
     numbers = {
-        f"{one.component}, {one.categories}: {side}": round(getattr(one, side), 4)
-        for one in compiled.gains
+        f"{gain.component}, {gain.categories}: {side}": round(getattr(gain, side), 4)
+        for gain in compiled.gains
         for side in ("before", "after", "low", "high")
     }
     card = Card(
@@ -170,8 +197,8 @@ def _save(job: CompileJob, output: Path, compiled: CompileResult) -> None:
 
 
 def _prompts(program: MemoryProgram) -> dict[str, tuple[str, Sequence[Mapping[str, str]]]]:
-    found = {target: candidate_of(program, target) for target in TARGETS}
-    return {target: (prompt.instructions, prompt.demos) for target, prompt in found.items()}
+    prompts = {target: candidate_of(program, target) for target in TARGETS}
+    return {target: (prompt.instructions, prompt.demos) for target, prompt in prompts.items()}
 
 
 def _report(
@@ -179,14 +206,16 @@ def _report(
 ) -> None:
     """Print what was found, write it to the folder, track it."""
     changed = prompt_diff(_prompts(job.setup.program), _prompts(compiled.program))
-    report, diff, picture = (folder / n for n in ("report.json", "prompts.diff", "progress.png"))
+    report = folder / "report.json"
+    diff = folder / "prompts.diff"
+    picture = folder / "progress.png"
     content = {
         "params": job.params(),
         "verdict": compiled.verdict,
-        "gains": [asdict(one) for one in compiled.gains],
+        "gains": [asdict(gain) for gain in compiled.gains],
         "spent": asdict(compiled.spent),
         "notes": list(compiled.notes),
-        "tried": [asdict(one) for one in compiled.tried],
+        "tried": [asdict(prompt) for prompt in compiled.tried],
     }
     text = json.dumps(content, ensure_ascii=False, indent=1)
     write_whole(report, text.encode("utf-8", "replace"))
@@ -196,8 +225,8 @@ def _report(
     console.print(Text(changed or "no prompt was better on the training conversations\n"))
     if compiled.gains:
         console.print(gain_table(compiled.gains, WEIGHTS))
-        what = "answer from facts alone" if job.measured == "store" else "answer"
-        console.print(gain_line(compiled.gains, what), highlight=False)
+        measured = "answer from facts alone" if job.measured == "store" else "answer"
+        console.print(gain_line(compiled.gains, measured), highlight=False)
     for note in compiled.notes:
         console.print(f"note: {note}", style="yellow", highlight=False, markup=False)
     dollars = f"$ {spent.dollars:.2f}" + (f" and {spent.unpriced} calls" if spent.unpriced else "")
@@ -212,9 +241,14 @@ def _report(
         "not measured": "not recommended before it is measured; --resume with a larger budget",
     }
     console.print(f"{output}: {advice[compiled.verdict]}", highlight=False)
-    cost = {name: float(value) for name, value in asdict(spent).items()}
-    files = [report, diff, picture, output]
-    track_compile(EXPERIMENT, job.params(), compiled.tried, compiled.gains, cost, files)
+    track_compile(
+        EXPERIMENT,
+        job.params(),
+        candidates=compiled.tried,
+        gains=compiled.gains,
+        cost={name: float(value) for name, value in asdict(spent).items()},
+        files=[report, diff, picture, output],
+    )
     console.print(f"{report}, {diff}, {picture}; MLflow: experiment {EXPERIMENT}")
 
 

@@ -51,9 +51,9 @@ def _mlflow_errors(mlflow: ModuleType) -> Iterator[None]:
     try:
         yield
     except (mlflow.exceptions.MlflowException, OSError) as error:
-        said = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"MLflow cannot use {mlflow.get_tracking_uri()}; set MLFLOW_TRACKING_URI ({said})"
+            f"MLflow cannot use {mlflow.get_tracking_uri()}; set MLFLOW_TRACKING_URI ({reason})"
         ) from error
 
 
@@ -70,10 +70,10 @@ def mlflow_run(experiment: str, params: Mapping[str, object]) -> Iterator[Module
         yield mlflow
 
 
-def score_metrics(found: Sequence[ScoreLine]) -> dict[str, float]:
+def score_metrics(lines: Sequence[ScoreLine]) -> dict[str, float]:
     """The table's numbers under names that MLflow accepts."""
     numbers: dict[str, float] = {}
-    for line in found:
+    for line in lines:
         name = f"{line.system}/{line.categories.replace(' ', '_')}"
         numbers[f"{name}/score"] = line.score
         numbers[f"{name}/evidence_recall"] = line.recall
@@ -98,7 +98,7 @@ def track_compile(
     experiment: str,
     params: Mapping[str, object],
     candidates: Sequence[TriedPrompt],
-    found: Sequence[Gain],
+    gains: Sequence[Gain],
     cost: Mapping[str, float],
     files: Sequence[Path],
 ) -> None:
@@ -109,10 +109,10 @@ def track_compile(
     """
     with mlflow_run(experiment, params) as mlflow:
         numbers = {f"cost/{_REFUSED.sub('_', name)}": value for name, value in cost.items()}
-        for one in found:
-            name = f"{one.component}/{one.categories.replace(' ', '_')}"
+        for gain in gains:
+            name = f"{gain.component}/{gain.categories.replace(' ', '_')}"
             for side in ("before", "after", "low", "high"):
-                numbers[f"{name}/{side}"] = getattr(one, side)
+                numbers[f"{name}/{side}"] = getattr(gain, side)
         mlflow.log_metrics(numbers)
         for file in files:
             mlflow.log_artifact(str(file))
@@ -143,25 +143,23 @@ def _picture(path: Path) -> Iterator[Any]:
     plt.close(figure)
 
 
-def score_chart(found: Sequence[ScoreLine], path: Path) -> None:
+def score_chart(lines: Sequence[ScoreLine], path: Path) -> None:
     """Bars of the score in each category, a colour for each system, with 95 % intervals (PNG)."""
-    systems = sorted({line.system for line in found})
-    labels = list(dict.fromkeys(line.categories for line in found))
+    systems = sorted({line.system for line in lines})
+    labels = list(dict.fromkeys(line.categories for line in lines))
     width = 0.8 / max(len(systems), 1)
     with _picture(path) as axes:
         for n, system in enumerate(systems):
-            own = {line.categories: line for line in found if line.system == system}
+            by_label = {line.categories: line for line in lines if line.system == system}
             places = [at + (n - (len(systems) - 1) / 2) * width for at, _ in enumerate(labels)]
-            scores = [own[label].score if label in own else 0.0 for label in labels]
-            # Rounding may put the mean a hair outside its interval, and bars refuse less than zero.
-            below = [
-                max(s - own[of].low, 0) if of in own else 0
-                for of, s in zip(labels, scores, strict=True)
-            ]
-            above = [
-                max(own[of].high - s, 0) if of in own else 0
-                for of, s in zip(labels, scores, strict=True)
-            ]
+            scores, below, above = [], [], []
+            for label in labels:
+                line = by_label.get(label)
+                scores.append(line.score if line else 0.0)
+                # Rounding may put the mean a hair outside its interval, and bars refuse less than
+                # zero.
+                below.append(max(line.score - line.low, 0) if line else 0)
+                above.append(max(line.high - line.score, 0) if line else 0)
             axes.bar(places, scores, width * 0.95, label=system, yerr=[below, above], capsize=3)
         axes.set_xticks(range(len(labels)), labels)
         axes.set_ylim(0, 1)

@@ -23,9 +23,12 @@ from locomo.tasks.rewards import QuestionScore, metric_of
 from locomo.tracking import RewardPoint, TriedPrompt
 from memory import InputError, MemoryProgram, Model, ModelError
 
-MARGIN = 1.2  # a compiled prompt may be longer, and need repairs
-LOCAL_PROPOSAL = 400  # tokens; what is left of the packaged model's context
-TIMEOUT_S, RETRIES = 300, 2  # of a served model's call; what fails costs one example only
+# What is kept for measuring again, times what measuring took: a compiled prompt may be longer, and
+# need repairs.
+MARGIN = 1.2
+LOCAL_PROPOSAL = 400  # tokens of an instruction; the packaged model's context has no room for more
+TIMEOUT_S = 300  # of a served model's call
+RETRIES = 2  # of such a call; one that fails for good costs one example only
 
 
 @dataclass(frozen=True)
@@ -93,34 +96,37 @@ class CompileRun:
         """
         program = plain = self.job.setup.program
         try:
-            memories = self._built(program, training=True)
-            began = self.ledger.spent
-            before = self._measured(program, memories, "measuring the plain program")
-            self.last = self._cost_since(began)
+            memories = self._build_memories(program, training=True)
+            spent_before = self.ledger.spent
+            before = self._measure(program, memories, "measuring the plain program")
+            self.last = self._cost_since(spent_before)
         except BudgetSpent as spent:
             raise InputError(
                 f"{spent} before anything could be compiled; the same command with --resume and "
                 "more goes on"
             ) from spent
         for place, target in enumerate(self.job.targets):
-            program = self._improved(program, target, memories, place)
-        self.save(self._so_far(program))  # measuring may be interrupted, or fail
-        same = all(candidate_of(program, t) == candidate_of(plain, t) for t in self.job.targets)
-        after = before if same else self._after(program, memories)
-        # A question that failed on either side says nothing of the program.
-        both = [key for key in before if key in after]
-        compiled = self._so_far(
-            program,
-            gains(*([one for key in both for one in side[key]] for side in (before, after))),
-        )
-        self.save(compiled)
-        return compiled
+            program = self._improve(program, target, memories, place)
+        self.save(self._result(program))  # measuring may be interrupted, or fail
 
-    def _so_far(self, program: MemoryProgram, found: Sequence[Gain] = ()) -> CompileResult:
+        same = all(candidate_of(program, t) == candidate_of(plain, t) for t in self.job.targets)
+        after = before if same else self._measure_compiled(program, memories)
+        # A question that failed on either side says nothing of the program.
+        keys = [key for key in before if key in after]
+        measured = gains(
+            before=[score for key in keys for score in before[key]],
+            after=[score for key in keys for score in after[key]],
+        )
+        result = self._result(program, measured)
+        self.save(result)
+        return result
+
+    def _result(self, program: MemoryProgram, measured: Sequence[Gain] = ()) -> CompileResult:
+        """The compile until now; without gains its verdict is that it was not measured."""
         return CompileResult(
             program=program,
-            verdict=verdict(found) if found else "not measured",
-            gains=found,
+            verdict=verdict(measured) if measured else "not measured",
+            gains=measured,
             spent=self.ledger.spent,
             tried=self.tried,
             points=self.points,
@@ -128,133 +134,182 @@ class CompileRun:
             notes=self.notes,
         )
 
-    def _built(self, program: MemoryProgram, training: bool) -> dict[str, Path]:
+    def _build_memories(self, program: MemoryProgram, training: bool) -> dict[str, Path]:
         """The memories that questions are asked to, stored by this program."""
-        setup, threads = replace(self.job.setup, program=program), self.job.options.num_threads
-        wanted = self.job.asked_about(training)
-        built = build_memories(wanted, setup, self.memories, threads, self.bar)
-        return {name: one.path for name, one in built.items()}
+        built = build_memories(
+            self.job.asked_about(training),
+            replace(self.job.setup, program=program),
+            cache=self.memories,
+            threads=self.job.options.num_threads,
+            bar=self.bar,
+        )
+        return {id_: memory.path for id_, memory in built.items()}
 
-    def _measured(
-        self, program: MemoryProgram, memories: Mapping[str, Path], what: str
+    def _measure(
+        self, program: MemoryProgram, memories: Mapping[str, Path], title: str
     ) -> dict[str, list[QuestionScore]]:
         """The scores of each validation example's questions, by its name, but of those that failed.
 
         Raises ModelError when more than a third of the examples fail.
         """
-        line = self.bar.add_task(what, total=len(self.job.validation))
-        student = task(program, self.job.measured, self.job.bench(memories))
-        threads, log = self.job.options.num_threads, self.folder / "compile.log"
-        done = partial(self.bar.advance, line)
-        scores, failed = measure(student, self.job.validation, threads, log, done)
+        line = self.bar.add_task(title, total=len(self.job.validation))
+        scores, failed = measure(
+            task(program, self.job.measured, self.job.bench(memories)),
+            self.job.validation,
+            threads=self.job.options.num_threads,
+            log=self.folder / "compile.log",
+            done=partial(self.bar.advance, line),
+        )
         if failed:
-            said = f"{len(failed)} runs failed and are left out, the last: {failed[-1]}"
-            self.notes.append(f"{what}: {said}")
+            self.notes.append(
+                f"{title}: {len(failed)} runs failed and are left out, the last: {failed[-1]}"
+            )
         return scores
 
-    def _improved(
+    def _improve(
         self, program: MemoryProgram, target: Target, memories: Mapping[str, Path], place: int
     ) -> MemoryProgram:
         """The program with the best prompt for this target that was found in time."""
-        bench, plain = self.job.bench(memories), candidate_of(program, target)
+        bench = self.job.bench(memories)
+        plain = candidate_of(program, target)
         bench.prompts[plain.key] = plain
         student = task(program, target, bench)
-        with self.ledger.reserve(self._kept(place)):
-            board, stopped = self._searched(student, target, bench)
+        with self.ledger.reserve(self._reserve(place)):
+            board, stopped = self._search(student, target, bench)
         self._keep_scores(board, target, plain.key)
         program = with_candidate(program, target, bench.prompts[best(board, plain.key)])
         if board.failures:
-            said = f"{board.failures} of {board.count} runs failed, the last: {board.last_failure}"
-            self.notes.append(f"{target}: {said}")
+            self.notes.append(
+                f"{target}: {board.failures} of {board.count} runs failed, the last: "
+                f"{board.last_failure}"
+            )
         if isinstance(stopped, BudgetSpent):
             self.notes.append(f"{target}: {stopped}")
         elif stopped:
-            self.save(self._so_far(program))
+            self.save(self._result(program))
             raise ModelError(str(stopped)) if isinstance(stopped, TooManyFailures) else stopped
         return program
 
-    def _searched(
+    def _search(
         self, student: dspy.Module, target: Target, bench: Bench
     ) -> tuple[Scoreboard, BaseException | None]:
         """What all prompts earned that an optimizer tried, and what stopped it, if anything did."""
         options, examples = self.job.options, self.job.train[target]
         total = program_runs(options.optimizer, len(examples), options.rounds)
-        what = f"{options.optimizer}, {target}"
-        line = self.bar.add_task(what, total=total)
+        title = f"{options.optimizer}, {target}"
+        line = self.bar.add_task(title, total=total)
 
         def progress(board: Scoreboard) -> None:
-            lost = f", {board.failures} runs failed" if board.failures else ""
-            said = f"{what}: {self.ledger.spent.calls} calls{lost}"
-            self.bar.update(line, description=said, advance=1)
+            failures = f", {board.failures} runs failed" if board.failures else ""
+            description = f"{title}: {self.ledger.spent.calls} calls{failures}"
+            self.bar.update(line, description=description, advance=1)
 
-        def calls() -> int:
-            return self.ledger.spent.calls
-
-        judge = metric_of(self.job.reward, target)
-        folder, log = self.folder / target, self.folder / "compile.log"
-        board = Scoreboard(judge, bench.prompts, folder, self.resume, calls, progress)
+        log = self.folder / "compile.log"
+        board = Scoreboard(
+            metric_of(self.job.reward, target),
+            bench.prompts,
+            folder=self.folder / target,
+            resume=self.resume,
+            calls=lambda: self.ledger.spent.calls,
+            progress=progress,
+        )
         with closing(board):
             try:
-                threads = self.job.options.num_threads
-                evaluate_task(student, examples, board, threads, log)
-                models = self.job.setup.model, self.job.prompt_model
-                lost = run_optimizer(student, examples, board, options, *models, log)
+                # All examples with the plain prompt first: every other prompt is compared with it.
+                evaluate_task(student, examples, judge=board, threads=options.num_threads, log=log)
+                failed_proposals = run_optimizer(
+                    student,
+                    examples,
+                    board=board,
+                    options=options,
+                    model=self.job.setup.model,
+                    prompt_model=self.job.prompt_model,
+                    log=log,
+                )
             except (BudgetSpent, TooManyFailures, KeyboardInterrupt) as reason:
                 return board, reason
-        if lost:
-            self.notes.append(f"{target}: {len(lost)} proposals failed, the last: {lost[-1]}")
+        if failed_proposals:
+            self.notes.append(
+                f"{target}: {len(failed_proposals)} proposals failed, the last: "
+                f"{failed_proposals[-1]}"
+            )
         self.bar.update(line, completed=total)
         return board, None
 
-    def _cost_since(self, began: Spent) -> Budget:
+    def _cost_since(self, before: Spent) -> Budget:
         """What measuring took, or would have taken were it not answered from disk."""
         now = self.ledger.spent
-        calls = now.calls - began.calls + now.replayed - began.replayed
-        each = now.dollars / max(now.calls, 1)
-        return Budget(calls, (now.seconds - began.seconds) / 60, calls * each)
+        calls = now.calls - before.calls + now.replayed - before.replayed
+        dollars_per_call = now.dollars / max(now.calls, 1)
+        return Budget(
+            calls=calls,
+            minutes=(now.seconds - before.seconds) / 60,
+            dollars=calls * dollars_per_call,
+        )
 
-    def _kept(self, place: int) -> Budget:
+    def _reserve(self, place: int) -> Budget:
         """What the targets after this one, and the last measurement, may spend."""
         limits, spent, last = self.limits, self.ledger.spent, self.last
-        to_come = len(self.job.targets) - place
-        again = 0
-        if self.job.measured == "answer" and "store" in self.job.targets:
+        targets_to_come = len(self.job.targets) - place
+        windows = 0
+        if self._stores_anew():
             window = self.job.setup.model.window
-            again = sum(-(-len(c.turns) // window) for c in self.job.asked_about(training=False))
-        more = MARGIN * (1 + again / max(last.calls or 0, 1))
+            windows = sum(-(-len(c.turns) // window) for c in self.job.asked_about(training=False))
+        factor = MARGIN * (1 + windows / max(last.calls or 0, 1))
 
-        def kept(most: float | None, used: float, measuring: float | None) -> float:
-            least = more * (measuring or 0)
-            return least + max((most or 0) - used - least, 0) * (to_come - 1) / to_come
+        def reserve(limit: float | None, used: float, measuring: float | None) -> float:
+            """Enough to measure again, and an equal share of the rest for each target to come."""
+            for_measuring = factor * (measuring or 0)
+            free = max((limit or 0) - used - for_measuring, 0)
+            return for_measuring + free * (targets_to_come - 1) / targets_to_come
 
         return Budget(
-            calls=int(kept(limits.calls, spent.calls, last.calls)),
-            minutes=kept(limits.minutes, spent.seconds / 60, last.minutes),
-            dollars=kept(limits.dollars, spent.dollars, last.dollars),
+            calls=int(reserve(limits.calls, spent.calls, last.calls)),
+            minutes=reserve(limits.minutes, spent.seconds / 60, last.minutes),
+            dollars=reserve(limits.dollars, spent.dollars, last.dollars),
         )
+
+    def _stores_anew(self) -> bool:
+        """Whether the compiled program is measured on memories that it stored itself."""
+        return self.job.measured == "answer" and "store" in self.job.targets
 
     def _keep_scores(self, board: Scoreboard, target: Target, plain: str) -> None:
         """What the chart and the record show of each prompt that was tried."""
         runs = {key: list(board.of(key).values()) for key in list(board.prompts)}
         tried = sorted((key for key in runs if runs[key]), key=lambda key: runs[key][-1].calls)
         means = {key: sum(run.reward for run in runs[key]) / len(runs[key]) for key in tried}
-        self.baseline, record = means.get(plain, 0.0), 0.0
+        self.baseline = means.get(plain, 0.0)
+        best_advantage = 0.0
         for key in tried:
-            calls, gained = runs[key][-1].calls, advantage(board, key, plain)
-            record = max(record, gained)
-            self.points.append(RewardPoint(calls, self.baseline + gained, self.baseline + record))
-            prompt = json.dumps(asdict(board.prompts[key]), ensure_ascii=False, indent=1)
-            name = f"{target} {key}{', the plain one' if key == plain else ''}"
-            self.tried.append(TriedPrompt(name, means[key], len(runs[key]), calls, prompt))
+            calls = runs[key][-1].calls
+            gained = advantage(board, key, plain)
+            best_advantage = max(best_advantage, gained)
+            # Not its mean: prompts were tried on other examples, and some are easier.
+            self.points.append(
+                RewardPoint(
+                    calls=calls,
+                    score=self.baseline + gained,
+                    best=self.baseline + best_advantage,
+                )
+            )
+            self.tried.append(
+                TriedPrompt(
+                    name=f"{target} {key}{', the plain one' if key == plain else ''}",
+                    score=means[key],
+                    examples=len(runs[key]),
+                    calls=calls,
+                    prompts=json.dumps(asdict(board.prompts[key]), ensure_ascii=False, indent=1),
+                )
+            )
 
-    def _after(
+    def _measure_compiled(
         self, program: MemoryProgram, memories: Mapping[str, Path]
     ) -> dict[str, list[QuestionScore]]:
         """The compiled program's scores on validation; none when the budget does not allow it."""
         try:
-            if self.job.measured == "answer" and "store" in self.job.targets:
-                memories = self._built(program, training=False)
-            return self._measured(program, memories, "measuring the compiled program")
+            if self._stores_anew():
+                memories = self._build_memories(program, training=False)
+            return self._measure(program, memories, "measuring the compiled program")
         except BudgetSpent as spent:
             self.notes.append(f"the compiled program was not measured: {spent}")
             return {}

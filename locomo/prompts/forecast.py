@@ -16,7 +16,7 @@ from memory import Model
 # Tokens of what stands around the inputs, and of an answer: for a hosted and the packaged model.
 _AROUND = {"store": (1_100, 330), "retrieve": (1_600, 330), "answer": (450, 250)}
 _ANSWERED = {"store": (60, 25), "retrieve": (150, 60), "answer": (40, 12)}  # store: a turn
-_PROPOSAL = (6_000, 600)
+_PROPOSAL = (6_000, 600)  # tokens in and out of one call of the prompt model
 _LOCAL_CALL_S = 0.7  # two cores, two copies
 _CHARACTERS = 4  # a token
 LARGE_DOLLARS, LARGE_CALLS, LARGE_MINUTES = 1.0, 1_000, 15.0
@@ -45,7 +45,8 @@ class Forecast:
 
 def forecast(
     examples: Mapping[Target, Sequence[dspy.Example]],
-    measured: tuple[Target, int],
+    measured: Target,
+    validation: int,
     stored: Sequence[Conversation],
     bench: Bench,
     options: Options,
@@ -55,21 +56,33 @@ def forecast(
 
     Arguments:
         examples: what each target is compiled on.
-        measured: the target that is measured before and after, and on how many examples.
+        measured: the target that is measured before and after.
+        validation: on how many examples it is measured.
         stored: the conversations whose memories are to be built first.
     """
     model = bench.setup.model
     local = model.packaged
     calls = dict.fromkeys(_AROUND, 0)
     runs = proposals = 0
-    for target, some in examples.items():
-        times = program_runs(options.optimizer, len(some), options.rounds)
-        runs += times
+    for target, of_target in examples.items():
+        target_runs = program_runs(options.optimizer, len(of_target), options.rounds)
+        runs += target_runs
         proposals += proposal_calls(options.optimizer, options.rounds)
-        _count(calls, target, times, len(some), _questions(some))
-    target, number = measured
-    runs += 2 * number
-    _count(calls, target, 2 * number, number, _questions(examples.get("store", ())))
+        _count(
+            calls,
+            target,
+            runs=target_runs,
+            examples=len(of_target),
+            questions=_questions(of_target),
+        )
+    runs += 2 * validation  # before and after
+    _count(
+        calls,
+        measured,
+        runs=2 * validation,
+        examples=validation,
+        questions=_questions(examples.get("store", ())),
+    )
     calls["store"] += sum(-(-len(c.turns) // model.window) for c in stored)
 
     turn = fmean(len(t.text) for c in bench.conversations.values() for t in c.turns) / _CHARACTERS
@@ -81,11 +94,14 @@ def forecast(
     tokens_out = sum(
         calls[of] * _ANSWERED[of][local] * (model.window if of == "store" else 1) for of in calls
     )
-    prices = model.price, prompt_model.price
     dollars = None
-    if prices[0] and prices[1]:
-        dollars = tokens_in * prices[0][0] + tokens_out * prices[0][1]
-        dollars += proposals * (_PROPOSAL[0] * prices[1][0] + _PROPOSAL[1] * prices[1][1])
+    if model.price and prompt_model.price:
+        price_in, price_out = model.price
+        proposal_price_in, proposal_price_out = prompt_model.price
+        dollars = tokens_in * price_in + tokens_out * price_out
+        dollars += proposals * (
+            _PROPOSAL[0] * proposal_price_in + _PROPOSAL[1] * proposal_price_out
+        )
     total = sum(calls.values()) + proposals
     return Forecast(
         runs=runs,
@@ -98,12 +114,14 @@ def forecast(
     )
 
 
-def _count(calls: dict[str, int], target: Target, runs: int, examples: int, asked: float) -> None:
+def _count(
+    calls: dict[str, int], target: Target, runs: int, examples: int, questions: float
+) -> None:
     """Add the calls of so many runs; what is asked again word for word costs nothing."""
     if target == "store":
         calls["store"] += runs
-        calls["retrieve"] += int(runs * asked)
-        calls["answer"] += int(runs * asked)
+        calls["retrieve"] += int(runs * questions)
+        calls["answer"] += int(runs * questions)
     else:
         calls["retrieve"] += runs if target == "retrieve" else examples
         calls["answer"] += runs

@@ -50,24 +50,38 @@ class CompileJob:
     def asked_about(self, training: bool) -> list[Conversation]:
         """The conversations whose memories must be there to measure on, and to train on."""
         used = [] if self.measured == "store" else [*self.validation]
-        used += [e for t, some in self.train.items() if t != "store" and training for e in some]
-        return [self.conversations[c] for c in dict.fromkeys(e.conversation for e in used)]
+        if training:
+            for target, examples in self.train.items():
+                used += [] if target == "store" else examples  # a window brings its turns along
+        return [self.conversations[id_] for id_ in dict.fromkeys(e.conversation for e in used)]
 
     def bench(self, memories: Mapping[str, Path]) -> Bench:
         """What tasks work with, on these memories."""
-        speakers = self.reward == "gated" and "store" in self.targets
-        demos = self.options.max_demos
-        return Bench(self.setup, self.conversations, memories, demos, speakers)
+        return Bench(
+            setup=self.setup,
+            conversations=self.conversations,
+            memories=memories,
+            max_demos=self.options.max_demos,
+            speakers=self.reward == "gated" and "store" in self.targets,
+        )
 
     def name(self) -> str:
         """A name that only the very same job has, done by the very same code."""
-        models = [(m.name, m.api_base) for m in (self.setup.model, self.prompt_model)]
-        chosen = [example_name(e) for some in (*self.train.values(), self.validation) for e in some]
+        drawn = [*self.train.values(), self.validation]
         options = replace(self.options, num_threads=1)  # what is asked is the same for any number
-        settings = (asdict(options), self.targets, self.parts, self.reward)
+        # All of the benchmark's code, of every room: `--resume` must not mix the answers of two
+        # versions. `fingerprint` sees the memory's own code.
         code = [path.read_text("utf-8") for path in sorted(Path(__file__).parents[1].rglob("*.py"))]
-        made_of = (self.sha256, models, self.setup.budget, chosen, settings, code, version("dspy"))
-        return f"optimize-{fingerprint(*made_of)}"
+        made_of = fingerprint(
+            self.sha256,
+            [(model.name, model.api_base) for model in (self.setup.model, self.prompt_model)],
+            self.setup.budget,
+            [example_name(example) for examples in drawn for example in examples],
+            (asdict(options), self.targets, self.parts, self.reward),
+            code,
+            version("dspy"),
+        )
+        return f"optimize-{made_of}"
 
     def params(self) -> dict[str, object]:
         """What goes on record as the job's settings."""
@@ -92,10 +106,10 @@ def prepare_job(
     setup: Setup,
     prompt_model: Model,
     reward: Reward,
-    number: int,
-    number_of_validation: int,
+    num_train: int,
+    num_validation: int,
 ) -> CompileJob:
-    """Read the data, split it by conversation and draw the examples of each target.
+    """Read the data, split it by conversation and draw the examples of each target (0: all).
 
     Raises InputError for data that cannot be read or split, when a target has fewer examples
     than the optimizer needs, when there is nothing to measure the gain on, and when a prompt
@@ -105,8 +119,8 @@ def prepare_job(
         data,
         split,
         targets=targets,
-        num_train=number,
-        num_validation=number_of_validation,
+        num_train=num_train,
+        num_validation=num_validation,
         seed=options.seed,
         window=setup.model.window,
     )

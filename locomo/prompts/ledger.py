@@ -88,8 +88,10 @@ class Ledger(Cache):
         """
         super().__init__(enable_disk_cache=False, enable_memory_cache=False, disk_cache_dir=None)
         self._path = folder / "calls.jsonl"
-        self._budget, self._kept = budget, Budget()
-        self._opened, self._spent = time.monotonic(), Spent()
+        self._budget = budget
+        self._reserved = Budget()
+        self._opened = time.monotonic()
+        self._spent = Spent()
         self._begun: dict[threading.Thread, float] = {}
         self._asking: set[threading.Thread] = set()
         self._left_over: set[threading.Thread] = set()
@@ -147,12 +149,12 @@ class Ledger(Cache):
         calls = self._spent.calls + len(self._begun)
         minutes = (time.monotonic() - self._opened) / 60
         used = {"calls": calls, "minutes": minutes, "dollars": self._spent.dollars}
-        for unit, most in vars(self._budget).items():
-            kept = getattr(self._kept, unit) or 0
-            if most is not None and used[unit] >= most - kept and not self._refused:
-                self._refused = f"{most:g} {unit} are spent"
-                if kept:
-                    self._refused += f", but for {kept:g} kept for later"
+        for unit, limit in vars(self._budget).items():
+            reserved = getattr(self._reserved, unit) or 0
+            if limit is not None and used[unit] >= limit - reserved and not self._refused:
+                self._refused = f"{limit:g} {unit} are spent"
+                if reserved:
+                    self._refused += f", but for {reserved:g} kept for later"
         if self._ended or self._refused:
             raise BudgetSpent(self._ended or self._refused)
         self._begun[thread] = time.monotonic()
@@ -178,12 +180,12 @@ class Ledger(Cache):
 
         Threads that are still there at the end, as a stopped optimizer's are, get none of it.
         """
-        self._kept = share
+        self._reserved = share
         try:
             yield
         finally:
             with self._lock:
-                self._kept, self._refused = Budget(), ""
+                self._reserved, self._refused = Budget(), ""
                 self._left_over = set(threading.enumerate()) - {threading.current_thread()}
 
     @contextmanager
@@ -220,13 +222,23 @@ def _call(key: str, model: str, seconds: float, value: Any) -> _Call:
     tokens_out = usage.get("completion_tokens") or usage.get("output_tokens") or 0
     dollars = 0.0 if model.startswith("local/") else record.get("cost")
     when = datetime.now(UTC).isoformat(timespec="seconds")
-    return _Call(key, model, when, tokens_in, tokens_out, dollars, seconds, record)
+    return _Call(
+        key=key,
+        model=model,
+        when=when,
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
+        dollars=dollars,
+        seconds=seconds,
+        record=record,
+    )
 
 
 def _read(path: Path) -> list[_Call]:
     """The calls in a file; a last line that a kill has torn is cut away. Raises ValueError."""
     data = path.read_bytes()
     *lines, torn = data.split(b"\n")
+    # Strict, unlike JsonLines: what was paid for must not be left out of the sum unnoticed.
     calls = TypeAdapter(list[_Call]).validate_python([json.loads(line) for line in lines])
     if not b'{"key": "'.startswith(torn[:9]):
         raise ValueError(torn)

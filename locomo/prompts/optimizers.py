@@ -42,8 +42,8 @@ class Proposals(dspy.ChatAdapter):
         self, lm: dspy.LM, lm_kwargs: Any, signature: Any, demos: Any, inputs: dict[str, Any]
     ) -> list[dict[str, Any]]:
         try:
-            told = super().__call__(lm, lm_kwargs, signature, demos, inputs)
-            return [{name: _sendable(value) for name, value in one.items()} for one in told]
+            replies = super().__call__(lm, lm_kwargs, signature, demos, inputs)
+            return [{name: _sendable(value) for name, value in r.items()} for r in replies]
         except (AdapterParseError, LMError) as error:
             self.failed.append(_sendable(" ".join(str(error).split())[:200]))
             if "proposed_instruction" in signature.output_fields:

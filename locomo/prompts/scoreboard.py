@@ -99,9 +99,15 @@ class Scoreboard:
         return result
 
     def _file(self, gold: dspy.Example, pred: dspy.Prediction, reward: float) -> None:
-        name = example_name(gold)
-        made = (pred.sampled, pred.copied, pred.failed)
-        run = Run(pred.candidate, name, reward, *made, self._calls())
+        run = Run(
+            candidate=pred.candidate,
+            example=example_name(gold),
+            reward=reward,
+            sampled=pred.sampled,
+            copied=pred.copied,
+            failed=pred.failed,
+            calls=self._calls(),
+        )
         with self._lock:
             if self._closed:  # a thread that an optimizer left behind
                 return
@@ -133,8 +139,8 @@ class Scoreboard:
 
     def of(self, candidate: str) -> dict[str, Run]:
         """The runs of a prompt by example that say how good it is."""
-        own = [run for run in list(self.runs.values()) if run.candidate == candidate]
-        return {r.example: r for r in own if not (r.sampled or r.copied or r.failed)}
+        runs = [run for run in list(self.runs.values()) if run.candidate == candidate]
+        return {r.example: r for r in runs if not (r.sampled or r.copied or r.failed)}
 
 
 def advantage(board: Scoreboard, candidate: str, plain: str) -> float:
@@ -149,6 +155,7 @@ def advantage(board: Scoreboard, candidate: str, plain: str) -> float:
 
 def best(board: Scoreboard, plain: str) -> str:
     """The key of the prompt with the greatest advantage; the plain one when none has any."""
+    # Sorted, so that of equally good prompts the same one is chosen after a resumed compile.
     tried = sorted({run.candidate for run in list(board.runs.values())} & set(board.prompts))
-    found = max(tried, key=lambda key: advantage(board, key, plain), default=plain)
-    return found if advantage(board, found, plain) > 0 else plain
+    best_key = max(tried, key=lambda key: advantage(board, key, plain), default=plain)
+    return best_key if advantage(board, best_key, plain) > 0 else plain

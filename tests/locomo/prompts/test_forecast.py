@@ -34,12 +34,12 @@ def test_a_compile_takes_no_more_than_its_forecast(
     optimizer: Optimizer,
     target: Target,
 ) -> None:
-    told: list[Forecast] = []
+    forecasts: list[Forecast] = []
     runs: list[object] = []
 
-    def watched(*asked: Any) -> Forecast:
-        told.append(forecast(*asked))
-        return told[0]
+    def watched(*arguments: Any, **keywords: Any) -> Forecast:
+        forecasts.append(forecast(*arguments, **keywords))
+        return forecasts[0]
 
     for kind in (AskMemory, StoreWindow):
         forward = kind.forward
@@ -61,7 +61,7 @@ def test_a_compile_takes_no_more_than_its_forecast(
     spent = optimize.optimize(data=data, optimizer=optimizer, target=target, **flags).spent
     asked = sum(times for kind, times in engine.calls().items() if kind != "probe")
     proposed = sum(len(engine.asked(kind)) for kind in engine.calls() if kind not in MODULES)
-    [most] = told
+    [most] = forecasts
     assert spent.calls == asked
     said = f"runs {len(runs)} of {most.runs}, calls {asked} of {most.calls}, {proposed} proposals"
     assert len(runs) <= most.runs <= 1.5 * len(runs), said
@@ -71,9 +71,15 @@ def test_a_compile_takes_no_more_than_its_forecast(
 
 def expected(data: Path, **changed: Any) -> Forecast:
     made = job(data, **changed)
-    measured, stored = (made.measured, len(made.validation)), made.asked_about(training=True)
-    parts = (made.train, measured, stored, made.bench({}), made.options, made.prompt_model)
-    return forecast(*parts)
+    return forecast(
+        made.train,
+        measured=made.measured,
+        validation=len(made.validation),
+        stored=made.asked_about(training=True),
+        bench=made.bench({}),
+        options=made.options,
+        prompt_model=made.prompt_model,
+    )
 
 
 @pytest.fixture
@@ -121,7 +127,7 @@ def test_the_packaged_model_takes_minutes_and_costs_nothing(data: Path) -> None:
 
 
 def test_more_rounds_examples_and_targets_take_more(data: Path, prices: object) -> None:
-    least = expected(data, number=10)
+    least = expected(data, num_train=10)
     changes: list[dict[str, Any]] = [
         {"options": replace(GEPA, rounds=3)},
         {"number": 16},

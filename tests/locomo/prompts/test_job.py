@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import locomo
 from locomo.dataset.format import load_conversations
 from locomo.harness import Setup
 from locomo.prompts.job import CompileJob, prepare_job
@@ -54,8 +55,8 @@ def job(data: Path, **changed: Any) -> CompileJob:
         "setup": Setup(model, MemoryProgram(), model.budget),
         "prompt_model": model,
         "reward": "memory",
-        "number": 0,
-        "number_of_validation": 0,
+        "num_train": 0,
+        "num_validation": 0,
     }
     return prepare_job(data, **{**plain, **changed})
 
@@ -144,8 +145,8 @@ def other_model(**changed: Any) -> Model:
         {"targets": ("retrieve",)},
         {"targets": ("answer", "retrieve")},
         {"reward": "gated"},
-        {"number": 9},
-        {"number_of_validation": 9},
+        {"num_train": 9},
+        {"num_validation": 9},
         {"prompt_model": other_model(name="another")},
         {"prompt_model": other_model(api_base="http://127.0.0.1:1/v1")},
         {"setup": Setup(other_model(name="another"), MemoryProgram(), 2_000)},
@@ -170,6 +171,25 @@ def test_other_data_has_another_name_and_equal_data_the_same(
     assert job(copy).name() != job(street(4)).name()
 
 
+CODE = Path(locomo.__file__).parent
+ROOMS = sorted({path.parent for path in CODE.rglob("*.py")})
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_a_change_in_a_file_of_any_room_changes_its_name(
+    street: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch, room: Path
+) -> None:
+    before = job(street(4)).name()
+    changed = max(room.glob("*.py"))
+    read_text = Path.read_text
+
+    def changed_text(path: Path, *arguments: Any, **keywords: Any) -> str:
+        return read_text(path, *arguments, **keywords) + ("# changed" if path == changed else "")
+
+    monkeypatch.setattr(Path, "read_text", changed_text)
+    assert job(street(4)).name() != before
+
+
 def test_how_many_threads_ask_changes_no_name(street: Callable[[int], Path]) -> None:
     threads = job(street(4), options=replace(GEPA, num_threads=9))
     assert threads.name() == job(street(4)).name()
@@ -183,9 +203,9 @@ def test_an_optimizer_needs_its_number_of_examples(
     street: Callable[[int], Path], optimizer: Optimizer
 ) -> None:
     options, needed = replace(GEPA, optimizer=optimizer), NEEDED[optimizer]
-    assert len(job(street(2), options=options, number=needed).train["answer"]) == needed
+    assert len(job(street(2), options=options, num_train=needed).train["answer"]) == needed
     with pytest.raises(InputError, match=rf"has {needed - 1} examples .* needs {needed}: give"):
-        job(street(2), options=options, number=needed - 1)
+        job(street(2), options=options, num_train=needed - 1)
 
 
 def test_each_target_needs_examples(street: Callable[[int], Path]) -> None:
