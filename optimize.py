@@ -76,17 +76,14 @@ def optimize(
     setup.check()
     demos = MAX_DEMOS if max_demos is None else max_demos
     usual = (LIGHT_ROUNDS if answering.packaged else ROUNDS)[optimizer]
+    options = Options(
+        optimizer, rounds or usual, max_demos=demos, num_threads=num_threads, seed=seed
+    )
     job = prepare_job(
         data,
         split,
         targets=TARGETS if target == "all" else (target,),
-        options=Options(
-            optimizer=optimizer,
-            rounds=rounds or usual,
-            max_demos=demos,
-            num_threads=num_threads,
-            seed=seed,
-        ),
+        options=options,
         setup=setup,
         prompt_model=proposing,
         reward=reward,
@@ -96,9 +93,21 @@ def optimize(
     limits = Budget(calls=budget_calls, minutes=budget_minutes, dollars=budget_usd)
     console = Console(file=sys.stdout)  # kept, for optimizers print to a file meanwhile
     _agree(job, limits, yes, console)
+    return _compile(job, limits, output, output_dir, resume=resume, console=console)
+
+
+def _compile(
+    job: CompileJob,
+    limits: Budget,
+    output: Path,
+    output_dir: Path,
+    resume: bool,
+    console: Console,
+) -> CompileResult:
+    """Compile, and report what was gained; the job's folder has all that `resume` needs."""
     connect_mlflow(EXPERIMENT)
-    probe(proposing)
-    probe(answering)
+    probe(job.prompt_model)
+    probe(job.setup.model)
     folder = output_dir / job.name()
     if resume and not folder.exists():
         console.print("nothing to go on with: no earlier run of these options and this code")

@@ -68,13 +68,8 @@ def forecast(
         target_runs = program_runs(options.optimizer, len(of_target), options.rounds)
         runs += target_runs
         proposals += proposal_calls(options.optimizer, options.rounds)
-        _count(
-            calls,
-            target,
-            runs=target_runs,
-            examples=len(of_target),
-            questions=_questions(of_target),
-        )
+        questions = _questions(of_target)
+        _count(calls, target, runs=target_runs, examples=len(of_target), questions=questions)
     runs += 2 * validation  # before and after
     _count(
         calls,
@@ -94,14 +89,6 @@ def forecast(
     tokens_out = sum(
         calls[of] * _ANSWERED[of][local] * (model.window if of == "store" else 1) for of in calls
     )
-    dollars = None
-    if model.price and prompt_model.price:
-        price_in, price_out = model.price
-        proposal_price_in, proposal_price_out = prompt_model.price
-        dollars = tokens_in * price_in + tokens_out * price_out
-        dollars += proposals * (
-            _PROPOSAL[0] * proposal_price_in + _PROPOSAL[1] * proposal_price_out
-        )
     total = sum(calls.values()) + proposals
     return Forecast(
         runs=runs,
@@ -109,7 +96,7 @@ def forecast(
         proposals=proposals,
         tokens_in=int(tokens_in) + proposals * _PROPOSAL[0],
         tokens_out=int(tokens_out) + proposals * _PROPOSAL[1],
-        dollars=dollars,
+        dollars=_dollars(model, prompt_model, tokens_in, tokens_out, proposals=proposals),
         minutes=total * _LOCAL_CALL_S / 60 if local and prompt_model.packaged else None,
     )
 
@@ -125,6 +112,18 @@ def _count(
     else:
         calls["retrieve"] += runs if target == "retrieve" else examples
         calls["answer"] += runs
+
+
+def _dollars(
+    model: Model, prompt_model: Model, tokens_in: float, tokens_out: float, proposals: int
+) -> float | None:
+    """What a model's tokens and a prompt model's proposals cost; None without both prices."""
+    if not (model.price and prompt_model.price):
+        return None
+    price_in, price_out = model.price
+    proposal_price_in, proposal_price_out = prompt_model.price
+    proposal = _PROPOSAL[0] * proposal_price_in + _PROPOSAL[1] * proposal_price_out
+    return tokens_in * price_in + tokens_out * price_out + proposals * proposal
 
 
 def _questions(windows: Sequence[dspy.Example]) -> float:
