@@ -29,7 +29,7 @@ class Clauses:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Conjunct:
     """One part of a condition: the `column` and `operator` ("=" or "IN"), and all its text.
 
     Column and operator are "" for a part of any other form.
@@ -62,22 +62,22 @@ def clauses(statement: str) -> Clauses | None:
     )
 
 
-def conjuncts(condition: str) -> list[Comparison]:
+def conjuncts(condition: str) -> list[Conjunct]:
     """The parts of a condition that AND joins, in their order; [] when it cannot be read."""
     tree = _parsed(f"SELECT 1 WHERE {condition}")
     if tree is None:
         return []
     root = tree.args["where"].this
     parts = root.flatten(unnest=False) if isinstance(root, exp.And) else [root]
-    return [_comparison(part) for part in parts]
+    return [_conjunct(part) for part in parts]
 
 
-def _comparison(node: Any) -> Comparison:
+def _conjunct(node: Any) -> Conjunct:
     operators = {exp.EQ: "=", exp.In: "IN"}
     text = node.sql(dialect="sqlite")
     if type(node) not in operators or not isinstance(node.this, exp.Column):
-        return Comparison("", "", text)
-    return Comparison(node.this.name, operators[type(node)], text)
+        return Conjunct("", "", text)
+    return Conjunct(node.this.name, operators[type(node)], text)
 
 
 def _parsed(statement: str) -> Any:  # an Expression, whose arguments have no types

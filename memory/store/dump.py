@@ -22,8 +22,8 @@ from memory.store.forget import DONE, OF_THIS_FILE
 from memory.store.turn_validation import valid_turn
 from memory.store.vectors import EmbedTexts
 
-BATCH = 256  # records of one transaction
-Record = dict[str, Any]
+BATCH_RECORDS = 256  # of one transaction
+DumpRecord = dict[str, Any]
 
 # What is dumped, in an order in which it can be stored (foreign keys): the columns of each table,
 # and how many of them identify a row. Words, columns and vectors of search are made anew; who works
@@ -70,7 +70,7 @@ _JSON_COLUMNS = {("settings", "value"), ("facts_log", "before"), ("facts_log", "
 LAST_ID = 2**31 - 1  # the columns of search hold ids in 32 bits
 
 
-def dump(conn: sqlite3.Connection) -> Iterator[Record]:
+def dump(conn: sqlite3.Connection) -> Iterator[DumpRecord]:
     """Everything that was stored, as records; `Store.dump`. All of one moment."""
     path = Path(conn.execute("PRAGMA database_list").fetchone()[2])
     # A connection of its own: this transaction lasts as long as somebody takes records, and the
@@ -85,7 +85,10 @@ def dump(conn: sqlite3.Connection) -> Iterator[Record]:
 
 
 def load(
-    conn: sqlite3.Connection, transaction: Transaction, embed: EmbedTexts, records: Iterable[Record]
+    conn: sqlite3.Connection,
+    transaction: Transaction,
+    embed: EmbedTexts,
+    records: Iterable[DumpRecord],
 ) -> int:
     """Store the records of a dump; `Store.load`.
 
@@ -94,7 +97,7 @@ def load(
     """
     loader = _Loader(conn, embed)
     numbered = enumerate(records, 1)
-    while batch := list(islice(numbered, BATCH)):
+    while batch := list(islice(numbered, BATCH_RECORDS)):
         with transaction():
             for number, record in batch:
                 loader.store(number, record)
@@ -113,7 +116,7 @@ class _Loader:
         self._unindexed: list[Turn] = []
         self._has_stored = False
 
-    def store(self, number: int, record: Record) -> None:
+    def store(self, number: int, record: DumpRecord) -> None:
         """Store a record unless it is there. Raises InputError when it cannot be stored."""
         table, values = _parse(number, record)
         columns, key = DUMPED_TABLES[table]
@@ -191,7 +194,7 @@ class _Loader:
             search_tables.put_columns(self._conn, turns, rows)
         self.new_turns += len(turns)
 
-    def _refuse_rows_beyond(self, number: int, record: Record) -> None:
+    def _refuse_rows_beyond(self, number: int, record: DumpRecord) -> None:
         """Raises InputError when the memory holds rows that the dump has not brought so far.
 
         Called before anything is stored: what is there is the beginning of this dump and no more.
@@ -226,7 +229,7 @@ def _usable_embedder(conn: sqlite3.Connection) -> vectors.RecordedEmbedder:
     return recorded
 
 
-def _parse(number: int, record: Record) -> tuple[str, tuple[Any, ...]]:
+def _parse(number: int, record: DumpRecord) -> tuple[str, tuple[Any, ...]]:
     """The table and the values of a record. Raises InputError for one that is none."""
     table = record.get("table")
     if table not in DUMPED_TABLES:
@@ -275,12 +278,12 @@ def _is_json(value: str) -> bool:
     return True
 
 
-def _named(record: Record) -> str:
+def _named(record: DumpRecord) -> str:
     columns, key = DUMPED_TABLES[record["table"]]
     return f"{record['table']} {', '.join(str(record[name]) for name in columns[:key])}"
 
 
-def _holds_something_else(number: int, record: Record, reason: str) -> InputError:
+def _holds_something_else(number: int, record: DumpRecord, reason: str) -> InputError:
     return InputError(
         f"record {number} ({_named(record)}): this memory {reason};"
         " load the dump into a new namespace"

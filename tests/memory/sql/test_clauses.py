@@ -2,7 +2,7 @@
 
 import pytest
 
-from memory.sql.clauses import Clauses, Comparison, clauses, conjuncts
+from memory.sql.clauses import Clauses, Conjunct, clauses, conjuncts
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ def test_any_other_statement_has_none(statement: str) -> None:
 
 def test_the_parts_of_a_condition_are_those_that_and_joins() -> None:
     assert conjuncts("subject = 'Bo''s' AND attribute IN ('a', 'b') AND (id = 1 OR id = 2)") == [
-        Comparison("subject", "=", "subject = 'Bo''s'"),
-        Comparison("attribute", "IN", "attribute IN ('a', 'b')"),
-        Comparison("", "", "(id = 1 OR id = 2)"),
+        Conjunct("subject", "=", "subject = 'Bo''s'"),
+        Conjunct("attribute", "IN", "attribute IN ('a', 'b')"),
+        Conjunct("", "", "(id = 1 OR id = 2)"),
     ]
     [alternatives] = conjuncts("id = 1 OR id = 2 AND id = 3")
     assert (alternatives.column, alternatives.operator) == ("", "")

@@ -47,7 +47,7 @@ def loaded(records: Any, path: Path) -> int:
 
 
 def test_a_loaded_dump_is_an_equal_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dump, "BATCH", 4)
+    monkeypatch.setattr(dump, "BATCH_RECORDS", 4)
     monkeypatch.setattr(search_tables, "BLOCK", 4)
     store, _ = lived(tmp_path / "a.db")
     with store, opened(tmp_path / "b.db") as copy:
@@ -103,7 +103,7 @@ def test_a_load_killed_in_the_middle_goes_on(tmp_path: Path) -> None:
         code = (
             "import json, os, sys; from memory import open_store\n"
             "from memory.store import dump\n"
-            "records, dump.BATCH = json.load(open(sys.argv[1])), 100\n"
+            "records, dump.BATCH_RECORDS = json.load(open(sys.argv[1])), 100\n"
             "def some():\n"
             "    yield from records[:650]\n"
             "    os.kill(os.getpid(), 9)\n"
