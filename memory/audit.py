@@ -238,9 +238,10 @@ def _stems(text_words: Iterable[str]) -> set[str]:
 
 def _never_retrieved(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
     """One finding for all: there are many, and they are no fault."""
-    shown = store.shown()
-    unseen = [fact for fact in facts if fact.turn_id not in shown]
-    if shown and unseen:
+    times_shown = store.shown()
+    unseen = [fact for fact in facts if fact.turn_id not in times_shown]
+    # Before anything was asked, no turn was brought up: that says nothing of the facts.
+    if times_shown and unseen:
         yield Finding(
             "never retrieved",
             f"{len(unseen):,} of {len(facts):,} facts rest on turns that no question has brought"

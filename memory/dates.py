@@ -20,7 +20,7 @@ _RELATIVE = re.compile(
     r"|tonight|this (?:morning|afternoon|evening)|tomorrow)"
     rf"|(?P<ago>{_NUMBER}) (?P<ago_unit>{_UNIT}) ago"
     rf"|in (?P<ahead>{_NUMBER}) (?P<ahead_unit>{_UNIT})(?: time)?(?!['\w])"
-    r"|(?P<which>last|past|this|next|coming) (?P<period>week|weekend|month|year"
+    r"|(?P<modifier>last|past|this|next|coming) (?P<period>week|weekend|month|year"
     rf"|{'|'.join(SEASONS)}|{'|'.join(WEEKDAYS)}))\b(?! (?:before|after|of|from)\b)",
     re.IGNORECASE | re.ASCII,
 )
@@ -60,7 +60,7 @@ def _resolved(match: re.Match[str], today: date, iso: bool) -> str:
     if match["day"]:
         return _day(add_days(today, _DAYS.get(match["day"].lower(), 0)), iso)
     if match["period"]:
-        return _in_period(match["period"].lower(), match["which"].lower(), today, iso)
+        return _in_period(match["period"].lower(), match["modifier"].lower(), today, iso)
     words = match["ago"] or match["ahead"]
     unit = (match["ago_unit"] or match["ahead_unit"]).lower().removesuffix("s")
     count = COUNT.get(words.lower()) or int(words)
@@ -77,9 +77,9 @@ def _resolved(match: re.Match[str], today: date, iso: bool) -> str:
     return _month(_add_months(today, count), iso)
 
 
-def _in_period(period: str, which: str, today: date, iso: bool) -> str:
-    """The date of `last month`, `this summer`, `next Friday`: `which` and `period`, as text."""
-    direction = {"this": 0, "last": -1, "past": -1}.get(which, 1)
+def _in_period(period: str, modifier: str, today: date, iso: bool) -> str:
+    """The date of `last month`, `this summer`, `next Friday`: `modifier` and `period`, as text."""
+    direction = {"this": 0, "last": -1, "past": -1}.get(modifier, 1)
     if period in WEEKDAYS:
         days_ago = _days_since(period, today)
         return _day(add_days(today, -days_ago if direction < 0 else 7 - days_ago % 7), iso)

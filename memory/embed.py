@@ -26,7 +26,8 @@ from memory.tokens import count_tokens, tokenizer, trim
 PACKAGED_EMBEDDER = "wordllama"
 DIM = 256
 RELATED_WORDS = 8
-LEAST_COSINE = 0.45  # of words that count as related
+# Of words that count as related, measured with LoCoMo's questions (docs/log.md: .35 to .55 tried).
+LEAST_COSINE = 0.45
 _MOST_SIGNS = 105  # in which two such words differ: 797 of 800 measured pairs did in no more
 # One request to a provider: the smallest limit among the known ones is 96 texts.
 REQUEST_TEXTS = 96
@@ -38,7 +39,7 @@ REQUEST_TIMEOUT_S = 60.0
 REQUEST_RETRIES = 5
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
-# Longer texts would ask for gigabytes, did each of their tokens bring its vector.
+# Tokens. Longer texts would ask for gigabytes, did each of their tokens bring its vector.
 _SHORT_TEXT = 512
 
 _loading = threading.Lock()
@@ -138,6 +139,7 @@ def related(word: str) -> tuple[str, ...]:
     names, vectors, codes, mean = _vocabulary()
     centred = embed([word])[0] - mean
     centred /= np.linalg.norm(centred) or 1
+    # Signs first: comparing them is cheaper than 256 products for each word of the vocabulary.
     likely = np.flatnonzero(disagreement(codes, sign_codes(centred[None])[0]) <= _MOST_SIGNS)
     cosines = vectors[likely] @ centred
     nearest = np.argsort(-cosines)[: RELATED_WORDS + 1]
@@ -225,20 +227,22 @@ class HostedEmbedder:
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Embedder`. A text without any letter is a row of zeros, and not paid for."""
-        longest = int(_known(self.name).get("max_input_tokens") or LONGEST_TEXT)
-        said = {n: _cut(text, longest) for n, text in enumerate(texts) if text.strip()}
-        if not said:
+        longest = int(_model_details(self.name).get("max_input_tokens") or LONGEST_TEXT)
+        # By the place of each text: one without letters is not sent.
+        sent = {place: _cut(text, longest) for place, text in enumerate(texts) if text.strip()}
+        if not sent:
             return np.zeros((len(texts), 0), np.float32)
-        found = [self._ask(request) for request in _requests([*said.values()])]
-        if len({part.shape[1] for part in found}) > 1:
+        answers = [self._ask(request) for request in _requests([*sent.values()])]
+        widths = {answer.shape[1] for answer in answers}
+        if len(widths) > 1:
             raise ModelError(f"{self.name} answered with vectors of several widths")
-        rows = np.zeros((len(texts), found[0].shape[1]), np.float32)
-        rows[[*said]] = np.concatenate(found)
+        rows = np.zeros((len(texts), widths.pop()), np.float32)
+        rows[[*sent]] = np.concatenate(answers)
         return rows
 
     def price(self) -> float | None:
         """US dollars a token, as far as litellm knows."""
-        price = _known(self.name).get("input_cost_per_token")
+        price = _model_details(self.name).get("input_cost_per_token")
         return None if price is None else float(price)
 
     def _ask(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -279,11 +283,11 @@ def _litellm() -> Any:
     return litellm
 
 
-def _known(name: str) -> Mapping[str, Any]:
-    """What litellm's own list says of a model."""
-    costs = _litellm().model_cost
-    found: Mapping[str, Any] = costs.get(name) or costs.get(name.partition("/")[2]) or {}
-    return found
+def _model_details(name: str) -> Mapping[str, Any]:
+    """What litellm's own list says of a model: its limits and prices; empty for an unknown one."""
+    models = _litellm().model_cost
+    details: Mapping[str, Any] = models.get(name) or models.get(name.partition("/")[2]) or {}
+    return details
 
 
 def _address(name: str) -> dict[str, str]:
@@ -299,13 +303,17 @@ def _address(name: str) -> dict[str, str]:
 
 
 def _cut(text: str, longest: int) -> str:
-    clean = text.encode("utf-8", "replace")
-    plain = clean.decode("utf-8")
-    fits = len(clean) <= longest or count_tokens(plain) <= longest
-    return plain if fits else trim(plain, longest)
+    """A text that can be sent, of at most so many tokens."""
+    encoded = text.encode("utf-8", "replace")
+    sendable = encoded.decode("utf-8")
+    # No token is shorter than a byte: a short text need not be counted.
+    if len(encoded) <= longest or count_tokens(sendable) <= longest:
+        return sendable
+    return trim(sendable, longest)
 
 
 def _requests(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts in batches that providers take in one request."""
     request: list[str] = []
     size = 0
     for text in texts:
@@ -320,8 +328,8 @@ def _requests(texts: Sequence[str]) -> Iterator[list[str]]:
 def _vectors(answer: Any, name: str) -> list[Any]:
     """The vectors of an answer, in the order of the texts."""
     try:
-        given = sorted(answer.data, key=lambda item: item["index"])
-        return [item["embedding"] for item in given]
+        entries = sorted(answer.data, key=lambda entry: entry["index"])
+        return [entry["embedding"] for entry in entries]
     except (AttributeError, KeyError, TypeError) as error:
         raise ModelError(f"{name} answered with something else than vectors") from error
 
@@ -344,8 +352,8 @@ def _checked(vectors: Any, count: int, name: str) -> NDArray[np.float32]:
 def _wait(error: Any, attempt: int) -> float:
     """Seconds before the next attempt: what the server asks for, else longer each time."""
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    asked = str(headers.get("retry-after", ""))
-    seconds = float(asked) if asked.isdigit() else FIRST_WAIT_S * 2**attempt
+    retry_after = str(headers.get("retry-after", ""))
+    seconds = float(retry_after) if retry_after.isdigit() else FIRST_WAIT_S * 2**attempt
     return min(seconds, LONGEST_WAIT_S)
 
 
@@ -353,9 +361,9 @@ def _explain(error: Any, name: str) -> str:
     """What went wrong and what to do, in one line without keys."""
     litellm, provider = _litellm(), name.partition("/")[0]
     key, base = f"{provider.upper()}_API_KEY", f"{provider.upper()}_API_BASE"
-    said = _one_line(str(error))
+    reason = _one_line(str(error))
     place = f" at {os.environ[base]}" if os.environ.get(base) else ""
-    if "LLM Provider NOT provided" in said:
+    if "LLM Provider NOT provided" in reason:
         return f"no provider is called {provider!r}; write for example openai/MODEL"
     match error:
         case litellm.AuthenticationError() | litellm.PermissionDeniedError():
@@ -363,16 +371,17 @@ def _explain(error: Any, name: str) -> str:
         case litellm.RateLimitError():
             return f"{name}{place} still limits the rate after retries; wait, or check the quota"
         case litellm.Timeout() | litellm.APIConnectionError():
-            return f"cannot reach {name}{place}: is it running, is {base} right? ({said})"
+            return f"cannot reach {name}{place}: is it running, is {base} right? ({reason})"
         case litellm.NotFoundError():
-            return f"{name} does not exist{place}; check the name ({said})"
-    return f"{name}{place} gave no vectors ({said})"
+            return f"{name} does not exist{place}; check the name ({reason})"
+    return f"{name}{place} gave no vectors ({reason})"
 
 
 def _one_line(message: str) -> str:
     """The first line of a provider's message, without what may be a key."""
-    told = re.search(r"'message': (['\"])(.*?)\1", message)
-    line = ((told[2] if told else message).strip().splitlines() or ["no reason given"])[0][:200]
+    quoted = re.search(r"'message': (['\"])(.*?)\1", message)
+    lines = (quoted[2] if quoted else message).strip().splitlines()
+    line = lines[0][:200] if lines else "no reason given"
     for name, value in os.environ.items():
         if name.endswith(("_KEY", "_TOKEN")) and len(value) > 5:
             line = line.replace(value, "***")
