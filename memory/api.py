@@ -153,7 +153,7 @@ class Memory:
             retrieved = self._retrieve(question)
             context = self.gather(question, retrieved.rows)
             if not context.text:  # a model would invent something
-                return answer_from(ABSTAIN, (), retrieved, context)
+                return answer_from(text=ABSTAIN, cited=(), retrieved=retrieved, context=context)
             prediction = self.program.answer(
                 question=question, memory=context.text, turn_ids=context.turn_ids
             )

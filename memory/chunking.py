@@ -38,7 +38,7 @@ def chunk_text(
     Returns (chunk, start, end) in order: the chunk is `text[start:end]`. White space between
     chunks aside, all of the text is in them.
     """
-    atoms = list(_atoms(text, 0, len(text), size, _PARAGRAPH))
+    atoms = list(_atoms(text, 0, len(text), size=size, level=_PARAGRAPH))
     chunks: list[tuple[str, int, int]] = []
     first = 0
     while first < len(atoms):
@@ -50,7 +50,7 @@ def chunk_text(
         end_of_last = chunks[-1][2] if chunks else -1
         if chunk and start + len(chunk) > end_of_last:
             chunks.append((chunk, start, start + len(chunk)))
-        first = _next(atoms, first, end, overlap)
+        first = _next(atoms, first=first, end=end, overlap=overlap)
     return chunks
 
 
@@ -68,13 +68,15 @@ def _atoms(text: str, start: int, end: int, size: int, level: int) -> Iterator[A
     ends = [match.end() for match in _CUTS[level].finditer(text, start, end)]
     for cut in [*ends, end]:
         if cut > start:
-            yield from _atoms(text, start, cut, size, level + 1)
+            yield from _atoms(text, start, cut, size=size, level=level + 1)
             start = cut
 
 
 def _end(atoms: Sequence[Atom], first: int, size: int) -> int:
     """The index after the last atom of the chunk that begins with atom `first`."""
-    total, end, paragraph = 0, first, 0
+    total = 0
+    end = first
+    paragraph = 0  # after the last one that leaves the chunk half full
     while end < len(atoms) and (end == first or total + atoms[end][2] <= size):
         total += atoms[end][2]
         end += 1
@@ -87,7 +89,8 @@ def _next(atoms: Sequence[Atom], first: int, end: int, overlap: int) -> int:
     """Where the chunk after [first, end) begins: as far back as the overlap allows."""
     if end == len(atoms):
         return end
-    tokens_left, start = overlap, end
+    tokens_left = overlap
+    start = end
     # Never back to `first`: the next chunk would be the same one again, without an end.
     while start - 1 > first and atoms[start - 1][2] <= tokens_left:
         start -= 1

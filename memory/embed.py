@@ -108,7 +108,8 @@ def embed(texts: Sequence[str]) -> NDArray[np.float32]:
     Returns:
         (len(texts), DIM) float32; a row of zeros for a text without any token.
     """
-    encode, token_vectors = tokenizer().encode, _token_vectors()
+    encode = tokenizer().encode
+    token_vectors = _token_vectors()
     sums = np.zeros((len(texts), DIM), np.float32)
     # One text at a time: a batch would be padded to its longest text, and a megabyte among
     # sixty short ones would ask for gigabytes.
@@ -247,7 +248,8 @@ class HostedEmbedder:
 
     def _ask(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One request, tried again on what passes: rate limits, timeouts, a server's failure."""
-        litellm, address = _litellm(), _address(self.name)
+        litellm = _litellm()
+        address = _address(self.name)
         passing = (
             litellm.RateLimitError,
             litellm.Timeout,
@@ -319,7 +321,8 @@ def _requests(texts: Sequence[str]) -> Iterator[list[str]]:
     for text in texts:
         if request and (len(request) == REQUEST_TEXTS or size + len(text) > REQUEST_BYTES):
             yield request
-            request, size = [], 0
+            request = []
+            size = 0
         request.append(text)
         size += len(text.encode())
     yield request
@@ -359,8 +362,10 @@ def _wait(error: Any, attempt: int) -> float:
 
 def _explain(error: Any, name: str) -> str:
     """What went wrong and what to do, in one line without keys."""
-    litellm, provider = _litellm(), name.partition("/")[0]
-    key, base = f"{provider.upper()}_API_KEY", f"{provider.upper()}_API_BASE"
+    litellm = _litellm()
+    provider = name.partition("/")[0]
+    key = f"{provider.upper()}_API_KEY"
+    base = f"{provider.upper()}_API_BASE"
     reason = _one_line(str(error))
     place = f" at {os.environ[base]}" if os.environ.get(base) else ""
     if "LLM Provider NOT provided" in reason:

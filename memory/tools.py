@@ -67,8 +67,10 @@ def _with_errors_as_text(tool: Callable[P, str]) -> Callable[P, str]:
 class _Tools:
     def __init__(self, memory: "Memory", session: str) -> None:
         store = memory.store
-        self._path, self._read_only = store.path, store.read_only
-        self._memory, self._session = memory, session
+        self._path = store.path
+        self._read_only = store.read_only
+        self._memory = memory
+        self._session = session
         # Without turns nothing is on record yet: the embedder that was asked for is handed on.
         recorded = store.read("SELECT id FROM turns LIMIT 1").rows
         self._embedder = None if recorded else store.embedder
@@ -122,7 +124,7 @@ class _Tools:
             speaker: who said it.
         """
         with self._store() as store:
-            [turn_id] = store.add([Turn(speaker, text, self._session, local_now())])
+            [turn_id] = store.add([Turn(speaker, text, session=self._session, said_at=local_now())])
         return f"Remembered as turn {turn_id}."
 
     @_with_errors_as_text
@@ -154,7 +156,7 @@ class _Tools:
             since: since when, as exact as known: 2023-05-07, 2023-05 or 2023; empty if unknown.
         """
         with self._store() as store:
-            return _done(supersede(store, fact_id, value, since))
+            return _done(supersede(store, fact_id, value, since=since))
 
     @_with_errors_as_text
     def query_memory(self, select: str) -> str:

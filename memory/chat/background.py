@@ -17,7 +17,8 @@ _PROGRESS_S = 0.2  # between two calls of `progress`
 _ALL_WINDOWS = 2**31
 # How long an end waits for the call under way. The packaged model's ends soon; a hosted one's may
 # take long, and the next start digests its window again.
-_PATIENCE_PACKAGED_S, _PATIENCE_HOSTED_S = 15.0, 0.5
+_PATIENCE_PACKAGED_S = 15.0
+_PATIENCE_HOSTED_S = 0.5
 
 
 class _StopDigest(Exception):

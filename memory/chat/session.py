@@ -139,7 +139,7 @@ class Chat:
 
     def add(self, speaker: str, text: str) -> Turn:
         """Store a turn of this session; it is durable on return."""
-        turn = Turn(speaker, text, self.session, local_now())
+        turn = Turn(speaker, text, session=self.session, said_at=local_now())
         [turn_id] = self.memory.add(turn)
         self.recent.append(self.store.turn(turn_id))
         return self.recent[-1]

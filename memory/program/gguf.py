@@ -56,7 +56,8 @@ def check_lora(adapter: Path, base: Path) -> None:
     A LoRA has for some matrices (in, out) of the model a pair `lora_a` (in, rank) and `lora_b`
     (rank, out), Hu et al. 2021, section 4.1; axes as GGUF has them.
     """
-    lora, model = read_gguf(adapter), _base(base, base.stat().st_mtime_ns)
+    lora = read_gguf(adapter)
+    model = _base(base, base.stat().st_mtime_ns)
     wrong = _wrong_keys(lora, model) or _wrong_tensors(lora, model)
     if wrong:
         raise InputError(f"{adapter} is no LoRA of the packaged model: {wrong}; make it again")

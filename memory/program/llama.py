@@ -128,7 +128,8 @@ class ModelCopy:
             raise (ContextLengthError if too_long else InvalidRequestError)(why)
         if on_piece:
             return Completion("", 0, 0)
-        [choice], usage = chunks[-1]["choices"], chunks[-1]["usage"]
+        [choice] = chunks[-1]["choices"]
+        usage = chunks[-1]["usage"]
         text = choice["message"]["content"] or ""
         return Completion(text, usage["prompt_tokens"], usage["completion_tokens"])
 
@@ -152,7 +153,8 @@ def load_lora(path: Path) -> Lora:
     today's, ModelError when it is in another form.
     """
     file = gguf_of(path)
-    card, base = read_card(file), packaged_gguf()
+    card = read_card(file)
+    base = packaged_gguf()
     check_base(card, _sha256(base))
     if card.prompts not in ("", prompts_fingerprint(card.targets)):
         how = card.command or f"train.py --mode sft --target {card.targets[0]}"

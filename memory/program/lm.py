@@ -158,7 +158,8 @@ def load_model(
                 "--model openai/NAME --api-base ADDRESS"
             )
         if is_adapter(name):
-            name, adapter = PACKAGED_MODEL, name
+            adapter = name
+            name = PACKAGED_MODEL
         return _packaged(name, temperature, adapter)
     provider, _, model = name.partition("/")
     if not provider or not model:

@@ -60,7 +60,8 @@ class LocalEngine:
     abstains: float = 0.0
 
     def complete(self, request: Request) -> Response:
-        messages, place = _messages(request), (self.slot, self.applied)
+        messages = _messages(request)
+        place = (self.slot, self.applied)
         settings = _settings(request, self.seed)
         if self.abstains:
             settings["logit_bias"] = [[ABSTAIN.split()[0], self.abstains]]
@@ -84,7 +85,8 @@ class LocalEngine:
 
     def stream(self, request: Request) -> Iterator[Any]:
         """The answer as DSPy's stream events, without opening, declined or closing."""
-        messages, place = _messages(request), (self.slot, self.applied)
+        messages = _messages(request)
+        place = (self.slot, self.applied)
         pieces: SimpleQueue[str | Exception | None] = SimpleQueue()  # None ends them
         settings = {"grammar": self.grammar, **_settings(request, self.seed)}
 
@@ -215,7 +217,8 @@ class SmallModelAdapter(dspy.ChatAdapter):
             return super().format(signature, demos, inputs)
         changed = signature.instructions != small.signature.instructions
         system = signature.instructions if changed else small.instructions
-        output, tuned = next(iter(signature.output_fields)), self._by_tuned(small, inputs)
+        output = next(iter(signature.output_fields))
+        tuned = self._by_tuned(small, inputs)
         messages = [{"role": "system", "content": system}]
         for demo in demos or (() if tuned else small.demos):
             messages.append({"role": "user", "content": small.user(demo, tuned)})

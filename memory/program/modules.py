@@ -121,7 +121,9 @@ class RetrieveRows(dspy.Module):
             _, _, refusals = with_repairs(ask, run)
             calls = len(refusals) + 1
         except SqlError as last:
-            error, refusals, calls = str(last), list(last.refusals), len(last.refusals)
+            error = str(last)
+            refusals = list(last.refusals)
+            calls = len(refusals)
         return dspy.Prediction(
             sql=[select for select, _ in results],
             rows=[rows for _, rows in results],
@@ -155,7 +157,8 @@ class AnswerQuestion(dspy.Module):
             cited = str(prediction.turns or "")
         except AdapterParseError as error:
             # An answer out of form is still an answer: what stands before or under the first mark.
-            text, cited = re.sub(r"\[\[ ## \w+ ## \]\]", "", error.lm_response).strip(), ""
+            text = re.sub(r"\[\[ ## \w+ ## \]\]", "", error.lm_response).strip()
+            cited = ""
         answer = re.sub(r"\s*\[\d+(?:, *\d+)*\]", "", text).strip() or ABSTAIN
         answer = ", ".join(dict.fromkeys(answer.split(", ")))  # small models say an item again
         if answer.lower().startswith(ABSTAIN.lower()):

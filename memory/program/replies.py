@@ -127,7 +127,9 @@ def speak(
         with model.active():
             inputs = {**inputs, "memory": "", "recent": "", "message": text}
             reply, _ = yield from stream(model, inputs)
-        return answer_from(reply, (), None, Context("", (), 0), calls=1)
+        return answer_from(
+            text=reply, cited=(), retrieved=None, context=Context("", (), 0), calls=1
+        )
 
     latest = _latest(recent, limit)
     with model.active():
@@ -141,7 +143,7 @@ def speak(
             "message": turn_line(replace(message, text=text)),
         }
         reply, cited = yield from stream(model, inputs, context.turn_ids)
-    return answer_from(reply, cited, retrieved, context, calls=1)
+    return answer_from(text=reply, cited=cited, retrieved=retrieved, context=context, calls=1)
 
 
 def stream(
@@ -153,7 +155,8 @@ def stream(
     does one that answers out of form. Raises dspy's LMError, inside `model.active()`.
     """
     predict = dspy.Predict(ReplyInChat)
-    reply, cited = "", ""
+    reply = ""
+    cited = ""
     try:
         for part in _parts(model, predict, inputs):
             if isinstance(part, dspy.Prediction):

@@ -72,7 +72,8 @@ def load_program(path: str | Path) -> MemoryProgram:
     Raises InputError when the file is missing, is no such file, holds anything but text, or was
     made by another version or for other signatures.
     """
-    file, program = Path(path), MemoryProgram()
+    file = Path(path)
+    program = MemoryProgram()
     saved = _checked(_json(file), file)
     expected = _signatures(program)
     if not set(saved.program) == set(saved.signatures) == set(expected):

@@ -32,7 +32,8 @@ _TABLES = "; ".join(f"{name}({', '.join(columns)})" for name, columns in TABLES.
 ABSTAIN = "No information available"
 # A model this small hardly sees who said what, gives up too often, and does not learn what a doubt
 # of the ranking is worth: so it is told, in logits (docs/log.md has what other values do).
-_DOUBTED, _NOT_DOUBTED = 6.0, -2.0
+_DOUBTED = 6.0
+_NOT_DOUBTED = -2.0
 NO_FACT = "-- none"
 # What a tuned model's SQL begins with: the same for every turn and question.
 TUNED_INSERT = "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES ('"
