@@ -41,7 +41,8 @@ def add(
     if kind == "document":
         if speaker or session or said_at:
             raise InputError("a document has its title, name and date: give the file alone")
-        _add_documents([Path(name) for name in what], namespace, file, as_json)
+        paths = [Path(name) for name in what]
+        _add_documents(paths, namespace=namespace, file=file, as_json=as_json)
         return
     if kind != "message":
         raise InputError(f"--kind {kind}: there are message and document")
@@ -72,7 +73,7 @@ def _message(texts: list[str], *, speaker: str, session: str, said_at: str) -> T
     )
 
 
-def _add_documents(paths: list[Path], namespace: str, file: Path | None, as_json: bool) -> None:
+def _add_documents(paths: list[Path], *, namespace: str, file: Path | None, as_json: bool) -> None:
     from memory.documents import add_chunks, chunks
 
     # All are read before a namespace is created for them.

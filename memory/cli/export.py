@@ -52,7 +52,7 @@ def export(
         if path.exists():
             confirm(f"{path} is there already. Write over it?", yes)
         title = file.stem if file else namespace
-        _print_export(path, export_memory(store, path, format, title), as_json)
+        _print_export(path, export_memory(store, path, format=format, title=title), as_json)
 
 
 def _export_all(folder: Path, format: str, *, file: Path | None, yes: bool, as_json: bool) -> None:
@@ -65,14 +65,14 @@ def _export_all(folder: Path, format: str, *, file: Path | None, yes: bool, as_j
         raise InputError("there is no namespace to export")
     # The file of a namespace has a name that is safe on every system.
     files = {name: folder / f"{path_of(name).stem}.{format}" for name in namespaces}
-    export_format(next(iter(files.values())), format)
+    export_format(next(iter(files.values())), format)  # refuses an unknown one before it asks
     existing = [path.name for path in files.values() if path.exists()]
     if existing:
         confirm(f"{', '.join(existing)} in {folder} are there already. Write over them?", yes)
     make_folder(folder)
     for name, path in files.items():
         with open_memory(name, None) as store:
-            _print_export(path, export_memory(store, path, format, name), as_json)
+            _print_export(path, export_memory(store, path, format=format, title=name), as_json)
 
 
 def _refuse_memory(path: Path, memory: Path) -> None:

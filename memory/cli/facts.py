@@ -44,7 +44,7 @@ def facts(
         if why is not None:
             _explain(store, why, as_json)
             return
-        matches = fact_edits.find(store, text, include_ended, as_of or None)
+        matches = fact_edits.find(store, text, ended=include_ended, point=as_of or None)
         # Only looked for to say that --all would show something.
         ended = not matches and fact_edits.find(store, text, ended=True, point=as_of or None)
     if as_json:
@@ -87,7 +87,7 @@ def edit(
         if delete:
             change = fact_edits.remove(store, fact_id, by)
         elif ended_on is not None:
-            change = fact_edits.end(store, fact_id, ended_on, by)
+            change = fact_edits.end(store, fact_id, ended_on, by=by)
         elif was_wrong:
             change = fact_edits.correct(
                 store,

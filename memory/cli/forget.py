@@ -65,9 +65,9 @@ def forget(
             if not as_json:
                 _print_preview(store, turns)
             confirm(f"Forget {len(turns)} turns for good?", yes)
-            _forget(store, [turn.id for turn in turns], receipt, as_json)
+            _forget(store, [turn.id for turn in turns], receipt=receipt, as_json=as_json)
         elif store.settings("forgetting"):
-            _forget(store, [], receipt, as_json)
+            _forget(store, [], receipt=receipt, as_json=as_json)
         elif not as_json:
             print("nothing that was removed waits to be overwritten")
 
@@ -111,7 +111,7 @@ def _print_preview(store: Store, turns: list[Turn]) -> None:
     print("out of reach: settings, exports, other copies of the file, what a hosted model was sent")
 
 
-def _forget(store: Store, turn_ids: list[int], receipt: Path | None, as_json: bool) -> None:
+def _forget(store: Store, turn_ids: list[int], *, receipt: Path | None, as_json: bool) -> None:
     from memory.store.forget import receipt_due
 
     # This also finishes what was due before. The store has the salts of those receipts until then,

@@ -67,10 +67,10 @@ def _import_one(path: Path, user: str, *, namespace: str, file: Path | None, as_
             report = load_dump(store, path, advance)
         else:
             report = import_turns(store, export, progress=advance)
-    _print_report(str(file or namespace), export.format, report, as_json)
+    _print_report(report, str(file or namespace), format=export.format, as_json=as_json)
 
 
-def _print_report(name: str, format: str, report: "ImportReport", as_json: bool) -> None:
+def _print_report(report: "ImportReport", name: str, *, format: str, as_json: bool) -> None:
     reasons: dict[str, list[str]] = {}
     for skipped in report.skipped:
         reasons.setdefault(skipped.why, []).append(skipped.where)

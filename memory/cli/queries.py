@@ -123,6 +123,7 @@ def sql(
         except SqlError as error:
             raise InputError(str(error)) from error
     if as_json:
+        # A JSON object would lose all but one of the columns of one name.
         if len({*rows.columns}) < len(rows.columns):
             raise InputError(f"columns {', '.join(rows.columns)}: name each by AS for --json")
         for row in rows.rows:

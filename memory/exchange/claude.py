@@ -65,7 +65,7 @@ def read_claude(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skippe
                 continue
             said_at = clean_date(message.created_at) or day
             source = f"claude:{conversation.uuid}:{message.uuid}"
-            turns = list(_turns(message, user, session, said_at, source))
+            turns = list(_turns(message, user, session=session, said_at=said_at, source=source))
             yield from turns
 
             # A message of thinking alone is counted once, as thinking.
@@ -75,7 +75,9 @@ def read_claude(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skippe
     yield from skipped_counts(left_out)
 
 
-def _turns(message: _Message, user: str, session: str, said_at: str, source: str) -> Iterator[Turn]:
+def _turns(
+    message: _Message, user: str, *, session: str, said_at: str, source: str
+) -> Iterator[Turn]:
     """The turns of one message: its tool uses, its attached texts, then what was said."""
     speaker = user if message.sender == "human" else "Claude"
     for number, text in enumerate(_tool_uses(message.content), 1):
@@ -108,7 +110,7 @@ def _turns(message: _Message, user: str, session: str, said_at: str, source: str
     names = [file.file_name for file in (*message.attachments, *message.files) if file.file_name]
     texts += dict.fromkeys(f"[file: {name}]" for name in names)
     if text := "\n".join(text for text in texts if text.strip()):
-        yield Turn(speaker, text, session, said_at, source)
+        yield Turn(speaker=speaker, text=text, session=session, said_at=said_at, source=source)
 
 
 def _block_text(block: dict[str, Any]) -> str:

@@ -58,7 +58,7 @@ def _looked_through(
 ) -> ForeignExport:
     # The first pass counts the items for the progress bar and raises what must be refused.
     total = sum(1 for _ in reader()) if format != "dump" else None
-    return ForeignExport(format, name, storable_items(reader()), total)
+    return ForeignExport(format, name, items=storable_items(reader()), total=total)
 
 
 def _is_ltm(path: Path) -> bool:

@@ -61,7 +61,7 @@ def import_turns(
                 raise StoreError(f"{error}; the {new:,} turns before are kept") from error
         already += len(turns) - len(fresh)
         advance(len(items))
-    return ImportReport(new, already, tuple(skipped), export.notes)
+    return ImportReport(new, already, skipped=tuple(skipped), notes=export.notes)
 
 
 def load_dump(

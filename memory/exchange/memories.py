@@ -78,7 +78,7 @@ def _turn(
     if not text.strip():
         return Skipped(place, "no text")
     said_at = clean_date(memory.updated_at) or clean_date(memory.created_at)
-    return Turn(speaker, text, session, said_at, source)
+    return Turn(speaker=speaker, text=text, session=session, said_at=said_at, source=source)
 
 
 def _text(value: Any) -> str:

@@ -83,8 +83,8 @@ def inject(
         repeated = turn.text.strip() in texts_in_prompt
         return long_enough and not repeated and (reload or not running)
 
-    names = _names(store, conversation, name1, name2)
-    turns = list(_nearest_turns(store, question, can_be_shown, config.ltm_reads))
+    names = _names(store, conversation, name1=name1, name2=name2)
+    turns = list(_nearest_turns(store, question, can_be_shown=can_be_shown, reads=config.ltm_reads))
     memories, text = _within_budget(turns, budget=budget, config=config, names=names, now=now)
     turn_ids = tuple(turn.id for turn in turns[: len(memories)])
     store.count_shown(turn_ids)
@@ -118,7 +118,7 @@ def _parsed(messages: str | Sequence[Mapping[str, Any]]) -> list[_Message]:
 
 
 def _names(
-    store: Store, conversation: Sequence[_Message], name1: str, name2: str
+    store: Store, conversation: Sequence[_Message], *, name1: str, name2: str
 ) -> dict[str, str]:
     """What {name1} and {name2} stand for in templates: the user and the character."""
     by_role = {message.role: message.name for message in conversation if message.name}
@@ -134,13 +134,15 @@ def _setting(store: Store, name: str) -> str:
 
 
 def _nearest_turns(
-    store: Store, question: str, can_be_shown: Callable[[Turn], bool], reads: LtmReads
+    store: Store, question: str, *, can_be_shown: Callable[[Turn], bool], reads: LtmReads
 ) -> Iterator[Turn]:
     """The best turns that can be shown and are near enough to the question, each text once."""
     places = reads.num_memories_to_fetch
     turns = []
     if places:
-        turns = _candidates(store, question, can_be_shown, max(places, _LEAST_CANDIDATES))
+        turns = _candidates(
+            store, question, can_be_shown=can_be_shown, number=max(places, _LEAST_CANDIDATES)
+        )
     embed = load_embedder(store.embedder)
     # In batches, so that turns are embedded only until there are enough near ones.
     for begin in range(0, len(turns), _EMBEDDED_AT_ONCE):
@@ -155,7 +157,7 @@ def _nearest_turns(
 
 
 def _candidates(
-    store: Store, question: str, can_be_shown: Callable[[Turn], bool], number: int
+    store: Store, question: str, *, can_be_shown: Callable[[Turn], bool], number: int
 ) -> list[Turn]:
     """The best turns that can be shown, each text once: `number` of them, or all there are."""
     k = 2 * number

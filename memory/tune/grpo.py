@@ -167,7 +167,7 @@ class GrpoTrainer:
         total = sum(len(tokens) for pack in packs.values() for tokens, _ in pack)
         kl = loss = 0.0
         for prompt_ids, pack in packs.items():
-            part_loss, part_kl = self._learn(list(prompt_ids), pack, total, learns)
+            part_loss, part_kl = self._learn(list(prompt_ids), pack, total=total, learns=learns)
             kl += part_kl
             loss += part_loss
         rate = self._schedule.get_last_lr()[0]
@@ -185,6 +185,7 @@ class GrpoTrainer:
         self,
         prompt: list[int],
         pack: Sequence[tuple[list[int], float]],
+        *,
         total: int,
         learns: bool,
     ) -> tuple[float, float]:

@@ -52,7 +52,11 @@ def merged_layers(student: Student) -> Iterator[Callable[[], None]]:
                 torch.addmm(layer.base_layer.weight.float(), b, a, alpha=scale, out=total)
 
     def forward_of(layer: Any, total: Any) -> Callable[[Any], Any]:
-        return lambda x: _Product.apply(x, *_adapter(layer), total)
+        def forward(x: Any) -> Any:
+            a, b, scale = _adapter(layer)
+            return _Product.apply(x, a, b, scale, total)
+
+        return forward
 
     refresh()
     for layer, total in zip(layers, sums, strict=True):

@@ -82,8 +82,10 @@ def managers(
         "gpu_manager": None,
         "job_manager": None,
         "inference_manager": RehearsalInferenceManager(jobs),
-        "grpo_manager": RehearsalGrpoManager(jobs, storage, start, load, train),
-        "server_state": ServerState(jobs, storage, start, load),
+        "grpo_manager": RehearsalGrpoManager(
+            jobs, storage=storage, start=start, load=load, train=train
+        ),
+        "server_state": ServerState(jobs, storage=storage, start=start, load=load),
     }
 
 
@@ -220,7 +222,7 @@ class RehearsalInferenceManager:
         key = json.dumps(request.model_dump(exclude={"n"}))
         if key not in self._open:
             gathered = _Gathered()
-            drawn = asyncio.create_task(self._draw(job, request, key, gathered))
+            drawn = asyncio.create_task(self._draw(job, request, key=key, gathered=gathered))
             self._open[key] = gathered, drawn
         gathered, drawn = self._open[key]
         first = gathered.samples

@@ -109,7 +109,9 @@ def load_student(
     if base == "local":
         reader = GGUFReader(packaged_gguf())
         model = _packaged_model(reader, _dtype(device)).to(device)
-        student = Student(model, _packaged_tokenizer(reader), BASE, sha256, device)
+        student = Student(
+            model, _packaged_tokenizer(reader), base=BASE, base_sha256=sha256, device=device
+        )
     else:
         student = _transformers_student(base, device)
     if adapter is not None:
@@ -191,7 +193,7 @@ def _transformers_student(base: str, device: str) -> Student:
     except (OSError, ValueError) as error:
         line = (str(error).strip().splitlines() or ["no reason given"])[0]
         raise InputError(f"cannot load the base model {base}: {line}") from error
-    return Student(model.to(device), tokenizer, base, "", device)
+    return Student(model.to(device), tokenizer, base=base, base_sha256="", device=device)
 
 
 def _packaged_model(reader: GGUFReader, dtype: torch.dtype) -> LlamaForCausalLM:

@@ -64,7 +64,7 @@ def test_a_clean_date_stays_as_it_is(given_as: object) -> None:
     assert clean_date(date) == date
 
 
-# ---------------------------------------------------------------- seed 001
+# ---------------------------------------------------------------- long_term_memory
 
 
 def test_a_characters_messages_keep_name_text_and_date(tmp_path: Path) -> None:
