@@ -15,6 +15,7 @@ from locomo.examples.gold import NOTHING, VALIDATION, Gold, load_gold
 from locomo.metrics import OPEN_DOMAIN, f1
 from locomo.metrics import gold as gold_answer
 from memory import InputError, SqlError, Store, Turn, open_store
+from memory.sql import split
 
 # The sample, on which tuned models are measured, and the chats that the ranking was fitted to.
 OTHER_DATA = (Path("data/sample.json"), Path("data/chats.json"))
@@ -54,7 +55,6 @@ _ISO = re.compile(r"\b(\d{4})-(0[1-9]|1[0-2])(?:-(\d\d))?\b")
 # Possessive s, the comma of 1,500 and the ending of 2nd.
 _NO_WORD = re.compile(r"['\u2019]s\b|(?<=\d)[,.](?=\d{3}\b)|(?<=\d)(?:st|nd|rd|th)\b")
 _IS_COUNTED = re.compile(r"\bhow (?:many|long)\b", re.IGNORECASE)
-_NEXT_SELECT = re.compile(r";\s*(?=SELECT\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def read_gold(paths: Sequence[Path]) -> list[Gold]:
 # --- words --------------------------------------------------------------------------------------
 
 
-def words(text: str) -> list[str]:
+def normalized_words(text: str) -> list[str]:
     """The words of a text, small and without accents; numbers as digits, dates as 8 may 2023."""
     text = _ISO.sub(_date_in_words, text)
     decomposed = unicodedata.normalize("NFKD", text).casefold()
@@ -116,7 +116,7 @@ def missing_words(answer: str, evidence_words: Sequence[str]) -> tuple[list[str]
 
     Words are compared by their stems; a misspelt word counts as there.
     """
-    answer_words = list(dict.fromkeys(words(answer)))
+    answer_words = list(dict.fromkeys(normalized_words(answer)))
     content = [word for word in answer_words if word not in _FUNCTION_WORDS] or answer_words
     known = set(evidence_words)
     text = " ".join(evidence_words)
@@ -141,7 +141,9 @@ def words_of_turns(turns: Sequence[Turn]) -> list[str]:
     Those dates are the day each turn was said on, and those that yesterday, a weekday (of two weeks
     before and after) or "3 weeks" lead to; the months beside; years as far away as a number says.
     """
-    turn_words = [word for turn in turns for word in words(f"{turn.speaker} {turn.text}")]
+    turn_words = [
+        word for turn in turns for word in normalized_words(f"{turn.speaker} {turn.text}")
+    ]
     known = set(turn_words)
     steps = _steps_in_days(turn_words)
     weekdays = {number for number, day in enumerate(_WEEKDAYS) if known & {day, f"{day}s", day[:3]}}
@@ -228,7 +230,7 @@ def _retrieve_error(gold: Gold, index: int, store: Store) -> str:
     question = gold.conversation.questions[index]
     where = f"{gold.conversation.id}, qa.{index}.retrieve"
     try:
-        results = [store.read(select) for select in _NEXT_SELECT.split(gold.retrieve[index])]
+        results = [store.read(select) for select in split(gold.retrieve[index])]
     except SqlError as error:
         return f"{where}: {error}"
     rows = [
@@ -241,7 +243,7 @@ def _retrieve_error(gold: Gold, index: int, store: Store) -> str:
     sources = {turn.source for turn_id, turn in turns if turn_id in turn_ids}
     if question.category == ABSTENTION or sources & set(question.evidence):
         return ""
-    row_words = words(" ".join(str(value) for row in rows for value in row.values()))
+    row_words = normalized_words(" ".join(str(value) for row in rows for value in row.values()))
     missing, share = missing_words(gold_answer(question), row_words)
     if share >= MIN_WORDS:
         return ""
@@ -286,7 +288,7 @@ def _repeated_questions(conversations: Sequence[Conversation]) -> Iterator[str]:
     for conversation in conversations:
         for question in conversation.questions:
             where = f"{conversation.id}, qa.{question.index}"
-            first_place = first_places.setdefault(" ".join(words(question.text)), where)
+            first_place = first_places.setdefault(" ".join(normalized_words(question.text)), where)
             if first_place != where:
                 yield f"{where}: {first_place} asks it already: {question.text!r}"
 

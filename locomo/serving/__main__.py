@@ -19,7 +19,7 @@ from locomo.examples.gold import Gold, load_gold
 from locomo.harness import Result, probe
 from locomo.serving.facts import gold_facts
 from locomo.serving.figures import Figure, figure_table, markdown_table
-from locomo.serving.measure import Comparison, ConversationQuestion, measure
+from locomo.serving.measure import ConversationQuestion, ServingComparison, measure_serving
 from locomo.tasks.modules import draw
 from memory import InputError, load_model
 from memory.files import write_whole
@@ -62,7 +62,7 @@ def serving(
         for gold in golds
         if gold.conversation.id in asked_ids
     }
-    comparison = Comparison(
+    comparison = ServingComparison(
         tuned=load_model(model),
         untuned=load_model(against),
         golds=golds,
@@ -75,7 +75,7 @@ def serving(
         probe(comparison.tuned)
         probe(comparison.untuned)
     with progress_bar(console) as bar:
-        figures, answers = measure(
+        figures, answers = measure_serving(
             comparison, output_dir, threads=num_threads, resume=resume, bar=bar
         )
     params = {

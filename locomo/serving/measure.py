@@ -35,7 +35,7 @@ class ConversationQuestion(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ServingComparison:
     """A model, the untuned one beside it, and what both are measured on.
 
     `golds` are all conversations of the data, `questions` those to ask; `facts` has what the gold
@@ -63,8 +63,8 @@ class Comparison:
         return f"answers-{fingerprint((golds, models), self.turns_only)}"
 
 
-def measure(
-    comparison: Comparison, output_dir: Path, *, threads: int, resume: bool, bar: Progress
+def measure_serving(
+    comparison: ServingComparison, output_dir: Path, *, threads: int, resume: bool, bar: Progress
 ) -> tuple[list[Figure], list[Result]]:
     """Store, ask and count; returns all figures, and the answers of the model as a whole.
 

@@ -15,9 +15,9 @@ from locomo.examples.check import (
     Proof,
     errors_and_summary,
     missing_words,
+    normalized_words,
     prove,
     read_gold,
-    words,
     words_of_turns,
 )
 from locomo.examples.gold import Gold
@@ -115,7 +115,7 @@ def test_fewer_answers_than_needed_with_half_of_their_words_are_errors(tmp_path:
     ],
 )
 def test_words_are_written_in_one_way(text: str, expected: list[str]) -> None:
-    assert words(text) == expected
+    assert normalized_words(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_words_are_written_in_one_way(text: str, expected: list[str]) -> None:
 def test_stems_and_misspelt_words_are_told_and_others_missing(
     answer: str, text: str, missing: list[str]
 ) -> None:
-    assert missing_words(answer, words(text))[0] == missing
+    assert missing_words(answer, normalized_words(text))[0] == missing
 
 
 @pytest.mark.parametrize(
