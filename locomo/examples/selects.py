@@ -50,11 +50,11 @@ def widened(select: str, question: str, store: Store) -> str:
     Other SELECTs come back as they are. Raises SqlError when the database refuses the SELECT.
     """
     parsed = clauses(select)
-    conjoined = conjuncts(parsed.where) if parsed else []
-    columns = [conjunct.column for conjunct in conjoined]
+    where_conjuncts = conjuncts(parsed.where) if parsed else []
+    columns = [conjunct.column for conjunct in where_conjuncts]
     if parsed is None or columns not in (["attribute"], ["subject", "attribute"]):
         return select
-    if len(conjoined) == 2 and conjoined[0].operator != "=":
+    if len(where_conjuncts) == 2 and where_conjuncts[0].operator != "=":
         return select
 
     rows = store.read(select)
@@ -65,7 +65,7 @@ def widened(select: str, question: str, store: Store) -> str:
     if not stems_in_rows:
         return select
 
-    *subject, attribute = [conjunct.text for conjunct in conjoined]
+    *subject, attribute = [conjunct.text for conjunct in where_conjuncts]
     alternatives = " OR ".join([attribute, *map(value_has, stems_in_rows)])
     where = " AND ".join([*subject, f"({alternatives})"])
     return f"{TUNED_SELECT} {where}{_order(parsed.order_by, parsed.descending)}{LIMIT}"
