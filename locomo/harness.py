@@ -105,9 +105,14 @@ def build_memory(
     An interrupted build goes on where it stopped, and what it cost so far counts. `progress` is
     told the windows done so far; what it raises interrupts the build.
     """
+    # Not the whole program: memories are kept when only another module's prompt has changed.
     made_by = fingerprint(
-        *(conversation.id, [asdict(turn) for turn in conversation.turns]),
-        *(model.weights["store"], model.api_base, model.window, _shown(model, program.store)),
+        conversation.id,
+        [asdict(turn) for turn in conversation.turns],
+        model.weights["store"],
+        model.api_base,
+        model.window,
+        _rendered_prompt(model, program.store),
         embedder,
     )
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", conversation.id)[:60]
@@ -190,7 +195,7 @@ def program_state(program: MemoryProgram) -> object:
     return program.dump_state(json_mode=True)
 
 
-def _shown(model: Model, module: dspy.Module) -> object:
+def _rendered_prompt(model: Model, module: dspy.Module) -> object:
     """The prompt of a module as the model sees it, without inputs: two programs may share it."""
     predict = module.predict
     inputs = dict.fromkeys(predict.signature.input_fields, "")
@@ -241,7 +246,14 @@ def ask_memory(
         memory = kind(store, model=setup.model, program=setup.program, budget=setup.budget)
         answer = memory.ask(question.text)
         sources = {n: turn.source for n, turn in enumerate(conversation.turns, 1)}
-        result = result_of(conversation, question, "memory", answer.text, answer.shown, start)
+        result = result_of(
+            conversation,
+            question,
+            system="memory",
+            answer=answer.text,
+            turn_ids=answer.shown,
+            start=start,
+        )
         ids = {source: n for n, source in sources.items()}
         hidden = [source for source in question.evidence if ids[source] not in answer.shown]
         return replace(
@@ -249,7 +261,7 @@ def ask_memory(
             tokens=answer.tokens,
             calls=answer.calls,
             sql=answer.sql,
-            rows=sum(len(found.rows) for found in answer.rows),
+            rows=sum(len(result_rows.rows) for result_rows in answer.rows),
             cited=tuple(sources[turn_id] for turn_id in answer.turns),
             not_stored=tuple(source for source in hidden if not _facts_of(store, ids[source])),
         )
@@ -264,7 +276,14 @@ def ask_baseline(conversation: Conversation, question: Question, setup: Setup) -
         answered = setup.program.answer(
             question=question.text, memory=context.text, turn_ids=context.turn_ids
         )
-    result = result_of(conversation, question, "baseline", answered.answer, context.turn_ids, start)
+    result = result_of(
+        conversation,
+        question,
+        system="baseline",
+        answer=answered.answer,
+        turn_ids=context.turn_ids,
+        start=start,
+    )
     return replace(result, tokens=context.tokens, calls=answered.calls)
 
 
@@ -273,11 +292,11 @@ def result_of(
     question: Question,
     system: System,
     answer: str,
-    shown: Sequence[int],
+    turn_ids: Sequence[int],
     start: float,
 ) -> Result:
-    """An answer with its scores: the turns that were shown, and when it was `start`ed."""
-    sources = {conversation.turns[turn_id - 1].source for turn_id in shown}
+    """An answer with its scores: `turn_ids` were shown, `start` is when it began (monotonic)."""
+    sources = {conversation.turns[turn_id - 1].source for turn_id in turn_ids}
     return Result(
         system=system,
         conversation=conversation.id,
@@ -315,6 +334,8 @@ class FactsOnly(Memory):
         self, question: str, rows: Sequence[Rows] = (), without: Collection[int] = ()
     ) -> Context:
         """The rows that were retrieved and the facts, ranked by their turns, within the budget."""
-        facts = tuple(tuple(getattr(one, name) for name in _FACT) for one in self.store.facts())
-        every_turn = {turn.id for turn in self.store.turns()}
-        return super().gather(question, [*rows, Rows(_FACT, facts)], every_turn)
+        facts = tuple(
+            tuple(getattr(fact, column) for column in _FACT) for fact in self.store.facts()
+        )
+        all_turns = {turn.id for turn in self.store.turns()}
+        return super().gather(question, [*rows, Rows(_FACT, facts)], without=all_turns)

@@ -83,14 +83,14 @@ def judge(kind: Kind, question: Question, answer: str, model: "Model") -> Judgem
     The gold answer of category 5 is that the conversation does not mention it; of category 3, what
     stands before `;`. Raises ModelError when the model cannot be used.
     """
-    wanted = NOT_MENTIONED if question.category == ABSTENTION else gold(question)
+    gold_answer = NOT_MENTIONED if question.category == ABSTENTION else gold(question)
     # One adapter for all models, and no second try: a judge is the same for whoever is judged.
     adapter = dspy.ChatAdapter(use_json_adapter_fallback=False)
     with model.active(), dspy.context(adapter=adapter):
         try:
-            said = dspy.Predict(PROMPTS[kind])(
-                question=question.text, gold_answer=wanted, given_answer=answer
+            opinion = dspy.Predict(PROMPTS[kind])(
+                question=question.text, gold_answer=gold_answer, given_answer=answer
             )
         except AdapterParseError as error:
             return Judgement(None, " ".join(f"unreadable: {error.lm_response}".split())[:200])
-    return Judgement(bool(said.correct), " ".join(str(said.reason).split()))
+    return Judgement(bool(opinion.correct), " ".join(str(opinion.reason).split()))

@@ -82,11 +82,11 @@ def score(prediction: str, question: Question) -> float:
     return f1(prediction, gold(question))
 
 
-def recall(found: Iterable[str], evidence: Sequence[str]) -> float:
-    """Share of evidence (sources of turns) that was found, 0 to 1; 1 if there is no evidence."""
+def recall(retrieved: Iterable[str], evidence: Sequence[str]) -> float:
+    """Share of evidence (sources of turns) that was retrieved, 0 to 1; 1 if there is none."""
     if not evidence:
         return 1.0
-    sources = set(found)
+    sources = set(retrieved)
     return sum(source in sources for source in evidence) / len(evidence)
 
 
@@ -109,8 +109,8 @@ def bootstrap(
     sums, counts = np.bincount(places, weights=sample), np.bincount(places)
     rng = np.random.default_rng(seed)
     # One resample at a time: n x len(values) indices at once would take 60 MB for LoCoMo.
-    drawn = (rng.integers(len(sums), size=len(sums)) for _ in range(n))
-    means = [sums[some].sum() / counts[some].sum() for some in drawn]
+    resamples = (rng.integers(len(sums), size=len(sums)) for _ in range(n))
+    means = [sums[resample].sum() / counts[resample].sum() for resample in resamples]
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
 

@@ -38,15 +38,16 @@ class ScoreLine:
 
 def score_lines(results: Sequence[Result]) -> list[ScoreLine]:
     """One line for each system and category that occurs, then categories 1-4 and all."""
-    found = []
+    groups: list[tuple[str, set[int]]] = [(f"{c} {NAMES[c]}", {c}) for c in CATEGORIES]
+    groups += [("1-4", {1, 2, 3, 4}), ("all", set(CATEGORIES))]
+    lines = []
     for system in sorted({result.system for result in results}):
-        own = [result for result in results if result.system == system]
-        groups: list[tuple[str, set[int]]] = [(f"{c} {NAMES[c]}", {c}) for c in CATEGORIES]
-        groups += [("1-4", {1, 2, 3, 4}), ("all", set(CATEGORIES))]
+        of_system = [result for result in results if result.system == system]
         for label, categories in groups:
-            if some := [result for result in own if result.category in categories]:
-                found.append(_line(system, label, some))
-    return found
+            of_group = [result for result in of_system if result.category in categories]
+            if of_group:
+                lines.append(_line(system, label, of_group))
+    return lines
 
 
 def _line(system: str, label: str, results: Sequence[Result]) -> ScoreLine:
@@ -66,20 +67,20 @@ def _line(system: str, label: str, results: Sequence[Result]) -> ScoreLine:
         recall=fmean(result.recall for result in results),
         tokens=fmean(result.tokens for result in results),
         calls=fmean(result.calls for result in results),
-        judged={judge: fmean(said) for judge, said in opinions.items() if said},
+        judged={judge: fmean(verdicts) for judge, verdicts in opinions.items() if verdicts},
         unreadable=sum(v is None for r in results for v in r.verdicts.values()),
     )
 
 
-def comparison_table(found: Sequence[ScoreLine], with_categories: bool = True) -> Table:
+def comparison_table(lines: Sequence[ScoreLine], with_categories: bool = True) -> Table:
     """The table that `evaluate.py` prints; category 5 is scored by exact abstention."""
-    judges = sorted({judge for line in found for judge in line.judged})
+    judges = sorted({judge for line in lines for judge in line.judged})
     table = Table(box=SIMPLE, title="official F1 (category 5: exact abstention), 95 % interval")
     for column in ("system", "category"):
         table.add_column(column, no_wrap=True)
     for column in ("n", "score", "interval", *judges, "recall", "tokens", "calls"):
         table.add_column(column, justify="right", no_wrap=column not in judges)
-    for line in found:
+    for line in lines:
         if not with_categories and line.categories not in ("1-4", "all"):
             continue
         table.add_row(
@@ -94,7 +95,7 @@ def comparison_table(found: Sequence[ScoreLine], with_categories: bool = True) -
             f"{line.calls:.1f}",
             end_section=line.categories == "all",
         )
-    if unreadable := sum(line.unreadable for line in found if line.categories == "all"):
+    if unreadable := sum(line.unreadable for line in lines if line.categories == "all"):
         table.caption = f"{unreadable} verdicts could not be read and count neither way"
     return table
 
@@ -105,11 +106,15 @@ def difference(results: Sequence[Result]) -> str:
     The interval is of paired differences, which says more than two intervals side by side.
     """
     scores = {r.key: r.score for r in results if r.category != ABSTENTION}
-    both = [key[1:] for key in scores if key[0] == "memory" and ("baseline", *key[1:]) in scores]
-    if not both:
+    questions = [
+        (conversation, index)
+        for system, conversation, index in scores
+        if system == "memory" and ("baseline", conversation, index) in scores
+    ]
+    if not questions:
         return "no question was answered by both"
-    memory = [scores["memory", *key] for key in both]
-    baseline = [scores["baseline", *key] for key in both]
+    memory = [scores["memory", conversation, index] for conversation, index in questions]
+    baseline = [scores["baseline", conversation, index] for conversation, index in questions]
     low, high = paired_bootstrap(memory, baseline)
     mean = fmean(memory) - fmean(baseline)
     return (
@@ -123,16 +128,16 @@ def building_table(built: Iterable[BuiltMemory]) -> Table:
     table.add_column("conversation")
     for column in ("turns", "facts", "failed", "calls", "a turn", "tokens", "seconds"):
         table.add_column(column, justify="right", no_wrap=True)
-    for one in built:
+    for memory in built:
         table.add_row(
-            escape(one.conversation),
-            str(one.turns),
-            str(one.facts),
-            str(one.failed),
-            str(one.calls),
-            f"{one.calls / max(one.turns, 1):.2f}",
-            str(one.tokens),
-            f"{one.seconds:.0f}",
+            escape(memory.conversation),
+            str(memory.turns),
+            str(memory.facts),
+            str(memory.failed),
+            str(memory.calls),
+            f"{memory.calls / max(memory.turns, 1):.2f}",
+            str(memory.tokens),
+            f"{memory.seconds:.0f}",
         )
     return table
 
@@ -172,9 +177,9 @@ def failure_table(results: Sequence[Result]) -> Table:
         table.add_column(str(category), justify="right", no_wrap=True)
     table.add_column("all", justify="right", no_wrap=True)
     groups: dict[str, Sequence[Result]] = {**failures(results), "questions": results}
-    for name, some in groups.items():
-        counts = [sum(r.category == category for r in some) for category in CATEGORIES]
-        table.add_row(name, *map(str, counts), str(len(some)))
+    for name, of_group in groups.items():
+        counts = [sum(r.category == category for r in of_group) for category in CATEGORIES]
+        table.add_row(name, *map(str, counts), str(len(of_group)))
     silent = sum(r.category != ABSTENTION and abstained(r.answer) for r in results)
     table.caption = (
         ", ".join(f"{category} {name}" for category, name in NAMES.items())

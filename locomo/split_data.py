@@ -71,13 +71,13 @@ def split(conversation_ids: Sequence[str], seed: int, name: str) -> dict[str, li
 def _by_seed(conversation_ids: Sequence[str], seed: int) -> dict[str, list[str]]:
     test = [id_ for id_ in conversation_ids if id_ in TEST]
     # A digest, not random.shuffle: the same on every version of Python, in any order of the file.
-    rest = sorted(
+    shuffled = sorted(
         (id_ for id_ in conversation_ids if id_ not in TEST),
         key=lambda id_: hashlib.sha256(f"{seed}:{id_}".encode()).hexdigest(),
     )
-    if not test and len(rest) >= 3:
-        test, rest = _cut(rest)
-    validation, train = _cut(rest)
+    if not test and len(shuffled) >= 3:
+        test, shuffled = _cut(shuffled)
+    validation, train = _cut(shuffled)
     return {"train": train, "validation": validation, "test": test}
 
 
@@ -148,8 +148,8 @@ def split_file(source: Path, output_dir: Path, seed: int = 0, name: str = "defau
     files = {}
     for part, ids in split(list(conversations), seed, name).items():
         files[part] = json.dumps([raw[id_] for id_ in ids], indent=2).encode()
-        asked = Counter(q.category for id_ in ids for q in conversations[id_].questions)
-        questions = {category: asked[category] for category in CATEGORIES}
+        counts = Counter(q.category for id_ in ids for q in conversations[id_].questions)
+        questions = {category: counts[category] for category in CATEGORIES}
         parts[part] = Part(sha256=_sha256(files[part]), conversations=ids, questions=questions)
     manifest = Manifest(
         split=name, seed=seed, input_sha256=_sha256(source.read_bytes()), parts=parts
@@ -237,9 +237,9 @@ def split_command(
     title = f"{output_dir}: {manifest.split}, seed {manifest.seed}"
     table = Table("part", "conversations", "questions", "of category 5", title=title)
     for name, part in manifest.parts.items():
-        asked = sum(part.questions.values())
+        questions = sum(part.questions.values())
         ids = ", ".join(part.conversations)
-        table.add_row(name, ids or "none", str(asked), str(part.questions[ABSTENTION]))
+        table.add_row(name, ids or "none", str(questions), str(part.questions[ABSTENTION]))
     Console().print(table)
 
 

@@ -12,14 +12,8 @@ from memory import InputError
 from memory.files import write_whole
 
 URL = "https://raw.githubusercontent.com/snap-research/locomo/main/data/locomo10.json"
-
-
-SIZE = 2_805_274
-
-
+SIZE = 2_805_274  # bytes
 SHA256 = "79fa87e90f04081343b8c8debecb80a9a6842b76a7aa537dc9fdf651ea698ff4"
-
-
 TIMEOUT_S = 30.0
 
 
@@ -39,9 +33,9 @@ def download(url: str, output: Path, size: int = SIZE, sha256: str = SHA256) -> 
     if len(content) != size:
         least = "more" if len(content) > size else f"{len(content):,}"
         raise InputError(f"{url} gave {least} bytes where {size:,} were expected: another file")
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise InputError(f"{url} gave another file: sha256 {found}, expected {sha256}")
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != sha256:
+        raise InputError(f"{url} gave another file: sha256 {digest}, expected {sha256}")
     write_whole(output, content)
 
 

@@ -1,4 +1,4 @@
-"""LoCoMo's file format: reading it with all its traps, fetching the official file, counting it.
+"""LoCoMo's file format: reading it with all its traps.
 
 A conversation is one JSON object with `sample_id`, `conversation` (`session_3`: its turns,
 `session_3_date_time`: `1:56 pm on 8 May, 2023`) and `qa`. What is read is checked here, once.
@@ -173,7 +173,10 @@ def parse_conversation(record: dict[str, Any], where: str) -> Conversation:
     if dropped or empty or undated:
         _log.warning(
             "%s: left out: evidence without a turn %d, empty turns %d, unreadable dates %d",
-            *(where, dropped, empty, undated),
+            where,
+            dropped,
+            empty,
+            undated,
         )
     return Conversation(raw.sample_id, tuple(turns), tuple(questions), dropped, empty)
 
@@ -208,9 +211,10 @@ def checked(adapter: TypeAdapter[_T], value: object, where: str, field: str) -> 
         return adapter.validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        path = ".".join([field] * bool(field) + [str(part) for part in first["loc"]])
-        got = "" if first["type"] == "missing" else f", got {first['input']!r:.60}"
-        raise InputError(f"{where}, field {path}: {first['msg']}{got}") from None
+        parts = [field] if field else []
+        path = ".".join([*parts, *map(str, first["loc"])])
+        value_text = "" if first["type"] == "missing" else f", got {first['input']!r:.60}"
+        raise InputError(f"{where}, field {path}: {first['msg']}{value_text}") from None
 
 
 def _repaired(evidence: Iterable[str], known: set[str]) -> tuple[list[str], int]:
@@ -218,13 +222,13 @@ def _repaired(evidence: Iterable[str], known: set[str]) -> tuple[list[str], int]
 
     One string may hold several ids (`D8:6; D9:17`), padding (`D30:05`), or none at all (`D`).
     """
-    found: dict[str, None] = {}
+    sources: dict[str, None] = {}  # a set that keeps the order of the file
     dropped = 0
     for text in evidence:
         ids = [f"D{session}:{turn}" for session, turn in _EVIDENCE.findall(text)]
-        found.update(dict.fromkeys(source for source in ids if source in known))
+        sources.update(dict.fromkeys(source for source in ids if source in known))
         dropped += sum(source not in known for source in ids) if ids else 1
-    return list(found), dropped
+    return list(sources), dropped
 
 
 def is_dated(turn: Turn) -> bool:
@@ -241,7 +245,7 @@ def _iso(date: object) -> str:
     if month.lower() not in _MONTHS or not 1 <= int(hour) <= 12:
         return ""
     try:
-        said = datetime(
+        date_time = datetime(
             int(year),
             _MONTHS.index(month.lower()) + 1,
             int(day),
@@ -250,14 +254,8 @@ def _iso(date: object) -> str:
         )
     except ValueError:
         return ""
-    return said.isoformat(timespec="minutes")
+    return date_time.isoformat(timespec="minutes")
 
 
 def _first_repeated(names: Iterable[str]) -> str | None:
     return next((name for name, times in Counter(names).items() if times > 1), None)
-
-
-# --- the official file ------------------------------------------------------------------------
-
-
-# --- commands ---------------------------------------------------------------------------------

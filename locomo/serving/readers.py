@@ -74,7 +74,7 @@ class RuleReader:
             question,
             system="memory",
             answer=text,
-            shown=[hit.turn_id],
+            turn_ids=[hit.turn_id],
             start=start,
         )
         return replace(result, cited=() if text == ABSTAIN else (best_turn.source,))

@@ -130,12 +130,12 @@ def test_more_rounds_examples_and_targets_take_more(data: Path, prices: object) 
     least = expected(data, num_train=10)
     changes: list[dict[str, Any]] = [
         {"options": replace(GEPA, rounds=3)},
-        {"number": 16},
+        {"num_train": 16},
         {"targets": ("answer", "retrieve")},
-        {"options": replace(GEPA, optimizer="simba"), "number": 16},
+        {"options": replace(GEPA, optimizer="simba"), "num_train": 16},
     ]
     for changed in changes:
-        most = expected(data, **{"number": 10, **changed})
+        most = expected(data, **{"num_train": 10, **changed})
         assert most.runs > least.runs, changed
         assert most.calls > least.calls, changed
         assert most.tokens_in > least.tokens_in, changed
