@@ -38,8 +38,8 @@ __all__ = [
     "starting_program",
 ]
 
-# Name -> its module, imported when the name is first used (PEP 562): all but `messages` need DSPy,
-# which takes more than a second to import.
+# Name -> its module, imported when the name is first used (PEP 562): most modules need DSPy, which
+# takes more than a second to import; `messages` and `adapter_card` do not.
 _MODULES = {
     "AdapterCard": "adapter_card",
     "AnswerQuestion": "modules",
