@@ -30,7 +30,7 @@ def refused(path: Path, *arguments: str) -> str:
 
 
 @pytest.fixture
-def told(store: SqliteStore, path: Path) -> Path:
+def changed_memory(store: SqliteStore, path: Path) -> Path:
     """The file of a memory with three changes, of which two are digests."""
     store.write(f"{MOVED}; {CAT}", "digest by M", window=(1, 3))
     store.write(f"UPDATE facts SET ended_on = '2023-06' WHERE id = 1; {DOG}", "digest", (4, 5))
@@ -38,22 +38,24 @@ def told(store: SqliteStore, path: Path) -> Path:
     return path
 
 
-def test_the_log_shows_what_was_written_the_newest_first(told: Path) -> None:
-    lines = run(told, "log").splitlines()
+def test_the_log_shows_what_was_written_the_newest_first(changed_memory: Path) -> None:
+    lines = run(changed_memory, "log").splitlines()
     assert [line.split("  ")[0] for line in lines] == ["3", "2", "1"]
     assert lines[2].endswith("2 facts  digest by M, turns 1-3")
-    assert len(run(told, "log", "--limit", "1").splitlines()) == 1
-    one = run(told, "log", "#2")
-    assert "    UPDATE facts SET ended_on = '2023-06' WHERE id = 1" in one
-    assert "  + Ben has_pet: dog Rufus since 2023-06 (fact 3, turn 4)" in one
-    assert "  ~ Anna lives_in: Oslo since 2023-05-06 (fact 1, turn 1) -> until 2023-06" in one
-    facts = run(told, "log", "--facts")
+    assert len(run(changed_memory, "log", "--limit", "1").splitlines()) == 1
+    entry = run(changed_memory, "log", "#2")
+    assert "    UPDATE facts SET ended_on = '2023-06' WHERE id = 1" in entry
+    assert "  + Ben has_pet: dog Rufus since 2023-06 (fact 3, turn 4)" in entry
+    assert "  ~ Anna lives_in: Oslo since 2023-05-06 (fact 1, turn 1) -> until 2023-06" in entry
+    facts = run(changed_memory, "log", "--facts")
     assert "~ Anna has_pet: cat Miso (fact 2, turn 3) -> cat [31m Misa" in facts
-    records = [json.loads(line) for line in run(told, "log", "--facts", "--json").splitlines()]
+    records = [
+        json.loads(line) for line in run(changed_memory, "log", "--facts", "--json").splitlines()
+    ]
     assert [len(record["edits"]) for record in records] == [1, 2, 2]
     assert records[1]["edits"][0]["after"]["ended_on"] == "2023-06"
-    assert "no change 9" in refused(told, "log", "9")
-    assert "'x' is no change" in refused(told, "log", "x")
+    assert "no change 9" in refused(changed_memory, "log", "9")
+    assert "'x' is no change" in refused(changed_memory, "log", "x")
 
 
 def test_an_empty_log_says_so(store: SqliteStore, path: Path) -> None:
@@ -62,43 +64,49 @@ def test_an_empty_log_says_so(store: SqliteStore, path: Path) -> None:
     assert "no change that could be undone" in refused(path, "undo")
 
 
-def test_undo_says_what_it_took_back_and_how_to_have_it_again(told: Path) -> None:
-    out = run(told, "undo")
+def test_undo_says_what_it_took_back_and_how_to_have_it_again(changed_memory: Path) -> None:
+    out = run(changed_memory, "undo")
     assert out.startswith("change 3 is taken back:\n  ~ Anna has_pet: cat [31m Misa")
-    assert out.endswith(f"change 4; to undo: python -m memory undo 4 --file {told}\n")
-    assert "undone" in run(told, "log", "3")
-    assert "change 2 is taken back" in run(told, "undo"), "neither 3, undone, nor 4, an undo"
-    assert "change 3 was undone" in refused(told, "undo", "3")
-    run(told, "undo", "#4")
-    assert "change 3 is taken back" in run(told, "undo"), "it is in force again"
-    assert json.loads(run(told, "undo", "1", "--json"))["cause"] == "undo 1"
-    assert "no change that could be undone" in refused(told, "undo")
+    assert out.endswith(f"change 4; to undo: python -m memory undo 4 --file {changed_memory}\n")
+    assert "undone" in run(changed_memory, "log", "3")
+    assert "change 2 is taken back" in run(changed_memory, "undo"), (
+        "neither 3, undone, nor 4, an undo"
+    )
+    assert "change 3 was undone" in refused(changed_memory, "undo", "3")
+    run(changed_memory, "undo", "#4")
+    assert "change 3 is taken back" in run(changed_memory, "undo"), "it is in force again"
+    assert json.loads(run(changed_memory, "undo", "1", "--json"))["cause"] == "undo 1"
+    assert "no change that could be undone" in refused(changed_memory, "undo")
 
 
-def test_diff_shows_what_became_of_facts_between_two_points(told: Path) -> None:
-    assert run(told, "diff", "2023-05", "2023-06").splitlines() == [
+def test_diff_shows_what_became_of_facts_between_two_points(changed_memory: Path) -> None:
+    assert run(changed_memory, "diff", "2023-05", "2023-06").splitlines() == [
         "+ Ben has_pet: dog Rufus since 2023-06 (fact 3, turn 4)",
         "~ Anna lives_in: Oslo since 2023-05-06 (fact 1, turn 1) -> until 2023-06",
     ]
-    assert run(told, "diff", "2", "0").splitlines()[0].startswith("- Anna lives_in: Oslo")
-    assert run(told, "diff", "#3") == run(told, "diff", "2999") == "nothing differs\n"
-    found = json.loads(run(told, "diff", "2023-05", "--json"))
-    assert [len(found[what]) for what in ("added", "removed", "changed")] == [1, 0, 2]
-    assert "is no point" in refused(told, "diff", "yesterday")
+    assert run(changed_memory, "diff", "2", "0").splitlines()[0].startswith("- Anna lives_in: Oslo")
+    assert (
+        run(changed_memory, "diff", "#3")
+        == run(changed_memory, "diff", "2999")
+        == "nothing differs\n"
+    )
+    difference = json.loads(run(changed_memory, "diff", "2023-05", "--json"))
+    assert [len(difference[kind]) for kind in ("added", "removed", "changed")] == [1, 0, 2]
+    assert "is no point" in refused(changed_memory, "diff", "yesterday")
 
 
-def test_revert_shows_what_it_changes_and_how_to_go_back(told: Path) -> None:
-    out = run(told, "revert", "2023-05")
+def test_revert_shows_what_it_changes_and_how_to_go_back(changed_memory: Path) -> None:
+    out = run(changed_memory, "revert", "2023-05")
     assert "- Ben has_pet: dog Rufus" in out
-    assert f"python -m memory undo 4 --file {told}" in out
-    assert run(told, "diff", "1") == "nothing differs\n"
-    assert "nothing to revert" in refused(told, "revert", "#1")
-    run(told, "undo")
-    assert run(told, "diff", "3") == "nothing differs\n"
+    assert f"python -m memory undo 4 --file {changed_memory}" in out
+    assert run(changed_memory, "diff", "1") == "nothing differs\n"
+    assert "nothing to revert" in refused(changed_memory, "revert", "#1")
+    run(changed_memory, "undo")
+    assert run(changed_memory, "diff", "3") == "nothing differs\n"
 
 
-def test_commands_that_only_look_change_nothing(told: Path) -> None:
-    before = told.read_bytes()
+def test_commands_that_only_look_change_nothing(changed_memory: Path) -> None:
+    before = changed_memory.read_bytes()
     for arguments in (["log"], ["log", "1"], ["diff", "2023-05"]):
-        run(told, *arguments)
-    assert told.read_bytes() == before
+        run(changed_memory, *arguments)
+    assert changed_memory.read_bytes() == before

@@ -64,10 +64,10 @@ def test_an_answer_for_programs_is_one_object_with_whole_turns_and_rows(
     run: Run, store: SqliteStore
 ) -> None:
     store.write(f"{CAT}; {DOG}", cause="test")
-    told = json.loads(run("ask", "Which pets?", "--json", script=PETS_SCRIPT).stdout)
-    assert (told["answer"], told["calls"]) == ("a cat and a dog", 2)
-    assert [(turn["id"], turn["source"]) for turn in told["turns"]] == [(3, "D1:3"), (4, "D2:1")]
-    [ran] = told["sql"]
+    record = json.loads(run("ask", "Which pets?", "--json", script=PETS_SCRIPT).stdout)
+    assert (record["answer"], record["calls"]) == ("a cat and a dog", 2)
+    assert [(turn["id"], turn["source"]) for turn in record["turns"]] == [(3, "D1:3"), (4, "D2:1")]
+    [ran] = record["sql"]
     assert ran["statement"] == " ".join(PETS.split())
     assert ran["rows"] == [[3, "Anna", "cat Miso"], [4, "Ben", "dog Rufus"]]
 
@@ -133,10 +133,10 @@ def test_how_often_is_counted_by_sql_and_shown_with_the_rows_beside_it(path: Pat
     with Memory(path, model=model) as memory:
         memory.add(RAN)
         memory.digest()
-        told = memory.ask("How often did I go running in May?")
-        assert (told.text, told.turns) == ("4 times", (1, 2, 4, 5))
-        assert told.rows[0].rows == ((4,),)
-        assert [len(rows.rows) for rows in told.rows] == [1, 4, 4]
+        reply = memory.ask("How often did I go running in May?")
+        assert (reply.text, reply.turns) == ("4 times", (1, 2, 4, 5))
+        assert reply.rows[0].rows == ((4,),)
+        assert [len(rows.rows) for rows in reply.rows] == [1, 4, 4]
         assert isinstance(model.lm, ScriptedLM)
         model.lm.assert_done()
         assert "| 2023-06-01" not in model.lm.script.prompts[-1], "the run of June is not a row"
@@ -156,11 +156,11 @@ def test_a_search_gives_the_best_turns_without_a_model(run: Run) -> None:
     lines = run("search", "Ben adopted a dog", "-k", "2").stdout.splitlines()
     assert lines[0] == "[4] (Mon 12 Jun 2023) Ben: I adopted a dog, Rufus."
     assert len(lines) == 2
-    [found] = map(
+    [hit] = map(
         json.loads, run("search", "Ben adopted a dog", "-k", "1", "--json").stdout.splitlines()
     )
-    assert (found["id"], found["speaker"], found["session"]) == (4, "Ben", "session_2")
-    assert found["score"] > 0
+    assert (hit["id"], hit["speaker"], hit["session"]) == (4, "Ben", "session_2")
+    assert hit["score"] > 0
 
 
 @pytest.mark.parametrize(

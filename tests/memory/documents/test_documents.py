@@ -93,16 +93,16 @@ TEXTS = st.text(st.sampled_from("ab .!?\n日本。-1)\t"), max_size=400)
 def test_chunks_hold_the_whole_text_in_order_and_cut_no_word(
     text: str, size: int, overlap: int
 ) -> None:
-    found = chunk_text(text, size, overlap)
-    assert all(chunk == text[start:end] for chunk, start, end in found)
-    assert all(count_tokens(chunk) <= size for chunk, _, _ in found if " " in chunk)
+    pieces = chunk_text(text, size, overlap)
+    assert all(chunk == text[start:end] for chunk, start, end in pieces)
+    assert all(count_tokens(chunk) <= size for chunk, _, _ in pieces if " " in chunk)
     covered = 0
-    for _, start, end in found:
+    for _, start, end in pieces:
         assert not text[covered:start].strip()
         assert end > covered  # each goes further
         covered = end
     assert not text[covered:].strip()
-    for _, start, end in found:
+    for _, start, end in pieces:
         for at in (start, end):
             cut = text[max(at - 1, 0) : at + 1]
             assert len(cut) < 2 or not (cut.isascii() and cut.isalnum())
@@ -110,8 +110,8 @@ def test_chunks_hold_the_whole_text_in_order_and_cut_no_word(
 
 def test_each_chunk_begins_with_the_end_of_the_one_before() -> None:
     text = " ".join(f"Sentence {n} is about the pump." for n in range(40))
-    found = chunk_text(text, 60, 20)
-    for (_, _, before), (chunk, start, _) in pairwise(found):
+    pieces = chunk_text(text, 60, 20)
+    for (_, _, before), (chunk, start, _) in pairwise(pieces):
         assert start < before
         assert count_tokens(text[start:before]) <= 20
         assert chunk.startswith("Sentence")
@@ -126,9 +126,9 @@ def test_a_chunk_ends_with_a_paragraph_where_that_leaves_it_half_full() -> None:
 
 
 def test_a_chunk_of_markdown_names_its_headings_and_lines(tmp_path: Path) -> None:
-    found = chunks(write(tmp_path, "manual.md", MANUAL))
-    version = found[0].source.split(":")[0]
-    assert [(turn.text, turn.source.removeprefix(f"{version}:")) for turn in found[1:]] == [
+    turns = chunks(write(tmp_path, "manual.md", MANUAL))
+    version = turns[0].source.split(":")[0]
+    assert [(turn.text, turn.source.removeprefix(f"{version}:")) for turn in turns[1:]] == [
         ("The pump\nIt moves water.", "line 6"),
         (
             "The pump > Upkeep\nOil the valve every 90 days.\n\n"
@@ -138,7 +138,7 @@ def test_a_chunk_of_markdown_names_its_headings_and_lines(tmp_path: Path) -> Non
         ("The pump > Upkeep > In winter\nDrain the pump before frost.", "line 19"),
         ("The pump\nSpare parts", "line 21"),
     ]
-    assert {(turn.speaker, turn.session, turn.kind) for turn in found} == {
+    assert {(turn.speaker, turn.session, turn.kind) for turn in turns} == {
         ("The pump", "manual.md", "document")
     }
 
@@ -154,20 +154,20 @@ def test_a_chunk_of_html_reads_as_a_browser_shows_it(tmp_path: Path) -> None:
 
 
 def test_a_chunk_of_a_pdf_names_its_page(tmp_path: Path) -> None:
-    found = chunks(write(tmp_path, "pump.pdf", pdf("Oil the valve.", "Drain it.")))
-    assert [(turn.text, turn.source.split(":")[1]) for turn in found] == [
+    turns = chunks(write(tmp_path, "pump.pdf", pdf("Oil the valve.", "Drain it.")))
+    assert [(turn.text, turn.source.split(":")[1]) for turn in turns] == [
         ("Oil the valve.", "page 1"),
         ("Drain it.", "page 2"),
     ]
-    assert found[0].speaker == "The pump"
+    assert turns[0].speaker == "The pump"
 
 
 @pytest.mark.parametrize("name", ["long.txt", "long.html", "long.pdf"])
 def test_chunks_at_one_place_are_told_apart(name: str, tmp_path: Path) -> None:
     text = " ".join(f"Part {n} of the pump is red." for n in range(80))
-    found = chunks(write(tmp_path, name, pdf(text) if name.endswith("pdf") else text))
-    assert len({turn.source for turn in found}) == len(found) > 2
-    assert found[1].source.endswith(" 1 part 2")
+    turns = chunks(write(tmp_path, name, pdf(text) if name.endswith("pdf") else text))
+    assert len({turn.source for turn in turns}) == len(turns) > 2
+    assert turns[1].source.endswith(" 1 part 2")
 
 
 # What is no document
@@ -249,8 +249,8 @@ def test_a_document_is_found_and_cited_like_what_was_said(
         ([question], sql("SELECT id, text FROM turns WHERE kind = 'document'")),
         ([f"[{best.id}]", "Oil the valve every 90 days"], answer("Every 90 days", str(best.id))),
     ]
-    said = Memory(store, model=scripted_model(script)).ask(question)
-    assert (said.text, said.turns) == ("Every 90 days", (best.id,))
+    reply = Memory(store, model=scripted_model(script)).ask(question)
+    assert (reply.text, reply.turns) == ("Every 90 days", (best.id,))
 
 
 # Tool uses
@@ -319,14 +319,14 @@ def test_what_is_no_message_is_refused_and_makes_no_memory(path: Path, tmp_path:
 
 def test_documents_are_added_and_older_versions_named(path: Path, tmp_path: Path) -> None:
     manual, page = write(tmp_path, "manual.md", MANUAL), write(tmp_path, "page.html", HTML)
-    said = run(path, manual, page, "--kind", "document")
+    output = run(path, manual, page, "--kind", "document")
     assert (
-        said
+        output
         == f"{manual}: 5 chunks are new, 0 were there\n{page}: 2 chunks are new, 0 were there\n"
     )
     manual.write_text(MANUAL.replace("90", "60"))
-    said = run(path, manual, "--kind", "document")
-    assert re.search(r"older version, .* is there too: manual.md@[0-9a-f]{8}\n", said)
-    assert "`forget --session manual.md` removes them all" in said
+    output = run(path, manual, "--kind", "document")
+    assert re.search(r"older version, .* is there too: manual.md@[0-9a-f]{8}\n", output)
+    assert "`forget --session manual.md` removes them all" in output
     line = json.loads(run(path, page, "--kind", "document", "--json"))
     assert line == {"file": str(page), "new": 0, "already": 2, "others": []}

@@ -161,15 +161,15 @@ def test_a_row_that_is_no_message_is_named_and_the_others_are_read(tmp_path: Pat
 
 def test_the_characters_of_a_folder_are_found(tmp_path: Path) -> None:
     data = tmp_path / "user_data"
-    made = [character(data / "bot_memories" / name, LTM) for name in ("anon", "miku_hatsune")]
-    made += [character(data / "model_memories" / "Miku", LTM)]
+    folders = [character(data / "bot_memories" / name, LTM) for name in ("anon", "miku_hatsune")]
+    folders += [character(data / "model_memories" / "Miku", LTM)]
     (data / "bot_memories" / "memories-will-be-saved-here.txt").touch()
-    assert character_folders(data) == made
-    assert character_folders(data / "bot_memories") == made[:2]
-    assert character_folders(made[0]) == made[:1]
+    assert character_folders(data) == folders
+    assert character_folders(data / "bot_memories") == folders[:2]
+    assert character_folders(folders[0]) == folders[:1]
     assert character_folders(tmp_path / "none") == character_folders(tmp_path) == []
     legacy = character(data / "bot_memories", LTM)
-    assert character_folders(legacy) == [legacy, *made[:2]]
+    assert character_folders(legacy) == [legacy, *folders[:2]]
 
 
 # ---------------------------------------------------------------- ChatGPT
@@ -314,11 +314,11 @@ def test_a_long_attachment_becomes_chunks(tmp_path: Path) -> None:
     book = " ".join(f"The pump {n} needs oil." for n in range(300))
     note = {"file_name": "book.md", "extracted_content": book}
     talk = claude("c-1", "Pumps", claude_message(1, "human", "Read it.", attachments=[note]))
-    *found, _ = parts(read_export(write(tmp_path / "conversations.json", talk)))[0]
-    assert len(found) > 10
-    assert {turn.kind for turn in found} == {"document"}
-    assert max(count_tokens(turn.text) for turn in found) <= CHUNK_TOKENS
-    assert found[1].source == "claude:c-1:u1:file 1 part 2"
+    *document_turns, _ = parts(read_export(write(tmp_path / "conversations.json", talk)))[0]
+    assert len(document_turns) > 10
+    assert {turn.kind for turn in document_turns} == {"document"}
+    assert max(count_tokens(turn.text) for turn in document_turns) <= CHUNK_TOKENS
+    assert document_turns[1].source == "claude:c-1:u1:file 1 part 2"
 
 
 # ---------------------------------------------------------------- mem0, LangMem

@@ -49,11 +49,11 @@ def test_a_full_disk_keeps_the_batches_before(path: Path) -> None:
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     with open_store(path) as store:
-        kept = len(store.turns())
-        assert 0 < kept < NUMBER
-        assert kept % 50 == 0
+        stored = len(store.turns())
+        assert 0 < stored < NUMBER
+        assert stored % 50 == 0
         assert import_turns(store, foreign_export(NUMBER)) == ImportReport(
-            NUMBER - kept, kept, (), ("a note",)
+            NUMBER - stored, stored, (), ("a note",)
         )
         assert [turn.source for turn in store.turns()] == SOURCES
 
@@ -83,10 +83,10 @@ def test_an_import_that_is_killed_goes_on_where_it_stopped(path: Path) -> None:
         assert all(child.stdout.readline() == "50\n" for _ in range(3))
         child.kill()
     with open_store(path) as store:
-        kept = [turn.source for turn in store.turns()]
-        assert 150 <= len(kept) < NUMBER
-        assert kept == SOURCES[: len(kept)]
-        assert import_turns(store, foreign_export(NUMBER)).already == len(kept)
+        stored = [turn.source for turn in store.turns()]
+        assert 150 <= len(stored) < NUMBER
+        assert stored == SOURCES[: len(stored)]
+        assert import_turns(store, foreign_export(NUMBER)).already == len(stored)
         assert [turn.source for turn in store.turns()] == SOURCES
 
 
@@ -126,9 +126,9 @@ def test_a_file_goes_into_the_namespace_given_which_is_made(tmp_path: Path) -> N
 def test_the_report_groups_what_was_skipped(tmp_path: Path) -> None:
     blank = [("Miku", " " * n) for n in range(5)]
     place = character(tmp_path / "Miku", [*blank, ("Miku", "Hello!")])
-    said = run("import", place, "--namespace", "miku")
-    assert "miku: 1 turns are new" in said
-    assert "left out, no message: 5 (row 0, row 1, row 2, ...)" in said
+    output = run("import", place, "--namespace", "miku")
+    assert "miku: 1 turns are new" in output
+    assert "left out, no message: 5 (row 0, row 1, row 2, ...)" in output
     record = json.loads(run("import", place, "--namespace", "miku", "--json"))
     assert (record["into"], record["turns"], record["already"]) == ("miku", 0, 1)
     assert record["skipped"] == [
@@ -156,8 +156,10 @@ def test_ctrl_c_keeps_what_was_read(path: Path, monkeypatch: pytest.MonkeyPatch)
         yield from said(1_030)
         raise KeyboardInterrupt
 
-    made = ForeignExport("made", "anna", interrupted())
-    monkeypatch.setattr("memory.exchange.read_export", lambda *arguments, **named: made)
+    interrupted_export = ForeignExport("made", "anna", interrupted())
+    monkeypatch.setattr(
+        "memory.exchange.read_export", lambda *arguments, **named: interrupted_export
+    )
     says = "what was read so far is kept; the same command goes on"
     run("import", "anything.json", "--file", path, says=says)
     with open_store(path) as store:

@@ -86,23 +86,23 @@ def test_the_first_file_as_it_stands_gives_what_the_older_system_gave(
     config = load_config(tmp_path / "ltm_config.json")
     long = THINGS + " And I like skies, and blue eyes."
     store.add([Turn("Anon", long, "one", "2024-05-06 11:01:00+00:00")])
-    found = inject(store, ASKED, config, "Anon", "Miku", MIKU, NOW)
-    assert found.prompt == (
+    injected = inject(store, ASKED, config, "Anon", "Miku", MIKU, NOW)
+    assert injected.prompt == (
         f'Miku\'s memory log:\n5 days ago, Anon said:\n"{long}"\n'
         "During conversations between Anon and Miku, Miku will try to remember the memory"
         " described above and naturally integrate it with the conversation.\n" + MIKU.strip()
     )
-    assert found.turn_ids == (5,)  # the others are shorter than 100 characters
-    assert found.tokens == count_tokens(found.text)
+    assert injected.turn_ids == (5,)  # the others are shorter than 100 characters
+    assert injected.tokens == count_tokens(injected.text)
 
 
 def test_the_second_file_puts_them_before_the_start_token(store: SqliteStore) -> None:
-    given = MIKU + "<START>\n>Example conversation<"
-    found = inject(store, ASKED, load_config(S2K), "Anon", "Miku", given, NOW)
+    character_context = MIKU + "<START>\n>Example conversation<"
+    injected = inject(store, ASKED, load_config(S2K), "Anon", "Miku", character_context, NOW)
     miku, anon = f'3 days ago, Miku said: "{BLUE}" + ', f'3 days ago, Anon said: "{THINGS}" + '
-    assert set(found.memories) == {miku, anon}
-    assert found.prompt == (
-        MIKU + "I remember = (" + "\n".join(found.memories) + "These are personal memories from"
+    assert set(injected.memories) == {miku, anon}
+    assert injected.prompt == (
+        MIKU + "I remember = (" + "\n".join(injected.memories) + "These are personal memories from"
         " my memory extension)\n<START>\n>Example conversation<"
     )
 
@@ -116,8 +116,8 @@ def test_the_start_token_is_asked_for_also_when_nothing_is_found(store: SqliteSt
 def test_without_memories_or_context_the_prompt_is_the_other(store: SqliteStore) -> None:
     none = inject(store, ASKED, reads(max_cosine_distance=0), context=f" {MIKU} ")
     assert (none.text, none.prompt, none.turn_ids, none.tokens) == ("", f" {MIKU} ", (), 0)
-    found = inject(store, ASKED)
-    assert found.prompt == found.text != ""
+    injected = inject(store, ASKED)
+    assert injected.prompt == injected.text != ""
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,8 @@ def test_number_and_distance_limit_what_is_fetched(
 
 
 def test_each_memory_is_cut_at_its_number_of_characters(store: SqliteStore) -> None:
-    found = inject(store, ASKED, reads(memory_length_cutoff_in_chars=7), now=NOW)
-    assert f'3 days ago, Miku said:\n"{BLUE[:7]}"' in found.memories
+    injected = inject(store, ASKED, reads(memory_length_cutoff_in_chars=7), now=NOW)
+    assert f'3 days ago, Miku said:\n"{BLUE[:7]}"' in injected.memories
 
 
 def test_short_turns_are_kept_but_are_no_memories(store: SqliteStore) -> None:
@@ -161,8 +161,8 @@ def test_the_running_session_is_left_out_until_it_is_reloaded(store: SqliteStore
 
 
 def test_what_the_prompt_holds_already_is_not_repeated(store: SqliteStore) -> None:
-    [asked] = store.add([Turn("Anon", ASKED)])
-    assert asked not in inject(store, ASKED).turn_ids
+    [question_id] = store.add([Turn("Anon", ASKED)])
+    assert question_id not in inject(store, ASKED).turn_ids
     talk = [{"role": "user", "content": THINGS}, {"role": "user", "content": ASKED}]
     assert set(inject(store, talk).turn_ids) == {1, 3}
 
@@ -194,8 +194,8 @@ def test_names_come_from_the_settings_when_nobody_gives_them(store: SqliteStore)
 
 
 def test_what_was_injected_counts_as_shown(store: SqliteStore) -> None:
-    found = inject(store, ASKED)
-    assert set(store.shown()) == set(found.turn_ids) == {1, 2, 3}
+    injected = inject(store, ASKED)
+    assert set(store.shown()) == set(injected.turn_ids) == {1, 2, 3}
 
 
 # ------------------------------------------------------------------------------ the budget
@@ -212,18 +212,18 @@ def test_the_budget_is_never_exceeded(
 ) -> None:
     with open_store(tmp_path_factory.mktemp("any") / "any.db") as store:
         store.add([Turn("Anon", text) for text in texts])
-        found = inject(store, ASKED, reads(max_cosine_distance=2), budget=budget)
-        assert count_tokens(found.text) == found.tokens <= budget
-        assert set(found.turn_ids) <= set(range(1, len(texts) + 1))
+        injected = inject(store, ASKED, reads(max_cosine_distance=2), budget=budget)
+        assert count_tokens(injected.text) == injected.tokens <= budget
+        assert set(injected.turn_ids) <= set(range(1, len(texts) + 1))
 
 
 def test_the_best_memory_is_cut_when_not_even_it_fits(tmp_path: Path) -> None:
     with open_store(tmp_path / "long.db") as store:
         store.add([Turn("Anon", "My favorite color: " + "blue and red and green " * 100)])
-        found = inject(store, ASKED, reads(max_cosine_distance=2), budget=100)
-    assert found.turn_ids == (1,)
-    assert 90 < found.tokens <= 100
-    assert "My favorite color: blue and" in found.text
+        injected = inject(store, ASKED, reads(max_cosine_distance=2), budget=100)
+    assert injected.turn_ids == (1,)
+    assert 90 < injected.tokens <= 100
+    assert "My favorite color: blue and" in injected.text
 
 
 # ------------------------------------------------------------------------------ the configuration
@@ -293,8 +293,8 @@ def test_a_file_that_is_no_json_is_refused(tmp_path: Path, content: bytes) -> No
 
 def test_the_memory_gives_a_context_without_a_model(store: SqliteStore) -> None:
     memory = Memory(store)
-    found = memory.context(ASKED, config=S2K, context="<START>", name1="Anon", now=NOW)
-    assert found == inject(store, ASKED, load_config(S2K), "Anon", context="<START>", now=NOW)
+    injected = memory.context(ASKED, config=S2K, context="<START>", name1="Anon", now=NOW)
+    assert injected == inject(store, ASKED, load_config(S2K), "Anon", context="<START>", now=NOW)
     assert memory.context(ASKED, budget=64).tokens <= 64
     with pytest.raises(InputError, match="at least"):
         memory.context(ASKED, budget=0)
@@ -305,9 +305,9 @@ def test_the_command_prints_the_prompt(store: SqliteStore, tmp_path: Path) -> No
     (tmp_path / "miku.txt").write_text(MIKU + "<START>\nMiku: Hi!")
     options = ["context", ASKED, "--file", str(store.path), "--config", str(tmp_path / "s2k.json")]
     options += ["--character-context", str(tmp_path / "miku.txt"), "--user", "Anon"]
-    given = (MIKU + "<START>\nMiku: Hi!", "Anon")
-    expected = inject(store, ASKED, load_config(S2K), given[1], context=given[0])
+    arguments = (MIKU + "<START>\nMiku: Hi!", "Anon")
+    expected = inject(store, ASKED, load_config(S2K), arguments[1], context=arguments[0])
     assert run(*options) == expected.prompt + "\n"
     assert json.loads(run(*options, "--json"))["turn_ids"] == [*expected.turn_ids]
-    assert run(*options, "--session", "one") == given[0] + "\n"
+    assert run(*options, "--session", "one") == arguments[0] + "\n"
     run(*options, "--character-context", tmp_path / "none", says="none: cannot be read: No such")

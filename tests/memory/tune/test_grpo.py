@@ -55,7 +55,7 @@ def test_the_shared_prompt_gives_the_gradient_of_each_answer_alone(
     start = Student(copy.deepcopy(student.model), student.tokenizer, "", "", "cpu")
     shake(student, 0.05)
     monkeypatch.setattr(trainer, "_update", lambda: 0.0)  # leaves the gradients where they are
-    told = trainer.step(group())
+    metrics = trainer.step(group())
     shared = [weight.grad.clone() for weight in trained(student)]
     student.model.zero_grad()
 
@@ -63,15 +63,15 @@ def test_the_shared_prompt_gives_the_gradient_of_each_answer_alone(
     advantages = (rewards - rewards.mean()) / (rewards.std() + 1e-4)
     losses, divergences = [], []
     for text, advantage in zip(ANSWERS, advantages, strict=True):
-        now, before = (alone(each, text, 0.7) for each in (student, start))
+        now, before = (alone(policy, text, 0.7) for policy in (student, start))
         kl = torch.exp(before.detach() - now) - (before.detach() - now) - 1
         losses.append(0.5 * kl - torch.exp(now - now.detach()) * advantage)
         divergences.append(kl)
     loss = torch.cat(losses).mean()
     loss.backward()
-    assert told["loss"] == pytest.approx(loss.item(), rel=1e-4)
-    assert told["kl"] == pytest.approx(torch.cat(divergences).mean().item(), rel=1e-4)
-    assert told["kl"] > 0.01
+    assert metrics["loss"] == pytest.approx(loss.item(), rel=1e-4)
+    assert metrics["kl"] == pytest.approx(torch.cat(divergences).mean().item(), rel=1e-4)
+    assert metrics["kl"] > 0.01
     for weight, gradient in zip(trained(student), shared, strict=True):
         torch.testing.assert_close(gradient, weight.grad, rtol=1e-3, atol=1e-5)
 
@@ -100,10 +100,10 @@ def test_without_spread_nothing_changes(student: Student, rewards: list[float]) 
     trainer = GrpoTrainer(student, FAST)
     trainer.step(group())
     before = [weight.clone() for weight in trained(student)]
-    told = trainer.step(group(rewards))
+    metrics = trainer.step(group(rewards))
     assert all(torch.equal(a, b) for a, b in zip(before, trained(student), strict=True))
-    assert (told["grad_norm"], told["loss"]) == (0, 0)
-    assert told["kl"] > 0
+    assert (metrics["grad_norm"], metrics["loss"]) == (0, 0)
+    assert metrics["kl"] > 0
 
 
 def test_in_one_group_each_answer_is_measured_after_its_own_prompt(student: Student) -> None:
@@ -156,13 +156,13 @@ def test_an_answer_ends_with_its_turn_or_before_a_stop(student: Student) -> None
 def test_the_very_tokens_that_were_drawn_are_learned(student: Student) -> None:
     trainer = GrpoTrainer(student, FAST)
     drawn = trainer.generate(CHAT, 2, 5, 1.0)
-    told = trainer.step(
+    metrics = trainer.step(
         [
             {"messages": CHAT, "completion": {"role": "assistant", "content": text}, "reward": n}
             for n, (text, *_) in enumerate(drawn)
         ]
     )
-    assert told["completion_length"] == 5  # no end was drawn, so none is learned
+    assert metrics["completion_length"] == 5  # no end was drawn, so none is learned
 
 
 def test_what_cannot_be_saved_leaves_the_older_adapter(

@@ -74,7 +74,7 @@ def test_a_step_that_raises_is_told_with_its_reason(arbor: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    ("batch", "said"),
+    ("batch", "expected"),
     [
         (group(3), "Expected 4 samples in the group, received 3"),
         ([], "received 0"),
@@ -85,11 +85,11 @@ def test_a_step_that_raises_is_told_with_its_reason(arbor: Served) -> None:
         ([*group(3), *group(1, messages=ASKED[1:])], "share their messages"),
     ],
 )
-def test_a_malformed_group_is_refused(arbor: Served, batch: list[Any], said: str) -> None:
+def test_a_malformed_group_is_refused(arbor: Served, batch: list[Any], expected: str) -> None:
     policy = arbor.begin()
     refused = arbor.step(0, batch)
     assert (refused.status_code, refused.json()["type"]) == (400, "ValueError")
-    assert said in refused.json()["message"]
+    assert expected in refused.json()["message"]
     assert arbor.grpo("status").json()["pending_batch_ids"] == [0]
     assert not policy.groups
 
@@ -124,15 +124,15 @@ def test_an_answer_has_the_shape_of_openai(arbor: Served) -> None:
     answer = arbor.chat(n=2, temperature=0.7, model=model).json()
     assert answer["model"] == arbor.job
     assert [choice["index"] for choice in answer["choices"]] == [0, 1]
-    said = {"role": "assistant", "content": "answer 1 of weights 0"}
-    assert answer["choices"][1]["message"] == said
+    expected = {"role": "assistant", "content": "answer 1 of weights 0"}
+    assert answer["choices"][1]["message"] == expected
     assert answer["choices"][0]["finish_reason"] == "stop"
     usage = {"prompt_tokens": 7, "completion_tokens": 6, "total_tokens": 13}
     assert (answer["object"], answer["usage"]) == ("chat.completion", usage)
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "expected"),
     [
         ({"question": "very " * 100}, "maximum context length is 100 tokens"),
         ({"question": "very " * 60, "max_tokens": 41}, "60 tokens in the messages and 41"),
@@ -145,11 +145,13 @@ def test_an_answer_has_the_shape_of_openai(arbor: Served) -> None:
         ({"model": "grpo:other"}, "no job of this rehearsal"),
     ],
 )
-def test_what_cannot_be_answered_is_refused(arbor: Served, body: dict[str, Any], said: str) -> None:
+def test_what_cannot_be_answered_is_refused(
+    arbor: Served, body: dict[str, Any], expected: str
+) -> None:
     policy = arbor.begin()
     refused = arbor.chat(**body)
     assert refused.status_code == 400
-    assert said in refused.json()["message"]
+    assert expected in refused.json()["message"]
     assert not policy.asked
     neutral = {"top_p": 1.0, "top_k": -1, "repetition_penalty": 1.0, "stream": False}
     assert arbor.chat(**neutral, max_tokens=90).status_code == 200
@@ -200,8 +202,8 @@ def test_after_the_end_of_training_the_final_weights_answer(arbor: Served) -> No
     assert (status["status"], status["last_checkpoint"]) == ("succeeded", "checkpoint_final")
     assert status["pending_batch_ids"] == []
     assert status["checkpoints"]["checkpoint_final"]["global_step"] == 1
-    said = arbor.chat().json()["choices"][0]["message"]["content"]
-    assert said == "answer 0 of weights 1"
+    expected = arbor.chat().json()["choices"][0]["message"]["content"]
+    assert expected == "answer 0 of weights 1"
     assert arbor.step(1).status_code == 500
     first = arbor.job
     arbor.begin()  # in its place
@@ -238,7 +240,7 @@ def test_an_unknown_job_is_refused_as_by_arbor(arbor: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "settings", "status", "said"),
+    ("model", "settings", "status", "expected"),
     [
         ("Qwen/Qwen2.5-3B", {}, 404, BASE),
         (BASE, {"max_seq_len": 4096}, 400, "2048"),
@@ -247,11 +249,11 @@ def test_an_unknown_job_is_refused_as_by_arbor(arbor: Served) -> None:
     ],
 )
 def test_what_a_rehearsal_cannot_train_is_refused(
-    arbor: Served, model: str, settings: dict[str, Any], status: int, said: str
+    arbor: Served, model: str, settings: dict[str, Any], status: int, expected: str
 ) -> None:
     refused = arbor.initialize(model, **settings)
     assert refused.status_code == status
-    assert said in refused.json()["message"]
+    assert expected in refused.json()["message"]
 
 
 def test_training_goes_on_from_the_adapter_that_was_given_or_named(tmp_path: Path) -> None:
