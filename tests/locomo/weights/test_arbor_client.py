@@ -29,7 +29,7 @@ def train_one(server: ArborServer) -> None:
 
 
 @pytest.mark.parametrize(
-    "what",
+    "fault",
     [
         "lost",
         "truncated",
@@ -43,9 +43,9 @@ def train_one(server: ArborServer) -> None:
         "garbage",
     ],
 )
-def test_a_download_that_fails_leaves_what_was_there(what: str, tmp_path: Path) -> None:
+def test_a_download_that_fails_leaves_what_was_there(fault: str, tmp_path: Path) -> None:
     folder = tmp_path / "kept" / "best"
-    with arbor_server(misbehave={"download": Fault(what, after=1)}) as server:
+    with arbor_server(misbehave={"download": Fault(fault, after=1)}) as server:
         train_one(server)
         assert client(server).download(JOB, "one", folder) == folder
         before = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -139,7 +139,7 @@ def test_a_wrong_token_is_refused_without_being_shown(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("given", "url"),
+    ("address", "url"),
     [
         ("http://a:1/v1", "http://a:1/v1/"),
         ("http://a:1/v1/", "http://a:1/v1/"),
@@ -147,12 +147,12 @@ def test_a_wrong_token_is_refused_without_being_shown(monkeypatch: pytest.Monkey
         ("https://a.b/v1", "https://a.b/v1/"),
     ],
 )
-def test_an_address_gets_its_slash(given: str, url: str) -> None:
-    assert Server(given).url == url
+def test_an_address_gets_its_slash(address: str, url: str) -> None:
+    assert Server(address).url == url
 
 
-@pytest.mark.parametrize("given", ["a:1", "ftp://a", "http://", f"http://me:{TOKEN}@a:1/v1/"])
-def test_what_is_no_address_is_refused(given: str) -> None:
+@pytest.mark.parametrize("address", ["a:1", "ftp://a", "http://", f"http://me:{TOKEN}@a:1/v1/"])
+def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(InputError, match="no address of a server") as caught:
-        Server(given)
+        Server(address)
     assert TOKEN not in str(caught.value)

@@ -67,9 +67,9 @@ class Watcher:
     def group_accepted(self, batch_id: int, group: list[dict[str, Any]]) -> None:
         self.steps.append((batch_id, len(group)))
 
-    def waits_for(self, what: str, seconds: float) -> None:
+    def waits_for(self, purpose: str, seconds: float) -> None:
         assert seconds > 0
-        self.waits.append(what)
+        self.waits.append(purpose)
 
 
 @pytest.fixture(autouse=True)
@@ -296,12 +296,12 @@ SURVIVED = [
 ]
 
 
-@pytest.mark.parametrize(("route", "what"), SURVIVED)
+@pytest.mark.parametrize(("route", "fault"), SURVIVED)
 def test_a_server_that_fails_once_is_asked_again_and_no_group_is_sent_twice(
-    route: str, what: str, tmp_path: Path
+    route: str, fault: str, tmp_path: Path
 ) -> None:
-    fault = Fault(what, times=1, after=0 if route in ("initialize", "terminate") else 1)
-    watcher = Watcher(what, route)
+    fault = Fault(fault, times=1, after=0 if route in ("initialize", "terminate") else 1)
+    watcher = Watcher(fault, route)
     with arbor_server(token=TOKEN, misbehave={route: fault}, slow=0.1) as server:
         job = train(server, tmp_path, watcher)
     assert [batch for batch, _ in server.groups] == [0, 1, 2]
@@ -322,7 +322,7 @@ def test_who_waits_is_told_for_what(tmp_path: Path) -> None:
 
 def test_ctrl_c_while_the_model_is_loaded_is_not_swallowed(tmp_path: Path) -> None:
     class Leaving(Watcher):
-        def waits_for(self, what: str, seconds: float) -> None:
+        def waits_for(self, purpose: str, seconds: float) -> None:
             raise KeyboardInterrupt
 
     fault = {"initialize": "slow"}
@@ -332,8 +332,8 @@ def test_ctrl_c_while_the_model_is_loaded_is_not_swallowed(tmp_path: Path) -> No
 
 def test_a_job_that_starts_in_spite_of_ctrl_c_is_ended(tmp_path: Path) -> None:
     class Leaving(Watcher):
-        def waits_for(self, what: str, seconds: float) -> None:
-            super().waits_for(what, seconds)
+        def waits_for(self, purpose: str, seconds: float) -> None:
+            super().waits_for(purpose, seconds)
             if len(self.waits) == 1:
                 raise KeyboardInterrupt
 

@@ -49,15 +49,15 @@ def test_what_adapters_learnt_stands_on_their_cards(tmp_path: Path) -> None:
 def test_facts_alone_are_measured_where_only_storing_was_tuned(
     tmp_path: Path, targets: tuple[str, ...], kind: str
 ) -> None:
-    found = load_conversations(houses(tmp_path / "houses.json"))
-    some = comparison_examples(found, targets, 4, 3, 0)  # type: ignore[arg-type]
-    assert [kind in one for one in some] == [True] * 3
+    conversations = load_conversations(houses(tmp_path / "houses.json"))
+    examples = comparison_examples(conversations, targets, 4, 3, 0)  # type: ignore[arg-type]
+    assert [kind in one for one in examples] == [True] * 3
     with pytest.raises(InputError, match="ask nothing"):
         comparison_examples([], ("answer",), 4, 0, 0)
 
 
 @pytest.mark.parametrize(
-    ("run", "said"),
+    ("run", "message"),
     [
         (None, "does not tell of a training"),
         ("{", "does not tell of a training"),
@@ -66,11 +66,11 @@ def test_facts_alone_are_measured_where_only_storing_was_tuned(
     ],
 )
 def test_a_checkpoint_that_the_server_does_not_keep_cannot_be_compared_there(
-    tmp_path: Path, run: object, said: str
+    tmp_path: Path, run: object, message: str
 ) -> None:
     tuned = tmp_path / "step-4"
     (tmp_path / "run.json").write_text(json.dumps(RUN))
     assert server_names("Q", tuned) == {"start": "Q", "tuned": "/d/checkpoint_final"}
     (tmp_path / "run.json").write_text(run if isinstance(run, str) else json.dumps(run))
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         server_names("Q", tuned)

@@ -17,7 +17,7 @@ def test_gpu_ids_are_read_from_a_list_with_commas() -> None:
 
 
 @pytest.mark.parametrize(
-    ("inference", "training", "said"),
+    ("inference", "training", "message"),
     [
         ((0,), (0,), "GPU 0 cannot serve answers and train"),
         ((0, 1), (1, 2), "GPU 1 cannot"),
@@ -28,15 +28,15 @@ def test_gpu_ids_are_read_from_a_list_with_commas() -> None:
     ],
 )
 def test_the_two_roles_have_gpus_of_their_own(
-    inference: tuple[int, ...], training: tuple[int, ...], said: str
+    inference: tuple[int, ...], training: tuple[int, ...], message: str
 ) -> None:
     check_split((0,), (1, 2))
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         check_split(inference, training)
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"rollouts": 3}, r"= 16\) is no whole number of groups of 3 .*--rollouts 8 or 16$"),
         ({"rollouts": 1}, "2 or more"),
@@ -47,10 +47,10 @@ def test_the_two_roles_have_gpus_of_their_own(
     ids=str,
 )
 def test_a_batch_holds_whole_groups_and_gives_each_process_a_share(
-    changes: dict[str, Any], said: str
+    changes: dict[str, Any], message: str
 ) -> None:
     check_batch(GrpoSettings())
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         check_batch(replace(GrpoSettings(), **changes))
 
 

@@ -88,8 +88,8 @@ def plan(tmp_path: Path) -> Callable[..., RunRequirements]:
 
 
 def checked(plan: RunRequirements, server: ServerInfo | None = None, **model: Any) -> list[Check]:
-    found = MODEL.model_copy(update=model)
-    return preflight(plan, lambda: server or served(), lambda name: found)
+    info = MODEL.model_copy(update=model)
+    return preflight(plan, lambda: server or served(), lambda name: info)
 
 
 def failures(checks: list[Check]) -> dict[str, str]:

@@ -24,7 +24,7 @@ def rows(*rewards: float, spread: float = 0.2) -> list[StepRecord]:
 
 
 @pytest.mark.parametrize(
-    ("rewards", "spread", "said"),
+    ("rewards", "spread", "reason"),
     [
         ([0.5] * WINDOW + [0.1] * WINDOW, 0.2, "collapse"),
         ([0.5] * WINDOW + [0.3] * WINDOW, 0.2, None),
@@ -38,11 +38,11 @@ def rows(*rewards: float, spread: float = 0.2) -> list[StepRecord]:
     ids=["collapse", "weaker", "tiny", "no-signal", "almost", "stalled", "rising", "empty"],
 )
 def test_a_run_stops_when_its_reward_collapses_or_teaches_nothing(
-    rewards: list[float], spread: float, said: str | None
+    rewards: list[float], spread: float, reason: str | None
 ) -> None:
-    found = reason_to_stop(rows(*rewards, spread=spread))
-    assert (found or "").startswith(said or "")
-    assert bool(found) == bool(said)
+    stop = reason_to_stop(rows(*rewards, spread=spread))
+    assert (stop or "").startswith(reason or "")
+    assert bool(stop) == bool(reason)
 
 
 def test_one_group_with_spread_is_a_signal() -> None:
@@ -51,14 +51,14 @@ def test_one_group_with_spread_is_a_signal() -> None:
 
 def test_rows_are_on_disk_as_they_come_and_read_again_up_to_the_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "steps.jsonl"
-    kept = StepLog(path)
+    log = StepLog(path)
     row = StepRecord(1, 0.5, 0.1, 2.0, {"answer": 0.4}, 0.9, {"kl": 0.01}, 0.7)
-    for one in (row, *rows(0.1, 0.2, 0.3)[1:]):
-        kept.add(one)
+    for record in (row, *rows(0.1, 0.2, 0.3)[1:]):
+        log.add(record)
     with path.open("a") as file:
         file.write('{"step": 4, "rew')  # a kill
     again = StepLog(path, up_to=2)
-    assert again.rows == kept.rows[:2]
+    assert again.rows == log.rows[:2]
     assert again.rows[0] == row
     again.add(rows(0.1, 0.2, 0.9)[2])
     assert [r.reward for r in StepLog(path, up_to=3).rows] == [0.5, 0.2, 0.9]
@@ -77,10 +77,10 @@ def test_the_table_shows_the_last_rows_with_what_the_trainer_says() -> None:
     row = StepRecord(499, 0.5, 0.1, 102.4, parts, 0.9, says, 1.0)
     console = Console(width=80, record=True, file=StringIO())
     console.print(step_table([row], 500))
-    shown = console.export_text()
-    for said in ("499/500", "0.50", "0.40", "0.90", "0.012", " 512 ", "100%", "102.4", "evidence"):
-        assert said in shown
-    assert "…" not in shown
+    text = console.export_text()
+    for cell in ("499/500", "0.50", "0.40", "0.90", "0.012", " 512 ", "100%", "102.4", "evidence"):
+        assert cell in text
+    assert "…" not in text
 
 
 @pytest.mark.parametrize("width", [10, 40])
@@ -91,6 +91,6 @@ def test_a_narrow_terminal_shows_what_there_is_room_for(width: int) -> None:
 
 
 def test_the_curve_tells_the_first_and_the_last_steps() -> None:
-    some = [StepRecord(n, n / 100, 0.1, 1.0, {"answer": n / 50}) for n in range(1, 41)]
-    assert "reward 0.105 -> 0.305, answer 0.210 -> 0.610" in reward_summary(some)
+    records = [StepRecord(n, n / 100, 0.1, 1.0, {"answer": n / 50}) for n in range(1, 41)]
+    assert "reward 0.105 -> 0.305, answer 0.210 -> 0.610" in reward_summary(records)
     assert reward_summary([]) == "no step was done"

@@ -24,13 +24,13 @@ ROWS = "SELECT turn_id, value FROM facts WHERE attribute = 'moved' LIMIT 30;"
 
 def chat(name: str, gold: bool = True, sql: str = "") -> dict[str, Any]:
     """A conversation of ten turns and questions, in which a town has the conversation's name."""
-    said = [turn(f"D1:{n}", f"I moved to {name} {n}.") for n in range(1, 11)]
+    turns = [turn(f"D1:{n}", f"I moved to {name} {n}.") for n in range(1, 11)]
     more: dict[str, Any] = {"retrieve": ROWS} if gold else {}
-    asked = [
+    questions = [
         question(4, question=f"Where did Ann move, {n}?", answer=name, evidence=[f"D1:{n}"], **more)
         for n in range(1, 11)
     ]
-    whole = record(name, asked, session_1=said, session_1_date_time=DATE)
+    whole = record(name, questions, session_1=turns, session_1_date_time=DATE)
     if gold:
         wanted = sql or f"{INSERT} ('Ann', 'moved', 'to {name}', '', {{0}});"
         whole["store"] = {f"D1:{n}": wanted.format(n) for n in range(1, 11)}
@@ -64,17 +64,17 @@ def test_a_folder_teaches_all_but_its_validation(tmp_path: Path, data: Path) -> 
     assert (card.examples["store"], card.examples["retrieve"]) == (20, 20)
     assert not [line for line in lines if "Oslo" in line]
     first = [json.loads(line)["messages"] for line in lines]
-    assert {tuple(one["role"] for one in messages) for messages in first} == {
+    assert {tuple(message["role"] for message in messages) for messages in first} == {
         ("system", "user", "assistant")
     }
 
 
 def test_a_file_or_a_folder_without_one_is_split(tmp_path: Path, data: Path) -> None:
-    every = [chat(name) for name in ("Lyon", "Rome", "Oslo", "Bern")]
-    file = write(tmp_path / "four.json", *every)
+    conversations = [chat(name) for name in ("Lyon", "Rome", "Oslo", "Bern")]
+    file = write(tmp_path / "four.json", *conversations)
     (tmp_path / "flat").mkdir()
-    for one in every:
-        write(tmp_path / "flat" / f"{one['sample_id']}.json", one)
+    for conversation in conversations:
+        write(tmp_path / "flat" / f"{conversation['sample_id']}.json", conversation)
     of_file, lines = taught(tmp_path, file)
     of_folder, _ = taught(tmp_path, tmp_path / "flat")
     for card in (of_file, of_folder):
@@ -86,10 +86,10 @@ def test_a_file_or_a_folder_without_one_is_split(tmp_path: Path, data: Path) -> 
 
 
 def test_a_cap_is_for_each_target_and_keeps_neighbours(tmp_path: Path, data: Path) -> None:
-    _, every = taught(tmp_path, data)
+    _, all_lines = taught(tmp_path, data)
     card, lines = taught(tmp_path, data, num_train=13)
     assert set(card.examples.values()) == {13}
-    places = [every.index(line) for line in lines[-13:]]
+    places = [all_lines.index(line) for line in lines[-13:]]
     assert sum(b == a + 1 for a, b in pairwise(places)) >= 11
     assert taught(tmp_path, data, target="store", num_train=4)[0].examples == {"store": 4}
 
@@ -101,8 +101,10 @@ def test_all_sql_is_one_adapters(tmp_path: Path, data: Path) -> None:
     written = [json.loads(line)["messages"][-1]["content"] for line in lines]
     assert {sql.split()[0] for sql in written} == {"SELECT", "INSERT"}
     assert sum(sql.startswith("SELECT") for sql in written) == 20
-    one = chat("Rome") | {"store": {}}
-    only_selects = write(tmp_path / "one.json", one, {**one, "sample_id": "again"})
+    conversation = chat("Rome") | {"store": {}}
+    only_selects = write(
+        tmp_path / "one.json", conversation, {**conversation, "sample_id": "again"}
+    )
     assert taught(tmp_path, only_selects, target="sql")[0].targets == ["retrieve"]
 
 

@@ -148,8 +148,8 @@ def examples(tmp_path: Path) -> Path:
 
 
 def test_what_would_be_sent_is_told_and_nothing_is(server: Together, examples: Path) -> None:
-    told = str(together.check_upload(examples))
-    assert f"1 examples, {examples.stat().st_size} bytes, would go to Together" in told
+    text = str(together.check_upload(examples))
+    assert f"1 examples, {examples.stat().st_size} bytes, would go to Together" in text
     assert server.asked == []
 
 
@@ -218,12 +218,12 @@ def test_what_goes_wrong_is_one_line_without_the_key(
 def test_a_job_is_waited_for_through_lost_connections(server: Together) -> None:
     server.states = ["pending", "running", "running", "completed"]
     server.fails["GET /v1/fine-tunes/ft-1"] = [0, 502]
-    told: list[str] = []
-    found = together.wait("ft-1", minutes=1, show=told.append, poll_s=0.01)
-    assert found == together.FinishedJob("ft-1", "me/Tiny-memory", "me/Tiny-memory-adapter")
-    assert ["trying again" in line for line in told] == [True, True, False, False, False]
+    lines: list[str] = []
+    job = together.wait("ft-1", minutes=1, show=lines.append, poll_s=0.01)
+    assert job == together.FinishedJob("ft-1", "me/Tiny-memory", "me/Tiny-memory-adapter")
+    assert ["trying again" in line for line in lines] == [True, True, False, False, False]
     states = ["pending", "running, 1 of 2 epochs", "completed"]
-    assert told[2:] == [f"ft-1: {state}" for state in states]
+    assert lines[2:] == [f"ft-1: {state}" for state in states]
 
 
 @pytest.mark.parametrize("state", ["error", "user_error", "cancelled"])
@@ -249,16 +249,16 @@ def test_the_time_of_waiting_is_bounded(server: Together) -> None:
 
 def test_an_interrupted_wait_names_the_job(server: Together) -> None:
     server.states = ["queued"]
-    told: list[str] = []
+    lines: list[str] = []
 
     def show(line: str) -> None:
-        told.append(line)
-        if len(told) == 1:
+        lines.append(line)
+        if len(lines) == 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         together.wait("ft-1", minutes=1, show=show)
-    assert told[-1].startswith("ft-1 goes on at Together")
+    assert lines[-1].startswith("ft-1 goes on at Together")
 
 
 def test_without_a_key_nothing_is_asked(

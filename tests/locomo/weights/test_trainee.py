@@ -27,10 +27,12 @@ PLAIN = dspy.ChatAdapter(use_json_adapter_fallback=False)
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     folder = tmp_path_factory.mktemp("bench")
     model, _ = obedient()
-    found = {c.id: c for c in load_conversations(houses(folder / "houses.json"))}
-    memories = {c.id: build_memory(c, model, MemoryProgram(), folder).path for c in found.values()}
+    conversations = {c.id: c for c in load_conversations(houses(folder / "houses.json"))}
+    memories = {
+        c.id: build_memory(c, model, MemoryProgram(), folder).path for c in conversations.values()
+    }
     setup = Setup(model, MemoryProgram(), model.budget)
-    return with_trainee(Bench(setup, found, memories, max_demos=0), PLAIN)
+    return with_trainee(Bench(setup, conversations, memories, max_demos=0), PLAIN)
 
 
 def team(bench: Bench, url: str, *trained: Target) -> MultiTaskProgram:
@@ -47,12 +49,12 @@ def test_the_trainee_does_what_is_tuned_and_the_helper_the_rest(
     for target in trained:
         [one, *_] = with_target(task_examples([*bench.conversations.values()], target, 4), target)
         with arbor_server(answer=Learner(same=True)) as server, dspy.context(trace=[]):
-            told = team(bench, server.url, *trained)(**one.inputs())
+            prediction = team(bench, server.url, *trained)(**one.inputs())
             prompts = [body["messages"][-1]["content"] for body in server.bodies("chat")]
             trace = dspy.settings.trace
         kinds = {next(kind for kind in TASKS if KINDS[kind] in prompt) for prompt in prompts}
         assert kinds == (set(trained) if target == "store" else set(trained) - {"store"})
-        assert told.failed == ""
+        assert prediction.failed == ""
         [step] = trace  # of the example's own target, and one for a group
         assert step[0].signature == getattr(MemoryProgram(), target).predict.signature
 
@@ -60,13 +62,13 @@ def test_the_trainee_does_what_is_tuned_and_the_helper_the_rest(
 def test_an_answer_out_of_form_is_a_step_to_learn_from(bench: Bench) -> None:
     [one, *_] = with_target(task_examples([*bench.conversations.values()], "answer", 4), "answer")
     with arbor_server(answer=lambda *_: "So?") as server, dspy.context(trace=[]):
-        told = team(bench, server.url, "answer")(**one.inputs())
+        prediction = team(bench, server.url, "answer")(**one.inputs())
         [(predict, inputs, said)] = dspy.settings.trace
     assert predict.signature == MemoryProgram().answer.predict.signature
     assert "[1] " in inputs["memory"]
     assert isinstance(said, FailedPrediction)
     assert (said.completion_text, said.format_reward) == ("So?", FORMAT_FAILURE)
-    assert told.outcomes[0].answer == "So?", "who uses it gets it all the same"
+    assert prediction.outcomes[0].answer == "So?", "who uses it gets it all the same"
 
 
 def test_a_prompt_of_the_trainee_has_no_examples(bench: Bench) -> None:

@@ -62,10 +62,12 @@ class Learner:
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     folder = tmp_path_factory.mktemp("bench")
-    found = {c.id: c for c in load_conversations(houses(folder / "houses.json"))}
+    conversations = {c.id: c for c in load_conversations(houses(folder / "houses.json"))}
     model, _ = obedient()
-    memories = {c.id: build_memory(c, model, MemoryProgram(), folder).path for c in found.values()}
-    return Bench(Setup(model, MemoryProgram(), model.budget), found, memories, max_demos=0)
+    memories = {
+        c.id: build_memory(c, model, MemoryProgram(), folder).path for c in conversations.values()
+    }
+    return Bench(Setup(model, MemoryProgram(), model.budget), conversations, memories, max_demos=0)
 
 
 def plan(bench: Bench, folder: Path, *targets: Target, **changes: Any) -> TrainingPlan:
@@ -95,14 +97,14 @@ class Ran:
     """A training against a server, and what it said."""
 
     def __init__(self, server: ArborServer, plan: TrainingPlan, **settings: Any) -> None:
-        self.said: list[str] = []
+        self.lines: list[str] = []
         self.shown: list[object] = []
         self.recorded: list[tuple[Mapping[str, float], int]] = []
         self.training = TrainingRun(
             plan,
             Server(server.url, timeouts=quick_timeouts(8.0)),
             show=self.shown.append,
-            say=self.said.append,
+            say=self.lines.append,
             record=lambda numbers, step: self.recorded.append((numbers, step)),
             **settings,
         )
@@ -134,14 +136,14 @@ def test_a_group_holds_the_very_prompt_and_answers_with_their_rewards(
 ) -> None:
     with arbor_server(answer=Learner()) as server:
         trained = Ran(server, plan(bench, tmp_path)).run()
-        asked = [body["messages"] for body in server.bodies("chat")]
+        prompts = [body["messages"] for body in server.bodies("chat")]
     for _, group in server.groups:
-        assert all(one["messages"] in asked for one in group)
-        for one in group:
-            right = "on the ground floor" in one["completion"]["content"]
-            assert (one["reward"] > 0.9) == right
+        assert all(completion["messages"] in prompts for completion in group)
+        for completion in group:
+            right = "on the ground floor" in completion["completion"]["content"]
+            assert (completion["reward"] > 0.9) == right
     row = trained.rows[0]
-    rewards = [one["reward"] for one in server.groups[0][1]]
+    rewards = [completion["reward"] for completion in server.groups[0][1]]
     assert row.reward == pytest.approx(sum(rewards) / 4)
     assert set(row.components) == {"answer", "evidence", "sql", "budget"}
     assert (row.valid_sql, row.gpu, row.spread > 0) == (1.0, 0.5, True)
@@ -150,10 +152,10 @@ def test_a_group_holds_the_very_prompt_and_answers_with_their_rewards(
 
 def test_the_helper_is_asked_once_for_what_all_rollouts_need(bench: Bench, tmp_path: Path) -> None:
     dspy.configure_cache(enable_disk_cache=False)  # nothing that another test asked
-    one = plan(bench, tmp_path, validation=[])
+    completion = plan(bench, tmp_path, validation=[])
     with arbor_server(answer=Learner()) as server:
-        Ran(server, one).run()
-    engine = one.bench.setup.model.lm.engine
+        Ran(server, completion).run()
+    engine = completion.bench.setup.model.lm.engine
     assert isinstance(engine, Obedient)
     assert engine.calls() == {"retrieve": 4}
 
@@ -166,7 +168,7 @@ def test_a_group_answers_one_prompt_also_where_all_of_its_sql_was_repaired(
         repairs = [b for b in server.bodies("chat") if "Because:" in b["messages"][-1]["content"]]
     assert len(repairs) == 4 * 4
     for _, group in server.groups:
-        assert all(one["messages"] == group[0]["messages"] for one in group)
+        assert all(completion["messages"] == group[0]["messages"] for completion in group)
         assert "Because:" not in group[0]["messages"][-1]["content"]
         assert "ILIKE" in group[0]["completion"]["content"]
 
@@ -175,7 +177,9 @@ def test_an_answer_out_of_form_is_trained_on_as_a_failure(bench: Bench, tmp_path
     with arbor_server(answer=Learner(broken=True)) as server:
         Ran(server, plan(bench, tmp_path)).run()
     rewards = {
-        one["completion"]["content"]: one["reward"] for _, group in server.groups for one in group
+        completion["completion"]["content"]: completion["reward"]
+        for _, group in server.groups
+        for completion in group
     }
     assert rewards["I do not know this form."] == -1.0
     assert max(rewards.values()) > 0.9
@@ -223,7 +227,7 @@ def test_a_lost_checkpoint_ends_nothing_and_keeps_the_earlier_ones(
         ran = Ran(server, wanted)
         trained = ran.run()
     assert trained.step == 6
-    assert any("the earlier ones are kept" in line for line in ran.said)
+    assert any("the earlier ones are kept" in line for line in ran.lines)
     assert (wanted.folder / "step-1" / "step.txt").read_text() == "1"
     assert (wanted.folder / "step-6" / "step.txt").read_text() == "6"
 
@@ -248,10 +252,10 @@ def test_no_failure_of_the_server_hangs_or_loses_a_finished_checkpoint(
 
 def test_a_split_that_is_not_the_one_asked_for_ends_the_run(bench: Bench, tmp_path: Path) -> None:
     wrong = [{"pid": 1, "role": "training", "gpus": [0]}]
-    said = "training runs on GPU 0, not on 1, 2"
+    message = "training runs on GPU 0, not on 1, 2"
     with (
         arbor_server(answer=Learner(), about={"processes": wrong}) as server,
-        pytest.raises(ServerError, match=said),
+        pytest.raises(ServerError, match=message),
     ):
         Ran(server, plan(bench, tmp_path)).run()
     assert server.status == "cancelled"
@@ -262,7 +266,7 @@ def test_ctrl_c_while_the_end_is_measured_saves_nothing_twice(bench: Bench, tmp_
         ran = Ran(server, plan(bench, tmp_path))
 
         def at_the_end(line: str) -> None:
-            ran.said.append(line)
+            ran.lines.append(line)
             if line.startswith("measuring") and line.endswith("after training"):
                 signal.raise_signal(signal.SIGINT)
 
@@ -270,7 +274,7 @@ def test_ctrl_c_while_the_end_is_measured_saves_nothing_twice(bench: Bench, tmp_
         with pytest.raises(KeyboardInterrupt):
             ran.run()
     assert [body["checkpoint_name"] for body in server.bodies("checkpoint")] == ["step-2"]
-    assert not any("last checkpoint" in line for line in ran.said)
+    assert not any("last checkpoint" in line for line in ran.lines)
     assert server.status == "cancelled"
 
 
