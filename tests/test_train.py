@@ -63,8 +63,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server() -> Iterator[ArborServer]:
-    with arbor_server(answer=Learner()) as one:
-        yield one
+    with arbor_server(answer=Learner()) as server:
+        yield server
 
 
 def command(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
@@ -85,9 +85,9 @@ def test_a_run_leaves_checkpoints_a_program_and_numbers_on_record(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert command(f"{TRAIN} --server {server.url}", monkeypatch) == 0
-    said = capsys.readouterr().out
-    assert "4 steps: reward" in said
-    assert "process 101: training on GPU 1, 2" in said
+    output = capsys.readouterr().out
+    assert "4 steps: reward" in output
+    assert "process 101: training on GPU 1, 2" in output
     assert (folder / "grpo_checkpoints" / "step-4" / "adapter_model.safetensors").exists()
     card = load_program(folder / "grpo_optimized_memory_qa.json").card
     assert card is not None
@@ -97,7 +97,7 @@ def test_a_run_leaves_checkpoints_a_program_and_numbers_on_record(
 
     [run] = mlflow.search_runs(experiment_names=["train"], output_format="list")
     history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "trainer/kl")
-    assert [one.step for one in history] == [2, 3, 4] or len(history) == 4
+    assert [metric.step for metric in history] == [2, 3, 4] or len(history) == 4
     assert {"component/answer", "valid_sql", "gpu", "trainer/completion_length"} <= set(
         run.data.metrics
     )
@@ -121,8 +121,8 @@ def test_served_weights_are_compared_with_their_start(
     before = len(server.bodies("chat"))
     line = f"--mode evaluate --num-test 3 --data houses.json --server {server.url}"
     assert command(line, monkeypatch) == 0
-    asked = [body["model"] for body in server.bodies("chat")[before:]]
-    assert set(asked) == {f"arbor:{QWEN}", "arbor:/d/checkpoint_final"}
+    models = [body["model"] for body in server.bodies("chat")[before:]]
+    assert set(models) == {f"arbor:{QWEN}", "arbor:/d/checkpoint_final"}
     assert len(server.bodies("kill")) == 2
     assert "answer, all 3 questions" in capsys.readouterr().out
 
@@ -133,13 +133,16 @@ def test_the_packaged_models_adapters_are_compared_as_they_are_used(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     tuned = adapter(tmp_path / "tuned", "answer", conversations=["a"])
-    said = {"session_1": [turn("D1:1")], "session_1_date_time": DATE}  # what is stored costs time
-    talks(tmp_path / "two.json", talk("a"), record("b", [question(4)], **said))
+    sessions = {
+        "session_1": [turn("D1:1")],
+        "session_1_date_time": DATE,
+    }  # what is stored costs time
+    talks(tmp_path / "two.json", talk("a"), record("b", [question(4)], **sessions))
     line = f"--mode evaluate --model {tuned} --data two.json --num-threads 1"
     assert command(line, monkeypatch) == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert "answer, all 1 questions" in said
-    assert "tuned beside its start: the same without it" in said
+    output = " ".join(capsys.readouterr().out.split())
+    assert "answer, all 1 questions" in output
+    assert "tuned beside its start: the same without it" in output
     adapter(tmp_path / "all", "answer", conversations=["a", "b"])
     assert command(line.replace("tuned", "all"), monkeypatch) == 2
     assert "every conversation of --data was trained on" in capsys.readouterr().err
@@ -150,8 +153,8 @@ def test_examples_are_written_for_the_packaged_student(
 ) -> None:
     assert command("--mode distill --data houses.json --num-train 4", monkeypatch) == 0
     lines = (folder / "sft_examples.jsonl").read_text().splitlines()
-    shown = [json.loads(line)["messages"] for line in lines]
-    assert {tuple(one["role"] for one in messages) for messages in shown} == {
+    prompts = [json.loads(line)["messages"] for line in lines]
+    assert {tuple(message["role"] for message in messages) for messages in prompts} == {
         ("system", "user", "assistant")
     }
 
@@ -163,44 +166,44 @@ def test_a_lora_is_tuned_on_gold_conversations(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(train.console, "_width", 200)
     columns = "(subject, attribute, value, turn_id)"
-    told = f"INSERT INTO facts {columns} VALUES ('Ann', 'moved', 'to Lyon', 1);"
-    gold = {"store": {"D1:1": told}}
+    insert = f"INSERT INTO facts {columns} VALUES ('Ann', 'moved', 'to Lyon', 1);"
+    gold = {"store": {"D1:1": insert}}
     talks(tmp_path / "mine.json", {**talk("a"), **gold}, {**talk("b"), **gold})
     line = "--mode sft --target all --num-train 2 --minutes 0.001"  # one step
     assert command(f"{line} --data {tmp_path}/mine.json", monkeypatch) == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert "2 answer, 1 store examples of 1 conversations; held out: 1" in said
-    assert "no gold for retrieve: left out" in said
-    made = tmp_path / "grpo_checkpoints" / "sft"
-    assert {path.name for path in made.iterdir()} == {
+    output = " ".join(capsys.readouterr().out.split())
+    assert "2 answer, 1 store examples of 1 conversations; held out: 1" in output
+    assert "no gold for retrieve: left out" in output
+    tuned = tmp_path / "grpo_checkpoints" / "sft"
+    assert {path.name for path in tuned.iterdir()} == {
         *("adapter.json", "adapter.gguf", "adapter_config.json", "adapter_model.safetensors"),
         *("examples.jsonl", "examples.card.json"),
     }
-    card = read_card(made)
+    card = read_card(tuned)
     assert (card.targets, card.examples) == (["answer", "store"], {"store": 1, "answer": 2})
     assert card.command == f"train.py {line} --data mine.json"
     assert card.prompts
     assert card.data == sha256((tmp_path / "mine.json").read_bytes()).hexdigest()
-    assert load_model("local-base", adapter=made).packaged
+    assert load_model("local-base", adapter=tuned).packaged
     assert command(f"{line} --data mine.json --resume", monkeypatch) == 2
     assert "was tuned to its end; leave --resume out" in capsys.readouterr().err
-    (made / "checkpoint.pt").touch()
-    before = {path.name: path.stat().st_mtime_ns for path in made.iterdir()}
+    (tuned / "checkpoint.pt").touch()
+    before = {path.name: path.stat().st_mtime_ns for path in tuned.iterdir()}
     assert command(f"{line} --data mine.json --seed 1", monkeypatch) == 2
     assert "sft holds an unfinished tuning: --resume, or another" in capsys.readouterr().err
-    assert {path.name: path.stat().st_mtime_ns for path in made.iterdir()} == before
+    assert {path.name: path.stat().st_mtime_ns for path in tuned.iterdir()} == before
 
 
 def test_examples_for_a_served_student_fit_what_grpo_shows_it(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = [turn(f"D1:{n}", "We talked about the weather. " * 20) for n in range(1, 200)]
-    asked = {"session_1": said, "session_1_date_time": DATE}
-    write(folder / "long.json", *(record(name, **asked) for name in "ab"))
+    turns = [turn(f"D1:{n}", "We talked about the weather. " * 20) for n in range(1, 200)]
+    sessions = {"session_1": turns, "session_1_date_time": DATE}
+    write(folder / "long.json", *(record(name, **sessions) for name in "ab"))
     line = f"--mode distill --data long.json --target answer --model {QWEN}"
     assert command(line, monkeypatch) == 0
-    shown = [json.loads(line)["messages"] for line in (folder / "sft_examples.jsonl").open()]
-    letters = [sum(len(one["content"]) for one in messages) for messages in shown]
+    prompts = [json.loads(line)["messages"] for line in (folder / "sft_examples.jsonl").open()]
+    letters = [sum(len(message["content"]) for message in messages) for messages in prompts]
     assert 2_000 < max(letters) / 4 < GrpoSettings().context
     assert command(f"{line} --together", monkeypatch) == 0
     assert (folder / "sft_examples.jsonl").stat().st_size / 4 > 2 * GrpoSettings().context
@@ -215,7 +218,7 @@ def test_check_says_what_is_there(
     line = f"--mode check --data houses.json --server {server.url}"
     assert command(line, monkeypatch) == 0
     assert "all is there" in capsys.readouterr().out
-    assert [asked.route for asked in server.requests if asked.route == "initialize"] == []
+    assert [request.route for request in server.requests if request.route == "initialize"] == []
 
 
 def test_the_split_is_written_where_the_server_reads_it_when_it_is_absent(
@@ -233,7 +236,7 @@ def test_the_split_is_written_where_the_server_reads_it_when_it_is_absent(
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("--inference-gpus 0 --training-gpus 0", "GPU 0 cannot serve answers and train"),
         ("--inference-gpus 0,1 --training-gpus 1,2", "GPU 1 cannot serve"),
@@ -254,16 +257,16 @@ def test_what_cannot_work_is_refused_before_a_gpu_minute_is_spent(
     capsys: pytest.CaptureFixture[str],
     mode: str,
     line: str,
-    said: str,
+    message: str,
 ) -> None:
     data = "" if "--data" in line else "--data houses.json"
     assert command(f"--mode {mode} {data} --server {server.url} {line}", monkeypatch) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert server.bodies("initialize") == []
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("--server http://127.0.0.1:9/v1", "nothing listens at http://127.0.0.1:9/v1/"),
         ("--mode sft --examples none.jsonl", "none.card.json"),
@@ -290,7 +293,7 @@ def test_what_is_missing_is_named(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     line: str,
-    said: str,
+    message: str,
 ) -> None:
     talks(folder / "one.json", talk("a"))
     talks(folder / "two.json", talk("a"), talk("b"))
@@ -303,7 +306,7 @@ def test_what_is_missing_is_named(
         monkeypatch.setattr(module, "check_tuning", lambda: None)
     assert command(line, monkeypatch) == 2
     error: Any = capsys.readouterr().err
-    assert said in error
+    assert message in error
     assert "Traceback" not in error
 
 
@@ -318,17 +321,17 @@ def test_whatever_ends_it_the_server_is_free_at_once(folder: Path) -> None:
                 time.sleep(0.05)
             time.sleep(0.5)  # now the packaged model answers sixteen questions eight times over
             process.send_signal(number)
-            said, error = process.communicate(timeout=120)
+            output, error = process.communicate(timeout=120)
         assert server.status == "cancelled"
     assert (process.returncode, error) == (2, f"interrupted: {train.KEPT}\n")
-    assert "INFO" not in said
+    assert "INFO" not in output
 
 
 def test_a_checkpoints_card_names_what_it_was_trained_for(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = adapter(folder / "made", "answer", "store", conversations=["elsewhere"])
-    files = {path.name: path.read_bytes() for path in made.iterdir()}
+    tuned = adapter(folder / "tuned", "answer", "store", conversations=["elsewhere"])
+    files = {path.name: path.read_bytes() for path in tuned.iterdir()}
     files["adapter_config.json"] = b"{}"
     with arbor_server(answer=Learner(), adapter=files) as server:
         assert command(f"{TRAIN} --num-val 0 --server {server.url}", monkeypatch) == 0
