@@ -17,7 +17,7 @@ TAIL = 15  # lines of a log in an error
 
 
 @dataclass(frozen=True)
-class Split:
+class GpuSplit:
     """GPU ids, as nvidia-smi counts them, by what runs on them."""
 
     inference: tuple[int, ...]
@@ -113,7 +113,7 @@ def check_free(
             )
 
 
-def check_processes(split: Split, workers: Iterable[Mapping[str, Any]]) -> None:
+def check_processes(split: GpuSplit, workers: Iterable[Mapping[str, Any]]) -> None:
     """Raise RuntimeError unless each role runs on its GPUs and on no other."""
     workers = list(workers)
     for role, expected in (("inference", split.inference), ("training", split.training)):

@@ -26,7 +26,7 @@ from jobs import (
     start_from_adapters,
     tell_errors,
 )
-from machine import Split, check_free, check_processes, gpus, is_alive, processes
+from machine import GpuSplit, check_free, check_processes, gpus, is_alive, processes
 from trainer import Repair, find_arbor, lacks, says
 
 TRAINER = Path(__file__).resolve().parent / "trainer.py"
@@ -56,7 +56,7 @@ DEEPSPEED = {
 }
 
 
-def repairs(split: Split, storage: Path) -> list[Repair]:
+def repairs(split: GpuSplit, storage: Path) -> list[Repair]:
     """The server's repairs; of two that wrap one function, the later is the outer."""
     job = "server/services/jobs/grpo_job.py"
     runner = "utils/process_runner.py"
@@ -170,7 +170,7 @@ def _listen_on_loopback() -> None:
     configure(vllm_server_host=LOOPBACK)
 
 
-def _pin(split: Split) -> None:
+def _pin(split: GpuSplit) -> None:
     """A run gets the GPUs that arbor.yaml gives to each role, or none."""
     job = job_class()
     manager = module("server.services.managers.gpu_manager").GPUManager

@@ -29,7 +29,7 @@ import uvicorn
 import yaml
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from machine import Split, gpus, processes
+from machine import GpuSplit, gpus, processes
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 from repairs import launch_own_trainer, repairs
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -61,7 +61,7 @@ class Role(BaseModel):
         return ids
 
 
-class Settings(BaseModel):
+class ServerSettings(BaseModel):
     """arbor.yaml."""
 
     model_config = ConfigDict(extra="forbid")
@@ -78,22 +78,22 @@ class Settings(BaseModel):
         return path
 
     @model_validator(mode="after")
-    def _apart(self) -> "Settings":
+    def _apart(self) -> "ServerSettings":
         if shared := sorted({*self.inference.gpu_ids} & {*self.training.gpu_ids}):
             ids = ", ".join(map(str, shared))
             raise ValueError(f"GPU {ids} cannot serve answers and train: give each role its own")
         return self
 
     @property
-    def split(self) -> Split:
+    def split(self) -> GpuSplit:
         """Which GPUs do what."""
-        return Split(self.inference.gpu_ids, self.training.gpu_ids)
+        return GpuSplit(self.inference.gpu_ids, self.training.gpu_ids)
 
 
-def load(path: Path) -> Settings:
+def load(path: Path) -> ServerSettings:
     """arbor.yaml, checked. Raises StartError."""
     try:
-        return Settings.model_validate(yaml.safe_load(path.read_text("utf-8")))
+        return ServerSettings.model_validate(yaml.safe_load(path.read_text("utf-8")))
     except OSError as error:
         raise StartError(f"{path}: {error.strerror}; train.py writes one") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -126,7 +126,7 @@ def listen(host: str, port: int) -> socket.socket:
         raise StartError(f"{host}:{port}: {why}") from error
 
 
-def check_gpus(split: Split, machine_gpus: list[dict[str, Any]], visible: str | None) -> None:
+def check_gpus(split: GpuSplit, machine_gpus: list[dict[str, Any]], visible: str | None) -> None:
     """Raise StartError when a GPU of the split is not there, or CUDA_VISIBLE_DEVICES hides it."""
     present = {gpu["id"] for gpu in machine_gpus}
     if missing := sorted({*split.inference, *split.training} - present):
@@ -224,7 +224,7 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
 class GpuServerState:
     """What this machine is, runs and has stored, for the four routes. Jobs are read from disk."""
 
-    split: Split
+    split: GpuSplit
     storage: Path
     repaired: list[dict[str, str]]
 
@@ -299,7 +299,7 @@ def _describe_model(name: str) -> dict[str, Any]:
     }
 
 
-def gpu_managers(settings: Settings) -> dict[str, Any]:
+def gpu_managers(settings: ServerSettings) -> dict[str, Any]:
     """What app.state holds on a machine with GPUs; applies the repairs. Raises StartError."""
     package = find_arbor()
     split, storage = settings.split, settings.storage_path
@@ -334,7 +334,7 @@ def _manager_module(name: str) -> Any:
     return importlib.import_module(f"arbor.server.services.managers.{name}")
 
 
-def rehearsal_managers(settings: Settings, start: Path | None) -> dict[str, Any]:
+def rehearsal_managers(settings: ServerSettings, start: Path | None) -> dict[str, Any]:
     """What app.state holds in a rehearsal. Raises StartError."""
     find_arbor()
     module = importlib.import_module("memory.tune.rehearsal")

@@ -62,11 +62,11 @@ def test_a_bad_arbor_yaml_is_refused_in_one_line(text: str, message: str, tmp_pa
 def test_gpu_ids_may_be_written_as_text_or_list(ids: str, tmp_path: Path) -> None:
     file = tmp_path / "arbor.yaml"
     file.write_text(GOOD.format("s").replace('"1,2"', ids))
-    assert serve.load(file).split == serve.Split((0,), (1, 2))
+    assert serve.load(file).split == serve.GpuSplit((0,), (1, 2))
 
 
 def test_the_arbor_yaml_of_the_repository_is_good() -> None:
-    assert serve.load(ARBOR / "arbor.yaml").split == serve.Split((0,), (1, 2))
+    assert serve.load(ARBOR / "arbor.yaml").split == serve.GpuSplit((0,), (1, 2))
 
 
 def test_the_command_refuses_with_one_line_and_code_2(
@@ -133,7 +133,7 @@ def test_the_split_names_gpus_that_are_there(
 ) -> None:
     found = [{"id": 0}, {"id": 1}]
     with pytest.raises(trainer.StartError, match=message) if message else nullcontext():
-        serve.check_gpus(serve.Split(*split), found, visible)
+        serve.check_gpus(serve.GpuSplit(*split), found, visible)
 
 
 def checkpoint_folder(storage: Path, name: str = "best", job: str = "grpo:m:x:1") -> Path:
@@ -148,7 +148,7 @@ def checkpoint_folder(storage: Path, name: str = "best", job: str = "grpo:m:x:1"
 @pytest.fixture
 def server_state(tmp_path: Path) -> Any:
     return serve.GpuServerState(
-        serve.Split((0,), (1, 2)), tmp_path, [{"name": "x", "state": "applied"}]
+        serve.GpuSplit((0,), (1, 2)), tmp_path, [{"name": "x", "state": "applied"}]
     )
 
 

@@ -14,7 +14,7 @@ sys.path.append(str(Path(__file__).parents[2] / "arbor"))
 machine: Any = importlib.import_module("machine")
 repairs: Any = importlib.import_module("repairs")
 trainer: Any = importlib.import_module("trainer")
-SPLIT = machine.Split((0,), (1, 2))
+SPLIT = machine.GpuSplit((0,), (1, 2))
 
 
 class Stub(ModuleType):
