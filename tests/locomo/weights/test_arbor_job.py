@@ -300,9 +300,9 @@ SURVIVED = [
 def test_a_server_that_fails_once_is_asked_again_and_no_group_is_sent_twice(
     route: str, fault: str, tmp_path: Path
 ) -> None:
-    fault = Fault(fault, times=1, after=0 if route in ("initialize", "terminate") else 1)
+    once = Fault(fault, times=1, after=0 if route in ("initialize", "terminate") else 1)
     watcher = Watcher(fault, route)
-    with arbor_server(token=TOKEN, misbehave={route: fault}, slow=0.1) as server:
+    with arbor_server(token=TOKEN, misbehave={route: once}, slow=0.1) as server:
         job = train(server, tmp_path, watcher)
     assert [batch for batch, _ in server.groups] == [0, 1, 2]
     assert watcher.steps == [(0, 2), (1, 2), (2, 2)]
