@@ -28,8 +28,12 @@ from memory.errors import Stop
 COMMANDS: dict[str, list[Callable[..., None]]] = {
     "Everyday": [chat.chat, queries.ask, queries.search, queries.sql, context.context],
     "What comes in and goes out": [
-        *(add.add, import_.import_, digest.digest),
-        *(export.export, backups.backup, backups.restore),
+        add.add,
+        import_.import_,
+        digest.digest,
+        export.export,
+        backups.backup,
+        backups.restore,
     ],
     "What is known": [facts.facts, facts.edit, history.undo, history.log, audit.audit],
     "Other times": [history.diff, history.revert],
@@ -55,16 +59,18 @@ def run() -> None:
         try:
             app()
         finally:
-            sys.stdout.flush()  # as Python ends, its errors would be tracebacks
+            # Left to the interpreter's exit, a failing flush would print a traceback.
+            sys.stdout.flush()
     except (Stop, OSError) as error:
-        if isinstance(error, OSError):  # what was not written is not tried once more
+        if isinstance(error, OSError):
+            # The interpreter would flush stdout once more at its exit, and fail once more.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):  # `... | head` has read enough
             sys.exit(1)
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except SystemExit as end:
-        if end.code != 130:  # what Typer makes of Ctrl-C
+        if end.code != 130:  # the exit code that Typer gives to Ctrl-C
             raise
         print(
             "interrupted: what was finished is kept; the same command goes on from here",

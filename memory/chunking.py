@@ -1,14 +1,15 @@
-"""A text in chunks that overlap, cut where it hurts least and never inside a word."""
+"""Texts cut into chunks that overlap: between paragraphs or sentences, never inside a word."""
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from memory.search.words import UNSPACED
 from memory.tokens import count_tokens
 
-# Where a text may be cut: after each paragraph and sentence; in a sentence that is too long after
-# each line, then word, and where words have no spaces between them after each letter.
-# No sentence ends with a number's dot: that of a list stays with what it counts.
+# Where a text may be cut: after each paragraph and each sentence. A sentence that is too long is
+# cut after a line, else after a word, or after a letter where words have no spaces between them.
+# The full stop of a number ends no sentence, so that "1." stays with the item of a list it counts.
 _PARAGRAPH, _SENTENCE = 0, 1
 _CUTS = [
     re.compile(r"\n[^\S\n]*\n\s*"),
@@ -23,7 +24,14 @@ _CUTS = [
 CHUNK_TOKENS = 150
 OVERLAP_TOKENS = 40
 
-Atom = tuple[int, int, int, bool]  # start, end, tokens, whether a paragraph ends there
+
+class _Atom(NamedTuple):
+    """A part of the text that is not cut: `text[start:end]`, and its size in tokens."""
+
+    start: int
+    end: int
+    tokens: int
+    ends_paragraph: bool
 
 
 def chunk_text(
@@ -33,7 +41,7 @@ def chunk_text(
 
     A chunk ends with a paragraph if that leaves it half full, else with a sentence, else (where
     one sentence exceeds `size`) with a line or a word. A single word that is longer is a chunk.
-    The overlap is what was not cut either, at most `overlap` tokens of it.
+    The overlap is whole sentences too (or lines, or words), at most `overlap` tokens of them.
 
     Returns (chunk, start, end) in order: the chunk is `text[start:end]`. White space between
     chunks aside, all of the text is in them.
@@ -42,19 +50,19 @@ def chunk_text(
     chunks: list[tuple[str, int, int]] = []
     first = 0
     while first < len(atoms):
-        end = _end(atoms, first, size)
-        piece = text[atoms[first][0] : atoms[end - 1][1]]
+        end = _chunk_end(atoms, first, size)
+        piece = text[atoms[first].start : atoms[end - 1].end]
         chunk = piece.strip()
-        start = atoms[first][0] + len(piece) - len(piece.lstrip())
-        # An overlap that leaves no room for what follows it is no chunk.
+        start = atoms[first].start + len(piece) - len(piece.lstrip())
+        # Where the overlap leaves no room for what follows it, the chunk would say nothing new.
         end_of_last = chunks[-1][2] if chunks else -1
         if chunk and start + len(chunk) > end_of_last:
             chunks.append((chunk, start, start + len(chunk)))
-        first = _next(atoms, first=first, end=end, overlap=overlap)
+        first = _next_start(atoms, first=first, end=end, overlap=overlap)
     return chunks
 
 
-def _atoms(text: str, start: int, end: int, size: int, level: int) -> Iterator[Atom]:
+def _atoms(text: str, start: int, end: int, size: int, level: int) -> Iterator[_Atom]:
     """The parts that are not cut: sentences, or less where one exceeds the size.
 
     `level` is the place in _CUTS from which cuts are tried. White space stays with what it follows,
@@ -63,7 +71,8 @@ def _atoms(text: str, start: int, end: int, size: int, level: int) -> Iterator[A
     if level > _SENTENCE:
         tokens = count_tokens(text[start:end])
         if tokens <= size or level == len(_CUTS):
-            yield start, end, tokens, bool(_CUTS[_PARAGRAPH].search(text, start, end))
+            ends_paragraph = bool(_CUTS[_PARAGRAPH].search(text, start, end))
+            yield _Atom(start, end, tokens=tokens, ends_paragraph=ends_paragraph)
             return
     ends = [match.end() for match in _CUTS[level].finditer(text, start, end)]
     for cut in [*ends, end]:
@@ -72,27 +81,27 @@ def _atoms(text: str, start: int, end: int, size: int, level: int) -> Iterator[A
             start = cut
 
 
-def _end(atoms: Sequence[Atom], first: int, size: int) -> int:
+def _chunk_end(atoms: Sequence[_Atom], first: int, size: int) -> int:
     """The index after the last atom of the chunk that begins with atom `first`."""
     total = 0
     end = first
-    paragraph = 0  # after the last one that leaves the chunk half full
-    while end < len(atoms) and (end == first or total + atoms[end][2] <= size):
-        total += atoms[end][2]
+    paragraph_end = 0  # of the last paragraph that leaves the chunk at least half full
+    while end < len(atoms) and (end == first or total + atoms[end].tokens <= size):
+        total += atoms[end].tokens
         end += 1
-        if atoms[end - 1][3] and total >= size // 2:
-            paragraph = end
-    return paragraph if paragraph and end < len(atoms) else end
+        if atoms[end - 1].ends_paragraph and total >= size // 2:
+            paragraph_end = end
+    return paragraph_end if paragraph_end and end < len(atoms) else end
 
 
-def _next(atoms: Sequence[Atom], first: int, end: int, overlap: int) -> int:
-    """Where the chunk after [first, end) begins: as far back as the overlap allows."""
+def _next_start(atoms: Sequence[_Atom], first: int, end: int, overlap: int) -> int:
+    """The atom that begins the chunk after [first, end): as far back as the overlap allows."""
     if end == len(atoms):
         return end
     tokens_left = overlap
     start = end
     # Never back to `first`: the next chunk would be the same one again, without an end.
-    while start - 1 > first and atoms[start - 1][2] <= tokens_left:
+    while start - 1 > first and atoms[start - 1].tokens <= tokens_left:
         start -= 1
-        tokens_left -= atoms[start][2]
+        tokens_left -= atoms[start].tokens
     return start

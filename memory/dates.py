@@ -70,7 +70,7 @@ def _resolved(match: re.Match[str], today: date, iso: bool) -> str:
     if unit == "day":
         return _day(add_days(today, count), iso)
     if unit == "week":
-        # A fact's date is a day, a month or a year: a week is told by its month there.
+        # The date of a fact is a day, a month or a year, so a week is named by its month there.
         middle = add_days(today, 7 * count)
         return _month(middle, iso) if iso else f"the week of {_day(middle, iso)}"
     if unit == "year":
@@ -83,7 +83,9 @@ def _in_period(period: str, modifier: str, today: date, iso: bool) -> str:
     direction = {"this": 0, "last": -1, "past": -1}.get(modifier, 1)
     if period in WEEKDAYS:
         days_ago = _days_since(period, today)
-        return _day(add_days(today, -days_ago if direction < 0 else 7 - days_ago % 7), iso)
+        # Said on a Tuesday, "next Tuesday" is in a week and "last Tuesday" was a week ago.
+        days = -days_ago if direction < 0 else 7 - days_ago % 7
+        return _day(add_days(today, days), iso)
     if period == "month":
         return _month(_add_months(today, direction), iso)
     if period == "year":
@@ -105,7 +107,13 @@ def _season(name: str, direction: int, today: date) -> date:
     winter that began last year.
     """
     month = SEASONS[name]
-    year = today.year + (direction > 0) - (today.month < month + 3 * (direction < 0))
+    # The last season must be over by `today`: its three months have passed.
+    least_month = month + 3 if direction < 0 else month
+    year = today.year
+    if direction > 0:
+        year += 1
+    if today.month < least_month:
+        year -= 1
     return date(_year(year), month, 1)
 
 
@@ -115,7 +123,7 @@ def _year(number: int) -> int:
 
 
 def _days_since(weekday: str, today: date) -> int:
-    """1 to 7: on a Tuesday, last Tuesday is a week ago."""
+    """Days since the last such weekday, 1 to 7: on a Tuesday, last Tuesday was 7 days ago."""
     return (today.weekday() - WEEKDAYS.index(weekday) - 1) % 7 + 1
 
 
@@ -146,7 +154,7 @@ def add_days(day: date, days: int) -> date:
 
 
 def period(name: str, last: bool, today: date) -> tuple[date, int]:
-    """First day and number of days of this or the last week, month, season, Tuesday ..."""
+    """The first day and the number of days of this or the last week, month, season, Tuesday ..."""
     if name in ("today", "tonight", "yesterday"):
         return add_days(today, -(name == "yesterday")), 1
     if name in ("week", "weekend"):

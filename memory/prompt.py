@@ -122,14 +122,12 @@ def _row_line(columns: Sequence[str], row: Sequence[Any], turn_column: int | Non
 
 def named_cells(rows: Rows) -> list[str]:
     """Each row with the names of its columns, without those that are empty: `times: 4`."""
-    return [
-        " | ".join(
-            f"{column}: {' '.join(str(cell).split())}"
-            for column, cell in zip(rows.columns, row, strict=True)
-            if cell not in (None, "")
-        )
-        for row in rows.rows
-    ]
+    lines = []
+    for row in rows.rows:
+        cells = zip(rows.columns, row, strict=True)
+        filled = [(column, str(cell)) for column, cell in cells if cell not in (None, "")]
+        lines.append(" | ".join(f"{column}: {' '.join(text.split())}" for column, text in filled))
+    return lines
 
 
 def assemble(

@@ -41,9 +41,16 @@ def memory_tools(memory: "Memory", session: str = "") -> list[Callable[..., str]
     """
     tools = _Tools(memory, session)
     return [
-        *(tools.recall, tools.ask_memory, tools.remember),
-        *(tools.note_fact, tools.correct_fact, tools.query_memory),
-        *(tools.record_tool_use, tools.get_settings, tools.set_setting, tools.undo_change),
+        tools.recall,
+        tools.ask_memory,
+        tools.remember,
+        tools.note_fact,
+        tools.correct_fact,
+        tools.query_memory,
+        tools.record_tool_use,
+        tools.get_settings,
+        tools.set_setting,
+        tools.undo_change,
     ]
 
 
@@ -71,12 +78,14 @@ class _Tools:
         self._read_only = store.read_only
         self._memory = memory
         self._session = session
-        # Without turns nothing is on record yet: the embedder that was asked for is handed on.
+        # A memory without turns has no embedder on record yet, so the one that was asked for is
+        # handed on to each handle.
         recorded = store.read("SELECT id FROM turns LIMIT 1").rows
         self._embedder = None if recorded else store.embedder
 
     def _store(self) -> Store:
-        # A handle for each call: frameworks call from threads of theirs, a store belongs to one.
+        # Each call opens the file anew: frameworks call tools from threads of their own, and a
+        # store belongs to the thread that opened it.
         return open_store(self._path, self._read_only, self._embedder)
 
     @_with_errors_as_text

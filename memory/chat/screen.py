@@ -26,15 +26,13 @@ class Screen:
         return clean(self._read(prompt))
 
     def waiting(self, reason: str) -> AbstractContextManager[Any]:
-        """Says on a terminal, as long as it takes, what is being waited for."""
-        return (
-            self._console.status(escape(clean(reason)))
-            if self._console.is_terminal
-            else nullcontext()
-        )
+        """A context that says on a terminal, while it lasts, what is being waited for."""
+        if not self._console.is_terminal:
+            return nullcontext()
+        return self._console.status(escape(clean(reason)))
 
     def show(self, text: str, style: str = "", end: str = "\n") -> None:
-        """A line, or with `end=""` a piece of one."""
+        """Print a line, or with `end=""` a piece of one."""
         self._console.print(
             clean(text), style=style, end=end, markup=False, highlight=False, soft_wrap=True
         )
@@ -44,6 +42,7 @@ def terminal() -> Screen:
     """The screen of this process: with editing and history where somebody types."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         for stream in (sys.stdin, sys.stdout):
+            # What comes through a pipe need not be in its encoding. TextIO promises no reconfigure.
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="replace")
         return Screen(Console(), _piped)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from memory.chat.commands import name_of
+from memory.chat.commands import COMMANDS, name_of, show_help
 from memory.chat.screen import Screen
 from memory.errors import MemoryFault
 from memory.injection import time_difference
@@ -56,7 +56,8 @@ class Chat:
         self.last: Answer | None = None
         self.character = self._remembered("character", character, "Assistant")
         self.persona = self._remembered("persona", persona, "")
-        self._last_turn = self.store.read(_LAST_TURN).rows  # before this session adds one
+        # Read before this session adds a turn; no rows in a new memory.
+        self._last_turn_rows = self.store.read(_LAST_TURN).rows
         known_user = self.settings.get("user")
         self.user = known_user or name_of(user or UNNAMED)
         self.speaker = self.user
@@ -93,9 +94,7 @@ class Chat:
         self.leave()
 
     def obey(self, text: str) -> None:
-        """A command, or something said."""
-        from memory.chat.commands import COMMANDS, show_help
-
+        """Run a command, or exchange what was said for a reply."""
         if text.lower() == "reset":
             text = "/reset"
         if not text.startswith("/"):
@@ -105,7 +104,7 @@ class Chat:
         COMMANDS.get(name.lower(), show_help)(self, argument.strip())
 
     def exchange(self, text: str) -> None:
-        """Something said, and the reply: each is durable before the next thing happens."""
+        """Store something said and let the character reply; each is durable before what follows."""
         message = self.add(self.speaker, text)
         reply = self.memory.reply(
             message,
@@ -145,7 +144,8 @@ class Chat:
         return self.recent[-1]
 
     def rename(self, new: str) -> None:
-        """Who was called something else is called this from now on; the memory is told."""
+        """Give the user another name from now on, and say so in a turn of the memory."""
+        # Said by the old name, so that the turns tell who is who; the setting alone would not.
         self.add(self.user, f"My name is {new}.")
         self.background.turns_added()
         self.settings.set("user", new)
@@ -158,11 +158,11 @@ class Chat:
         return [name for name in names if name != self.user]
 
     def greet(self) -> None:
-        """The first lines: who speaks with whom, and since when."""
+        """Show the first line: a greeting, with the date when the two last spoke."""
         name = "" if self.speaker == UNNAMED else f" {self.speaker}"
         text = f"Hello{name}! I remember what you tell me. /help says what else I can do."
-        if self._last_turn:
-            said_at = str(self._last_turn[0][0])
+        if self._last_turn_rows:
+            said_at = str(self._last_turn_rows[0][0])
             when = f"on {spoken_date(said_at)}, {time_difference(said_at)}" if said_at else "before"
             text = f"Hello{name}, here we are again! We last spoke {when}."
         self.screen.show(f"{self.character}: ", "bold", end="")
@@ -184,7 +184,7 @@ class Chat:
             self.screen.show(f"all was kept, facts wait: {self.background.error}", "red")
 
     def _remembered(self, name: str, argument: str | None, default: str) -> str:
-        """A setting as the command was given it, else as before; set when it is another one."""
+        """What the command was given, else the setting; a value that is new becomes the setting."""
         before = self.settings.get(name)
         value = str(default if before is None else before)
         if argument is not None:

@@ -35,11 +35,9 @@ def restore(
         try:
             with open_memory(namespace, file) as store:
                 turns = len(store.turns())
-                forgotten_ids = {
-                    turn_id
-                    for receipt in store.settings("forgotten")
-                    for turn_id in receipt.value["turns"]
-                }
+                forgotten_ids: set[int] = set()
+                for receipt in store.settings("forgotten"):
+                    forgotten_ids.update(receipt.value["turns"])
         except StoreError as error:
             if "another process" in str(error):
                 raise

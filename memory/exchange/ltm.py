@@ -23,12 +23,8 @@ def character_folders(path: Path) -> list[Path]:
     if not path.is_dir():
         return []
     here = [path] if (path / DATABASE).is_file() else []
-    below = [
-        file.parent
-        for pattern in ("*", "*_memories/*")
-        for file in path.glob(f"{pattern}/{DATABASE}")
-    ]
-    return here + sorted(set(below))
+    below = [*path.glob(f"*/{DATABASE}"), *path.glob(f"*_memories/*/{DATABASE}")]
+    return here + sorted({database.parent for database in below})
 
 
 def character_database(path: Path) -> Path:

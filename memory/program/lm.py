@@ -82,17 +82,11 @@ class Model:
         if not self.packaged:
             return dict.fromkeys(modules, self.name)
         tuned: frozenset[str] = getattr(self.adapter, "tuned", frozenset())
-        loras = {
-            target: lora
-            for lora in getattr(self.lm.engine, "loras", ())
-            for target in lora.targets & tuned
-        }
-        return {
-            module: f"{PACKAGED_MODEL}+{loras[module].sha256[:8]}"
-            if module in loras
-            else UNTUNED_MODEL
-            for module in modules
-        }
+        names = dict.fromkeys(modules, UNTUNED_MODEL)
+        for lora in getattr(self.lm.engine, "loras", ()):
+            for target in lora.targets & tuned:
+                names[target] = f"{PACKAGED_MODEL}+{lora.sha256[:8]}"
+        return names
 
     @property
     def price(self) -> tuple[float, float] | None:

@@ -28,10 +28,12 @@ from memory.errors import MemoryFault
 from memory.program.llama import Completion, Lora, Messages, copy_of_the_model
 from memory.program.signatures import ABSTAIN, SMALL, SmallPrompt
 
-# Each kind of prompt has a slot of the model that keeps what all prompts of the kind begin with,
-# read already; replies the one for all else, which a chat uses for nothing else.
+# Each kind of prompt has a slot of the model, which keeps the beginning that all prompts of the
+# kind share, so that it is read once. Replies use the slot of all other prompts: in a chat nothing
+# else does.
 _OTHER = 0
-_SLOTS = {fields: slot for slot, fields in enumerate((f for f in SMALL if "reply" not in f), 1)}
+_KINDS_OF_PROMPT = [fields for fields in SMALL if "reply" not in fields]
+_SLOTS = {fields: slot for slot, fields in enumerate(_KINDS_OF_PROMPT, 1)}
 _ALL_SLOTS = 1 + len(_SLOTS)
 
 

@@ -220,16 +220,13 @@ def _resolve(column: Any, scopes: tuple[Sources, ...], aliases: Mapping[str, Any
     name, table = column.name.lower(), column.table.lower()
     for sources in scopes:
         in_sight = {alias: columns for alias, columns in sources.items() if table in ("", alias)}
-        kinds = [
-            (alias, kind)
-            for alias, columns in in_sight.items()
-            for column_name, kind in columns
-            if column_name == name
-        ]
-        if len(kinds) > 1:
-            refuse(name, f"more than one table has it: write {kinds[0][0]}.{name}")
-        if kinds or (in_sight and column.is_star):
-            column.meta["kind"] = kinds[0][1] if kinds else ""
+        matches: list[tuple[str, str]] = []  # (alias, kind) of each column with this name
+        for alias, columns in in_sight.items():
+            matches += [(alias, kind) for column_name, kind in columns if column_name == name]
+        if len(matches) > 1:
+            refuse(name, f"more than one table has it: write {matches[0][0]}.{name}")
+        if matches or (in_sight and column.is_star):
+            column.meta["kind"] = matches[0][1] if matches else ""
             return
     if column.this.args.get("quoted") and not table:
         refuse(f'"{column.name}"', f"text goes in single quotes: '{column.name}'")

@@ -34,12 +34,8 @@ MAX_SEARCHES = 5  # in one statement
 _MAX_DEPTH = 80  # levels of the tree: rendering recurses
 
 _ARITHMETIC = ("add", "sub", "mul", "div")
-_KEYWORDS = {
-    word
-    for dialect in (SQLite, Postgres)
-    for keyword in dialect.Tokenizer.KEYWORDS
-    for word in keyword.split()
-}
+# Some keywords are two words ("GROUP BY"): each of them needs quotes where it is a name.
+_KEYWORDS = set(" ".join([*SQLite.Tokenizer.KEYWORDS, *Postgres.Tokenizer.KEYWORDS]).split())
 _RESERVED = re.compile(  # by Postgres, and unknown to the parser
     r"analyse|asymmetric|authorization|both|cast|check|collation|concurrently|current_role"
     r"|deferrable|freeze|initially|leading|placing|symmetric|system_user|trailing|user|verbose"
@@ -204,8 +200,11 @@ def _portable(tree: Any, dialect: Dialect) -> Any:
         elif node.key == "round" and node.args.get("decimals") and dialect == "postgres":
             node.set("this", exp.cast(node.this, "decimal"))  # it rounds no other kind
         elif node.key == "dpipe" or node.key in _ARITHMETIC:
-            for side in sides:  # || binds tighter in SQLite, looser in Postgres
-                if node.args[side].key in (("dpipe",) if node.key in _ARITHMETIC else _ARITHMETIC):
+            # || binds tighter than arithmetic in SQLite and looser in Postgres, so parentheses say
+            # which of the two goes first.
+            ambiguous = ("dpipe",) if node.key in _ARITHMETIC else _ARITHMETIC
+            for side in sides:
+                if node.args[side].key in ambiguous:
                     node.set(side, exp.Paren(this=node.args[side]))
     return tree
 

@@ -16,7 +16,7 @@ from typing import Any
 from memory.embed import DIM, PACKAGED_EMBEDDER, HostedEmbedder, LocalEmbedder, load_embedder
 from memory.errors import InputError, ModelError
 from memory.model import Turn
-from memory.store import search_tables, vectors
+from memory.store import search_tables, turns_table, vectors
 from memory.store.connection import Transaction
 from memory.store.forget import DONE, OF_THIS_FILE
 from memory.store.turn_validation import valid_turn
@@ -167,7 +167,7 @@ class _Loader:
             self._reserve_ids("turns", receipt["turns"])
             self._reserve_ids("facts", receipt["facts"])
         if table == "turns":
-            self._unindexed.append(_to_turn(values))
+            self._unindexed.append(turns_table.to_turn(values))
 
     def _reserve_ids(self, table: str, ids: Sequence[int]) -> None:
         """Let no new row have the id of one that is gone."""
@@ -254,7 +254,7 @@ def _parse(number: int, record: DumpRecord) -> tuple[str, tuple[Any, ...]]:
     if table == "turns":
         if None in values:
             raise InputError(f"record {number} (turns): nothing may be null")
-        turn = _to_turn(values)
+        turn = turns_table.to_turn(values)
         if valid_turn(turn, number) != turn:
             raise InputError(f"record {number} (turns) holds characters that no turn has")
     else:
@@ -263,11 +263,6 @@ def _parse(number: int, record: DumpRecord) -> tuple[str, tuple[Any, ...]]:
         except UnicodeEncodeError:
             raise InputError(f"record {number} ({table}) holds lone surrogates") from None
     return table, values
-
-
-def _to_turn(values: tuple[Any, ...]) -> Turn:
-    turn_id, kind, session, speaker, text, said_at, source = values
-    return Turn(speaker, text, session, said_at, source, kind, turn_id)
 
 
 def _is_json(value: str) -> bool:

@@ -287,12 +287,10 @@ def _forget_in_backup(path: Path, due: Sequence[dict[str, Any]]) -> bool:
 def _remove_same(conn: sqlite3.Connection, value: dict[str, Any]) -> None:
     """Remove the turns of a receipt from a backup: those whose salted hash is the same."""
     marks = dict(zip(value["turns"], value["marks"], strict=True))
-    same = [
-        turn.id
-        for turn_id in marks
-        for turn in turns_table.read_turns(conn, turn_id, turn_id)
-        if proof(value["salt"], [turn]) == marks[turn_id]
-    ]
+    same: list[int] = []
+    for turn_id, mark in marks.items():
+        turns = turns_table.read_turns(conn, turn_id, turn_id)  # empty where it is gone already
+        same += [turn.id for turn in turns if proof(value["salt"], [turn]) == mark]
     if same:
         facts, changes = remove(conn, same, _embed)
         removed = {"turns": same, "facts": facts, "changes": changes}

@@ -17,7 +17,7 @@ from memory.embed import HostedEmbedder, load_embedder
 from memory.model import Turn
 from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns
 from memory.search.words import words
-from memory.store import search_tables, vectors
+from memory.store import search_tables, turns_table, vectors
 from memory.store.vectors import EmbedTexts
 
 BLANKED = "-- forgotten"  # the statement of a change whose own statement is gone
@@ -220,15 +220,12 @@ def _quotation_test(
 
     def quotes(text: str) -> bool:
         text_words = words(text)
-        return (
-            not gone_words.isdisjoint(text_words)
-            or any(
-                text_words[n : n + len(run)] == run
-                for n, word in enumerate(text_words)
-                for run in runs.get(word, ())
-            )
-            or any(wordless in text for wordless in wordless_texts)
-        )
+        if not gone_words.isdisjoint(text_words):
+            return True
+        for n, word in enumerate(text_words):
+            if any(text_words[n : n + len(run)] == run for run in runs.get(word, ())):
+                return True
+        return any(wordless in text for wordless in wordless_texts)
 
     return quotes
 
@@ -315,12 +312,12 @@ def _successors(
     """The turns with columns after the first that is gone in each session, a block at a time."""
     for session, turn_id in first_removed.items():
         cursor = conn.execute(
-            "SELECT speaker, text, session, said_at, source, kind, id FROM turns"
+            f"SELECT {turns_table.COLUMNS} FROM turns"
             " WHERE session = ? AND id BETWEEN ? AND ? ORDER BY id",
             (session, turn_id, last_indexed),
         )
         while batch := cursor.fetchmany(search_tables.BLOCK):
-            yield [Turn(*row) for row in batch]
+            yield [turns_table.to_turn(row) for row in batch]
 
 
 def _take_out_from(

@@ -4,10 +4,12 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from memory.model import Turn
 
-_COLUMNS = "id, kind, session, speaker, text, said_at, source"
+# In the order in which `to_turn` takes them.
+COLUMNS = "id, kind, session, speaker, text, said_at, source"
 _BEYOND_ALL_IDS = 2**62
 
 
@@ -29,13 +31,24 @@ def read_turns(
 ) -> list[Turn]:
     """The turns with ids from first to last (None: to the end), in order, at most `limit`."""
     rows = conn.execute(
-        f"SELECT {_COLUMNS} FROM turns WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
+        f"SELECT {COLUMNS} FROM turns WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
         (first, _BEYOND_ALL_IDS if last is None else last, -1 if limit is None else limit),
     )
-    return [
-        Turn(speaker, text, session, said_at, source, kind, turn_id)
-        for turn_id, kind, session, speaker, text, said_at, source in rows
-    ]
+    return [to_turn(row) for row in rows]
+
+
+def to_turn(row: tuple[Any, ...]) -> Turn:
+    """The turn in a row of COLUMNS."""
+    turn_id, kind, session, speaker, text, said_at, source = row
+    return Turn(
+        speaker=speaker,
+        text=text,
+        session=session,
+        said_at=said_at,
+        source=source,
+        kind=kind,
+        id=turn_id,
+    )
 
 
 def insert_turns(conn: sqlite3.Connection, turns: Sequence[Turn], once: bool) -> Insertion:
@@ -60,7 +73,7 @@ def insert_turns(conn: sqlite3.Connection, turns: Sequence[Turn], once: bool) ->
     ).fetchone()
     stored = [replace(turns[place], id=number) for number, place in enumerate(places, last + 1)]
     conn.executemany(
-        f"INSERT INTO turns ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO turns ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [(t.id, t.kind, t.session, t.speaker, t.text, t.said_at, t.source) for t in stored],
     )
 

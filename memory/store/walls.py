@@ -23,8 +23,22 @@ _STEPS_BETWEEN_CLOCK_READINGS = 5_000
 # slips through the grammar is refused here.
 _ALLOWED_FUNCTIONS = frozenset(
     [
-        *("abs", "avg", "coalesce", "count", "length", "like", "lower", "max", "min", "nullif"),
-        *("round", "substr", "substring", "sum", "trim", "upper"),
+        "abs",
+        "avg",
+        "coalesce",
+        "count",
+        "length",
+        "like",
+        "lower",
+        "max",
+        "min",
+        "nullif",
+        "round",
+        "substr",
+        "substring",
+        "sum",
+        "trim",
+        "upper",
     ]
 )
 _TRIGGERS = frozenset({"facts_inserted", "facts_updated", "facts_deleted"})
@@ -39,7 +53,7 @@ Authorizer = Callable[[int, str | None, str | None, str | None, str | None], int
 def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that can only read `turns` and `facts`."""
     # Three walls at once: the file is opened read-only, the connection refuses to write, and the
-    # authorizer knows two tables. Last the authorizer, which would refuse the PRAGMA too.
+    # authorizer knows two tables. The authorizer is set last, because it would refuse the PRAGMA.
     conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
     conn.execute("PRAGMA query_only = ON")
     # The deadline is looked at between steps of SQLite's machine; one step can make a huge value.
