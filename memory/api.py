@@ -1,4 +1,4 @@
-"""Memory: a store, a program and a budget. What people import."""
+"""Memory, which people import: a store, a program that works on it, and a budget of tokens."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Memory:
         api_base: the address of an OpenAI-compatible server for `model`.
         embedder: the name of an embedder for a path or an address, see `open_store`.
 
-    Warns of a program that was compiled for another model, or that gained nothing.
+    Warns when the program was compiled for another model, or gained nothing.
     Raises InputError for a budget too small for one turn or another embedder than the memory's,
     StoreError and ModelError when the namespace or the model cannot be used.
     """
@@ -129,7 +129,7 @@ class Memory:
                 self.store.fail(window, str(error))
                 sums = replace(sums, failed=sums.failed + 1, calls=sums.calls + CALLS_WITH_REPAIRS)
             except BaseException as error:
-                # A claimed window must not stay claimed; this was no attempt that counts.
+                # A claimed window must not stay claimed. An interruption is no failed attempt.
                 self.store.fail(window, f"interrupted: {type(error).__name__}", False)
                 raise
             if progress:
@@ -152,7 +152,7 @@ class Memory:
         with self.model.active():
             retrieved = self._retrieve(question)
             context = self.gather(question, retrieved.rows)
-            if not context.text:  # a model would invent something
+            if not context.text:  # shown nothing, a model would invent an answer
                 return answer_from(text=ABSTAIN, cited=(), retrieved=retrieved, context=context)
             prediction = self.program.answer(
                 question=question, memory=context.text, turn_ids=context.turn_ids
@@ -174,7 +174,7 @@ class Memory:
         persona: str = "",
         known_as: Sequence[str] = (),
     ) -> Reply:
-        """What a character says to a message, streamed. Nothing is stored.
+        """Let a character reply to a message, in pieces as they are made. Nothing is stored.
 
         Arguments:
             message: what was said last, with its id when it is stored already.
@@ -235,11 +235,11 @@ class Memory:
 
         Arguments:
             messages: the message, or a conversation in OpenAI's form.
-            config: how: an LtmConfig, an ltm_config.json, or what was read of one.
+            config: an LtmConfig, the path of an ltm_config.json, or its parsed content.
             budget: the most tokens of the block; this memory's by default.
 
-        The others are those of memory.injection.inject. Raises InputError for what cannot be
-        used, ModelError when the memory's embedder cannot.
+        The other arguments are those of memory.injection.inject. Raises InputError for an argument
+        that cannot be used, ModelError when the memory's embedder cannot be used.
         """
         from memory.injection import LtmConfig, inject, load_config
 
@@ -286,17 +286,17 @@ class Memory:
         )
 
     def _counted(self, pieces: Generator[str, None, Answer]) -> Generator[str, None, Answer]:
-        """The same pieces; once all were said, the turns shown are counted as shown."""
+        """The same pieces; after the last one, the turns shown to the model are counted."""
         answer = yield from pieces
         self.store.count_shown(answer.shown)
         return answer
 
     def _windows(self, replay: bool) -> Iterator[tuple[int, int]]:
-        """Claimed windows: those left over from earlier, then the turns that nobody digested."""
+        """Claim windows one by one: those that failed before, then the turns nobody digested."""
         for pending in self.store.pending():
             window = (pending.first_turn, pending.last_turn)
             due = replay or pending.attempts < WINDOW_ATTEMPTS
-            # Another process may be at work on it, and is the one that claimed it then.
+            # `reclaim` is False for a window that another process is at work on.
             if due and self.store.reclaim(window):
                 yield window
         while new := self.store.claim(self.model.window):
@@ -310,6 +310,7 @@ class Memory:
             return self.store.write(sql, cause=f"digest by {self.model.name}", window=window)
 
         if not any(is_news(turn.text, self.model.packaged) for turn in turns):
+            # An empty change: the window counts as digested, and no model is asked.
             return write("-- none"), 0
         lines = turn_lines(turns, budget=self.model.window_tokens, dates=self.model.dates, iso=True)
         with self.model.active():

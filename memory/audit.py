@@ -28,15 +28,16 @@ _SINGLE = re.compile(
     r"|favou?rite colou?r)"
 )
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?")
-_CACHED_TURNS = 8  # whose words are kept: facts are checked in the order of their turns
-_MOST_AT_ONCE = 100  # facts of one proposal
+# Facts are checked in the order of their turns, so the words of a few turns are enough.
+_CACHED_TURNS = 8
+_MOST_AT_ONCE = 100  # facts that one proposal deletes
 _LONGEST_ENDING = 3  # letters of an English word
 _SHORTEST_STEM = 3  # letters
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something a person should look at: what is wrong in a sentence, and with what.
+    """Something a person should look at: `text` says what is wrong, with which facts and turns.
 
     `sql` is the change proposed, for `Store.write`; empty where there is none to propose.
     """
@@ -52,13 +53,13 @@ def audit(store: Store, kinds: Collection[str] = KINDS) -> list[Finding]:
     """What is wrong with a memory, by kind in the order of KINDS. Nothing is changed.
 
     Arguments:
-        kinds: which to look for.
+        kinds: the kinds of findings to look for.
 
     A contradiction is two values of one subject and attribute that are open at the same time, for
     attributes that hold one value: the older is proposed to end when the newer began. A duplicate
     is an open fact that an earlier one says already: proposed to go. A fact is unsupported when no
-    word of its value stands in its turn or those beside it, which is to be judged by a person: it
-    may only be worded otherwise.
+    word of its value stands in its turn or those beside it. A person must judge that, because the
+    turn may say the same in other words.
     """
     facts = store.facts()
     findings: list[Finding] = []
@@ -122,7 +123,7 @@ def _began(store: Store, fact: Fact) -> str:
 
 
 def _runs(group: Sequence[Fact]) -> list[list[Fact]]:
-    """Facts in the order they began, those beside each other that say the same put together.
+    """Facts in the order they began, grouped into runs of neighbours that say the same.
 
     Somebody who moved away and back lived there twice: these are no duplicates.
     """
@@ -140,7 +141,7 @@ def _contradictions(group: Sequence[Fact], began: Mapping[int, str]) -> Iterator
     for place, old in enumerate(group):
         for later in range(place + 1, len(group)):
             if value_words[place] <= value_words[later] or value_words[later] <= value_words[place]:
-                continue  # Oslo, and Oslo in Norway
+                continue  # "Oslo" and "Oslo in Norway" are no contradiction
             new = group[later]
             day = began[new.id]
             yield Finding(
@@ -201,11 +202,15 @@ def _plain(text: str) -> str:
 
 
 def _unsupported(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
-    """Facts of whose value no telling word was said; a value without any is not judged."""
+    """Facts whose values have no word in common with their turns, stop words aside.
+
+    A value of stop words alone is not judged.
+    """
 
     @lru_cache(_CACHED_TURNS)
     def stems_of_turn(turn_id: int) -> set[str]:
-        turns = store.turns(turn_id, turn_id)  # none beyond the first and the last turn
+        # A list, because the first turn has none before it and the last one none after it.
+        turns = store.turns(turn_id, turn_id)
         texts = (f"{turn.speaker} {turn.said_at} {turn.text}" for turn in turns)
         return _stems(words(" ".join(texts)))
 
@@ -237,10 +242,10 @@ def _stems(text_words: Iterable[str]) -> set[str]:
 
 
 def _never_retrieved(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
-    """One finding for all: there are many, and they are no fault."""
+    """One finding for all such facts: there are many, and it is no fault of theirs."""
     times_shown = store.shown()
     unseen = [fact for fact in facts if fact.turn_id not in times_shown]
-    # Before anything was asked, no turn was brought up: that says nothing of the facts.
+    # Before the first question no turn was brought up, which says nothing about the facts.
     if times_shown and unseen:
         yield Finding(
             "never retrieved",

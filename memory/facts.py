@@ -56,7 +56,7 @@ def history(store: Store, fact_id: int) -> list[Edit]:
 
 
 def supersede(store: Store, fact_id: int, value: str, since: str = "", by: str = "") -> Change:
-    """A fact was true until `since` (else today), and from then on `value` is.
+    """Record that a fact was true until `since` (else today), and that `value` is from then on.
 
     The correction is a turn first, which is durable before anything changes; then, as one change,
     the old fact ends and a new one with the same subject and attribute rests on that turn.
@@ -105,9 +105,9 @@ def correct(
     happened_on: str | None = None,
     by: str = "",
 ) -> Change:
-    """A fact was never true as it stands: put it right in place; it keeps its turn.
+    """Put a fact right in place that was never true as it stands; it keeps its turn.
 
-    What is None stays; `happened_on` may be empty for a date that is not known.
+    An argument that is None changes nothing; `happened_on` may be empty for an unknown date.
     Raises InputError when there is no such fact, a date is no ISO date, something is empty that
     must not be, or nothing would change.
     """
@@ -131,7 +131,7 @@ def correct(
 
 
 def end(store: Store, fact_id: int, on: str = "", by: str = "") -> Change:
-    """A fact is no longer true since a day, today by default; nothing takes its place.
+    """End a fact on a day, today by default; nothing takes its place.
 
     Raises InputError when there is no such fact, it ended already, or `on` is no ISO date or lies
     before the fact began.
@@ -149,7 +149,8 @@ def remove(store: Store, fact_id: int, by: str = "") -> Change:
 def iso_date(text: str) -> str:
     """A date as exact as known: `2023`, `2023-05` or `2023-05-07`. Raises InputError otherwise."""
     text = text.strip()
-    # A year and a month are checked by their first day; no text is a date without one.
+    # A year or a month is checked by its first day. Text of another form becomes "", which is no
+    # date.
     day = (text + "-01-01")[:10] if _DATE.fullmatch(text) else ""
     try:
         date.fromisoformat(day)
@@ -168,7 +169,7 @@ def _open_fact(store: Store, fact_id: int) -> Fact:
 
 def _day(text: str, fact: Fact) -> str:
     """A day on which a fact can end, today when the text is empty."""
-    day = iso_date(text) if text else local_now()[: len("2023-05-07")]
+    day = iso_date(text) if text else local_now()[:10]  # the date of an ISO moment
     began = fact.happened_on if _DATE.fullmatch(fact.happened_on or "") else ""
     if day < began[: len(day)]:
         raise InputError(f"fact {fact.id} began on {began}; it cannot end on {day}")

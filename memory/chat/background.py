@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from memory.program import Model
 
 _PROGRESS_S = 0.2  # between two calls of `progress`
-_ALL_WINDOWS = 2**31
+_ALL_WINDOWS = 2**31  # more than a memory can have
 # How long an end waits for the call under way. The packaged model's ends soon; a hosted one's may
 # take long, and the next start digests its window again.
 _PATIENCE_PACKAGED_S = 15.0
@@ -40,10 +40,11 @@ class Background:
         self._model = model
         self._undigested_turns = 0
         self._windows_to_store = _ALL_WINDOWS
-        # (set when it is done, how many windows); None ends the thread.
+        # (event to set when it is done, how many windows); None ends the thread.
         self._requests: SimpleQueue[tuple[threading.Event, int] | None] = SimpleQueue()
         self._memory_lock = threading.Lock()
         self._stop = threading.Event()
+        # A daemon thread does not keep the process alive when a hosted model takes long to answer.
         self._thread = threading.Thread(target=self._work, name="digest", daemon=True)
         self._thread.start()
 
@@ -56,7 +57,7 @@ class Background:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Have the memory for oneself: after the window under way, nothing is written to it."""
+        """Keep the thread from writing to the memory, from the end of the window under way on."""
         self._stop.set()
         try:
             self._memory_lock.acquire()
@@ -92,12 +93,12 @@ class Background:
             done, self._windows_to_store = request
             with self._memory_lock:
                 try:
-                    # A store handle of this thread's own: it belongs to one.
+                    # A store belongs to one thread, so this one opens its own.
                     with Memory(self._path, model=self._model) as memory:
                         memory.digest(progress=self._count)
                     self.error = ""
                 except _StopDigest:
-                    pass
+                    pass  # the window is stored; the rest waits for the next request
                 except Stop as error:
                     self.error = str(error)
             done.set()

@@ -32,12 +32,12 @@ ORDER BY turns DESC, speaker LIMIT 10"""
 
 
 def show_help(chat: "Chat", _: str) -> None:
-    """What can be typed."""
+    """Show what can be typed."""
     chat.screen.show(_HELP)
 
 
 def why(chat: "Chat", _: str) -> None:
-    """The SQL that ran for the last answer, and the turns it rests on."""
+    """Show the SQL that ran for the last answer, and the turns it rests on."""
     if not chat.last:
         chat.screen.show("no answer yet")
         return
@@ -53,7 +53,7 @@ def why(chat: "Chat", _: str) -> None:
 
 
 def memory(chat: "Chat", _: str) -> None:
-    """Counts, and the newest facts by subject."""
+    """Show counts, and the newest facts by subject."""
     [[facts, subjects]] = chat.store.read(_FACT_COUNTS).rows
     facts_known = f"{_count(facts, 'fact')} about {_count(subjects, 'subject')}"
     chat.screen.show(f"{_turn_counts(chat)}, {facts_known}")
@@ -68,7 +68,8 @@ def memory(chat: "Chat", _: str) -> None:
 
 
 def undo(chat: "Chat", _: str) -> None:
-    """Take the last change of facts back that is none itself."""
+    """Take back the last change of facts that is in force and is no undo itself."""
+    # Without the pause, the thread could store a window between the look and the undo.
     with chat.background.paused():
         for change in reversed(chat.store.changes()):
             if change.facts and not change.undone_at and not change.cause.startswith("undo"):
@@ -109,7 +110,7 @@ def reset(chat: "Chat", _: str) -> None:
 
 
 def rename(chat: "Chat", name: str) -> None:
-    """The user is called something else from now on."""
+    """Give the user another name from now on."""
     if chat.speaker != chat.user:
         raise InputError(f"{chat.speaker} speaks; /as {chat.user} first, then /name")
     if name_of(name) != chat.user:
@@ -118,7 +119,7 @@ def rename(chat: "Chat", name: str) -> None:
 
 
 def speak_as(chat: "Chat", name: str) -> None:
-    """Somebody else speaks from now on."""
+    """Let somebody else speak from now on."""
     chat.speaker = name_of(name)
     chat.screen.show(f"{chat.speaker} speaks now; /as {chat.user} goes back")
 
@@ -138,6 +139,7 @@ COMMANDS: Mapping[str, Callable[["Chat", str], None]] = {
 def _wipe(chat: "Chat", turns: list[Turn]) -> None:
     """Forget turns, in this session too, and show the receipt."""
     turn_ids = {turn.id for turn in turns}
+    # Forgetting overwrites the file, which nobody else may be reading or writing meanwhile.
     with chat.background.paused():
         receipt = chat.store.forget(sorted(turn_ids))
     chat.recent = [turn for turn in chat.recent if turn.id not in turn_ids]

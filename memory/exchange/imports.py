@@ -1,4 +1,4 @@
-"""Turns from elsewhere into a store: batch by batch, each durable, and every turn once."""
+"""Foreign turns stored in a memory: batch by batch, each durable, and every turn once."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -37,12 +37,12 @@ def import_turns(
     batch: int = 1024,
     progress: Callable[[int], None] | None = None,
 ) -> ImportReport:
-    """Store the turns of an export whose source is not known yet.
+    """Store those turns of an export that the memory does not know by their source.
 
     Every `batch` items are durable at once, and `progress` is called with their number: whatever
     ends this, the same call later goes on where it stopped.
 
-    Raises StoreError (a full disk) and ModelError (an embedder) with the batches before kept.
+    Raises StoreError (a full disk) and ModelError (an embedder); the batches before are stored.
     """
     # Batches of 64, 256 and 1,024 hardly differ in speed (docs/log.md).
     advance = progress or (lambda items: None)
@@ -55,7 +55,7 @@ def import_turns(
         fresh = [turn for turn in turns if turn.source not in known]
         if fresh:
             try:
-                # once: another process may have stored them since the look-up.
+                # `once`, because another process may have stored them since the look-up.
                 new += len(set(store.add(fresh, once=True)))
             except StoreError as error:
                 raise StoreError(f"{error}; the {new:,} turns before are kept") from error
@@ -69,7 +69,8 @@ def load_dump(
 ) -> ImportReport:
     """Make a memory equal to the one that `exports.export_memory` wrote as JSON lines.
 
-    The store is empty or holds a part of that dump: interrupted, the same call goes on.
+    The store is empty or holds the beginning of that dump: after an interruption the same call
+    goes on where it stopped.
     Raises InputError for a line that is none, and when the memory holds something else.
     """
     advance = progress or (lambda records: None)

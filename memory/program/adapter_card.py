@@ -49,7 +49,7 @@ class AdapterCard(BaseModel):
 
 def is_adapter(name: str) -> bool:
     """Whether this is the path of a folder with an adapter, for whichever model."""
-    # Unlike Path's own, this says no to whatever no system knows as a path.
+    # Path.is_file raises for some names that no system accepts; os.path.isfile says no.
     return bool(name) and any(os.path.isfile(f"{name}/{file}") for file in (GGUF, PEFT, CARD))
 
 

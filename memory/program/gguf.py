@@ -1,6 +1,6 @@
 """What a GGUF file says of itself, and whether it is a LoRA that llama.cpp can add to a model.
 
-llama.cpp ends the process at a file that it cannot read: so it is only given what can be.
+llama.cpp ends the process at a file that it cannot read, so files are checked here first.
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, version 3.
 """
 
@@ -45,8 +45,9 @@ def read_gguf(path: Path) -> Gguf:
         raise InputError(f"{path} is no GGUF file, or it is cut; make or copy it again") from None
 
 
-@cache  # its vocabulary takes half a second
-def _base(path: Path, changed: int) -> Gguf:
+@cache  # reading the vocabulary takes half a second
+def _base_header(path: Path, changed: int) -> Gguf:
+    """The header of the base model; `changed`, its time of change, is there for the cache's key."""
     return read_gguf(path)
 
 
@@ -57,7 +58,7 @@ def check_lora(adapter: Path, base: Path) -> None:
     (rank, out), Hu et al. 2021, section 4.1; axes as GGUF has them.
     """
     lora = read_gguf(adapter)
-    model = _base(base, base.stat().st_mtime_ns)
+    model = _base_header(base, base.stat().st_mtime_ns)
     wrong = _wrong_keys(lora, model) or _wrong_tensors(lora, model)
     if wrong:
         raise InputError(f"{adapter} is no LoRA of the packaged model: {wrong}; make it again")

@@ -103,7 +103,8 @@ class ModelCopy:
         slot, applied = place
         body = {"messages": messages, "id_slot": slot, "cache_prompt": True, "seed": 0}
         if self._loras:
-            # All, with their scales: left out, llama.cpp would go on from what it read with.
+            # All adapters with their scales. Without this field llama.cpp would go on with those
+            # that it read the beginning of the prompt with.
             scales = enumerate(float(lora == applied) for lora in self._loras)
             body["lora"] = [{"id": number, "scale": scale} for number, scale in scales]
         chunks: list[dict[str, Any]] = []
@@ -173,7 +174,7 @@ def _sha256(file: Path) -> str:
     return _sha256_of(file, now.st_mtime_ns, now.st_size)
 
 
-@cache  # of the base it takes a quarter of a second
+@cache  # hashing the base takes a quarter of a second
 def _sha256_of(file: Path, changed: int, size: int) -> str:
     try:
         with file.open("rb") as opened:
@@ -199,7 +200,7 @@ def copy_of_the_model(loras: tuple[Lora, ...], slots: int) -> Iterator[ModelCopy
 
 @cache
 def _copies(process_id: int, loras: tuple[Lora, ...], slots: int) -> "LifoQueue[ModelCopy | None]":
-    # For each process its own: a forked one has none of its parent's threads.
+    # Each process has copies of its own: a forked one lacks the threads of its parent's servers.
     copies: LifoQueue[ModelCopy | None] = LifoQueue()
     for _ in range(_COPIES):
         copies.put(None)
@@ -210,7 +211,8 @@ def _start_server(loras: tuple[Lora, ...], slots: int) -> Any:
     import xllamacpp
 
     for lora in loras:
-        if _sha256(lora.path) != lora.sha256:  # llama.cpp would end the process, or answer so
+        # A file that was replaced could end the process, or answer with other weights.
+        if _sha256(lora.path) != lora.sha256:
             raise InputError(f"the adapter {lora.path} changed while it was in use; start again")
     params = xllamacpp.CommonParams()
     params.model.path = str(packaged_gguf())
@@ -218,10 +220,10 @@ def _start_server(loras: tuple[Lora, ...], slots: int) -> Any:
     params.n_ctx = CONTEXT * params.n_parallel
     params.kv_unified = False
     params.cache_ram_mib = 0  # a shared cache of prompts would change answers by their order
-    # Writing waits for memory, not for cores; reading a prompt gains from each.
+    # Writing tokens waits for memory and not for cores; reading a prompt gains from each core.
     params.cpuparams_batch.n_threads = max((os.cpu_count() or 1) // _COPIES, 1)
     params.cpuparams.n_threads = 1
-    # At scale 0: each call says which one it applies.
+    # All adapters start at scale 0; each call says which one it applies.
     params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(lora.path), 0.0) for lora in loras]
     params.verbosity = 0
     params.webui = params.endpoint_slots = False
@@ -235,10 +237,10 @@ def _start_server(loras: tuple[Lora, ...], slots: int) -> Any:
 
 @contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Ctrl-C and SIGTERM stay with Python: llama.cpp takes them, from then on they stop nothing.
+    """Give Ctrl-C and SIGTERM back to Python: llama.cpp's own handlers would stop nothing.
 
-    By libc, for Python sets signals in its main thread only; one start at a time, or the second
-    would keep what the first one took.
+    They are saved and restored through libc, because Python sets signals in its main thread only.
+    One server starts at a time: a second start would save the handlers that the first one set.
     """
     if os.name != "posix":
         yield

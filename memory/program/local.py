@@ -43,7 +43,7 @@ class LocalEngine:
 
     `grammar` is GBNF that the answer must follow (empty: anything). An `opening` is what the
     answer begins with: it is fed to the model, which takes a quarter of the time of generating
-    it, and the grammar is that of the rest. With `declined`, the model may say that in place of
+    it, and the grammar covers what follows. With `declined`, the model may say that in place of
     the opening: the first word it would choose decides. The `closing` is added to an answer that
     ends in its first letter. The `seed` draws the answer where the temperature is above 0.
     Engines with the same `loras` share copies of the model, of which each applies the one that is
@@ -80,7 +80,7 @@ class LocalEngine:
                 messages = [*messages, {"role": "assistant", "content": self.opening}]
             completion = model.say(messages, place, grammar=self.grammar, **settings)
         text = self.opening + completion.text
-        # What must follow needs no model; an answer that was cut short does not end so.
+        # The rest of the closing needs no model. An answer cut short lacks its first letter.
         if self.closing and completion.text.endswith(self.closing[0]):
             text += self.closing[1:]
         return _response(request, replace(completion, text=text))
@@ -116,7 +116,7 @@ def _settings(request: Request, seed: int) -> dict[str, Any]:
     temperature = request.config.temperature or 0.0
     return {
         "temperature": temperature,
-        "seed": seed if temperature else 0,  # without one it draws nothing
+        "seed": seed if temperature else 0,  # at temperature 0 nothing is drawn
         "max_tokens": request.config.max_tokens or 64,
     }
 

@@ -20,7 +20,7 @@ def backup(conn: sqlite3.Connection, transaction: Transaction, path: Path) -> No
     """Copy the whole memory into a new file; `Store.backup`."""
     path = path.absolute()
     _refuse_existing(path)
-    # Noted before it is made: a copy that `forget` does not know of must never lie anywhere.
+    # The path is noted before the copy is made: no copy may exist that `forget` does not know.
     with transaction():
         settings.add_setting(conn, BACKUP, str(path))
     part = part_of(path)
@@ -46,8 +46,8 @@ def backup(conn: sqlite3.Connection, transaction: Transaction, path: Path) -> No
 def restore(source: Path, target: Path, replace: bool = False) -> int:
     """Make a memory of a backup, whole or not at all; returns how many turns it holds.
 
-    A memory that is replaced is so in one transaction: other programs may have it open, and its
-    later backups stay known.
+    An existing memory is replaced in one transaction, because other programs may have it open. The
+    backups that were made of it stay known.
     Raises InputError when the target exists and is not to be replaced, or is the backup itself;
     StoreError when the backup is not ours, newer, or damaged.
     """

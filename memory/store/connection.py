@@ -50,15 +50,14 @@ def connect(path: Path, read_only: bool) -> sqlite3.Connection:
         migrations.migrate(conn)
     if not read_only:
         # With WAL, readers go on while one connection writes. FULL syncs the log at every commit:
-        # with NORMAL, a power cut could take back turns whose ids
-        # `add` has returned.
+        # with NORMAL, a power cut could take back turns whose ids `add` has returned.
         conn.execute("PRAGMA journal_mode = WAL")
         conn.execute("PRAGMA synchronous = FULL")
     return conn
 
 
 def _refuse_foreign_file(path: Path) -> None:
-    """Look before anything is written: a stranger's file stays as it is."""
+    """Raises StoreError for a file that is not ours or is newer, before anything is written."""
     conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
     try:
         owner = _pragma(conn, "application_id")

@@ -25,9 +25,9 @@ from memory.store.vectors import EmbedTexts
 BATCH_RECORDS = 256  # of one transaction
 DumpRecord = dict[str, Any]
 
-# What is dumped, in an order in which it can be stored (foreign keys): the columns of each table,
-# and how many of them identify a row. Words, columns and vectors of search are made anew; who works
-# on a pending window is left out.
+# The columns of each table that is dumped, and how many of the first ones identify a row. The order
+# of the tables suits their foreign keys. A load makes what search needs anew; who has claimed a
+# pending window is left out.
 DUMPED_TABLES: dict[str, tuple[tuple[str, ...], int]] = {
     "settings": (("id", "name", "value", "set_at"), 1),
     "turns": (("id", "kind", "session", "speaker", "text", "said_at", "source"), 1),
@@ -65,7 +65,8 @@ _NUMBER_COLUMNS = frozenset(
         "times",
     ]
 )
-_CHANGING_TABLES = ("pending", "shown")  # that a row is there is enough: it may differ by now
+# Rows of these tables change in use: one that differs from the dump's by now is the same row.
+_CHANGING_TABLES = ("pending", "shown")
 _JSON_COLUMNS = {("settings", "value"), ("facts_log", "before"), ("facts_log", "after")}
 LAST_ID = 2**31 - 1  # the columns of search hold ids in 32 bits
 
@@ -142,7 +143,7 @@ class _Loader:
             raise InputError(f"record {number} ({_named(record)}) cannot be: {error}") from error
 
     def _insert(self, table: str, columns: Sequence[str], values: tuple[Any, ...]) -> None:
-        if table == "pending":  # the dump does not say who works on it: nobody does
+        if table == "pending":  # a dump leaves out the claimant, so nobody has it
             columns = (*columns, "claimed_by", "claimed_until")
             values = (*values, "", 0)
         last_entry = 0
@@ -181,7 +182,7 @@ class _Loader:
         return int(last)
 
     def index_turns(self) -> None:
-        """Store what search needs of the turns that are new."""
+        """Store the words, columns and vectors of the new turns."""
         if not self._unindexed:
             return
         turns = self._unindexed

@@ -93,8 +93,8 @@ def proof(salt: str, turns: Sequence[Turn]) -> str:
 
     Over the salt followed by JSON: the list of turns in the order of their ids, each an object of
     id, kind, said_at, session, source, speaker, text; keys sorted, no blanks, characters as they
-    are. Who has a receipt and an export from before can do this again: `jq -cjS` writes it so,
-    but for U+007F.
+    are. With a receipt and an earlier export, anybody can compute it again: `jq -cjS` writes the
+    same JSON, except for U+007F.
     """
     ordered = [asdict(turn) for turn in sorted(turns, key=lambda turn: turn.id)]
     written = json.dumps(ordered, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
@@ -233,7 +233,7 @@ def part_of(path: Path) -> Path:
 
 
 def _remove_abandoned_copies(paths: Iterable[Path]) -> None:
-    """Remove the copies that killed processes left half made, and those of a past."""
+    """Remove what killed processes left: half-made copies, and the copies of `as_of`."""
     for path in paths:
         for part in path.parent.glob(f".{escape(path.name)}.*.part*"):
             if _is_abandoned(part):
@@ -244,16 +244,16 @@ def _remove_abandoned_copies(paths: Iterable[Path]) -> None:
 
 
 def _is_abandoned(copy: Path) -> bool:
-    """Whether the process is gone whose number stands before the last dot of a name."""
+    """Whether the process that made a copy is gone; its number is in the name before the suffix."""
     number = copy.name.split(".")[-2]
     return number.isdigit() and not pending_windows.is_running(int(number))
 
 
 def _forget_in_backup(path: Path, due: Sequence[dict[str, Any]]) -> bool:
-    """Remove what is due from a backup too; False when none of ours is to be had at its path.
+    """Remove what is due from a backup too; False when no backup of ours is at its path.
 
-    Raises StoreError when that can be had later: another program holds the file, the disk is
-    full, or its embedder is not here.
+    Raises StoreError when a later call may succeed: another program holds the file, the disk is
+    full, or the backup's embedder cannot be used here.
     """
     try:
         if not path.is_file() or not path.stat().st_size:

@@ -27,7 +27,7 @@ from memory.store.turns_table import read_turns
 
 BLOCK = 1024  # turns
 PIECE = 64  # turns
-# Of a word's turns the newest are looked at; a word that more of them hold tells little. At a
+# Only the newest turns that hold a word are looked at; a word of more turns tells little. At a
 # million turns 20,000 instead of 50,000 took 16.8 instead of 19.0 ms a search, and recall@10 fell
 # from .45 to .39 (docs/log.md).
 MAX_EXACT = 50_000
@@ -277,7 +277,7 @@ def word_matches(conn: sqlite3.Connection, query: Query) -> list[WordMatches]:
         match = " OR ".join(f'"{word}"' for word in any_of)
         lists = [conn.execute(select, (match, limit)).fetchone()[0] for select in statements]
         ids = np.fromstring(" ".join(filter(None, lists)), np.int64, sep=" ")
-        return np.unique(ids) if has_facts else ids  # a fact may point at a turn that is there
+        return np.unique(ids) if has_facts else ids  # turns that facts name, too
 
     return [
         WordMatches(

@@ -46,8 +46,8 @@ from memory.store.turn_validation import valid_turn
 MAX_ROWS = 200  # that a model's SELECT returns
 READ_SECONDS = 2.0
 WRITE_SECONDS = 5.0
-# A chat does not wait for each retry in an outage: `add` asks an embedder that failed again only
-# after this time.
+# After a failure `add` leaves the embedder alone for this time, so that a chat does not wait for
+# its retries at each turn of an outage.
 EMBEDDER_REST_S = 60.0
 
 _log = logging.getLogger(__name__)

@@ -120,7 +120,7 @@ def embed_waiting(conn: sqlite3.Connection, transaction: Transaction, embed: Emb
 def _store_late_vectors(
     conn: sqlite3.Connection, waiting: Sequence[Turn], rows: NDArray[np.float32]
 ) -> None:
-    """Store vectors of the turns that still wait; of none where they do not fit any more."""
+    """Store the vectors of the turns that still wait, or none if the turns changed meanwhile."""
     recorded = recorded_embedder(conn)
     assert recorded is not None
     # Another process may have been faster with some of them; with all, if it made vectors anew.
