@@ -367,7 +367,7 @@ def test_a_copy_shares_the_bench_and_no_run_leaves_a_handle(
 ) -> None:
     def handles() -> int:
         gc.collect()
-        return sum(isinstance(found, SqliteStore) for found in gc.get_objects())
+        return sum(type(instance) is SqliteStore for instance in gc.get_objects())
 
     student, _ = place.task(target)
     before = handles()
