@@ -71,12 +71,12 @@ class Index:
         self._rows = np.zeros(1, TURN_DTYPE)
         self._ids = np.zeros(1, np.int64)
         self._session = np.zeros(1, np.int32)  # place of the session's first turn
-        self._before = np.zeros(1, np.int32)  # place of the session's turn before, and after
-        self._after = np.zeros(1, np.int32)
+        self._before = np.zeros(1, np.int32)  # place of the turn before in the session
+        self._after = np.zeros(1, np.int32)  # place of the turn after in the session
         self._vectors = np.zeros((1, 0), np.int8)
         self._norms = np.ones(1, np.float32)
-        # 64 signs of every turn in each, (GROUP_TURNS, groups): a group is a column, and the least
-        # of a column is fast to find.
+        # Each plane has 64 signs of every turn, (GROUP_TURNS, groups): a group is a column, and the
+        # least number of a column is fast to find.
         self._planes: list[NDArray[np.uint64]] = []
         self._pieces = np.zeros(0, np.int64)  # places where pieces of vectors begin
         self._unread: dict[int, VectorLoader] = {}  # the pieces that no search has read yet
@@ -189,7 +189,7 @@ class Index:
         ]
         places = self.candidates(query, vector, words)
         weights = np.array([*FEATURE_WEIGHTS.values()])
-        features = self.features(places, query, vector, words)
+        features = self.features(places, query, vector=vector, words=words)
         scores = np.einsum("ij,j->i", features, weights)  # the formula: weight times value, summed
 
         best = _best(scores, places, k)

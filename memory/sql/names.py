@@ -196,7 +196,7 @@ def _check_select(select: Any, ctes: Mapping[str, Columns], outer: tuple[Sources
     parts += [join.args.get("on") for join in joins]
     parts += [term for term in terms if plain_name(term) not in aliases]
     for part in _present(*parts):
-        check_names(part, ctes, (sources, *outer), aliases)
+        check_names(part, ctes, scopes=(sources, *outer), aliases=aliases)
     _check_groups(select, aliases)
 
     outputs: Columns = []

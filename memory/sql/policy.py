@@ -301,5 +301,5 @@ def _condition(tree: Any, values: list[Any]) -> None:
         if any(n.key == "anonymous" and n.this == names.SEARCH_FUNCTION for n in part.dfs()):
             refuse("search()", "it is for SELECT; choose facts by their columns")
         check_grammar(part, place)
-        names.check_names(part, {}, ({alias: columns},), {})
+        names.check_names(part, ctes={}, scopes=({alias: columns},), aliases={})
         names.check_kinds(part)

@@ -83,7 +83,9 @@ def remove(
     removed_facts = turn_removal.remove_facts(conn, ids)
     turn_removal.remove_turns(conn, turns)
     touched_changes = turn_removal.shrink_windows(conn, ids) | removed_facts.changes
-    changes = turn_removal.blank_quotations(conn, turns, removed_facts, touched_changes)
+    changes = turn_removal.blank_quotations(
+        conn, turns, facts=removed_facts, touched_changes=touched_changes
+    )
     turn_removal.remove_columns(conn, turns, embed)
     return removed_facts.ids, changes
 

@@ -32,7 +32,7 @@ def find_faults(conn: sqlite3.Connection) -> list[str]:
             faults += [*_column_faults(conn), *_journal_faults(conn)]
         if not faults:
             for index, noun, texts in (_TURNS_INDEX, _FACTS_INDEX):
-                faults += _word_faults(conn, index, noun, texts)
+                faults += _word_faults(conn, index, noun=noun, texts=texts)
     except (sqlite3.DatabaseError, ValueError) as error:
         faults = [f"the file is damaged: {error}"]
     finally:
@@ -53,14 +53,17 @@ def _damage(conn: sqlite3.Connection) -> Iterator[str]:
 
 
 def _column_faults(conn: sqlite3.Connection) -> Iterator[str]:
-    """Columns and vectors of search: each turn once, up to those that wait for their vectors."""
+    """Turns whose columns or vectors are missing, doubled or out of order.
+
+    The turns after the last one with columns wait for their vectors, which is no fault.
+    """
     blocks = conn.execute("SELECT columns, codes FROM blocks ORDER BY first_turn").fetchall()
     recent = conn.execute("SELECT columns FROM recent ORDER BY turn_id").fetchall()
     columns = b"".join(row[0] for row in [*blocks, *recent])
     indexed = np.frombuffer(columns, TURN_DTYPE)["id"]
     last = int(indexed[-1]) if len(indexed) else 0
     stored = _ids(conn, "SELECT id FROM turns WHERE id <= ? ORDER BY id", (last,))
-    yield from _differences(stored, indexed, "turn", "the columns that search reads")
+    yield from _differences(stored, indexed, noun="turn", place="the columns that search reads")
     if np.any(np.diff(indexed) <= 0):
         yield "the columns that search reads are not in the order of the turns"
 
@@ -76,7 +79,7 @@ def _column_faults(conn: sqlite3.Connection) -> Iterator[str]:
 
 
 def _journal_faults(conn: sqlite3.Connection) -> Iterator[str]:
-    """Each fact is as the last entry of the journal left it."""
+    """Facts that are not as the last entry of the journal left them."""
     for (fact_id,) in conn.execute(
         f"SELECT id FROM facts WHERE {journal.FACT_IMAGE} IS NOT (SELECT after FROM facts_log"
         " WHERE fact_id = facts.id ORDER BY facts_log.id DESC LIMIT 1) LIMIT ?",
@@ -92,14 +95,14 @@ def _journal_faults(conn: sqlite3.Connection) -> Iterator[str]:
 
 
 def _word_faults(conn: sqlite3.Connection, index: str, noun: str, texts: str) -> Iterator[str]:
-    """A full-text index has all rows that hold words and no others; a sample has all its words."""
+    """Rows that a full-text index lacks or has too much, and a sample's rows that lack words."""
     # The index is contentless: it keeps neither its texts nor their sizes, and has nothing to
     # compare itself with. So its own lists are read, through a table that shows them as rows.
     conn.execute(f"CREATE VIRTUAL TABLE temp.held USING fts5vocab(main, {index}, instance)")
     indexed = _ids(conn, "SELECT DISTINCT doc FROM temp.held ORDER BY doc")
     conn.execute("DROP TABLE temp.held")
     wordy = _ids(conn, f"SELECT id FROM ({texts}) WHERE words(text) <> '' ORDER BY id")
-    yield from _differences(wordy, indexed, noun, "the full-text index")
+    yield from _differences(wordy, indexed, noun=noun, place="the full-text index")
 
     sample = wordy[:: max(len(wordy) // _MAX_CHECKED, 1)].tolist()
     for row_id, text in conn.execute(

@@ -73,7 +73,7 @@ def check_change(conn: sqlite3.Connection, change_id: int, window: tuple[int, in
 
 
 def _refuse_overwriting(conn: sqlite3.Connection, change_id: int, window: tuple[int, int]) -> None:
-    """A fact from before a window stays as it was recorded: a digest may end it, not reword it.
+    """Raises SqlError for a digest that rewords a fact from before its window; it may end the fact.
 
     A new truth ends the old one (docs/decisions.md, 36), so that "as of" questions keep both.
     """
@@ -117,7 +117,7 @@ def undo(conn: sqlite3.Connection, change_id: int) -> int:
     # the facts were at any time, and an undo can be undone (docs/decisions.md, 1).
     undoing = begin(conn, f"undo {change_id}", "", undoes=change_id)
     for fact_id, before, after in entries:
-        _refuse_if_changed_since(conn, change_id, fact_id, after)
+        _refuse_if_changed_since(conn, change_id, fact_id=fact_id, after=after)
         restore_fact(conn, fact_id, before)
     mark_undone(conn)
     return undoing

@@ -64,7 +64,7 @@ def put_columns(
     select = "SELECT id FROM speakers WHERE name = ?"
     speakers = {name: conn.execute(select, (name,)).fetchone()[0] for name in names}
     ends = _session_ends(conn, turns, vectors.shape[1])
-    rows, eight_bit = describe_turns(turns, vectors, ends, speakers)
+    rows, eight_bit = describe_turns(turns, vectors, session_ends=ends, speakers=speakers)
     conn.executemany(
         "INSERT INTO recent VALUES (?, ?, ?)",
         zip(
@@ -133,7 +133,7 @@ def _session_ends(
     """How far the sessions of turns have come before the first of them."""
     ends = {}
     for session in {turn.session for turn in turns}:
-        if end := _session_end(conn, session, turns[0].id, width):
+        if end := _session_end(conn, session, before=turns[0].id, width=width):
             ends[session] = end
     return ends
 
@@ -216,7 +216,9 @@ def _extend_by_blocks(conn: sqlite3.Connection, index: Index) -> None:
             piece = ids[start : start + PIECE]
             skip = max(known - place, 0)
             if skip < len(piece):
-                pieces[piece[skip]] = partial(_read_piece, conn, piece[0], len(piece), skip)
+                pieces[piece[skip]] = partial(
+                    _read_piece, conn, piece[0], count=len(piece), skip=skip
+                )
             place += len(piece)
     index.extend(rows[known:], codes.reshape(len(rows), -1)[known:], pieces)
 
@@ -244,7 +246,7 @@ def extend_index_by_waiting(conn: sqlite3.Connection, index: Index, width: int) 
         index.names.add(name, speakers[name])
     zeros = np.zeros((len(waiting), width), np.float32)
     ends = _session_ends(conn, waiting, width)
-    rows, eight_bit = describe_turns(waiting, zeros, ends, speakers)
+    rows, eight_bit = describe_turns(waiting, zeros, session_ends=ends, speakers=speakers)
     index.extend(rows, sign_codes(eight_bit), eight_bit)
     return True
 

@@ -56,8 +56,8 @@ _log = logging.getLogger(__name__)
 class SqliteStore(Store):
     """A namespace in one file: WAL, one writer at a time, every commit on disk.
 
-    Here stands what is SQLite's own; the contract of each method is in `Store`. The store has a
-    connection of its own, and another one that models read through (read-only, behind `walls`).
+    The contract of each method is in `Store`. The store has one connection for itself, and another
+    that models read through (read-only, behind `walls`).
     Raises StoreError for whatever the file system or SQLite cannot do.
     """
 
@@ -66,7 +66,8 @@ class SqliteStore(Store):
         self.read_only = read_only
         self._requested_embedder = embedder
         self._embedder: Embedder | None = load_embedder(embedder) if embedder else None
-        self._embedder_retry_at = 0.0  # monotonic seconds; above 0 while it cannot be used
+        # In monotonic seconds; above 0 while the embedder cannot be used.
+        self._embedder_retry_at = 0.0
         self._claimant = pending_windows.new_claimant()
         self._claimed_windows: set[tuple[int, int]] = set()
         self._index = ranking.Index()
@@ -109,8 +110,8 @@ class SqliteStore(Store):
             is_hosted = isinstance(self._load_embedder(recorded), HostedEmbedder)
             rows = None if is_hosted else self._embed([turn.text for turn in clean], recorded)
             with self._transaction() as conn:
-                # Another process may have been faster: with the first turns of this memory, or
-                # with all vectors anew. Then these are made once more, by the embedder of now.
+                # Another process may have added the first turns of this memory meanwhile, or made
+                # all vectors anew. Then the loop embeds these once more, by the new embedder.
                 if vectors.recorded_embedder(conn) == recorded:
                     if recorded is None:
                         width = 0 if rows is None else rows.shape[1]
@@ -160,7 +161,7 @@ class SqliteStore(Store):
             if not recorded.width:  # no turn has a vector
                 vector = np.zeros(1, np.float32)
             matches = search_tables.word_matches(conn, query)
-            return self._index.rank(query, vector, matches, k)
+            return self._index.rank(query, vector, matches=matches, k=k)
 
     # ---------------------------------------------------------------- vectors
 
@@ -237,7 +238,7 @@ class SqliteStore(Store):
         if self._model_connection is None:
             with storage_errors(self.path):
                 self._model_connection = walls.open_reader(self.path)
-        return walls.select(self._model_connection, statement, MAX_ROWS, READ_SECONDS)
+        return walls.select(self._model_connection, statement, limit=MAX_ROWS, seconds=READ_SECONDS)
 
     def _search_pairs(self, text: str, k: int) -> list[tuple[int, float]]:
         """What search() in a SELECT stands for: (turn id, score), best first."""
@@ -246,8 +247,10 @@ class SqliteStore(Store):
     def write(self, sql: str, cause: str, window: tuple[int, int] | None = None) -> Change:
         statements = sql_policy.write_statements(sql)
         with self._transaction() as conn:
-            pending_windows.refuse_lost_claim(conn, self._claimant, window, self._claimed_windows)
-            change_id = journal.begin(conn, cause, ";\n".join(statements), window)
+            pending_windows.refuse_lost_claim(
+                conn, self._claimant, window=window, claimed=self._claimed_windows
+            )
+            change_id = journal.begin(conn, cause, ";\n".join(statements), window=window)
             for statement in statements:
                 walls.change_facts(conn, statement, WRITE_SECONDS)
             journal.check_change(conn, change_id, window)
@@ -271,14 +274,14 @@ class SqliteStore(Store):
 
     def claim(self, size: int, lease_s: float = 600.0) -> tuple[int, int] | None:
         with self._transaction() as conn:
-            window = pending_windows.claim(conn, self._claimant, size, lease_s)
+            window = pending_windows.claim(conn, self._claimant, size=size, lease_s=lease_s)
         if window:
             self._claimed_windows.add(window)
         return window
 
     def reclaim(self, window: tuple[int, int], lease_s: float = 600.0) -> bool:
         with self._transaction() as conn:
-            is_ours = pending_windows.reclaim(conn, self._claimant, window, lease_s)
+            is_ours = pending_windows.reclaim(conn, self._claimant, window=window, lease_s=lease_s)
             if is_ours:
                 self._claimed_windows.add(window)
         return is_ours
@@ -314,7 +317,9 @@ class SqliteStore(Store):
         folder = TemporaryDirectory(prefix="memory-as-of-")
         try:
             with storage_errors(self.path):
-                file = history.copy_as_of(self._conn, moment, self._embed, Path(folder.name))
+                file = history.copy_as_of(
+                    self._conn, moment, embed=self._embed, folder=Path(folder.name)
+                )
             copy = SqliteStore(file, read_only=True)
         except BaseException:
             folder.cleanup()
@@ -344,7 +349,9 @@ class SqliteStore(Store):
 
     def forget(self, turn_ids: Sequence[int]) -> Forgotten:
         with storage_errors(self.path):
-            return forget.forget(self._conn, self._transaction, self._embed, turn_ids)
+            return forget.forget(
+                self._conn, self._transaction, embed=self._embed, turn_ids=turn_ids
+            )
 
     def backup(self, path: Path) -> None:
         with storage_errors(path):
@@ -356,7 +363,7 @@ class SqliteStore(Store):
 
     def load(self, records: Iterable[dict[str, Any]]) -> int:
         with storage_errors(self.path):
-            return dump.load(self._conn, self._transaction, self._embed, records)
+            return dump.load(self._conn, self._transaction, embed=self._embed, records=records)
 
     def check(self) -> list[str]:
         with storage_errors(self.path):

@@ -110,10 +110,11 @@ def remove_turns(conn: sqlite3.Connection, turns: Sequence[Turn]) -> None:
 
 
 def shrink_windows(conn: sqlite3.Connection, turn_ids: Sequence[int]) -> set[int]:
-    """Let windows begin and end at turns that are there; `turn_ids` are gone, in order.
+    """Let windows begin and end at turns that are still there; `turn_ids` are gone, in order.
 
-    A pending window that held some is given back: whoever works on it has seen what is gone, and
-    may not store it. One that is empty now is done. Returns the changes whose windows held any.
+    A pending window that held one of them loses its claim: whoever works on it has seen what is
+    gone, and may not store it. A window that is empty now is deleted. Returns the changes whose
+    windows held one of them.
     """
     changes = set()
     windows = conn.execute(
@@ -286,7 +287,9 @@ def remove_columns(conn: sqlite3.Connection, turns: Sequence[Turn], embed: Embed
         for batch in _successors(conn, first_removed, last_indexed):
             places = np.searchsorted(rows["id"], [turn.id for turn in batch])
             new_vectors = embed([turn.text for turn in batch], recorded)
-            rows[places], eight_bit[places] = describe_turns(batch, new_vectors, ends, speakers)
+            rows[places], eight_bit[places] = describe_turns(
+                batch, new_vectors, session_ends=ends, speakers=speakers
+            )
     _put_back(conn, rows[keep], eight_bit[keep])
 
 

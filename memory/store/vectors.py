@@ -165,7 +165,7 @@ def reembed(
     while turns := _unstaged(conn, embedder.name, batch):
         rows = embedder([text for _, text in turns])
         with transaction():
-            stale_width = _stage(conn, embedder.name, turns, rows)
+            stale_width = _stage(conn, embedder.name, turns=turns, rows=rows)
         if stale_width:
             raise ModelError(
                 f"{embedder.name} made vectors of {stale_width} numbers before and of"
@@ -179,7 +179,7 @@ def reembed(
         # be ahead for ever.
         while turns := _unstaged(conn, embedder.name, batch):
             rows = embedder([text for _, text in turns])
-            if _stage(conn, embedder.name, turns, rows):
+            if _stage(conn, embedder.name, turns=turns, rows=rows):
                 raise ModelError(f"{embedder.name} changed the width of its vectors; start again")
             progress(len(turns))
         _swap(conn, embedder)

@@ -38,9 +38,10 @@ def add_lora(
     """Give a student a new adapter (LoRA, Hu et al. 2021) in fp32, which changes nothing yet.
 
     Arguments:
-        rank: columns of the two matrices; alpha: their product is scaled by alpha / rank.
-        dropout: share of an adapter's inputs left out while it trains.
-        modules: which linear kinds it changes, by transformers' names.
+        rank: the inner dimension of the product of the two matrices.
+        alpha: their product is scaled by alpha / rank.
+        dropout: the share of an adapter's inputs that is left out while it trains.
+        modules: which kinds of linear layers it changes, by transformers' names.
 
     Raises InputError for a rank or modules that PEFT refuses.
     """
@@ -109,10 +110,10 @@ def check_adapter_output(folder: Path) -> None:
 
 
 def check_disk_space(student: Student, folder: Path) -> None:
-    """Raise InputError, before it is tuned, when there is no room for a student's adapter."""
+    """Raise InputError, before the tuning, when the disk has no room for a student's adapter."""
     trainable = [weight for weight in student.model.parameters() if weight.requires_grad]
-    # For each weight 4 bytes, 2 in GGUF, and 12 in a checkpoint, which has AdamW's two moments;
-    # all of it is there twice while it is replaced.
+    # Each weight takes 4 bytes, 2 in GGUF, and 12 in a checkpoint, which has AdamW's two moments.
+    # While the files are replaced, all of that is there twice.
     needed = 36 * sum(weight.numel() for weight in trainable)
     free = shutil.disk_usage(folder.parent).free
     if free < needed:

@@ -36,7 +36,7 @@ _DEFAULTS: dict[str, Any] = {
     "lora_config": {},
     "seed": 0,
 }
-_MAX_DRAWN = 4096  # answers whose own tokens are kept until they are rewarded
+_MAX_DRAWN = 4096  # answers whose drawn tokens are kept until they are rewarded
 
 
 class Sample(NamedTuple):
@@ -129,7 +129,14 @@ class GrpoTrainer:
                     ended = True
                 self._remember(prompt, text, tokens)
                 finish_reason = "stop" if ended else "length"
-                answers.append(Sample(text, finish_reason, len(prompt), len(tokens)))
+                answers.append(
+                    Sample(
+                        text,
+                        finish_reason,
+                        prompt_tokens=len(prompt),
+                        completion_tokens=len(tokens),
+                    )
+                )
             return answers
 
     def step(self, group: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -153,7 +160,8 @@ class GrpoTrainer:
     def _step(self, group: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         rewards = torch.tensor([float(answer["reward"]) for answer in group])
         spread = float(rewards.std(correction=1)) if len(group) > 1 else 0.0
-        # Without spread all advantages are 0. False for NaN, too: such a group teaches nothing.
+        # Without spread all advantages are 0, and the group teaches nothing. The comparison is
+        # False for NaN too.
         learns = spread > 1e-6
         advantages = rewards - rewards.mean()
         if self.settings["scale_rewards"]:
@@ -275,8 +283,10 @@ class GrpoTrainer:
         return prompt
 
     def _completion(self, prompt: list[int], text: str) -> list[int]:
-        """The tokens that were drawn, where known: a text can be encoded as other tokens, which the
-        policy never chose."""
+        """The tokens that the policy drew for a text, or the text's own encoding where unknown.
+
+        The encoding may be other tokens, which the policy never chose.
+        """
         drawn = self._drawn.get((tuple(prompt), text.strip()))
         tokens = drawn or [*self.student.ids(text), self._end]
         return tokens[: self.settings["max_completion_length"]]

@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from memory.tune.student import Student
 
 SHARED = -1  # the owner of tokens that every example sees
-# Share of the shorter prompt: with less in common, a sequence of its own is as cheap.
+# As a share of the shorter prompt: with less in common, a sequence of its own is as cheap.
 _LEAST_SHARED = 1 / 3
 
 

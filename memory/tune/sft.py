@@ -87,8 +87,8 @@ def sft(
         targets, conversations: for the card; the conversations that `start` has seen are added.
         base, start, device: as for `load_student`; an adapter to start from keeps its own rank.
         learning_rate: of AdamW; it falls linearly to 0 with the steps, or the minutes.
-        batch, max_tokens: examples a step; longer ones are skipped.
-        minutes: tuning ends, saved, before it takes longer, that before an interruption included.
+        batch, max_tokens: how many examples a step takes, and how long one may be, else skipped.
+        minutes: the longest tuning, which is then saved; time before an interruption counts too.
         resume: go on from the checkpoint in `output`, if there is one.
         about: what else the card says: `command`, `examples`, `data` (that of the file otherwise).
         progress: called after each step with (step, steps, loss).
@@ -280,12 +280,12 @@ class _Run:
         # Weights are updated in a thread of their own: Ctrl-C waits for it, so that no step is
         # left half done.
         with merged_layers(self._student) as refresh, ThreadPoolExecutor(1) as thread:
-            thread.submit(int).result()  # starts the thread before the first step needs it
+            thread.submit(int).result()  # a call that does nothing: it starts the thread
             for step in range(len(self.losses), len(steps)):
                 used = self._seconds / (self._minutes * 60) if self._minutes else 0.0
                 if step and used * (step + 1) / step > 1:  # one more would take too long
                     return
-                # Linear to 0 with the steps or the minutes, whichever is further.
+                # The rate falls linearly to 0 with the steps or the minutes, whichever is further.
                 decay = 1 - max(step / len(steps), used)
                 warm_up = (step + 1) / _WARM_UP_STEPS
                 for group in self._optimizer.param_groups:

@@ -27,7 +27,7 @@ from memory.errors import InputError
 from memory.program.adapter_card import BASE, PEFT, AdapterCard, check_base, read_card
 from memory.program.llama import load_lora, packaged_gguf
 
-# The seven linear kinds of a decoder layer: as transformers names them, as llama.cpp does.
+# The seven linear layers of a decoder layer, by transformers' names -> llama.cpp's names.
 LINEAR = {
     "self_attn.q_proj": "attn_q",
     "self_attn.k_proj": "attn_k",
@@ -240,12 +240,13 @@ def _packaged_model(reader: GGUFReader, dtype: torch.dtype) -> LlamaForCausalLM:
     with no_init_weights():
         model = LlamaForCausalLM(config).to(dtype)
     model.load_state_dict(state, strict=True)
-    model.tie_weights()  # one tensor again: changing the type of both had made two
+    model.tie_weights()  # converting the type made two tensors of the shared one
     return model
 
 
 def _unpermuted(weight: torch.Tensor, heads: int) -> torch.Tensor:
-    # llama.cpp rotates neighbours, transformers the two halves of a head.
+    # The rotary embedding pairs neighbouring rows in llama.cpp, the halves of a head in
+    # transformers.
     rows, columns = weight.shape
     return weight.view(heads, rows // heads // 2, 2, columns).transpose(1, 2).reshape(rows, columns)
 
