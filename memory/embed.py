@@ -1,7 +1,7 @@
 """Texts to unit vectors: the packaged embedder, or another by name.
 
-The packaged one works offline and without a GPU. Of the others nothing is imported before they
-are called, and nothing is looked up on the internet but the vectors themselves.
+The packaged one works offline and without a GPU. The libraries of the others are imported when they
+are first called, and nothing but the vectors themselves is asked for over the internet.
 """
 
 import logging
@@ -26,20 +26,23 @@ from memory.tokens import count_tokens, tokenizer, trim
 PACKAGED_EMBEDDER = "wordllama"
 DIM = 256
 RELATED_WORDS = 8
-# Of words that count as related, measured with LoCoMo's questions (docs/log.md: .35 to .55 tried).
+# Words at least this near count as related; measured with LoCoMo's questions, .35 to .55 were
+# tried (docs/log.md).
 LEAST_COSINE = 0.45
-_MOST_SIGNS = 105  # in which two such words differ: 797 of 800 measured pairs did in no more
+# Two such words differ in no more signs than this; so it was for 797 of 800 measured pairs.
+_MOST_SIGNS = 105
 # One request to a provider: the smallest limit among the known ones is 96 texts.
 REQUEST_TEXTS = 96
 REQUEST_BYTES = 400_000
 LONGEST_TEXT = 8_000  # tokens of a text that are embedded, where the model's limit is not known
 REQUEST_TIMEOUT_S = 60.0
-# With 1, 2, 4, 8, 16 seconds between them, or what the server asks for; litellm's OpenAI client
-# adds two quick ones of its own to each.
+# Between two attempts pass 1, 2, 4, 8, 16 seconds, or what the server asks for. To each attempt
+# litellm's OpenAI client adds two quick retries of its own.
 REQUEST_RETRIES = 5
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
-# Tokens. Longer texts would ask for gigabytes, did each of their tokens bring its vector.
+# In tokens. Longer texts are summed by their distinct tokens: a vector for each of a long text's
+# tokens would take gigabytes.
 _SHORT_TEXT = 512
 
 _loading = threading.Lock()
@@ -229,7 +232,7 @@ class HostedEmbedder:
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Embedder`. A text without any letter is a row of zeros, and not paid for."""
         longest = int(_model_details(self.name).get("max_input_tokens") or LONGEST_TEXT)
-        # By the place of each text: one without letters is not sent.
+        # The texts that are sent, by their places; a text without letters is not.
         sent = {place: _cut(text, longest) for place, text in enumerate(texts) if text.strip()}
         if not sent:
             return np.zeros((len(texts), 0), np.float32)
@@ -280,7 +283,7 @@ def _litellm() -> Any:
     import litellm
 
     litellm.suppress_debug_info = True  # it prints advice to standard output
-    if not logging.getLogger("LiteLLM").level:  # and says of each call that it succeeded
+    if not logging.getLogger("LiteLLM").level:  # it logs each call that succeeded
         logging.getLogger("LiteLLM").setLevel(logging.WARNING)
     return litellm
 

@@ -17,7 +17,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 @contextmanager
 def whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file beside the one wanted, which takes its place once it is whole and on disk."""
+    """A file to write to, which takes the place of `path` once it is whole and on disk."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

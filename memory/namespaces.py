@@ -13,7 +13,8 @@ from memory.errors import InputError
 from memory.store import open_store
 
 SUFFIX = ".db"
-LONGEST_STEM = 230  # of the 255 bytes that file systems take: SQLite adds -journal, a copy .part
+# File systems take names of 255 bytes; SQLite adds -journal to this one, and a copy .part.
+LONGEST_STEM = 230
 # Windows opens these in place of a file, in every folder and with every suffix.
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.ASCII)
 
@@ -53,7 +54,7 @@ def _escape(plain: bytes) -> str:
 
 
 def names() -> list[str]:
-    """All namespaces, sorted. None is opened, and files that no name leads to are not ours."""
+    """All namespaces, sorted. None is opened; files that no name leads to are left out."""
     folder = home()
     if not folder.is_dir():
         return []

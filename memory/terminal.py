@@ -1,4 +1,4 @@
-"""What a terminal is shown: text of others that steers nothing, and how far a long task is."""
+"""What a terminal is shown: text that cannot steer it, and the progress of a long task."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from unicodedata import category
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-# Control characters of C0 and C1, which begin what a terminal obeys, and all white space.
+# Control characters of C0 and C1, with which commands to a terminal begin, and all white space.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
 
 

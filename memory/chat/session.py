@@ -1,4 +1,4 @@
-"""The chat: somebody talks with a character that remembers. Command `chat`."""
+"""The session of a chat: somebody talks with a character that remembers."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -89,6 +89,7 @@ class Chat:
                     break
                 warned = True
                 self.screen.show("Ctrl-C once more ends the chat, and so does bye", "dim")
+            # What was said is stored by now: an error costs a reply or a command, not the chat.
             except MemoryFault as error:
                 self.screen.show(f"error: {error}", "red")
         self.leave()
@@ -108,7 +109,7 @@ class Chat:
         message = self.add(self.speaker, text)
         reply = self.memory.reply(
             message,
-            recent=self.recent[:-1],
+            recent=self.recent[:-1],  # the last one is the message itself
             character=self.character,
             persona=self.persona,
             known_as=self.former_names() if self.speaker == self.user else (),

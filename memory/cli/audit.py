@@ -36,6 +36,7 @@ def audit(
         raise InputError(f"no kind {', '.join(sorted(unknown))}; there are {', '.join(KINDS)}")
     if fix and as_json:
         raise InputError("--json shows what --fix would change; give one of them")
+    # Opened read-only without --fix, so that an audit can change nothing.
     with open_memory(namespace, file, read_only=not fix) as store:
         findings = findings_of(store, kinds)
         for finding in findings:
@@ -74,7 +75,7 @@ def _fix(
 
 
 def _prompt_for_reply() -> str:
-    """yes, no, all or quit, also by their first letters; without a terminal it is quit."""
+    """Ask for yes, no, all or quit, or their beginnings; where nobody can answer it is quit."""
     try:
         while True:
             typed = str(typer.prompt("  yes, no, all or quit?", default="no")).strip().lower()

@@ -43,6 +43,7 @@ def digest(
             max_calls,
             lambda so_far: bar.update(task, completed=so_far.stored + so_far.failed),
         )
+        # All of them are counted here, also those that failed too often to be tried again.
         waiting = _waiting(memory, replay=True)
         failures = [window for window in store.pending() if window.error]
     print(
@@ -57,7 +58,7 @@ def digest(
 
 
 def _waiting(memory: "Memory", replay: bool) -> int:
-    """How many windows a digest by this model has before it."""
+    """How many windows a digest by this model would work on, with `replay` or without."""
     from memory.api import WINDOW_ATTEMPTS
 
     pending = memory.store.pending()

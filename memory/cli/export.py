@@ -49,6 +49,7 @@ def export(
         raise InputError(f"{path}: give a file in a folder that exists; --all takes a folder")
     _refuse_memory(path, memory_path(namespace, file))
     with open_memory(namespace, file) as store:
+        # Asked only when there is a memory to write.
         if path.exists():
             confirm(f"{path} is there already. Write over it?", yes)
         title = file.stem if file else namespace

@@ -99,7 +99,7 @@ def edit(
                 by=by,
             )
         else:
-            assert value is not None
+            assert value is not None  # the one kind of edit that is left
             change = fact_edits.supersede(store, fact_id, value, since=since, by=by)
         edits = [edit for edit in store.journal() if edit.change_id == change.id]
     if as_json:
@@ -110,7 +110,7 @@ def edit(
 
 
 def _explain(store: Store, fact_id: int, as_json: bool) -> None:
-    edits = fact_edits.history(store, fact_id)
+    edits = fact_edits.history(store, fact_id)  # never empty: it raises for an unknown fact
     changes = {change.id: change for change in store.changes()}
     present = edits[-1].after  # None when the fact was removed
     fact = present or edits[-1].before

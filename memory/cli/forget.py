@@ -53,8 +53,10 @@ def forget(
     Of several conditions all must hold. There is no undo.
     """
     has_conditions = bool(speaker or matching or turn) or session is not None
+    # One of the two: conditions, or --finish alone.
     if has_conditions == finish:
         raise InputError("say what: --speaker, --session, --turn or --matching, or --finish alone")
+    # Checked before anything is removed: the salt is in the receipt and nowhere else.
     if has_conditions and receipt and receipt.exists():
         raise InputError(f"{receipt} is there already; nothing was removed")
     with open_memory(namespace, file) as store:

@@ -34,6 +34,7 @@ class _Summary:
 
 def _summary(name: str) -> _Summary:
     path = namespaces.existing(name)
+    # SQLite keeps the newest commits in a second file until it writes them back.
     files = [path, path.with_name(f"{path.name}-wal")]
     size = sum(file.stat().st_size for file in files if file.exists())
     try:
@@ -62,7 +63,6 @@ def _summary(name: str) -> _Summary:
 @app.command("list")
 def list_command(as_json: AsJson = False) -> None:
     """All namespaces: turns, facts, the last turn's date, size on disk."""
-
     summaries = [_summary(name) for name in namespaces.names()]
     if as_json:
         for summary in summaries:

@@ -29,7 +29,7 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def print_rows(rows: Rows) -> None:
-    """A table where somebody looks at it, else lines."""
+    """Print a table on a terminal, elsewhere lines with " | " between the cells."""
     cells = [["" if cell is None else clean_line(str(cell)) for cell in row] for row in rows.rows]
     if not sys.stdout.isatty():
         for row in [list(rows.columns), *cells]:
@@ -82,7 +82,7 @@ def diff_lines(difference: Diff) -> Iterator[str]:
     for fact in difference.removed:
         yield f"- {_fact_line(fact)}"
     for before, after in difference.changed:
-        yield f"~ {_fact_line(before)} -> {_new_words(before, after)}"
+        yield f"~ {_fact_line(before)} -> {_changed_fields(before, after)}"
 
 
 def _fact_line(fact: Fact) -> str:
@@ -94,16 +94,16 @@ def _fact_line(fact: Fact) -> str:
     )
 
 
-def _new_words(before: Fact, after: Fact) -> str:
+def _changed_fields(before: Fact, after: Fact) -> str:
     """The fields of a fact that changed; the whole fact when it is about something else now."""
     if (before.subject, before.attribute) != (after.subject, after.attribute):
         return _fact_line(after)
-    words = [after.value] if after.value != before.value else []
-    for word, old, new in (
+    fields = [after.value] if after.value != before.value else []
+    for name, old, new in (
         ("since", before.happened_on, after.happened_on),
         ("until", before.ended_on, after.ended_on),
         ("turn", str(before.turn_id), str(after.turn_id)),
     ):
         if new != old:
-            words.append(f"{word} {new}" if new else f"not {word} {old}")
-    return " ".join(words)
+            fields.append(f"{name} {new}" if new else f"not {name} {old}")
+    return " ".join(fields)

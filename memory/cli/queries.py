@@ -130,6 +130,7 @@ def sql(
             print_json(dict(zip(rows.columns, row, strict=True)))
     else:
         print_rows(rows)
+    # On stderr: whoever reads the rows from stdout gets nothing but rows.
     if rows.truncated:
         print(f"only the first {len(rows.rows)} rows; there are more", file=sys.stderr)
 

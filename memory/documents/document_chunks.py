@@ -52,7 +52,8 @@ def chunks(path: Path) -> list[Turn]:
         scanned = "; are its pages pictures?" if document.unit == "page" else ""
         raise InputError(f"{path}: there is no text in it{scanned}")
 
-    name = path.name.encode("utf-8", "replace").decode()  # a file's name need be no text
+    # The name of a file may hold bytes that are no text.
+    name = path.name.encode("utf-8", "replace").decode()
     # The hash makes a changed document a new version, beside the one that is stored.
     version = f"{name}@{hashlib.sha256(content).hexdigest()[:HASH_LETTERS]}"
     chunks_in_place = Counter(chunk.place for chunk in pieces)

@@ -103,14 +103,17 @@ def first_error(error: ValidationError) -> str:
 
 
 def session_name(title: str | None, identity: str) -> str:
-    """A conversation's name. It has the end of the id, so two "New chat"s stay two sessions, and
-    it does not depend on what else is in the export."""
+    """A conversation's name, with the end of its id.
+
+    So two conversations called "New chat" stay two sessions, and the name does not depend on what
+    else is in the export.
+    """
     return f"{(title or '').strip() or 'untitled'} ({identity[-8:]})"
 
 
 def skipped_counts(left_out: Counter[str]) -> Iterator[Skipped]:
     """One `Skipped` for each reason why messages were left out, however many messages."""
-    for reason, number in (+left_out).items():  # those above 0
+    for reason, number in (+left_out).items():  # + drops counts of 0
         yield Skipped(f"{number:,} message{'s' if number > 1 else ''}", reason)
 
 

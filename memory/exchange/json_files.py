@@ -80,7 +80,7 @@ def decoded_text(file: InputFile) -> Iterator[str]:
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     bytes_before = 0  # the chunk that is being decoded
-    undecoded = 0  # bytes of a character that the chunk before was cut in
+    undecoded = 0  # bytes of a character that lies on the border of two chunks
     at_start = True
     try:
         with file.open() as content:
@@ -158,8 +158,8 @@ def validated(
 class _JsonText:
     """Text that is read as far as it is needed; `position` is the place reached in `text`.
 
-    Our own, as the C decoder of `json` reads seven times as fast as a streaming parser does
-    (docs/decisions.md, 48).
+    It is our own because the C decoder of `json`, which it feeds, reads seven times as fast as a
+    streaming parser (docs/decisions.md, 48).
     """
 
     def __init__(self, chunks: Iterator[str]) -> None:

@@ -45,9 +45,9 @@ def _by_calendar(then: datetime, now: datetime, unit: str) -> str:
 
 
 def _by_clock(then: datetime, now: datetime) -> str:
-    """Less than a day by hours and minutes that went by, more by what the clock on the wall says.
+    """Less than a day counts by the time that passed, more by what the clock on the wall says.
 
-    The two differ when clocks change.
+    The two differ where clocks changed in between.
     """
     zone = now.tzinfo  # None: this machine's, with its rules for that day
     then = then if then.tzinfo else then.replace(tzinfo=UTC)

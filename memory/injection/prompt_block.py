@@ -1,4 +1,4 @@
-"""What of a memory goes into a prompt: the turns near a message, in templates of one's own."""
+"""The part of a memory that goes into a prompt: the turns near a message, worded by templates."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -60,7 +60,7 @@ def inject(
         name1, name2: the user and the character; else the `name` in the messages, the settings
             "user" and "character", or "User" and "Assistant".
         context: the character's context, with <START> in it where the configuration asks for it.
-        now: the moment of the prompt; its zone is the local one. This machine's without one.
+        now: the moment of the prompt, in the zone of whoever reads it; by default this machine's.
         budget: the most tokens that `text` may have.
         session, since: the running session: by its name, or by the id of its first turn.
         reload: fetch turns of the running session too.
@@ -182,7 +182,7 @@ def _within_budget(
 ) -> tuple[list[str], str]:
     """Memories of as many of the best turns as fit a budget, and the text they make.
 
-    When not even the best one fits, it is cut to as much of what it says as does.
+    When not even the best one fits, its message is cut until it does.
     """
 
     def memory(turn: Turn, characters: int) -> str:

@@ -33,7 +33,7 @@ def insert_fact(turns: str) -> str:
     words = _words(" ".join(text for _, _, text in lines))
     ends = [n for n, word in enumerate(words) if _ENDS.search(word) or n == len(words) - 1]
     starts = [0, *(end + 1 for end in ends[:-1])]
-    # A question tells nothing; where there are only questions, one must do.
+    # A question tells nothing, so values begin in other sentences where there are any.
     tell = [start for start, end in zip(starts, ends, strict=True) if "?" not in words[end]]
     runs = []
     for n, word in enumerate(words[:-1]):
@@ -56,7 +56,7 @@ def insert_fact(turns: str) -> str:
 def select_rows(question: str) -> str:
     """The middle of two SELECTs, over facts and with search(): words of the question."""
     words = list(dict.fromkeys(_stems(_words(question))))
-    # search() gets a choice of the words in their order, so that none is said twice.
+    # search() gets some of the words in their order, so that none is repeated.
     chosen = [
         f'from{n} ::= {_text(word)} (" " ({_later(n + 1, len(words))}))?'
         for n, word in enumerate(words[:-1])

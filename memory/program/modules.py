@@ -109,7 +109,7 @@ class RetrieveRows(dspy.Module):
             return str(self.predict(question=question, catalog=catalog, feedback=feedback).sql)
 
         def run(sql: str) -> None:
-            results.clear()  # of an answer that was refused half-way
+            results.clear()  # an earlier answer may have been refused half-way
             selects = split(sql)
             if len(selects) > MOST_SELECTS:
                 raise SqlError(f"{len(selects)} statements; write at most {MOST_SELECTS} SELECTs")
@@ -156,11 +156,11 @@ class AnswerQuestion(dspy.Module):
             text = str(prediction.answer or "")
             cited = str(prediction.turns or "")
         except AdapterParseError as error:
-            # An answer out of form is still an answer: what stands before or under the first mark.
+            # An answer without the expected marks is still an answer; marks are taken out of it.
             text = re.sub(r"\[\[ ## \w+ ## \]\]", "", error.lm_response).strip()
             cited = ""
         answer = re.sub(r"\s*\[\d+(?:, *\d+)*\]", "", text).strip() or ABSTAIN
-        answer = ", ".join(dict.fromkeys(answer.split(", ")))  # small models say an item again
+        answer = ", ".join(dict.fromkeys(answer.split(", ")))  # small models repeat items
         if answer.lower().startswith(ABSTAIN.lower()):
             return dspy.Prediction(answer=answer, turns=[], calls=1)
         # At most 18 digits: a longer number fits no id of the database.
@@ -223,7 +223,7 @@ class Card(BaseModel):
     The verdict is that of conversations which the optimizer never saw.
     """
 
-    # Strict: what is neither asked for nor plain text, numbers and lists of it is refused.
+    # Strict: unknown keys and values of another type are refused.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     model: str

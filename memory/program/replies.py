@@ -48,10 +48,10 @@ def quote_turns(
     search: Callable[[str, int], Sequence[Hit]],
     turn_of: Callable[[int], Turn],
 ) -> Generator[str, None, Answer]:
-    """A question answered by the best turns of the ranking that people told; no model is asked.
+    """Answer a question by quoting the best turns that people told; no model is asked.
 
     Arguments:
-        message: the question; a turn of its own id is not quoted.
+        message: the question, which is not quoted itself.
         character: who answers; what this speaker said is not quoted.
         listener_names: all names of whoever asks.
         budget: how many tokens of the question are searched for.
@@ -70,7 +70,7 @@ def quote_turns(
     )
     sql = sql.encode("utf-8", "replace").decode().replace("\0", "?")  # no turn holds these
     rows = read(sql)
-    # A turn may rank well without a word of the question, by its date or speaker: no answer.
+    # A turn that ranks well by its date or speaker, without a word of the question, is no answer.
     sharing_words = {
         hit.turn_id for hit in search(question, _CANDIDATES) if hit.shares["words"] > 0
     }

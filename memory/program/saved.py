@@ -48,7 +48,7 @@ def save_program(program: MemoryProgram, path: str | Path, card: Card) -> None:
         signature = predictor.signature
         changed = signature.instructions != plain[name].signature.instructions
         prompts[name] = {
-            # DSPy cleans this text when it is read; to clean it twice would change some.
+            # DSPy cleans the text when it is loaded, and cleaning twice would change some texts.
             "instructions": (signature.__doc__ or signature.instructions) if changed else None,
             "demos": [
                 {name: str(demo[name]) for name in signature.fields if demo.get(name) is not None}
@@ -113,7 +113,7 @@ def concerns(program: MemoryProgram, model: str) -> list[str]:
 
 
 def _predictors(program: MemoryProgram) -> dict[str, Any]:
-    # By hand: DSPy's own list leaves out modules that an optimizer marked as compiled.
+    # Named by hand: DSPy's own list leaves out modules that an optimizer marked as compiled.
     return {
         f"{module}.predict": getattr(program, module).predict
         for module in ("store", "retrieve", "answer")

@@ -16,7 +16,7 @@ _OF_ONESELF = re.compile(r"\b(?:I|my|me|mine|we|our|us)\b", re.IGNORECASE)
 
 
 def doubt(hits: Sequence[Hit], turn: Callable[[int], Turn]) -> str:
-    """A sentence for a prompt: what fits a question best is what another told of themselves.
+    """A sentence for a prompt when what fits a question best was told by another about themselves.
 
     The best turn by the person that the question names is compared with the best one by anybody
     else, the share of the speaker left aside. `turn` brings a turn by its id. Empty where the
