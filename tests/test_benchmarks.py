@@ -16,11 +16,13 @@ import numpy as np
 import pytest
 
 from locomo.commands import run_command
-from locomo.dataset.format import load_conversations
+from locomo.dataset.format import Question, load_conversations
 from locomo.retrieval.measure import retrieve
 from memory import Turn
+from memory.program.messages import NOTHING_FOUND
 from tests.benchmarks.peer_systems import PEERS, FullText
 from tests.benchmarks.peers import app
+from tests.benchmarks.personal_facts import CHATS, outcome
 from tests.benchmarks.scale import app as scale_app
 from tests.benchmarks.scale import chat
 
@@ -220,3 +222,30 @@ def test_a_size_or_folder_that_cannot_be_is_refused(
         run_command(scale_app)
     assert ended.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("answer", "category", "expected"),
+    [
+        ("on Wednesdays, in Sagene", 4, "right"),
+        ("Thursday", 4, "wrong"),
+        ("No information available", 4, "abstained"),
+        (NOTHING_FOUND, 4, "abstained"),
+        (NOTHING_FOUND, 5, "right"),
+        ("Wednesday", 5, "wrong"),
+    ],
+)
+def test_an_answer_about_a_person_is_right_wrong_or_abstained(
+    answer: str, category: int, expected: str
+) -> None:
+    question = Question(
+        index=0, text="When does my choir sing?", answer="Wednesday", category=category, evidence=()
+    )
+    assert outcome(answer, question) == expected
+
+
+def test_the_personal_chats_tell_sixty_facts_and_ask_for_some_that_nobody_told() -> None:
+    questions = [question for chat in load_conversations(CHATS) for question in chat.questions]
+    by_category = Counter(question.category for question in questions)
+    assert by_category == {4: 60, 5: 14}
+    assert all(question.evidence for question in questions if question.category == 4)
