@@ -60,8 +60,7 @@ def _resolved(match: re.Match[str], today: date, iso: bool) -> str:
     if match["day"]:
         return _day(add_days(today, _DAYS.get(match["day"].lower(), 0)), iso)
     if match["period"]:
-        modifier, period = match["modifier"].lower(), match["period"].lower()
-        return _in_period(period, modifier, today=today, iso=iso)
+        return _in_period(match["period"].lower(), match["modifier"].lower(), today=today, iso=iso)
     words = match["ago"] or match["ahead"]
     unit = (match["ago_unit"] or match["ahead_unit"]).lower().removesuffix("s")
     count = COUNT.get(words.lower()) or int(words)

@@ -109,14 +109,14 @@ class ModelCopy:
             body["lora"] = [{"id": number, "scale": scale} for number, scale in scales]
         chunks: list[dict[str, Any]] = []
 
-        def hear(chunk: dict[str, Any]) -> None:
+        def receive(chunk: dict[str, Any]) -> None:
             chunks.append(chunk)
             if on_piece and "error" not in chunk:
                 on_piece(str(chunk["choices"][0]["delta"].get("content") or ""))
 
         try:
             if on_piece:
-                self._server.handle_chat_completions({**body, **settings, "stream": True}, hear)
+                self._server.handle_chat_completions({**body, **settings, "stream": True}, receive)
             else:
                 chunks = [self._server.handle_chat_completions({**body, **settings})]
         except UnicodeDecodeError as refused:

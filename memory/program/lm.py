@@ -70,7 +70,7 @@ class Model:
         return self.name.partition("+")[0] in (PACKAGED_MODEL, UNTUNED_MODEL)
 
     def as_tuned(self, targets: Collection[str]) -> "Model":
-        """The same model, spoken to as one that is tuned for these modules: without examples."""
+        """The same model with the prompts of one tuned for these modules: without examples."""
         if not isinstance(self.adapter, SmallModelAdapter):
             return self
         return replace(self, adapter=SmallModelAdapter(frozenset(targets)))
@@ -173,7 +173,7 @@ def load_model(
         lm = dspy.LM(name, temperature=temperature, max_tokens=3_000, **settings)
     except lm_errors.LMConfigurationError:  # reasoning models: their own temperature, room to think
         lm = dspy.LM(name, temperature=None, max_tokens=16_000, **settings)
-    # A second answer in another form would be a call that nobody counts.
+    # DSPy would ask again in JSON when an answer is out of form: a call that nobody counts.
     adapter = dspy.ChatAdapter(use_json_adapter_fallback=False)
     return Model(name, lm, adapter, **vars(MODELS["hosted"]), api_base=api_base)
 
@@ -192,7 +192,7 @@ def _packaged(name: str, temperature: float, adapter: str | Path | None) -> Mode
                 loras.append(replace(shipped, targets=targets))
     tuned = frozenset[str]().union(*(lora.targets for lora in loras))
     settings = {"cache": False, "temperature": temperature, "num_retries": 0}
-    # A store of answers knows a model by its name: two adapters must have two.
+    # A cache of answers knows a model by its name, so two adapters need two names.
     added = "".join(f"+{lora.sha256[:8]}" for lora in loras)
     lm = dspy.LM(f"local/smollm2{added}", engine=LocalEngine(loras=tuple(loras)), **settings)
     if custom:

@@ -31,7 +31,7 @@ def is_question(text: str) -> bool:
 
 
 def asks_memory(text: str) -> bool:
-    """Whether a message asks for what was told, not after the one who is asked ("How are you?")."""
+    """Whether a message asks for what was told, and not about the listener ("How are you?")."""
     about_listener = _SECOND_PERSON.search(text) and not _FIRST_PERSON.search(text)
     return is_question(text) and not about_listener
 
@@ -50,15 +50,18 @@ def is_quotation(text: str) -> bool:
 
 
 def is_news(text: str, packaged: bool) -> bool:
-    """Whether a model should look for facts in a text; the packaged one makes some of questions."""
+    """Whether a model should look for facts in a text.
+
+    The packaged model makes facts of questions too, so texts that only ask are kept from it.
+    """
     return not is_quotation(text) and (not packaged or tells(text))
 
 
 def quotation(turns: Sequence[Turn], listener_names: Collection[str]) -> str:
     """What the packaged model says in answer to a question: turns, or NOTHING_FOUND.
 
-    `listener_names` are all names of whoever asks, who is quoted as "you". The model's own words,
-    shown the turn that answers, were right in 11 of 20 questions.
+    `listener_names` are all names of whoever asks, who is quoted as "you". The model quotes because
+    its own words, when it was shown the turn that answers, were right in 11 of 20 questions only.
     """
     parts = []
     for turn in turns:

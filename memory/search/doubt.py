@@ -15,11 +15,11 @@ DOUBT = "What fits best was said by"  # how every doubt begins: prompts are sear
 _OF_ONESELF = re.compile(r"\b(?:I|my|me|mine|we|our|us)\b", re.IGNORECASE)
 
 
-def doubt(hits: Sequence[Hit], turn: Callable[[int], Turn]) -> str:
+def doubt(hits: Sequence[Hit], turn_of: Callable[[int], Turn]) -> str:
     """A sentence for a prompt when what fits a question best was told by another about themselves.
 
     The best turn by the person that the question names is compared with the best one by anybody
-    else, the share of the speaker left aside. `turn` brings a turn by its id. Empty where the
+    else, the share of the speaker left aside. `turn_of` brings a turn by its id. Empty where the
     ranking does not doubt.
     """
     # Of the turns by others (False) and by the named person (True): (fit, turn id) of the best.
@@ -31,8 +31,8 @@ def doubt(hits: Sequence[Hit], turn: Callable[[int], Turn]) -> str:
         best[is_by_named] = max(best.get(is_by_named, fit), fit)
     if len(best) < 2 or best[False][0] - best[True][0] < _LEAST_LEAD:
         return ""
-    another = turn(best[False][1])
-    named = turn(best[True][1])
+    another = turn_of(best[False][1])
+    named = turn_of(best[True][1])
     if not _OF_ONESELF.search(another.text):
         return ""
     return f"{DOUBT} {another.speaker}, not by {named.speaker}."

@@ -98,7 +98,8 @@ class Index:
             vectors: (n, width), or in pieces: the id of each piece's first turn with a function
                 that returns its vectors when they are needed.
         """
-        first, self.count = self.count + 1, self.count + len(rows)
+        first = self.count + 1
+        self.count += len(rows)
         new = slice(first, self.count + 1)
         if first == 1:
             self._planes = [np.zeros((GROUP_TURNS, 0), np.uint64) for _ in range(codes.shape[1])]
@@ -241,9 +242,8 @@ class Index:
         )
         if query.dates or query.spans:
             dates = np.ascontiguousarray(self._rows["date"][: self.count + 1])
-            scores[np.flatnonzero(_date_match(dates, query)) // GROUP_TURNS] += FEATURE_WEIGHTS[
-                "date"
-            ]
+            dated_groups = np.flatnonzero(_date_match(dates, query)) // GROUP_TURNS
+            scores[dated_groups] += FEATURE_WEIGHTS["date"]
         chosen = np.sort(_highest(scores, CHOSEN_GROUPS))
         places = (chosen[:, None] * GROUP_TURNS + np.arange(GROUP_TURNS)).ravel()
         return places[(places > 0) & (places <= self.count)]

@@ -26,9 +26,8 @@ TABLES: dict[str, tuple[str, ...]] = {  # what a model may read
 }
 WRITABLE = ("subject", "attribute", "value", "happened_on", "ended_on", "turn_id")  # of facts
 SEARCH_COLUMNS = ("turn_id", "score")  # the columns of search()
-SEARCH_FUNCTION = (
-    "search_turns"  # search() in the tree: the parser has a search function of its own
-)
+# What search() is called in the tree, because the parser has a search function of its own.
+SEARCH_FUNCTION = "search_turns"
 SEARCH_EXAMPLE = "FROM search('beach trip', 20) s JOIN turns t ON t.id = s.turn_id"
 MAX_K = 200  # turns of one search
 
@@ -51,7 +50,8 @@ def check_query(query: Any, ctes: Mapping[str, Columns], outer: tuple[Sources, .
     """
     ctes = dict(ctes)
     for cte in query.args["with_"].expressions if query.args.get("with_") else ():
-        name, columns = cte.alias.lower(), check_query(cte.this, ctes, outer)
+        name = cte.alias.lower()
+        columns = check_query(cte.this, ctes, outer)
         # "search_1" and so on are the names that policy gives the results of search().
         if name in ctes or name in TABLES or name.startswith("search"):
             refuse(f"WITH {name}", "this name is taken; choose another")
@@ -110,7 +110,8 @@ def check_kinds(tree: Any) -> None:
 
 def table_source(table: Any, ctes: Mapping[str, Columns]) -> tuple[str, Columns]:
     """The name and the columns under which a table, a WITH name or search() is known."""
-    alias, name = table.alias.lower(), table.name.lower()
+    alias = table.alias.lower()
+    name = table.name.lower()
     if table.this.key == "anonymous":
         search_arguments(table)
         return alias or "search", [(column, "number") for column in SEARCH_COLUMNS]
@@ -119,7 +120,8 @@ def table_source(table: Any, ctes: Mapping[str, Columns]) -> tuple[str, Columns]
     if name not in TABLES:
         refuse(f"no table {table.name}", f"there are turns, facts and search(): {SEARCH_EXAMPLE}")
     numbers = ("id", "turn_id")
-    return alias or name, [(c, "number" if c in numbers else "text") for c in TABLES[name]]
+    columns = [(column, "number" if column in numbers else "text") for column in TABLES[name]]
+    return alias or name, columns
 
 
 def search_arguments(table: Any) -> tuple[str, int]:
@@ -182,7 +184,8 @@ def _check_select(select: Any, ctes: Mapping[str, Columns], outer: tuple[Sources
         if item.this.key == "subquery":
             if not item.this.alias:  # Postgres before 16 asks for it
                 refuse(sql_of(item.this), "give the subquery a name: (SELECT ...) s")
-            alias, columns = item.this.alias.lower(), check_query(item.this.this, ctes, outer)
+            alias = item.this.alias.lower()
+            columns = check_query(item.this.this, ctes, outer)
         else:
             alias, columns = table_source(item.this, ctes)
         if alias in sources:
@@ -217,7 +220,8 @@ def _present(*nodes: Any) -> list[Any]:
 
 def _resolve(column: Any, scopes: tuple[Sources, ...], aliases: Mapping[str, Any]) -> None:
     """Find the source of a column, nearest query first, and note its kind; else refuse it."""
-    name, table = column.name.lower(), column.table.lower()
+    name = column.name.lower()
+    table = column.table.lower()
     for sources in scopes:
         in_sight = {alias: columns for alias, columns in sources.items() if table in ("", alias)}
         matches: list[tuple[str, str]] = []  # (alias, kind) of each column with this name

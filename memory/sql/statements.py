@@ -179,7 +179,9 @@ def scan(text: str, start: int = 0, fenced: bool = False) -> tuple[list[Token], 
     space = ""
     at = start
     while at < len(text) and (match := _TOKEN.match(text, at)):
-        kind, piece, near = str(match.lastgroup), match.group(), short(text[at : at + 60])
+        kind = str(match.lastgroup)
+        piece = match.group()
+        near = short(text[at : at + 60])
         at = match.end()
         if kind in ("space", "comment"):
             space = "\n" if "\n" in space + piece else " "
@@ -187,12 +189,8 @@ def scan(text: str, start: int = 0, fenced: bool = False) -> tuple[list[Token], 
         if kind == "fence" and fenced:
             return tokens, at
         if kind == "fence" or (kind == "other" and piece not in _SYMBOLS):
-            refuse(
-                near,
-                _ADVICE_BY_STRAY.get(
-                    piece, f"write only SQL; {piece} means nothing outside quotes"
-                ),
-            )
+            general_advice = f"write only SQL; {piece} means nothing outside quotes"
+            refuse(near, _ADVICE_BY_STRAY.get(piece, general_advice))
         if kind == "word" and (not piece.isascii() or piece[0].isdigit()):
             refuse(near, "names are plain ASCII letters, and numbers are decimal")
         # A letter right behind a string: the quote in 'it's' was meant as a part of the text.
@@ -207,8 +205,10 @@ def scan(text: str, start: int = 0, fenced: bool = False) -> tuple[list[Token], 
 
 
 def check_words(tokens: Sequence[Token]) -> None:
-    """Refuse words and functions for which there is better advice than the parser could give."""
-    # The parser would name a place in the text; these messages say what to write instead.
+    """Refuse words and functions for which there is better advice than the parser could give.
+
+    The parser would name a place in the text; these messages say what to write instead.
+    """
     for token, after in zip(tokens, [*tokens[1:], Token("end", "", "")], strict=True):
         word = token.text.lower()
         if token.kind == "word" and word in _ADVICE_BY_WORD:
@@ -250,12 +250,9 @@ def _split_run(run: Sequence[Token], is_whole: Callable[[str], bool]) -> Iterato
     """A run without semicolons as statements, cut where the meaning is certain."""
     head = run[0].text.lower()
     if head not in _FIRST_WORDS:
-        refuse(
-            short(join(run)),
-            _ALLOWED_COMMANDS
-            if _REFUSED_FIRST_WORD.fullmatch(head)
-            else f"this is not SQL; {_ALLOWED_COMMANDS}",
-        )
+        is_command = _REFUSED_FIRST_WORD.fullmatch(head)
+        advice = _ALLOWED_COMMANDS if is_command else f"this is not SQL; {_ALLOWED_COMMANDS}"
+        refuse(short(join(run)), advice)
     depth = 0
     cuts = []  # where a line begins like a statement: a semicolon may be missing there
     for i, token in enumerate(run):
