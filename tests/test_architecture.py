@@ -3,7 +3,6 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -190,23 +189,12 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     imported_by_module = {
         module(path): {
             f"{imported}.{member}" if f"{imported}.{member}" in modules else imported
-            for imported, member in imports_at_runtime(path)
+            for imported, member in imports(path)
         }
         & modules - {module(path), "memory", "locomo"}
         for path in PRODUCT
     }
     TopologicalSorter(imported_by_module).prepare()  # raises CycleError
-
-
-def imports_at_runtime(path: Path) -> Iterator[tuple[str, str]]:
-    """Those that are no type checker's alone."""
-    tree = ast.parse(path.read_text("utf-8"))
-    for node in tree.body:
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            node.body = [ast.Pass()]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            yield from ((node.module or "", alias.name) for alias in node.names)
 
 
 @pytest.mark.parametrize("path", PRODUCT, ids=name)

@@ -1,15 +1,12 @@
-"""The commands within a chat: /why, /memory, /undo, /forget, /name, /as, reset, /help."""
+"""The chat: a loop of messages and commands (/why, /memory, /undo, /forget, /name, /as, reset)."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
-from memory.errors import InputError
+from memory.chat.session import Chat, name_of
+from memory.errors import InputError, MemoryFault
 from memory.model import Turn
 from memory.prompt import turn_line
-
-if TYPE_CHECKING:
-    from memory.chat.session import Chat
 
 _MOST_TURNS = 20  # of a list of turns
 _MOST_CHARACTERS = 300  # of a turn in it
@@ -31,12 +28,12 @@ _SPEAKERS = """SELECT speaker, COUNT(*) AS turns FROM turns GROUP BY speaker
 ORDER BY turns DESC, speaker LIMIT 10"""
 
 
-def show_help(chat: "Chat", _: str) -> None:
+def show_help(chat: Chat, _: str) -> None:
     """Show what can be typed."""
     chat.screen.show(_HELP)
 
 
-def why(chat: "Chat", _: str) -> None:
+def why(chat: Chat, _: str) -> None:
     """Show the SQL that ran for the last answer, and the turns it rests on."""
     if not chat.last:
         chat.screen.show("no answer yet")
@@ -52,7 +49,7 @@ def why(chat: "Chat", _: str) -> None:
     _show_turns(chat, [chat.store.turn(turn_id) for turn_id in turn_ids])
 
 
-def memory(chat: "Chat", _: str) -> None:
+def memory(chat: Chat, _: str) -> None:
     """Show counts, and the newest facts by subject."""
     [[facts, subjects]] = chat.store.read(_FACT_COUNTS).rows
     facts_known = f"{_count(facts, 'fact')} about {_count(subjects, 'subject')}"
@@ -67,7 +64,7 @@ def memory(chat: "Chat", _: str) -> None:
         chat.screen.show("these are the newest that hold; `python -m memory facts` has all", "dim")
 
 
-def undo(chat: "Chat", _: str) -> None:
+def undo(chat: Chat, _: str) -> None:
     """Take back the last change of facts that is in force and is no undo itself."""
     # Without the pause, the thread could store a window between the look and the undo.
     with chat.background.paused():
@@ -80,7 +77,7 @@ def undo(chat: "Chat", _: str) -> None:
     chat.screen.show("there is no change of facts to take back")
 
 
-def forget(chat: "Chat", text: str) -> None:
+def forget(chat: Chat, text: str) -> None:
     """Forget the turns that say a text, after a question."""
     if not text:
         raise InputError("say what to forget: /forget TEXT")
@@ -93,7 +90,7 @@ def forget(chat: "Chat", text: str) -> None:
         _wipe(chat, turns)
 
 
-def reset(chat: "Chat", _: str) -> None:
+def reset(chat: Chat, _: str) -> None:
     """Forget everything that was said, after a question that says how much it is."""
     turns = chat.store.turns()
     if not turns:
@@ -109,7 +106,7 @@ def reset(chat: "Chat", _: str) -> None:
         _wipe(chat, turns)
 
 
-def rename(chat: "Chat", name: str) -> None:
+def rename(chat: Chat, name: str) -> None:
     """Give the user another name from now on."""
     if chat.speaker != chat.user:
         raise InputError(f"{chat.speaker} speaks; /as {chat.user} first, then /name")
@@ -118,13 +115,13 @@ def rename(chat: "Chat", name: str) -> None:
     chat.screen.show(f"from now on you are {chat.user}")
 
 
-def speak_as(chat: "Chat", name: str) -> None:
+def speak_as(chat: Chat, name: str) -> None:
     """Let somebody else speak from now on."""
     chat.speaker = name_of(name)
     chat.screen.show(f"{chat.speaker} speaks now; /as {chat.user} goes back")
 
 
-COMMANDS: Mapping[str, Callable[["Chat", str], None]] = {
+COMMANDS: Mapping[str, Callable[[Chat, str], None]] = {
     "why": why,
     "memory": memory,
     "undo": undo,
@@ -136,7 +133,7 @@ COMMANDS: Mapping[str, Callable[["Chat", str], None]] = {
 }
 
 
-def _wipe(chat: "Chat", turns: list[Turn]) -> None:
+def _wipe(chat: Chat, turns: list[Turn]) -> None:
     """Forget turns, in this session too, and show the receipt."""
     turn_ids = {turn.id for turn in turns}
     # Forgetting overwrites the file, which nobody else may be reading or writing meanwhile.
@@ -151,7 +148,7 @@ def _wipe(chat: "Chat", turns: list[Turn]) -> None:
         chat.screen.show(f"not reached: {file}; when it turns up, delete it")
 
 
-def _turn_counts(chat: "Chat") -> str:
+def _turn_counts(chat: Chat) -> str:
     """How many turns there are, and whose: `12 turns (Anna 6, Miku 6)`."""
     [[turns, speakers]] = chat.store.read(_TURN_COUNTS).rows
     parts = [f"{name} {count}" for name, count in chat.store.read(_SPEAKERS).rows]
@@ -160,7 +157,7 @@ def _turn_counts(chat: "Chat") -> str:
     return f"{_count(turns, 'turn')} ({', '.join(parts) or 'nobody yet'})"
 
 
-def _agreed(chat: "Chat", question: str) -> bool:
+def _agreed(chat: Chat, question: str) -> bool:
     """Whether somebody types yes or the memory's name; Ctrl-C and the input's end mean no."""
     try:
         reply = chat.screen.ask(f"{question} Type yes or {chat.memory_name}: ").strip().casefold()
@@ -176,7 +173,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _show_turns(chat: "Chat", turns: list[Turn]) -> None:
+def _show_turns(chat: Chat, turns: list[Turn]) -> None:
     for turn in turns[:_MOST_TURNS]:
         line = turn_line(turn)
         if len(line) > _MOST_CHARACTERS:
@@ -186,9 +183,37 @@ def _show_turns(chat: "Chat", turns: list[Turn]) -> None:
         chat.screen.show(f"... and {_count(len(turns) - _MOST_TURNS, 'turn')}", "dim")
 
 
-def name_of(text: str) -> str:
-    """A name as it can stand before a colon. Raises InputError for what is none."""
-    name = " ".join(text.split())
-    if not name or len(name) > 60 or ":" in name or not name.isprintable():
-        raise InputError(f"{text!r} is no name: 1 to 60 characters, without a colon")
-    return name
+def talk(chat: Chat) -> None:
+    """Talk until `bye`, the end of the input, or Ctrl-C twice."""
+    chat.greet()
+    warned = False
+    while True:
+        try:
+            text = chat.screen.ask(f"{chat.speaker}: ").strip()
+            warned = False
+            if text.lower() == "bye":
+                break
+            if text:
+                obey(chat, text)
+        except EOFError:
+            break
+        except KeyboardInterrupt:
+            if warned:
+                break
+            warned = True
+            chat.screen.show("Ctrl-C once more ends the chat, and so does bye", "dim")
+        # What was said is stored by now: an error costs a reply or a command, not the chat.
+        except MemoryFault as error:
+            chat.screen.show(f"error: {error}", "red")
+    chat.leave()
+
+
+def obey(chat: Chat, text: str) -> None:
+    """Run a command, or exchange what was said for a reply."""
+    if text.lower() == "reset":
+        text = "/reset"
+    if not text.startswith("/"):
+        chat.exchange(text)
+        return
+    name, _, argument = text[1:].partition(" ")
+    COMMANDS.get(name.lower(), show_help)(chat, argument.strip())

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from memory.chat.commands import COMMANDS, name_of, show_help
 from memory.chat.screen import Screen
-from memory.errors import MemoryFault
+from memory.errors import InputError
 from memory.injection import time_difference
 from memory.model import Turn
 from memory.prompt import spoken_date
@@ -22,6 +21,14 @@ if TYPE_CHECKING:
 UNNAMED = "User"  # the speaker until there is a name
 INTERRUPTED = " ... (interrupted)"
 _LAST_TURN = "SELECT said_at FROM turns WHERE kind = 'message' ORDER BY id DESC LIMIT 1"
+
+
+def name_of(text: str) -> str:
+    """A name as it can stand before a colon. Raises InputError for what is none."""
+    name = " ".join(text.split())
+    if not name or len(name) > 60 or ":" in name or not name.isprintable():
+        raise InputError(f"{text!r} is no name: 1 to 60 characters, without a colon")
+    return name
 
 
 class Chat:
@@ -69,40 +76,6 @@ class Chat:
             else:
                 # Somebody else at the same memory: who the user is stays as it was.
                 self.speaker = name_of(user)
-
-    def run(self) -> None:
-        """Talk until `bye`, the end of the input, or Ctrl-C twice."""
-        self.greet()
-        warned = False
-        while True:
-            try:
-                text = self.screen.ask(f"{self.speaker}: ").strip()
-                warned = False
-                if text.lower() == "bye":
-                    break
-                if text:
-                    self.obey(text)
-            except EOFError:
-                break
-            except KeyboardInterrupt:
-                if warned:
-                    break
-                warned = True
-                self.screen.show("Ctrl-C once more ends the chat, and so does bye", "dim")
-            # What was said is stored by now: an error costs a reply or a command, not the chat.
-            except MemoryFault as error:
-                self.screen.show(f"error: {error}", "red")
-        self.leave()
-
-    def obey(self, text: str) -> None:
-        """Run a command, or exchange what was said for a reply."""
-        if text.lower() == "reset":
-            text = "/reset"
-        if not text.startswith("/"):
-            self.exchange(text)
-            return
-        name, _, argument = text[1:].partition(" ")
-        COMMANDS.get(name.lower(), show_help)(self, argument.strip())
 
     def exchange(self, text: str) -> None:
         """Store something said and let the character reply; each is durable before what follows."""

@@ -22,6 +22,7 @@ def chat(
     """Talk with a character that remembers you. `bye` ends, /help says what else there is."""
     from memory.api import Memory
     from memory.chat.background import Background
+    from memory.chat.commands import talk
     from memory.chat.screen import terminal
     from memory.chat.session import Chat
 
@@ -30,7 +31,7 @@ def chat(
     with options.open_memory(namespace, file, create=True) as store:
         background = Background(path, loaded)
         try:
-            Chat(
+            session = Chat(
                 Memory(store, model=loaded),
                 background,
                 terminal(),
@@ -38,6 +39,7 @@ def chat(
                 user=user,
                 character=character,
                 persona=persona,
-            ).run()
+            )
+            talk(session)
         finally:
             background.end()  # after the window under way

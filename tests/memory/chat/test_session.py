@@ -15,9 +15,9 @@ from rich.console import Console
 
 from memory import Memory, ModelError, Turn, open_store
 from memory.chat.background import Background
-from memory.chat.commands import name_of
+from memory.chat.commands import talk
 from memory.chat.screen import Screen
-from memory.chat.session import INTERRUPTED, Chat
+from memory.chat.session import INTERRUPTED, Chat, name_of
 from memory.errors import InputError
 from memory.program import Model
 from tests.support.scripted import sql
@@ -57,7 +57,7 @@ def chat(
         background = Background(path, loaded)
         screen = Screen(Console(file=shown, width=200), read)
         try:
-            Chat(Memory(store, model=loaded), background, screen, "anna", **named).run()
+            talk(Chat(Memory(store, model=loaded), background, screen, "anna", **named))
         finally:
             background.end()
     return shown.getvalue()
