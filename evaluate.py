@@ -77,7 +77,7 @@ def evaluate(
     the conversation, the model, the program or the code differs.
     Raises InputError for what cannot be used, ModelError when a model cannot.
     """
-    questions = _questions(data, split, num_test, seed)
+    questions = _questions(data, part=split, number=num_test, seed=seed)
     check_folder(output_dir, "--output-dir")
     load_embedder(embedder)
     setup = _setup(load_model(model, api_base, adapter=adapter), optimized_path, budget)
@@ -92,7 +92,7 @@ def evaluate(
         judging=judging,
         with_baseline=mode == "compare",
         memories=output_dir / "memories",
-        log=_answer_log(data, setup, embedder, output_dir, resume=resume),
+        log=_answer_log(data, setup, embedder=embedder, output_dir=output_dir, resume=resume),
         threads=num_threads,
         console=console,
     ).run()
@@ -108,7 +108,13 @@ def evaluate(
         "budget": setup.budget,
         "program": optimized_path.name if optimized_path else "plain",
     }
-    _report(evaluation, mode, params, output_dir, with_categories=not no_categories)
+    _report(
+        evaluation,
+        mode=mode,
+        params=params,
+        output_dir=output_dir,
+        with_categories=not no_categories,
+    )
     if setup.model.packaged:
         console.print(BETTER_MODELS, highlight=False)
     return evaluation
@@ -129,7 +135,7 @@ def _answer_log(
     data: Path, setup: Setup, embedder: str, output_dir: Path, resume: bool
 ) -> AnswerLog:
     """The answers on disk, in a file of their own for each data, model, program and code."""
-    answers_of = fingerprint(
+    made_from = fingerprint(
         data.read_bytes(),
         setup.model.weights,
         setup.model.api_base,
@@ -137,7 +143,7 @@ def _answer_log(
         program_state(setup.program),
         embedder,
     )
-    return answer_log(output_dir / f"answers-{answers_of}.jsonl", resume)
+    return answer_log(output_dir / f"answers-{made_from}.jsonl", resume)
 
 
 def _probe_models(answering: Model, judging: Model | None) -> None:
@@ -181,7 +187,7 @@ def _report(
     output_dir: Path,
     with_categories: bool,
 ) -> None:
-    """Print, write and track what was found."""
+    """Print the results, write them to `output_dir` and log them to MLflow."""
     lines = score_lines(evaluation.results)
     memory_results = [result for result in evaluation.results if result.system == "memory"]
     content: dict[str, object] = {
@@ -218,12 +224,13 @@ def _report(
 
 
 def _varied(results: Sequence[Result]) -> list[Result]:
-    """One result of each of three categories: the best, so that one sees how it works."""
-    best = [
-        max((r for r in results if r.category == category), key=lambda r: r.score, default=None)
-        for category in CATEGORIES
-    ]
-    return sorted((r for r in best if r), key=lambda r: -r.score)[:3]
+    """The best result of each of three categories, so that a reader sees how an answer is made."""
+    best: list[Result] = []
+    for category in CATEGORIES:
+        of_category = [result for result in results if result.category == category]
+        if of_category:
+            best.append(max(of_category, key=lambda result: result.score))
+    return sorted(best, key=lambda result: -result.score)[:3]
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from locomo.prompts.forecast import forecast, forecast_table
 from locomo.prompts.job import CompileJob, prepare_job
 from locomo.prompts.ledger import Budget, Ledger
 from locomo.prompts.optimizers import LIGHT_ROUNDS, ROUNDS, Optimizer, Options
-from locomo.tasks.gains import gain_line, gain_table, prompt_diff
+from locomo.tasks.gains import card_scores, gain_line, gain_table, prompt_diff
 from locomo.tasks.modules import TARGETS, candidate_of
 from locomo.tasks.rewards import WEIGHTS, Reward, card_metric
 from locomo.tracking import connect_mlflow, progress_chart, track_compile
@@ -65,19 +65,28 @@ def optimize(
 ) -> CompileResult:
     """Compile prompts on training conversations, then measure the gain on validation ones.
 
-    Writes the best program found to `output`, and all that was called, tried and found to a
+    Writes the best program to `output`, and the model calls, the prompts tried and a report to a
     folder in `output_dir` and to MLflow. Raises InputError for what cannot be used, before a model
     is asked for anything but a word; ModelError when a model cannot be used.
     """
-    _check_options(optimizer, target, reward, max_demos, output, output_dir)
+    _check_options(
+        optimizer,
+        target=target,
+        reward=reward,
+        max_demos=max_demos,
+        output=output,
+        output_dir=output_dir,
+    )
     answering = load_model(model, api_base=api_base)
-    proposing = _prompt_model((model, api_base), prompt_model, prompt_api_base)
+    proposing = _prompt_model(
+        model, api_base, prompt_model=prompt_model, prompt_api_base=prompt_api_base
+    )
     setup = Setup(answering, starting_program(answering), budget or answering.budget)
     setup.check()
     demos = MAX_DEMOS if max_demos is None else max_demos
-    usual = (LIGHT_ROUNDS if answering.packaged else ROUNDS)[optimizer]
+    default_rounds = (LIGHT_ROUNDS if answering.packaged else ROUNDS)[optimizer]
     options = Options(
-        optimizer, rounds or usual, max_demos=demos, num_threads=num_threads, seed=seed
+        optimizer, rounds or default_rounds, max_demos=demos, num_threads=num_threads, seed=seed
     )
     job = prepare_job(
         data,
@@ -91,9 +100,12 @@ def optimize(
         num_validation=num_validation,
     )
     limits = Budget(calls=budget_calls, minutes=budget_minutes, dollars=budget_usd)
-    console = Console(file=sys.stdout)  # kept, for optimizers print to a file meanwhile
-    _agree(job, limits, yes, console)
-    return _compile(job, limits, output, output_dir, resume=resume, console=console)
+    # Bound to stdout now: while an optimizer runs, sys.stdout is redirected to a log file.
+    console = Console(file=sys.stdout)
+    _agree(job, limits, yes=yes, console=console)
+    return _compile(
+        job, limits, output=output, output_dir=output_dir, resume=resume, console=console
+    )
 
 
 def _compile(
@@ -123,7 +135,7 @@ def _compile(
             bar=bar,
             save=partial(_save, job, output),
         ).run()
-    _report(job, compiled, folder, output, console)
+    _report(job, compiled, folder=folder, output=output, console=console)
     return compiled
 
 
@@ -148,13 +160,17 @@ def _check_options(
 
 
 def _prompt_model(
-    answering: tuple[str, str | None], name: str | None, api_base: str | None
+    model: str, api_base: str | None, prompt_model: str | None, prompt_api_base: str | None
 ) -> Model:
-    """The model that writes instructions: another one, or the same in a more inventive mood."""
-    if api_base and not name:
+    """The model that writes instructions: `prompt_model`, or the answering model.
+
+    Its temperature is 1, so that each instruction it proposes is another one.
+    """
+    if prompt_model:
+        return load_model(prompt_model, api_base=prompt_api_base, temperature=1.0)
+    if prompt_api_base:
         raise InputError("--prompt-api-base is of the --prompt-model; name that too")
-    name, api_base = (name, api_base) if name else answering
-    return load_model(name, api_base=api_base, temperature=1.0)
+    return load_model(model, api_base=api_base, temperature=1.0)
 
 
 def _agree(job: CompileJob, limits: Budget, yes: bool, console: Console) -> None:
@@ -186,11 +202,6 @@ def _agree(job: CompileJob, limits: Budget, yes: bool, console: Console) -> None
 
 def _save(job: CompileJob, output: Path, compiled: CompileResult) -> None:
     """Write the program with what it was compiled from and what it gained."""
-    numbers = {
-        f"{gain.component}, {gain.categories}: {side}": round(getattr(gain, side), 4)
-        for gain in compiled.gains
-        for side in ("before", "after", "low", "high")
-    }
     card = Card(
         model=job.setup.model.name,
         optimizer=job.options.optimizer,
@@ -198,7 +209,7 @@ def _save(job: CompileJob, output: Path, compiled: CompileResult) -> None:
         metric=card_metric(job.reward),
         data=job.sha256,
         conversations={name: list(ids) for name, ids in job.parts.items()},
-        scores=numbers,
+        scores=card_scores(compiled.gains),
         verdict=compiled.verdict,
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -213,7 +224,7 @@ def _prompts(program: MemoryProgram) -> dict[str, tuple[str, Sequence[Mapping[st
 def _report(
     job: CompileJob, compiled: CompileResult, folder: Path, output: Path, console: Console
 ) -> None:
-    """Print what was found, write it to the folder, track it."""
+    """Print what was gained, write it to the folder and log it to MLflow."""
     changed = prompt_diff(_prompts(job.setup.program), _prompts(compiled.program))
     report = folder / "report.json"
     diff = folder / "prompts.diff"

@@ -30,7 +30,7 @@ from locomo.weights.training import TrainingResult, card_of
 from memory import InputError, MemoryProgram, load_program, save_program
 from memory.program import read_card
 
-KEPT = "checkpoints and examples so far are kept; --resume goes on"
+INTERRUPTED = "checkpoints and examples so far are kept; --resume goes on"
 console = Console()
 
 
@@ -132,7 +132,7 @@ def tune_supervised(options: TrainOptions) -> None:
 
 
 def gold_examples(options: TrainOptions, output: Path) -> Path:
-    """Write examples of gold conversations and say how many of what; returns their file."""
+    """Write examples of gold conversations, print how many each module has; returns their file."""
     with progress_bar(console) as bar:
         card = write_gold_examples(options, output, bar)
     counts = ", ".join(f"{number} {target}" for target, number in card.examples.items())
@@ -146,10 +146,11 @@ def gold_examples(options: TrainOptions, output: Path) -> Path:
 if __name__ == "__main__":
     logging.basicConfig(format="%(message)s")  # warnings as plain lines, whatever a library sets up
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        if signal.getsignal(number) is signal.SIG_DFL:  # as Ctrl-C: the server must be freed
+        # They end a run as Ctrl-C does, which frees the server.
+        if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
     try:
-        run_command(train_app(train), KEPT)
+        run_command(train_app(train), INTERRUPTED)
     except SystemExit as end:
         # Rollouts that Ctrl-C left unfinished would first ask all they have to ask.
         sys.stdout.flush()

@@ -16,10 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from memory import (
-    InputError,
-    Stop,
-)
+from memory import InputError, Stop
 
 
 def run_command(command: typer.Typer, interrupted: str = "no file is half-written") -> None:
@@ -37,22 +34,24 @@ def run_command(command: typer.Typer, interrupted: str = "no file is half-writte
 
 
 def progress_bar(console: Console) -> Progress:
-    """A line for each of several things that go on: what, how far, how many, how long."""
+    """A bar with one line a task: its name, how far it is, how many steps, how long it took."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     return Progress(*columns, TimeElapsedColumn(), console=console)
 
 
 def check_folder(folder: Path, flag: str) -> None:
-    """Raise InputError for a folder that nothing can be written to; nothing is."""
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise InputError(f"{flag} {folder}: {there} is a file; give a folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f"{flag} {folder}: {there} cannot be written to; give another")
+    """Raise InputError when nothing can be written to a folder; the folder is not made."""
+    absolute = folder.absolute()
+    existing = next(path for path in (absolute, *absolute.parents) if path.exists())
+    if not existing.is_dir():
+        raise InputError(f"{flag} {folder}: {existing} is a file; give a folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise InputError(f"{flag} {folder}: {existing} cannot be written to; give another")
 
 
 @contextlib.contextmanager
 def writable_folder(folder: Path) -> Iterator[None]:
+    """Make a folder to write to in the block; InputError when it or a file cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield

@@ -84,7 +84,11 @@ class EvaluationRun:
                     ask_baseline, conversation, question, self.setup
                 )
             jobs["memory", conversation.id, question.index] = partial(
-                ask_memory, conversation, question, self.setup, built[conversation.id].path
+                ask_memory,
+                conversation,
+                question,
+                setup=self.setup,
+                path=built[conversation.id].path,
             )
         self._run("asking", [job for key, job in jobs.items() if key not in self.log.records])
         return [self.log.records[key] for key in jobs]
@@ -96,7 +100,7 @@ class EvaluationRun:
         def judged(result: Result) -> Result:
             question = questions[result.conversation, result.index]
             verdicts = {
-                name: judge(kind, question, result.answer, model).correct
+                name: judge(kind, question, answer=result.answer, model=model).correct
                 for kind, name in judges.items()
             }
             return replace(result, verdicts={**result.verdicts, **verdicts})

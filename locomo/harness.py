@@ -1,4 +1,4 @@
-"""The benchmark's machine: build each memory once, ask every question once, in parallel."""
+"""Memories built once for each conversation, and questions asked of them: one result each."""
 
 import hashlib
 import json
@@ -26,7 +26,8 @@ from memory.prompt import Context, assemble
 
 System = Literal["baseline", "memory"]
 AnswerKey = tuple[System, str, int]  # the system, the conversation's id, the question's index
-# Instructions, examples, question and answer, which must fit a model's context beside the memory.
+# Tokens set aside for instructions, examples, question and answer, which must fit a model's
+# context beside the memory.
 PROMPT_TOKENS = 512
 EMBEDDER = "wordllama"  # the packaged one
 
@@ -78,6 +79,24 @@ class Result:
         return self.system, self.conversation, self.index
 
 
+@dataclass(frozen=True)
+class Setup:
+    """What answers a question: the model, the program, and how many tokens of memory it sees."""
+
+    model: Model
+    program: MemoryProgram
+    budget: int
+
+    def check(self) -> None:
+        """Raise InputError for a budget above the model's context, or too small for one turn."""
+        assemble([], [], self.budget)
+        if self.budget > self.model.context - PROMPT_TOKENS:
+            raise InputError(
+                f"a budget of {self.budget} tokens is more than {self.model.name} can read beside"
+                f" its instructions; give at most {self.model.context - PROMPT_TOKENS}"
+            )
+
+
 _BUILT = TypeAdapter(BuiltMemory)
 
 
@@ -100,7 +119,7 @@ def build_memory(
     progress: Callable[[int], None] = lambda windows: None,
     embedder: str = EMBEDDER,
 ) -> BuiltMemory:
-    """Add and digest a conversation, or find the memory that the same makers made before.
+    """Add and digest a conversation, or find the memory that was built from equal inputs before.
 
     An interrupted build goes on where it stopped, and what it cost so far counts. `progress` is
     told the windows done so far; what it raises interrupts the build.
@@ -150,7 +169,7 @@ def build_memory(
 
 def build_memories(
     conversations: Iterable[Conversation],
-    setup: "Setup",
+    setup: Setup,
     cache: Path,
     threads: int,
     bar: Progress,
@@ -213,24 +232,6 @@ def probe(model: Model) -> None:
 
 def _total_tokens(usage: dict[str, dict[str, object]]) -> int:
     return sum(int(str(of_model.get("total_tokens") or 0)) for of_model in usage.values())
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What answers a question: the model, the program, and how many tokens of memory it sees."""
-
-    model: Model
-    program: MemoryProgram
-    budget: int
-
-    def check(self) -> None:
-        """Raise InputError for a budget that the model's context or one turn does not fit."""
-        assemble([], [], self.budget)
-        if self.budget > self.model.context - PROMPT_TOKENS:
-            raise InputError(
-                f"a budget of {self.budget} tokens is more than {self.model.name} can read beside"
-                f" its instructions; give at most {self.model.context - PROMPT_TOKENS}"
-            )
 
 
 def ask_memory(

@@ -39,7 +39,7 @@ class JsonLines(Generic[Key, Record]):
             kind: the dataclass of the records.
             key: what makes two records the same.
             resume: whether the file's records count; otherwise it is emptied.
-            made_by: stands in the first line; a file with another one is not gone on with.
+            made_by: stands in the first line; a file that begins with another one is refused.
             keep: which records of a resumed file count.
 
         Raises InputError when the file cannot be written, or was made by something else.

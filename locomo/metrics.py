@@ -56,7 +56,7 @@ def f1(prediction: str, gold: str) -> float:
 def multi_f1(prediction: str, gold: str) -> float:
     """For answers that are lists: mean over gold's comma-separated parts of the best part's F1."""
     parts = prediction.split(",")
-    best = [max(f1(part, wanted) for part in parts) for wanted in gold.split(",")]
+    best = [max(f1(part, gold_part) for part in parts) for gold_part in gold.split(",")]
     return sum(best) / len(best)
 
 
@@ -126,4 +126,4 @@ def paired_bootstrap(
 
     Raises ValueError when the lengths differ or there is no value.
     """
-    return bootstrap([x - y for x, y in zip(a, b, strict=True)], seed, n, groups)
+    return bootstrap([x - y for x, y in zip(a, b, strict=True)], seed=seed, n=n, groups=groups)

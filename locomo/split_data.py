@@ -113,7 +113,12 @@ def load_split(data: Path, seed: int, name: str) -> SplitConversations:
     conversations = {conversation.id: conversation for conversation in load_conversations(data)}
     parts = split(list(conversations), seed, name)
     check_parts(parts)
-    return SplitConversations(data, _sha256(data.read_bytes()), conversations, parts)
+    return SplitConversations(
+        data=data,
+        sha256=_sha256(data.read_bytes()),
+        conversations=conversations,
+        parts=parts,
+    )
 
 
 class Part(BaseModel):
@@ -136,8 +141,8 @@ class Manifest(BaseModel):
 def split_file(source: Path, output_dir: Path, seed: int = 0, name: str = "default") -> Manifest:
     """Write train.json, validation.json, test.json and manifest.json, and return the manifest.
 
-    Conversations pass through as they are, so `load` of the format reads every file that is not
-    empty. The manifest is removed first and written last, so an interrupted run does not leave
+    Conversations pass through as they are, so `load_conversations` reads every file
+    that is not empty. The manifest is removed first and written last, so an interrupted run does not leave
     what `verify` accepts. Raises InputError for a file that cannot be used or written.
     """
     if source.resolve().parent == output_dir.resolve() and source.stem in PARTS:
@@ -167,23 +172,23 @@ def split_file(source: Path, output_dir: Path, seed: int = 0, name: str = "defau
 def verify(source: Path, output_dir: Path) -> Manifest:
     """Check the files of a split against the file it was made from, and return its manifest.
 
-    Does not use `split`, so it would notice its mistakes. Raises InputError that says what
+    It does not use `split`, so that it notices a mistake of `split`. Raises InputError that says what
     differs: another source, a missing or changed file, a conversation lost or in two parts.
     """
     manifest = _manifest(output_dir / MANIFEST)
-    wanted = {raw.get("sample_id"): raw for raw in read_records(source)}
+    source_records = {raw.get("sample_id"): raw for raw in read_records(source)}
     if manifest.input_sha256 != _sha256(source.read_bytes()):
         raise InputError(f"{output_dir} was made from another file than {source}; split again")
-    home: dict[str, str] = {}
+    part_of: dict[str, str] = {}
     for part in PARTS:
         for record in _records(output_dir / f"{part}.json", manifest.parts[part].sha256):
             id_ = record.get("sample_id", "")
-            if id_ in home:
-                raise InputError(f"{output_dir}: {id_} is in {home[id_]} and in {part}")
-            if record != wanted.get(id_):
+            if id_ in part_of:
+                raise InputError(f"{output_dir}: {id_} is in {part_of[id_]} and in {part}")
+            if record != source_records.get(id_):
                 raise InputError(f"{output_dir / part}.json: {id_} is not as in {source}")
-            home[id_] = part
-    if lost := [str(id_) for id_ in wanted if id_ not in home]:
+            part_of[id_] = part
+    if lost := [str(id_) for id_ in source_records if id_ not in part_of]:
         raise InputError(f"{output_dir}: in no part: {', '.join(lost)}; split again")
     return manifest
 
@@ -207,9 +212,8 @@ def _records(path: Path, sha256: str) -> list[dict[str, Any]]:
         raise InputError(f"{path}: {error.strerror}; split again") from error
     if _sha256(content) != sha256:
         raise InputError(f"{path} was changed after it was written; split again")
-    return (
-        [] if content == b"[]" else read_records(path)
-    )  # a part may be empty, a data file may not
+    # A part may be empty; read_records refuses a file without conversations.
+    return [] if content == b"[]" else read_records(path)
 
 
 def _sha256(content: bytes) -> str:
@@ -230,9 +234,9 @@ def split_command(
     ] = False,
 ) -> None:
     """Split a file in LoCoMo's format into train, validation and test, by conversation."""
-    there = any((output_dir / f"{name}.json").exists() for name in (*PARTS, "manifest"))
-    if not (only_verify and there):
-        split_file(input_, output_dir, seed, split)
+    is_split = any((output_dir / f"{name}.json").exists() for name in (*PARTS, "manifest"))
+    if not (only_verify and is_split):
+        split_file(input_, output_dir, seed=seed, name=split)
     manifest = verify(input_, output_dir)
     title = f"{output_dir}: {manifest.split}, seed {manifest.seed}"
     table = Table("part", "conversations", "questions", "of category 5", title=title)

@@ -323,7 +323,7 @@ def test_whatever_ends_it_the_server_is_free_at_once(folder: Path) -> None:
             process.send_signal(number)
             output, error = process.communicate(timeout=120)
         assert server.status == "cancelled"
-    assert (process.returncode, error) == (2, f"interrupted: {train.KEPT}\n")
+    assert (process.returncode, error) == (2, f"interrupted: {train.INTERRUPTED}\n")
     assert "INFO" not in output
 
 

@@ -33,21 +33,18 @@ def check_command(paths: list[Path]) -> None:
 
     A folder stands for its *.json and those of its folder `validation`. Errors in gold exit with 2.
     """
-    from locomo.examples.check import (  # it imports this module
-        Proof,
-        errors_and_summary,
-        prove,
-        read_gold,
-    )
+    # Imported here: `locomo.examples` is built on this package, so it must not be loaded with it.
+    from locomo.examples.check import Proof, errors_and_summary, prove, read_gold
 
     golds = read_gold(paths)
-    having = [gold for gold in golds if gold.store or gold.retrieve]
-    bar = track(having, "proving gold", console=Console(stderr=True), disable=not having)
+    with_sql = [gold for gold in golds if gold.store or gold.retrieve]
+    bar = track(with_sql, "proving gold", console=Console(stderr=True), disable=not with_sql)
     proofs = {gold.conversation.id: prove(gold) for gold in bar}
     rows = [(gold.conversation.id, _counts(gold.conversation)) for gold in golds]
-    for name, counts in rows if proofs else ():
-        proof = proofs.get(name, Proof())
-        counts |= {"facts": proof.facts, "retrieve": proof.retrievals}
+    if proofs:
+        for name, counts in rows:
+            proof = proofs.get(name, Proof())
+            counts.update(facts=proof.facts, retrieve=proof.retrievals)
     title = ", ".join(map(str, paths))
     table = Table(title=title, caption=_CAPTION, box=SIMPLE, padding=0, pad_edge=False)
     table.add_column("conversation", no_wrap=bool(proofs))

@@ -151,7 +151,7 @@ def parse_conversation(record: dict[str, Any], where: str) -> Conversation:
     """One record of a file as a conversation; `where` begins the message of an InputError."""
     if isinstance(record.get("sample_id"), str):
         where += f" ({record['sample_id']!r:.60})"
-    raw = checked(_CONVERSATION, record, where, "")
+    raw = checked(_CONVERSATION, record, where=where, field="")
     turns, empty = _turns(raw.conversation, where)
     twice = _first_repeated(turn.source for turn in turns)
     if twice is not None:
@@ -167,7 +167,13 @@ def parse_conversation(record: dict[str, Any], where: str) -> Conversation:
                 f"{where}, field qa.{index}.answer: expected an answer (only category 5 has none)"
             )
         questions.append(
-            Question(index, question.question, answer, question.category, tuple(evidence))
+            Question(
+                index=index,
+                text=question.question,
+                answer=answer,
+                category=question.category,
+                evidence=tuple(evidence),
+            )
         )
     undated = len({turn.session for turn in turns if not is_dated(turn)})
     if dropped or empty or undated:
@@ -178,7 +184,13 @@ def parse_conversation(record: dict[str, Any], where: str) -> Conversation:
             empty,
             undated,
         )
-    return Conversation(raw.sample_id, tuple(turns), tuple(questions), dropped, empty)
+    return Conversation(
+        id=raw.sample_id,
+        turns=tuple(turns),
+        questions=tuple(questions),
+        dropped_evidence=dropped,
+        empty_turns=empty,
+    )
 
 
 def _turns(conversation: dict[str, Any], where: str) -> tuple[list[Turn], int]:
@@ -191,13 +203,16 @@ def _turns(conversation: dict[str, Any], where: str) -> tuple[list[Turn], int]:
         date = conversation.get(f"{session}_date_time")
         said_at = _iso(date) or (str(_storable(date)) if isinstance(date, str) else "")
         field = f"conversation.{session}"
-        for raw in checked(_SESSION_TURNS, conversation[session], where, field):
+        for raw in checked(_SESSION_TURNS, conversation[session], where=where, field=field):
             text = raw.text
             if caption := (raw.blip_caption or "").strip():
                 text = f"{text} [shares a picture: {caption}]".strip()
             if text.strip():
                 source = _EVIDENCE.sub(r"D\1:\2", raw.dia_id)
-                turns.append(Turn(raw.speaker, text, session, said_at, source))
+                turn = Turn(
+                    speaker=raw.speaker, text=text, session=session, said_at=said_at, source=source
+                )
+                turns.append(turn)
             else:
                 empty += 1
     if not turns:
@@ -246,11 +261,11 @@ def _iso(date: object) -> str:
         return ""
     try:
         date_time = datetime(
-            int(year),
-            _MONTHS.index(month.lower()) + 1,
-            int(day),
-            int(hour) % 12 + (12 if half in "pP" else 0),
-            int(minute),
+            year=int(year),
+            month=_MONTHS.index(month.lower()) + 1,
+            day=int(day),
+            hour=int(hour) % 12 + (12 if half in "pP" else 0),
+            minute=int(minute),
         )
     except ValueError:
         return ""

@@ -93,7 +93,7 @@ def split_gold(path: Path, name: str, seed: int) -> tuple[list[Gold], list[str]]
 
 def _gold(record: dict[str, object], where: str) -> Gold:
     conversation = parse_conversation(record, where)
-    raw = checked(_GOLD, record, where, "")
+    raw = checked(_GOLD, record, where=where, field="")
     turn_numbers = {turn.source: number for number, turn in enumerate(conversation.turns, 1)}
     if unknown := [source for source in raw.store if source not in turn_numbers]:
         raise InputError(f"{where}, field store.{unknown[0]}: there is no such turn")

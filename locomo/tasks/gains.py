@@ -110,6 +110,15 @@ def verdict(results: Sequence[Gain]) -> Verdict:
     return "gain" if answer and answer.groups >= LEAST_GROUPS and answer.low > 0 else "no gain"
 
 
+def card_scores(results: Sequence[Gain]) -> dict[str, float]:
+    """The gains as the card of a compiled or tuned program states them, to four decimals."""
+    scores: dict[str, float] = {}
+    for gain in results:
+        for side in ("before", "after", "low", "high"):
+            scores[f"{gain.component}, {gain.categories}: {side}"] = round(getattr(gain, side), 4)
+    return scores
+
+
 def gain_table(results: Sequence[Gain], weights: Mapping[str, float]) -> Table:
     """The table that `optimize.py` prints; `weights` are the components' shares of the reward."""
     table = Table(box=SIMPLE, title="before and after compiling, paired 95 % interval")

@@ -12,7 +12,7 @@ import dspy
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.table import Table
 
-from locomo.tasks.gains import Gain, gains, verdict
+from locomo.tasks.gains import Gain, card_scores, gains, verdict
 from locomo.tasks.measure import measure
 from locomo.tasks.modules import Bench, Target, measured_target
 from locomo.tasks.rewards import QuestionScore, Reward, card_metric, metric_of
@@ -414,11 +414,7 @@ def card_of(
         metric=card_metric(reward),
         data=data,
         conversations={name: list(ids) for name, ids in parts.items()},
-        scores={
-            f"{gain.component}, {gain.categories}: {side}": round(getattr(gain, side), 4)
-            for gain in result.gains
-            for side in ("before", "after", "low", "high")
-        },
+        scores=card_scores(result.gains),
         verdict=verdict(result.gains) if result.gains else "not measured",
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
