@@ -141,8 +141,8 @@ class Manifest(BaseModel):
 def split_file(source: Path, output_dir: Path, seed: int = 0, name: str = "default") -> Manifest:
     """Write train.json, validation.json, test.json and manifest.json, and return the manifest.
 
-    Conversations pass through as they are, so `load_conversations` reads every file
-    that is not empty. The manifest is removed first and written last, so an interrupted run does not leave
+    Conversations pass through as they are, so `load_conversations` reads every file that is not
+    empty. The manifest is removed first and written last, so an interrupted run does not leave
     what `verify` accepts. Raises InputError for a file that cannot be used or written.
     """
     if source.resolve().parent == output_dir.resolve() and source.stem in PARTS:
@@ -172,8 +172,8 @@ def split_file(source: Path, output_dir: Path, seed: int = 0, name: str = "defau
 def verify(source: Path, output_dir: Path) -> Manifest:
     """Check the files of a split against the file it was made from, and return its manifest.
 
-    It does not use `split`, so that it notices a mistake of `split`. Raises InputError that says what
-    differs: another source, a missing or changed file, a conversation lost or in two parts.
+    It does not use `split`, so that it notices a mistake of `split`. Raises InputError that says
+    what differs: another source, a missing or changed file, a conversation lost or in two parts.
     """
     manifest = _manifest(output_dir / MANIFEST)
     source_records = {raw.get("sample_id"): raw for raw in read_records(source)}

@@ -250,7 +250,7 @@ def _plan_target(
             planned += [PlannedExample(target, conversation, turn) for turn in first_turns]
             continue
         for question in conversation.questions:
-            # What category 5 asks is not there, so no SELECT for it can be right.
+            # What category 5 asks is not in the conversation, so no SELECT for it can be right.
             refused = question.category == ABSTENTION and target == "retrieve"
             if question.evidence and not refused:
                 planned.append(PlannedExample(target, conversation, question.index))
@@ -271,7 +271,7 @@ def _plan_answers(
     # A share s of all examples is s / (1 - s) of those that are not in it.
     absent_count = int(len(to_answer) * ABSENT / (1 - ABSENT))
     refused_count = int(len(to_answer) * ABSTAINING / (1 - ABSTAINING)) - absent_count
-    # `drawn` takes a number of 0 as all.
+    # `draw` takes a number of 0 as all.
     refused = draw(unanswerable, refused_count, seed) if refused_count else []
     absent = draw(to_answer, absent_count, seed) if absent_count else []
     return [*to_answer, *refused, *(replace(example, absent=True) for example in absent)]

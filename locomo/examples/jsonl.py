@@ -11,9 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from locomo.examples.from_teacher import (
-    ChatMessages,
-)
+from locomo.examples.from_teacher import ChatMessages
 from locomo.tasks.modules import Target
 from memory import InputError
 from memory.files import write_whole
@@ -57,10 +55,11 @@ class _Example(BaseModel):
 def save_examples(output: Path, examples: Sequence[ChatMessages], card: ExamplesCard) -> None:
     """Write examples as a JSONL file, and their card beside it. Raises InputError."""
     rows = [json.dumps({"messages": messages}, ensure_ascii=False) for messages in examples]
-    beside = card_path(output)
-    beside.unlink(missing_ok=True)  # no card rather than that of another file
+    card_file = card_path(output)
+    # Removed first: after an interruption no card lies there, rather than that of other examples.
+    card_file.unlink(missing_ok=True)
     write_whole(output, "".join(f"{row}\n" for row in rows).encode())
-    write_whole(beside, card.model_dump_json(indent=2).encode("utf-8", "replace"))
+    write_whole(card_file, card.model_dump_json(indent=2).encode("utf-8", "replace"))
 
 
 def card_path(examples: Path) -> Path:

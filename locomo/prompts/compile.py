@@ -23,8 +23,8 @@ from locomo.tasks.rewards import QuestionScore, metric_of
 from locomo.tracking import RewardPoint, TriedPrompt
 from memory import InputError, MemoryProgram, Model, ModelError
 
-# What is kept for measuring again, times what measuring took: a compiled prompt may be longer, and
-# need repairs.
+# The first measurement took 1; so much is reserved for the second, because a compiled prompt may
+# be longer and need repairs.
 MARGIN = 1.2
 LOCAL_PROPOSAL = 400  # tokens of an instruction; the packaged model's context has no room for more
 TIMEOUT_S = 300  # of a served model's call
@@ -60,9 +60,10 @@ class CompileRun:
         folder: for scores and the optimizers' own messages.
         memories: where memories are built.
         resume: whether the scores in `folder` count.
-        last: what measuring took, which is kept for measuring again.
         bar: shows what goes on.
-        save: told of the best program so far before an interruption is passed on, and at the end.
+        save: called with the best program so far before an interruption is passed on, and at the
+            end.
+        measuring_cost: what the first measurement took; the second one may take as much.
     """
 
     job: CompileJob
@@ -77,7 +78,7 @@ class CompileRun:
     points: list[RewardPoint] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     baseline: float = 0.0
-    last: Budget = field(default_factory=Budget)
+    measuring_cost: Budget = field(default_factory=Budget)
 
     def __post_init__(self) -> None:
         setup, prompt_model = self.job.setup, self.job.prompt_model
@@ -99,14 +100,14 @@ class CompileRun:
             memories = self._build_memories(program, training=True)
             spent_before = self.ledger.spent
             before = self._measure(program, memories, "measuring the plain program")
-            self.last = self._cost_since(spent_before)
+            self.measuring_cost = self._cost_since(spent_before)
         except BudgetSpent as spent:
             raise InputError(
                 f"{spent} before anything could be compiled; the same command with --resume and "
                 "more goes on"
             ) from spent
         for place, target in enumerate(self.job.targets):
-            program = self._improve(program, target, memories, place)
+            program = self._improve(program, target, memories=memories, place=place)
         self.save(self._result(program))  # measuring may be interrupted, or fail
 
         same = all(candidate_of(program, t) == candidate_of(plain, t) for t in self.job.targets)
@@ -148,7 +149,7 @@ class CompileRun:
     def _measure(
         self, program: MemoryProgram, memories: Mapping[str, Path], title: str
     ) -> dict[str, list[QuestionScore]]:
-        """The scores of each validation example's questions, by its name, but of those that failed.
+        """The scores of each validation example's questions, by its name, without failed examples.
 
         Raises ModelError when more than a third of the examples fail.
         """
@@ -249,13 +250,13 @@ class CompileRun:
 
     def _reserve(self, place: int) -> Budget:
         """What the targets after this one, and the last measurement, may spend."""
-        limits, spent, last = self.limits, self.ledger.spent, self.last
+        limits, spent, cost = self.limits, self.ledger.spent, self.measuring_cost
         targets_to_come = len(self.job.targets) - place
         windows = 0
         if self._stores_anew():
             window = self.job.setup.model.window
             windows = sum(-(-len(c.turns) // window) for c in self.job.asked_about(training=False))
-        factor = MARGIN * (1 + windows / max(last.calls or 0, 1))
+        factor = MARGIN * (1 + windows / max(cost.calls or 0, 1))
 
         def reserve(limit: float | None, used: float, measuring: float | None) -> float:
             """Enough to measure again, and an equal share of the rest for each target to come."""
@@ -264,9 +265,9 @@ class CompileRun:
             return for_measuring + free * (targets_to_come - 1) / targets_to_come
 
         return Budget(
-            calls=int(reserve(limits.calls, spent.calls, last.calls)),
-            minutes=reserve(limits.minutes, spent.seconds / 60, last.minutes),
-            dollars=reserve(limits.dollars, spent.dollars, last.dollars),
+            calls=int(reserve(limits.calls, spent.calls, cost.calls)),
+            minutes=reserve(limits.minutes, spent.seconds / 60, cost.minutes),
+            dollars=reserve(limits.dollars, spent.dollars, cost.dollars),
         )
 
     def _stores_anew(self) -> bool:

@@ -15,7 +15,7 @@ from memory import Model
 
 # Tokens of what stands around the inputs, and of an answer: for a hosted and the packaged model.
 _AROUND = {"store": (1_100, 330), "retrieve": (1_600, 330), "answer": (450, 250)}
-_ANSWERED = {"store": (60, 25), "retrieve": (150, 60), "answer": (40, 12)}  # store: a turn
+_ANSWERED = {"store": (60, 25), "retrieve": (150, 60), "answer": (40, 12)}  # of store for a turn
 _PROPOSAL = (6_000, 600)  # tokens in and out of one call of the prompt model
 _LOCAL_CALL_S = 0.7  # two cores, two copies
 _CHARACTERS = 4  # a token
@@ -64,12 +64,17 @@ def forecast(
     local = model.packaged
     calls = dict.fromkeys(_AROUND, 0)
     runs = proposals = 0
-    for target, of_target in examples.items():
-        target_runs = program_runs(options.optimizer, len(of_target), options.rounds)
+    for target, target_examples in examples.items():
+        target_runs = program_runs(options.optimizer, len(target_examples), options.rounds)
         runs += target_runs
         proposals += proposal_calls(options.optimizer, options.rounds)
-        questions = _questions(of_target)
-        _count(calls, target, runs=target_runs, examples=len(of_target), questions=questions)
+        _count(
+            calls,
+            target,
+            runs=target_runs,
+            examples=len(target_examples),
+            questions=_questions(target_examples),
+        )
     runs += 2 * validation  # before and after
     _count(
         calls,
@@ -84,11 +89,13 @@ def forecast(
     window = min(model.window * (turn + 15), model.window_tokens)
     inputs = {"store": window, "retrieve": 20.0, "answer": float(_memory_tokens(bench))}
     room = max(bench.demo_tokens, LEAST_DEMO)
-    demos = {of: options.max_demos / 2 * min(inputs[of], room) for of in inputs}
-    tokens_in = sum(calls[of] * (_AROUND[of][local] + inputs[of] + demos[of]) for of in calls)
-    tokens_out = sum(
-        calls[of] * _ANSWERED[of][local] * (model.window if of == "store" else 1) for of in calls
-    )
+    tokens_in = tokens_out = 0.0
+    for module, module_calls in calls.items():
+        # Half as many examples as a prompt may hold, each with its memory cut to `room`.
+        demos = options.max_demos / 2 * min(inputs[module], room)
+        tokens_in += module_calls * (_AROUND[module][local] + inputs[module] + demos)
+        answers = model.window if module == "store" else 1
+        tokens_out += module_calls * _ANSWERED[module][local] * answers
     total = sum(calls.values()) + proposals
     return Forecast(
         runs=runs,
@@ -96,7 +103,9 @@ def forecast(
         proposals=proposals,
         tokens_in=int(tokens_in) + proposals * _PROPOSAL[0],
         tokens_out=int(tokens_out) + proposals * _PROPOSAL[1],
-        dollars=_dollars(model, prompt_model, tokens_in, tokens_out, proposals=proposals),
+        dollars=_dollars(
+            model, prompt_model, tokens_in=tokens_in, tokens_out=tokens_out, proposals=proposals
+        ),
         minutes=total * _LOCAL_CALL_S / 60 if local and prompt_model.packaged else None,
     )
 

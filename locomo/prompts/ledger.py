@@ -39,7 +39,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Spent:
-    """What the whole run spent; of this session are the `seconds` and the `replayed` calls.
+    """What the whole run spent; only the `seconds` and the `replayed` calls are this session's.
 
     `unpriced` calls have no known price and count no dollars, `replayed` came from disk.
     """
@@ -74,9 +74,10 @@ class _Call:
 class Ledger(Cache):
     """The calls of a run in FOLDER/calls.jsonl, and what is left of its budget.
 
-    For threads, not coroutines: DSPy does not tell of a call that fails; its place in the budget
-    is free when its thread asks again or ends. Each thread may exceed the dollars by one call.
-    Threads that ask the same at once all pay: DSPy asks again on purpose what takes too long.
+    It serves threads, not coroutines: DSPy does not report a call that fails, so the call's place
+    in the budget is free only when its thread asks again or ends. Each thread may exceed the
+    dollars by one call. Threads that ask the same at once all pay, because DSPy itself asks again
+    what takes too long.
     """
 
     def __init__(self, folder: Path, budget: Budget = Budget(), resume: bool = False) -> None:
@@ -111,7 +112,8 @@ class Ledger(Cache):
             self._keep(call)
 
     def _keep(self, call: _Call) -> None:
-        self.memory_cache.setdefault(call.key, call.record)  # replayed once, replayed always
+        # The first answer stays: a request that was replayed once is answered alike ever after.
+        self.memory_cache.setdefault(call.key, call.record)
         self._spent = replace(
             self._spent,
             calls=self._spent.calls + 1,
@@ -166,7 +168,7 @@ class Ledger(Cache):
         with self._lock:
             now = time.monotonic()
             seconds = now - self._begun.pop(threading.current_thread(), now)
-            call = _call(key, model, round(seconds, 3), value)
+            call = _call(key, model, seconds=round(seconds, 3), value=value)
             self._keep(call)
             try:
                 append_whole(self._path, json.dumps(vars(call)).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""SIMBA, MIPROv2 and GEPA as DSPy has them, let loose on one task; what they take at most."""
+"""SIMBA, MIPROv2 and GEPA as DSPy has them, run on one task; how many runs they take at most."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -127,7 +127,7 @@ def run_optimizer(
 
 
 def halves(examples: Sequence[_T]) -> tuple[list[_T], list[_T]]:
-    """To learn from (two of five) and to choose by (three of five): MIPROv2 and GEPA want both."""
+    """Two of five examples to learn from, three to choose by: MIPROv2 and GEPA need both kinds."""
     learn = [example for n, example in enumerate(examples) if n % 5 in (1, 3)]
     return learn, [example for n, example in enumerate(examples) if n % 5 not in (1, 3)]
 

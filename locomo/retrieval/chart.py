@@ -114,13 +114,15 @@ def read_peers(path: Path) -> dict[str, Rankings]:
             f"{path}: {where} {first['msg']}; give what `python -m tests.benchmarks.peers --json`"
             " writes"
         ) from None
-    return {
-        f"{system.title} {system.version}".strip(): {
+    rankings: dict[str, Rankings] = {}
+    for key, system in systems.items():
+        if key == "ours" or system.error:
+            continue
+        title = f"{system.title} {system.version}".strip()
+        rankings[title] = {
             id_: conversation.ranked for id_, conversation in system.conversations.items()
         }
-        for key, system in systems.items()
-        if key != "ours" and not system.error
-    }
+    return rankings
 
 
 def recall_chart(curves: Sequence[Curve], path: Path) -> None:

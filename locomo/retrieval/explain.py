@@ -90,12 +90,11 @@ def explain_data(
         # All turns are ranked, because the evidence may stand anywhere.
         hits = store.search(question, len(ids))
     turns = dict(zip(ids, conversation.turns, strict=True))
-    sources = {
-        source
-        for known_question in conversation.questions
-        if known_question.text.strip() == question.strip() and known_question.category != ABSTENTION
-        for source in known_question.evidence
-    }
+    sources: set[str] = set()
+    for known_question in conversation.questions:
+        is_asked = known_question.text.strip() == question.strip()
+        if is_asked and known_question.category != ABSTENTION:
+            sources.update(known_question.evidence)
     evidence = {number: turn.source for number, turn in turns.items() if turn.source in sources}
     console = Console()
     console.print(explanation(hits[:k], turns, evidence.keys()))

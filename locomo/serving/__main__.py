@@ -1,4 +1,4 @@
-"""How well a model serves: stored, retrieved and answered by itself, beside another and a rule.
+"""How well a model serves when it stores, retrieves and answers; beside another and a rule.
 
 python -m locomo.serving --model FOLDER --against local [--data FILE-OR-FOLDER] [--turns-only]
 """

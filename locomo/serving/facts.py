@@ -1,4 +1,4 @@
-"""Stored facts beside gold ones: which say the same, and the figures of it."""
+"""Stored facts beside gold ones: which of them say the same, and how many do."""
 
 import tempfile
 from collections.abc import Mapping, Sequence

@@ -41,10 +41,9 @@ class RecordingStore(dspy.Module):
 
 
 def accepted_windows(file: Path, path: Path) -> list[float]:
-    """Of the windows that a model was asked to store in the memory at `path`: 1 for an accepted
-    first SQL, else 0.
+    """For each window of the memory at `path`: 1 when its first SQL was accepted, else 0.
 
-    The records in `file` are of all memories that the model stored. Those of one memory are told
+    The records in `file` are of all memories that the model stored. Those of one memory are found
     by their outcome: the memory's journal has each change, its queue each error.
     """
     accepted_by_outcome: dict[Change | str, float] = {}

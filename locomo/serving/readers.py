@@ -99,11 +99,11 @@ def rule_answer(question: str, turn: Turn) -> str:
 def all_readers(
     tuned: StoredMemories, untuned: StoredMemories, turns_only: bool = False
 ) -> dict[str, Reader]:
-    """The readers to compare, by name: the whole, the untuned, the rule, and the whole without one
-    module each.
+    """The readers to compare, by name: the tuned model with all modules, others with one replaced.
 
-    Without store and without answer, the untuned model does that; without retrieve no rows are
-    shown. With `turns_only` there are neither facts nor rows, so no module to leave out.
+    Beside them stand the untuned model and a rule. In "without store" and "without answer" the
+    untuned model does that work; in "without retrieve" no rows are shown. With `turns_only` there
+    are neither facts nor rows, so no module is replaced.
     """
     # A program's modules are replaced below, which their types do not foresee.
     no_rows = cast(Any, MemoryProgram())

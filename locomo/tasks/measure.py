@@ -51,7 +51,7 @@ def measure(
         done()
         return metric(*arguments)
 
-    results = evaluate_task(student, examples, judge, threads, log)
+    results = evaluate_task(student, examples, judge=judge, threads=threads, log=log)
     failed = [pred.failed for _, pred in results if pred.failed]
     if len(failed) * 3 > len(results):
         raise ModelError(f"{len(failed)} of {len(results)} runs failed, the last: {failed[-1]}")

@@ -23,12 +23,13 @@ from locomo.harness import PROMPT_TOKENS, Setup
 from locomo.tasks.rewards import Outcome
 from memory import Answer, Memory, MemoryProgram, ModelError, Store, Turn, open_store
 from memory.prompt import assemble
+from memory.sql import quoted
 
 Target = Literal["answer", "retrieve", "store"]
 TARGETS: tuple[Target, ...] = ("retrieve", "answer", "store")  # the order in which "all" goes
 MOST_FACTS = 4  # a turn; the instructions ask for 1.2
 HIDDEN = "(not shown)"
-_DEMO_TOKENS = 1_500
+_DEMO_TOKENS = 1_500  # of the memory in one example, at most
 _AROUND_MEMORY = 64  # tokens: an example's question and answer
 LEAST_DEMO = 64  # tokens; a shorter memory holds no turn
 _T = TypeVar("_T")
@@ -294,13 +295,9 @@ def _facts_only(turns: Sequence[Turn], facts: Sequence[_Fact]) -> Iterator[Store
         store.add([replace(turn, id=0, text=HIDDEN) for turn in turns])
         columns = "subject, attribute, value, happened_on, ended_on, turn_id"
         for *text, turn in facts:
-            row = f"{', '.join(_quoted(cell) for cell in text)}, {turn}"
+            row = f"{', '.join(quoted(cell or '') for cell in text)}, {turn}"
             store.write(f"INSERT INTO facts ({columns}) VALUES ({row})", cause="copied")
         yield store
-
-
-def _quoted(text: str) -> str:
-    return "'" + (text or "").replace("'", "''") + "'"
 
 
 @contextmanager

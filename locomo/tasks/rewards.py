@@ -84,11 +84,14 @@ def components(question: Question, outcome: Outcome) -> dict[str, float]:
     for category 5, whose evidence answers another question. sql: 1 when it ran at once, .5 when it
     was repaired, 0 when nothing ran. budget: `fits`.
     """
-    counts = question.category != ABSTENTION
+    evidence_counts = question.category != ABSTENTION
+    sql = 0.0
+    if outcome.sql:
+        sql = 0.5 if outcome.refusals else 1.0
     return {
         "answer": metrics.score(outcome.answer, question),
-        "evidence": metrics.recall(outcome.shown, question.evidence) if counts else 1.0,
-        "sql": (0.5 if outcome.refusals else 1.0) if outcome.sql else 0.0,
+        "evidence": metrics.recall(outcome.shown, question.evidence) if evidence_counts else 1.0,
+        "sql": sql,
         "budget": _share(outcome.fits),
     }
 
@@ -102,7 +105,12 @@ def question_score(conversation: str, question: Question, outcome: Outcome) -> Q
     """The components of one question of a conversation (its id), and the reward."""
     parts = components(question, outcome)
     reward = sum(weight * parts[name] for name, weight in WEIGHTS.items())
-    return QuestionScore(f"{conversation}/{question.index}", question.category, parts, reward)
+    return QuestionScore(
+        key=f"{conversation}/{question.index}",
+        category=question.category,
+        components=parts,
+        reward=reward,
+    )
 
 
 def mean_components(scores: Sequence[QuestionScore]) -> dict[str, float]:
@@ -137,7 +145,7 @@ def metric(
         pred: a prediction with `outcomes` (a list of Outcomes beside `gold.gold`) and `failed`
             (the model's error, or "").
     """
-    return _judged(_answers, WEIGHTS, gold, pred)
+    return _judged(_answers, WEIGHTS, gold=gold, pred=pred)
 
 
 def gated_metric(
@@ -151,7 +159,7 @@ def gated_metric(
     Right is an official score of RIGHT: 1 / (1 + BONUS); 1 when the fields lie in FIELDS.
     Arguments as for `metric`. Components: answer, fields.
     """
-    return _judged(_gated, ("answer", "fields"), gold, pred)
+    return _judged(_gated, ("answer", "fields"), gold=gold, pred=pred)
 
 
 def single_speaker_metric(
@@ -169,7 +177,7 @@ def single_speaker_metric(
     and subject (token F1 of attribute and value), a repeated one once; both empty: 1.
     Components: precision, recall.
     """
-    return _judged(_single_speaker, ("precision", "recall"), gold, pred)
+    return _judged(_single_speaker, ("precision", "recall"), gold=gold, pred=pred)
 
 
 def _judged(judge: Callable[..., _Judged], names: Iterable[str], gold: Any, pred: Any) -> Any:
