@@ -16,19 +16,22 @@ from typing import Any
 from machine import last_lines
 from trainer import end_of_turn
 
-# A part of a path, and no way out of its folder.
+# One part of a path, which cannot lead out of its folder.
 NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
 
 
 def module(name: str) -> Any:
+    """A module of the installed Arbor, imported when a repair needs it."""
     return importlib.import_module(f"arbor.{name}")
 
 
 def job_class() -> Any:
+    """Arbor's class of GRPO jobs, in which most repairs replace a method."""
     return module("server.services.jobs.grpo_job").GRPOJob
 
 
 def configure(**fixed: Any) -> None:
+    """Have every job's trainer started with these settings, whatever its request says."""
     job = job_class()
     original = job._build_trainer_config
 
@@ -42,7 +45,7 @@ def configure(**fixed: Any) -> None:
 
 
 def save_adapters_only() -> None:
-    """A start is always from weights; the optimizer's state is ten times as large."""
+    """Leave the optimizer's state out of checkpoints: it is large, and no run starts from it."""
     configure(save_only_model=True)
 
 
@@ -163,7 +166,7 @@ def end_jobs() -> None:
 
 
 def start_from_adapters(storage: Path) -> None:
-    """The folder of an adapter as a model: vllm and the trainer get it merged into its base."""
+    """A run may name an adapter's folder as its model: it is merged into its base first."""
     job = job_class()
     original = job.initialize
 
@@ -208,7 +211,7 @@ def merged(folder: Path, target: Path) -> Path:
 
 
 def check_names() -> None:
-    """Names, also of the model, become folders; an old folder of that name is deleted."""
+    """Refuse names that lead out of a folder: names become folders, and old ones are deleted."""
     manager = module("server.services.managers.grpo_manager").GRPOManager
     start = manager.initialize
     save = manager.route_grpo_checkpoint

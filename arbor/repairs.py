@@ -32,7 +32,7 @@ from trainer import Repair, find_arbor, lacks, says
 TRAINER = Path(__file__).resolve().parent / "trainer.py"
 # How long an answer of the trainer is waited for while its process lives.
 START_S, COMMAND_S, CHECKPOINT_S = 1500.0, 600.0, 1800.0
-LAST_S = 5.0  # for a worker's children to end by themselves
+LAST_S = 5.0  # within which a worker's children may end by themselves before they are killed
 LOOPBACK = "127.0.0.1"
 WRITTEN = "# Written by arbor/repairs.py: the wheel of Arbor 0.2.17 lacks this file.\n"
 DEEPSPEED = {
@@ -61,9 +61,9 @@ def repairs(split: GpuSplit, storage: Path) -> list[Repair]:
     job = "server/services/jobs/grpo_job.py"
     runner = "utils/process_runner.py"
     inference = "server/services/jobs/inference_job.py"
-    # What is broken without each of them: arbor/README.md, "What is repaired".
     manager = "server/services/managers/gpu_manager.py"
     control = "server/services/comms/control_server.py"
+    # What is broken without each of them: arbor/README.md, "What is repaired".
     return [
         Repair("deepspeed config", _lacks_config, _write_config),
         Repair("parent thread", says(runner, "PR_SET_PDEATHSIG = 1"), _spawn_in_one_thread),
@@ -165,7 +165,7 @@ def on_loopback(command: list[str]) -> list[str]:
 
 
 def _listen_on_loopback() -> None:
-    """Without it vllm answers, and takes new weights from, anyone who reaches its port."""
+    """Otherwise vllm answers anyone who reaches its port, and takes new weights from them."""
     _edit_commands(on_loopback)
     configure(vllm_server_host=LOOPBACK)
 

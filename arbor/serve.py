@@ -39,7 +39,7 @@ from typer import Option
 HERE = Path(__file__).resolve().parent
 KNOWN = "0.2.17"  # the version of Arbor whose defects are repaired
 PACKAGES = ("torch", "transformers", "peft", "trl", "vllm", "deepspeed", "accelerate")
-# A part of a path in the storage, and no way out of it.
+# One part of a path in the storage, which cannot lead out of it.
 PART = re.compile(r"[\w:.-]+")
 
 
@@ -241,11 +241,11 @@ class GpuServerState:
         }
 
     def model(self, name: str) -> dict[str, Any]:
-        """Raises KeyError when it cannot be had."""
+        """A model's size, context and whether it can chat. Raises KeyError without it."""
         return {"name": name, **_describe_model(name)}
 
     def metrics(self, job_id: str, since: int) -> list[dict[str, float]]:
-        """Raises KeyError for a job that never was."""
+        """What the trainer measured after step `since`. Raises KeyError for an unknown job."""
         file = self._checkpoints(job_id) / "metrics.jsonl"
         if not file.is_file():
             return []
@@ -255,7 +255,7 @@ class GpuServerState:
         return [row for row in rows if row["step"] > since]
 
     def checkpoint(self, job_id: str, name: str) -> Path:
-        """Raises KeyError unless it is whole."""
+        """The folder of a checkpoint. Raises KeyError unless the checkpoint is whole."""
         folder = self._checkpoints(job_id) / name
         parts = ("adapter_config.json", "adapter_model.safetensors")
         if not _is_safe(name) or not all((folder / part).is_file() for part in parts):

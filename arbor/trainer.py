@@ -1,7 +1,7 @@
 """Arbor's GRPO trainer with its defects mended; writes what it measures to metrics.jsonl.
 
-`accelerate launch` runs this file in place of `--module arbor.training.grpo.trainer`. It needs no
-other file, because what a repair is stands here too.
+`accelerate launch` runs this file in place of `--module arbor.training.grpo.trainer`. The class
+Repair is defined here, so that the trainer's process needs no other file of this folder.
 """
 
 import importlib

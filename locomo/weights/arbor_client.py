@@ -399,7 +399,8 @@ class Server:
 
 @cache
 def _http() -> httpx.Client:
-    # A connection each: one kept open may be closed by the other side just when it is needed.
+    # A new connection for each request: the server may close one that is kept open just when it
+    # is needed.
     return httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
 
 

@@ -96,7 +96,8 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
 
     def initialize(self) -> None:
         """Start the job: model, trainer and inference server are loaded, which takes minutes."""
-        # Upstream's own waits without end, prints, and swallows Ctrl-C: it writes the request only.
+        # Arbor's own method waits without end, prints, and swallows Ctrl-C. Here it writes the
+        # request only, which is sent below.
         request = _CapturedRequest()
         requests = arbor_provider.requests
         arbor_provider.requests = request
@@ -247,7 +248,7 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
 
 
 class _CapturedRequest:
-    """Stands in for `requests` while upstream writes the request that starts a job."""
+    """Stands in for `requests` while Arbor's client writes the request that starts a job."""
 
     def post(self, url: str, headers: dict[str, str], json: dict[str, Any]) -> "_CapturedRequest":
         self.body = json
@@ -346,7 +347,7 @@ def arbor_grpo(
         # ArborGRPO sends one group a step and throws the rollouts of others away.
         num_dspy_examples_per_grpo_step=1,
         num_rollouts_per_grpo_step=settings.rollouts,
-        # Never: a run measures its validation examples itself, at temperature 0.
+        # Beyond the last step: a run measures its validation examples itself, at temperature 0.
         num_steps_for_val=settings.steps + 1,
         report_train_scores=False,
         checkpoint="none",

@@ -118,7 +118,7 @@ def server_names(start: Path | str, tuned: Path) -> dict[str, str]:
         run = RunFile.model_validate_json((tuned.parent / RUN_FILE).read_bytes())
     except (OSError, ValidationError) as error:
         raise InputError(f"{tuned.parent / RUN_FILE} does not tell of a training") from error
-    # Only of its last checkpoint a run notes where the server keeps it.
+    # A run notes the server's folder of its last checkpoint only.
     if run.checkpoint != tuned.name or not run.server_folder:
         raise InputError(f"the server's folder of {tuned} is not known; serve it, and use --model")
     return {"start": str(start), "tuned": run.server_folder}

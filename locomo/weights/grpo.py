@@ -44,8 +44,8 @@ class GrpoSettings:
     @property
     def sampling(self) -> dict[str, float]:
         """How answers are drawn: as the policy says, without cutting any."""
-        # Equal in the client's sampling and in the trainer: a cut distribution would not be the
-        # policy whose probabilities the trainer computes.
+        # The client samples with these and the trainer gets them: a cut distribution would not be
+        # the policy whose probabilities the trainer computes.
         return {
             "temperature": self.temperature,
             "top_p": 1.0,

@@ -68,7 +68,7 @@ class TrainOptions:
     server: Annotated[str, Option(help="Arbor's address")] = "http://127.0.0.1:7453/v1"
     inference_gpus: Annotated[str, Option(help="ids of the GPUs that answer")] = "0"
     training_gpus: Annotated[str, Option(help="ids of the GPUs that train")] = "1,2"
-    rollouts: Annotated[int, Option(help="answers draw for each example", min=2)] = 8
+    rollouts: Annotated[int, Option(help="answers drawn for each example", min=2)] = 8
     learning_rate: Annotated[float | None, Option(help="GRPO 2e-5, a rehearsal 1e-4, sft 3e-4")] = (
         None
     )
@@ -155,19 +155,19 @@ class TrainOptions:
 
     def settings(self) -> GrpoSettings:
         """What the trainer is told. Raises InputError for GPUs that cannot be split so."""
-        # A rehearsal draws no longer answers than right ones are.
+        # A rehearsal draws answers no longer than the longest right one.
         longest = max(ANSWERS[target] for target in self.targets)
         rehearsed = replace(REHEARSAL, completion_tokens=longest)
-        usual = rehearsed if self.rehearse else GrpoSettings()
-        inference, training = usual.inference_gpus, usual.training_gpus
+        defaults = rehearsed if self.rehearse else GrpoSettings()
+        inference, training = defaults.inference_gpus, defaults.training_gpus
         if not self.rehearse:
             inference, training = gpu_ids(self.inference_gpus), gpu_ids(self.training_gpus)
             check_split(inference, training)
         return replace(
-            usual,
-            steps=self.num_train_steps or usual.steps,
+            defaults,
+            steps=self.num_train_steps or defaults.steps,
             rollouts=self.rollouts,
-            learning_rate=self.learning_rate or usual.learning_rate,
+            learning_rate=self.learning_rate or defaults.learning_rate,
             inference_gpus=inference,
             training_gpus=training,
         )
@@ -189,7 +189,7 @@ class TrainOptions:
 
 
 def command_line(words: Sequence[str]) -> str:
-    """A command line to be shown: of absolute paths the name, of addresses scheme and host."""
+    """A command line to show: absolute paths cut to their name, addresses to scheme and host."""
     return shlex.join(_without_secrets(word) for word in words)
 
 

@@ -42,7 +42,8 @@ class StepRecord:
         """What goes on record, by name."""
         named = {f"component/{name}": value for name, value in self.components.items()}
         named |= {f"trainer/{name}": value for name, value in self.trainer.items()}
-        named |= {} if self.gpu is None else {"gpu": self.gpu}
+        if self.gpu is not None:
+            named["gpu"] = self.gpu
         plain = {"reward": self.reward, "reward_spread": self.spread, "seconds": self.seconds}
         return plain | {"valid_sql": self.valid_sql} | named
 
@@ -62,6 +63,7 @@ class StepLog:
 
     @property
     def rows(self) -> list[StepRecord]:
+        """The rows so far, in order of steps."""
         return list(self._lines.records.values())
 
     def add(self, row: StepRecord) -> None:

@@ -19,9 +19,12 @@ from locomo.weights.grpo import GrpoSettings
 from memory import MemoryProgram, Model, load_model
 
 SERVED = "openai/arbor:"  # what the name of a model at Arbor begins with
-# The reward of an answer out of form: below any that can be read. Upstream would skip the whole
+# The reward of an answer out of form: below any that can be read. ArborGRPO would skip the whole
 # group for one such answer (docs/decisions.md, 29).
 FORMAT_FAILURE = -1.0
+# Tokens of a large model's prompt beside the memory that it shows: instructions, fields, question.
+_AROUND_MEMORY = 1_024
+_AROUND_WINDOW = 2_000  # and beside a window of turns
 
 
 class TraineeAdapter(dspy.ChatAdapter):
@@ -32,7 +35,7 @@ class TraineeAdapter(dspy.ChatAdapter):
     """
 
     def __init__(self, trained: dspy.Adapter, helped: dspy.Adapter) -> None:
-        # ArborGRPO wants it so: a second attempt in JSON would answer another prompt.
+        # ArborGRPO requires it: a second attempt in JSON would answer another prompt.
         super().__init__(use_json_adapter_fallback=False)
         self._trained, self._helped = trained, helped
         self._helper_lock = Lock()
@@ -49,9 +52,8 @@ class TraineeAdapter(dspy.ChatAdapter):
         inputs: dict[str, Any],
     ) -> list[dict[str, Any]]:
         if not lm.model.startswith(SERVED):
-            with (
-                self._helper_lock
-            ):  # the first of a group's rollouts pays, the others read the cache
+            # The first of a group's rollouts pays for an answer, the others read it from the cache.
+            with self._helper_lock:
                 return self._helped(lm, lm_kwargs, signature, demos, inputs)
         try:
             return self._trained(lm, lm_kwargs, signature, demos, inputs)
@@ -81,10 +83,10 @@ class TraineeAdapter(dspy.ChatAdapter):
 
 
 class MultiTaskProgram(dspy.Module):
-    """The tasks of several targets as one program, for GRPO trains one program.
+    """The tasks of several targets as one program, because GRPO trains one program.
 
-    An example names its target, so that each step has one group: upstream would use one of
-    several and throw the others' rollouts away.
+    An example names its target, so that each step has one group: of several groups ArborGRPO
+    would use one and throw the rollouts of the others away.
     """
 
     def __init__(
@@ -126,11 +128,6 @@ def with_trainee(bench: Bench, trained: dspy.Adapter) -> Bench:
     adapter = TraineeAdapter(trained, helper.adapter)
     model = replace(helper, lm=helper.lm.copy(cache=True), adapter=adapter)
     return replace(bench, setup=replace(bench.setup, model=model), whole=True)
-
-
-# Tokens of a large model's prompt beside the memory that it shows: instructions, fields, question.
-_AROUND_MEMORY = 1_024
-_AROUND_WINDOW = 2_000  # and beside a window of turns
 
 
 def working_model(

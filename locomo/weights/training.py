@@ -311,7 +311,7 @@ class TrainingRun:
         self.say(f"checkpoint of step {self.step}: {folder}; {reward_summary(self.log.rows)}")
 
     def _complete_card(self, folder: Path) -> None:
-        """Arbor's protocol does not tell a server what is trained for: its card learns it here."""
+        """Name targets and conversations in the card: Arbor's protocol does not tell the server."""
         if not (folder / "adapter.json").exists():
             return
         card = read_card(folder)
