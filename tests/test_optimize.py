@@ -143,7 +143,7 @@ def test_a_budget_that_is_too_small_to_measure_is_refused_before_any_call(run: R
 
 def test_an_interrupted_compile_keeps_the_best_and_goes_on_without_paying_again(run: Run) -> None:
     def interrupted(prompt: str) -> str:
-        asked = engine.prompts[engine.prompts.index(("gepa", engine.asked("gepa")[0])) :]
+        asked = engine.prompts[engine.prompts.index(("gepa", engine.prompts_for("gepa")[0])) :]
         if sum(kind == "answer" for kind, _ in asked) == 8:
             raise KeyboardInterrupt
         return engine.reply("answer", prompt, knows=True)
@@ -164,7 +164,7 @@ def test_an_interrupted_compile_keeps_the_best_and_goes_on_without_paying_again(
     compiled = run(model, optimizer="gepa", rounds=3, num_threads=1, resume=True)
     asked = [prompt for prompt in again.prompts if prompt[0] != "probe"]
     assert compiled.spent.calls == len(paid) - 1 + len(asked)
-    assert again.asked("gepa") == again.asked("store") == []
+    assert again.prompts_for("gepa") == again.prompts_for("store") == []
     assert compiled.verdict == "gain"
 
 
@@ -180,7 +180,7 @@ def test_a_budget_that_leaves_nothing_to_try_with_is_said_and_not_fatal(run: Run
 
 def test_questions_that_failed_before_and_not_after_are_no_gain(run: Run) -> None:
     def dead_at_first(prompt: str) -> str:
-        if len(engine.asked("answer")) <= 5:
+        if len(engine.prompts_for("answer")) <= 5:
             raise ConnectionError("the line is dead")
         return engine.reply("answer", prompt, knows="gepa" in engine.calls())
 

@@ -13,9 +13,9 @@ from tests.support import arbor_package
 from tests.support.arbor_package import (
     SPLIT,
     Words,
-    asked,
     configured,
-    named,
+    initialize_request,
+    repair_named,
     repairs,
     runs,
     starting,
@@ -34,12 +34,12 @@ def test_a_start_that_fails_says_why_and_frees_all(package: Path, tmp_path: Path
     job = starting("failed start", start=fails)
     job.log_file_path = str(tmp_path / "x.log")
     with pytest.raises(RuntimeError, match="has ended; the log ends with:\nCUDA out of memory"):
-        job.initialize(asked(), None)
+        job.initialize(initialize_request(), None)
     assert (job.status.value, job.ended) == ("failed", [{}])
 
 
 def test_checkpoints_hold_no_state_of_the_optimizer(package: Path) -> None:
-    named("small checkpoints").apply()
+    repair_named("small checkpoints").apply()
     assert configured().save_only_model is True
 
 
@@ -47,7 +47,7 @@ def ran_out(tmp_path: Path, status: str = "running") -> Any:
     """A job under the repair, in this status, whose trainer is gone."""
     module = importlib.import_module("arbor.server.services.jobs.grpo_job")
     module.GRPOJob._handle_event_updates = lambda self: None
-    named("job end").apply()
+    repair_named("job end").apply()
     job = starting(start=runs)
     job.status, job.log_file_path = module.JobStatus(status), str(tmp_path / "x.log")
     job.checkpoints, job.last_checkpoint, job.pending_batch_ids = {}, None, [1]
@@ -104,7 +104,7 @@ def test_a_new_run_takes_over_from_those_that_have_ended(
     job = ran_out(tmp_path, status)
     cleaned: list[bool] = []
     inference = SimpleNamespace(cleanup=lambda: cleaned.append(True))
-    assert manager_of(job).initialize(asked(), inference) == "started"
+    assert manager_of(job).initialize(initialize_request(), inference) == "started"
     assert (job.ended, cleaned) == (([{}], [True]) if freed else ([], []))
 
 
@@ -113,21 +113,21 @@ def test_names_are_no_paths(name: str, package: Path) -> None:
     module = importlib.import_module("arbor.server.services.managers.grpo_manager")
     module.GRPOManager.initialize = lambda self, request, inference: "started"
     module.GRPOManager.route_grpo_checkpoint = lambda self, request: "saved"
-    named("safe names").apply()
+    repair_named("safe names").apply()
     manager = manager_of()
     with pytest.raises(ValueError, match="no name"):
-        manager.initialize(asked(run_name=name), None)
+        manager.initialize(initialize_request(run_name=name), None)
     with pytest.raises(ValueError, match="no name"):
         manager.route_grpo_checkpoint(SimpleNamespace(checkpoint_name=name))
     with pytest.raises(ValueError, match="no name"):  # the job is called after it
-        manager.initialize(asked(model="/start/my adapter"), None)
-    assert manager.initialize(asked(model="Qwen/Qwen2.5-3B"), None) == "started"
+        manager.initialize(initialize_request(model="/start/my adapter"), None)
+    assert manager.initialize(initialize_request(model="Qwen/Qwen2.5-3B"), None) == "started"
     assert manager.route_grpo_checkpoint(SimpleNamespace(checkpoint_name="step-50")) == "saved"
 
 
 def answering(chat: Any, package: Path) -> Any:
     """A running inference job under the repair."""
-    named("inference errors").apply()
+    repair_named("inference errors").apply()
     sys.modules["transformers"].AutoTokenizer = SimpleNamespace(  # type: ignore[attr-defined]
         from_pretrained=lambda name: Words("<|im_end|>\n")
     )
@@ -167,7 +167,7 @@ def test_vllms_refusal_reaches_the_client(package: Path) -> None:
 
 
 def test_a_job_that_is_gone_is_not_taken_for_a_model(package: Path) -> None:
-    named("inference errors").apply()
+    repair_named("inference errors").apply()
     module = importlib.import_module("arbor.server.services.managers.inference_manager")
     manager = object.__new__(module.InferenceManager)
     manager.alias_to_job_id, manager.inference_jobs, manager._cleanup_called = {}, {}, True
@@ -189,10 +189,10 @@ def test_an_adapter_is_merged_once_into_its_base(package: Path, tmp_path: Path) 
     original, jobs.merged = jobs.merged, fake
     try:
         next(r for r in repairs.repairs(SPLIT, tmp_path) if r.name == "adapter as start").apply()
-        job.initialize(asked(model=str(adapter)), None)
+        job.initialize(initialize_request(model=str(adapter)), None)
         assert job.started.model == job.started.inference_config.model
         assert job.started.model == str(tmp_path / "merged" / "whole")
-        job.initialize(asked(model="Qwen/Qwen2.5-3B"), None)
+        job.initialize(initialize_request(model="Qwen/Qwen2.5-3B"), None)
         assert job.started.model == "Qwen/Qwen2.5-3B"
         assert made == [adapter]
     finally:

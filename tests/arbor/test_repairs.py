@@ -20,10 +20,10 @@ from tests.support import arbor_package
 from tests.support.arbor_package import (
     SPLIT,
     Stub,
-    asked,
     configured,
+    initialize_request,
     machine,
-    named,
+    repair_named,
     repairs,
     runs,
     starting,
@@ -92,11 +92,11 @@ def test_a_repair_is_not_needed_once_upstream_has_mended_it(
     text = (package / file).read_text("utf-8")
     assert old in text
     copy.write_text(text.replace(old, new))
-    each = named(name)
-    assert trainer.states([each], tmp_path) == [{"name": name, "state": "not needed"}]
+    repair = repair_named(name)
+    assert trainer.states([repair], tmp_path) == [{"name": name, "state": "not needed"}]
     copy.unlink()
     with pytest.raises(trainer.StartError, match=r"0\.2\.17"):
-        trainer.states([each], tmp_path)
+        trainer.states([repair], tmp_path)
 
 
 def test_the_deepspeed_config_is_written_where_arbor_looks(
@@ -105,14 +105,14 @@ def test_the_deepspeed_config_is_written_where_arbor_looks(
     folder = tmp_path / "arbor"
     folder.mkdir()
     monkeypatch.setattr(repairs, "find_arbor", lambda: folder)
-    each = named("deepspeed config")
-    assert each.needed(folder)
-    each.apply()
+    repair = repair_named("deepspeed config")
+    assert repair.needed(folder)
+    repair.apply()
     written = tmp_path / "configs" / "deepspeed_config.yaml"
     assert yaml.safe_load(written.read_text())["deepspeed_config"]["zero_stage"] == 2
-    assert each.needed(folder), "our own file is no sign that upstream has mended it"
+    assert repair.needed(folder), "our own file is no sign that upstream has mended it"
     written.write_text("distributed_type: DEEPSPEED\n")
-    assert not each.needed(folder)
+    assert not repair.needed(folder)
 
 
 def test_accelerate_reads_the_deepspeed_config_and_runs_our_trainer(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_accelerate_reads_the_deepspeed_config_and_runs_our_trainer(tmp_path: Pa
 
 def runner(package: Path, *names: str) -> Any:
     for name in names:
-        named(name).apply()
+        repair_named(name).apply()
     return importlib.import_module("arbor.utils.process_runner")
 
 
@@ -212,7 +212,7 @@ def test_a_run_gets_the_gpus_of_arbor_yaml_or_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(repairs, "gpus", lambda: there)
-    named("gpu split").apply()
+    repair_named("gpu split").apply()
     manager = pinned_manager(held)
     if said:
         with pytest.raises(ValueError, match=said):
@@ -242,7 +242,7 @@ def test_a_run_that_asks_for_another_split_is_refused(
 ) -> None:
     job = starting("gpu split", start=runs)
     with pytest.raises(ValueError, match=r"arbor\.yaml gives 1 and 2"):
-        job.initialize(asked(inference, training), None)
+        job.initialize(initialize_request(inference, training), None)
 
 
 @pytest.mark.parametrize("on", [[0], [0, 1], []])
@@ -254,12 +254,12 @@ def test_a_run_on_other_gpus_than_asked_is_ended(
     good = [{"pid": 1, "role": "inference", "gpus": [0]}]
     good += [{"pid": 2 + i, "role": "training", "gpus": [1 + i]} for i in (0, 1)]
     monkeypatch.setattr(repairs, "processes", lambda: good)
-    job.initialize(asked(), None)
+    job.initialize(initialize_request(), None)
     assert (job.status.value, job.ended) == ("running", [])
     wrong = [*good[:1], {"pid": 2, "role": "training", "gpus": on}]
     monkeypatch.setattr(repairs, "processes", lambda: wrong)
     with pytest.raises(RuntimeError, match=r"training was to run on GPUs \(1, 2\)"):
-        job.initialize(asked(), None)
+        job.initialize(initialize_request(), None)
     assert (job.status.value, job.ended) == ("failed", [{}])
 
 
@@ -316,7 +316,7 @@ def test_the_driver_tells_of_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_waiting_for_vllm_ends_with_vllm(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    named("inference start").apply()
+    repair_named("inference start").apply()
     module = importlib.import_module("arbor.server.services.jobs.inference_job")
     with pytest.raises(RuntimeError, match="vllm's process has ended"):
         module.wait_for_server("http://localhost:1")
@@ -333,7 +333,7 @@ def test_a_request_to_a_dead_trainer_ends_and_the_next_is_served(
     if isinstance(zmq, Stub):
         del sys.modules["zmq"]
         zmq = pytest.importorskip("zmq", reason="pyzmq")
-    named("control timeout").apply()
+    repair_named("control timeout").apply()
     module = importlib.import_module("arbor.server.services.comms.control_server")
     server = module.TrainerControlServer()
     server.start()

@@ -119,7 +119,7 @@ def test_an_interrupted_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
     for _ in range(5):
         with pytest.raises(KeyboardInterrupt):
             build_memory(tiny(tmp_path), interrupted, MemoryProgram(), tmp_path / "memories")
-    assert len([prompt for prompt in engine.asked("store") if "[1]" in prompt]) == 1
+    assert len([prompt for prompt in engine.prompts_for("store") if "[1]" in prompt]) == 1
     model, engine = talker()
     built = build_memory(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories")
     assert engine.calls() == {"store": 2}
@@ -236,7 +236,7 @@ def test_the_baseline_sees_the_newest_turns_that_fit(tmp_path: Path) -> None:
     shown = []
     for budget in (64, 96, 2_000):
         result = ask_baseline(conversation, conversation.questions[2], setup(model, budget))
-        prompt = engine.asked("answer")[-1]
+        prompt = engine.prompts_for("answer")[-1]
         shown.append([n for n in range(1, 7) if f"[{n}]" in prompt])
         assert result.tokens <= budget
         assert (result.calls, result.sql) == (1, ())

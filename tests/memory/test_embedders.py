@@ -17,8 +17,8 @@ from tests.support.embedding_server import (
     TALK,
     WIDE,
     Server,
+    embedded_memory,
     error,
-    made_by,
     serving,
     stored_columns,
     vector,
@@ -144,7 +144,7 @@ def test_a_missing_key_is_named_and_nothing_asked(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_memory_goes_on_with_the_embedder_it_began_with(server: Server, path: Path) -> None:
-    made_by(path, SMALL, SAID)
+    embedded_memory(path, SMALL, SAID)
     with open_store(path) as store, open_store(path, read_only=True, embedder=SMALL) as reading:
         assert store.embedder == reading.embedder == SMALL
         assert store.search("cat", 3) == reading.search("cat", 3) != []
@@ -153,7 +153,7 @@ def test_a_memory_goes_on_with_the_embedder_it_began_with(server: Server, path: 
 
 
 def test_another_embedder_is_refused_with_the_command_that_changes_it(path: Path) -> None:
-    made_by(path, embed.PACKAGED_EMBEDDER)
+    embedded_memory(path, embed.PACKAGED_EMBEDDER)
     for use in (lambda: open_store(path, embedder=SMALL), lambda: Memory(path, embedder=SMALL)):
         with pytest.raises(InputError, match="by wordllama, not by openai/small-16") as caught:
             use()
@@ -167,7 +167,7 @@ def test_another_embedder_is_refused_with_the_command_that_changes_it(path: Path
 
 def test_of_two_who_begin_a_memory_the_second_is_refused(server: Server, path: Path) -> None:
     with open_store(path, embedder=SMALL) as second:
-        made_by(path, WIDE)
+        embedded_memory(path, WIDE)
         with pytest.raises(InputError, match="by openai/wide-48, not by openai/small-16"):
             second.add(SAID)
         assert len(second.turns()) == len(TALK)
@@ -175,7 +175,7 @@ def test_of_two_who_begin_a_memory_the_second_is_refused(server: Server, path: P
 
 
 def test_vectors_of_another_width_are_refused(server: Server, path: Path) -> None:
-    made_by(path, SMALL)
+    embedded_memory(path, SMALL)
     before = stored_columns(path)
     server.width = 24
     with open_store(path) as store:

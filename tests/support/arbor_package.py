@@ -48,12 +48,14 @@ def package(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     sys.modules.update(before)
 
 
-def named(name: str) -> Any:
-    every = [*repairs.repairs(SPLIT, Path("unused")), *trainer.REPAIRS]
-    return next(each for each in every if each.name == name)
+def repair_named(name: str) -> Any:
+    all_repairs = [*repairs.repairs(SPLIT, Path("unused")), *trainer.REPAIRS]
+    return next(repair for repair in all_repairs if repair.name == name)
 
 
-def asked(inference: int = 1, training: int = 2, model: str = "m", **more: Any) -> Any:
+def initialize_request(
+    inference: int = 1, training: int = 2, model: str = "m", **fields: Any
+) -> Any:
     """A request to initialize, as Arbor's own schema."""
     schemas = importlib.import_module("arbor.server.api.schemas")
     return schemas.GRPOInitializeRequest.model_validate(
@@ -65,7 +67,7 @@ def asked(inference: int = 1, training: int = 2, model: str = "m", **more: Any) 
                 "type": "multi",
                 "multi": {"num_inference_gpus": inference, "num_training_gpus": training},
             },
-            **more,
+            **fields,
         }
     )
 
@@ -75,7 +77,7 @@ def starting(*names: str, start: Callable[..., None]) -> Any:
     module = importlib.import_module("arbor.server.services.jobs.grpo_job")
     module.GRPOJob.initialize = start
     for name in names:
-        named(name).apply()
+        repair_named(name).apply()
     job = object.__new__(module.GRPOJob)
     job.id, job.status, job.ended = "grpo:x", module.JobStatus.CREATED, []
     job.terminate_process = lambda **how: job.ended.append(how)

@@ -2,7 +2,7 @@
 
     with arbor_server(misbehave={"step": Fault("drop", times=1)}) as server:
         Server(server.url) ...
-        server.bodies("initialize"), server.groups, server.kept
+        server.bodies("initialize"), server.groups, server.checkpoints
 
 Routes, by short name: initialize, status, step, checkpoint, terminate, cancel, chat; and those of
 arbor/serve.py: server, model, metrics, download. Faults, for any route: "slow" (`slow` seconds
@@ -110,7 +110,7 @@ class ArborServer:
     url: str = ""
     requests: list[ReceivedRequest] = field(default_factory=list)
     groups: list[tuple[int, list[dict[str, Any]]]] = field(default_factory=list)
-    kept: dict[str, int] = field(default_factory=dict)  # checkpoint -> groups trained on by then
+    checkpoints: dict[str, int] = field(default_factory=dict)  # by name: groups trained on by then
     status: str = "none"  # of the job
     models: dict[str, dict[str, Any]] = field(
         default_factory=lambda: {
@@ -194,13 +194,13 @@ class ArborServer:
             "strings": [str(done)],
             "negative": [-1],
         }
-        names = [] if fault == "unlisted" else list(self.kept)
+        names = [] if fault == "unlisted" else list(self.checkpoints)
         answer = {
             "job_id": "grpo:somebody:else" if fault == "wrong job" else JOB,
             "status": fault if fault in ("failed", "cancelled") else self.status,
             "current_model": JOB,
             "checkpoints": {n: {"checkpoint_name": n, "checkpoint_dir": f"/d/{n}"} for n in names},
-            "last_checkpoint": next(reversed(self.kept), None),
+            "last_checkpoint": next(reversed(self.checkpoints), None),
             "pending_batch_ids": odd.get(fault, ids),
         }
         if fault not in ("strings", "negative"):
@@ -219,22 +219,23 @@ class ArborServer:
 
     def _step(self, body: dict[str, Any], fault: str) -> dict[str, Any]:
         request = self._checked("GRPOStepRequest", body)
-        found = len(request.batch)
-        if found != self._rollouts:
-            said = f"Expected {self._rollouts} samples in the group, received {found}"
-            raise Refusal(400, {"type": "ValueError", "message": said})
+        received = len(request.batch)
+        if received != self._rollouts:
+            message = f"Expected {self._rollouts} samples in the group, received {received}"
+            raise Refusal(400, {"type": "ValueError", "message": message})
         assert all({"messages", "completion", "reward"} <= set(item) for item in request.batch)
         self.groups.append((request.batch_id, request.batch))
         self._ready_at = time.monotonic() + self.step_seconds
         return self._state(fault, stale=True)  # its list is half a second behind
 
     def _checkpoint(self, body: dict[str, Any], fault: str) -> dict[str, Any]:
-        self.kept[self._checked("GRPOCheckpointRequest", body).checkpoint_name] = len(self.groups)
+        request = self._checked("GRPOCheckpointRequest", body)
+        self.checkpoints[request.checkpoint_name] = len(self.groups)
         return self._state(fault)
 
     def _terminate(self, body: dict[str, Any], fault: str) -> dict[str, Any]:
         self._checked("GRPOTerminateRequest", body)
-        self.kept["checkpoint_final"] = len(self.groups)
+        self.checkpoints["checkpoint_final"] = len(self.groups)
         return self._state(fault)
 
     def _cancel(self, body: dict[str, Any], fault: str) -> dict[str, Any]:
@@ -244,8 +245,8 @@ class ArborServer:
         return self._state(fault)
 
     def _chat(self, body: dict[str, Any], fault: str) -> dict[str, Any]:
-        said = self.answer(body["messages"], self._seen["chat"] - 1)
-        message = {"role": "assistant", "content": said}
+        content = self.answer(body["messages"], self._seen["chat"] - 1)
+        message = {"role": "assistant", "content": content}
         return {
             "id": "chatcmpl-0",
             "object": "chat.completion",
@@ -271,13 +272,13 @@ class ArborServer:
         return {"metrics": [{"step": step, **self.measured} for step in steps]}
 
     def _download(self, body: dict[str, Any], fault: str) -> bytes:
-        if fault == "lost" or not self._own(body["job_id"]) or body["name"] not in self.kept:
+        if fault == "lost" or not self._own(body["job_id"]) or body["name"] not in self.checkpoints:
             raise Refusal(404, {"message": f"no checkpoint {body['name']}"})
         if fault == "broken":
             return b"no tar at all" * 100
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as tar:
-            files = {"step.txt": str(self.kept[body["name"]]).encode(), **self.adapter}
+            files = {"step.txt": str(self.checkpoints[body["name"]]).encode(), **self.adapter}
             if fault == "unsafe":
                 files["../outside.txt"] = b"out"
             for name, content in files.items():
@@ -320,14 +321,14 @@ class _Handler(BaseHTTPRequestHandler):
         if state._closing.is_set():
             return self._cut()
         if fault == "500":
-            said = f"CUDA out of memory, asked by {request.authorization}\nTraceback: ..."
-            return self._send(500, {"type": "RuntimeError", "message": said})
+            message = f"CUDA out of memory, asked by {request.authorization}\nTraceback: ..."
+            return self._send(500, {"type": "RuntimeError", "message": message})
         try:
             answer = state.reply(request, fault)
         except Refusal as refusal:
             return self._send(refusal.status, refusal.body)
-        said = b"<html>" if fault == "garbage" else answer
-        return self._cut() if fault == "drop after" else self._send(200, said, fault)
+        sent = b"<html>" if fault == "garbage" else answer
+        return self._cut() if fault == "drop after" else self._send(200, sent, fault)
 
     def _send(self, status: int, answer: bytes | dict[str, Any], fault: str = "") -> None:
         kind = "application/x-tar" if isinstance(answer, bytes) else "application/json"

@@ -40,12 +40,12 @@ class Server:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                outer.requests.append(len(asked["input"]))
+                request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                outer.requests.append(len(request["input"]))
                 if act := outer.at_request:
                     outer.at_request = None
                     act()
-                planned = outer.plan.pop(0) if outer.plan else (200, outer.answer(asked))
+                planned = outer.plan.pop(0) if outer.plan else (200, outer.answer(request))
                 if planned is None:
                     self.connection.shutdown(socket.SHUT_RDWR)
                     return
@@ -64,13 +64,13 @@ class Server:
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.address = f"http://127.0.0.1:{self.http.server_port}/v1"
 
-    def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         time.sleep(self.slow_s)
-        width = self.width or int(asked["model"].rpartition("-")[2])
-        self.paid += asked["input"]
+        width = self.width or int(request["model"].rpartition("-")[2])
+        self.paid += request["input"]
         data = [
             {"object": "embedding", "index": n, "embedding": vector(text, width).tolist()}
-            for n, text in enumerate(asked["input"])
+            for n, text in enumerate(request["input"])
         ]
         usage = {"prompt_tokens": 1, "total_tokens": 1}
         return {"object": "list", "model": "m", "usage": usage, "data": data[::-1]}
@@ -106,13 +106,13 @@ def stored_columns(path: Path) -> list[list[tuple[Any, ...]]]:
     """All that search keeps of the vectors, and by whom they are."""
     with open_store(path) as store:
         assert isinstance(store, SqliteStore)
-        made = vectors.recorded_embedder(store._conn)
-        assert made
+        embedder = vectors.recorded_embedder(store._conn)
+        assert embedder
         tables = [store._select(f"SELECT * FROM {name}") for name in ("recent", "blocks", "pieces")]
-        return [*tables, [(made.name, made.width)]]
+        return [*tables, [(embedder.name, embedder.width)]]
 
 
-def made_by(path: Path, name: str, turns: list[Turn] = TALK) -> Path:
+def embedded_memory(path: Path, name: str, turns: list[Turn] = TALK) -> Path:
     with open_store(path, embedder=name) as store:
         store.add(turns)
     return path

@@ -37,18 +37,18 @@ def character(
 
 
 def chatgpt_message(
-    number: int, role: str, content: dict[str, Any] | str, **more: Any
+    number: int, role: str, content: dict[str, Any] | str, **fields: Any
 ) -> dict[str, Any]:
     """One message of ChatGPT's export; text as content stands for a text message."""
     if isinstance(content, str):
         content = {"content_type": "text", "parts": [content]}
     return {
         "id": f"m{number}",
-        "author": {"role": role, "name": more.pop("name", None), "metadata": {}},
-        "create_time": more.pop("create_time", DAY + number * 60),
+        "author": {"role": role, "name": fields.pop("name", None), "metadata": {}},
+        "create_time": fields.pop("create_time", DAY + number * 60),
         "content": content,
-        "metadata": more.pop("metadata", {}),
-        "recipient": more.pop("recipient", "all"),
+        "metadata": fields.pop("metadata", {}),
+        "recipient": fields.pop("recipient", "all"),
     }
 
 
@@ -65,8 +65,8 @@ def chatgpt(
         node = {"id": f"n{number}", "message": message, "parent": last, "children": []}
         mapping[f"n{number}"], last = node, f"n{number}"
     if replaced:
-        other = chatgpt_message(99, "assistant", replaced)
-        mapping["other"] = {"id": "other", "message": other, "parent": "n0", "children": []}
+        rejected = chatgpt_message(99, "assistant", replaced)
+        mapping["other"] = {"id": "other", "message": rejected, "parent": "n0", "children": []}
         mapping["n0"]["children"].insert(0, "other")
     return {
         "title": title,
@@ -79,7 +79,7 @@ def chatgpt(
 
 
 def claude_message(
-    number: int, sender: str, text: str, content: list[dict[str, Any]] | None = None, **more: Any
+    number: int, sender: str, text: str, content: list[dict[str, Any]] | None = None, **fields: Any
 ) -> dict[str, Any]:
     """One message of Claude's export, in blocks as since 2024."""
     return {
@@ -88,8 +88,8 @@ def claude_message(
         "content": [{"type": "text", "text": text}] if content is None else content,
         "sender": sender,
         "created_at": f"2025-01-02T03:{number:02}:05.123456Z",
-        "attachments": more.pop("attachments", []),
-        "files": more.pop("files", []),
+        "attachments": fields.pop("attachments", []),
+        "files": fields.pop("files", []),
     }
 
 

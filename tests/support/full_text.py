@@ -20,11 +20,11 @@ def assert_sound(store: SqliteStore) -> None:
         with store._transaction() as conn:
             conn.execute(f"INSERT INTO {table} ({table}) VALUES ('integrity-check')")
             conn.execute(
-                f"CREATE VIRTUAL TABLE temp.held USING fts5vocab('main', '{table}', 'instance')"
+                f"CREATE VIRTUAL TABLE temp.entries USING fts5vocab('main', '{table}', 'instance')"
             )
-        held = set(store._select("SELECT term, doc FROM temp.held"))
-        store._select("DROP TABLE temp.held")
-        assert held == _expected(store._select(texts))
+        entries = set(store._select("SELECT term, doc FROM temp.entries"))
+        store._select("DROP TABLE temp.entries")
+        assert entries == _expected(store._select(texts))
 
 
 def _expected(texts: list[tuple[int, str]]) -> set[tuple[str, int]]:
@@ -32,7 +32,7 @@ def _expected(texts: list[tuple[int, str]]) -> set[tuple[str, int]]:
     fresh.execute("CREATE VIRTUAL TABLE t USING fts5 (words, tokenize = 'porter ascii')")
     rows = [(number, " ".join(words(text))) for number, text in texts]
     fresh.executemany("INSERT INTO t (rowid, words) VALUES (?, ?)", rows)
-    fresh.execute("CREATE VIRTUAL TABLE held USING fts5vocab('t', 'instance')")
-    found = set(fresh.execute("SELECT term, doc FROM held"))
+    fresh.execute("CREATE VIRTUAL TABLE entries USING fts5vocab('t', 'instance')")
+    entries = set(fresh.execute("SELECT term, doc FROM entries"))
     fresh.close()
-    return found
+    return entries

@@ -39,20 +39,21 @@ class Model:
         return any(not self.undone(u) for u, of in self.undoes.items() if of == change)
 
     def at(self, day: str) -> State:
-        found: State = {}
+        facts: State = {}
         for change, since in enumerate(self.counts_from):
             for fact in self.touched[change] if day_of(since) <= day else ():
-                found.pop(fact, None)
+                facts.pop(fact, None)
                 if fact in self.states[change]:
-                    found[fact] = self.states[change][fact]
-        return found
+                    facts[fact] = self.states[change][fact]
+        return facts
 
     def heard(self, day: str) -> list[Turn]:
-        last, found = "", []
+        last, turns = "", []
         for turn in self.turns:
             last = day_of(turn.said_at) or last
-            found += [turn] if last <= day else []
-        return found
+            if last <= day:
+                turns.append(turn)
+        return turns
 
 
 def day_of(date: str) -> str:

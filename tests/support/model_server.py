@@ -44,10 +44,10 @@ class ModelServer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                asked = self.rfile.read(int(self.headers["content-length"]))
+                content = self.rfile.read(int(self.headers["content-length"]))
                 with outer._counted():
                     time.sleep(random.uniform(*SLOW_S))
-                    status, data = outer._answer(asked)
+                    status, data = outer._answer(content)
                     self.send_response(status)
                     self.send_header("content-type", "application/json")
                     self.send_header("content-length", str(len(data)))
@@ -84,11 +84,11 @@ class ModelServer:
         with self._changed:
             assert self._changed.wait_for(lambda: not self._under_way, DEADLINE_S)
 
-    def _answer(self, asked: bytes) -> tuple[int, bytes]:
-        request = json.loads(asked)
+    def _answer(self, content: bytes) -> tuple[int, bytes]:
+        request = json.loads(content)
         body = json.dumps(request, sort_keys=True)
         try:
-            kind, text = _said(request, crc32(body.encode()))
+            kind, text = _kind_and_reply(request, crc32(body.encode()))
         except BaseException as error:  # noqa: BLE001 - nobody would see it in this thread
             self.unexpected.append(repr(error))
             return 400, b'{"error": {"message": "unexpected prompt", "code": "400"}}'
@@ -101,11 +101,11 @@ class ModelServer:
         message = {"role": "assistant", "content": text}
         choice = {"index": 0, "finish_reason": "stop", "message": message}
         usage = {"prompt_tokens": 70, "completion_tokens": 30, "total_tokens": 100}
-        about = {"id": id_, "object": "chat.completion", "created": 0, "model": request["model"]}
-        return 200, json.dumps({**about, "choices": [choice], "usage": usage}).encode()
+        fields = {"id": id_, "object": "chat.completion", "created": 0, "model": request["model"]}
+        return 200, json.dumps({**fields, "choices": [choice], "usage": usage}).encode()
 
 
-def _said(request: dict[str, Any], chance: int) -> tuple[str, str]:
+def _kind_and_reply(request: dict[str, Any], chance: int) -> tuple[str, str]:
     """The kind of a request, and what is said to it."""
     system = str(request["messages"][0]["content"])
     prompt = str(request["messages"][-1]["content"])

@@ -48,18 +48,23 @@ KINDS = {
 
 def house(id_: str, start: int) -> dict[str, Any]:
     """A conversation of 16 turns and a question about each, of its own things and places."""
-    kept = [(thing, PLACES[(n + start) % 8]) for n, thing in enumerate(THINGS[start % 2].split())]
-    said = [turn(f"D1:{n}", f"I keep the {t} in the {p}.") for n, (t, p) in enumerate(kept, 1)]
-    asked = [
+    things = THINGS[start % 2].split()
+    places = [PLACES[(number + start) % 8] for number in range(len(things))]
+    kept_in = list(zip(things, places, strict=True))
+    turns = [
+        turn(f"D1:{n}", f"I keep the {thing} in the {place}.")
+        for n, (thing, place) in enumerate(kept_in, 1)
+    ]
+    questions = [
         question(
             4,
             question=f"Where does Ann keep the {thing}?",
             answer=f"{place} on the ground floor",
             evidence=[f"D1:{n}"],
         )
-        for n, (thing, place) in enumerate(kept, 1)
+        for n, (thing, place) in enumerate(kept_in, 1)
     ]
-    return record(id_, asked, session_1=said, session_1_date_time="9:00 am on 12 June, 2023")
+    return record(id_, questions, session_1=turns, session_1_date_time="9:00 am on 12 June, 2023")
 
 
 def houses(path: Path) -> Path:
@@ -79,7 +84,7 @@ class Obedient:
     def calls(self) -> dict[str, int]:
         return dict(Counter(kind for kind, _ in self.prompts))
 
-    def asked(self, kind: str) -> list[str]:
+    def prompts_for(self, kind: str) -> list[str]:
         return [prompt for of, prompt in self.prompts if of == kind]
 
     def complete(self, request: Request) -> Response:
@@ -94,8 +99,10 @@ class Obedient:
         reply = self.replies.get(kind)
         text = reply(prompt) if reply else self.reply(kind, prompt, knows)
         usage = Usage(input_tokens=70, output_tokens=30, total_tokens=100)
-        said = Message.assistant([TextPart(text)])
-        return Response(id=None, model="obedient", message=said, finish_reason="stop", usage=usage)
+        message = Message.assistant([TextPart(text)])
+        return Response(
+            id=None, model="obedient", message=message, finish_reason="stop", usage=usage
+        )
 
     def reply(self, kind: str, prompt: str, knows: bool) -> str:
         """What is said to a prompt of this kind, by one who knows the rule or does not."""
@@ -103,22 +110,22 @@ class Obedient:
             return getattr(self, f"_{kind}")(prompt, knows)
         if kind in ("simba", "gepa", "mipro"):
             return self._proposal(kind, prompt)
-        seen = " ".join(sign for sign in SIGNS.values() if sign in prompt)
+        signs = " ".join(sign for sign in SIGNS.values() if sign in prompt)
         return {
             "probe": "yes",
-            "observe": _fields(observations=f"Seen: {seen}"),
-            "summary": _fields(summary=f"Seen: {seen}"),
+            "observe": _fields(observations=f"Seen: {signs}"),
+            "summary": _fields(summary=f"Seen: {signs}"),
             "program": _fields(program_description="A memory."),
             "module": _fields(module_description="A part of it."),
         }[kind]
 
     def _answer(self, prompt: str, knows: bool) -> str:
-        memory, asked = prompt.split("[[ ## question ## ]]")
-        thing = re.findall(r"keep the (\w+)", asked)[0]
-        found = re.search(rf"\[(\d+)\].*the {thing} in the (\w+)", memory)
-        if not found:
+        memory, question_text = prompt.split("[[ ## question ## ]]")
+        thing = re.findall(r"keep the (\w+)", question_text)[0]
+        match = re.search(rf"\[(\d+)\].*the {thing} in the (\w+)", memory)
+        if not match:
             return answer("No information available")
-        return answer(found[2] + (" on the ground floor" if knows else ""), found[1])
+        return answer(match[2] + (" on the ground floor" if knows else ""), match[1])
 
     def _retrieve(self, prompt: str, knows: bool) -> str:
         thing = re.findall(r"keep the (\w+)", prompt)[0]

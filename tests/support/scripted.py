@@ -34,8 +34,10 @@ class Script:
             if text not in prompt:
                 raise UnexpectedPrompt(f"call {len(self.prompts)} lacks {text!r}:\n{prompt}")
         usage = Usage(input_tokens=0, output_tokens=0, total_tokens=0)
-        said = Message.assistant([TextPart(answer)])
-        return Response(id=None, model="scripted", message=said, finish_reason="stop", usage=usage)
+        message = Message.assistant([TextPart(answer)])
+        return Response(
+            id=None, model="scripted", message=message, finish_reason="stop", usage=usage
+        )
 
 
 class ScriptedLM(dspy.LM):
@@ -46,8 +48,8 @@ class ScriptedLM(dspy.LM):
         super().__init__("local/scripted", engine=self.script, cache=False, num_retries=0)
 
     def assert_done(self) -> None:
-        asked, written = len(self.script.prompts), len(self.script.pairs)
-        assert asked == written, f"{asked} of {written} answers were asked for"
+        prompts, answers = len(self.script.prompts), len(self.script.pairs)
+        assert prompts == answers, f"{prompts} of {answers} answers were asked for"
 
 
 def scripted_model(pairs: Pairs, window: int = 16, budget: int = 2_000) -> Model:

@@ -73,7 +73,7 @@ class Talker:
     def calls(self) -> dict[str, int]:
         return dict(Counter(kind for kind, _ in self.prompts))
 
-    def asked(self, kind: str) -> list[str]:
+    def prompts_for(self, kind: str) -> list[str]:
         return [prompt for of, prompt in self.prompts if of == kind]
 
     def complete(self, request: Request) -> Response:

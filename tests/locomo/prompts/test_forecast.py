@@ -60,7 +60,7 @@ def test_a_compile_takes_no_more_than_its_forecast(
     flags: dict[str, Any] = {"num_examples": 8, "num_validation": 2, "rounds": 1, "num_threads": 2}
     spent = optimize.optimize(data=data, optimizer=optimizer, target=target, **flags).spent
     asked = sum(times for kind, times in engine.calls().items() if kind != "probe")
-    proposed = sum(len(engine.asked(kind)) for kind in engine.calls() if kind not in MODULES)
+    proposed = sum(len(engine.prompts_for(kind)) for kind in engine.calls() if kind not in MODULES)
     [most] = forecasts
     assert spent.calls == asked
     said = f"runs {len(runs)} of {most.runs}, calls {asked} of {most.calls}, {proposed} proposals"

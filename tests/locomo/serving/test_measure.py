@@ -185,8 +185,8 @@ def test_answers_from_facts_alone_are_compared_with_answers_from_turns_alone(who
     ]
     assert [figure.value for figure in alone] == pytest.approx([2.3 / 3, 2.5 / 3, 0.92])
     assert by_place[FACTS_ONLY_TABLE, "2 temporal", "ratio"].value == pytest.approx(0.8)
-    facts = [prompt for prompt in tuned.asked("answer") if "What was said:" not in prompt]
-    turns = [prompt for prompt in tuned.asked("answer") if "memory's facts say" not in prompt]
+    facts = [prompt for prompt in tuned.prompts_for("answer") if "What was said:" not in prompt]
+    turns = [prompt for prompt in tuned.prompts_for("answer") if "memory's facts say" not in prompt]
     assert (len(facts), len(turns)) == (4, 2 * 4)  # the memory without facts shows turns as well
     assert all("[1] ann | moved_to | Lyon | 2023-05-06" in prompt for prompt in facts)
 
@@ -289,7 +289,9 @@ def test_what_is_found_is_written_with_examples_as_they_were_answered(whole: Who
 def test_questions_are_drawn_by_the_seed(run: Run) -> None:
     models, (tuned, _) = pair()
     by_place = run(models, num_test=2, seed=1)
-    questions = {prompt.split("[[ ## question ## ]]")[1][:12] for prompt in tuned.asked("answer")}
+    questions = {
+        prompt.split("[[ ## question ## ]]")[1][:12] for prompt in tuned.prompts_for("answer")
+    }
     assert len(questions) == 2
     assert by_place[READING_TABLE, "tuned", "seconds a question"].n == 2
 

@@ -113,7 +113,7 @@ def test_an_outcome_says_what_was_answered_shown_and_run(place: Place) -> None:
     pred = run("answer", student)
     [outcome] = pred.outcomes
     assert (pred.failed, outcome.answer) == ("", "attic on the ground floor")
-    ids = re.findall(r"^\[(\d+)\]", memory_of(engine.asked("answer")[0]), re.MULTILINE)
+    ids = re.findall(r"^\[(\d+)\]", memory_of(engine.prompts_for("answer")[0]), re.MULTILINE)
     assert set(outcome.shown) == {f"D1:{n}" for n in ids} >= {"D1:1"}
     [select] = outcome.sql
     assert select.startswith("SELECT id, turn_id, subject, attribute, value FROM facts")
@@ -190,7 +190,7 @@ def test_facts_reach_the_answering_model_and_the_turns_text_does_not(place: Plac
     assert found == "attic cellar shed garage"
     assert all(outcome.shown == ("D1:1", "D1:2", "D1:3", "D1:4") for outcome in pred.outcomes)
     assert pred.facts[0] == ("Ann", "keeps", "the lamp in the attic", 1)
-    seen = memory_of(engine.asked("answer")[0])
+    seen = memory_of(engine.prompts_for("answer")[0])
     assert "the lamp in the attic" in seen
     assert f"[1] (Mon 12 Jun 2023) Ann: {HIDDEN}" in seen
     assert "I keep" not in seen
@@ -239,7 +239,7 @@ def test_facts_of_any_text_are_copied_as_they_are(place: Place) -> None:
     student, engine = place.task("store", store=lambda _: written, retrieve=lambda _: read)
     pred = student(conversation="red-house", first=1, last=1)
     assert (pred.failed, [value for _, _, value, _ in pred.facts]) == ("", said)
-    seen = memory_of(engine.asked("answer")[0]).splitlines()
+    seen = memory_of(engine.prompts_for("answer")[0]).splitlines()
     assert {f"value: {' '.join(value.split())}" for value in said if value.strip()} <= set(seen)
 
 
@@ -271,7 +271,7 @@ def test_what_each_speaker_says_alone_keeps_the_windows_turn_numbers(place: Plac
     pred = student(conversation="tiny", first=1, last=3)
     assert [(subject, n) for subject, _, _, n in pred.target] == [("Ann", 1), ("Ann", 3), ("Bo", 2)]
     assert "Rufus" in pred.target[2][2]
-    _, anns, bos = engine.asked("store")
+    _, anns, bos = engine.prompts_for("store")
     assert "Rufus" not in anns
     assert "Lyon" not in bos
     assert single_speaker_metric(None, pred).score == 1.0
@@ -317,7 +317,7 @@ def test_an_examples_memory_is_cut_around_what_the_answer_rests_on(
     replies: dict[str, Any] = {"retrieve": lambda prompt: "", "answer": lambda prompt: said}
     student, engine = place.task("answer", limits=PACKAGED, **replies)
     [(_, inputs, outputs)] = traced("answer", student, "pen")
-    whole, cut = memory_of(engine.asked("answer")[0]), inputs["memory"]
+    whole, cut = memory_of(engine.prompts_for("answer")[0]), inputs["memory"]
     assert bool(outputs["turns"]) is cites
     assert count_tokens(cut) <= student.bench.demo_tokens < count_tokens(whole)
     assert "I keep the pen in the loft." in cut
@@ -349,7 +349,10 @@ def test_a_prompt_full_of_examples_fits_the_packaged_model(place: Place, demos: 
     things = ["lamp", "kite", "drum", "vase", "harp", "coat", "boot", "flag", "mask"][:demos]
     steps = [traced("answer", student, thing)[0] for thing in things]
     shown = [dspy.Example(**inputs, **outputs) for _, inputs, outputs in steps]
-    asked = {"memory": memory_of(engine.asked("answer")[0]).strip(), "question": "Where? " * 10}
+    asked = {
+        "memory": memory_of(engine.prompts_for("answer")[0]).strip(),
+        "question": "Where? " * 10,
+    }
     assert count_tokens(asked["memory"]) > 300
     signature = student.program.answer.predict.signature.with_instructions("Answer. " * 50)
     prompt = SmallModelAdapter().format(signature, shown, asked)

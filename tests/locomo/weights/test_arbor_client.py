@@ -22,7 +22,7 @@ def client(server: ArborServer, seconds: float = 30.0) -> Server:
 
 def train_one(server: ArborServer) -> None:
     """A job with one checkpoint."""
-    server.status, server.kept["one"] = "running", 1
+    server.status, server.checkpoints["one"] = "running", 1
 
 
 # --- checkpoints on this disk -----------------------------------------------------------------

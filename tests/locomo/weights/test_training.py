@@ -303,7 +303,7 @@ def test_ctrl_c_saves_a_checkpoint_and_frees_the_server(bench: Bench, tmp_path: 
         with pytest.raises(KeyboardInterrupt):
             ran.run()
     assert last_checkpoint(wanted.folder, "this") is not None
-    assert "step-3" in server.kept
+    assert "step-3" in server.checkpoints
     assert server.status == "cancelled"
     assert json.loads((wanted.folder / "run.json").read_text())["step"] == 3
     assert threading.active_count() < 50

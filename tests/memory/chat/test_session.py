@@ -180,7 +180,7 @@ def test_a_user_who_tells_a_name_later_stays_the_same(path: Path) -> None:
         ("Anna", "My name is Ann."),
         ("Ann", "Hi."),
     ]
-    assert "[[ ## known_as ## ]]\nUser, Anna" in engine.asked("answer")[-1]
+    assert "[[ ## known_as ## ]]\nUser, Anna" in engine.prompts_for("answer")[-1]
     assert "Hello Ann," in chat(path, [], model)
 
 
@@ -208,7 +208,7 @@ def test_another_character_shares_the_memory_and_the_persona(path: Path) -> None
     chat(path, ["Hello."], character="Miku", persona="a pirate")
     model, engine = replier()
     chat(path, ["Hello?"], model, character="Luka")
-    [prompt] = engine.asked("answer")
+    [prompt] = engine.prompts_for("answer")
     assert "[[ ## character ## ]]\nLuka" in prompt
     assert "[[ ## persona ## ]]\na pirate" in prompt
 
@@ -226,7 +226,7 @@ def test_the_model_sees_the_memory_and_what_was_just_said(path: Path) -> None:
     chat(path, ["My dog is called Rufus."], user="Anna")
     model, engine = replier(lambda _: says("Rufus!", "1, 99"))
     shown = chat(path, ["I fed the dog.", "/why", "What is his name?", "/why"], model)
-    first, second = engine.asked("answer")
+    first, second = engine.prompts_for("answer")
     memory, recent = first.split("[[ ## recent ## ]]")
     assert "] (" in memory
     assert "Anna: My dog is called Rufus." in memory

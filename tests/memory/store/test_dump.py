@@ -15,7 +15,7 @@ from memory.store import dump, journal, search_tables
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.memory.store.test_forget import columns, lived, opened
-from tests.support.embedding_server import SMALL, made_by, serving
+from tests.support.embedding_server import SMALL, embedded_memory, serving
 from tests.support.full_text import assert_sound
 from tests.support.journal_model import Clock, Operation, operations, play
 
@@ -198,7 +198,7 @@ def test_a_hosted_embedder_is_asked_when_the_turns_are_there(
     with (
         serving(monkeypatch) as server,
         opened(tmp_path / "b.db") as hosted,
-        opened(made_by(tmp_path / "a.db", SMALL)) as source,
+        opened(embedded_memory(tmp_path / "a.db", SMALL)) as source,
     ):
         server.paid.clear()
         hosted.load(source.dump())

@@ -16,7 +16,7 @@ from memory.store import forget, search_tables
 from memory.store.sqlite import SqliteStore
 from tests.benchmarks.residue import made_turns
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
-from tests.support.embedding_server import SMALL, made_by, serving
+from tests.support.embedding_server import SMALL, embedded_memory, serving
 from tests.support.full_text import assert_sound
 from tests.support.residue import Scan, needles, scan
 
@@ -319,7 +319,7 @@ def test_a_hosted_embedder_is_asked_again_for_what_came_after(
     monkeypatch.setattr(search_tables, "BLOCK", 4)
     talk = [Turn("Anna", f"said {n}", f"s{n // 6}") for n in range(14)]
     with serving(monkeypatch) as server:
-        made_by(path, SMALL, talk)
+        embedded_memory(path, SMALL, talk)
         with opened(path) as store, open_store(path.with_name("b.db"), embedder=SMALL) as never:
             assert isinstance(never, SqliteStore)
             server.paid.clear()

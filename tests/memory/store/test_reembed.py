@@ -22,8 +22,8 @@ from tests.support.embedding_server import (
     TALK,
     WIDE,
     Server,
+    embedded_memory,
     error,
-    made_by,
     serving,
     stored_columns,
 )
@@ -47,17 +47,17 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_vectors_made_anew_are_those_of_a_memory_that_began_so(
     server: Server, path: Path, tmp_path: Path
 ) -> None:
-    made_by(path, embed.PACKAGED_EMBEDDER)
+    embedded_memory(path, embed.PACKAGED_EMBEDDER)
     with open_store(path) as store:
         store.reembed(WIDE, batch=7)
-    assert stored_columns(path) == stored_columns(made_by(tmp_path / "other.db", WIDE))
+    assert stored_columns(path) == stored_columns(embedded_memory(tmp_path / "other.db", WIDE))
     assert server.paid == [turn.text for turn in TALK] * 2
 
 
 @pytest.mark.usefixtures("_small_blocks")
 def test_open_stores_notice_the_change(server: Server, path: Path, tmp_path: Path) -> None:
-    made_by(path, SMALL)
-    second = made_by(tmp_path / "other.db", WIDE)
+    embedded_memory(path, SMALL)
+    second = embedded_memory(tmp_path / "other.db", WIDE)
     with open_store(path) as old, open_store(path, embedder=SMALL) as named:
         old.search("said 7")
         named.search("said 7")
@@ -76,7 +76,7 @@ def test_open_stores_notice_the_change(server: Server, path: Path, tmp_path: Pat
 def test_turns_embedded_while_the_embedder_changed_are_embedded_again(
     server: Server, path: Path
 ) -> None:
-    made_by(path, SMALL)
+    embedded_memory(path, SMALL)
 
     def change() -> None:
         with open_store(path) as second:
@@ -91,7 +91,7 @@ def test_turns_embedded_while_the_embedder_changed_are_embedded_again(
 
 
 def test_what_is_paid_is_not_paid_again(server: Server, path: Path) -> None:
-    made_by(path, embed.PACKAGED_EMBEDDER)
+    embedded_memory(path, embed.PACKAGED_EMBEDDER)
     before = stored_columns(path)
     server.plan = [(200, server.answer({"model": WIDE, "input": [t.text for t in TALK[:8]]}))]
     server.plan += [(401, error("invalid_api_key"))]
@@ -116,8 +116,8 @@ def assert_late_turns_are_in(server: Server, path: Path) -> None:
 
 
 def test_turns_said_meanwhile_are_included(server: Server, path: Path) -> None:
-    made_by(path, embed.PACKAGED_EMBEDDER)
-    server.at_request = lambda: made_by(path, embed.PACKAGED_EMBEDDER, SAID)
+    embedded_memory(path, embed.PACKAGED_EMBEDDER)
+    server.at_request = lambda: embedded_memory(path, embed.PACKAGED_EMBEDDER, SAID)
     with open_store(path) as store:
         store.reembed(WIDE, batch=10)
     assert_late_turns_are_in(server, path)
@@ -126,13 +126,13 @@ def test_turns_said_meanwhile_are_included(server: Server, path: Path) -> None:
 def test_turns_said_after_the_last_look_are_included(
     server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made_by(path, embed.PACKAGED_EMBEDDER)
+    embedded_memory(path, embed.PACKAGED_EMBEDDER)
     look, late = vectors._unstaged, [SAID]
 
     def look_too_early(conn: Any, name: str, limit: int) -> list[tuple[int, str]]:
         seen = look(conn, name, limit)
         if not seen and late:
-            made_by(path, embed.PACKAGED_EMBEDDER, late.pop())
+            embedded_memory(path, embed.PACKAGED_EMBEDDER, late.pop())
         return seen
 
     monkeypatch.setattr(vectors, "_unstaged", look_too_early)
@@ -142,7 +142,7 @@ def test_turns_said_after_the_last_look_are_included(
 
 
 def test_staged_vectors_of_another_width_are_dropped(server: Server, path: Path) -> None:
-    made_by(path, embed.PACKAGED_EMBEDDER)
+    embedded_memory(path, embed.PACKAGED_EMBEDDER)
     server.plan = [(200, server.answer({"model": SMALL, "input": ["x"] * 8}))]
     with open_store(path) as store:
         with pytest.raises(ModelError, match=r"16 numbers before and of 48 now; .* start again"):
@@ -153,7 +153,7 @@ def test_staged_vectors_of_another_width_are_dropped(server: Server, path: Path)
 
 
 def test_one_of_two_changes_at_the_same_time_is_refused(server: Server, path: Path) -> None:
-    made_by(path, embed.PACKAGED_EMBEDDER)
+    embedded_memory(path, embed.PACKAGED_EMBEDDER)
 
     def faster() -> None:
         with open_store(path) as second:
@@ -242,7 +242,7 @@ def assert_it_goes_on(server: Server, path: Path, run: Callable[..., tuple[int, 
 def test_the_command_interrupted_goes_on_where_it_was(
     server: Server, path: Path, run: Callable[..., tuple[int, str, str]]
 ) -> None:
-    before = stored_columns(made_by(path, embed.PACKAGED_EMBEDDER))
+    before = stored_columns(embedded_memory(path, embed.PACKAGED_EMBEDDER))
     interrupt(server)
     code, _, err = run(*SLOWLY)
     assert code == 2
@@ -259,7 +259,7 @@ def test_the_command_killed_asked_nobody_but_the_provider_and_goes_on(
 ) -> None:
     for name in ("LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_TELEMETRY", "DO_NOT_TRACK"):
         monkeypatch.delenv(name, raising=False)  # memory.program has set them here
-    before = stored_columns(made_by(path, embed.PACKAGED_EMBEDDER))
+    before = stored_columns(embedded_memory(path, embed.PACKAGED_EMBEDDER))
     out, err = kill(path, server)
     assert {*err.splitlines()} == {"127.0.0.1"}  # nor does any library print there
     assert len(out.splitlines()) == 1
@@ -282,7 +282,7 @@ def test_the_command_forecasts_and_asks(
     name: str,
     message: str,
 ) -> None:
-    made_by(path, embed.PACKAGED_EMBEDDER)
+    embedded_memory(path, embed.PACKAGED_EMBEDDER)
     for typed in ("n\n", ""):
         monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
         code, out, err = run("--embedder", name)
@@ -302,7 +302,7 @@ def test_the_command_forecasts_and_asks(
 def test_the_command_refuses_in_one_line(
     path: Path, run: Callable[..., tuple[int, str, str]], file: str, name: str, complaint: str
 ) -> None:
-    made_by(path, embed.PACKAGED_EMBEDDER, SAID)
+    embedded_memory(path, embed.PACKAGED_EMBEDDER, SAID)
     open_store(path.with_name("empty.db")).close()
     code, _, err = run("--embedder", name, file=path.with_name(file))
     assert code == 2
@@ -339,7 +339,7 @@ def test_an_older_file_is_searched_like_a_new_one(older: Path, tmp_path: Path) -
         open_store(older, read_only=True)
     with (
         open_store(older) as store,
-        open_store(made_by(tmp_path / "new.db", "wordllama", SAID)) as new,
+        open_store(embedded_memory(tmp_path / "new.db", "wordllama", SAID)) as new,
     ):
         new.write(CAT, cause="test")
         for question in ("Who moved to Oslo?", "Anna's pet", "dogs"):

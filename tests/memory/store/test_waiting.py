@@ -21,8 +21,8 @@ from tests.support.embedding_server import (
     TALK,
     WIDE,
     Server,
+    embedded_memory,
     error,
-    made_by,
     serving,
     stored_columns,
 )
@@ -43,9 +43,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 @pytest.fixture
 def waiting(server: Server, path: Path) -> Path:
     """A memory with vectors of TALK; the turns of SAID wait for theirs."""
-    made_by(path, SMALL)
+    embedded_memory(path, SMALL)
     server.plan = [REFUSED]
-    made_by(path, SMALL, SAID)
+    embedded_memory(path, SMALL, SAID)
     assert server.plan == []
     return path
 
@@ -57,7 +57,7 @@ def texts(*turns: list[Turn]) -> list[str]:
 def assert_as_if_never_waited(path: Path, *turns: list[Turn]) -> None:
     like = path.with_name("like.db")
     for batch in turns:
-        made_by(like, SMALL, batch)
+        embedded_memory(like, SMALL, batch)
     assert stored_columns(path) == stored_columns(like)
     with open_store(path) as store:
         assert isinstance(store, SqliteStore)
@@ -173,7 +173,7 @@ def test_what_was_embedded_before_a_failure_is_not_paid_again(server: Server, pa
 
 def test_a_memory_without_any_vector_keeps_its_embedder(server: Server, path: Path) -> None:
     server.plan = [REFUSED]
-    made_by(path, SMALL, SAID)
+    embedded_memory(path, SMALL, SAID)
     with open_store(path, read_only=True) as reading:
         assert reading.search("Where is the cat Miso?", 1)[0].turn_id == 3
     with open_store(path) as store:

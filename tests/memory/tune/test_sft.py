@@ -27,7 +27,7 @@ from tests.support.tiny_llama import ANSWERS, CHAT, example  # noqa: E402
 ABOUT: dict[str, Any] = {"targets": ["answer"], "conversations": ["conv-1"]}
 SLOW: dict[str, Any] = {**ABOUT, "epochs": 4, "batch": 1, "learning_rate": 0.01, "device": "cpu"}
 STEPS = 12
-KEPT = "checkpoint.pt"
+CHECKPOINT = "checkpoint.pt"
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -38,16 +38,16 @@ def chat(n: int) -> list[dict[str, str]]:
     return [{"role": "system", "content": f"{n} times: answer shortly."}, CHAT[1]]
 
 
-def lessons(path: Path, *texts: str) -> Path:
-    said = [[*chat(n), {"role": "assistant", "content": text}] for n, text in enumerate(texts)]
-    lines = [json.dumps({"messages": messages}, ensure_ascii=False) for messages in said]
+def examples_file(path: Path, *texts: str) -> Path:
+    chats = [[*chat(n), {"role": "assistant", "content": text}] for n, text in enumerate(texts)]
+    lines = [json.dumps({"messages": messages}, ensure_ascii=False) for messages in chats]
     path.write_text("\n".join(lines) + "\n", "utf-8")
     return path
 
 
 def test_tuning_lowers_the_loss_and_saves_what_loads_again(tiny: str, tmp_path: Path) -> None:
-    file = lessons(tmp_path / "lessons.jsonl", *ANSWERS, "\u2028\x85 long " * 300)
-    seen: list[tuple[int, int, float]] = []
+    file = examples_file(tmp_path / "examples.jsonl", *ANSWERS, "\u2028\x85 long " * 300)
+    reports: list[tuple[int, int, float]] = []
     tuned = sft(
         file,
         tmp_path / "out",
@@ -59,11 +59,11 @@ def test_tuning_lowers_the_loss_and_saves_what_loads_again(tiny: str, tmp_path: 
         max_tokens=200,
         device="cpu",
         about={"command": "train.py --first"},
-        progress=lambda *told: seen.append(told),
+        progress=lambda *report: reports.append(report),
     )
     assert isinstance(tuned, SftResult)
     assert (tuned.steps, tuned.examples, tuned.skipped) == (12, 3, 1)
-    assert [told[:2] for told in seen] == [(n, 12) for n in range(1, 13)]
+    assert [report[:2] for report in reports] == [(n, 12) for n in range(1, 13)]
     assert tuned.last_loss < tuned.first_loss - 1
     names = {path.name for path in tuned.folder.iterdir()}
     assert names == {"adapter.json", "adapter_config.json", "adapter_model.safetensors"}
@@ -72,17 +72,17 @@ def test_tuning_lowers_the_loss_and_saves_what_loads_again(tiny: str, tmp_path: 
     assert (card.targets, card.conversations, card.made_by) == (["answer"], ["conv-1"], "sft")
     again = load_student(tiny, tuned.folder, "cpu")
     with torch.no_grad():
-        told = [losses(again, [example(again, t, chat(n))]) for n, t in enumerate(ANSWERS)]
-    assert torch.cat(told).mean().item() < tuned.first_loss - 1
-    said = {"messages": CHAT, "completion": {"role": "assistant", "content": "Oslo"}}
+        answer_losses = [losses(again, [example(again, t, chat(n))]) for n, t in enumerate(ANSWERS)]
+    assert torch.cat(answer_losses).mean().item() < tuned.first_loss - 1
+    completion = {"messages": CHAT, "completion": {"role": "assistant", "content": "Oslo"}}
     trainer = GrpoTrainer(again, {})
-    assert (
-        trainer.step([{**said, "reward": n} for n in (0, 1)])["kl"] == 0
-    )  # held to the adapter it starts from, not to the base
+    # The divergence is from the adapter that it starts from, not from the base.
+    group = [{**completion, "reward": reward} for reward in (0, 1)]
+    assert trainer.step(group)["kl"] == 0
     trainer.save(tuned.folder, card)  # takes the place of the older one
-    assert {path.name for path in tmp_path.iterdir()} == {"lessons.jsonl", "out"}
-    more = {"targets": ["store"], "conversations": ["conv-2"], "start": tuned.folder}
-    sft(file, tmp_path / "more", **more, base=tiny, max_tokens=200, device="cpu")
+    assert {path.name for path in tmp_path.iterdir()} == {"examples.jsonl", "out"}
+    options = {"targets": ["store"], "conversations": ["conv-2"], "start": tuned.folder}
+    sft(file, tmp_path / "more", **options, base=tiny, max_tokens=200, device="cpu")
     card = read_card(tmp_path / "more")
     assert (card.conversations, card.before) == (["conv-1", "conv-2"], ["train.py --first"])
 
@@ -107,7 +107,7 @@ def test_an_interrupted_tuning_goes_on_to_the_very_same_weights(
     tiny: str, tmp_path: Path, last: int
 ) -> None:
     lengths = [*ANSWERS, "She lives in the north of the town, near the sea, with her cat."]
-    file = lessons(tmp_path / "lessons.jsonl", *lengths)
+    file = examples_file(tmp_path / "examples.jsonl", *lengths)
     options = {**SLOW, "base": tiny, "epochs": 3}
     whole = sft(file, tmp_path / "whole", **options)
     assert (whole.steps, whole.resumed) == (STEPS, 0)
@@ -126,15 +126,16 @@ def test_an_interrupted_tuning_goes_on_to_the_very_same_weights(
 def test_a_tuning_that_is_killed_goes_on_from_its_last_checkpoint(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file, out, killed = lessons(tmp_path / "l.jsonl", *ANSWERS), tmp_path / "out", tmp_path / "k"
+    file = examples_file(tmp_path / "examples.jsonl", *ANSWERS)
+    out, killed = tmp_path / "out", tmp_path / "killed"
     monkeypatch.setattr("memory.tune.sft._CHECKPOINT_SECONDS", 0.0)
 
-    def copied(step: int, steps: int, loss: float) -> None:
+    def copy_at_step_7(step: int, steps: int, loss: float) -> None:
         if step == 7:  # as a machine that loses its power leaves it
             shutil.copytree(out, killed)
 
-    sft(file, out, **SLOW, base=tiny, progress=copied)
-    assert [path.name for path in killed.iterdir()] == [KEPT]
+    sft(file, out, **SLOW, base=tiny, progress=copy_at_step_7)
+    assert [path.name for path in killed.iterdir()] == [CHECKPOINT]
     assert sft(file, killed, **SLOW, base=tiny, resume=True).resumed == 7
     assert tuned_weights(killed) == tuned_weights(out)
 
@@ -143,12 +144,13 @@ def test_half_a_step_is_never_kept(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C while the optimizer works: the step is done whole, and is the one gone on from."""
-    file, step = lessons(tmp_path / "l.jsonl", *ANSWERS), torch.optim.AdamW.step
-    seen: list[int] = []
+    file = examples_file(tmp_path / "examples.jsonl", *ANSWERS)
+    step = torch.optim.AdamW.step
+    steps: list[int] = []
 
     def interrupting(self: Any) -> None:
-        seen.append(1)
-        if len(seen) == 3:
+        steps.append(1)
+        if len(steps) == 3:
             signal.raise_signal(signal.SIGINT)
             time.sleep(0.2)  # by now the main thread has been told
         step(self)
@@ -166,7 +168,7 @@ def test_the_minutes_before_an_interruption_count(
 ) -> None:
     now = [0.0]
     monkeypatch.setattr("memory.tune.sft.monotonic", lambda: now[0])
-    file = lessons(tmp_path / "lessons.jsonl", *ANSWERS)
+    file = examples_file(tmp_path / "examples.jsonl", *ANSWERS)
     options = {**SLOW, "base": tiny, "epochs": 99, "minutes": 1.0}
 
     def ticking(last: int) -> Callable[[int, int, float], None]:
@@ -202,7 +204,7 @@ def test_the_minutes_before_an_interruption_count(
 def test_a_checkpoint_of_other_options_is_not_gone_on_with(
     tiny: str, tmp_path: Path, change: dict[str, Any]
 ) -> None:
-    file, out = lessons(tmp_path / "lessons.jsonl", *ANSWERS), tmp_path / "out"
+    file, out = examples_file(tmp_path / "examples.jsonl", *ANSWERS), tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         sft(file, out, **SLOW, base=tiny, progress=stop_at(1))
     before = {path.name: path.read_bytes() for path in out.iterdir()}
@@ -212,15 +214,15 @@ def test_a_checkpoint_of_other_options_is_not_gone_on_with(
 
 
 def test_a_checkpoint_of_other_examples_or_of_nothing_is_refused(tiny: str, tmp_path: Path) -> None:
-    file, out = lessons(tmp_path / "lessons.jsonl", *ANSWERS), tmp_path / "out"
+    file, out = examples_file(tmp_path / "examples.jsonl", *ANSWERS), tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         sft(file, out, **SLOW, base=tiny, progress=stop_at(1))
-    kept = (out / KEPT).read_bytes()
-    other = lessons(tmp_path / "other.jsonl", *reversed(ANSWERS))
+    saved = (out / CHECKPOINT).read_bytes()
+    other = examples_file(tmp_path / "other.jsonl", *reversed(ANSWERS))
     with pytest.raises(InputError, match="of other examples or options"):
         sft(other, out, **SLOW, base=tiny, resume=True)
-    for broken in (kept[:999], b"", b"no checkpoint", b"\x80\x04]."):
-        (out / KEPT).write_bytes(broken)
+    for broken in (saved[:999], b"", b"no checkpoint", b"\x80\x04]."):
+        (out / CHECKPOINT).write_bytes(broken)
         with pytest.raises(InputError, match="is no checkpoint; delete it, or give another"):
             sft(file, out, **SLOW, base=tiny, resume=True)
     assert sft(file, out, **SLOW, base=tiny).resumed == 0  # without resume: anew
@@ -230,7 +232,7 @@ def test_a_checkpoint_of_other_examples_or_of_nothing_is_refused(tiny: str, tmp_
 
 
 def test_tuning_ends_in_the_minutes_given(tiny: str, tmp_path: Path) -> None:
-    file = lessons(tmp_path / "lessons.jsonl", *ANSWERS)
+    file = examples_file(tmp_path / "examples.jsonl", *ANSWERS)
     tuned = sft(file, tmp_path / "out", **ABOUT, base=tiny, epochs=9999, minutes=0.01, device="cpu")
     assert 1 <= tuned.steps < 999
     assert tuned.seconds < 20
@@ -240,7 +242,7 @@ def test_tuning_ends_in_the_minutes_given(tiny: str, tmp_path: Path) -> None:
 
 
 def test_the_card_says_what_was_made_how_and_with_what(tiny: str, tmp_path: Path) -> None:
-    file = lessons(tmp_path / "lessons.jsonl", *ANSWERS)
+    file = examples_file(tmp_path / "examples.jsonl", *ANSWERS)
     about = {"command": "train.py --mode sft", "examples": {"answer": 3}, "data": "ab" * 32}
     tuned = sft(file, tmp_path / "out", **SLOW, base=tiny, about=about)
     card = read_card(tuned.folder)
@@ -265,19 +267,19 @@ def test_the_packaged_models_prompts_are_named(tiny: str) -> None:
 
 def test_examples_in_its_folder_stay_when_an_adapter_is_replaced(tiny: str, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    file = lessons(tmp_path / "out" / "examples.jsonl", *ANSWERS)
+    file = examples_file(tmp_path / "out" / "examples.jsonl", *ANSWERS)
     for _ in range(2):
         sft(file, tmp_path / "out", **SLOW, base=tiny)
         assert file.read_text().count("\n") == len(ANSWERS)
         assert read_card(tmp_path / "out").data
-    assert not (tmp_path / "out" / KEPT).exists()
+    assert not (tmp_path / "out" / CHECKPOINT).exists()
 
 
 # Bad input
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("", "no examples"),
         ("not json\n", "line 1"),
@@ -291,17 +293,17 @@ def test_examples_in_its_folder_stay_when_an_adapter_is_replaced(tiny: str, tmp_
     ],
 )
 def test_a_file_that_holds_no_examples_is_refused(
-    tmp_path: Path, content: str | bytes | None, said: str
+    tmp_path: Path, content: str | bytes | None, message: str
 ) -> None:
-    file = tmp_path / "lessons.jsonl"
+    file = tmp_path / "examples.jsonl"
     if content is not None:
         file.write_bytes(content.encode() if isinstance(content, str) else content)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         sft(file, tmp_path / "out", **ABOUT, base="nothing is loaded before")
 
 
 def test_examples_that_do_not_fit_are_refused(tiny: str, tmp_path: Path) -> None:
-    file = lessons(tmp_path / "lessons.jsonl", "Oslo")
+    file = examples_file(tmp_path / "examples.jsonl", "Oslo")
     with pytest.raises(InputError, match="fits 10 tokens"):
         sft(file, tmp_path / "out", **ABOUT, base=tiny, max_tokens=10, device="cpu")
 
@@ -309,14 +311,14 @@ def test_examples_that_do_not_fit_are_refused(tiny: str, tmp_path: Path) -> None
 def test_a_full_disk_is_told_before_the_tuning(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = lessons(tmp_path / "lessons.jsonl", "Oslo")
+    file = examples_file(tmp_path / "examples.jsonl", "Oslo")
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=9))
     with pytest.raises(InputError, match="has 0 MiB free"):
         sft(file, tmp_path / "out", **ABOUT, base=tiny, device="cpu", progress=pytest.fail)
 
 
 def test_a_folder_of_other_things_is_not_replaced(tmp_path: Path) -> None:
-    file = lessons(tmp_path / "lessons.jsonl", "Oslo")
+    file = examples_file(tmp_path / "examples.jsonl", "Oslo")
     with pytest.raises(InputError, match="something else"):
         sft(file, tmp_path, **ABOUT, base="nothing is loaded before")
     assert file.exists()
