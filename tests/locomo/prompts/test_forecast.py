@@ -54,7 +54,7 @@ def test_a_compile_takes_no_more_than_its_forecast(
     monkeypatch.setattr(optimize, "load_model", lambda name, **settings: model)
     monkeypatch.setattr(optimize, "forecast", watched)
     monkeypatch.setattr(optimize, "connect_mlflow", lambda experiment: None)
-    monkeypatch.setattr(optimize, "_report", lambda *shown: None)
+    monkeypatch.setattr(optimize, "_report", lambda *results, **places: None)
     monkeypatch.setattr(optimizers, "BATCH", 4)
     monkeypatch.setitem(optimizers.NEEDED, "simba", 8)  # a smaller batch of them takes less time
     flags: dict[str, Any] = {"num_examples": 8, "num_validation": 2, "rounds": 1, "num_threads": 2}
