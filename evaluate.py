@@ -108,13 +108,7 @@ def evaluate(
         "budget": setup.budget,
         "program": optimized_path.name if optimized_path else "plain",
     }
-    _report(
-        evaluation,
-        mode=mode,
-        params=params,
-        output_dir=output_dir,
-        with_categories=not no_categories,
-    )
+    _report(evaluation, params, output_dir=output_dir, with_categories=not no_categories)
     if setup.model.packaged:
         console.print(BETTER_MODELS, highlight=False)
     return evaluation
@@ -182,7 +176,6 @@ def _program(path: Path | None, model: str) -> MemoryProgram:
 
 def _report(
     evaluation: Evaluation,
-    mode: str,
     params: dict[str, object],
     output_dir: Path,
     with_categories: bool,
@@ -196,7 +189,7 @@ def _report(
         "memories": [{**asdict(memory), "path": memory.path.name} for memory in evaluation.built],
     }
     console.print(building_table(evaluation.built))
-    if mode == "analyze":
+    if params["mode"] == "analyze":
         file = output_dir / "failure_analysis.json"
         failed = failures(memory_results)
         content["failures"] = {

@@ -69,25 +69,15 @@ def optimize(
     folder in `output_dir` and to MLflow. Raises InputError for what cannot be used, before a model
     is asked for anything but a word; ModelError when a model cannot be used.
     """
-    _check_options(
-        optimizer,
-        target=target,
-        reward=reward,
-        max_demos=max_demos,
-        output=output,
-        output_dir=output_dir,
-    )
+    _check_options(optimizer, target, reward=reward, max_demos=max_demos)
+    _check_places(output, output_dir)
     answering = load_model(model, api_base=api_base)
-    proposing = _prompt_model(
-        model, api_base, prompt_model=prompt_model, prompt_api_base=prompt_api_base
-    )
+    proposing = _prompt_model(model, api_base, name=prompt_model, address=prompt_api_base)
     setup = Setup(answering, starting_program(answering), budget or answering.budget)
     setup.check()
     demos = MAX_DEMOS if max_demos is None else max_demos
-    default_rounds = (LIGHT_ROUNDS if answering.packaged else ROUNDS)[optimizer]
-    options = Options(
-        optimizer, rounds or default_rounds, max_demos=demos, num_threads=num_threads, seed=seed
-    )
+    rounds = rounds or (LIGHT_ROUNDS if answering.packaged else ROUNDS)[optimizer]
+    options = Options(optimizer, rounds, max_demos=demos, num_threads=num_threads, seed=seed)
     job = prepare_job(
         data,
         split,
@@ -100,8 +90,7 @@ def optimize(
         num_validation=num_validation,
     )
     limits = Budget(calls=budget_calls, minutes=budget_minutes, dollars=budget_usd)
-    # Bound to stdout now: while an optimizer runs, sys.stdout is redirected to a log file.
-    console = Console(file=sys.stdout)
+    console = Console(file=sys.stdout)  # bound now: an optimizer's own sys.stdout is a log file
     _agree(job, limits, yes=yes, console=console)
     return _compile(
         job, limits, output=output, output_dir=output_dir, resume=resume, console=console
@@ -140,17 +129,17 @@ def _compile(
 
 
 def _check_options(
-    optimizer: Optimizer,
-    target: str,
-    reward: Reward,
-    max_demos: int | None,
-    output: Path,
-    output_dir: Path,
+    optimizer: Optimizer, target: str, reward: Reward, max_demos: int | None
 ) -> None:
+    """Raise InputError for options at odds."""
     if optimizer == "gepa" and max_demos is not None:
         raise InputError("--max-demos: gepa changes instructions only; leave the option out")
     if reward == "gated" and target not in ("retrieve", "store"):
         raise InputError("--reward gated is for --target retrieve or --target store")
+
+
+def _check_places(output: Path, output_dir: Path) -> None:
+    """Raise InputError for a file or a folder that cannot be written."""
     if output.is_dir():
         raise InputError(f"--output {output} is a folder; give a file")
     check_folder(output.absolute().parent, "--output")
@@ -159,16 +148,14 @@ def _check_options(
     check_folder(output_dir, "--output-dir")
 
 
-def _prompt_model(
-    model: str, api_base: str | None, prompt_model: str | None, prompt_api_base: str | None
-) -> Model:
-    """The model that writes instructions: `prompt_model`, or the answering model.
+def _prompt_model(model: str, api_base: str | None, name: str | None, address: str | None) -> Model:
+    """The model that writes instructions: the one of this name, or the answering `model`.
 
     Its temperature is 1, so that each instruction it proposes is another one.
     """
-    if prompt_model:
-        return load_model(prompt_model, api_base=prompt_api_base, temperature=1.0)
-    if prompt_api_base:
+    if name:
+        return load_model(name, api_base=address, temperature=1.0)
+    if address:
         raise InputError("--prompt-api-base is of the --prompt-model; name that too")
     return load_model(model, api_base=api_base, temperature=1.0)
 

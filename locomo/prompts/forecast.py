@@ -85,17 +85,7 @@ def forecast(
     )
     calls["store"] += sum(-(-len(c.turns) // model.window) for c in stored)
 
-    turn = fmean(len(t.text) for c in bench.conversations.values() for t in c.turns) / _CHARACTERS
-    window = min(model.window * (turn + 15), model.window_tokens)
-    inputs = {"store": window, "retrieve": 20.0, "answer": float(_memory_tokens(bench))}
-    room = max(bench.demo_tokens, LEAST_DEMO)
-    tokens_in = tokens_out = 0.0
-    for module, module_calls in calls.items():
-        # Half as many examples as a prompt may hold, each with its memory cut to `room`.
-        demos = options.max_demos / 2 * min(inputs[module], room)
-        tokens_in += module_calls * (_AROUND[module][local] + inputs[module] + demos)
-        answers = model.window if module == "store" else 1
-        tokens_out += module_calls * _ANSWERED[module][local] * answers
+    tokens_in, tokens_out = _tokens(calls, bench, options.max_demos)
     total = sum(calls.values()) + proposals
     return Forecast(
         runs=runs,
@@ -121,6 +111,23 @@ def _count(
     else:
         calls["retrieve"] += runs if target == "retrieve" else examples
         calls["answer"] += runs
+
+
+def _tokens(calls: Mapping[str, int], bench: Bench, max_demos: int) -> tuple[float, float]:
+    """Tokens in and out of so many calls of each module."""
+    model = bench.setup.model
+    turn = fmean(len(t.text) for c in bench.conversations.values() for t in c.turns) / _CHARACTERS
+    window = min(model.window * (turn + 15), model.window_tokens)
+    inputs = {"store": window, "retrieve": 20.0, "answer": float(_memory_tokens(bench))}
+    room = max(bench.demo_tokens, LEAST_DEMO)
+    tokens_in = tokens_out = 0.0
+    for module, module_calls in calls.items():
+        # Half as many examples as a prompt may hold, each with its memory cut to `room`.
+        demos = max_demos / 2 * min(inputs[module], room)
+        tokens_in += module_calls * (_AROUND[module][model.packaged] + inputs[module] + demos)
+        answers = model.window if module == "store" else 1
+        tokens_out += module_calls * _ANSWERED[module][model.packaged] * answers
+    return tokens_in, tokens_out
 
 
 def _dollars(
