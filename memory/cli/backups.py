@@ -39,6 +39,7 @@ def restore(
                 for receipt in store.settings("forgotten"):
                     forgotten_ids.update(receipt.value["turns"])
         except StoreError as error:
+            # A memory that is in use is whole: to move it away would be the wrong advice.
             if "another process" in str(error):
                 raise
             raise StoreError(f"{error}; move it away, then restore without --replace") from error

@@ -35,6 +35,7 @@ def context(
     from memory.injection import inject, load_config
 
     try:
+        # utf-8-sig: a byte order mark, which some editors write, must not get into the prompt.
         context_text = character_context.read_text("utf-8-sig") if character_context else ""
     except OSError as error:
         raise InputError(f"{character_context}: cannot be read: {error.strerror}") from error

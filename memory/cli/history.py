@@ -125,6 +125,7 @@ def _edits(store: Store) -> Mapping[int, list[Edit]]:
 
 def _change_number(text: str) -> int:
     digits = text.strip().removeprefix("#")
+    # At most 18 digits: a longer number may fit no id of the database.
     if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
         raise InputError(f"{text!r} is no change: give its number, as `log` shows it")
     return int(digits)

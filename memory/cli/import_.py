@@ -48,7 +48,7 @@ def import_(
             )
         for folder in characters:
             _import_one(folder, user, namespace=folder.name, file=None, as_json=as_json)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # each batch that was read is stored by now
         raise Stop(INTERRUPTED) from None
 
 
