@@ -318,7 +318,7 @@ def test_a_full_disk_is_told_before_the_tuning(
 
 
 def test_a_folder_of_other_things_is_not_replaced(tmp_path: Path) -> None:
-    file = examples_file(tmp_path / "examples.jsonl", "Oslo")
+    file = examples_file(tmp_path / "notes.jsonl", "Oslo")
     with pytest.raises(InputError, match="something else"):
         sft(file, tmp_path, **ABOUT, base="nothing is loaded before")
     assert file.exists()
