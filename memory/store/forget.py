@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
-from glob import escape
+from glob import escape, glob
 from pathlib import Path
 from shutil import rmtree
 from tempfile import gettempdir
@@ -240,7 +240,8 @@ def _remove_abandoned_copies(paths: Iterable[Path]) -> None:
         for part in path.parent.glob(f".{escape(path.name)}.*.part*"):
             if _is_abandoned(part):
                 part.unlink(missing_ok=True)
-    for copy in Path(gettempdir()).glob(COPIES_OF_THE_PAST):
+    # Not Path.glob: it raises when another process removes its folder while this one looks.
+    for copy in map(Path, glob(f"{escape(gettempdir())}/{COPIES_OF_THE_PAST}")):
         if _is_abandoned(copy):
             rmtree(copy.parent, ignore_errors=True)
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,25 @@ def test_what_killed_processes_left_half_copied_goes_too(
         store.forget(ids)
         names = sorted(path.name for path in tmp_path.iterdir() if path.name[0] in ".m")
         assert names == [f".b.db.{os.getpid()}.part", past.path.parent.name]
+
+
+def test_a_copy_of_the_past_that_goes_while_it_is_looked_for_hinders_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    going = tmp_path / "memory-as-of-going"
+    going.mkdir()
+    scandir = os.scandir
+
+    def scandir_too_late(path: str | Path = ".") -> Iterator[os.DirEntry[str]]:
+        if Path(path) == going:
+            raise FileNotFoundError(path)  # its process closed it after the folder was listed
+        return scandir(path)
+
+    store, ids = lived(tmp_path / "anna.db")
+    with store:
+        monkeypatch.setattr(os, "scandir", scandir_too_late)
+        assert store.forget(ids).turns
 
 
 def test_a_backup_whose_embedder_is_not_here_keeps_nothing_else_waiting(tmp_path: Path) -> None:
