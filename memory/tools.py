@@ -147,7 +147,7 @@ class _Tools:
             attribute: short snake_case, such as lives_in or has_pet.
             value: the fact, complete without the rest.
             turn_id: the number in brackets of the turn that tells it.
-            happened_on: when, as exact as known: 2023-05-07, 2023-05 or 2023; empty if unknown.
+            happened_on: when, as exact as known: 2011-03-05, 2011-03 or 2011; empty if unknown.
         """
         values = ", ".join(quoted(text) for text in (subject, attribute, value, happened_on))
         columns = "subject, attribute, value, happened_on, turn_id"
@@ -162,7 +162,7 @@ class _Tools:
         Args:
             fact_id: the id of the fact: query_memory("SELECT id, subject, value FROM facts").
             value: what is true.
-            since: since when, as exact as known: 2023-05-07, 2023-05 or 2023; empty if unknown.
+            since: since when, as exact as known: 2011-03-05, 2011-03 or 2011; empty if unknown.
         """
         with self._store() as store:
             return _done(supersede(store, fact_id, value, since=since))
@@ -176,7 +176,7 @@ class _Tools:
 
         Args:
             select: one SELECT of plain SQL, such as: SELECT COUNT(*) AS times FROM facts WHERE
-                attribute = 'went_running' AND happened_on LIKE '2023-05%'
+                attribute = 'went_running' AND happened_on LIKE '2011-03%'
         """
         with self._store() as store:
             return _table(store.read(select))

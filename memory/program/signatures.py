@@ -51,9 +51,9 @@ class WriteFacts(dspy.Signature):
 
     Write one INSERT with many rows:
     INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES
-      ('Maria', 'bought', 'a second-hand cello for 900 euros', '2023-06-03', 12),
+      ('Maria', 'bought', 'a second-hand cello for 900 euros', '2011-04-02', 12),
       ('Maria', 'plays_instrument', 'cello, since she was nine', '', 12),
-      ('Tom', 'recommended', 'the Tuesday class at the Old Mill, to Maria', '2023-06-09', 13);
+      ('Tom', 'recommended', 'the Tuesday class at the Old Mill, to Maria', '2011-04-08', 13);
 
     What to store: about 1.2 facts a turn; several from a turn full of news, none from greetings,
     thanks and small talk. Events, plans, opinions and feelings with their reason, likes and
@@ -68,14 +68,14 @@ class WriteFacts(dspy.Signature):
     visited, owns). Reuse an attribute of the catalog whenever one fits, so that things of one kind
     can be listed together; do not invent a second name for the same thing.
     value: in the speakers' own words, complete without the rest; names, titles, numbers exact.
-    happened_on: when it happened or will happen, as exact as known: '2023-05-07', '2023-05' or
-    '2023'. Resolve words like yesterday, last Saturday, next month against the date of that turn:
-    said on Fri 09 Jun 2023, last Saturday is '2023-06-03'. Empty when no time is meant.
+    happened_on: when it happened or will happen, as exact as known: '2011-03-05', '2011-03' or
+    '2011'. Resolve words like yesterday, last Saturday, next month against the date of that turn:
+    said on Fri 08 Apr 2011, last Saturday is '2011-04-02'. Empty when no time is meant.
     turn_id: the number in brackets of the very turn that says it, never its neighbour's.
 
     When a turn ends or replaces something that the catalog says is known (moved, changed jobs,
     broke up), first close the old fact with the date of the change, then insert the new one:
-    UPDATE facts SET ended_on = '2023-06' WHERE subject = 'Maria' AND attribute = 'lives_in'
+    UPDATE facts SET ended_on = '2011-04' WHERE subject = 'Maria' AND attribute = 'lives_in'
       AND COALESCE(ended_on, '') = '';
     Only DELETE what a speaker takes back as never true.
 
@@ -115,19 +115,19 @@ class WriteQuery(dspy.Signature):
       thing asked for.
     - For a list, select every row of the kind. For "how many" and "how often", count in SQL, over
       facts and over turns, and select the rows beside it, so that double and wrong ones are seen:
-      SELECT COUNT(*) AS runs_in_may FROM facts WHERE subject = 'Maria'
-      AND attribute = 'went_running' AND happened_on LIKE '2023-05%';
+      SELECT COUNT(*) AS runs_in_march FROM facts WHERE subject = 'Maria'
+      AND attribute = 'went_running' AND happened_on LIKE '2011-03%';
       SELECT turn_id, value, happened_on FROM facts WHERE subject = 'Maria'
-      AND attribute = 'went_running' AND happened_on LIKE '2023-05%' LIMIT 30;
+      AND attribute = 'went_running' AND happened_on LIKE '2011-03%' LIMIT 30;
       SELECT id, said_at, speaker, text FROM turns WHERE speaker = 'Maria'
-      AND lower(text) LIKE '%running%' AND said_at LIKE '2023-05%' LIMIT 30;
+      AND lower(text) LIKE '%running%' AND said_at LIKE '2011-03%' LIMIT 30;
     - For "when", include happened_on, and said_at when you select from turns.
     - For a conclusion ("would she ...", "what kind of person"), select feelings, likes, plans,
       beliefs, work and events of that person.
     - turn_id is always among the columns. At most 30 rows a SELECT; several SELECTs, each ended
       by a semicolon, or UNION of like columns.
     - Text stands in single quotes, a quote inside is doubled. Dates are text: compare with
-      >= '2023-05' or LIKE '2023-05%'. No functions for dates, no ILIKE, no double quotes.
+      >= '2011-03' or LIKE '2011-03%'. No functions for dates, no ILIKE, no double quotes.
     """
 
     question: str = dspy.InputField()
@@ -139,12 +139,12 @@ class WriteQuery(dspy.Signature):
 class AnswerFromMemory(dspy.Signature):
     """Answer a question from a memory, and say which turns the answer rests on.
 
-    - A phrase, not a sentence, in the memory's own words: "a red scarf", "7 May 2023", "Tom".
+    - A phrase, not a sentence, in the memory's own words: "a red scarf", "5 March 2011", "Tom".
     - A list: its items separated by commas, every item the memory has, none twice.
     - How many: the number; count different things, not mentions.
     - When: resolve relative dates against the date of the turn that says them. "Last Saturday",
-      said on Fri 09 Jun 2023, is 3 June 2023. Write 7 May 2023, or only as exact as known:
-      May 2023, 2022, the week before 9 June 2023.
+      said on Fri 08 Apr 2011, is 2 April 2011. Write 5 March 2011, or only as exact as known:
+      March 2011, 2010, the week before 8 April 2011.
     - What somebody would, might or is likely to do or be: the likely answer, short, with a reason
       of a few words: "Likely yes, she misses the sea".
     - When the memory tells of a change, the newest state is the true one, unless the past is meant.
@@ -298,20 +298,20 @@ _ANSWER = SmallPrompt(
     template="{memory}\nQuestion: {question}",
     demos=(
         {
-            "memory": "[7] (Mon 08 May 2023) Maria: I bought a cello yesterday, for 900 euros!\n"
-            "[9] (Mon 08 May 2023) Tom: My sister Ella plays the flute.",
+            "memory": "[7] (Mon 07 Mar 2011) Maria: I bought a cello yesterday, for 900 euros!\n"
+            "[9] (Mon 07 Mar 2011) Tom: My sister Ella plays the flute.",
             "question": "What did Maria buy?",
             "answer": "a cello",
         },
         {
-            "memory": "[7] (Mon 08 May 2023) Maria: I bought a cello yesterday, for 900 euros!\n"
-            "[9] (Mon 08 May 2023) Tom: My sister Ella plays the flute.",
+            "memory": "[7] (Mon 07 Mar 2011) Maria: I bought a cello yesterday, for 900 euros!\n"
+            "[9] (Mon 07 Mar 2011) Tom: My sister Ella plays the flute.",
             "question": "When did Maria buy the cello?",
-            "answer": "7 May 2023",
+            "answer": "6 March 2011",
         },
         {
-            "memory": "[31] (Sat 10 Jun 2023) Tom: Next month I will visit my sister in Oslo.\n"
-            "[40] (Sun 18 Jun 2023) Maria: I named the new puppy Figaro.",
+            "memory": "[31] (Sat 09 Apr 2011) Tom: Next month I will visit my sister in Oslo.\n"
+            "[40] (Sun 17 Apr 2011) Maria: I named the new puppy Figaro.",
             "question": "What is the name of Maria's puppy?",
             "answer": "Figaro",
         },

@@ -1,0 +1,68 @@
+"""No prompt may hold an answer of a benchmark: whoever repeats its prompt would be right."""
+
+import inspect
+import json
+import re
+from pathlib import Path
+
+import dspy
+import pytest
+
+from locomo import llm_judge
+from memory.program import signatures
+from memory.tools import memory_tools
+
+ROOT = Path(__file__).parents[3]
+DATA = [
+    *(ROOT / "data" / name for name in ("sample.json", "chats.json")),
+    ROOT / "tests" / "held_out_chats.json",
+    ROOT.parent / "shared" / "data" / "locomo7.json",
+]
+# Words that an instruction must use, whatever the answers are.
+COMMON = {"likely", "yes", "no", "not", "mentioned", "information", "available", "none"}
+
+
+def prompt_texts() -> list[str]:
+    texts = []
+    for module in (signatures, llm_judge):
+        for signature in vars(module).values():
+            if inspect.isclass(signature) and issubclass(signature, dspy.Signature):
+                texts.append(signature.instructions)
+                texts += [field.json_schema_extra["desc"] for field in signature.fields.values()]
+    for small in signatures.SMALL.values():
+        texts.append(small.instructions)
+        texts += [text for demo in small.demos for text in demo.values()]
+    return [*texts, inspect.getsource(memory_tools)]
+
+
+def plain(text: str) -> str:
+    words = re.findall(r"[^\W_]+", text.lower())
+    return f" {' '.join(words)} "
+
+
+def tells(answer: str) -> bool:
+    """Whether an answer is more than a word: a phrase, or a date with its year."""
+    words = set(plain(answer).split()) - COMMON
+    return len(words) > 1 or any(re.fullmatch(r"(19|20)\d\d", word) for word in words)
+
+
+def answers_in(texts: list[str], answers: list[str]) -> list[str]:
+    prompts = plain(" ".join(texts))
+    return [answer for answer in answers if tells(answer) and plain(answer) in prompts]
+
+
+def test_an_answer_within_a_prompt_is_seen():
+    instruction = "Write 7 May 2023, or only as exact as known: 2022."
+    answers = ["7 May 2023", "2022", "9 May 2023", "yes", "Write"]
+    assert answers_in([instruction], answers) == ["7 May 2023", "2022"]
+
+
+@pytest.mark.parametrize("path", DATA, ids=lambda path: path.stem)
+def test_no_prompt_holds_an_answer_of_a_data_file(path: Path):
+    if not path.exists():
+        pytest.skip(f"{path.name} is not at hand: its licence keeps it out of the repository")
+    conversations = json.loads(path.read_text())
+    questions = [question for talk in conversations for question in talk["qa"]]
+    answers = [str(question["answer"]) for question in questions if question.get("answer")]
+    assert len(answers) >= 20
+    assert answers_in(prompt_texts(), answers) == []
