@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from memory.errors import InputError, SqlError
-from memory.model import Answer, Change, Rows, Turn
+from memory.model import Answer, Change, Pending, Rows, Turn
 from memory.program.messages import asks_memory, is_news, is_quotation
 from memory.prompt import LEAST_BUDGET, Context, assemble, quoted_turns, row_lines, turn_lines
 from memory.search.doubt import doubt
@@ -105,18 +105,19 @@ class Memory:
         replay: bool = False,
         max_calls: int | None = None,
         progress: Callable[[Digest], None] | None = None,
+        since: int = 0,
     ) -> Digest:
         """Let the model store the windows it has not stored yet, as facts.
 
         A window whose SQL cannot be repaired waits in `pending` and is tried again by later
         calls, WINDOW_ATTEMPTS times in all, or however often it failed with `replay`. Stops after
         `max_calls` model calls; an interrupted digest goes on where it stopped. `progress` is
-        told the sums after each window.
+        told the sums after each window. Turns before the id `since` are left to a later digest.
         """
         from memory.program.modules import CALLS_WITH_REPAIRS
 
         sums = Digest()
-        for window in self._windows(replay):
+        for window in self._windows(replay, since):
             try:
                 change, calls = self._digest_window(window)
                 sums = replace(
@@ -291,16 +292,25 @@ class Memory:
         self.store.count_shown(answer.shown)
         return answer
 
-    def _windows(self, replay: bool) -> Iterator[tuple[int, int]]:
-        """Claim windows one by one: those that failed before, then the turns nobody digested."""
+    def _windows(self, replay: bool, since: int) -> Iterator[tuple[int, int]]:
+        """Claim windows one by one: those that wait or failed before, then the turns after them."""
         for pending in self.store.pending():
-            window = (pending.first_turn, pending.last_turn)
-            due = replay or pending.attempts < WINDOW_ATTEMPTS
-            # `reclaim` is False for a window that another process is at work on.
-            if due and self.store.reclaim(window):
-                yield window
-        while new := self.store.claim(self.model.window):
+            if pending.first_turn >= since and (replay or pending.attempts < WINDOW_ATTEMPTS):
+                yield from self._parts(pending)
+        while new := self.store.claim(self.model.window, since=since):
             yield new
+
+    def _parts(self, pending: Pending) -> Iterator[tuple[int, int]]:
+        """Claim a pending window in parts that the model can take, until another process does."""
+        waiting: Pending | None = pending
+        while waiting:
+            first, last = waiting.first_turn, waiting.last_turn
+            window = self.store.reclaim((first, last), size=self.model.window)
+            if window is None:
+                return
+            yield window
+            after = (p for p in self.store.pending() if window[1] < p.first_turn <= last)
+            waiting = next(after, None) if window[1] < last else None
 
     def _digest_window(self, window: tuple[int, int]) -> tuple[Change, int]:
         """Store one window's facts: the change, and how many model calls it took."""

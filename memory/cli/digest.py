@@ -66,5 +66,6 @@ def _waiting(memory: "Memory", replay: bool) -> int:
     # Turns above these belong to no window yet.
     last = max([0, *(last for _, last in digested), *(window.last_turn for window in pending)])
     [(new,)] = memory.store.read(f"SELECT COUNT(*) AS n FROM turns WHERE id > {last}").rows
-    retries: int = sum(replay or window.attempts < WINDOW_ATTEMPTS for window in pending)
-    return retries + math.ceil(int(new) / memory.model.window)
+    due = [window for window in pending if replay or window.attempts < WINDOW_ATTEMPTS]
+    counts = [len(memory.store.turns(window.first_turn, window.last_turn)) for window in due]
+    return sum(math.ceil(count / memory.model.window) for count in [*counts, int(new)])

@@ -27,19 +27,27 @@ def new_claimant() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
 
 
-def claim(conn: sqlite3.Connection, claimant: str, size: int, lease_s: float) -> Window | None:
+def claim(
+    conn: sqlite3.Connection, claimant: str, *, size: int, lease_s: float, since: int
+) -> Window | None:
     """The next undigested window of at most `size` turns; see `Store.claim`."""
     # Windows are claimed in order, so all turns up to the last one of a change or of a pending
     # window are taken. No high-water mark is stored that could disagree with the journal.
+    [(taken,)] = conn.execute(
+        "SELECT max((SELECT coalesce(max(last_turn), 0) FROM changes),"
+        " (SELECT coalesce(max(last_turn), 0) FROM pending))"
+    )
     ids = conn.execute(
-        "SELECT id FROM turns WHERE id > max("
-        " (SELECT coalesce(max(last_turn), 0) FROM changes),"
-        " (SELECT coalesce(max(last_turn), 0) FROM pending)) ORDER BY id LIMIT ?",
-        (size,),
+        "SELECT id FROM turns WHERE id > ? AND id >= ? ORDER BY id LIMIT ?", (taken, since, size)
     ).fetchall()
     if not ids:
         return None
     first, last = ids[0][0], ids[-1][0]
+    passed = conn.execute(
+        "SELECT min(id), max(id) FROM turns WHERE id > ? AND id < ?", (taken, first)
+    ).fetchone()
+    if passed[0]:  # they would count as digested once a later window is
+        conn.execute("INSERT INTO pending VALUES (?, ?, '', 0, '', 0)", passed)
     conn.execute(
         "INSERT INTO pending VALUES (?, ?, '', 0, ?, ?)",
         (first, last, claimant, time.time() + lease_s),
@@ -47,23 +55,37 @@ def claim(conn: sqlite3.Connection, claimant: str, size: int, lease_s: float) ->
     return first, last
 
 
-def reclaim(conn: sqlite3.Connection, claimant: str, window: Window, lease_s: float) -> bool:
-    """Take over a pending window; see `Store.reclaim`."""
+def reclaim(
+    conn: sqlite3.Connection, claimant: str, window: Window, *, lease_s: float, size: int | None
+) -> Window | None:
+    """Take over a pending window, or its first `size` turns; see `Store.reclaim`."""
+    first, last = window
     row = conn.execute(
-        "SELECT claimed_by, claimed_until FROM pending WHERE first_turn = ? AND last_turn = ?",
+        "SELECT error, attempts, claimed_by, claimed_until FROM pending"
+        " WHERE first_turn = ? AND last_turn = ?",
         window,
     ).fetchone()
     if row is None:
-        return False
-    claimed_by, claimed_until = row
+        return None
+    error, attempts, claimed_by, claimed_until = row
     if claimed_until > time.time() and _may_be_at_work(claimed_by):
-        return False
+        return None
+
+    ids = conn.execute(
+        "SELECT id FROM turns WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
+        (first, last, -1 if size is None else size + 1),
+    ).fetchall()
+    if size is not None and len(ids) > size:
+        conn.execute(
+            "INSERT INTO pending VALUES (?, ?, ?, ?, '', 0)", (ids[size][0], last, error, attempts)
+        )
+        last = ids[size - 1][0]
     conn.execute(
-        "UPDATE pending SET claimed_by = ?, claimed_until = ?"
+        "UPDATE pending SET last_turn = ?, claimed_by = ?, claimed_until = ?"
         " WHERE first_turn = ? AND last_turn = ?",
-        (claimant, time.time() + lease_s, *window),
+        (last, claimant, time.time() + lease_s, *window),
     )
-    return True
+    return first, last
 
 
 def fail(

@@ -93,15 +93,22 @@ class Store(Protocol):
     def changes(self) -> list[Change]:
         """The journal, oldest first."""
 
-    def claim(self, size: int, lease_s: float = 600.0) -> tuple[int, int] | None:
+    def claim(self, size: int, lease_s: float = 600.0, since: int = 0) -> tuple[int, int] | None:
         """The next undigested window of at most `size` turns, as (first, last) ids.
 
         The window goes into `pending` in the same transaction, so that it survives a kill, and no
-        other process can take it for `lease_s` seconds. None when no turn waits.
+        other process can take it for `lease_s` seconds. None when no turn from the id `since` on
+        waits; those before it become a pending window that is nobody's.
         """
 
-    def reclaim(self, window: tuple[int, int], lease_s: float = 600.0) -> bool:
-        """Take over a pending window; False when it is stored by now or a process works on it."""
+    def reclaim(
+        self, window: tuple[int, int], lease_s: float = 600.0, size: int | None = None
+    ) -> tuple[int, int] | None:
+        """Take over a pending window, and return it; None when a process works on it.
+
+        Of one with more than `size` turns the first so many, the others stay pending. None also
+        when there is no such window by now.
+        """
 
     def fail(self, window: tuple[int, int], error: str, attempted: bool = True) -> None:
         """Give a claimed window back to `pending` with the reason; it can be claimed again.

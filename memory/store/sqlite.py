@@ -272,19 +272,25 @@ class SqliteStore(Store):
 
     # ---------------------------------------------------------------- windows
 
-    def claim(self, size: int, lease_s: float = 600.0) -> tuple[int, int] | None:
+    def claim(self, size: int, lease_s: float = 600.0, since: int = 0) -> tuple[int, int] | None:
         with self._transaction() as conn:
-            window = pending_windows.claim(conn, self._claimant, size=size, lease_s=lease_s)
+            window = pending_windows.claim(
+                conn, self._claimant, size=size, lease_s=lease_s, since=since
+            )
         if window:
             self._claimed_windows.add(window)
         return window
 
-    def reclaim(self, window: tuple[int, int], lease_s: float = 600.0) -> bool:
+    def reclaim(
+        self, window: tuple[int, int], lease_s: float = 600.0, size: int | None = None
+    ) -> tuple[int, int] | None:
         with self._transaction() as conn:
-            is_ours = pending_windows.reclaim(conn, self._claimant, window=window, lease_s=lease_s)
-            if is_ours:
-                self._claimed_windows.add(window)
-        return is_ours
+            claimed = pending_windows.reclaim(
+                conn, self._claimant, window, lease_s=lease_s, size=size
+            )
+        if claimed:
+            self._claimed_windows.add(claimed)
+        return claimed
 
     def fail(self, window: tuple[int, int], error: str, attempted: bool = True) -> None:
         with self._transaction() as conn:

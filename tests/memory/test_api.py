@@ -95,6 +95,16 @@ def test_a_digest_stops_at_its_bound_and_tells_its_progress(store: SqliteStore) 
     done(memory)
 
 
+def test_a_digest_of_new_turns_leaves_the_older_ones_to_the_next(store: SqliteStore) -> None:
+    pairs = [(["[4]"], sql(DOG)), (["[1]"], sql(MOVED)), (["[3]"], sql("-- none"))]
+    memory = Memory(store, model=scripted_model(pairs, window=2))
+    assert memory.digest(since=4).stored == 1
+    assert [(window.first_turn, window.last_turn) for window in store.pending()] == [(1, 3)]
+    assert memory.digest().stored == 2
+    assert store.pending() == []
+    done(memory)
+
+
 def test_an_interrupted_digest_goes_on_where_it_stopped(store: SqliteStore) -> None:
     memory = Memory(store, model=scripted_model([(["[1]"], sql(MOVED))], window=3))
 

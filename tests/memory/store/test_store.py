@@ -249,6 +249,17 @@ def test_windows_follow_one_another_and_each_is_claimed_once(store: SqliteStore)
     assert store.claim(3) == (6, 6)
 
 
+def test_turns_that_are_passed_over_wait_in_one_window_and_are_claimed_in_parts(
+    store: SqliteStore,
+) -> None:
+    assert store.claim(3, since=4) == (4, 5)
+    assert [(p.first_turn, p.last_turn) for p in store.pending()] == [(1, 3), (4, 5)]
+    assert store.reclaim((1, 3), size=2) == (1, 2)
+    assert store.reclaim((1, 3), size=2) is None
+    assert store.reclaim((3, 3), size=2) == (3, 3)
+    assert store.claim(3) is None
+
+
 def test_a_failed_window_waits_with_its_reason_and_can_be_claimed_again(
     store: SqliteStore,
 ) -> None:
