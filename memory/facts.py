@@ -55,6 +55,20 @@ def history(store: Store, fact_id: int) -> list[Edit]:
     return edits
 
 
+def newest_change(store: Store) -> Change:
+    """The newest change of facts that is neither undone nor an undo.
+
+    Raises InputError when there is none.
+    """
+    for change in reversed(store.changes()):
+        # Only an undo and a revert have no statement, so a cause that somebody wrote does not
+        # look like one.
+        is_undo = not change.statement and change.cause.startswith("undo ")
+        if change.facts and not change.undone_at and not is_undo:
+            return change
+    raise InputError("there is no change that could be undone")
+
+
 def supersede(store: Store, fact_id: int, value: str, since: str = "", by: str = "") -> Change:
     """Record that a fact was true until `since` (else today), and that `value` is from then on.
 

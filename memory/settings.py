@@ -13,6 +13,7 @@ from memory.store import Store
 
 # What the chat and the command line know of any memory.
 CHAT: Mapping[str, Any] = {"user": str, "character": str, "persona": str}
+_NAMES_OF_SPEAKERS = frozenset({"user", "character"})
 # The store's own rows in the same table, and where declarations are kept.
 RESERVED = frozenset({"backup", "declared", "embedder", "forgetting", "forgotten"})
 _DECLARED = "declared"
@@ -24,6 +25,14 @@ _PLAIN: Mapping[str, Any] = {
     "boolean": bool,
     "null": None,
 }
+
+
+def name_of(text: str) -> str:
+    """A speaker's name as it can stand before a colon. Raises InputError for what is none."""
+    name = " ".join(text.split())
+    if not name or len(name) > 60 or ":" in name or not name.isprintable():
+        raise InputError(f"{text!r} is no name: 1 to 60 characters, without a colon")
+    return name
 
 
 class Settings:
@@ -65,9 +74,13 @@ class Settings:
     def set(self, name: str, value: Any) -> Setting:
         """Give a setting a new value; those before stay on record.
 
-        Raises InputError, with nothing stored, for an unknown name or a value of another type.
+        Raises InputError, with nothing stored, for an unknown name or a value of another type, and
+        where the chat's user or character would get a name that cannot stand before a colon.
         """
-        return self._store.set(name, self._checked(self._known(name), value))
+        value = self._checked(self._known(name), value)
+        if name in _NAMES_OF_SPEAKERS and isinstance(value, str):
+            value = name_of(value)
+        return self._store.set(name, value)
 
     def set_text(self, name: str, text: str) -> Setting:
         """Give a setting a value that somebody typed: plain text, or JSON where it takes no text.

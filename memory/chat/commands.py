@@ -3,10 +3,12 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
-from memory.chat.session import Chat, name_of
+from memory.chat.session import Chat
 from memory.errors import InputError, MemoryFault
+from memory.facts import newest_change
 from memory.model import Turn
 from memory.prompt import turn_line
+from memory.settings import name_of
 
 _MOST_TURNS = 20  # of a list of turns
 _MOST_CHARACTERS = 300  # of a turn in it
@@ -68,13 +70,10 @@ def undo(chat: Chat, _: str) -> None:
     """Take back the last change of facts that is in force and is no undo itself."""
     # Without the pause, the thread could store a window between the look and the undo.
     with chat.background.paused():
-        for change in reversed(chat.store.changes()):
-            if change.facts and not change.undone_at and not change.cause.startswith("undo"):
-                chat.store.undo(change.id)
-                chat.screen.show(f"took change {change.id} back ({change.cause}):")
-                chat.screen.show(change.statement, "cyan")
-                return
-    chat.screen.show("there is no change of facts to take back")
+        change = newest_change(chat.store)
+        chat.store.undo(change.id)
+    chat.screen.show(f"took change {change.id} back ({change.cause}):")
+    chat.screen.show(change.statement, "cyan")
 
 
 def forget(chat: Chat, text: str) -> None:
@@ -210,10 +209,13 @@ def talk(chat: Chat) -> None:
 
 def obey(chat: Chat, text: str) -> None:
     """Run a command, or exchange what was said for a reply."""
-    if text.lower() == "reset":
-        text = "/reset"
+    if text.lower() in ("reset", "help"):
+        text = f"/{text}"
     if not text.startswith("/"):
         chat.exchange(text)
         return
     name, _, argument = text[1:].partition(" ")
-    COMMANDS.get(name.lower(), show_help)(chat, argument.strip())
+    command = COMMANDS.get(name.lower())
+    if command is None:
+        raise InputError(f"there is no command /{name}; /help shows those there are")
+    command(chat, argument.strip())

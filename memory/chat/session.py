@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from memory.chat.screen import Screen
-from memory.errors import InputError
 from memory.injection import time_difference
 from memory.model import Turn
 from memory.prompt import spoken_date
-from memory.settings import CHAT, Settings
+from memory.settings import CHAT, Settings, name_of
 from memory.store import Store
 from memory.store.turn_validation import local_now
 from memory.terminal import progress
@@ -21,14 +20,6 @@ if TYPE_CHECKING:
 UNNAMED = "User"  # the speaker until there is a name
 INTERRUPTED = " ... (interrupted)"
 _LAST_TURN = "SELECT said_at FROM turns WHERE kind = 'message' ORDER BY id DESC LIMIT 1"
-
-
-def name_of(text: str) -> str:
-    """A name as it can stand before a colon. Raises InputError for what is none."""
-    name = " ".join(text.split())
-    if not name or len(name) > 60 or ":" in name or not name.isprintable():
-        raise InputError(f"{text!r} is no name: 1 to 60 characters, without a colon")
-    return name
 
 
 class Chat:

@@ -17,6 +17,7 @@ from memory.cli.output import (
     undo_line,
 )
 from memory.errors import InputError
+from memory.facts import newest_change
 from memory.model import Change, Edit
 from memory.store import Store
 from memory.store.points_in_time import Diff, differences
@@ -64,7 +65,7 @@ def undo(
 ) -> None:
     """Take a change back: its facts are as they were before. An undo can be undone too."""
     with open_memory(namespace, file) as store:
-        number = _change_number(change) if change else _newest_in_force(store.changes())
+        number = _change_number(change) if change else newest_change(store).id
         undo_change = store.undo(number)
         edits = _edits(store)[undo_change.id]
     if as_json:
@@ -129,14 +130,3 @@ def _change_number(text: str) -> int:
     if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
         raise InputError(f"{text!r} is no change: give its number, as `log` shows it")
     return int(digits)
-
-
-def _newest_in_force(changes: list[Change]) -> int:
-    """The newest change of facts that is neither undone nor an undo."""
-    for change in reversed(changes):
-        # Only an undo and a revert have no statement, so a cause that somebody wrote does not
-        # look like one.
-        is_undo = not change.statement and change.cause.startswith("undo ")
-        if change.facts and not change.undone_at and not is_undo:
-            return change.id
-    raise InputError("there is no change that could be undone")

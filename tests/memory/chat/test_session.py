@@ -17,9 +17,10 @@ from memory import Memory, ModelError, Turn, open_store
 from memory.chat.background import Background
 from memory.chat.commands import talk
 from memory.chat.screen import Screen
-from memory.chat.session import INTERRUPTED, Chat, name_of
+from memory.chat.session import INTERRUPTED, Chat
 from memory.errors import InputError
 from memory.program import Model
+from memory.settings import Settings, name_of
 from tests.support.scripted import sql
 from tests.support.talk import FACT, Talker, talker
 
@@ -219,6 +220,18 @@ def test_a_name_must_fit_before_a_colon(name: str) -> None:
         name_of(name)
 
 
+def test_the_settings_refuse_the_names_that_the_chat_refuses(path: Path) -> None:
+    chat(path, [], user="Anna")
+    with open_store(path) as store:
+        settings = Settings(store)
+        for name in ("user", "character"):
+            with pytest.raises(InputError, match="is no name"):
+                settings.set_text(name, "a:b")
+        settings.set_text("persona", "a pirate: loud")
+        assert settings.set_text("user", " Ann  Lee ").value == "Ann Lee"
+    assert "Hello Ann Lee" in chat(path, [])
+
+
 # ---------------------------------------------------------------------------------- the reply
 
 
@@ -302,7 +315,14 @@ def test_undo_takes_the_last_change_back_and_says_what(path: Path) -> None:
     assert "2 turns (Assistant 1, User 1), 1 fact about 1 subject\nAnn\n  did: this [1]" in shown
     assert "took change 1 back (digest by talker):\nINSERT INTO facts" in shown
     assert ", 0 facts" in shown
-    assert "there is no change of facts to take back" in shown
+    assert "there is no change that could be undone" in shown
+
+
+def test_undo_goes_by_what_a_change_did_not_by_how_its_cause_begins(path: Path) -> None:
+    with open_store(path) as store:
+        store.add([Turn("Anna", "I moved.")])
+        store.write(FACT.format(1), cause="undone by hand, then redone")
+    assert "took change 1 back (undone by hand, then redone)" in chat(path, ["/undo"])
 
 
 def test_forgetting_asks_and_shows_what_goes(path: Path) -> None:
@@ -353,7 +373,8 @@ def test_a_reset_names_what_goes_and_wipes_it(path: Path, answer: str) -> None:
     assert "again" not in chat(path, ["reset"])
 
 
-def test_an_unknown_command_is_answered_by_help(path: Path) -> None:
-    assert chat(path, ["/nonsense"]).count("/forget TEXT") == 1
+def test_an_unknown_command_is_called_so_and_help_is_no_message(path: Path) -> None:
+    assert "there is no command /nonsense; /help shows" in chat(path, ["/nonsense 1"])
+    assert chat(path, ["help", "/help", "Help"]).count("/forget TEXT") == 3
     assert turns(path) == []
     assert "no answer yet" in chat(path, ["/why"])
