@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from memory.errors import InputError, SqlError
 from memory.model import Answer, Change, Pending, Rows, Turn
-from memory.program.messages import asks_memory, is_news, is_quotation
+from memory.program.messages import ABSTAIN, asks_memory, is_evidence, is_news, is_quotation
 from memory.prompt import LEAST_BUDGET, Context, assemble, quoted_turns, row_lines, turn_lines
 from memory.search.doubt import doubt
 from memory.store import Store, open_store
@@ -144,8 +144,8 @@ class Memory:
 
         Raises InputError for an empty question, ModelError when the model cannot be used.
         """
+        from memory.program.grounding import ground
         from memory.program.modules import answer_from
-        from memory.program.signatures import ABSTAIN
 
         if not question.strip():
             raise InputError("the question is empty")
@@ -158,10 +158,14 @@ class Memory:
             prediction = self.program.answer(
                 question=question, memory=context.text, turn_ids=context.turn_ids
             )
+        text, cited = prediction.answer, prediction.turns
+        if self.model.packaged:  # it invents: what it says counts when turns say it, too
+            text, sources = ground(text, question, self._evidence(question, context))
+            cited = [turn.id for turn in sources]
         self.store.count_shown(context.turn_ids)
         return answer_from(
-            text=prediction.answer,
-            cited=prediction.turns,
+            text=text,
+            cited=cited,
             retrieved=retrieved,
             context=context,
             calls=prediction.calls,
@@ -280,6 +284,13 @@ class Memory:
             budget=self.budget,
             last=doubt(hits, self.store.turn),
         )
+
+    def _evidence(self, question: str, context: Context) -> list[Turn]:
+        """The turns shown that tell something, the likeliest by the ranking first."""
+        hits = self.store.search(question, _RANKED_TURNS)
+        ranked = dict.fromkeys([*(hit.turn_id for hit in hits), *context.turn_ids])
+        turns = (self.store.turn(turn_id) for turn_id in ranked if turn_id in context.turn_ids)
+        return [turn for turn in turns if is_evidence(turn.text)]
 
     def _retrieve(self, question: str) -> Any:
         return self.program.retrieve(

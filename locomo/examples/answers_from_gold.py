@@ -19,7 +19,8 @@ from locomo.harness import FactsOnly, Setup
 from locomo.metrics import MULTI_HOP, OPEN_DOMAIN, normalize
 from locomo.metrics import gold as gold_answer
 from memory import Memory, Rows, SqlError, Store
-from memory.program.signatures import ABSTAIN, TUNED_SELECT
+from memory.program.messages import ABSTAIN
+from memory.program.signatures import TUNED_SELECT
 from memory.prompt import Context
 from memory.search.doubt import doubt
 

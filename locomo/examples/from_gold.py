@@ -21,7 +21,8 @@ from locomo.metrics import normalize
 from locomo.tasks.modules import Target
 from locomo.tasks.rewards import RIGHT
 from memory import Model, Store, open_store
-from memory.program.signatures import ABSTAIN, TUNED_INSERT
+from memory.program.messages import ABSTAIN
+from memory.program.signatures import TUNED_INSERT
 from memory.prompt import turn_lines
 from memory.sql import quoted
 

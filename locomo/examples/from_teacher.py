@@ -24,7 +24,8 @@ from locomo.metrics import gold, normalize, score
 from locomo.tasks.modules import Target
 from locomo.tasks.rewards import RIGHT
 from memory import Change, Memory, MemoryProgram, Model, Rows, SqlError, Store, open_store
-from memory.program.signatures import ABSTAIN, NO_FACT
+from memory.program.messages import ABSTAIN
+from memory.program.signatures import NO_FACT
 from memory.prompt import assemble
 
 # As Memory does at work: an example must be the prompt that the student will see.

@@ -24,7 +24,7 @@ from locomo.tasks.modules import draw
 from memory import InputError, load_model
 from memory.files import write_whole
 from memory.program import read_card
-from memory.program.signatures import ABSTAIN
+from memory.program.messages import ABSTAIN
 
 _INTERRUPTED = "what is stored and answered is kept; the same command with --resume goes on"
 _DATA, _OUTPUT = Path("data/train/validation"), Path("results/serving")

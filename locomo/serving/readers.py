@@ -15,7 +15,7 @@ from locomo.harness import BuiltMemory, FactsOnly, Result, Setup, ask_memory, re
 from locomo.metrics import f1, normalize
 from locomo.serving.memories import StoredMemories
 from memory import Memory, MemoryProgram, Model, Turn, open_store
-from memory.program.signatures import ABSTAIN
+from memory.program.messages import ABSTAIN
 
 # The names of readers, as tables and files of answers have them.
 TUNED_READER, UNTUNED_READER, RULE_READER = "tuned", "untuned", "rule"

@@ -26,7 +26,8 @@ from dspy.lm15 import (
 
 from memory.errors import MemoryFault
 from memory.program.llama import Completion, Lora, Messages, copy_of_the_model
-from memory.program.signatures import ABSTAIN, SMALL, SmallPrompt
+from memory.program.messages import ABSTAIN
+from memory.program.signatures import SMALL, SmallPrompt
 
 # Each kind of prompt has a slot of the model, which keeps the beginning that all prompts of the
 # kind share, so that it is read once. Replies use the slot of all other prompts: in a chat nothing

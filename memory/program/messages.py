@@ -7,6 +7,7 @@ from memory.model import Turn
 from memory.prompt import spoken_date
 from memory.tokens import trim
 
+ABSTAIN = "No information available"  # what every answering model says when memory does not
 NOTHING_FOUND = "I find nothing about that in what I was told."
 _QUOTED_TOKENS = 300  # of one turn
 
@@ -23,6 +24,22 @@ _SECOND_PERSON = re.compile(r"\byou(?:r|rs|rself)?\b", re.IGNORECASE)
 _FIRST_PERSON = re.compile(r"\b(?:i|me|my|mine|myself|we|us|our|ours)\b", re.IGNORECASE)
 _SENTENCE = re.compile(r"[^.!?]+[.!?]*")
 _QUOTATION = re.compile(r'I remember what .{1,100}?: "')
+# What an assistant says when it does not know. "I have no car" and "I never told my mother" tell.
+_NOT = r"(?:not|n['\u2019]t|never)"
+_REFUSAL = re.compile(
+    rf"\W*(?:(?:sorry|well|hm+|unfortunately|i(?: a|['\u2019])m (?:sorry|afraid))\W+(?:but )?)?"
+    rf"(?:{ABSTAIN}"
+    r"|I (?:(?:can )?find|found|see|know|remember|recall|have) (?:nothing|no"
+    r" (?:information|memory|memories|record|mention|note)s?)\b"
+    rf"|I (?:(?:do|did|can|could) ?{_NOT}|cannot) (?:know|remember|recall|find|see|have)"
+    r"(?:\W*$| (?:it|that|anything|any (?:information|memory|record|mention)|if|whether|where|who"
+    r"|what|when|which|how)\b)"
+    rf"|I have ?{_NOT} (?:been told|heard)\b"
+    rf"|(?:(?:nobody|no one)(?: has)?|you(?: have| did)? ?{_NOT}) (?:told|tell|mention|said|say)"
+    rf"|I(?: a|['\u2019])m not sure\b)",
+    re.IGNORECASE,
+)
+_LONGEST_REFUSAL = 20  # words; what is longer tells something besides
 
 
 def is_question(text: str) -> bool:
@@ -30,9 +47,14 @@ def is_question(text: str) -> bool:
     return bool(_QUESTION.search(text))
 
 
+def is_first_person(text: str) -> bool:
+    """Whether somebody speaks, or asks, of themselves."""
+    return bool(_FIRST_PERSON.search(text))
+
+
 def asks_memory(text: str) -> bool:
     """Whether a message asks for what was told, and not about the listener ("How are you?")."""
-    about_listener = _SECOND_PERSON.search(text) and not _FIRST_PERSON.search(text)
+    about_listener = _SECOND_PERSON.search(text) and not is_first_person(text)
     return is_question(text) and not about_listener
 
 
@@ -49,12 +71,22 @@ def is_quotation(text: str) -> bool:
     return bool(_QUOTATION.match(text))
 
 
+def is_refusal(text: str) -> bool:
+    """Whether a text begins by saying that its speaker does not know, and tells nothing more."""
+    return bool(_REFUSAL.match(text)) and len(text.split()) <= _LONGEST_REFUSAL
+
+
+def is_evidence(text: str) -> bool:
+    """Whether a text can be evidence of something: no question alone, quotation or refusal."""
+    return tells(text) and not is_quotation(text) and not is_refusal(text)
+
+
 def is_news(text: str, packaged: bool) -> bool:
     """Whether a model should look for facts in a text.
 
-    The packaged model makes facts of questions too, so texts that only ask are kept from it.
+    The packaged model makes facts of questions and refusals too: these are kept from it.
     """
-    return not is_quotation(text) and (not packaged or tells(text))
+    return is_evidence(text) if packaged else not is_quotation(text)
 
 
 def quotation(turns: Sequence[Turn], listener_names: Collection[str]) -> str:

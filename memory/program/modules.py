@@ -12,7 +12,8 @@ from memory.errors import SqlError
 from memory.model import Answer, Change, Rows
 from memory.program.lm import Model
 from memory.program.local import SmallModelAdapter
-from memory.program.signatures import ABSTAIN, SMALL, AnswerFromMemory, WriteFacts, WriteQuery
+from memory.program.messages import ABSTAIN
+from memory.program.signatures import SMALL, AnswerFromMemory, WriteFacts, WriteQuery
 from memory.prompt import Context
 from memory.sql import split
 

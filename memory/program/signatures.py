@@ -23,13 +23,13 @@ from memory.program.grammar import (
     insert_fact,
     select_rows,
 )
+from memory.program.messages import ABSTAIN
 from memory.prompt import dated_line
 from memory.search.doubt import DOUBT, doubt
 from memory.sql import TABLES
 
 _TABLES = "; ".join(f"{name}({', '.join(columns)})" for name, columns in TABLES.items())
 
-ABSTAIN = "No information available"
 # A model this small hardly sees who said what, gives up too often, and does not learn what a doubt
 # of the ranking is worth: so it is told, in logits (docs/log.md has what other values do).
 _DOUBTED = 6.0

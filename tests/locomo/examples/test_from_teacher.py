@@ -16,7 +16,7 @@ from locomo.tasks.modules import TARGETS
 from memory import InputError, Memory, load_model, open_store
 from memory.program import Model
 from memory.program.local import SmallModelAdapter
-from memory.program.signatures import ABSTAIN
+from memory.program.messages import ABSTAIN
 from tests.support.example_maker import ASKED, INSERT, ONE, example_maker, long_talk
 from tests.support.locomo_records import DATE, question, record, turn
 from tests.support.obedient import houses

@@ -10,7 +10,8 @@ from locomo.examples.gold import files_of, load_gold
 from memory import InputError, Memory, Model, Turn, load_model
 from memory.program import read_card
 from memory.program.lm import SHIPPED, UNTUNED_MODEL
-from memory.program.signatures import ABSTAIN, prompts_fingerprint
+from memory.program.messages import ABSTAIN
+from memory.program.signatures import prompts_fingerprint
 from tests.support.gguf_adapter import adapter
 
 DATA = Path(__file__).parents[3] / "data" / "train"

@@ -1,0 +1,37 @@
+"""Forms of words: "stopping" and "stop", "nine" and "9" are the same word in two forms.
+
+Two forms of an English word have a beginning in common; no dictionary is needed. It is generous:
+short words of the same beginning ("cat", "cater") count as one, too.
+"""
+
+from collections.abc import Collection, Iterable
+
+from memory.dates import COUNT
+from memory.search.words import STOP_WORDS, UNSPACED, words
+
+_LONGEST_ENDING = 4  # letters of an English word: "stopping" and "stop" have "stop" in common
+_SHORTEST_STEM = 3  # letters
+
+
+def telling_words(text: str, others: Collection[str] = ()) -> list[str]:
+    """The words of a text that are neither stop words nor among these others, in order."""
+    return [word for word in words(text) if word not in STOP_WORDS and word not in others]
+
+
+def forms_of(text_words: Iterable[str]) -> set[str]:
+    """What the forms of words have in common: the words and their beginnings; numbers as digits."""
+    forms: set[str] = set()
+    for word in text_words:
+        forms.add(word)
+        if word in COUNT:
+            forms.add(str(COUNT[word]))
+        # Numbers, and words of scripts without spaces, have no endings.
+        elif word.isalpha() and not UNSPACED.match(word):
+            shortest = max(len(word) - _LONGEST_ENDING, _SHORTEST_STEM)
+            forms.update(word[:end] for end in range(shortest, len(word)))
+    return forms
+
+
+def is_among(word: str, forms: Collection[str]) -> bool:
+    """Whether a word, in any form, is one of those that `forms` were made of."""
+    return not forms_of([word]).isdisjoint(forms)
