@@ -54,7 +54,9 @@ console = Console()
 
 def evaluate(
     mode: Annotated[Mode, Option(help="against a baseline, or where the memory fails")] = "compare",
-    data: Annotated[Path, Option(help="conversations in LoCoMo's format")] = SAMPLE,
+    data: Annotated[
+        Path, Option(help="conversations in LoCoMo's format", show_default="data/sample.json")
+    ] = SAMPLE,
     split: Annotated[str, Option(help="all, train, validation or test, by conversation")] = "all",
     num_test: Annotated[int, Option(help="questions, drawn by --seed; 0: all")] = 20,
     model: Annotated[str, Option(help="local, an adapter's folder, a litellm name")] = "local",

@@ -41,7 +41,9 @@ def optimize(
     target: Annotated[
         Literal["answer", "retrieve", "store", "all"], Option(help="the module to compile")
     ] = "answer",
-    data: Annotated[Path, Option(help="conversations in LoCoMo's format")] = SAMPLE,
+    data: Annotated[
+        Path, Option(help="conversations in LoCoMo's format", show_default="data/sample.json")
+    ] = SAMPLE,
     split: Annotated[str, Option(help="default or memory-r1, see locomo.split_data")] = "default",
     num_examples: Annotated[int, Option(help="to learn from, by --seed; 0: all", min=0)] = 50,
     num_validation: Annotated[int, Option(help="to measure on; 0: all", min=0)] = 100,

@@ -17,10 +17,12 @@ from rich.progress import (
 )
 
 from memory import InputError, Stop
+from memory.terminal import show_any_character
 
 
 def run_command(command: typer.Typer, interrupted: str = "no file is half-written") -> None:
     """Run a command line; a `Stop` or Ctrl-C becomes one line on stderr and exit code 2."""
+    show_any_character()
     try:
         command()
     except Stop as error:

@@ -24,6 +24,7 @@ from memory.cli import (
     settings,
 )
 from memory.errors import Stop
+from memory.terminal import show_any_character
 
 COMMANDS: dict[str, list[Callable[..., None]]] = {
     "Everyday": [chat.chat, queries.ask, queries.search, queries.sql, context.context],
@@ -55,6 +56,7 @@ def main() -> None:
 
 def run() -> None:
     """Run the command line; a `Stop`, Ctrl-C or a full disk is one line on stderr, exit code 2."""
+    show_any_character()
     try:
         try:
             app()

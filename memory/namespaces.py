@@ -15,6 +15,10 @@ from memory.store import open_store
 SUFFIX = ".db"
 # File systems take names of 255 bytes; SQLite adds -journal to this one, and a copy .part.
 LONGEST_STEM = 230
+# What makes a namespace, for whoever has none yet.
+FIRST_STEPS = (
+    '`memory add "I moved to Oslo." --speaker Anna`, `memory import FILE` or `memory chat` makes it'
+)
 # Windows opens these in place of a file, in every folder and with every suffix.
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.ASCII)
 
@@ -76,8 +80,8 @@ def existing(name: str) -> Path:
     path = path_of(name)
     if not path.exists():
         near = get_close_matches(name, names(), n=3, cutoff=0.5)
-        meant = f"did you mean {' or '.join(map(repr, near))}?" if near else "no name is near it"
-        raise InputError(f"there is no namespace {name!r} in {home()}; {meant}")
+        advice = f"did you mean {' or '.join(map(repr, near))}?" if near else FIRST_STEPS
+        raise InputError(f"there is no namespace {name!r} in {home()}; {advice}")
     return path
 
 

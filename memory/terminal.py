@@ -1,8 +1,10 @@
 """What a terminal is shown: text that cannot steer it, and the progress of a long task."""
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 from unicodedata import category
 
@@ -38,6 +40,15 @@ def progress() -> Iterator["Progress"]:
     )
     with bar:
         yield bar
+
+
+def show_any_character() -> None:
+    """Let stdout take characters that its encoding lacks: they are printed as `\\xe9`.
+
+    What was said may hold any character, and a terminal or a pipe may be of ASCII or cp1252.
+    """
+    if isinstance(sys.stdout, TextIOWrapper):  # a test or a program may have put another there
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def clean(text: str) -> str:

@@ -45,10 +45,17 @@ BENCHMARK_LAYERS = [
     {"locomo.dataset.__main__", "locomo.retrieval.__main__", "locomo.serving.__main__"},
 ]
 LAYERS = [*MEMORY_LAYERS, *BENCHMARK_LAYERS]
-# What the benchmark imports of `memory` beside its public names: files written whole, SQL text, the
-# lines and the doubt that a model is shown, and the prompts that it tunes.
+# What the benchmark imports of `memory` beside its public names: files written whole, what stdout
+# can print, SQL text, the lines and the doubt that a model is shown, and the prompts that it tunes.
 OPEN_ROOMS = {
-    *("memory.files", "memory.sql", "memory.prompt", "memory.search.doubt", "memory.program"),
+    *(
+        "memory.files",
+        "memory.terminal",
+        "memory.sql",
+        "memory.prompt",
+        "memory.search.doubt",
+        "memory.program",
+    ),
 }
 # One importer per outside library (a folder counts as one).
 IMPORTERS = {

@@ -14,7 +14,7 @@ from memory.cli.options import (
     Namespace,
     open_memory,
 )
-from memory.cli.output import print_json
+from memory.cli.output import count, print_json
 from memory.errors import InputError
 from memory.model import Turn
 from memory.store.turn_validation import local_now
@@ -85,7 +85,7 @@ def _add_documents(paths: list[Path], *, namespace: str, file: Path | None, as_j
                 counts = {"new": added.new, "already": added.already}
                 print_json({"file": str(path), **counts, "others": added.other_versions})
                 continue
-            print(f"{path}: {added.new:,} chunks are new, {added.already:,} were there")
+            print(f"{path}: {count(added.new, 'new chunk')}, {added.already:,} were there")
             if added.other_versions:
                 versions = ", ".join(added.other_versions)
                 print(

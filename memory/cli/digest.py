@@ -14,6 +14,7 @@ from memory.cli.options import (
     open_memory,
     uncached_model,
 )
+from memory.cli.output import count
 from memory.terminal import progress
 
 if TYPE_CHECKING:
@@ -48,12 +49,14 @@ def digest(
         failures = [window for window in store.pending() if window.error]
     print(
         f"windows: {result.stored} stored, {result.failed} failed, {waiting} waiting;"
-        f" {result.facts} facts changed by {result.calls} calls of {memory.model.name}"
+        f" {count(result.facts, 'fact')} changed by {count(result.calls, 'call')}"
+        f" of {memory.model.name}"
     )
     for window in failures:
         error = " ".join(window.error.split())[:200]
         print(
-            f"turns {window.first_turn}-{window.last_turn} failed {window.attempts} times: {error}"
+            f"turns {window.first_turn}-{window.last_turn} failed"
+            f" {count(window.attempts, 'time')}: {error}"
         )
 
 

@@ -12,6 +12,7 @@ from memory.cli.options import (
     Namespace,
     Yes,
     confirm,
+    is_on_command_line,
     memory_path,
     open_memory,
 )
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 
 def export(
+    context: typer.Context,
     path: Annotated[Path, typer.Argument(help="The file to write; a folder with --all.")],
     format: Annotated[
         str | None, typer.Option(help="csv, jsonl (lossless) or md; that of the suffix.")
@@ -42,7 +44,9 @@ def export(
     from memory.exchange.exports import export_format, export_memory
 
     if all_namespaces:
-        _export_all(path, format or "csv", file=file, yes=yes, as_json=as_json)
+        if file is not None or is_on_command_line(context, "namespace"):
+            raise InputError("--all is about all namespaces; leave --namespace and --file out")
+        _export_all(path, format or "csv", yes=yes, as_json=as_json)
         return
     format = export_format(path, format)
     if path.is_dir() or not path.parent.is_dir():
@@ -56,11 +60,9 @@ def export(
         _print_export(path, export_memory(store, path, format=format, title=title), as_json)
 
 
-def _export_all(folder: Path, format: str, *, file: Path | None, yes: bool, as_json: bool) -> None:
+def _export_all(folder: Path, format: str, *, yes: bool, as_json: bool) -> None:
     from memory.exchange.exports import export_format, export_memory
 
-    if file is not None:
-        raise InputError("--all is about namespaces; leave --file out")
     namespaces = names()
     if not namespaces:
         raise InputError("there is no namespace to export")

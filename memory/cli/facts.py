@@ -40,6 +40,8 @@ def facts(
     file: File = None,
 ) -> None:
     """Show the facts that are true now; with --why where one comes from."""
+    if why is not None and (text or include_ended or as_of):
+        raise InputError("--why shows one fact by its number: give it alone")
     with open_memory(namespace, file, read_only=True) as store:
         if why is not None:
             _explain(store, why, as_json)

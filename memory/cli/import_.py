@@ -5,8 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memory.cli.options import DEFAULT, AsJson, File, Namespace, open_memory
-from memory.cli.output import print_json
+from memory.cli.options import (
+    DEFAULT,
+    AsJson,
+    File,
+    Namespace,
+    is_on_command_line,
+    open_memory,
+)
+from memory.cli.output import count, print_json
 from memory.errors import InputError, Stop
 from memory.terminal import progress
 
@@ -34,8 +41,7 @@ def import_(
     characters = character_folders(path)
     # The environment variable names a namespace for all commands; only the command line names
     # the target of this import.
-    namespace_source = context.get_parameter_source("namespace")
-    has_target = file or (namespace_source and namespace_source.name == "COMMANDLINE")
+    has_target = file or is_on_command_line(context, "namespace")
     try:
         if not characters or characters == [path] or (has_target and len(characters) == 1):
             source = characters[0] if characters else path
@@ -90,7 +96,7 @@ def _print_report(report: "ImportReport", name: str, *, format: str, as_json: bo
             }
         )
         return
-    print(f"{name}: {report.turns:,} turns are new, {report.already:,} were there ({format})")
+    print(f"{name}: {count(report.turns, 'new turn')}, {report.already:,} were there ({format})")
     for why, places in reasons.items():
         more = ", ..." if len(places) > _MAX_PLACES_SHOWN else ""
         print(f"  left out, {why}: {len(places):,} ({', '.join(places[:_MAX_PLACES_SHOWN])}{more})")

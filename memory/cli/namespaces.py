@@ -9,7 +9,7 @@ import typer
 
 from memory import namespaces
 from memory.cli.options import AsJson, Yes, confirm
-from memory.cli.output import print_json, print_rows
+from memory.cli.output import count, print_json, print_rows
 from memory.errors import StoreError
 from memory.model import Rows
 from memory.store import open_store
@@ -108,7 +108,7 @@ def delete(name: Name, yes: Yes = False) -> None:
     if summary.error:
         raise StoreError(summary.error)
     dates = f", said {summary.first[:10]} to {summary.last[:10]}" if summary.last else ""
-    print(f"{name}: {summary.turns:,} turns{dates}, and {summary.facts:,} facts")
+    print(f"{name}: {count(summary.turns, 'turn')}{dates}, and {count(summary.facts, 'fact')}")
     for path in summary.backups:
         print(f"its backup stays: {path}")
     confirm(f"Delete the namespace {name!r} for good?", yes)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -15,14 +15,39 @@ from memory.store import Store, open_store
 if TYPE_CHECKING:
     from memory.program import Model
 
+
+def is_on_command_line(context: typer.Context, name: str) -> bool:
+    """Whether somebody typed this option: it is neither its default nor from the environment."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+T = TypeVar("T")
+
+
+def _one_memory(context: typer.Context, value: T) -> T:
+    """Refuse a command line that names two memories; called for each of the two options."""
+    # MEMORY_NAMESPACE is for all commands, so a --file beside it is no contradiction.
+    if all(is_on_command_line(context, name) for name in ("namespace", "file")):
+        raise InputError("--file and --namespace name two memories; give one of them")
+    return value
+
+
 Namespace = Annotated[
     str,
     typer.Option(
-        "--namespace", "-n", envvar="MEMORY_NAMESPACE", help="Whose memory: one of MEMORY_HOME."
+        "--namespace",
+        "-n",
+        envvar="MEMORY_NAMESPACE",
+        help="Whose memory: one of MEMORY_HOME.",
+        callback=_one_memory,
     ),
 ]
 File = Annotated[
-    Path | None, typer.Option("--file", help="A memory that lies elsewhere, in place of a name.")
+    Path | None,
+    typer.Option(
+        "--file", help="A memory that lies elsewhere, in place of a name.", callback=_one_memory
+    ),
 ]
 ModelName = Annotated[str, typer.Option("--model", help="local, or PROVIDER/MODEL of litellm.")]
 ApiBase = Annotated[
@@ -58,9 +83,9 @@ def confirm(question: str, yes: bool) -> None:
         agreed = yes or typer.confirm(question)
     except typer.Abort:  # Ctrl-C, or nobody there to ask
         print()
-        agreed = False
+        raise InputError("nothing was changed; answer y, or give --yes") from None
     if not agreed:
-        raise InputError("nothing was changed; answer y, or give --yes")
+        raise InputError("nothing was changed")
 
 
 def uncached_model(name: str, api_base: str | None) -> "Model":

@@ -24,8 +24,9 @@ def print_lines(lines: Iterable[str], indent: str = "") -> None:
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """One record on a line, for programs."""
-    print(json.dumps(value, ensure_ascii=False))
+    """One record on a line, for programs. It is JSON whatever the encoding of stdout."""
+    encoding = sys.stdout.encoding or ""
+    print(json.dumps(value, ensure_ascii=not encoding.lower().startswith("utf")))
 
 
 def print_rows(rows: Rows) -> None:
@@ -46,11 +47,16 @@ def print_rows(rows: Rows) -> None:
     Console().print(table)
 
 
+def count(number: int, noun: str) -> str:
+    """`1 turn`, `2,000 turns`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def change_line(change: Change) -> str:
     """Number, time, size and cause of a change."""
     window = f", turns {change.window[0]}-{change.window[1]}" if change.window else ""
     undone = f", undone {change.undone_at}" if change.undone_at else ""
-    facts = "1 fact" if change.facts == 1 else f"{change.facts} facts"
+    facts = count(change.facts, "fact")
     return f"{change.id}  {change.at}  {facts}  {clean_line(change.cause)}{window}{undone}"
 
 

@@ -19,7 +19,7 @@ from memory.cli.options import (
     open_memory,
     uncached_model,
 )
-from memory.cli.output import print_json, print_rows
+from memory.cli.output import count, print_json, print_rows
 from memory.errors import InputError, SqlError
 from memory.model import Rows, Turn
 from memory.prompt import named_cells, turn_line
@@ -106,6 +106,8 @@ def search(
             print_json({"score": round(score, 4), **asdict(turn)})
         else:
             print(clean_line(turn_line(turn)))
+    if not hits:
+        print("no turns: nothing was said in this memory yet", file=sys.stderr)
 
 
 def sql(
@@ -136,6 +138,5 @@ def sql(
 
 
 def _row_count(rows: Rows) -> str:
-    count = len(rows.rows)
     more = ", and there are more" if rows.truncated else ""
-    return f"{count} row{'' if count == 1 else 's'}{more}"
+    return f"{count(len(rows.rows), 'row')}{more}"

@@ -1,5 +1,6 @@
 """Documents as text below headings, with the line or the page of every place in it."""
 
+import logging
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,6 +15,9 @@ from memory.errors import InputError
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
+
+# pypdf logs what it finds wrong with a file. Without any handler, Python prints that on stderr.
+logging.getLogger("pypdf").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
@@ -216,7 +220,7 @@ def _read_pdf(path: Path, content: bytes) -> ParsedDocument:
         raise InputError(f"{path}: protected by a password; save it without one") from error
     # pypdf lets a damaged file run into errors of Python beside its own.
     except (PyPdfError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: a damaged PDF, or none ({error})") from error
+        raise InputError(f"{path}: a damaged PDF, or none") from error
     sections = [Section("", text, [(0, number)]) for number, text in enumerate(pages, 1)]
     return ParsedDocument(_one_line(str(title or "")), sections, "page")
 

@@ -131,7 +131,11 @@ def _may_be_at_work(claimant: str) -> bool:
 
 
 def is_running(pid: int) -> bool:
-    """Whether there is a process with this number, whoever owns it."""
+    """Whether there may be a process with this number, whoever owns it."""
+    if os.name == "nt":
+        # There, os.kill ends the process whatever the signal. A claim of a dead one ends with its
+        # lease.
+        return True
     try:
         os.kill(pid, 0)  # signal 0 is not delivered: it only asks whether the process is there
     except (ProcessLookupError, OverflowError):

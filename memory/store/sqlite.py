@@ -102,6 +102,8 @@ class SqliteStore(Store):
     # ---------------------------------------------------------------- turns
 
     def add(self, turns: Sequence[Turn], once: bool = False) -> list[int]:
+        if isinstance(turns, Turn):
+            raise InputError("add takes a list of turns: store.add([turn])")
         clean = [valid_turn(turn, number) for number, turn in enumerate(turns, 1)]
         ids: list[int] = []
         while clean and not ids:

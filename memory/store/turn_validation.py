@@ -14,9 +14,16 @@ def valid_turn(turn: Turn, number: int) -> Turn:
     """The turn as a database can hold it: NUL and lone surrogates become U+FFFD.
 
     `number` is its place among those given, from 1, for the message. A date that is not ISO text
-    is stored as it stands. Raises InputError for a turn without text or speaker, of an unknown
-    kind, or too long.
+    is stored as it stands. Raises InputError for what is no turn, and for a turn without text or
+    speaker, of an unknown kind, or too long.
     """
+    if not isinstance(turn, Turn):
+        raise InputError(
+            f"turn {number} is {type(turn).__name__}, no Turn; write Turn(speaker, text)"
+        )
+    texts = (turn.speaker, turn.text, turn.session, turn.said_at, turn.source)
+    if not all(isinstance(text, str) for text in texts):
+        raise InputError(f"turn {number}: speaker, text, session, said_at and source must be text")
     if not turn.text.strip():
         raise InputError(f"turn {number} ({turn.speaker or 'no speaker'}) has no text")
     if not turn.speaker.strip():

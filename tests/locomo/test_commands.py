@@ -1,15 +1,19 @@
 """What the commands are given wrong: exit code 2, one line that names it, nothing made."""
 
+import io
 import json
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 import evaluate
+import optimize
 from locomo import evaluation, split_data
 from locomo.commands import run_command
 from locomo.dataset import __main__ as dataset
@@ -176,3 +180,26 @@ def test_ctrl_c_ends_a_command_with_one_line(
     assert command(app, "", files, monkeypatch) == (code, [])
     said = "interrupted: no file is half-written\n" if code == 2 else ""
     assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize("script", [evaluate.evaluate, optimize.optimize])
+def test_help_names_no_folder_of_this_machine(script: Callable[..., None]) -> None:
+    app = typer.Typer(add_completion=False)
+    app.command()(script)
+    shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "400"}).stdout
+    assert "[default: (data/sample.json)]" in shown
+    assert str(Path(evaluate.__file__).parent) not in shown
+
+
+def test_a_report_is_printed_to_a_stdout_of_few_characters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = typer.Typer()
+    app.command()(lambda: print("na\xefve \N{RAINBOW}"))
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "argv", ["report"])
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    with pytest.raises(SystemExit) as end:
+        run_command(app)
+    sys.stdout.flush()
+    assert (end.value.code, written.getvalue()) == (0, b"na\\xefve \\U0001f308\n")

@@ -269,7 +269,7 @@ def test_deleting_shows_what_will_go_and_asks(anna: Path, tmp_path: Path) -> Non
     run("namespaces", "delete", "anna", given="n\n", says="nothing was changed")
     assert namespaces.names() == ["anna"]
     shown = run("namespaces", "delete", "anna", given="y\n")
-    assert "1 turns, said 2023-05-08 to 2023-05-08, and 0 facts" in shown
+    assert "1 turn, said 2023-05-08 to 2023-05-08, and 0 facts" in shown
     assert "Delete the namespace 'anna' for good?" in shown
     assert "kept.db" in shown
     assert "gone.db" not in shown

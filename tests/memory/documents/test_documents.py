@@ -1,8 +1,9 @@
 """Documents as turns: where they are cut, what they say of their place; tool uses."""
 
 import json
-import logging
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -188,11 +189,21 @@ def test_chunks_at_one_place_are_told_apart(name: str, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_document_is_refused(
-    name: str, content: str | bytes, says: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    name: str, content: str | bytes, says: str, tmp_path: Path
 ) -> None:
-    caplog.set_level(logging.CRITICAL, "pypdf")
     with pytest.raises(InputError, match=says):
         chunks(write(tmp_path, name, content))
+
+
+def test_a_damaged_pdf_is_one_line_without_its_readers_words(tmp_path: Path) -> None:
+    broken = write(tmp_path, "broken.pdf", b"%PDF-1.4\nnothing")
+    # In a process of its own: here, the test's own handler keeps what is logged off stderr.
+    command = ["add", str(broken), "--kind", "document", "--file", str(tmp_path / "a.db")]
+    done = subprocess.run(
+        [sys.executable, "-m", "memory", *command], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: {broken}: a damaged PDF, or none\n"
 
 
 def test_a_protected_pdf_is_refused(tmp_path: Path) -> None:
@@ -320,10 +331,7 @@ def test_what_is_no_message_is_refused_and_makes_no_memory(path: Path, tmp_path:
 def test_documents_are_added_and_older_versions_named(path: Path, tmp_path: Path) -> None:
     manual, page = write(tmp_path, "manual.md", MANUAL), write(tmp_path, "page.html", HTML)
     output = run(path, manual, page, "--kind", "document")
-    assert (
-        output
-        == f"{manual}: 5 chunks are new, 0 were there\n{page}: 2 chunks are new, 0 were there\n"
-    )
+    assert output == f"{manual}: 5 new chunks, 0 were there\n{page}: 2 new chunks, 0 were there\n"
     manual.write_text(MANUAL.replace("90", "60"))
     output = run(path, manual, "--kind", "document")
     assert re.search(r"older version, .* is there too: manual.md@[0-9a-f]{8}\n", output)

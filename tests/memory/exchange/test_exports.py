@@ -198,7 +198,7 @@ def test_what_cannot_be_exported_is_said_before_anything_is_made(
     ):
         run("export", target, "--file", path, says=says)
     run("export", tmp_path / "a.csv", "--file", tmp_path / "none.db", says="there is no memory")
-    run("export", tmp_path, "--all", "--file", path, says="leave --file out")
+    run("export", tmp_path, "--all", "--file", path, says="leave --namespace and --file out")
     assert set(tmp_path.iterdir()) == before
 
 

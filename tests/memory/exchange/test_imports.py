@@ -117,8 +117,8 @@ def exported(folder: Path) -> Path:
 def test_a_file_goes_into_the_namespace_given_which_is_made(tmp_path: Path) -> None:
     path = exported(tmp_path)
     first = run("import", path, "--namespace", "anna", "--user", "Anna")
-    assert "anna: 60 turns are new, 0 were there (chatgpt)" in first
-    assert "anna: 0 turns are new, 60 were there" in run("import", path, "-n", "anna")
+    assert "anna: 60 new turns, 0 were there (chatgpt)" in first
+    assert "anna: 0 new turns, 60 were there" in run("import", path, "-n", "anna")
     with open_store(path_of("anna")) as store:
         assert {turn.speaker for turn in store.turns()} == {"Anna", "ChatGPT"}
 
@@ -127,7 +127,7 @@ def test_the_report_groups_what_was_skipped(tmp_path: Path) -> None:
     blank = [("Miku", " " * n) for n in range(5)]
     place = character(tmp_path / "Miku", [*blank, ("Miku", "Hello!")])
     output = run("import", place, "--namespace", "miku")
-    assert "miku: 1 turns are new" in output
+    assert "miku: 1 new turn, " in output
     assert "left out, no message: 5 (row 0, row 1, row 2, ...)" in output
     record = json.loads(run("import", place, "--namespace", "miku", "--json"))
     assert (record["into"], record["turns"], record["already"]) == ("miku", 0, 1)

@@ -3,6 +3,7 @@
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -55,6 +56,23 @@ def test_one_unusable_turn_is_named_and_none_is_stored(
 ) -> None:
     with pytest.raises(InputError, match=complaint):
         store.add([Turn("Anna", "fine"), turn])
+    assert len(store.turns()) == 5
+
+
+@pytest.mark.parametrize(
+    ("turns", "says"),
+    [
+        (Turn("Anna", "x"), r"add takes a list of turns: store.add\(\[turn\]\)"),
+        (["x"], "turn 1 is str, no Turn"),
+        ([Turn("Anna", "x"), Turn("Anna", 5)], "turn 2: speaker, text, .* must be text"),
+        ([Turn("Anna", "x", said_at=None)], "turn 1: speaker, text, .* must be text"),
+    ],
+)
+def test_what_is_no_list_of_turns_is_an_input_error(
+    store: SqliteStore, turns: Any, says: str
+) -> None:
+    with pytest.raises(InputError, match=says):
+        store.add(turns)
     assert len(store.turns()) == 5
 
 

@@ -1,0 +1,130 @@
+"""What all commands share: which memory they are about, consent, any stdout, what comes first."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from memory import Turn, __main__, namespaces
+from memory.store import open_store
+from memory.store.sqlite import SqliteStore
+from tests.conftest import CAT
+from tests.support.commands import run
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "home"
+    monkeypatch.setenv("MEMORY_HOME", str(folder))
+    return folder
+
+
+COMMANDS = [
+    *(["search", "Oslo"], ["sql", "SELECT 1"], ["facts"], ["log"], ["audit"], ["settings"]),
+    *(["forget", "--turn", "1"], ["context", "Oslo?"], ["edit", "1", "--delete"], ["undo"]),
+    *(["backup", "b.db"], ["export", "a.csv"], ["import", __file__], ["diff", "1"]),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command[0]))
+def test_two_memories_are_refused_whichever_is_named_first(
+    command: list[str], store: SqliteStore, path: Path
+) -> None:
+    run(*command, "--file", path, "-n", "anna", says="two memories; give one")
+    run(*command, "--namespace", "default", "--file", path, says="two memories; give one")
+
+
+def test_a_file_goes_before_the_namespace_of_the_environment(
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORY_NAMESPACE", "anna")
+    assert "Miso" in run("search", "my cat Miso", "--file", path)
+
+
+def test_all_namespaces_are_exported_or_the_named_one(tmp_path: Path) -> None:
+    namespaces.create("anna")
+    run("export", tmp_path, "--all", "-n", "anna", says="leave --namespace and --file out")
+
+
+@pytest.mark.parametrize("option", [["Oslo"], ["--all"], ["--as-of", "2023"]])
+def test_why_goes_with_no_choice_of_facts(
+    option: list[str], store: SqliteStore, path: Path
+) -> None:
+    store.write(CAT, cause="test")
+    assert "cat Miso" in run("facts", "--why", "1", "--file", path)
+    run("facts", "--why", "1", *option, "--file", path, says="give it alone")
+
+
+def test_a_no_is_not_told_to_say_yes(store: SqliteStore, path: Path) -> None:
+    run("forget", "--turn", "1", "--file", path, given="n\n", says="^nothing was changed$")
+    run("forget", "--turn", "1", "--file", path, given="", says="answer y, or give --yes$")
+
+
+def test_the_first_use_says_what_makes_a_memory() -> None:
+    run("ask", "Where do I live?", says="no namespace 'default'.*memory add.*memory import")
+    namespaces.create("defaults")
+    run("search", "Oslo", says="did you mean 'defaults'")
+
+
+def test_a_search_without_a_turn_says_so(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    open_store(path).close()
+    assert run("search", "Oslo", "--file", path) == ""
+    with pytest.raises(SystemExit):
+        __main__.app(["search", "Oslo", "--file", str(path)])
+    assert capsys.readouterr().err == "no turns: nothing was said in this memory yet\n"
+
+
+# ------------------------------------------------------------------------ what stdout can hold
+
+SHOWING = [
+    *(["search", "\N{RAINBOW}"], ["sql", "SELECT speaker, text FROM turns"], ["facts"]),
+    *(["facts", "--why", "1"], ["log", "1"], ["audit"], ["settings"], ["context", "\N{RAINBOW}?"]),
+    *(["diff", "0"], ["search", "x", "--json"], ["facts", "--json"], ["--help"], ["add", "--help"]),
+    *(["add", "na\xefve", "--speaker", "Zo\xeb"], ["export", "\u010d.csv"], ["namespaces", "list"]),
+    *(["undo"], ["forget", "--turn", "1", "--yes"]),
+]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("command", SHOWING, ids="_".join)
+def test_every_command_prints_to_a_stdout_of_few_characters(
+    command: list[str],
+    encoding: str,
+    path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with open_store(path) as store:
+        store.add([Turn("Zo\xeb", "My \N{RAINBOW} is \u010derven\xe1.")])
+        store.write(
+            "INSERT INTO facts (subject, attribute, value, turn_id)"
+            " VALUES ('Zo\xeb', 'likes', '\N{RAINBOW}', 1)",
+            cause="\u010dau",
+        )
+    if "--help" not in command and command[0] != "namespaces":
+        command = [*command, "--file", str(path)]
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.argv", ["memory", *command])
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding=encoding))
+    with pytest.raises(SystemExit) as end:
+        __main__.run()
+    assert end.value.code in (0, None)
+    shown = written.getvalue().decode(encoding)
+    if "--json" in command:
+        assert "\N{RAINBOW}" in json.dumps(json.loads(shown), ensure_ascii=False)
+
+
+def test_a_process_whose_stdout_is_ascii_ends_well(store: SqliteStore, path: Path) -> None:
+    store.add([Turn("Zo\xeb", "Na\xefve \N{RAINBOW}")])
+    done = subprocess.run(
+        [sys.executable, "-m", "memory", "search", "rainbow na\xefve", "-k", "1", "--file", path],
+        env={"PYTHONIOENCODING": "ascii", "PATH": ""},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == b"[6] Zo\\xeb: Na\\xefve \\U0001f308\n"
