@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from typer import Option
 
-from locomo.commands import check_folder, run_command
+from locomo.commands import Conversations, check_folder, run_command
 from locomo.dataset.format import CATEGORIES, load_conversations
 from locomo.evaluation import AskedQuestion, Evaluation, EvaluationRun
 from locomo.harness import (
@@ -54,9 +54,7 @@ console = Console()
 
 def evaluate(
     mode: Annotated[Mode, Option(help="against a baseline, or where the memory fails")] = "compare",
-    data: Annotated[
-        Path, Option(help="conversations in LoCoMo's format", show_default="data/sample.json")
-    ] = SAMPLE,
+    data: Conversations = SAMPLE,
     split: Annotated[str, Option(help="all, train, validation or test, by conversation")] = "all",
     num_test: Annotated[int, Option(help="questions, drawn by --seed; 0: all")] = 20,
     model: Annotated[str, Option(help="local, an adapter's folder, a litellm name")] = "local",

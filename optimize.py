@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 from typer import Option
 
-from locomo.commands import check_folder, progress_bar, run_command
+from locomo.commands import Conversations, check_folder, progress_bar, run_command
 from locomo.harness import Setup, probe
 from locomo.prompts.compile import CompileResult, CompileRun
 from locomo.prompts.forecast import forecast, forecast_table
@@ -41,9 +41,7 @@ def optimize(
     target: Annotated[
         Literal["answer", "retrieve", "store", "all"], Option(help="the module to compile")
     ] = "answer",
-    data: Annotated[
-        Path, Option(help="conversations in LoCoMo's format", show_default="data/sample.json")
-    ] = SAMPLE,
+    data: Conversations = SAMPLE,
     split: Annotated[str, Option(help="default or memory-r1, see locomo.split_data")] = "default",
     num_examples: Annotated[int, Option(help="to learn from, by --seed; 0: all", min=0)] = 50,
     num_validation: Annotated[int, Option(help="to measure on; 0: all", min=0)] = 100,

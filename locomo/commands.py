@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -18,6 +19,12 @@ from rich.progress import (
 
 from memory import InputError, Stop
 from memory.terminal import show_any_character
+
+# Its default is a path on the machine of whoever asks for --help, which says nothing to others.
+Conversations = Annotated[
+    Path,
+    typer.Option(help="conversations in LoCoMo's format", show_default="data/sample.json"),
+]
 
 
 def run_command(command: typer.Typer, interrupted: str = "no file is half-written") -> None:
