@@ -6,14 +6,25 @@ import warnings
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from memory.dates import dated_question
 from memory.errors import InputError, SqlError
 from memory.model import Answer, Change, Pending, Rows, Turn
 from memory.program.messages import ABSTAIN, asks_memory, is_evidence, is_news, is_quotation
-from memory.prompt import LEAST_BUDGET, Context, assemble, quoted_turns, row_lines, turn_lines
+from memory.prompt import (
+    LEAST_BUDGET,
+    Context,
+    assemble,
+    quoted_turns,
+    row_lines,
+    spoken_date,
+    turn_lines,
+)
+from memory.search.asker import as_asked
 from memory.search.doubt import doubt
 from memory.store import Store, open_store
 from memory.store.turn_validation import sound_text
@@ -139,8 +150,14 @@ class Memory:
                 break
         return sums
 
-    def ask(self, question: str) -> Answer:
+    def ask(self, question: str, *, asker: str = "", now: datetime | None = None) -> Answer:
         """Answer from memory, or say that memory does not hold the answer.
+
+        Arguments:
+            question: a whole question.
+            asker: who asks, by a name that the turns know: I, me and my in the question.
+            now: when it is asked: what "last week" in the question counts from. Without it, such
+                words count from the newest turn.
 
         Raises InputError for an empty question, ModelError when the model cannot be used.
         """
@@ -150,17 +167,24 @@ class Memory:
         if not question.strip():
             raise InputError("the question is empty")
         question = sound_text(question)
+        asker = sound_text(asker)
+        today = now.date().isoformat() if now else ""
+        ranked_text = as_asked(question, asker, today)
         with self.model.active():
-            retrieved = self._retrieve(question)
-            context = self.gather(question, retrieved.rows)
+            retrieved = self._retrieve(question, asker, today)
+            context = self.gather(ranked_text, retrieved.rows)
             if not context.text:  # shown nothing, a model would invent an answer
                 return answer_from(text=ABSTAIN, cited=(), retrieved=retrieved, context=context)
             prediction = self.program.answer(
-                question=question, memory=context.text, turn_ids=context.turn_ids
+                question=self._for_model(question, asker, today),
+                memory=context.text,
+                turn_ids=context.turn_ids,
+                asker=asker,
+                today=spoken_date(today),
             )
         text, cited = prediction.answer, prediction.turns
         if self.model.packaged:  # it invents: what it says counts when turns say it, too
-            text, sources = ground(text, question, self._evidence(question, context))
+            text, sources = ground(text, question, self._evidence(ranked_text, context))
             cited = [turn.id for turn in sources]
         self.store.count_shown(context.turn_ids)
         return answer_from(
@@ -217,7 +241,7 @@ class Memory:
                     "known_as": ", ".join(known_as),
                 },
                 budget=self.budget,
-                retrieve=self._retrieve,
+                retrieve=partial(self._retrieve, asker=message.speaker, today=message.said_at),
                 gather=self.gather,
             )
         return Reply(self._counted(pieces))
@@ -292,10 +316,20 @@ class Memory:
         turns = (self.store.turn(turn_id) for turn_id in ranked if turn_id in context.turn_ids)
         return [turn for turn in turns if is_evidence(turn.text)]
 
-    def _retrieve(self, question: str) -> Any:
+    def _retrieve(self, question: str, asker: str, today: str) -> Any:
         return self.program.retrieve(
-            question=question, catalog=self.store.catalog(CATALOG_TOKENS), read=self.store.read
+            question=self._for_model(question, asker, today),
+            catalog=self.store.catalog(CATALOG_TOKENS),
+            read=self.store.read,
+            asker=asker,
+            today=spoken_date(today),
         )
+
+    def _for_model(self, question: str, asker: str, today: str) -> str:
+        """The question as the model reads it: the packaged one is not shown who asks."""
+        if self.model.packaged:
+            return as_asked(question, asker, today)
+        return dated_question(question, today)
 
     def _counted(self, pieces: Generator[str, None, Answer]) -> Generator[str, None, Answer]:
         """The same pieces; after the last one, the turns shown to the model are counted."""

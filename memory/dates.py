@@ -31,6 +31,7 @@ _DAYS = {
     "tomorrow": 1,
     "the day after tomorrow": 2,
 }
+_DIRECTIONS = {"this": 0, "last": -1, "past": -1}  # of other words 1
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -41,11 +42,8 @@ def resolve_dates(text: str, said_at: str, iso: bool = False) -> str:
     `yesterday (2023-05-07)`; as exact as the words are: `last month (April 2023)`. Unchanged where
     `said_at` (ISO) names no day.
     """
-    if not _DAY.match(said_at):
-        return text
-    try:
-        today = date.fromisoformat(said_at[:10])
-    except ValueError:
+    today = _named_day(said_at)
+    if not today:
         return text
 
     def with_date(match: re.Match[str]) -> str:
@@ -55,17 +53,64 @@ def resolve_dates(text: str, said_at: str, iso: bool = False) -> str:
     return _RELATIVE.sub(with_date, text)
 
 
+def dated_question(question: str, today: str) -> str:
+    """A question with its relative dates resolved, in brackets behind them, by the day it is asked.
+
+    `What did I do last week?` asked on 2026-11-21 has `last week (2026-11-09 to 2026-11-15)`; a
+    day, a month and a year stand as they are written in facts. Unchanged where `today` (ISO) names
+    no day.
+    """
+    day = _named_day(today)
+    if not day:
+        return question
+
+    def with_span(match: re.Match[str]) -> str:
+        return f"{match[0]} ({_iso_span(*_span(match, day))})"
+
+    return _RELATIVE.sub(with_span, question)
+
+
+def _named_day(said_at: str) -> date | None:
+    """The day that an ISO date begins with, None where it names none."""
+    try:
+        return date.fromisoformat(said_at[:10]) if _DAY.match(said_at) else None
+    except ValueError:
+        return None
+
+
+def _span(match: re.Match[str], today: date) -> tuple[date, int]:
+    """The first day and the number of days that a match of _RELATIVE means in a question."""
+    if match["day"]:
+        return add_days(today, _DAYS.get(match["day"].lower(), 0)), 1
+    if match["period"]:
+        direction = _DIRECTIONS.get(match["modifier"].lower(), 1)
+        return period(match["period"].lower(), direction, today)
+    count, unit = _distance(match)
+    if unit == "day":
+        return add_days(today, count), 1
+    if unit == "week":
+        return period("week", 0, add_days(today, 7 * count))
+    if unit == "month":
+        return _months(_add_months(today, count), 1)
+    return _months(date(_year(today.year + count), 1, 1), 12)
+
+
+def _iso_span(first: date, days: int) -> str:
+    """`2026-11-20`, `2026-10`, `2025`, or `2026-11-09 to 2026-11-15`."""
+    for months, length in ((1, len("2026-10")), (12, len("2025"))):
+        if _months(first, months) == (first, days):
+            return first.isoformat()[:length]
+    last = add_days(first, days - 1)
+    return first.isoformat() if days == 1 else f"{first.isoformat()} to {last.isoformat()}"
+
+
 def _resolved(match: re.Match[str], today: date, iso: bool) -> str:
     """The date that a match of _RELATIVE means, as text; empty where it may mean two."""
     if match["day"]:
         return _day(add_days(today, _DAYS.get(match["day"].lower(), 0)), iso)
     if match["period"]:
         return _in_period(match["period"].lower(), match["modifier"].lower(), today=today, iso=iso)
-    words = match["ago"] or match["ahead"]
-    unit = (match["ago_unit"] or match["ahead_unit"]).lower().removesuffix("s")
-    count = COUNT.get(words.lower()) or int(words)
-    if match["ago"]:
-        count = -count
+    count, unit = _distance(match)
     if unit == "day":
         return _day(add_days(today, count), iso)
     if unit == "week":
@@ -77,9 +122,17 @@ def _resolved(match: re.Match[str], today: date, iso: bool) -> str:
     return _month(_add_months(today, count), iso)
 
 
+def _distance(match: re.Match[str]) -> tuple[int, str]:
+    """`two weeks ago` as (-2, "week"), `in 3 days` as (3, "day"): of a match of _RELATIVE."""
+    words = match["ago"] or match["ahead"]
+    unit = (match["ago_unit"] or match["ahead_unit"]).lower().removesuffix("s")
+    count = COUNT.get(words.lower()) or int(words)
+    return (-count if match["ago"] else count), unit
+
+
 def _in_period(period: str, modifier: str, today: date, iso: bool) -> str:
     """The date of `last month`, `this summer`, `next Friday`: `modifier` and `period`, as text."""
-    direction = {"this": 0, "last": -1, "past": -1}.get(modifier, 1)
+    direction = _DIRECTIONS.get(modifier, 1)
     if period in WEEKDAYS:
         days_ago = _days_since(period, today)
         # Said on a Tuesday, "next Tuesday" is in a week and "last Tuesday" was a week ago.
@@ -152,20 +205,24 @@ def add_days(day: date, days: int) -> date:
     return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal()))
 
 
-def period(name: str, last: bool, today: date) -> tuple[date, int]:
-    """The first day and the number of days of this or the last week, month, season, Tuesday ..."""
+def period(name: str, direction: int, today: date) -> tuple[date, int]:
+    """The first day and the number of days of a week, month, season, Tuesday ...
+
+    `direction` is -1 for the last, 0 for this and 1 for the next one.
+    """
     if name in ("today", "tonight", "yesterday"):
         return add_days(today, -(name == "yesterday")), 1
     if name in ("week", "weekend"):
-        monday = add_days(today, -today.weekday() - 7 * last)
+        monday = add_days(today, 7 * direction - today.weekday())
         return (monday, 7) if name == "week" else (add_days(monday, 5), 2)
     if name == "month":
-        return _months(_add_months(today, -last), 1)
+        return _months(_add_months(today, direction), 1)
     if name == "year":
-        return _months(date(_year(today.year - last), 1, 1), 12)
+        return _months(date(_year(today.year + direction), 1, 1), 12)
     if name in SEASONS:
-        return _months(_season(name, -last, today), 3)
-    return add_days(today, -_days_since(name, today)), 1
+        return _months(_season(name, direction, today), 3)
+    days_ago = _days_since(name, today)
+    return add_days(today, 7 - days_ago % 7 if direction > 0 else -days_ago), 1
 
 
 def _months(first: date, count: int) -> tuple[date, int]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec
 
@@ -119,7 +120,7 @@ class _Tools:
                 program=self._memory.program,
                 budget=self._memory.budget,
             )
-            answer = memory.ask(question)
+            answer = memory.ask(question, now=datetime.now())
             turns = [store.turn(turn_id) for turn_id in answer.turns]
             cited = turn_lines(turns, RESULT_TOKENS // 2)
         return f"{trim(answer.text, RESULT_TOKENS // 4)}\n{cited}".strip()

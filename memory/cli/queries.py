@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,8 @@ from memory.cli.output import count, print_json, print_rows
 from memory.errors import InputError, SqlError
 from memory.model import Rows, Turn
 from memory.prompt import named_cells, turn_line
+from memory.settings import Settings
+from memory.store.points_in_time import last_moment
 from memory.terminal import clean_line
 
 if TYPE_CHECKING:
@@ -40,6 +43,12 @@ def ask(
     as_of: Annotated[
         str, typer.Option(help="Ask the memory as it was: 2023-06-01, 2023-06 or 2023.")
     ] = "",
+    asker: Annotated[
+        str, typer.Option("--as", help="Who asks: I and my in the question. Else the chat's user.")
+    ] = "",
+    now: Annotated[
+        str, typer.Option(help='What "last week" counts from: 2023-06-01. Else today, or --as-of.')
+    ] = "",
     program: Annotated[
         Path | None, typer.Option(help="A program that optimize.py compiled.")
     ] = None,
@@ -49,18 +58,33 @@ def ask(
     from memory.api import Memory  # takes a second
     from memory.program import load_program
 
+    day = _question_day(now, as_of)
     compiled = load_program(program) if program else None
     with (
         open_memory(namespace, file) as present,
         present.as_of(as_of) if as_of else nullcontext(present) as store,
     ):
         memory = Memory(store, model=uncached_model(model, api_base), program=compiled)
-        answer = memory.ask(question)
+        asker = asker or str(Settings(store).get("user", ""))
+        answer = memory.ask(question, asker=asker, now=day)
         turns = [store.turn(turn_id) for turn_id in answer.turns]
     if as_json:
         print_json(_answer_json(answer, turns))
     else:
         print("\n".join(_answer_lines(answer, turns)))
+
+
+def _question_day(now: str, as_of: str) -> datetime:
+    """The day that `--now` names; without it the last one of `--as-of`, or today.
+
+    Raises InputError for a `now` that is no day.
+    """
+    if now:
+        try:
+            return datetime.strptime(now, "%Y-%m-%d")
+        except ValueError:
+            raise InputError(f"--now {now!r} is no day; write 2023-06-01") from None
+    return min(last_moment(as_of), datetime.now()) if as_of else datetime.now()
 
 
 def _answer_lines(answer: "Answer", turns: list[Turn]) -> Iterator[str]:

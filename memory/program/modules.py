@@ -91,13 +91,23 @@ class RetrieveRows(dspy.Module):
         super().__init__()
         self.predict = dspy.Predict(WriteQuery)
 
-    def forward(self, question: str, catalog: str, read: Callable[[str], Rows]) -> dspy.Prediction:
+    def forward(
+        self,
+        question: str,
+        catalog: str,
+        read: Callable[[str], Rows],
+        *,
+        asker: str = "",
+        today: str = "",
+    ) -> dspy.Prediction:
         """Retrieve for one question.
 
         Arguments:
             question: as the user asked it.
             catalog: speakers, dates, subjects and attributes of this memory.
             read: runs one SELECT; raises SqlError.
+            asker: who asks, where that is known.
+            today: the day on which it is asked, where that is known.
 
         Returns a Prediction of sql (list of the SELECTs that ran), rows (list of Rows, beside
         it), calls (int), error (str: the refusal that two repairs could not mend, else empty),
@@ -107,7 +117,10 @@ class RetrieveRows(dspy.Module):
         results: list[tuple[str, Rows]] = []
 
         def ask(feedback: str) -> str:
-            return str(self.predict(question=question, catalog=catalog, feedback=feedback).sql)
+            prediction = self.predict(
+                question=question, asker=asker, today=today, catalog=catalog, feedback=feedback
+            )
+            return str(prediction.sql)
 
         def run(sql: str) -> None:
             results.clear()  # an earlier answer may have been refused half-way
@@ -141,19 +154,29 @@ class AnswerQuestion(dspy.Module):
         super().__init__()
         self.predict = dspy.Predict(AnswerFromMemory)
 
-    def forward(self, question: str, memory: str, turn_ids: Collection[int]) -> dspy.Prediction:
+    def forward(
+        self,
+        question: str,
+        memory: str,
+        turn_ids: Collection[int],
+        *,
+        asker: str = "",
+        today: str = "",
+    ) -> dspy.Prediction:
         """Answer one question.
 
         Arguments:
             question: as the user asked it.
             memory: what the model may see, lines with `[id]`.
             turn_ids: the ids of the turns in it; only these can be cited.
+            asker: who asks, where that is known.
+            today: the day on which it is asked, where that is known.
 
         Returns a Prediction of answer (str), turns (list of cited ids, none for an abstention),
         calls (int, always 1).
         """
         try:
-            prediction = self.predict(memory=memory, question=question)
+            prediction = self.predict(memory=memory, question=question, asker=asker, today=today)
             text = str(prediction.answer or "")
             cited = str(prediction.turns or "")
         except AdapterParseError as error:

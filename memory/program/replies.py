@@ -13,6 +13,7 @@ from memory.program.messages import is_quotation, quotation, tells
 from memory.program.modules import answer_from
 from memory.program.signatures import ReplyInChat
 from memory.prompt import Context, turn_line, turn_lines
+from memory.search.asker import as_asked
 from memory.sql import quoted
 from memory.tokens import count_tokens, trim
 
@@ -61,7 +62,7 @@ def quote_turns(
 
     Yields the reply in one piece and returns it as an Answer with the SELECT that found it.
     """
-    question = trim(message.text, budget)
+    question = as_asked(trim(message.text, budget), message.speaker, message.said_at)
     sql = _RANKED_TURNS.format(
         question=quoted(question),
         k=_CANDIDATES,
@@ -135,7 +136,8 @@ def speak(
     with model.active():
         retrieved = retrieve(text)
         shown_elsewhere = {message.id, *(turn.id for turn in latest)}
-        context = gather(text, retrieved.rows, shown_elsewhere)
+        asked_text = as_asked(text, message.speaker, message.said_at)
+        context = gather(asked_text, retrieved.rows, shown_elsewhere)
         inputs = {
             **inputs,
             "memory": context.text,

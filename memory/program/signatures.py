@@ -44,6 +44,9 @@ FEEDBACK = (
     "whole and corrected."
 )
 
+ASKER = "who asks the question; empty when not known"
+TODAY = "the day on which the question is asked; empty when not known"
+
 
 class WriteFacts(dspy.Signature):
     """Store what a window of a conversation says, as rows of the table facts, so that any question
@@ -128,9 +131,12 @@ class WriteQuery(dspy.Signature):
       by a semicolon, or UNION of like columns.
     - Text stands in single quotes, a quote inside is doubled. Dates are text: compare with
       >= '2011-03' or LIKE '2011-03%'. No functions for dates, no ILIKE, no double quotes.
+    - I, me and my in the question are the asker, and "last week" there counts from today.
     """
 
     question: str = dspy.InputField()
+    asker: str = dspy.InputField(desc=ASKER)
+    today: str = dspy.InputField(desc=TODAY)
     catalog: str = dspy.InputField(desc="what this memory holds")
     feedback: str = dspy.InputField(desc=FEEDBACK)
     sql: str = dspy.OutputField(desc=f"one or more SELECT; SQL only, no prose. Tables: {_TABLES}")
@@ -150,12 +156,15 @@ class AnswerFromMemory(dspy.Signature):
     - When the memory tells of a change, the newest state is the true one, unless the past is meant.
     - "No information available", exactly so, when the memory does not say, or says it of another
       person than the question: mind who did what.
+    - I, me and my in the question are the asker, and "last week" there counts from today.
     """
 
     memory: str = dspy.InputField(
         desc="lines: facts as [turn_id] fact, turns as [turn_id] (date) Speaker: text"
     )
     question: str = dspy.InputField()
+    asker: str = dspy.InputField(desc=ASKER)
+    today: str = dspy.InputField(desc=TODAY)
     answer: str = dspy.OutputField(desc="a short phrase, or: No information available")
     turns: str = dspy.OutputField(
         desc="the turn_ids the answer rests on, comma-separated: 12, 31; empty when it has none"

@@ -29,13 +29,18 @@ TELLS_TIME = re.compile(
     rf"|weekend|morning|{'|'.join(WEEKDAYS)}|\d{{4}}|{_MONTH})\b",
     re.IGNORECASE,
 )
+# What `dated_question` writes behind relative words: these are read by it alone then.
+_RANGE = re.compile(r" \((\d{4}-\d\d-\d\d) to (\d{4}-\d\d-\d\d)\)", re.ASCII)
+_RESOLVED = re.compile(rf"{_RANGE.pattern}| \(\d{{4}}(?:-\d\d){{0,2}}\)", re.ASCII)
+_UNRESOLVED = r"(?! \(\d{4})"
 _DISTANCE = re.compile(
-    rf"\b(\d{{1,3}}|{'|'.join(COUNT)}) (day|week|month|year)s? (ago|before|after)\b",
+    rf"\b(\d{{1,3}}|{'|'.join(COUNT)}) (day|week|month|year)s? (ago|before|after)\b{_UNRESOLVED}",
     re.IGNORECASE | re.ASCII,
 )
 _PERIOD = re.compile(
     r"\b(?:(yesterday|today|tonight)|(last|this) "
-    rf"(week|weekend|month|year|{'|'.join(SEASONS)}|{'|'.join(WEEKDAYS)}))\b",
+    rf"(week|weekend|month|year|{'|'.join(SEASONS)}|{'|'.join(WEEKDAYS)}))\b"
+    rf"{_UNRESOLVED}",
     re.IGNORECASE,
 )
 # Chinese and Korean names of three characters begin with the family's.
@@ -153,8 +158,8 @@ def read_question(text: str, names: SpeakerNames, newest: int) -> Query:
     At most MAX_WORDS words. Names count as words only where a question has no others.
     """
     text = composed(text)
-    dates = tuple(_named_dates(text))
-    speakers, plain = names.take_out(text)
+    dates = tuple(_named_dates(_RANGE.sub("", text)))
+    speakers, plain = names.take_out(_RESOLVED.sub("", text))
     content_words = [word for word in words(plain) if word not in STOP_WORDS]
     if not content_words:
         plain = text
@@ -199,10 +204,14 @@ def _spans(
         if start:
             middle = add_days(start, distance if direction.lower() == "after" else -distance)
             yield _span(add_days(middle, -days // 2 + 1), days)  # "two weeks ago" is no exact day
+    for ends in _RANGE.findall(text):
+        first, last = (_day(*map(int, end.split("-"))) for end in ends)
+        if first and last and first <= last:
+            yield _span(first, (last - first).days + 1)
     for near_day, last_or_this, named_period in _PERIOD.findall(text):
         if today:
             name = near_day.lower() or named_period.lower()
-            first, length = period(name, last_or_this.lower() == "last", today)
+            first, length = period(name, -(last_or_this.lower() == "last"), today)
             yield _span(first, length)
 
 

@@ -6,6 +6,7 @@ UTC; those without one count as UTC.
 """
 
 import re
+from calendar import monthrange
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -50,6 +51,17 @@ def read_moment(moment: str) -> str:
             f"{moment!r} is a change, not a moment: give a date (2023, 2023-06, 2023-06-01)"
         )
     return point
+
+
+def last_moment(moment: str) -> datetime:
+    """The end of a moment: "2023-06" stands for all of that June. Raises as `read_moment` does."""
+    text = read_moment(moment)
+    first = datetime.fromisoformat(text + "2000-01-01"[len(text) :])
+    if len(text) == len("2023"):
+        return first.replace(month=12, day=31)
+    if len(text) == len("2023-06"):
+        return first.replace(day=monthrange(first.year, first.month)[1])
+    return first
 
 
 def _is_in_calendar(date: str) -> bool:

@@ -1,5 +1,6 @@
 """Memory end to end over a real store, with a scripted language model."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,32 @@ def test_a_question_changes_nothing(store: SqliteStore, path: Path) -> None:
     with open_store(path, read_only=True) as reading:
         Memory(reading, model=model).ask("Which pets?")
     assert path.read_bytes() == before
+
+
+def test_a_model_is_told_who_asks_and_when(store: SqliteStore) -> None:
+    expected = [
+        "Where did I move last month (2023-05)?",
+        "[[ ## asker ## ]]\nAnna",
+        "[[ ## today ## ]]\nFri 09 Jun 2023",
+    ]
+    pairs = [(expected, sql("SELECT id FROM turns")), (expected, answer("Oslo", "1"))]
+    memory = Memory(store, model=scripted_model(pairs))
+    when = datetime(2023, 6, 9)
+    assert memory.ask("Where did I move last month?", asker="Anna", now=when).text == "Oslo"
+
+
+def test_a_model_is_told_nothing_of_who_asks_where_that_is_not_known(store: SqliteStore) -> None:
+    expected = ["Where did I move last month?", "[[ ## asker ## ]]\n\n", "[[ ## today ## ]]\n\n"]
+    pairs = [(expected, sql("SELECT id FROM turns")), (expected, answer("Oslo", "1"))]
+    Memory(store, model=scripted_model(pairs)).ask("Where did I move last month?")
+
+
+def test_the_memory_is_searched_for_what_the_asker_means(path: Path) -> None:
+    turns = [Turn("Ben", "I moved to Oslo.")] * 20 + [Turn("Anna", "I moved to Rome last May.")]
+    pairs = [([], sql("SELECT 1 AS x")), (["Rome"], answer("Rome", "21"))]
+    with Memory(path, model=scripted_model(pairs), budget=LEAST_BUDGET) as memory:
+        memory.add(turns)
+        assert memory.ask("Where did I move?", asker="Anna").turns == (21,)
 
 
 @pytest.mark.parametrize("question", ["", "  \n"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.dates import resolve_dates
+from memory.dates import dated_question, resolve_dates
 from memory.model import Turn
 from memory.prompt import assemble, dated_line, turn_lines
 
@@ -59,6 +59,40 @@ def test_nothing_is_guessed_where_the_day_is_not_known(said_at: str) -> None:
 def test_the_ends_of_the_calendar_do_no_harm(day: date, text: str) -> None:
     for iso in (False, True):
         assert resolve_dates(text, day.isoformat(), iso).startswith(f"{text} (")
+
+
+@pytest.mark.parametrize(
+    ("words", "span"),
+    [
+        ("yesterday", "2023-06-08"),
+        ("the day after tomorrow", "2023-06-11"),
+        ("3 days ago", "2023-06-06"),
+        ("two weeks ago", "2023-05-22 to 2023-05-28"),
+        ("a month ago", "2023-05"),
+        ("in two years", "2025"),
+        ("this week", "2023-06-05 to 2023-06-11"),
+        ("last week", "2023-05-29 to 2023-06-04"),
+        ("next weekend", "2023-06-17 to 2023-06-18"),
+        ("last Friday", "2023-06-02"),
+        ("next Monday", "2023-06-12"),
+        ("last month", "2023-05"),
+        ("this year", "2023"),
+        ("this spring", "2023-03-01 to 2023-05-31"),
+        ("last winter", "2022-12-01 to 2023-02-28"),
+    ],
+)
+def test_words_of_a_question_become_days_that_can_be_searched_for(words: str, span: str) -> None:
+    assert dated_question(f"What was {words}?", SAID) == f"What was {words} ({span})?"
+
+
+@pytest.mark.parametrize("today", ["", "2023-06", "2023-99-99"])
+def test_a_question_asked_on_no_known_day_stays_as_it_is(today: str) -> None:
+    assert dated_question("What was yesterday?", today) == "What was yesterday?"
+
+
+@given(st.dates(), st.sampled_from(["yesterday", "in 999 years", "999 weeks ago", "next winter"]))
+def test_a_question_may_be_asked_at_the_ends_of_the_calendar(day: date, words: str) -> None:
+    assert dated_question(words, day.isoformat()).startswith(f"{words} (")
 
 
 def test_models_are_shown_them_and_people_are_not() -> None:

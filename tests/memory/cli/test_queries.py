@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from memory import InputError, Memory, Turn, __main__
 from memory.cli import digest, queries
+from memory.settings import Settings
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.scripted import Pairs, ScriptedLM, answer, scripted_model, sql
@@ -82,9 +84,36 @@ def test_a_question_about_the_past_is_asked_of_the_memory_as_it_was(run: Run) ->
 
 
 @pytest.mark.parametrize(
+    ("arguments", "day"),
+    [
+        (["--now", "2023-06-09"], "2023-05"),
+        (["--as-of", "2023-06"], "2023-05"),
+        (["--as-of", "2023-05-20"], "2023-04"),
+        (["--as-of", "2023-05-20", "--now", "2024-03-01"], "2024-02"),
+        ([], f"{date.today().replace(day=1) - timedelta(days=1):%Y-%m}"),
+    ],
+)
+def test_a_question_counts_from_today_or_from_the_day_it_is_asked_for(
+    run: Run, arguments: list[str], day: str
+) -> None:
+    expected = [f"last month ({day})?", "[[ ## asker ## ]]\nBen\n"]
+    script = [(expected, sql("-- none")), (expected, answer("a dog"))]
+    run("ask", "What did I adopt last month?", "--as", "Ben", *arguments, script=script)
+
+
+def test_the_one_who_asks_is_the_user_of_the_chat_where_nobody_is_named(
+    run: Run, store: SqliteStore
+) -> None:
+    Settings(store).set("user", "Anna")
+    expected = ["[[ ## asker ## ]]\nAnna\n"]
+    run("ask", "Where do I live?", script=[(expected, sql("-- none")), (expected, answer("Oslo"))])
+
+
+@pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["ask", " "], "the question is empty"),
+        (["ask", "When?", "--now", "2023-06"], "write 2023-06-01"),
         (["search", " "], "is empty"),
         (["sql", " "], "write a SELECT"),
         (["sql", "DROP TABLE facts"], "only SELECT reads"),

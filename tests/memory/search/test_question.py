@@ -219,6 +219,24 @@ def test_today_is_the_day_of_the_newest_turn(
     assert not first <= outside <= last
 
 
+@pytest.mark.parametrize(
+    ("question", "dates", "spans"),
+    [
+        ("last week (2026-11-09 to 2026-11-15)", (), ((20261109, 20261115, 2),)),
+        ("last summer (2026-06-01 to 2026-08-31)", (), ((20260601, 20260831, 1),)),
+        ("yesterday (2026-11-20)", ((2026, 11, 20),), ()),
+        ("two months ago (2026-09)", ((2026, 9, 0),), ()),
+        ("last week (2026-99-09 to 2026-11-15)", (), ()),
+    ],
+)
+def test_words_with_their_dates_behind_them_mean_these_whatever_the_newest_turn(
+    question: str, dates: tuple[object, ...], spans: tuple[object, ...]
+) -> None:
+    read = query(f"What did Anna do {question}?")
+    assert (read.dates, read.spans) == (dates, spans)
+    assert not {"2026", "11", "to"} & set(read.words), "no turn is found by such numbers"
+
+
 @pytest.mark.parametrize("today", [0, 20230000, 20231000, 20230231, 20239999])
 def test_without_a_day_there_is_no_yesterday(today: int) -> None:
     assert all(

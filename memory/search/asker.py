@@ -1,0 +1,54 @@
+"""A question as the turns of its asker would name things: "my sister" is Anna's sister."""
+
+import re
+
+from memory.dates import dated_question
+
+_AUXILIARIES = {"am": "is", "do": "does", "have": "has", "don't": "doesn't", "haven't": "hasn't"}
+_ENDINGS = {"'m": " is", "'ve": " has", "'ll": " will", "'d": " would", " am": " is"}
+# Quoted words are left as they stand, and so is the number of "World War I?".
+_FIRST_PERSON = re.compile(
+    r'(?P<quoted>"[^"]*"|\u201c[^\u201d]*\u201d|(?-i: [A-Z][a-z]+ I)(?=\W*$))'
+    r"|\b(?:(?P<auxiliary>am|do|have|don't|haven't) )?i(?P<ending>'m|'ve|'ll|'d| am\b)?"
+    r"(?![\w']|\.\w)"
+    r"|\b(?P<possessive>my|mine)\b|\b(?:me|myself)\b",
+    re.IGNORECASE,
+)
+# "i" and "my" are words of other languages too: without one of these a question is none in English.
+_ENGLISH = re.compile(
+    r"\b(?:what|when|where|which|who|whose|why|how|did|does|do|am|is|was|were|have|has|had|can"
+    r"|could|should|would|will|tell|list|remind|find|show)\b",
+    re.IGNORECASE,
+)
+
+
+def as_asked(question: str, asker: str, today: str) -> str:
+    """A question for whoever does not know who asks, nor when: with names and dates.
+
+    `today` is an ISO date. What is not known, "", changes nothing.
+    """
+    return dated_question(third_person(question, asker), today)
+
+
+def third_person(question: str, asker: str) -> str:
+    """An English question with the asker's name for I, me and my.
+
+    `Where do I live?` asked by Anna is `Where does Anna live?`. Other questions, and those of
+    nobody known, stay as they are.
+    """
+    name = " ".join(asker.split())
+    if not name or not _ENGLISH.search(question):
+        return question
+
+    def named(match: re.Match[str]) -> str:
+        if match["quoted"]:
+            return match[0]
+        if match["possessive"]:
+            return f"{name}'s"
+        auxiliary = match["auxiliary"] or ""
+        before = f"{_AUXILIARIES[auxiliary.lower()]} " if auxiliary else ""
+        if auxiliary[:1].isupper():
+            before = before.capitalize()
+        return f"{before}{name}{_ENDINGS.get((match['ending'] or '').lower(), '')}"
+
+    return _FIRST_PERSON.sub(named, question.replace("\u2019", "'"))
