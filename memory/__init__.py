@@ -4,7 +4,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from memory.errors import InputError, MemoryFault, ModelError, SqlError, Stop, StoreError
-from memory.model import Answer, Change, Edit, Fact, Forgotten, Hit, Pending, Rows, Setting, Turn
+from memory.model import (
+    Answer,
+    Change,
+    Citation,
+    Edit,
+    Fact,
+    Forgotten,
+    Hit,
+    Pending,
+    Rows,
+    Setting,
+    Turn,
+)
 from memory.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -30,6 +42,7 @@ __all__ = [
     "Answer",
     "Card",
     "Change",
+    "Citation",
     "Digest",
     "Edit",
     "Fact",

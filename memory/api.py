@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from memory.dates import dated_question
 from memory.errors import InputError, SqlError
-from memory.model import Answer, Change, Pending, Rows, Turn
+from memory.model import Answer, Change, Citation, Hit, Pending, Rows, Turn
 from memory.program.messages import ABSTAIN, asks_memory, is_evidence, is_news, is_quotation
 from memory.prompt import (
     LEAST_BUDGET,
     Context,
     assemble,
+    named_turns,
     quoted_turns,
     row_lines,
     spoken_date,
@@ -171,8 +172,10 @@ class Memory:
         today = now.date().isoformat() if now else ""
         ranked_text = as_asked(question, asker, today)
         with self.model.active():
-            retrieved = self._retrieve(question, asker, today)
-            context = self.gather(ranked_text, retrieved.rows)
+            # The packaged model asks facts alone: without any, its SELECT would find nothing.
+            has_rows = not self.model.packaged or self._has_facts()
+            retrieved = self._retrieve(question, asker, today) if has_rows else None
+            context = self.gather(ranked_text, retrieved.rows if retrieved else ())
             if not context.text:  # shown nothing, a model would invent an answer
                 return answer_from(text=ABSTAIN, cited=(), retrieved=retrieved, context=context)
             prediction = self.program.answer(
@@ -182,18 +185,20 @@ class Memory:
                 asker=asker,
                 today=spoken_date(today),
             )
+        hits = self.store.search(ranked_text, _RANKED_TURNS)
         text, cited = prediction.answer, prediction.turns
         if self.model.packaged:  # it invents: what it says counts when turns say it, too
-            text, sources = ground(text, question, self._evidence(ranked_text, context))
+            text, sources = ground(text, question, self._evidence(hits, context))
             cited = [turn.id for turn in sources]
         self.store.count_shown(context.turn_ids)
-        return answer_from(
+        answer = answer_from(
             text=text,
             cited=cited,
             retrieved=retrieved,
             context=context,
             calls=prediction.calls,
         )
+        return replace(answer, citations=_citations(answer, hits))
 
     def reply(
         self,
@@ -309,9 +314,11 @@ class Memory:
             last=doubt(hits, self.store.turn),
         )
 
-    def _evidence(self, question: str, context: Context) -> list[Turn]:
+    def _has_facts(self) -> bool:
+        return bool(self.store.read("SELECT id FROM facts LIMIT 1").rows)
+
+    def _evidence(self, hits: Sequence[Hit], context: Context) -> list[Turn]:
         """The turns shown that tell something, the likeliest by the ranking first."""
-        hits = self.store.search(question, _RANKED_TURNS)
         ranked = dict.fromkeys([*(hit.turn_id for hit in hits), *context.turn_ids])
         turns = (self.store.turn(turn_id) for turn_id in ranked if turn_id in context.turn_ids)
         return [turn for turn in turns if is_evidence(turn.text)]
@@ -373,6 +380,18 @@ class Memory:
                 turns=lines, catalog=self.store.catalog(CATALOG_TOKENS), write=write
             )
         return prediction.change, prediction.calls
+
+
+def _citations(answer: Answer, hits: Sequence[Hit]) -> tuple[Citation, ...]:
+    """What brought up each turn that an answer cites: the ranking, SELECTs, or both."""
+    ranking = {hit.turn_id: (place, hit.shares) for place, hit in enumerate(hits, start=1)}
+    statements = list(zip(answer.sql, map(named_turns, answer.rows), strict=True))
+    citations = []
+    for turn_id in answer.turns:
+        place, shares = ranking.get(turn_id, (0, {}))
+        sql = tuple(statement for statement, named in statements if turn_id in named)
+        citations.append(Citation(turn_id, place=place, shares=shares, sql=sql))
+    return tuple(citations)
 
 
 def _alternate(ranked: Sequence[int], quoted: Sequence[int]) -> list[int]:

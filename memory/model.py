@@ -133,12 +133,28 @@ class Hit:
 
 
 @dataclass(frozen=True)
+class Citation:
+    """A turn that an answer cites, and what brought it up.
+
+    `place` is its place in the ranking of the question (1 is the best; 0 where the ranking did not
+    bring it up), and `shares` says how much each feature of the ranking gave. `sql` are the SELECTs
+    whose rows name the turn.
+    """
+
+    turn_id: int
+    place: int
+    shares: Mapping[str, float]
+    sql: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Answer:
     """An answer and what it rests on.
 
     `turns` are the ids it cites, `shown` those the answering model saw; `sql` ran and returned
     `rows`; `tokens` counts the memory shown, `calls` the calls of the language model; `refusals`
-    are what the retrieving model wrote and the database refused, and why, in order.
+    are what the retrieving model wrote and the database refused, and why, in order; `citations`
+    say of each of `turns` what brought it up (`Memory.ask` fills them in).
     """
 
     text: str
@@ -149,3 +165,4 @@ class Answer:
     calls: int
     shown: tuple[int, ...]
     refusals: tuple[str, ...] = ()
+    citations: tuple[Citation, ...] = ()

@@ -85,6 +85,14 @@ def quoted_turns(results: Sequence[Rows]) -> list[int]:
     return list(turn_ids)
 
 
+def named_turns(rows: Rows) -> set[int]:
+    """The turns that the rows of a SELECT name, whether they quote them or not."""
+    column = _turn_column(rows.columns)
+    if column is None:
+        return set()
+    return {row[column] for row in rows.rows if isinstance(row[column], int)}
+
+
 def row_lines(results: Sequence[Rows], rank: Mapping[int, int]) -> list[tuple[str, int | None]]:
     """Rows that quote no turn, as lines with the turn each rests on; best ranked turns first.
 

@@ -1,7 +1,7 @@
 """Commands that query a memory: ask, search, sql."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import datetime
@@ -29,8 +29,9 @@ from memory.store.points_in_time import last_moment
 from memory.terminal import clean_line
 
 if TYPE_CHECKING:
-    from memory.model import Answer
+    from memory.model import Answer, Citation
 
+_MOST_FEATURES = 3  # of the ranking, those that weigh most
 _MAX_ROWS_SHOWN = 5  # below their statement; a longer result is counted only
 
 
@@ -89,17 +90,35 @@ def _question_day(now: str, as_of: str) -> datetime:
 
 def _answer_lines(answer: "Answer", turns: list[Turn]) -> Iterator[str]:
     yield clean_line(answer.text)
-    for turn in turns:
+    for turn, citation in zip(turns, answer.citations, strict=True):
         yield f"  {clean_line(turn_line(turn))}"
+        yield f"    {_origin(citation, answer.sql)}"
     if answer.sql:
         yield ""
         yield "SQL:"
-    for statement, rows in zip(answer.sql, answer.rows, strict=True):
-        yield f"  {clean_line(statement)}"
+    for number, (statement, rows) in enumerate(zip(answer.sql, answer.rows, strict=True), start=1):
+        label = f"{number}. " if len(answer.sql) > 1 else ""
+        yield f"  {label}{clean_line(statement)}"
         yield f"    {_row_count(rows)}"
         # Rows that name turns are left out: those that the answer rests on stand above.
         if len(rows.rows) <= _MAX_ROWS_SHOWN and not {"turn_id", "id"} & set(rows.columns):
             yield from (f"    {clean_line(line)}" for line in named_cells(rows) if line)
+
+
+def _origin(citation: "Citation", statements: Sequence[str]) -> str:
+    """What brought a turn up: `found by the ranking, place 1 (words 4.3, length 3.1), by SQL 2`.
+
+    A single statement needs no number.
+    """
+    origins = []
+    if citation.place:
+        best = sorted(citation.shares.items(), key=lambda share: -share[1])[:_MOST_FEATURES]
+        features = ", ".join(f"{name} {share:.1f}" for name, share in best if share > 0)
+        origins.append(f"by the ranking, place {citation.place} ({features})")
+    numbers = [str(statements.index(statement) + 1) for statement in citation.sql]
+    if numbers:
+        origins.append("by SQL" + f" {' and '.join(numbers)}" * (len(statements) > 1))
+    return "found " + ", ".join(origins)
 
 
 def _answer_json(answer: "Answer", turns: list[Turn]) -> dict[str, Any]:
@@ -107,6 +126,7 @@ def _answer_json(answer: "Answer", turns: list[Turn]) -> dict[str, Any]:
     return {
         "answer": answer.text,
         "turns": [asdict(turn) for turn in turns],
+        "citations": [asdict(citation) for citation in answer.citations],
         "sql": [{"statement": statement, **asdict(rows)} for statement, rows in statements],
         "tokens": answer.tokens,
         "calls": answer.calls,

@@ -1,5 +1,6 @@
 """Memory end to end over a real store, with a scripted language model."""
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from memory import InputError, Memory, ModelError, SqlError, Turn, open_store
 from memory.api import WINDOW_ATTEMPTS
+from memory.program.messages import NOTHING_FOUND
 from memory.prompt import LEAST_BUDGET
 from memory.store.sqlite import SqliteStore
 from memory.tokens import count_tokens
@@ -150,9 +152,44 @@ def test_an_answer_names_its_turns_and_shows_the_sql_that_found_them(store: Sqli
     assert told.text == "cat Miso, dog Rufus"
     assert told.turns == (3, 4), "a turn that was not shown cannot be cited"
     assert told.sql == (PETS,)
+    assert [(citation.turn_id, citation.sql) for citation in told.citations] == [
+        (3, (PETS,)),
+        (4, (PETS,)),
+    ]
+    ranked = [hit.turn_id for hit in store.search("Which pets do they have?")]
+    assert [ranked[citation.place - 1] for citation in told.citations] == [3, 4]
+    assert all(citation.shares["words"] > 0 for citation in told.citations)
     assert [len(rows.rows) for rows in told.rows] == [2]
     assert (told.calls, told.refusals) == (2, ())
     assert 0 < told.tokens <= memory.budget
+    done(memory)
+
+
+@pytest.mark.parametrize(
+    ("invented", "text", "turns"),
+    [
+        ("a dog, Rufus", "a dog, Rufus", (4,)),  # these words stand in a turn, which is cited
+        ("Likely yes, at Olivia's office", "I adopted a dog, Rufus.", (4,)),
+    ],
+)
+def test_the_packaged_model_is_held_to_the_turns_and_asked_for_no_sql_without_facts(
+    store: SqliteStore, invented: str, text: str, turns: tuple[int, ...]
+) -> None:
+    store.add([Turn("Ben", "Did Ben adopt an animal?"), Turn("Miku", NOTHING_FOUND)])
+    model = replace(scripted_model([(["Rufus"], answer(invented, "1"))]), name="local")
+    memory = Memory(store, model=model)
+    reply = memory.ask("Which dog did Ben adopt?")
+    assert (reply.text, reply.turns) == (text, turns)
+    assert (reply.calls, reply.sql, reply.refusals) == (1, (), ())
+    assert [citation.turn_id for citation in reply.citations] == [4]
+    done(memory)
+
+
+def test_with_facts_the_packaged_model_is_asked_for_sql(store: SqliteStore) -> None:
+    store.write(DOG, cause="test")
+    model = replace(scripted_model([([], sql(PETS)), ([], answer("Rufus", "4"))]), name="local")
+    memory = Memory(store, model=model)
+    assert memory.ask("Which dog did Ben adopt?").sql == (PETS,)
     done(memory)
 
 

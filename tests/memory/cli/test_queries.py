@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -51,10 +52,12 @@ def test_an_answer_is_printed_with_its_turns_and_the_sql_with_its_rows(
 ) -> None:
     store.write(f"{CAT}; {DOG}", cause="test")
     out = run("ask", "Which pets do they have?", script=PETS_SCRIPT).stdout
-    assert out.splitlines() == [
+    assert re.sub(r"\d\.\d", "0.0", out).splitlines() == [
         "a cat and a dog",
         "  [3] (Mon 08 May 2023) Anna: Small, but my cat Miso loves the window.",
+        "    found by the ranking, place 3 (words 0.0, length 0.0, session 0.0), by SQL",
         "  [4] (Mon 12 Jun 2023) Ben: I adopted a dog, Rufus.",
+        "    found by the ranking, place 2 (words 0.0, length 0.0, session 0.0), by SQL",
         "",
         "SQL:",
         f"  {' '.join(PETS.split())}",
@@ -69,6 +72,7 @@ def test_an_answer_for_programs_is_one_object_with_whole_turns_and_rows(
     record = json.loads(run("ask", "Which pets?", "--json", script=PETS_SCRIPT).stdout)
     assert (record["answer"], record["calls"]) == ("a cat and a dog", 2)
     assert [(turn["id"], turn["source"]) for turn in record["turns"]] == [(3, "D1:3"), (4, "D2:1")]
+    assert [citation["place"] for citation in record["citations"]] == [3, 2]
     [ran] = record["sql"]
     assert ran["statement"] == " ".join(PETS.split())
     assert ran["rows"] == [[3, "Anna", "cat Miso"], [4, "Ben", "dog Rufus"]]
