@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 from memory.errors import StoreError
@@ -58,6 +58,7 @@ def connect(path: Path, read_only: bool) -> sqlite3.Connection:
 
 def _refuse_foreign_file(path: Path) -> None:
     """Raises StoreError for a file that is not ours or is newer, before anything is written."""
+    _take_back_interrupted_write(path)
     conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
     try:
         owner = _pragma(conn, "application_id")
@@ -74,6 +75,31 @@ def _refuse_foreign_file(path: Path) -> None:
             f"{path}: made by a newer version (schema {version}, this one knows"
             f" {migrations.VERSION}); upgrade sql-memory to open it"
         )
+
+
+def _take_back_interrupted_write(path: Path) -> None:
+    """Have SQLite take back a write to a file of ours that a kill interrupted outside of WAL mode.
+
+    Files are in that mode while they are made, moved or backups. A connection for reading cannot
+    take the write back, and another's file must not be changed.
+    """
+    address = path.absolute().as_uri()
+    with closing(sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as conn:
+        try:
+            _pragma(conn, "user_version")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK":
+                raise
+        else:
+            return
+    # The file as it lies there. It is never opened but by SQLite: closing it would drop the locks
+    # that other connections of this process have on it.
+    with closing(sqlite3.connect(f"{address}?immutable=1", uri=True)) as conn:
+        owner = _pragma(conn, "application_id")
+    if owner != migrations.APPLICATION_ID:
+        raise StoreError(f"{path}: not one of ours, and in the middle of a write; choose another")
+    with closing(sqlite3.connect(f"{address}?mode=rw", uri=True, timeout=BUSY_SECONDS)) as conn:
+        _pragma(conn, "user_version")
 
 
 def _pragma(conn: sqlite3.Connection, name: str) -> int:

@@ -3,11 +3,13 @@
 import io
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import numpy as np
 import pytest
 
 from memory import InputError, ModelError, StoreError, __main__, embed, open_store
-from memory.store import connection, migrations, search_tables, vectors
+from memory.store import search_tables, vectors
 from tests.conftest import CAT, SAID
 from tests.support.embedding_server import (
     SMALL,
@@ -27,6 +29,7 @@ from tests.support.embedding_server import (
     serving,
     stored_columns,
 )
+from tests.support.older_memory import older_memory
 
 
 @pytest.fixture
@@ -316,21 +319,12 @@ def test_the_command_refuses_in_one_line(
 
 
 @pytest.fixture
-def older(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def older(path: Path) -> Path:
     """A memory as schema 1 left it: turns with their vectors, and a fact."""
-    with monkeypatch.context() as patch:
-        patch.setattr(migrations, "_FILES", migrations._FILES[:1])
-        patch.setattr(migrations, "VERSION", 1)
-        conn = connection.connect(path, read_only=False)
-    insert = "INSERT INTO turns (kind, session, speaker, text, said_at, source) VALUES"
-    for turn in SAID:
-        fields = (turn.kind, turn.session, turn.speaker, turn.text, turn.said_at, turn.source)
-        conn.execute(f"{insert} (?, ?, ?, ?, ?, ?)", fields)
-    old = np.ones((len(SAID), 256), np.float32)
-    conn.executemany("INSERT INTO turn_vectors VALUES (?, ?)", [*enumerate(old, 1)])
-    conn.execute("INSERT INTO changes (at, cause, statement) VALUES ('now', 'test', '')")
-    conn.execute(CAT)
-    conn.close()
+    vectors_of_old = np.ones((len(SAID), 256), np.float32)
+    older_memory(path, schema=1, turns=SAID, facts=[CAT])
+    with closing(sqlite3.connect(path)) as conn, conn:
+        conn.executemany("INSERT INTO turn_vectors VALUES (?, ?)", [*enumerate(vectors_of_old, 1)])
     return path
 
 

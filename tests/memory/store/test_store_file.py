@@ -1,15 +1,17 @@
 """The file of a namespace: what is not ours, newer, damaged, full or read-only stays unharmed."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from memory import InputError, StoreError, Turn, open_store
-from memory.store import connection, migrations
+from memory.store import migrations
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, INSERT, MOVED, SAID
 from tests.support.full_text import assert_sound
+from tests.support.older_memory import older_memory
 
 
 def test_a_file_that_is_not_sqlite_is_refused_and_unharmed(path: Path) -> None:
@@ -49,19 +51,9 @@ def test_a_damaged_file_is_a_store_error(store: SqliteStore, path: Path) -> None
         open_store(path).search("Oslo", 3)
 
 
-def test_a_memory_of_the_first_schema_is_searched_like_a_new_one(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(migrations, "_FILES", migrations._FILES[:1])
-        patch.setattr(migrations, "VERSION", 1)
-        old = connection.connect(path, read_only=False)
-        for turn in SAID:
-            values = (turn.kind, turn.session, turn.speaker, turn.text, turn.said_at, turn.source)
-            old.execute(f"INSERT INTO turns VALUES (NULL{', ?' * 6})", values)
-        old.execute("INSERT INTO changes (at, cause, statement) VALUES ('', 'test', '')")
-        old.execute(INSERT + "('Ben', 'nick', 'Zorblax', NULL, 4)")
-        old.close()
+def test_a_memory_of_the_first_schema_is_searched_like_a_new_one(path: Path) -> None:
+    nickname = INSERT + "('Ben', 'nick', 'Zorblax', NULL, 4)"
+    older_memory(path, schema=1, turns=SAID, facts=[nickname])
     with open_store(path) as store:
         assert isinstance(store, SqliteStore)
         store.add([Turn("Anna", "Oslo is far away.", "session_2", "2023-06-12")])
@@ -125,3 +117,37 @@ def test_a_path_with_odd_characters_is_just_a_path(tmp_path: Path) -> None:
         store.add(SAID)
         assert store.read("SELECT count(*) AS n FROM turns").rows == ((5,),)
     assert odd.exists()
+
+
+def interrupted(path: Path) -> None:
+    """Make of a file what a kill leaves of it in the middle of a write outside of WAL mode."""
+    conn = sqlite3.connect(path, isolation_level=None)
+    conn.execute("PRAGMA journal_mode = DELETE")
+    conn.execute("PRAGMA cache_size = 1")  # pages go to the file before the transaction ends
+    conn.execute("BEGIN")
+    conn.execute("CREATE TABLE filler AS SELECT zeroblob(4000) FROM sqlite_master, sqlite_master")
+    files = {file: file.read_bytes() for file in path.parent.glob(f"{path.name}*")}
+    conn.close()
+    for file, content in files.items():
+        file.write_bytes(content)
+    assert len(files) == 2
+
+
+def test_a_write_that_a_kill_interrupted_is_taken_back(store: SqliteStore, path: Path) -> None:
+    store.close()
+    interrupted(path)
+    with open_store(path, read_only=True) as reading:
+        assert len(reading.turns()) == 5
+        assert reading.check() == []
+    with open_store(path) as writing:
+        assert writing.add(SAID[:1]) == [6]
+
+
+def test_an_interrupted_write_to_another_file_is_left_to_its_program(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute("CREATE TABLE recipes (name)")
+    interrupted(path)
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="not one of ours, and in the middle of a write"):
+        open_store(path)
+    assert path.read_bytes() == before

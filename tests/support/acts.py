@@ -1,0 +1,344 @@
+"""What changes a memory, act by act, and what is to be seen of it afterwards.
+
+Each act is done over and over in a folder, and each time is acknowledged with its number. The same
+acts undisturbed show what is there after each, so a folder whose process was killed, whose disk
+failed or that two processes worked on can be held to that.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import sqlite_utils  # noqa: F401 - imported once for all, before processes part
+
+from memory import Memory, Turn, open_store
+from memory.embed import HostedEmbedder, embed
+from memory.exchange.imports import import_turns
+from memory.exchange.items import ForeignExport
+from memory.store import dump, search_tables
+from memory.store.backup import restore
+from memory.store.namespace_file import copy_store, move_store
+from memory.store.sqlite import SqliteStore
+from tests.support.older_memory import older_memory
+
+BLOCK = 8  # so small that acts make and remake blocks
+TIMES = 8  # how often an act is done in one folder, unless less is asked for
+HOSTED = "nobody/packaged"
+TURNS = [
+    Turn(f"Speaker {n % 3}", f"Only turn {n} speaks of zyl{n}qua.", f"session {n // 5}", "2023-05")
+    for n in range(1, 31)
+]
+
+Acknowledge = Callable[[int], None]
+Work = Callable[[Path, int, Acknowledge], None]
+
+
+@dataclass(frozen=True)
+class Act:
+    """An act: what makes the folder that it begins in, and the act done from the n-th time on.
+
+    `work` acknowledges n + 1 when the n-th time is over. `is_sound_between`: whether the memory's
+    check is content also before the last time. `overwrites`: whether no byte may be left of turns
+    that are gone.
+    """
+
+    begin: Callable[[Path], None]
+    work: Work
+    is_sound_between: bool = True
+    overwrites: bool = False
+
+
+def main_file(folder: Path) -> Path:
+    """The memory that most acts are done to."""
+    return folder / "anna.db"
+
+
+def one_by_one(do: Callable[[Path, int], object]) -> Work:
+    """The work of an act that is one call."""
+
+    def work(folder: Path, start: int, acknowledge: Acknowledge) -> None:
+        for n in range(start, TIMES):
+            do(folder, n)
+            acknowledge(n + 1)
+
+    return work
+
+
+# --- what acts begin with ---------------------------------------------------------------------
+
+
+def begin_with_turns(folder: Path) -> None:
+    with open_store(main_file(folder)) as store:
+        store.add(TURNS)
+
+
+def begin_with_facts(folder: Path) -> None:
+    begin_with_turns(folder)
+    digest(folder, times=len(TURNS) // MODEL.window)
+
+
+def begin_with_a_backup(folder: Path) -> None:
+    begin_with_facts(folder)
+    back_up(folder, 0)
+
+
+def begin_with_two_backups(folder: Path) -> None:
+    begin_with_a_backup(folder)
+    with open_store(main_file(folder)) as store:
+        store.add([Turn("Anna", "This stands in the second backup alone.")])
+        store.write(FACT.format(value="second", turn=31), cause="test")
+    back_up(folder, 1)
+
+
+def begin_with_older_files(folder: Path) -> None:
+    for n in range(TIMES):
+        statements = [FACT.format(value="cat Miso", turn=turn) for turn in (1, 5, 9)]
+        older_memory(folder / f"old{n:02}.db", schema=1 + n % 2, turns=TURNS, facts=statements)
+
+
+def begin_with_a_dump(folder: Path) -> None:
+    begin_with_facts(folder)
+    with open_store(main_file(folder)) as store:
+        records = [json.dumps(record) for record in store.dump()]
+    (folder / "dump").write_text("\n".join(records))
+    main_file(folder).unlink()
+
+
+# --- the acts ---------------------------------------------------------------------------------
+
+FACT = (
+    "INSERT INTO facts (subject, attribute, value, turn_id)"
+    " VALUES ('Anna', 'has_pet', '{value}', {turn})"
+)
+MODEL: Any = SimpleNamespace(
+    name="none",
+    packaged=False,
+    window=3,
+    window_tokens=1000,
+    dates=True,
+    budget=1000,
+    active=nullcontext,
+)
+
+
+def store_a_fact_of_each_turn(turns: str, catalog: str, write: Any) -> SimpleNamespace:
+    ids = re.findall(r"^\[(\d+)\]", turns, re.MULTILINE)
+    change = write(";\n".join(FACT.format(value=f"zyl{n}qua", turn=n) for n in ids))
+    return SimpleNamespace(change=change, calls=1)
+
+
+PROGRAM: Any = SimpleNamespace(store=store_a_fact_of_each_turn, card=None)
+
+
+def add(folder: Path, n: int) -> None:
+    with open_store(main_file(folder)) as store:
+        store.add([Turn("Anna", f"{n} {word}", f"session {n}") for word in ("first", "second")])
+
+
+def digest(folder: Path, n: int = 0, times: int = 1) -> None:
+    with Memory(main_file(folder), model=MODEL, program=PROGRAM) as memory:
+        for _ in range(times):
+            memory.digest(max_calls=1)
+
+
+def forget(folder: Path, n: int) -> None:
+    with open_store(main_file(folder)) as store:
+        store.forget([2 * n + 1])
+
+
+def undo(folder: Path, n: int) -> None:
+    """Undo the latest change, and the undoing of it the next time."""
+    with open_store(main_file(folder)) as store:
+        store.undo(store.changes()[-1].id)
+
+
+def revert(folder: Path, n: int) -> None:
+    with open_store(main_file(folder)) as store:
+        store.revert(9 - n)
+
+
+def reembed(folder: Path, n: int) -> None:
+    with open_store(main_file(folder)) as store:
+        store.reembed([HOSTED, "wordllama"][n % 2], batch=6)
+
+
+def back_up(folder: Path, n: int) -> None:
+    with open_store(main_file(folder)) as store:
+        store.backup(folder / f"backup{n:02}.db")
+
+
+def restore_older_and_newer(folder: Path, n: int) -> None:
+    restore(folder / f"backup{n % 2:02}.db", main_file(folder), replace=True)
+
+
+def restore_as_new(folder: Path, n: int) -> None:
+    restore(folder / "backup00.db", folder / f"restored{n:02}.db")
+
+
+def copy(folder: Path, n: int) -> None:
+    copy_store(main_file(folder), folder / f"copy{n:02}.db")
+
+
+def move(folder: Path, n: int) -> None:
+    places = [main_file(folder), folder / "ben.db"]
+    move_store(places[n % 2], places[(n + 1) % 2])
+
+
+def open_older_file(folder: Path, n: int) -> None:
+    open_store(folder / f"old{n:02}.db").close()
+
+
+def import_in_batches(folder: Path, start: int, acknowledge: Acknowledge) -> None:
+    """Import all from the beginning, whatever is there already."""
+    batches = iter(range(1, TIMES + 1))
+    turns = (
+        Turn("Ben", f"Imported {n}", f"day {n // 7}", source=f"export {n}")
+        for n in range(5 * TIMES)
+    )
+    with open_store(main_file(folder)) as store:
+        export = ForeignExport("jsonl", "ben", items=turns)
+        import_turns(store, export, batch=5, progress=lambda items: acknowledge(next(batches)))
+
+
+def load_in_batches(folder: Path, start: int, acknowledge: Acknowledge) -> None:
+    """Load a dump from its beginning. A batch is on disk when the next one is asked for."""
+    lines = (folder / "dump").read_text().splitlines()
+
+    def records() -> Iterator[dict[str, Any]]:
+        for number, line in enumerate(lines):
+            if number and number % BATCH_RECORDS == 0:
+                acknowledge(number // BATCH_RECORDS)
+            yield json.loads(line)
+
+    with open_store(main_file(folder)) as store:
+        store.load(records())
+    acknowledge(len(lines) // BATCH_RECORDS + 1)
+
+
+BATCH_RECORDS = 12
+
+ACTS: dict[str, Act] = {
+    "add": Act(begin_with_turns, one_by_one(add)),
+    "digest": Act(begin_with_turns, one_by_one(digest)),
+    "forget": Act(begin_with_a_backup, one_by_one(forget), overwrites=True),
+    "undo": Act(begin_with_facts, one_by_one(undo)),
+    "revert": Act(begin_with_facts, one_by_one(revert)),
+    "reembed": Act(begin_with_facts, one_by_one(reembed)),
+    "backup": Act(begin_with_facts, one_by_one(back_up)),
+    "restore": Act(begin_with_two_backups, one_by_one(restore_older_and_newer)),
+    "restore as new": Act(begin_with_a_backup, one_by_one(restore_as_new)),
+    "copy": Act(begin_with_facts, one_by_one(copy)),
+    "move": Act(begin_with_facts, one_by_one(move)),
+    "import": Act(begin_with_turns, import_in_batches),
+    "load": Act(begin_with_a_dump, load_in_batches, is_sound_between=False),
+    "migration": Act(begin_with_older_files, one_by_one(open_older_file)),
+}
+
+
+def embed_otherwise(_: HostedEmbedder, texts: list[str]) -> "np.ndarray[Any, np.dtype[np.float32]]":
+    """Vectors of a hosted embedder that differ from the packaged one's."""
+    return np.roll(embed(texts), 1, axis=1)
+
+
+def prepare_process() -> None:
+    """Make this process do the acts with small blocks and batches, and without a network."""
+    patch.object(search_tables, "BLOCK", BLOCK).start()
+    patch.object(dump, "BATCH_RECORDS", BATCH_RECORDS).start()
+    patch.object(HostedEmbedder, "__call__", embed_otherwise).start()
+    embed(["loaded once for all"])
+
+
+# --- what is to be seen -----------------------------------------------------------------------
+
+State = dict[str, Any]  # by file: its tables as lists of rows, without times and other accidents
+_SELECTS = {
+    "turns": "SELECT * FROM turns ORDER BY id",
+    "facts": "SELECT id, subject, attribute, value, happened_on, ended_on, turn_id FROM facts",
+    "changes": (
+        "SELECT id, cause, statement, undone_at IS NULL, undoes, first_turn, last_turn FROM changes"
+    ),
+    # The last element of an image is the moment of its recording.
+    "facts_log": (
+        "SELECT id, change_id, fact_id, json_remove(before, '$[7]'), json_remove(after, '$[7]')"
+        " FROM facts_log"
+    ),
+    "settings": (
+        "SELECT name, json_remove(value, '$.at', '$.sha256') FROM settings"
+        " WHERE name NOT IN ('backup', 'forgetting') ORDER BY id"
+    ),
+    "last ids": "SELECT name, seq FROM sqlite_sequence WHERE name <> 'settings' ORDER BY name",
+    **{
+        table: f"SELECT * FROM {table} ORDER BY 1"
+        for table in ("speakers", "recent", "blocks", "pieces")
+    },
+}
+
+
+def state(folder: Path) -> State:
+    """What each memory in a folder holds.
+
+    An empty file counts as no memory. Of the backups that a memory knows those count that exist.
+    """
+    states: State = {}
+    for path in memories(folder):
+        with open_store(path) as store:
+            assert isinstance(store, SqliteStore)
+            tables = {name: store._select(select) for name, select in _SELECTS.items()}
+            known = {Path(setting.value) for setting in store.settings("backup")}
+        tables["backups"] = sorted((path.name,) for path in known if path.exists())
+        states[path.name] = tables
+    return states
+
+
+def memories(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.db") if path.stat().st_size)
+
+
+def faults(folder: Path) -> list[str]:
+    """What the checks of all memories in a folder complain of."""
+    complaints = []
+    for path in memories(folder):
+        with open_store(path) as store:
+            complaints += [f"{path.name}: {fault}" for fault in store.check()]
+    return complaints
+
+
+def residue(folder: Path) -> list[str]:
+    """Turns that are gone from the main memory, and whose text is still in a file."""
+    with open_store(main_file(folder)) as store:
+        texts = {turn.text for turn in store.turns()}
+    contents = [path.read_bytes() for path in folder.iterdir()]
+    gone = [turn.text for turn in TURNS if turn.text not in texts]
+    return [text for text in gone if any(text.encode() in content for content in contents)]
+
+
+def settle(folder: Path) -> None:
+    """Do what a person does after an interruption: finish the forgetting that is due."""
+    if main_file(folder) in memories(folder):
+        with open_store(main_file(folder)) as store:
+            if store.settings("forgetting"):
+                store.forget([])
+
+
+def undisturbed(act: Act, folder: Path) -> tuple[list[State], float]:
+    """The states of a folder before the first time of an act and after each, and seconds a time."""
+    states = [state(folder)]
+    seconds = [0.0]
+    begun = time.monotonic()
+
+    def acknowledge(number: int) -> None:
+        nonlocal begun
+        seconds.append(time.monotonic() - begun)
+        states.append(state(folder))
+        begun = time.monotonic()
+
+    act.work(folder, 0, acknowledge)
+    return states, max(seconds)

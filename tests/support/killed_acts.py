@@ -1,0 +1,106 @@
+"""Processes killed again and again in the middle of an act, and what they leave.
+
+    python -m tests.support.killed_acts SEED KILLS [ACT ...]
+
+A process that does an act is forked, killed (-9) at a random moment, and the next one goes on from
+what is there. That must be what the act shows undisturbed, after the last acknowledged time or
+after the one begun then. Prints for each act (all, unless some are named) how many kills found
+which of the two.
+"""
+
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.support import acts
+from tests.support.acts import Act, State
+
+
+def life(act: Act, folder: Path, start: int, seconds: float) -> list[int]:
+    """Do an act in a process that is killed after so many seconds; what it acknowledged.
+
+    Raises AssertionError, with what it wrote, when the process fails by itself.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            # One write for each: an acknowledgement has left the process whole, or not at all.
+            act.work(folder, start, lambda number: os.write(writer, b"%d " % number) and None)
+            os._exit(0)
+        except BaseException:  # noqa: BLE001 - a forked child must not go on as its parent
+            os.write(writer, traceback.format_exc().encode())
+            os._exit(1)
+    os.close(writer)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    with os.fdopen(reader) as output:
+        text = output.read()
+    assert not (os.WIFEXITED(status) and os.WEXITSTATUS(status)), text
+    return [int(number) for number in text.split()]
+
+
+def assert_whole(act: Act, folder: Path, states: list[State], acknowledged: int) -> int:
+    """How many times an act was done by what a folder shows: all acknowledged, or one more."""
+    acts.settle(folder)
+    after = acts.state(folder)
+    possible = [n for n in (acknowledged + 1, acknowledged) if states[n : n + 1] == [after]]
+    assert possible, "\n".join(differences(states[acknowledged], after))
+    if act.is_sound_between or possible[0] == len(states) - 1:
+        assert acts.faults(folder) == []
+    if act.overwrites:
+        assert acts.residue(folder) == []
+    return possible[0]
+
+
+def differences(expected: State, actual: State) -> list[str]:
+    """The rows that only one of two states has, for a person who must find out why."""
+    lines = [f"files: {list(expected)} and {list(actual)}"]
+    for file in expected.keys() & actual.keys():
+        for table, rows in expected[file].items():
+            there = actual[file][table]
+            lines += [f"{file} {table} lacks {row!r:.200}" for row in rows if row not in there]
+            lines += [f"{file} {table} has {row!r:.200}" for row in there if row not in rows]
+    return lines[:20]
+
+
+def kill_again_and_again(name: str, kills: int, seed: int) -> str:
+    """Kill an act so often; what the kills found, in one line. Raises AssertionError for a loss."""
+    act, chance = acts.ACTS[name], random.Random(f"{name} {seed}")
+    with TemporaryDirectory() as place:
+        # A memory knows its backups by their paths, so all is done in one place.
+        beginning, folder = Path(place) / "beginning", Path(place) / "folder"
+        folder.mkdir()
+        act.begin(folder)
+        shutil.copytree(folder, beginning)
+        states, seconds = acts.undisturbed(act, folder)
+        times_done = len(states) - 1
+        absent = whole = 0
+        for _ in range(kills):
+            if times_done == len(states) - 1:
+                shutil.rmtree(folder)
+                shutil.copytree(beginning, folder)
+                times_done = 0
+            numbers = life(act, folder, times_done, chance.uniform(0, 2 * seconds))
+            acknowledged = max([times_done, *numbers])
+            times_done = assert_whole(act, folder, states, acknowledged)
+            whole += times_done > acknowledged
+            absent += times_done == acknowledged
+    return f"{name}: {kills} kills, {whole} found the act begun last whole, {absent} absent"
+
+
+if __name__ == "__main__":
+    seed, kills, *names = sys.argv[1:]
+    acts.prepare_process()
+    for name in names or acts.ACTS:
+        try:
+            print(kill_again_and_again(name, int(kills), int(seed)), flush=True)
+        except AssertionError as error:
+            sys.exit(f"{name}, seed {seed}: {error}")
