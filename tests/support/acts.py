@@ -110,6 +110,7 @@ def begin_with_a_dump(folder: Path) -> None:
         records = [json.dumps(record) for record in store.dump()]
     (folder / "dump").write_text("\n".join(records))
     main_file(folder).unlink()
+    open_store(main_file(folder)).close()
 
 
 # --- the acts ---------------------------------------------------------------------------------
