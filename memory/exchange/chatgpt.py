@@ -8,9 +8,11 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 from memory.exchange.items import (
+    THOUGHTS,
     Skipped,
     clean_date,
     first_error,
+    part_text,
     session_name,
     skipped_counts,
 )
@@ -22,8 +24,8 @@ from memory.model import Turn
 _NOT_SAID = {
     "user_editable_context": "custom instructions",
     "model_editable_context": "the application's own memory",
-    "thoughts": "the model's thinking",
-    "reasoning_recap": "the model's thinking",
+    "thoughts": THOUGHTS,
+    "reasoning_recap": THOUGHTS,
 }
 
 
@@ -129,11 +131,4 @@ def _text(content: dict[str, Any]) -> str:
         keys = ("text", "result", "content")
         text = next((content[key] for key in keys if content.get(key)), "")
         return text if isinstance(text, str) else ""
-    texts = []
-    for part in parts:
-        if isinstance(part, dict):
-            kind = str(part.get("content_type", "attachment"))
-            part = part.get("text") or f"[{kind.split('_asset_pointer')[0].replace('_', ' ')}]"
-        if isinstance(part, str) and part.strip():
-            texts.append(part)
-    return "\n".join(texts)
+    return "\n".join(text for text in map(part_text, parts) if text.strip())

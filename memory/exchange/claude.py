@@ -9,9 +9,11 @@ from pydantic import BaseModel, ValidationError
 
 from memory.chunking import chunk_text
 from memory.exchange.items import (
+    THOUGHTS,
     Skipped,
     clean_date,
     first_error,
+    part_text,
     session_name,
     skipped_counts,
 )
@@ -70,7 +72,7 @@ def read_claude(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skippe
 
             # A message of thinking alone is counted once, as thinking.
             thoughts = sum(block.get("type") == "thinking" for block in message.content)
-            left_out["the model's thinking"] += thoughts
+            left_out[THOUGHTS] += thoughts
             left_out["no text"] += not turns and not thoughts
     yield from skipped_counts(left_out)
 
@@ -104,19 +106,13 @@ def _turns(
     # Older exports have `text` only; in newer ones it holds placeholders for tool uses as well.
     if message.content:
         blocks = [block for block in message.content if block.get("type") not in _WITHOUT_TEXT]
-        texts = [_block_text(block) for block in blocks]
+        texts = [part_text(block) for block in blocks]
     else:
         texts = [message.text or ""]
     names = [file.file_name for file in (*message.attachments, *message.files) if file.file_name]
     texts += dict.fromkeys(f"[file: {name}]" for name in names)
     if text := "\n".join(text for text in texts if text.strip()):
         yield Turn(speaker=speaker, text=text, session=session, said_at=said_at, source=source)
-
-
-def _block_text(block: dict[str, Any]) -> str:
-    """The text of a block, or its type in brackets where it has none: `[image]`."""
-    text = block.get("text")
-    return text if isinstance(text, str) else f"[{block.get('type')}]"
 
 
 def _tool_uses(content: list[dict[str, Any]]) -> Iterator[str]:
@@ -138,5 +134,5 @@ def _tool_uses(content: list[dict[str, Any]]) -> Iterator[str]:
 
 def _result_text(content: object) -> str:
     if isinstance(content, list):
-        return "\n".join(_block_text(block) for block in content if isinstance(block, dict))
+        return "\n".join(part_text(block) for block in content if isinstance(block, dict))
     return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)

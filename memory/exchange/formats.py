@@ -9,7 +9,7 @@ from typing import Any
 from memory.errors import InputError
 from memory.exchange.chatgpt import read_chatgpt
 from memory.exchange.claude import read_claude
-from memory.exchange.items import ForeignExport, Skipped, storable_items
+from memory.exchange.items import ForeignExport, Skipped, clean_date, storable_items
 from memory.exchange.json_files import InputFile, decoded_text, input_files, json_values
 from memory.exchange.ltm import character_database, character_name, read_ltm, vector_notes
 from memory.exchange.memories import read_langmem, read_mem0
@@ -37,7 +37,7 @@ def read_export(path: Path, user: str = "User") -> ForeignExport:
     if _is_ltm(path):
         database = character_database(path)
         export = _looked_through("ltm", character_name(database), lambda: read_ltm(database))
-        return replace(export, notes=tuple(vector_notes(database, export.total or 0)))
+        return replace(export, notes=(*export.notes, *vector_notes(database, export.total or 0)))
 
     files = input_files(path)
     readers: dict[str, Callable[[], Iterator[Turn | Skipped]]] = {
@@ -46,7 +46,7 @@ def read_export(path: Path, user: str = "User") -> ForeignExport:
         "mem0": lambda: read_mem0(files),
         "langmem": lambda: read_langmem(files),
         "jsonl": lambda: read_jsonl(files[0], user),
-        "csv": lambda: read_csv(files[0]),
+        "csv": lambda: read_csv(files[0], user),
         "dump": lambda: iter(()),
     }
     format = _recognised_format(path, files)
@@ -56,9 +56,23 @@ def read_export(path: Path, user: str = "User") -> ForeignExport:
 def _looked_through(
     format: str, name: str, reader: Callable[[], Iterator[Turn | Skipped]]
 ) -> ForeignExport:
+    if format == "dump":
+        return ForeignExport(format, name, items=iter(()))
     # The first pass counts the items for the progress bar and raises what must be refused.
-    total = sum(1 for _ in reader()) if format != "dump" else None
-    return ForeignExport(format, name, items=storable_items(reader()), total=total)
+    total = undated = 0
+    words = ""
+    for item in reader():
+        total += 1
+        # A date that is words stays as it was said.
+        if isinstance(item, Turn) and item.said_at and not clean_date(item.said_at):
+            undated += 1
+            words = words or item.said_at[:40]
+    note = (
+        f"{undated:,} dates are no ISO text ({words!r}): they stay as they are, and no question by"
+        " date finds them"
+    )
+    notes = (note,) if undated else ()
+    return ForeignExport(format, name, items=storable_items(reader()), total=total, notes=notes)
 
 
 def _is_ltm(path: Path) -> bool:
@@ -103,4 +117,4 @@ def _format_of_object(value: dict[str, Any]) -> str | None:
         return "mem0"
     if {"key", "value"} <= keys:
         return "langmem"
-    return "jsonl" if keys & {"speaker", "text", "role", "content"} else None
+    return "jsonl" if keys & {"speaker", "text", "role", "content", "message"} else None

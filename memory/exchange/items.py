@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -17,7 +17,7 @@ from memory.store.turn_validation import MAX_TURN_CHARACTERS, valid_turn
 
 @dataclass(frozen=True)
 class Skipped:
-    """Something that did not become a turn: where it stands, and why."""
+    """Something that did not become a turn, or the date of one: where it stands, and why."""
 
     where: str
     why: str
@@ -42,6 +42,11 @@ class ForeignExport:
     notes: tuple[str, ...] = ()
 
 
+# Reasons that several formats have for leaving something out.
+THOUGHTS = "the model's thinking"
+TOOLS = "a tool's call or result in a chat"
+
+
 # --- dates --------------------------------------------------------------------------------------
 
 _YEAR_OR_MONTH = re.compile(r"(?!0000)\d{4}(-(0[1-9]|1[0-2]))?")
@@ -53,11 +58,12 @@ def clean_date(said_at: object) -> str:
     """A date as ISO text in UTC, as exact as it was given (to the second); "" when it is none.
 
     Takes ISO text (a time without an offset counts as UTC) and seconds since 1970, in milli- or
-    microseconds where it would lie after the year 5138.
+    microseconds where it would lie after the year 5138. A number counts as its digits do: 2023 is
+    a year, and one of few digits (0, -5) is no time.
     """
-    if isinstance(said_at, (int, float)) and not isinstance(said_at, bool):
-        return _since_1970(float(said_at)) if abs(said_at) < 1e17 else ""
-    text = said_at.strip() if isinstance(said_at, str) else ""
+    if isinstance(said_at, float):
+        said_at = f"{said_at:.6f}"
+    text = str(said_at).strip() if isinstance(said_at, (str, int)) else ""
     if _YEAR_OR_MONTH.fullmatch(text):
         return text
     if _UNIX_TIME.fullmatch(text):
@@ -82,6 +88,25 @@ def _since_1970(seconds: float) -> str:
         return (datetime(1970, 1, 1) + timedelta(seconds=int(seconds))).isoformat()
     except OverflowError:
         return ""
+
+
+# Text that claims to be a date: a number, or digits as ISO has them.
+_CLAIMS_A_DATE = re.compile(r"-?\d{1,18}(\.\d+)?|\d{4}-\d\d(-\d\d([T ][\d:.,Z+-]*)?)?")
+
+
+def with_date(turn: Turn, place: str) -> Iterator[Turn | Skipped]:
+    """The turn with its date as `clean_date` has it; words ("one May evening") stay as they are.
+
+    A date that no calendar has (2024-13-45, -5) is left out and named with its place: it would
+    sort, and be compared, as if it were one. The turn goes without.
+    """
+    said_at = turn.said_at.strip()
+    date = clean_date(said_at)
+    if date or not _CLAIMS_A_DATE.fullmatch(said_at):
+        yield replace(turn, said_at=date or said_at)
+        return
+    yield Skipped(f"{place}: {said_at}", "a date that no calendar has; its turn is there without")
+    yield replace(turn, said_at="")
 
 
 # --- sources, sessions and reasons --------------------------------------------------------------
@@ -115,6 +140,45 @@ def skipped_counts(left_out: Counter[str]) -> Iterator[Skipped]:
     """One `Skipped` for each reason why messages were left out, however many messages."""
     for reason, number in (+left_out).items():  # + drops counts of 0
         yield Skipped(f"{number:,} message{'s' if number > 1 else ''}", reason)
+
+
+# --- messages in parts ----------------------------------------------------------------------------
+
+# Kinds of parts that hold nothing that was said, and the reason under which they are counted.
+_NOT_SAID = {
+    **dict.fromkeys(("thinking", "redacted_thinking", "reasoning"), THOUGHTS),
+    **dict.fromkeys(("tool_use", "tool_result", "function_call", "function_call_output"), TOOLS),
+}
+# What surrounds the word for a kind of part: `input_image`, `image_url`, `image_asset_pointer`.
+_AROUND_KIND = re.compile(r"^(input|output)_|_(url|asset_pointer)$")
+
+
+def part_text(part: object) -> str:
+    """The text of a part of a message, or its kind in brackets where it has none: `[image]`."""
+    if not isinstance(part, dict):
+        return part if isinstance(part, str) else ""
+    text = part.get("text", part.get("refusal"))
+    if isinstance(text, str):
+        return text
+    kind = str(part.get("type") or part.get("content_type") or "attachment")
+    return f"[{_AROUND_KIND.sub('', kind).replace('_', ' ')}]"
+
+
+def joined_parts(parts: Iterable[object], reasons: set[str]) -> str:
+    """The texts of a message's parts, a line each; why others are left out goes into `reasons`."""
+    texts = []
+    for part in parts:
+        reason = reason_not_said(part)
+        if reason:
+            reasons.add(reason)
+        else:
+            texts.append(part_text(part))
+    return "\n".join(text for text in texts if text.strip())
+
+
+def reason_not_said(part: object) -> str | None:
+    """Why a part of a message is nothing that was said; None for a part that may be."""
+    return _NOT_SAID.get(str(part.get("type"))) if isinstance(part, dict) else None
 
 
 # --- turns that a store takes -------------------------------------------------------------------

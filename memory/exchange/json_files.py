@@ -76,15 +76,21 @@ def _reason(error: Exception) -> str:
 def decoded_text(file: InputFile) -> Iterator[str]:
     """The text of a file, in pieces, without a byte order mark.
 
-    Raises InputError for a file that is not UTF-8, with the place of the byte.
+    The text is UTF-8, or UTF-16 with a mark (what spreadsheets call Unicode text). Raises
+    InputError for any other, with the place of the byte.
     """
-    decoder = codecs.getincrementaldecoder("utf-8")()
+    encoding = "utf-8"
     bytes_before = 0  # the chunk that is being decoded
     undecoded = 0  # bytes of a character that lies on the border of two chunks
     at_start = True
     try:
         with file.open() as content:
-            while chunk := content.read(_CHUNK):
+            mark = content.read(2)
+            if mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+                encoding = "utf-16"
+            decoder = codecs.getincrementaldecoder(encoding)()
+            while chunk := mark + content.read(_CHUNK):
+                mark = b""
                 undecoded = len(decoder.getstate()[0])
                 if text := decoder.decode(chunk):
                     yield text.removeprefix("\ufeff") if at_start else text
@@ -95,7 +101,9 @@ def decoded_text(file: InputFile) -> Iterator[str]:
     except UnicodeDecodeError as error:
         # The decoder counts from the bytes that it had left over.
         place = bytes_before - undecoded + error.start + 1
-        raise InputError(f"{file.name}: not UTF-8 at byte {place:,}; save it as UTF-8") from error
+        raise InputError(
+            f"{file.name}: not {encoding.upper()} at byte {place:,}; save it as UTF-8"
+        ) from error
     except OSError as error:
         raise InputError(f"cannot read {file.name}: {_reason(error)}") from error
 

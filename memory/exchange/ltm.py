@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from memory.errors import InputError
-from memory.exchange.items import Skipped, clean_date, short_hash
+from memory.exchange.items import Skipped, clean_date, short_hash, with_date
 from memory.model import Turn
 from memory.store.foreign_database import foreign_rows
 
@@ -52,14 +52,15 @@ def read_ltm(database: Path) -> Iterator[Turn | Skipped]:
     name = character_name(database)
     select = "SELECT id, name, message, timestamp FROM long_term_memory ORDER BY timestamp, id"
     for number, speaker, message, timestamp in foreign_rows(database, select):
-        said_at = clean_date(timestamp)
         if not isinstance(message, str) or not message.strip():
             yield Skipped(f"row {number}", "no message")
         elif not isinstance(speaker, str) or not speaker.strip():
             yield Skipped(f"row {number}", "nobody's name")
         else:
             source = f"ltm:{name}:{number}:{short_hash(speaker, message, timestamp)}"
-            yield Turn(speaker, message, session=said_at[:10], said_at=said_at, source=source)
+            day = clean_date(timestamp)[:10]
+            turn = Turn(speaker, message, session=day, said_at=str(timestamp), source=source)
+            yield from with_date(turn, f"row {number}")
 
 
 def vector_notes(database: Path, rows: int) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import AliasChoices, BaseModel, Field
 
-from memory.exchange.items import Skipped, clean_date, short_hash
+from memory.exchange.items import Skipped, clean_date, short_hash, with_date
 from memory.exchange.json_files import InputFile, validated
 from memory.model import Turn
 
@@ -40,7 +40,7 @@ def read_mem0(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
         if isinstance(item, str):
             yield Skipped(place, item)
             continue
-        yield _turn(
+        yield from _turn(
             item,
             place,
             speaker=item.user_id or item.agent_id or item.run_id or "mem0",
@@ -62,7 +62,7 @@ def read_langmem(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
         names = [name for name in names if name.strip()]
         namespace = "/".join(names)
         text = _text(item.value)
-        yield _turn(
+        yield from _turn(
             item,
             place,
             speaker=names[-1] if names else "langmem",
@@ -74,11 +74,14 @@ def read_langmem(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
 
 def _turn(
     memory: _Mem0Memory | _StoreItem, place: str, speaker: str, text: str, session: str, source: str
-) -> Turn | Skipped:
+) -> Iterator[Turn | Skipped]:
     if not text.strip():
-        return Skipped(place, "no text")
-    said_at = clean_date(memory.updated_at) or clean_date(memory.created_at)
-    return Turn(speaker=speaker, text=text, session=session, said_at=said_at, source=source)
+        yield Skipped(place, "no text")
+        return
+    dates = [date for date in (memory.updated_at, memory.created_at) if date]
+    said_at = next(filter(clean_date, dates), "".join(dates[:1]))
+    turn = Turn(speaker=speaker, text=text, session=session, said_at=said_at, source=source)
+    yield from with_date(turn, place)
 
 
 def _text(value: Any) -> str:

@@ -3,14 +3,25 @@
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, get_args
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from memory.errors import InputError
-from memory.exchange.items import Skipped, clean_date, first_error, short_hash
+from memory.exchange.items import (
+    THOUGHTS,
+    TOOLS,
+    Skipped,
+    clean_date,
+    first_error,
+    joined_parts,
+    reason_not_said,
+    short_hash,
+    skipped_counts,
+    with_date,
+)
 from memory.exchange.json_files import InputFile, decoded_text, json_values
 from memory.model import Kind, Turn
 
@@ -19,13 +30,28 @@ TURN_COLUMNS = ("speaker", "text", "session", "said_at", "source", "kind")
 LTM_COLUMNS = ("id", "name", "message", "timestamp")
 
 
+# What other programs call the columns.
+_SYNONYMS = {
+    "speaker": ("role", "name"),
+    "text": ("content", "message"),
+    "said_at": ("timestamp", "created_at", "time", "date", "ts"),
+}
+# Keys of chat messages that hold nothing that was said; those that may hold a lot are counted.
+_ASIDE = frozenset({"id", "name", "type", "status", "tool_call_id", "refusal", "annotations"})
+_COUNTED = {"tool_calls": TOOLS, "function_call": TOOLS, "reasoning_content": THOUGHTS}
+_KNOWN_NAMES = (
+    f"{', '.join(TURN_COLUMNS)}; role or name for speaker, content or message for text,"
+    f" {', '.join(_SYNONYMS['said_at'])} for said_at"
+)
+
+
 class _JsonLine(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    speaker: str = Field(validation_alias=AliasChoices("speaker", "role"))
-    text: str = Field(validation_alias=AliasChoices("text", "content"))
+    speaker: str
+    text: str
     session: str = ""
-    said_at: str | int | float = ""
+    said_at: str | int | float | None = ""
     source: str = ""
     kind: Kind = "message"
 
@@ -33,10 +59,12 @@ class _JsonLine(BaseModel):
 def read_jsonl(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
     """One object a line (or a list of them); `role` and `content` stand for speaker and text.
 
-    A date that is not ISO text stays as it was said. A line that is no turn is Skipped. An
-    unknown key raises InputError with the known keys, as every line may have the same slip.
+    A content in parts, as OpenAI has it, is joined: a picture becomes `[image]`; tool calls are
+    left out and counted. A line that is no turn is Skipped. An unknown key raises InputError with
+    the known keys, as every line may have the same slip.
     """
     equal_rows: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
     is_list = next(decoded_text(file), "").lstrip().startswith("[")
     for item in json_values(file) if is_list else _objects(file):
         if isinstance(item, Skipped):
@@ -46,16 +74,19 @@ def read_jsonl(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
         if not isinstance(value, dict):
             yield Skipped(place, "not an object")
             continue
+        row, reasons = _row_of_message(value)
+        left_out.update(reasons)
+        if reasons and not row.get("text"):
+            continue  # is counted as what it is
         try:
-            line = _JsonLine.model_validate(value)
+            line = _JsonLine.model_validate(row)
         except ValidationError as error:
             unknown = [
                 detail["loc"][0] for detail in error.errors() if detail["type"] == "extra_forbidden"
             ]
             if unknown:
                 raise InputError(
-                    f"{file.name}: {place}: unknown key {unknown[0]!r}; known are"
-                    f" {', '.join(TURN_COLUMNS)}, and role and content"
+                    f"{file.name}: {place}: unknown key {unknown[0]!r}; known are {_KNOWN_NAMES}"
                 ) from error
             yield Skipped(place, first_error(error))
             continue
@@ -63,18 +94,51 @@ def read_jsonl(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
             speaker=line.speaker,
             text=line.text,
             session=line.session,
-            said_at=str(line.said_at),
+            said_at="" if line.said_at is None else str(line.said_at),
             source=line.source,
+            kind=line.kind,
         )
-        if "role" not in value:
-            turn = replace(turn, kind=line.kind)
-        elif line.speaker == "system":
-            yield Skipped(place, "system message")
-            continue
-        else:
-            speaker = user if line.speaker == "user" else line.speaker.capitalize()
-            turn = replace(turn, speaker=speaker, kind="tool" if speaker == "Tool" else line.kind)
-        yield _with_source(turn, place, format="jsonl", row=value, equal_rows=equal_rows)
+        yield from _with_source(
+            _by_role(turn, value, user), place, format="jsonl", row=value, equal_rows=equal_rows
+        )
+    yield from skipped_counts(left_out)
+
+
+def _row_of_message(value: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
+    """A message under our names, its content one text; and why parts of it were left out."""
+    reasons = {reason for name, reason in _COUNTED.items() if value.get(name)}
+    if "role" not in value and (reason := reason_not_said(value)):
+        return {}, {reason}  # an item of its own between messages
+    names = _our_names(value)
+    row = {names[name]: content for name, content in value.items() if name not in _COUNTED}
+    if "role" in value:
+        row = {name: content for name, content in row.items() if name not in _ASIDE}
+    if isinstance(row.get("text"), list):
+        row["text"] = joined_parts(row["text"], reasons)
+    return row, reasons
+
+
+def _our_names(names: Iterable[str]) -> dict[str, str]:
+    """Each name and ours for it. A second name for one column stays as it is: it is unknown."""
+    ours_by_name = {name: name for name in names}
+    for ours, synonyms in _SYNONYMS.items():
+        synonym = next((name for name in synonyms if name in ours_by_name), None)
+        if synonym and ours not in ours_by_name:
+            ours_by_name[synonym] = ours
+    return ours_by_name
+
+
+def _by_role(turn: Turn, message: Mapping[str, Any], user: str) -> Turn | str:
+    """The turn of a chat message, by the name of who has its role; a reason to leave it out."""
+    role = message.get("role")
+    if role is None:
+        return turn
+    if role in ("system", "developer"):
+        return "system message"
+    name = str(message.get("name") or "")
+    if role in ("tool", "function"):
+        return replace(turn, speaker=name or "Tool", kind="tool")
+    return replace(turn, speaker=name or (user if role == "user" else turn.speaker.capitalize()))
 
 
 def _objects(file: InputFile) -> Iterator[tuple[str, Any] | Skipped]:
@@ -100,24 +164,27 @@ def _lines(file: InputFile) -> Iterator[str]:
 
 
 def _with_source(
-    turn: Turn, place: str, format: str, row: object, equal_rows: Counter[str]
-) -> Turn | Skipped:
+    turn: Turn | str, place: str, format: str, row: object, equal_rows: Counter[str]
+) -> Iterator[Turn | Skipped]:
     """The turn; one without a source gets a hash of its row and its number among equal rows.
 
     So the same file has the same sources at the next import, and equal rows stay several turns.
     """
+    if isinstance(turn, str):
+        yield Skipped(place, turn)
+        return
     if not turn.text.strip() or not turn.speaker.strip():
-        return Skipped(place, "no text" if turn.speaker.strip() else "no speaker")
-    if turn.source.strip():
-        return replace(turn, said_at=clean_date(turn.said_at) or turn.said_at)
-    row_hash = short_hash(row)
-    equal_rows[row_hash] += 1
-    source = f"{format}:{row_hash}:{equal_rows[row_hash]}"
-    return replace(turn, said_at=clean_date(turn.said_at) or turn.said_at, source=source)
+        yield Skipped(place, "no text" if turn.speaker.strip() else "no speaker")
+        return
+    if not turn.source.strip():
+        row_hash = short_hash(row)
+        equal_rows[row_hash] += 1
+        turn = replace(turn, source=f"{format}:{row_hash}:{equal_rows[row_hash]}")
+    yield from with_date(turn, place)
 
 
-def read_csv(file: InputFile) -> Iterator[Turn | Skipped]:
-    """A table with our columns, or with those of the long_term_memory extension.
+def read_csv(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
+    """A table with our columns, or with those of a chat or the long_term_memory extension.
 
     The extension's own export has no header. Cells are separated by commas, semicolons or tabs.
     Raises InputError for other columns.
@@ -132,21 +199,28 @@ def read_csv(file: InputFile) -> Iterator[Turn | Skipped]:
         elif len(row) != len(header):
             yield Skipped(place, f"{len(row)} columns where {len(header)} belong")
         else:
-            cells = dict(zip(header, row, strict=True))
+            named_cells = dict(zip(header, row, strict=True))
+            names = _our_names(header)
+            cells = {names[name]: cell for name, cell in named_cells.items()}
             cell = cells.get("kind") or "message"
             kind: Kind | None = next((kind for kind in get_args(Kind) if kind == cell), None)
             if kind is None:
                 yield Skipped(place, f"kind {cell!r} is not {', '.join(get_args(Kind))}")
                 continue
+            # Of the extension's messages a session is a day.
+            day = clean_date(cells.get("said_at"))[:10] if "message" in header else ""
             turn = Turn(
-                speaker=cells.get("speaker", cells.get("name", "")),
-                text=cells.get("text", cells.get("message", "")),
-                session=cells.get("session", clean_date(cells.get("timestamp"))[:10]),
-                said_at=cells.get("said_at", cells.get("timestamp", "")),
+                speaker=cells["speaker"],
+                text=cells["text"],
+                session=cells.get("session", day),
+                said_at=cells.get("said_at", ""),
                 source=cells.get("source", ""),
                 kind=kind,
             )
-            yield _with_source(turn, place, format="csv", row=row, equal_rows=equal_rows)
+            turn_or_reason = _by_role(turn, named_cells, user)
+            yield from _with_source(
+                turn_or_reason, place, format="csv", row=row, equal_rows=equal_rows
+            )
 
 
 def _columns(file: InputFile) -> tuple[str, list[str], bool]:
@@ -157,17 +231,17 @@ def _columns(file: InputFile) -> tuple[str, list[str], bool]:
         if isinstance(row, str):
             continue
         names = [cell.strip().casefold() for cell in row]
-        is_unique = len(set(names)) == len(names)
-        if is_unique and {"speaker", "text"} <= set(names) <= set(TURN_COLUMNS):
-            return delimiter, names, True
-        if is_unique and {"name", "message"} <= set(names) <= set(LTM_COLUMNS):
+        ours = {*_our_names(names).values()}
+        is_unique = len({*names}) == len(names)
+        aside = {"id", "name"} if "role" in names else {"id"}
+        if is_unique and {"speaker", "text"} <= ours <= {*TURN_COLUMNS, *aside}:
             return delimiter, names, True
         if len(row) == len(LTM_COLUMNS) and row[0].strip().isdecimal() and clean_date(row[3]):
             return delimiter, list(LTM_COLUMNS), False
         widest = max(widest, names, key=len)
     raise InputError(
         f"{file.name}: the columns are {', '.join(widest)[:200] or 'none'}; wanted are"
-        f" {', '.join(TURN_COLUMNS)} (speaker and text at least), or {', '.join(LTM_COLUMNS)}"
+        f" speaker and text at least, of {_KNOWN_NAMES}"
     )
 
 

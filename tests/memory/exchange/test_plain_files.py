@@ -71,8 +71,88 @@ def test_chat_messages_are_lines_or_a_list(tmp_path: Path) -> None:
             ("message", "Anna", "Hello."),
             ("message", "Assistant", "Hello, Anna."),
             ("tool", "Tool", "12 degrees"),
+            ("message", "Anna", "[image]"),
         ]
-        assert [skip.why.split(":")[0] for skip in skipped] == ["system message", "content"]
+        assert [skip.why for skip in skipped] == ["system message"]
+
+
+def test_a_message_in_parts_is_joined_and_its_tool_calls_are_counted(tmp_path: Path) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    call = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    chat: list[dict[str, Any]] = [
+        {"role": "developer", "content": [{"type": "text", "text": "Be kind."}]},
+        {"role": "user", "content": [{"type": "text", "text": "Where is this?"}, picture]},
+        {"role": "assistant", "content": None, "tool_calls": [call], "refusal": None},
+        {"role": "tool", "tool_call_id": "c1", "name": "weather", "content": "12 degrees"},
+        {"role": "assistant", "content": "In Oslo.", "reasoning_content": "A fjord.", "id": "m1"},
+        {"role": "user", "name": "Ben", "content": [{"type": "input_text", "text": "Thanks."}]},
+        {"type": "function_call", "call_id": "c2", "name": "weather", "arguments": "{}"},
+        {"role": "assistant", "content": [{"type": "thinking", "thinking": "Hm."}]},
+        {"role": "assistant", "content": [{"type": "refusal", "refusal": "I cannot."}, "Sorry."]},
+        {"role": "user", "content": None},
+    ]
+    path = write(tmp_path / "a.jsonl", text="".join(json.dumps(m) + "\n" for m in chat))
+    turns, skipped = parts(read_export(path, user="Anna"))
+    assert [(t.kind, t.speaker, t.text) for t in turns] == [
+        ("message", "Anna", "Where is this?\n[image]"),
+        ("tool", "weather", "12 degrees"),
+        ("message", "Assistant", "In Oslo."),
+        ("message", "Ben", "Thanks."),
+        ("message", "Assistant", "I cannot.\nSorry."),
+    ]
+    assert [(skip.where, skip.why) for skip in skipped] == [
+        ("line 1", "system message"),
+        ("line 10", "text: Input should be a valid string"),
+        ("2 messages", "a tool's call or result in a chat"),
+        ("2 messages", "the model's thinking"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["said_at", "timestamp", "created_at", "time", "date", "ts"])
+@pytest.mark.parametrize(
+    ("value", "said_at"),
+    [
+        ("2023-05-08T15:56:00+02:00", "2023-05-08T13:56:00"),
+        (1683554160, "2023-05-08T13:56:00"),
+        (1683554160123, "2023-05-08T13:56:00"),
+        (None, ""),
+    ],
+)
+def test_a_date_may_have_the_name_that_other_programs_give_it(
+    tmp_path: Path, name: str, value: object, said_at: str
+) -> None:
+    line = json.dumps({"role": "user", "content": "I moved.", name: value})
+    [turn], skipped = parts(read_export(write(tmp_path / "a.jsonl", text=line)))
+    assert (turn.said_at, skipped) == (said_at, [])
+    table = f"role;content;{name}\nuser;I moved.;{value or ''}\n"
+    [turn], skipped = parts(read_export(write(tmp_path / "a.csv", text=table), user="Anna"))
+    assert (turn.speaker, turn.said_at, skipped) == ("Anna", said_at, [])
+
+
+def test_two_dates_of_one_line_are_refused(tmp_path: Path) -> None:
+    line = {"speaker": "Anna", "text": "x", "timestamp": "2023", "created_at": "2024"}
+    with pytest.raises(InputError, match="unknown key 'created_at'; known are speaker, text"):
+        read_export(write(tmp_path / "a.jsonl", text=json.dumps(line)))
+    with pytest.raises(InputError, match="the columns are speaker, text, ts, date"):
+        read_export(write(tmp_path / "a.csv", text="speaker,text,ts,date\nAnna,x,2023,2024\n"))
+
+
+@pytest.mark.parametrize("claimed", ["2024-13-45", "-5", "0000-00-00", "0", "2024-02-30T25:61"])
+def test_a_date_of_no_calendar_is_left_out_and_named(tmp_path: Path, claimed: str) -> None:
+    lines = [{"speaker": "Anna", "text": text, "said_at": claimed} for text in "ab"]
+    lines[1]["said_at"] = "05/08/2023"
+    table = "".join(f"Anna,{line['text']},{line['said_at']}\n" for line in lines)
+    for path in (
+        write(tmp_path / "a.jsonl", text="\n".join(map(json.dumps, lines))),
+        write(tmp_path / "a.csv", text="speaker,text,said_at\n" + table),
+    ):
+        export = read_export(path)
+        turns, skipped = parts(export)
+        assert [(turn.text, turn.said_at) for turn in turns] == [("a", ""), ("b", "05/08/2023")]
+        place = "line 1" if path.suffix == ".jsonl" else "line 2"
+        assert [skip.where for skip in skipped] == [f"{place}: {claimed}"]
+        assert skipped[0].why == "a date that no calendar has; its turn is there without"
+        assert export.notes[0].startswith("1 dates are no ISO text ('05/08/2023')")
 
 
 @pytest.mark.parametrize(
@@ -166,6 +246,23 @@ def test_a_quotation_mark_without_an_end_is_named(tmp_path: Path) -> None:
         Skipped("line 4", "',' expected after '\"'"),
         Skipped("line 6", "a quotation mark opens here and nothing closes it"),
     ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(("name", "delimiter"), [("a.csv", ";"), ("a.csv", "\t"), ("a.jsonl", "")])
+def test_a_file_in_utf_16_is_read(
+    tmp_path: Path, encoding: str, name: str, delimiter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = {"speaker": "Zo\xeb", "text": "na\xefve \N{RAINBOW}"}
+    text = json.dumps(line, ensure_ascii=False)
+    if delimiter:
+        text = f"{delimiter.join(line)}\r\n{delimiter.join(line.values())}\r\n"
+    mark = "" if encoding == "utf-16" else "\ufeff"
+    path = tmp_path / name
+    path.write_bytes((mark + text).encode(encoding))
+    monkeypatch.setattr(json_files, "_CHUNK", 3)
+    [turn], skipped = parts(read_export(path))
+    assert ({"speaker": turn.speaker, "text": turn.text}, skipped) == (line, [])
 
 
 # ---------------------------------------------------------------- properties
@@ -317,7 +414,7 @@ BAD: dict[str, tuple[Any, str]] = {
     ),
     "header": (
         lambda p: write(p / "a.csv", text="who;what\nAnna;x\n"),
-        "a.csv: the columns are who, what; wanted are speaker, text, session",
+        "a.csv: the columns are who, what; wanted are speaker and text at least",
     ),
     "twice": (lambda p: write(p / "a.csv", text="speaker,text,text\n"), "the columns are speaker,"),
     "latin-1": (
@@ -328,7 +425,10 @@ BAD: dict[str, tuple[Any, str]] = {
         lambda p: raw(p / "a.jsonl", LINE.encode() + b"x" * 2**20 + b"\xf0\x9f"),
         "a.jsonl: not UTF-8 at byte 1,048,617; save it as UTF-8",
     ),
-    "UTF-16": (lambda p: raw(p / "a.csv", HEADER.encode("utf-16")), "a.csv: not UTF-8 at byte 1;"),
+    "UTF-16": (
+        lambda p: raw(p / "a.csv", HEADER.encode("utf-16") + b"x"),
+        f"a.csv: not UTF-16 at byte {2 * len(HEADER) + 3};",
+    ),
     "archive": (lambda p: packed(p / "a.zip", "x.txt", b""), "a.zip: no conversations.json in it"),
     "damage": (lambda p: damaged_archive(p / "a.zip"), "cannot read conversations.json in"),
     "no zip": (lambda p: write(p / "a.zip", text="PK\x03\x04 no"), "a.zip: File is not a zip file"),
