@@ -1,7 +1,7 @@
 """Measure the memory on conversations in LoCoMo's format: against a baseline, or where it fails."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from typer import Option
 
-from locomo.commands import Conversations, check_folder, run_command
+from locomo.commands import Conversations, check_folder, print_table, run_command
 from locomo.dataset.format import CATEGORIES, load_conversations
 from locomo.evaluation import AskedQuestion, Evaluation, EvaluationRun
 from locomo.harness import (
@@ -23,19 +23,20 @@ from locomo.harness import (
     probe,
     program_state,
 )
-from locomo.report import (
+from locomo.results.charts import abstention_chart, failure_chart, score_chart
+from locomo.results.report import Interval, failures, memory_difference, score_lines, usual_interval
+from locomo.results.tables import (
     building_table,
     comparison_table,
-    difference,
+    difference_line,
     example_text,
     failure_table,
-    failures,
-    score_lines,
+    judge_table,
 )
 from locomo.split_data import PARTS
 from locomo.split_data import split as split_ids
 from locomo.tasks.modules import draw
-from locomo.tracking import connect_mlflow, mlflow_run, score_chart, score_metrics
+from locomo.tracking import connect_mlflow, data_hash, mlflow_run, score_metrics
 from memory import InputError, MemoryProgram, Model, load_embedder, load_model, load_program
 from memory.files import write_whole
 from memory.program import concerns
@@ -66,6 +67,7 @@ def evaluate(
     optimized_path: Annotated[Path | None, Option(help="a compiled program, JSON")] = None,
     num_threads: Annotated[int, Option(help="questions asked at a time", min=1)] = 4,
     no_categories: Annotated[bool, Option("--no-categories", help="sums only")] = False,
+    interval: Annotated[Interval | None, Option(help="clustered: by conversation")] = None,
     seed: Annotated[int, Option(help="draws the questions and the split")] = 0,
     output_dir: Annotated[Path, Option(help="for results, chart, memories")] = Path("results"),
     resume: Annotated[bool, Option("--resume", help="keep an earlier run's answers")] = False,
@@ -98,20 +100,31 @@ def evaluate(
     ).run()
     params = {
         "mode": mode,
-        "data": data.name,
-        "split": split,
+        **_data_params(data, split),
         "questions": len(questions),
-        "model": setup.model.name,
+        **_setup_params(setup, adapter, optimized_path),
         "embedder": embedder,
         "judge_model": judge_model or "none",
         "seed": seed,
-        "budget": setup.budget,
-        "program": optimized_path.name if optimized_path else "plain",
+        "interval": interval or usual_interval(evaluation.results),
     }
     _report(evaluation, params, output_dir=output_dir, with_categories=not no_categories)
     if setup.model.packaged:
         console.print(BETTER_MODELS, highlight=False)
     return evaluation
+
+
+def _data_params(data: Path, split: str) -> dict[str, object]:
+    return {"data": data.name, "data_sha256": data_hash(data), "split": split}
+
+
+def _setup_params(setup: Setup, adapter: Path | None, program: Path | None) -> dict[str, object]:
+    return {
+        "model": setup.model.name,
+        "adapter": str(adapter or "none"),
+        "program": program.name if program else "plain",
+        "budget": setup.budget,
+    }
 
 
 def _setup(model: Model, program: Path | None, budget: int | None) -> Setup:
@@ -176,19 +189,23 @@ def _program(path: Path | None, model: str) -> MemoryProgram:
 
 def _report(
     evaluation: Evaluation,
-    params: dict[str, object],
+    params: Mapping[str, object],
     output_dir: Path,
     with_categories: bool,
 ) -> None:
     """Print the results, write them to `output_dir` and log them to MLflow."""
-    lines = score_lines(evaluation.results)
+    interval: Interval = "clustered" if params["interval"] == "clustered" else "independent"
+    lines = score_lines(evaluation.results, interval)
     memory_results = [result for result in evaluation.results if result.system == "memory"]
+    difference = memory_difference(evaluation.results, interval)
+    title = f"{params['model']}, {params['questions']} questions of {params['data']}"
     content: dict[str, object] = {
-        "params": params,
+        "params": dict(params),
         "lines": [asdict(line) for line in lines],
         "memories": [{**asdict(memory), "path": memory.path.name} for memory in evaluation.built],
+        "results": [asdict(result) for result in evaluation.results],
     }
-    console.print(building_table(evaluation.built))
+    print_table(console, building_table(evaluation.built))
     if params["mode"] == "analyze":
         file = output_dir / "failure_analysis.json"
         failed = failures(memory_results)
@@ -196,24 +213,32 @@ def _report(
             cause: [asdict(result) for result in results] for cause, results in failed.items()
         }
         examples = [result for results in failed.values() for result in results[:2]]
-        console.print(failure_table(memory_results))
+        print_table(console, failure_table(memory_results))
+        pictures = [output_dir / "failures.png", output_dir / "abstention.png"]
+        failure_chart(memory_results, pictures[0], title)
+        abstention_chart(memory_results, pictures[1], title)
     else:
         file = output_dir / "evaluation_results.json"
-        content["results"] = [asdict(result) for result in evaluation.results]
+        content["difference"] = asdict(difference) if difference else None
         examples = _varied(memory_results)
-        console.print(comparison_table(lines, with_categories))
-        console.print(difference(evaluation.results) + "\n", highlight=False)
+        print_table(console, comparison_table(lines, interval, with_categories))
+        if any(line.verdicts for line in lines):
+            print_table(console, judge_table(lines, with_categories))
+        console.print(difference_line(difference) + "\n", highlight=False)
+        pictures = [output_dir / "scores.png"]
+        score_chart(lines, pictures[0], title)
     for result in examples:
         console.print(example_text(result) + "\n", highlight=False)
 
     write_whole(file, json.dumps(content, ensure_ascii=False, indent=1).encode("utf-8", "replace"))
-    picture = output_dir / "scores.png"
-    score_chart(lines, picture)
-    with mlflow_run(EXPERIMENT, params) as run:
-        run.log_metrics(score_metrics(lines))
-        run.log_artifact(str(file))
-        run.log_artifact(str(picture))
-    console.print(f"{file}, {picture}; MLflow: experiment {EXPERIMENT}")
+    with mlflow_run(EXPERIMENT, params, name=f"{params['mode']}: {title}") as run:
+        run.log_metrics(score_metrics(lines, difference))
+        if difference:
+            run.set_tag("verdict", difference.verdict)
+        for artifact in (file, *pictures):
+            run.log_artifact(str(artifact))
+    written = ", ".join(map(str, (file, *pictures)))
+    console.print(f"{written}; MLflow: experiment {EXPERIMENT}")
 
 
 def _varied(results: Sequence[Result]) -> list[Result]:

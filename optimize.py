@@ -16,20 +16,22 @@ from rich.console import Console
 from rich.text import Text
 from typer import Option
 
-from locomo.commands import Conversations, check_folder, progress_bar, run_command
+from locomo.commands import Conversations, check_folder, print_table, run_command
 from locomo.harness import Setup, probe
 from locomo.prompts.compile import CompileResult, CompileRun
 from locomo.prompts.forecast import forecast, forecast_table
 from locomo.prompts.job import CompileJob, prepare_job
 from locomo.prompts.ledger import Budget, Ledger
 from locomo.prompts.optimizers import LIGHT_ROUNDS, ROUNDS, Optimizer, Options
+from locomo.results.charts import progress_chart
 from locomo.tasks.gains import card_scores, gain_line, gain_table, prompt_diff
 from locomo.tasks.modules import TARGETS, candidate_of
 from locomo.tasks.rewards import WEIGHTS, Reward, card_metric
-from locomo.tracking import connect_mlflow, progress_chart, track_compile
+from locomo.tracking import connect_mlflow, track_compile
 from memory import Card, InputError, MemoryProgram, Model, load_model, save_program
 from memory.files import write_whole
 from memory.program import starting_program
+from memory.progress import progress_bar
 
 EXPERIMENT = "optimize"
 SAMPLE = Path(__file__).parent / "data" / "sample.json"
@@ -171,7 +173,7 @@ def _agree(job: CompileJob, limits: Budget, yes: bool, console: Console) -> None
         options=job.options,
         prompt_model=job.prompt_model,
     )
-    console.print(forecast_table(expected))
+    print_table(console, forecast_table(expected))
     least = 2 * len(job.validation) + sum(map(len, job.train.values()))
     if limits.calls is not None and limits.calls < least:
         raise InputError(
@@ -227,11 +229,15 @@ def _report(
     text = json.dumps(content, ensure_ascii=False, indent=1)
     write_whole(report, text.encode("utf-8", "replace"))
     write_whole(diff, changed.encode("utf-8", "replace"))
-    progress_chart(compiled.points, compiled.baseline, picture)
+    title = f"{job.options.optimizer} of {', '.join(job.targets)} for {job.setup.model.name}"
+    examples = sum(map(len, job.train.values()))
+    progress_chart(
+        compiled.points, compiled.baseline, picture, f"{title}, {examples} training examples"
+    )
     spent = compiled.spent
     console.print(Text(changed or "no prompt was better on the training conversations\n"))
     if compiled.gains:
-        console.print(gain_table(compiled.gains, WEIGHTS))
+        print_table(console, gain_table(compiled.gains, WEIGHTS))
         measured = "answer from facts alone" if job.measured == "store" else "answer"
         console.print(gain_line(compiled.gains, measured), highlight=False)
     for note in compiled.notes:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from locomo.commands import progress_bar, run_command
+from locomo.commands import print_table, run_command
 from locomo.tasks.gains import gain_line, gain_table
 from locomo.tasks.rewards import WEIGHTS
 from locomo.weights.arbor_client import Server
@@ -29,6 +29,7 @@ from locomo.weights.supervised import (
 from locomo.weights.training import TrainingResult, card_of
 from memory import InputError, MemoryProgram, load_program, save_program
 from memory.program import read_card
+from memory.progress import progress_bar
 
 INTERRUPTED = "checkpoints and examples so far are kept; --resume goes on"
 console = Console()
@@ -69,7 +70,7 @@ def report_training(options: TrainOptions, result: TrainingResult, student: str)
         console.print(f"stopped: {result.stopped}", style="yellow", markup=False)
     console.print(f"{result.step} steps: {result.reward_summary}", highlight=False)
     if result.gains:
-        console.print(gain_table(result.gains, WEIGHTS))
+        print_table(console, gain_table(result.gains, WEIGHTS))
         console.print(gain_line(result.gains), highlight=False)
     if result.checkpoint is None:
         return
@@ -101,7 +102,7 @@ def report_comparison(options: TrainOptions, tuned: Path, trained_on: Collection
     comparison = compare_tuned(options, tuned, trained_on, console=console)
     for failure in comparison.failures:
         console.print(f"left out: {failure}", style="yellow", markup=False)
-    console.print(gain_table(comparison.gains, WEIGHTS))
+    print_table(console, gain_table(comparison.gains, WEIGHTS))
     measured = "answer from facts alone" if options.targets == ("store",) else "answer"
     console.print(gain_line(comparison.gains, measured), highlight=False)
 

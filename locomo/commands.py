@@ -1,4 +1,4 @@
-"""What the command lines of the benchmark share: how they end, show progress and check folders."""
+"""What the command lines of the benchmark share: how they end, print tables and check folders."""
 
 import contextlib
 import os
@@ -9,13 +9,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.measure import Measurement
+from rich.table import Table
 
 from memory import InputError, Stop
 from memory.terminal import show_any_character
@@ -25,6 +20,8 @@ Conversations = Annotated[
     Path,
     typer.Option(help="conversations in LoCoMo's format", show_default="data/sample.json"),
 ]
+
+_WIDEST = 1000  # columns of characters; wider than any table
 
 
 def run_command(command: typer.Typer, interrupted: str = "no file is half-written") -> None:
@@ -42,10 +39,11 @@ def run_command(command: typer.Typer, interrupted: str = "no file is half-writte
         sys.exit(2)
 
 
-def progress_bar(console: Console) -> Progress:
-    """A bar with one line a task: its name, how far it is, how many steps, how long it took."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeElapsedColumn(), console=console)
+def print_table(console: Console, table: Table) -> None:
+    """Print a table at its full width: nothing that was measured is cut for a narrow terminal."""
+    wide = Console(file=console.file, width=_WIDEST)
+    width = Measurement.get(wide, wide.options, table).maximum
+    Console(file=console.file, width=max(width, console.width)).print(table)
 
 
 def check_folder(folder: Path, flag: str) -> None:

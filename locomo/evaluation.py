@@ -7,7 +7,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from locomo.commands import progress_bar
 from locomo.dataset.format import Conversation, Question
 from locomo.harness import (
     AnswerKey,
@@ -22,6 +21,7 @@ from locomo.harness import (
 from locomo.llm_judge import PROMPTS, judge
 from locomo.parallel import run_parallel
 from memory import Model
+from memory.progress import progress_bar
 
 AskedQuestion = tuple[Conversation, Question]
 

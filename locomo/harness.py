@@ -52,7 +52,8 @@ class Result:
 
     `recall` is of evidence turns in what was shown, `tokens` the memory shown, `cited` the
     sources of the turns that the answer names, `not_stored` the evidence turns that were not
-    shown and that no fact names; `verdicts` maps a judge to its opinion (None: unreadable).
+    shown and that no fact names, `best_score` what the ranking gave to the best turn;
+    `verdicts` maps a judge to its opinion (None: unreadable).
     """
 
     system: System
@@ -71,6 +72,7 @@ class Result:
     rows: int = 0
     cited: tuple[str, ...] = ()
     not_stored: tuple[str, ...] = ()
+    best_score: float = 0.0
     verdicts: dict[str, bool | None] = field(default_factory=dict)
 
     @property
@@ -256,6 +258,7 @@ def ask_memory(
             start=start,
         )
         ids = {source: n for n, source in sources.items()}
+        best = store.search(question.text, 1)
         hidden = [source for source in question.evidence if ids[source] not in answer.shown]
         return replace(
             result,
@@ -265,6 +268,7 @@ def ask_memory(
             rows=sum(len(result_rows.rows) for result_rows in answer.rows),
             cited=tuple(sources[turn_id] for turn_id in answer.turns),
             not_stored=tuple(source for source in hidden if not _facts_of(store, ids[source])),
+            best_score=round(best[0].score, 4) if best else 0.0,
         )
 
 

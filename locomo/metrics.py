@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from locomo.dataset.format import ABSTENTION, Question
 
@@ -95,24 +96,39 @@ def bootstrap(
     seed: int = 0,
     n: int = 2000,
     groups: Sequence[str] | None = None,
+    within: bool = False,
 ) -> tuple[float, float]:
     """95 % percentile interval of the mean, from `n` resamples (Efron & Tibshirani 1993, ch. 13).
 
     With `groups` (the group of each value), whole groups are resampled: their values depend on
-    one another. Otherwise values are taken as independent; questions about one conversation are
-    not quite, so the interval is somewhat narrow. Raises ValueError when there is no value.
+    one another. With `within`, the values of each group drawn are resampled, too: conversations,
+    then their questions (Davison & Hinkley 1997, section 3.8). Without groups, values are taken as
+    independent; questions about one conversation are not quite, so the interval is somewhat narrow.
+    Raises ValueError when there is no value.
     """
     sample = np.asarray(values, dtype=float)
     if not len(sample):
         raise ValueError("no values to take the mean of")
     places = np.unique(groups, return_inverse=True)[1] if groups else np.arange(len(sample))
-    sums, counts = np.bincount(places, weights=sample), np.bincount(places)
     rng = np.random.default_rng(seed)
+    if within:
+        members = [sample[places == place] for place in range(places.max() + 1)]
+        low, high = np.percentile([_nested_mean(members, rng) for _ in range(n)], [2.5, 97.5])
+        return float(low), float(high)
+
+    sums, counts = np.bincount(places, weights=sample), np.bincount(places)
     # One resample at a time: n x len(values) indices at once would take 60 MB for LoCoMo.
     resamples = (rng.integers(len(sums), size=len(sums)) for _ in range(n))
     means = [sums[resample].sum() / counts[resample].sum() for resample in resamples]
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
+
+
+def _nested_mean(groups: Sequence[NDArray[np.float64]], rng: np.random.Generator) -> float:
+    """The mean of one resample: as many groups as there are, of each as many values as it has."""
+    drawn = [groups[place] for place in rng.integers(len(groups), size=len(groups))]
+    total = sum(group[rng.integers(len(group), size=len(group))].sum() for group in drawn)
+    return float(total / sum(map(len, drawn)))
 
 
 def paired_bootstrap(
@@ -121,9 +137,11 @@ def paired_bootstrap(
     seed: int = 0,
     n: int = 2000,
     groups: Sequence[str] | None = None,
+    within: bool = False,
 ) -> tuple[float, float]:
     """95 % interval of the mean of `a - b`, where a[i] and b[i] score the same question.
 
     Raises ValueError when the lengths differ or there is no value.
     """
-    return bootstrap([x - y for x, y in zip(a, b, strict=True)], seed=seed, n=n, groups=groups)
+    differences = [x - y for x, y in zip(a, b, strict=True)]
+    return bootstrap(differences, seed=seed, n=n, groups=groups, within=within)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from locomo.commands import run_command
+from locomo.commands import print_table, run_command
 from locomo.dataset.format import (
     ABSTENTION,
     CATEGORIES,
@@ -244,7 +244,7 @@ def split_command(
         questions = sum(part.questions.values())
         ids = ", ".join(part.conversations)
         table.add_row(name, ids or "none", str(questions), str(part.questions[ABSTENTION]))
-    Console().print(table)
+    print_table(Console(), table)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
-"""Experiments on record: MLflow runs and the charts in them."""
+"""Experiments on record: MLflow runs, and what they were made from."""
 
+import hashlib
 import logging
 import os
 import re
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-from locomo.report import ScoreLine
+from locomo.results.report import PairedDifference, ScoreLine
 from locomo.tasks.gains import Gain
 from memory import InputError
 
@@ -58,29 +60,62 @@ def _mlflow_errors(mlflow: ModuleType) -> Iterator[None]:
 
 
 @contextmanager
-def mlflow_run(experiment: str, params: Mapping[str, object]) -> Iterator[ModuleType]:
-    """An MLflow run with these parameters, in MLFLOW_TRACKING_URI or ./mlflow.db.
+def mlflow_run(experiment: str, params: Mapping[str, object], name: str) -> Iterator[ModuleType]:
+    """An MLflow run of this name and these parameters, in MLFLOW_TRACKING_URI or ./mlflow.db.
 
     Yields the mlflow module; the run ends as failed when the block raises. Raises InputError
     when MLflow cannot keep the run.
     """
     mlflow = connect_mlflow(experiment)
-    with _mlflow_errors(mlflow), mlflow.start_run():
+    with _mlflow_errors(mlflow), mlflow.start_run(run_name=name):
         mlflow.log_params({name: str(value)[:500] for name, value in params.items()})
+        mlflow.set_tag("commit", code_commit())
         yield mlflow
 
 
-def score_metrics(lines: Sequence[ScoreLine]) -> dict[str, float]:
-    """The table's numbers under names that MLflow accepts."""
-    numbers: dict[str, float] = {}
+def data_hash(path: Path) -> str:
+    """The sha256 of a data file, 64 hex digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def code_commit() -> str:
+    """The commit of the working copy that runs, with + for changes; of a package its version."""
+    git = [
+        "git",
+        "-C",
+        str(Path(__file__).parent),
+        "describe",
+        "--always",
+        "--dirty=+",
+        "--abbrev=40",
+    ]
+    try:
+        commit = subprocess.run(git, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return f"sql-memory {version('sql-memory')}"
+    return commit.stdout.strip()
+
+
+def score_metrics(
+    lines: Sequence[ScoreLine], difference: PairedDifference | None = None
+) -> dict[str, float]:
+    """The numbers of the tables under names that MLflow accepts."""
+    numbers: dict[str, float | None] = {}
     for line in lines:
         name = f"{line.system}/{line.categories.replace(' ', '_')}"
+        numbers[f"{name}/questions"] = line.questions
         numbers[f"{name}/score"] = line.score
+        numbers[f"{name}/low"] = line.low
+        numbers[f"{name}/high"] = line.high
         numbers[f"{name}/evidence_recall"] = line.recall
         numbers[f"{name}/tokens"] = line.tokens
         for judge, share in line.judged.items():
             numbers[f"{name}/judge_{_REFUSED.sub('_', judge)}"] = share
-    return numbers
+    if difference:
+        numbers["difference/1-4"] = difference.change
+        numbers["difference/1-4/low"] = difference.low
+        numbers["difference/1-4/high"] = difference.high
+    return {name: number for name, number in numbers.items() if number is not None}
 
 
 @dataclass(frozen=True)
@@ -107,7 +142,8 @@ def track_compile(
     The 100 best candidates become runs nested in it, each with its prompts as an artifact; a run
     takes about 15 ms. Raises InputError when MLflow cannot keep them.
     """
-    with mlflow_run(experiment, params) as mlflow:
+    name = f"{params['optimizer']} {params['target']}, {params['model']}"
+    with mlflow_run(experiment, params, name) as mlflow:
         numbers = {f"cost/{_REFUSED.sub('_', name)}": value for name, value in cost.items()}
         for gain in gains:
             name = f"{gain.component}/{gain.categories.replace(' ', '_')}"
@@ -124,65 +160,3 @@ def track_compile(
                 # A model may write half a surrogate pair, which no file holds.
                 prompts = tried.prompts.encode("utf-8", "replace").decode()
                 mlflow.log_text(prompts, "prompts.txt")
-
-
-@contextmanager
-def _picture(path: Path) -> Iterator[Any]:
-    """Axes to draw on; the picture (PNG) is written when the block ends."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.WARNING)
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(9, 4.5), layout="constrained")
-    yield axes
-    axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
-
-
-def score_chart(lines: Sequence[ScoreLine], path: Path) -> None:
-    """Bars of the score in each category, a colour for each system, with 95 % intervals (PNG)."""
-    systems = sorted({line.system for line in lines})
-    labels = list(dict.fromkeys(line.categories for line in lines))
-    width = 0.8 / max(len(systems), 1)
-    with _picture(path) as axes:
-        for n, system in enumerate(systems):
-            by_label = {line.categories: line for line in lines if line.system == system}
-            places = [at + (n - (len(systems) - 1) / 2) * width for at, _ in enumerate(labels)]
-            scores, below, above = [], [], []
-            for label in labels:
-                line = by_label.get(label)
-                scores.append(line.score if line else 0.0)
-                # Rounding may put the mean a hair outside its interval, and bars refuse less than
-                # zero.
-                below.append(max(line.score - line.low, 0) if line else 0)
-                above.append(max(line.high - line.score, 0) if line else 0)
-            axes.bar(places, scores, width * 0.95, label=system, yerr=[below, above], capsize=3)
-        axes.set_xticks(range(len(labels)), labels)
-        axes.set_ylim(0, 1)
-        axes.set_ylabel("official F1; category 5: abstention")
-
-
-@dataclass(frozen=True)
-class RewardPoint:
-    """A candidate's training reward after so many model calls, and the best one so far."""
-
-    calls: int
-    score: float
-    best: float
-
-
-def progress_chart(points: Sequence[RewardPoint], baseline: float, path: Path) -> None:
-    """Rewards of candidates (in the order tried) and of the plain program by model calls (PNG)."""
-    calls = [point.calls for point in points]
-    with _picture(path) as axes:
-        axes.plot(calls, [point.score for point in points], "o", alpha=0.5, label="candidate")
-        best = [point.best for point in points]
-        axes.step(calls, best, where="post", label="best so far")
-        axes.axhline(baseline, linestyle="--", color="gray", label="plain program")
-        axes.set_xlim(left=0)
-        axes.set_xlabel("model calls")
-        axes.set_ylabel("reward on training examples")

@@ -17,28 +17,14 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
 
 @contextmanager
 def progress() -> Iterator["Progress"]:
-    """A progress bar on stderr, where somebody looks at it."""
+    """The progress of tasks on stderr: a bar where somebody looks at it, else lines."""
     # Imported here: most commands, and programs that use the package, show no progress.
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import TimeRemainingColumn
 
-    screen = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=screen,
-        transient=True,
-        disable=not screen.is_terminal,
-    )
-    with bar:
+    from memory.progress import progress_bar
+
+    with progress_bar(Console(stderr=True), last=TimeRemainingColumn(), transient=True) as bar:
         yield bar
 
 

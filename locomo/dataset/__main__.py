@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from locomo.commands import run_command
+from locomo.commands import print_table, run_command
 from locomo.dataset.download import SHA256, SIZE, URL, download
 from locomo.dataset.format import CATEGORIES, Conversation, is_dated
 from memory import InputError
@@ -55,7 +55,7 @@ def check_command(paths: list[Path]) -> None:
     table.add_section()
     totals = (sum(column) for column in zip(*(c.values() for _, c in rows), strict=True))
     table.add_row("all", *map(str, totals))
-    Console().print(table)
+    print_table(Console(), table)
     if proofs:
         errors, summary = errors_and_summary(golds, proofs, paths)
         print(*errors, summary, sep="\n")

@@ -16,11 +16,12 @@ from locomo.prompts.job import CompileJob
 from locomo.prompts.ledger import Budget, BudgetSpent, Ledger, Spent
 from locomo.prompts.optimizers import program_runs, run_optimizer
 from locomo.prompts.scoreboard import Scoreboard, TooManyFailures, advantage, best
+from locomo.results.charts import RewardPoint
 from locomo.tasks.gains import Gain, Verdict, gains, verdict
 from locomo.tasks.measure import evaluate_task, measure
 from locomo.tasks.modules import Bench, Target, candidate_of, task, with_candidate
 from locomo.tasks.rewards import QuestionScore, metric_of
-from locomo.tracking import RewardPoint, TriedPrompt
+from locomo.tracking import TriedPrompt
 from memory import InputError, MemoryProgram, Model, ModelError
 
 # The first measurement took 1; so much is reserved for the second, because a compiled prompt may

@@ -89,6 +89,7 @@ class CompileJob:
             **asdict(self.options),
             "target": ", ".join(self.targets),
             "data": self.data.name,
+            "data_sha256": self.sha256,
             "model": self.setup.model.name,
             "prompt_model": self.prompt_model.name,
             "reward": self.reward,

@@ -16,10 +16,9 @@ from typing import Annotated
 import numpy as np
 import typer
 from rich.console import Console
-from rich.progress import Progress
 from typer import Option
 
-from locomo.commands import run_command
+from locomo.commands import print_table, run_command
 from locomo.dataset.format import Conversation, load_conversations
 from locomo.retrieval.chart import read_peers, recall_chart, recall_curve
 from locomo.retrieval.explain import explain_data, explain_memory
@@ -39,6 +38,7 @@ from locomo.retrieval.measure import DEPTHS, Recalls, Retrieval, recall_table, r
 from locomo.split_data import TEST
 from memory import InputError
 from memory.files import write_whole
+from memory.progress import progress_bar
 
 _EXPLAINED_TURNS = 10  # a choice: two lines each, on one screen
 _MEASURED_TURNS = max(DEPTHS)
@@ -198,7 +198,7 @@ def _retrieve_all(
 ) -> dict[str, Retrieval]:
     retrievals: dict[str, Retrieval] = {}
     # On stderr, so that what is piped on is the tables alone.
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with progress_bar(Console(stderr=True), transient=True) as progress:
         for conversation in progress.track(conversations, description="searching"):
             with tempfile.TemporaryDirectory() as folder:
                 retrievals[conversation.id] = retrieve(
@@ -212,7 +212,7 @@ def _print_recall(
 ) -> None:
     depths = [depth for depth in DEPTHS if depth <= k] or [k]
     console = Console()
-    console.print(recall_table(recalls(conversations, retrievals, depths), depths))
+    print_table(console, recall_table(recalls(conversations, retrievals, depths), depths))
     turns = sum(retrieval.turns for retrieval in retrievals.values())
     seconds = sum(retrieval.ingest_s for retrieval in retrievals.values())
     times = [ms for retrieval in retrievals.values() for ms in retrieval.search_ms]
@@ -266,7 +266,7 @@ def _cross_validate(
     embedder: str | None,
 ) -> _Fit:
     recalls_without: dict[str, Recalls] = {}
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with progress_bar(Console(stderr=True), transient=True) as progress:
         cases_by_conversation = [
             search_cases(conversation, weights_before, embedder)
             for conversation in progress.track(conversations, description="searching")
@@ -298,8 +298,8 @@ def _cross_validate(
 def _print_fit(result: _Fit, weights_before: Mapping[str, float], folds: int) -> None:
     console = Console()
     title = f"recall in cross-validation, {folds} folds"
-    console.print(recall_table(result.recalls, DEPTHS, title))
-    console.print(ablation_table(result.recalls, result.recalls_without, DEPTHS))
+    print_table(console, recall_table(result.recalls, DEPTHS, title))
+    print_table(console, ablation_table(result.recalls, result.recalls_without, DEPTHS))
     loss_before = negative_log_likelihood(result.cases, _array(weights_before))
     loss = negative_log_likelihood(result.cases, _array(result.weights))
     console.print(

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from typer import Option
 
-from locomo.commands import check_folder, progress_bar, run_command
+from locomo.commands import check_folder, print_table, run_command
 from locomo.dataset.format import Conversation
 from locomo.examples.gold import Gold, load_gold
 from locomo.harness import Result, probe
@@ -25,6 +25,7 @@ from memory import InputError, load_model
 from memory.files import write_whole
 from memory.program import read_card
 from memory.program.messages import ABSTAIN
+from memory.progress import progress_bar
 
 _INTERRUPTED = "what is stored and answered is kept; the same command with --resume goes on"
 _DATA, _OUTPUT = Path("data/train/validation"), Path("results/serving")
@@ -150,7 +151,7 @@ def _report(
     text = f"# How well the model serves\n\n{settings}\n\n"
     for title in dict.fromkeys(figure.table for figure in figures):
         table_figures = [figure for figure in figures if figure.table == title]
-        console.print(figure_table(title, table_figures))
+        print_table(console, figure_table(title, table_figures))
         text += markdown_table(title, table_figures) + "\n"
 
     text += f"## {len(examples)} answers, drawn by the seed\n"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from locomo.dataset.format import ABSTENTION, CATEGORIES, Question
 from locomo.harness import Result
 from locomo.metrics import abstained
-from locomo.report import NAMES
+from locomo.results.report import NAMES
 from locomo.serving.figures import Figure, mean_figure, ratio_figure
 
 ANSWERABLE = "1-4"

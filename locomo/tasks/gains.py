@@ -12,7 +12,7 @@ from rich.table import Table
 
 from locomo.dataset.format import ABSTENTION, CATEGORIES
 from locomo.metrics import paired_bootstrap
-from locomo.report import NAMES
+from locomo.results.report import NAMES
 from locomo.tasks.rewards import WEIGHTS, QuestionScore
 
 COMPONENTS = (*WEIGHTS, "reward")

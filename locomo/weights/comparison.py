@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
 
-from locomo.commands import progress_bar
 from locomo.dataset.format import Conversation, load_conversations
 from locomo.tasks.gains import Gain
 from locomo.tasks.measure import measure
@@ -25,6 +24,7 @@ from locomo.weights.trainee import MultiTaskProgram, student_of, with_trainee, w
 from locomo.weights.training import RUN_FILE, RunFile, paired_gains, tuned_conversations
 from memory import InputError, MemoryProgram, Model, load_model
 from memory.program import read_card
+from memory.progress import progress_bar
 
 Student = Callable[[], dspy.Module]  # made when its turn comes: a server has GPUs for one
 

@@ -7,7 +7,7 @@ import dspy
 from rich.console import Console
 from rich.live import Live
 
-from locomo.commands import progress_bar
+from locomo.commands import print_table
 from locomo.harness import fingerprint
 from locomo.tasks.training_data import Memories, load_training_data, prepare_bench
 from locomo.tracking import mlflow_run
@@ -28,6 +28,7 @@ from locomo.weights.training import (
 )
 from memory import InputError, MemoryProgram, load_model
 from memory.files import write_whole
+from memory.progress import progress_bar
 
 EXPERIMENT = "train"
 
@@ -54,7 +55,7 @@ def check_server(options: TrainOptions, server: Server, console: Console) -> Non
         checkpoints=-(-settings.steps // CHECKPOINT_STEPS),
     )
     checks = preflight(requirements, server.describe, server.model)
-    console.print(check_table(checks))
+    print_table(console, check_table(checks))
     raise_failed(checks)
 
 
@@ -142,7 +143,8 @@ def _train(
         fingerprint=made_of,
     )
     dspy.configure_cache(enable_disk_cache=False)  # the helper's answers, for this run only
-    with mlflow_run(EXPERIMENT, params) as run, Live(console=console) as live:
+    name = f"{options.student}, {', '.join(targets)}"
+    with mlflow_run(EXPERIMENT, params, name) as run, Live(console=console) as live:
         return TrainingRun(
             plan,
             server,

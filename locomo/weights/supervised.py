@@ -11,7 +11,6 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from locomo.commands import progress_bar
 from locomo.dataset.format import load_conversations
 from locomo.examples.distill import DistillationSummary, distill
 from locomo.examples.from_gold import supervised_examples
@@ -27,6 +26,7 @@ from locomo.weights.together import check_upload, start_job, started_job, wait
 from locomo.weights.trainee import student_of, working_model
 from memory import InputError, MemoryProgram, Model, SqlError, load_model
 from memory.files import write_whole
+from memory.progress import progress_bar
 
 GOLD = "gold"  # who made the examples, where no teacher did
 # Examples of one context stand next to one another and are tuned on as one sequence, so that a cap

@@ -104,5 +104,6 @@ def test_a_store_that_fails_is_named_and_the_run_has_failed(place: Path) -> None
     "points", [[], [RewardPoint(5, 0.3, 0.3)], [RewardPoint(5, 0.3, 0.3), RewardPoint(9, 0.2, 0.3)]]
 )
 def test_the_chart_of_progress_is_a_picture(points: list[RewardPoint], tmp_path: Path) -> None:
-    progress_chart(points, baseline=0.25, path=tmp_path / "progress.png")
+    path = tmp_path / "progress.png"
+    progress_chart(points, baseline=0.25, path=path, title="gepa, 3 examples")
     assert (tmp_path / "progress.png").read_bytes().startswith(b"\x89PNG")

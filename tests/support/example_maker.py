@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.console import Console
 
-from locomo.commands import progress_bar
 from locomo.dataset.format import Conversation, load_conversations
 from locomo.examples.distill import DistillationSummary, distill
 from locomo.examples.from_teacher import Distillation
@@ -17,6 +16,7 @@ from locomo.harness import Setup
 from locomo.tasks.modules import Target
 from memory import MemoryProgram
 from memory.program import Model
+from memory.progress import progress_bar
 from tests.support.locomo_records import DATE, question, record, turn
 from tests.support.talk import talker, talks
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from locomo.commands import progress_bar
 from locomo.examples.jsonl import ExamplesCard, check_examples, read_examples_card
 from locomo.tasks.modules import TARGETS
 from locomo.weights.options import TrainOptions, command_line
 from locomo.weights.supervised import write_gold_examples
 from memory import InputError
+from memory.progress import progress_bar
 from tests.support.locomo_records import DATE, question, record, turn, write
 
 INSERT = "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES"

@@ -10,14 +10,8 @@ import pytest
 
 from locomo.harness import Result, answer_log
 from locomo.parallel import run_parallel
-from locomo.report import (
-    comparison_table,
-    difference,
-    example_text,
-    failure_cause,
-    failures,
-    score_lines,
-)
+from locomo.results.report import difference, failure_cause, failures, score_lines
+from locomo.results.tables import comparison_table, example_text
 from locomo.tracking import score_chart, score_metrics
 
 RIGHT = Result("memory", "c", 0, 4, "Where?", "Oslo", "Oslo", score=1.0, recall=1.0, seconds=0.1)

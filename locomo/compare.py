@@ -1,0 +1,99 @@
+"""Two runs of `evaluate.py` beside each other, paired by question.
+
+python -m locomo.compare RESULTS OTHER
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import BaseModel, ValidationError
+from rich.console import Console
+from typer import Argument, Option
+
+from locomo.commands import print_table, run_command
+from locomo.harness import Result, System
+from locomo.results.report import Interval, paired_differences, usual_interval
+from locomo.results.tables import difference_table
+from memory import InputError
+
+FILES = ("evaluation_results.json", "failure_analysis.json")
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+class _Written(BaseModel):
+    """What is read here of what `evaluate.py` wrote."""
+
+    params: dict[str, object]
+    results: list[Result]
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, Argument(help="a folder of results, or its JSON file")],
+    after: Annotated[Path, Argument(help="another")],
+    system: Annotated[System, Option(help="whose answers")] = "memory",
+    interval: Annotated[Interval | None, Option(help="as evaluate.py has it")] = None,
+) -> None:
+    """Print the scores of two runs over the questions that both answered, with paired intervals.
+
+    Raises InputError for a folder without results, and for runs of different questions.
+    """
+    old, new = _read(before), _read(after)
+    pairs = _same_questions(_of(old, system), _of(new, system))
+    if not pairs[0]:
+        raise InputError(f"{before} and {after} answered no question in common with {system}")
+    method = interval or usual_interval(pairs[0])
+    console = Console()
+    for name, written in (("before", old), ("after", new)):
+        kinds = ("model", "adapter", "program", "budget", "embedder", "data")
+        settings = ", ".join(f"{kind} {written.params.get(kind, '?')}" for kind in kinds)
+        console.print(f"{name}: {settings}", markup=False, highlight=False, soft_wrap=True)
+    differences = paired_differences(*pairs, method)
+    print_table(console, difference_table(differences, ("before", "after"), method))
+    alone = len(_of(old, system)) + len(_of(new, system)) - 2 * len(pairs[0])
+    if alone:
+        console.print(f"{alone} questions were answered by one of the two only, and are left out")
+    total = next(line for line in differences if line.categories == "all")
+    console.print(f"verdict of all questions: {total.verdict}", highlight=False)
+
+
+def _read(path: Path) -> _Written:
+    """Raises InputError for what `evaluate.py` did not write."""
+    if path.is_dir():
+        files = [path / name for name in FILES if (path / name).exists()]
+        if not files:
+            raise InputError(f"{path} holds none of {', '.join(FILES)}; give an --output-dir")
+        path = files[0]
+    try:
+        return _Written.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{path}: {where} {first['msg']}; give what evaluate.py wrote") from None
+
+
+def _of(written: _Written, system: System) -> list[Result]:
+    return [result for result in written.results if result.system == system]
+
+
+def _same_questions(
+    before: Sequence[Result], after: Sequence[Result]
+) -> tuple[list[Result], list[Result]]:
+    """The results of questions that are on both sides. Raises InputError for other data."""
+    old = {(result.conversation, result.index): result for result in before}
+    new = {(result.conversation, result.index): result for result in after}
+    shared = [key for key in old if key in new]
+    for key in shared:
+        if (old[key].question, old[key].gold) != (new[key].question, new[key].gold):
+            raise InputError(
+                f"question {key[1]} of {key[0]} is not the same in both: the data differ"
+            )
+    return [old[key] for key in shared], [new[key] for key in shared]
+
+
+if __name__ == "__main__":
+    run_command(app)

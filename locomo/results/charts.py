@@ -1,0 +1,136 @@
+"""Pictures (PNG) of what was measured: scores, failures, abstention, the progress of a compile."""
+
+import io
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from locomo.dataset.format import ABSTENTION, CATEGORIES
+from locomo.harness import Result
+from locomo.metrics import abstained
+from locomo.results.report import NAMES, ScoreLine, failures
+from memory.files import write_whole
+
+_BINS = 5  # of equal size: twenty questions of each category of LoCoMo leave four to a bin
+
+
+@contextmanager
+def picture(path: Path, title: str) -> Iterator[Any]:
+    """Axes to draw on; the file is written when the block ends. The title gets today's date."""
+    import matplotlib as mpl
+
+    # Files are drawn without a display, and building a list of fonts is nothing to report.
+    mpl.use("Agg")
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.WARNING)
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(9, 4.5), layout="constrained")
+    try:
+        yield axes
+        axes.set_title(f"{title}, {datetime.now(UTC):%Y-%m-%d}", fontsize=10)
+        axes.legend(frameon=False)
+        axes.spines[["top", "right"]].set_visible(False)
+        # Drawn in memory first: what fails or is interrupted leaves no half of a file.
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="png", dpi=130)
+        write_whole(path, drawn.getvalue())
+    finally:
+        plt.close(figure)
+
+
+def score_chart(lines: Sequence[ScoreLine], path: Path, title: str) -> None:
+    """Bars of the score in each category, a colour for each system, with 95 % intervals."""
+    systems = sorted({line.system for line in lines})
+    labels = list(dict.fromkeys(line.categories for line in lines))
+    width = 0.8 / max(len(systems), 1)
+    with picture(path, title) as axes:
+        for n, system in enumerate(systems):
+            of_system = [line for line in lines if line.system == system]
+            shift = (n - (len(systems) - 1) / 2) * width
+            places = [labels.index(line.categories) + shift for line in of_system]
+            scores = [line.score for line in of_system]
+            axes.bar(places, scores, width * 0.95, label=system)
+            for place, line in zip(places, of_system, strict=True):
+                # A single question has no interval.
+                if line.low is not None and line.high is not None:
+                    # Rounding may put the mean a hair outside; bars refuse less than zero.
+                    error = [[max(line.score - line.low, 0)], [max(line.high - line.score, 0)]]
+                    axes.errorbar(place, line.score, yerr=error, color="black", capsize=3)
+        axes.set_xticks(range(len(labels)), labels)
+        axes.set_ylim(0, 1)
+        axes.set_ylabel("official F1; category 5: an abstaining phrase")
+
+
+def failure_chart(results: Sequence[Result], path: Path, title: str) -> None:
+    """The share of each category's questions that failed, a colour for each cause."""
+    questions = {c: sum(result.category == c for result in results) for c in CATEGORIES}
+    categories = [category for category, number in questions.items() if number]
+    base = [0.0] * len(categories)
+    with picture(path, title) as axes:
+        for cause, failed in failures(results).items():
+            shares = [sum(r.category == c for r in failed) / questions[c] for c in categories]
+            axes.bar(range(len(categories)), shares, bottom=base, label=cause)
+            base = [bottom + share for bottom, share in zip(base, shares, strict=True)]
+        labels = [f"{c} {NAMES[c]}\nn = {questions[c]}" for c in categories]
+        axes.set_xticks(range(len(categories)), labels)
+        axes.set_ylim(0, 1)
+        axes.set_ylabel("share of questions that failed")
+
+
+def abstention_chart(results: Sequence[Result], path: Path, title: str) -> None:
+    """How often answers abstain as the ranking grows surer: with and without an answer to give.
+
+    Questions in five bins of equal size by the score of their best turn. Where abstention follows
+    the evidence, the line of unanswerable questions is high, and the other falls to the right.
+    """
+    kinds = {
+        "with an answer": [result for result in results if result.category != ABSTENTION],
+        "without an answer": [result for result in results if result.category == ABSTENTION],
+    }
+    with picture(path, title) as axes:
+        for label, of_kind in kinds.items():
+            scores, shares = [], []
+            for group in np.array_split(sorted(of_kind, key=_best_score), _BINS):
+                if len(group):
+                    scores.append(fmean(result.best_score for result in group))
+                    shares.append(fmean(abstained(result.answer) for result in group))
+            axes.plot(scores, shares, "o-", label=f"{label}, n = {len(of_kind)}")
+        axes.set_ylim(-0.02, 1.02)
+        axes.set_xlabel("score of the best turn")
+        axes.set_ylabel("share of questions that abstain")
+
+
+def _best_score(result: Result) -> float:
+    return result.best_score
+
+
+@dataclass(frozen=True)
+class RewardPoint:
+    """A candidate's training reward after so many model calls, and the best one so far."""
+
+    calls: int
+    score: float
+    best: float
+
+
+def progress_chart(points: Sequence[RewardPoint], baseline: float, path: Path, title: str) -> None:
+    """Rewards of candidates (in the order tried) and of the plain program by model calls.
+
+    The line is the Pareto front: no candidate that was found with fewer calls is better.
+    """
+    calls = [point.calls for point in points]
+    with picture(path, title) as axes:
+        axes.plot(calls, [point.score for point in points], "o", alpha=0.5, label="candidate")
+        best = [point.best for point in points]
+        axes.step(calls, best, where="post", label="best so far (Pareto front)")
+        axes.axhline(baseline, linestyle="--", color="gray", label="plain program")
+        axes.set_xlim(left=0)
+        axes.set_xlabel("model calls")
+        axes.set_ylabel("reward on training examples")

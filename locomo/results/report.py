@@ -1,0 +1,198 @@
+"""What the results say: means with intervals for each category, and where answers fail."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Literal
+
+from locomo.dataset.format import ABSTENTION, CATEGORIES
+from locomo.harness import Result
+from locomo.metrics import bootstrap
+
+NAMES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
+Cause = Literal["not stored", "not retrieved", "not answered", "should have abstained"]
+# Below this F1 an answer counts as failed; half of its words are not those of the gold answer.
+FAILED_BELOW = 0.5
+
+
+Interval = Literal["clustered", "independent"]
+# Fewer conversations tell too little of how conversations differ.
+LEAST_CONVERSATIONS = 5
+_LABELS: dict[str, set[int]] = {
+    **{f"{category} {NAMES[category]}": {category} for category in CATEGORIES},
+    "1-4": set(CATEGORIES) - {ABSTENTION},
+    "all": set(CATEGORIES),
+}
+
+
+@dataclass(frozen=True)
+class ScoreLine:
+    """Means over the questions of one system in one category, or in several (`categories`).
+
+    `low` to `high` is the 95 % interval of the score; None for a single question. `judged` is the
+    share that a judge holds correct, with its number of verdicts in `verdicts`.
+    """
+
+    system: str
+    categories: str
+    questions: int
+    score: float
+    low: float | None
+    high: float | None
+    recall: float
+    tokens: float
+    calls: float
+    judged: dict[str, float]
+    verdicts: dict[str, int]
+    unreadable: int
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Mean scores of two systems or runs over the same questions of some categories.
+
+    `low` to `high` is the 95 % interval of `after - before`; None for a single question.
+    """
+
+    categories: str
+    questions: int
+    before: float
+    after: float
+    low: float | None
+    high: float | None
+
+    @property
+    def change(self) -> float:
+        """The mean of `after - before`."""
+        return self.after - self.before
+
+    @property
+    def verdict(self) -> Literal["better", "worse", "no difference shown"]:
+        """Better or worse where the interval leaves zero out."""
+        if self.low is not None and self.low > 0:
+            return "better"
+        if self.high is not None and self.high < 0:
+            return "worse"
+        return "no difference shown"
+
+
+def usual_interval(results: Iterable[Result]) -> Interval:
+    """Clustered where there are five conversations or more, else independent."""
+    conversations = {result.conversation for result in results}
+    return "clustered" if len(conversations) >= LEAST_CONVERSATIONS else "independent"
+
+
+def score_lines(results: Sequence[Result], interval: Interval) -> list[ScoreLine]:
+    """One line for each system and category that occurs, then categories 1-4 and all."""
+    lines = []
+    for system in sorted({result.system for result in results}):
+        of_system = [result for result in results if result.system == system]
+        for label, categories in _LABELS.items():
+            of_group = [result for result in of_system if result.category in categories]
+            if of_group:
+                lines.append(_line(system, label, of_group, interval))
+    return lines
+
+
+def paired_differences(
+    before: Sequence[Result], after: Sequence[Result], interval: Interval
+) -> list[PairedDifference]:
+    """A line for each category, 1-4 and all, over the questions that are on both sides."""
+    by_question = {(result.conversation, result.index): result for result in before}
+    pairs = [
+        (by_question[result.conversation, result.index], result)
+        for result in after
+        if (result.conversation, result.index) in by_question
+    ]
+    lines = []
+    for label, categories in _LABELS.items():
+        of_label = [pair for pair in pairs if pair[0].category in categories]
+        if of_label:
+            lines.append(_paired_difference(label, of_label, interval))
+    return lines
+
+
+def _paired_difference(
+    label: str, pairs: Sequence[tuple[Result, Result]], interval: Interval
+) -> PairedDifference:
+    before = [result.score for result, _ in pairs]
+    after = [result.score for _, result in pairs]
+    changes = [new - old for old, new in zip(before, after, strict=True)]
+    low, high = _interval_of(changes, [result for result, _ in pairs], interval)
+    return PairedDifference(
+        categories=label,
+        questions=len(pairs),
+        before=fmean(before),
+        after=fmean(after),
+        low=low,
+        high=high,
+    )
+
+
+def _interval_of(
+    values: Sequence[float], results: Sequence[Result], interval: Interval
+) -> tuple[float, float] | tuple[None, None]:
+    """The interval of the mean of one value a result; none of a single value."""
+    if len(values) == 1:
+        return None, None
+    if interval == "independent":
+        return bootstrap(values)
+    return bootstrap(values, groups=[result.conversation for result in results], within=True)
+
+
+def _line(system: str, label: str, results: Sequence[Result], interval: Interval) -> ScoreLine:
+    scores = [result.score for result in results]
+    low, high = _interval_of(scores, results, interval)
+    judges = sorted({judge for result in results for judge in result.verdicts})
+    opinions = {
+        judge: [v for r in results if (v := r.verdicts.get(judge)) is not None] for judge in judges
+    }
+    return ScoreLine(
+        system=system,
+        categories=label,
+        questions=len(results),
+        score=fmean(scores),
+        low=low,
+        high=high,
+        recall=fmean(result.recall for result in results),
+        tokens=fmean(result.tokens for result in results),
+        calls=fmean(result.calls for result in results),
+        judged={judge: fmean(verdicts) for judge, verdicts in opinions.items() if verdicts},
+        verdicts={judge: len(verdicts) for judge, verdicts in opinions.items()},
+        unreadable=sum(v is None for r in results for v in r.verdicts.values()),
+    )
+
+
+def memory_difference(results: Sequence[Result], interval: Interval) -> PairedDifference | None:
+    """Memory beside baseline over the questions of categories 1-4 that both answered."""
+    baseline = [result for result in results if result.system == "baseline"]
+    memory = [result for result in results if result.system == "memory"]
+    differences = paired_differences(baseline, memory, interval)
+    return next((line for line in differences if line.categories == "1-4"), None)
+
+
+def failure_cause(result: Result) -> Cause | None:
+    """Where an answer failed, None for one that is right.
+
+    Evidence that was shown and not used: not answered. Evidence that was not shown: not stored
+    when no fact names its turn (the words of the question did not find it either), else not
+    retrieved.
+    """
+    if result.category == ABSTENTION:
+        return "should have abstained" if result.score == 0 else None
+    if result.score >= FAILED_BELOW:
+        return None
+    if result.recall == 1:
+        return "not answered"
+    return "not stored" if result.not_stored else "not retrieved"
+
+
+def failures(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """The failed answers by cause, in the order in which a question is worked on."""
+    causes: tuple[Cause, ...] = (
+        "not stored",
+        "not retrieved",
+        "not answered",
+        "should have abstained",
+    )
+    return {name: [r for r in results if failure_cause(r) == name] for name in causes}
