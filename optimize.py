@@ -256,7 +256,8 @@ def _report(
     console.print(f"{output}: {advice[compiled.verdict]}", highlight=False)
     track_compile(
         EXPERIMENT,
-        job.params(),
+        title,
+        params={**job.params(), "verdict": compiled.verdict},
         candidates=compiled.tried,
         gains=compiled.gains,
         cost={name: float(value) for name, value in asdict(spent).items()},

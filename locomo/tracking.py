@@ -131,6 +131,7 @@ class TriedPrompt:
 
 def track_compile(
     experiment: str,
+    name: str,
     params: Mapping[str, object],
     candidates: Sequence[TriedPrompt],
     gains: Sequence[Gain],
@@ -142,13 +143,12 @@ def track_compile(
     The 100 best candidates become runs nested in it, each with its prompts as an artifact; a run
     takes about 15 ms. Raises InputError when MLflow cannot keep them.
     """
-    name = f"{params['optimizer']} {params['target']}, {params['model']}"
     with mlflow_run(experiment, params, name) as mlflow:
         numbers = {f"cost/{_REFUSED.sub('_', name)}": value for name, value in cost.items()}
         for gain in gains:
-            name = f"{gain.component}/{gain.categories.replace(' ', '_')}"
-            for side in ("before", "after", "low", "high"):
-                numbers[f"{name}/{side}"] = getattr(gain, side)
+            gain_name = f"{gain.component}/{gain.categories.replace(' ', '_')}"
+            for side in ("questions", "before", "after", "low", "high"):
+                numbers[f"{gain_name}/{side}"] = getattr(gain, side)
         mlflow.log_metrics(numbers)
         for file in files:
             mlflow.log_artifact(str(file))

@@ -37,7 +37,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _tracked_there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.chdir(place)
 

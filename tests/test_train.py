@@ -51,7 +51,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for key in [name for name in os.environ if name.endswith("_API_KEY")]:
         monkeypatch.delenv(key)
     monkeypatch.delenv("ARBOR_TOKEN", raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
     # Named: a place that MLflow is left to choose stays its place in all later tests.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     for module in (launch, comparison, supervised):

@@ -9,7 +9,14 @@ from rich.table import Table
 from locomo.dataset.format import ABSTENTION, CATEGORIES
 from locomo.harness import BuiltMemory, Result
 from locomo.metrics import abstained
-from locomo.results.report import FAILED_BELOW, NAMES, Interval, PairedDifference, ScoreLine, failures
+from locomo.results.report import (
+    FAILED_BELOW,
+    NAMES,
+    Interval,
+    PairedDifference,
+    ScoreLine,
+    failures,
+)
 
 
 def interval_title(interval: Interval) -> str:

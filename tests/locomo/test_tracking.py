@@ -8,8 +8,9 @@ from mlflow.entities import Run
 from mlflow.tracking.fluent import active_run
 
 from locomo import tracking
+from locomo.results.charts import RewardPoint, progress_chart
 from locomo.tasks.gains import Gain
-from locomo.tracking import RewardPoint, TriedPrompt, progress_chart, track_compile
+from locomo.tracking import TriedPrompt, code_commit, track_compile
 from memory import InputError
 
 FOUND = [
@@ -55,15 +56,20 @@ def test_a_compile_is_one_run_with_its_candidates_nested_in_it(place: Path) -> N
         TriedPrompt("second", score=0.5, examples=6, calls=40, prompts="half a pair: \ud83d"),
     ]
     cost = {"calls": 52, "usd (gpt-4o)": 0.125}
-    track_compile("compile", {"optimizer": "gepa", "seed": 0}, tried, FOUND, cost, [diff])
+    params = {"optimizer": "gepa", "seed": 0}
+    track_compile("compile", "gepa of store", params, tried, FOUND, cost, [diff])
 
     (parent,), nested = runs("compile")
+    assert parent.info.run_name == "gepa of store"
     assert parent.data.params == {"optimizer": "gepa", "seed": "0"}
+    assert parent.data.tags["commit"] == code_commit()
     assert parent.data.metrics == {
+        "answer/1_multi-hop/questions": 4,
         "answer/1_multi-hop/before": 0.25,
         "answer/1_multi-hop/after": 0.5,
         "answer/1_multi-hop/low": -0.125,
         "answer/1_multi-hop/high": 0.75,
+        "reward/all/questions": 9,
         "reward/all/before": 0.5,
         "reward/all/after": 0.75,
         "reward/all/low": 0.125,
@@ -87,14 +93,14 @@ def test_only_the_best_candidates_become_runs(monkeypatch: pytest.MonkeyPatch) -
     tried = [
         TriedPrompt(name, score, examples=1, calls=1, prompts="") for name, score in scores.items()
     ]
-    track_compile("many", {}, tried, [], {}, [])
+    track_compile("many", "all", {}, tried, [], {}, [])
     (_,), nested = runs("many")
     assert {run.info.run_name for run in nested} == {"b", "d"}
 
 
 def test_a_store_that_fails_is_named_and_the_run_has_failed(place: Path) -> None:
     with pytest.raises(InputError, match="set MLFLOW_TRACKING_URI"):
-        track_compile("broken", {}, [], FOUND, {}, [place / "not there"])
+        track_compile("broken", "a run", {}, [], FOUND, {}, [place / "not there"])
     (parent,), _ = runs("broken")
     assert parent.info.status == "FAILED"
     assert active_run() is None

@@ -1,5 +1,6 @@
 """The report: who is counted where, and the log that never asks twice."""
 
+import io
 import json
 import time
 from dataclasses import replace
@@ -7,12 +8,23 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+
+from locomo.commands import print_table
 
 from locomo.harness import Result, answer_log
 from locomo.parallel import run_parallel
-from locomo.results.report import difference, failure_cause, failures, score_lines
-from locomo.results.tables import comparison_table, example_text
-from locomo.tracking import score_chart, score_metrics
+from locomo.results.report import (
+    failure_cause,
+    failures,
+    memory_difference,
+    paired_differences,
+    score_lines,
+    usual_interval,
+)
+from locomo.results.tables import comparison_table, difference_line, example_text, judge_table
+from locomo.results.charts import abstention_chart, failure_chart, score_chart
+from locomo.tracking import score_metrics
 
 RIGHT = Result("memory", "c", 0, 4, "Where?", "Oslo", "Oslo", score=1.0, recall=1.0, seconds=0.1)
 
@@ -43,13 +55,13 @@ def test_means_are_taken_by_system_and_category_and_the_sum_1_to_4_leaves_absten
         replace(RIGHT, index=2, category=5, score=1.0),
         replace(RIGHT, index=0, system="baseline", score=0.25),
     ]
-    found = {(line.system, line.categories): line for line in score_lines(results)}
+    found = {(line.system, line.categories): line for line in score_lines(results, "independent")}
     assert found["memory", "4 single-hop"].score == 0.5
     assert found["memory", "4 single-hop"].tokens == 50
     assert (found["memory", "1-4"].questions, found["memory", "all"].questions) == (2, 3)
     assert found["baseline", "all"].score == 0.25
     assert ("memory", "1 multi-hop") not in found
-    assert score_metrics(score_lines(results))["memory/1-4/score"] == 0.5
+    assert score_metrics(score_lines(results, "independent"))["memory/1-4/score"] == 0.5
 
 
 def test_the_difference_is_paired_by_question_and_leaves_abstention_out() -> None:
@@ -60,8 +72,49 @@ def test_the_difference_is_paired_by_question_and_leaves_abstention_out() -> Non
         for n, (_, theirs) in enumerate(pairs)
     ]
     results += [replace(RIGHT, index=7, score=0.0), replace(RIGHT, index=8, category=5)]
-    assert "+0.500, 95 % interval +0.50 to +0.50" in difference(results)
-    assert difference([RIGHT]) == "no question was answered by both"
+    difference = memory_difference(results, "independent")
+    assert difference is not None
+    assert (difference.questions, difference.verdict) == (3, "better")
+    assert "+0.500, 95 % interval +0.50 to +0.50" in difference_line(difference)
+    assert difference_line(memory_difference([RIGHT], "independent")) == (
+        "no question was answered by both"
+    )
+
+
+def test_a_single_question_has_no_interval(tmp_path: Path) -> None:
+    pair = [RIGHT, replace(RIGHT, system="baseline", score=0.5)]
+    (line, *_) = score_lines(pair, "independent")
+    assert (line.low, line.high) == (None, None)
+    difference = memory_difference(pair, "clustered")
+    assert difference is not None
+    assert difference.verdict == "no difference shown"
+    assert difference_line(difference).endswith("+0.500, of a single question")
+    score_chart(score_lines(pair, "independent"), tmp_path / "scores.png", "local, 1 question")
+
+
+def test_five_conversations_are_resampled_before_their_questions() -> None:
+    # In each conversation all answers are right or all are wrong: ten observations, not sixty.
+    results = [
+        replace(RIGHT, conversation=f"c{talk}", index=n, score=float(talk % 2))
+        for talk in range(10)
+        for n in range(6)
+    ]
+    assert (usual_interval(results), usual_interval(results[:24])) == ("clustered", "independent")
+    (*_, clustered) = score_lines(results, "clustered")
+    (*_, independent) = score_lines(results, "independent")
+    assert clustered.score == independent.score == 0.5
+    assert (clustered.low, clustered.high) == pytest.approx((0.2, 0.8), abs=0.05)
+    assert (independent.low, independent.high) == pytest.approx((0.37, 0.63), abs=0.03)
+
+
+def test_two_runs_are_paired_by_question_in_each_category() -> None:
+    before = [replace(RIGHT, index=n, category=1 + n % 2, score=0.5) for n in range(8)]
+    after = [replace(result, score=1.0 if result.category == 1 else 0.25) for result in before[:6]]
+    lines = {line.categories: line for line in paired_differences(before, after, "independent")}
+    assert lines.keys() == {"1 multi-hop", "2 temporal", "1-4", "all"}
+    assert (lines["1 multi-hop"].change, lines["2 temporal"].change) == (0.5, -0.25)
+    assert lines["2 temporal"].verdict == "worse"
+    assert lines["all"].questions == 6
 
 
 def test_unreadable_verdicts_are_counted_apart() -> None:
@@ -70,12 +123,25 @@ def test_unreadable_verdicts_are_counted_apart() -> None:
         replace(RIGHT, verdicts={"strict (m)": None}),
         replace(RIGHT, verdicts={"strict (m)": False}),
     ]
-    line = score_lines(judged)[-1]
+    line = score_lines(judged, "independent")[-1]
     assert line.judged == {"strict (m)": 0.5}
     assert line.unreadable == 1
-    table = comparison_table([line])
-    assert "strict (m)" in [column.header for column in table.columns]
-    assert "1 verdicts could not be read" in str(table.caption)
+    assert line.verdicts == {"strict (m)": 2}
+    assert "1 verdicts could not be read" in str(judge_table([line]).caption)
+
+
+@pytest.mark.parametrize("width", [40, 80, 300])
+def test_nothing_that_was_measured_is_dropped_for_width(width: int) -> None:
+    judges = [f"{kind} (openai/a-model-with-a-long-name)" for kind in ("lenient", "strict")]
+    results = [replace(RIGHT, verdicts=dict.fromkeys(judges, True)), replace(RIGHT, index=1)]
+    lines = score_lines(results, "independent")
+    file = io.StringIO()
+    print_table(Console(file=file, width=width), comparison_table(lines, "independent"))
+    print_table(Console(file=file, width=width), judge_table(lines))
+    text = file.getvalue()
+    assert "…" not in text
+    for word in ("4 single-hop", "1.00-1.00", "recall", "tokens", "calls", *judges):
+        assert word in text
 
 
 def test_an_example_shows_markup_of_a_question_as_text() -> None:
@@ -86,11 +152,17 @@ def test_an_example_shows_markup_of_a_question_as_text() -> None:
     assert "gold:   Oslo" in shown
 
 
-def test_the_chart_is_a_picture(tmp_path: Path) -> None:
-    score_chart(
-        score_lines([RIGHT, replace(RIGHT, system="baseline", category=5)]), tmp_path / "scores.png"
-    )
-    assert (tmp_path / "scores.png").read_bytes().startswith(b"\x89PNG")
+def test_the_charts_are_pictures(tmp_path: Path) -> None:
+    wrong = replace(RIGHT, index=1, score=0.0, best_score=2.5)
+    unanswerable = replace(RIGHT, index=2, category=5, answer="No information available")
+    results = [RIGHT, wrong, unanswerable, replace(RIGHT, system="baseline", category=5)]
+    title = "local, 3 questions"
+    score_chart(score_lines(results, "independent"), tmp_path / "scores.png", title)
+    failure_chart(results[:3], tmp_path / "failures.png", title)
+    abstention_chart(results[:3], tmp_path / "abstention.png", title)
+    abstention_chart([RIGHT], tmp_path / "alone.png", title)
+    for picture in ("scores.png", "failures.png", "abstention.png", "alone.png"):
+        assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_log_goes_on_where_a_kill_left_it(tmp_path: Path) -> None:
