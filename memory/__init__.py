@@ -3,7 +3,17 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from memory.errors import InputError, MemoryFault, ModelError, SqlError, Stop, StoreError
+from memory.errors import (
+    ClaimLostError,
+    HeldError,
+    InputError,
+    MemoryFault,
+    ModelError,
+    SqlError,
+    Stop,
+    StoreError,
+    WindowError,
+)
 from memory.model import (
     Answer,
     Change,
@@ -43,10 +53,12 @@ __all__ = [
     "Card",
     "Change",
     "Citation",
+    "ClaimLostError",
     "Digest",
     "Edit",
     "Fact",
     "Forgotten",
+    "HeldError",
     "Hit",
     "Injected",
     "InputError",
@@ -66,6 +78,7 @@ __all__ = [
     "Store",
     "StoreError",
     "Turn",
+    "WindowError",
     "add_chunks",
     "chunks",
     "load_embedder",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from memory.dates import dated_question
-from memory.errors import InputError, SqlError
+from memory.errors import ClaimLostError, HeldError, InputError, SqlError
 from memory.model import Answer, Change, Citation, Hit, Pending, Rows, Turn
 from memory.program.messages import ABSTAIN, asks_memory, is_evidence, is_news, is_quotation
 from memory.prompt import (
@@ -122,16 +122,19 @@ class Memory:
         """Let the model store the windows it has not stored yet, as facts.
 
         A window whose SQL cannot be repaired waits in `pending` and is tried again by later
-        calls, WINDOW_ATTEMPTS times in all, or however often it failed with `replay`. Stops after
+        calls, WINDOW_ATTEMPTS times in all, or however often it failed with `replay`. A window
+        that would end many facts is held there for a person (`Store.apply_held`); only `replay`
+        asks for it again, and no answer then comes from a cache of DSPy. Stops after
         `max_calls` model calls; an interrupted digest goes on where it stopped. `progress` is
         told the sums after each window. Turns before the id `since` are left to a later digest.
         """
         from memory.program.modules import CALLS_WITH_REPAIRS
 
+        model = self.model.uncached() if replay else self.model
         sums = Digest()
         for window in self._windows(replay, since):
             try:
-                change, calls = self._digest_window(window)
+                change, calls = self._digest_window(window, model)
                 sums = replace(
                     sums,
                     stored=sums.stored + 1,
@@ -141,6 +144,11 @@ class Memory:
             except SqlError as error:
                 self.store.fail(window, str(error))
                 sums = replace(sums, failed=sums.failed + 1, calls=sums.calls + CALLS_WITH_REPAIRS)
+            except ClaimLostError as error:
+                sums = replace(sums, calls=sums.calls + error.calls)
+            except HeldError as error:
+                self.store.fail(window, str(error), statement=error.statement)
+                sums = replace(sums, failed=sums.failed + 1, calls=sums.calls + error.calls)
             except BaseException as error:
                 # A claimed window must not stay claimed. An interruption is no failed attempt.
                 self.store.fail(window, f"interrupted: {type(error).__name__}", False)
@@ -347,7 +355,7 @@ class Memory:
     def _windows(self, replay: bool, since: int) -> Iterator[tuple[int, int]]:
         """Claim windows one by one: those that wait or failed before, then the turns after them."""
         for pending in self.store.pending():
-            if pending.first_turn >= since and (replay or pending.attempts < WINDOW_ATTEMPTS):
+            if pending.first_turn >= since and is_due(pending, replay):
                 yield from self._parts(pending)
         while new := self.store.claim(self.model.window, since=since):
             yield new
@@ -364,18 +372,18 @@ class Memory:
             after = (p for p in self.store.pending() if window[1] < p.first_turn <= last)
             waiting = next(after, None) if window[1] < last else None
 
-    def _digest_window(self, window: tuple[int, int]) -> tuple[Change, int]:
+    def _digest_window(self, window: tuple[int, int], model: Model) -> tuple[Change, int]:
         """Store one window's facts: the change, and how many model calls it took."""
         turns = self.store.turns(*window)
 
         def write(sql: str) -> Change:
-            return self.store.write(sql, cause=f"digest by {self.model.name}", window=window)
+            return self.store.write(sql, cause=f"digest by {model.name}", window=window)
 
-        if not any(is_news(turn.text, self.model.packaged) for turn in turns):
+        if not any(is_news(turn.text, model.packaged) for turn in turns):
             # An empty change: the window counts as digested, and no model is asked.
             return write("-- none"), 0
-        lines = turn_lines(turns, budget=self.model.window_tokens, dates=self.model.dates, iso=True)
-        with self.model.active():
+        lines = turn_lines(turns, budget=model.window_tokens, dates=model.dates, iso=True)
+        with model.active():
             prediction = self.program.store(
                 turns=lines, catalog=self.store.catalog(CATALOG_TOKENS), write=write
             )
@@ -392,6 +400,11 @@ def _citations(answer: Answer, hits: Sequence[Hit]) -> tuple[Citation, ...]:
         sql = tuple(statement for statement, named in statements if turn_id in named)
         citations.append(Citation(turn_id, place=place, shares=shares, sql=sql))
     return tuple(citations)
+
+
+def is_due(window: Pending, replay: bool) -> bool:
+    """Whether a digest asks the model again about a window that failed before."""
+    return replay or (window.attempts < WINDOW_ATTEMPTS and not window.statement)
 
 
 def _alternate(ranked: Sequence[int], quoted: Sequence[int]) -> list[int]:

@@ -82,11 +82,13 @@ def audit(store: Store, kinds: Collection[str] = KINDS) -> list[Finding]:
 def _failed_windows(store: Store) -> Iterator[Finding]:
     for pending in store.pending():
         if pending.error:  # without one, a process is at work on it
+            held = f"--apply {pending.first_turn}-{pending.last_turn}` runs what is held"
+            way_on = held if pending.statement else "--replay` tries again"
             yield Finding(
                 "pending",
                 f"turns {pending.first_turn} to {pending.last_turn} are no facts yet, after"
                 f" {pending.attempts} attempts: {' '.join(pending.error.split())[:200]}"
-                " (`python -m memory digest --replay` tries again)",
+                f" (`python -m memory digest {way_on})",
                 turns=tuple(range(pending.first_turn, pending.last_turn + 1)),
             )
 

@@ -3,13 +3,16 @@
     MemoryFault                 base: `except MemoryFault` catches all of ours
     ├── SqlError                a statement was refused, wrong or too slow; the message is for
     │                           the model that wrote it: it is what the next attempt sees
+    ├── WindowError             this window cannot be stored now, others can: a digest goes on
+    │   ├── HeldError           its statement ends so many facts that a person must decide
+    │   └── ClaimLostError      another process took the window over, or forgot some of its turns
     └── Stop                    trying again changes nothing: a person must act
         ├── InputError          what was given cannot be used: a file, a flag, a turn
         ├── StoreError          the database cannot be used: not ours, newer, read-only, full
         └── ModelError          the language model cannot be used: key, address, name, limit
 
-`SqlError` is repaired (at most twice), everything under `Stop` ends the work; a command prints a
-`Stop` in one line and exits with code 2.
+`SqlError` is repaired (at most twice), a `WindowError` leaves its window pending, everything under
+`Stop` ends the work; a command prints a `Stop` in one line and exits with code 2.
 """
 
 
@@ -24,6 +27,30 @@ class SqlError(MemoryFault):
     """
 
     refusals: tuple[str, ...] = ()
+
+
+class WindowError(MemoryFault):
+    """A window of a digest cannot be stored now; nothing was written, and it stays pending.
+
+    `calls` says how many calls of a model were made for it.
+    """
+
+    calls: int = 1
+
+
+class HeldError(WindowError):
+    """A window's statement ends more facts than a model may end by itself: a person decides.
+
+    `statement` is what waits; `Store.apply_held` runs it.
+    """
+
+    def __init__(self, message: str, statement: str) -> None:
+        super().__init__(message)
+        self.statement = statement
+
+
+class ClaimLostError(WindowError):
+    """Another process took over a window that this one had claimed, or forgot some of its turns."""
 
 
 class Stop(MemoryFault):

@@ -111,13 +111,15 @@ class Forgotten:
 class Pending:
     """A window (first to last turn id, inclusive) that no model has stored yet.
 
-    `error` is why the last attempt failed, empty while a process is at work on it.
+    `error` is why the last attempt failed, empty while a process is at work on it. `statement` is
+    what a model wrote and a person must decide about, empty where nothing is held.
     """
 
     first_turn: int
     last_turn: int
     error: str
     attempts: int
+    statement: str = ""
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,9 @@ def chat(
     from memory.chat.commands import talk
     from memory.chat.screen import terminal
     from memory.chat.session import Chat
+    from memory.program import load_model
 
-    loaded = options.uncached_model(model, api_base)
+    loaded = load_model(model, api_base)
     path = options.memory_path(namespace, file)
     with options.open_memory(namespace, file, create=True) as store:
         background = Background(path, loaded)

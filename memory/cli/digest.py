@@ -1,24 +1,21 @@
 """The command digest: a model makes facts of what was said."""
 
 import math
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memory.cli.options import (
-    DEFAULT,
-    ApiBase,
-    File,
-    ModelName,
-    Namespace,
-    open_memory,
-    uncached_model,
-)
-from memory.cli.output import count
-from memory.terminal import progress
+from memory.cli.options import DEFAULT, ApiBase, File, ModelName, Namespace, open_memory
+from memory.cli.output import change_line, count, held_lines
+from memory.errors import InputError
+from memory.terminal import clean_line, progress
 
 if TYPE_CHECKING:
     from memory.api import Memory
+    from memory.store import Store
+
+_TURNS = re.compile(r"(\d{1,18})-(\d{1,18})", re.ASCII)
 
 
 def digest(
@@ -27,17 +24,30 @@ def digest(
     model: ModelName = "local",
     api_base: ApiBase = None,
     replay: Annotated[
-        bool, typer.Option("--replay", help="Also windows that failed too often to be tried again.")
+        bool,
+        typer.Option(
+            "--replay", help="Also windows that failed too often, or are held for a person."
+        ),
     ] = False,
     max_calls: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many calls of the model.")
     ] = None,
+    apply: Annotated[
+        str, typer.Option(metavar="TURNS", help="Run what is held of turns (12-27); no model.")
+    ] = "",
+    skip: Annotated[
+        str, typer.Option(metavar="TURNS", help="Let turns (12-27) be digested without facts.")
+    ] = "",
 ) -> None:
     """Let a model make facts of what was said. It can be interrupted, and goes on later."""
+    if apply or skip:
+        with open_memory(namespace, file) as store:
+            _decide(store, apply=apply, skip=skip)
+        return
     from memory.api import Memory  # takes a second
 
     with open_memory(namespace, file) as store, progress() as bar:
-        memory = Memory(store, model=uncached_model(model, api_base))
+        memory = Memory(store, model=model, api_base=api_base)
         task = bar.add_task("digesting", total=_waiting(memory, replay))
         result = memory.digest(
             replay,
@@ -53,22 +63,47 @@ def digest(
         f" of {memory.model.name}"
     )
     for window in failures:
-        error = " ".join(window.error.split())[:200]
-        print(
-            f"turns {window.first_turn}-{window.last_turn} failed"
-            f" {count(window.attempts, 'time')}: {error}"
-        )
+        if not window.statement:
+            print(
+                f"turns {window.first_turn}-{window.last_turn} failed"
+                f" {count(window.attempts, 'time')}: {clean_line(window.error)[:200]}"
+            )
+    for line in held_lines(failures, namespace, file):
+        print(line)
+
+
+def _decide(store: "Store", apply: str, skip: str) -> None:
+    """Apply or skip what is held of a window, as a person says."""
+    if apply and skip:
+        raise InputError("give --apply or --skip, not both")
+    window = _window(apply or skip)
+    waiting = {(pending.first_turn, pending.last_turn) for pending in store.pending()}
+    if window not in waiting:
+        raise InputError(f"turns {apply or skip} are no window that waits; `digest` lists those")
+    if apply:
+        change = store.apply_held(window)
+    else:
+        change = store.write("-- none", cause="digest skipped by user", window=window)
+    print(change_line(change))
+
+
+def _window(turns: str) -> tuple[int, int]:
+    """The window that somebody typed as 12-27. Raises InputError for anything else."""
+    match = _TURNS.fullmatch(turns.strip())
+    if not match:
+        raise InputError(f"{turns!r} names no window; write its first and last turn, as in 12-27")
+    return int(match[1]), int(match[2])
 
 
 def _waiting(memory: "Memory", replay: bool) -> int:
     """How many windows a digest by this model would work on, with `replay` or without."""
-    from memory.api import WINDOW_ATTEMPTS
+    from memory.api import is_due
 
     pending = memory.store.pending()
     digested = [change.window for change in memory.store.changes() if change.window]
     # Turns above these belong to no window yet.
     last = max([0, *(last for _, last in digested), *(window.last_turn for window in pending)])
     [(new,)] = memory.store.read(f"SELECT COUNT(*) AS n FROM turns WHERE id > {last}").rows
-    due = [window for window in pending if replay or window.attempts < WINDOW_ATTEMPTS]
+    due = [window for window in pending if is_due(window, replay)]
     counts = [len(memory.store.turns(window.first_turn, window.last_turn)) for window in due]
     return sum(math.ceil(count / memory.model.window) for count in [*counts, int(new)])

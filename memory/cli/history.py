@@ -12,6 +12,7 @@ from memory.cli.output import (
     change_line,
     diff_lines,
     edit_lines,
+    held_lines,
     print_json,
     print_lines,
     undo_line,
@@ -37,12 +38,15 @@ def log(
     """Show what was written to the facts, the newest change first."""
     with open_memory(namespace, file, read_only=True) as store:
         changes = store.changes()[::-1]
+        held = [] if change or as_json else [*held_lines(store.pending(), namespace, file)]
         edits = _edits(store) if facts or change else {}
     if change:
         number = _change_number(change)
         changes = [entry for entry in changes if entry.id == number]
         if not changes:
             raise InputError(f"there is no change {number}; `log` without a number shows them")
+    for line in held:
+        print(line)
     if not changes and not as_json:
         print("nothing was written to the facts yet")
     for entry in changes[:limit]:

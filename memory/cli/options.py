@@ -2,18 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
 from memory.errors import InputError
 from memory.namespaces import existing, make_folder, path_of
 from memory.store import Store, open_store
-
-if TYPE_CHECKING:
-    from memory.program import Model
 
 
 def is_on_command_line(context: typer.Context, name: str) -> bool:
@@ -86,14 +82,3 @@ def confirm(question: str, yes: bool) -> None:
         raise InputError("nothing was changed; answer y, or give --yes") from None
     if not agreed:
         raise InputError("nothing was changed")
-
-
-def uncached_model(name: str, api_base: str | None) -> "Model":
-    """A model by name, for the memory of a person: no answer is kept in a cache on disk.
-
-    What somebody said would stay there whatever `forget` removes.
-    """
-    from memory.program import load_model  # takes a second
-
-    model = load_model(name, api_base=api_base)
-    return replace(model, lm=model.lm.copy(cache=False))

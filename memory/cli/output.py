@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from memory.cli.options import DEFAULT
-from memory.model import Change, Edit, Fact, Rows
+from memory.model import Change, Edit, Fact, Pending, Rows
 from memory.store.points_in_time import Diff, differences
 from memory.terminal import clean_line
 
@@ -62,15 +62,34 @@ def change_line(change: Change) -> str:
 
 def undo_line(changes: Sequence[Change], namespace: str, file: Path | None) -> str:
     """The numbers of changes just made, and the command that takes the last one back."""
+    command = command_line("undo", str(changes[-1].id), namespace=namespace, file=file)
+    numbers = ", ".join(str(change.id) for change in changes)
+    return f"change{'s' if len(changes) > 1 else ''} {numbers}; to undo: {command}"
+
+
+def held_lines(windows: Iterable[Pending], namespace: str, file: Path | None) -> Iterator[str]:
+    """The windows whose SQL waits for a person, and the commands that apply or skip it."""
+    for window in windows:
+        if not window.statement:
+            continue
+        turns = f"{window.first_turn}-{window.last_turn}"
+        yield f"turns {turns} are {clean_line(window.error)}"
+        for line in window.statement.splitlines():
+            yield f"    {clean_line(line)}"
+        for option, verb in (("--apply", "to apply it"), ("--skip", "to leave it out")):
+            command = command_line("digest", option, turns, namespace=namespace, file=file)
+            yield f"  {verb}: {command}"
+
+
+def command_line(*words: str, namespace: str, file: Path | None) -> str:
+    """A command about this memory, as somebody may type it."""
     if file:
         options = ["--file", str(file)]
     elif namespace != DEFAULT:
         options = ["--namespace", namespace]
     else:
         options = []
-    command = shlex.join(["python", "-m", "memory", "undo", str(changes[-1].id), *options])
-    numbers = ", ".join(str(change.id) for change in changes)
-    return f"change{'s' if len(changes) > 1 else ''} {numbers}; to undo: {command}"
+    return shlex.join(["python", "-m", "memory", *words, *options])
 
 
 def edit_lines(edits: Iterable[Edit]) -> Iterator[str]:

@@ -18,7 +18,6 @@ from memory.cli.options import (
     ModelName,
     Namespace,
     open_memory,
-    uncached_model,
 )
 from memory.cli.output import count, print_json, print_rows
 from memory.errors import InputError, SqlError
@@ -57,7 +56,7 @@ def ask(
 ) -> None:
     """Ask a question: the answer, the turns it rests on, and the SQL that found them."""
     from memory.api import Memory  # takes a second
-    from memory.program import load_program
+    from memory.program import load_model, load_program
 
     day = _question_day(now, as_of)
     compiled = load_program(program) if program else None
@@ -65,7 +64,7 @@ def ask(
         open_memory(namespace, file) as present,
         present.as_of(as_of) if as_of else nullcontext(present) as store,
     ):
-        memory = Memory(store, model=uncached_model(model, api_base), program=compiled)
+        memory = Memory(store, model=load_model(model, api_base), program=compiled)
         asker = asker or str(Settings(store).get("user", ""))
         answer = memory.ask(question, asker=asker, now=day)
         turns = [store.turn(turn_id) for turn_id in answer.turns]

@@ -75,6 +75,10 @@ class Model:
             return self
         return replace(self, adapter=SmallModelAdapter(frozenset(targets)))
 
+    def uncached(self) -> "Model":
+        """The same model, asked anew whatever DSPy's cache holds."""
+        return replace(self, lm=self.lm.copy(cache=False))
+
     @property
     def weights(self) -> dict[str, str]:
         """The name of the weights that each module runs on: an adapter is for its targets only."""
@@ -126,7 +130,7 @@ def load_model(
     retries: int = CALL_RETRIES,
     adapter: str | Path | None = None,
 ) -> Model:
-    """A model by name.
+    """A model by name. Its answers are kept in no cache.
 
     Arguments:
         name: "local" (the packaged model, tuned), "local-base" (untuned), the folder of a LoRA
@@ -162,8 +166,9 @@ def load_model(
             f"the model {name!r} names no provider; write openai/{guess}, ollama_chat/{guess}, "
             "or local for the packaged model"
         )
-    # The cache of answers does not know addresses: two servers may have one name for two models.
-    settings: dict[str, object] = {"num_retries": retries, "cache": api_base is None}
+    # No cache: DSPy's keeps answers on disk, where `forget` does not reach what somebody said; it
+    # does not know addresses either, and two servers may have one name for two models.
+    settings: dict[str, object] = {"num_retries": retries, "cache": False}
     if api_base:
         _check_listening(api_base)
         # A server of one's own seldom asks for a key, but the protocol wants one.

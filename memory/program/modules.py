@@ -8,16 +8,20 @@ import dspy
 from dspy.utils.exceptions import AdapterParseError
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
-from memory.errors import SqlError
+from memory.errors import SqlError, WindowError
 from memory.model import Answer, Change, Rows
 from memory.program.lm import Model
 from memory.program.local import SmallModelAdapter
 from memory.program.messages import ABSTAIN
 from memory.program.signatures import SMALL, AnswerFromMemory, WriteFacts, WriteQuery
 from memory.prompt import Context
-from memory.sql import split
+from memory.sql import MAX_ANSWER, split
 
 CALLS_WITH_REPAIRS = 3  # of a model for one statement: the first and two repairs
+# Characters of a refused answer that are sent back. An answer that the policy reads at all
+# (memory.sql) is sent back whole, so that it can be corrected; of megabytes the beginning will do.
+MOST_SENT_BACK = MAX_ANSWER
+MOST_UNREADABLE_SENT_BACK = 2_000
 MOST_SELECTS = 5
 T = TypeVar("T")
 
@@ -30,30 +34,36 @@ def with_repairs(ask: Callable[[str], str], run: Callable[[str], T]) -> tuple[T,
         run: SQL -> its result; raises SqlError.
 
     Returns (result, the SQL that ran, the refusals before it). Raises the last SqlError, which
-    has all refusals, when the answer is still refused after two repairs.
+    has all refusals, when the answer is still refused after two repairs; a WindowError at once.
     """
     feedback = [""]
     last_error = SqlError("")
-    for _ in range(CALLS_WITH_REPAIRS):
+    for calls in range(1, CALLS_WITH_REPAIRS + 1):
         try:
             sql = ask(feedback[-1])
         except AdapterParseError as error:
-            response = _sendable(error.lm_response)
+            response = _sendable(error.lm_response, MOST_UNREADABLE_SENT_BACK)
             last_error = SqlError(f"no SQL could be read from the answer: {response[:500]}")
-            feedback.append(f"Your answer could not be read:\n{response[:2000]}")
+            feedback.append(f"Your answer could not be read:\n{response}")
             continue
         try:
             return run(sql), sql, feedback[1:]
         except SqlError as error:
             last_error = error
-            feedback.append(_sendable(f"Refused:\n{sql}\nBecause: {error}"))
+            refused, reason = (_sendable(text, MOST_SENT_BACK) for text in (sql, str(error)))
+            feedback.append(f"Refused:\n{refused}\nBecause: {reason}")
+        except WindowError as error:
+            error.calls = calls
+            raise
     last_error.refusals = tuple(feedback[1:])
     raise last_error
 
 
-def _sendable(text: str) -> str:
+def _sendable(text: str, most: int) -> str:
+    """The beginning of a text that a model wrote, so that it can be sent back to it."""
     # A model may write half a surrogate pair; DSPy refuses to send one back.
-    return text.encode("utf-8", "replace").decode()
+    beginning = text[:most].encode("utf-8", "replace").decode()
+    return beginning if len(text) <= most else f"{beginning}\n... (cut: {len(text):,} characters)"
 
 
 class StoreTurns(dspy.Module):

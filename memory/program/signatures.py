@@ -80,7 +80,8 @@ class WriteFacts(dspy.Signature):
     broke up), first close the old fact with the date of the change, then insert the new one:
     UPDATE facts SET ended_on = '2011-04' WHERE subject = 'Maria' AND attribute = 'lives_in'
       AND COALESCE(ended_on, '') = '';
-    Only DELETE what a speaker takes back as never true.
+    A fact that another turn told may only be ended. Only DELETE what the turns shown told and a
+    speaker takes back as never true.
 
     Text stands in single quotes, a quote inside is doubled: 'Maria''s cello'. No functions for
     dates. Every statement ends with a semicolon. When nothing is worth storing, answer -- none

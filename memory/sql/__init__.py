@@ -4,12 +4,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from memory.sql.names import TABLES, WRITABLE
-from memory.sql.statements import quoted
+from memory.sql.statements import MAX_ANSWER, quoted
 
 if TYPE_CHECKING:
     from memory.sql.policy import read_statement, split, write_statements
 
-__all__ = ["TABLES", "WRITABLE", "quoted", "read_statement", "split", "write_statements"]
+__all__ = [
+    "MAX_ANSWER",
+    "TABLES",
+    "WRITABLE",
+    "quoted",
+    "read_statement",
+    "split",
+    "write_statements",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -41,6 +41,8 @@ def connect(path: Path, read_only: bool) -> sqlite3.Connection:
     # SQLite checks foreign keys only where a connection asks for it. A fact's turn_id is one: it
     # is what makes a fact without a turn impossible.
     conn.execute("PRAGMA foreign_keys = ON")
+    # Without it, a row that REPLACE removes fires no trigger, and the journal would lack a fact.
+    conn.execute("PRAGMA recursive_triggers = ON")
     # The triggers on facts call this function to keep the index of their words. A connection that
     # lacks it (a foreign tool) can read facts and not change them.
     conn.create_function("words", 1, lambda text: " ".join(words(text)), deterministic=True)

@@ -49,7 +49,7 @@ DUMPED_TABLES: dict[str, tuple[tuple[str, ...], int]] = {
         1,
     ),
     "facts_log": (("id", "change_id", "fact_id", "before", "after"), 1),
-    "pending": (("first_turn", "last_turn", "error", "attempts"), 2),
+    "pending": (("first_turn", "last_turn", "error", "attempts", "statement"), 2),
     "shown": (("turn_id", "times"), 1),
 }
 _NUMBER_COLUMNS = frozenset(
@@ -65,6 +65,8 @@ _NUMBER_COLUMNS = frozenset(
         "times",
     ]
 )
+# What dumps of older versions lack.
+_ADDED_COLUMNS: dict[str, DumpRecord] = {"pending": {"statement": ""}}
 # Rows of these tables change in use: one that differs from the dump's by now is the same row.
 _CHANGING_TABLES = ("pending", "shown")
 _JSON_COLUMNS = {("settings", "value"), ("facts_log", "before"), ("facts_log", "after")}
@@ -237,6 +239,7 @@ def _parse(number: int, record: DumpRecord) -> tuple[str, tuple[Any, ...]]:
         names = ", ".join(DUMPED_TABLES)
         raise InputError(f"record {number}: table {table!r} is none of {names}")
     columns, key = DUMPED_TABLES[table]
+    record = _ADDED_COLUMNS.get(table, {}) | record
     missing = [name for name in columns if name not in record]
     if missing:
         raise InputError(f"record {number} ({table}) lacks {missing[0]!r}")

@@ -10,18 +10,23 @@ import sqlite3
 from datetime import UTC, datetime
 from typing import Any
 
-from memory.errors import InputError, SqlError
+from memory.errors import HeldError, InputError, SqlError
 from memory.model import Change
+from memory.sql import quoted
 
 MAX_FACTS_CHANGED = 1000
+# Facts of other turns that one window may end by itself. Gold SQL ends 4 at most, in 24
+# conversations by windows of 16 turns (docs/log.md); a model may have stored a thing twice.
+MOST_ENDED = 8
 _CHANGE_COLUMNS = (
     "id, at, cause, statement, undone_at, first_turn, last_turn,"
     " (SELECT count(DISTINCT fact_id) FROM facts_log WHERE change_id = changes.id)"
 )
 _FACT_COLUMNS = "id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at"
-# A fact as the triggers write it into facts_log.before and .after. The numbers in '$[n]' below
-# are places in this array: 1 subject, 2 attribute, 3 value, 6 turn_id.
+# A fact as the triggers write it into facts_log.before and .after.
 FACT_IMAGE = f"json_array({_FACT_COLUMNS})"
+FactImage = dict[str, Any]  # such an array by column
+_QUOTED_VALUE = 100  # characters of a value that advice repeats
 
 
 def begin(
@@ -42,11 +47,20 @@ def begin(
     return cursor.lastrowid
 
 
-def check_change(conn: sqlite3.Connection, change_id: int, window: tuple[int, int] | None) -> None:
-    """Raises SqlError for a change that is huge, or whose new facts lie outside the window shown.
+def check_change(
+    conn: sqlite3.Connection,
+    change_id: int,
+    window: tuple[int, int] | None,
+    by_person: bool = False,
+) -> None:
+    """Refuse a change that is huge, or that goes beyond what a window may do.
 
-    Checked in the log after the statements have run, as no look at their text could tell which
-    facts a WHERE picks.
+    A window may write, change and delete what its own turns said. Facts of other turns it may end,
+    MOST_ENDED of them unless a person agreed (`by_person`), and nothing else. Without a window, a
+    person or a tool of one fact writes: the size alone counts.
+
+    Judged by the log after the statements have run: no look at their text could tell which facts a
+    WHERE picks. Raises SqlError, whose message is the model's next prompt, and HeldError.
     """
     (facts,) = conn.execute(
         "SELECT count(DISTINCT fact_id) FROM facts_log WHERE change_id = ?", (change_id,)
@@ -56,46 +70,80 @@ def check_change(conn: sqlite3.Connection, change_id: int, window: tuple[int, in
     if window is None:
         return
 
-    # Turns that facts name now and did not name before. IS NOT, as `before` is NULL for a new fact.
-    named_turns = conn.execute(
-        "SELECT DISTINCT json_extract(after, '$[6]') FROM facts_log WHERE change_id = ?"
-        " AND after IS NOT NULL"
-        " AND json_extract(after, '$[6]') IS NOT json_extract(before, '$[6]')",
-        (change_id,),
-    ).fetchall()
-    for (turn_id,) in named_turns:
-        if not window[0] <= turn_id <= window[1]:
-            raise SqlError(
-                f"turn_id {turn_id} is not one of the turns shown; use the number in brackets,"
-                f" {window[0]} to {window[1]}"
-            )
-    _refuse_overwriting(conn, change_id, window)
-
-
-def _refuse_overwriting(conn: sqlite3.Connection, change_id: int, window: tuple[int, int]) -> None:
-    """Raises SqlError for a digest that rewords a fact from before its window; it may end the fact.
-
-    A new truth ends the old one (docs/decisions.md, 36), so that "as of" questions keep both.
-    """
-    overwritten = conn.execute(
-        "SELECT json_extract(before, '$[1]'), json_extract(before, '$[2]') FROM facts_log"
-        " WHERE change_id = ? AND before IS NOT NULL AND after IS NOT NULL"
-        " AND json_extract(before, '$[6]') NOT BETWEEN ? AND ?"
-        " AND (json_extract(before, '$[1]') <> json_extract(after, '$[1]')"
-        " OR json_extract(before, '$[2]') <> json_extract(after, '$[2]')"
-        " OR json_extract(before, '$[3]') <> json_extract(after, '$[3]')"
-        " OR json_extract(before, '$[6]') <> json_extract(after, '$[6]'))",
-        (change_id, *window),
-    ).fetchone()
-    if overwritten:
-        # The message is the model's next prompt: it shows the very statement to write instead.
-        subject, attribute = (text.replace("'", "''") for text in overwritten)
-        raise SqlError(
-            "this overwrites a fact from before the turns shown; end it and insert the new one:"
-            " UPDATE facts SET ended_on = '2023-05' WHERE"
-            f" subject = '{subject}' AND attribute = '{attribute}'"
-            " AND COALESCE(ended_on, '') = ''; INSERT INTO facts ..."
+    ended = 0
+    for before, after in _net_images(conn, change_id):
+        if before is None or _in_window(before, window):
+            if after is not None and not _in_window(after, window):
+                raise SqlError(
+                    f"turn_id {after['turn_id']} is not one of the turns shown; use the number in"
+                    f" brackets, {window[0]} to {window[1]}"
+                )
+        elif before != after:
+            if not _is_end(before, after):
+                raise SqlError(_end_instead(before, window, is_deleted=after is None))
+            ended += 1
+    if ended > MOST_ENDED and not by_person:
+        (statement,) = conn.execute(
+            "SELECT statement FROM changes WHERE id = ?", (change_id,)
+        ).fetchone()
+        raise HeldError(
+            f"held for a person: it ends {ended} facts of other turns, and a digest may end"
+            f" {MOST_ENDED} by itself",
+            statement,
         )
+
+
+def _net_images(
+    conn: sqlite3.Connection, change_id: int
+) -> list[tuple[FactImage | None, FactImage | None]]:
+    """Each fact that a change touched, before and after the whole of it (None: not there)."""
+    images: dict[int, tuple[str | None, str | None]] = {}
+    for fact_id, before, after in conn.execute(
+        "SELECT fact_id, before, after FROM facts_log WHERE change_id = ? ORDER BY id", (change_id,)
+    ):
+        first, _ = images.get(fact_id, (before, None))
+        images[fact_id] = (first, after)
+    return [(_fact_image(before), _fact_image(after)) for before, after in images.values()]
+
+
+def _fact_image(image: str | None) -> FactImage | None:
+    if image is None:
+        return None
+    return dict(zip(_FACT_COLUMNS.split(", "), json.loads(image), strict=True))
+
+
+def _in_window(fact: FactImage, window: tuple[int, int]) -> bool:
+    first, last = window
+    return bool(first <= fact["turn_id"] <= last)
+
+
+def _is_end(before: FactImage, after: FactImage | None) -> bool:
+    """Whether all that happened to a fact is that it ended: "as of" questions keep it.
+
+    A new truth ends the old one (docs/decisions.md, 36). A fact that has ended stays as it is.
+    """
+    return (
+        after is not None
+        and not before["ended_on"]
+        and bool(after["ended_on"])
+        and {**after, "ended_on": before["ended_on"]} == before
+    )
+
+
+def _end_instead(fact: FactImage, window: tuple[int, int], is_deleted: bool) -> str:
+    """Why a fact of another turn stays as it is, with the very statement to write instead."""
+    columns = ["subject", "attribute"]
+    if len(fact["value"]) <= _QUOTED_VALUE:
+        columns.append("value")
+    conditions = [f"{column} = {quoted(fact[column])}" for column in columns]
+    conditions.append("COALESCE(ended_on, '') = ''")
+    verb = "deletes" if is_deleted else "overwrites"
+    return (
+        f"this {verb} a fact of turn {fact['turn_id']}, and the turns shown are {window[0]} to"
+        f" {window[1]}. A fact of another turn may only be ended, once; leave it out, or end it and"
+        " insert the new one: UPDATE facts SET ended_on = '2023-05' WHERE"
+        f" {' AND '.join(conditions)}; INSERT INTO facts ..."
+    )
 
 
 def undo(conn: sqlite3.Connection, change_id: int) -> int:

@@ -12,10 +12,12 @@ import time
 import uuid
 from collections.abc import Collection
 
-from memory.errors import StoreError
+from memory.errors import ClaimLostError, InputError
 from memory.model import Pending
 
 Window = tuple[int, int]  # ids of its first and last turn, inclusive
+# Characters: what a model wrote may be megabytes, and a person reads the beginning.
+LONGEST_ERROR = 2_000
 
 
 def new_claimant() -> str:
@@ -47,12 +49,25 @@ def claim(
         "SELECT min(id), max(id) FROM turns WHERE id > ? AND id < ?", (taken, first)
     ).fetchone()
     if passed[0]:  # they would count as digested once a later window is
-        conn.execute("INSERT INTO pending VALUES (?, ?, '', 0, '', 0)", passed)
-    conn.execute(
-        "INSERT INTO pending VALUES (?, ?, '', 0, ?, ?)",
-        (first, last, claimant, time.time() + lease_s),
-    )
+        _insert(conn, passed)
+    _insert(conn, (first, last), claimed_by=claimant, claimed_until=time.time() + lease_s)
     return first, last
+
+
+def _insert(
+    conn: sqlite3.Connection,
+    window: Window,
+    *,
+    error: str = "",
+    attempts: int = 0,
+    claimed_by: str = "",
+    claimed_until: float = 0,
+) -> None:
+    conn.execute(
+        "INSERT INTO pending (first_turn, last_turn, error, attempts, claimed_by, claimed_until)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (*window, error, attempts, claimed_by, claimed_until),
+    )
 
 
 def reclaim(
@@ -76,42 +91,66 @@ def reclaim(
         (first, last, -1 if size is None else size + 1),
     ).fetchall()
     if size is not None and len(ids) > size:
-        conn.execute(
-            "INSERT INTO pending VALUES (?, ?, ?, ?, '', 0)", (ids[size][0], last, error, attempts)
-        )
+        _insert(conn, (ids[size][0], last), error=error, attempts=attempts)
         last = ids[size - 1][0]
+    # What is held is of the whole window: a part of it is asked for anew.
     conn.execute(
-        "UPDATE pending SET last_turn = ?, claimed_by = ?, claimed_until = ?"
-        " WHERE first_turn = ? AND last_turn = ?",
+        "UPDATE pending SET last_turn = ?1, claimed_by = ?2, claimed_until = ?3,"
+        " statement = CASE WHEN last_turn = ?1 THEN statement ELSE '' END"
+        " WHERE first_turn = ?4 AND last_turn = ?5",
         (last, claimant, time.time() + lease_s, *window),
     )
     return first, last
 
 
 def fail(
-    conn: sqlite3.Connection, claimant: str, window: Window, error: str, attempted: bool
+    conn: sqlite3.Connection,
+    claimant: str,
+    window: Window,
+    *,
+    error: str,
+    attempted: bool,
+    statement: str,
 ) -> None:
     """Give a claimed window back with the reason; see `Store.fail`."""
     # Only where the claim is still ours: a slow process must not end the claim of its successor.
+    # An interruption leaves the statement that is held: nothing was decided.
     conn.execute(
-        "UPDATE pending SET error = ?, attempts = attempts + ?, claimed_until = 0"
-        " WHERE first_turn = ? AND last_turn = ? AND claimed_by = ?",
-        (error, attempted, *window, claimant),
+        "UPDATE pending SET error = ?1, attempts = attempts + ?2, claimed_until = 0,"
+        " statement = CASE WHEN ?2 THEN ?3 ELSE statement END"
+        " WHERE first_turn = ?4 AND last_turn = ?5 AND claimed_by = ?6",
+        (error[:LONGEST_ERROR], attempted, statement, *window, claimant),
     )
 
 
 def pending(conn: sqlite3.Connection) -> list[Pending]:
     """The windows that no model has stored yet, oldest first."""
     rows = conn.execute(
-        "SELECT first_turn, last_turn, error, attempts FROM pending ORDER BY first_turn"
+        "SELECT first_turn, last_turn, error, attempts, statement FROM pending ORDER BY first_turn"
     )
     return [Pending(*row) for row in rows]
+
+
+def held_statement(conn: sqlite3.Connection, window: Window) -> str:
+    """What is held of a window. Raises InputError when nothing is, or a digest works on it."""
+    row = conn.execute(
+        "SELECT statement, claimed_by, claimed_until FROM pending"
+        " WHERE first_turn = ? AND last_turn = ?",
+        window,
+    ).fetchone()
+    first, last = window
+    if row is None or not row[0]:
+        raise InputError(f"nothing is held of turns {first}-{last}; `digest` lists what is")
+    statement, claimed_by, claimed_until = row
+    if claimed_until > time.time() and _may_be_at_work(claimed_by):
+        raise InputError(f"a digest is at work on turns {first}-{last}; try again when it is done")
+    return str(statement)
 
 
 def refuse_lost_claim(
     conn: sqlite3.Connection, claimant: str, window: Window | None, claimed: Collection[Window]
 ) -> None:
-    """Raises StoreError when another process took over a window that this one had claimed.
+    """Raises ClaimLostError when another process took over a window that this one had claimed.
 
     Its facts must not be stored twice. Windows that were never claimed (a person's write) pass.
     """
@@ -121,7 +160,10 @@ def refuse_lost_claim(
         "SELECT claimed_by FROM pending WHERE first_turn = ? AND last_turn = ?", window
     ).fetchone()
     if row is None or row[0] != claimant:
-        raise StoreError(f"turns {window}: another process took them over, or forgot some")
+        first, last = window
+        raise ClaimLostError(
+            f"turns {first}-{last}: another process took them over, or forgot some"
+        )
 
 
 def _may_be_at_work(claimant: str) -> bool:

@@ -80,8 +80,17 @@ class Store(Protocol):
     def write(self, sql: str, cause: str, window: tuple[int, int] | None = None) -> Change:
         """Run INSERT, UPDATE and DELETE on facts as one transaction and one journaled change.
 
-        With a window, a new fact's turn_id must lie in it, and the window counts as digested.
-        Raises SqlError when a statement is refused, wrong or too slow; nothing is written then.
+        With a window, a new fact's turn_id must lie in it, facts of other turns may be ended and
+        nothing else, and the window counts as digested.
+        Raises SqlError when a statement is refused, wrong or too slow; HeldError when a window
+        would end so many facts that a person must decide; ClaimLostError when another process took
+        the window over. Nothing is written then.
+        """
+
+    def apply_held(self, window: tuple[int, int], by: str = "") -> Change:
+        """Run what is held of a pending window, because a person (`by`) says so.
+
+        Raises InputError when nothing is held of it, or the facts have changed too much since.
         """
 
     def undo(self, change_id: int) -> Change:
@@ -110,10 +119,13 @@ class Store(Protocol):
         when there is no such window by now.
         """
 
-    def fail(self, window: tuple[int, int], error: str, attempted: bool = True) -> None:
+    def fail(
+        self, window: tuple[int, int], error: str, attempted: bool = True, statement: str = ""
+    ) -> None:
         """Give a claimed window back to `pending` with the reason; it can be claimed again.
 
-        An interruption (`attempted` False) does not count as an attempt.
+        An interruption (`attempted` False) does not count as an attempt. A `statement` is held
+        for a person: `apply_held` runs it. Of a long reason the beginning is kept.
         """
 
     def pending(self) -> list[Pending]:

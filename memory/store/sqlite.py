@@ -21,7 +21,7 @@ from memory.embed import (
     PackagedEmbedder,
     load_embedder,
 )
-from memory.errors import InputError, Stop
+from memory.errors import InputError, SqlError, Stop
 from memory.model import Change, Edit, Fact, Forgotten, Hit, Pending, Rows, Setting, Turn
 from memory.search import ranking
 from memory.store import (
@@ -252,17 +252,47 @@ class SqliteStore(Store):
             pending_windows.refuse_lost_claim(
                 conn, self._claimant, window=window, claimed=self._claimed_windows
             )
-            change_id = journal.begin(conn, cause, ";\n".join(statements), window=window)
-            for statement in statements:
-                walls.change_facts(conn, statement, WRITE_SECONDS)
+            change_id = self._change_facts(conn, statements, cause=cause, window=window)
             journal.check_change(conn, change_id, window)
-            # In the same transaction as its facts: no kill can store a window and leave it pending.
-            if window:
-                conn.execute("DELETE FROM pending WHERE first_turn = ? AND last_turn = ?", window)
             change = journal.change(conn, change_id)
         if window:
             self._claimed_windows.discard(window)
         return change
+
+    def apply_held(self, window: tuple[int, int], by: str = "") -> Change:
+        with self._transaction() as conn:
+            statement = pending_windows.held_statement(conn, window)
+            try:
+                change_id = self._change_facts(
+                    conn,
+                    sql_policy.write_statements(statement),
+                    cause=f"digest applied by {by or 'user'}",
+                    window=window,
+                )
+                journal.check_change(conn, change_id, window, by_person=True)
+            except SqlError as error:  # the facts have changed since it was written
+                raise InputError(
+                    f"what is held of turns {window[0]}-{window[1]} does not fit any more"
+                    f" ({error}); skip it, or digest again with --replay"
+                ) from error
+            return journal.change(conn, change_id)
+
+    def _change_facts(
+        self,
+        conn: sqlite3.Connection,
+        statements: Sequence[str],
+        *,
+        cause: str,
+        window: tuple[int, int] | None,
+    ) -> int:
+        """Run checked statements as one change, and return its id; the window is done with it."""
+        change_id = journal.begin(conn, cause, ";\n".join(statements), window=window)
+        for statement in statements:
+            walls.change_facts(conn, statement, WRITE_SECONDS)
+        # In the same transaction as its facts: no kill can store a window and leave it pending.
+        if window:
+            conn.execute("DELETE FROM pending WHERE first_turn = ? AND last_turn = ?", window)
+        return change_id
 
     def undo(self, change_id: int) -> Change:
         with self._transaction() as conn:
@@ -294,9 +324,18 @@ class SqliteStore(Store):
             self._claimed_windows.add(claimed)
         return claimed
 
-    def fail(self, window: tuple[int, int], error: str, attempted: bool = True) -> None:
+    def fail(
+        self, window: tuple[int, int], error: str, attempted: bool = True, statement: str = ""
+    ) -> None:
         with self._transaction() as conn:
-            pending_windows.fail(conn, self._claimant, window, error=error, attempted=attempted)
+            pending_windows.fail(
+                conn,
+                self._claimant,
+                window,
+                error=error,
+                attempted=attempted,
+                statement=statement,
+            )
         self._claimed_windows.discard(window)
 
     def pending(self) -> list[Pending]:

@@ -26,7 +26,7 @@ _WORDS_OF_EVERY_STATEMENT = frozenset(
     words(
         "INSERT INTO facts (subject, attribute, value, happened_on, ended_on, turn_id) VALUES"
         " UPDATE SET DELETE FROM SELECT WHERE NULL LIKE COALESCE search"
-        " digest by, edit by, audit, tool note_fact"
+        " digest by, digest applied by, edit by, audit, tool note_fact"
     )
 )
 # One JSON list as the value of a parameter: SQLite limits the number of parameters.
@@ -135,8 +135,8 @@ def shrink_windows(conn: sqlite3.Connection, turn_ids: Sequence[int]) -> set[int
             conn.execute("DELETE FROM pending WHERE rowid = ?", (row_id,))
         else:
             conn.execute(
-                "UPDATE pending SET first_turn = ?, last_turn = ?, error = '', claimed_by = '',"
-                " claimed_until = 0 WHERE rowid = ?",
+                "UPDATE pending SET first_turn = ?, last_turn = ?, error = '', statement = '',"
+                " claimed_by = '', claimed_until = 0 WHERE rowid = ?",
                 (new_first, new_last, row_id),
             )
     return changes
@@ -190,10 +190,12 @@ def blank_quotations(
             blanked.add(change_id)
             if statement:
                 conn.execute("UPDATE changes SET statement = ? WHERE id = ?", (BLANKED, change_id))
-    errors = conn.execute("SELECT rowid, error FROM pending WHERE error <> ''").fetchall()
-    for row_id, error in errors:
-        if quotes(error):
-            conn.execute("UPDATE pending SET error = '' WHERE rowid = ?", (row_id,))
+    errors = conn.execute(
+        "SELECT rowid, error, statement FROM pending WHERE error <> ''"
+    ).fetchall()
+    for row_id, error, statement in errors:
+        if quotes(error) or quotes(statement):
+            conn.execute("UPDATE pending SET error = '', statement = '' WHERE rowid = ?", (row_id,))
     return tuple(sorted(blanked))
 
 

@@ -10,9 +10,10 @@ from memory import InputError, Memory, ModelError, SqlError, Turn, open_store
 from memory.api import WINDOW_ATTEMPTS
 from memory.program.messages import NOTHING_FOUND
 from memory.prompt import LEAST_BUDGET
+from memory.store.journal import MOST_ENDED
 from memory.store.sqlite import SqliteStore
 from memory.tokens import count_tokens
-from tests.conftest import CAT, DOG, MOVED
+from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.scripted import ScriptedLM, answer, scripted_model, sql
 
 NO_SQL = "[[ ## sql ## ]]\nSELECT nothing FROM nowhere\n\n[[ ## completed ## ]]"
@@ -82,6 +83,44 @@ def test_a_window_that_keeps_failing_waits_to_be_asked_for(store: SqliteStore) -
     assert store.pending()[0].attempts == WINDOW_ATTEMPTS
     replayed = Memory(store, model=scripted_model([(["[1]"], sql(MOVED))])).digest(replay=True)
     assert replayed.stored == 1
+
+
+MANY = INSERT + ", ".join(f"('Anna', 'likes', 'thing {n}', NULL, 1)" for n in range(MOST_ENDED + 1))
+END_ALL = "UPDATE facts SET ended_on = '2023-06' WHERE subject = 'Anna'"
+
+
+def test_a_held_window_is_asked_for_again_by_replay_only(store: SqliteStore) -> None:
+    store.write(MANY, cause="test", window=(1, 3))
+    digest = Memory(store, model=scripted_model([(["[4]"], sql(END_ALL))])).digest()
+    assert (digest.stored, digest.failed, digest.calls) == (0, 1, 1)
+    [held] = store.pending()
+    assert held.statement == END_ALL
+    assert Memory(store, model=scripted_model([])).digest().calls == 0
+    script = [(["[4]"], sql("DROP TABLE facts")), (["[4]"], sql(DOG))]
+    assert Memory(store, model=scripted_model(script)).digest(replay=True).calls == 2
+    assert store.pending() == []
+
+
+def test_a_window_is_lost_to_who_forgets_one_of_its_turns_and_the_digest_goes_on(
+    store: SqliteStore,
+) -> None:
+    memory = Memory(store, model=scripted_model([], window=3))
+
+    class Forgetful(ScriptedLM):
+        """While it thinks about the first window, another process forgets a turn of it."""
+
+        def __call__(self, *args: object, **kwargs: object) -> object:
+            if not self.script.prompts:
+                with open_store(store.path) as second:
+                    second.forget([2])
+            return super().__call__(*args, **kwargs)
+
+    lm = Forgetful([(["[1]"], sql(MOVED)), (["[4]"], sql(DOG))])
+    memory.model = replace(memory.model, lm=lm)
+    digest = memory.digest()
+    assert (digest.stored, digest.failed, digest.calls) == (1, 0, 2)
+    assert [(waiting.first_turn, waiting.last_turn) for waiting in store.pending()] == [(1, 3)]
+    lm.assert_done()
 
 
 def test_a_failing_window_does_not_hold_up_the_next(store: SqliteStore) -> None:

@@ -12,15 +12,16 @@ import typer
 from typer.testing import CliRunner, Result
 
 from memory import InputError, Memory, Turn, __main__
-from memory.cli import digest, queries
+from memory.cli import digest, history, queries
 from memory.settings import Settings
+from memory.store.journal import MOST_ENDED
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.scripted import Pairs, ScriptedLM, answer, scripted_model, sql
 
 Run = Callable[..., Result]
 app = typer.Typer()
-for command in (queries.ask, queries.search, queries.sql, digest.digest):
+for command in (queries.ask, queries.search, queries.sql, digest.digest, history.log):
     app.command()(command)
 
 
@@ -30,8 +31,7 @@ def run(store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def command(name: str, *arguments: str, script: Pairs = (), window: int = 16) -> Result:
         model = scripted_model(script, window=window)
-        for module in (queries, digest):
-            monkeypatch.setattr(module, "uncached_model", lambda name, api_base: model)
+        monkeypatch.setattr("memory.program.lm.load_model", lambda name, api_base=None: model)
         done = CliRunner().invoke(app, [name, *arguments, "--file", str(path)])
         assert isinstance(model.lm, ScriptedLM)
         if done.exit_code == 0:
@@ -269,3 +269,58 @@ def test_a_digest_counts_what_waits_and_says_what_it_did(run: Run, store: Sqlite
     assert digest._waiting(memory, replay=False) == 3, "one left over, four turns in windows of 3"
     again = run("digest", "--max-calls", "1", script=[(["[4]"], sql(DOG))], window=3).stdout
     assert again.startswith("windows: 1 stored, 0 failed, 2 waiting; 1 fact changed by 1 call of")
+
+
+def held_window(store: SqliteStore) -> Pairs:
+    """Facts of turn 1, and a script that ends more of them than a model may by itself."""
+    rows = ", ".join(f"('Anna', 'likes', 'thing {n}', NULL, 1)" for n in range(MOST_ENDED + 1))
+    store.write(INSERT + rows, cause="test", window=(1, 3))
+    end_all = "UPDATE facts SET ended_on = '2023-06' WHERE subject = 'Anna'"
+    return [(["[4]"], sql(f"{end_all}; {DOG}"))]
+
+
+def test_what_is_held_is_shown_with_the_commands_that_apply_or_skip_it(
+    run: Run, store: SqliteStore, path: Path
+) -> None:
+    lines = run("digest", script=held_window(store)).stdout.splitlines()
+    options = f"4-5 --file {path}"
+    expected = [
+        "turns 4-5 are held for a person: it ends 9 facts of other turns, and a digest may end 8"
+        " by itself",
+        "    UPDATE facts SET ended_on = '2023-06' WHERE subject = 'Anna';",
+        lines[3],
+        f"  to apply it: python -m memory digest --apply {options}",
+        f"  to leave it out: python -m memory digest --skip {options}",
+    ]
+    assert lines[0].startswith("windows: 0 stored, 1 failed, 1 waiting; 0 facts changed by 1 call ")
+    assert lines[1:] == expected
+    assert run("log").stdout.splitlines()[:5] == expected
+    assert run("digest").stdout.startswith("windows: 0 stored, 0 failed, 1 waiting;"), "not again"
+    assert "10 facts  digest applied by user, turns 4-5" in run("digest", "--apply", "4-5").stdout
+    assert len(run("digest").stdout.splitlines()) == 1
+
+
+def test_what_is_held_can_be_left_out(run: Run, store: SqliteStore) -> None:
+    run("digest", script=held_window(store))
+    assert "0 facts  digest skipped by user, turns 4-5" in run("digest", "--skip", "4-5").stdout
+    assert all(not fact.ended_on for fact in store.facts())
+    assert store.pending() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--apply", "4-5", "--skip", "4-5"], "not both"),
+        (["--apply", "four"], "as in 12-27"),
+        (["--skip", "1-2"], "no window that waits"),
+        (["--apply", "9-99999999999999999999"], "as in 12-27"),
+    ],
+)
+def test_only_a_window_that_waits_is_decided(
+    run: Run, store: SqliteStore, arguments: list[str], words: str
+) -> None:
+    run("digest", script=held_window(store))
+    refused = run("digest", *arguments)
+    assert isinstance(refused.exception, InputError)
+    assert words in str(refused.exception)
+    assert store.pending()[0].statement

@@ -5,12 +5,16 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import dspy
 import pytest
+from dspy.clients.cache import Cache
 from dspy.lm15 import Config, Message, Request
 
+from memory import Memory, open_store
 from memory.errors import ModelError, SqlError
 from memory.model import Change, Rows
 from memory.program import MemoryProgram, Model, llama, load_model
@@ -18,6 +22,9 @@ from memory.program.grammar import insert_fact, select_rows
 from memory.program.local import LocalEngine, SmallModelAdapter
 from memory.program.signatures import SMALL, WriteFacts, WriteQuery
 from memory.sql import read_statement, split, write_statements
+from tests.conftest import MOVED
+from tests.conftest import SAID as SAID_TURNS
+from tests.support.scripted import sql
 
 SAID = "[[ ## reply ## ]]\nhello\n\n[[ ## completed ## ]]"
 KEY = "sk-verysecret123"
@@ -106,6 +113,35 @@ def test_a_server_of_ones_own_is_asked_every_time(server: Server):
     for text in ("one", "two"):
         server.plan = [ok(SAID.replace("hello", text))]
         assert ask(load_model("openai/m", api_base=server.address)) == text
+
+
+def test_no_answer_is_kept_where_forget_does_not_reach(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(dspy, "cache", Cache(True, True, str(tmp_path)))
+    monkeypatch.setenv("OPENAI_API_BASE", server.address)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    for text in ("one", "two"):
+        server.plan = [ok(SAID.replace("hello", text))]
+        assert ask(load_model("openai/m")) == text
+    assert not any(b"[[ ## reply" in file.read_bytes() for file in tmp_path.rglob("*.*"))
+
+
+def test_a_digest_asks_anew_when_it_is_replayed(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Also with a model of somebody's own that answers from a cache."""
+    monkeypatch.setattr(dspy, "cache", Cache(False, True, None))
+    model = load_model("openai/m", api_base=server.address)
+    model = replace(model, lm=model.lm.copy(cache=True))
+    with open_store(tmp_path / "anna.db") as store:
+        store.add(SAID_TURNS)
+        server.plan = [ok(sql("DROP TABLE facts")), ok(sql("DROP TABLE turns")), ok("?")]
+        assert Memory(store, model).digest().failed == 1
+        assert Memory(store, model).digest().failed == 1, "answered by the cache"
+        assert len(server.headers) == 3
+        server.plan = [ok(sql(MOVED))]
+        assert Memory(store, model).digest(replay=True).stored == 1
 
 
 @pytest.mark.parametrize(

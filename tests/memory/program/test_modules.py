@@ -6,8 +6,15 @@ from memory.errors import SqlError
 from memory.model import Change, Rows
 from memory.program import MemoryProgram, load_model, starting_program
 from memory.program.local import SmallModelAdapter
-from memory.program.modules import likely_source
-from tests.support.scripted import Pairs, UnexpectedPrompt, answer, scripted_model, sql
+from memory.program.modules import MOST_SENT_BACK, MOST_UNREADABLE_SENT_BACK, likely_source
+from tests.support.scripted import (
+    Pairs,
+    ScriptedLM,
+    UnexpectedPrompt,
+    answer,
+    scripted_model,
+    sql,
+)
 
 TURNS = "[3] (Fri 09 Jun 2023) Anna: I moved to Oslo.\n[4] (Fri 09 Jun 2023) Bo: Great!"
 GOOD = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('Anna', 'moved', 'Oslo', 3);"
@@ -53,6 +60,27 @@ def test_two_repairs_and_no_third():
         "Refused:\ntwo\nBecause: no such column: wen2",
         "Refused:\nthree\nBecause: no such column: wen3",
     )
+
+
+def test_of_a_refused_answer_of_megabytes_the_beginning_is_sent_back():
+    """A model that rambles once would pay for it three times, and find no room for the turns."""
+    ramble = f"INSERT {'x' * 10_000_000}"
+    unreadable = f"I would rather chat. {'x' * 10_000_000}"
+    model = scripted_model(
+        [([], sql(ramble)), (["INSERT xx", "(cut: 10,000,007"], unreadable), ([], unreadable)]
+    )
+
+    def write(statement: str) -> Change:
+        raise SqlError(f"not this: {statement}")
+
+    with model.active(), pytest.raises(SqlError) as caught:
+        MemoryProgram().store(turns=TURNS, catalog="", write=write)
+    assert isinstance(model.lm, ScriptedLM)
+    model.lm.assert_done()
+    [of_sql, *unreadables] = caught.value.refusals
+    assert len(of_sql) < 2 * MOST_SENT_BACK + 200
+    assert max(map(len, unreadables)) < MOST_UNREADABLE_SENT_BACK + 200
+    assert max(map(len, model.lm.script.prompts)) < 2 * MOST_SENT_BACK + 2_000
 
 
 def test_an_unreadable_answer_is_repaired_too():

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory import StoreError, Turn, open_store
+from memory import Turn, open_store
+from memory.errors import ClaimLostError
 from memory.search.turn_columns import TURN_DTYPE
 from memory.store import forget, search_tables
 from memory.store.sqlite import SqliteStore
@@ -211,11 +212,23 @@ def test_a_digest_under_way_may_not_store_what_it_read(store: SqliteStore) -> No
     assert window == (1, 3)
     with open_store(store.path) as second:
         second.forget([2])
-    with pytest.raises(StoreError, match="another process"):
+    with pytest.raises(ClaimLostError, match="another process"):
         store.write(MOVED, "digest", window)
     store.fail(window, "it said: How is the new flat?")
     [waiting] = store.pending()
     assert (waiting.first_turn, waiting.last_turn, waiting.error) == (1, 3, "")
+
+
+def test_what_is_held_of_a_window_goes_with_its_turns_and_with_what_it_quotes(
+    store: SqliteStore,
+) -> None:
+    secret = DOG.replace("dog Rufus", "dog Qvortrup")
+    [turn_id] = store.add([Turn("Ben", "Qvortrup it is.")])
+    for window, statement in (((1, 3), secret), ((4, 6), DOG)):
+        assert store.claim(3) == window
+        store.fail(window, "held", statement=statement)
+    store.forget([turn_id])
+    assert [(waiting.error, waiting.statement) for waiting in store.pending()] == [("", "")] * 2
 
 
 WORDS = ["oslo", "cat", "dog", "beach", "tomatoes", "train", "Miso", "café", "猫", "yesterday"]

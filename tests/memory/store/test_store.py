@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memory import InputError, SqlError, Store, StoreError, Turn, open_store
+from memory.errors import ClaimLostError, HeldError
+from memory.store import journal, pending_windows
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.full_text import assert_sound
@@ -156,8 +158,133 @@ def test_a_new_fact_lies_in_the_window_shown(store: SqliteStore) -> None:
         store.write(f"{MOVED}; {DOG}", cause="test", window=(1, 3))
     store.write(DOG, cause="test", window=(4, 5))
     with pytest.raises(SqlError, match="not one of the turns shown"):
-        store.write("UPDATE facts SET turn_id = 5 WHERE id = 1", cause="test", window=(1, 3))
+        store.write("UPDATE facts SET turn_id = 5 WHERE id = 1", cause="test", window=(4, 4))
     store.write("UPDATE facts SET value = 'dog' WHERE id = 1", cause="test", window=(4, 4))
+
+
+EARLIER = f"{MOVED}; {CAT}; {INSERT}('Emi', 'likes', 'tea', NULL, 2)"
+OF_ANOTHER_TURN = [
+    "DELETE FROM facts WHERE id > 0",
+    "DELETE FROM facts WHERE subject = 'Emi'",
+    "DELETE FROM facts WHERE id IN (SELECT id FROM facts WHERE turn_id < 4)",
+    "UPDATE facts SET happened_on = '1990' WHERE id = 1",
+    "UPDATE facts SET value = 'Bergen' WHERE id = 1",
+    "UPDATE facts SET value = (SELECT value FROM facts WHERE id = 2) WHERE id = 1",
+    "UPDATE facts SET subject = 'Ben', ended_on = '2023' WHERE id = 1",
+    "UPDATE facts SET turn_id = 4 WHERE id = 1",
+    "UPDATE facts SET turn_id = 4 WHERE id = 1; DELETE FROM facts WHERE turn_id = 4",
+    "UPDATE facts SET ended_on = '2023' WHERE id = 1; UPDATE facts SET value = 'x' WHERE id = 1",
+    "UPDATE facts SET ended_on = '2024' WHERE id = 2",
+    "UPDATE facts SET ended_on = '' WHERE id = 2",
+]
+
+
+@pytest.mark.parametrize("statement", OF_ANOTHER_TURN)
+def test_a_window_only_ends_facts_of_other_turns(store: SqliteStore, statement: str) -> None:
+    store.write(f"{EARLIER}; UPDATE facts SET ended_on = '2023' WHERE id = 2", cause="test")
+    before = store.facts()
+    with pytest.raises(SqlError, match=r"fact of turn \d, and the turns shown are 4 to 5"):
+        store.write(f"{DOG}; {statement}", cause="digest", window=(4, 5))
+    assert store.facts() == before
+    assert store.write(statement, cause="a person's").facts
+
+
+def test_the_advice_on_a_fact_of_another_turn_can_be_followed_as_it_stands(
+    store: SqliteStore,
+) -> None:
+    store.write(EARLIER, cause="test")
+    with pytest.raises(SqlError) as refused:
+        store.write("DELETE FROM facts WHERE subject = 'Emi'", cause="digest", window=(4, 5))
+    advice = (
+        str(refused.value)
+        .partition("insert the new one: ")[2]
+        .removesuffix("INSERT INTO facts ...")
+    )
+    store.write(f"{advice}{DOG}", cause="digest", window=(4, 5))
+    assert [(fact.id, fact.ended_on) for fact in store.facts()] == [
+        (1, ""),
+        (2, ""),
+        (3, "2023-05"),
+        (4, ""),
+    ]
+
+
+def test_a_window_changes_and_deletes_what_its_own_turns_said(store: SqliteStore) -> None:
+    store.write(EARLIER, cause="digest", window=(1, 3))
+    corrected = "UPDATE facts SET value = 'Bergen', happened_on = '' WHERE id = 1"
+    store.write(f"{corrected}; DELETE FROM facts WHERE id > 1", cause="digest", window=(1, 3))
+    assert [fact.value for fact in store.facts()] == ["Bergen"]
+
+
+def test_a_fact_that_replace_removes_stands_in_the_journal(store: SqliteStore) -> None:
+    """The parser refuses REPLACE; should it ever pass, the journal still sees what it removes."""
+    store.write(EARLIER, cause="test")
+    with store._transaction() as conn:
+        change_id = journal.begin(conn, "digest", "", window=(4, 5))
+        conn.execute(
+            "INSERT OR REPLACE INTO facts (id, subject, attribute, value, turn_id)"
+            " VALUES (1, 'x', 'y', 'z', 4)"
+        )
+        with pytest.raises(SqlError, match="overwrites a fact of turn 1"):
+            journal.check_change(conn, change_id, (4, 5))
+    assert [edit.before.value for edit in store.journal() if edit.before] == ["Oslo"]
+
+
+def many_facts(count: int) -> str:
+    return INSERT + ", ".join(f"('Anna', 'likes', 'thing {n}', NULL, 1)" for n in range(count))
+
+
+END_ALL = "UPDATE facts SET ended_on = '2023-06' WHERE subject = 'Anna'"
+
+
+def test_a_window_that_ends_many_facts_is_held_until_a_person_decides(store: SqliteStore) -> None:
+    store.write(many_facts(journal.MOST_ENDED + 1), cause="test", window=(1, 3))
+    window = store.claim(2)
+    assert window == (4, 5)
+    with pytest.raises(HeldError, match="it ends 9 facts of other turns") as held:
+        store.write(f"{END_ALL}; {DOG}", cause="digest", window=window)
+    assert all(not fact.ended_on for fact in store.facts())
+    store.fail(window, str(held.value), statement=held.value.statement)
+    with pytest.raises(InputError, match="nothing is held of turns 1-3"):
+        store.apply_held((1, 3))
+    change = store.apply_held(window)
+    assert (change.facts, change.window, change.cause) == (10, (4, 5), "digest applied by user")
+    assert store.pending() == []
+    store.undo(change.id)
+    assert all(not fact.ended_on for fact in store.facts())
+
+
+def test_a_few_ended_facts_need_nobody(store: SqliteStore) -> None:
+    store.write(many_facts(journal.MOST_ENDED), cause="test", window=(1, 3))
+    assert store.write(END_ALL, cause="digest", window=(4, 5)).facts == journal.MOST_ENDED
+
+
+def test_what_is_held_is_judged_again_when_it_is_applied(store: SqliteStore) -> None:
+    store.write(many_facts(9), cause="test", window=(1, 3))
+    window = store.claim(2)
+    assert window
+    store.fail(window, "held", statement=f"DELETE FROM facts WHERE turn_id = 1; {DOG}")
+    with pytest.raises(InputError, match="does not fit any more"):
+        store.apply_held(window)
+    assert len(store.facts()) == 9
+    assert store.pending()[0].statement
+
+
+def test_a_claimed_window_is_not_applied_under_the_digest(store: SqliteStore, path: Path) -> None:
+    window = store.claim(5)
+    assert window
+    store.fail(window, "held", statement=MOVED)
+    with open_store(path) as second:
+        assert second.reclaim(window)
+        with pytest.raises(InputError, match="a digest is at work"):
+            store.apply_held(window)
+
+
+def test_a_long_reason_is_kept_in_part(store: SqliteStore) -> None:
+    window = store.claim(5)
+    assert window
+    store.fail(window, "no! " * 1_000_000)
+    assert len(store.pending()[0].error) == pending_windows.LONGEST_ERROR
 
 
 def test_a_write_is_all_or_nothing(store: SqliteStore) -> None:
@@ -297,7 +424,7 @@ def test_a_window_taken_over_is_not_stored_twice(store: SqliteStore, path: Path)
     assert window is not None
     with open_store(path) as second:
         assert second.reclaim(window)
-        with pytest.raises(StoreError, match="another process"):
+        with pytest.raises(ClaimLostError, match="another process"):
             store.write(MOVED, cause="slow", window=window)
         store.fail(window, "too late to say so")
         assert store.pending()[0].error == ""
@@ -311,7 +438,7 @@ def test_a_window_stored_meanwhile_is_not_stored_again(store: SqliteStore, path:
     with open_store(path) as second:
         assert second.reclaim(window)
         second.write(MOVED, cause="quick", window=window)
-    with pytest.raises(StoreError, match="another process"):
+    with pytest.raises(ClaimLostError, match="another process"):
         store.write(MOVED, cause="slow", window=window)
     assert [change.cause for change in store.changes()] == ["quick"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from memory import InputError, StoreError, Turn, open_store
+from memory import InputError, Pending, StoreError, Turn, open_store
 from memory.store import migrations
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, INSERT, MOVED, SAID
@@ -62,6 +62,13 @@ def test_a_memory_of_the_first_schema_is_searched_like_a_new_one(path: Path) -> 
         assert hits[0].turn_id == 1
         assert store.search("Zorblax", 1)[0].turn_id == 4
         assert_sound(store)
+
+
+def test_windows_of_a_memory_of_the_third_schema_hold_nothing(path: Path) -> None:
+    window = "INSERT INTO pending VALUES (1, 2, 'the model wrote a poem', 1, '', 0)"
+    older_memory(path, schema=3, turns=SAID, facts=[window])
+    with open_store(path) as store:
+        assert store.pending() == [Pending(1, 2, "the model wrote a poem", 1, statement="")]
 
 
 def test_a_full_disk_is_a_store_error_and_loses_nothing(store: SqliteStore) -> None:
