@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any, Self
 from memory.dates import dated_question
 from memory.errors import ClaimLostError, HeldError, InputError, SqlError
 from memory.model import Answer, Change, Citation, Hit, Pending, Rows, Turn
-from memory.program.messages import ABSTAIN, asks_memory, is_evidence, is_news, is_quotation
+from memory.program.messages import (
+    ABSTAIN,
+    asks_memory,
+    is_evidence,
+    is_news,
+    is_quotation,
+    is_withdrawn,
+)
 from memory.prompt import (
     LEAST_BUDGET,
     Context,
@@ -313,8 +320,11 @@ class Memory:
         rank = {turn_id: place for place, turn_id in enumerate(ranked)}
         chosen = _alternate(ranked, quoted_turns(rows))
         turns = (self.store.turn(turn_id) for turn_id in chosen if turn_id not in without)
-        # A quotation holds nothing that the turns it quotes do not (sorting keeps their order).
-        originals_first = sorted(turns, key=lambda turn: is_quotation(turn.text))
+        # A quotation holds nothing that the turns it quotes do not, and a withdrawn correction
+        # nothing true (sorting keeps their order).
+        originals_first = sorted(
+            turns, key=lambda turn: is_quotation(turn.text) or is_withdrawn(turn.text)
+        )
         return assemble(
             row_lines(rows, rank),
             originals_first,
@@ -374,7 +384,8 @@ class Memory:
 
     def _digest_window(self, window: tuple[int, int], model: Model) -> tuple[Change, int]:
         """Store one window's facts: the change, and how many model calls it took."""
-        turns = self.store.turns(*window)
+        # From a correction that was undone no fact is made, nor does it tell of others.
+        turns = [turn for turn in self.store.turns(*window) if not is_withdrawn(turn.text)]
 
         def write(sql: str) -> Change:
             return self.store.write(sql, cause=f"digest by {model.name}", window=window)

@@ -10,6 +10,7 @@ from memory.search.words import words
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.turn_validation import local_now
+from memory.store.withdrawals import CORRECTIONS
 
 _DATE = re.compile(r"\d{4}(-\d\d){0,2}")
 _REQUIRED = ("subject", "attribute", "value")
@@ -73,7 +74,8 @@ def supersede(store: Store, fact_id: int, value: str, since: str = "", by: str =
     """Record that a fact was true until `since` (else today), and that `value` is from then on.
 
     The correction is a turn first, which is durable before anything changes; then, as one change,
-    the old fact ends and a new one with the same subject and attribute rests on that turn.
+    the old fact ends and a new one with the same subject and attribute rests on that turn. When the
+    change is undone, the turn stays and reads as withdrawn.
 
     Raises InputError when there is no such fact, it ended already, `since` is no ISO date or lies
     before the fact began, or the value is empty, as before or too long; also when somebody else
@@ -99,7 +101,7 @@ def supersede(store: Store, fact_id: int, value: str, since: str = "", by: str =
     attribute = old.attribute.replace("_", " ")
     when = f"since {day} " if since else ""
     text = f"Correction: {when}{old.subject} {attribute} {value}, not {old.value}."
-    correction = Turn(by or "user", text, session="corrections", said_at=local_now())
+    correction = Turn(by or "user", text, session=CORRECTIONS, said_at=local_now())
     [turn_id] = store.add([correction])
     window = _own_window(store, turn_id)
     change = _write(store, statements(turn_id), by=by, window=window)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Kind = Literal["message", "document", "tool"]
+# A store reads the turn of a correction that was undone with this before its text.
+WITHDRAWN = "(withdrawn) "
 
 
 @dataclass(frozen=True)

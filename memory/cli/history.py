@@ -19,7 +19,8 @@ from memory.cli.output import (
 )
 from memory.errors import InputError
 from memory.facts import newest_change
-from memory.model import Change, Edit
+from memory.model import WITHDRAWN, Change, Edit
+from memory.prompt import turn_line
 from memory.store import Store
 from memory.store.points_in_time import Diff, differences
 from memory.terminal import clean_line
@@ -72,11 +73,19 @@ def undo(
         number = _change_number(change) if change else newest_change(store).id
         undo_change = store.undo(number)
         edits = _edits(store)[undo_change.id]
+        touched = {fact.turn_id for edit in edits for fact in (edit.before, edit.after) if fact}
+        turns = [turn for turn_id in sorted(touched) for turn in store.turns(turn_id, turn_id)]
     if as_json:
         _print_change_json(undo_change, edits)
     else:
         print(f"change {number} is taken back:")
         print_lines(edit_lines(edits), "  ")
+        for turn in turns:
+            if turn.text.startswith(WITHDRAWN):
+                print(clean_line(turn_line(turn)))
+                print(
+                    f"  stays, marked so wherever it is read; `forget --turn {turn.id}` removes it"
+                )
         print(undo_line([undo_change], namespace, file))
 
 

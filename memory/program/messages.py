@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Sequence
 
-from memory.model import Turn
+from memory.model import WITHDRAWN, Turn
 from memory.prompt import spoken_date
 from memory.tokens import trim
 
@@ -76,9 +76,17 @@ def is_refusal(text: str) -> bool:
     return bool(_REFUSAL.match(text)) and len(text.split()) <= _LONGEST_REFUSAL
 
 
+def is_withdrawn(text: str) -> bool:
+    """Whether a text is that of a correction which was undone."""
+    return text.startswith(WITHDRAWN)
+
+
 def is_evidence(text: str) -> bool:
-    """Whether a text can be evidence of something: no question alone, quotation or refusal."""
-    return tells(text) and not is_quotation(text) and not is_refusal(text)
+    """Whether a text can be evidence of something.
+
+    That is no question alone, quotation, refusal or withdrawn correction.
+    """
+    return tells(text) and not (is_quotation(text) or is_refusal(text) or is_withdrawn(text))
 
 
 def is_news(text: str, packaged: bool) -> bool:

@@ -9,7 +9,7 @@ from dspy.utils.exceptions import AdapterParseError
 
 from memory.model import Answer, Hit, Rows, Turn
 from memory.program.lm import Model
-from memory.program.messages import is_quotation, quotation, tells
+from memory.program.messages import is_evidence, quotation
 from memory.program.modules import answer_from
 from memory.program.signatures import ReplyInChat
 from memory.prompt import Context, turn_line, turn_lines
@@ -79,7 +79,7 @@ def quote_turns(
     best: list[tuple[float, Turn]] = []
     for turn_id, score in rows.rows:
         turn = turn_of(turn_id)
-        if turn_id in sharing_words and tells(turn.text) and not is_quotation(turn.text):
+        if turn_id in sharing_words and is_evidence(turn.text):
             best.append((score, turn))
         if len(best) == _MOST_QUOTED:
             break

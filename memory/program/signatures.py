@@ -155,6 +155,7 @@ class AnswerFromMemory(dspy.Signature):
     - What somebody would, might or is likely to do or be: the likely answer, short, with a reason
       of a few words: "Likely yes, she misses the sea".
     - When the memory tells of a change, the newest state is the true one, unless the past is meant.
+      A correction marked (withdrawn) was taken back: it does not count.
     - "No information available", exactly so, when the memory does not say, or says it of another
       person than the question: mind who did what.
     - I, me and my in the question are the asker, and "last week" there counts from today.
@@ -181,7 +182,8 @@ class ReplyInChat(dspy.Signature):
     - Never invent what somebody did, said or is. When asked for something that neither the memory
       nor the conversation says, say that you do not know, or have not been told.
     - Mind who did what: lines of the memory name their speaker. When the memory tells of a change,
-      the newest state is the true one. Dates such as "last week" count from the turn's own date.
+      the newest state is the true one; a correction marked (withdrawn) was taken back. Dates such
+      as "last week" count from the turn's own date.
     """
 
     character: str = dspy.InputField(desc="your name")

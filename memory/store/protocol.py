@@ -39,7 +39,10 @@ class Store(Protocol):
         """The turn with this id. Raises InputError when there is none."""
 
     def turns(self, first: int = 1, last: int | None = None) -> list[Turn]:
-        """The turns with ids from first to last (inclusive; None: to the end), in order."""
+        """The turns with ids from first to last (inclusive; None: to the end), in order.
+
+        The text of a correction that was undone begins with WITHDRAWN, here and in `read`.
+        """
 
     def search(self, text: str, k: int = 10) -> list[Hit]:
         """The best k turns by the hybrid ranking, best first. No language model is asked.

@@ -37,6 +37,7 @@ from memory.store import (
     turns_table,
     vectors,
     walls,
+    withdrawals,
 )
 from memory.store.catalog import catalog
 from memory.store.connection import connect, storage_errors
@@ -140,7 +141,8 @@ class SqliteStore(Store):
 
     def turns(self, first: int = 1, last: int | None = None) -> list[Turn]:
         with storage_errors(self.path):
-            return turns_table.read_turns(self._conn, first, last)
+            turns = turns_table.read_turns(self._conn, first, last)
+            return withdrawals.mark_turns(self._conn, turns)
 
     # ---------------------------------------------------------------- search
 
@@ -240,7 +242,9 @@ class SqliteStore(Store):
         if self._model_connection is None:
             with storage_errors(self.path):
                 self._model_connection = walls.open_reader(self.path)
-        return walls.select(self._model_connection, statement, limit=MAX_ROWS, seconds=READ_SECONDS)
+        rows = walls.select(self._model_connection, statement, limit=MAX_ROWS, seconds=READ_SECONDS)
+        with storage_errors(self.path):
+            return withdrawals.mark_rows(self._conn, rows)
 
     def _search_pairs(self, text: str, k: int) -> list[tuple[int, float]]:
         """What search() in a SELECT stands for: (turn id, score), best first."""
