@@ -79,7 +79,7 @@ def supersede(store: Store, fact_id: int, value: str, since: str = "", by: str =
 
     Raises InputError when there is no such fact, it ended already, `since` is no ISO date or lies
     before the fact began, or the value is empty, as before or too long; also when somebody else
-    ended the fact just now: the correction is a turn then, and no fact.
+    ended the fact just now: the correction is a withdrawn turn then.
     """
     old = _open_fact(store, fact_id)
     day = _day(since, old)

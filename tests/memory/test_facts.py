@@ -115,7 +115,7 @@ def test_of_two_who_supersede_a_fact_at_once_one_is_refused(
         ("Oslo", "2023-05-06", "2024"),
         ("Rome", "2024", ""),
     ]
-    assert told.turn(7).text.startswith("Correction:")
+    assert told.turn(7).text.startswith("(withdrawn) Correction:")
 
 
 def test_a_kill_between_turn_and_change_leaves_only_the_turn(
