@@ -16,7 +16,7 @@ from memory.cli.options import (
     memory_path,
     open_memory,
 )
-from memory.cli.output import print_json
+from memory.cli.output import count, print_json
 from memory.errors import InputError
 from memory.namespaces import make_folder, names, path_of
 
@@ -89,7 +89,7 @@ def _print_export(path: Path, counts: "ExportCounts", as_json: bool) -> None:
     if as_json:
         print_json({"file": str(path), "turns": counts.turns, "left_out": counts.left_out})
         return
-    print(f"{path}: {counts.turns:,} turns, {path.stat().st_size:,} bytes")
+    print(f"{path}: {count(counts.turns, 'turn')}, {path.stat().st_size:,} bytes")
     if counts.left_out:
         print(
             f"  left out: {counts.left_out:,} document chunks and tool uses; jsonl and md hold them"

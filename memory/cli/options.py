@@ -1,5 +1,6 @@
 """The options that commands share, and what they stand for: a memory, a model, a consent."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,12 +64,17 @@ def memory_path(namespace: str, file: Path | None) -> Path:
 def open_memory(
     namespace: str, file: Path | None, create: bool = False, read_only: bool = False
 ) -> Iterator[Store]:
-    """The memory that a command is about. Raises InputError when it does not exist."""
+    """The memory that a command is about. Raises InputError when it does not exist.
+
+    One that cannot be written (a backup on a read-only disk) is opened read-only.
+    """
     # Without `create` a namespace must exist: a slip of the pen would make an empty memory.
     path = memory_path(namespace, file) if create or file else existing(namespace)
     if not create and not path.exists():
         raise InputError(f"there is no memory at {file}")
     make_folder(path.parent)
+    if path.exists():
+        read_only = read_only or not all(os.access(p, os.W_OK) for p in (path, path.parent))
     with open_store(path, read_only=read_only) as store:
         yield store
 

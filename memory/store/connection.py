@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 
 from memory.errors import StoreError
@@ -31,13 +31,63 @@ def connect(path: Path, read_only: bool) -> sqlite3.Connection:
     if not is_new:
         _refuse_foreign_file(path)
 
-    mode = "ro" if read_only else "rwc"
-    conn = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}",
+    is_made_here = not path.exists()
+    conn = open_for_reading(path) if read_only else _open(path, "mode=rwc")
+    try:
+        _set_up(conn, path, read_only)
+    except BaseException:
+        conn.close()
+        if is_made_here:
+            _remove_empty(path)
+        raise
+    return conn
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write, also to a memory in a folder where nothing can be written.
+
+    There, SQLite cannot make the -shm file that it wants beside a memory; without a -wal it can do
+    without, and reads the file as one that nobody writes to meanwhile.
+    Raises StoreError when there is a -wal with commits that could not be read.
+    """
+    conn = _open(path, "mode=ro")
+    try:
+        _pragma(conn, "user_version")
+    except sqlite3.DatabaseError as error:
+        conn.close()
+        if error.sqlite_errorname not in ("SQLITE_READONLY_DIRECTORY", "SQLITE_CANTOPEN"):
+            raise
+    else:
+        return conn
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        raise StoreError(
+            f"{path}: its newest turns are in {log.name}, which SQLite can only read where it may"
+            " write; copy both files into a folder of your own"
+        )
+    return _open(path, "mode=ro&immutable=1")
+
+
+def _open(path: Path, options: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?{options}",
         uri=True,
         timeout=BUSY_SECONDS,
         isolation_level=None,  # transactions begin where the store says so, never by themselves
     )
+
+
+def _remove_empty(path: Path) -> None:
+    """Remove a file that was made a moment ago and that nothing could be written to."""
+    with suppress(OSError, sqlite3.Error), closing(_open(path, "mode=rw")) as conn:
+        # Another process may be making its memory there.
+        conn.execute("BEGIN EXCLUSIVE")
+        if not path.stat().st_size:
+            path.unlink()
+
+
+def _set_up(conn: sqlite3.Connection, path: Path, read_only: bool) -> None:
+    """Bring a namespace up to date, and prepare a connection to it."""
     # SQLite checks foreign keys only where a connection asks for it. A fact's turn_id is one: it
     # is what makes a fact without a turn impossible.
     conn.execute("PRAGMA foreign_keys = ON")
@@ -55,13 +105,12 @@ def connect(path: Path, read_only: bool) -> sqlite3.Connection:
         # with NORMAL, a power cut could take back turns whose ids `add` has returned.
         conn.execute("PRAGMA journal_mode = WAL")
         conn.execute("PRAGMA synchronous = FULL")
-    return conn
 
 
 def _refuse_foreign_file(path: Path) -> None:
     """Raises StoreError for a file that is not ours or is newer, before anything is written."""
     _take_back_interrupted_write(path)
-    conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+    conn = open_for_reading(path)
     try:
         owner = _pragma(conn, "application_id")
         version = _pragma(conn, "user_version")
@@ -85,22 +134,20 @@ def _take_back_interrupted_write(path: Path) -> None:
     Files are in that mode while they are made, moved or backups. A connection for reading cannot
     take the write back, and another's file must not be changed.
     """
-    address = path.absolute().as_uri()
-    with closing(sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as conn:
-        try:
-            _pragma(conn, "user_version")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK":
-                raise
-        else:
-            return
+    try:
+        open_for_reading(path).close()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK":
+            raise
+    else:
+        return
     # The file as it lies there. It is never opened but by SQLite: closing it would drop the locks
     # that other connections of this process have on it.
-    with closing(sqlite3.connect(f"{address}?immutable=1", uri=True)) as conn:
+    with closing(_open(path, "immutable=1")) as conn:
         owner = _pragma(conn, "application_id")
     if owner != migrations.APPLICATION_ID:
         raise StoreError(f"{path}: not one of ours, and in the middle of a write; choose another")
-    with closing(sqlite3.connect(f"{address}?mode=rw", uri=True, timeout=BUSY_SECONDS)) as conn:
+    with closing(_open(path, "mode=rw")) as conn:
         _pragma(conn, "user_version")
 
 

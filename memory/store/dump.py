@@ -17,7 +17,7 @@ from memory.embed import DIM, PACKAGED_EMBEDDER, HostedEmbedder, LocalEmbedder, 
 from memory.errors import InputError, ModelError
 from memory.model import Turn
 from memory.store import search_tables, turns_table, vectors
-from memory.store.connection import Transaction
+from memory.store.connection import Transaction, open_for_reading
 from memory.store.forget import DONE, OF_THIS_FILE
 from memory.store.turn_validation import valid_turn
 from memory.store.vectors import EmbedTexts
@@ -78,7 +78,7 @@ def dump(conn: sqlite3.Connection) -> Iterator[DumpRecord]:
     path = Path(conn.execute("PRAGMA database_list").fetchone()[2])
     # A connection of its own: this transaction lasts as long as somebody takes records, and the
     # store's connection must be free for others meanwhile.
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as reader:
+    with closing(open_for_reading(path)) as reader:
         reader.execute("BEGIN")
         for table, (columns, key) in DUMPED_TABLES.items():
             order = ", ".join(columns[:key])

@@ -405,7 +405,8 @@ class SqliteStore(Store):
             )
 
     def backup(self, path: Path) -> None:
-        with storage_errors(path):
+        # A store for reading cannot note the copy, so that `forget` knows it.
+        with storage_errors(self.path if self.read_only else path):
             backup.backup(self._conn, self._transaction, path)
 
     def dump(self) -> Iterator[dict[str, Any]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from memory.errors import SqlError
 from memory.model import Rows
 from memory.sql import TABLES, WRITABLE
+from memory.store.connection import open_for_reading
 
 LONGEST_VALUE = 16_000_000  # bytes; a turn has at most 4,000,000 characters
 LONGEST_STATEMENT = 1_000_000
@@ -54,7 +55,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that can only read `turns` and `facts`."""
     # Three walls at once: the file is opened read-only, the connection refuses to write, and the
     # authorizer knows two tables. The authorizer is set last, because it would refuse the PRAGMA.
-    conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    conn = open_for_reading(path)
     conn.execute("PRAGMA query_only = ON")
     # The deadline is looked at between steps of SQLite's machine; one step can make a huge value.
     conn.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
