@@ -232,11 +232,12 @@ class Memory:
             persona: what else the model is to know of the character.
             known_as: names that the message's speaker had before.
 
-        With the packaged model a question is answered by the turn that the ranking puts first,
-        and no model is asked. Iterating raises ModelError when the model cannot be used. Raises
-        InputError for an empty message.
+        With the packaged model a question is answered by the turn that the ranking puts first, all
+        else by a phrase that is right after good and bad news alike, and no model is asked.
+        Iterating raises ModelError when the model cannot be used. Raises InputError for an empty
+        message.
         """
-        from memory.program.replies import Reply, quote_turns, speak
+        from memory.program.replies import Reply, quote_turns, speak, stock_reply
 
         if not message.text.strip():
             raise InputError("the message is empty")
@@ -250,6 +251,8 @@ class Memory:
                 search=self.store.search,
                 turn_of=self.store.turn,
             )
+        elif self.model.packaged:
+            pieces = stock_reply(message, character)
         else:
             pieces = speak(
                 self.model,

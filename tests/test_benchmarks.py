@@ -19,7 +19,7 @@ from locomo.commands import run_command
 from locomo.dataset.format import Question, load_conversations
 from locomo.retrieval.measure import retrieve
 from memory import Turn
-from memory.program.messages import NOTHING_FOUND
+from memory.program.phrases import all_phrases
 from tests.benchmarks.peer_systems import PEERS, FullText
 from tests.benchmarks.peers import app
 from tests.benchmarks.personal_facts import CHATS, outcome
@@ -230,8 +230,8 @@ def test_a_size_or_folder_that_cannot_be_is_refused(
         ("on Wednesdays, in Sagene", 4, "right"),
         ("Thursday", 4, "wrong"),
         ("No information available", 4, "abstained"),
-        (NOTHING_FOUND, 4, "abstained"),
-        (NOTHING_FOUND, 5, "right"),
+        (all_phrases()["en"].nothing, 4, "abstained"),
+        (all_phrases()["en"].nothing, 5, "right"),
         ("Wednesday", 5, "wrong"),
     ],
 )

@@ -16,7 +16,6 @@ SELECT = (
     " WHERE lower(value) LIKE '%"
 )
 ONE_LINE = r"root ::= [^\n]{1,160}"
-ONE_SENTENCE = r'root ::= [A-Z] [^\n.!?:;"]{2,80} [.!?]'
 _OR = "%' OR lower(value) LIKE '%"
 _SEARCH = "%' LIMIT 30;\nSELECT s.turn_id, t.said_at, t.speaker, t.text FROM search('"
 SELECT_END = "', 10) s JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC;"

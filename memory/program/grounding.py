@@ -23,10 +23,10 @@ _ANY_QUESTION = frozenset(
 _HEDGES = frozenset({"likely", "probably"})
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _DATE = re.compile(rf"\W*\d{{1,2}} (?:{'|'.join(MONTHS)}) \d{{4}}\W*", re.IGNORECASE)
-_ASKS_DATE = re.compile(
+ASKS_DATE = re.compile(
     r"\b(?:when|since|until|(?:what|which|on which) (?:day|date|month|year))\b", re.IGNORECASE
 )
-_LEAST_COVERAGE = 0.5  # of .5 and .67; fewer quotations made no fewer wrong answers
+LEAST_COVERAGE = 0.5  # of .5 and .67; fewer quotations made no fewer wrong answers
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 
 
@@ -44,7 +44,7 @@ def ground(answer: str, question: str, turns: Sequence[Turn]) -> tuple[str, list
         return answer, supporting
     speakers = {turn.speaker for turn in turns}
     best = max(turns[:2], key=lambda turn: coverage(question, turn, speakers), default=None)
-    if best is None or coverage(question, best, speakers) < _LEAST_COVERAGE:
+    if best is None or coverage(question, best, speakers) < LEAST_COVERAGE:
         return ABSTAIN, []
     return passage(question, best.text), [best]
 
@@ -65,7 +65,7 @@ def supporting_turns(answer: str, question: str, turns: Sequence[Turn]) -> list[
     answer_words = [word for word in answer_words if not _YEAR.fullmatch(word)] or answer_words
     if not answer_words:
         return []
-    if _DATE.fullmatch(answer) and not _ASKS_DATE.search(question):
+    if _DATE.fullmatch(answer) and not ASKS_DATE.search(question):
         return []
 
     def fits(turn: Turn) -> bool:

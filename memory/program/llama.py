@@ -5,7 +5,7 @@ import hashlib
 import os
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -86,7 +86,6 @@ class ModelCopy:
         self,
         messages: Messages,
         place: Place,
-        on_piece: Callable[[str], None] | None = None,
         **settings: Any,
     ) -> Completion:
         """The answer to a chat.
@@ -94,10 +93,9 @@ class ModelCopy:
         Arguments:
             messages: OpenAI's form; a last one by the assistant is what the answer begins with.
             place: the slot that reads it, and the adapter that is applied.
-            on_piece: is given the answer piece by piece; the Completion is empty then.
             settings: of llama.cpp's server: grammar, max_tokens, temperature, seed, logit_bias.
 
-        Bytes that make no letter are left out; the pieces end before them.
+        Bytes that make no letter are left out.
         Raises dspy.lm15's ContextLengthError and InvalidRequestError.
         """
         slot, applied = place
@@ -107,30 +105,18 @@ class ModelCopy:
             # that it read the beginning of the prompt with.
             scales = enumerate(float(lora == applied) for lora in self._loras)
             body["lora"] = [{"id": number, "scale": scale} for number, scale in scales]
-        chunks: list[dict[str, Any]] = []
-
-        def receive(chunk: dict[str, Any]) -> None:
-            chunks.append(chunk)
-            if on_piece and "error" not in chunk:
-                on_piece(str(chunk["choices"][0]["delta"].get("content") or ""))
-
         try:
-            if on_piece:
-                self._server.handle_chat_completions({**body, **settings, "stream": True}, receive)
-            else:
-                chunks = [self._server.handle_chat_completions({**body, **settings})]
+            answer = self._server.handle_chat_completions({**body, **settings})
         except UnicodeDecodeError as refused:
-            chunks.append({"error": {"message": refused.object.decode("utf-8", "ignore")}})
-        if error := chunks[-1].get("error"):
+            answer = {"error": {"message": refused.object.decode("utf-8", "ignore")}}
+        if error := answer.get("error"):
             why = str(error.get("message", error))
             if why.startswith(_NO_LETTER):
-                return Completion("" if on_piece else why.removeprefix(_NO_LETTER), 0, 0)
+                return Completion(why.removeprefix(_NO_LETTER), 0, 0)
             too_long = error.get("type") == "exceed_context_size_error"
             raise (ContextLengthError if too_long else InvalidRequestError)(why)
-        if on_piece:
-            return Completion("", 0, 0)
-        [choice] = chunks[-1]["choices"]
-        usage = chunks[-1]["usage"]
+        [choice] = answer["choices"]
+        usage = answer["usage"]
         text = choice["message"]["content"] or ""
         return Completion(text, usage["prompt_tokens"], usage["completion_tokens"])
 

@@ -4,37 +4,27 @@ What a model this small needs is not what a large one needs: short prompts, exam
 turns, and a grammar, so that whatever it writes is at least SQL (all in `signatures.SMALL`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from queue import SimpleQueue
-from threading import Thread
 from typing import Any
 
 import dspy
 from dspy.lm15 import (
-    LM15Error,
     Message,
     Request,
     Response,
-    StreamDeltaEvent,
-    StreamEndEvent,
-    StreamStartEvent,
-    TextDelta,
     TextPart,
     Usage,
 )
 
-from memory.errors import MemoryFault
 from memory.program.llama import Completion, Lora, Messages, copy_of_the_model
 from memory.program.messages import ABSTAIN
 from memory.program.signatures import SMALL, SmallPrompt
 
 # Each kind of prompt has a slot of the model, which keeps the beginning that all prompts of the
-# kind share, so that it is read once. Replies use the slot of all other prompts: in a chat nothing
-# else does.
+# kind share, so that it is read once. All other prompts use one more.
 _OTHER = 0
-_KINDS_OF_PROMPT = [fields for fields in SMALL if "reply" not in fields]
-_SLOTS = {fields: slot for slot, fields in enumerate(_KINDS_OF_PROMPT, 1)}
+_SLOTS = {fields: slot for slot, fields in enumerate(SMALL, 1)}
 _ALL_SLOTS = 1 + len(_SLOTS)
 
 
@@ -85,32 +75,6 @@ class LocalEngine:
         if self.closing and completion.text.endswith(self.closing[0]):
             text += self.closing[1:]
         return _response(request, replace(completion, text=text))
-
-    def stream(self, request: Request) -> Iterator[Any]:
-        """The answer as DSPy's stream events, without opening, declined or closing."""
-        messages = _messages(request)
-        place = (self.slot, self.applied)
-        pieces: SimpleQueue[str | Exception | None] = SimpleQueue()  # None ends them
-        settings = {"grammar": self.grammar, **_settings(request, self.seed)}
-
-        def speak() -> None:
-            try:
-                with copy_of_the_model(self.loras, _ALL_SLOTS) as model:
-                    model.keep_only(messages[:-1], place)
-                    model.say(messages, place, on_piece=pieces.put, **settings)
-            except (LM15Error, MemoryFault) as error:
-                pieces.put(error)
-            finally:
-                pieces.put(None)
-
-        # A thread of its own: llama.cpp swallows what is raised where it calls back.
-        Thread(target=speak).start()
-        yield StreamStartEvent(model=request.model)
-        while (piece := pieces.get()) is not None:
-            if isinstance(piece, Exception):
-                raise piece
-            yield StreamDeltaEvent(TextDelta(piece))
-        yield StreamEndEvent("stop", Usage(input_tokens=0, output_tokens=0, total_tokens=0))
 
 
 def _settings(request: Request, seed: int) -> dict[str, Any]:

@@ -1,29 +1,34 @@
 """What a message of a chat is: a question, news, or a quotation; judged by its words alone."""
 
 import re
-from collections.abc import Collection, Sequence
 
-from memory.model import WITHDRAWN, Turn
-from memory.prompt import spoken_date
-from memory.tokens import trim
+from memory.model import WITHDRAWN
+from memory.program import phrases
 
 ABSTAIN = "No information available"  # what every answering model says when memory does not
-NOTHING_FOUND = "I find nothing about that in what I was told."
-_QUOTED_TOKENS = 300  # of one turn
 
 _AUXILIARY = r"(?:is|are|am|was|were|do|does|did|has|have|had|can|could|will|would|should)"
-# The question marks of Latin, Chinese and Arabic script; or an English question word that stands
-# before a verb ("When I was young ..." and "What a day!" ask nothing).
+# The question marks of Latin, Chinese and Arabic script; what a question ends with in Japanese and
+# Chinese; or an English question word that stands before a verb ("When I was young ..." and "What a
+# day!" ask nothing).
 _QUESTION = re.compile(
-    rf"[?\uff1f\u061f]"
+    rf"[?\uff1f\u061f]|[\u304b\u5417\u55ce]\u3002?\s*$"
     rf"|^\W*(?:who|what|when|where|which|whose|why|how)(?:['\u2019]s| {_AUXILIARY})\b"
     rf"|^\W*(?:what|which|whose|how) (?!(?:i|you|he|she|it|we|they) )\w+ {_AUXILIARY}\b",
     re.IGNORECASE,
 )
-_SECOND_PERSON = re.compile(r"\byou(?:r|rs|rself)?\b", re.IGNORECASE)
 _FIRST_PERSON = re.compile(r"\b(?:i|me|my|mine|myself|we|us|our|ours)\b", re.IGNORECASE)
 _SENTENCE = re.compile(r"[^.!?]+[.!?]*")
-_QUOTATION = re.compile(r'I remember what .{1,100}?: "')
+_SENTENCE_END = re.compile(r"(?<=[.!?;:\uff01\uff1f\u3002])\s*|\s+(?:-+|\u2013|\u2014)\s+")
+# What asks for no answer, at the end of what somebody tells.
+_RHETORICAL = re.compile(
+    r"(?:(?<=[,.!;:\u2026] )|^)(?:can you (?:believe|imagine) (?:it|that|this)"
+    r"|(?:is|was|are)n['\u2019]t (?:it|that|this|they)"
+    r"(?: (?:so )?(?:great|nice|cool|funny|lovely|amazing|awesome|wonderful|beautiful|crazy"
+    r"|exciting|strange|weird|sad|awful|terrible))?|right|you know(?: what i mean)?|huh|eh)\?+",
+    re.IGNORECASE,
+)
+_OLD_QUOTATION = re.compile(r'I remember what .{1,100}?: "')  # as earlier versions quoted
 # What an assistant says when it does not know. "I have no car" and "I never told my mother" tell.
 _NOT = r"(?:not|n['\u2019]t|never)"
 _REFUSAL = re.compile(
@@ -44,7 +49,7 @@ _LONGEST_REFUSAL = 20  # words; what is longer tells something besides
 
 def is_question(text: str) -> bool:
     """Whether a message asks something: by a question mark, or a question's first words."""
-    return bool(_QUESTION.search(text))
+    return bool(_QUESTION.search(_RHETORICAL.sub("", text)))
 
 
 def is_first_person(text: str) -> bool:
@@ -54,8 +59,15 @@ def is_first_person(text: str) -> bool:
 
 def asks_memory(text: str) -> bool:
     """Whether a message asks for what was told, and not about the listener ("How are you?")."""
-    about_listener = _SECOND_PERSON.search(text) and not is_first_person(text)
-    return is_question(text) and not about_listener
+    if not is_question(text) or phrases.small_talk(text) or phrases.is_request(text):
+        return False
+    return not phrases.is_about_listener(question_of(text))
+
+
+def question_of(text: str) -> str:
+    """The sentences of a text that ask something; the text itself where none does by itself."""
+    sentences = [sentence for sentence in _SENTENCE_END.split(text) if is_question(sentence)]
+    return " ".join(sentences) or text
 
 
 def tells(text: str) -> bool:
@@ -67,8 +79,15 @@ def tells(text: str) -> bool:
 
 
 def is_quotation(text: str) -> bool:
-    """Whether a text is a `quotation`: it holds nothing that the turns it quotes do not."""
-    return bool(_QUOTATION.match(text))
+    """Whether a text tells again what was told: it holds nothing that the turns it quotes do not.
+
+    So it is with what the packaged model's character says by rule ("I'll remember that.").
+    """
+    return bool(
+        _OLD_QUOTATION.match(text)
+        or phrases.quotations().match(text)
+        or phrases.stock_phrases().fullmatch(text.strip())
+    )
 
 
 def is_refusal(text: str) -> bool:
@@ -95,18 +114,3 @@ def is_news(text: str, packaged: bool) -> bool:
     The packaged model makes facts of questions and refusals too: these are kept from it.
     """
     return is_evidence(text) if packaged else not is_quotation(text)
-
-
-def quotation(turns: Sequence[Turn], listener_names: Collection[str]) -> str:
-    """What the packaged model says in answer to a question: turns, or NOTHING_FOUND.
-
-    `listener_names` are all names of whoever asks, who is quoted as "you". The model quotes because
-    its own words, when it was shown the turn that answers, were right in 11 of 20 questions only.
-    """
-    parts = []
-    for turn in turns:
-        speaker = "you" if turn.speaker in listener_names else turn.speaker
-        date = f" on {spoken_date(turn.said_at)}" if turn.said_at else ""
-        text = trim(" ".join(turn.text.split()), _QUOTED_TOKENS)
-        parts.append(f'what {speaker} said{date}: "{text}"')
-    return f"I remember {', and '.join(parts)}" if parts else NOTHING_FOUND

@@ -17,7 +17,6 @@ from memory.model import Hit, Turn
 from memory.program.grammar import (
     INSERT,
     ONE_LINE,
-    ONE_SENTENCE,
     SELECT,
     SELECT_END,
     insert_fact,
@@ -333,30 +332,8 @@ _ANSWER = SmallPrompt(
     abstains=lambda inputs: _DOUBTED if DOUBT in str(inputs["memory"]) else _NOT_DOUBTED,
 )
 
-# Without the memory: shown turns, this model makes up what they do not say.
-_REPLY = SmallPrompt(
-    target="reply",
-    signature=ReplyInChat,
-    instructions="Reply to what is said to you in one short, friendly sentence.",
-    template="To {character}: {message}",
-    demos=tuple(
-        {"character": "Ella", "message": message, "reply": reply}
-        for message, reply in (
-            ("Hello!", "Hello! It is nice to hear from you."),
-            ("I feel sad today.", "I am sorry to hear that. I am here if you want to talk."),
-            ("Who are you?", "I am Ella."),
-            ("Good bye!", "Good bye! I look forward to next time."),
-            ("How are you today?", "I am fine, thank you. And you?"),
-            ("I passed my exam!", "Congratulations, that is great news!"),
-            ("My aunt lives in Rome.", "In Rome, how nice! I will remember that."),
-        )
-    ),
-    grammar=lambda inputs: ONE_SENTENCE,
-    max_tokens=40,
-)
-
 SMALL: Mapping[tuple[str, ...], SmallPrompt] = {
-    tuple(small.signature.fields): small for small in (_STORE, _RETRIEVE, _ANSWER, _REPLY)
+    tuple(small.signature.fields): small for small in (_STORE, _RETRIEVE, _ANSWER)
 }
 
 

@@ -21,7 +21,7 @@ from rich.table import Table
 from locomo.dataset.format import ABSTENTION, Conversation, Question, load_conversations
 from locomo.metrics import abstained, normalize
 from memory import Memory, Turn, load_model
-from memory.program.messages import NOTHING_FOUND
+from memory.program.messages import is_refusal
 
 CHATS = Path(__file__).parents[2] / "data" / "personal_chats.json"
 OUTCOMES = ("right", "wrong", "abstained")
@@ -29,12 +29,13 @@ OUTCOMES = ("right", "wrong", "abstained")
 
 def outcome(answer: str, question: Question) -> str:
     """One of OUTCOMES for an answer."""
-    if abstained(answer) or answer == NOTHING_FOUND:
+    if abstained(answer) or is_refusal(answer):
         return "right" if question.category == ABSTENTION else "abstained"
     if question.category == ABSTENTION:
         return "wrong"
     # "Wednesdays" holds "Wednesday": both are normalized, a beginning of a word counts.
-    has_gold = f" {normalize(question.answer)}" in f" {normalize(answer)}"
+    plain = normalize(answer.replace("\u201c", '"'))
+    has_gold = f" {normalize(question.answer)}" in f" {plain}"
     return "right" if has_gold else "wrong"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from memory import InputError, Memory, ModelError, SqlError, Turn, open_store
 from memory.api import WINDOW_ATTEMPTS
-from memory.program.messages import NOTHING_FOUND
+from memory.program.phrases import all_phrases
 from memory.prompt import LEAST_BUDGET
 from memory.store.journal import MOST_ENDED
 from memory.store.sqlite import SqliteStore
@@ -214,7 +214,7 @@ def test_an_answer_names_its_turns_and_shows_the_sql_that_found_them(store: Sqli
 def test_the_packaged_model_is_held_to_the_turns_and_asked_for_no_sql_without_facts(
     store: SqliteStore, invented: str, text: str, turns: tuple[int, ...]
 ) -> None:
-    store.add([Turn("Ben", "Did Ben adopt an animal?"), Turn("Miku", NOTHING_FOUND)])
+    store.add([Turn("Ben", "Did Ben adopt an animal?"), Turn("Miku", all_phrases()["en"].nothing)])
     model = replace(scripted_model([(["Rufus"], answer(invented, "1"))]), name="local")
     memory = Memory(store, model=model)
     reply = memory.ask("Which dog did Ben adopt?")

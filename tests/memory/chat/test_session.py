@@ -306,6 +306,54 @@ def test_a_reply_is_heard_while_the_model_still_speaks(path: Path) -> None:
         assert reply.answer.text == said
 
 
+@contextmanager
+def unable_to_stream(status: int) -> Iterator[tuple[str, list[bool]]]:
+    """The address of a server that never streams, and whether each request asked it to.
+
+    It ignores the wish for a stream (status 200) or refuses it.
+    """
+    asked_to_stream: list[bool] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            asked_to_stream.append(bool(asked.get("stream")))
+            refused = asked.get("stream") and status != 200
+            is_query = "[[ ## question ## ]]" in asked["messages"][-1]["content"]
+            text = sql("SELECT 1") if is_query else says("Hello there.")
+            message = {"role": "assistant", "content": text}
+            choice = {"index": 0, "message": message, "finish_reason": "stop"}
+            body: dict[str, object] = {"id": "1", "model": "m", "choices": [choice]}
+            if refused:
+                body = {"error": {"message": "'stream' is not supported", "code": str(status)}}
+            self.send_response(status if refused else 200)
+            self.send_header("content-type", "application/json")
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_port}/v1", asked_to_stream
+        http.shutdown()
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_server_that_does_not_stream_replies_in_one_piece(path: Path, status: int) -> None:
+    with (
+        unable_to_stream(status) as (address, asked_to_stream),
+        Memory(path, "openai/m", api_base=address) as memory,
+    ):
+        [turn_id] = memory.add(Turn("Anna", "Hello.", "s", "2026-11-20"))
+        for _ in range(2):
+            reply = memory.reply(memory.store.turn(turn_id))
+            assert list(reply) == ["Hello there."]
+            assert reply.answer
+            assert reply.answer.text == "Hello there."
+    assert asked_to_stream.count(True) == 1, "asked again, each reply would be paid twice"
+
+
 # ---------------------------------------------------------------------------------- commands
 
 

@@ -117,7 +117,7 @@ def test_what_a_tuned_module_copies_into_sql_is_shown_as_sql_has_it(
 ) -> None:
     [small] = [one for one in SMALL.values() if one.target == target]
     inputs = dict.fromkeys(small.signature.input_fields, "Kim's") | {"feedback": ""}
-    for tuned, seen in {target: quote, "reply": "'"}.items():
+    for tuned, seen in {target: quote, "another": "'"}.items():
         *_, last = SmallModelAdapter(frozenset({tuned})).format(small.signature, [], inputs)
         assert f"Kim{seen}s" in last["content"]
 
