@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from memory.dates import dated_question
 from memory.errors import ClaimLostError, HeldError, InputError, SqlError
-from memory.model import Answer, Change, Citation, Hit, Pending, Rows, Turn
+from memory.model import Answer, Change, Citation, Fact, Hit, Pending, Rows, Turn
 from memory.program.messages import (
     ABSTAIN,
     asks_memory,
@@ -50,12 +50,17 @@ _RANKED_TURNS = 400
 
 @dataclass(frozen=True)
 class Digest:
-    """What one `Memory.digest` did: windows stored and failed, facts changed, model calls."""
+    """What one `Memory.digest` did: windows stored and failed, facts changed, model calls.
+
+    `unsaid` counts the facts that the packaged model wrote and its turns do not state: they are
+    not stored.
+    """
 
     stored: int = 0
     failed: int = 0
     facts: int = 0
     calls: int = 0
+    unsaid: int = 0
 
 
 class Memory:
@@ -141,12 +146,13 @@ class Memory:
         sums = Digest()
         for window in self._windows(replay, since):
             try:
-                change, calls = self._digest_window(window, model)
+                done = self._digest_window(window, model)
                 sums = replace(
                     sums,
                     stored=sums.stored + 1,
-                    facts=sums.facts + change.facts,
-                    calls=sums.calls + calls,
+                    facts=sums.facts + done.facts,
+                    calls=sums.calls + done.calls,
+                    unsaid=sums.unsaid + done.unsaid,
                 )
             except SqlError as error:
                 self.store.fail(window, str(error))
@@ -385,23 +391,38 @@ class Memory:
             after = (p for p in self.store.pending() if window[1] < p.first_turn <= last)
             waiting = next(after, None) if window[1] < last else None
 
-    def _digest_window(self, window: tuple[int, int], model: Model) -> tuple[Change, int]:
-        """Store one window's facts: the change, and how many model calls it took."""
+    def _digest_window(self, window: tuple[int, int], model: Model) -> Digest:
+        """Store one window's facts."""
+        from memory.program.stated_facts import dated, is_stated
+        from memory.sql.inserts import revise_inserts
+
         # From a correction that was undone no fact is made, nor does it tell of others.
         turns = [turn for turn in self.store.turns(*window) if not is_withdrawn(turn.text)]
+        turn_of = {turn.id: turn for turn in turns}
+        cause = f"digest by {model.name}"
+        unsaid = 0
+
+        def as_stored(fact: Fact) -> Fact | None:
+            turn = turn_of.get(fact.turn_id)
+            if turn is None:  # the store refuses it, with advice for the model
+                return fact
+            fact = dated(fact, turn)
+            return None if model.packaged and not is_stated(fact, turn) else fact
 
         def write(sql: str) -> Change:
-            return self.store.write(sql, cause=f"digest by {model.name}", window=window)
+            nonlocal unsaid
+            sql, unsaid = revise_inserts(sql, as_stored)
+            return self.store.write(sql, cause=cause, window=window)
 
         if not any(is_news(turn.text, model.packaged) for turn in turns):
             # An empty change: the window counts as digested, and no model is asked.
-            return write("-- none"), 0
+            return Digest(facts=self.store.write("-- none", cause=cause, window=window).facts)
         lines = turn_lines(turns, budget=model.window_tokens, dates=model.dates, iso=True)
         with model.active():
             prediction = self.program.store(
                 turns=lines, catalog=self.store.catalog(CATALOG_TOKENS), write=write
             )
-        return prediction.change, prediction.calls
+        return Digest(facts=prediction.change.facts, calls=prediction.calls, unsaid=unsaid)
 
 
 def _citations(answer: Answer, hits: Sequence[Hit]) -> tuple[Citation, ...]:

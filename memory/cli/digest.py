@@ -57,10 +57,13 @@ def digest(
         # All of them are counted here, also those that failed too often to be tried again.
         waiting = _waiting(memory, replay=True)
         failures = [window for window in store.pending() if window.error]
+    unsaid = (
+        f"; {count(result.unsaid, 'fact')} not stored: no turn says so" if result.unsaid else ""
+    )
     print(
         f"windows: {result.stored} stored, {result.failed} failed, {waiting} waiting;"
         f" {count(result.facts, 'fact')} changed by {count(result.calls, 'call')}"
-        f" of {memory.model.name}"
+        f" of {memory.model.name}{unsaid}"
     )
     for window in failures:
         if not window.statement:

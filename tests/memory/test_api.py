@@ -40,6 +40,24 @@ def test_a_window_becomes_facts_in_one_call(store: SqliteStore) -> None:
     done(memory)
 
 
+def test_what_no_turn_states_is_not_stored_of_the_packaged_model(store: SqliteStore) -> None:
+    invented = f"{INSERT}('Anna', 'married', 'Ingrid', '', 1)"
+    statements = sql(f"{MOVED};\n{invented};\n{MOVED};")
+    model = replace(scripted_model([([], statements)]), name="local")
+    digest = Memory(store, model=model).digest()
+    assert (digest.stored, digest.facts, digest.unsaid) == (1, 1, 1)
+    [fact] = store.facts()
+    assert (fact.subject, fact.value) == ("Anna", "Oslo")
+    assert "Ingrid" not in store.changes()[0].statement
+
+
+def test_a_computed_date_goes_where_dates_are(store: SqliteStore) -> None:
+    written = f"{INSERT}('Anna', 'moved_to', 'Oslo last Saturday (2023-05-06)', '', 1)"
+    Memory(store, model=scripted_model([([], sql(written))])).digest()
+    [fact] = store.facts()
+    assert (fact.value, fact.happened_on) == ("Oslo last Saturday", "2023-05-06")
+
+
 def test_later_windows_see_the_attributes_of_earlier_ones(store: SqliteStore) -> None:
     pairs = [
         (["[3]", "turns: 5"], sql(MOVED)),

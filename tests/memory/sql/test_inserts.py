@@ -1,0 +1,51 @@
+"""Rows of INSERT statements, revised before they are stored."""
+
+from dataclasses import replace
+
+import pytest
+
+from memory import Fact, SqlError
+from memory.sql.inserts import revise_inserts
+
+ROWS = (
+    "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES"
+    " ('Anna', 'said', 'it''s; \\ so', NULL, 3), ('Ben', 'age', 5, '2023', 4),"
+    " ('Ben', 'age', '5', '2023', 4)"
+)
+END = "UPDATE facts SET ended_on = '2023' WHERE id = 3"
+COLUMNS = "INSERT INTO facts (subject, attribute, value, happened_on, ended_on, turn_id) VALUES"
+
+
+def test_rows_are_facts_and_equal_ones_are_inserted_once() -> None:
+    facts: list[Fact] = []
+
+    def revise(fact: Fact) -> Fact:
+        facts.append(fact)
+        return fact
+
+    said, age = Fact("Anna", "said", "it's; \\ so", 3), Fact("Ben", "age", "5", 4, "2023")
+    again = "INSERT INTO facts (turn_id, value, subject, attribute) VALUES (5, 'x', 'A', 'b')"
+    statements, dropped = revise_inserts(f"{ROWS}; {END}; {again}", revise)
+    assert facts == [said, age, age, Fact("A", "b", "x", 5)]
+    assert dropped == 0
+    assert statements.split(";\n") == [
+        f"{COLUMNS} ('Anna', 'said', 'it''s; \\ so', '', '', 3),"
+        " ('Ben', 'age', '5', '2023', '', 4)",
+        END,
+        f"{COLUMNS} ('A', 'b', 'x', '', '', 5)",
+    ]
+
+
+def test_facts_are_stored_as_revised_or_left_out_and_counted() -> None:
+    statements, dropped = revise_inserts(
+        ROWS, lambda fact: replace(fact, value="six") if fact.subject == "Ben" else None
+    )
+    assert statements == f"{COLUMNS} ('Ben', 'age', 'six', '2023', '', 4)"
+    assert dropped == 1
+    assert revise_inserts(ROWS, lambda fact: None) == ("-- none", 3)
+    assert revise_inserts("-- none", lambda fact: fact) == ("-- none", 0)
+
+
+def test_what_the_policy_refuses_is_refused() -> None:
+    with pytest.raises(SqlError, match="facts"):
+        revise_inserts("DROP TABLE facts", lambda fact: fact)
