@@ -93,7 +93,7 @@ ROOMS = {
         "values, errors, tokens, lines for prompts, Memory itself: what the rooms share",
         3_300,
     ),
-    "memory/sql": ("what SQL a model may write", 1_250),
+    "memory/sql": ("what SQL a model may write", 1_600),
     "memory/search": ("which turns a question asks for", 1_050),
     "memory/store": ("a namespace in SQLite: durable, journaled, undoable, forgettable", 4_900),
     "memory/program": ("the models, their prompts and what they say", 3_400),
