@@ -3,19 +3,22 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from memory.sql.names import TABLES, WRITABLE
-from memory.sql.statements import MAX_ANSWER, quoted
+from memory.sql.names import MAX_COLUMNS, MAX_PATTERN, TABLES, WRITABLE
+from memory.sql.statements import MAX_ANSWER, quoted, with_names
 
 if TYPE_CHECKING:
     from memory.sql.policy import read_statement, split, write_statements
 
 __all__ = [
     "MAX_ANSWER",
+    "MAX_COLUMNS",
+    "MAX_PATTERN",
     "TABLES",
     "WRITABLE",
     "quoted",
     "read_statement",
     "split",
+    "with_names",
     "write_statements",
 ]
 

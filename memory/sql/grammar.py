@@ -8,7 +8,7 @@ parses, whose nodes have sqlglot's names.
 from collections.abc import Callable, Collection
 from typing import Any, NoReturn
 
-from memory.sql.names import SEARCH_EXAMPLE, SEARCH_FUNCTION, is_whole_number, sql_of
+from memory.sql.names import MAX_PATTERN, SEARCH_EXAMPLE, SEARCH_FUNCTION, is_whole_number, sql_of
 from memory.sql.statements import refuse
 
 _VALUES = (
@@ -86,6 +86,9 @@ def _read_grammar(grammar: str) -> dict[str, dict[str, str]]:
     return rules
 
 
+# Each is compared with each character of the text, like the bytes of a LIKE pattern.
+_MAX_TRIMMED = 20  # characters
+
 RULES = _read_grammar(_GRAMMAR)  # node -> its arguments -> the place each of them is
 _OPTIONAL_OPERANDS = {("case", "this"), ("trim", "expression")}
 
@@ -142,6 +145,17 @@ _CHECKS: dict[str, tuple[Callable[[Any], Any], str]] = {  # what else a node mus
     "offset": (
         lambda n: is_whole_number(n.expression) and n.parent.args.get("limit"),
         "write LIMIT 10 OFFSET 20",
+    ),
+    "like": (
+        lambda n: not n.expression.is_string or len(n.expression.this.encode()) <= MAX_PATTERN,
+        f"a LIKE pattern has at most {MAX_PATTERN} bytes",
+    ),
+    "trim": (
+        lambda n: (
+            n.expression is None
+            or (n.expression.is_string and len(n.expression.this) <= _MAX_TRIMMED)
+        ),
+        f"write trim(x), or trim(x, '.,') with at most {_MAX_TRIMMED} characters",
     ),
     "tablealias": (
         lambda n: not n.columns or n.parent.key == "cte",

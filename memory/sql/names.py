@@ -30,6 +30,10 @@ SEARCH_COLUMNS = ("turn_id", "score")  # the columns of search()
 SEARCH_FUNCTION = "search_turns"
 SEARCH_EXAMPLE = "FROM search('beach trip', 20) s JOIN turns t ON t.id = s.turn_id"
 MAX_K = 200  # turns of one search
+MAX_COLUMNS = 32  # of a SELECT: two turns and two facts joined have 30
+# SQLite compares each byte of a LIKE pattern with each character of the text, in one step that no
+# deadline interrupts: .3 s for a pattern of 200 bytes and a text of a million.
+MAX_PATTERN = 200  # bytes
 
 QUERIES = frozenset(("select", "union", "intersect", "except"))
 _COMPARISONS = frozenset(("eq", "neq", "gt", "gte", "lt", "lte", "in", "between"))
@@ -180,7 +184,7 @@ def _check_select(select: Any, ctes: Mapping[str, Columns], outer: tuple[Sources
     """Check the names of one SELECT, in the order in which they come into sight."""
     sources: Sources = {}
     joins = select.args.get("joins") or []
-    for item in _present(select.args.get("from_"), *joins):
+    for item in present(select.args.get("from_"), *joins):
         if item.this.key == "subquery":
             if not item.this.alias:  # Postgres before 16 asks for it
                 refuse(sql_of(item.this), "give the subquery a name: (SELECT ...) s")
@@ -198,7 +202,7 @@ def _check_select(select: Any, ctes: Mapping[str, Columns], outer: tuple[Sources
     parts = [select.args.get("where"), select.args.get("having"), *select.expressions]
     parts += [join.args.get("on") for join in joins]
     parts += [term for term in terms if plain_name(term) not in aliases]
-    for part in _present(*parts):
+    for part in present(*parts):
         check_names(part, ctes, scopes=(sources, *outer), aliases=aliases)
     _check_groups(select, aliases)
 
@@ -211,10 +215,13 @@ def _check_select(select: Any, ctes: Mapping[str, Columns], outer: tuple[Sources
                     outputs += columns
         else:
             outputs.append((item.alias_or_name.lower(), _kind(item.unalias())))
+    if len(outputs) > MAX_COLUMNS:
+        refuse(f"{len(outputs)} columns", f"select at most {MAX_COLUMNS}")
     return outputs
 
 
-def _present(*nodes: Any) -> list[Any]:
+def present(*nodes: Any) -> list[Any]:
+    """The nodes that are there."""
     return [node for node in nodes if node is not None]
 
 
@@ -260,7 +267,7 @@ def _check_groups(select: Any, aliases: Mapping[str, Any]) -> None:
         if is_whole_number(term) and 0 < int(term.this) <= len(outputs):
             keys.add(outputs[int(term.this) - 1])
         keys |= {_without_tables(term), _without_tables(aliases.get(plain_name(term), term))}
-    parts = [*select.expressions, *order, *_present(select.args.get("having"))]
+    parts = [*select.expressions, *order, *present(select.args.get("having"))]
     aggregated = any(
         node.key in _AGGREGATES for part in parts for node in _nodes_without_subqueries(part)
     )

@@ -5,6 +5,7 @@ What runs is the rendered tree that was checked, never the text. A statement is 
 - in `statements` for its characters and words,
 - in `grammar.check_grammar` for what it is made of (another command, a function, RETURNING ...),
 - in `names` for another table or column,
+- in `costs` for the work that it makes,
 - here for what it writes (`_insert`, `_update`, `_delete`) and for its size.
 
 What slips through is stopped by the database (memory/store/walls.py). Messages are written for the
@@ -21,6 +22,7 @@ from sqlglot.dialects import Postgres, SQLite
 from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
 
 from memory.sql import names
+from memory.sql.costs import check_weight
 from memory.sql.grammar import RULES, check_arguments, check_grammar
 from memory.sql.names import TABLES, WRITABLE
 from memory.sql.statements import WRITE_FORMS, check_words, join, refuse, scan, short, split_answer
@@ -82,6 +84,7 @@ def read_statement(sql: str, search: Search, dialect: Dialect = "sqlite") -> str
     check_grammar(tree, "query")
     names.check_query(tree, {}, ())
     names.check_kinds(tree)
+    check_weight(tree)
     _run_searches(tree, search)
     return _render(_portable(tree, dialect), dialect)
 
@@ -303,3 +306,4 @@ def _condition(tree: Any, values: list[Any]) -> None:
         check_grammar(part, place)
         names.check_names(part, ctes={}, scopes=({alias: columns},), aliases={})
         names.check_kinds(part)
+    check_weight(tree.args["where"], *values)

@@ -5,6 +5,7 @@ Nothing here parses SQL; `policy` does. Messages are written for the model that 
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple, NoReturn
 
 from memory.errors import SqlError
@@ -202,6 +203,23 @@ def scan(text: str, start: int = 0, fenced: bool = False) -> tuple[list[Token], 
         tokens.append(Token(kind, piece, space))
         space = ""
     return tokens, at
+
+
+def with_names(statement: str) -> set[str]:
+    """The names that a rendered statement gives with WITH: only they stand before AS (."""
+    texts = [token.text for token in scan(statement)[0]]
+    names = set()
+    for place, pair in enumerate(pairwise(texts)):
+        if pair == ("AS", "("):
+            # Behind the name may be those of its columns: search_1(turn_id, score) AS (...).
+            name = place - 1 if texts[place - 1] != ")" else _opening(texts, place - 1) - 1
+            names.add(texts[name].strip('"').replace('""', '"'))
+    return names
+
+
+def _opening(texts: Sequence[str], place: int) -> int:
+    """The place of the parenthesis that opens what the one at a place closes."""
+    return len(texts) - 1 - texts[::-1].index("(", len(texts) - 1 - place)
 
 
 def check_words(tokens: Sequence[Token]) -> None:

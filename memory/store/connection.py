@@ -9,6 +9,8 @@ from memory.errors import StoreError
 from memory.search.words import words
 from memory.store import migrations
 
+# Of subject, attribute and value together (migrations: "a column of a fact holds at most ...").
+LONGEST_FACT = 3 * 20_000 + 2  # characters
 BUSY_SECONDS = 30.0  # how long a connection waits for another one's write transaction
 
 # Begins a transaction ("IMMEDIATE" unless another kind is named) and ends it with the block.
@@ -95,7 +97,10 @@ def _set_up(conn: sqlite3.Connection, path: Path, read_only: bool) -> None:
     conn.execute("PRAGMA recursive_triggers = ON")
     # The triggers on facts call this function to keep the index of their words. A connection that
     # lacks it (a foreign tool) can read facts and not change them.
-    conn.create_function("words", 1, lambda text: " ".join(words(text)), deterministic=True)
+    # It looks at no more than a fact can hold: no deadline interrupts it.
+    conn.create_function(
+        "words", 1, lambda text: " ".join(words(text[:LONGEST_FACT])), deterministic=True
+    )
     if _pragma(conn, "user_version") < migrations.VERSION:
         if read_only:
             raise StoreError(f"{path}: made by an older version; open it once for writing")

@@ -46,7 +46,7 @@ from memory.store.turn_validation import valid_turn
 
 MAX_ROWS = 200  # that a model's SELECT returns
 READ_SECONDS = 2.0
-WRITE_SECONDS = 5.0
+WRITE_SECONDS = 5.0  # of a whole change: `add` waits for it, for at most connection.BUSY_SECONDS
 # After a failure `add` leaves the embedder alone for this time, so that a chat does not wait for
 # its retries at each turn of an outage.
 EMBEDDER_REST_S = 60.0
@@ -291,8 +291,7 @@ class SqliteStore(Store):
     ) -> int:
         """Run checked statements as one change, and return its id; the window is done with it."""
         change_id = journal.begin(conn, cause, ";\n".join(statements), window=window)
-        for statement in statements:
-            walls.change_facts(conn, statement, WRITE_SECONDS)
+        walls.change_facts(conn, statements, WRITE_SECONDS)
         # In the same transaction as its facts: no kill can store a window and leave it pending.
         if window:
             conn.execute("DELETE FROM pending WHERE first_turn = ? AND last_turn = ?", window)

@@ -2,24 +2,33 @@
 
 Each fails differently: a deny-by-default authorizer judges the compiled statement (`_may_read`,
 `_may_change_facts`); the reading connection cannot write; a deadline stops what runs too long;
-limits stop what the deadline cannot interrupt (one huge value). The parser, which comes first, is
-memory/sql/policy.py.
+limits stop what the deadline cannot interrupt (one huge value, a long pattern). The parser, which
+comes first, is memory/sql/policy.py: it bounds what SQLite would need to compile a statement, which
+nothing here interrupts. What these walls promise, and against whom, is in docs/security.md.
 """
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from memory.errors import SqlError
 from memory.model import Rows
-from memory.sql import TABLES, WRITABLE
+from memory.sql import MAX_COLUMNS, MAX_PATTERN, TABLES, WRITABLE, with_names
 from memory.store.connection import open_for_reading
 
 LONGEST_VALUE = 16_000_000  # bytes; a turn has at most 4,000,000 characters
+LONGEST_JOINED = 2_000_000  # bytes; of all values where || makes longer ones than are stored
 LONGEST_STATEMENT = 1_000_000
-_STEPS_BETWEEN_CLOCK_READINGS = 5_000
+LONGEST_RESULT = 16_000_000  # characters of all rows: one turn of any length can be read
+# Instructions of the compiled statement. The longest IN list and five searches need 20,000.
+_MAX_INSTRUCTIONS = 100_000
+# Ten rows or less: a row may hold a turn of a million characters. A scan takes as long as with
+# 5,000 (docs/log.md).
+_STEPS_BETWEEN_CLOCK_READINGS = 50
 # The functions of memory.sql, as SQLite names them. A second list on purpose: a function that
 # slips through the grammar is refused here.
 _ALLOWED_FUNCTIONS = frozenset(
@@ -57,43 +66,64 @@ def open_reader(path: Path) -> sqlite3.Connection:
     # authorizer knows two tables. The authorizer is set last, because it would refuse the PRAGMA.
     conn = open_for_reading(path)
     conn.execute("PRAGMA query_only = ON")
-    # The deadline is looked at between steps of SQLite's machine; one step can make a huge value.
-    conn.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
     conn.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, LONGEST_STATEMENT)
-    conn.set_authorizer(_may_read)
+    conn.setlimit(sqlite3.SQLITE_LIMIT_COLUMN, MAX_COLUMNS)
+    conn.set_authorizer(partial(_may_read, ""))
     return conn
 
 
 def select(conn: sqlite3.Connection, statement: str, limit: int, seconds: float) -> Rows:
-    """The first `limit` rows of a checked SELECT on a reader, within `seconds`."""
-    with _errors_for_the_model(), _deadline(conn, seconds):
+    """The first `limit` rows of a checked SELECT on a reader, within `seconds`.
+
+    Raises SqlError when the statement is refused, wrong, too slow or gives too much.
+    """
+    conn.set_authorizer(partial(_may_read, statement))
+    with _errors_for_the_model(), _limits(conn, statement), _deadline(conn, seconds):
         cursor = conn.execute(statement)  # here the authorizer refuses, as SQLite compiles it
         columns = tuple(column[0] for column in cursor.description or ())
-        rows = cursor.fetchmany(limit + 1)  # one more, to know whether there are more
+        rows: list[tuple[Any, ...]] = []
+        characters = 0
+        # One row more, to know whether there are more.
+        while len(rows) <= limit and (row := cursor.fetchone()) is not None:
+            rows.append(row)
+            characters += sum(len(value) for value in row if isinstance(value, str))
+            if characters > LONGEST_RESULT:
+                raise SqlError(_TOO_LONG)
         cursor.close()
     return Rows(columns, tuple(rows[:limit]), truncated=len(rows) > limit)
 
 
-def change_facts(conn: sqlite3.Connection, statement: str, seconds: float) -> None:
-    """Judge, then run one checked INSERT, UPDATE or DELETE inside the open transaction."""
-    with _errors_for_the_model():
+def change_facts(conn: sqlite3.Connection, statements: Sequence[str], seconds: float) -> None:
+    """Judge and run checked INSERTs, UPDATEs and DELETEs inside the open transaction.
+
+    All of them together have `seconds`: nobody else can write meanwhile. Raises SqlError when one
+    is refused, wrong or too slow; the caller then rolls back.
+    """
+    with _errors_for_the_model(), _deadline(conn, seconds) as refuse_if_over:
         # The full-text index reads its own tables when a connection first meets it. That must
         # happen before the authorizer is on, which knows nothing of them.
         conn.execute("SELECT rowid FROM facts_words LIMIT 0").close()
-        conn.set_authorizer(_may_change_facts)
-        try:
-            # EXPLAIN compiles and judges the statement without running it. While it runs, the
-            # triggers have the full-text index issue statements of its own, which the authorizer
-            # would be asked about as well.
-            conn.execute(f"EXPLAIN {statement}").close()
-        finally:
-            conn.set_authorizer(None)
-        with _deadline(conn, seconds):
-            conn.execute(statement).close()
+        for statement in statements:
+            with _limits(conn, statement):
+                conn.set_authorizer(partial(_may_change_facts, statement))
+                try:
+                    # EXPLAIN compiles and judges the statement without running it. While it runs,
+                    # the triggers have the full-text index issue statements of its own, which the
+                    # authorizer would be asked about as well.
+                    conn.execute(f"EXPLAIN {statement}").close()
+                finally:
+                    conn.set_authorizer(None)
+                conn.execute(statement).close()
+            refuse_if_over()  # a short statement ends before the deadline is looked at
 
 
 def _may_read(
-    action: int, first: str | None, second: str | None, database: str | None, source: str | None
+    statement: str,
+    action: int,
+    first: str | None,
+    second: str | None,
+    database: str | None,
+    source: str | None,
 ) -> int:
     """The authorizer of reading: what SQLite asks about each step of a statement it compiles.
 
@@ -102,8 +132,12 @@ def _may_read(
     """
     if action == sqlite3.SQLITE_SELECT:
         return sqlite3.SQLITE_OK
-    # A count(*) reads the column "" of its table.
+    # A count(*) reads the column "" of its table, or of its WITH. A table that is named like a
+    # WITH of the statement would give away no more than how many rows it has.
     if action == sqlite3.SQLITE_READ and first in TABLES and second in ("", *TABLES[first]):
+        return sqlite3.SQLITE_OK
+    is_count = action == sqlite3.SQLITE_READ and second == "" and database is None
+    if is_count and first in with_names(statement):
         return sqlite3.SQLITE_OK
     if action == sqlite3.SQLITE_FUNCTION and second in _ALLOWED_FUNCTIONS:
         return sqlite3.SQLITE_OK
@@ -112,7 +146,12 @@ def _may_read(
 
 
 def _may_change_facts(
-    action: int, first: str | None, second: str | None, database: str | None, source: str | None
+    statement: str,
+    action: int,
+    first: str | None,
+    second: str | None,
+    database: str | None,
+    source: str | None,
 ) -> int:
     """The authorizer of writing: facts, what their triggers do, and whatever may be read.
 
@@ -131,29 +170,54 @@ def _may_change_facts(
     # The default value of recorded_at calls it.
     if action == sqlite3.SQLITE_FUNCTION and second == "strftime":
         return sqlite3.SQLITE_OK
-    return _may_read(action, first, second, database, source)
+    return _may_read(statement, action, first, second, database, source)
 
 
 @contextmanager
-def _deadline(conn: sqlite3.Connection, seconds: float) -> Iterator[None]:
-    """Interrupt the statement that runs when the time is over."""
+def _deadline(conn: sqlite3.Connection, seconds: float) -> Iterator[Callable[[], None]]:
+    """Interrupt what runs when the time is over; gives a check for the pauses between."""
     end = time.monotonic() + seconds
+
+    def refuse_if_over() -> None:
+        if time.monotonic() > end:
+            raise SqlError(_TOO_SLOW)
+
     conn.set_progress_handler(lambda: int(time.monotonic() > end), _STEPS_BETWEEN_CLOCK_READINGS)
     try:
-        yield
+        yield refuse_if_over
     finally:
         conn.set_progress_handler(None, 0)
 
 
+@contextmanager
+def _limits(conn: sqlite3.Connection, statement: str) -> Iterator[None]:
+    """Bound what a statement can do in one step, between two looks at the deadline."""
+    limits = {
+        sqlite3.SQLITE_LIMIT_LENGTH: LONGEST_JOINED if "||" in statement else LONGEST_VALUE,
+        sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: MAX_PATTERN,
+        sqlite3.SQLITE_LIMIT_VDBE_OP: _MAX_INSTRUCTIONS,
+    }
+    previous = {limit: conn.setlimit(limit, value) for limit, value in limits.items()}
+    try:
+        yield
+    finally:
+        for limit, value in previous.items():
+            conn.setlimit(limit, value)
+
+
+_TOO_SLOW = "too slow: narrow it with WHERE, or join fewer tables"
+_TOO_LONG = "too much text: select fewer columns and rows, or substr(text, 1, 500)"
 # A piece of SQLite's message -> what the model that wrote the statement reads instead.
 _ADVICE_TO_MODELS: dict[str, str] = {
-    "interrupted": "too slow: narrow it with WHERE, or join fewer tables",
+    "interrupted": _TOO_SLOW,
     "FOREIGN KEY": "turn_id names no turn; use the number in brackets before the turn",
     "NOT NULL": "subject, attribute, value and turn_id must be given, none may be NULL",
     "CHECK": "subject, attribute and value must not be empty",
     "prohibited": "not allowed: only turns and facts can be read",
     "not authorized": "not allowed: only SELECT on turns and facts, and changes to facts",
-    "too big": "the result has too long a value: select fewer columns",
+    "too big": "a value is too long: write substr(text, 1, 500), or join fewer texts with ||",
+    "pattern too complex": f"a LIKE pattern has at most {MAX_PATTERN} bytes",
+    "too many columns": f"select at most {MAX_COLUMNS} columns",
 }
 
 
@@ -169,7 +233,10 @@ def _errors_for_the_model() -> Iterator[None]:
         if any(sign in str(error) for sign in ("disk", "readonly", "locked", "malformed")):
             raise
         raise SqlError(_advice(error)) from error
-    except (sqlite3.DatabaseError, OverflowError, sqlite3.DataError) as error:
+    except MemoryError as error:
+        raise SqlError("too much work: write fewer or shorter expressions") from error
+    # UnicodeEncodeError: half of a surrogate pair cannot be sent to SQLite.
+    except (sqlite3.DatabaseError, OverflowError, UnicodeEncodeError) as error:
         if "malformed" in str(error) or "not a database" in str(error):
             raise
         raise SqlError(_advice(error)) from error

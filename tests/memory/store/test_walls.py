@@ -1,13 +1,16 @@
 """The walls behind the parser: each is tried with the walls before it taken away."""
 
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from memory import SqlError, Turn, open_store
-from memory.store import walls
+from memory import SqlError, StoreError, Turn, open_store
+from memory.store import connection, migrations, walls
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, INSERT, MOVED
 
@@ -90,11 +93,11 @@ def test_without_its_authorizer_the_reader_still_cannot_write(
     reader.set_authorizer(None)
     reader.create_function("words", 1, str)  # of the triggers on facts
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        select(reader, statement)
+        reader.execute(statement)
     assert reader.execute("PRAGMA query_only").fetchone() == (1,)
     reader.execute("PRAGMA query_only = OFF")
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        select(reader, statement)
+        reader.execute(statement)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +144,7 @@ def test_the_writing_authorizer_allows_changes_to_facts_only(
 ) -> None:
     store.write(MOVED, cause="test")
     with pytest.raises(SqlError), store._transaction() as conn:
-        walls.change_facts(conn, statement, seconds=2)
+        walls.change_facts(conn, [statement], seconds=2)
     assert len(store.turns()) == 5
     assert len(store.changes()) == 1
 
@@ -155,7 +158,7 @@ def test_a_statement_cannot_pass_for_a_trigger(store: SqliteStore, trigger: str)
         f" {INSERT[:-7]} SELECT 'a', 'b', cause, '', 1 FROM {trigger}"
     )
     with pytest.raises(SqlError), store._transaction() as conn:
-        walls.change_facts(conn, statement, seconds=2)
+        walls.change_facts(conn, [statement], seconds=2)
 
 
 def test_the_writing_authorizer_is_gone_when_the_statement_is_done(store: SqliteStore) -> None:
@@ -177,15 +180,201 @@ def test_a_deadline_stops_what_runs_too_long(store: SqliteStore, path: Path) -> 
     assert select(conn, "SELECT count(*) FROM turns", seconds=0.2)
     conn.close()
     with pytest.raises(SqlError, match="too slow"), store._transaction() as writing:
-        walls.change_facts(writing, f"DELETE FROM facts WHERE 0 = ({SLOW})", seconds=0.2)
+        walls.change_facts(writing, [f"DELETE FROM facts WHERE 0 = ({SLOW})"], seconds=0.2)
 
 
-def test_a_length_limit_stops_what_the_deadline_cannot(reader: sqlite3.Connection) -> None:
-    reader.set_authorizer(None)
-    with pytest.raises(SqlError, match="too long a value"):
-        select(reader, "SELECT zeroblob(900000000)")
-    with pytest.raises((SqlError, sqlite3.DataError)):
-        select(reader, "SELECT '" + "x" * walls.LONGEST_STATEMENT + "'")
+# Not by `add`: the words and the vector of so long a text take a while.
+LONG_TURN = (
+    "INSERT INTO turns (kind, session, speaker, text, said_at, source)"
+    " VALUES ('message', '', 'Anna', ?, '', '')"
+)
+BEYOND_LIMITS = {
+    "too much text": "SELECT " + ", ".join(["text"] * 20) + " FROM turns WHERE id = 6",
+    "at most 32 columns": "SELECT " + ", ".join(["text"] * 33) + " FROM turns",
+    "a value is too long": "SELECT text || text || text FROM turns",
+    "at most 200 bytes": "SELECT id FROM turns WHERE text LIKE lower('%" + "a" * 200 + "')",
+    "too much work": "SELECT id FROM turns WHERE id IN (" + ",".join("1" * 400_000) + ")",
+    "surrogates not allowed": "SELECT '\ud800'",
+    "query string is too large": "SELECT '" + "x" * walls.LONGEST_STATEMENT + "'",
+}
+
+
+@pytest.mark.parametrize(("advice", "statement"), BEYOND_LIMITS.items(), ids=BEYOND_LIMITS)
+def test_limits_stop_what_the_deadline_cannot(
+    store: SqliteStore, reader: sqlite3.Connection, advice: str, statement: str
+) -> None:
+    store._conn.execute(LONG_TURN, ("a" * 1_000_000,))
+    with pytest.raises(SqlError, match=advice):
+        select(reader, statement)
+
+
+def test_the_longest_turn_can_be_read(store: SqliteStore) -> None:
+    text = "\N{DOG FACE}" * 4_000_000
+    store._conn.execute(LONG_TURN, (text,))
+    assert store.read("SELECT text FROM turns WHERE id = 6").rows == ((text,),)
+
+
+def test_the_deadline_is_looked_at_every_few_rows(store: SqliteStore, path: Path) -> None:
+    """One step of SQLite can be slow: here it is a second between two rows."""
+    store.add([Turn("Anna", "word") for _ in range(60)])
+    conn = walls.open_reader(path)
+    steps = []
+    conn.create_function("abs", 1, lambda number: steps.append(number) or time.sleep(0.05))
+    with pytest.raises(SqlError, match="too slow"):
+        select(conn, "SELECT max(abs(id)) FROM turns", seconds=0.05)
+    assert len(steps) < 30
+    conn.close()
+
+
+def test_a_whole_change_has_one_deadline(store: SqliteStore) -> None:
+    store.write(MOVED, cause="test")
+    statements = ["DELETE FROM facts WHERE turn_id = (SELECT max(abs(id)) FROM turns)"] * 20
+    runs = []
+    store._conn.create_function("abs", 1, lambda n: runs.append(n) or time.sleep(0.01))
+    with pytest.raises(SqlError, match="too slow"), store._transaction() as conn:
+        walls.change_facts(conn, statements, seconds=0.2)
+    assert len(runs) < 60
+
+
+SLOW_DIGEST = """
+import sys
+from memory import SqlError, open_store
+from memory.store import sqlite
+
+sqlite.WRITE_SECONDS = 0.5
+statement = (
+    "UPDATE facts SET value = 'x' WHERE id = 1 AND 0 < ("
+    "SELECT COUNT(a.id) FROM turns a CROSS JOIN turns b CROSS JOIN turns c WHERE a.id < b.id)"
+)
+with open_store(sys.argv[1]) as store:
+    print("ready", flush=True)
+    try:
+        store.write(";".join([statement] * 50), cause="test")
+    except SqlError as error:
+        print(error)
+"""
+
+
+def test_adding_outlives_what_a_model_writes(store: SqliteStore, path: Path) -> None:
+    """The fifty statements together take ten times as long as `add` has patience here."""
+    store.add([Turn("Anna", "word") for _ in range(160)])
+    store.write(MOVED, cause="test")
+    store._conn.execute("PRAGMA busy_timeout = 4000")
+    command = [sys.executable, "-c", SLOW_DIGEST, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as digest:
+        assert digest.stdout is not None
+        assert digest.stdout.readline() == "ready\n"
+        while digest.poll() is None:
+            store.add([Turn("Anna", "still here")])
+        assert "too slow" in digest.stdout.read()
+    assert store.read("SELECT value FROM facts").rows == (("Oslo",),)
+
+
+LONGEST = 20_000  # characters of a column of a fact
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        "value = " + " || ".join(["value"] * 8),
+        "subject = (SELECT text FROM turns WHERE id = 6)",
+        "happened_on = (SELECT text FROM turns WHERE id = 6)",
+        "ended_on = '2023' || (SELECT text FROM turns WHERE id = 6)",
+    ],
+)
+def test_no_change_makes_a_fact_that_is_longer_than_facts_are(
+    store: SqliteStore, assignment: str
+) -> None:
+    store.add([Turn("Anna", "word " * 5000)])
+    store.write(INSERT + f"('a', 'b', '{'word ' * 1000}', NULL, 1)", cause="test")
+    with pytest.raises(SqlError, match="at most 20000 characters"):
+        store.write(f"UPDATE facts SET {assignment} WHERE id = 1", cause="test")
+    with pytest.raises(sqlite3.IntegrityError, match="at most 20000 characters"):
+        store._conn.execute(f"UPDATE facts SET {assignment} WHERE id = 1")
+    assert store.check() == []
+
+
+def test_a_fact_of_the_longest_kind_is_stored_found_and_taken_back(store: SqliteStore) -> None:
+    store.write(INSERT + "('a', 'b', 'zebra ', NULL, 1)", cause="test")
+    padded = "value || substr((SELECT text FROM turns WHERE id = 6), 1, 19994)"
+    store.add([Turn("Anna", "word " * 5000)])
+    change = store.write(f"UPDATE facts SET value = {padded} WHERE id = 1", cause="test")
+    assert [len(fact.value) for fact in store.facts()] == [LONGEST]
+    assert store.search("zebra", 1)[0].turn_id == 1
+    store.undo(change.id)
+    assert store.facts()[0].value == "zebra "
+    assert store.check() == []
+
+
+def test_the_words_of_a_fact_are_bounded_by_what_a_fact_can_hold(store: SqliteStore) -> None:
+    [(words,)] = store._conn.execute("SELECT words(?)", ("a " * 1_000_000,))
+    assert len(words.split()) == connection.LONGEST_FACT // 2
+
+
+def test_a_fact_of_an_older_file_that_is_too_long_is_cut_and_stays_in_the_journal(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = next(n for n, file in enumerate(migrations._FILES) if "longest_fact" in file.name)
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "_FILES", migrations._FILES[:number])
+        patch.setattr(migrations, "VERSION", number)
+        patch.setattr(connection, "LONGEST_FACT", 10**9)
+        old = open_store(path)
+        assert isinstance(old, SqliteStore)
+        old.add([Turn("Anna", "I have words.", said_at="2023-05-08")])
+        old.write(INSERT + "('a', 'b', 'zebra', NULL, 1), ('a', 'b', 'cat', NULL, 1)", cause="old")
+        old.write("UPDATE facts SET value = 'x' WHERE id = 1", cause="old")
+        old._conn.execute("UPDATE facts SET value = ? WHERE id = 1", ("word " * 10_000 + "end",))
+        old.close()
+    with open_store(path) as store:
+        assert [len(fact.value) for fact in store.facts()] == [LONGEST, 3]
+        assert store.journal()[-1].before.value.endswith("end")
+        assert store.check() == []
+        with store.as_of("2024") as then:
+            assert then.check() == []
+        with pytest.raises(StoreError, match="at most 20000 characters"):
+            store.undo(3)
+        store.write("DELETE FROM facts WHERE id = 1", cause="test")
+        assert store.check() == []
+
+
+HONEST_COUNTS = [
+    "WITH p AS (SELECT DISTINCT speaker FROM turns) SELECT COUNT(*) AS n FROM p",
+    "WITH changes AS (SELECT speaker FROM turns LIMIT 2) SELECT COUNT(*) AS n FROM changes",
+    "WITH a(x, y) AS (SELECT id, text FROM turns), b AS (SELECT x FROM a LIMIT 2)"
+    " SELECT COUNT(*) AS n FROM b",
+    'WITH "group" AS (SELECT DISTINCT speaker FROM turns) SELECT COUNT(*) AS n FROM "group"',
+    "SELECT COUNT(*) AS n FROM search('cat', 2) s",
+    "SELECT COUNT(*) AS n FROM turns WHERE id IN"
+    " (WITH p AS (SELECT id FROM turns LIMIT 2) SELECT MAX(id) + p - p FROM (SELECT COUNT(*) AS p"
+    " FROM p) q JOIN turns t ON t.id < 3 GROUP BY p) OR id = 1",
+]
+
+
+@pytest.mark.parametrize("statement", HONEST_COUNTS)
+def test_rows_of_a_with_and_of_a_search_can_be_counted(store: SqliteStore, statement: str) -> None:
+    assert store.read(statement).rows == ((2,),)
+
+
+def test_rows_of_a_with_can_be_counted_in_a_write(store: SqliteStore) -> None:
+    store.write(MOVED, cause="test")
+    counted = "(WITH p AS (SELECT DISTINCT speaker FROM turns) SELECT COUNT(*) FROM p)"
+    store.write(f"UPDATE facts SET value = CAST({counted} AS TEXT) WHERE id = 1", cause="test")
+    assert store.facts()[0].value == "2"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "WITH p AS (SELECT 1) SELECT count(*) FROM changes",
+        "WITH changes AS (SELECT 1) SELECT (SELECT count(*) FROM main.changes) FROM changes",
+        "WITH p AS (SELECT 1) SELECT count(*) FROM pragma_table_list",
+        "SELECT 'changes AS (' FROM changes",
+    ],
+)
+def test_rows_of_other_tables_are_not_counted(reader: sqlite3.Connection, statement: str) -> None:
+    with pytest.raises(SqlError, match="not allowed"):
+        select(reader, statement)
 
 
 def test_rows_beyond_the_limit_are_cut_and_said_to_be(store: SqliteStore) -> None:
