@@ -1,15 +1,14 @@
 """Namespaces by name: one file each in MEMORY_HOME, whatever the name."""
 
-import os
 import re
 from difflib import get_close_matches
 from pathlib import Path
 from unicodedata import normalize
 from urllib.parse import unquote_to_bytes
 
-from platformdirs import user_data_path
-
 from memory.errors import InputError
+from memory.home import agree_to_embedder, agreed_embedder, withdraw_agreement
+from memory.home import home as home
 from memory.store import open_store
 
 SUFFIX = ".db"
@@ -21,12 +20,6 @@ FIRST_STEPS = (
 )
 # Windows opens these in place of a file, in every folder and with every suffix.
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.ASCII)
-
-
-def home() -> Path:
-    """The folder of all namespaces: MEMORY_HOME, or where this platform keeps such things."""
-    folder = os.environ.get("MEMORY_HOME")
-    return Path(folder).expanduser() if folder else user_data_path("sql-memory")
 
 
 def path_of(name: str) -> Path:
@@ -100,6 +93,8 @@ def rename(old: str, new: str) -> Path:
 
     path = existing(old)
     move_store(path, _free(new))
+    _take_agreement(path, path_of(new))
+    withdraw_agreement(path)
     return path_of(new)
 
 
@@ -112,6 +107,7 @@ def copy(name: str, new: str) -> Path:
 
     path = existing(name)
     copy_store(path, _free(new))
+    _take_agreement(path, path_of(new))
     return path_of(new)
 
 
@@ -119,7 +115,15 @@ def delete(name: str) -> None:
     """Delete a namespace for good; its backups stay. Raises as `rename`."""
     from memory.store.namespace_file import remove_store
 
-    remove_store(existing(name))
+    path = existing(name)
+    remove_store(path)
+    withdraw_agreement(path)
+
+
+def _take_agreement(path: Path, new: Path) -> None:
+    """Let a memory ask the hosted embedder that it might ask under its other path."""
+    if embedder := agreed_embedder(path):
+        agree_to_embedder(new, embedder)
 
 
 def _free(name: str) -> Path:

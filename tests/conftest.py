@@ -46,6 +46,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: [*LONGEST, item.path.name].index(item.path.name))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing is written where this machine's own memories are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEMORY_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "anna.db"

@@ -23,7 +23,7 @@ MEMORY_LAYERS = [
     {"memory.dates", "memory.errors", "memory.model"},
     {"memory.files", "memory.progress", "memory.tokens", "memory.sql", "memory.search"},
     {"memory.terminal"},
-    {"memory.chunking", "memory.embed", "memory.prompt"},
+    {"memory.chunking", "memory.embed", "memory.home", "memory.prompt"},
     {"memory.store", "memory.program"},
     {
         *("memory.audit", "memory.documents", "memory.exchange", "memory.facts"),
@@ -82,7 +82,7 @@ IMPORTERS = {
     "bs4": "memory/documents",
     "markdown_it": "memory/documents",
     "pypdf": "memory/documents",
-    "platformdirs": "memory/namespaces.py",
+    "platformdirs": "memory/home.py",
     "prompt_toolkit": "memory/chat/screen.py",
 }
 # Who starts a tuning on this machine, or serves a rehearsal of it.

@@ -20,6 +20,12 @@ def embed(
         typer.Option(help="wordllama, sentence-transformers/MODEL, or PROVIDER/MODEL of litellm."),
     ],
     batch: Annotated[int, typer.Option(min=1, help="Turns embedded and kept at a time.")] = 96,
+    agree: Annotated[
+        bool,
+        typer.Option(
+            "--agree", help="Only let it be asked for a memory that came from elsewhere with it."
+        ),
+    ] = False,
     yes: Yes = False,
 ) -> None:
     """Make the vectors of all turns anew by another embedder. It can be interrupted."""
@@ -28,6 +34,10 @@ def embed(
     loaded = load_embedder(embedder)
     if not path.exists():
         raise InputError(f"{path}: there is no memory here")
+    if agree:
+        open_store(path, embedder=embedder).close()  # a refusal when its vectors are by another
+        print(f"{path}: {embedder} gets its texts from now on")
+        return
     with open_store(path) as store:
         turns, size = store.to_embed(embedder)
         tokens = size // _BYTES_PER_TOKEN

@@ -75,16 +75,26 @@ def load_dump(
     """
     advance = progress or (lambda records: None)
     turns = 0
+    embedder = ""  # the last that the dump names, as JSON
 
     def counted_records() -> Iterator[dict[str, Any]]:
-        nonlocal turns
+        nonlocal turns, embedder
         for record in dump_records(path):
             turns += record.get("table") == "turns"
+            if (record.get("table"), record.get("name")) == ("settings", "embedder"):
+                embedder = str(record.get("value"))
             yield record
             advance(1)
 
     new = store.load(counted_records())
-    return ImportReport(new, turns - new)
+    notes: tuple[str, ...] = ()
+    # All records are sound by now.
+    if embedder and (name := json.loads(embedder)["name"]) != store.embedder:
+        notes = (
+            f"the vectors were by {name}, and are by {store.embedder} here; for the other:"
+            f" python -m memory embed {store.path} --embedder {name}",
+        )
+    return ImportReport(new, turns - new, notes=notes)
 
 
 def dump_records(path: Path) -> Iterator[dict[str, Any]]:

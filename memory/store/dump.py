@@ -7,7 +7,7 @@ is there must be the beginning of the dump.
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -91,14 +91,18 @@ def load(
     conn: sqlite3.Connection,
     transaction: Transaction,
     embed: EmbedTexts,
+    is_agreed: Callable[[str], bool],
     records: Iterable[DumpRecord],
 ) -> int:
     """Store the records of a dump; `Store.load`.
 
+    A hosted embedder that the dump names is used only where `is_agreed` says so: else the packaged
+    one takes its place.
+
     In batches, each one transaction: interrupted, this memory holds the beginning of the dump,
     which a later call finds equal and goes on from.
     """
-    loader = _Loader(conn, embed)
+    loader = _Loader(conn, embed, is_agreed)
     numbered = enumerate(records, 1)
     while batch := list(islice(numbered, BATCH_RECORDS)):
         with transaction():
@@ -111,10 +115,13 @@ def load(
 class _Loader:
     """A load at work: it counts the rows that are in place and collects a batch's new turns."""
 
-    def __init__(self, conn: sqlite3.Connection, embed: EmbedTexts) -> None:
+    def __init__(
+        self, conn: sqlite3.Connection, embed: EmbedTexts, is_agreed: Callable[[str], bool]
+    ) -> None:
         self.new_turns = 0
         self._conn = conn
         self._embed = embed
+        self._is_agreed = is_agreed
         self._rows_in_place: Counter[str] = Counter()  # by table
         self._unindexed: list[Turn] = []
         self._has_stored = False
@@ -189,7 +196,7 @@ class _Loader:
             return
         turns = self._unindexed
         self._unindexed = []
-        recorded = _usable_embedder(self._conn)
+        recorded = _usable_embedder(self._conn, self._is_agreed)
         search_tables.put_words(self._conn, turns)
         # An embedder on the network is asked when the turns are durable: see `Store.add`.
         if not isinstance(load_embedder(recorded.name), HostedEmbedder):
@@ -214,12 +221,16 @@ class _Loader:
                 raise _holds_something_else(number, record, "lacks it and holds something else")
 
 
-def _usable_embedder(conn: sqlite3.Connection) -> vectors.RecordedEmbedder:
+def _usable_embedder(
+    conn: sqlite3.Connection, is_agreed: Callable[[str], bool]
+) -> vectors.RecordedEmbedder:
     """The recorded embedder; the packaged one when there is none, or it cannot be used here."""
     recorded = vectors.recorded_embedder(conn)
     if recorded is not None:
         try:
             embedder = load_embedder(recorded.name)
+            if isinstance(embedder, HostedEmbedder) and not is_agreed(embedder.name):
+                recorded = None
             # A model of this machine may not be installed: it is loaded when it is first asked.
             if isinstance(embedder, LocalEmbedder) and not search_tables.last_with_columns(conn):
                 embedder(["a"])
@@ -255,6 +266,11 @@ def _parse(number: int, record: DumpRecord) -> tuple[str, tuple[Any, ...]]:
         if (table, name) in _JSON_COLUMNS and value is not None and not _is_json(value):
             raise InputError(f"record {number} ({table}): {name} is not JSON")
     values = tuple(record[name] for name in columns)
+    if table == "settings" and record["name"] == "embedder":
+        try:
+            vectors.embedder_setting(record["value"])
+        except InputError as error:
+            raise InputError(f"record {number} (settings): {error}") from error
     if table == "turns":
         if None in values:
             raise InputError(f"record {number} (turns): nothing may be null")

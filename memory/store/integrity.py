@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from memory.errors import InputError
 from memory.search.turn_columns import TURN_DTYPE
-from memory.store import journal, search_tables
+from memory.store import journal, search_tables, vectors
 
 _MAX_NAMED = 10  # rows that one line names
 _MAX_CHECKED = 300  # rows of an index that are looked up word by word, and words of each
@@ -29,7 +30,7 @@ def find_faults(conn: sqlite3.Connection) -> list[str]:
     try:
         faults = [f"the file is damaged: {line}" for line in _damage(conn)]
         if not faults:
-            faults += [*_column_faults(conn), *_journal_faults(conn)]
+            faults += [*_setting_faults(conn), *_column_faults(conn), *_journal_faults(conn)]
         if not faults:
             for index, noun, texts in (_TURNS_INDEX, _FACTS_INDEX):
                 faults += _word_faults(conn, index, noun=noun, texts=texts)
@@ -50,6 +51,15 @@ def _damage(conn: sqlite3.Connection) -> Iterator[str]:
             f"SELECT first_turn, last_turn FROM {table} WHERE first_turn > last_turn"
         ):
             yield f"{table} has a window from turn {first} to {last}"
+
+
+def _setting_faults(conn: sqlite3.Connection) -> Iterator[str]:
+    """Values of the setting 'embedder' that name none: the one before is in force."""
+    for (text,) in conn.execute("SELECT value FROM settings WHERE name = 'embedder'").fetchall():
+        try:
+            vectors.embedder_setting(text)
+        except InputError as error:
+            yield str(error)
 
 
 def _column_faults(conn: sqlite3.Connection) -> Iterator[str]:

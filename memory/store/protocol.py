@@ -173,7 +173,10 @@ class Store(Protocol):
         """
 
     def set(self, name: str, value: Any) -> Setting:
-        """Give a setting a new value (anything JSON holds); the ones before stay on record."""
+        """Give a setting a new value (anything JSON holds); the ones before stay on record.
+
+        Raises InputError for "embedder", which `reembed` sets.
+        """
 
     def count_shown(self, turn_ids: Sequence[int]) -> None:
         """Note that a question brought up these turns. A read-only store notes nothing."""

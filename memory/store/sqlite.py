@@ -21,7 +21,8 @@ from memory.embed import (
     PackagedEmbedder,
     load_embedder,
 )
-from memory.errors import InputError, SqlError, Stop
+from memory.errors import InputError, ModelError, SqlError, Stop
+from memory.home import agree_to_embedder, agreed_embedder, withdraw_agreement
 from memory.model import Change, Edit, Fact, Forgotten, Hit, Pending, Rows, Setting, Turn
 from memory.search import ranking
 from memory.store import (
@@ -75,6 +76,7 @@ class SqliteStore(Store):
         self._index_embedder: vectors.RecordedEmbedder | None = None  # of the index's vectors
         self._model_connection: sqlite3.Connection | None = None
         self._folder_of_copy: TemporaryDirectory[str] | None = None  # of `as_of`
+        self._agreed_embedder = ""  # for a copy of `as_of`: what its memory may ask
         with storage_errors(path):
             self._conn = connect(path, read_only)
             try:
@@ -83,6 +85,8 @@ class SqliteStore(Store):
                 else:
                     vectors.index_older_turns(self._conn, self._transaction)
                 vectors.refuse_other_name(vectors.recorded_embedder(self._conn), embedder, path)
+                if isinstance(self._embedder, HostedEmbedder):
+                    agree_to_embedder(path, self._embedder.name)
             except BaseException:
                 self._conn.close()
                 raise
@@ -181,6 +185,8 @@ class SqliteStore(Store):
         self, embedder: str, batch: int = 96, progress: Callable[[int], None] | None = None
     ) -> None:
         loaded = load_embedder(embedder)
+        if isinstance(loaded, HostedEmbedder):
+            agree_to_embedder(self.path, loaded.name)
         with storage_errors(self.path):
             vectors.reembed(
                 self._conn,
@@ -190,6 +196,8 @@ class SqliteStore(Store):
                 progress=progress or (lambda turns: None),
             )
         self._requested_embedder = None  # the recorded one is right from now on
+        if not isinstance(loaded, HostedEmbedder):
+            withdraw_agreement(self.path)
 
     def _recorded_embedder(self) -> vectors.RecordedEmbedder | None:
         with storage_errors(self.path):
@@ -209,12 +217,24 @@ class SqliteStore(Store):
     def _embed(
         self, texts: Sequence[str], recorded: vectors.RecordedEmbedder | None
     ) -> NDArray[np.float32]:
-        rows = self._load_embedder(recorded)(texts)
+        embedder = self._load_embedder(recorded)
+        if isinstance(embedder, HostedEmbedder) and not self._is_agreed(embedder.name):
+            raise ModelError(
+                f"{self.path} names the hosted embedder {embedder.name}, and nobody on this machine"
+                " has agreed that it gets this memory's texts; agree with: python -m memory embed"
+                f" {self.path} --embedder {embedder.name} --agree, or make the vectors here:"
+                f" python -m memory embed {self.path} --embedder {PACKAGED_EMBEDDER}"
+            )
+        rows = embedder(texts)
         if recorded and not rows.shape[1]:  # no text has any words
             return np.zeros((len(texts), recorded.width), np.float32)
         if recorded:
             vectors.refuse_other_width(recorded, rows.shape[1], self.path)
         return rows
+
+    def _is_agreed(self, embedder: str) -> bool:
+        """Whether somebody on this machine named this hosted embedder for this memory."""
+        return embedder in (self._agreed_embedder, agreed_embedder(self.path))
 
     def _embed_waiting(self) -> None:
         """Embed the turns that wait for it; what prevents it is logged, once until it works again.
@@ -375,6 +395,7 @@ class SqliteStore(Store):
             folder.cleanup()
             raise
         copy._folder_of_copy = folder
+        copy._agreed_embedder = self._agreed_embedder or agreed_embedder(self.path)
         return copy
 
     # ---------------------------------------------------------------- settings, questions
@@ -384,6 +405,11 @@ class SqliteStore(Store):
             return settings.setting_history(self._conn, name)
 
     def set(self, name: str, value: Any) -> Setting:
+        if name == "embedder":
+            raise InputError(
+                "the setting embedder says who made the vectors; reembed (python -m memory embed)"
+                " makes them anew by another one"
+            )
         with self._transaction() as conn:
             return settings.add_setting(conn, name, value)
 
@@ -414,7 +440,13 @@ class SqliteStore(Store):
 
     def load(self, records: Iterable[dict[str, Any]]) -> int:
         with storage_errors(self.path):
-            return dump.load(self._conn, self._transaction, embed=self._embed, records=records)
+            return dump.load(
+                self._conn,
+                self._transaction,
+                embed=self._embed,
+                is_agreed=self._is_agreed,
+                records=records,
+            )
 
     def check(self) -> list[str]:
         with storage_errors(self.path):

@@ -22,6 +22,7 @@ from memory.model import Turn
 from memory.store import journal, search_tables, turns_table
 from memory.store.connection import Transaction
 
+WIDEST = 65_536  # numbers of a vector; the widest known embedders make 8,192
 # Texts and the recorded embedder -> (len(texts), width) unit rows.
 EmbedTexts = Callable[[Sequence[str], "RecordedEmbedder"], NDArray[np.float32]]
 
@@ -40,10 +41,37 @@ class RecordedEmbedder:
 
 def recorded_embedder(conn: sqlite3.Connection) -> RecordedEmbedder | None:
     """The embedder of this namespace; None when it holds no turns yet."""
-    row = conn.execute(
-        "SELECT id, value FROM settings WHERE name = 'embedder' ORDER BY id DESC LIMIT 1"
-    ).fetchone()
-    return RecordedEmbedder(row[0], **json.loads(row[1])) if row else None
+    # The newest row that names one: a file may hold any text there (`integrity` tells of it).
+    for row_id, text in conn.execute(
+        "SELECT id, value FROM settings WHERE name = 'embedder' ORDER BY id DESC"
+    ):
+        try:
+            name, width = embedder_setting(text)
+        except InputError:
+            continue
+        return RecordedEmbedder(row_id, name, width)
+    return None
+
+
+def embedder_setting(text: str) -> tuple[str, int]:
+    """The name and the width in a value of the setting 'embedder'.
+
+    Raises InputError for text that is no such value.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = text
+    if isinstance(value, dict) and value.keys() == {"name", "width"}:
+        name, width = value["name"], value["width"]
+        if isinstance(name, str) and type(width) is int and 0 <= width <= WIDEST:
+            provider, _, model = name.partition("/")
+            if name == PACKAGED_EMBEDDER or (provider and model):
+                return name, width
+    raise InputError(
+        f"the setting embedder is {text!r:.60}, which names none; it holds"
+        ' {"name": "PROVIDER/MODEL", "width": NUMBER} and nothing else'
+    )
 
 
 def record_embedder(conn: sqlite3.Connection, name: str, width: int) -> None:

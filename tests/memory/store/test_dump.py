@@ -197,7 +197,7 @@ def test_a_hosted_embedder_is_asked_when_the_turns_are_there(
 ) -> None:
     with (
         serving(monkeypatch) as server,
-        opened(tmp_path / "b.db") as hosted,
+        open_store(tmp_path / "b.db", embedder=SMALL) as hosted,
         opened(embedded_memory(tmp_path / "a.db", SMALL)) as source,
     ):
         server.paid.clear()

@@ -18,12 +18,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from memory import InputError, StoreError, Turn, open_store
+from memory import InputError, StoreError, Turn, embed, open_store
 from memory.cli import backups
 from memory.cli import forget as forget_command
 from memory.errors import Stop
 from memory.model import Forgotten
-from memory.store import backup, connection, forget
+from memory.store import backup, connection, forget, vectors
 from memory.store.sqlite import SqliteStore
 from tests.memory.store.test_forget import ZYL, everywhere, lived, opened, wanted_of
 from tests.support.residue import scan
@@ -223,10 +223,10 @@ def test_a_backup_whose_embedder_is_not_here_keeps_nothing_else_waiting(tmp_path
     store, ids = lived(tmp_path / "anna.db")
     with store:
         wanted = wanted_of(store, ids)
-        embedder = {"name": "sentence-transformers/not-here", "width": 256}
-        store.set("embedder", embedder)
+        assert isinstance(store, SqliteStore)
+        vectors.record_embedder(store._conn, "sentence-transformers/not-here", 256)
         store.backup(tmp_path / "b.db")
-        store.set("embedder", store.settings("embedder")[0].value)
+        vectors.record_embedder(store._conn, embed.PACKAGED_EMBEDDER, embed.DIM)
         with pytest.raises(StoreError, match=r"b\.db .*is not (installed|on this machine)"):
             store.forget(ids)
         assert scan([store.path, tmp_path / "anna.db-wal"], wanted).found == set()

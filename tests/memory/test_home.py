@@ -1,0 +1,152 @@
+"""What leaves this machine is what somebody on it named, whatever a file says."""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from memory import InputError, Memory, ModelError, Turn, open_store
+from memory.embed import PACKAGED_EMBEDDER
+from memory.exchange.exports import export_memory
+from memory.home import agreed_embedder
+from memory.namespaces import copy, delete, path_of, rename
+from memory.store.sqlite import SqliteStore
+from tests.support.commands import run
+from tests.support.embedding_server import SMALL, WIDE, Server, embedded_memory, serving
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with serving(monkeypatch) as served:
+        yield served
+
+
+@pytest.fixture
+def received(server: Server, tmp_path: Path) -> Path:
+    """A memory as somebody sent it, whose vectors a hosted embedder made."""
+    path = embedded_memory(tmp_path / "theirs.db", SMALL)
+    shutil.copy(path, tmp_path / "received.db")
+    server.requests.clear()
+    return tmp_path / "received.db"
+
+
+def test_a_memory_that_was_received_asks_no_hosted_embedder(received: Path, server: Server) -> None:
+    with open_store(received) as store:
+        [turn_id] = store.add([Turn("Anna", "My salary is a secret.")])
+        for look_up in (store.search, Memory(store, model="local").context):
+            with pytest.raises(ModelError, match=f"--embedder {SMALL} --agree, or .* wordllama"):
+                look_up("salary")
+        assert store.turn(turn_id).text == "My salary is a secret."
+    with open_store(received, read_only=True) as store, pytest.raises(ModelError):
+        store.search("salary")
+    assert server.requests == []
+
+
+def test_a_memory_that_was_received_asks_when_a_person_says_so(
+    received: Path, server: Server
+) -> None:
+    assert "gets its texts" in run("embed", received, "--embedder", SMALL, "--agree")
+    assert server.requests == []
+    with open_store(received) as store:
+        assert store.search("said 3", 1)
+        with store.as_of("2100") as past:
+            assert past.search("said 3", 1)
+    assert server.requests == [1, 1]
+
+
+def test_what_is_agreed_to_is_one_embedder_for_one_memory(received: Path, server: Server) -> None:
+    run("embed", received, "--embedder", WIDE, "--agree", says="vectors of .* are by openai/small")
+    assert agreed_embedder(received) == ""
+    run("embed", received, "--embedder", PACKAGED_EMBEDDER)
+    with open_store(received) as store:
+        assert store.search("said 3", 1)
+    assert server.requests == []
+
+
+def test_vectors_made_here_end_what_was_agreed_to(received: Path, server: Server) -> None:
+    open_store(received, embedder=SMALL).close()
+    assert agreed_embedder(received) == SMALL
+    with open_store(received) as store:
+        store.reembed(PACKAGED_EMBEDDER)
+    assert agreed_embedder(received) == ""
+
+
+def test_a_dump_does_not_choose_who_gets_the_turns(
+    received: Path, server: Server, tmp_path: Path
+) -> None:
+    dump, mine = tmp_path / "dump.jsonl", tmp_path / "mine.db"
+    with open_store(received) as store:
+        export_memory(store, dump, "jsonl", "")
+    out = run("import", dump, "--file", mine)
+    assert f"the vectors were by {SMALL}, and are by wordllama here" in out
+    assert f"python -m memory embed {mine} --embedder {SMALL}" in out
+    with open_store(mine) as store:
+        assert store.embedder == PACKAGED_EMBEDDER
+        assert store.search("said 3", 1)
+    assert server.requests == []
+
+
+def test_a_record_late_in_a_dump_does_not_choose_either(
+    received: Path, server: Server, tmp_path: Path
+) -> None:
+    row = {"table": "settings", "id": 999, "name": "embedder", "set_at": ""}
+    value = json.dumps({"name": SMALL, "width": 16})
+    with open_store(received) as store, open_store(tmp_path / "mine.db") as mine:
+        mine.load([*store.dump(), {**row, "value": value}])
+        with pytest.raises(ModelError, match="--agree"):
+            mine.search("said 3")
+    assert server.requests == []
+
+
+def test_a_namespace_takes_along_what_was_agreed_to(server: Server) -> None:
+    embedded_memory(path_of("anna"), SMALL)
+    copy("anna", "berta")
+    rename("anna", "carla")
+    assert [agreed_embedder(path_of(name)) for name in ("anna", "berta", "carla")] == [
+        "",
+        SMALL,
+        SMALL,
+    ]
+    for name in ("berta", "carla"):
+        delete(name)
+        assert agreed_embedder(path_of(name)) == ""
+
+
+NO_EMBEDDERS = [
+    "x",
+    ["x"],
+    None,
+    {"name": "x", "width": 3},
+    {"name": SMALL},
+    {"name": SMALL, "width": "16"},
+    {"name": SMALL, "width": -1},
+    {"name": SMALL, "width": True},
+    {"name": 7, "width": 16},
+    {"name": SMALL, "width": 16, "key": "sk-1"},
+]
+
+
+@pytest.mark.parametrize("value", NO_EMBEDDERS)
+def test_a_setting_that_names_no_embedder_is_refused_and_bricks_nothing(
+    store: SqliteStore, value: object
+) -> None:
+    with pytest.raises(InputError, match="reembed"):
+        store.set("embedder", value)
+    row = {"table": "settings", "id": 9, "name": "embedder", "set_at": ""}
+    with (
+        open_store(store.path.with_name("b.db")) as other,
+        pytest.raises(InputError, match=r"record 1 \(settings\): the setting embedder is"),
+    ):
+        other.load([{**row, "value": json.dumps(value)}])
+    with sqlite3.connect(store.path) as conn:  # by another program
+        conn.execute("INSERT INTO settings VALUES (99, 'embedder', ?, '')", (json.dumps(value),))
+    conn.close()
+    with open_store(store.path) as again:
+        assert again.embedder == PACKAGED_EMBEDDER
+        assert again.search("Oslo", 1)
+        assert again.add([Turn("Anna", "Hello")])
+        [fault] = again.check()
+        assert "names none" in fault
