@@ -4,7 +4,6 @@ The packaged one works offline and without a GPU. The libraries of the others ar
 are first called, and nothing but the vectors themselves is asked for over the internet.
 """
 
-import logging
 import os
 import re
 import threading
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.errors import InputError, ModelError
+from memory.providers import load_litellm
 from memory.search.turn_columns import disagreement, sign_codes
 from memory.tokens import count_tokens, tokenizer, trim
 
@@ -251,7 +251,7 @@ class HostedEmbedder:
 
     def _ask(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One request, tried again on what passes: rate limits, timeouts, a server's failure."""
-        litellm = _litellm()
+        litellm = load_litellm()
         address = _address(self.name)
         passing = (
             litellm.RateLimitError,
@@ -274,23 +274,9 @@ class HostedEmbedder:
         return _checked(_vectors(answer, self.name), len(texts), self.name)
 
 
-@cache
-def _litellm() -> Any:
-    # No look-ups on the internet, no telemetry: as in memory.program, which may come later.
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    os.environ.setdefault("LITELLM_TELEMETRY", "False")
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    import litellm
-
-    litellm.suppress_debug_info = True  # it prints advice to standard output
-    if not logging.getLogger("LiteLLM").level:  # it logs each call that succeeded
-        logging.getLogger("LiteLLM").setLevel(logging.WARNING)
-    return litellm
-
-
 def _model_details(name: str) -> Mapping[str, Any]:
     """What litellm's own list says of a model: its limits and prices; empty for an unknown one."""
-    models = _litellm().model_cost
+    models = load_litellm().model_cost
     details: Mapping[str, Any] = models.get(name) or models.get(name.partition("/")[2]) or {}
     return details
 
@@ -301,7 +287,7 @@ def _address(name: str) -> dict[str, str]:
     if base := os.environ.get(f"{provider}_API_BASE"):
         # A server of one's own seldom asks for a key, but the protocol wants one.
         return {"api_base": base, "api_key": os.environ.get(f"{provider}_API_KEY") or "none"}
-    missing = _litellm().validate_environment(name)["missing_keys"]
+    missing = load_litellm().validate_environment(name)["missing_keys"]
     if missing and all(key.endswith("_KEY") for key in missing):
         raise ModelError(f"{name} needs a key: set {' or '.join(missing)}")
     return {}
@@ -365,7 +351,7 @@ def _wait(error: Any, attempt: int) -> float:
 
 def _explain(error: Any, name: str) -> str:
     """What went wrong and what to do, in one line without keys."""
-    litellm = _litellm()
+    litellm = load_litellm()
     provider = name.partition("/")[0]
     key = f"{provider.upper()}_API_KEY"
     base = f"{provider.upper()}_API_BASE"

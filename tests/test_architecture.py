@@ -21,7 +21,14 @@ EVERYTHING = [*CODE, *sorted((ROOT / "tests").rglob("*.py"))]
 # From the ground up; a module imports only layers below its own, or its own room.
 MEMORY_LAYERS = [
     {"memory.dates", "memory.errors", "memory.model"},
-    {"memory.files", "memory.progress", "memory.tokens", "memory.sql", "memory.search"},
+    {
+        "memory.files",
+        "memory.providers",
+        "memory.progress",
+        "memory.tokens",
+        "memory.sql",
+        "memory.search",
+    },
     {"memory.terminal"},
     {"memory.chunking", "memory.embed", "memory.home", "memory.prompt"},
     {"memory.store", "memory.program"},
@@ -72,8 +79,8 @@ IMPORTERS = {
     "sqlite_utils": "memory/store/migrations/__init__.py",
     "sqlite3": "memory/store",
     "xllamacpp": "memory/program/llama.py",
-    # Each sets its environment first: no look-ups on the internet, no telemetry.
-    "litellm": ("memory/program", "memory/embed.py"),
+    # It sets the environment first: no look-ups on the internet, no telemetry, no prints.
+    "litellm": "memory/providers.py",
     "sentence_transformers": "memory/embed.py",
     "mlflow": "locomo/tracking.py",
     # Pictures of scores, which go on record, and of recall, which do not.

@@ -1,13 +1,11 @@
 """The language models: three DSPy modules, their prompts, and the models that run them."""
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# Before dspy and litellm are imported: no look-ups on the internet, no telemetry.
-os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-os.environ.setdefault("LITELLM_TELEMETRY", "False")
-os.environ.setdefault("DO_NOT_TRACK", "1")
+from memory.providers import quiet_litellm
+
+quiet_litellm()  # before DSPy, which imports litellm for some providers
 
 if TYPE_CHECKING:
     from memory.program.adapter_card import AdapterCard, read_card

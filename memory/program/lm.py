@@ -20,6 +20,7 @@ from memory.errors import InputError, ModelError
 from memory.program.adapter_card import is_adapter
 from memory.program.llama import CONTEXT, Lora, load_lora, packaged_gguf
 from memory.program.local import LocalEngine, SmallModelAdapter
+from memory.providers import load_litellm
 
 # The packaged model as it comes with this package, tuned; and without.
 PACKAGED_MODEL, UNTUNED_MODEL = "local", "local-base"
@@ -102,11 +103,10 @@ class Model:
             return 0.0, 0.0
         if self.api_base:
             return None
-        import litellm  # takes seconds
-
         provider, _, model = self.name.partition("/")
-        prices = litellm.model_cost.get(self.name) or litellm.model_cost.get(model) or {}
-        if prices.get("litellm_provider") != provider and self.name not in litellm.model_cost:
+        known = load_litellm().model_cost
+        prices = known.get(self.name) or known.get(model) or {}
+        if prices.get("litellm_provider") != provider and self.name not in known:
             return None  # the same name, sold by somebody else
         try:
             return float(prices["input_cost_per_token"]), float(prices["output_cost_per_token"])

@@ -1,0 +1,34 @@
+"""litellm, which knows the providers of models: imported quietly, and only when it is needed.
+
+By itself it asks the internet for prices, reports its use, and logs on standard output whatever the
+root logger lets through: in somebody's program, among what that program prints.
+"""
+
+import logging
+import os
+from typing import Any
+
+_LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
+
+
+def quiet_litellm() -> None:
+    """Let litellm, whoever imports it from now on, look nothing up and print warnings only.
+
+    A level that somebody gave its loggers, or asked for in LITELLM_LOG, stays.
+    """
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("LITELLM_TELEMETRY", "False")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        if not logger.level and "LITELLM_LOG" not in os.environ:
+            logger.setLevel(logging.WARNING)
+
+
+def load_litellm() -> Any:
+    """The module litellm; the first time this takes seconds."""
+    quiet_litellm()
+    import litellm
+
+    litellm.suppress_debug_info = True  # it prints advice to standard output
+    return litellm

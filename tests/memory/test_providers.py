@@ -1,0 +1,77 @@
+"""A program that uses a memory keeps its logging and its standard output to itself."""
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from memory.providers import quiet_litellm
+from tests.support.embedding_server import SMALL, serving
+
+# The root logger's level (10 is DEBUG, at which libraries log most) and handlers, before and after.
+BEGINNING = """
+import logging, sys
+root = logging.getLogger()
+root.setLevel(logging.DEBUG)
+handler = logging.StreamHandler(sys.stderr)
+root.addHandler(handler)
+from memory import Memory, Turn, open_store
+"""
+END = """
+assert (root.level, root.handlers) == (logging.DEBUG, [handler]), (root.level, root.handlers)
+"""
+PACKAGED = """
+from tests.support.scripted import answer, scripted_model, sql
+script = [([], sql("SELECT id FROM turns")), ([], answer("Oslo", "1"))]
+with Memory(sys.argv[1], scripted_model(script)) as memory:
+    memory.add(Turn("Anna", "I live in Oslo."))
+    assert memory.store.search("Oslo")
+    assert memory.ask("Where does Anna live?").text == "Oslo"
+"""
+HOSTED = """
+from memory import load_model
+with open_store(sys.argv[1], embedder=sys.argv[2]) as store:
+    store.add([Turn("Anna", "I live in Oslo.")])
+    assert store.search("Oslo")
+assert load_model("openai/gpt-4o").price
+"""
+
+
+def output_of(code: str, path: Path) -> str:
+    """What a program prints that keeps a log of its own on stderr."""
+    done = subprocess.run(
+        [sys.executable, "-c", BEGINNING + code + END, str(path), SMALL],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def test_the_packaged_libraries_leave_the_root_logger_alone_and_print_nothing(path: Path) -> None:
+    assert output_of(PACKAGED, path) == ""
+
+
+@pytest.mark.slow  # litellm takes seconds to import
+def test_litellm_leaves_the_root_logger_alone_and_prints_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(monkeypatch):
+        assert output_of(HOSTED, path) == ""
+
+
+def test_what_somebody_asked_of_litellms_log_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = logging.getLogger("LiteLLM")
+    monkeypatch.setattr(logger, "level", logging.DEBUG)
+    quiet_litellm()
+    assert logger.level == logging.DEBUG
+    monkeypatch.setattr(logger, "level", logging.NOTSET)
+    monkeypatch.setenv("LITELLM_LOG", "INFO")
+    quiet_litellm()
+    assert logger.level == logging.NOTSET
+    monkeypatch.delenv("LITELLM_LOG")
+    quiet_litellm()
+    assert logger.level == logging.WARNING
