@@ -96,7 +96,8 @@ class Forgotten:
     `sha256` is the hash of what was removed, preceded by `salt`, which is kept nowhere: with the
     salt and the turns somebody can prove later that these were the ones, without it nobody can
     guess them. `files` are the files that were searched and overwritten, backups included;
-    `unreached` are backups that could not be.
+    `unreached` are backups that could not be. `copies` are memories of their own that one was
+    copied from the other: they hold some of the turns still, or could not be looked into.
     """
 
     at: str
@@ -107,6 +108,7 @@ class Forgotten:
     salt: str
     files: tuple[str, ...] = ()
     unreached: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from memory.cli.options import (
     Namespace,
     Yes,
     confirm,
+    existing_memory,
     open_memory,
 )
-from memory.cli.output import diff_lines, print_lines
+from memory.cli.output import count, diff_lines, print_json, print_lines
 from memory.errors import InputError, StoreError
 from memory.files import write_whole
 from memory.model import Forgotten, Turn
@@ -45,6 +46,10 @@ def forget(
         Path | None,
         typer.Option(help="Where the receipt goes; forgotten-TIME.json in this folder."),
     ] = None,
+    verify: Annotated[
+        Path | None,
+        typer.Option(help="Look whether all that a receipt names is gone; forgets nothing."),
+    ] = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -52,6 +57,11 @@ def forget(
 
     Of several conditions all must hold. There is no undo.
     """
+    if verify:
+        if speaker or session is not None or turn or finish or receipt:
+            raise InputError("--verify RECEIPT goes with --matching alone, a text to look for")
+        _verify(existing_memory(namespace, file), verify, matching, as_json)
+        return
     has_conditions = bool(speaker or matching or turn) or session is not None
     # One of the two: conditions, or --finish alone.
     if has_conditions == finish:
@@ -66,12 +76,30 @@ def forget(
             )
             if not as_json:
                 _print_preview(store, turns)
-            confirm(f"Forget {len(turns)} turns for good?", yes)
+            confirm(f"Forget {count(len(turns), 'turn')} for good?", yes)
             _forget(store, [turn.id for turn in turns], receipt=receipt, as_json=as_json)
         elif store.settings("forgetting"):
             _forget(store, [], receipt=receipt, as_json=as_json)
         elif not as_json:
             print("nothing that was removed waits to be overwritten")
+
+
+def _verify(path: Path, receipt: Path, text: str, as_json: bool) -> None:
+    """Say what is still there of a receipt's turns. Raises StoreError when something is."""
+    from memory.store.receipt_check import check_receipt, read_receipt
+
+    forgotten = read_receipt(receipt)
+    check = check_receipt(path, forgotten, text)
+    if as_json:
+        print_json(asdict(check))
+    else:
+        print_lines(check.remains, "still there: ")
+        print_lines(check.unchecked, "not checked: ")
+    if check.remains:
+        raise StoreError(f"not all of {receipt} is gone: {check.remains[0]}")
+    if not as_json:
+        turns, facts = count(len(forgotten.turns), "turn"), count(len(forgotten.facts), "fact")
+        print(f"gone: {turns} and {facts}, looked for in {', '.join(check.files)}")
 
 
 def _matching_turns(
@@ -95,11 +123,16 @@ def _matching_turns(
 
 def _print_preview(store: Store, turns: list[Turn]) -> None:
     """What goes with these turns, what stays, and what is out of reach."""
+    from memory.store.forget import copies_with, marked
+
     ids = {turn.id for turn in turns}
     facts = [fact for fact in store.facts() if fact.turn_id in ids]
-    print(f"{len(turns):,} turns go:")
+    removed = _removed_facts(store, ids)
+    print(f"{count(len(turns), 'turn')} to forget:")
     print_lines(map(turn_line, turns[:_MAX_SHOWN]), "  ")
-    print(f"{len(facts):,} facts that rest on them go, and what the journal says of these:")
+    also = f" ({removed:,} of them are in the journal alone)" if removed else ""
+    facts_count = count(len(facts) + removed, "fact")
+    print(f"{facts_count} that rest on them{also}, and what the journal says of these:")
     print_lines(diff_lines(Diff(removed=tuple(facts[:_MAX_SHOWN]))), "  ")
     speakers = {turn.speaker for turn in turns}
     facts_that_stay = [
@@ -107,10 +140,23 @@ def _print_preview(store: Store, turns: list[Turn]) -> None:
     ]
     if facts_that_stay:
         names = ", ".join(sorted(speakers))
-        print(f"{len(facts_that_stay):,} facts about {names} rest on other turns: stay")
+        print(f"{count(len(facts_that_stay), 'fact')} about {names}, of other turns: to stay")
     paths = dict.fromkeys(setting.value for setting in store.settings("backup"))
     print("backups that are searched: " + (", ".join(paths) or "none are known"))
+    for path in copies_with(store.path, [marked(turns, salt="")]):
+        print(f"not searched, a memory of its own that holds them too: {path}")
     print("out of reach: settings, exports, other copies of the file, what a hosted model was sent")
+
+
+def _removed_facts(store: Store, turn_ids: set[int]) -> int:
+    """How many facts of these turns are no longer there, but in the journal: they go as well."""
+    of_turns = {
+        edit.fact_id
+        for edit in store.journal()
+        for fact in (edit.before, edit.after)
+        if fact and fact.turn_id in turn_ids
+    }
+    return len(of_turns.difference(fact.id for fact in store.facts()))
 
 
 def _forget(store: Store, turn_ids: list[int], *, receipt: Path | None, as_json: bool) -> None:
@@ -130,11 +176,14 @@ def _forget(store: Store, turn_ids: list[int], *, receipt: Path | None, as_json:
             _write_receipt(earlier, None, as_json)
     _write_receipt(forgotten, receipt, as_json)
     if not as_json:
-        print(f"{len(forgotten.turns):,} turns and {len(forgotten.facts):,} facts are forgotten")
+        turns, facts = count(len(forgotten.turns), "turn"), count(len(forgotten.facts), "fact")
+        print(f"forgotten: {turns} and {facts}")
         for path in forgotten.files:
             print(f"overwritten: {path}")
         for path in forgotten.unreached:
             print(f"not reached: {path}; when it turns up, delete it")
+        for path in forgotten.copies:
+            print(f"still in a copy, which is a memory of its own: {path}; forget them there too")
 
 
 def _write_receipt(forgotten: Forgotten, receipt: Path | None, as_json: bool) -> None:

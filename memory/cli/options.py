@@ -60,6 +60,14 @@ def memory_path(namespace: str, file: Path | None) -> Path:
     return file if file is not None else path_of(namespace)
 
 
+def existing_memory(namespace: str, file: Path | None) -> Path:
+    """The file of a memory that must exist. Raises InputError when it does not."""
+    path = file or existing(namespace)
+    if not path.exists():
+        raise InputError(f"there is no memory at {file}")
+    return path
+
+
 @contextmanager
 def open_memory(
     namespace: str, file: Path | None, create: bool = False, read_only: bool = False
@@ -69,9 +77,7 @@ def open_memory(
     One that cannot be written (a backup on a read-only disk) is opened read-only.
     """
     # Without `create` a namespace must exist: a slip of the pen would make an empty memory.
-    path = memory_path(namespace, file) if create or file else existing(namespace)
-    if not create and not path.exists():
-        raise InputError(f"there is no memory at {file}")
+    path = memory_path(namespace, file) if create else existing_memory(namespace, file)
     make_folder(path.parent)
     if path.exists():
         read_only = read_only or not all(os.access(p, os.W_OK) for p in (path, path.parent))

@@ -10,7 +10,7 @@ from pathlib import Path
 from memory.errors import InputError, StoreError
 from memory.store import settings, vectors
 from memory.store.connection import BUSY_SECONDS, Transaction, connect, storage_errors
-from memory.store.forget import BACKUP, part_of
+from memory.store.forget import BACKUP, COPY, part_of
 from memory.store.namespace_file import move_store
 
 _PAGES = 2_000  # copied at a time: an interruption waits for no more than these
@@ -88,7 +88,7 @@ def restore(source: Path, target: Path, replace: bool = False) -> int:
 
 
 def _take_over_from_old(conn: sqlite3.Connection, old: sqlite3.Connection) -> None:
-    """Note the backups that a memory knows of in the copy that replaces it.
+    """Note the backups and copies that a memory knows of in the copy that replaces it.
 
     New settings rows get higher ids than the memory ever gave: an open store sees by the id of the
     row 'embedder' that its index is of another file's turns.
@@ -97,10 +97,11 @@ def _take_over_from_old(conn: sqlite3.Connection, old: sqlite3.Connection) -> No
         "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'settings'"
     ).fetchone()
     conn.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'settings'", (last_id,))
-    known = {setting.value for setting in settings.setting_history(conn, BACKUP)}
-    for path in dict.fromkeys(setting.value for setting in settings.setting_history(old, BACKUP)):
-        if path not in known:
-            settings.add_setting(conn, BACKUP, path)
+    for name in (BACKUP, COPY):
+        known = {setting.value for setting in settings.setting_history(conn, name)}
+        for path in dict.fromkeys(s.value for s in settings.setting_history(old, name)):
+            if path not in known:
+                settings.add_setting(conn, name, path)
 
 
 def _ready(conn: sqlite3.Connection, source: Path) -> int:

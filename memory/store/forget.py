@@ -12,7 +12,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from glob import escape, glob
 from pathlib import Path
@@ -30,10 +30,11 @@ from memory.store import journal, pending_windows, settings, turn_removal, turns
 from memory.store.connection import Transaction, connect
 from memory.store.vectors import EmbedTexts, RecordedEmbedder
 
-# Names of settings that are the store's own: overwriting is due, a receipt, the path of a backup.
-DUE, DONE, BACKUP = "forgetting", "forgotten", "backup"
+# Names of settings that are the store's own: overwriting is due, a receipt, the path of a backup,
+# and that of a memory which this one was copied to or from.
+DUE, DONE, BACKUP, COPY = "forgetting", "forgotten", "backup", "copy"
 # Those of one file on one machine: a copy or a dump must not reach for another memory's backups.
-OF_THIS_FILE = (BACKUP, DUE)
+OF_THIS_FILE = (BACKUP, COPY, DUE)
 COPIES_OF_THE_PAST = "memory-as-of-*/memory.*.db"  # in the folder of temporary files
 PATIENCE_MS = 5_000  # how long overwriting waits for another program's reading or writing
 _BYTES_REMAIN = "but their bytes are still in"
@@ -61,9 +62,7 @@ def forget(
                 sha256=proof(salt, turns),
                 salt=salt,
             )
-            # A hash of each turn as well: a backup may hold another turn under the same id.
-            marks = [proof(salt, [turn]) for turn in turns]
-            settings.add_setting(conn, DUE, {**asdict(receipt), "marks": marks})
+            settings.add_setting(conn, DUE, {**asdict(receipt), **marked(turns, salt)})
     return _overwrite_files(conn, transaction, receipt)
 
 
@@ -103,10 +102,51 @@ def proof(salt: str, turns: Sequence[Turn]) -> str:
     return hashlib.sha256((salt + written).encode()).hexdigest()
 
 
+def marked(turns: Sequence[Turn], salt: str) -> dict[str, Any]:
+    """Turns by id with a salted hash of each: another file may hold another turn of that id."""
+    return {
+        "turns": [turn.id for turn in turns],
+        "marks": [proof(salt, [turn]) for turn in turns],
+        "salt": salt,
+    }
+
+
 def backups(conn: sqlite3.Connection) -> list[Path]:
     """The files that `backup` made of this memory, oldest first, wherever they are by now."""
-    values = [setting.value for setting in settings.setting_history(conn, BACKUP)]
+    return _noted_paths(conn, BACKUP)
+
+
+def _noted_paths(conn: sqlite3.Connection, name: str) -> list[Path]:
+    values = [setting.value for setting in settings.setting_history(conn, name)]
     return [Path(value) for value in dict.fromkeys(values)]
+
+
+def copies_known(path: Path) -> list[str]:
+    """Memories copied from the one at a path, or it from them; also their copies, as noted."""
+    copies: list[str] = []
+    waiting = [path.absolute()]
+    while waiting:
+        copy = waiting.pop(0)
+        if str(copy) in copies or not copy.is_file():
+            continue
+        copies.append(str(copy))
+        with suppress(Stop, sqlite3.DatabaseError), closing(connect(copy, read_only=True)) as conn:
+            waiting += _noted_paths(conn, COPY)
+    return copies[1:]
+
+
+def copies_with(path: Path, due: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Those of `copies_known` that hold turns which are `marked`, or cannot be looked into."""
+    holding: list[str] = []
+    for copy in copies_known(path):
+        try:
+            with closing(connect(Path(copy), read_only=True)) as conn:
+                holds = any(same_turns(conn, value) for value in due)
+        except (Stop, sqlite3.DatabaseError):
+            holds = True
+        if holds:
+            holding.append(copy)
+    return holding
 
 
 def receipt_due(value: Mapping[str, Any]) -> Forgotten:
@@ -167,7 +207,8 @@ def _overwrite_files(
 
     _write_receipts(conn, transaction, due)
     receipt = receipt or receipt_due(due[-1])
-    return replace(receipt, files=tuple(files), unreached=tuple(unreached))
+    copies = copies_with(Path(files[0]), due)
+    return replace(receipt, files=tuple(files), unreached=tuple(unreached), copies=tuple(copies))
 
 
 def _due(conn: sqlite3.Connection) -> list[dict[str, Any]]:
@@ -290,15 +331,20 @@ def _forget_in_backup(path: Path, due: Sequence[dict[str, Any]]) -> bool:
 def _remove_same(conn: sqlite3.Connection, value: dict[str, Any]) -> None:
     """Remove the turns of a receipt from a backup: those whose salted hash is the same."""
     marks = dict(zip(value["turns"], value["marks"], strict=True))
-    same: list[int] = []
-    for turn_id, mark in marks.items():
-        turns = turns_table.read_turns(conn, turn_id, turn_id)  # empty where it is gone already
-        same += [turn.id for turn in turns if proof(value["salt"], [turn]) == mark]
-    if same:
+    if same := same_turns(conn, value):
         facts, changes = remove(conn, same, _embed)
         removed = {"turns": same, "facts": facts, "changes": changes}
         same_marks = [marks[turn_id] for turn_id in same]
         settings.add_setting(conn, DUE, {**value, **removed, "marks": same_marks})
+
+
+def same_turns(conn: sqlite3.Connection, value: Mapping[str, Any]) -> list[int]:
+    """Which `marked` turns a file holds: those whose salted hash is the same."""
+    same: list[int] = []
+    for turn_id, mark in zip(value["turns"], value["marks"], strict=True):
+        turns = turns_table.read_turns(conn, turn_id, turn_id)  # empty where it is gone already
+        same += [turn.id for turn in turns if proof(value["salt"], [turn]) == mark]
+    return same
 
 
 def _embed(texts: Sequence[str], recorded: RecordedEmbedder) -> NDArray[np.float32]:

@@ -12,8 +12,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from memory.errors import InputError, StoreError
+from memory.store import settings
 from memory.store.connection import connect, storage_errors
-from memory.store.forget import BACKUP
+from memory.store.forget import BACKUP, COPY
 
 _SECONDS_TO_WAIT = 2.0  # for a command that has the file open for a moment
 
@@ -36,18 +37,24 @@ def copy_store(path: Path, new: Path) -> None:
     """Copy a namespace, also while others write to it, into a memory that knows nothing of it.
 
     The copy is there whole or not at all. It does not know the backups of the first: to forget a
-    turn in the one must not reach what belongs to the other. Raises as `move_store`.
+    turn in the one must not reach what belongs to the other. Each of the two notes the path of the
+    other, so that `forget` can name it. Raises as `move_store`.
     """
+    path, new = path.absolute(), new.absolute()
     part = new.with_name(f".{new.name}.part")
     with _held_free(new):
         part.unlink(missing_ok=True)
         try:
-            with storage_errors(path), closing(connect(path, read_only=True)) as conn:
+            # Noted before the copy is made: no copy may be there that `forget` cannot name. Where
+            # this fails, the path leads nowhere, or to a memory that holds none of the turns.
+            with storage_errors(path), closing(connect(path, read_only=False)) as conn:
+                settings.add_setting(conn, COPY, str(new))
                 conn.execute("VACUUM INTO ?", (str(part),))
             with storage_errors(part), closing(sqlite3.connect(part)) as copy:
                 copy.execute("PRAGMA journal_mode = MEMORY")  # no file of a log beside the copy
                 with copy:
-                    copy.execute("DELETE FROM settings WHERE name = ?", (BACKUP,))
+                    copy.execute("DELETE FROM settings WHERE name IN (?, ?)", (BACKUP, COPY))
+                    settings.add_setting(copy, COPY, str(path))
             with part.open("rb+") as file:
                 os.fsync(file.fileno())
             if os.name != "nt":

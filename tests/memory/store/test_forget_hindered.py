@@ -262,7 +262,7 @@ def test_the_command_forgets_what_it_showed(
     store.close()
     result = run("--file", "anna.db", *conditions, answer="n\n")
     assert isinstance(result.exception, InputError)
-    assert f"{len(ids)} turns go:\n  [{ids[0]}]" in result.stdout
+    assert f"{len(ids)} turn{'s' * (len(ids) > 1)} to forget:\n  [{ids[0]}]" in result.stdout
     assert "backups that are searched: none are known" in result.stdout
     with open_store("anna.db") as untouched:
         assert len(untouched.turns()) == 9

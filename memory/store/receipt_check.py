@@ -1,0 +1,187 @@
+"""Whether what a receipt of `forget` names is gone: turns, facts, words, bytes, file by file."""
+
+import json
+import mmap
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from memory.errors import InputError, Stop
+from memory.model import Forgotten
+from memory.search.words import words
+from memory.store import integrity, settings, turns_table
+from memory.store.connection import connect
+from memory.store.forget import DONE, DUE, copies_known, proof
+from memory.store.turn_removal import BLANKED
+
+_TABLES_OF_TURNS = ("turns", "recent", "shown", "staged_vectors")
+_OUT_OF_REACH = (
+    "exports, copies made by hand, what a hosted model was sent, and what the disk keeps of older"
+    " blocks"
+)
+
+
+@dataclass(frozen=True)
+class ReceiptCheck:
+    """What is still there of a receipt's turns, what could not be checked, and where was looked."""
+
+    remains: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+def read_receipt(path: Path) -> Forgotten:
+    """The receipt in a file. Raises InputError for a file that holds none."""
+    try:
+        fields = json.loads(path.read_text("utf-8"))
+        receipt = Forgotten(**fields)
+        ids = (*receipt.turns, *receipt.facts, *receipt.changes)
+        texts = (receipt.sha256, receipt.salt, *receipt.files, *receipt.unreached, *receipt.copies)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: this is no receipt of `forget`") from error
+    if not all(isinstance(number, int) for number in ids) or not all(
+        isinstance(text, str) for text in texts
+    ):
+        raise InputError(f"{path}: this is no receipt of `forget`")
+    return receipt
+
+
+def check_receipt(path: Path, receipt: Forgotten, text: str = "") -> ReceiptCheck:
+    """Look for what a receipt names in the memory at a path, in its backups and its copies.
+
+    A receipt holds no words: `text` is looked for in the bytes of the files besides, and its words
+    in their indexes. Call it while this process has none of the files open: reading the bytes of a
+    file drops the locks that SQLite has on it.
+    Raises InputError for a receipt of another memory, StoreError for a file that is no memory.
+    """
+    path = path.absolute()
+    with closing(connect(path, read_only=True)) as conn:
+        _refuse_other_receipt(conn, path, receipt)
+        is_due = bool(settings.setting_history(conn, DUE))
+    remains: list[str] = []
+    unchecked: list[str] = []
+    if is_due:
+        remains.append(f"{path}: the overwriting is not finished: memory forget --finish")
+    # Backups are of this memory; a copy has a life of its own, with other turns of such numbers.
+    own = [str(path), *receipt.files]
+    copies = [*receipt.unreached, *receipt.copies, *copies_known(path)]
+    looked_through: list[str] = []
+    for name in dict.fromkeys([*own, *copies]):
+        file = Path(name)
+        if not file.is_file():
+            unchecked.append(f"{file}: not there any more")
+            continue
+        try:
+            with closing(connect(file, read_only=True)) as conn:
+                check = _check_file(conn, receipt, text, is_copy=name not in own)
+        except (Stop, sqlite3.DatabaseError) as error:
+            unchecked.append(f"{file}: {error}")
+            continue
+        remains += [f"{file}: {line}" for line in check.remains]
+        unchecked += [f"{file}: {line}" for line in check.unchecked]
+        if text and not check.unchecked:
+            remains += _bytes_with(file, text)
+        looked_through.append(name)
+    if not text:
+        unchecked.append("words and bytes, of which a receipt holds none: give --matching TEXT")
+    return ReceiptCheck(
+        remains=tuple(remains),
+        unchecked=(*unchecked, _OUT_OF_REACH),
+        files=tuple(looked_through),
+    )
+
+
+def _refuse_other_receipt(conn: sqlite3.Connection, path: Path, receipt: Forgotten) -> None:
+    known = [
+        setting.value["sha256"]
+        for name in (DONE, DUE)
+        for setting in settings.setting_history(conn, name)
+    ]
+    if receipt.sha256 not in known:
+        raise InputError(f"{path} has no receipt {receipt.sha256[:12]}...: it is another memory's")
+
+
+def _check_file(
+    conn: sqlite3.Connection, receipt: Forgotten, text: str, is_copy: bool
+) -> ReceiptCheck:
+    """What one file holds of a receipt's turns."""
+    turns = [
+        turn for turn_id in receipt.turns for turn in turns_table.read_turns(conn, turn_id, turn_id)
+    ]
+    numbers = ", ".join(str(turn.id) for turn in turns)
+    check = _check_text(conn, text) if text else ReceiptCheck()
+    if turns and proof(receipt.salt, turns) == receipt.sha256:
+        return replace(check, remains=(*check.remains, f"turns {numbers}, all of the receipt"))
+    if not is_copy:
+        remains = [*check.remains, *_rows_of(conn, receipt), *integrity.find_faults(conn)]
+        return replace(check, remains=tuple(remains))
+    if turns:
+        line = f"turns {numbers}: of numbers of the receipt, perhaps others"
+        return replace(check, unchecked=(*check.unchecked, line))
+    return check
+
+
+def _rows_of(conn: sqlite3.Connection, receipt: Forgotten) -> Iterator[str]:
+    """Rows of this memory that name a receipt's turns and facts, whose numbers none has again."""
+    sources: list[tuple[str, str, Sequence[int]]] = [
+        (table, "id" if table == "turns" else "turn_id", receipt.turns)
+        for table in (*_TABLES_OF_TURNS, "facts")
+    ]
+    sources += [("facts", "id", receipt.facts), ("facts_log", "fact_id", receipt.facts)]
+    for table, column, ids in sources:
+        (rows,) = conn.execute(
+            f"SELECT count(*) FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))",
+            (json.dumps(ids),),
+        ).fetchone()
+        if rows:
+            yield f"{rows} rows of the table {table}"
+    (statements,) = conn.execute(
+        "SELECT count(*) FROM changes WHERE id IN (SELECT value FROM json_each(?))"
+        " AND statement NOT IN ('', ?)",
+        (json.dumps(receipt.changes), BLANKED),
+    ).fetchone()
+    if statements:
+        yield f"the statements of {statements} changes"
+
+
+def _check_text(conn: sqlite3.Connection, text: str) -> ReceiptCheck:
+    """Whether the words of a text are indexed of turns that are not there, and who says it still.
+
+    Where a turn or a fact that is there holds the text, its bytes tell nothing.
+    """
+    remains = []
+    for word in dict.fromkeys(words(text)):
+        for index, table in (("turns_words", "turns"), ("facts_words", "facts")):
+            (rows,) = conn.execute(
+                f"SELECT count(*) FROM {index} WHERE {index} MATCH ?"
+                f" AND rowid NOT IN (SELECT id FROM {table})",
+                (f'"{word}"',),
+            ).fetchone()
+            if rows:
+                remains.append(f"the index {index} has {word!r} of {rows} rows that are gone")
+    (holding,) = conn.execute(
+        "SELECT (SELECT count(*) FROM turns WHERE instr(lower(text), lower(?1)))"
+        " + (SELECT count(*) FROM facts WHERE instr(lower(value), lower(?1)))",
+        (text,),
+    ).fetchone()
+    unchecked = []
+    if holding:
+        unchecked.append(f"bytes: {holding} turns or facts that are there hold {text!r} too")
+    return ReceiptCheck(tuple(remains), tuple(unchecked))
+
+
+def _bytes_with(file: Path, text: str) -> Iterator[str]:
+    """The file and what SQLite keeps beside it, where their bytes hold a text in UTF-8."""
+    wanted = re.compile(re.escape(text.encode("utf-8", "replace")), re.IGNORECASE)
+    for end in ("", "-wal", "-journal"):
+        part = file.with_name(file.name + end)
+        if not part.is_file() or not part.stat().st_size:
+            continue
+        with part.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=1) as content:
+            if wanted.search(content):
+                yield f"{part}: its bytes hold {text!r}"
