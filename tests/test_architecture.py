@@ -108,7 +108,7 @@ ROOMS = {
     "memory/documents": ("documents and tool uses as turns", 500),
     "memory/injection": ("memories as a block for a prompt", 500),
     "memory/chat": ("somebody talks with a character that remembers", 700),
-    "memory/cli": ("the commands of python -m memory", 1_800),
+    "memory/cli": ("the commands of python -m memory", 2_200),
     "memory/tune": ("weights tuned on this machine, with torch", 2_200),
     "locomo": ("scores, splits, the harness: what every measurement shares", 1_600),
     "locomo/results": ("what was measured: means, intervals, tables, pictures", 650),
