@@ -46,6 +46,7 @@ CATALOG_TOKENS = 1_000
 # A window that failed this often waits for somebody to ask for it by `digest(replay=True)`.
 WINDOW_ATTEMPTS = 3
 _RANKED_TURNS = 400
+_TURNS_BEFORE = 2  # of 1 to 3; 3 supported no more right answers of LoCoMo's seven conversations
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,8 @@ class Memory:
         hits = self.store.search(ranked_text, _RANKED_TURNS)
         text, cited = prediction.answer, prediction.turns
         if self.model.packaged:  # it invents: what it says counts when turns say it, too
-            text, sources = ground(text, question, self._evidence(hits, context))
+            evidence = self._evidence(hits, context)
+            text, sources = ground(text, question, evidence, before=self._turns_before)
             cited = [turn.id for turn in sources]
         self.store.count_shown(context.turn_ids)
         answer = answer_from(
@@ -349,6 +351,11 @@ class Memory:
         ranked = dict.fromkeys([*(hit.turn_id for hit in hits), *context.turn_ids])
         turns = (self.store.turn(turn_id) for turn_id in ranked if turn_id in context.turn_ids)
         return [turn for turn in turns if is_evidence(turn.text)]
+
+    def _turns_before(self, turn: Turn) -> list[Turn]:
+        """The turns just before a turn, in its session: what it may reply to."""
+        turns = self.store.turns(turn.id - _TURNS_BEFORE, turn.id - 1)
+        return [earlier for earlier in turns if earlier.session == turn.session]
 
     def _retrieve(self, question: str, asker: str, today: str) -> Any:
         return self.program.retrieve(

@@ -5,7 +5,7 @@ stand anywhere. Words are compared, not meanings: what is not found word for wor
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from memory.dates import MONTHS, resolve_dates
 from memory.model import Turn
@@ -26,39 +26,94 @@ _DATE = re.compile(rf"\W*\d{{1,2}} (?:{'|'.join(MONTHS)}) \d{{4}}\W*", re.IGNORE
 ASKS_DATE = re.compile(
     r"\b(?:when|since|until|(?:what|which|on which) (?:day|date|month|year))\b", re.IGNORECASE
 )
+_ITEM_END = re.compile(r", (?:and )?| and ")
+_ASKS_NUMBER = re.compile(r"\bhow (?:old|many|much|often|long|far|tall)\b", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|half|dozen|once|twice"
+    r"|(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty"
+    r"|hundred|thousand)\b",
+    re.IGNORECASE,
+)
+_ASKS_NAME = re.compile(r"\b(?:name|called)\b", re.IGNORECASE)
+_NAME = re.compile(r"\w\W+(?!I\b)[^\W\d_a-z]")  # a capital, not of the first word
+_ASKS_OF_ASKER = re.compile(
+    r"\b(?:do|did|am|was|have|had|will|can|should|would) i\b", re.IGNORECASE
+)
+_OTHER_SUBJECT = re.compile(r"\W*(?:(?:my|our|his|her) (\w+)|(?:he|she|they)\b)", re.IGNORECASE)
 LEAST_COVERAGE = 0.5  # of .5 and .67; fewer quotations made no fewer wrong answers
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 
 
-def ground(answer: str, question: str, turns: Sequence[Turn]) -> tuple[str, list[Turn]]:
+def ground(
+    answer: str,
+    question: str,
+    turns: Sequence[Turn],
+    before: Callable[[Turn], Sequence[Turn]] = lambda turn: (),
+) -> tuple[str, list[Turn]]:
     """An answer that was said, with the turns that say it; else a quotation; else an abstention.
-
-    `turns` are those that the ranking holds likely, the likeliest first. Where they do not say the
-    answer, the better of the first two is quoted when it covers half of the question: of 60 facts
-    told in data/personal_chats.json the model's own words were right for 41 and wrong for 13, and
-    so they are right for 48 and wrong for 3 (docs/log.md).
-    """
-    if answer.lower().startswith(ABSTAIN.lower()):
-        return answer, []
-    if supporting := supporting_turns(answer, question, turns):
-        return answer, supporting
-    speakers = {turn.speaker for turn in turns}
-    best = max(turns[:2], key=lambda turn: coverage(question, turn, speakers), default=None)
-    if best is None or coverage(question, best, speakers) < LEAST_COVERAGE:
-        return ABSTAIN, []
-    return passage(question, best.text), [best]
-
-
-def supporting_turns(answer: str, question: str, turns: Sequence[Turn]) -> list[Turn]:
-    """The turns that an answer is made of; empty for an answer that was not said.
 
     Arguments:
         answer: what a model wrote.
         question: what it was asked.
-        turns: where the answer may come from, the likeliest first.
+        turns: where the answer may come from, those that the ranking holds likely first.
+        before: the turns just before a turn, in its session.
+
+    Where the turns do not say the answer, the better of the first two is quoted when it covers half
+    of the question and suits it. Of 60 facts told in data/personal_chats.json the model's own words
+    were right for 41 and wrong for 13, and so they are right for 48 and wrong for 2 (docs/log.md).
+    """
+    if answer.lower().startswith(ABSTAIN.lower()):
+        return answer, []
+    part, sources = _supported_part(answer, question, turns, before)
+    if sources:
+        return part, sources
+    speakers = {turn.speaker for turn in turns}
+    best = max(turns[:2], key=lambda turn: coverage(question, turn, speakers), default=None)
+    if best is None or coverage(question, best, speakers) < LEAST_COVERAGE:
+        return ABSTAIN, []
+    quotation = passage(question, best.text)
+    return (quotation, [best]) if _suits(quotation, question) else (ABSTAIN, [])
+
+
+def _supported_part(
+    answer: str,
+    question: str,
+    turns: Sequence[Turn],
+    before: Callable[[Turn], Sequence[Turn]],
+) -> tuple[str, list[Turn]]:
+    """As much of an answer as was said, with the turns that say it; no turns where none do.
+
+    That is the whole; or those items of a list; or all but the first word, when it is in small
+    letters ("placed new beds" for "I got new beds").
+    """
+    if sources := supporting_turns(answer, question, turns, before):
+        return answer, sources
+    if not _HEDGES.isdisjoint(words(answer)):  # a reason without its conclusion is no answer
+        return "", []
+    sources_of_items = {
+        item: supporting_turns(item, question, turns, before) for item in _ITEM_END.split(answer)
+    }
+    items = [item for item, item_sources in sources_of_items.items() if item_sources]
+    if items:
+        sources = [turn for item in items for turn in sources_of_items[item]]
+        return ", ".join(items), list(dict.fromkeys(sources))
+    first, _, further = answer.partition(" ")
+    if not first.islower():
+        return "", []
+    return further, supporting_turns(further, question, turns, before)
+
+
+def supporting_turns(
+    answer: str,
+    question: str,
+    turns: Sequence[Turn],
+    before: Callable[[Turn], Sequence[Turn]] = lambda turn: (),
+) -> list[Turn]:
+    """The turns that an answer is made of; empty for an answer that was not said.
 
     One turn that holds every telling word of the answer (dates as resolved, a year aside, which the
-    program computes) and a telling word of the question; of a list, a turn for each item.
+    program computes) and a telling word of the question; of a list, a turn for each item. A turn by
+    somebody whom the question names may have the question's words in the turns just `before`.
     """
     question_words = _question_words(question, turns)
     answer_words = telling_words(answer, _HEDGES)
@@ -71,11 +126,13 @@ def supporting_turns(answer: str, question: str, turns: Sequence[Turn]) -> list[
     def fits(turn: Turn) -> bool:
         if is_first_person(question) and set(answer_words) <= set(words(turn.speaker)):
             return False  # "Who lent me a ladder?" is not answered by the name of who says so
-        forms = forms_of(words(turn.text))
+        is_named = not {*words(question)}.isdisjoint(words(turn.speaker))
+        texts = [turn.text, *(other.text for other in (before(turn) if is_named else ()))]
+        forms = forms_of(words(" ".join(texts)))
         return not question_words or any(is_among(word, forms) for word in question_words)
 
     for turn in turns:
-        if fits(turn) and _all_in(answer_words, turn_forms(turn)):
+        if _all_in(answer_words, turn_forms(turn)) and fits(turn):
             return [turn]
 
     items = [telling_words(item) for item in answer.split(",")]
@@ -84,9 +141,22 @@ def supporting_turns(answer: str, question: str, turns: Sequence[Turn]) -> list[
     sources = [
         next((turn for turn in turns if _all_in(item, turn_forms(turn))), None) for item in items
     ]
-    found = [turn for turn in sources if turn is not None]
-    is_supported = len(found) == len(items) and any(map(fits, found))
-    return list(dict.fromkeys(found)) if is_supported else []
+    present = [turn for turn in sources if turn is not None]
+    is_supported = len(present) == len(items) and any(map(fits, present))
+    return list(dict.fromkeys(present)) if is_supported else []
+
+
+def _suits(quotation: str, question: str) -> bool:
+    """Whether a sentence has the number or name that a question asks for, and is of the asker."""
+    if _ASKS_NUMBER.search(question) and not _NUMBER.search(quotation):
+        return False
+    if _ASKS_NAME.search(question) and not _NAME.search(quotation):
+        return False
+    # "What do I study?" is not answered by "My neighbour studies law.".
+    subject = _OTHER_SUBJECT.match(quotation)
+    if subject and _ASKS_OF_ASKER.search(question):
+        return is_among((subject[1] or "").lower(), forms_of(words(question)))
+    return True
 
 
 def coverage(question: str, turn: Turn, speakers: Collection[str] = ()) -> float:

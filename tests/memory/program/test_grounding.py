@@ -113,3 +113,53 @@ def test_questions_quotations_and_refusals_are_no_evidence(text: str) -> None:
 )
 def test_what_tells_something_is_evidence(text: str) -> None:
     assert is_evidence(text)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "text"),
+    [
+        ("What did Ben plant?", "basil, tomatoes and thai chili", "basil, thai chili"),
+        ("What did Ben plant on the balcony?", "grew thai chili", "thai chili"),
+        ("What did Ben plant?", "Likely tomatoes, on the balcony", None),
+    ],
+)
+def test_of_an_answer_the_part_that_was_said_is_left(
+    question: str, answer: str, text: str | None
+) -> None:
+    quotation = "We planted basil and thai chili on the balcony."
+    likely = [TURNS[3], *TURNS]
+    assert ground(answer, question, likely)[0] == (quotation if text is None else text)
+
+
+def test_a_turn_may_answer_the_turns_before_it_when_its_speaker_is_named() -> None:
+    concert = Turn("Ann", "Which band played at the concert?", id=1)
+    reply = Turn("Ben", "It was Matt Patterson!", id=2)
+
+    def before(turn: Turn) -> list[Turn]:
+        return [concert] if turn is reply else []
+
+    question = "Who played at the concert that Ben saw?"
+    assert ground("Matt Patterson", question, [reply], before) == ("Matt Patterson", [reply])
+    assert ground("Matt Patterson", question, [reply])[1] == []
+    unnamed = "Who played at my concert?"
+    assert ground("Matt Patterson", unnamed, [reply], before)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "quoted"),
+    [
+        ("How old is my grandmother?", "I wrote a song about my grandmother.", False),
+        ("How old is my grandmother?", "My grandmother turned ninety.", True),
+        ("What is my wife's name?", "Got a knife from my wife.", False),
+        ("What is my wife's name?", "Got a knife from my wife Rosa.", True),
+        ("What do I study?", "My neighbour studies law.", False),
+        ("What do I study?", "I study law.", True),
+        ("Where do I keep my boat?", "My boat is kept at the harbour.", True),
+    ],
+)
+def test_what_cannot_answer_the_question_is_not_quoted(
+    question: str, text: str, quoted: bool
+) -> None:
+    assert ground("xyzzy", question, [Turn("Anna", text, id=1)])[0] == (
+        text if quoted else "No information available"
+    )
