@@ -1,12 +1,11 @@
 """The command embed: the vectors of a memory made anew by another embedder."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from memory.cli.options import Yes, confirm
-from memory.errors import InputError
+from memory.cli.options import DEFAULT, File, Namespace, Yes, confirm, existing_memory
+from memory.cli.output import count
 from memory.store import open_store
 from memory.terminal import progress
 
@@ -14,7 +13,6 @@ _BYTES_PER_TOKEN = 4  # of a text, roughly: for the price that is shown before
 
 
 def embed(
-    path: Path,
     embedder: Annotated[
         str,
         typer.Option(help="wordllama, sentence-transformers/MODEL, or PROVIDER/MODEL of litellm."),
@@ -26,14 +24,15 @@ def embed(
             "--agree", help="Only let it be asked for a memory that came from elsewhere with it."
         ),
     ] = False,
+    namespace: Namespace = DEFAULT,
+    file: File = None,
     yes: Yes = False,
 ) -> None:
     """Make the vectors of all turns anew by another embedder. It can be interrupted."""
     from memory.embed import HostedEmbedder, load_embedder
 
     loaded = load_embedder(embedder)
-    if not path.exists():
-        raise InputError(f"{path}: there is no memory here")
+    path = existing_memory(namespace, file)
     if agree:
         open_store(path, embedder=embedder).close()  # a refusal when its vectors are by another
         print(f"{path}: {embedder} gets its texts from now on")
@@ -41,7 +40,7 @@ def embed(
     with open_store(path) as store:
         turns, size = store.to_embed(embedder)
         tokens = size // _BYTES_PER_TOKEN
-        plan = f"{path}: {turns:,} turns (about {tokens:,} tokens) for {embedder}"
+        plan = f"{path}: {count(turns, 'turn')} (about {tokens:,} tokens) for {embedder}"
         if isinstance(loaded, HostedEmbedder):
             price = loaded.price()
             cost = "at an unknown price" if price is None else f"about ${price * tokens:,.4f}"

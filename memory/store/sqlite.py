@@ -222,8 +222,8 @@ class SqliteStore(Store):
             raise ModelError(
                 f"{self.path} names the hosted embedder {embedder.name}, and nobody on this machine"
                 " has agreed that it gets this memory's texts; agree with: python -m memory embed"
-                f" {self.path} --embedder {embedder.name} --agree, or make the vectors here:"
-                f" python -m memory embed {self.path} --embedder {PACKAGED_EMBEDDER}"
+                f" --file {self.path} --embedder {embedder.name} --agree, or make the vectors here:"
+                f" python -m memory embed --file {self.path} --embedder {PACKAGED_EMBEDDER}"
             )
         rows = embedder(texts)
         if recorded and not rows.shape[1]:  # no text has any words

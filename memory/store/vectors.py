@@ -87,7 +87,8 @@ def refuse_other_name(recorded: RecordedEmbedder | None, name: str | None, file:
     if recorded and name and name != recorded.name:
         raise InputError(
             f"the vectors of {file} are by {recorded.name}, not by {name}; open it without naming"
-            f" an embedder, or make them anew: python -m memory embed {file} --embedder {name}"
+            f" an embedder, or make them anew: python -m memory embed --file {file}"
+            f" --embedder {name}"
         )
 
 
@@ -97,7 +98,7 @@ def refuse_other_width(recorded: RecordedEmbedder, width: int, file: Path) -> No
         raise ModelError(
             f"{recorded.name} now makes vectors of {width} numbers, those of {file} have"
             f" {recorded.width}; make them anew:"
-            f" python -m memory embed {file} --embedder {recorded.name}"
+            f" python -m memory embed --file {file} --embedder {recorded.name}"
         )
 
 

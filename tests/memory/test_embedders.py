@@ -157,7 +157,7 @@ def test_another_embedder_is_refused_with_the_command_that_changes_it(path: Path
     for use in (lambda: open_store(path, embedder=SMALL), lambda: Memory(path, embedder=SMALL)):
         with pytest.raises(InputError, match="by wordllama, not by openai/small-16") as caught:
             use()
-        assert f"python -m memory embed {path} --embedder {SMALL}" in str(caught.value)
+        assert f"python -m memory embed --file {path} --embedder {SMALL}" in str(caught.value)
     with (
         open_store(path, embedder=embed.PACKAGED_EMBEDDER) as store,
         pytest.raises(InputError, match="wordllama, not openai"),

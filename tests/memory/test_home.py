@@ -48,7 +48,7 @@ def test_a_memory_that_was_received_asks_no_hosted_embedder(received: Path, serv
 def test_a_memory_that_was_received_asks_when_a_person_says_so(
     received: Path, server: Server
 ) -> None:
-    assert "gets its texts" in run("embed", received, "--embedder", SMALL, "--agree")
+    assert "gets its texts" in run("embed", "--file", received, "--embedder", SMALL, "--agree")
     assert server.requests == []
     with open_store(received) as store:
         assert store.search("said 3", 1)
@@ -58,9 +58,17 @@ def test_a_memory_that_was_received_asks_when_a_person_says_so(
 
 
 def test_what_is_agreed_to_is_one_embedder_for_one_memory(received: Path, server: Server) -> None:
-    run("embed", received, "--embedder", WIDE, "--agree", says="vectors of .* are by openai/small")
+    run(
+        "embed",
+        "--file",
+        received,
+        "--embedder",
+        WIDE,
+        "--agree",
+        says="vectors of .* are by openai/small",
+    )
     assert agreed_embedder(received) == ""
-    run("embed", received, "--embedder", PACKAGED_EMBEDDER)
+    run("embed", "--file", received, "--embedder", PACKAGED_EMBEDDER)
     with open_store(received) as store:
         assert store.search("said 3", 1)
     assert server.requests == []
@@ -82,7 +90,7 @@ def test_a_dump_does_not_choose_who_gets_the_turns(
         export_memory(store, dump, "jsonl", "")
     out = run("import", dump, "--file", mine)
     assert f"the vectors were by {SMALL}, and are by wordllama here" in out
-    assert f"python -m memory embed {mine} --embedder {SMALL}" in out
+    assert f"python -m memory embed --file {mine} --embedder {SMALL}" in out
     with open_store(mine) as store:
         assert store.embedder == PACKAGED_EMBEDDER
         assert store.search("said 3", 1)
