@@ -228,7 +228,7 @@ def _report(
         pictures = [output_dir / "scores.png"]
         score_chart(lines, pictures[0], title)
     for result in examples:
-        console.print(example_text(result) + "\n", highlight=False)
+        console.print(example_text(result) + "\n", highlight=False, soft_wrap=True)
 
     write_whole(file, json.dumps(content, ensure_ascii=False, indent=1).encode("utf-8", "replace"))
     with mlflow_run(EXPERIMENT, params, name=f"{params['mode']}: {title}") as run:
@@ -238,7 +238,7 @@ def _report(
         for artifact in (file, *pictures):
             run.log_artifact(str(artifact))
     written = ", ".join(map(str, (file, *pictures)))
-    console.print(f"{written}; MLflow: experiment {EXPERIMENT}")
+    console.print(f"{written}; MLflow: experiment {EXPERIMENT}", soft_wrap=True)
 
 
 def _varied(results: Sequence[Result]) -> list[Result]:

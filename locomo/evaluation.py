@@ -1,6 +1,6 @@
 """An evaluation: memories built, questions asked, answers judged; what is finished is kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,10 +20,14 @@ from locomo.harness import (
 )
 from locomo.llm_judge import PROMPTS, judge
 from locomo.parallel import run_parallel
-from memory import Model
+from memory import Model, ModelError
 from memory.progress import progress_bar
 
 AskedQuestion = tuple[Conversation, Question]
+# A model that now and then answers out of form is measured as it is; one that does so for more
+# than a third is not what the run was to measure.
+_LEAST_UNUSABLE = 3
+_MOST_UNUSABLE = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -90,8 +94,28 @@ class EvaluationRun:
                 setup=self.setup,
                 path=built[conversation.id].path,
             )
-        self._run("asking", [job for key, job in jobs.items() if key not in self.log.records])
+        answered: list[Result] = []
+
+        def finished(result: Result) -> None:
+            answered.append(result)
+            if result.unusable:
+                self._stop_when_unusable(answered)
+
+        missing = [job for key, job in jobs.items() if key not in self.log.records]
+        self._run("asking", missing, finished)
         return [self.log.records[key] for key in jobs]
+
+    def _stop_when_unusable(self, results: Collection[Result]) -> None:
+        """Raise ModelError when too many answers cannot be used: their scores would mean nothing.
+
+        They are not kept: `--resume` asks them again.
+        """
+        unusable = [result.unusable for result in results if result.unusable]
+        if len(unusable) >= _LEAST_UNUSABLE and len(unusable) > _MOST_UNUSABLE * len(results):
+            raise ModelError(
+                f"{len(unusable)} of {len(results)} answers cannot be used, the last:"
+                f" {unusable[-1]}"
+            )
 
     def _judge(self, results: Sequence[Result], model: Model) -> list[Result]:
         questions = {(c.id, question.index): question for c, question in self.questions}
@@ -99,6 +123,8 @@ class EvaluationRun:
 
         def judged(result: Result) -> Result:
             question = questions[result.conversation, result.index]
+            if result.unusable:  # no judge is asked about nothing
+                return replace(result, verdicts=dict.fromkeys(judges.values(), False))
             verdicts = {
                 name: judge(kind, question, answer=result.answer, model=model).correct
                 for kind, name in judges.items()
@@ -110,12 +136,18 @@ class EvaluationRun:
         self._run("judging", [partial(judged, result) for result in unjudged])
         return [self.log.records[result.key] for result in results]
 
-    def _run(self, title: str, jobs: Sequence[Callable[[], Result]]) -> None:
+    def _run(
+        self,
+        title: str,
+        jobs: Sequence[Callable[[], Result]],
+        finished: Callable[[Result], None] = lambda result: None,
+    ) -> None:
         with progress_bar(self.console) as bar:
             line = bar.add_task(title, total=len(jobs))
 
-            def finished(result: Result) -> None:
+            def keep(result: Result) -> None:
                 self.log.add(result)
                 bar.advance(line)
+                finished(result)
 
-            run_parallel(jobs, self.threads, finished)
+            run_parallel(jobs, self.threads, keep)

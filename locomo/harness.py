@@ -20,9 +20,20 @@ from locomo.dataset.format import Conversation, Question
 from locomo.json_lines import JsonLines
 from locomo.metrics import recall, score
 from locomo.parallel import run_parallel
-from memory import InputError, Memory, MemoryProgram, Model, Rows, Store, open_store
+from memory import (
+    InputError,
+    Memory,
+    MemoryProgram,
+    Model,
+    ModelError,
+    Rows,
+    Store,
+    UnusableAnswer,
+    open_store,
+)
 from memory.files import write_whole
 from memory.prompt import Context, assemble
+from memory.terminal import clean_line
 
 System = Literal["baseline", "memory"]
 AnswerKey = tuple[System, str, int]  # the system, the conversation's id, the question's index
@@ -53,6 +64,7 @@ class Result:
     `recall` is of evidence turns in what was shown, `tokens` the memory shown, `cited` the
     sources of the turns that the answer names, `not_stored` the evidence turns that were not
     shown and that no fact names, `best_score` what the ranking gave to the best turn;
+    `unusable` is why there is no answer that can be read, which is neither right nor an abstention;
     `verdicts` maps a judge to its opinion (None: unreadable).
     """
 
@@ -73,6 +85,7 @@ class Result:
     cited: tuple[str, ...] = ()
     not_stored: tuple[str, ...] = ()
     best_score: float = 0.0
+    unusable: str = ""
     verdicts: dict[str, bool | None] = field(default_factory=dict)
 
     @property
@@ -226,10 +239,16 @@ def _rendered_prompt(model: Model, module: dspy.Module) -> object:
 def probe(model: Model) -> None:
     """Ask a model for a word: a wrong name or key shows here, before anything is made.
 
-    Raises ModelError.
+    Raises ModelError, also for an answer without a word.
     """
     with model.active():
-        model.lm("Say yes.")
+        answers = model.lm("Say yes.")
+    text = str(answers[0] or "") if answers else ""
+    if text.lstrip().startswith("{") or not re.search(r"[^\W\d_]", text):
+        raise ModelError(
+            f"{model.name} answers a probe with {clean_line(text)[:80]!r}: it was asked to say yes."
+            " Is it a model for chat, and is --api-base right?"
+        )
 
 
 def _total_tokens(usage: dict[str, dict[str, object]]) -> int:
@@ -247,7 +266,10 @@ def ask_memory(
     start = time.monotonic()
     with open_store(path, read_only=True) as store:
         memory = kind(store, model=setup.model, program=setup.program, budget=setup.budget)
-        answer = memory.ask(question.text)
+        try:
+            answer, unusable = memory.ask(question.text), ""
+        except UnusableAnswer as error:
+            answer, unusable = error.answer, str(error)
         sources = {n: turn.source for n, turn in enumerate(conversation.turns, 1)}
         result = result_of(
             conversation,
@@ -264,6 +286,7 @@ def ask_memory(
             result,
             tokens=answer.tokens,
             calls=answer.calls,
+            unusable=unusable,
             sql=answer.sql,
             rows=sum(len(result_rows.rows) for result_rows in answer.rows),
             cited=tuple(sources[turn_id] for turn_id in answer.turns),
@@ -289,7 +312,7 @@ def ask_baseline(conversation: Conversation, question: Question, setup: Setup) -
         turn_ids=context.turn_ids,
         start=start,
     )
-    return replace(result, tokens=context.tokens, calls=answered.calls)
+    return replace(result, tokens=context.tokens, calls=answered.calls, unusable=answered.unusable)
 
 
 def result_of(
@@ -325,8 +348,14 @@ AnswerLog = JsonLines[AnswerKey, Result]
 
 
 def answer_log(path: Path, resume: bool) -> AnswerLog:
-    """The answers on disk: what was asked is not asked again. Raises InputError."""
-    return JsonLines(path, Result, key=lambda result: result.key, resume=resume)
+    """The answers on disk: what was answered is not asked again. Raises InputError."""
+    return JsonLines(
+        path,
+        Result,
+        key=lambda result: result.key,
+        resume=resume,
+        keep=lambda result: not result.unusable,
+    )
 
 
 _FACT = ("turn_id", "subject", "attribute", "value", "happened_on", "ended_on")

@@ -109,6 +109,7 @@ def score_metrics(
         numbers[f"{name}/high"] = line.high
         numbers[f"{name}/evidence_recall"] = line.recall
         numbers[f"{name}/tokens"] = line.tokens
+        numbers[f"{name}/unusable"] = line.unusable
         for judge, share in line.judged.items():
             numbers[f"{name}/judge_{_REFUSED.sub('_', judge)}"] = share
     if difference:

@@ -12,6 +12,7 @@ from memory.errors import (
     SqlError,
     Stop,
     StoreError,
+    UnusableAnswer,
     WindowError,
 )
 from memory.model import (
@@ -78,6 +79,7 @@ __all__ = [
     "Store",
     "StoreError",
     "Turn",
+    "UnusableAnswer",
     "WindowError",
     "add_chunks",
     "chunks",

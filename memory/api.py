@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from memory.dates import dated_question
-from memory.errors import ClaimLostError, HeldError, InputError, SqlError
+from memory.errors import ClaimLostError, HeldError, InputError, SqlError, UnusableAnswer
 from memory.model import Answer, Change, Citation, Fact, Hit, Pending, Rows, Turn
 from memory.program.messages import (
     ABSTAIN,
@@ -36,6 +36,7 @@ from memory.search.asker import as_asked
 from memory.search.doubt import doubt
 from memory.store import Store, open_store
 from memory.store.turn_validation import sound_text
+from memory.terminal import clean_line
 
 if TYPE_CHECKING:
     from memory.injection import Injected, LtmConfig
@@ -209,6 +210,12 @@ class Memory:
             )
         hits = self.store.search(ranked_text, _RANKED_TURNS)
         text, cited = prediction.answer, prediction.turns
+        if prediction.unusable and not self.model.packaged:
+            raise UnusableAnswer(
+                f"{self.model.name} answered {clean_line(prediction.unusable)[:80]!r}, which is no"
+                " answer from the memory; ask again, or choose a model that follows instructions",
+                answer_from(text="", cited=(), retrieved=retrieved, context=context),
+            )
         if self.model.packaged:  # it invents: what it says counts when turns say it, too
             evidence = self._evidence(hits, context)
             text, sources = ground(text, question, evidence, before=self._turns_before)

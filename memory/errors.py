@@ -10,10 +10,13 @@
         ├── InputError          what was given cannot be used: a file, a flag, a turn
         ├── StoreError          the database cannot be used: not ours, newer, read-only, full
         └── ModelError          the language model cannot be used: key, address, name, limit
+            └── UnusableAnswer  it answered, but nothing that can be read as an answer
 
 `SqlError` is repaired (at most twice), a `WindowError` leaves its window pending, everything under
 `Stop` ends the work; a command prints a `Stop` in one line and exits with code 2.
 """
+
+from memory.model import Answer
 
 
 class MemoryFault(Exception):
@@ -67,3 +70,14 @@ class StoreError(Stop):
 
 class ModelError(Stop):
     """The language model cannot be used; the message says what to set, start or wait for."""
+
+
+class UnusableAnswer(ModelError):
+    """A model answered a question with nothing that can be read as an answer.
+
+    `answer` holds what was retrieved for it, with an empty text.
+    """
+
+    def __init__(self, message: str, answer: Answer) -> None:
+        super().__init__(message)
+        self.answer = answer

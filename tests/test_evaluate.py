@@ -15,7 +15,7 @@ import mlflow
 import pytest
 
 import evaluate
-from memory import InputError, MemoryProgram, Model, load_model, save_program
+from memory import InputError, MemoryProgram, Model, ModelError, load_model, save_program
 from memory.program.local import SmallModelAdapter
 from tests.memory.program.test_saved import CARD
 from tests.support import locomo_records
@@ -243,6 +243,42 @@ def test_judging_is_a_second_step_and_is_not_done_twice(run: Run, tmp_path: Path
     assert engine.prompts == engine_j.prompts == []
 
 
+@pytest.mark.parametrize("nothing", ["", "banana", '{"hello": 1}'])
+def test_a_model_that_answers_nothing_is_not_scored(run: Run, tmp_path: Path, nothing: str) -> None:
+    model, engine = talker(name="a/model", answer=lambda prompt: nothing)
+    with pytest.raises(ModelError, match=r"\d of \d answers cannot be used, the last: "):
+        run({"a/model": model}, num_threads=1)
+    assert engine.calls()["answer"] < 12
+    assert not (tmp_path / "out/evaluation_results.json").exists()
+    sound, engine = talker(name="a/model")
+    done = run({"a/model": sound}, resume=True)
+    assert engine.calls()["answer"] == 12  # what could not be used is asked again
+    assert not any(result.unusable for result in done.results)
+
+
+def test_an_answer_that_cannot_be_used_is_counted_and_scores_nothing(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def silent_once(prompt: str) -> str:
+        unanswerable = "[[ ## question ## ]]\nWhat does Ann play?" in prompt
+        return "" if unanswerable else answer("No information available", "")
+
+    model, _ = talker(name="a/model", answer=silent_once)
+    done = run({"a/model": model})
+    unusable = [result for result in done.results if result.unusable]
+    assert {result.category for result in unusable} == {5}
+    assert [result.score for result in unusable] == [0.0] * len(unusable)
+    assert f"{len(unusable)} answers could not be used" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("word", ["", "{}", "..."])
+def test_a_model_that_says_nothing_to_a_probe_is_refused(run: Run, word: str) -> None:
+    model, engine = talker(name="a/model", probe=lambda prompt: word)
+    with pytest.raises(ModelError, match="asked to say yes"):
+        run({"a/model": model})
+    assert engine.calls() == {"probe": 1}
+
+
 def test_interrupted_asking_goes_on_without_asking_twice(run: Run) -> None:
     answered: list[str] = []
 
@@ -310,6 +346,7 @@ def test_analysis_shows_causes_and_no_baseline(run: Run, tmp_path: Path) -> None
         "not retrieved": 0,
         "not answered": 2,
         "should have abstained": 2,
+        "unusable answer": 0,
     }
 
 

@@ -10,7 +10,9 @@ from locomo.harness import Result
 from locomo.metrics import bootstrap
 
 NAMES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
-Cause = Literal["not stored", "not retrieved", "not answered", "should have abstained"]
+Cause = Literal[
+    "not stored", "not retrieved", "not answered", "should have abstained", "unusable answer"
+]
 # Below this F1 an answer counts as failed; half of its words are not those of the gold answer.
 FAILED_BELOW = 0.5
 
@@ -30,7 +32,8 @@ class ScoreLine:
     """Means over the questions of one system in one category, or in several (`categories`).
 
     `low` to `high` is the 95 % interval of the score; None for a single question. `judged` is the
-    share that a judge holds correct, with its number of verdicts in `verdicts`.
+    share that a judge holds correct, with its number of verdicts in `verdicts`; `unusable` counts
+    answers that could not be read, which score nothing.
     """
 
     system: str
@@ -45,6 +48,7 @@ class ScoreLine:
     judged: dict[str, float]
     verdicts: dict[str, int]
     unreadable: int
+    unusable: int
 
 
 @dataclass(frozen=True)
@@ -160,6 +164,7 @@ def _line(system: str, label: str, results: Sequence[Result], interval: Interval
         judged={judge: fmean(verdicts) for judge, verdicts in opinions.items() if verdicts},
         verdicts={judge: len(verdicts) for judge, verdicts in opinions.items()},
         unreadable=sum(v is None for r in results for v in r.verdicts.values()),
+        unusable=sum(bool(result.unusable) for result in results),
     )
 
 
@@ -178,6 +183,8 @@ def failure_cause(result: Result) -> Cause | None:
     when no fact names its turn (the words of the question did not find it either), else not
     retrieved.
     """
+    if result.unusable:
+        return "unusable answer"
     if result.category == ABSTENTION:
         return "should have abstained" if result.score == 0 else None
     if result.score >= FAILED_BELOW:
@@ -194,5 +201,6 @@ def failures(results: Sequence[Result]) -> dict[str, list[Result]]:
         "not retrieved",
         "not answered",
         "should have abstained",
+        "unusable answer",
     )
     return {name: [r for r in results if failure_cause(r) == name] for name in causes}

@@ -48,6 +48,8 @@ def comparison_table(
             f"{line.calls:.1f}",
             end_section=line.categories == "all",
         )
+    if unusable := sum(line.unusable for line in lines if line.categories == "all"):
+        table.caption = f"{unusable} answers could not be used: they score 0, and are no abstentions"
     return table
 
 

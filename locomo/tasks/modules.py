@@ -21,7 +21,16 @@ import dspy
 from locomo.dataset.format import ABSTENTION, Conversation, Question
 from locomo.harness import PROMPT_TOKENS, Setup
 from locomo.tasks.rewards import Outcome
-from memory import Answer, Memory, MemoryProgram, ModelError, Store, Turn, open_store
+from memory import (
+    Answer,
+    Memory,
+    MemoryProgram,
+    ModelError,
+    Store,
+    Turn,
+    UnusableAnswer,
+    open_store,
+)
 from memory.prompt import assemble
 from memory.sql import quoted
 
@@ -185,7 +194,7 @@ class AskMemory(_Task):
         with self._traced():
             try:
                 with open_store(bench.memories[conversation], read_only=True) as store:
-                    answer = _memory(store, bench.setup, self.program).ask(question)
+                    answer = _asked(_memory(store, bench.setup, self.program), question)
             except ModelError as error:
                 return self._ended([], copied, str(error))
         sources = [turn.source for turn in bench.conversations[conversation].turns]
@@ -222,7 +231,7 @@ class StoreWindow(_Task):
                 turn_ids = {fact[-1] for fact in facts}
                 sources = tuple(turn.source for n, turn in enumerate(turns, 1) if n in turn_ids)
                 for question in questions:
-                    answer = memory.ask(question.text)
+                    answer = _asked(memory, question.text)
                     outcomes.append(
                         Outcome(
                             answer=answer.text,
@@ -236,6 +245,14 @@ class StoreWindow(_Task):
             return self._ended([], copied, str(error), facts=[], target=[])
         named = [(subject, attribute, value, turn) for subject, attribute, value, *_, turn in facts]
         return self._ended(outcomes, copied, facts=named, target=target)
+
+
+def _asked(memory: Memory, question: str) -> Answer:
+    """The answer; with an empty text, which is worth nothing, where it cannot be used."""
+    try:
+        return memory.ask(question)
+    except UnusableAnswer as error:
+        return error.answer
 
 
 def _memory(store: Store, setup: Setup, program: MemoryProgram) -> Memory:

@@ -15,6 +15,7 @@ from memory.program.local import SmallModelAdapter
 from memory.program.messages import ABSTAIN
 from memory.program.signatures import SMALL, AnswerFromMemory, WriteFacts, WriteQuery
 from memory.prompt import Context
+from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.sql import MAX_ANSWER, split
 
 CALLS_WITH_REPAIRS = 3  # of a model for one statement: the first and two repairs
@@ -183,26 +184,43 @@ class AnswerQuestion(dspy.Module):
             today: the day on which it is asked, where that is known.
 
         Returns a Prediction of answer (str), turns (list of cited ids, none for an abstention),
-        calls (int, always 1).
+        calls (int, always 1), unusable (str): what the model said where it is no answer, which is
+        empty then.
         """
+        unusable = ""
         try:
             prediction = self.predict(memory=memory, question=question, asker=asker, today=today)
             text = str(prediction.answer or "")
             cited = str(prediction.turns or "")
         except AdapterParseError as error:
             # An answer without the expected marks is still an answer; marks are taken out of it.
-            text = re.sub(r"\[\[ ## \w+ ## \]\]", "", error.lm_response).strip()
+            text = re.sub(r"\[\[ ## \w+ ## \]\]", "", error.lm_response or "").strip()
             cited = ""
-        answer = re.sub(r"\s*\[\d+(?:, *\d+)*\]", "", text).strip() or ABSTAIN
+            if not _speaks_of(memory, text):
+                unusable = text
+                text = ""
+        answer = re.sub(r"\s*\[\d+(?:, *\d+)*\]", "", text).strip()
+        if not answer:
+            # Never an abstention: a model that says nothing has not looked.
+            return dspy.Prediction(answer="", turns=[], calls=1, unusable=unusable or "nothing")
         answer = ", ".join(dict.fromkeys(answer.split(", ")))  # small models repeat items
         if answer.lower().startswith(ABSTAIN.lower()):
-            return dspy.Prediction(answer=answer, turns=[], calls=1)
+            return dspy.Prediction(answer=answer, turns=[], calls=1, unusable="")
         # At most 18 digits: a longer number fits no id of the database.
         named = [int(digits[:18]) for digits in re.findall(r"\d+", cited)]
         named += [int(digits[:18]) for digits in re.findall(r"\[(\d+)", text)]
         turns = [turn for turn in dict.fromkeys(named) if turn in turn_ids]
         turns = turns or likely_source(answer, memory, turn_ids)
-        return dspy.Prediction(answer=answer, turns=turns, calls=1)
+        return dspy.Prediction(answer=answer, turns=turns, calls=1, unusable="")
+
+
+def _speaks_of(memory: str, text: str) -> bool:
+    """Whether a text out of form may be an answer: an abstention, or a word of the memory's."""
+    if text.lower().startswith(ABSTAIN.lower()):
+        return True
+    lines = re.sub(r"^\[\d+\]", "", memory, flags=re.MULTILINE)  # ids are no words of anybody's
+    forms = forms_of(telling_words(lines))
+    return any(is_among(word, forms) for word in telling_words(text))
 
 
 def likely_source(answer: str, memory: str, turn_ids: Collection[int]) -> list[int]:

@@ -138,7 +138,6 @@ def test_more_selects_than_five_are_refused():
         (answer("Oslo [3]", "none"), "Oslo", [3]),
         (answer("Oslo", ""), "Oslo", [3]),
         (answer("No information available", "3"), "No information available", []),
-        (answer("", "3"), "No information available", []),
         ("Oslo", "Oslo", [3]),
         ("Oslo, a boat, a boat, a boat", "Oslo, a boat", [3]),
         ("[[ ## answer ## ]]\nOslo", "Oslo", [3]),
@@ -149,6 +148,24 @@ def test_only_turns_that_were_shown_are_cited(said: str, text: str, turns: list[
     with model.active():
         told = MemoryProgram().answer(question="Where?", memory=TURNS, turn_ids=(3, 4))
     assert (told.answer, told.turns, told.calls) == (text, turns, 1)
+
+
+@pytest.mark.parametrize(
+    ("written", "unusable"),
+    [
+        (answer("", "3"), "nothing"),
+        (answer("[3]", "3"), "nothing"),
+        ("", "nothing"),
+        ("banana", "banana"),
+        ('{"hello": 1}', '{"hello": 1}'),
+        ("I am a teapot.", "I am a teapot."),
+    ],
+)
+def test_what_is_no_answer_is_no_abstention_either(written: str, unusable: str):
+    model = scripted_model([([TURNS], written)])
+    with model.active():
+        answered = MemoryProgram().answer(question="Where?", memory=TURNS, turn_ids=(3, 4))
+    assert (answered.answer, answered.turns, answered.unusable) == ("", [], unusable)
 
 
 def test_the_likely_source_shares_most_words_and_may_be_nobody():
