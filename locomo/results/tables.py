@@ -49,7 +49,7 @@ def comparison_table(
             end_section=line.categories == "all",
         )
     if unusable := sum(line.unusable for line in lines if line.categories == "all"):
-        table.caption = f"{unusable} answers could not be used: they score 0, and are no abstentions"
+        table.caption = f"{unusable} answers could not be used: they score 0 and are no abstention"
     return table
 
 
