@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from memory.search.words import UNSPACED
-from memory.tokens import count_tokens
+from memory.tokens import CHARACTERS_PER_TOKEN, count_tokens
 
 # Where a text may be cut: after each paragraph and each sentence. A sentence that is too long is
 # cut after a line, else after a word, or after a letter where words have no spaces between them.
@@ -69,7 +69,9 @@ def _atoms(text: str, start: int, end: int, size: int, level: int) -> Iterator[_
     so the parts are together the whole text.
     """
     if level > _SENTENCE:
-        tokens = count_tokens(text[start:end])
+        # A part that cannot fit is not counted: that takes long for millions of characters.
+        is_too_long = end - start > size * CHARACTERS_PER_TOKEN
+        tokens = size + 1 if is_too_long else count_tokens(text[start:end])
         if tokens <= size or level == len(_CUTS):
             ends_paragraph = bool(_CUTS[_PARAGRAPH].search(text, start, end))
             yield _Atom(start, end, tokens=tokens, ends_paragraph=ends_paragraph)

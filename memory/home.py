@@ -14,7 +14,7 @@ from platformdirs import user_data_path
 
 from memory.files import write_whole
 
-_AGREED = "hosted-embedders"  # the folder of what was agreed to, a file for each memory
+AGREED = "hosted-embedders"  # the folder of what was agreed to, a file for each memory
 
 
 def home() -> Path:
@@ -49,4 +49,4 @@ def withdraw_agreement(path: Path) -> None:
 
 def _agreement_file(path: Path) -> Path:
     digest = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
-    return home() / _AGREED / f"{digest[:32]}.json"
+    return home() / AGREED / f"{digest[:32]}.json"

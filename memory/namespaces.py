@@ -7,7 +7,8 @@ from unicodedata import normalize
 from urllib.parse import unquote_to_bytes
 
 from memory.errors import InputError
-from memory.home import agree_to_embedder, agreed_embedder, withdraw_agreement
+from memory.files import PRIVATE_FOLDER, tighten
+from memory.home import AGREED, agree_to_embedder, agreed_embedder, withdraw_agreement
 from memory.home import home as home
 from memory.store import open_store
 
@@ -135,8 +136,15 @@ def _free(name: str) -> Path:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder unless it is there. Raises InputError when it cannot be."""
+    """Make a folder for its owner alone, unless it is there. Raises InputError when it cannot be.
+
+    A home that is there is for its owner alone from now on, if it holds nothing but memories.
+    """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
+        if path == home() and all(
+            SUFFIX in entry.name or entry.name == AGREED for entry in path.iterdir()
+        ):
+            tighten(path)
     except OSError as error:
         raise InputError(f"cannot make the folder {path}: {error.strerror}") from error

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 # No token stands for more characters than this, so a longer text need not be read to be cut.
-_CHARACTERS_PER_TOKEN = 16
+CHARACTERS_PER_TOKEN = 16
 _Label = TypeVar("_Label")
 
 
@@ -37,7 +37,7 @@ def count_tokens(text: str) -> int:
 
 def trim(text: str, tokens: int) -> str:
     """The beginning of a text, at most `tokens` tokens long; a cut is marked with an ellipsis."""
-    head = text[: tokens * _CHARACTERS_PER_TOKEN]
+    head = text[: tokens * CHARACTERS_PER_TOKEN]
     if len(head) == len(text) and count_tokens(text) <= tokens:
         return text
     # The longest beginning that fits, by bisection: tokens do not end where words do.

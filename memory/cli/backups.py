@@ -7,6 +7,7 @@ import typer
 
 from memory.cli.options import DEFAULT, File, Namespace, Yes, confirm, memory_path, open_memory
 from memory.errors import StoreError
+from memory.namespaces import make_folder
 from memory.store import open_store
 
 
@@ -49,7 +50,7 @@ def restore(
         if returning:
             print(f"{returning:,} turns that were forgotten are in this backup and come back")
         confirm(f"{target} holds {turns:,} turns. Put the backup in its place?", yes)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     with storage_errors(backup_file):
         restored = restore_file(backup_file, target, replace)
     print(f"{target}: {restored:,} turns, from {backup_file}")

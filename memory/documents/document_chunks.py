@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from memory.chunking import CHUNK_TOKENS, chunk_text
-from memory.documents.readers import READERS, Section
+from memory.documents.readers import LARGEST_FILE, READERS, Limits, Section
 from memory.errors import InputError
 from memory.model import Turn
 from memory.sql import quoted
@@ -18,6 +18,7 @@ from memory.tokens import count_tokens, trim
 
 TITLE_CHARACTERS = 200
 HASH_LETTERS = 8
+MOST_CHUNKS = 50_000  # of one document; 5,000,000 characters of prose are 12,000
 
 
 class _Chunk(NamedTuple):
@@ -35,19 +36,24 @@ def chunks(path: Path) -> list[Turn]:
     and the path to that ("Manual > Install") is its first line. Its source is name, hash of the
     content and place: "manual.md@1a2b3c4d:lines 12-40".
 
-    Raises InputError for what cannot be read, is no text, or is of another kind.
+    Raises InputError for what cannot be read, is no text, is of another kind, or is larger, deeper
+    or slower to read than `memory.documents.readers` allows; the message names the limit.
     """
     if (read := READERS.get(path.suffix.lower())) is None:
         raise InputError(f"{path}: give a document that ends in {', '.join(READERS)}")
     try:
+        limits = Limits(path)
+        limits.hold(path.stat().st_size, LARGEST_FILE, "bytes")
         content = path.read_bytes()
         said_at = datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(tzinfo=None)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    document = read(path, content)
-    pieces = [
-        chunk for section in document.sections for chunk in _section_chunks(section, document.unit)
-    ]
+    document = read(path, content, limits)
+    pieces: list[_Chunk] = []
+    for section in document.sections:
+        pieces += _section_chunks(section, document.unit)
+        limits.hold(len(pieces), MOST_CHUNKS, "chunks")
+        limits.count(0)
     if not pieces:
         scanned = "; are its pages pictures?" if document.unit == "page" else ""
         raise InputError(f"{path}: there is no text in it{scanned}")

@@ -2,12 +2,14 @@
 
 import logging
 import re
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from io import BytesIO
 from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +20,42 @@ if TYPE_CHECKING:
 
 # pypdf logs what it finds wrong with a file. Without any handler, Python prints that on stderr.
 logging.getLogger("pypdf").addHandler(logging.NullHandler())
+
+
+# What a document may have. Its author may be anybody: a page of 25 KB can be written so that it
+# takes minutes, and what has no bound here would have none at all (docs/log.md has the figures).
+LARGEST_FILE = 50_000_000  # bytes
+LARGEST_TEXT = 5_000_000  # characters
+MOST_NODES = 200_000  # lines, or elements and texts of HTML
+DEEPEST_NODE = 4_000  # elements around one of HTML: old pages leave every <p> open
+MOST_SECONDS = 60.0
+
+
+class Limits:
+    """How much of one document was read, and for how long."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._end = time.monotonic() + MOST_SECONDS
+        self._nodes = 0
+
+    def count(self, nodes: int = 1, depth: int = 0) -> None:
+        """Raises InputError, which names the limit, where the document has or takes too much."""
+        self._nodes += nodes
+        self.hold(self._nodes, MOST_NODES, "lines or elements")
+        self.hold(depth, DEEPEST_NODE, "elements inside each other")
+        if time.monotonic() > self._end:
+            raise InputError(
+                f"{self._path}: reading it takes more than {MOST_SECONDS:.0f} seconds;"
+                " split it, or save it as plain text"
+            )
+
+    def hold(self, number: int, most: int, noun: str) -> None:
+        """Raises InputError when a number is above its limit."""
+        if number > most:
+            raise InputError(
+                f"{self._path}: more than {most:,} {noun}; split it, or save it as plain text"
+            )
 
 
 @dataclass(frozen=True)
@@ -34,9 +72,8 @@ class Section:
 
     def place(self, unit: str, start: int, end: int) -> str:
         """Where `text[start:end]` stands in the document: `lines 12-40`, `page 3`."""
-        places = [place for place, _ in self.marks]
-        first = self.marks[bisect_right(places, start) - 1][1]
-        last = self.marks[bisect_right(places, end - 1) - 1][1]
+        first = self.marks[bisect_right(self.marks, start, key=itemgetter(0)) - 1][1]
+        last = self.marks[bisect_right(self.marks, end - 1, key=itemgetter(0)) - 1][1]
         return f"{unit} {first}" if first == last else f"{unit}s {first}-{last}"
 
 
@@ -84,7 +121,7 @@ def _section(above: Sequence[_Part], parts: Sequence[_Part]) -> Section:
     return Section(path, "".join(part.text for part in parts), marks)
 
 
-def _decode(path: Path, content: bytes) -> str:
+def _decode(path: Path, content: bytes, limits: Limits) -> str:
     """UTF-8, with or without a byte order mark, its lines ending in LF."""
     try:
         text = content.decode("utf-8-sig")
@@ -93,11 +130,13 @@ def _decode(path: Path, content: bytes) -> str:
         raise InputError(f"{path}: {fault}; save it as UTF-8 text") from error
     if "\0" in text:
         raise InputError(f"{path}: a binary file, no text")
+    limits.hold(len(text), LARGEST_TEXT, "characters")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _read_text(path: Path, content: bytes) -> ParsedDocument:
-    lines = _decode(path, content).split("\n")
+def _read_text(path: Path, content: bytes, limits: Limits) -> ParsedDocument:
+    lines = _decode(path, content, limits).split("\n")
+    limits.count(len(lines))
     parts = [_Part(0, f"{line}\n", number) for number, line in enumerate(lines, 1)]
     return ParsedDocument("", _sections(parts), "line")
 
@@ -105,15 +144,19 @@ def _read_text(path: Path, content: bytes) -> ParsedDocument:
 _FRONT_MATTER = re.compile(r"---\n.*?\n---\n", re.DOTALL)
 
 
-def _read_markdown(path: Path, content: bytes) -> ParsedDocument:
+def _read_markdown(path: Path, content: bytes, limits: Limits) -> ParsedDocument:
     from markdown_it import MarkdownIt
 
-    text = _decode(path, content)
+    text = _decode(path, content, limits)
+    limits.count(text.count("\n"))
     # CommonMark would make a heading of front matter: blank lines keep its place instead.
     match = _FRONT_MATTER.match(text)
     front_matter = match[0] if match else ""
     blank_lines = "\n" * front_matter.count("\n")
-    tokens = MarkdownIt("commonmark").parse(blank_lines + text[len(front_matter) :])
+    # Only the headings are wanted. What stands inside a line can be written to take very long.
+    tokens = (
+        MarkdownIt("commonmark").disable("inline").parse(blank_lines + text[len(front_matter) :])
+    )
     # First line -> (heading, the line behind it). Headings in quotes and lists are text.
     headings = {
         token.map[0]: (
@@ -155,38 +198,51 @@ _BLOCKS = frozenset(_BLOCK_NAMES.split())
 _LIST_ELEMENTS = frozenset(["li", "dt", "dd", "tr", *_CELLS])
 
 
-def _read_html(path: Path, content: bytes) -> ParsedDocument:
+def _read_html(path: Path, content: bytes, limits: Limits) -> ParsedDocument:
     _require_extra("bs4", path)
-    from bs4 import BeautifulSoup
+    from bs4 import BeautifulSoup, Tag
     from bs4.exceptions import ParserRejectedMarkup
 
+    class LimitedSoup(BeautifulSoup):
+        """A page that is refused while it is read, as soon as it has too much."""
+
+        def pushTag(self, tag: Tag) -> None:
+            super().pushTag(tag)
+            limits.count(depth=len(self.tagStack))
+
+        def handle_data(self, data: str) -> None:
+            super().handle_data(data)
+            limits.count()
+
     try:
-        soup = BeautifulSoup(_decode(path, content), "html.parser")
+        soup = LimitedSoup(_decode(path, content, limits), "html.parser")
     except ParserRejectedMarkup as error:
         raise InputError(f"{path}: this is no HTML") from error
     title = _one_line(soup.title.get_text()) if soup.title else ""
     for element in soup.find_all(_UNSEEN):
         element.decompose()
-    return ParsedDocument(title, _sections(_html_parts(soup)), "line")
+    return ParsedDocument(title, _sections(_html_parts(soup, limits)), "line")
 
 
-def _html_parts(soup: "BeautifulSoup") -> Iterator[_Part]:
+def _html_parts(soup: "BeautifulSoup", limits: Limits) -> Iterator[_Part]:
     """Headings and texts in the order of the page; white space as a browser would show it."""
     from bs4.element import NavigableString, Tag
 
     block: Tag | None = None
     heading: Tag | None = None
     for node in soup.descendants:
+        limits.count(0)
         if isinstance(node, Tag) and node.name in _HEADINGS:
             heading = node
             level = _HEADINGS.index(node.name) + 1
-            yield _Part(level, _one_line(node.get_text(" ")), node.sourceline or 1)
+            yield _Part(level, _heading_text(node), node.sourceline or 1)
         elif isinstance(node, Tag) and node.name == "br":
             yield _Part(0, "\n", node.sourceline or 1)
         # Not isinstance: comments and doctypes are subclasses.
         elif type(node) is NavigableString and (node.strip() or block is not None):
             parents = list(node.parents)
-            if heading in parents:
+            # Not `in`, which compares whole trees.
+            if any(parent is heading for parent in parents):
                 continue  # is part of the heading that was yielded
             here = next(tag for tag in parents if tag.name in _BLOCKS)
             spaced = str(node) if here.name == "pre" else re.sub(r"\s+", " ", node)
@@ -198,6 +254,19 @@ def _html_parts(soup: "BeautifulSoup") -> Iterator[_Part]:
             yield _Part(0, spaced, parents[0].sourceline or 1)
 
 
+def _heading_text(heading: "Tag") -> str:
+    """The text of a heading, as far as the next one: a browser closes it there if nobody did."""
+    from bs4.element import NavigableString, Tag
+
+    texts: list[str] = []
+    for node in heading.descendants:
+        if isinstance(node, Tag) and node.name in _HEADINGS:
+            break
+        if type(node) is NavigableString:
+            texts.append(node)
+    return _one_line(" ".join(texts))
+
+
 def _between(block: "Tag | None", here: "Tag") -> str:
     """What stands between the texts of two blocks: cells of a row lie beside each other."""
     if block is None:
@@ -207,14 +276,18 @@ def _between(block: "Tag | None", here: "Tag") -> str:
     return "\n" if {here.name, block.name} <= _LIST_ELEMENTS else "\n\n"
 
 
-def _read_pdf(path: Path, content: bytes) -> ParsedDocument:
+def _read_pdf(path: Path, content: bytes, limits: Limits) -> ParsedDocument:
     _require_extra("pypdf", path)
     from pypdf import PdfReader
     from pypdf.errors import DependencyError, FileNotDecryptedError, PyPdfError
 
     try:
         reader = PdfReader(BytesIO(content))
-        pages = [page.extract_text() for page in reader.pages]
+        pages = []
+        for page in reader.pages:
+            pages.append(page.extract_text())
+            limits.count()
+            limits.hold(sum(map(len, pages)), LARGEST_TEXT, "characters")
         title = reader.metadata.title if reader.metadata else ""
     except (FileNotDecryptedError, DependencyError) as error:
         raise InputError(f"{path}: protected by a password; save it without one") from error
@@ -230,7 +303,7 @@ def _require_extra(module: str, path: Path) -> None:
         raise InputError(f"{path}: {path.suffix} needs an extra; run: uv sync --extra documents")
 
 
-READERS: dict[str, Callable[[Path, bytes], ParsedDocument]] = {
+READERS: dict[str, Callable[[Path, bytes, Limits], ParsedDocument]] = {
     ".md": _read_markdown,
     ".txt": _read_text,
     ".html": _read_html,

@@ -8,7 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 from memory.errors import InputError, StoreError
-from memory.store import settings, vectors
+from memory.files import create_private
+from memory.store import integrity, settings, vectors
 from memory.store.connection import BUSY_SECONDS, Transaction, connect, storage_errors
 from memory.store.forget import BACKUP, COPY, part_of
 from memory.store.namespace_file import move_store
@@ -28,7 +29,7 @@ def backup(conn: sqlite3.Connection, transaction: Transaction, path: Path) -> No
         # A read transaction: the copy is of one moment, whatever others write meanwhile, and
         # `forget` waits until it is over. It begins with the first SELECT.
         with transaction("DEFERRED"):
-            conn.execute("SELECT 1 FROM turns").fetchone()
+            _refuse_changed_turns(conn)
             _copy(conn, path)
             move_store(part, path)
     except BaseException:
@@ -41,6 +42,15 @@ def backup(conn: sqlite3.Connection, transaction: Transaction, path: Path) -> No
         raise
     finally:
         part.unlink(missing_ok=True)
+
+
+def _refuse_changed_turns(conn: sqlite3.Connection) -> None:
+    """Raises StoreError: a backup of changed turns would take the place of a good one some day."""
+    for fault in integrity.turn_faults(conn):
+        raise StoreError(
+            f"no backup was made: {fault}; restore a backup from before, or keep the memory as it"
+            " is by `memory namespaces copy`"
+        )
 
 
 def restore(source: Path, target: Path, replace: bool = False) -> int:
@@ -68,6 +78,8 @@ def restore(source: Path, target: Path, replace: bool = False) -> int:
                 raise StoreError(
                     f"{source}: the file is damaged ({verdict}); choose another backup"
                 )
+            for fault in integrity.turn_faults(backup_conn):
+                raise StoreError(f"{source}: {fault}; choose another backup")
             _copy(backup_conn, target)
         with closing(connect(part, read_only=False)) as conn:
             if exists:
@@ -121,7 +133,9 @@ def _ready(conn: sqlite3.Connection, source: Path) -> int:
 
 def _copy(conn: sqlite3.Connection, path: Path) -> None:
     """Copy into the file `part_of(path)`."""
-    with storage_errors(path), closing(sqlite3.connect(part_of(path))) as copy:
+    part = part_of(path)
+    create_private(part)
+    with storage_errors(path), closing(sqlite3.connect(part)) as copy:
         conn.backup(copy, pages=_PAGES)
         # A file in WAL mode cannot be read where nothing can be written: on a read-only disk.
         copy.execute("PRAGMA journal_mode = DELETE")

@@ -1,17 +1,26 @@
 """Connections to the file of a SQLite namespace, and the errors of one that cannot be used."""
 
+import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 
 from memory.errors import StoreError
+from memory.files import create_private, tighten
 from memory.search.words import words
 from memory.store import migrations
+from memory.store.turns_table import ever_had_turns, turn_checksum
 
 # Of subject, attribute and value together (migrations: "a column of a fact holds at most ...").
 LONGEST_FACT = 3 * 20_000 + 2  # characters
 BUSY_SECONDS = 30.0  # how long a connection waits for another one's write transaction
+# What stays of -wal, in bytes, once its commits are in the main file: twice what SQLite lets it
+# grow to where nobody reads. A long reader let it grow to 130 MB, which then stayed.
+LARGEST_LOG_KEPT = 8_000_000
+
+# SQLite keeps the newest commits, and an index of them, in files beside a memory that is in use.
+LOG_ENDS = ("-wal", "-shm")
 
 # Begins a transaction ("IMMEDIATE" unless another kind is named) and ends it with the block.
 Transaction = Callable[..., AbstractContextManager[sqlite3.Connection]]
@@ -20,8 +29,10 @@ Transaction = Callable[..., AbstractContextManager[sqlite3.Connection]]
 def connect(path: Path, read_only: bool) -> sqlite3.Connection:
     """Open the namespace at a path, creating or migrating it unless `read_only`.
 
-    Raises StoreError, with the file untouched, for a file that is not ours or is newer, and for
-    a namespace that is missing or must be migrated when it is opened read-only.
+    A new file is for its owner alone, and so is an older one from now on.
+    Raises StoreError, with the file untouched, for a file that is not ours, is newer or runs what
+    is not ours, and for a namespace that is missing or must be migrated when it is opened
+    read-only.
     """
     if path.is_dir():
         raise StoreError(f"{path}: a folder; give the path of a file in it")
@@ -34,6 +45,11 @@ def connect(path: Path, read_only: bool) -> sqlite3.Connection:
         _refuse_foreign_file(path)
 
     is_made_here = not path.exists()
+    if not read_only:
+        create_private(path)
+        # SQLite gives -wal and -shm the rights of the main file when it makes them.
+        for end in ("", *LOG_ENDS):
+            tighten(path.with_name(path.name + end))
     conn = open_for_reading(path) if read_only else _open(path, "mode=rwc")
     try:
         _set_up(conn, path, read_only)
@@ -52,7 +68,9 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     without, and reads the file as one that nobody writes to meanwhile.
     Raises StoreError when there is a -wal with commits that could not be read.
     """
-    conn = _open(path, "mode=ro")
+    # For reading, SQLite makes -wal and -shm beside a file in WAL mode, and leaves them there: the
+    # next look would no longer see that the log is missing.
+    conn = _open(path, "mode=ro&immutable=1" if lacks_log(path) else "mode=ro")
     try:
         _pragma(conn, "user_version")
     except sqlite3.DatabaseError as error:
@@ -101,6 +119,10 @@ def _set_up(conn: sqlite3.Connection, path: Path, read_only: bool) -> None:
     conn.create_function(
         "words", 1, lambda text: " ".join(words(text[:LONGEST_FACT])), deterministic=True
     )
+    # Likewise those on turns.
+    conn.create_function("turn_checksum", 7, turn_checksum, deterministic=True)
+    # A damaged page is an error where it is read, and not a wrong row.
+    conn.execute("PRAGMA cell_size_check = ON")
     if _pragma(conn, "user_version") < migrations.VERSION:
         if read_only:
             raise StoreError(f"{path}: made by an older version; open it once for writing")
@@ -110,6 +132,7 @@ def _set_up(conn: sqlite3.Connection, path: Path, read_only: bool) -> None:
         # with NORMAL, a power cut could take back turns whose ids `add` has returned.
         conn.execute("PRAGMA journal_mode = WAL")
         conn.execute("PRAGMA synchronous = FULL")
+        conn.execute(f"PRAGMA journal_size_limit = {LARGEST_LOG_KEPT}")
 
 
 def _refuse_foreign_file(path: Path) -> None:
@@ -117,19 +140,28 @@ def _refuse_foreign_file(path: Path) -> None:
     _take_back_interrupted_write(path)
     conn = open_for_reading(path)
     try:
+        conn.execute("BEGIN")  # of one moment: another process may be migrating the file
         owner = _pragma(conn, "application_id")
         version = _pragma(conn, "user_version")
-        (tables,) = conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        present = migrations.schema_of(conn)
     finally:
         conn.close()
 
     # A database without an owner, a version or a table is an empty one, which may become ours.
-    if owner != migrations.APPLICATION_ID and (owner or version or tables):
-        raise StoreError(f"{path}: a SQLite file, but not one of ours; choose another path")
+    if owner != migrations.APPLICATION_ID:
+        if owner or version or present:
+            raise StoreError(f"{path}: a SQLite file, but not one of ours; choose another path")
+        return
     if version > migrations.VERSION:
         raise StoreError(
             f"{path}: made by a newer version (schema {version}, this one knows"
             f" {migrations.VERSION}); upgrade sql-memory to open it"
+        )
+    # A trigger of another's would run with the next turn, and may have no end.
+    if foreign := migrations.foreign_part(present, version):
+        raise StoreError(
+            f"{path}: its {foreign} is not as sql-memory makes it, and would be run with what is"
+            " stored; restore a backup, or ask whoever sent the file for an export (.jsonl)"
         )
 
 
@@ -160,6 +192,67 @@ def _pragma(conn: sqlite3.Connection, name: str) -> int:
     return int(conn.execute(f"PRAGMA {name}").fetchone()[0])
 
 
+COPIED_WITHOUT_LOG = (
+    "no turn was ever stored, and yet the file is as one that is in use, with no -wal beside it."
+    " If it is a copy, the turns are in the -wal of the memory it was copied from: copy that one by"
+    " `memory backup` or `memory namespaces copy`"
+)
+_FORMAT_BYTES = slice(18, 20)  # of a SQLite file; both are 2 in WAL mode
+
+
+def lacks_log(path: Path) -> bool:
+    """Whether a file without turns is in WAL mode, as one in use is, and has no -wal beside it."""
+    if not path.exists() or os.path.exists(f"{os.path.realpath(path)}-wal"):
+        return False
+    try:
+        with closing(_open(path, "mode=ro&immutable=1")) as conn:
+            return not ever_had_turns(conn) and conn.serialize()[_FORMAT_BYTES] == b"\2\2"
+    except sqlite3.DatabaseError:
+        return False  # what is wrong with it, opening it says
+
+
+class OpenedFiles:
+    """The files that a connection holds, told by device and inode from others at their paths.
+
+    A memory that is moved, deleted or replaced under an open connection takes writes on, which
+    nobody finds again: SQLite holds the old file and keeps the log (-wal) by its name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        # SQLite keeps the log beside the file that a link leads to.
+        real = os.path.realpath(path)
+        self._logs = [real + end for end in LOG_ENDS]
+        self._paths = [str(path)]
+        self._ids = _file_ids(self._paths)
+
+    def refuse_others(self, path: Path) -> None:
+        """Raises StoreError when other files, or none, lie there by now.
+
+        Called inside a write transaction, from the first of which on the log is there too.
+        """
+        if _file_ids(self._paths) != self._ids:
+            raise StoreError(
+                f"{path}: moved, deleted or replaced while it was open; nothing was written."
+                " Put it back with its -wal, or open it at its new place"
+            )
+        if len(self._paths) == 1:
+            self._paths += self._logs
+            self._ids = _file_ids(self._paths)
+
+
+def _file_ids(paths: Iterable[str]) -> list[tuple[int, int] | None]:
+    """Device and inode of each file, None where there is none."""
+    ids: list[tuple[int, int] | None] = []
+    for path in paths:
+        try:
+            status = os.stat(path)
+            ids.append((status.st_dev, status.st_ino))
+        except OSError:
+            ids.append(None)
+    return ids
+
+
+DAMAGED = "the file is damaged; restore it from a backup"
 # A piece of SQLite's message -> what a person can do about it.
 _ADVICE_TO_PEOPLE = {
     "not a database": "not a SQLite file; choose another path",
@@ -167,8 +260,11 @@ _ADVICE_TO_PEOPLE = {
     "readonly": "opened for reading only, or the file or its folder is write-protected",
     "unable to open": "cannot be opened; check the path and its permissions",
     "locked": f"another process has been writing for {BUSY_SECONDS:.0f} seconds; try again",
-    "malformed": "the file is damaged; restore it from a backup",
-    "vtable constructor": "the file is damaged; restore it from a backup",
+    "malformed": DAMAGED,
+    "vtable constructor": DAMAGED,
+    "Could not decode": DAMAGED,
+    "user-defined function raised": DAMAGED,  # `words` of what is no text
+    "datatype mismatch": DAMAGED,
 }
 
 

@@ -13,6 +13,7 @@ from memory.search.turn_columns import TURN_DTYPE
 from memory.store import journal, search_tables, vectors
 
 _MAX_NAMED = 10  # rows that one line names
+_TURNS_OF_CHECKSUM = 256  # as migrations/0007_checksums.sql has it
 _MAX_CHECKED = 300  # rows of an index that are looked up word by word, and words of each
 # An index of words, what its rows are, and a SELECT of their ids and texts.
 _TURNS_INDEX = ("turns_words", "turn", "SELECT id, text FROM turns")
@@ -30,7 +31,8 @@ def find_faults(conn: sqlite3.Connection) -> list[str]:
     try:
         faults = [f"the file is damaged: {line}" for line in _damage(conn)]
         if not faults:
-            faults += [*_setting_faults(conn), *_column_faults(conn), *_journal_faults(conn)]
+            faults += [*turn_faults(conn), *_setting_faults(conn)]
+            faults += [*_column_faults(conn), *_journal_faults(conn)]
         if not faults:
             for index, noun, texts in (_TURNS_INDEX, _FACTS_INDEX):
                 faults += _word_faults(conn, index, noun=noun, texts=texts)
@@ -53,13 +55,38 @@ def _damage(conn: sqlite3.Connection) -> Iterator[str]:
             yield f"{table} has a window from turn {first} to {last}"
 
 
+def turn_faults(conn: sqlite3.Connection) -> Iterator[str]:
+    """Blocks whose turns are not as they were stored: one was changed, added or taken away.
+
+    The triggers on turns keep the checksums (migrations/0007_checksums.sql).
+    """
+    stored = set(conn.execute("SELECT block, turns, total FROM checksums"))
+    present = set(
+        conn.execute(
+            "SELECT id / 256, count(*),"
+            " sum(turn_checksum(id, kind, session, speaker, text, said_at, source))"
+            " FROM turns GROUP BY 1"
+        )
+    )
+    for block in sorted({block for block, *_ in stored ^ present})[:_MAX_NAMED]:
+        first, last = max(block * _TURNS_OF_CHECKSUM, 1), (block + 1) * _TURNS_OF_CHECKSUM - 1
+        yield f"among the turns {first} to {last} is one that is not as it was stored"
+
+
 def _setting_faults(conn: sqlite3.Connection) -> Iterator[str]:
-    """Values of the setting 'embedder' that name none: the one before is in force."""
+    """Values of the setting 'embedder' that name none, and values that are damaged.
+
+    Of a setting 'embedder' that names none, the one before is in force.
+    """
     for (text,) in conn.execute("SELECT value FROM settings WHERE name = 'embedder'").fetchall():
         try:
             vectors.embedder_setting(text)
         except InputError as error:
             yield str(error)
+    for row_id, name in conn.execute(
+        "SELECT id, name FROM settings WHERE NOT json_valid(value) LIMIT ?", (_MAX_NAMED,)
+    ):
+        yield f"the value of setting {name} (row {row_id}) is damaged"
 
 
 def _column_faults(conn: sqlite3.Connection) -> Iterator[str]:
@@ -102,6 +129,13 @@ def _journal_faults(conn: sqlite3.Connection) -> Iterator[str]:
         (_MAX_NAMED,),
     ):
         yield f"fact {fact_id} is gone, which the journal does not say"
+    for entry_id, fact_id in conn.execute(
+        "SELECT id, fact_id FROM (SELECT id, fact_id, before,"
+        " lag(after) OVER (PARTITION BY fact_id ORDER BY id) AS last FROM facts_log)"
+        " WHERE before IS NOT last LIMIT ?",
+        (_MAX_NAMED,),
+    ):
+        yield f"entry {entry_id} of the journal does not follow the one before it of fact {fact_id}"
 
 
 def _word_faults(conn: sqlite3.Connection, index: str, noun: str, texts: str) -> Iterator[str]:

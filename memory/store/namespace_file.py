@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from memory.errors import InputError, StoreError
+from memory.files import create_private
 from memory.store import settings
 from memory.store.connection import connect, storage_errors
 from memory.store.forget import BACKUP, COPY
@@ -45,6 +46,7 @@ def copy_store(path: Path, new: Path) -> None:
     with _held_free(new):
         part.unlink(missing_ok=True)
         try:
+            create_private(part)  # VACUUM INTO takes an empty file too
             # Noted before the copy is made: no copy may be there that `forget` cannot name. Where
             # this fails, the path leads nowhere, or to a memory that holds none of the turns.
             with storage_errors(path), closing(connect(path, read_only=False)) as conn:
@@ -92,6 +94,7 @@ def _held_alone(path: Path) -> Iterator[None]:
 
     Whoever opens it meanwhile waits; when it has moved by then, SQLite lets them write nothing.
     """
+    create_private(path)
     with (
         storage_errors(path),
         closing(sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None)) as conn,

@@ -4,7 +4,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -21,7 +21,7 @@ from memory.embed import (
     PackagedEmbedder,
     load_embedder,
 )
-from memory.errors import InputError, ModelError, SqlError, Stop
+from memory.errors import InputError, ModelError, SqlError, Stop, StoreError
 from memory.home import agree_to_embedder, agreed_embedder, withdraw_agreement
 from memory.model import Change, Edit, Fact, Forgotten, Hit, Pending, Rows, Setting, Turn
 from memory.search import ranking
@@ -41,7 +41,14 @@ from memory.store import (
     withdrawals,
 )
 from memory.store.catalog import catalog
-from memory.store.connection import connect, storage_errors
+from memory.store.connection import (
+    COPIED_WITHOUT_LOG,
+    DAMAGED,
+    OpenedFiles,
+    connect,
+    lacks_log,
+    storage_errors,
+)
 from memory.store.protocol import Store
 from memory.store.turn_validation import valid_turn
 
@@ -78,7 +85,9 @@ class SqliteStore(Store):
         self._folder_of_copy: TemporaryDirectory[str] | None = None  # of `as_of`
         self._agreed_embedder = ""  # for a copy of `as_of`: what its memory may ask
         with storage_errors(path):
+            self._lacks_log = lacks_log(path)  # looked at before SQLite makes a new one
             self._conn = connect(path, read_only)
+            self._opened_files = OpenedFiles(path)
             try:
                 if read_only:
                     vectors.refuse_older_turns(self._conn, path)
@@ -91,7 +100,11 @@ class SqliteStore(Store):
                 self._conn.close()
                 raise
 
+        if self._lacks_log:
+            _log.warning("%s: %s", path, COPIED_WITHOUT_LOG)
+
     def close(self) -> None:
+        self._leave_without_log()
         for conn in (self._model_connection, self._conn):
             if conn is not None:
                 conn.close()
@@ -103,6 +116,18 @@ class SqliteStore(Store):
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def _leave_without_log(self) -> None:
+        """Leave a memory without turns in the state of one that nobody uses.
+
+        In the state of one in use, only what its log brings could tell whether it has turns.
+        """
+        if self.read_only or self._lacks_log:
+            return
+        with suppress(sqlite3.Error):  # closed already, or in use by others, who will do it
+            if not turns_table.ever_had_turns(self._conn):
+                self._conn.execute("PRAGMA busy_timeout = 0")
+                self._conn.execute("PRAGMA journal_mode = DELETE")
 
     # ---------------------------------------------------------------- turns
 
@@ -134,7 +159,7 @@ class SqliteStore(Store):
         return ids
 
     def known(self, sources: Sequence[str]) -> dict[str, int]:
-        with storage_errors(self.path):
+        with self._storage_errors():
             return turns_table.ids_by_source(self._conn, sources)
 
     def turn(self, turn_id: int) -> Turn:
@@ -144,7 +169,7 @@ class SqliteStore(Store):
         return turns[0]
 
     def turns(self, first: int = 1, last: int | None = None) -> list[Turn]:
-        with storage_errors(self.path):
+        with self._storage_errors():
             turns = turns_table.read_turns(self._conn, first, last)
             return withdrawals.mark_turns(self._conn, turns)
 
@@ -178,7 +203,7 @@ class SqliteStore(Store):
         return self._embedder_name(self._recorded_embedder())
 
     def to_embed(self, embedder: str) -> tuple[int, int]:
-        with storage_errors(self.path):
+        with self._storage_errors():
             return vectors.to_embed(self._conn, embedder)
 
     def reembed(
@@ -187,7 +212,7 @@ class SqliteStore(Store):
         loaded = load_embedder(embedder)
         if isinstance(loaded, HostedEmbedder):
             agree_to_embedder(self.path, loaded.name)
-        with storage_errors(self.path):
+        with self._storage_errors():
             vectors.reembed(
                 self._conn,
                 self._transaction,
@@ -200,7 +225,7 @@ class SqliteStore(Store):
             withdraw_agreement(self.path)
 
     def _recorded_embedder(self) -> vectors.RecordedEmbedder | None:
-        with storage_errors(self.path):
+        with self._storage_errors():
             return vectors.recorded_embedder(self._conn)
 
     def _embedder_name(self, recorded: vectors.RecordedEmbedder | None) -> str:
@@ -244,7 +269,7 @@ class SqliteStore(Store):
         if self.read_only or isinstance(self._embedder, (PackagedEmbedder, LocalEmbedder)):
             return
         try:
-            with storage_errors(self.path):
+            with self._storage_errors():
                 vectors.embed_waiting(self._conn, self._transaction, self._embed)
             self._embedder_retry_at = 0.0
         except Stop as error:
@@ -260,10 +285,12 @@ class SqliteStore(Store):
         # What runs is the statement that the policy renders, never the model's own text.
         statement = sql_policy.read_statement(sql, search=self._search_pairs)
         if self._model_connection is None:
-            with storage_errors(self.path):
+            with self._storage_errors():
                 self._model_connection = walls.open_reader(self.path)
-        rows = walls.select(self._model_connection, statement, limit=MAX_ROWS, seconds=READ_SECONDS)
-        with storage_errors(self.path):
+        with self._storage_errors():
+            rows = walls.select(
+                self._model_connection, statement, limit=MAX_ROWS, seconds=READ_SECONDS
+            )
             return withdrawals.mark_rows(self._conn, rows)
 
     def _search_pairs(self, text: str, k: int) -> list[tuple[int, float]]:
@@ -322,7 +349,7 @@ class SqliteStore(Store):
             return journal.change(conn, journal.undo(conn, change_id))
 
     def changes(self) -> list[Change]:
-        with storage_errors(self.path):
+        with self._storage_errors():
             return journal.changes(self._conn)
 
     # ---------------------------------------------------------------- windows
@@ -362,21 +389,21 @@ class SqliteStore(Store):
         self._claimed_windows.discard(window)
 
     def pending(self) -> list[Pending]:
-        with storage_errors(self.path):
+        with self._storage_errors():
             return pending_windows.pending(self._conn)
 
     def catalog(self, tokens: int) -> str:
-        with storage_errors(self.path):
+        with self._storage_errors():
             return catalog(self._conn, tokens)
 
     # ---------------------------------------------------------------- the journal, read
 
     def facts(self, point: str | int | None = None) -> list[Fact]:
-        with storage_errors(self.path):
+        with self._storage_errors():
             return history.facts(self._conn, point)
 
     def journal(self) -> list[Edit]:
-        with storage_errors(self.path):
+        with self._storage_errors():
             return history.edits(self._conn)
 
     def revert(self, point: str | int) -> Change:
@@ -386,7 +413,7 @@ class SqliteStore(Store):
     def as_of(self, moment: str) -> "SqliteStore":
         folder = TemporaryDirectory(prefix="memory-as-of-")
         try:
-            with storage_errors(self.path):
+            with self._storage_errors():
                 file = history.copy_as_of(
                     self._conn, moment, embed=self._embed, folder=Path(folder.name)
                 )
@@ -401,7 +428,7 @@ class SqliteStore(Store):
     # ---------------------------------------------------------------- settings, questions
 
     def settings(self, name: str | None = None) -> list[Setting]:
-        with storage_errors(self.path):
+        with self._storage_errors():
             return settings.setting_history(self._conn, name)
 
     def set(self, name: str, value: Any) -> Setting:
@@ -424,7 +451,7 @@ class SqliteStore(Store):
     # ---------------------------------------------------------------- the whole file
 
     def forget(self, turn_ids: Sequence[int]) -> Forgotten:
-        with storage_errors(self.path):
+        with self._storage_errors():
             return forget.forget(
                 self._conn, self._transaction, embed=self._embed, turn_ids=turn_ids
             )
@@ -435,11 +462,11 @@ class SqliteStore(Store):
             backup.backup(self._conn, self._transaction, path)
 
     def dump(self) -> Iterator[dict[str, Any]]:
-        with storage_errors(self.path):
+        with self._storage_errors():
             yield from dump.dump(self._conn)
 
     def load(self, records: Iterable[dict[str, Any]]) -> int:
-        with storage_errors(self.path):
+        with self._storage_errors():
             return dump.load(
                 self._conn,
                 self._transaction,
@@ -449,13 +476,14 @@ class SqliteStore(Store):
             )
 
     def check(self) -> list[str]:
-        with storage_errors(self.path):
-            return integrity.find_faults(self._conn)
+        with self._storage_errors():
+            faults = integrity.find_faults(self._conn)
+        return [*faults, COPIED_WITHOUT_LOG] if self._lacks_log else faults
 
     # ---------------------------------------------------------------- connection
 
     def _select(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with storage_errors(self.path):
+        with self._storage_errors():
             return self._conn.execute(statement, values).fetchall()
 
     @contextmanager
@@ -465,12 +493,28 @@ class SqliteStore(Store):
         IMMEDIATE takes the write lock at once. A transaction that began by reading could not write
         any more after another process has written, and would fail instead of waiting.
         """
-        with storage_errors(self.path):
+        with self._storage_errors():
             self._conn.execute(f"BEGIN {kind}")
             try:
                 yield self._conn
+                if kind == "IMMEDIATE":
+                    self._opened_files.refuse_others(self.path)
                 self._conn.execute("COMMIT")
             except BaseException:
                 if self._conn.in_transaction:  # some errors (a full disk) end it by themselves
                     self._conn.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _storage_errors(self) -> Iterator[None]:
+        """What SQLite cannot do, and what Python cannot do with a damaged value, as a StoreError.
+
+        An error of Python's is passed on where the file is whole: then the fault is another's.
+        """
+        with storage_errors(self.path):
+            try:
+                yield
+            except (TypeError, ValueError, LookupError, ArithmeticError) as error:
+                if faults := integrity.find_faults(self._conn):
+                    raise StoreError(f"{self.path}: {faults[0]}; {DAMAGED}") from error
                 raise

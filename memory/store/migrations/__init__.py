@@ -7,7 +7,10 @@ file is ours.
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 APPLICATION_ID = 0x53514D4D  # "SQMM"
 _FILES = sorted(Path(__file__).parent.glob("[0-9]*.sql"))
@@ -42,6 +45,57 @@ def migrate(conn: sqlite3.Connection) -> None:
         if conn.in_transaction:
             conn.execute("ROLLBACK")
         raise
+
+
+class _Part(NamedTuple):
+    """A table, index, trigger or view of a schema, and the table that it belongs to."""
+
+    kind: str
+    table: str
+    sql: str
+
+
+Schema = dict[str, _Part]  # by name
+
+
+def schema_of(conn: sqlite3.Connection) -> Schema:
+    """What a database is made of, without what SQLite makes by itself."""
+    rows = conn.execute("SELECT name, type, tbl_name, sql FROM sqlite_master WHERE sql <> ''")
+    return {name: _Part(*part) for name, *part in rows if not name.startswith("sqlite_")}
+
+
+def foreign_part(present: Schema, version: int) -> str:
+    """What in a schema is not as this version makes it, as "trigger NAME", or "".
+
+    Tables and views that somebody added are theirs: nothing in them runs by itself. A trigger does,
+    and so does what an index of our tables computes.
+    """
+    expected = _schema(version)
+    indexes = [name for name, part in expected.items() if part.sql.startswith("CREATE VIRTUAL")]
+    for name, part in expected.items():
+        if name not in present:
+            return f"{part.kind} {name}"
+        # The tables in which FTS5 keeps an index are its own: their SQL depends on its version.
+        is_kept_by_index = any(name.startswith(f"{index}_") for index in indexes)
+        if present[name] != part and not (is_kept_by_index and present[name].kind == "table"):
+            return f"{part.kind} {name}"
+    for name, part in present.items():
+        runs = part.kind == "trigger" or (part.kind == "index" and part.table in expected)
+        if runs and name not in expected:
+            return f"{part.kind} {name}"
+    return ""
+
+
+@cache
+def _schema(version: int) -> Schema:
+    """The schema that the first migrations make, as far as this version."""
+    with closing(sqlite3.connect(":memory:")) as conn:
+        for name, arguments in (("words", 1), ("turn_checksum", 7)):
+            conn.create_function(name, arguments, lambda *values: None)  # there are no rows
+        for file in _FILES[:version]:
+            for statement in _statements(file.read_text("utf-8")):
+                conn.execute(statement)
+        return schema_of(conn)
 
 
 def _statements(text: str) -> Iterator[str]:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory import InputError, Memory, Turn, open_store
+from memory import InputError, Memory, Turn, chunking, open_store
 from memory.chunking import chunk_text
-from memory.documents import add_chunks, chunks, readers, tool_use
+from memory.documents import add_chunks, chunks, document_chunks, readers, tool_use
 from memory.store.sqlite import SqliteStore
 from memory.tokens import count_tokens
 from tests.support import commands
@@ -338,3 +338,70 @@ def test_documents_are_added_and_older_versions_named(path: Path, tmp_path: Path
     assert "`forget --session manual.md` removes them all" in output
     line = json.loads(run(path, page, "--kind", "document", "--json"))
     assert line == {"file": str(page), "new": 0, "already": 2, "others": []}
+
+
+# --- documents that are written to take long ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "limit"),
+    [
+        ("x.html", "<h1>x" * 5_000, "4,000 elements inside each other"),
+        ("x.html", "<div>" * 50_000, "4,000 elements inside each other"),
+        ("x.html", "<!--" * 1_250_001, "5,000,000 characters"),
+        ("x.md", "- a\n" * 200_001, "200,000 lines or elements"),
+        ("x.txt", "\n" * 200_001 + "a", "200,000 lines or elements"),
+        ("x.txt", "a " * 2_500_001, "5,000,000 characters"),
+    ],
+)
+def test_a_document_that_has_too_much_is_refused_by_the_limits_name(
+    name: str, text: str, limit: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(InputError, match=f"{name}: more than {limit}; split it"):
+        chunks(path)
+
+
+def test_a_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    with path.open("wb") as file:
+        file.truncate(10 * 2**30)  # takes no room on the disk, and would take 10 GB of memory
+    with pytest.raises(InputError, match="more than 50,000,000 bytes"):
+        chunks(path)
+
+
+def test_a_document_that_takes_too_long_or_has_too_many_chunks_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.html"
+    path.write_text("<h1>a</h1><p>b</p>" * 20)
+    monkeypatch.setattr(document_chunks, "MOST_CHUNKS", 10)
+    with pytest.raises(InputError, match="more than 10 chunks"):
+        chunks(path)
+    monkeypatch.setattr(readers, "MOST_NODES", 30)
+    with pytest.raises(InputError, match="more than 30 lines or elements"):
+        chunks(path)
+    monkeypatch.setattr(readers, "MOST_SECONDS", -1.0)
+    with pytest.raises(InputError, match="more than -1 seconds"):
+        chunks(path)
+
+
+def test_a_heading_that_nobody_closed_ends_at_the_next_one(tmp_path: Path) -> None:
+    path = tmp_path / "old.html"
+    path.write_text("<h1>Pump<h2>Upkeep</h2><p>Oil it.")
+    assert [turn.text for turn in chunks(path)] == ["Pump > Upkeep\nOil it."]
+
+
+def test_a_part_that_cannot_fit_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counting tokens takes long for millions of characters in one."""
+    longest = 0
+
+    def counted(text: str) -> int:
+        nonlocal longest
+        longest = max(longest, len(text))
+        return count_tokens(text)
+
+    monkeypatch.setattr(chunking, "count_tokens", counted)
+    assert len(chunk_text("word " * 20_000)) > 300
+    assert longest <= 150 * 16

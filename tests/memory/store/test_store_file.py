@@ -1,13 +1,15 @@
 """The file of a namespace: what is not ours, newer, damaged, full or read-only stays unharmed."""
 
+import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from memory import InputError, Pending, StoreError, Turn, open_store
-from memory.store import migrations
+from memory.store import connection, migrations
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, INSERT, MOVED, SAID
 from tests.support.full_text import assert_sound
@@ -158,3 +160,157 @@ def test_an_interrupted_write_to_another_file_is_left_to_its_program(path: Path)
     with pytest.raises(StoreError, match="not one of ours, and in the middle of a write"):
         open_store(path)
     assert path.read_bytes() == before
+
+
+# --- a file that changes under an open store --------------------------------------------------
+
+
+def moved(path: Path) -> None:
+    path.rename(path.with_name("elsewhere.db"))
+
+
+def deleted(path: Path) -> None:
+    path.unlink()
+
+
+def replaced(path: Path) -> None:
+    copy = path.with_name("copy.db")
+    shutil.copy(path, copy)
+    copy.replace(path)
+
+
+def without_log(path: Path) -> None:
+    path.with_name("anna.db-wal").unlink()
+
+
+def with_another_index(path: Path) -> None:
+    path.with_name("anna.db-shm").unlink()
+
+
+@pytest.mark.parametrize("has_added", [True, False], ids=["in-use", "just-opened"])
+@pytest.mark.parametrize("change", [moved, deleted, replaced])
+def test_nothing_is_acknowledged_that_nobody_finds_again(
+    change: Callable[[Path], None], has_added: bool, path: Path
+) -> None:
+    with open_store(path) as store:
+        store.add(SAID)
+    with open_store(path) as store:
+        if has_added:
+            store.add([Turn("Anna", "The flat is small.")])
+        change(path)
+        for attempt in (
+            lambda: store.add([Turn("Anna", "Nobody would find this again.")]),
+            lambda: store.write(MOVED, cause="test"),
+            lambda: store.set("volume", 7),
+        ):
+            with pytest.raises(StoreError, match="moved, deleted or replaced while it was open"):
+                attempt()
+
+
+@pytest.mark.parametrize("change", [without_log, with_another_index])
+def test_a_log_that_is_gone_takes_no_turn(change: Callable[[Path], None], path: Path) -> None:
+    with open_store(path) as store:
+        store.add(SAID)
+        change(path)
+        with pytest.raises(StoreError, match="nothing was written"):
+            store.add([Turn("Anna", "Nobody would find this again.")])
+
+
+def test_a_link_is_a_path_like_any_other(path: Path) -> None:
+    link = path.with_name("link.db")
+    link.symlink_to(path)
+    with open_store(link) as store:
+        for _ in range(2):
+            store.add(SAID)
+    with open_store(path) as store:
+        assert len(store.turns()) == 10
+
+
+# --- copies without their log -----------------------------------------------------------------
+
+
+def test_a_copy_without_its_log_is_noticed(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    copy = path.with_name("copy.db")
+    with open_store(path) as store:
+        store.add(SAID)
+        shutil.copy(path, copy)
+    for read_only in (True, False, False):  # also when it was looked at before
+        caplog.clear()
+        with open_store(copy, read_only=read_only) as store:
+            assert store.turns() == []
+            [fault] = store.check()
+        assert "in the -wal of the memory it was copied from" in fault
+        assert fault in caplog.text
+
+
+def test_a_memory_without_turns_is_no_copy(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        with open_store(path) as store:
+            assert store.check() == []
+            store.set("volume", 7)
+    with open_store(path) as store:
+        store.add(SAID)
+        store.forget([1, 2, 3, 4, 5])
+    with open_store(path) as store:
+        assert store.check() == []
+    assert caplog.text == ""
+
+
+# --- what a received file would run -----------------------------------------------------------
+
+ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        f"CREATE TRIGGER evil AFTER INSERT ON turns BEGIN {ENDLESS}; END",
+        f"CREATE TRIGGER evil AFTER INSERT ON settings BEGIN {ENDLESS}; END",
+        "CREATE INDEX evil ON turns (length(zeroblob(1000000000)))",
+        "DROP TRIGGER turns_are_immutable",
+        "DROP TRIGGER facts_inserted;"
+        f" CREATE TRIGGER facts_inserted AFTER INSERT ON facts BEGIN {ENDLESS}; END",
+        "DROP TABLE shown; CREATE VIEW shown AS SELECT 1 AS turn_id, 1 AS times",
+    ],
+)
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_file_that_would_run_what_is_not_ours_is_refused(
+    hostile: str, read_only: bool, store: SqliteStore, path: Path
+) -> None:
+    store.close()
+    with closing(sqlite3.connect(path)) as conn:
+        conn.executescript(hostile)
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="is not as sql-memory makes it"):
+        open_store(path, read_only=read_only)
+    assert path.read_bytes() == before
+
+
+def test_tables_that_somebody_added_are_theirs(store: SqliteStore, path: Path) -> None:
+    store.close()
+    with closing(sqlite3.connect(path)) as conn:
+        conn.executescript(
+            "CREATE TABLE recipes (name TEXT UNIQUE); CREATE INDEX by_name ON recipes (name);"
+            " CREATE VIEW recent_turns AS SELECT * FROM turns; ANALYZE"
+        )
+    with open_store(path) as opened:
+        opened.add([Turn("Anna", "Oslo it is.")])
+        assert opened.check() == []
+
+
+def test_the_log_shrinks_again_after_a_long_reader(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LARGEST_LOG_KEPT", 100_000)
+    log = path.with_name("anna.db-wal")
+    with open_store(path) as store:
+        assert isinstance(store, SqliteStore)
+        store.add(SAID)
+        with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM turns").fetchone()
+            store.add([Turn("Anna", "A long letter. " * 10_000)] * 6)
+            assert log.stat().st_size > 900_000
+        store._select("PRAGMA wal_checkpoint")
+        store.add(SAID)  # begins the log anew
+        assert log.stat().st_size <= 100_000
