@@ -99,14 +99,14 @@ TUNERS = {"locomo/weights/supervised.py", "arbor/serve.py"}
 ROOMS = {
     "memory": (
         "values, errors, tokens, lines for prompts, Memory itself: what the rooms share",
-        3_300,
+        3_600,
     ),
     "memory/sql": ("what SQL a model may write", 1_600),
     "memory/search": ("which turns a question asks for", 1_050),
     "memory/store": ("a namespace in SQLite: durable, journaled, undoable, forgettable", 4_900),
     "memory/program": ("the models, their prompts and what they say", 3_400),
     "memory/exchange": ("what other programs exported, and exports", 1_600),
-    "memory/documents": ("documents and tool uses as turns", 500),
+    "memory/documents": ("documents and tool uses as turns", 600),
     "memory/injection": ("memories as a block for a prompt", 500),
     "memory/chat": ("somebody talks with a character that remembers", 700),
     "memory/cli": ("the commands of python -m memory", 2_200),
