@@ -9,6 +9,7 @@ from memory.model import Change, Edit, Fact, Turn
 from memory.search.words import words
 from memory.sql import quoted
 from memory.store import Store
+from memory.store.points_in_time import last_moment, read_point
 from memory.store.turn_validation import local_now
 from memory.store.withdrawals import CORRECTIONS
 
@@ -23,18 +24,45 @@ def find(
 
     Arguments:
         text: its words stand in the subject, attribute or value, whole or as a beginning.
-        ended: those that ended as well.
-        point: as they were then, see `Store.facts`.
+        ended: those that are not current as well: that ended, or are still to begin.
+        point: as they were then, see `Store.facts`; what was current counts from its day.
 
     Raises InputError for a point that is none.
     """
     query = words(text)
+    facts = store.facts(point)
+    day = _day_of(store, point)
 
     def fits(fact: Fact) -> bool:
         fact_words = words(f"{fact.subject} {fact.attribute} {fact.value}") if query else []
         return all(any(word.startswith(beginning) for word in fact_words) for beginning in query)
 
-    return [fact for fact in store.facts(point) if (ended or not fact.ended_on) and fits(fact)]
+    return [fact for fact in facts if (ended or is_current(fact, day)) and fits(fact)]
+
+
+def is_current(fact: Fact, day: str) -> bool:
+    """Whether a fact has begun and has not ended on a day (ISO).
+
+    A date less exact than a day counts from its beginning: what ended in "2026" is over then.
+    """
+    has_begun = not _DATE.match(fact.happened_on or "") or fact.happened_on <= day
+    return has_begun and not _has_ended(fact, day)
+
+
+def _has_ended(fact: Fact, day: str) -> bool:
+    is_ahead = bool(_DATE.match(fact.ended_on or "")) and fact.ended_on > day
+    return bool(fact.ended_on) and not is_ahead
+
+
+def _day_of(store: Store, point: str | int | None) -> str:
+    """The day (ISO) of a point, today for None. Raises InputError for a point that is none."""
+    if point is None:
+        return local_now()[:10]
+    change_or_moment = read_point(point)
+    if isinstance(change_or_moment, str):
+        return last_moment(change_or_moment).date().isoformat()
+    days = [change.at[:10] for change in store.changes() if change.id == change_or_moment]
+    return days[0] if days else local_now()[:10]  # before the first change there are no facts
 
 
 def fact_of(store: Store, fact_id: int) -> Fact:
@@ -90,9 +118,10 @@ def supersede(store: Store, fact_id: int, value: str, since: str = "", by: str =
     values = ", ".join(map(quoted, (old.subject, old.attribute, value, day)))
 
     def statements(turn_id: int) -> str:
-        # Only while the fact is open: somebody else may have ended it since it was read.
+        # Only while the fact is as it was read: somebody else may have ended it since.
         return (
-            f"{_update(fact_id, {'ended_on': day})} AND COALESCE(ended_on, '') = '';\n"
+            f"{_update(fact_id, {'ended_on': day})}"
+            f" AND COALESCE(ended_on, '') = {quoted(old.ended_on)};\n"
             "INSERT INTO facts (subject, attribute, value, happened_on, turn_id)"
             f" VALUES ({values}, {turn_id})"
         )
@@ -178,7 +207,7 @@ def iso_date(text: str) -> str:
 def _open_fact(store: Store, fact_id: int) -> Fact:
     """The fact with this id. Raises InputError when there is none, or it ended."""
     fact = fact_of(store, fact_id)
-    if fact.ended_on:
+    if _has_ended(fact, local_now()[:10]):
         raise InputError(f"fact {fact_id} ended on {fact.ended_on} already: {_statement(fact)}")
     return fact
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from memory.chat.session import Chat
 from memory.errors import InputError, MemoryFault
-from memory.facts import newest_change
+from memory.facts import find, newest_change
 from memory.model import Turn
 from memory.prompt import turn_line
 from memory.settings import name_of
@@ -22,8 +22,7 @@ reset         forgets everything that was said, after a question
 /name NAME    what you are called from now on
 /as NAME      somebody else speaks from now on
 /help         this"""
-_FACTS = """SELECT subject, attribute, value, turn_id FROM facts
-WHERE COALESCE(ended_on, '') = '' ORDER BY id DESC LIMIT 40"""
+_MOST_FACTS = 40
 _FACT_COUNTS = "SELECT COUNT(*) AS facts, COUNT(DISTINCT subject) AS subjects FROM facts"
 _TURN_COUNTS = "SELECT COUNT(*) AS turns, COUNT(DISTINCT speaker) AS speakers FROM turns"
 _SPEAKERS = """SELECT speaker, COUNT(*) AS turns FROM turns GROUP BY speaker
@@ -57,8 +56,8 @@ def memory(chat: Chat, _: str) -> None:
     facts_known = f"{_count(facts, 'fact')} about {_count(subjects, 'subject')}"
     chat.screen.show(f"{_turn_counts(chat)}, {facts_known}")
     by_subject = defaultdict(list)
-    for subject, attribute, value, turn_id in chat.store.read(_FACTS).rows:
-        by_subject[subject].append(f"  {attribute}: {value} [{turn_id}]")
+    for fact in reversed(find(chat.store)[-_MOST_FACTS:]):
+        by_subject[fact.subject].append(f"  {fact.attribute}: {fact.value} [{fact.turn_id}]")
     for subject, lines in by_subject.items():
         chat.screen.show(str(subject), "bold")
         chat.screen.show("\n".join(lines))

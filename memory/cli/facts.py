@@ -28,7 +28,9 @@ _COLUMNS = ("id", "subject", "attribute", "value", "since", "until", "turn")
 
 def facts(
     text: Annotated[str, typer.Argument(help="Words that the facts hold.")] = "",
-    include_ended: Annotated[bool, typer.Option("--all", help="Also those that ended.")] = False,
+    include_ended: Annotated[
+        bool, typer.Option("--all", help="Also what ended or begins later.")
+    ] = False,
     as_of: Annotated[
         str, typer.Option(help="As they were: a change's number, or 2023-06-01.")
     ] = "",
@@ -48,15 +50,20 @@ def facts(
             return
         matches = fact_edits.find(store, text, ended=include_ended, point=as_of or None)
         # Only looked for to say that --all would show something.
-        ended = not matches and fact_edits.find(store, text, ended=True, point=as_of or None)
+        all_matches = fact_edits.find(store, text, ended=True, point=as_of or None)
     if as_json:
         for fact in matches:
             print_json(_fact_json(fact))
     elif matches:
         print_rows(_table(matches))
     else:
-        advice = "; --all shows those that ended" if ended else ""
+        advice = "; --all shows those that ended or are to begin" if all_matches else ""
         print(f"no such facts{advice}", file=sys.stderr)
+    ahead = sum(not fact.ended_on for fact in all_matches) - sum(
+        not fact.ended_on for fact in matches
+    )
+    if matches and ahead:
+        print(f"{ahead} more to begin later; --all shows them", file=sys.stderr)
 
 
 def edit(

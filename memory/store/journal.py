@@ -13,6 +13,7 @@ from typing import Any
 from memory.errors import HeldError, InputError, SqlError
 from memory.model import Change
 from memory.sql import quoted
+from memory.store.points_in_time import date_key
 
 MAX_FACTS_CHANGED = 1000
 # Facts of other turns that one window may end by itself. Gold SQL ends 4 at most, in 24
@@ -120,11 +121,12 @@ def _in_window(fact: FactImage, window: tuple[int, int]) -> bool:
 def _is_end(before: FactImage, after: FactImage | None) -> bool:
     """Whether all that happened to a fact is that it ended: "as of" questions keep it.
 
-    A new truth ends the old one (docs/decisions.md, 36). A fact that has ended stays as it is.
+    A new truth ends the old one (docs/decisions.md, 36). A fact that has ended stays as it is; an
+    end that lies ahead may still be another.
     """
     return (
         after is not None
-        and not before["ended_on"]
+        and (not before["ended_on"] or date_key(before["ended_on"]) > now()[:10])
         and bool(after["ended_on"])
         and {**after, "ended_on": before["ended_on"]} == before
     )

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from memory import Change, InputError, Memory, SqlError, Turn, open_store
+from memory import Change, Fact, InputError, Memory, SqlError, Turn, open_store
 from memory.cli import facts as commands
-from memory.facts import correct, end, fact_of, find, history, remove, supersede
+from memory.facts import correct, end, fact_of, find, history, is_current, remove, supersede
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.scripted import ScriptedLM, answer, scripted_model, sql
@@ -273,7 +273,68 @@ def test_questions_about_the_past_are_shown_the_past(
     model.lm.assert_done()
 
 
+# ------------------------------------------------------------------------ what is current
+
+TODAY = "2026-11-21"
+
+
+@pytest.mark.parametrize(
+    ("happened_on", "ended_on", "current"),
+    [
+        ("", "", True),
+        ("2026", "", True),
+        ("2026-11", "", True),
+        (TODAY, "", True),
+        ("2026-11-22", "", False),
+        ("2027", "", False),
+        ("next summer", "", True),
+        ("2020", "2031", True),
+        ("2020", "2026-12", True),
+        ("2020", "2026-11-22", True),
+        ("2020", TODAY, False),
+        ("2020", "2026-11", False),
+        ("2020", "2026", False),
+        ("2020", "last year", False),
+        ("2027", "2031", False),
+    ],
+)
+def test_current_is_what_has_begun_and_not_ended(
+    happened_on: str, ended_on: str, current: bool
+) -> None:
+    fact = Fact("Anna", "lives_in", "Oslo", 1, happened_on=happened_on, ended_on=ended_on)
+    assert is_current(fact, TODAY) is current
+
+
+def test_what_ends_later_is_true_until_then(told: SqliteStore) -> None:
+    end(told, 1, on="2931")
+    assert [fact.id for fact in find(told)] == [1, 2, 3]
+    with pytest.raises(InputError, match="began on"):
+        end(told, 1, on="2022")
+    supersede(told, 1, "Bergen", since="2930-05")  # earlier than what was planned
+    assert [(f.id, f.ended_on) for f in find(told)] == [(1, "2930-05"), (2, ""), (3, "")]
+    assert [f.id for f in find(told, ended=True)] == [1, 2, 3, 4]
+
+
+def test_a_past_point_counts_from_its_own_day(told: SqliteStore) -> None:
+    end(told, 1, on="2024-03")
+    told._conn.execute("UPDATE changes SET at = '2023-07-01' WHERE id = 2")
+    assert [fact.id for fact in find(told, point="2023-06")] == [1, 2, 3]
+    for point in ("2023-07", 2):  # the end is known by then, and ahead
+        assert [fact.id for fact in find(told, point=point)] == [1, 2, 3]
+    assert [fact.id for fact in find(told, point="2024-04")] == [2, 3]
+    assert [fact.id for fact in find(told, point="2023-05")] == []
+
+
 # ------------------------------------------------------------------------------ commands
+
+
+def test_facts_tells_of_what_is_to_begin(run: Run) -> None:
+    assert run("edit", "1", "--value", "Bergen", "--since", "2931").exit_code == 0
+    listing = run("facts")
+    assert "Oslo" in listing.stdout
+    assert "Bergen" not in listing.stdout
+    assert listing.stderr == "1 more to begin later; --all shows them\n"
+    assert "Bergen | 2931" in run("facts", "--all").stdout
 
 
 def test_facts_lists_what_is_true_now(run: Run) -> None:
