@@ -366,6 +366,17 @@ def test_undo_takes_the_last_change_back_and_says_what(path: Path) -> None:
     assert "there is no change that could be undone" in shown
 
 
+def test_the_facts_shown_are_those_that_hold_today(path: Path) -> None:
+    columns = "subject, attribute, value, happened_on, ended_on, turn_id"
+    values = "('Ann', 'a', 'x', '', '2931', 1), ('Ann', 'b', 'y', '2930', '', 1)"
+    with open_store(path) as store:
+        store.add([Turn("Anna", "I moved.")])
+        store.write(f"INSERT INTO facts ({columns}) VALUES {values}", cause="test")
+    shown = chat(path, ["/memory"])
+    assert "  a: x [1]" in shown
+    assert "  b: y [1]" not in shown
+
+
 def test_undo_goes_by_what_a_change_did_not_by_how_its_cause_begins(path: Path) -> None:
     with open_store(path) as store:
         store.add([Turn("Anna", "I moved.")])
