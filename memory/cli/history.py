@@ -12,9 +12,11 @@ from memory.cli.output import (
     change_line,
     diff_lines,
     edit_lines,
+    fold_small_digests,
     held_lines,
     print_json,
     print_lines,
+    run_line,
     undo_line,
 )
 from memory.errors import InputError
@@ -36,7 +38,10 @@ def log(
     namespace: Namespace = DEFAULT,
     file: File = None,
 ) -> None:
-    """Show what was written to the facts, the newest change first."""
+    """Show what was written to the facts, the newest change first.
+
+    Digests of one turn each, one after the other, are one line; --facts shows each.
+    """
     with open_memory(namespace, file, read_only=True) as store:
         changes = store.changes()[::-1]
         held = [] if change or as_json else [*held_lines(store.pending(), namespace, file)]
@@ -50,6 +55,10 @@ def log(
         print(line)
     if not changes and not as_json:
         print("nothing was written to the facts yet")
+    if not (change or facts or as_json):
+        for run in fold_small_digests(changes)[:limit]:
+            print(run_line(run))
+        return
     for entry in changes[:limit]:
         entry_edits = edits[entry.id] if edits else []
         if as_json:

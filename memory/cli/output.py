@@ -13,6 +13,7 @@ from memory.store.points_in_time import Diff, differences
 from memory.terminal import clean_line
 
 _MAX_LINE_CHARACTERS = 160
+_WIDEST_COLUMN = 40  # in characters; a longer cell moves what follows it to the right
 
 
 def print_lines(lines: Iterable[str], indent: str = "") -> None:
@@ -30,11 +31,13 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def print_rows(rows: Rows) -> None:
-    """Print a table on a terminal, elsewhere lines with " | " between the cells."""
+    """Print a table on a terminal, elsewhere plain columns two spaces apart."""
     cells = [["" if cell is None else clean_line(str(cell)) for cell in row] for row in rows.rows]
     if not sys.stdout.isatty():
-        for row in [list(rows.columns), *cells]:
-            print(" | ".join(row))
+        lines = [list(rows.columns), *cells]
+        widths = [min(max(map(len, column)), _WIDEST_COLUMN) for column in zip(*lines, strict=True)]
+        for row in lines:
+            print("  ".join(map(str.ljust, row, widths)).rstrip())
         return
     from rich.console import Console
     from rich.markup import escape
@@ -58,6 +61,36 @@ def change_line(change: Change) -> str:
     undone = f", undone {change.undone_at}" if change.undone_at else ""
     facts = count(change.facts, "fact")
     return f"{change.id}  {change.at}  {facts}  {clean_line(change.cause)}{window}{undone}"
+
+
+def fold_small_digests(changes: Iterable[Change]) -> list[list[Change]]:
+    """Changes in runs: each by itself, but digests of one turn by the same model together."""
+    runs: list[list[Change]] = []
+    for change in changes:
+        if _is_small_digest(change) and runs and _is_small_digest(runs[-1][-1], change.cause):
+            runs[-1].append(change)
+        else:
+            runs.append([change])
+    return runs
+
+
+def _is_small_digest(change: Change, cause: str = "") -> bool:
+    """Whether a change in force digested one turn, for a cause if that is given."""
+    if change.window is None or change.undone_at or (cause and change.cause != cause):
+        return False
+    return change.window[0] == change.window[1]
+
+
+def run_line(changes: Sequence[Change]) -> str:
+    """One line for a run of `fold_small_digests`, the newest change first."""
+    if len(changes) == 1:
+        return change_line(changes[0])
+    newest, oldest = changes[0], changes[-1]
+    facts = count(sum(change.facts for change in changes), "fact")
+    return (
+        f"{oldest.id}-{newest.id}  {oldest.at} to {newest.at}  {facts}  {clean_line(newest.cause)},"
+        f" one turn each; log --facts shows them"
+    )
 
 
 def undo_line(changes: Sequence[Change], namespace: str, file: Path | None) -> str:

@@ -253,8 +253,8 @@ def test_the_list_says_what_is_there_and_what_cannot_be_read(home: Path, anna: P
     with open_store(anna) as store:
         store.add([Turn("Anna", "And before?", said_at="one evening in May")])
     lines = run("namespaces", "list").splitlines()
-    assert lines[0] == "name | turns | facts | last turn | size"
-    assert lines[1].startswith("anna | 2 | 0 | 2023-05-08 | ")
+    assert lines[0].split("  ")[0] == "name"
+    assert lines[1].split()[:4] == ["anna", "2", "0", "2023-05-08"]
     assert "not a SQLite file" in lines[2]
     assert '"turns": 2, "facts": 0, "first": "2023-05-08T13:56"' in run(
         "namespaces", "list", "--json"

@@ -145,7 +145,7 @@ def test_a_typed_value_is_text_where_text_is_taken_else_json(
 
 def test_the_command_shows_and_sets(run: Run, store: SqliteStore) -> None:
     Settings(store, {"speed": float})
-    assert run("speed", "1.5").stdout.splitlines()[1].startswith("speed | 1.5 | a number | 20")
+    assert run("speed", "1.5").stdout.splitlines()[1].startswith("speed  1.5    a number  20")
     run("speed", "2.5")
     assert len(run("speed", "--history").stdout.splitlines()) == 3
     lines = [json.loads(line) for line in run("--json").stdout.splitlines()]

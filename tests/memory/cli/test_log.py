@@ -58,6 +58,23 @@ def test_the_log_shows_what_was_written_the_newest_first(changed_memory: Path) -
     assert "'x' is no change" in refused(changed_memory, "log", "x")
 
 
+def test_digests_of_one_turn_each_are_one_line(store: SqliteStore, path: Path) -> None:
+    store.write(MOVED, "digest by local", window=(1, 1))
+    store.write("-- none", "digest by local", window=(2, 2))
+    store.write(CAT, "digest by local", window=(3, 3))
+    store.write("UPDATE facts SET value = 'Bergen' WHERE id = 1", "by hand")
+    store.write(DOG, "digest by local", window=(4, 4))
+    store.write("-- none", "digest by other", window=(5, 5))
+    lines = run(path, "log").splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["6", "5", "4", "1-3"]
+    assert lines[3].endswith("2 facts  digest by local, one turn each; log --facts shows them")
+    each = run(path, "log", "--facts").splitlines()
+    assert [line.split("  ")[0] for line in each if line[0] != " "] == [*"654321"]
+    assert len(run(path, "log", "--json").splitlines()) == 6
+    store.undo(2)
+    assert len(run(path, "log").splitlines()) == 7, "what is undone stands by itself"
+
+
 def test_an_empty_log_says_so(store: SqliteStore, path: Path) -> None:
     assert run(path, "log") == "nothing was written to the facts yet\n"
     assert run(path, "log", "--json") == ""

@@ -199,7 +199,7 @@ def test_a_search_gives_the_best_turns_without_a_model(run: Run) -> None:
 @pytest.mark.parametrize(
     ("option", "printed"),
     [
-        ([], "speaker | said\nAnna | 3\nBen | 2\n"),
+        ([], "speaker  said\nAnna     3\nBen      2\n"),
         (["--json"], '{"speaker": "Anna", "said": 3}\n{"speaker": "Ben", "said": 2}\n'),
     ],
 )
