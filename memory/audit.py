@@ -2,13 +2,16 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, get_args
 
 from memory.model import Fact
-from memory.search.words import STOP_WORDS, UNSPACED, words
+from memory.program.grounding import turn_forms
+from memory.program.stated_facts import dated, is_stated
+from memory.search.word_forms import is_among, telling_words
+from memory.search.words import words
 from memory.store import Store
 
 Kind = Literal["index", "pending", "contradiction", "duplicate", "unsupported", "never retrieved"]
@@ -31,8 +34,10 @@ _DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?")
 # Facts are checked in the order of their turns, so the words of a few turns are enough.
 _CACHED_TURNS = 8
 _MOST_AT_ONCE = 100  # facts that one proposal deletes
-_LONGEST_ENDING = 3  # letters of an English word
-_SHORTEST_STEM = 3  # letters
+# Of a value's words. Of 2,911 facts of data/train, which are true, 3 % have fewer near their turn
+# and 1 % have none; a word is missing from 37 % of them, a name or a number from 8 %.
+_LEAST_SAID = 0.5
+_BY_PACKAGED = re.compile(r"digest by local(?:-base)?(?:\+|$)")
 
 
 @dataclass(frozen=True)
@@ -57,9 +62,9 @@ def audit(store: Store, kinds: Collection[str] = KINDS) -> list[Finding]:
 
     A contradiction is two values of one subject and attribute that are open at the same time, for
     attributes that hold one value: the older is proposed to end when the newer began. A duplicate
-    is an open fact that an earlier one says already: proposed to go. A fact is unsupported when no
-    word of its value stands in its turn or those beside it. A person must judge that, because the
-    turn may say the same in other words.
+    is an open fact that an earlier one says already: proposed to go. A fact is unsupported when it
+    is not said in its turn. A person must judge that, because the turn may say the same in other
+    words.
     """
     facts = store.facts()
     findings: list[Finding] = []
@@ -204,43 +209,45 @@ def _plain(text: str) -> str:
 
 
 def _unsupported(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
-    """Facts whose values have no word in common with their turns, stop words aside.
+    """Facts that are not said in their turns.
 
-    A value of stop words alone is not judged.
+    Those that the packaged model wrote must be stated by their turn. A larger model may say in
+    other words what a turn and those beside it say: of its values half the words must stand there,
+    stop words aside. A value of stop words alone is not judged then.
     """
 
     @lru_cache(_CACHED_TURNS)
-    def stems_of_turn(turn_id: int) -> set[str]:
+    def forms_of_turn(turn_id: int) -> set[str]:
         # A list, because the first turn has none before it and the last one none after it.
-        turns = store.turns(turn_id, turn_id)
-        texts = (f"{turn.speaker} {turn.said_at} {turn.text}" for turn in turns)
-        return _stems(words(" ".join(texts)))
+        return {form for turn in store.turns(turn_id, turn_id) for form in turn_forms(turn)}
 
+    by_packaged = _written_by_packaged(store)
     for fact in sorted(facts, key=lambda fact: fact.turn_id):
-        stems = _stems(words(fact.value))
-        nearby = (fact.turn_id, fact.turn_id - 1, fact.turn_id + 1)
-        if stems and not any(stems & stems_of_turn(turn_id) for turn_id in nearby):
+        if fact.id in by_packaged:
+            turn = store.turn(fact.turn_id)
+            is_said = is_stated(dated(fact, turn), turn)
+            beside = ""
+        else:
+            value_words = telling_words(fact.value)
+            nearby = [forms_of_turn(fact.turn_id + step) for step in (-1, 0, 1)]
+            count = sum(any(is_among(word, forms) for forms in nearby) for word in value_words)
+            is_said = count >= _LEAST_SAID * len(value_words)
+            beside = ", nor in those beside it"
+        if not is_said:
             yield Finding(
                 "unsupported",
-                f"{fact.subject} {fact.attribute}: {fact.value} (fact {fact.id}) has no word"
-                f" of turn {fact.turn_id}, nor of those beside it",
+                f"{fact.subject} {fact.attribute}: {fact.value} (fact {fact.id}) is not said in"
+                f" turn {fact.turn_id}{beside}",
                 facts=(fact.id,),
                 turns=(fact.turn_id,),
             )
 
 
-def _stems(text_words: Iterable[str]) -> set[str]:
-    """Telling words with and without endings: two forms of a word have one of these in common."""
-    stems: set[str] = set()
-    for word in text_words:
-        if word in STOP_WORDS:
-            continue
-        # Numbers, and words of scripts without spaces, have no endings.
-        whole_only = not word.isalpha() or UNSPACED.match(word)
-        shortest = len(word) if whole_only else max(len(word) - _LONGEST_ENDING, _SHORTEST_STEM)
-        stems.update(word[:end] for end in range(shortest, len(word) + 1))
-        stems.add(word)
-    return stems
+def _written_by_packaged(store: Store) -> set[int]:
+    """The facts that are as a digest by the packaged model wrote them."""
+    digests = {change.id for change in store.changes() if _BY_PACKAGED.match(change.cause)}
+    last_changes = {edit.fact_id: edit.change_id for edit in store.journal()}
+    return {fact_id for fact_id, change_id in last_changes.items() if change_id in digests}
 
 
 def _never_retrieved(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:

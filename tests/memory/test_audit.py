@@ -178,6 +178,32 @@ def test_the_turns_beside_it_support_a_fact_and_farther_ones_do_not(store: Sqlit
     assert [one.facts for one in found(store, "unsupported")] == [(3,)]
 
 
+def test_half_the_words_of_a_value_must_be_said(store: SqliteStore) -> None:
+    store.add([Turn("Cleo", "hm"), Turn("Cleo", "I work at the zoo."), Turn("Cleo", "hm")])
+    store.write(values(("Cleo", "works", "at the huge office of Olivia", "", 7)), cause="test")
+    store.write(values(("Cleo", "works", "at a zoo, with Olivia", "", 7)), cause="test")
+    [finding] = found(store, "unsupported")
+    assert finding.text == (
+        "Cleo works: at the huge office of Olivia (fact 1) is not said in turn 7, nor in those beside it"
+    )
+
+
+@pytest.mark.parametrize("model", ["local", "local-base", "local+0123abcd"])
+def test_what_the_packaged_model_wrote_must_be_stated_by_its_turn(
+    store: SqliteStore, model: str
+) -> None:
+    store.add([Turn("Cleo", "My sister is getting married to Ingrid.")])
+    married = values(("Cleo", "married", "Ingrid", "", 6))
+    store.write(married, cause=f"digest by {model}")
+    store.write(MOVED, cause=f"digest by {model}")
+    store.write(married, cause="digest by openai/gpt-4o-mini")
+    [finding] = found(store, "unsupported")
+    assert (finding.facts, finding.turns) == ((1,), (6,))
+    assert finding.text == "Cleo married: Ingrid (fact 1) is not said in turn 6"
+    store.write("UPDATE facts SET value = 'Ingrid, she said' WHERE id = 1", cause="a person")
+    assert found(store, "unsupported") == [], "what a person corrected is theirs"
+
+
 # ------------------------------------------------------------------------ the other kinds
 
 
