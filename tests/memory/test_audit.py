@@ -180,11 +180,11 @@ def test_the_turns_beside_it_support_a_fact_and_farther_ones_do_not(store: Sqlit
 
 def test_half_the_words_of_a_value_must_be_said(store: SqliteStore) -> None:
     store.add([Turn("Cleo", "hm"), Turn("Cleo", "I work at the zoo."), Turn("Cleo", "hm")])
-    store.write(values(("Cleo", "works", "at the huge office of Olivia", "", 7)), cause="test")
+    store.write(values(("Cleo", "works", "the huge office, Olivia", "", 7)), cause="test")
     store.write(values(("Cleo", "works", "at a zoo, with Olivia", "", 7)), cause="test")
     [finding] = found(store, "unsupported")
     assert finding.text == (
-        "Cleo works: at the huge office of Olivia (fact 1) is not said in turn 7, nor in those beside it"
+        "Cleo works: the huge office, Olivia (fact 1) is not said in turn 7, nor in those beside it"
     )
 
 
