@@ -7,6 +7,7 @@ failed or that two processes worked on can be held to that.
 
 import json
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -343,3 +344,9 @@ def undisturbed(act: Act, folder: Path) -> tuple[list[State], float]:
 
     act.work(folder, 0, acknowledge)
     return states, max(seconds)
+
+
+def begin_again(beginning: Path, folder: Path) -> None:
+    """Make a folder as an act begins in it. A memory knows its backups by their paths."""
+    shutil.rmtree(folder)
+    shutil.copytree(beginning, folder)

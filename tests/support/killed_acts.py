@@ -75,7 +75,6 @@ def kill_again_and_again(name: str, kills: int, seed: int) -> str:
     """Kill an act so often; what the kills found, in one line. Raises AssertionError for a loss."""
     act, chance = acts.ACTS[name], random.Random(f"{name} {seed}")
     with TemporaryDirectory() as place:
-        # A memory knows its backups by their paths, so all is done in one place.
         beginning, folder = Path(place) / "beginning", Path(place) / "folder"
         folder.mkdir()
         act.begin(folder)
@@ -85,8 +84,7 @@ def kill_again_and_again(name: str, kills: int, seed: int) -> str:
         absent = whole = 0
         for _ in range(kills):
             if times_done == len(states) - 1:
-                shutil.rmtree(folder)
-                shutil.copytree(beginning, folder)
+                acts.begin_again(beginning, folder)
                 times_done = 0
             numbers = life(act, folder, times_done, chance.uniform(0, 2 * seconds))
             acknowledged = max([times_done, *numbers])
