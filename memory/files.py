@@ -48,6 +48,12 @@ def write_whole(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def discard(path: Path) -> None:
+    """Remove a half-made file, where the disk lets it be removed: what failed counts more."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
 @contextmanager
 def whole(path: Path) -> Iterator[IO[bytes]]:
     """A file to write to, which takes the place of `path` once it is whole and on disk.

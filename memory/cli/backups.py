@@ -29,7 +29,6 @@ def restore(
 ) -> None:
     """Make a memory of a backup, whole or not at all."""
     from memory.store.backup import restore as restore_file
-    from memory.store.connection import storage_errors
 
     target = memory_path(namespace, file)
     if target.exists() and replace:
@@ -51,6 +50,5 @@ def restore(
             print(f"{returning:,} turns that were forgotten are in this backup and come back")
         confirm(f"{target} holds {turns:,} turns. Put the backup in its place?", yes)
     make_folder(target.parent)
-    with storage_errors(backup_file):
-        restored = restore_file(backup_file, target, replace)
+    restored = restore_file(backup_file, target, replace)
     print(f"{target}: {restored:,} turns, from {backup_file}")

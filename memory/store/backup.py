@@ -8,10 +8,10 @@ from contextlib import closing
 from pathlib import Path
 
 from memory.errors import InputError, StoreError
-from memory.files import create_private
+from memory.files import create_private, discard
 from memory.store import integrity, settings, vectors
 from memory.store.connection import BUSY_SECONDS, Transaction, connect, storage_errors
-from memory.store.forget import BACKUP, COPY, part_of
+from memory.store.forget import BACKUP, COPY, part_of, remove_abandoned_copies
 from memory.store.namespace_file import move_store
 
 _PAGES = 2_000  # copied at a time: an interruption waits for no more than these
@@ -24,6 +24,7 @@ def backup(conn: sqlite3.Connection, transaction: Transaction, path: Path) -> No
     # The path is noted before the copy is made: no copy may exist that `forget` does not know.
     with transaction():
         settings.add_setting(conn, BACKUP, str(path))
+    remove_abandoned_copies([path])
     part = part_of(path)
     try:
         # A read transaction: the copy is of one moment, whatever others write meanwhile, and
@@ -33,15 +34,17 @@ def backup(conn: sqlite3.Connection, transaction: Transaction, path: Path) -> No
             _copy(conn, path)
             move_store(part, path)
     except BaseException:
-        with transaction():
-            conn.execute(
-                "DELETE FROM settings WHERE id = (SELECT max(id) FROM settings"
-                " WHERE name = ? AND value = ?)",
-                (BACKUP, json.dumps(str(path), ensure_ascii=False)),
-            )
+        # When only the sync after the move fails, the copy is there, and must stay known.
+        if not (path.exists() and path.stat().st_size):
+            with transaction():
+                conn.execute(
+                    "DELETE FROM settings WHERE id = (SELECT max(id) FROM settings"
+                    " WHERE name = ? AND value = ?)",
+                    (BACKUP, json.dumps(str(path), ensure_ascii=False)),
+                )
         raise
     finally:
-        part.unlink(missing_ok=True)
+        discard(part)
 
 
 def _refuse_changed_turns(conn: sqlite3.Connection) -> None:
@@ -59,7 +62,7 @@ def restore(source: Path, target: Path, replace: bool = False) -> int:
     An existing memory is replaced in one transaction, because other programs may have it open. The
     backups that were made of it stay known.
     Raises InputError when the target exists and is not to be replaced, or is the backup itself;
-    StoreError when the backup is not ours, newer, or damaged.
+    StoreError when the backup is not ours, newer, or damaged, or the disk is full or fails.
     """
     source, target = source.absolute(), target.absolute()
     if not source.is_file():
@@ -70,9 +73,10 @@ def restore(source: Path, target: Path, replace: bool = False) -> int:
             raise InputError(f"{source} is this memory itself")
         if not replace:
             _refuse_existing(target)
+    remove_abandoned_copies([target])
     part = part_of(target)
     try:
-        with closing(connect(source, read_only=True)) as backup_conn:
+        with storage_errors(source), closing(connect(source, read_only=True)) as backup_conn:
             [(verdict,), *_] = backup_conn.execute("PRAGMA integrity_check").fetchall()
             if verdict != "ok":
                 raise StoreError(
@@ -81,7 +85,7 @@ def restore(source: Path, target: Path, replace: bool = False) -> int:
             for fault in integrity.turn_faults(backup_conn):
                 raise StoreError(f"{source}: {fault}; choose another backup")
             _copy(backup_conn, target)
-        with closing(connect(part, read_only=False)) as conn:
+        with storage_errors(target), closing(connect(part, read_only=False)) as conn:
             if exists:
                 with closing(connect(target, read_only=False)) as old:
                     _take_over_from_old(conn, old)
@@ -95,7 +99,7 @@ def restore(source: Path, target: Path, replace: bool = False) -> int:
             move_store(part, target)
     finally:
         for end in ("", "-wal", "-shm", "-journal"):
-            part.with_name(part.name + end).unlink(missing_ok=True)
+            discard(part.with_name(part.name + end))
     return turns
 
 

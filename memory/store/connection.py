@@ -270,9 +270,11 @@ _ADVICE_TO_PEOPLE = {
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into a StoreError of one line that says what a person can do."""
+    """Turn errors of SQLite and the disk into a StoreError of one line: what a person can do."""
     try:
         yield
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}") from error
     except sqlite3.DatabaseError as error:
         message = str(error)
         advice = next(

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from memory.embed import load_embedder
 from memory.errors import InputError, ModelError, Stop, StoreError
+from memory.files import discard
 from memory.model import Forgotten, Turn
 from memory.store import journal, pending_windows, settings, turn_removal, turns_table
 from memory.store.connection import Transaction, connect
@@ -201,7 +202,7 @@ def _overwrite_files(
             busy.append(error)  # the other backups come first
         else:
             (files if reached else unreached).append(str(path))
-    _remove_abandoned_copies(map(Path, [*files, *unreached]))
+    remove_abandoned_copies(map(Path, [*files, *unreached]))
     if busy:
         raise busy[0]
 
@@ -275,12 +276,12 @@ def part_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
-def _remove_abandoned_copies(paths: Iterable[Path]) -> None:
+def remove_abandoned_copies(paths: Iterable[Path]) -> None:
     """Remove what killed processes left: half-made copies, and the copies of `as_of`."""
     for path in paths:
         for part in path.parent.glob(f".{escape(path.name)}.*.part*"):
             if _is_abandoned(part):
-                part.unlink(missing_ok=True)
+                discard(part)
     # Not Path.glob: it raises when another process removes its folder while this one looks.
     for copy in map(Path, glob(f"{escape(gettempdir())}/{COPIES_OF_THE_PAST}")):
         if _is_abandoned(copy):
@@ -297,7 +298,7 @@ def _forget_in_backup(path: Path, due: Sequence[dict[str, Any]]) -> bool:
     """Remove what is due from a backup too; False when no backup of ours is at its path.
 
     Raises StoreError when a later call may succeed: another program holds the file, the disk is
-    full, or the backup's embedder cannot be used here.
+    full or fails, or the backup's embedder cannot be used here.
     """
     try:
         if not path.is_file() or not path.stat().st_size:
@@ -322,7 +323,8 @@ def _forget_in_backup(path: Path, due: Sequence[dict[str, Any]]) -> bool:
         if _BYTES_REMAIN in str(error):
             raise
         is_passing = isinstance(error, (InputError, ModelError))
-        if is_passing or "locked" in str(error) or "is full" in str(error):
+        signs = ("locked", "is full", "I/O error")
+        if is_passing or any(sign in str(error) for sign in signs):
             raise _bytes_remain(str(path), str(error)) from error
         return False
     return True

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from memory.errors import InputError, StoreError
-from memory.files import create_private
+from memory.files import create_private, discard
 from memory.store import settings
 from memory.store.connection import connect, storage_errors
 from memory.store.forget import BACKUP, COPY
@@ -44,7 +44,7 @@ def copy_store(path: Path, new: Path) -> None:
     path, new = path.absolute(), new.absolute()
     part = new.with_name(f".{new.name}.part")
     with _held_free(new):
-        part.unlink(missing_ok=True)
+        discard(part)
         try:
             create_private(part)  # VACUUM INTO takes an empty file too
             # Noted before the copy is made: no copy may be there that `forget` cannot name. Where
@@ -57,12 +57,12 @@ def copy_store(path: Path, new: Path) -> None:
                 with copy:
                     copy.execute("DELETE FROM settings WHERE name IN (?, ?)", (BACKUP, COPY))
                     settings.add_setting(copy, COPY, str(path))
-            with part.open("rb+") as file:
+            with storage_errors(part), part.open("rb+") as file:
                 os.fsync(file.fileno())
             if os.name != "nt":
                 _durable_step(lambda: part.replace(new), new)
         except BaseException:
-            part.unlink(missing_ok=True)
+            discard(part)
             raise
     if os.name == "nt":
         _durable_step(lambda: part.replace(new), new)
@@ -127,7 +127,7 @@ def _held_free(new: Path) -> Iterator[None]:
             yield
         except BaseException:
             if not new.stat().st_size:
-                new.unlink()
+                discard(new)
             raise
 
 

@@ -295,7 +295,7 @@ def state(folder: Path) -> State:
             assert isinstance(store, SqliteStore)
             tables = {name: store._select(select) for name, select in _SELECTS.items()}
             known = {Path(setting.value) for setting in store.settings("backup")}
-        tables["backups"] = sorted((path.name,) for path in known if path.exists())
+        tables["backups"] = sorted((path.name,) for path in known if path in memories(folder))
         states[path.name] = tables
     return states
 

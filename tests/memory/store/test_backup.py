@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -178,3 +179,16 @@ def test_the_commands_ask_before_a_memory_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "a.db").write_text("damaged")
     result = run("restore", copy, *place, "--replace", "--yes")
     assert "move it away" in str(result.exception)
+
+
+def test_copies_that_killed_processes_left_are_removed(store: SqliteStore, tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    target = tmp_path / "restored.db"
+    parts = [tmp_path / f".{name}.db.{gone.pid}.part" for name in ("backup", "restored")]
+    for part in parts:
+        part.touch()
+    store.backup(tmp_path / "backup.db")
+    assert [part.exists() for part in parts] == [False, True]
+    assert backup.restore(tmp_path / "backup.db", target) == 5
+    assert [part.exists() for part in parts] == [False, False]

@@ -1,0 +1,38 @@
+"""Acts on a disk that fails at a write or sync: a StoreError at most, nothing acknowledged lost.
+
+tests/support/faulted_acts.py says how. Afterwards each act is whole or absent and can be repeated.
+"""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.acts import ACTS
+from tests.support.faulted_acts import FAULTS
+
+OF_EACH_CALL = ["add", "digest", "forget"]
+OTHERS = [name for name in ACTS if name not in OF_EACH_CALL]
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("step", "names"),
+    [
+        (61, OF_EACH_CALL),
+        pytest.param(1, OF_EACH_CALL, marks=SLOW),
+        pytest.param(9, OTHERS, marks=SLOW),
+    ],
+)
+def test_an_act_on_a_failing_disk_is_whole_or_absent(step: int, names: list[str]) -> None:
+    command = [sys.executable, "-m", "tests.support.faulted_acts", str(step), *names]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1_800, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    if len(lines) == 1:
+        pytest.skip(lines[0])
+    expected = [f"{name}, {fault}" for name in names for fault in FAULTS]
+    assert [line.split(":")[0] for line in lines] == expected
+    failed_calls = [int(re.findall(r": (\d+) calls failed", line)[0]) for line in lines]
+    assert min(failed_calls) > 0
