@@ -274,7 +274,7 @@ _SELECTS = {
     ),
     "settings": (
         "SELECT name, json_remove(value, '$.at', '$.sha256') FROM settings"
-        " WHERE name NOT IN ('backup', 'forgetting') ORDER BY id"
+        " WHERE name NOT IN ('backup', 'copy', 'forgetting') ORDER BY id"
     ),
     "last ids": "SELECT name, seq FROM sqlite_sequence WHERE name <> 'settings' ORDER BY name",
     **{
@@ -287,15 +287,17 @@ _SELECTS = {
 def state(folder: Path) -> State:
     """What each memory in a folder holds.
 
-    An empty file counts as no memory. Of the backups that a memory knows those count that exist.
+    An empty file counts as no memory. Of the backups and copies that a memory knows, those count
+    that exist.
     """
     states: State = {}
     for path in memories(folder):
         with open_store(path) as store:
             assert isinstance(store, SqliteStore)
             tables = {name: store._select(select) for name, select in _SELECTS.items()}
-            known = {Path(setting.value) for setting in store.settings("backup")}
-        tables["backups"] = sorted((path.name,) for path in known if path in memories(folder))
+            notes = [*store.settings("backup"), *store.settings("copy")]
+        noted = {Path(note.value) for note in notes} & {*memories(folder)}
+        tables["backups and copies"] = sorted((path.name,) for path in noted)
         states[path.name] = tables
     return states
 
