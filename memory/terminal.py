@@ -43,6 +43,11 @@ def clean(text: str) -> str:
     return "".join(c for c in whole if c in "\n\t" or category(c) != "Cc")
 
 
+def count(number: int, noun: str) -> str:
+    """`1 turn`, `2,000 turns`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def clean_line(text: str) -> str:
     """A text on one line, without what would steer the terminal."""
     return _CONTROL.sub(" ", text).strip()

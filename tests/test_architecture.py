@@ -38,6 +38,7 @@ MEMORY_LAYERS = [
         *("memory.injection", "memory.namespaces", "memory.settings"),
     },
     {"memory.api"},
+    {"memory.waiting"},
     {"memory.tools", "memory.chat", "memory.tune"},
     {"memory.cli"},
     {"memory.__main__"},

@@ -1,8 +1,10 @@
 """Facts in the background: a thread in which the model stores what is said in a chat."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -21,6 +23,15 @@ _PATIENCE_PACKAGED_S = 15.0
 _PATIENCE_HOSTED_S = 0.5
 
 
+@dataclass(frozen=True)
+class _Request:
+    """A digest to make: of how many windows, from which turn on; `done` is set afterwards."""
+
+    windows: int
+    since: int
+    done: threading.Event = field(default_factory=threading.Event)
+
+
 class _StopDigest(Exception):
     """Ends a digest after the window that it has just stored."""
 
@@ -28,20 +39,24 @@ class _StopDigest(Exception):
 class Background:
     """Digests one memory in a thread of its own, with a store handle of its own.
 
-    Whatever ends it, nothing is lost: turns are durable, a window counts as stored with its facts
-    only, and what an earlier chat left comes first. `error` is why the model could not be used the
-    last time, empty when it could.
+    It digests the turns from the id `since` on, which the session adds; those before it only when
+    `drain` is told so. Without `digests`, it digests nothing. Whatever ends it, nothing is lost:
+    turns are durable, and a window counts as stored with its facts only. `error` is why the model
+    could not be used the last time, empty when it could.
     """
 
-    def __init__(self, path: Path, model: "Model") -> None:
+    def __init__(self, path: Path, model: "Model", since: int = 0, digests: bool = True) -> None:
+        self.since = since
+        self.digests = digests
         self.stored = 0  # windows
+        self.seconds = 0.0  # that digesting them took
         self.error = ""
         self._path = path
         self._model = model
         self._undigested_turns = 0
         self._windows_to_store = _ALL_WINDOWS
-        # (event to set when it is done, how many windows); None ends the thread.
-        self._requests: SimpleQueue[tuple[threading.Event, int] | None] = SimpleQueue()
+        # None ends the thread.
+        self._requests: SimpleQueue[_Request | None] = SimpleQueue()
         self._memory_lock = threading.Lock()
         self._stop = threading.Event()
         # A daemon thread does not keep the process alive when a hosted model takes long to answer.
@@ -69,12 +84,13 @@ class Background:
             self._memory_lock.release()
             self._request(_ALL_WINDOWS)
 
-    def drain(self, progress: Callable[[int], None]) -> None:
-        """Wait until everything is stored; `progress` is told how many windows are."""
-        done = self._request(_ALL_WINDOWS)
+    def drain(self, progress: Callable[[int], None], since: int) -> None:
+        """Wait until all turns from an id on are stored; `progress` is told of how many windows."""
+        before = self.stored
+        done = self._request(_ALL_WINDOWS, since)
         while self._thread.is_alive() and not done.wait(_PROGRESS_S):
-            progress(self.stored)
-        progress(self.stored)
+            progress(self.stored - before)
+        progress(self.stored - before)
 
     def end(self) -> None:
         """Stop after the window under way; the next start goes on from there."""
@@ -82,26 +98,31 @@ class Background:
         self._stop.set()
         self._thread.join(_PATIENCE_PACKAGED_S if self._model.packaged else _PATIENCE_HOSTED_S)
 
-    def _request(self, windows: int) -> threading.Event:
+    def _request(self, windows: int, since: int | None = None) -> threading.Event:
         """Have at most so many windows digested; the event is set when that is done."""
-        done = threading.Event()
-        self._requests.put((done, windows))
-        return done
+        request = _Request(windows, self.since if since is None else since)
+        if self.digests:
+            self._requests.put(request)
+        else:
+            request.done.set()
+        return request.done
 
     def _work(self) -> None:
         while (request := self._requests.get()) is not None:
-            done, self._windows_to_store = request
+            self._windows_to_store = request.windows
             with self._memory_lock:
+                start = time.monotonic()
                 try:
                     # A store belongs to one thread, so this one opens its own.
                     with Memory(self._path, model=self._model) as memory:
-                        memory.digest(progress=self._count)
+                        memory.digest(progress=self._count, since=request.since)
                     self.error = ""
                 except _StopDigest:
                     pass  # the window is stored; the rest waits for the next request
                 except Stop as error:
                     self.error = str(error)
-            done.set()
+                self.seconds += time.monotonic() - start
+            request.done.set()
 
     def _count(self, sums: Digest) -> None:
         self.stored += 1

@@ -9,11 +9,12 @@ from memory.facts import find, newest_change
 from memory.model import Turn
 from memory.prompt import turn_line
 from memory.settings import name_of
+from memory.terminal import count
 
 _MOST_TURNS = 20  # of a list of turns
 _MOST_CHARACTERS = 300  # of a turn in it
 _HELP = """\
-bye           ends the chat and saves (so does Ctrl-D)
+bye           ends the chat and saves (so do exit, quit and Ctrl-D)
 reset         forgets everything that was said, after a question
 /why          the turns and the SQL behind the last answer
 /memory       what this memory knows
@@ -53,7 +54,7 @@ def why(chat: Chat, _: str) -> None:
 def memory(chat: Chat, _: str) -> None:
     """Show counts, and the newest facts by subject."""
     [[facts, subjects]] = chat.store.read(_FACT_COUNTS).rows
-    facts_known = f"{_count(facts, 'fact')} about {_count(subjects, 'subject')}"
+    facts_known = f"{count(facts, 'fact')} about {count(subjects, 'subject')}"
     chat.screen.show(f"{_turn_counts(chat)}, {facts_known}")
     by_subject = defaultdict(list)
     for fact in reversed(find(chat.store)[-_MOST_FACTS:]):
@@ -84,7 +85,7 @@ def forget(chat: Chat, text: str) -> None:
         chat.screen.show(f"no turn says {text!r}")
         return
     _show_turns(chat, turns)
-    if _agreed(chat, f"Forget {_count(len(turns), 'turn')} for good, with all facts from there?"):
+    if _agreed(chat, f"Forget {count(len(turns), 'turn')} for good, with all facts from there?"):
         _wipe(chat, turns)
 
 
@@ -97,7 +98,7 @@ def reset(chat: Chat, _: str) -> None:
     [[facts, _subjects]] = chat.store.read(_FACT_COUNTS).rows
     chat.screen.show(
         f"This wipes the memory {chat.memory_name!r}:"
-        f" {_turn_counts(chat)}, {_count(facts, 'fact')}."
+        f" {_turn_counts(chat)}, {count(facts, 'fact')}."
         f" Its settings stay: who you are, and who {chat.character} is."
     )
     if _agreed(chat, "All of it, for good?"):
@@ -139,7 +140,7 @@ def _wipe(chat: Chat, turns: list[Turn]) -> None:
         receipt = chat.store.forget(sorted(turn_ids))
     chat.recent = [turn for turn in chat.recent if turn.id not in turn_ids]
     chat.last = None  # it may rest on what is forgotten
-    counts = f"{_count(len(turns), 'turn')} and {_count(len(receipt.facts), 'fact')}"
+    counts = f"{count(len(turns), 'turn')} and {count(len(receipt.facts), 'fact')}"
     chat.screen.show(f"forgot {counts}")
     chat.screen.show(f"receipt: sha256 {receipt.sha256}, salt {receipt.salt} (kept nowhere else)")
     for file in receipt.unreached:
@@ -152,23 +153,15 @@ def _turn_counts(chat: Chat) -> str:
     parts = [f"{name} {count}" for name, count in chat.store.read(_SPEAKERS).rows]
     if speakers > len(parts):
         parts.append(f"{speakers - len(parts)} others")
-    return f"{_count(turns, 'turn')} ({', '.join(parts) or 'nobody yet'})"
+    return f"{count(turns, 'turn')} ({', '.join(parts) or 'nobody yet'})"
 
 
 def _agreed(chat: Chat, question: str) -> bool:
-    """Whether somebody types yes or the memory's name; Ctrl-C and the input's end mean no."""
-    try:
-        reply = chat.screen.ask(f"{question} Type yes or {chat.memory_name}: ").strip().casefold()
-    except (EOFError, KeyboardInterrupt):
-        reply = ""
-    if reply in ("yes", chat.memory_name.casefold()):
+    """Whether somebody types yes or the memory's name, before harm is done."""
+    if chat.screen.agrees(question, "yes", chat.memory_name):
         return True
     chat.screen.show("nothing was changed")
     return False
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _show_turns(chat: Chat, turns: list[Turn]) -> None:
@@ -178,7 +171,7 @@ def _show_turns(chat: Chat, turns: list[Turn]) -> None:
             line = line[: _MOST_CHARACTERS - 3] + "..."
         chat.screen.show(line)
     if len(turns) > _MOST_TURNS:
-        chat.screen.show(f"... and {_count(len(turns) - _MOST_TURNS, 'turn')}", "dim")
+        chat.screen.show(f"... and {count(len(turns) - _MOST_TURNS, 'turn')}", "dim")
 
 
 def talk(chat: Chat) -> None:
@@ -189,7 +182,7 @@ def talk(chat: Chat) -> None:
         try:
             text = chat.screen.ask(f"{chat.speaker}: ").strip()
             warned = False
-            if text.lower() == "bye":
+            if text.lower() in ("bye", "exit", "quit"):
                 break
             if text:
                 obey(chat, text)

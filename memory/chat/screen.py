@@ -14,16 +14,26 @@ from memory.terminal import clean
 class Screen:
     """Shows lines and pieces of lines, and asks for one.
 
-    `read` is given a prompt; it raises EOFError at the end, KeyboardInterrupt for Ctrl-C.
+    `read` is given a prompt; it raises EOFError at the end, KeyboardInterrupt for Ctrl-C. With
+    `attended` somebody types there.
     """
 
-    def __init__(self, console: Console, read: Callable[[str], str]) -> None:
+    def __init__(self, console: Console, read: Callable[[str], str], attended: bool = True) -> None:
+        self.attended = attended
         self._console = console
         self._read = read
 
     def ask(self, prompt: str) -> str:
         """A line, as somebody typed or pasted it, without what a terminal would obey."""
         return clean(self._read(prompt))
+
+    def agrees(self, question: str, *words: str) -> bool:
+        """Whether somebody types one of the words; Ctrl-C and the input's end mean no."""
+        try:
+            reply = self.ask(f"{question} Type {' or '.join(words)}: ").strip().casefold()
+        except (EOFError, KeyboardInterrupt):
+            return False
+        return reply in [word.casefold() for word in words]
 
     def waiting(self, reason: str) -> AbstractContextManager[Any]:
         """A context that says on a terminal, while it lasts, what is being waited for."""
@@ -45,7 +55,7 @@ def terminal() -> Screen:
             # What comes through a pipe need not be in its encoding. TextIO promises no reconfigure.
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="replace")
-        return Screen(Console(), _piped)
+        return Screen(Console(), _piped, attended=False)
     from prompt_toolkit import PromptSession
     from prompt_toolkit.history import InMemoryHistory
 

@@ -10,7 +10,8 @@ from memory.prompt import spoken_date
 from memory.settings import CHAT, Settings, name_of
 from memory.store import Store
 from memory.store.turn_validation import local_now
-from memory.terminal import progress
+from memory.terminal import count, progress
+from memory.waiting import waiting
 
 if TYPE_CHECKING:
     from memory.api import Memory
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 UNNAMED = "User"  # the speaker until there is a name
 INTERRUPTED = " ... (interrupted)"
+_CTRL_C = "Ctrl-C is safe"
+_LATER = "`python -m memory digest` stores the rest"
 _LAST_TURN = "SELECT said_at FROM turns WHERE kind = 'message' ORDER BY id DESC LIMIT 1"
 
 
@@ -134,19 +137,52 @@ class Chat:
         self.screen.show(text)
 
     def leave(self) -> None:
-        """Let the model store what it has not stored yet; Ctrl-C leaves it for the next time."""
+        """Let the model store what this session added; more only when somebody agrees to it.
+
+        Ctrl-C leaves the rest for a later digest.
+        """
         name = "" if self.speaker == UNNAMED else f", {self.speaker}"
         self.screen.show(f"{self.character}: ", "bold", end="")
         self.screen.show(f"Bye{name}!")
+        if not self.background.digests:
+            return
+        since = 0 if self._agrees_to_digest_earlier_turns() else self.background.since
+        windows = waiting(self.store, self.memory.model, first=since).calls
         try:
             with progress() as bar:
-                task = bar.add_task("storing facts", total=None)
-                self.background.drain(lambda stored: bar.update(task, completed=stored))
+                task = bar.add_task(f"storing facts ({_CTRL_C})", total=windows)
+                self.background.drain(lambda stored: bar.update(task, completed=stored), since)
         except KeyboardInterrupt:
-            self.screen.show("interrupted: all was kept, the next start stores the rest", "dim")
+            self.screen.show(f"interrupted: all was kept, {_LATER}", "dim")
             return
         if self.background.error:
             self.screen.show(f"all was kept, facts wait: {self.background.error}", "red")
+
+    def _agrees_to_digest_earlier_turns(self) -> bool:
+        """Whether turns from before this session wait, and somebody wants them stored now."""
+        model = self.memory.model
+        stored = self.background.stored
+        earlier = waiting(
+            self.store,
+            model,
+            last=self.background.since - 1,
+            seconds_a_call=self.background.seconds / stored if stored else None,
+        )
+        if not earlier.turns or not self.screen.attended:
+            return False
+        minutes = max(round(earlier.seconds / 60), 1)
+        costs = [count(earlier.calls, "call") + f" of {model.name}"]
+        if earlier.dollars:
+            costs.append(f"about {earlier.dollars:.2f} dollars")
+        costs.append(f"about {count(minutes, 'minute')}; {_CTRL_C}")
+        self.screen.show(
+            f"{count(earlier.turns, 'turn')} from before this chat"
+            f" {'is' if earlier.turns == 1 else 'are'} no facts yet: {', '.join(costs)}."
+        )
+        if self.screen.agrees("Store their facts now?", "yes"):
+            return True
+        self.screen.show(f"they stay as they are; {_LATER}", "dim")
+        return False
 
     def _remembered(self, name: str, argument: str | None, default: str) -> str:
         """What the command was given, else the setting; a value that is new becomes the setting."""

@@ -14,10 +14,11 @@ from memory.cli.options import (
     Namespace,
     open_memory,
 )
-from memory.cli.output import count, print_json
+from memory.cli.output import print_json
 from memory.errors import InputError
 from memory.model import Turn
 from memory.store.turn_validation import local_now
+from memory.terminal import count
 
 
 def add(

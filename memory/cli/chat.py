@@ -18,6 +18,9 @@ def chat(
     persona: Annotated[
         str | None, typer.Option(help="What the character is like; remembered. Not for local.")
     ] = None,
+    digest: Annotated[
+        bool, typer.Option("--digest/--no-digest", help="Make facts of what is said.")
+    ] = True,
 ) -> None:
     """Talk with a character that remembers you. `bye` ends, /help says what else there is."""
     from memory.api import Memory
@@ -30,7 +33,8 @@ def chat(
     loaded = load_model(model, api_base)
     path = options.memory_path(namespace, file)
     with options.open_memory(namespace, file, create=True) as store:
-        background = Background(path, loaded)
+        [(last,)] = store.read("SELECT COALESCE(MAX(id), 0) AS last FROM turns").rows
+        background = Background(path, loaded, since=last + 1, digests=digest)
         try:
             session = Chat(
                 Memory(store, model=loaded),

@@ -1,18 +1,16 @@
 """The command digest: a model makes facts of what was said."""
 
-import math
 import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from memory.cli.options import DEFAULT, ApiBase, File, ModelName, Namespace, open_memory
-from memory.cli.output import change_line, count, held_lines
+from memory.cli.output import change_line, held_lines
 from memory.errors import InputError
-from memory.terminal import clean_line, progress
+from memory.terminal import clean_line, count, progress
 
 if TYPE_CHECKING:
-    from memory.api import Memory
     from memory.store import Store
 
 _TURNS = re.compile(r"(\d{1,18})-(\d{1,18})", re.ASCII)
@@ -45,23 +43,24 @@ def digest(
             _decide(store, apply=apply, skip=skip)
         return
     from memory.api import Memory  # takes a second
+    from memory.waiting import waiting
 
     with open_memory(namespace, file) as store, progress() as bar:
         memory = Memory(store, model=model, api_base=api_base)
-        task = bar.add_task("digesting", total=_waiting(memory, replay))
+        task = bar.add_task("digesting", total=waiting(store, memory.model, replay=replay).calls)
         result = memory.digest(
             replay,
             max_calls,
             lambda so_far: bar.update(task, completed=so_far.stored + so_far.failed),
         )
         # All of them are counted here, also those that failed too often to be tried again.
-        waiting = _waiting(memory, replay=True)
+        still_waiting = waiting(store, memory.model, replay=True).calls
         failures = [window for window in store.pending() if window.error]
     unsaid = (
         f"; {count(result.unsaid, 'fact')} not stored: no turn says so" if result.unsaid else ""
     )
     print(
-        f"windows: {result.stored} stored, {result.failed} failed, {waiting} waiting;"
+        f"windows: {result.stored} stored, {result.failed} failed, {still_waiting} waiting;"
         f" {count(result.facts, 'fact')} changed by {count(result.calls, 'call')}"
         f" of {memory.model.name}{unsaid}"
     )
@@ -96,17 +95,3 @@ def _window(turns: str) -> tuple[int, int]:
     if not match:
         raise InputError(f"{turns!r} names no window; write its first and last turn, as in 12-27")
     return int(match[1]), int(match[2])
-
-
-def _waiting(memory: "Memory", replay: bool) -> int:
-    """How many windows a digest by this model would work on, with `replay` or without."""
-    from memory.api import is_due
-
-    pending = memory.store.pending()
-    digested = [change.window for change in memory.store.changes() if change.window]
-    # Turns above these belong to no window yet.
-    last = max([0, *(last for _, last in digested), *(window.last_turn for window in pending)])
-    [(new,)] = memory.store.read(f"SELECT COUNT(*) AS n FROM turns WHERE id > {last}").rows
-    due = [window for window in pending if is_due(window, replay)]
-    counts = [len(memory.store.turns(window.first_turn, window.last_turn)) for window in due]
-    return sum(math.ceil(count / memory.model.window) for count in [*counts, int(new)])

@@ -5,9 +5,8 @@ from typing import Annotated
 import typer
 
 from memory.cli.options import DEFAULT, File, Namespace, Yes, confirm, existing_memory
-from memory.cli.output import count
 from memory.store import open_store
-from memory.terminal import progress
+from memory.terminal import count, progress
 
 _BYTES_PER_TOKEN = 4  # of a text, roughly: for the price that is shown before
 

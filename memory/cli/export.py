@@ -16,9 +16,10 @@ from memory.cli.options import (
     memory_path,
     open_memory,
 )
-from memory.cli.output import count, print_json
+from memory.cli.output import print_json
 from memory.errors import InputError
 from memory.namespaces import make_folder, names, path_of
+from memory.terminal import count
 
 if TYPE_CHECKING:
     from memory.exchange.exports import ExportCounts

@@ -17,13 +17,14 @@ from memory.cli.options import (
     existing_memory,
     open_memory,
 )
-from memory.cli.output import count, diff_lines, print_json, print_lines
+from memory.cli.output import diff_lines, print_json, print_lines
 from memory.errors import InputError, StoreError
 from memory.files import write_whole
 from memory.model import Forgotten, Turn
 from memory.prompt import turn_line
 from memory.store import Store
 from memory.store.points_in_time import Diff
+from memory.terminal import count
 
 _MAX_SHOWN = 5  # turns and facts before the question
 

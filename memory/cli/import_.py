@@ -13,9 +13,9 @@ from memory.cli.options import (
     is_on_command_line,
     open_memory,
 )
-from memory.cli.output import count, print_json
+from memory.cli.output import print_json
 from memory.errors import InputError, Stop
-from memory.terminal import progress
+from memory.terminal import count, progress
 
 if TYPE_CHECKING:
     from memory.exchange.imports import ImportReport

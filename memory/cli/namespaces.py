@@ -9,10 +9,11 @@ import typer
 
 from memory import namespaces
 from memory.cli.options import AsJson, Yes, confirm
-from memory.cli.output import count, print_json, print_rows
+from memory.cli.output import print_json, print_rows
 from memory.errors import StoreError
 from memory.model import Rows
 from memory.store import open_store
+from memory.terminal import count
 
 app = typer.Typer(help="Memories by name, wholly separate.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Any text: spaces, slashes and emoji are fine.")]

@@ -10,7 +10,7 @@ from typing import Any
 from memory.cli.options import DEFAULT
 from memory.model import Change, Edit, Fact, Pending, Rows
 from memory.store.points_in_time import Diff, differences
-from memory.terminal import clean_line
+from memory.terminal import clean_line, count
 
 _MAX_LINE_CHARACTERS = 160
 _WIDEST_COLUMN = 40  # in characters; a longer cell moves what follows it to the right
@@ -48,11 +48,6 @@ def print_rows(rows: Rows) -> None:
     for row in cells:
         table.add_row(*map(Text, row))
     Console().print(table)
-
-
-def count(number: int, noun: str) -> str:
-    """`1 turn`, `2,000 turns`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def change_line(change: Change) -> str:

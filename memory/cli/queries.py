@@ -19,13 +19,13 @@ from memory.cli.options import (
     Namespace,
     open_memory,
 )
-from memory.cli.output import count, print_json, print_rows
+from memory.cli.output import print_json, print_rows
 from memory.errors import InputError, SqlError
 from memory.model import Rows, Turn
 from memory.prompt import named_cells, turn_line
 from memory.settings import Settings
 from memory.store.points_in_time import last_moment
-from memory.terminal import clean_line
+from memory.terminal import clean_line, count
 
 if TYPE_CHECKING:
     from memory.model import Answer, Citation

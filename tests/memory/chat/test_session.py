@@ -41,6 +41,8 @@ def chat(
     path: Path,
     lines: Iterable[Line],
     model: Model | None = None,
+    attended: bool = True,
+    digests: bool = True,
     **named: str | None,
 ) -> str:
     """What a chat of these lines shows. An exception among them is what reading raises."""
@@ -55,8 +57,9 @@ def chat(
     shown = io.StringIO()
     loaded = model or replier()[0]
     with open_store(path) as store:
-        background = Background(path, loaded)
-        screen = Screen(Console(file=shown, width=200), read)
+        since = max((turn.id for turn in store.turns()), default=0) + 1
+        background = Background(path, loaded, since=since, digests=digests)
+        screen = Screen(Console(file=shown, width=200), read, attended=attended)
         try:
             talk(Chat(Memory(store, model=loaded), background, screen, "anna", **named))
         finally:
@@ -106,12 +109,41 @@ def test_facts_are_stored_in_the_background_and_the_rest_at_the_end(path: Path) 
         assert store.pending() == []
 
 
-def test_what_a_killed_chat_left_is_stored_by_the_next(path: Path) -> None:
+def test_what_waits_from_before_is_stored_when_somebody_says_so(path: Path) -> None:
     with open_store(path) as store:
-        store.add([Turn("Anna", "My dog is called Rufus.", "s", "2026-11-20T21:03")])
-    chat(path, [])
+        store.add([Turn("Anna", f"My dog is called Rufus {n}.", "s") for n in range(40)])
+    model, engine = replier()
+    shown = chat(path, ["Hello.", "bye", "no"], model)
+    assert (
+        "40 turns from before this chat are no facts yet: 3 calls of talker, about 1 minute;"
+        " Ctrl-C is safe." in shown
+    )
+    assert "they stay as they are; `python -m memory digest` stores the rest" in shown
+    assert engine.calls()["store"] == 1
     with open_store(path) as store:
-        assert [change.window for change in store.changes()] == [(1, 1)]
+        assert [change.window for change in store.changes()] == [(41, 42)]
+        assert [(p.first_turn, p.last_turn) for p in store.pending()] == [(1, 40)]
+
+    assert "40 turns from before" in chat(path, ["bye", "yes"], model)
+    assert engine.calls()["store"] == 4
+    with open_store(path) as store:
+        assert [change.window for change in store.changes()[1:]] == [(1, 16), (17, 32), (33, 40)]
+        assert store.pending() == []
+    assert "from before" not in chat(path, ["bye"], model)
+
+
+@pytest.mark.parametrize("digests", [True, False])
+def test_where_nobody_types_or_wants_facts_an_import_waits_unasked(
+    path: Path, digests: bool
+) -> None:
+    with open_store(path) as store:
+        store.add([Turn("Anna", "My dog is called Rufus.", "s")])
+    model, engine = replier(window=2)
+    shown = chat(path, ["Hello.", "Hi.", "bye"], model, attended=not digests, digests=digests)
+    assert "from before" not in shown
+    assert engine.calls().get("store", 0) == 2 * digests
+    with open_store(path) as store:
+        assert [change.window for change in store.changes()] == [(2, 3), (4, 5)][: 2 * digests]
 
 
 def test_a_model_that_fails_costs_a_line_and_no_turn(path: Path) -> None:
@@ -359,7 +391,7 @@ def test_a_server_that_does_not_stream_replies_in_one_piece(path: Path, status: 
 
 def test_undo_takes_the_last_change_back_and_says_what(path: Path) -> None:
     chat(path, ["One."])
-    shown = chat(path, ["/memory", "/undo", "/memory", "/undo"])
+    shown = chat(path, ["/memory", "/undo", "/memory", "/undo"], attended=False)
     assert "2 turns (Assistant 1, User 1), 1 fact about 1 subject\nAnn\n  did: this [1]" in shown
     assert "took change 1 back (digest by talker):\nINSERT INTO facts" in shown
     assert ", 0 facts" in shown

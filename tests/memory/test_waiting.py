@@ -1,0 +1,37 @@
+"""What a digest has yet to do: counted over the windows that it would work on."""
+
+import pytest
+
+from memory import Turn
+from memory.program import load_model
+from memory.store.sqlite import SqliteStore
+from memory.waiting import waiting
+from tests.conftest import MOVED
+from tests.support.talk import talker
+
+
+def test_turns_and_calls_are_those_that_a_digest_would_work_on(store: SqliteStore) -> None:
+    model, _ = talker(window=2)
+    whole = waiting(store, model)
+    assert (whole.turns, whole.calls) == (5, 3)
+    assert whole.seconds == 3 * waiting(store, model, first=4).seconds
+    assert waiting(store, model, last=3).turns == 3
+    assert waiting(store, model, seconds_a_call=7.0).seconds == 21.0
+
+    store.write(MOVED, cause="test", window=store.claim(2))
+    window = store.claim(2)
+    assert window is not None
+    for _ in range(3):
+        store.fail(window, "the model wrote a poem")
+        store.reclaim(window)
+    assert waiting(store, model).turns == 1, "a window that failed too often waits for a person"
+    assert waiting(store, model, replay=True).turns == 3
+    assert waiting(store, model, replay=True, first=5).turns == 1
+
+
+def test_dollars_are_counted_where_the_price_is_known(store: SqliteStore) -> None:
+    store.add([Turn("Anna", "It goes on and on. " * 20) for _ in range(3_000)])
+    dollars = waiting(store, load_model("openai/gpt-4o-mini")).dollars
+    assert dollars == pytest.approx(0.2, rel=0.5)
+    assert waiting(store, talker(api_base="http://localhost:1/v1")[0]).dollars is None
+    assert waiting(store, load_model("local")).dollars == 0.0
