@@ -141,8 +141,9 @@ def search_arguments(table: Any) -> tuple[str, int]:
 
 
 def is_whole_number(node: Any) -> bool:
-    """Whether the node is a literal like 12, without a sign."""
-    return bool(node.key == "literal" and not node.is_string and node.this.isdecimal())
+    """Whether the node is a literal like 12, without a sign, for which 64 bits are enough."""
+    is_number = node.key == "literal" and not node.is_string
+    return bool(is_number and node.this.isdecimal() and len(node.this) < 19)
 
 
 def sql_of(node: Any) -> str:

@@ -235,6 +235,9 @@ def check_words(tokens: Sequence[Token]) -> None:
             refuse(f"{token.text}()", _ADVICE_BY_FUNCTION[word])
         if token.kind == "word" and word in _UNFINISHED and after.kind == "end":
             refuse(f"{token.text} at the end", "the statement is not finished")
+        # The parser would read TYPE 'literal', a cast; the column of that name is meant.
+        if word == "text" and after.kind in ("string", "number"):
+            refuse(f"{token.text} {short(after.text)}", "something is missing between, as a comma")
         if word == "," and (after.kind == "end" or after.text.lower() in {*_CLAUSES, ","}):
             refuse(f", {after.text}", "something is missing after the comma")
         if word in ("(", "select", "by") and after.text == ",":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 
-from memory.errors import StoreError
+from memory.errors import InputError, StoreError
 from memory.files import create_private, tighten
 from memory.search.words import words
 from memory.store import migrations
@@ -270,11 +270,22 @@ _ADVICE_TO_PEOPLE = {
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn errors of SQLite and the disk into a StoreError of one line: what a person can do."""
+    """Turn errors of SQLite and the disk into a StoreError of one line: what a person can do.
+
+    What cannot be sent to SQLite at all becomes an InputError.
+    """
     try:
         yield
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}") from error
+    except OverflowError as error:
+        raise InputError(
+            f"{path}: a number here has more than 64 bits; no id is so large"
+        ) from error
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{path}: a text here holds half a character (a lone surrogate)"
+        ) from error
     except sqlite3.DatabaseError as error:
         message = str(error)
         advice = next(

@@ -44,7 +44,11 @@ def read_turns(
     """The turns with ids from first to last (None: to the end), in order, at most `limit`."""
     rows = conn.execute(
         f"SELECT {COLUMNS} FROM turns WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
-        (first, _BEYOND_ALL_IDS if last is None else last, -1 if limit is None else limit),
+        (
+            min(first, _BEYOND_ALL_IDS),
+            _BEYOND_ALL_IDS if last is None else min(last, _BEYOND_ALL_IDS),
+            -1 if limit is None else limit,
+        ),
     )
     return [to_turn(row) for row in rows]
 

@@ -337,6 +337,8 @@ REFUSED_READS = {
         "SELECT 1 JOIN turns t ON 1 = 1",
     ],
     "or name the column": ["SELECT (*) FROM turns", "SELECT SUM(*) FROM turns"],
+    "missing between": ["SELECT text 10 FROM turns", "SELECT id, t.text 'a' AS x FROM turns t"],
+    "write LIMIT and a whole number": ["SELECT id FROM turns LIMIT 9223372036854775808"],
     "before the comma": ["SELECT , id FROM turns", "SELECT text FROM turns WHERE id IN (, 1)"],
     "after the comma": ["SELECT id, FROM turns", "SELECT text FROM turns WHERE id IN (1, 2,)"],
     "syntax error": [

@@ -1,6 +1,7 @@
 """The store: what it promises about turns, facts, the journal and the windows."""
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,32 @@ def test_search_sees_turns_added_since_by_another_handle(store: SqliteStore, pat
     with open_store(path) as second:
         [turn_id] = second.add([Turn("Ben", "A zebra crossed the street.")])
     assert store.search("zebra", 1)[0].turn_id == turn_id
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda store: store.turn(2**63),
+        lambda store: store.turn(-(2**63) - 1),
+        lambda store: store.undo(2**63),
+        lambda store: store.forget([2**63]),
+        lambda store: store.count_shown([2**63]),
+        lambda store: store.claim(2**63),
+        lambda store: store.fail((2**63, 2**63), "reason"),
+        lambda store: store.write(MOVED, cause="test", window=(2**63, 2**63)),
+        lambda store: store.write(MOVED, cause="half a pair: \ud800"),
+        lambda store: store.set("agent_name", "\ud800"),
+        lambda store: store.fail((1, 2), "\ud800"),
+    ],
+)
+def test_what_sqlite_cannot_be_sent_is_an_input_error(
+    store: SqliteStore, act: Callable[[SqliteStore], object]
+) -> None:
+    with pytest.raises(InputError):
+        act(store)
+    assert store.turns(2**63) == []
+    assert len(store.turns(1, 2**63)) == len(SAID)
+    assert store.changes() == []
 
 
 def test_a_fact_is_a_further_key_to_its_turn(store: SqliteStore) -> None:
