@@ -15,7 +15,7 @@ from memory.store import Store
 CHAT: Mapping[str, Any] = {"user": str, "character": str, "persona": str}
 _NAMES_OF_SPEAKERS = frozenset({"user", "character"})
 # The store's own rows in the same table, and where declarations are kept.
-RESERVED = frozenset({"backup", "copy", "declared", "embedder", "forgetting", "forgotten"})
+RESERVED = frozenset({"backup", "declared", "embedder", "forgetting", "forgotten"})
 _DECLARED = "declared"
 _NAME = re.compile(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
 _PLAIN: Mapping[str, Any] = {

@@ -65,13 +65,23 @@ def _message(texts: list[str], *, speaker: str, session: str, said_at: str) -> T
         raise InputError("one message at a time, in quotes; files are added with --kind document")
     if said_at and not clean_date(said_at):
         raise InputError(f"--said-at {said_at!r} is no date; write 2023-05-08 13:56, or 2023-05")
-    text = sys.stdin.read() if texts == ["-"] else texts[0]
+    text = _standard_input() if texts == ["-"] else texts[0]
     return Turn(
         speaker=speaker,
         text=text.strip(),
         session=session,
         said_at=clean_date(said_at) or local_now(),
     )
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"what comes in is not {sys.stdin.encoding}: {error.reason}; for UTF-8 set"
+            " PYTHONIOENCODING=utf-8"
+        ) from error
 
 
 def _add_documents(paths: list[Path], *, namespace: str, file: Path | None, as_json: bool) -> None:

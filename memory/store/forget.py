@@ -32,8 +32,8 @@ from memory.store.connection import Transaction, connect
 from memory.store.vectors import EmbedTexts, RecordedEmbedder
 
 # Names of settings that are the store's own: overwriting is due, a receipt, the path of a backup,
-# and that of a memory which this one was copied to or from.
-DUE, DONE, BACKUP, COPY = "forgetting", "forgotten", "backup", "copy"
+# and that of a memory which this one was copied to or from (no setting of a person has a space).
+DUE, DONE, BACKUP, COPY = "forgetting", "forgotten", "backup", "copied memory"
 # Those of one file on one machine: a copy or a dump must not reach for another memory's backups.
 OF_THIS_FILE = (BACKUP, COPY, DUE)
 COPIES_OF_THE_PAST = "memory-as-of-*/memory.*.db"  # in the folder of temporary files

@@ -128,3 +128,16 @@ def test_a_process_whose_stdout_is_ascii_ends_well(store: SqliteStore, path: Pat
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout == b"[6] Zo\\xeb: Na\\xefve \\U0001f308\n"
+
+
+def test_what_comes_in_by_another_encoding_is_refused(path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "memory", "add", "-", "--speaker", "Ben", "--file", path],
+        env={"PYTHONIOENCODING": "ascii", "PATH": ""},
+        input="na\xefve".encode(),
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"error: what comes in is not ascii")
+    assert not path.exists()

@@ -470,6 +470,16 @@ def test_a_window_stored_meanwhile_is_not_stored_again(store: SqliteStore, path:
     assert [change.cause for change in store.changes()] == ["quick"]
 
 
+def test_no_process_is_asked_by_a_signal_where_a_signal_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On Windows, `os.kill(pid, 0)` ends the process."""
+    with monkeypatch.context() as windows:
+        windows.setattr("os.name", "nt")
+        windows.setattr("os.kill", lambda pid, signal: pytest.fail(f"{pid} is killed"))
+        assert pending_windows.is_running(2**22)
+
+
 def test_an_undone_window_is_not_digested_again(store: SqliteStore) -> None:
     window = store.claim(5)
     store.undo(store.write(MOVED, cause="test", window=window).id)
