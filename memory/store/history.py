@@ -91,8 +91,12 @@ def copy_as_of(conn: sqlite3.Connection, moment: str, embed: EmbedTexts, folder:
             copy.execute(f"PRAGMA {pragma}")
         copy.execute("BEGIN")
         # What an older version stored may be longer than a fact can be by now.
+        [trigger] = copy.execute(
+            "SELECT sql FROM sqlite_master WHERE name = 'inserted_fact_is_short'"
+        ).fetchone()
         copy.execute("DROP TRIGGER inserted_fact_is_short")
         _take_back_changes(copy, point)
+        copy.execute(trigger)
         _take_back_turns(copy, point, embed)
         copy.execute(
             "DELETE FROM settings WHERE name <> 'embedder' AND substr(set_at, 1, ?) > ?",
