@@ -24,6 +24,7 @@ from locomo.harness import (
     program_state,
 )
 from locomo.results.charts import abstention_chart, failure_chart, score_chart
+from locomo.results.judging import judge_answers
 from locomo.results.report import Interval, failures, memory_difference, score_lines, usual_interval
 from locomo.results.tables import (
     building_table,
@@ -33,6 +34,7 @@ from locomo.results.tables import (
     failure_table,
     judge_table,
 )
+from locomo.results.written import ANALYSIS, RESULTS, read_results
 from locomo.split_data import PARTS
 from locomo.split_data import split as split_ids
 from locomo.tasks.modules import draw
@@ -63,6 +65,10 @@ def evaluate(
     api_base: Annotated[str | None, Option(help="address of the model's server")] = None,
     embedder: Annotated[str, Option(help="the packaged one, or a litellm name")] = EMBEDDER,
     judge_model: Annotated[str | None, Option(help="a model to judge the answers too")] = None,
+    judge_api_base: Annotated[str | None, Option(help="address of the judge's server")] = None,
+    judge_only: Annotated[
+        bool, Option("--judge-only", help="judge answers that are there")
+    ] = False,
     budget: Annotated[int | None, Option(help="tokens of memory a question; or model's")] = None,
     optimized_path: Annotated[Path | None, Option(help="a compiled program, JSON")] = None,
     num_threads: Annotated[int, Option(help="questions asked at a time", min=1)] = 4,
@@ -74,19 +80,18 @@ def evaluate(
 ) -> Evaluation:
     """Build a memory of each conversation once, ask its questions, score the answers.
 
-    Writes evaluation_results.json (compare) or failure_analysis.json (analyze) and a chart to
-    `output_dir`, and logs them to MLflow. Memories are kept there too and built again only when
-    the conversation, the model, the program or the code differs.
+    Writes results and charts to `output_dir` and logs them to MLflow. Memories are kept there, too,
+    and built again only when the conversation, the model, the program or the code differs.
     Raises InputError for what cannot be used, ModelError when a model cannot.
     """
-    questions = _questions(data, part=split, number=num_test, seed=seed)
     check_folder(output_dir, "--output-dir")
-    load_embedder(embedder)
+    judging = load_model(judge_model, judge_api_base) if judge_model else None
+    if judge_only:
+        return _judge(output_dir, judging, threads=num_threads, with_categories=not no_categories)
+    questions = _questions(data, part=split, number=num_test, seed=seed)
     setup = _setup(load_model(model, api_base, adapter=adapter), optimized_path, budget)
-    judging = load_model(judge_model) if judge_model else None
-    connect_mlflow(EXPERIMENT)
-    if not resume:
-        _probe_models(setup.model, judging)
+    _check_places(setup.model, judging, embedder=embedder, resume=resume)
+    log = _answer_log(data, setup, embedder=embedder, output_dir=output_dir, resume=resume)
     evaluation = EvaluationRun(
         questions=questions,
         setup=setup,
@@ -94,19 +99,17 @@ def evaluate(
         judging=judging,
         with_baseline=mode == "compare",
         memories=output_dir / "memories",
-        log=_answer_log(data, setup, embedder=embedder, output_dir=output_dir, resume=resume),
+        log=log,
         threads=num_threads,
         console=console,
     ).run()
     params = {
         "mode": mode,
-        **_data_params(data, split),
-        "questions": len(questions),
-        **_setup_params(setup, adapter, optimized_path),
-        "embedder": embedder,
+        **_data_params(data, split, questions, seed=seed),
+        **_setup_params(setup, adapter, optimized_path, embedder=embedder),
         "judge_model": judge_model or "none",
-        "seed": seed,
         "interval": interval or usual_interval(evaluation.results),
+        "answers": log.path.name,
     }
     _report(evaluation, params, output_dir=output_dir, with_categories=not no_categories)
     if setup.model.packaged:
@@ -114,16 +117,52 @@ def evaluate(
     return evaluation
 
 
-def _data_params(data: Path, split: str) -> dict[str, object]:
-    return {"data": data.name, "data_sha256": data_hash(data), "split": split}
+def _judge(
+    output_dir: Path, judging: Model | None, threads: int, with_categories: bool
+) -> Evaluation:
+    """Judge the answers of a finished run: whoever gave them may be gone.
+
+    Raises InputError without a judge, or without answers.
+    """
+    if judging is None:
+        raise InputError("--judge-only needs a judge: name it with --judge-model")
+    written = read_results(output_dir)
+    answers = output_dir / str(written.params.get("answers"))
+    if not answers.is_file():
+        raise InputError(f"{answers} is missing: the answers are not there to be judged")
+    connect_mlflow(EXPERIMENT)
+    probe(judging)
+    log = answer_log(answers, resume=True)
+    # What an interrupted judging wrote stands in the log only.
+    results = [log.records.get(result.key, result) for result in written.results]
+    results = judge_answers(results, judging, log=log, threads=threads, console=console)
+    evaluation = Evaluation(written.memories, results)
+    params = {**written.params, "judge_model": judging.name}
+    _report(evaluation, params, output_dir=output_dir, with_categories=with_categories)
+    return evaluation
 
 
-def _setup_params(setup: Setup, adapter: Path | None, program: Path | None) -> dict[str, object]:
+def _data_params(
+    data: Path, split: str, questions: Sequence[AskedQuestion], seed: int
+) -> dict[str, object]:
+    return {
+        "data": data.name,
+        "data_sha256": data_hash(data),
+        "split": split,
+        "questions": len(questions),
+        "seed": seed,
+    }
+
+
+def _setup_params(
+    setup: Setup, adapter: Path | None, program: Path | None, embedder: str
+) -> dict[str, object]:
     return {
         "model": setup.model.name,
         "adapter": str(adapter or "none"),
         "program": program.name if program else "plain",
         "budget": setup.budget,
+        "embedder": embedder,
     }
 
 
@@ -153,10 +192,16 @@ def _answer_log(
     return answer_log(output_dir / f"answers-{made_from}.jsonl", resume)
 
 
-def _probe_models(answering: Model, judging: Model | None) -> None:
-    probe(answering)
-    if judging:
-        probe(judging)
+def _check_places(answering: Model, judging: Model | None, embedder: str, resume: bool) -> None:
+    """Raise what speaks against MLflow, the embedder or a model before anything is paid.
+
+    A resumed run has asked the models before.
+    """
+    load_embedder(embedder)
+    connect_mlflow(EXPERIMENT)
+    for model in (answering, judging):
+        if model and not resume:
+            probe(model)
 
 
 def _questions(data: Path, part: str, number: int, seed: int) -> list[AskedQuestion]:
@@ -207,7 +252,7 @@ def _report(
     }
     print_table(console, building_table(evaluation.built))
     if params["mode"] == "analyze":
-        file = output_dir / "failure_analysis.json"
+        file = output_dir / ANALYSIS
         failed = failures(memory_results)
         content["failures"] = {
             cause: [asdict(result) for result in results] for cause, results in failed.items()
@@ -218,7 +263,7 @@ def _report(
         failure_chart(memory_results, pictures[0], title)
         abstention_chart(memory_results, pictures[1], title)
     else:
-        file = output_dir / "evaluation_results.json"
+        file = output_dir / RESULTS
         content["difference"] = asdict(difference) if difference else None
         examples = _varied(memory_results)
         print_table(console, comparison_table(lines, interval, with_categories))

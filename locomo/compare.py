@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from typer import Argument, Option
 
@@ -16,17 +15,10 @@ from locomo.commands import print_table, run_command
 from locomo.harness import Result, System
 from locomo.results.report import Interval, paired_differences, usual_interval
 from locomo.results.tables import difference_table
+from locomo.results.written import WrittenResults, read_results
 from memory import InputError
 
-FILES = ("evaluation_results.json", "failure_analysis.json")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-
-class _Written(BaseModel):
-    """What is read here of what `evaluate.py` wrote."""
-
-    params: dict[str, object]
-    results: list[Result]
 
 
 @app.command()
@@ -40,7 +32,7 @@ def compare(
 
     Raises InputError for a folder without results, and for runs of different questions.
     """
-    old, new = _read(before), _read(after)
+    old, new = read_results(before), read_results(after)
     pairs = _same_questions(_of(old, system), _of(new, system))
     if not pairs[0]:
         raise InputError(f"{before} and {after} answered no question in common with {system}")
@@ -59,24 +51,7 @@ def compare(
     console.print(f"verdict of all questions: {total.verdict}", highlight=False)
 
 
-def _read(path: Path) -> _Written:
-    """Raises InputError for what `evaluate.py` did not write."""
-    if path.is_dir():
-        files = [path / name for name in FILES if (path / name).exists()]
-        if not files:
-            raise InputError(f"{path} holds none of {', '.join(FILES)}; give an --output-dir")
-        path = files[0]
-    try:
-        return _Written.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InputError(f"{path}: {where} {first['msg']}; give what evaluate.py wrote") from None
-
-
-def _of(written: _Written, system: System) -> list[Result]:
+def _of(written: WrittenResults, system: System) -> list[Result]:
     return [result for result in written.results if result.system == system]
 
 

@@ -1,7 +1,7 @@
 """An evaluation: memories built, questions asked, answers judged; what is finished is kept."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from locomo.harness import (
     ask_memory,
     build_memories,
 )
-from locomo.llm_judge import PROMPTS, judge
 from locomo.parallel import run_parallel
+from locomo.results.judging import judge_answers
 from memory import Model, ModelError
 from memory.progress import progress_bar
 
@@ -65,7 +65,9 @@ class EvaluationRun:
         results = self._ask(built)
         if self.judging:
             # A step of its own, so that a judge can be added to answers that are there already.
-            results = self._judge(results, self.judging)
+            results = judge_answers(
+                results, self.judging, log=self.log, threads=self.threads, console=self.console
+            )
         return Evaluation(list(built.values()), results)
 
     def _build(self) -> dict[str, BuiltMemory]:
@@ -94,15 +96,19 @@ class EvaluationRun:
                 setup=self.setup,
                 path=built[conversation.id].path,
             )
-        answered: list[Result] = []
-
-        def finished(result: Result) -> None:
-            answered.append(result)
-            if result.unusable:
-                self._stop_when_unusable(answered)
-
         missing = [job for key, job in jobs.items() if key not in self.log.records]
-        self._run("asking", missing, finished)
+        answered: list[Result] = []
+        with progress_bar(self.console) as bar:
+            line = bar.add_task("asking", total=len(missing))
+
+            def keep(result: Result) -> None:
+                self.log.add(result)
+                bar.advance(line)
+                answered.append(result)
+                if result.unusable:
+                    self._stop_when_unusable(answered)
+
+            run_parallel(missing, self.threads, keep)
         return [self.log.records[key] for key in jobs]
 
     def _stop_when_unusable(self, results: Collection[Result]) -> None:
@@ -116,38 +122,3 @@ class EvaluationRun:
                 f"{len(unusable)} of {len(results)} answers cannot be used, the last:"
                 f" {unusable[-1]}"
             )
-
-    def _judge(self, results: Sequence[Result], model: Model) -> list[Result]:
-        questions = {(c.id, question.index): question for c, question in self.questions}
-        judges = {kind: f"{kind} ({model.name})" for kind in PROMPTS}
-
-        def judged(result: Result) -> Result:
-            question = questions[result.conversation, result.index]
-            if result.unusable:  # no judge is asked about nothing
-                return replace(result, verdicts=dict.fromkeys(judges.values(), False))
-            verdicts = {
-                name: judge(kind, question, answer=result.answer, model=model).correct
-                for kind, name in judges.items()
-            }
-            return replace(result, verdicts={**result.verdicts, **verdicts})
-
-        # A resumed evaluation, or one with a second judge, keeps the opinions that it has.
-        unjudged = [r for r in results if not set(judges.values()) <= set(r.verdicts)]
-        self._run("judging", [partial(judged, result) for result in unjudged])
-        return [self.log.records[result.key] for result in results]
-
-    def _run(
-        self,
-        title: str,
-        jobs: Sequence[Callable[[], Result]],
-        finished: Callable[[Result], None] = lambda result: None,
-    ) -> None:
-        with progress_bar(self.console) as bar:
-            line = bar.add_task(title, total=len(jobs))
-
-            def keep(result: Result) -> None:
-                self.log.add(result)
-                bar.advance(line)
-                finished(result)
-
-            run_parallel(jobs, self.threads, keep)

@@ -21,7 +21,8 @@ Record = TypeVar("Record")
 class JsonLines(Generic[Key, Record]):
     """Records (of one dataclass) by key, each on disk before `add` returns; threads may share it.
 
-    `records` holds them in the order of their first line; the last line of a key counts.
+    `path` is the file; `records` holds them in the order of their first line, and the last line of
+    a key counts.
     """
 
     def __init__(
@@ -44,7 +45,8 @@ class JsonLines(Generic[Key, Record]):
 
         Raises InputError when the file cannot be written, or was made by something else.
         """
-        self._path, self._key, self._lock = path, key, Lock()
+        self.path = path
+        self._key, self._lock = key, Lock()
         self.records: dict[Key, Record] = {}
         header = json.dumps({"made_by": made_by}).encode() + b"\n" if made_by else b""
         if resume and path.exists():
@@ -66,9 +68,9 @@ class JsonLines(Generic[Key, Record]):
         with self._lock:
             self.records[self._key(record)] = record
             try:
-                append_whole(self._path, _line(record))
+                append_whole(self.path, _line(record))
             except OSError as error:
-                raise InputError(f"cannot write {self._path}: {error.strerror}") from error
+                raise InputError(f"cannot write {self.path}: {error.strerror}") from error
 
 
 def _line(record: Any) -> bytes:

@@ -279,6 +279,45 @@ def test_a_model_that_says_nothing_to_a_probe_is_refused(run: Run, word: str) ->
     assert engine.calls() == {"probe": 1}
 
 
+def test_answers_are_judged_when_whoever_gave_them_is_gone(run: Run, tmp_path: Path) -> None:
+    verdict = "[[ ## reason ## ]]\nso\n\n[[ ## correct ## ]]\nTrue\n\n[[ ## completed ## ]]"
+    model, _ = talker(name="a/model")
+    run({"a/model": model})
+    interrupted, _ = talker(name="a/judge", judge=after(5, lambda: verdict))
+    flags = {"judge_only": True, "judge_model": "a/judge"}
+    with pytest.raises(KeyboardInterrupt):
+        run({"a/judge": interrupted}, **flags)
+    judge, engine = talker(name="a/judge", judge=lambda prompt: verdict)
+    done = run({"a/judge": judge}, **flags)
+    # Two verdicts an answer; what was judged before the interruption is not judged again.
+    assert engine.calls() == {"probe": 1, "judge": 24 - 4}
+    assert all(set(result.verdicts.values()) == {True} for result in done.results)
+    written = json.loads((tmp_path / "out/evaluation_results.json").read_bytes())
+    assert written["params"]["judge_model"] == "a/judge"
+    assert [memory["turns"] for memory in written["memories"]] == [6, 6]
+
+
+def test_judging_alone_needs_a_judge_and_answers(run: Run) -> None:
+    model, _ = talker(name="a/model")
+    with pytest.raises(InputError, match="--judge-model"):
+        run({"a/model": model}, judge_only=True)
+    with pytest.raises(InputError, match="holds no evaluation_results"):
+        run({"a/model": model}, judge_only=True, judge_model="a/model")
+
+
+def after(calls: int, reply: Callable[[], str]) -> Callable[[str], str]:
+    """A reply that is interrupted after so many calls."""
+    prompts: list[str] = []
+
+    def answered(prompt: str) -> str:
+        prompts.append(prompt)
+        if len(prompts) > calls:
+            raise KeyboardInterrupt
+        return reply()
+
+    return answered
+
+
 def test_interrupted_asking_goes_on_without_asking_twice(run: Run) -> None:
     answered: list[str] = []
 
