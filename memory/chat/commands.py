@@ -7,6 +7,7 @@ from memory.chat.session import Chat
 from memory.errors import InputError, MemoryFault
 from memory.facts import find, newest_change
 from memory.model import Turn
+from memory.program.phrases import agrees
 from memory.prompt import turn_line
 from memory.settings import name_of
 from memory.terminal import count
@@ -203,8 +204,16 @@ def obey(chat: Chat, text: str) -> None:
     """Run a command, or exchange what was said for a reply."""
     if text.lower() in ("reset", "help"):
         text = f"/{text}"
+    proposed_name, chat.proposed_name = chat.proposed_name, ""
+    agreed = agrees(text) if proposed_name else None
+    if agreed is not None:
+        if agreed:
+            chat.rename(name_of(proposed_name), is_told=True)
+        chat.screen.show(f"from now on you are {chat.user}" if agreed else "/name tells it later")
+        return
     if not text.startswith("/"):
         chat.exchange(text)
+        chat.propose_name(text)
         return
     name, _, argument = text[1:].partition(" ")
     command = COMMANDS.get(name.lower())

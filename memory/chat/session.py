@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from memory.chat.screen import Screen
 from memory.injection import time_difference
 from memory.model import Turn
+from memory.program.messages import is_question
+from memory.program.phrases import all_phrases, introduced_name, language_of
 from memory.prompt import spoken_date
 from memory.settings import CHAT, Settings, name_of
 from memory.store import Store
@@ -55,6 +57,8 @@ class Chat:
         self.session = local_now()
         self.recent: list[Turn] = []
         self.last: Answer | None = None
+        self.proposed_name = ""  # that the user may be called by from the next yes on
+        self._ignores_persona = bool(persona) and memory.model.packaged
         self.character = self._remembered("character", character, "Assistant")
         self.persona = self._remembered("persona", persona, "")
         # Read before this session adds a turn; no rows in a new memory.
@@ -111,11 +115,26 @@ class Chat:
         self.recent.append(self.store.turn(turn_id))
         return self.recent[-1]
 
-    def rename(self, new: str) -> None:
-        """Give the user another name from now on, and say so in a turn of the memory."""
-        # Said by the old name, so that the turns tell who is who; the setting alone would not.
-        self.add(self.user, f"My name is {new}.")
-        self.background.turns_added()
+    def propose_name(self, text: str) -> None:
+        """Ask an unnamed user who has just told a name whether to use it; nothing changes yet."""
+        name = introduced_name(text)
+        if not name or self.speaker != UNNAMED:
+            return
+        phrases = all_phrases()[language_of(text)]
+        # Where the character asked something itself, a yes would answer that.
+        if is_question(self.recent[-1].text):
+            proposal = phrases.call_you_later
+        else:
+            proposal = phrases.call_you
+            self.proposed_name = name
+        self.screen.show(proposal.format(name=name), "dim")
+
+    def rename(self, new: str, is_told: bool = False) -> None:
+        """Give the user another name from now on; a turn of the memory says so, or `is_told`."""
+        if not is_told:
+            # Said by the old name, so that the turns tell who is who; the setting alone would not.
+            self.add(self.user, f"My name is {new}.")
+            self.background.turns_added()
         self.settings.set("user", new)
         self.user = new
         self.speaker = new
@@ -135,6 +154,11 @@ class Chat:
             text = f"Hello{name}, here we are again! We last spoke {when}."
         self.screen.show(f"{self.character}: ", "bold", end="")
         self.screen.show(text)
+        if self._ignores_persona:
+            self.screen.show(
+                "the packaged model takes no persona; this one is remembered for other models",
+                "dim",
+            )
 
     def leave(self) -> None:
         """Let the model store what this session added; more only when somebody agrees to it.

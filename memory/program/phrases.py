@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,14 @@ _LEAST_SHARE = 0.2
 # A whole text of one word (of four characters, where words are not spaced) tells nothing.
 _SHORT_CHARACTERS = 20
 _SHORT_UNSPACED = 4
+_MOST_NAMES = 3
+# "My name is anna", but not "call me later": only a name in capital letters follows that.
+_TELLS_NAME = re.compile(
+    "name|nom|hei(?:ß|ss)|m'appelle|llamo|chiamo|chamo|heet|зовут|имя", re.IGNORECASE
+)
+_AFTER_UNSPACED_NAME = re.compile(
+    "(?:です|だよ?|と申します|と(?:言|い)います|と呼んで.*|吧|就好|就行)$"
+)
 
 
 @dataclass(frozen=True)
@@ -157,6 +166,34 @@ def quotations() -> re.Pattern[str]:
             opening = opening.replace(r"\{speaker\}", ".{1,60}")
             forms.append(opening.replace(r"\{date\}", digits if phrases.date else _SPOKEN_DATE))
     return re.compile("|".join(forms))
+
+
+def introduced_name(text: str) -> str:
+    """The name that somebody tells as their own: "My name is Anna"; empty where nobody does."""
+    text = text.replace("\u2019", "'")
+    for language, phrases in all_phrases().items():
+        match = re.search(rf"(?<![\w'\"\u201c\u201e\u00ab])(?:{phrases.name})", text, re.IGNORECASE)
+        if not match:
+            continue
+        following = _CLAUSE_END.split(text[match.end() :].strip(" :"))[0]
+        if language in ("ja", "zh"):
+            return _AFTER_UNSPACED_NAME.sub("", following).strip()[:_SHORT_CHARACTERS]
+        names = list(takewhile(lambda word: word[0].isupper(), following.split()))
+        if not names and _TELLS_NAME.search(match[0]) and len(following.split()) == 1:
+            return following.strip().capitalize()  # as people type: "my name is anna"
+        return " ".join(names[:_MOST_NAMES])
+    return ""
+
+
+def agrees(text: str) -> bool | None:
+    """Whether a text says yes (True) or no (False) in any language, and nothing else."""
+    clause = " ".join(_clauses(text))  # "yes, please"
+    for phrases in all_phrases().values():
+        if re.fullmatch(phrases.yes, clause):
+            return True
+        if re.fullmatch(phrases.no, clause):
+            return False
+    return None
 
 
 @cache

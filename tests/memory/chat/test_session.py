@@ -19,7 +19,7 @@ from memory.chat.commands import talk
 from memory.chat.screen import Screen
 from memory.chat.session import INTERRUPTED, Chat
 from memory.errors import InputError
-from memory.program import Model
+from memory.program import Model, load_model
 from memory.settings import Settings, name_of
 from tests.support.scripted import sql
 from tests.support.talk import FACT, Talker, talker
@@ -215,6 +215,36 @@ def test_a_user_who_tells_a_name_later_stays_the_same(path: Path) -> None:
     ]
     assert "[[ ## known_as ## ]]\nUser, Anna" in engine.prompts_for("answer")[-1]
     assert "Hello Ann," in chat(path, [], model)
+
+
+def test_a_name_that_is_told_in_passing_is_proposed_and_used_when_somebody_agrees(
+    path: Path,
+) -> None:
+    shown = chat(path, ["My name is Anna.", "no", "Ich heiße Anna.", "Nice weather.", "yes"])
+    assert "Shall I call you Anna? Type yes, or /name Anna" in shown
+    assert "Soll ich dich Anna nennen?" in shown
+    said = [text for speaker, text in turns(path) if speaker == "User"]
+    assert said == ["My name is Anna.", "Ich heiße Anna.", "Nice weather.", "yes"]
+
+    assert "from now on you are Anna" in chat(path, ["I'm called Anna.", "yes", "Hello."])
+    assert [turn for turn in turns(path) if turn[0] != "Assistant"][-2:] == [
+        ("User", "I'm called Anna."),
+        ("Anna", "Hello."),
+    ]
+    assert "Shall I call you" not in chat(path, ["My name is Ben."])
+
+
+def test_where_the_reply_asks_something_a_yes_answers_that(path: Path) -> None:
+    asks = replier(lambda _: says("Hello Anna! Do you like it here?"))[0]
+    shown = chat(path, ["My name is Anna.", "yes"], asks)
+    assert "Type /name Anna if that is what I shall call you." in shown
+    assert turns(path)[2] == ("User", "yes")
+
+
+def test_a_persona_that_the_packaged_model_does_not_take_is_called_so(path: Path) -> None:
+    packaged = load_model("local")
+    assert "takes no persona" in chat(path, ["bye"], packaged, persona="a pirate", digests=False)
+    assert "takes no persona" not in chat(path, ["bye"], persona="a pirate")
 
 
 def test_a_name_on_the_command_line_is_told_or_somebody_else(path: Path) -> None:

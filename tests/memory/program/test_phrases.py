@@ -4,7 +4,9 @@ import pytest
 
 from memory.program.phrases import (
     SMALL_TALK,
+    agrees,
     all_phrases,
+    introduced_name,
     is_short,
     language_of,
     small_talk,
@@ -64,6 +66,49 @@ def test_small_talk_is_known_as_a_whole(text: str, kind: str) -> None:
 @pytest.mark.parametrize(("text", "short"), [("ok", True), ("はい", True), ("I moved", False)])
 def test_what_is_too_short_tells_nothing(text: str, short: bool) -> None:
     assert is_short(text) == short
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("My name is Anna.", "Anna"),
+        ("hi! my name's anna", "Anna"),
+        ("My name is Anna Maria Berg and I live in Oslo.", "Anna Maria Berg"),
+        ("Hi, I'm Jean-Luc!", "Jean-Luc"),
+        ("Ich heiße Jürgen, und du?", "Jürgen"),
+        ("Mein Name ist Anna.", "Anna"),
+        ("Je m\u2019appelle Zoé.", "Zoé"),
+        ("Hola, me llamo José.", "José"),
+        ("Mi chiamo Anna", "Anna"),
+        ("O meu nome é Inês.", "Inês"),
+        ("Ik heet Anna.", "Anna"),
+        ("Меня зовут Анна.", "Анна"),
+        ("私の名前はアンナです。", "アンナ"),
+        ("我叫安娜。", "安娜"),
+        ("Call me later.", ""),
+        ("Please call me Ben.", "Ben"),
+        ("My name is not important.", ""),
+        ("My dog's name is Rufus.", ""),
+        ('She said "my name is Tom".', ""),
+        ("I'm tired.", ""),
+    ],
+)
+def test_a_name_is_told_in_many_ways(text: str, name: str) -> None:
+    assert introduced_name(text) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("Yes, please!", True),
+        ("ja", True),
+        ("はい", True),
+        ("No thanks", False),
+        ("Yes, Anna", None),
+    ],
+)
+def test_yes_and_no_are_known_in_any_language(text: str, answer: bool | None) -> None:
+    assert agrees(text) is answer
 
 
 @pytest.mark.parametrize("language", all_phrases())
