@@ -1,0 +1,1 @@
+"""What was measured, for people: means and intervals, tables, pictures."""

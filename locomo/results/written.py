@@ -1,0 +1,35 @@
+"""What `evaluate.py` wrote, read again: to judge its answers, or to compare two runs."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from locomo.harness import BuiltMemory, Result
+from memory import InputError
+
+RESULTS, ANALYSIS = "evaluation_results.json", "failure_analysis.json"
+
+
+class WrittenResults(BaseModel):
+    """The settings of a run, its memories and every question's result."""
+
+    params: dict[str, object]
+    memories: list[BuiltMemory] = []
+    results: list[Result]
+
+
+def read_results(path: Path) -> WrittenResults:
+    """The results in a folder (--output-dir), or in a file of its. Raises InputError."""
+    if path.is_dir() or not path.exists():
+        files = [path / name for name in (RESULTS, ANALYSIS) if (path / name).exists()]
+        if not files:
+            raise InputError(f"{path} holds no {RESULTS} or {ANALYSIS}; give an --output-dir")
+        path = files[0]
+    try:
+        return WrittenResults.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{path}: {where} {first['msg']}; give what evaluate.py wrote") from None
