@@ -162,6 +162,25 @@ def test_a_row_that_is_no_message_is_named_and_the_others_are_read(tmp_path: Pat
     ]
 
 
+def test_dates_of_no_calendar_in_other_memories_are_named(tmp_path: Path) -> None:
+    folder = character(tmp_path / "miku", LTM)
+    with sqlite3.connect(folder / "long_term_memory.db") as conn:
+        conn.execute("UPDATE long_term_memory SET timestamp = '0000-00-00' WHERE id = 0")
+    conn.close()
+    memories = [
+        {"id": "a", "memory": "Lives in Oslo", "created_at": "2024-13-45"},
+        {"id": "b", "memory": "Has a cat", "updated_at": "-5", "created_at": "2024-05-08"},
+    ]
+    for path, place in (
+        (folder, "row 0: 0000-00-00"),
+        (write(tmp_path / "mem0.json", *memories), "mem0.json: element 1: 2024-13-45"),
+    ):
+        turns, skipped = parts(read_export(path))
+        assert [skip.where for skip in skipped] == [place]
+        assert [bool(turn.said_at) for turn in turns][:2] == [False, True]
+    assert turns[1].said_at == "2024-05-08", "the other date that the memory has"
+
+
 def test_the_characters_of_a_folder_are_found(tmp_path: Path) -> None:
     data = tmp_path / "user_data"
     folders = [character(data / "bot_memories" / name, LTM) for name in ("anon", "miku_hatsune")]
