@@ -1,7 +1,7 @@
 """The command forget: turns are removed for good, with a receipt."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +20,7 @@ from memory.cli.options import (
 from memory.cli.output import diff_lines, print_json, print_lines
 from memory.errors import InputError, StoreError
 from memory.files import write_whole
-from memory.model import Forgotten, Turn
+from memory.model import Fact, Forgotten, Turn
 from memory.prompt import turn_line
 from memory.store import Store
 from memory.store.points_in_time import Diff
@@ -135,6 +135,11 @@ def _print_preview(store: Store, turns: list[Turn]) -> None:
     facts_count = count(len(facts) + removed, "fact")
     print(f"{facts_count} that rest on them{also}, and what the journal says of these:")
     print_lines(diff_lines(Diff(removed=tuple(facts[:_MAX_SHOWN]))), "  ")
+    reopened = _reopened_facts(store, ids)
+    if reopened:
+        print(f"{count(len(reopened), 'fact')} whose end was learnt from them, to be open again:")
+        changed = tuple((fact, replace(fact, ended_on="")) for fact in reopened[:_MAX_SHOWN])
+        print_lines(diff_lines(Diff(changed=changed)), "  ")
     speakers = {turn.speaker for turn in turns}
     facts_that_stay = [
         fact for fact in store.facts() if fact.subject in speakers and fact.turn_id not in ids
@@ -147,6 +152,17 @@ def _print_preview(store: Store, turns: list[Turn]) -> None:
     for path in copies_with(store.path, [marked(turns, salt="")]):
         print(f"not searched, a memory of its own that holds them too: {path}")
     print("out of reach: settings, exports, other copies of the file, what a hosted model was sent")
+
+
+def _reopened_facts(store: Store, turn_ids: set[int]) -> list[Fact]:
+    """The facts of other turns that have an end which was learnt from these."""
+    from memory.store.learnt_ends import ends_learnt_from
+
+    ends = ends_learnt_from(
+        turn_ids, edits=store.journal(), changes=store.changes(), turns=store.turns
+    )
+    learnt = {(fact.id, fact.ended_on) for fact in ends.values()}
+    return [fact for fact in store.facts() if (fact.id, fact.ended_on) in learnt]
 
 
 def _removed_facts(store: Store, turn_ids: set[int]) -> int:

@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, replace
+from functools import partial
 from glob import escape, glob
 from pathlib import Path
 from shutil import rmtree
@@ -27,8 +28,9 @@ from memory.embed import load_embedder
 from memory.errors import InputError, ModelError, Stop, StoreError
 from memory.files import discard
 from memory.model import Forgotten, Turn
-from memory.store import journal, pending_windows, settings, turn_removal, turns_table
+from memory.store import history, journal, pending_windows, settings, turn_removal, turns_table
 from memory.store.connection import Transaction, connect
+from memory.store.learnt_ends import ends_learnt_from, take_back_ends
 from memory.store.vectors import EmbedTexts, RecordedEmbedder
 
 # Names of settings that are the store's own: overwriting is due, a receipt, the path of a backup,
@@ -72,6 +74,8 @@ def remove(
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Remove turns and all that rests on them, inside the caller's transaction.
 
+    Facts of other turns whose end was learnt from these are open again.
+
     `embed` is asked for the vectors of their successors, unless it is one on the network.
     Returns the facts that are gone, and the changes whose statements are.
     Raises InputError for an id that is no turn's.
@@ -80,9 +84,19 @@ def remove(
     ids = [turn.id for turn in turns]
     # Windows and blocks name turns until the end of the transaction, so keys are checked then.
     conn.execute("PRAGMA defer_foreign_keys = ON")
+    ends = ends_learnt_from(
+        set(ids),
+        edits=history.edits(conn),
+        changes=journal.changes(conn),
+        turns=partial(turns_table.read_turns, conn),
+    )
+    take_back_ends(conn, ends)
     removed_facts = turn_removal.remove_facts(conn, ids)
     turn_removal.remove_turns(conn, turns)
-    touched_changes = turn_removal.shrink_windows(conn, ids) | removed_facts.changes
+    ending_changes = {change_id for change_id, _ in ends}
+    touched_changes = (
+        turn_removal.shrink_windows(conn, ids) | removed_facts.changes | ending_changes
+    )
     changes = turn_removal.blank_quotations(
         conn, turns, facts=removed_facts, touched_changes=touched_changes
     )

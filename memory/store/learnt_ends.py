@@ -1,0 +1,107 @@
+"""Ends of facts that were learnt from turns: they are taken back when these turns are forgotten."""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+from memory.model import Change, Edit, Fact, Turn
+
+_ENDED_ON = "'$[5]'"  # its place in an image of a fact, see journal.FACT_IMAGE
+LearntEnds = dict[tuple[int, int], Fact]  # by change and fact: the fact as the change ended it
+
+
+def ends_learnt_from(
+    turn_ids: Collection[int],
+    edits: Iterable[Edit],
+    changes: Iterable[Change],
+    turns: Callable[[int, int], Sequence[Turn]],
+) -> LearntEnds:
+    """The ends that changes gave to facts of other turns, learnt from these turns alone.
+
+    A change does not say which turn made it end a fact. It is taken to be that of the new facts
+    beside it which have the same subject and the same attribute, or began on the day of the end;
+    where there are none, the turns of its window, all of them. What a person ended by hand was
+    learnt from none.
+
+    Arguments:
+        turn_ids: the turns that are to go.
+        edits: the journal, see `Store.journal`.
+        changes: all changes.
+        turns: the turns from a first to a last id.
+    """
+    windows = {change.id: change.window for change in changes}
+    edits_of_change = defaultdict[int, list[Edit]](list)
+    for edit in edits:
+        edits_of_change[edit.change_id].append(edit)
+    ends: LearntEnds = {}
+    for change_id, change_edits in edits_of_change.items():
+        new_facts = [edit.after for edit in change_edits if edit.after and not edit.before]
+        for edit in change_edits:
+            fact = _ended(edit)
+            if not fact or fact.turn_id in turn_ids:
+                continue
+            sources = {new.turn_id for new in new_facts if _replaces(new, fact)}
+            window = windows[change_id]
+            if not sources and window:
+                sources = {turn.id for turn in turns(*window)}
+            if sources and sources <= set(turn_ids):
+                ends[change_id, fact.id] = fact
+    return ends
+
+
+def _ended(edit: Edit) -> Fact | None:
+    """The fact as an edit ended it, None where it did not."""
+    before, after = edit.before, edit.after
+    if before and after and after.ended_on and after.ended_on != before.ended_on:
+        return after
+    return None
+
+
+def _replaces(new: Fact, ended: Fact) -> bool:
+    is_next_state = new.attribute == ended.attribute or new.happened_on == ended.ended_on
+    return new.subject == ended.subject and is_next_state
+
+
+def take_back_ends(conn: sqlite3.Connection, ends: LearntEnds) -> None:
+    """Let facts and journal be as if these ends had never been given, inside the transaction."""
+    by_fact = defaultdict[int, dict[int, str]](dict)
+    for (change_id, fact_id), fact in ends.items():
+        by_fact[fact_id][change_id] = fact.ended_on
+    for fact_id, end_of_change in by_fact.items():
+        _take_back(conn, fact_id, end_of_change)
+
+
+def _take_back(conn: sqlite3.Connection, fact_id: int, end_of_change: Mapping[int, str]) -> None:
+    # A learnt end stands in all images from the change that gave it to the one that took it away.
+    learnt, former = "", None
+    for entry_id, change_id, before, is_there, after in conn.execute(
+        f"SELECT id, change_id, json_extract(before, {_ENDED_ON}), after IS NOT NULL,"
+        f" json_extract(after, {_ENDED_ON}) FROM facts_log WHERE fact_id = ? ORDER BY id",
+        (fact_id,),
+    ).fetchall():
+        if learnt and before == learnt:
+            _replace_end(conn, "before", entry_id, former)
+        if after and end_of_change.get(change_id) == after:
+            former = former if learnt else before
+            learnt = after
+        elif is_there and after != learnt:
+            learnt = ""
+        if learnt and is_there:
+            _replace_end(conn, "after", entry_id, former)
+    (last_entry,) = conn.execute("SELECT max(id) FROM facts_log").fetchone()
+    if learnt:
+        conn.execute("UPDATE facts SET ended_on = ? WHERE id = ?", (former, fact_id))
+    # The trigger has logged that as a change, and entries that only ended the fact say nothing now.
+    conn.execute(
+        "DELETE FROM facts_log WHERE fact_id = ? AND (id > ? OR before = after)",
+        (fact_id, last_entry),
+    )
+
+
+def _replace_end(
+    conn: sqlite3.Connection, column: str, entry_id: int, ended_on: str | None
+) -> None:
+    conn.execute(
+        f"UPDATE facts_log SET {column} = json_replace({column}, {_ENDED_ON}, ?) WHERE id = ?",
+        (ended_on, entry_id),
+    )
