@@ -12,7 +12,7 @@ from memory.__main__ import app
 from memory.exchange.exports import export_memory
 from memory.facts import correct, end, remove, supersede
 from memory.program import load_model
-from memory.store import connection, migrations
+from memory.store import connection, journal, migrations
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.scripted import answer, scripted_model, sql
@@ -169,11 +169,12 @@ def test_a_memory_of_the_third_schema_knows_what_was_withdrawn_before(
     with monkeypatch.context() as patch:
         patch.setattr(migrations, "_FILES", migrations._FILES[:3])
         patch.setattr(migrations, "VERSION", 3)
-        with open_store(path) as old:
-            old.add(SAID)
-            old.write(MOVED, cause="test")
-            old.undo(supersede(old, 1, "Tokyo").id)
-        assert connection._pragma(connection.connect(path, read_only=True), "user_version") == 3
+        old = connection.connect(path, read_only=False)
+        turn = "INSERT INTO turns (kind, session, speaker, text, said_at, source) VALUES"
+        old.execute(f"{turn} ('message', 'corrections', 'Anna', '{CORRECTION}', '', '')")
+        change_id = journal.begin(old, "edit by Anna", "INSERT ...")
+        old.execute(INSERT + "('Anna', 'lives_in', 'Tokyo', NULL, 1)")
+        journal.undo(old, change_id)
+        old.close()
     with open_store(path) as store:
-        assert store.turn(6).text == WITHDRAWN
-        assert store.check() == []
+        assert store.turn(1).text == WITHDRAWN
