@@ -24,7 +24,7 @@ from memory.cli import (
     settings,
 )
 from memory.errors import Stop
-from memory.terminal import show_any_character
+from memory.terminal import clean_line, print_clean, show_any_character
 
 COMMANDS: dict[str, list[Callable[..., None]]] = {
     "Everyday": [chat.chat, queries.ask, queries.search, queries.sql, context.context],
@@ -69,14 +69,14 @@ def run() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):  # `... | head` has read enough
             sys.exit(1)
-        print(f"error: {error}", file=sys.stderr)
+        print_clean(clean_line(f"error: {error}"), error=True)
         sys.exit(2)
     except SystemExit as end:
         if end.code != 130:  # the exit code that Typer gives to Ctrl-C
             raise
-        print(
+        print_clean(
             "interrupted: what was finished is kept; the same command goes on from here",
-            file=sys.stderr,
+            error=True,
         )
         sys.exit(2)
 

@@ -37,6 +37,14 @@ def show_any_character() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
+def print_clean(text: str = "", error: bool = False) -> None:
+    """Print text of whatever origin without what a terminal would obey; an error on stderr.
+
+    Every command prints through this: most of what it prints, others wrote.
+    """
+    print(clean(text), file=sys.stderr if error else sys.stdout, flush=error)
+
+
 def clean(text: str) -> str:
     """Text without what a terminal would obey; half a surrogate pair becomes U+FFFD."""
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

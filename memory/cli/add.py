@@ -18,7 +18,7 @@ from memory.cli.output import print_json
 from memory.errors import InputError
 from memory.model import Turn
 from memory.store.turn_validation import local_now
-from memory.terminal import count
+from memory.terminal import count, print_clean
 
 
 def add(
@@ -53,7 +53,7 @@ def add(
     if as_json:
         print_json({"turn": turn_id})
     else:
-        print(f"turn {turn_id}")
+        print_clean(f"turn {turn_id}")
 
 
 def _message(texts: list[str], *, speaker: str, session: str, said_at: str) -> Turn:
@@ -96,10 +96,10 @@ def _add_documents(paths: list[Path], *, namespace: str, file: Path | None, as_j
                 counts = {"new": added.new, "already": added.already}
                 print_json({"file": str(path), **counts, "others": added.other_versions})
                 continue
-            print(f"{path}: {count(added.new, 'new chunk')}, {added.already:,} were there")
+            print_clean(f"{path}: {count(added.new, 'new chunk')}, {added.already:,} were there")
             if added.other_versions:
                 versions = ", ".join(added.other_versions)
-                print(
+                print_clean(
                     f"  an older version, or another file of this name, is there too:"
                     f" {versions}\n  `forget --session {quote(path.name)}` removes"
                     " them all; then add this one again"

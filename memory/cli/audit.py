@@ -14,7 +14,7 @@ from memory.cli.output import print_json, undo_line
 from memory.errors import InputError, SqlError
 from memory.model import Change
 from memory.store import Store
-from memory.terminal import clean_line
+from memory.terminal import clean_line, print_clean
 
 
 def audit(
@@ -43,12 +43,12 @@ def audit(
             if as_json:
                 print_json(asdict(finding))
             elif not (fix and finding.sql):
-                print(clean_line(f"{finding.kind}: {finding.text}"))
+                print_clean(clean_line(f"{finding.kind}: {finding.text}"))
         if fix:
             proposals = [finding for finding in findings if finding.sql]
             _fix(store, proposals, yes=yes, namespace=namespace, file=file)
     if not as_json:
-        print(_summary(findings, fix))
+        print_clean(_summary(findings, fix))
 
 
 def _fix(
@@ -57,7 +57,8 @@ def _fix(
     """Make the changes that a person agrees to, each as one change of the journal."""
     changes: list[Change] = []
     for finding in proposals:
-        print(clean_line(f"{finding.kind}: {finding.text}"), f"  {finding.sql}", sep="\n")
+        print_clean(clean_line(f"{finding.kind}: {finding.text}"))
+        print_clean(f"  {finding.sql}")
         reply = "all" if yes else _prompt_for_reply()
         if reply == "quit":
             break
@@ -68,10 +69,10 @@ def _fix(
             change = store.write(finding.sql, cause=f"audit: {finding.kind}")
         except SqlError as error:
             raise InputError(f"{finding.sql}: {error}") from error
-        print(f"  change {change.id}")
+        print_clean(f"  change {change.id}")
         changes.append(change)
     if changes:
-        print(undo_line(changes, namespace, file))
+        print_clean(undo_line(changes, namespace, file))
 
 
 def _prompt_for_reply() -> str:
@@ -83,7 +84,7 @@ def _prompt_for_reply() -> str:
                 if typed and reply.startswith(typed):
                     return reply
     except typer.Abort:
-        print()
+        print_clean()
         return "quit"
 
 

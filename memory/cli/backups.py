@@ -9,13 +9,14 @@ from memory.cli.options import DEFAULT, File, Namespace, Yes, confirm, memory_pa
 from memory.errors import StoreError
 from memory.namespaces import make_folder
 from memory.store import open_store
+from memory.terminal import print_clean
 
 
 def backup(to: Path, namespace: Namespace = DEFAULT, file: File = None) -> None:
     """Copy the whole memory into one new file, also while others write. `forget` will know it."""
     with open_memory(namespace, file) as store:
         store.backup(to)
-    print(f"{to}: a copy of {memory_path(namespace, file)}, {to.stat().st_size:,} bytes")
+    print_clean(f"{to}: a copy of {memory_path(namespace, file)}, {to.stat().st_size:,} bytes")
 
 
 def restore(
@@ -47,8 +48,8 @@ def restore(
         with open_store(backup_file, read_only=True) as backup_store:
             returning = len(forgotten_ids.intersection(turn.id for turn in backup_store.turns()))
         if returning:
-            print(f"{returning:,} turns that were forgotten are in this backup and come back")
+            print_clean(f"{returning:,} turns that were forgotten are in this backup and come back")
         confirm(f"{target} holds {turns:,} turns. Put the backup in its place?", yes)
     make_folder(target.parent)
     restored = restore_file(backup_file, target, replace)
-    print(f"{target}: {restored:,} turns, from {backup_file}")
+    print_clean(f"{target}: {restored:,} turns, from {backup_file}")

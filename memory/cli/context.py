@@ -8,6 +8,7 @@ import typer
 from memory.cli.options import DEFAULT, AsJson, File, Namespace, open_memory
 from memory.cli.output import print_json
 from memory.errors import InputError
+from memory.terminal import print_clean
 
 
 def context(
@@ -57,4 +58,4 @@ def context(
     if as_json:
         print_json(vars(injected))
     elif injected.prompt:
-        print(injected.prompt)
+        print_clean(injected.prompt)

@@ -8,7 +8,7 @@ import typer
 from memory.cli.options import DEFAULT, ApiBase, File, ModelName, Namespace, open_memory
 from memory.cli.output import change_line, held_lines
 from memory.errors import InputError
-from memory.terminal import clean_line, count, progress
+from memory.terminal import clean_line, count, print_clean, progress
 
 if TYPE_CHECKING:
     from memory.store import Store
@@ -59,19 +59,19 @@ def digest(
     unsaid = (
         f"; {count(result.unsaid, 'fact')} not stored: no turn says so" if result.unsaid else ""
     )
-    print(
+    print_clean(
         f"windows: {result.stored} stored, {result.failed} failed, {still_waiting} waiting;"
         f" {count(result.facts, 'fact')} changed by {count(result.calls, 'call')}"
         f" of {memory.model.name}{unsaid}"
     )
     for window in failures:
         if not window.statement:
-            print(
+            print_clean(
                 f"turns {window.first_turn}-{window.last_turn} failed"
                 f" {count(window.attempts, 'time')}: {clean_line(window.error)[:200]}"
             )
     for line in held_lines(failures, namespace, file):
-        print(line)
+        print_clean(line)
 
 
 def _decide(store: "Store", apply: str, skip: str) -> None:
@@ -86,7 +86,7 @@ def _decide(store: "Store", apply: str, skip: str) -> None:
         change = store.apply_held(window)
     else:
         change = store.write("-- none", cause="digest skipped by user", window=window)
-    print(change_line(change))
+    print_clean(change_line(change))
 
 
 def _window(turns: str) -> tuple[int, int]:

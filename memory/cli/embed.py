@@ -6,7 +6,7 @@ import typer
 
 from memory.cli.options import DEFAULT, File, Namespace, Yes, confirm, existing_memory
 from memory.store import open_store
-from memory.terminal import count, progress
+from memory.terminal import count, print_clean, progress
 
 _BYTES_PER_TOKEN = 4  # of a text, roughly: for the price that is shown before
 
@@ -34,7 +34,7 @@ def embed(
     path = existing_memory(namespace, file)
     if agree:
         open_store(path, embedder=embedder).close()  # a refusal when its vectors are by another
-        print(f"{path}: {embedder} gets its texts from now on")
+        print_clean(f"{path}: {embedder} gets its texts from now on")
         return
     with open_store(path) as store:
         turns, size = store.to_embed(embedder)
@@ -43,12 +43,12 @@ def embed(
         if isinstance(loaded, HostedEmbedder):
             price = loaded.price()
             cost = "at an unknown price" if price is None else f"about ${price * tokens:,.4f}"
-            print(f"{plan}, {cost}", flush=True)
+            print_clean(f"{plan}, {cost}")
             if turns and price != 0:  # also when the price is unknown
                 confirm("Go on?", yes)
         else:
-            print(plan, flush=True)
+            print_clean(plan)
         with progress() as bar:
             task = bar.add_task("embedding", total=turns)
             store.reembed(embedder, batch, lambda embedded: bar.update(task, advance=embedded))
-        print(f"{path}: its vectors are by {store.embedder} now")
+        print_clean(f"{path}: its vectors are by {store.embedder} now")

@@ -19,7 +19,7 @@ from memory.cli.options import (
 from memory.cli.output import print_json
 from memory.errors import InputError
 from memory.namespaces import make_folder, names, path_of
-from memory.terminal import count
+from memory.terminal import count, print_clean
 
 if TYPE_CHECKING:
     from memory.exchange.exports import ExportCounts
@@ -90,8 +90,8 @@ def _print_export(path: Path, counts: "ExportCounts", as_json: bool) -> None:
     if as_json:
         print_json({"file": str(path), "turns": counts.turns, "left_out": counts.left_out})
         return
-    print(f"{path}: {count(counts.turns, 'turn')}, {path.stat().st_size:,} bytes")
+    print_clean(f"{path}: {count(counts.turns, 'turn')}, {path.stat().st_size:,} bytes")
     if counts.left_out:
-        print(
+        print_clean(
             f"  left out: {counts.left_out:,} document chunks and tool uses; jsonl and md hold them"
         )

@@ -1,6 +1,5 @@
 """Commands about single facts: facts, edit."""
 
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -21,7 +20,7 @@ from memory.model import Fact, Rows
 from memory.prompt import turn_line
 from memory.settings import Settings
 from memory.store import Store
-from memory.terminal import clean_line
+from memory.terminal import clean_line, print_clean
 
 _COLUMNS = ("id", "subject", "attribute", "value", "since", "until", "turn")
 
@@ -58,12 +57,12 @@ def facts(
         print_rows(_table(matches))
     else:
         advice = "; --all shows those that ended or are to begin" if all_matches else ""
-        print(f"no such facts{advice}", file=sys.stderr)
+        print_clean(f"no such facts{advice}", error=True)
     ahead = sum(not fact.ended_on for fact in all_matches) - sum(
         not fact.ended_on for fact in matches
     )
     if matches and ahead:
-        print(f"{ahead} more to begin later; --all shows them", file=sys.stderr)
+        print_clean(f"{ahead} more to begin later; --all shows them", error=True)
 
 
 def edit(
@@ -114,8 +113,8 @@ def edit(
     if as_json:
         print_json(asdict(change) | {"edits": [asdict(edit) for edit in edits]})
         return
-    print("\n".join(map(clean_line, edit_lines(edits))))
-    print(undo_line([change], namespace, file))
+    print_clean("\n".join(map(clean_line, edit_lines(edits))))
+    print_clean(undo_line([change], namespace, file))
 
 
 def _explain(store: Store, fact_id: int, as_json: bool) -> None:
@@ -137,10 +136,12 @@ def _explain(store: Store, fact_id: int, as_json: bool) -> None:
         return
     if fact and turn:
         print_rows(_table([fact]))
-        print(clean_line(f"rests on {turn_line(turn)}") if present else "is not there any more")
+        print_clean(
+            clean_line(f"rests on {turn_line(turn)}") if present else "is not there any more"
+        )
     for edit in edits:
-        print(change_line(changes[edit.change_id]))
-        print("\n".join(f"  {clean_line(line)}" for line in edit_lines([edit])))
+        print_clean(change_line(changes[edit.change_id]))
+        print_clean("\n".join(f"  {clean_line(line)}" for line in edit_lines([edit])))
 
 
 def _cells(fact: Fact) -> tuple[Any, ...]:

@@ -24,7 +24,7 @@ from memory.model import Fact, Forgotten, Turn
 from memory.prompt import turn_line
 from memory.store import Store
 from memory.store.points_in_time import Diff
-from memory.terminal import count
+from memory.terminal import count, print_clean
 
 _MAX_SHOWN = 5  # turns and facts before the question
 
@@ -82,7 +82,7 @@ def forget(
         elif store.settings("forgetting"):
             _forget(store, [], receipt=receipt, as_json=as_json)
         elif not as_json:
-            print("nothing that was removed waits to be overwritten")
+            print_clean("nothing that was removed waits to be overwritten")
 
 
 def _verify(path: Path, receipt: Path, text: str, as_json: bool) -> None:
@@ -100,7 +100,7 @@ def _verify(path: Path, receipt: Path, text: str, as_json: bool) -> None:
         raise StoreError(f"not all of {receipt} is gone: {check.remains[0]}")
     if not as_json:
         turns, facts = count(len(forgotten.turns), "turn"), count(len(forgotten.facts), "fact")
-        print(f"gone: {turns} and {facts}, looked for in {', '.join(check.files)}")
+        print_clean(f"gone: {turns} and {facts}, looked for in {', '.join(check.files)}")
 
 
 def _matching_turns(
@@ -129,15 +129,17 @@ def _print_preview(store: Store, turns: list[Turn]) -> None:
     ids = {turn.id for turn in turns}
     facts = [fact for fact in store.facts() if fact.turn_id in ids]
     removed = _removed_facts(store, ids)
-    print(f"{count(len(turns), 'turn')} to forget:")
+    print_clean(f"{count(len(turns), 'turn')} to forget:")
     print_lines(map(turn_line, turns[:_MAX_SHOWN]), "  ")
     also = f" ({removed:,} of them are in the journal alone)" if removed else ""
     facts_count = count(len(facts) + removed, "fact")
-    print(f"{facts_count} that rest on them{also}, and what the journal says of these:")
+    print_clean(f"{facts_count} that rest on them{also}, and what the journal says of these:")
     print_lines(diff_lines(Diff(removed=tuple(facts[:_MAX_SHOWN]))), "  ")
     reopened = _reopened_facts(store, ids)
     if reopened:
-        print(f"{count(len(reopened), 'fact')} whose end was learnt from them, to be open again:")
+        print_clean(
+            f"{count(len(reopened), 'fact')} whose end was learnt from them, to be open again:"
+        )
         changed = tuple((fact, replace(fact, ended_on="")) for fact in reopened[:_MAX_SHOWN])
         print_lines(diff_lines(Diff(changed=changed)), "  ")
     speakers = {turn.speaker for turn in turns}
@@ -146,12 +148,14 @@ def _print_preview(store: Store, turns: list[Turn]) -> None:
     ]
     if facts_that_stay:
         names = ", ".join(sorted(speakers))
-        print(f"{count(len(facts_that_stay), 'fact')} about {names}, of other turns: to stay")
+        print_clean(f"{count(len(facts_that_stay), 'fact')} about {names}, of other turns: to stay")
     paths = dict.fromkeys(setting.value for setting in store.settings("backup"))
-    print("backups that are searched: " + (", ".join(paths) or "none are known"))
+    print_clean("backups that are searched: " + (", ".join(paths) or "none are known"))
     for path in copies_with(store.path, [marked(turns, salt="")]):
-        print(f"not searched, a memory of its own that holds them too: {path}")
-    print("out of reach: settings, exports, other copies of the file, what a hosted model was sent")
+        print_clean(f"not searched, a memory of its own that holds them too: {path}")
+    print_clean(
+        "out of reach: settings, exports, other copies of the file, what a hosted model was sent"
+    )
 
 
 def _reopened_facts(store: Store, turn_ids: set[int]) -> list[Fact]:
@@ -194,13 +198,15 @@ def _forget(store: Store, turn_ids: list[int], *, receipt: Path | None, as_json:
     _write_receipt(forgotten, receipt, as_json)
     if not as_json:
         turns, facts = count(len(forgotten.turns), "turn"), count(len(forgotten.facts), "fact")
-        print(f"forgotten: {turns} and {facts}")
+        print_clean(f"forgotten: {turns} and {facts}")
         for path in forgotten.files:
-            print(f"overwritten: {path}")
+            print_clean(f"overwritten: {path}")
         for path in forgotten.unreached:
-            print(f"not reached: {path}; when it turns up, delete it")
+            print_clean(f"not reached: {path}; when it turns up, delete it")
         for path in forgotten.copies:
-            print(f"still in a copy, which is a memory of its own: {path}; forget them there too")
+            print_clean(
+                f"still in a copy, which is a memory of its own: {path}; forget them there too"
+            )
 
 
 def _write_receipt(forgotten: Forgotten, receipt: Path | None, as_json: bool) -> None:
@@ -209,12 +215,12 @@ def _write_receipt(forgotten: Forgotten, receipt: Path | None, as_json: bool) ->
     path = receipt or Path(f"forgotten-{time}.json")
     text = json.dumps(asdict(forgotten), ensure_ascii=False)
     if as_json:
-        print(text)
+        print_clean(text)
     try:
         write_whole(path, f"{text}\n".encode())
     except InputError:
         if not as_json:
-            print(text)
+            print_clean(text)
         raise
     if not as_json:
-        print(f"receipt: {path}, sha256 {forgotten.sha256}")
+        print_clean(f"receipt: {path}, sha256 {forgotten.sha256}")

@@ -25,7 +25,7 @@ from memory.model import WITHDRAWN, Change, Edit
 from memory.prompt import turn_line
 from memory.store import Store
 from memory.store.points_in_time import Diff, differences
-from memory.terminal import clean_line
+from memory.terminal import clean_line, print_clean
 
 _POINT = "A change (12 or #12), or a moment as exact as wanted (2023, 2023-06, 2023-06-01)."
 
@@ -52,12 +52,12 @@ def log(
         if not changes:
             raise InputError(f"there is no change {number}; `log` without a number shows them")
     for line in held:
-        print(line)
+        print_clean(line)
     if not changes and not as_json:
-        print("nothing was written to the facts yet")
+        print_clean("nothing was written to the facts yet")
     if not (change or facts or as_json):
         for run in fold_small_digests(changes)[:limit]:
-            print(run_line(run))
+            print_clean(run_line(run))
         return
     for entry in changes[:limit]:
         entry_edits = edits[entry.id] if edits else []
@@ -65,9 +65,11 @@ def log(
             details = {"edits": [*map(asdict, entry_edits)]} if facts or change else {}
             print_json(asdict(entry) | details)
             continue
-        print(change_line(entry))
+        print_clean(change_line(entry))
         if change and entry.statement:
-            print("\n".join(f"    {clean_line(line)}" for line in entry.statement.splitlines()))
+            print_clean(
+                "\n".join(f"    {clean_line(line)}" for line in entry.statement.splitlines())
+            )
         print_lines(edit_lines(entry_edits), "  ")
 
 
@@ -87,15 +89,15 @@ def undo(
     if as_json:
         _print_change_json(undo_change, edits)
     else:
-        print(f"change {number} is taken back:")
+        print_clean(f"change {number} is taken back:")
         print_lines(edit_lines(edits), "  ")
         for turn in turns:
             if turn.text.startswith(WITHDRAWN):
-                print(clean_line(turn_line(turn)))
-                print(
+                print_clean(clean_line(turn_line(turn)))
+                print_clean(
                     f"  stays, marked so wherever it is read; `forget --turn {turn.id}` removes it"
                 )
-        print(undo_line([undo_change], namespace, file))
+        print_clean(undo_line([undo_change], namespace, file))
 
 
 def diff(
@@ -113,7 +115,7 @@ def diff(
         return
     print_lines(diff_lines(difference))
     if difference == Diff():
-        print("nothing differs")
+        print_clean("nothing differs")
 
 
 def revert(
@@ -129,9 +131,9 @@ def revert(
     if as_json:
         _print_change_json(revert_change, edits)
     else:
-        print(f"the facts are as at {point}:")
+        print_clean(f"the facts are as at {point}:")
         print_lines(edit_lines(edits), "  ")
-        print(undo_line([revert_change], namespace, file))
+        print_clean(undo_line([revert_change], namespace, file))
 
 
 def _print_change_json(change: Change, edits: list[Edit]) -> None:

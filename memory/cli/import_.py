@@ -15,7 +15,7 @@ from memory.cli.options import (
 )
 from memory.cli.output import print_json
 from memory.errors import InputError, Stop
-from memory.terminal import count, progress
+from memory.terminal import count, print_clean, progress
 
 if TYPE_CHECKING:
     from memory.exchange.imports import ImportReport
@@ -64,7 +64,7 @@ def _import_one(path: Path, user: str, *, namespace: str, file: Path | None, as_
 
     export = read_export(path, user)  # before a namespace is created for it
     with open_memory(namespace, file, create=True) as store, progress() as bar:
-        task = bar.add_task(export.name, total=export.total)
+        task = bar.add_task("importing", total=export.total)
 
         def advance(items: int) -> None:
             bar.update(task, advance=items)
@@ -96,9 +96,13 @@ def _print_report(report: "ImportReport", name: str, *, format: str, as_json: bo
             }
         )
         return
-    print(f"{name}: {count(report.turns, 'new turn')}, {report.already:,} were there ({format})")
+    print_clean(
+        f"{name}: {count(report.turns, 'new turn')}, {report.already:,} were there ({format})"
+    )
     for why, places in reasons.items():
         more = ", ..." if len(places) > _MAX_PLACES_SHOWN else ""
-        print(f"  left out, {why}: {len(places):,} ({', '.join(places[:_MAX_PLACES_SHOWN])}{more})")
+        print_clean(
+            f"  left out, {why}: {len(places):,} ({', '.join(places[:_MAX_PLACES_SHOWN])}{more})"
+        )
     for note in report.notes:
-        print(f"  {note}")
+        print_clean(f"  {note}")

@@ -1,6 +1,5 @@
 """The commands for namespaces: list, create, rename, copy, delete."""
 
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +12,7 @@ from memory.cli.output import print_json, print_rows
 from memory.errors import StoreError
 from memory.model import Rows
 from memory.store import open_store
-from memory.terminal import count
+from memory.terminal import count, print_clean
 
 app = typer.Typer(help="Memories by name, wholly separate.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Any text: spaces, slashes and emoji are fine.")]
@@ -70,7 +69,7 @@ def list_command(as_json: AsJson = False) -> None:
             print_json(asdict(summary))
         return
     if not summaries:
-        print(f"no namespaces in {namespaces.home()}", file=sys.stderr)
+        print_clean(f"no namespaces in {namespaces.home()}", error=True)
         return
     print_rows(Rows(("name", "turns", "facts", "last turn", "size"), tuple(map(_cells, summaries))))
 
@@ -87,19 +86,19 @@ def _cells(summary: _Summary) -> tuple[Any, ...]:
 @app.command()
 def create(name: Name) -> None:
     """Make an empty namespace."""
-    print(f"{name}: {namespaces.create(name)}")
+    print_clean(f"{name}: {namespaces.create(name)}")
 
 
 @app.command()
 def rename(old: Name, new: Name) -> None:
     """Give a namespace another name."""
-    print(f"{old} is now {new}: {namespaces.rename(old, new)}")
+    print_clean(f"{old} is now {new}: {namespaces.rename(old, new)}")
 
 
 @app.command()
 def copy(name: Name, new: Name) -> None:
     """Copy a namespace, also while it is in use; from then on they are two."""
-    print(f"{name} is copied to {new}: {namespaces.copy(name, new)}")
+    print_clean(f"{name} is copied to {new}: {namespaces.copy(name, new)}")
 
 
 @app.command()
@@ -109,9 +108,11 @@ def delete(name: Name, yes: Yes = False) -> None:
     if summary.error:
         raise StoreError(summary.error)
     dates = f", said {summary.first[:10]} to {summary.last[:10]}" if summary.last else ""
-    print(f"{name}: {count(summary.turns, 'turn')}{dates}, and {count(summary.facts, 'fact')}")
+    print_clean(
+        f"{name}: {count(summary.turns, 'turn')}{dates}, and {count(summary.facts, 'fact')}"
+    )
     for path in summary.backups:
-        print(f"its backup stays: {path}")
+        print_clean(f"its backup stays: {path}")
     confirm(f"Delete the namespace {name!r} for good?", yes)
     namespaces.delete(name)
-    print(f"{name}: deleted")
+    print_clean(f"{name}: deleted")

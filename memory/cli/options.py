@@ -11,6 +11,7 @@ import typer
 from memory.errors import InputError
 from memory.namespaces import existing, make_folder, path_of
 from memory.store import Store, open_store
+from memory.terminal import clean_line, print_clean
 
 
 def is_on_command_line(context: typer.Context, name: str) -> bool:
@@ -88,9 +89,9 @@ def open_memory(
 def confirm(question: str, yes: bool) -> None:
     """Go on only when a person says so. Raises InputError otherwise, with nothing changed."""
     try:
-        agreed = yes or typer.confirm(question)
+        agreed = yes or typer.confirm(clean_line(question))
     except typer.Abort:  # Ctrl-C, or nobody there to ask
-        print()
+        print_clean()
         raise InputError("nothing was changed; answer y, or give --yes") from None
     if not agreed:
         raise InputError("nothing was changed")

@@ -1,6 +1,7 @@
 """How commands print: lines that steer no terminal, tables, JSON, and changes as a diff."""
 
 import json
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,9 +11,10 @@ from typing import Any
 from memory.cli.options import DEFAULT
 from memory.model import Change, Edit, Fact, Pending, Rows
 from memory.store.points_in_time import Diff, differences
-from memory.terminal import clean_line, count
+from memory.terminal import clean_line, count, print_clean
 
 _MAX_LINE_CHARACTERS = 160
+_CONTROL_BEYOND_ASCII = re.compile("[\x7f-\x9f]")
 _WIDEST_COLUMN = 40  # in characters; a longer cell moves what follows it to the right
 
 
@@ -21,30 +23,38 @@ def print_lines(lines: Iterable[str], indent: str = "") -> None:
     for line in map(clean_line, lines):
         if len(line) > _MAX_LINE_CHARACTERS:
             line = line[: _MAX_LINE_CHARACTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
-        print(indent + line)
+        print_clean(indent + line)
 
 
 def print_json(value: dict[str, Any]) -> None:
     """One record on a line, for programs. It is JSON whatever the encoding of stdout."""
+    print_clean(json_line(value))
+
+
+def json_line(value: dict[str, Any]) -> str:
+    """A record as JSON that no terminal obeys, and that stdout can take."""
     encoding = sys.stdout.encoding or ""
-    print(json.dumps(value, ensure_ascii=not encoding.lower().startswith("utf")))
+    text = json.dumps(value, ensure_ascii=not encoding.lower().startswith("utf"))
+    # JSON escapes the control characters of ASCII only; a terminal obeys these too.
+    return _CONTROL_BEYOND_ASCII.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def print_rows(rows: Rows) -> None:
     """Print a table on a terminal, elsewhere plain columns two spaces apart."""
     cells = [["" if cell is None else clean_line(str(cell)) for cell in row] for row in rows.rows]
+    columns = list(map(clean_line, rows.columns))
     if not sys.stdout.isatty():
-        lines = [list(rows.columns), *cells]
+        lines = [columns, *cells]
         widths = [min(max(map(len, column)), _WIDEST_COLUMN) for column in zip(*lines, strict=True)]
         for row in lines:
-            print("  ".join(map(str.ljust, row, widths)).rstrip())
+            print_clean("  ".join(map(str.ljust, row, widths)).rstrip())
         return
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*map(escape, rows.columns))
+    table = Table(*map(escape, columns))
     for row in cells:
         table.add_row(*map(Text, row))
     Console().print(table)

@@ -1,6 +1,5 @@
 """Commands that query a memory: ask, search, sql."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -25,7 +24,7 @@ from memory.model import Rows, Turn
 from memory.prompt import named_cells, turn_line
 from memory.settings import Settings
 from memory.store.points_in_time import last_moment
-from memory.terminal import clean_line, count
+from memory.terminal import clean_line, count, print_clean
 
 if TYPE_CHECKING:
     from memory.model import Answer, Citation
@@ -71,7 +70,7 @@ def ask(
     if as_json:
         print_json(_answer_json(answer, turns))
     else:
-        print("\n".join(_answer_lines(answer, turns)))
+        print_clean("\n".join(_answer_lines(answer, turns)))
 
 
 def _question_day(now: str, as_of: str) -> datetime:
@@ -148,9 +147,9 @@ def search(
         if as_json:
             print_json({"score": round(score, 4), **asdict(turn)})
         else:
-            print(clean_line(turn_line(turn)))
+            print_clean(clean_line(turn_line(turn)))
     if not hits:
-        print("no turns: nothing was said in this memory yet", file=sys.stderr)
+        print_clean("no turns: nothing was said in this memory yet", error=True)
 
 
 def sql(
@@ -177,7 +176,7 @@ def sql(
         print_rows(rows)
     # On stderr: whoever reads the rows from stdout gets nothing but rows.
     if rows.truncated:
-        print(f"only the first {len(rows.rows)} rows; there are more", file=sys.stderr)
+        print_clean(f"only the first {len(rows.rows)} rows; there are more", error=True)
 
 
 def _row_count(rows: Rows) -> str:

@@ -1,0 +1,183 @@
+"""What others wrote is printed without what a terminal would obey, by every command."""
+
+import ast
+import io
+import json
+import shlex
+import sys
+from pathlib import Path
+from unicodedata import category
+
+import pytest
+
+import memory
+from memory import Turn, __main__, add_chunks, chunks, open_store
+from memory.program import Model
+from tests.support.scripted import answer, scripted_model, sql
+
+# Colour, the window's title, an answer back, a line over the one before; C1; a bell; DEL.
+CODES = "\x1b[31m\x1b]0;evil\x07\x1b[6n\x1b[1A\x9b31m\x85\x7f\r"
+NAMES = [f"Anna{CODES}", f"Ben{CODES}"]
+
+
+@pytest.fixture
+def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A memory in whose every text, and in the name of whose file, are terminal codes."""
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path / f"home{CODES}"))
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / f"memory{CODES}.db"
+    document = tmp_path / f"manual{CODES}.md"
+    document.write_text(f"# Pump{CODES}\n\nOil it.{CODES}\n")
+    with open_store(path) as store:
+        turns = [
+            Turn(name, f"I moved to Oslo.{CODES} {n}", f"s{CODES}", f"2023{CODES}", f"i{n}{CODES}")
+            for n, name in enumerate(NAMES * 2)
+        ]
+        store.add(turns)
+        add_chunks(store, chunks(document))
+        for n in (1, 2):
+            store.write(
+                "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES"
+                f" ('Anna{CODES}', 'lives_in{CODES}', 'Oslo {n}{CODES}', '2023{CODES}', {n})",
+                cause=f"told{CODES}",
+            )
+        store.set("user", f"Anna{CODES}")
+        store.set("backup", f"/nowhere/{CODES}.db")
+        window = store.claim(4)
+        assert window
+        store.fail(window, f"the model said {CODES}")
+        document.write_text(f"# Pump{CODES}\n\nOil it daily.{CODES}\n")
+    return path
+
+
+def output(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """All that a command prints, run as `python -m memory` runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", io.StringIO(""))  # nobody answers a question
+        patch.setattr(sys, "argv", ["memory", *map(str, arguments)])
+        with pytest.raises(SystemExit):
+            __main__.run()
+    out, err = capsys.readouterr()
+    return out + err
+
+
+def model_for(command: str) -> Model:
+    """A model that answers a question, and stores nothing of what it is to digest."""
+    if command.startswith("ask"):
+        script = [([], sql("SELECT turn_id, value FROM facts")), ([], answer(f"Oslo{CODES}", "1"))]
+    else:
+        script = [([], sql(f"DROP TABLE facts{CODES}"))] * 12
+    return scripted_model(script)
+
+
+COMMANDS = [
+    "search Oslo",
+    "search Oslo --json",
+    "sql 'SELECT speaker, text FROM turns'",
+    "sql 'SELECT speaker FROM turns' --json",
+    "context 'Where is Anna in Oslo?'",
+    "context 'Where is Anna in Oslo?' --json",
+    "add 'Hello there' --speaker Ben",
+    "add MANUAL --kind document",
+    "add MANUAL --kind document --json",
+    "add MISSING --kind document",
+    "import EXPORT",
+    "import EXPORT --json",
+    "import FOLDER",
+    "import MISSING",
+    "export OUT.md",
+    "export OUT.jsonl --json",
+    "backup OUT.db",
+    "restore MISSING",
+    "restore MANUAL",
+    "facts",
+    "facts --json",
+    "facts --all Oslo",
+    "facts --why 1",
+    "facts --why 1 --json",
+    "edit 1 --value Bergen",
+    "edit 2 --delete --json",
+    "undo",
+    "log",
+    "log --facts --json",
+    "log 1",
+    "audit",
+    "audit --fix",
+    "audit --fix --yes",
+    "audit --json",
+    "diff 0",
+    "diff 0 --json",
+    "revert 1",
+    "settings",
+    "settings --json",
+    "settings CODES",
+    "forget --turn 1",
+    "forget --turn 1 --yes",
+    "forget --turn 2 --yes --json",
+    "forget --matching CODES",
+    "embed",
+    "ask 'Where does Anna live?'",
+    "ask 'Where does Anna live?' --json",
+    "digest --replay",
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_command_prints_what_a_terminal_obeys(
+    command: str, hostile: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = hostile.parent
+    monkeypatch.setattr(
+        "memory.program.lm.load_model", lambda name, api_base=None: model_for(command)
+    )
+    (folder / "characters" / f"Miku{CODES}").mkdir(parents=True)
+    (folder / "characters" / f"Miku{CODES}" / "long_term_memory.db").write_text(f"none {CODES}")
+    export = [{"role": f"user{CODES}", "content": ""}, {"role": "x", "content": f"Hi.{CODES}"}]
+    (folder / f"chat{CODES}.jsonl").write_text("\n".join(map(json.dumps, export)))
+    paths = {
+        "MANUAL": folder / f"manual{CODES}.md",
+        "MISSING": folder / f"missing{CODES}.md",
+        "EXPORT": folder / f"chat{CODES}.jsonl",
+        "FOLDER": folder / "characters",
+        "OUT.md": folder / f"out{CODES}.md",
+        "OUT.jsonl": folder / f"out{CODES}.jsonl",
+        "OUT.db": folder / f"out{CODES}.db",
+        "CODES": CODES,
+    }
+    words = [str(paths.get(word, word)) for word in shlex.split(command)]
+    target = [] if "FOLDER" in command else ["--file", str(hostile)]
+    printed = output(capsys, *words, *target)
+    assert printed
+    assert {c for c in printed if category(c) == "Cc"} <= {"\n", "\t"}
+
+
+def test_namespaces_are_printed_likewise(hostile: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name, new = f"Anna{CODES}", f"Ben{CODES}"
+    printed = ""
+    for arguments in (
+        ("create", name),
+        ("create", name),
+        ("copy", name, new),
+        ("list",),
+        ("list", "--json"),
+        ("rename", new, f"Eve{CODES}"),
+        ("delete", name, "--yes"),
+        ("delete", name),
+    ):
+        printed += output(capsys, "namespaces", *arguments)
+    assert "Anna" in printed
+    assert {c for c in printed if category(c) == "Cc"} <= {"\n", "\t"}
+
+
+def test_json_holds_the_codes_as_escapes(hostile: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = output(capsys, "sql", "SELECT speaker FROM turns", "--json", "--file", hostile)
+    assert json.loads(line.splitlines()[0])["speaker"] == NAMES[0]
+
+
+def test_commands_print_in_one_way() -> None:
+    root = Path(memory.__file__).parent
+    for path in [*(root / "cli").glob("*.py"), root / "__main__.py"]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                name = ast.unparse(node.func)
+                assert name not in ("print", "typer.echo", "typer.secho", "sys.stdout.write"), path
