@@ -4,10 +4,10 @@ The packaged one works offline and without a GPU. The libraries of the others ar
 are first called, and nothing but the vectors themselves is asked for over the internet.
 """
 
+import asyncio
 import os
 import re
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.errors import InputError, ModelError
+from memory.provider_calls import call_seconds, one_line, run, too_slow, within
 from memory.providers import load_litellm
 from memory.search.turn_columns import disagreement, sign_codes
 from memory.tokens import count_tokens, tokenizer, trim
@@ -250,9 +251,17 @@ class HostedEmbedder:
         return None if price is None else float(price)
 
     def _ask(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """One request, tried again on what passes: rate limits, timeouts, a server's failure."""
-        litellm = load_litellm()
+        litellm = load_litellm()  # here, as the import takes seconds
         address = _address(self.name)
+        seconds = call_seconds()
+        try:
+            answer = run(within(self._answer(litellm, texts, address), seconds))
+        except TimeoutError as error:
+            raise ModelError(too_slow(self.name, seconds)) from error
+        return _checked(_vectors(answer, self.name), len(texts), self.name)
+
+    async def _answer(self, litellm: Any, texts: Sequence[str], address: Mapping[str, str]) -> Any:
+        """One request, tried again on what passes: rate limits, timeouts, a server's failure."""
         passing = (
             litellm.RateLimitError,
             litellm.Timeout,
@@ -261,17 +270,17 @@ class HostedEmbedder:
             litellm.ServiceUnavailableError,
             litellm.BadGatewayError,
         )
-        for attempt in range(REQUEST_RETRIES + 1):
+        attempt = 0
+        while True:
             try:
-                answer = litellm.embedding(
+                return await litellm.aembedding(
                     self.name, [*texts], timeout=REQUEST_TIMEOUT_S, **address
                 )
-                break
             except tuple(litellm.LITELLM_EXCEPTION_TYPES) as error:
                 if attempt == REQUEST_RETRIES or not isinstance(error, passing):
                     raise ModelError(_explain(error, self.name)) from error
-                time.sleep(_wait(error, attempt))
-        return _checked(_vectors(answer, self.name), len(texts), self.name)
+                await asyncio.sleep(_wait(error, attempt))
+                attempt += 1
 
 
 def _model_details(name: str) -> Mapping[str, Any]:
@@ -355,7 +364,7 @@ def _explain(error: Any, name: str) -> str:
     provider = name.partition("/")[0]
     key = f"{provider.upper()}_API_KEY"
     base = f"{provider.upper()}_API_BASE"
-    reason = _one_line(str(error))
+    reason = one_line(str(error))
     place = f" at {os.environ[base]}" if os.environ.get(base) else ""
     if "LLM Provider NOT provided" in reason:
         return f"no provider is called {provider!r}; write for example openai/MODEL"
@@ -369,14 +378,3 @@ def _explain(error: Any, name: str) -> str:
         case litellm.NotFoundError():
             return f"{name} does not exist{place}; check the name ({reason})"
     return f"{name}{place} gave no vectors ({reason})"
-
-
-def _one_line(message: str) -> str:
-    """The first line of a provider's message, without what may be a key."""
-    quoted = re.search(r"'message': (['\"])(.*?)\1", message)
-    lines = (quoted[2] if quoted else message).strip().splitlines()
-    line = lines[0][:200] if lines else "no reason given"
-    for name, value in os.environ.items():
-        if name.endswith(("_KEY", "_TOKEN")) and len(value) > 5:
-            line = line.replace(value, "***")
-    return re.sub(r"\b(sk|key|gsk|hf|xai)[-_][\w*.-]{6,}", "***", line)

