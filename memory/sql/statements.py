@@ -82,7 +82,8 @@ _ADVICE_BY_STRAY = {  # what has no place outside quotes -> advice
     **dict.fromkeys(("```", "~~~"), _FENCE_ADVICE),
 }
 _SYMBOLS = frozenset("().,;*+-/<>=!|%")
-_CLAUSES = frozenset(("from", "where", "group", "having", "order", "limit", "union", ")"))
+_SET_OPERATIONS = ("union", "intersect", "except")
+_CLAUSES = frozenset(("from", "where", "group", "having", "order", "limit", ")", *_SET_OPERATIONS))
 _UNFINISHED = _CLAUSES - {")"} | {"select", "by", "join", "left", "cross", "on", "as"}
 _STRING_PREFIXES = frozenset("xbenru")
 

@@ -26,9 +26,11 @@ LONGEST_STATEMENT = 1_000_000
 LONGEST_RESULT = 16_000_000  # characters of all rows: one turn of any length can be read
 # Instructions of the compiled statement. The longest IN list and five searches need 20,000.
 _MAX_INSTRUCTIONS = 100_000
-# Ten rows or less: a row may hold a turn of a million characters. A scan takes as long as with
-# 5,000 (docs/log.md).
-_STEPS_BETWEEN_CLOCK_READINGS = 50
+# Steps between two looks at the clock. A step that compares a pattern with a text of a million
+# characters takes up to .3 s; other steps take 2 ms at most, and a loop over them is slower by half
+# when the clock is looked at so often (docs/log.md).
+_STEPS_OF_PATTERNS = 50
+_STEPS = 1_000
 # The functions of memory.sql, as SQLite names them. A second list on purpose: a function that
 # slips through the grammar is refused here.
 _ALLOWED_FUNCTIONS = frozenset(
@@ -78,7 +80,7 @@ def select(conn: sqlite3.Connection, statement: str, limit: int, seconds: float)
     Raises SqlError when the statement is refused, wrong, too slow or gives too much.
     """
     conn.set_authorizer(partial(_may_read, statement))
-    with _errors_for_the_model(), _limits(conn, statement), _deadline(conn, seconds):
+    with _errors_for_the_model(), _limits(conn, statement), _deadline(conn, seconds, [statement]):
         cursor = conn.execute(statement)  # here the authorizer refuses, as SQLite compiles it
         columns = tuple(column[0] for column in cursor.description or ())
         rows: list[tuple[Any, ...]] = []
@@ -99,7 +101,7 @@ def change_facts(conn: sqlite3.Connection, statements: Sequence[str], seconds: f
     All of them together have `seconds`: nobody else can write meanwhile. Raises SqlError when one
     is refused, wrong or too slow; the caller then rolls back.
     """
-    with _errors_for_the_model(), _deadline(conn, seconds) as refuse_if_over:
+    with _errors_for_the_model(), _deadline(conn, seconds, statements) as refuse_if_over:
         # The full-text index reads its own tables when a connection first meets it. That must
         # happen before the authorizer is on, which knows nothing of them.
         conn.execute("SELECT rowid FROM facts_words LIMIT 0").close()
@@ -174,7 +176,9 @@ def _may_change_facts(
 
 
 @contextmanager
-def _deadline(conn: sqlite3.Connection, seconds: float) -> Iterator[Callable[[], None]]:
+def _deadline(
+    conn: sqlite3.Connection, seconds: float, statements: Sequence[str]
+) -> Iterator[Callable[[], None]]:
     """Interrupt what runs when the time is over; gives a check for the pauses between."""
     end = time.monotonic() + seconds
 
@@ -182,7 +186,9 @@ def _deadline(conn: sqlite3.Connection, seconds: float) -> Iterator[Callable[[],
         if time.monotonic() > end:
             raise SqlError(_TOO_SLOW)
 
-    conn.set_progress_handler(lambda: int(time.monotonic() > end), _STEPS_BETWEEN_CLOCK_READINGS)
+    has_pattern = any(" LIKE " in statement or "TRIM(" in statement for statement in statements)
+    steps = _STEPS_OF_PATTERNS if has_pattern else _STEPS
+    conn.set_progress_handler(lambda: int(time.monotonic() > end), steps)
     try:
         yield refuse_if_over
     finally:

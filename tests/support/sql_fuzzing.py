@@ -90,7 +90,11 @@ class Fuzzing:
         # The statement as it was written means the same, in any order.
         if "search" not in statement.lower() and "limit" not in statement.lower():
             [own] = split(statement)
-            written = self.unguarded.execute(own).fetchmany(201)
+            try:
+                written = self.unguarded.execute(own).fetchmany(201)
+            except sqlite3.OperationalError:  # sqlglot reads more than SQLite does
+                self.outcomes["read by the parser only"] += 1
+                return
             if len(written) < 200:
                 assert Counter(map(repr, written)) == Counter(map(repr, expected)), statement
         self.outcomes["the same rows"] += 1

@@ -340,7 +340,11 @@ REFUSED_READS = {
     "missing between": ["SELECT text 10 FROM turns", "SELECT id, t.text 'a' AS x FROM turns t"],
     "write LIMIT and a whole number": ["SELECT id FROM turns LIMIT 9223372036854775808"],
     "before the comma": ["SELECT , id FROM turns", "SELECT text FROM turns WHERE id IN (, 1)"],
-    "after the comma": ["SELECT id, FROM turns", "SELECT text FROM turns WHERE id IN (1, 2,)"],
+    "after the comma": [
+        "SELECT speaker FROM turns, EXCEPT SELECT subject FROM facts",
+        "SELECT id, FROM turns",
+        "SELECT text FROM turns WHERE id IN (1, 2,)",
+    ],
     "syntax error": [
         "SELECT FROM turns WHERE id = = 1",
         "SELECT text turns id x",
