@@ -325,6 +325,16 @@ def test_a_model_is_told_nothing_of_who_asks_where_that_is_not_known(store: Sqli
     Memory(store, model=scripted_model(pairs)).ask("Where did I move last month?")
 
 
+def test_in_a_chat_the_speaker_asks_on_the_day_of_the_message(store: SqliteStore) -> None:
+    asks = ["last month (2023-05)", "[[ ## asker ## ]]\nAnna", "[[ ## today ## ]]\nFri 09 Jun 2023"]
+    said = "[[ ## reply ## ]]\nTo Oslo.\n\n[[ ## turns ## ]]\n1\n\n[[ ## completed ## ]]"
+    pairs = [(asks, sql("-- none")), (["(Fri 09 Jun 2023) Anna: Where did I"], said)]
+    memory = Memory(store, model=scripted_model(pairs))
+    message = Turn("Anna", "Where did I move last month?", said_at="2023-06-09T10:00")
+    assert "".join(memory.reply(message)) == "To Oslo."
+    done(memory)
+
+
 def test_the_memory_is_searched_for_what_the_asker_means(path: Path) -> None:
     turns = [Turn("Ben", "I moved to Oslo.")] * 20 + [Turn("Anna", "I moved to Rome last May.")]
     pairs = [([], sql("SELECT 1 AS x")), (["Rome"], answer("Rome", "21"))]
