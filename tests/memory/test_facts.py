@@ -334,7 +334,7 @@ def test_facts_tells_of_what_is_to_begin(run: Run) -> None:
     assert "Oslo" in listing.stdout
     assert "Bergen" not in listing.stdout
     assert listing.stderr == "1 more to begin later; --all shows them\n"
-    assert "Bergen | 2931" in run("facts", "--all").stdout
+    assert "Bergen     2931" in run("facts", "--all").stdout
 
 
 def test_facts_lists_what_is_true_now(run: Run) -> None:
