@@ -34,6 +34,7 @@ from memory.prompt import (
 )
 from memory.search.asker import as_asked
 from memory.search.doubt import doubt
+from memory.search.words import words
 from memory.store import Store, open_store
 from memory.store.turn_validation import sound_text
 from memory.terminal import clean_line
@@ -198,7 +199,8 @@ class Memory:
             # The packaged model asks facts alone: without any, its SELECT would find nothing.
             has_rows = not self.model.packaged or self._has_facts()
             retrieved = self._retrieve(question, asker, today) if has_rows else None
-            context = self.gather(ranked_text, retrieved.rows if retrieved else ())
+            rows = retrieved.rows if retrieved else ()
+            context = self.gather(ranked_text, rows)
             if not context.text:  # shown nothing, a model would invent an answer
                 return answer_from(text=ABSTAIN, cited=(), retrieved=retrieved, context=context)
             prediction = self.program.answer(
@@ -218,7 +220,12 @@ class Memory:
             )
         if self.model.packaged:  # it invents: what it says counts when turns say it, too
             evidence = self._evidence(hits, context)
-            text, sources = ground(text, question, evidence, before=self._turns_before)
+            text, sources = ground(
+                text,
+                question,
+                evidence,
+                context=lambda turn: self._about(turn, question, rows),
+            )
             cited = [turn.id for turn in sources]
         self.store.count_shown(context.turn_ids)
         answer = answer_from(
@@ -359,10 +366,17 @@ class Memory:
         turns = (self.store.turn(turn_id) for turn_id in ranked if turn_id in context.turn_ids)
         return [turn for turn in turns if is_evidence(turn.text)]
 
-    def _turns_before(self, turn: Turn) -> list[Turn]:
-        """The turns just before a turn, in its session: what it may reply to."""
-        turns = self.store.turns(turn.id - _TURNS_BEFORE, turn.id - 1)
-        return [earlier for earlier in turns if earlier.session == turn.session]
+    def _about(self, turn: Turn, question: str, rows: Sequence[Rows]) -> str:
+        """What a turn is about, beside its own words: its facts, and what it replies to.
+
+        The turns before it count where the question names its speaker only. For others they
+        supported wrong answers: people tell of one thing after another.
+        """
+        texts = [line for line, turn_id in row_lines(rows, {}) if turn_id == turn.id]
+        if not {*words(question)}.isdisjoint(words(turn.speaker)):
+            before = self.store.turns(turn.id - _TURNS_BEFORE, turn.id - 1)
+            texts += [earlier.text for earlier in before if earlier.session == turn.session]
+        return " ".join(texts)
 
     def _retrieve(self, question: str, asker: str, today: str) -> Any:
         return self.program.retrieve(

@@ -48,7 +48,7 @@ def ground(
     answer: str,
     question: str,
     turns: Sequence[Turn],
-    before: Callable[[Turn], Sequence[Turn]] = lambda turn: (),
+    context: Callable[[Turn], str] = lambda turn: "",
 ) -> tuple[str, list[Turn]]:
     """An answer that was said, with the turns that say it; else a quotation; else an abstention.
 
@@ -56,7 +56,7 @@ def ground(
         answer: what a model wrote.
         question: what it was asked.
         turns: where the answer may come from, those that the ranking holds likely first.
-        before: the turns just before a turn, in its session.
+        context: what else tells what a turn is about.
 
     Where the turns do not say the answer, the better of the first two is quoted when it covers half
     of the question and suits it. Of 60 facts told in data/personal_chats.json the model's own words
@@ -64,7 +64,7 @@ def ground(
     """
     if answer.lower().startswith(ABSTAIN.lower()):
         return answer, []
-    part, sources = _supported_part(answer, question, turns, before)
+    part, sources = _supported_part(answer, question, turns, context)
     if sources:
         return part, sources
     speakers = {turn.speaker for turn in turns}
@@ -79,19 +79,19 @@ def _supported_part(
     answer: str,
     question: str,
     turns: Sequence[Turn],
-    before: Callable[[Turn], Sequence[Turn]],
+    context: Callable[[Turn], str],
 ) -> tuple[str, list[Turn]]:
     """As much of an answer as was said, with the turns that say it; no turns where none do.
 
     That is the whole; or those items of a list; or all but the first word, when it is in small
     letters ("placed new beds" for "I got new beds").
     """
-    if sources := supporting_turns(answer, question, turns, before):
+    if sources := supporting_turns(answer, question, turns, context):
         return answer, sources
     if not _HEDGES.isdisjoint(words(answer)):  # a reason without its conclusion is no answer
         return "", []
     sources_of_items = {
-        item: supporting_turns(item, question, turns, before) for item in _ITEM_END.split(answer)
+        item: supporting_turns(item, question, turns, context) for item in _ITEM_END.split(answer)
     }
     items = [item for item, item_sources in sources_of_items.items() if item_sources]
     if items:
@@ -100,20 +100,20 @@ def _supported_part(
     first, _, further = answer.partition(" ")
     if not first.islower():
         return "", []
-    return further, supporting_turns(further, question, turns, before)
+    return further, supporting_turns(further, question, turns, context)
 
 
 def supporting_turns(
     answer: str,
     question: str,
     turns: Sequence[Turn],
-    before: Callable[[Turn], Sequence[Turn]] = lambda turn: (),
+    context: Callable[[Turn], str] = lambda turn: "",
 ) -> list[Turn]:
     """The turns that an answer is made of; empty for an answer that was not said.
 
     One turn that holds every telling word of the answer (dates as resolved, a year aside, which the
-    program computes) and a telling word of the question; of a list, a turn for each item. A turn by
-    somebody whom the question names may have the question's words in the turns just `before`.
+    program computes) and, or its context, a telling word of the question; of a list, a turn for
+    each item.
     """
     question_words = _question_words(question, turns)
     answer_words = telling_words(answer, _HEDGES)
@@ -126,9 +126,7 @@ def supporting_turns(
     def fits(turn: Turn) -> bool:
         if is_first_person(question) and set(answer_words) <= set(words(turn.speaker)):
             return False  # "Who lent me a ladder?" is not answered by the name of who says so
-        is_named = not {*words(question)}.isdisjoint(words(turn.speaker))
-        texts = [turn.text, *(other.text for other in (before(turn) if is_named else ()))]
-        forms = forms_of(words(" ".join(texts)))
+        forms = forms_of(words(f"{turn.text} {context(turn)}"))
         return not question_words or any(is_among(word, forms) for word in question_words)
 
     for turn in turns:

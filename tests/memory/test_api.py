@@ -242,6 +242,32 @@ def test_the_packaged_model_is_held_to_the_turns_and_asked_for_no_sql_without_fa
     done(memory)
 
 
+@pytest.mark.parametrize(
+    ("question", "turns"),
+    [
+        ("Who played at the concert that Ben saw?", (2,)),
+        ("Who played at the concert?", ()),  # of nobody named, each turn speaks for itself
+    ],
+)
+def test_a_turn_may_answer_what_was_asked_before_it(
+    path: Path, question: str, turns: tuple[int, ...]
+) -> None:
+    model = replace(scripted_model([([], answer("Matt Patterson"))]), name="local")
+    with Memory(path, model=model) as memory:
+        memory.add([Turn("Ann", "Which band was at the concert?"), Turn("Ben", "Matt Patterson!")])
+        assert memory.ask(question).turns == turns
+
+
+def test_the_facts_of_a_turn_tell_what_it_is_about(path: Path) -> None:
+    script = [([], sql("SELECT turn_id, attribute FROM facts")), ([], answer("the bank"))]
+    model = replace(scripted_model(script), name="local")
+    with Memory(path, model=model) as memory:
+        memory.add(Turn("Ann", "I have been at the bank since May."))
+        memory.store.write(f"{INSERT}('Ann', 'works_at', 'the bank', '', 1)", cause="test")
+        reply = memory.ask("Where do I work?")
+        assert (reply.text, reply.turns) == ("the bank", (1,))
+
+
 def test_with_facts_the_packaged_model_is_asked_for_sql(store: SqliteStore) -> None:
     store.write(DOG, cause="test")
     model = replace(scripted_model([([], sql(PETS)), ([], answer("Rufus", "4"))]), name="local")
