@@ -186,7 +186,6 @@ class Memory:
 
         Raises InputError for an empty question, ModelError when the model cannot be used.
         """
-        from memory.program.grounding import ground
         from memory.program.modules import answer_from
 
         if not question.strip():
@@ -219,14 +218,8 @@ class Memory:
                 answer_from(text="", cited=(), retrieved=retrieved, context=context),
             )
         if self.model.packaged:  # it invents: what it says counts when turns say it, too
-            evidence = self._evidence(hits, context)
-            text, sources = ground(
-                text,
-                question,
-                evidence,
-                context=lambda turn: self._about(turn, question, rows),
-            )
-            cited = [turn.id for turn in sources]
+            turns = self._evidence(hits, context)
+            text, cited = self._grounded(text, question, turns, rows)
         self.store.count_shown(context.turn_ids)
         answer = answer_from(
             text=text,
@@ -365,6 +358,18 @@ class Memory:
         ranked = dict.fromkeys([*(hit.turn_id for hit in hits), *context.turn_ids])
         turns = (self.store.turn(turn_id) for turn_id in ranked if turn_id in context.turn_ids)
         return [turn for turn in turns if is_evidence(turn.text)]
+
+    def _grounded(
+        self, text: str, question: str, turns: Sequence[Turn], rows: Sequence[Rows]
+    ) -> tuple[str, list[int]]:
+        """An answer held to these turns, and the ids of those that say it."""
+        from memory.program.grounding import ground
+
+        def context(turn: Turn) -> str:
+            return self._about(turn, question, rows)
+
+        answer, sources = ground(text, question, turns, context)
+        return answer, [turn.id for turn in sources]
 
     def _about(self, turn: Turn, question: str, rows: Sequence[Rows]) -> str:
         """What a turn is about, beside its own words: its facts, and what it replies to.
