@@ -16,6 +16,7 @@ from memory.cli import digest, history, queries
 from memory.settings import Settings
 from memory.store.journal import MOST_ENDED
 from memory.store.sqlite import SqliteStore
+from memory.waiting import waiting
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.scripted import Pairs, ScriptedLM, answer, scripted_model, sql
 
@@ -266,7 +267,8 @@ def test_a_digest_counts_what_waits_and_says_what_it_did(run: Run, store: Sqlite
     assert lines[1].startswith("turns 4-5 failed 1 time: DROP")
     store.add([Turn("Ben", f"Number {n}.") for n in range(4)])
     memory = Memory(store, model=scripted_model([], window=3))
-    assert digest._waiting(memory, replay=False) == 3, "one left over, four turns in windows of 3"
+    calls = waiting(store, memory.model, replay=False).calls
+    assert calls == 3, "one left over, four turns in windows of 3"
     again = run("digest", "--max-calls", "1", script=[(["[4]"], sql(DOG))], window=3).stdout
     assert again.startswith("windows: 1 stored, 0 failed, 2 waiting; 1 fact changed by 1 call of")
 
