@@ -106,11 +106,7 @@ def load(path: Path) -> ServerSettings:
 
 def check_binding(host: str, token: str) -> None:
     """Raise StartError when the server would listen to others than this machine without a token."""
-    try:
-        private = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        private = False
-    if not private and not token:
+    if not _is_loopback(host) and not token:
         raise StartError(
             f"--host {host} lets others in: set ARBOR_TOKEN, or keep 127.0.0.1 and use ssh -L"
         )
@@ -157,6 +153,33 @@ class Guard:
                 why = "this server asks for Authorization: Bearer and its ARBOR_TOKEN"
                 return await JSONResponse({"message": why}, 401)(scope, receive, send)
         return await self._app(scope, receive, send)
+
+
+class OwnHost:
+    """Lets requests through that name this machine, where no token tells who asks.
+
+    A page in a browser here may send requests to a name of its own that leads to this machine.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 421 to a request that names another host."""
+        if scope["type"] != "lifespan":
+            named = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+            host = named.removeprefix("[").split("]")[0] if "]" in named else named.split(":")[0]
+            if not _is_loopback(host):
+                why = "without ARBOR_TOKEN this server answers to localhost and 127.0.0.1 only"
+                return await JSONResponse({"message": why}, 421)(scope, receive, send)
+        return await self._app(scope, receive, send)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 router = APIRouter(prefix="/v1/memory")
@@ -274,7 +297,9 @@ def _without_pids(gpu: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_safe(part: str) -> bool:
-    return PART.fullmatch(part) is not None and set(part) != {"."}
+    # File systems take names of 255 bytes, and raise for longer ones.
+    is_short = len(part.encode("utf-8", "replace")) <= 255
+    return is_short and PART.fullmatch(part) is not None and set(part) != {"."}
 
 
 @lru_cache
@@ -290,8 +315,9 @@ def _describe_model(name: str) -> dict[str, Any]:
         tokenizer = transformers.AutoTokenizer.from_pretrained(name)
         with torch.device("meta"):  # its shape, not its weights
             empty_model = transformers.AutoModelForCausalLM.from_config(config)
-    except (OSError, ValueError) as error:
-        raise KeyError(str(error).splitlines()[0]) from error
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        why = str(error).splitlines() or ["its adapter_config.json names no base model"]
+        raise KeyError(why[0]) from error
     return {
         "parameters": empty_model.num_parameters(),
         "context": config.max_position_embeddings,
@@ -354,6 +380,8 @@ def build(managers: dict[str, Any], token: str) -> FastAPI:
     app.include_router(router)
     if token:
         app.add_middleware(Guard, token=token)
+    else:
+        app.add_middleware(OwnHost)
     return app
 
 

@@ -18,6 +18,11 @@ from memory.errors import InputError
 from memory.exchange.items import Skipped, first_error
 
 _CHUNK = 2**20  # bytes read at a time
+# A line or a JSON value is held in memory as a whole. The largest conversations have a few million.
+LONGEST_VALUE = 64_000_000  # characters
+# Text of any kind is packed to a tenth or so; what was made to fill a memory, to a thousandth.
+MOST_EXPANDED = 100  # times the packed size of a member of an archive
+_SMALL_MEMBER = 64_000_000  # bytes, which may be packed as tightly as it likes
 _CONVERSATIONS = re.compile(r"conversations(-\d+)?\.json")
 _WHITE_SPACE = re.compile(r"[ \t\r\n]*")
 _decoder = json.JSONDecoder()
@@ -61,8 +66,16 @@ def _open_file(path: Path) -> IO[bytes]:
 @contextmanager
 def _open_member(path: Path, name: str) -> Iterator[IO[bytes]]:
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(name) as member:
-            yield member
+        with zipfile.ZipFile(path) as archive:
+            # zipfile reads no more than the size that stands here.
+            sizes = archive.getinfo(name)
+            if sizes.file_size > max(_SMALL_MEMBER, MOST_EXPANDED * sizes.compress_size):
+                raise InputError(
+                    f"{path}: {name} unpacks to {sizes.file_size:,} bytes, more than"
+                    f" {MOST_EXPANDED} times its packed size; unpack it yourself if you trust it"
+                )
+            with archive.open(name) as member:
+                yield member
     # A password raises RuntimeError; an unknown compression raises NotImplementedError, which is
     # a RuntimeError too.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
@@ -71,6 +84,14 @@ def _open_member(path: Path, name: str) -> Iterator[IO[bytes]]:
 
 def _reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error) or "it is damaged"
+
+
+def refuse_long_value(file: InputFile, characters: int) -> None:
+    """Raises InputError where a line or a value without an end in sight is too long."""
+    if characters > LONGEST_VALUE:
+        raise InputError(
+            f"{file.name}: a line or value of more than {LONGEST_VALUE:,} characters; split it"
+        )
 
 
 def decoded_text(file: InputFile) -> Iterator[str]:
@@ -115,7 +136,7 @@ def json_values(file: InputFile) -> Iterator[tuple[str, Any] | Skipped]:
     text stops being JSON, a `Skipped` stands for all that follows. Only one element is held in
     memory. Raises InputError when not even the first element is JSON.
     """
-    text = _JsonText(decoded_text(file))
+    text = _JsonText(file)
     is_list = text.next_character() == "["
     if is_list:
         text.position += 1
@@ -170,8 +191,9 @@ class _JsonText:
     streaming parser (docs/decisions.md, 48).
     """
 
-    def __init__(self, chunks: Iterator[str]) -> None:
-        self.chunks = chunks
+    def __init__(self, file: InputFile) -> None:
+        self.file = file
+        self.chunks = decoded_text(file)
         self.text = ""
         self.position = 0
 
@@ -206,6 +228,7 @@ class _JsonText:
             try:
                 value, end = _decoder.raw_decode(self.text, self.position)
             except ValueError:
+                refuse_long_value(self.file, len(self.text) - self.position)
                 if not self.read(len(self.text) - self.position or 1):
                     raise
                 continue

@@ -22,7 +22,7 @@ from memory.exchange.items import (
     skipped_counts,
     with_date,
 )
-from memory.exchange.json_files import InputFile, decoded_text, json_values
+from memory.exchange.json_files import InputFile, decoded_text, json_values, refuse_long_value
 from memory.model import Kind, Turn
 
 TURN_COLUMNS = ("speaker", "text", "session", "said_at", "source", "kind")
@@ -155,12 +155,20 @@ def _objects(file: InputFile) -> Iterator[tuple[str, Any] | Skipped]:
 
 def _lines(file: InputFile) -> Iterator[str]:
     """The lines of a text, each with its end."""
-    unfinished = ""
+    unfinished: list[str] = []  # joined once: a long line would be copied at every chunk
+    characters = 0
     for chunk in decoded_text(file):
-        *lines, unfinished = (unfinished + chunk).split("\n")
-        yield from (line + "\n" for line in lines)
-    if unfinished:
-        yield unfinished
+        first, *others = chunk.split("\n")
+        unfinished.append(first)
+        characters += len(first)
+        if others:
+            yield "".join(unfinished) + "\n"
+            yield from (line + "\n" for line in others[:-1])
+            unfinished = [others[-1]]
+            characters = len(others[-1])
+        refuse_long_value(file, characters)
+    if characters:
+        yield "".join(unfinished)
 
 
 def _with_source(

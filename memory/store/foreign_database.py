@@ -18,6 +18,14 @@ def foreign_rows(path: Path, select: str) -> Iterator[tuple[Any, ...]]:
     """
     try:
         with _opened_for_reading(path) as conn:
+            conn.execute("PRAGMA cell_size_check = ON")
+            # A view may have no end, and sorting its rows would fill the disk.
+            views = conn.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall()
+            if views:
+                raise InputError(
+                    f"{path}: it holds a view ({views[0][0]}), which may have no end;"
+                    " the extension makes none: drop it first"
+                )
             yield from conn.execute(select)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error

@@ -251,6 +251,22 @@ def test_what_is_not_there_is_a_404_with_a_message(route: str, served: Any) -> N
     assert "none" in answer.json()["message"]
 
 
+@pytest.mark.parametrize("route", ["metrics", "checkpoint"])
+def test_an_id_that_no_file_can_have_is_a_404(route: str, served: Any) -> None:
+    asked = {"name": "n" * 300, "job_id": "j" * 300}
+    assert httpx.get(f"{served()}/v1/memory/{route}", params=asked).status_code == 404
+
+
+def test_without_a_token_only_this_machine_is_answered_by_its_name(served: Any) -> None:
+    url = f"{served()}/v1/memory/server"
+    for host in ("evil.example", "evil.example:7453", "10.0.0.1", "[2001:db8::1]:7453"):
+        answer = httpx.get(url, headers={"Host": host})
+        assert answer.status_code == 421
+        assert "ARBOR_TOKEN" in answer.json()["message"]
+    for host in ("localhost", "localhost:7453", "127.0.0.1:1", "[::1]:7453"):
+        assert httpx.get(url, headers={"Host": host}).status_code == 200
+
+
 @pytest.mark.parametrize(
     "path", ["/v1/memory/server", "/v1/fine_tuning/grpo/status", "/v1/chat/completions", "/docs"]
 )
@@ -286,6 +302,12 @@ def test_a_model_is_described_from_its_shape(server_state: Any, tmp_path: Path) 
     assert 10_000 < description["parameters"] < 30_000
     with pytest.raises(KeyError):
         server_state.model(str(tmp_path / "none"))
+    for config in ("[]", "{}", '{"base_model_name_or_path": ["a"]}'):
+        folder = tmp_path / f"adapter-{len(config)}"
+        folder.mkdir()
+        (folder / "adapter_config.json").write_text(config)
+        with pytest.raises(KeyError):
+            server_state.model(str(folder))
 
 
 def words() -> Any:
