@@ -286,6 +286,8 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise InputError(
             f"{path}: a text here holds half a character (a lone surrogate)"
         ) from error
+    except UnicodeDecodeError as error:  # SQLite quotes a damaged schema in its own message
+        raise StoreError(f"{path}: {DAMAGED}") from error
     except sqlite3.DatabaseError as error:
         message = str(error)
         advice = next(

@@ -514,7 +514,9 @@ class SqliteStore(Store):
         with storage_errors(self.path):
             try:
                 yield
-            except (TypeError, ValueError, LookupError, ArithmeticError) as error:
+            except (OverflowError, UnicodeEncodeError):
+                raise  # what was given cannot be stored
+            except (TypeError, ValueError, LookupError) as error:
                 if faults := integrity.find_faults(self._conn):
                     raise StoreError(f"{self.path}: {faults[0]}; {DAMAGED}") from error
                 raise

@@ -1,0 +1,128 @@
+"""Bytes of a memory's file are changed: the right result, or an error or finding that says so."""
+
+import random
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from memory import StoreError, Turn, open_store
+from memory.errors import SqlError
+from memory.store import integrity
+from memory.store.sqlite import SqliteStore
+from tests.conftest import CAT, DOG, MOVED, SAID
+
+SELECT = "SELECT t.id, t.text, f.value FROM turns t LEFT JOIN facts f ON f.turn_id = t.id"
+
+
+def what_is_read(store: SqliteStore) -> tuple[object, ...]:
+    return (store.turns(), store.facts(), store.read(SELECT).rows, store.journal())
+
+
+@pytest.fixture
+def memory_file(path: Path) -> Path:
+    with open_store(path) as store:
+        store.add(SAID)
+        store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
+        store.undo(1)
+        store.undo(2)
+        store.add([Turn("Anna", f"Number {n} of the apples. " * 9, f"s{n % 7}") for n in range(60)])
+        store.set("user", "Anna")
+    return path
+
+
+@pytest.mark.parametrize(
+    "flips", [200, pytest.param(5_000, marks=pytest.mark.slow)], ids=["some", "many"]
+)
+def test_no_changed_byte_is_believed(flips: int, memory_file: Path, tmp_path: Path) -> None:
+    with open_store(memory_file, read_only=True) as store:
+        assert isinstance(store, SqliteStore)
+        right = what_is_read(store)
+    content = memory_file.read_bytes()
+    chance = random.Random(7)
+    copy = tmp_path / "copy.db"
+    for _ in range(flips):
+        changed = bytearray(content)
+        place = chance.randrange(len(changed))
+        changed[place] ^= chance.randrange(1, 256)
+        copy.write_bytes(changed)
+        try:
+            with open_store(copy, read_only=True) as store:
+                assert isinstance(store, SqliteStore)
+                is_right = what_is_read(store) == right
+                store.search("apples in Oslo", 5)
+                assert is_right or store.check(), f"byte {place} was changed and believed"
+        except (StoreError, SqlError):
+            pass  # it is said what to do
+
+
+def test_changed_text_is_found_by_check_and_stops_a_backup(
+    memory_file: Path, tmp_path: Path
+) -> None:
+    content = memory_file.read_bytes()
+    assert content.count(b"I adopted a dog, Rufus.") == 1
+    memory_file.write_bytes(content.replace(b"I adopted a dog, Rufus.", b"I adopted a dog, Rugus."))
+    with open_store(memory_file) as store:
+        assert store.turn(4).text == "I adopted a dog, Rugus."
+        assert "among the turns 1 to 255 is one that is not as it was stored" in store.check()
+        with pytest.raises(StoreError, match="no backup was made: among the turns 1 to 255"):
+            store.backup(tmp_path / "backup.db")
+        assert not (tmp_path / "backup.db").exists()
+        assert store.settings("backup") == []
+
+
+def test_checksums_follow_what_is_forgotten_and_restored(memory_file: Path) -> None:
+    backup = memory_file.with_name("backup.db")
+    with open_store(memory_file) as store:
+        assert isinstance(store, SqliteStore)
+        store.add([Turn("Ben", f"Pear {n}") for n in range(250)])  # into the second block
+        store.backup(backup)
+        store.forget([1, 4, 300])
+        assert list(integrity.turn_faults(store._conn)) == []
+        store.forget([turn.id for turn in store.turns(256)])
+        assert store._select("SELECT block, turns FROM checksums") == [(0, 253)]
+        with store.as_of("2023-05") as past:
+            assert isinstance(past, SqliteStore)
+            assert list(integrity.turn_faults(past._conn)) == []
+    with open_store(backup) as store:
+        assert store.check() == []
+
+
+def test_a_memory_of_an_older_schema_gets_its_checksums(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from memory.store import connection, migrations
+
+    with monkeypatch.context() as patch:
+        older = [file for file in migrations._FILES if "checksums" not in file.name]
+        patch.setattr(migrations, "_FILES", older[:3])
+        patch.setattr(migrations, "VERSION", 3)
+        migrations._schema.cache_clear()
+        old = connection.connect(path, read_only=False)
+        for turn in SAID:
+            values = (turn.kind, turn.session, turn.speaker, turn.text, turn.said_at, turn.source)
+            old.execute(f"INSERT INTO turns VALUES (NULL{', ?' * 6})", values)
+        old.close()
+    migrations._schema.cache_clear()
+    with open_store(path) as store:
+        assert isinstance(store, SqliteStore)
+        assert store._select("SELECT block, turns FROM checksums") == [(0, 5)]
+        assert list(integrity.turn_faults(store._conn)) == []
+        store.add(SAID[:1])
+        assert list(integrity.turn_faults(store._conn)) == []
+
+
+def test_a_damaged_page_is_a_store_error_that_says_what_to_do(memory_file: Path) -> None:
+    with sqlite3.connect(memory_file) as conn:
+        [(start,)] = conn.execute(
+            "SELECT (rootpage - 1) * 4096 FROM sqlite_master WHERE name = 'turns'"
+        ).fetchall()
+    conn.close()
+    content = bytearray(memory_file.read_bytes())
+    content[start : start + 100] = b"\xff" * 100
+    memory_file.write_bytes(content)
+    with (
+        pytest.raises(StoreError, match="damaged; restore it from a backup"),
+        open_store(memory_file, read_only=True) as store,
+    ):
+        store.read("SELECT text FROM turns")
