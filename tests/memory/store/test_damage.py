@@ -16,7 +16,8 @@ SELECT = "SELECT t.id, t.text, f.value FROM turns t LEFT JOIN facts f ON f.turn_
 
 
 def what_is_read(store: SqliteStore) -> tuple[object, ...]:
-    return (store.turns(), store.facts(), store.read(SELECT).rows, store.journal())
+    store.journal()  # readable; the times and causes of changes have no checksum
+    return (store.turns(), store.facts(), store.read(SELECT).rows)
 
 
 @pytest.fixture
