@@ -34,11 +34,18 @@ from locomo.results.tables import (
     failure_table,
     judge_table,
 )
-from locomo.results.written import ANALYSIS, RESULTS, read_results
+from locomo.results.traces import Trace, TraceLog
+from locomo.results.written import ANALYSIS, ANSWERS, RESULTS, read_results, traces_beside
 from locomo.split_data import PARTS
 from locomo.split_data import split as split_ids
 from locomo.tasks.modules import draw
-from locomo.tracking import connect_mlflow, data_hash, mlflow_run, score_metrics
+from locomo.tracking import (
+    connect_mlflow,
+    data_hash,
+    mlflow_run,
+    score_metrics,
+    trace_model_calls,
+)
 from memory import InputError, MemoryProgram, Model, load_embedder, load_model, load_program
 from memory.files import write_whole
 from memory.program import concerns
@@ -76,6 +83,7 @@ def evaluate(
     interval: Annotated[Interval | None, Option(help="clustered: by conversation")] = None,
     seed: Annotated[int, Option(help="draws the questions and the split")] = 0,
     output_dir: Annotated[Path, Option(help="for results, chart, memories")] = Path("results"),
+    traces: Annotated[bool, Option("--traces", help="keep every prompt, answer and row")] = False,
     resume: Annotated[bool, Option("--resume", help="keep an earlier run's answers")] = False,
 ) -> Evaluation:
     """Build a memory of each conversation once, ask its questions, score the answers.
@@ -92,7 +100,7 @@ def evaluate(
     setup = _setup(load_model(model, api_base, adapter=adapter), optimized_path, budget)
     _check_places(setup.model, judging, embedder=embedder, resume=resume)
     log = _answer_log(data, setup, embedder=embedder, output_dir=output_dir, resume=resume)
-    evaluation = EvaluationRun(
+    run = EvaluationRun(
         questions=questions,
         setup=setup,
         embedder=embedder,
@@ -100,16 +108,15 @@ def evaluate(
         with_baseline=mode == "compare",
         memories=output_dir / "memories",
         log=log,
+        traces=_trace_log(log, resume) if traces else None,
         threads=num_threads,
         console=console,
-    ).run()
+    )
+    evaluation = run.run()
     params = {
-        "mode": mode,
-        **_data_params(data, split, questions, seed=seed),
-        **_setup_params(setup, adapter, optimized_path, embedder=embedder),
-        "judge_model": judge_model or "none",
+        **_data_params(data, split, seed=seed),
+        **_run_params(run, adapter, program=optimized_path),
         "interval": interval or usual_interval(evaluation.results),
-        "answers": log.path.name,
     }
     _report(evaluation, params, output_dir=output_dir, with_categories=not no_categories)
     if setup.model.packaged:
@@ -142,27 +149,24 @@ def _judge(
     return evaluation
 
 
-def _data_params(
-    data: Path, split: str, questions: Sequence[AskedQuestion], seed: int
-) -> dict[str, object]:
-    return {
-        "data": data.name,
-        "data_sha256": data_hash(data),
-        "split": split,
-        "questions": len(questions),
-        "seed": seed,
-    }
+def _data_params(data: Path, split: str, seed: int) -> dict[str, object]:
+    return {"data": data.name, "data_sha256": data_hash(data), "split": split, "seed": seed}
 
 
-def _setup_params(
-    setup: Setup, adapter: Path | None, program: Path | None, embedder: str
+def _run_params(
+    run: EvaluationRun, adapter: Path | None, program: Path | None
 ) -> dict[str, object]:
+    mode: Mode = "compare" if run.with_baseline else "analyze"
     return {
-        "model": setup.model.name,
+        "mode": mode,
+        "questions": len(run.questions),
+        "model": run.setup.model.name,
         "adapter": str(adapter or "none"),
         "program": program.name if program else "plain",
-        "budget": setup.budget,
-        "embedder": embedder,
+        "budget": run.setup.budget,
+        "embedder": run.embedder,
+        "judge_model": run.judging.name if run.judging else "none",
+        "answers": run.log.path.name,
     }
 
 
@@ -189,7 +193,13 @@ def _answer_log(
         program_state(setup.program),
         embedder,
     )
-    return answer_log(output_dir / f"answers-{made_from}.jsonl", resume)
+    return answer_log(output_dir / f"{ANSWERS}{made_from}.jsonl", resume)
+
+
+def _trace_log(log: AnswerLog, resume: bool) -> TraceLog:
+    """The traces beside the answers; the same calls go to MLflow as spans."""
+    trace_model_calls()
+    return TraceLog(traces_beside(log.path), Trace, key=lambda trace: trace.key, resume=resume)
 
 
 def _check_places(answering: Model, judging: Model | None, embedder: str, resume: bool) -> None:
@@ -280,8 +290,10 @@ def _report(
         run.log_metrics(score_metrics(lines, difference))
         if difference:
             run.set_tag("verdict", difference.verdict)
-        for artifact in (file, *pictures):
-            run.log_artifact(str(artifact))
+        traces = traces_beside(output_dir / str(params["answers"]))
+        for artifact in (file, *pictures, traces):
+            if artifact.exists():
+                run.log_artifact(str(artifact))
     written = ", ".join(map(str, (file, *pictures)))
     console.print(f"{written}; MLflow: experiment {EXPERIMENT}", soft_wrap=True)
 

@@ -20,6 +20,7 @@ from locomo.harness import (
 )
 from locomo.parallel import run_parallel
 from locomo.results.judging import judge_answers
+from locomo.results.traces import TraceLog, traced
 from memory import Model, ModelError
 from memory.progress import progress_bar
 
@@ -43,7 +44,8 @@ class EvaluationRun:
     """Who answers and judges which questions, and where it is kept.
 
     `log` holds earlier answers, which count; `memories` is the folder of the memories; without
-    a `judging` model no answer is judged; `threads` questions are asked at a time.
+    a `judging` model no answer is judged; `threads` questions are asked at a time. `traces` keeps
+    all that led to an answer.
     """
 
     questions: Sequence[AskedQuestion]
@@ -55,6 +57,7 @@ class EvaluationRun:
     log: AnswerLog
     threads: int
     console: Console
+    traces: TraceLog | None = None
 
     def run(self) -> Evaluation:
         """Build each conversation's memory, ask the questions, judge the answers.
@@ -97,6 +100,8 @@ class EvaluationRun:
                 path=built[conversation.id].path,
             )
         missing = [job for key, job in jobs.items() if key not in self.log.records]
+        if self.traces is not None:
+            missing = [partial(traced, job, self.traces) for job in missing]
         answered: list[Result] = []
         with progress_bar(self.console) as bar:
             line = bar.add_task("asking", total=len(missing))

@@ -73,6 +73,13 @@ def mlflow_run(experiment: str, params: Mapping[str, object], name: str) -> Iter
         yield mlflow
 
 
+def trace_model_calls() -> None:
+    """Keep every call of a module and a model as spans in MLflow, until the process ends."""
+    import mlflow.dspy
+
+    mlflow.dspy.autolog(silent=True)
+
+
 def data_hash(path: Path) -> str:
     """The sha256 of a data file, 64 hex digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

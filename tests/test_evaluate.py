@@ -15,10 +15,12 @@ import mlflow
 import pytest
 
 import evaluate
+from locomo.inspect import app as inspect_app
 from memory import InputError, MemoryProgram, Model, ModelError, load_model, save_program
 from memory.program.local import SmallModelAdapter
 from tests.memory.program.test_saved import CARD
 from tests.support import locomo_records
+from tests.support.commands import run_in_process
 from tests.support.gguf_adapter import adapter
 from tests.support.scripted import answer, sql
 from tests.support.talk import FACT, talk, talker, talks
@@ -277,6 +279,54 @@ def test_a_model_that_says_nothing_to_a_probe_is_refused(run: Run, word: str) ->
     with pytest.raises(ModelError, match="asked to say yes"):
         run({"a/model": model})
     assert engine.calls() == {"probe": 1}
+
+
+def test_all_that_led_to_an_answer_can_be_read_and_is_in_mlflow(run: Run, tmp_path: Path) -> None:
+    def retrieve(prompt: str) -> str:
+        wrong = "SELECT nothing FROM facts"
+        return sql("SELECT turn_id, value FROM facts" if wrong in prompt else wrong)
+
+    model, engine = talker(name="a/model", retrieve=retrieve)
+    try:
+        run({"a/model": model}, traces=True)
+    finally:
+        mlflow.dspy.autolog(disable=True)
+    folder = tmp_path / "out"
+    done = run_in_process(inspect_app, folder, "--worst", 1, "--prompts")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("== ")
+    for text in (
+        *(
+            "question: ",
+            "gold:     ",
+            "answer:   Lyon",
+            "sql:      SELECT turn_id, value FROM facts",
+        ),
+        *(
+            "turn_id | value",
+            "refused:  ",
+            "SELECT nothing",
+            "-- call 1, system",
+            "-- call 3, answer",
+        ),
+    ):
+        assert text in done.stdout
+    assert done.stdout.count("== ") == 1
+    short = run_in_process(inspect_app, folder, "--category", 5)
+    assert short.stdout.count("category 5") == 2
+    assert "-- call" not in short.stdout
+
+    experiment = mlflow.get_experiment_by_name("locomo")
+    spans = mlflow.search_traces([experiment.experiment_id], return_type="list", max_results=50)
+    assert len(spans) >= len(engine.prompts_for("answer"))
+
+
+def test_a_run_without_traces_cannot_be_inspected(run: Run, tmp_path: Path) -> None:
+    model, _ = talker(name="a/model")
+    run({"a/model": model})
+    done = run_in_process(inspect_app, tmp_path / "out")
+    assert done.returncode == 2
+    assert "run evaluate.py with --traces" in done.stderr
 
 
 def test_answers_are_judged_when_whoever_gave_them_is_gone(run: Run, tmp_path: Path) -> None:

@@ -1,0 +1,81 @@
+"""The questions of a run of `evaluate.py --traces`, the worst first, with what led to an answer.
+
+python -m locomo.inspect RESULTS --worst 10
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import TypeAdapter
+from typer import Argument, Option
+
+from locomo.commands import run_command
+from locomo.harness import System
+from locomo.json_lines import read_lines
+from locomo.results.traces import Trace
+from locomo.results.written import read_results, traces_beside
+from memory import InputError
+from memory.terminal import clean
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def inspect(
+    results: Annotated[Path, Argument(help="a folder of results, of evaluate.py --traces")],
+    worst: Annotated[int, Option(help="how many questions", min=1)] = 10,
+    category: Annotated[int | None, Option(help="of one category only", min=1, max=5)] = None,
+    system: Annotated[System, Option(help="whose answers")] = "memory",
+    prompts: Annotated[bool, Option("--prompts", help="every prompt and answer, too")] = False,
+) -> None:
+    """Print the questions with the lowest scores: rows, refusals, evidence, answer and prompts.
+
+    Raises InputError where there are no traces.
+    """
+    traces = sorted(_traces(results), key=lambda trace: (trace.score, trace.recall))
+    of_kind = [
+        trace for trace in traces if trace.system == system and category in (None, trace.category)
+    ]
+    if not of_kind:
+        raise InputError(f"{results} has no trace of such a question")
+    for trace in of_kind[:worst]:
+        sys.stdout.write(clean(trace_text(trace, prompts)) + "\n")
+
+
+def _traces(results: Path) -> list[Trace]:
+    answers = str(read_results(results).params.get("answers", ""))
+    path = traces_beside(results / answers)
+    if not answers or not path.is_file():
+        raise InputError(f"{results} has no traces; run evaluate.py with --traces")
+    traces = {trace.key: trace for trace in read_lines(path, TypeAdapter(Trace))}
+    return list(traces.values())
+
+
+def trace_text(trace: Trace, with_prompts: bool = False) -> str:
+    """A trace as plain text for people."""
+    head = f"{trace.conversation}, question {trace.index}, category {trace.category}"
+    lines = [
+        f"== {head}: score {trace.score:.2f}, evidence shown {trace.recall:.0%}",
+        f"question: {trace.question}",
+        f"gold:     {trace.gold or 'No information available'}",
+        f"answer:   {trace.answer or trace.unusable}  {' '.join(trace.cited)}",
+    ]
+    for read in trace.rows:
+        lines += [
+            f"sql:      {' '.join(read.sql.split())}",
+            f"          {' | '.join(read.columns)}",
+        ]
+        lines += [f"          {' | '.join(row)}" for row in read.rows]
+    lines += [f"refused:  {' '.join(refusal.split())}" for refusal in trace.refusals]
+    if with_prompts:
+        for number, call in enumerate(trace.calls, 1):
+            for role, text in call.messages:
+                lines += [f"-- call {number}, {role}", text]
+            lines += [f"-- call {number}, answer", *(call.answers or (call.error,))]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    run_command(app)
