@@ -1,0 +1,139 @@
+"""Traces: what passed between a question and its score, every prompt and answer, in a file.
+
+A line of JSON a question; `python -m locomo.inspect` prints them, and MLflow keeps them as spans.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import dspy
+from dspy.utils.callback import BaseCallback
+
+from locomo.harness import AnswerKey, Result, System
+from locomo.json_lines import JsonLines
+
+
+@dataclass(frozen=True)
+class ModelCall:
+    """One call of a language model: the messages (role and text) and what came back."""
+
+    messages: tuple[tuple[str, str], ...]
+    answers: tuple[str, ...]
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class RowsRead:
+    """A SELECT that ran, its columns and its rows as text."""
+
+    sql: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A question from its text to its score.
+
+    `rows` are of the SELECTs that ran; `refusals` are those that the database refused, and why,
+    which is the feedback that the next prompt held. `cited` are the turns the answer names.
+    """
+
+    system: System
+    conversation: str
+    index: int
+    category: int
+    question: str
+    gold: str
+    answer: str
+    score: float
+    recall: float
+    unusable: str
+    cited: tuple[str, ...]
+    rows: tuple[RowsRead, ...]
+    refusals: tuple[str, ...]
+    calls: tuple[ModelCall, ...]
+
+    @property
+    def key(self) -> AnswerKey:
+        """What makes two traces those of the same question by the same system."""
+        return self.system, self.conversation, self.index
+
+
+TraceLog = JsonLines[AnswerKey, Trace]
+
+
+class CallRecorder(BaseCallback):
+    """Records the model calls of the block that it is active in, and what was retrieved."""
+
+    def __init__(self) -> None:
+        self.calls: list[ModelCall] = []
+        self.rows: list[RowsRead] = []
+        self.refusals: list[str] = []
+        self._messages: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._lock = Lock()
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Record what is called in the block, in this thread and those that it starts."""
+        with dspy.context(callbacks=[*dspy.settings.callbacks, self]):
+            yield
+
+    def on_lm_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
+        """Keep the messages until the call ends."""
+        messages = inputs.get("messages") or [{"role": "user", "content": inputs.get("prompt")}]
+        with self._lock:
+            self._messages[call_id] = tuple(
+                (str(message["role"]), str(message["content"])) for message in messages
+            )
+
+    def on_lm_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
+        """Keep the call with what came back."""
+        with self._lock:
+            messages = self._messages.pop(call_id, ())
+            answers = tuple(str(output) for output in outputs or ())
+            error = type(exception).__name__ if exception else ""
+            self.calls.append(ModelCall(messages, answers, error))
+
+    def on_module_end(
+        self, call_id: str, outputs: Any, exception: BaseException | None = None
+    ) -> None:
+        """Keep what the module that retrieves read, and what the database refused."""
+        if not isinstance(outputs, dspy.Prediction) or "rows" not in outputs:
+            return
+        with self._lock:
+            self.refusals += outputs.refusals
+            for sql, read in zip(outputs.sql, outputs.rows, strict=True):
+                rows = tuple(tuple(str(cell) for cell in row) for row in read.rows)
+                self.rows.append(RowsRead(sql, tuple(read.columns), rows))
+
+
+def traced(job: Callable[[], Result], log: TraceLog) -> Result:
+    """Run a job that answers a question, and keep its trace."""
+    recorder = CallRecorder()
+    with recorder.active():
+        result = job()
+    log.add(_trace(result, recorder))
+    return result
+
+
+def _trace(result: Result, recorder: CallRecorder) -> Trace:
+    return Trace(
+        system=result.system,
+        conversation=result.conversation,
+        index=result.index,
+        category=result.category,
+        question=result.question,
+        gold=result.gold,
+        answer=result.answer,
+        score=result.score,
+        recall=result.recall,
+        unusable=result.unusable,
+        cited=result.cited,
+        rows=tuple(recorder.rows),
+        refusals=tuple(recorder.refusals),
+        calls=tuple(recorder.calls),
+    )
