@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from locomo.commands import print_table
-
 from locomo.harness import Result, answer_log
 from locomo.parallel import run_parallel
+from locomo.results.charts import abstention_chart, failure_chart, score_chart
 from locomo.results.report import (
     failure_cause,
     failures,
@@ -23,7 +23,6 @@ from locomo.results.report import (
     usual_interval,
 )
 from locomo.results.tables import comparison_table, difference_line, example_text, judge_table
-from locomo.results.charts import abstention_chart, failure_chart, score_chart
 from locomo.tracking import score_metrics
 
 RIGHT = Result("memory", "c", 0, 4, "Where?", "Oslo", "Oslo", score=1.0, recall=1.0, seconds=0.1)
