@@ -7,6 +7,8 @@ from pydantic import BaseModel, ValidationError
 from locomo.harness import BuiltMemory, Result
 from memory import InputError
 
+# Beside `answers-FINGERPRINT.jsonl` lie the traces of the same run.
+ANSWERS, TRACES = "answers-", "traces-"
 RESULTS, ANALYSIS = "evaluation_results.json", "failure_analysis.json"
 
 
@@ -16,6 +18,11 @@ class WrittenResults(BaseModel):
     params: dict[str, object]
     memories: list[BuiltMemory] = []
     results: list[Result]
+
+
+def traces_beside(answers: Path) -> Path:
+    """Where the traces of a file of answers are."""
+    return answers.with_name(answers.name.replace(ANSWERS, TRACES))
 
 
 def read_results(path: Path) -> WrittenResults:
