@@ -60,7 +60,7 @@ def ground(
 
     Where the turns do not say the answer, the better of the first two is quoted when it covers half
     of the question and suits it. Of 60 facts told in data/personal_chats.json the model's own words
-    were right for 41 and wrong for 13, and so they are right for 48 and wrong for 2 (docs/log.md).
+    were right for 41 and wrong for 13; held to the turns, 47 are right and 3 wrong (docs/log.md).
     """
     if answer.lower().startswith(ABSTAIN.lower()):
         return answer, []
