@@ -1,6 +1,5 @@
 """The command forget: turns are removed for good, with a receipt."""
 
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -17,14 +16,14 @@ from memory.cli.options import (
     existing_memory,
     open_memory,
 )
-from memory.cli.output import diff_lines, print_json, print_lines
+from memory.cli.output import diff_lines, json_line, print_json, print_lines
 from memory.errors import InputError, StoreError
 from memory.files import write_whole
 from memory.model import Fact, Forgotten, Turn
 from memory.prompt import turn_line
 from memory.store import Store
 from memory.store.points_in_time import Diff
-from memory.terminal import count, print_clean
+from memory.terminal import clean_line, count, print_clean
 
 _MAX_SHOWN = 5  # turns and facts before the question
 
@@ -147,7 +146,7 @@ def _print_preview(store: Store, turns: list[Turn]) -> None:
         fact for fact in store.facts() if fact.subject in speakers and fact.turn_id not in ids
     ]
     if facts_that_stay:
-        names = ", ".join(sorted(speakers))
+        names = clean_line(", ".join(sorted(speakers)))
         print_clean(f"{count(len(facts_that_stay), 'fact')} about {names}, of other turns: to stay")
     paths = dict.fromkeys(setting.value for setting in store.settings("backup"))
     print_clean("backups that are searched: " + (", ".join(paths) or "none are known"))
@@ -213,7 +212,7 @@ def _write_receipt(forgotten: Forgotten, receipt: Path | None, as_json: bool) ->
     """Write a receipt; when that fails it is printed, as its salt is stored nowhere else."""
     time = "".join(character for character in forgotten.at if character.isalnum())
     path = receipt or Path(f"forgotten-{time}.json")
-    text = json.dumps(asdict(forgotten), ensure_ascii=False)
+    text = json_line(asdict(forgotten))
     if as_json:
         print_clean(text)
     try:

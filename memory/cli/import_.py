@@ -15,7 +15,7 @@ from memory.cli.options import (
 )
 from memory.cli.output import print_json
 from memory.errors import InputError, Stop
-from memory.terminal import count, print_clean, progress
+from memory.terminal import clean_line, count, print_clean, progress
 
 if TYPE_CHECKING:
     from memory.exchange.imports import ImportReport
@@ -101,8 +101,7 @@ def _print_report(report: "ImportReport", name: str, *, format: str, as_json: bo
     )
     for why, places in reasons.items():
         more = ", ..." if len(places) > _MAX_PLACES_SHOWN else ""
-        print_clean(
-            f"  left out, {why}: {len(places):,} ({', '.join(places[:_MAX_PLACES_SHOWN])}{more})"
-        )
+        named = clean_line(", ".join(places[:_MAX_PLACES_SHOWN]))
+        print_clean(f"  left out, {clean_line(why)}: {len(places):,} ({named}{more})")
     for note in report.notes:
-        print_clean(f"  {note}")
+        print_clean(f"  {clean_line(note)}")
