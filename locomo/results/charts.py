@@ -22,8 +22,11 @@ _BINS = 5  # of equal size: twenty questions of each category of LoCoMo leave fo
 
 
 @contextmanager
-def picture(path: Path, title: str) -> Iterator[Any]:
-    """Axes to draw on; the file is written when the block ends. The title gets today's date."""
+def pictures(path: Path, title: str, columns: int) -> Iterator[list[Any]]:
+    """Axes side by side to draw on; the file is written when the block ends.
+
+    The title gets today's date. Raises InputError when the file cannot be written.
+    """
     import matplotlib as mpl
 
     # Files are drawn without a display, and building a list of fonts is nothing to report.
@@ -31,18 +34,28 @@ def picture(path: Path, title: str) -> Iterator[Any]:
     logging.getLogger("matplotlib.font_manager").setLevel(logging.WARNING)
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(9, 4.5), layout="constrained")
+    figure, axes = plt.subplots(
+        1, columns, figsize=(9, 4.5), sharey=True, squeeze=False, layout="constrained"
+    )
     try:
-        yield axes
-        axes.set_title(f"{title}, {datetime.now(UTC):%Y-%m-%d}", fontsize=10)
-        axes.legend(frameon=False)
-        axes.spines[["top", "right"]].set_visible(False)
+        yield list(axes[0])
+        figure.suptitle(f"{title}, {datetime.now(UTC):%Y-%m-%d}", fontsize=10)
+        for axis in axes[0]:
+            axis.spines[["top", "right"]].set_visible(False)
+        axes[0][0].legend(frameon=False)
         # Drawn in memory first: what fails or is interrupted leaves no half of a file.
         drawn = io.BytesIO()
         figure.savefig(drawn, format="png", dpi=130)
         write_whole(path, drawn.getvalue())
     finally:
         plt.close(figure)
+
+
+@contextmanager
+def picture(path: Path, title: str) -> Iterator[Any]:
+    """Axes to draw on, see `pictures`."""
+    with pictures(path, title, columns=1) as (axes,):
+        yield axes
 
 
 def score_chart(lines: Sequence[ScoreLine], path: Path, title: str) -> None:

@@ -20,6 +20,7 @@ from typer import Option
 
 from locomo.commands import print_table, run_command
 from locomo.dataset.format import Conversation, load_conversations
+from locomo.harness import EMBEDDER
 from locomo.retrieval.chart import read_peers, recall_chart, recall_curve
 from locomo.retrieval.explain import explain_data, explain_memory
 from locomo.retrieval.fit import (
@@ -190,7 +191,10 @@ def _measure(
     if files.chart is not None:
         rankings = {id_: retrieval.ranked for id_, retrieval in retrievals.items()}
         curve = recall_curve("this memory", conversations, rankings=rankings, k=k)
-        recall_chart([curve, *peer_curves], files.chart)
+        questions = sum(len(conversation.questions) for conversation in conversations)
+        title = f"search with {embedder or EMBEDDER}, {questions} questions of"
+        title += f" {len(conversations)} conversations"
+        recall_chart([curve, *peer_curves], files.chart, title)
 
 
 def _retrieve_all(

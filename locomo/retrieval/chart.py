@@ -1,7 +1,5 @@
 """Recall against the number of turns and against their tokens: several systems in one picture."""
 
-import io
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +9,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from locomo.dataset.format import ABSTENTION, Conversation
+from locomo.results.charts import pictures
 from memory import InputError, Turn
-from memory.files import write_whole
 from memory.prompt import assemble
 
 _UNLIMITED = 10**9  # a budget of tokens that holds every turn
@@ -125,35 +123,19 @@ def read_peers(path: Path) -> dict[str, Rankings]:
     return rankings
 
 
-def recall_chart(curves: Sequence[Curve], path: Path) -> None:
+def recall_chart(curves: Sequence[Curve], path: Path, title: str) -> None:
     """Write the picture (PNG). Raises InputError when that cannot be."""
-    import matplotlib as mpl
-
-    # Files are drawn without a display, and building a list of fonts is nothing to report.
-    mpl.use("Agg")
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.WARNING)
-    from matplotlib import pyplot as plt
-
-    figure, (by_turns, by_tokens) = plt.subplots(
-        1, 2, figsize=(10, 4.2), sharey=True, layout="constrained"
-    )
-    for curve in curves:
-        turns = np.arange(1, len(curve.recall) + 1)
-        # A single point draws no line.
-        marker = "o" if len(turns) == 1 else None
-        by_turns.plot(turns, curve.recall, label=curve.title, marker=marker)
-        by_tokens.plot(curve.tokens, curve.recall, label=curve.title, marker=marker)
-    by_turns.set_xlabel("turns shown")
-    by_tokens.set_xlabel("tokens of the turns shown (mean)")
-    by_turns.set_ylabel("recall of evidence turns")
-    by_turns.set_ylim(0, 1)
-    for axes in (by_turns, by_tokens):
-        axes.set_xlim(left=0)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-    by_turns.legend(frameon=False, loc="lower right")
-    # Drawn in memory first: what fails or is interrupted leaves no half of a file.
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=130)
-    plt.close(figure)
-    write_whole(path, picture.getvalue())
+    with pictures(path, title, columns=2) as (by_turns, by_tokens):
+        for curve in curves:
+            turns = np.arange(1, len(curve.recall) + 1)
+            # A single point draws no line.
+            marker = "o" if len(turns) == 1 else None
+            by_turns.plot(turns, curve.recall, label=curve.title, marker=marker)
+            by_tokens.plot(curve.tokens, curve.recall, label=curve.title, marker=marker)
+        by_turns.set_xlabel("turns shown")
+        by_tokens.set_xlabel("tokens of the turns shown (mean)")
+        by_turns.set_ylabel("recall of evidence turns")
+        by_turns.set_ylim(0, 1)
+        for axes in (by_turns, by_tokens):
+            axes.set_xlim(left=0)
+            axes.grid(alpha=0.3)

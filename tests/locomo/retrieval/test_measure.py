@@ -199,7 +199,7 @@ def test_the_chart_is_a_picture_of_ours_and_of_peers(
     peers.write_text(json.dumps(systems))
     drawn = []
     monkeypatch.setattr(
-        "locomo.retrieval.__main__.recall_chart", lambda curves, _: drawn.extend(curves)
+        "locomo.retrieval.__main__.recall_chart", lambda curves, *_: drawn.extend(curves)
     )
     assert run(monkeypatch, "--data", source, "--chart", picture, "--peers", peers) == 0
     assert [curve.title for curve in drawn] == ["this memory", "mem0 1.0"]
