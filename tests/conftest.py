@@ -38,7 +38,7 @@ DOG = INSERT + "('Ben', 'has_pet', 'dog Rufus', '2023-06', 4)"
 LONGEST = [
     *("test_optimize.py", "test_evaluate.py", "test_train.py", "test_architecture.py"),
     *("test_training.py", "test_shipped.py", "test_terminal.py", "test_crash.py", "test_lm.py"),
-    *("test_failing_disk.py", "test_killed_acts.py"),
+    *("test_failing_disk.py", "test_killed_acts.py", "test_two_processes.py"),
     *("test_adapter.py", "test_resume.py", "test_ledger.py", "test_forecast.py", "test_check.py"),
 ]
 
