@@ -5,7 +5,9 @@ acts undisturbed show what is there after each, so a folder whose process was ki
 failed or that two processes worked on can be held to that.
 """
 
+import atexit
 import json
+import os
 import re
 import shutil
 import time
@@ -14,6 +16,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -253,6 +256,9 @@ def embed_otherwise(_: HostedEmbedder, texts: list[str]) -> "np.ndarray[Any, np.
 
 def prepare_process() -> None:
     """Make this process do the acts with small blocks and batches, and without a network."""
+    home = TemporaryDirectory()  # records which hosted embedder was named for which memory
+    atexit.register(home.cleanup)
+    os.environ["MEMORY_HOME"] = home.name
     patch.object(search_tables, "BLOCK", BLOCK).start()
     patch.object(dump, "BATCH_RECORDS", BATCH_RECORDS).start()
     patch.object(HostedEmbedder, "__call__", embed_otherwise).start()
