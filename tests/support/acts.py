@@ -30,6 +30,7 @@ from memory.exchange.imports import import_turns
 from memory.exchange.items import ForeignExport
 from memory.store import dump, search_tables
 from memory.store.backup import restore
+from memory.store.forget import BACKUP, COPY, DUE, OF_THIS_FILE
 from memory.store.namespace_file import copy_store, move_store
 from memory.store.sqlite import SqliteStore
 from tests.support.older_memory import older_memory
@@ -281,7 +282,7 @@ _SELECTS = {
     ),
     "settings": (
         "SELECT name, json_remove(value, '$.at', '$.sha256') FROM settings"
-        " WHERE name NOT IN ('backup', 'copy', 'forgetting') ORDER BY name, id"
+        f" WHERE name NOT IN {OF_THIS_FILE} ORDER BY name, id"
     ),
     "last ids": "SELECT name, seq FROM sqlite_sequence WHERE name <> 'settings' ORDER BY name",
     **{
@@ -302,7 +303,7 @@ def state(folder: Path) -> State:
         with open_store(path) as store:
             assert isinstance(store, SqliteStore)
             tables = {name: store._select(select) for name, select in _SELECTS.items()}
-            notes = [*store.settings("backup"), *store.settings("copy")]
+            notes = [*store.settings(BACKUP), *store.settings(COPY)]
         noted = {Path(note.value) for note in notes} & {*memories(folder)}
         tables["backups and copies"] = sorted((path.name,) for path in noted)
         states[path.name] = tables
@@ -335,7 +336,7 @@ def settle(folder: Path) -> None:
     """Do what a person does after an interruption: finish the forgetting that is due."""
     if main_file(folder) in memories(folder):
         with open_store(main_file(folder)) as store:
-            if store.settings("forgetting"):
+            if store.settings(DUE):
                 store.forget([])
 
 
