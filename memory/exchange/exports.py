@@ -12,7 +12,7 @@ from typing import TextIO
 
 from memory.errors import InputError
 from memory.exchange.imports import DUMP_HEAD, DUMP_VERSION
-from memory.exchange.plain_files import LTM_COLUMNS
+from memory.exchange.plain_files import LTM_COLUMNS, as_cell
 from memory.files import whole
 from memory.model import Fact, Turn
 from memory.prompt import spoken_date
@@ -68,7 +68,7 @@ def _write_csv(store: Store, file: TextIO) -> ExportCounts:
     written = left_out = 0
     for turn in _turns(store):
         if turn.kind == "message":
-            rows.writerow((turn.id, turn.speaker, turn.text, turn.said_at))
+            rows.writerow((turn.id, as_cell(turn.speaker), as_cell(turn.text), turn.said_at))
             written += 1
         else:
             left_out += 1

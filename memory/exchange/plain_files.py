@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -191,10 +192,25 @@ def _with_source(
     yield from with_date(turn, place)
 
 
+# What a spreadsheet takes for a formula (OWASP, "CSV Injection").
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+
+
+def as_cell(text: str) -> str:
+    """A text as a cell of CSV that no spreadsheet computes: "'" stands before a formula."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def _text_of(cell: str) -> str:
+    """The text that `as_cell` made a cell of."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
 def read_csv(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
     """A table with our columns, or with those of a chat or the long_term_memory extension.
 
-    The extension's own export has no header. Cells are separated by commas, semicolons or tabs.
+    A "'" before what a spreadsheet takes for a formula is taken away: exports of ours have it. The
+    extension's own export has no header. Cells are separated by commas, semicolons or tabs.
     Raises InputError for other columns.
     """
     delimiter, header, has_header = _columns(file)
@@ -218,8 +234,8 @@ def read_csv(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
             # Of the extension's messages a session is a day.
             day = clean_date(cells.get("said_at"))[:10] if "message" in header else ""
             turn = Turn(
-                speaker=cells["speaker"],
-                text=cells["text"],
+                speaker=_text_of(cells["speaker"]),
+                text=_text_of(cells["text"]),
                 session=cells.get("session", day),
                 said_at=cells.get("said_at", ""),
                 source=cells.get("source", ""),

@@ -10,7 +10,8 @@ from markdown_it import MarkdownIt
 
 from memory import InputError, Turn, open_store
 from memory.exchange.exports import ExportCounts, export_memory
-from memory.exchange.imports import dump_records, load_dump
+from memory.exchange.formats import read_export
+from memory.exchange.imports import dump_records, import_turns, load_dump
 from memory.namespaces import create, path_of
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
@@ -42,7 +43,36 @@ def test_a_csv_has_the_columns_of_a_character_and_every_text_as_it_was(
         rows = [*csv.reader(file)]
     assert rows[0] == ["id", "name", "message", "timestamp"]
     assert rows[1] == ["1", "Anna", SAID[0].text, "2023-05-08T13:56"]
-    assert [row[2] for row in rows[6:]] == ODD
+    assert [row[2] for row in rows[6:]] == [*(f"'{text}" for text in ODD[:4]), *ODD[4:]]
+
+
+FORMULAS = [
+    "=1+1",
+    "+47 123",
+    "-5 degrees",
+    "@Ben: hi",
+    "\t=1",
+    "'=quoted",
+    "''=twice",
+    "'tis fine",
+]
+
+
+def test_no_cell_is_a_formula_and_our_own_csv_reads_back_as_it_was(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    path = tmp_path / "anna.csv"
+    with open_store(tmp_path / "formulas.db") as formulas:
+        formulas.add([Turn("=Anna", text) for text in FORMULAS])
+        export_memory(formulas, path, "csv", "anna")
+    with path.open(encoding="utf-8", newline="") as file:
+        _, *rows = csv.reader(file)
+    assert not [cell for row in rows for cell in row if cell[:1] in {*"=+-@\t\r"}]
+    with open_store(tmp_path / "again.db") as again:
+        import_turns(again, read_export(path))
+        assert [(turn.speaker, turn.text) for turn in again.turns()] == [
+            ("=Anna", text) for text in FORMULAS
+        ]
 
 
 # JSON lines
