@@ -107,7 +107,7 @@ ROOMS = {
     "memory/search": ("which turns a question asks for", 1_050),
     "memory/store": ("a namespace in SQLite: durable, journaled, undoable, forgettable", 5_600),
     "memory/program": ("the models, their prompts and what they say", 3_400),
-    "memory/exchange": ("what other programs exported, and exports", 1_600),
+    "memory/exchange": ("what other programs exported, and exports", 1_900),
     "memory/documents": ("documents and tool uses as turns", 600),
     "memory/injection": ("memories as a block for a prompt", 500),
     "memory/chat": ("somebody talks with a character that remembers", 700),
