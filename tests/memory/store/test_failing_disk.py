@@ -27,7 +27,7 @@ SLOW = pytest.mark.slow
 )
 def test_an_act_on_a_failing_disk_is_whole_or_absent(step: int, names: list[str]) -> None:
     command = [sys.executable, "-m", "tests.support.faulted_acts", str(step), *names]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=1_800, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=3_000, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     if len(lines) == 1:
