@@ -1,8 +1,8 @@
 """Measure the memory on conversations in LoCoMo's format: against a baseline, or where it fails."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -39,6 +39,7 @@ from locomo.results.written import ANALYSIS, ANSWERS, RESULTS, read_results, tra
 from locomo.split_data import PARTS
 from locomo.split_data import split as split_ids
 from locomo.tasks.modules import draw
+from locomo.tasks.training_data import tuned_conversations
 from locomo.tracking import (
     connect_mlflow,
     data_hash,
@@ -49,6 +50,8 @@ from locomo.tracking import (
 from memory import InputError, MemoryProgram, Model, load_embedder, load_model, load_program
 from memory.files import write_whole
 from memory.program import concerns
+from memory.program.adapter_card import is_adapter
+from memory.program.lm import PACKAGED_MODEL, SHIPPED
 
 EXPERIMENT = "locomo"
 SAMPLE = Path(__file__).parent / "data" / "sample.json"
@@ -73,11 +76,12 @@ def evaluate(
     embedder: Annotated[str, Option(help="the packaged one, or a litellm name")] = EMBEDDER,
     judge_model: Annotated[str | None, Option(help="a model to judge the answers too")] = None,
     judge_api_base: Annotated[str | None, Option(help="address of the judge's server")] = None,
-    judge_only: Annotated[
-        bool, Option("--judge-only", help="judge answers that are there")
-    ] = False,
+    judge_only: Annotated[bool, Option("--judge-only", help="judge a finished run")] = False,
     budget: Annotated[int | None, Option(help="tokens of memory a question; or model's")] = None,
     optimized_path: Annotated[Path | None, Option(help="a compiled program, JSON")] = None,
+    include_training: Annotated[
+        bool, Option("--include-training", help="training data too")
+    ] = False,
     num_threads: Annotated[int, Option(help="questions asked at a time", min=1)] = 4,
     no_categories: Annotated[bool, Option("--no-categories", help="sums only")] = False,
     interval: Annotated[Interval | None, Option(help="clustered: by conversation")] = None,
@@ -92,17 +96,19 @@ def evaluate(
     and built again only when the conversation, the model, the program or the code differs.
     Raises InputError for what cannot be used, ModelError when a model cannot.
     """
-    check_folder(output_dir, "--output-dir")
     judging = load_model(judge_model, judge_api_base) if judge_model else None
     if judge_only:
         return _judge(output_dir, judging, threads=num_threads, with_categories=not no_categories)
-    questions = _questions(data, part=split, number=num_test, seed=seed)
+    learned = _learned_conversations(optimized_path, model, adapter=adapter)
+    without = set() if include_training else learned
+    questions = _questions(data, part=split, number=num_test, seed=seed, without=without)
     setup = _setup(load_model(model, api_base, adapter=adapter), optimized_path, budget)
-    _check_places(setup.model, judging, embedder=embedder, resume=resume)
+    _check_places(setup.model, judging, embedder=embedder, folder=output_dir, resume=resume)
     log = _answer_log(data, setup, embedder=embedder, output_dir=output_dir, resume=resume)
     run = EvaluationRun(
         questions=questions,
         setup=setup,
+        plain=_plain(setup, optimized_path) if mode == "compare" else None,
         embedder=embedder,
         judging=judging,
         with_baseline=mode == "compare",
@@ -113,14 +119,11 @@ def evaluate(
         console=console,
     )
     evaluation = run.run()
-    params = {
-        **_data_params(data, split, seed=seed),
-        **_run_params(run, adapter, program=optimized_path),
-        "interval": interval or usual_interval(evaluation.results),
-    }
+    params = _data_params(data, split, seed) | _run_params(run, adapter, program=optimized_path)
+    params["training_questions"] = sum(c.id in learned for c, _ in questions)
+    params["interval"] = interval or usual_interval(evaluation.results)
     _report(evaluation, params, output_dir=output_dir, with_categories=not no_categories)
-    if setup.model.packaged:
-        console.print(BETTER_MODELS, highlight=False)
+    console.print(BETTER_MODELS if setup.model.packaged else "", highlight=False)
     return evaluation
 
 
@@ -133,6 +136,7 @@ def _judge(
     """
     if judging is None:
         raise InputError("--judge-only needs a judge: name it with --judge-model")
+    check_folder(output_dir, "--output-dir")
     written = read_results(output_dir)
     answers = output_dir / str(written.params.get("answers"))
     if not answers.is_file():
@@ -202,11 +206,14 @@ def _trace_log(log: AnswerLog, resume: bool) -> TraceLog:
     return TraceLog(traces_beside(log.path), Trace, key=lambda trace: trace.key, resume=resume)
 
 
-def _check_places(answering: Model, judging: Model | None, embedder: str, resume: bool) -> None:
-    """Raise what speaks against MLflow, the embedder or a model before anything is paid.
+def _check_places(
+    answering: Model, judging: Model | None, embedder: str, folder: Path, resume: bool
+) -> None:
+    """Raise what speaks against --output-dir, MLflow, the embedder or a model before it is paid.
 
     A resumed run has asked the models before.
     """
+    check_folder(folder, "--output-dir")
     load_embedder(embedder)
     connect_mlflow(EXPERIMENT)
     for model in (answering, judging):
@@ -214,8 +221,13 @@ def _check_places(answering: Model, judging: Model | None, embedder: str, resume
             probe(model)
 
 
-def _questions(data: Path, part: str, number: int, seed: int) -> list[AskedQuestion]:
-    """The questions to ask, in file order."""
+def _questions(
+    data: Path, part: str, number: int, seed: int, without: Collection[str]
+) -> list[AskedQuestion]:
+    """The questions to ask, in file order, `without` those of these conversations.
+
+    Raises InputError when none is left.
+    """
     if number < 0:
         raise InputError(f"--num-test {number}: give the number of questions, or 0 for all")
     conversations = load_conversations(data)
@@ -230,7 +242,38 @@ def _questions(data: Path, part: str, number: int, seed: int) -> list[AskedQuest
     questions = [(c, question) for c in conversations for question in c.questions]
     if not questions:
         raise InputError(f"{data} asks no question of --split {part}; give a file that does")
-    return draw(questions, number, seed)
+    unseen = [pair for pair in questions if pair[0].id not in without]
+    if not unseen:
+        raise InputError(
+            f"the program or its adapter was made from every conversation of --split {part}: give "
+            "--data with others, or --include-training, which says so in the title"
+        )
+    if len(unseen) < len(questions):
+        console.print(
+            f"left out: {len(questions) - len(unseen)} questions of conversations that the program"
+            " or its adapter was made from (--include-training asks them, too)",
+            soft_wrap=True,
+        )
+    return draw(unseen, number, seed)
+
+
+def _learned_conversations(program: Path | None, model: str, adapter: Path | None) -> set[str]:
+    """The conversations that the program and the adapters in use were made from: their cards'."""
+    card = load_program(program).card if program else None
+    adapters = [adapter] if adapter else []
+    if is_adapter(model):
+        adapters.append(Path(model))
+    if adapters or model == PACKAGED_MODEL:
+        adapters += SHIPPED
+    return {*(card.conversations.get("train", []) if card else []), *tuned_conversations(*adapters)}
+
+
+def _plain(setup: Setup, program: Path | None) -> Setup | None:
+    """The model as it comes, with the plain program; None where `setup` is that."""
+    base, _, adapter = setup.model.name.partition("+")
+    if setup.model.packaged and adapter:
+        return replace(setup, model=load_model(base), program=MemoryProgram())
+    return replace(setup, program=MemoryProgram()) if program else None
 
 
 def _program(path: Path | None, model: str) -> MemoryProgram:
@@ -254,6 +297,8 @@ def _report(
     memory_results = [result for result in evaluation.results if result.system == "memory"]
     difference = memory_difference(evaluation.results, interval)
     title = f"{params['model']}, {params['questions']} questions of {params['data']}"
+    if seen := params.get("training_questions"):
+        title += f", {seen} of them of TRAINING conversations"
     content: dict[str, object] = {
         "params": dict(params),
         "lines": [asdict(line) for line in lines],
@@ -261,6 +306,7 @@ def _report(
         "results": [asdict(result) for result in evaluation.results],
     }
     print_table(console, building_table(evaluation.built))
+    console.print(title, markup=False, highlight=False, soft_wrap=True)
     if params["mode"] == "analyze":
         file = output_dir / ANALYSIS
         failed = failures(memory_results)
@@ -279,7 +325,7 @@ def _report(
         print_table(console, comparison_table(lines, interval, with_categories))
         if any(line.verdicts for line in lines):
             print_table(console, judge_table(lines, with_categories))
-        console.print(difference_line(difference) + "\n", highlight=False)
+        _print_differences(evaluation.results, interval)
         pictures = [output_dir / "scores.png"]
         score_chart(lines, pictures[0], title)
     for result in examples:
@@ -296,6 +342,14 @@ def _report(
                 run.log_artifact(str(artifact))
     written = ", ".join(map(str, (file, *pictures)))
     console.print(f"{written}; MLflow: experiment {EXPERIMENT}", soft_wrap=True)
+
+
+def _print_differences(results: Sequence[Result], interval: Interval) -> None:
+    console.print(difference_line(memory_difference(results, interval)), highlight=False)
+    if any(result.system == "plain" for result in results):
+        over_plain = memory_difference(results, interval, beside="plain")
+        console.print(difference_line(over_plain, beside="plain"), highlight=False)
+    console.print()
 
 
 def _varied(results: Sequence[Result]) -> list[Result]:

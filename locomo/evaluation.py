@@ -1,7 +1,7 @@
 """An evaluation: memories built, questions asked, answers judged; what is finished is kept."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -43,6 +43,7 @@ class Evaluation:
 class EvaluationRun:
     """Who answers and judges which questions, and where it is kept.
 
+    `plain` is what a compiled or tuned `setup` is compared with, None where that is plain itself.
     `log` holds earlier answers, which count; `memories` is the folder of the memories; without
     a `judging` model no answer is judged; `threads` questions are asked at a time. `traces` keeps
     all that led to an answer.
@@ -50,6 +51,7 @@ class EvaluationRun:
 
     questions: Sequence[AskedQuestion]
     setup: Setup
+    plain: Setup | None
     embedder: str
     judging: Model | None
     with_baseline: bool
@@ -64,8 +66,8 @@ class EvaluationRun:
 
         Raises ModelError when a model cannot be used; what is finished by then is kept.
         """
-        built = self._build()
-        results = self._ask(built)
+        built = self._build(self.setup)
+        results = self._ask(built, self._build(self.plain) if self.plain else {})
         if self.judging:
             # A step of its own, so that a judge can be added to answers that are there already.
             results = judge_answers(
@@ -73,24 +75,34 @@ class EvaluationRun:
             )
         return Evaluation(list(built.values()), results)
 
-    def _build(self) -> dict[str, BuiltMemory]:
+    def _build(self, setup: Setup) -> dict[str, BuiltMemory]:
         conversations = {conversation.id: conversation for conversation, _ in self.questions}
         with progress_bar(self.console) as bar:
             return build_memories(
                 conversations.values(),
-                self.setup,
+                setup,
                 cache=self.memories,
                 threads=self.threads,
                 bar=bar,
                 embedder=self.embedder,
             )
 
-    def _ask(self, built: dict[str, BuiltMemory]) -> list[Result]:
+    def _ask(
+        self, built: Mapping[str, BuiltMemory], built_plain: Mapping[str, BuiltMemory]
+    ) -> list[Result]:
         jobs: dict[AnswerKey, Callable[[], Result]] = {}
         for conversation, question in self.questions:
             if self.with_baseline:
                 jobs["baseline", conversation.id, question.index] = partial(
                     ask_baseline, conversation, question, self.setup
+                )
+            if self.plain:
+                jobs["plain", conversation.id, question.index] = partial(
+                    _ask_plain,
+                    conversation,
+                    question,
+                    setup=self.plain,
+                    path=built_plain[conversation.id].path,
                 )
             jobs["memory", conversation.id, question.index] = partial(
                 ask_memory,
@@ -127,3 +139,7 @@ class EvaluationRun:
                 f"{len(unusable)} of {len(results)} answers cannot be used, the last:"
                 f" {unusable[-1]}"
             )
+
+
+def _ask_plain(conversation: Conversation, question: Question, setup: Setup, path: Path) -> Result:
+    return replace(ask_memory(conversation, question, setup=setup, path=path), system="plain")

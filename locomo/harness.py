@@ -35,7 +35,7 @@ from memory.files import write_whole
 from memory.prompt import Context, assemble
 from memory.terminal import clean_line
 
-System = Literal["baseline", "memory"]
+System = Literal["baseline", "plain", "memory"]
 AnswerKey = tuple[System, str, int]  # the system, the conversation's id, the question's index
 # Tokens set aside for instructions, examples, question and answer, which must fit a model's
 # context beside the memory.

@@ -221,6 +221,39 @@ def test_what_speaks_against_a_program_is_said_once(
     assert said[0].startswith("warning: this program was compiled for 'local' and is used with a/m")
 
 
+def test_a_program_is_not_measured_on_what_it_was_made_from_and_stands_beside_the_plain_one(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_program(MemoryProgram(), tmp_path / "made.json", CARD)  # made from "a"
+    model, _ = talker(name="a/model")
+    done = run({"a/model": model}, optimized_path=tmp_path / "made.json")
+    printed = capsys.readouterr().out
+    assert "left out: 3 questions of conversations that the program" in printed
+    assert {result.conversation for result in done.results} == {"b [/red]"}
+    assert [result.system for result in done.results] == ["baseline", "plain", "memory"] * 3
+    assert "memory - plain, categories 1-4: +0.000" in printed
+
+    training = {"optimized_path": tmp_path / "made.json", "include_training": True}
+    done = run({"a/model": model}, mode="analyze", **training)
+    assert len(done.results) == 6
+    assert "3 of them of TRAINING conversations" in capsys.readouterr().out
+    params = json.loads((tmp_path / "out/failure_analysis.json").read_bytes())["params"]
+    assert params["training_questions"] == 3
+
+
+def test_an_adapter_is_not_measured_on_what_it_was_tuned_on(run: Run, tmp_path: Path) -> None:
+    model, engine = talker(name="local+12345678")
+    folder = adapter(tmp_path / "adapter", "answer", conversations=["a"])
+    done = run({"local": model}, model="local", adapter=folder)
+    assert {result.conversation for result in done.results} == {"b [/red]"}
+    assert {result.system for result in done.results} == {"baseline", "plain", "memory"}
+    engine.prompts.clear()
+    adapter(folder, "answer", conversations=["a", "b [/red]"])
+    with pytest.raises(InputError, match=r"made from every conversation .*--include-training"):
+        run({"local": model}, model="local", adapter=folder)
+    assert engine.prompts == []
+
+
 def test_judging_is_a_second_step_and_is_not_done_twice(run: Run, tmp_path: Path) -> None:
     model, engine = talker(name="a/model")
     model_j, engine_j = talker(name="openai/judge@2", judge=lambda p: judged_after(engine.calls()))

@@ -60,7 +60,7 @@ def picture(path: Path, title: str) -> Iterator[Any]:
 
 def score_chart(lines: Sequence[ScoreLine], path: Path, title: str) -> None:
     """Bars of the score in each category, a colour for each system, with 95 % intervals."""
-    systems = sorted({line.system for line in lines})
+    systems = list(dict.fromkeys(line.system for line in lines))
     labels = list(dict.fromkeys(line.categories for line in lines))
     width = 0.8 / max(len(systems), 1)
     with picture(path, title) as axes:

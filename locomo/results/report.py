@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Literal
+from typing import Literal, get_args
 
 from locomo.dataset.format import ABSTENTION, CATEGORIES
-from locomo.harness import Result
+from locomo.harness import Result, System
 from locomo.metrics import bootstrap
 
 NAMES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
@@ -89,7 +89,8 @@ def usual_interval(results: Iterable[Result]) -> Interval:
 def score_lines(results: Sequence[Result], interval: Interval) -> list[ScoreLine]:
     """One line for each system and category that occurs, then categories 1-4 and all."""
     lines = []
-    for system in sorted({result.system for result in results}):
+    present = {result.system for result in results}
+    for system in (system for system in get_args(System) if system in present):
         of_system = [result for result in results if result.system == system]
         for label, categories in _LABELS.items():
             of_group = [result for result in of_system if result.category in categories]
@@ -168,11 +169,13 @@ def _line(system: str, label: str, results: Sequence[Result], interval: Interval
     )
 
 
-def memory_difference(results: Sequence[Result], interval: Interval) -> PairedDifference | None:
-    """Memory beside baseline over the questions of categories 1-4 that both answered."""
-    baseline = [result for result in results if result.system == "baseline"]
+def memory_difference(
+    results: Sequence[Result], interval: Interval, beside: System = "baseline"
+) -> PairedDifference | None:
+    """Memory beside another system over the questions of categories 1-4 that both answered."""
+    before = [result for result in results if result.system == beside]
     memory = [result for result in results if result.system == "memory"]
-    differences = paired_differences(baseline, memory, interval)
+    differences = paired_differences(before, memory, interval)
     return next((line for line in differences if line.categories == "1-4"), None)
 
 

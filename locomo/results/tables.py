@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from locomo.dataset.format import ABSTENTION, CATEGORIES
-from locomo.harness import BuiltMemory, Result
+from locomo.harness import BuiltMemory, Result, System
 from locomo.metrics import abstained
 from locomo.results.report import (
     FAILED_BELOW,
@@ -109,11 +109,11 @@ def difference_table(
     return table
 
 
-def difference_line(difference: PairedDifference | None) -> str:
-    """The difference of memory and baseline in a sentence."""
+def difference_line(difference: PairedDifference | None, beside: System = "baseline") -> str:
+    """The difference of memory and another system in a sentence."""
     if difference is None:
         return "no question was answered by both"
-    text = f"memory - baseline, categories 1-4: {difference.change:+.3f}"
+    text = f"memory - {beside}, categories 1-4: {difference.change:+.3f}"
     interval = _signed_interval(difference)
     return f"{text}, 95 % interval {interval}" if interval else f"{text}, of a single question"
 

@@ -12,6 +12,7 @@ from locomo.harness import Setup, build_memories
 from locomo.split_data import SplitConversations, load_split
 from locomo.tasks.modules import Bench, Target, draw, measured_target, task_examples
 from memory import InputError, MemoryProgram, Model
+from memory.program import read_card
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,15 @@ def load_training_data(
         if not examples:
             raise InputError(f"{data} has no training example for --target {target}; give more")
     return training_data
+
+
+def tuned_conversations(*adapters: Path | None) -> set[str]:
+    """The conversations that adapters were tuned on, as far as their cards are here."""
+    folders = [
+        adapter.parent if adapter.suffix == ".gguf" else adapter for adapter in adapters if adapter
+    ]
+    cards = [read_card(folder) for folder in folders if (folder / "adapter.json").exists()]
+    return {id_ for card in cards for id_ in card.conversations}
 
 
 @dataclass(frozen=True)

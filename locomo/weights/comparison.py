@@ -15,13 +15,13 @@ from locomo.tasks.gains import Gain
 from locomo.tasks.measure import measure
 from locomo.tasks.modules import Bench, Target, draw, measured_target, task, task_examples
 from locomo.tasks.rewards import QuestionScore
-from locomo.tasks.training_data import Memories, prepare_bench
+from locomo.tasks.training_data import Memories, prepare_bench, tuned_conversations
 from locomo.weights.arbor_client import Server
 from locomo.weights.arbor_job import served_lm
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.options import TrainOptions
 from locomo.weights.trainee import MultiTaskProgram, student_of, with_trainee, working_model
-from locomo.weights.training import RUN_FILE, RunFile, paired_gains, tuned_conversations
+from locomo.weights.training import RUN_FILE, RunFile, paired_gains
 from memory import InputError, MemoryProgram, Model, load_model
 from memory.program import read_card
 from memory.progress import progress_bar

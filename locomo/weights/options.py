@@ -14,8 +14,9 @@ from locomo.dataset.format import load_conversations
 from locomo.split_data import split as split_ids
 from locomo.tasks.modules import TARGETS, Target
 from locomo.tasks.rewards import Reward
+from locomo.tasks.training_data import tuned_conversations
 from locomo.weights.grpo import GrpoSettings, check_split, gpu_ids
-from locomo.weights.training import RUN_FILE, tuned_conversations
+from locomo.weights.training import RUN_FILE
 from memory import InputError
 
 ROOT = Path(__file__).parents[2]

@@ -390,15 +390,6 @@ def paired_gains(
     )
 
 
-def tuned_conversations(*adapters: Path | None) -> set[str]:
-    """The conversations that adapters were tuned on, as far as their cards are here."""
-    folders = [
-        adapter.parent if adapter.suffix == ".gguf" else adapter for adapter in adapters if adapter
-    ]
-    cards = [read_card(folder) for folder in folders if (folder / "adapter.json").exists()]
-    return {id_ for card in cards for id_ in card.conversations}
-
-
 def card_of(
     result: TrainingResult,
     target: str,

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from locomo.dataset.format import load_conversations
+from locomo.tasks.training_data import tuned_conversations
 from locomo.weights.comparison import (
     comparison_examples,
     fresh_conversations,
     server_names,
 )
-from locomo.weights.training import tuned_conversations
 from memory import InputError
 from tests.support.gguf_adapter import adapter
 from tests.support.obedient import houses
