@@ -1,0 +1,226 @@
+"""How far a judge agrees with labels that were written by hand, for each of the two prompts.
+
+python -m locomo.results.agreement --judge-model MODEL [--judge-api-base ADDRESS]
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import sqrt
+from pathlib import Path
+from statistics import NormalDist, fmean
+from typing import Annotated
+
+import numpy as np
+import typer
+from pydantic import TypeAdapter, ValidationError
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from typer import Option
+
+from locomo.commands import print_table, run_command
+from locomo.dataset.format import Question
+from locomo.harness import probe
+from locomo.llm_judge import PROMPTS, Judgement, Kind, judge
+from locomo.parallel import run_parallel
+from memory import InputError, Model, load_model
+from memory.progress import progress_bar
+from memory.terminal import clean_line
+
+LABELLED = Path(__file__).parents[2] / "data" / "judged_answers.json"
+_RESAMPLES = 2000
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@dataclass(frozen=True)
+class LabelledAnswer:
+    """An answer to a question of our data, with what each judge should say of it.
+
+    `kind` is how the answer was made up: right, partly right, vague, wrong, over-long, abstaining,
+    or instruction, which speaks to the judge.
+    """
+
+    conversation: str
+    index: int
+    category: int
+    question: str
+    gold: str
+    answer: str
+    kind: str
+    lenient: bool
+    strict: bool
+
+    def label(self, kind: Kind) -> bool:
+        """What the judge of this kind should say."""
+        return self.lenient if kind == "lenient" else self.strict
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A judge beside the labels, over the verdicts that can be read.
+
+    `agreement` is the share of equal verdicts, `kappa` Cohen's (1960): what is left of it when
+    chance is taken off. Each has its 95 % interval; all are None without a verdict, kappa where
+    chance alone would agree on everything, and its interval where all verdicts are the labels.
+    """
+
+    verdicts: int
+    unreadable: int
+    agreement: float | None
+    agreement_interval: tuple[float, float] | None
+    kappa: float | None
+    kappa_interval: tuple[float, float] | None
+    accepted_wrong: int
+    refused_right: int
+
+
+@app.command()
+def print_agreement(
+    judge_model: Annotated[str, Option(help="local, or a litellm name")],
+    judge_api_base: Annotated[str | None, Option(help="address of the judge's server")] = None,
+    labels: Annotated[Path, Option(help="labelled answers, JSON")] = LABELLED,
+    num_threads: Annotated[int, Option(help="answers judged at a time", min=1)] = 4,
+) -> None:
+    """Judge answers that are labelled by hand, and print how far each prompt agrees with them.
+
+    Raises InputError for a file of another form, ModelError when the model cannot be used.
+    """
+    answers = read_labelled(labels)
+    model = load_model(judge_model, judge_api_base)
+    probe(model)
+    console = Console()
+    table = Table(
+        box=SIMPLE, title=f"{model.name} beside {len(answers)} labels, with 95 % intervals"
+    )
+    table.add_column("judge", no_wrap=True)
+    for column in ("n", "unreadable", "agreement", "kappa", "accepts wrong", "refuses right"):
+        table.add_column(column, justify="right", no_wrap=True)
+    differences = []
+    for kind in PROMPTS:
+        judgements = _judge_all(kind, answers, model=model, threads=num_threads, console=console)
+        differences += _differences(kind, answers, judgements)
+        result = measure_agreement([answer.label(kind) for answer in answers], judgements)
+        table.add_row(
+            kind,
+            str(result.verdicts),
+            str(result.unreadable),
+            _with_interval(result.agreement, result.agreement_interval),
+            _with_interval(result.kappa, result.kappa_interval),
+            str(result.accepted_wrong),
+            str(result.refused_right),
+        )
+    print_table(console, table)
+    for difference in differences:
+        console.print(difference, markup=False, highlight=False, soft_wrap=True)
+
+
+def read_labelled(path: Path) -> list[LabelledAnswer]:
+    """The labelled answers of a file. Raises InputError."""
+    try:
+        answers = TypeAdapter(list[LabelledAnswer]).validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise InputError(f"{path} holds no labelled answers: see data/README.md") from error
+    if not answers:
+        raise InputError(f"{path} holds no answer")
+    return answers
+
+
+def measure_agreement(labels: Sequence[bool], judgements: Sequence[Judgement]) -> Agreement:
+    """Verdicts beside labels, in the same order."""
+    pairs = [
+        (label, judgement.correct)
+        for label, judgement in zip(labels, judgements, strict=True)
+        if judgement.correct is not None
+    ]
+    equal = [label == verdict for label, verdict in pairs]
+    return Agreement(
+        verdicts=len(pairs),
+        unreadable=len(judgements) - len(pairs),
+        agreement=fmean(equal) if pairs else None,
+        agreement_interval=_wilson_interval(sum(equal), len(equal)) if pairs else None,
+        kappa=cohens_kappa(pairs),
+        kappa_interval=_kappa_interval(pairs),
+        accepted_wrong=pairs.count((False, True)),
+        refused_right=pairs.count((True, False)),
+    )
+
+
+def cohens_kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
+    """Cohen's kappa of two raters, -1 to 1; None where chance alone would agree on everything."""
+    if not pairs:
+        return None
+    by_first = fmean(first for first, _ in pairs)
+    by_second = fmean(second for _, second in pairs)
+    chance = by_first * by_second + (1 - by_first) * (1 - by_second)
+    if chance == 1:
+        return None
+    return (fmean(first == second for first, second in pairs) - chance) / (1 - chance)
+
+
+def _wilson_interval(equal: int, verdicts: int) -> tuple[float, float]:
+    """The 95 % score interval of a share (Wilson 1927): a bootstrap has none where all agree."""
+    z = NormalDist().inv_cdf(0.975)
+    share, total = equal / verdicts, verdicts + z * z
+    middle = (equal + z * z / 2) / total
+    half = z / total * sqrt(verdicts * share * (1 - share) + z * z / 4)
+    return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+def _kappa_interval(pairs: Sequence[tuple[bool, bool]]) -> tuple[float, float] | None:
+    """The 95 % percentile interval over resamples that have a kappa; none where all agree."""
+    if all(first == second for first, second in pairs):
+        return None
+    rng = np.random.default_rng(0)
+    resamples = (
+        cohens_kappa([pairs[place] for place in rng.integers(len(pairs), size=len(pairs))])
+        for _ in range(_RESAMPLES)
+    )
+    kappas = [kappa for kappa in resamples if kappa is not None]
+    low, high = np.percentile(kappas, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _judge_all(
+    kind: Kind, answers: Sequence[LabelledAnswer], model: Model, threads: int, console: Console
+) -> list[Judgement]:
+    """What one of the two judges says of each answer, in their order."""
+
+    def judged(answer: LabelledAnswer) -> Judgement:
+        question = Question(
+            index=answer.index,
+            text=answer.question,
+            answer=answer.gold,
+            category=answer.category,
+            evidence=(),
+        )
+        return judge(kind, question, answer=answer.answer, model=model)
+
+    with progress_bar(console) as bar:
+        line = bar.add_task(f"judging: {kind}", total=len(answers))
+        jobs = [partial(judged, answer) for answer in answers]
+        return run_parallel(jobs, threads, lambda _: bar.advance(line))
+
+
+def _with_interval(value: float | None, interval: tuple[float, float] | None) -> str:
+    if value is None:
+        return "none"
+    return f"{value:.2f}" + (f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else "")
+
+
+def _differences(
+    kind: Kind, answers: Sequence[LabelledAnswer], judgements: Sequence[Judgement]
+) -> list[str]:
+    """A line for each verdict that is not the label's."""
+    return [
+        f"{kind}: {answer.kind}, {clean_line(answer.answer)[:60]!r} is labelled"
+        f" {answer.label(kind)}: {judgement.correct}, {clean_line(judgement.reason)[:100]}"
+        for answer, judgement in zip(answers, judgements, strict=True)
+        if judgement.correct is not None and judgement.correct != answer.label(kind)
+    ]
+
+
+if __name__ == "__main__":
+    run_command(app)

@@ -1,0 +1,113 @@
+"""Judges beside labels: agreement, kappa, and the labelled answers themselves."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from locomo.dataset.format import load_conversations
+from locomo.llm_judge import Judgement
+from locomo.results import agreement
+from locomo.results.agreement import (
+    LABELLED,
+    LabelledAnswer,
+    cohens_kappa,
+    measure_agreement,
+    read_labelled,
+)
+from memory import InputError
+from tests.support.commands import run_in_process
+from tests.support.talk import talker
+
+DATA = LABELLED.parent
+
+
+def test_cohens_kappa_is_that_of_a_worked_table() -> None:
+    # Cohen (1960): 20 both yes, 5 and 10 one of them, 15 both no: (.7 - .5) / (1 - .5).
+    pairs = [
+        *[(True, True)] * 20,
+        *[(True, False)] * 5,
+        *[(False, True)] * 10,
+        *[(False, False)] * 15,
+    ]
+    assert cohens_kappa(pairs) == pytest.approx(0.4)
+    assert cohens_kappa([(True, False), (False, True)]) == -1
+    assert cohens_kappa([(True, True), (True, True)]) is None
+    assert cohens_kappa([]) is None
+
+
+def test_verdicts_that_cannot_be_read_are_counted_apart() -> None:
+    labels = [True, True, False, False, True]
+    verdicts = [True, False, True, False, None]
+    result = measure_agreement(labels, [Judgement(verdict, "") for verdict in verdicts])
+    assert (result.verdicts, result.unreadable) == (4, 1)
+    assert (result.accepted_wrong, result.refused_right) == (1, 1)
+    assert result.agreement == 0.5
+    assert result.kappa == 0
+    low, high = result.kappa_interval or (0, 0)
+    assert -1 <= low < 0 < high <= 1
+
+
+def test_agreement_on_everything_is_no_certainty() -> None:
+    result = measure_agreement([True, False] * 30, [Judgement(True, ""), Judgement(False, "")] * 30)
+    assert (result.agreement, result.kappa) == (1, 1)
+    assert result.kappa_interval is None
+    # Wilson (1927): z^2 / (n + z^2) is missing below.
+    assert result.agreement_interval == pytest.approx((60 / (60 + 1.959964**2), 1))
+
+
+def test_without_a_verdict_there_is_no_figure() -> None:
+    result = measure_agreement([True], [Judgement(None, "unreadable: hm")])
+    assert result.agreement is result.agreement_interval is None
+    assert result.kappa is result.kappa_interval is None
+
+
+def test_the_labelled_answers_are_to_questions_of_our_data_and_of_all_sorts() -> None:
+    conversations = [
+        conversation
+        for name in ("sample.json", "chats.json")
+        for conversation in load_conversations(DATA / name)
+    ]
+    questions = {
+        (conversation.id, question.index): question
+        for conversation in conversations
+        for question in conversation.questions
+    }
+    answers = read_labelled(LABELLED)
+    assert len(answers) == 60
+    for answer in answers:
+        question = questions[answer.conversation, answer.index]
+        assert (answer.question, answer.gold) == (question.text, question.answer)
+        assert answer.category == question.category
+        assert answer.lenient or not answer.strict  # what is right in full would do
+    assert len(Counter(answer.kind for answer in answers)) == 7
+    assert set(Counter(answer.category for answer in answers)) == {1, 2, 3, 4, 5}
+
+
+@pytest.mark.parametrize("text", ["", "[]", '[{"answer": "7 May"}]'])
+def test_a_file_that_holds_no_labels_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "labels.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"labels\.json holds no"):
+        read_labelled(path)
+
+
+def test_the_command_says_how_far_a_judge_agrees_and_where_it_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labelled = [
+        LabelledAnswer("c", 0, 4, "Which pet?", "a cat", "a cat", "right", True, True),
+        LabelledAnswer("c", 1, 4, "Which pet?", "a cat", "a pet", "vague", True, False),
+    ]
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps([vars(answer) for answer in labelled]))
+    model, engine = talker(name="a/judge")  # to which everything is correct
+    monkeypatch.setattr(agreement, "load_model", lambda name, api_base: model)
+    done = run_in_process(agreement.app, "--judge-model", "a/judge", "--labels", path)
+    assert done.returncode == 0, done.stderr
+    assert engine.calls() == {"probe": 1, "judge": 4}
+    rows = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line.split()}
+    assert rows["lenient"][:4] == ["lenient", "2", "0", "1.00"]
+    assert rows["strict"][:4] == ["strict", "2", "0", "0.50"]
+    assert "strict: vague, 'a pet' is labelled False: True, so" in done.stdout
