@@ -114,7 +114,7 @@ ROOMS = {
     "memory/cli": ("the commands of python -m memory", 2_200),
     "memory/tune": ("weights tuned on this machine, with torch", 2_200),
     "locomo": ("scores, splits, the harness: what every measurement shares", 1_600),
-    "locomo/results": ("what was measured: means, tables, pictures, verdicts, traces", 950),
+    "locomo/results": ("what was measured: means, tables, pictures, verdicts, traces", 1_250),
     "locomo/dataset": ("LoCoMo's format", 550),
     "locomo/retrieval": ("recall without a model", 1_150),
     "locomo/tasks": ("what compiling and tuning share", 1_300),
