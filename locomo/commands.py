@@ -1,6 +1,7 @@
 """What the command lines of the benchmark share: how they end, print tables and check folders."""
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ _WIDEST = 1000  # columns of characters; wider than any table
 def run_command(command: typer.Typer, interrupted: str = "no file is half-written") -> None:
     """Run a command line; a `Stop` or Ctrl-C becomes one line on stderr and exit code 2."""
     show_any_character()
+    _print_waits()
     try:
         command()
     except Stop as error:
@@ -37,6 +39,14 @@ def run_command(command: typer.Typer, interrupted: str = "no file is half-writte
             raise
         print(f"interrupted: {interrupted}", file=sys.stderr)
         sys.exit(2)
+
+
+def _print_waits() -> None:
+    """Let the models say on stderr what they wait for: a server that hangs is silence otherwise."""
+    logger = logging.getLogger("memory.program.lm")
+    logger.handlers = [logging.StreamHandler(sys.stderr)]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
 
 
 def print_table(console: Console, table: Table) -> None:

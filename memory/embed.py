@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from memory.errors import InputError, ModelError
 from memory.provider_calls import call_seconds, one_line, run, too_slow, within
-from memory.providers import load_litellm
+from memory.providers import load_litellm, missing_keys
 from memory.search.turn_columns import disagreement, sign_codes
 from memory.tokens import count_tokens, tokenizer, trim
 
@@ -296,8 +296,7 @@ def _address(name: str) -> dict[str, str]:
     if base := os.environ.get(f"{provider}_API_BASE"):
         # A server of one's own seldom asks for a key, but the protocol wants one.
         return {"api_base": base, "api_key": os.environ.get(f"{provider}_API_KEY") or "none"}
-    missing = load_litellm().validate_environment(name)["missing_keys"]
-    if missing and all(key.endswith("_KEY") for key in missing):
+    if missing := missing_keys(name):
         raise ModelError(f"{name} needs a key: set {' or '.join(missing)}")
     return {}
 

@@ -32,3 +32,17 @@ def load_litellm() -> Any:
 
     litellm.suppress_debug_info = True  # it prints advice to standard output
     return litellm
+
+
+def missing_keys(name: str) -> list[str]:
+    """The keys that a provider's model needs and the environment lacks; none where it may do.
+
+    Some providers take their key under several names, of which litellm's list has one: a key or a
+    token whose name begins like the provider's will do.
+    """
+    initial = name[:1].upper()
+    if any(key.startswith(initial) and key.endswith(("_KEY", "_TOKEN")) for key in os.environ):
+        return []
+    missing = [str(key) for key in load_litellm().validate_environment(name)["missing_keys"]]
+    # What is not a key, as an address or a project, may come from a file of the provider's own.
+    return missing if all(key.endswith("_KEY") for key in missing) else []

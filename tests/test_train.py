@@ -54,7 +54,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # Named: a place that MLflow is left to choose stays its place in all later tests.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     for module in (launch, comparison, supervised):
-        monkeypatch.setattr(module, "load_model", lambda *names, **named: obedient()[0])
+        monkeypatch.setattr(module, "load_helper", lambda *names, **named: obedient()[0])
     monkeypatch.setattr(train.console, "_width", 200)
     houses(tmp_path / "houses.json")
     return tmp_path

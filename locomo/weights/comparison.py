@@ -20,7 +20,13 @@ from locomo.weights.arbor_client import Server
 from locomo.weights.arbor_job import served_lm
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.options import TrainOptions
-from locomo.weights.trainee import MultiTaskProgram, student_of, with_trainee, working_model
+from locomo.weights.trainee import (
+    MultiTaskProgram,
+    load_helper,
+    student_of,
+    with_trainee,
+    working_model,
+)
 from locomo.weights.training import RUN_FILE, RunFile, paired_gains
 from memory import InputError, MemoryProgram, Model, load_model
 from memory.program import read_card
@@ -187,7 +193,7 @@ def compare_tuned(
     start = options.start or ("the same without it" if packaged else options.student)
     console.print(f"{tuned} beside its start: {start}", highlight=False, soft_wrap=True)
 
-    helper = load_model(options.helper, api_base=options.helper_api_base)
+    helper = load_helper(options.helper, options.helper_api_base)
     questions = comparison_examples(
         fresh, targets, window=student.window, number=options.num_test, seed=options.seed
     )

@@ -17,7 +17,7 @@ from locomo.weights.options import ARBOR_YAML, PACKAGED, SERVE, TrainOptions
 from locomo.weights.preflight import RunRequirements, check_table, preflight, raise_failed
 from locomo.weights.rehearsal import check_tuning, rehearsal_server
 from locomo.weights.supervised import supervised_start
-from locomo.weights.trainee import student_of, working_model
+from locomo.weights.trainee import load_helper, student_of, working_model
 from locomo.weights.training import (
     CHECKPOINT_STEPS,
     RunFile,
@@ -26,7 +26,7 @@ from locomo.weights.training import (
     TrainingRun,
     last_checkpoint,
 )
-from memory import InputError, MemoryProgram, load_model
+from memory import InputError, MemoryProgram
 from memory.files import write_whole
 from memory.progress import progress_bar
 
@@ -103,7 +103,7 @@ def _train(
     """Train the student from `start`, as the server knows it."""
     targets, settings = options.targets, options.settings()
     student = student_of(student_name)
-    helper = load_model(options.helper, api_base=options.helper_api_base)
+    helper = load_helper(options.helper, options.helper_api_base)
     working = working_model(student, helper, targets=targets, settings=settings)
     data = load_training_data(
         options.data_path,

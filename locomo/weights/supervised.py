@@ -23,8 +23,8 @@ from locomo.tasks.modules import Target, draw
 from locomo.weights.options import CHATS_DATA, DAY, SAMPLE_DATA, TrainOptions, command_line
 from locomo.weights.rehearsal import check_tuning
 from locomo.weights.together import check_upload, start_job, started_job, wait
-from locomo.weights.trainee import student_of, working_model
-from memory import InputError, MemoryProgram, Model, SqlError, load_model
+from locomo.weights.trainee import load_helper, student_of, working_model
+from memory import InputError, MemoryProgram, Model, SqlError
 from memory.files import write_whole
 from memory.progress import progress_bar
 
@@ -53,7 +53,7 @@ def write_teacher_examples(
 
     All conversations of `extra_data` are learned from as well.
     """
-    teacher = load_model(options.helper, api_base=options.helper_api_base)
+    teacher = load_helper(options.helper, options.helper_api_base)
     student = _untuned_student(options)
     if not options.together:  # as GRPO will ask it
         student = working_model(

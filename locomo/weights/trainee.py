@@ -14,6 +14,7 @@ import dspy
 from dspy.teleprompt.bootstrap_trace import FailedPrediction
 from dspy.utils.exceptions import AdapterParseError
 
+from locomo.harness import probe
 from locomo.tasks.modules import Bench, Target, task
 from locomo.weights.grpo import GrpoSettings
 from memory import MemoryProgram, Model, load_model
@@ -147,6 +148,17 @@ def working_model(
     elif "answer" in targets:
         limits |= {"context": settings.context, "budget": max(room - _AROUND_MEMORY, 256)}
     return replace(helper, **limits)
+
+
+def load_helper(name: str, api_base: str | None) -> Model:
+    """The model that does what is not tuned.
+
+    Raises ModelError when a hosted one does not answer or lacks a key: before anything is made.
+    """
+    helper = load_model(name, api_base=api_base)
+    if not helper.packaged:
+        probe(helper)
+    return helper
 
 
 def student_of(name: str, adapter: Path | None = None) -> Model:

@@ -3,11 +3,15 @@
 `MODELS` is the table of what differs between the packaged model and a hosted one.
 """
 
+import asyncio
+import logging
 import os
+import re
 import socket
 import threading
+import time
 import urllib.request
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -23,11 +27,14 @@ from memory.program.adapter_card import is_adapter
 from memory.program.llama import CONTEXT, Lora, load_lora, packaged_gguf
 from memory.program.local import LocalEngine, SmallModelAdapter
 from memory.provider_calls import call_seconds, one_line, run, too_slow, within
-from memory.providers import load_litellm
+from memory.providers import load_litellm, missing_keys
 
 # The packaged model as it comes with this package, tuned; and without.
 PACKAGED_MODEL, UNTUNED_MODEL = "local", "local-base"
 SHIPPED = tuple(sorted((Path(__file__).parent / "tuned").glob("[a-z]*")))
+# Who waits longer than this for an answer is told so, at most once a minute.
+_NOTICE_SECONDS, _NOTICE_EVERY = 10.0, 60.0
+_log = logging.getLogger(__name__)
 CALL_RETRIES = 5  # with 1, 2, 4, 8, 16 seconds between them, or what the server asks for
 
 
@@ -47,7 +54,10 @@ MODELS = {
     "hosted": Limits(window=16, window_tokens=8_000, dates=True, context=128_000, budget=20_000),
 }
 
-
+# litellm calls it a failure of the server when its name cannot be looked up.
+_UNREACHABLE = re.compile(
+    r"Cannot connect to host|Domain name not found|Name or service not known|getaddrinfo"
+)
 _calling_thread = ContextVar[threading.Thread | None]("calling_thread", default=None)
 
 
@@ -60,12 +70,24 @@ class CallTimeoutError(lm_errors.LMTimeoutError):
     """A call was ended because it took too long as a whole."""
 
 
+class MissingKeyError(lm_errors.LMNotConfiguredError):
+    """The provider's key is not set; `env_keys` are its names."""
+
+    def __init__(self, env_keys: Sequence[str]) -> None:
+        super().__init__("a key is missing")
+        self.env_keys = env_keys
+
+
 class BoundedLM(dspy.LM):
-    """A hosted model: each call ends after `seconds`, its tries and the waits between included."""
+    """A hosted model: each call ends after `seconds`, its tries and the waits between included.
+
+    A call that takes long is told of by the log of this module, as information.
+    """
 
     def __init__(self, model: str, *, seconds: float, **settings: Any) -> None:
         super().__init__(model, **settings)
         self.seconds = seconds
+        self._noticed_at = -_NOTICE_EVERY
 
     def __call__(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
         token = _calling_thread.set(threading.current_thread())
@@ -75,11 +97,32 @@ class BoundedLM(dspy.LM):
             _calling_thread.reset(token)
 
     async def acall(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
+        self._check_key()
+        delay = min(_NOTICE_SECONDS, self.seconds / 2)
+        notice = asyncio.get_running_loop().call_later(delay, self._notice)
         try:
             call = super().acall(prompt, messages=messages, **kwargs)
             return await within(call, self.seconds)
         except TimeoutError as error:
             raise CallTimeoutError(too_slow(self.model, self.seconds)) from error
+        finally:
+            notice.cancel()
+
+    def _check_key(self) -> None:
+        """Raise MissingKeyError: litellm would ask a provider without one, and try five times."""
+        provider = self.model.partition("/")[0].upper()
+        if "api_base" in self.kwargs or f"{provider}_API_BASE" in os.environ:
+            return
+        if missing := missing_keys(self.model):
+            raise MissingKeyError(missing)
+
+    def _notice(self) -> None:
+        now = time.monotonic()
+        if now - self._noticed_at >= _NOTICE_EVERY:
+            self._noticed_at = now
+            base = urlsplit(self.kwargs.get("api_base") or "")
+            host = f"{base.hostname}:{base.port or base.scheme}" if base.hostname else self.model
+            _log.info("waiting for %s, %g seconds at most", host, self.seconds)
 
 
 @dataclass(frozen=True)
@@ -269,6 +312,9 @@ def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:
             return f"{name}{place} still limits the rate after retries; wait, or use fewer threads"
         case CallTimeoutError():
             return f"{error.message}{place}"
+        case _ if _UNREACHABLE.search(reason):
+            where = api_base or f"the provider of {name}"
+            return f"cannot reach {where}: is this machine online? ({reason})"
         case lm_errors.LMTransportError() | lm_errors.LMTimeoutError():
             where = api_base or f"the provider of {name}"
             return f"cannot reach {where}: is it running, is --api-base right? ({reason})"

@@ -1,6 +1,8 @@
 """The models: the packaged one for real, hosted ones over HTTP on localhost, errors in one line."""
 
 import json
+import logging
+import os
 import socket
 import threading
 import time
@@ -17,13 +19,14 @@ import pytest
 from dspy.clients.cache import Cache
 from dspy.lm15 import Config, Message, Request
 from dspy.utils.callback import BaseCallback
+from dspy.utils.exceptions import LMServerError
 
 from memory import Memory, open_store
 from memory.errors import InputError, ModelError, SqlError
 from memory.model import Change, Rows
 from memory.program import MemoryProgram, Model, llama, load_model
 from memory.program.grammar import insert_fact, select_rows
-from memory.program.lm import BoundedLM, calling_thread
+from memory.program.lm import BoundedLM, calling_thread, explain
 from memory.program.local import LocalEngine, SmallModelAdapter
 from memory.program.replies import stream
 from memory.program.signatures import SMALL, ReplyInChat, WriteFacts, WriteQuery
@@ -186,6 +189,44 @@ def test_what_goes_wrong_is_said_in_one_line(server: Server, planned, words: lis
 def test_a_missing_key_names_its_variable(server: Server):
     with pytest.raises(ModelError, match="needs a key: set OPENAI_API_KEY"):
         ask(load_model("openai/gpt-4o-mini", retries=0))
+
+
+def test_a_missing_key_is_said_before_a_provider_is_asked(monkeypatch: pytest.MonkeyPatch):
+    for name in [name for name in os.environ if name.startswith("M")]:
+        monkeypatch.delenv(name)
+    model = load_model("mistral/mistral-small")  # DSPy leaves it to litellm, which would ask
+    monkeypatch.setattr(dspy.LM, "acall", None)
+    with pytest.raises(ModelError, match="needs a key: set MISTRAL_API_KEY"):
+        ask(model)
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        "Cannot connect to host api.mistral.ai:443 ssl:default [Domain name not found]",
+        "[Errno -2] Name or service not known",
+    ],
+)
+def test_a_host_that_is_not_found_did_not_fail_on_its_side(why: str):
+    text = explain(LMServerError(f"litellm.InternalServerError: {why}"), "mistral/small", None)
+    assert text.startswith("cannot reach the provider of mistral/small: is this machine online?")
+
+
+def test_who_waits_long_is_told_so_once_a_minute(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setenv("MEMORY_CALL_SECONDS", "0.3")
+    caplog.set_level("INFO", logger="memory.program.lm")
+    monkeypatch.setattr(logging.getLogger("memory.program.lm"), "propagate", True)
+    secret = server.address.replace("://", "://user:secret@")
+    model = load_model("openai/m", api_base=secret)
+    for _ in range(2):
+        server.plan = [hang]
+        with pytest.raises(ModelError, match=r"in 0\.3 seconds"):
+            ask(model)
+    assert caplog.messages == [
+        f"waiting for 127.0.0.1:{server.http.server_port}, 0.3 seconds at most"
+    ]
 
 
 @pytest.mark.parametrize(
