@@ -115,7 +115,7 @@ ROOMS = {
     "memory/tune": ("weights tuned on this machine, with torch", 2_200),
     "locomo": ("scores, splits, the harness: what every measurement shares", 1_600),
     "locomo/results": ("what was measured: means, tables, pictures, verdicts, traces", 1_250),
-    "locomo/dataset": ("LoCoMo's format", 550),
+    "locomo/dataset": ("formats of benchmarks, in LoCoMo's form", 900),
     "locomo/retrieval": ("recall without a model", 1_150),
     "locomo/tasks": ("what compiling and tuning share", 1_300),
     "locomo/prompts": ("prompts compiled", 1_450),

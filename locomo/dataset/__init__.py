@@ -1,1 +1,1 @@
-"""LoCoMo's file format, and commands that fetch and check files."""
+"""The file formats of LoCoMo, LongMemEval and MSC-Self-Instruct; commands that fetch and check."""

@@ -1,30 +1,39 @@
 """The commands python -m locomo.dataset download and check."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from typer import Argument, Option
 
 from locomo.commands import print_table, run_command
-from locomo.dataset.download import SHA256, SIZE, URL, download
+from locomo.dataset.download import SOURCES, Benchmark, download
 from locomo.dataset.format import CATEGORIES, Conversation, is_dated
 from memory import InputError
 
 app = typer.Typer(
-    help="LoCoMo's file: fetch it, check it.", add_completion=False, no_args_is_help=True
+    help="Files of benchmarks: fetch them, check them.", add_completion=False, no_args_is_help=True
 )
 
 
 @app.command("download")
-def download_command(output: Path = Path("data/locomo10.json"), url: str = URL) -> None:
-    """Fetch the official locomo10.json; its size and sha256 are checked before it is kept."""
-    download(url, output)
-    print(f"{output}: {SIZE:,} bytes, sha256 {SHA256}")
-    print("LoCoMo is licensed CC BY-NC 4.0: no commercial use, name its authors, do not commit it.")
+def download_command(
+    benchmark: Annotated[Benchmark, Argument(help="longmemeval is its S")] = "locomo",
+    output: Annotated[Path | None, Option(show_default="data/, the benchmark's name")] = None,
+    url: Annotated[str | None, Option(help="Another address of the same file.")] = None,
+) -> None:
+    """Fetch an official file; its size and sha256 are checked before it is kept."""
+    source = SOURCES[benchmark]
+    file = output or source.output
+    size = download(replace(source, url=url or source.url), file)
+    print(f"{file}: {size:,} bytes, sha256 {source.sha256}")
+    print(source.licence)
 
 
 @app.command("check")

@@ -2,20 +2,23 @@
 
 A conversation is one JSON object with `sample_id`, `conversation` (`session_3`: its turns,
 `session_3_date_time`: `1:56 pm on 8 May, 2023`) and `qa`. What is read is checked here, once.
+Files of LongMemEval and MSC-Self-Instruct are put into this form as they are read.
 """
 
 import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, StringConstraints, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter
 
+from locomo.dataset import longmemeval, msc_self_instruct
+from locomo.dataset.fields import Name, OptionalGold, Text, checked, storable
 from memory import InputError, Turn
 
 CATEGORIES = (1, 2, 3, 4, 5)
@@ -29,16 +32,18 @@ _DATE = re.compile(
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question with its gold answer, which is "" for category 5: gold there is abstention.
+    """One question with its gold answer; gold of category 5 is to abstain.
 
-    `index` is its place in the file; `evidence` holds sources (`D1:3`) of turns that exist.
+    The answer is "" for category 5, or why there is none, where the file says so.
+    `index` is its place in the file; `evidence` holds sources (`D1:3`) of turns that exist, and
+    `evidence_sessions` the sessions that hold the answer, also where no turn is marked.
+    `question_type` is a benchmark's own name for the kind of question, `question_date` when it is
+    asked (ISO, to the minute), `asker` who says I in it; each is "" where nobody knows.
     """
 
     index: int
@@ -46,6 +51,10 @@ class Question:
     answer: str
     category: int
     evidence: tuple[str, ...]
+    evidence_sessions: tuple[str, ...] = ()
+    question_type: str = ""
+    question_date: str = ""
+    asker: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,39 +76,26 @@ class Conversation:
 # --- what comes from outside ------------------------------------------------------------------
 
 
-def _storable(value: object) -> object:
-    # No database stores NUL, no encoder a lone surrogate.
-    return _UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) else value
-
-
-def _gold(value: object) -> object:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("Input should be text or a number")  # noqa: TRY004 - pydantic wants it
-    return str(value)
-
-
-_Text = Annotated[str, BeforeValidator(_storable)]
-_Name = Annotated[_Text, StringConstraints(min_length=1, pattern=r"\S")]
-
-
 class _RawTurn(BaseModel):
-    speaker: _Text
-    dia_id: _Name
-    text: _Text
-    blip_caption: _Text | None = None
+    speaker: Text
+    dia_id: Name
+    text: Text
+    blip_caption: Text | None = None
 
 
 class _RawQuestion(BaseModel):
-    question: _Name
-    answer: Annotated[_Text | None, BeforeValidator(_gold)] = None
+    question: Name
+    answer: OptionalGold = None
     category: Literal[1, 2, 3, 4, 5]
-    evidence: list[_Text] | None = None
+    evidence: list[Text] | None = None
+    evidence_sessions: list[Text] | None = None
+    question_type: Text = ""
+    question_date: Text = ""
+    asker: Text = ""
 
 
 class _RawConversation(BaseModel):
-    sample_id: _Name
+    sample_id: Name
     conversation: dict[str, Any]
     qa: list[_RawQuestion]
 
@@ -109,12 +105,14 @@ _SESSION_TURNS = TypeAdapter(list[_RawTurn])
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """The conversations of a file as they stand in it, unchecked.
+    """The conversations of a file in LoCoMo's form, unchecked where they stand in it so.
 
-    Raises InputError for a file that is missing, unreadable, not JSON or not a list of objects.
+    Raises InputError for a file that is missing, unreadable, not JSON or not a list of objects, and
+    for what a question of LongMemEval or a chat of MSC-Self-Instruct lacks.
     """
     try:
-        raw = json.loads(path.read_bytes())
+        content = path.read_bytes()
+        raw = _json_lines(content) if path.suffix == ".jsonl" else json.loads(content)
     except FileNotFoundError:
         raise InputError(
             f"{path} does not exist; give a file in LoCoMo's format, or fetch the official one: "
@@ -128,11 +126,32 @@ def read_records(path: Path) -> list[dict[str, Any]]:
         raise InputError(f"{path} is not LoCoMo: expected a list of conversations (objects)")
     if not raw:
         raise InputError(f"{path} holds no conversation")
-    return raw
+    return [_locomo_record(record, path, number) for number, record in enumerate(raw, 1)]
+
+
+def _json_lines(content: bytes) -> list[Any]:
+    """The values of a file with one in each line. Raises ValueError that names the line."""
+    values = []
+    for number, line in enumerate(content.splitlines(), 1):
+        try:
+            values += [json.loads(line)] if line.strip() else []
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from error
+    return values
+
+
+def _locomo_record(record: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
+    """A record of any benchmark that can be read, in LoCoMo's form."""
+    if longmemeval.is_longmemeval(record):
+        return longmemeval.locomo_record(record, where=f"{path}, question {number}")
+    if msc_self_instruct.is_msc_self_instruct(record):
+        where = f"{path}, chat {number}"
+        return msc_self_instruct.locomo_record(record, where=where, number=number)
+    return record
 
 
 def load_conversations(path: Path) -> list[Conversation]:
-    """The conversations of a file in LoCoMo's format.
+    """The conversations of a file in the format of LoCoMo, LongMemEval or MSC-Self-Instruct.
 
     Raises InputError that names the conversation and the field, for everything that cannot be
     used; evidence that names no turn, empty turns and unreadable dates are counted instead.
@@ -144,45 +163,60 @@ def load_conversations(path: Path) -> list[Conversation]:
     twice = _first_repeated(conversation.id for conversation in conversations)
     if twice is not None:
         raise InputError(f"{path}: two conversations have the sample_id {twice!r}; rename one")
+    _warn_of_losses(path, conversations)
     return conversations
+
+
+def _warn_of_losses(path: Path, conversations: Iterable[Conversation]) -> None:
+    """Log what was left out, once a file: LongMemEval has five hundred conversations."""
+    counts = [
+        (
+            conversation.dropped_evidence,
+            conversation.empty_turns,
+            len({turn.session for turn in conversation.turns if not is_dated(turn)}),
+        )
+        for conversation in conversations
+    ]
+    dropped, empty, undated = (sum(column) for column in zip(*counts, strict=True))
+    if dropped or empty or undated:
+        _log.warning(
+            "%s: left out in %d of %d conversations: evidence without a turn %d, empty turns %d,"
+            " unreadable dates %d",
+            path,
+            sum(map(any, counts)),
+            len(counts),
+            dropped,
+            empty,
+            undated,
+        )
 
 
 def parse_conversation(record: dict[str, Any], where: str) -> Conversation:
     """One record of a file as a conversation; `where` begins the message of an InputError."""
     if isinstance(record.get("sample_id"), str):
         where += f" ({record['sample_id']!r:.60})"
-    raw = checked(_CONVERSATION, record, where=where, field="")
+    raw = checked(_CONVERSATION, record, where=where)
     turns, empty = _turns(raw.conversation, where)
     twice = _first_repeated(turn.source for turn in turns)
     if twice is not None:
         raise InputError(f"{where}: two turns have the dia_id {twice!r}; rename one")
-    known = {turn.source for turn in turns}
+    sessions = {turn.source: turn.session for turn in turns}
     questions, dropped = [], 0
     for index, question in enumerate(raw.qa):
-        evidence, lost = _repaired(question.evidence or [], known)
+        evidence, lost = _repaired(question.evidence or [], sessions.keys())
         dropped += lost
-        answer = "" if question.category == ABSTENTION else (question.answer or "").strip()
-        if not answer and question.category != ABSTENTION:
-            raise InputError(
-                f"{where}, field qa.{index}.answer: expected an answer (only category 5 has none)"
-            )
         questions.append(
             Question(
                 index=index,
                 text=question.question,
-                answer=answer,
+                answer=_answer(question, where, index),
                 category=question.category,
                 evidence=tuple(evidence),
+                evidence_sessions=_evidence_sessions(question, evidence, sessions),
+                question_type=question.question_type,
+                question_date=_question_date(question, where, index),
+                asker=question.asker,
             )
-        )
-    undated = len({turn.session for turn in turns if not is_dated(turn)})
-    if dropped or empty or undated:
-        _log.warning(
-            "%s: left out: evidence without a turn %d, empty turns %d, unreadable dates %d",
-            where,
-            dropped,
-            empty,
-            undated,
         )
     return Conversation(
         id=raw.sample_id,
@@ -193,6 +227,41 @@ def parse_conversation(record: dict[str, Any], where: str) -> Conversation:
     )
 
 
+def _answer(question: _RawQuestion, where: str, index: int) -> str:
+    """The gold answer; of LoCoMo's category 5 none, for those that stand there are traps."""
+    answer = (question.answer or "").strip()
+    if question.category == ABSTENTION:
+        return answer if question.question_type in longmemeval.CATEGORIES else ""
+    if not answer:
+        raise InputError(
+            f"{where}, field qa.{index}.answer: expected an answer (only category 5 has none)"
+        )
+    return answer
+
+
+def _evidence_sessions(
+    question: _RawQuestion, evidence: Iterable[str], sessions: Mapping[str, str]
+) -> tuple[str, ...]:
+    """The evidence sessions that hold turns: as the file names them, else those of the evidence."""
+    named = question.evidence_sessions
+    if named is None:
+        named = [sessions[source] for source in evidence]
+    known = set(sessions.values())
+    return tuple(dict.fromkeys(session for session in named if session in known))
+
+
+def _question_date(question: _RawQuestion, where: str, index: int) -> str:
+    """When a question is asked, in ISO; "" when the file does not say."""
+    date = _iso(question.question_date) or question.question_date
+    try:
+        return datetime.fromisoformat(date).isoformat(timespec="minutes") if date else ""
+    except ValueError:
+        raise InputError(
+            f"{where}, field qa.{index}.question_date: expected a date and time such as"
+            f" 2023-05-30T23:40, got {date!r:.60}"
+        ) from None
+
+
 def _turns(conversation: dict[str, Any], where: str) -> tuple[list[Turn], int]:
     """All turns in order, and how many were left out as empty."""
     numbers = sorted(
@@ -201,7 +270,7 @@ def _turns(conversation: dict[str, Any], where: str) -> tuple[list[Turn], int]:
     turns, empty = [], 0
     for _, session in numbers:
         date = conversation.get(f"{session}_date_time")
-        said_at = _iso(date) or (str(_storable(date)) if isinstance(date, str) else "")
+        said_at = _iso(date) or (str(storable(date)) if isinstance(date, str) else "")
         field = f"conversation.{session}"
         for raw in checked(_SESSION_TURNS, conversation[session], where=where, field=field):
             text = raw.text
@@ -220,19 +289,7 @@ def _turns(conversation: dict[str, Any], where: str) -> tuple[list[Turn], int]:
     return turns, empty
 
 
-def checked(adapter: TypeAdapter[_T], value: object, where: str, field: str) -> _T:
-    """A value of the adapter's type. Raises InputError that names the field."""
-    try:
-        return adapter.validate_python(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        parts = [field] if field else []
-        path = ".".join([*parts, *map(str, first["loc"])])
-        value_text = "" if first["type"] == "missing" else f", got {first['input']!r:.60}"
-        raise InputError(f"{where}, field {path}: {first['msg']}{value_text}") from None
-
-
-def _repaired(evidence: Iterable[str], known: set[str]) -> tuple[list[str], int]:
+def _repaired(evidence: Iterable[str], known: Collection[str]) -> tuple[list[str], int]:
     """The sources that evidence names (each once), and how many name no turn.
 
     One string may hold several ids (`D8:6; D9:17`), padding (`D30:05`), or none at all (`D`).

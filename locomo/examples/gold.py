@@ -11,7 +11,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from locomo.dataset.format import Conversation, checked, parse_conversation, read_records
+from locomo.dataset.fields import checked
+from locomo.dataset.format import Conversation, parse_conversation, read_records
 from locomo.split_data import split
 from memory import InputError
 from memory.program.signatures import NO_FACT
@@ -93,7 +94,7 @@ def split_gold(path: Path, name: str, seed: int) -> tuple[list[Gold], list[str]]
 
 def _gold(record: dict[str, object], where: str) -> Gold:
     conversation = parse_conversation(record, where)
-    raw = checked(_GOLD, record, where=where, field="")
+    raw = checked(_GOLD, record, where=where)
     turn_numbers = {turn.source: number for number, turn in enumerate(conversation.turns, 1)}
     if unknown := [source for source in raw.store if source not in turn_numbers]:
         raise InputError(f"{where}, field store.{unknown[0]}: there is no such turn")

@@ -13,7 +13,7 @@ import pytest
 
 from locomo.dataset import format as dataset
 from locomo.dataset.__main__ import app
-from locomo.dataset.download import download
+from locomo.dataset.download import Source, download
 from memory import InputError, Turn
 from memory.files import write_whole
 from tests.support.commands import run_in_process
@@ -237,6 +237,12 @@ CONTENT = b"x" * 100_000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
+def official(url: str, **changed: Any) -> Source:
+    """CONTENT as an official file at an address."""
+    fields = {"size": len(CONTENT), "sha256": SHA256, "output": Path("file.json"), **changed}
+    return Source(url=url, licence="MIT", **fields)
+
+
 class Server(BaseHTTPRequestHandler):
     asked = 0
     sent = 0
@@ -281,10 +287,10 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def test_a_download_is_written_when_it_is_the_file(tmp_path: Path, server: str) -> None:
     output = tmp_path / "new" / "file.json"
-    download(f"{server}/good", output, len(CONTENT), SHA256)
+    download(official(f"{server}/good"), output)
     assert output.read_bytes() == CONTENT
     asked = Server.asked
-    download(f"{server}/good", output, len(CONTENT), SHA256)
+    download(official(f"{server}/good"), output)
     assert Server.asked == asked  # it is there already
     assert os.listdir(output.parent) == ["file.json"]
 
@@ -301,7 +307,7 @@ def test_a_download_is_written_when_it_is_the_file(tmp_path: Path, server: str) 
 )
 def test_another_file_is_not_kept(tmp_path: Path, server: str, path: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
-        download(server + path, tmp_path / "file.json", len(CONTENT), SHA256)
+        download(official(server + path), tmp_path / "file.json")
     assert not list(tmp_path.iterdir())
 
 
@@ -316,7 +322,7 @@ def test_another_file_is_not_kept(tmp_path: Path, server: str, path: str, says: 
 )
 def test_an_address_that_does_not_answer_is_an_error(tmp_path: Path, url: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
-        download(url, tmp_path / "file.json")
+        download(official(url), tmp_path / "file.json")
     assert not list(tmp_path.iterdir())
 
 
@@ -324,7 +330,7 @@ def test_no_more_is_fetched_than_needed_to_see_that_it_is_another_file(
     tmp_path: Path, server: str
 ) -> None:
     with pytest.raises(InputError, match="gave more bytes"):
-        download(f"{server}/endless", tmp_path / "file.json", len(CONTENT), SHA256)
+        download(official(f"{server}/endless"), tmp_path / "file.json")
     assert Server.sent < 50_000_000  # what the network holds ahead, at most
 
 
@@ -339,7 +345,7 @@ def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path, server: str) 
     mine = write(tmp_path / "mine.json")
     before = mine.read_bytes()
     with pytest.raises(InputError, match="move it away"):
-        download(f"{server}/good", mine, len(CONTENT), SHA256)
+        download(official(f"{server}/good"), mine)
     assert mine.read_bytes() == before
 
 
@@ -349,7 +355,7 @@ def test_a_place_that_cannot_be_written_is_an_error(
 ) -> None:
     write(tmp_path / "file.json")
     with pytest.raises(InputError, match="cannot write"):
-        download(f"{server}/good", tmp_path / output, len(CONTENT), SHA256)
+        download(official(f"{server}/good"), tmp_path / output)
     assert os.listdir(tmp_path) == ["file.json"]
 
 
