@@ -205,6 +205,19 @@ def _save(job: CompileJob, output: Path, compiled: CompileResult) -> None:
     save_program(compiled.program, output, card)
 
 
+def _advice(compiled: CompileResult, changed: str, output: Path) -> str:
+    """Whether the program is worth using; `changed` is empty for the plain one."""
+    if not compiled.new_prompts:
+        return "the plain program, for nothing was tried; a larger budget and --resume go on"
+    if not changed:
+        return "the plain program, for no prompt that was tried is better"
+    return {
+        "gain": f"use it: uv run evaluate.py --optimized-path {output}",
+        "no gain": "not recommended: no gain in answers on conversations that it never saw",
+        "not measured": "not recommended before it is measured; --resume with a larger budget",
+    }[compiled.verdict]
+
+
 def _prompts(program: MemoryProgram) -> dict[str, tuple[str, Sequence[Mapping[str, str]]]]:
     prompts = {target: candidate_of(program, target) for target in TARGETS}
     return {target: (prompt.instructions, prompt.demos) for target, prompt in prompts.items()}
@@ -235,7 +248,10 @@ def _report(
         compiled.points, compiled.baseline, picture, f"{title}, {examples} training examples"
     )
     spent = compiled.spent
-    console.print(Text(changed or "no prompt was better on the training conversations\n"))
+    nothing = "no prompt that was tried is better on the training conversations"
+    if not compiled.new_prompts:
+        nothing = "nothing was tried: no other prompt than the plain one"
+    console.print(Text(changed or f"{nothing}\n"))
     if compiled.gains:
         print_table(console, gain_table(compiled.gains, WEIGHTS))
         measured = "answer from facts alone" if job.measured == "store" else "answer"
@@ -244,16 +260,12 @@ def _report(
         console.print(f"note: {note}", style="yellow", highlight=False, markup=False)
     dollars = f"$ {spent.dollars:.2f}" + (f" and {spent.unpriced} calls" if spent.unpriced else "")
     console.print(
-        f"{len(compiled.tried)} prompts tried; {spent.calls:,} model calls, {spent.tokens_in:,} + "
-        f"{spent.tokens_out:,} tokens, {dollars}, {spent.seconds / 60:.1f} minutes",
+        f"{compiled.new_prompts} new prompts tried; {spent.calls:,} model calls, "
+        f"{spent.tokens_in:,} + {spent.tokens_out:,} tokens, {dollars}, "
+        f"{spent.seconds / 60:.1f} minutes",
         highlight=False,
     )
-    advice = {
-        "gain": f"use it: uv run evaluate.py --optimized-path {output}",
-        "no gain": "not recommended: no gain on conversations that it never saw",
-        "not measured": "not recommended before it is measured; --resume with a larger budget",
-    }
-    console.print(f"{output}: {advice[compiled.verdict]}", highlight=False)
+    console.print(f"{output}: {_advice(compiled, changed, output)}", highlight=False)
     track_compile(
         EXPERIMENT,
         title,

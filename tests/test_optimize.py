@@ -84,9 +84,16 @@ def test_all_compiles_one_module_after_the_other_and_measures_whole_answers(run:
     }
 
 
-def test_the_gated_reward_asks_for_enough_fields(run: Run) -> None:
+def test_the_gated_reward_asks_for_enough_fields_and_is_measured(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     compiled = run(obedient("retrieve")[0], optimizer="gepa", target="retrieve", reward="gated")
     assert RULES["retrieve"] in instructions(compiled.program, "retrieve")
+    gated = next(gain for gain in compiled.gains if gain.component == "gated")
+    assert (gated.before, gated.after, gated.questions) == (0.8, 1.0, 16)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "gated, the reward that was optimized, all 16 questions: .800 -> 1.000" in printed
+    assert "the verdict is of what is given to users: answer" in printed
     card = load_program(Path("optimized_memory_qa.json")).card
     assert card
     assert card.metric == {"gated": 1.0}
@@ -117,9 +124,23 @@ def test_nothing_found_is_said_and_not_recommended(
 ) -> None:
     model, _ = obedient()  # nothing is missing
     compiled = run(model, optimizer="gepa", rounds=1)
-    assert compiled.verdict == "no gain"
-    assert "not recommended: no gain" in capsys.readouterr().out
-    assert verdict(load_program(Path("optimized_memory_qa.json"))) == "no gain"
+    assert compiled.verdict == "not measured"  # all is right: there was no mistake to learn from
+    assert "the plain program, for nothing was tried" in capsys.readouterr().out
+    assert verdict(load_program(Path("optimized_memory_qa.json"))) == "not measured"
+
+
+def test_prompts_that_are_no_better_are_said_to_be_so(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def useless(prompt: str) -> str:
+        return engine.reply("gepa", prompt, knows=True).replace(RULES["answer"], "Hurry.")
+
+    model, engine = obedient("answer", gepa=useless)
+    compiled = run(model, optimizer="gepa", rounds=2)
+    assert engine.calls()["gepa"] > 0
+    assert (compiled.verdict, compiled.new_prompts > 0) == ("no gain", True)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "the plain program, for no prompt that was tried is better" in printed
 
 
 # --- bounds -------------------------------------------------------------------------------------
@@ -131,7 +152,7 @@ def test_a_budget_of_calls_stops_the_compile_and_leaves_room_to_measure(run: Run
     assert compiled.spent.calls <= 100
     assert sum(engine.calls().values()) - engine.calls()["probe"] == compiled.spent.calls
     assert any("100 calls are spent" in note for note in compiled.notes)
-    assert compiled.verdict in ("gain", "no gain")
+    assert (compiled.verdict == "not measured") == (compiled.new_prompts == 0)
 
 
 def test_a_budget_that_is_too_small_to_measure_is_refused_before_any_call(run: Run) -> None:
@@ -168,10 +189,16 @@ def test_an_interrupted_compile_keeps_the_best_and_goes_on_without_paying_again(
     assert compiled.verdict == "gain"
 
 
-def test_a_budget_that_leaves_nothing_to_try_with_is_said_and_not_fatal(run: Run) -> None:
+def test_a_budget_that_leaves_nothing_to_try_with_is_said_and_not_fatal(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     compiled = run(obedient("answer")[0], budget_calls=50)
     assert compiled.spent.calls <= 50
-    assert compiled.verdict == "no gain"
+    assert (compiled.verdict, compiled.gains, compiled.new_prompts) == ("not measured", (), 0)
+    assert verdict(load_program(Path("optimized_memory_qa.json"))) == "not measured"
+    printed = capsys.readouterr().out
+    assert "nothing was tried" in printed
+    assert "no gain" not in printed
     assert any("50 calls are spent" in note for note in compiled.notes)
 
 
@@ -233,7 +260,7 @@ def test_a_prompt_model_that_talks_rubbish_never_ends_the_compile(run: Run, opti
     rubbish = dict.fromkeys(("simba", "mipro", "gepa", "observe"), lambda prompt: "Blah.")
     model, _ = obedient("answer", **rubbish)
     compiled = run(model, optimizer=optimizer, rounds=1)
-    assert compiled.verdict == "no gain"
+    assert compiled.verdict == ("no gain" if compiled.new_prompts else "not measured")
     assert any("proposals failed" in note for note in compiled.notes)
 
 

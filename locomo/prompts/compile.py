@@ -6,7 +6,6 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import dspy
 from rich.progress import Progress
@@ -36,15 +35,17 @@ RETRIES = 2  # of such a call; one that fails for good costs one example only
 class CompileResult:
     """A compiled program, what it gained on validation conversations, and what was tried.
 
-    `verdict` is "not measured" when the budget or the user ended the compile before that;
-    `baseline` is the plain program's training reward, `notes` what a user should know.
+    `verdict` is "not measured" when the budget or the user ended the compile before that, or when
+    nothing was tried: `new_prompts` counts those beside the plain ones. `baseline` is the plain
+    program's training reward, `notes` what a user should know.
     """
 
     program: MemoryProgram
-    verdict: Verdict | Literal["not measured"]
+    verdict: Verdict
     gains: Sequence[Gain]
     spent: Spent
     tried: Sequence[TriedPrompt]
+    new_prompts: int
     points: Sequence[RewardPoint]
     baseline: float
     notes: Sequence[str]
@@ -76,6 +77,7 @@ class CompileRun:
     bar: Progress
     save: Callable[[CompileResult], None]
     tried: list[TriedPrompt] = field(default_factory=list)
+    new_prompts: int = 0
     points: list[RewardPoint] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     baseline: float = 0.0
@@ -111,6 +113,8 @@ class CompileRun:
             program = self._improve(program, target, memories=memories, place=place)
         self.save(self._result(program))  # measuring may be interrupted, or fail
 
+        if not self.new_prompts:
+            return self._result(program)
         same = all(candidate_of(program, t) == candidate_of(plain, t) for t in self.job.targets)
         after = before if same else self._measure_compiled(program, memories)
         # A question that failed on either side says nothing of the program.
@@ -127,10 +131,11 @@ class CompileRun:
         """The compile until now; without gains its verdict is that it was not measured."""
         return CompileResult(
             program=program,
-            verdict=verdict(measured) if measured else "not measured",
+            verdict=verdict(measured),
             gains=measured,
             spent=self.ledger.spent,
             tried=self.tried,
+            new_prompts=self.new_prompts,
             points=self.points,
             baseline=self.baseline,
             notes=self.notes,
@@ -161,6 +166,8 @@ class CompileRun:
             threads=self.job.options.num_threads,
             log=self.folder / "compile.log",
             done=partial(self.bar.advance, line),
+            reward=self.job.reward,
+            target=self.job.measured,
         )
         if failed:
             self.notes.append(
@@ -282,6 +289,7 @@ class CompileRun:
         means = {key: sum(run.reward for run in runs[key]) / len(runs[key]) for key in tried}
         self.baseline = means.get(plain, 0.0)
         best_advantage = 0.0
+        self.new_prompts += sum(key != plain for key in tried)
         for key in tried:
             calls = runs[key][-1].calls
             gained = advantage(board, key, plain)

@@ -15,9 +15,8 @@ from locomo.metrics import paired_bootstrap
 from locomo.results.report import NAMES
 from locomo.tasks.rewards import WEIGHTS, QuestionScore
 
-COMPONENTS = (*WEIGHTS, "reward")
 Prompts = Mapping[str, tuple[str, Sequence[Mapping[str, str]]]]  # module: instructions, demos
-Verdict = Literal["gain", "no gain"]
+Verdict = Literal["gain", "no gain", "not measured"]
 # Fewer groups are no proof: the bootstrap finds a "gain" of mere noise in 22 % of cases with 2
 # of them, in 11 % with 4, in 2.3 % with 10.
 LEAST_GROUPS = 10
@@ -44,6 +43,9 @@ class Gain:
 def gains(before: Sequence[QuestionScore], after: Sequence[QuestionScore]) -> list[Gain]:
     """One line for each component over all questions; the answer by category and 1-4 as well.
 
+    Components are those of WEIGHTS, the reward that was optimized where that is another one (see
+    `measure`), and "reward".
+
     Questions are paired by key, in whatever order they come; none give no line. Raises
     ValueError when a key repeats, or stands on one side only.
     """
@@ -62,7 +64,9 @@ def gains(before: Sequence[QuestionScore], after: Sequence[QuestionScore]) -> li
         pairs_of_label = [pair for pair in pairs if pair[0].category in categories]
         if pairs_of_label:
             result.append(_gain("answer", label, pairs_of_label))
-    return result + [_gain(component, "all", pairs) for component in COMPONENTS]
+    optimized = [name for name in pairs[0][0].components if name not in WEIGHTS]
+    names = (*WEIGHTS, *optimized, "reward")
+    return result + [_gain(component, "all", pairs) for component in names]
 
 
 def _by_key(scores: Sequence[QuestionScore]) -> dict[str, QuestionScore]:
@@ -107,7 +111,11 @@ def _decisive(results: Sequence[Gain]) -> Gain | None:
 def verdict(results: Sequence[Gain]) -> Verdict:
     """A gain only when the answer's interval over all, LEAST_GROUPS or more, is above zero."""
     answer = _decisive(results)
-    return "gain" if answer and answer.groups >= LEAST_GROUPS and answer.low > 0 else "no gain"
+    return _verdict_of(answer) if answer else "not measured"
+
+
+def _verdict_of(gain: Gain) -> Verdict:
+    return "gain" if gain.groups >= LEAST_GROUPS and gain.low > 0 else "no gain"
 
 
 def card_scores(results: Sequence[Gain]) -> dict[str, float]:
@@ -142,15 +150,27 @@ def gain_table(results: Sequence[Gain], weights: Mapping[str, float]) -> Table:
 
 
 def gain_line(results: Sequence[Gain], measured: str = "answer") -> str:
-    """The answer before and after over all questions, and the verdict: one line."""
-    gain = _decisive(results)
-    if gain is None:
+    """The answer before and after over all questions, and the verdict: one line.
+
+    A second line says the same of the reward that was optimized, where that is another one.
+    """
+    answer = _decisive(results)
+    if answer is None:
         return f"no question was scored: {verdict(results)}"
+    lines = [_change_line(measured, answer)]
+    for gain in results:
+        if gain.component not in (*WEIGHTS, "reward"):
+            lines.append(_change_line(f"{gain.component}, the reward that was optimized", gain))
+            lines.append(f"the verdict is of what is given to users: {measured}")
+    return "\n".join(lines)
+
+
+def _change_line(name: str, gain: Gain) -> str:
     before, after = _short(f"{gain.before:.3f}"), _short(f"{gain.after:.3f}")
     change = _short(f"{gain.after - gain.before:+.3f}")
     return (
-        f"{measured}, all {gain.questions} questions: {before} -> {after} ({change},"
-        f" 95 % interval {_interval(gain)}): {verdict(results)}"
+        f"{name}, all {gain.questions} questions: {before} -> {after} ({change},"
+        f" 95 % interval {_interval(gain)}): {_verdict_of(gain)}"
     )
 
 

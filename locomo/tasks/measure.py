@@ -10,8 +10,8 @@ from typing import Any
 import dspy
 
 from locomo.commands import writable_folder
-from locomo.tasks.modules import example_name
-from locomo.tasks.rewards import QuestionScore, metric, question_score
+from locomo.tasks.modules import Target, example_name
+from locomo.tasks.rewards import QuestionScore, Reward, metric, metric_of, question_score
 from memory import ModelError
 
 
@@ -40,11 +40,15 @@ def measure(
     threads: int,
     log: Path,
     done: Callable[[], object] = lambda: None,
+    reward: Reward = "memory",
+    target: Target = "answer",
 ) -> tuple[dict[str, list[QuestionScore]], list[str]]:
     """The scores of each example's questions, by its name, and why the others failed.
 
-    `done` is called after each example. A run that failed says nothing of the program, so it has
-    no score. Raises ModelError when more than a third of the examples fail.
+    `done` is called after each example. A `reward` of another kind than "memory", by which modules
+    were optimized, is one more component: the example's own, of what is measured (`target`). A run
+    that failed says nothing of the program, so it has no score. Raises
+    ModelError when more than a third of the examples fail.
     """
 
     def judge(*arguments: Any) -> Any:
@@ -61,10 +65,14 @@ def measure(
         if pred.failed:
             continue
         name = example_name(example)
+        optimized: dict[str, float] = {}
+        if reward != "memory":
+            optimized[reward] = float(metric_of(reward, target)(example, pred).score)
         # One example's questions share a group: those about a window rest on the same facts.
         scores[name] = [
-            replace(question_score(example.conversation, question, outcome), group=name)
+            replace(score, group=name, components=score.components | optimized)
             for question, outcome in zip(example.gold, pred.outcomes, strict=True)
+            for score in [question_score(example.conversation, question, outcome)]
         ]
     return scores, failed
 

@@ -360,7 +360,12 @@ class TrainingRun:
         )
         examples = with_target(plan.validation, plan.measured)
         scores, failures = measure(
-            student, examples, threads=plan.threads, log=plan.folder / LOG_FILE
+            student,
+            examples,
+            threads=plan.threads,
+            log=plan.folder / LOG_FILE,
+            reward=plan.reward,
+            target=plan.measured,
         )
         if failures:
             self.say(f"{len(failures)} failed and are left out, the last: {failures[-1]}")
@@ -406,6 +411,6 @@ def card_of(
         data=data,
         conversations={name: list(ids) for name, ids in parts.items()},
         scores=card_scores(result.gains),
-        verdict=verdict(result.gains) if result.gains else "not measured",
+        verdict=verdict(result.gains),
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -108,7 +108,7 @@ def concerns(program: MemoryProgram, model: str) -> list[str]:
             " the plain one, without a file, is as good"
         )
     if card and card.verdict == "not measured":
-        warnings.append("what this program gains was not measured: its compile was interrupted")
+        warnings.append("what this program gains was not measured: its compile ended early")
     return warnings
 
 

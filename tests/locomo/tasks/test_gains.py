@@ -92,7 +92,7 @@ def test_the_same_shift_of_every_answer_leaves_no_doubt(answers: list[float], by
         ([replace(ANSWER, low=0.01, groups=10)], "gain"),
         ([ANSWER, replace(ANSWER, low=0.01, component="reward")], "no gain"),
         ([replace(ANSWER, low=0.01, categories="1-4"), ANSWER], "no gain"),
-        ([], "no gain"),
+        ([], "not measured"),
     ],
 )
 def test_only_answers_that_are_surely_better_are_a_gain(found: list[Gain], expected: str) -> None:
@@ -117,7 +117,7 @@ def test_the_line_says_the_verdict_and_why() -> None:
     assert gain_line([worse]) == (
         "answer, all 2 questions: 1.000 -> .000 (-1.000, 95 % interval -1.00 to -1.00): no gain"
     )
-    assert gain_line([]) == "no question was scored: no gain"
+    assert gain_line([]) == "no question was scored: not measured"
 
 
 def test_the_table_shows_weights_and_signs() -> None:
