@@ -27,6 +27,7 @@ from memory import Change, Memory, MemoryProgram, Model, Rows, SqlError, Store, 
 from memory.program.messages import ABSTAIN
 from memory.program.signatures import NO_FACT
 from memory.prompt import assemble
+from memory.sql import split
 
 # As Memory does at work: an example must be the prompt that the student will see.
 _CATALOG_TOKENS = 1_000
@@ -140,9 +141,11 @@ def render_example(
     """
     signature = getattr(student.program, target).predict.signature
     adapter = student.model.as_tuned(targets).adapter
-    prompt = adapter.format(signature, [], dict(inputs))
+    # Who asks, and when, is not known of questions that are asked later about a conversation.
+    shown_inputs = dict.fromkeys(signature.input_fields, "") | dict(inputs)
+    prompt = adapter.format(signature, [], shown_inputs)
     # An adapter renders the right answer where it shows an example, before the last message.
-    *_, answer, _ = adapter.format(signature, [{**inputs, **outputs}], dict(inputs))
+    *_, answer, _ = adapter.format(signature, [{**shown_inputs, **outputs}], shown_inputs)
     messages = [*prompt, {**answer, "content": answer["content"].strip()}]
     return [
         {"role": message["role"], "content": encodable(message["content"])} for message in messages
@@ -239,7 +242,9 @@ class _SpeakerBySpeaker(dspy.Module):
                 )
                 calls += stored.calls
                 if stored.change.statement:
-                    statements.append(f"{stored.change.statement};")
+                    # What the teacher wrote: the change holds what became of it (computed dates
+                    # in a column of their own).
+                    statements += [f"{statement};" for statement in split(stored.sql)]
             sql = "\n".join(statements) or NO_FACT
             # Each speaker's SQL was taken back, so all of it has to go together once more.
             self._try(write, list(lines), sql)

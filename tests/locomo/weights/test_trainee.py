@@ -68,7 +68,7 @@ def test_an_answer_out_of_form_is_a_step_to_learn_from(bench: Bench) -> None:
     assert "[1] " in inputs["memory"]
     assert isinstance(said, FailedPrediction)
     assert (said.completion_text, said.format_reward) == ("So?", FORMAT_FAILURE)
-    assert prediction.outcomes[0].answer == "So?", "who uses it gets it all the same"
+    assert prediction.outcomes[0].answer == "", "what says nothing of the memory is no answer"
 
 
 def test_a_prompt_of_the_trainee_has_no_examples(bench: Bench) -> None:
