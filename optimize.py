@@ -62,6 +62,7 @@ def optimize(
     seed: Annotated[int, Option(help="draws examples and the split", min=0)] = 0,
     yes: Annotated[bool, Option("--yes", help="start a large compile without asking")] = False,
     resume: Annotated[bool, Option("--resume", help="go on with the same command's run")] = False,
+    no_texts: Annotated[bool, Option("--no-texts", help="keep no prompt of a call")] = False,
     output: Annotated[Path, Option(help="the compiled program")] = Path("optimized_memory_qa.json"),
     output_dir: Annotated[Path, Option(help="for memories, calls, chart")] = Path("results"),
 ) -> CompileResult:
@@ -92,10 +93,9 @@ def optimize(
         num_validation=num_validation,
     )
     limits = Budget(calls=budget_calls, minutes=budget_minutes, dollars=budget_usd)
-    console = Console(file=sys.stdout)  # bound now: an optimizer's own sys.stdout is a log file
-    _agree(job, limits, yes=yes, console=console)
+    _agree(job, limits, yes=yes)
     return _compile(
-        job, limits, output=output, output_dir=output_dir, resume=resume, console=console
+        job, limits, output=output, output_dir=output_dir, resume=resume, with_requests=not no_texts
     )
 
 
@@ -105,16 +105,17 @@ def _compile(
     output: Path,
     output_dir: Path,
     resume: bool,
-    console: Console,
+    with_requests: bool,
 ) -> CompileResult:
     """Compile, and report what was gained; the job's folder has all that `resume` needs."""
+    console = Console(file=sys.stdout)  # bound now: an optimizer's own sys.stdout is a log file
     connect_mlflow(EXPERIMENT)
     probe(job.prompt_model)
     probe(job.setup.model)
     folder = output_dir / job.name()
     if resume and not folder.exists():
         console.print("nothing to go on with: no earlier run of these options and this code")
-    ledger = Ledger(folder, limits, resume)
+    ledger = Ledger(folder, limits, resume, with_requests=with_requests)
     with closing(ledger), ledger.active(), progress_bar(console) as bar:
         compiled = CompileRun(
             job=job,
@@ -162,8 +163,9 @@ def _prompt_model(model: str, api_base: str | None, name: str | None, address: s
     return load_model(model, api_base=api_base, temperature=1.0)
 
 
-def _agree(job: CompileJob, limits: Budget, yes: bool, console: Console) -> None:
+def _agree(job: CompileJob, limits: Budget, yes: bool) -> None:
     """Show what the compile will take; ask when it is large and no budget bounds it."""
+    console = Console()
     expected = forecast(
         job.train,
         measured=job.measured,

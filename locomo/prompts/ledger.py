@@ -7,6 +7,7 @@ them down and may refuse is a ledger: what was asked before is answered from dis
 import copy
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from memory import InputError
 from memory.program.lm import calling_thread
 
 PATIENCE_S = 10.0
+_SECRET = re.compile("key|token$|secret|password|header|credential|base|url", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class BudgetSpent(BaseException):
 
 @dataclass(frozen=True)
 class _Call:
-    """A line of the file; `key` is a hash of the request."""
+    """A line of the file; `key` is a hash of the request, which is None where it is not kept."""
 
     key: str
     model: str
@@ -70,6 +72,7 @@ class _Call:
     dollars: float | None
     seconds: float
     record: dict[str, Any]
+    request: dict[str, Any] | None = None
 
 
 class Ledger(Cache):
@@ -81,16 +84,24 @@ class Ledger(Cache):
     what takes too long.
     """
 
-    def __init__(self, folder: Path, budget: Budget = Budget(), resume: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        budget: Budget = Budget(),
+        resume: bool = False,
+        with_requests: bool = True,
+    ) -> None:
         """Open the ledger of a folder, which is of one set of settings: addresses do not count.
 
-        With `resume`, what earlier sessions asked is answered from their file and counts as
-        spent; otherwise that file becomes calls.old.jsonl, in place of an older one.
+        A line holds the request too, or only its hash. With `resume`, what earlier sessions asked
+        is answered from their file and counts as spent; otherwise that file becomes
+        calls.old.jsonl, in place of an older one.
         Raises InputError when the folder cannot be written or its calls.jsonl is not a ledger.
         """
         super().__init__(enable_disk_cache=False, enable_memory_cache=False, disk_cache_dir=None)
         self._path = folder / "calls.jsonl"
         self._budget = budget
+        self._with_requests = with_requests
         self._reserved = Budget()
         self._opened = time.monotonic()
         self._spent = Spent()
@@ -171,8 +182,10 @@ class Ledger(Cache):
             seconds = now - self._begun.pop(calling_thread(), now)
             call = _call(key, model, seconds=round(seconds, 3), value=value)
             self._keep(call)
+            if self._with_requests:
+                call = replace(call, request=_without_secrets(request))
             try:
-                append_whole(self._path, json.dumps(vars(call)).encode() + b"\n")
+                append_whole(self._path, json.dumps(vars(call), default=str).encode() + b"\n")
             except OSError as error:
                 self._ended = f"{self._path} cannot be written ({error.strerror})"
                 raise BudgetSpent(self._ended) from error
@@ -235,6 +248,15 @@ def _call(key: str, model: str, seconds: float, value: Any) -> _Call:
         seconds=seconds,
         record=record,
     )
+
+
+def _without_secrets(request: dict[str, Any]) -> dict[str, Any]:
+    """A request without how the server is reached: keys, headers, addresses."""
+    return {
+        name: _without_secrets(value) if isinstance(value, dict) else value
+        for name, value in request.items()
+        if not _SECRET.search(name)
+    }
 
 
 def _read(path: Path) -> list[_Call]:

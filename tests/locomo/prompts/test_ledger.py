@@ -3,6 +3,7 @@
 python -m tests.locomo.prompts.test_ledger FOLDER LIVES    processes that ask, each killed (-9)
 """
 
+import json
 import os
 import random
 import resource
@@ -71,11 +72,14 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 # What is paid is kept
 
 
+@pytest.mark.parametrize("with_requests", [True, False])
 @pytest.mark.parametrize("engine", ["lm15", "litellm"])
-def test_a_call_is_paid_once_then_answered_from_disk(tmp_path: Path, server: Server, engine: str):
+def test_a_call_is_paid_once_then_answered_from_disk(
+    tmp_path: Path, server: Server, engine: str, with_requests: bool
+) -> None:
     server.plan = [ok("blue"), ok("red")]
     hosted = dspy.LM("openai/gpt-4o-mini", engine=engine, api_base=server.address, num_retries=0)
-    first = Ledger(tmp_path)
+    first = Ledger(tmp_path, with_requests=with_requests)
     with first.active():
         assert ask(hosted, "Which colour?", "Which colour?") == ["blue", "blue"]
         assert ask(hosted.copy(rollout_id=1, temperature=1.0), "Which colour?") == ["red"]
@@ -94,7 +98,32 @@ def test_a_call_is_paid_once_then_answered_from_disk(tmp_path: Path, server: Ser
     assert "blue" in text
     assert server.headers[0]["authorization"] == f"Bearer {KEY}"
     assert KEY not in text
-    assert "Which colour?" not in text
+    requests = [json.loads(line)["request"] for line in text.splitlines()]
+    if with_requests:
+        assert [request["messages"][0]["content"] for request in requests] == ["Which colour?"] * 2
+    else:
+        assert requests == [None, None]
+
+
+def test_how_a_server_is_reached_stands_in_no_line(tmp_path: Path) -> None:
+    request = {
+        "model": "m",
+        "max_tokens": 7,
+        "api_key": "k1",
+        "base_url": "http://u:k2@host",
+        "request": {"config": {"extra_headers": {"authorization": "k3"}, "auth_token": "k4"}},
+    }
+    Ledger(tmp_path).put(request, {"_dspy_format": "any", "outputs": [""]})
+    line = json.loads((tmp_path / "calls.jsonl").read_text())
+    assert line["request"] == {"model": "m", "max_tokens": 7, "request": {"config": {}}}
+
+
+def test_a_ledger_of_hashes_alone_is_gone_on_with(tmp_path: Path) -> None:
+    request, record = {"model": "m"}, {"_dspy_format": "any", "outputs": ["said"]}
+    Ledger(tmp_path, with_requests=False).put(request, record)
+    path = tmp_path / "calls.jsonl"
+    path.write_text(path.read_text().replace(', "request": null', ""))  # as it was before
+    assert Ledger(tmp_path, resume=True).get(request) == record
 
 
 def test_the_packaged_model_is_answered_from_disk_too(tmp_path: Path) -> None:
