@@ -114,6 +114,8 @@ def distill_examples(options: TrainOptions) -> None:
         summary = write_teacher_examples(options, file, resume=options.resume, bar=bar)
     counts = ", ".join(f"{number} {target}" for target, number in summary.examples.items())
     console.print(f"{file}: {counts} examples; {summary.calls} model calls")
+    for target, why in summary.left_out.items():
+        console.print(f"{target} is left out: {why}", style="yellow", markup=False)
     for reason, number in summary.dropped.items():
         console.print(f"dropped {number}: {reason}", highlight=False, markup=False)
     console.print(f"tune on them: uv run train.py --mode sft --examples {file}", highlight=False)

@@ -45,11 +45,13 @@ ABSTAINING = 0.2
 class DistillationSummary:
     """Examples by target, what was dropped and why (`retrieve: no row came`), model calls.
 
-    The calls are those for the examples, without those that built the memories.
+    `left_out` are targets without any example, and why. The calls are those for the examples,
+    without those that built the memories.
     """
 
     examples: dict[str, int]
     dropped: dict[str, int]
+    left_out: dict[str, str]
     calls: int
 
 
@@ -96,17 +98,18 @@ def distill(
         data: sha256 of the data file, for the card.
         held_out: ids of conversations that must not be learned from.
 
-    What was made stays on disk when this is interrupted. Raises InputError when there is nothing
-    to learn from, a target has no right answer, or the file cannot be written; ModelError.
+    What was made stays on disk when this is interrupted. A target without anything to learn from,
+    or without a right answer, is left out. Raises InputError when no target is left, or the file
+    cannot be written; ModelError.
     """
     _check(conversations, distillation=distillation, output=output, held_out=held_out)
-    plan = _plan(conversations, distillation=distillation, numbers=numbers, seed=seed)
+    plan, left_out = _plan(conversations, distillation=distillation, numbers=numbers, seed=seed)
     made_by = _fingerprint(distillation, plan=plan, data=data, held_out=held_out, seed=seed)
     part = output.with_name(output.name + ".part")
     if resume and not part.exists() and output.exists():
         finished = read_examples_card(output)
         if finished.made_by == made_by:
-            return DistillationSummary(finished.examples, {}, 0)
+            return DistillationSummary(finished.examples, {}, left_out, 0)
 
     part_file = _PartFile(part, made_by, resume)
     for target, planned in plan.items():
@@ -120,7 +123,7 @@ def distill(
             bar=bar,
         )
     card = ExamplesCard(
-        targets=list(plan),
+        targets=[],
         model=distillation.teacher.model.name,
         data=data,
         conversations=[conversation.id for conversation in conversations],
@@ -131,7 +134,7 @@ def distill(
     )
     summary = _finish(plan, attempts=part_file.attempts, output=output, card=card, seed=seed)
     part.unlink()
-    return summary
+    return replace(summary, left_out={**left_out, **summary.left_out})
 
 
 def _make(
@@ -220,19 +223,26 @@ def _plan(
     distillation: Distillation,
     numbers: Mapping[Target, int],
     seed: int,
-) -> dict[Target, list[PlannedExample]]:
-    """What is to be made, by target. Raises InputError for a target that has nothing."""
-    return {
-        target: _plan_target(
-            target,
-            conversations=conversations,
-            window=distillation.student.model.window,
-            number=numbers.get(target, 0),
-            seed=seed,
-        )
-        for target in TARGETS
-        if target in distillation.targets
-    }
+) -> tuple[dict[Target, list[PlannedExample]], dict[str, str]]:
+    """What is to be made, by target, and why targets are left out. Raises InputError for all."""
+    plan: dict[Target, list[PlannedExample]] = {}
+    left_out: dict[str, str] = {}
+    for target in TARGETS:
+        if target not in distillation.targets:
+            continue
+        try:
+            plan[target] = _plan_target(
+                target,
+                conversations=conversations,
+                window=distillation.student.model.window,
+                number=numbers.get(target, 0),
+                seed=seed,
+            )
+        except InputError as error:
+            left_out[target] = str(error)
+    if not plan:
+        raise InputError("; ".join(left_out.values()))
+    return plan, left_out
 
 
 def _plan_target(
@@ -313,7 +323,8 @@ def _finish(
     card: ExamplesCard,
     seed: int,
 ) -> DistillationSummary:
-    """Write the examples, mixed, and their card. Raises InputError for a target without any."""
+    """Write the examples, mixed, and their card. Raises InputError when no target has any."""
+    left_out: dict[str, str] = {}
     dropped: Counter[str] = Counter()
     examples: list[ChatMessages] = []
     counts: dict[str, int] = {}
@@ -324,14 +335,18 @@ def _finish(
         # A teacher that finds nothing to store anywhere is no teacher of storing.
         if not right or all(attempt.sql == NO_FACT for attempt in right):
             why = "; ".join(f"{reason} {count}" for reason, count in reasons.items())
-            raise InputError(
+            left_out[target] = (
                 f"{len(planned)} tried for {target}, none is right ({why or 'nothing to store'})"
                 ": give a teacher that can do it, or leave the target out"
             )
+            continue
         dropped += reasons
         counts[target] = len(right)
         examples += [attempt.messages for attempt in right]
+    if not counts:
+        raise InputError("; ".join(left_out.values()))
     random.Random(seed).shuffle(examples)  # noqa: S311
-    save_examples(output, examples, card.model_copy(update={"examples": counts}))
+    update = {"targets": list(counts), "examples": counts}
+    save_examples(output, examples, card.model_copy(update=update))
     calls = sum(attempt.calls for attempt in attempts.values())
-    return DistillationSummary(counts, dict(dropped), calls)
+    return DistillationSummary(counts, dict(dropped), left_out, calls)

@@ -169,6 +169,23 @@ def test_a_teacher_that_stores_nothing_at_all_is_no_teacher(tmp_path: Path) -> N
         maker.distill("store")
 
 
+def test_a_target_that_fails_is_left_out_and_the_others_are_made(tmp_path: Path) -> None:
+    maker = example_maker(tmp_path, store=lambda prompt: "I cannot")
+    summary = maker.distill("answer", "store")
+    assert list(summary.examples) == ["answer"]
+    assert list(summary.left_out) == ["store"]
+    assert "3 tried for store, none is right" in summary.left_out["store"]
+    card = read_examples_card(maker.file)
+    assert (card.targets, card.examples) == (["answer"], summary.examples)
+
+
+def test_a_target_without_questions_is_left_out_and_the_others_are_made(tmp_path: Path) -> None:
+    maker = example_maker(tmp_path, talk(qa=[question(4, evidence=[])]))
+    summary = maker.distill("answer", "store")
+    assert list(summary.examples) == ["store"]
+    assert "no question with evidence for answer" in summary.left_out["answer"]
+
+
 CARD = {
     "targets": ["answer"],
     "model": "m",

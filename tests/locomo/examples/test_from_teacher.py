@@ -213,7 +213,7 @@ def test_the_evidence_is_shown_in_place_of_the_worst_ranked_turn(tmp_path: Path)
     maker = example_maker(tmp_path, long_talk())
     maker = replace(maker, student=replace(maker.student, budget=360))
     summary = maker.distill("answer")
-    assert summary == DistillationSummary({"answer": 1}, {}, 0)
+    assert summary == DistillationSummary({"answer": 1}, {}, {}, 0)
     with open_store(tmp_path / "own.db") as store:
         store.add(maker.conversations[0].turns)
         plain = Memory(store, maker.student, budget=360).gather("In which city did Ann move?")
