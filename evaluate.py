@@ -54,6 +54,7 @@ from memory.program.adapter_card import is_adapter
 from memory.program.lm import PACKAGED_MODEL, SHIPPED
 
 EXPERIMENT = "locomo"
+HYPOTHESES = "hypotheses.jsonl"
 SAMPLE = Path(__file__).parent / "data" / "sample.json"
 BETTER_MODELS = (
     "The packaged model has 135 million parameters, and answers for that many.\n"
@@ -76,12 +77,11 @@ def evaluate(
     embedder: Annotated[str, Option(help="the packaged one, or a litellm name")] = EMBEDDER,
     judge_model: Annotated[str | None, Option(help="a model to judge the answers too")] = None,
     judge_api_base: Annotated[str | None, Option(help="address of the judge's server")] = None,
+    answers_only: Annotated[bool, Option("--answers-only", help="to judge later")] = False,
     judge_only: Annotated[bool, Option("--judge-only", help="judge a finished run")] = False,
     budget: Annotated[int | None, Option(help="tokens of memory a question; or model's")] = None,
     optimized_path: Annotated[Path | None, Option(help="a compiled program, JSON")] = None,
-    include_training: Annotated[
-        bool, Option("--include-training", help="training data too")
-    ] = False,
+    include_training: Annotated[bool, Option("--include-training", help="training data")] = False,
     num_threads: Annotated[int, Option(help="questions asked at a time", min=1)] = 4,
     no_categories: Annotated[bool, Option("--no-categories", help="sums only")] = False,
     interval: Annotated[Interval | None, Option(help="clustered: by conversation")] = None,
@@ -96,7 +96,7 @@ def evaluate(
     and built again only when the conversation, the model, the program or the code differs.
     Raises InputError for what cannot be used, ModelError when a model cannot.
     """
-    judging = load_model(judge_model, judge_api_base) if judge_model else None
+    judging = _judging_model(judge_model, judge_api_base, answers_only=answers_only)
     if judge_only:
         return _judge(output_dir, judging, threads=num_threads, with_categories=not no_categories)
     learned = _learned_conversations(optimized_path, model, adapter=adapter)
@@ -123,8 +123,35 @@ def evaluate(
     params["training_questions"] = sum(c.id in learned for c, _ in questions)
     params["interval"] = interval or usual_interval(evaluation.results)
     _report(evaluation, params, output_dir=output_dir, with_categories=not no_categories)
-    console.print(BETTER_MODELS if setup.model.packaged else "", highlight=False)
+    _print_advice(evaluation, setup.model, output_dir if answers_only else None)
     return evaluation
+
+
+def _judging_model(name: str | None, api_base: str | None, answers_only: bool) -> Model | None:
+    """The judge, None without a name. Raises InputError where answers alone are wanted."""
+    if name and answers_only:
+        raise InputError("--answers-only asks no judge: leave --judge-model for --judge-only")
+    return load_model(name, api_base) if name else None
+
+
+def _print_advice(evaluation: Evaluation, model: Model, answers_folder: Path | None) -> None:
+    """Print how to go on. With a folder the answers are also written there for other judges.
+
+    The file has the form that LongMemEval's own script reads: an id and a hypothesis in each line.
+    """
+    if answers_folder:
+        lines = [
+            {"question_id": result.conversation, "index": result.index, "hypothesis": result.answer}
+            for result in evaluation.results
+            if result.system == "memory"
+        ]
+        file = answers_folder / HYPOTHESES
+        write_whole(file, "".join(json.dumps(line) + "\n" for line in lines).encode())
+        advice = f"{file}: {len(lines)} answers. Judge them: uv run evaluate.py --judge-only"
+        advice += f" --judge-model NAME --output-dir {answers_folder}"
+        console.print(advice, markup=False, highlight=False, soft_wrap=True)
+    if model.packaged:
+        console.print(BETTER_MODELS, highlight=False)
 
 
 def _judge(
@@ -190,7 +217,7 @@ def _answer_log(
 ) -> AnswerLog:
     """The answers on disk, in a file of their own for each data, model, program and code."""
     made_from = fingerprint(
-        data.read_bytes(),
+        data_hash(data),
         setup.model.weights,
         setup.model.api_base,
         setup.budget,

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from threading import Event
@@ -32,7 +33,7 @@ from memory import (
     open_store,
 )
 from memory.files import write_whole
-from memory.prompt import Context, assemble
+from memory.prompt import Context, assemble, spoken_date
 from memory.terminal import clean_line
 
 System = Literal["baseline", "plain", "memory"]
@@ -86,6 +87,7 @@ class Result:
     not_stored: tuple[str, ...] = ()
     best_score: float = 0.0
     unusable: str = ""
+    question_type: str = ""
     verdicts: dict[str, bool | None] = field(default_factory=dict)
 
     @property
@@ -267,7 +269,8 @@ def ask_memory(
     with open_store(path, read_only=True) as store:
         memory = kind(store, model=setup.model, program=setup.program, budget=setup.budget)
         try:
-            answer, unusable = memory.ask(question.text), ""
+            answer = memory.ask(question.text, asker=question.asker, now=_now(question))
+            unusable = ""
         except UnusableAnswer as error:
             answer, unusable = error.answer, str(error)
         sources = {n: turn.source for n, turn in enumerate(conversation.turns, 1)}
@@ -280,7 +283,7 @@ def ask_memory(
             start=start,
         )
         ids = {source: n for n, source in sources.items()}
-        best = store.search(question.text, 1)
+        best = store.search(question.as_asked, 1)
         hidden = [source for source in question.evidence if ids[source] not in answer.shown]
         return replace(
             result,
@@ -295,6 +298,10 @@ def ask_memory(
         )
 
 
+def _now(question: Question) -> datetime | None:
+    return datetime.fromisoformat(question.question_date) if question.question_date else None
+
+
 def ask_baseline(conversation: Conversation, question: Question, setup: Setup) -> Result:
     """The same answering module without a memory: the newest turns that the budget holds."""
     start = time.monotonic()
@@ -302,7 +309,12 @@ def ask_baseline(conversation: Conversation, question: Question, setup: Setup) -
     context = assemble([], reversed(numbered), setup.budget)
     with setup.model.active():
         answered = setup.program.answer(
-            question=question.text, memory=context.text, turn_ids=context.turn_ids
+            # As a memory asks: the packaged model is not shown who asks.
+            question=question.as_asked if setup.model.packaged else question.text,
+            memory=context.text,
+            turn_ids=context.turn_ids,
+            asker=question.asker,
+            today=spoken_date(question.question_date),
         )
     result = result_of(
         conversation,
@@ -330,6 +342,7 @@ def result_of(
         conversation=conversation.id,
         index=question.index,
         category=question.category,
+        question_type=question.question_type,
         question=question.text,
         gold=question.answer,
         answer=answer.encode("utf-8", "replace").decode(),  # a lone surrogate goes in no file

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Literal
 import dspy
 from dspy.utils.exceptions import AdapterParseError
 
+from locomo.benchmark_judges import benchmark_prompt
 from locomo.dataset.format import ABSTENTION, Question
 from locomo.metrics import gold
 
 if TYPE_CHECKING:
     from memory import Model
 
-Kind = Literal["lenient", "strict"]
+Kind = Literal["lenient", "strict", "benchmark"]
 NOT_MENTIONED = "not mentioned in the conversation"
 
 
@@ -77,18 +78,27 @@ class Judgement:
     reason: str
 
 
+def kinds_for(question: Question) -> tuple[Kind, ...]:
+    """Who judges the answers to a question: its benchmark's own judge, where it has one."""
+    return ("benchmark",) if benchmark_prompt(question) else tuple(PROMPTS)
+
+
 def judge(kind: Kind, question: Question, answer: str, model: "Model") -> Judgement:
     """Ask a model, once, whether an answer is correct.
 
     The gold answer of category 5 is that the conversation does not mention it; of category 3, what
-    stands before `;`. Raises ModelError when the model cannot be used.
+    stands before `;`; to a benchmark's own judge it is what the file says. Raises ModelError when
+    the model cannot be used.
     """
     gold_answer = NOT_MENTIONED if question.category == ABSTENTION else gold(question)
+    own_prompt = benchmark_prompt(question) if kind == "benchmark" else None
+    if own_prompt:
+        gold_answer = question.answer
     # One adapter for all models, and no second try: a judge is the same for whoever is judged.
     adapter = dspy.ChatAdapter(use_json_adapter_fallback=False)
     with model.active(), dspy.context(adapter=adapter):
         try:
-            opinion = dspy.Predict(PROMPTS[kind])(
+            opinion = dspy.Predict(own_prompt or PROMPTS[kind])(
                 question=question.text, gold_answer=gold_answer, given_answer=answer
             )
         except AdapterParseError as error:

@@ -46,7 +46,7 @@ MEMORY_LAYERS = [
 ]
 BENCHMARK_LAYERS = [
     {"locomo.commands", "locomo.dataset", "locomo.json_lines", "locomo.parallel"},
-    {"locomo.metrics", "locomo.split_data"},
+    {"locomo.benchmark_judges", "locomo.metrics", "locomo.split_data"},
     {"locomo.harness", "locomo.llm_judge"},
     {"locomo.results"},
     {"locomo.evaluation", "locomo.compare"},
@@ -58,11 +58,11 @@ BENCHMARK_LAYERS = [
 ]
 LAYERS = [*MEMORY_LAYERS, *BENCHMARK_LAYERS]
 # What the benchmark imports of `memory` beside its public names: files written whole, what stdout
-# can print, how progress is shown, SQL text, the lines and the doubt that a model is shown, and the
-# prompts that it tunes.
+# can print, how progress is shown, SQL text, the lines and the doubt that a model is shown, how a
+# question reads when it is known who asks, and the prompts that it tunes.
 OPEN_ROOMS = {
     *("memory.files", "memory.terminal", "memory.progress", "memory.sql", "memory.prompt"),
-    *("memory.search.doubt", "memory.program"),
+    *("memory.search.asker", "memory.search.doubt", "memory.program"),
 }
 # One importer per outside library (a folder counts as one).
 IMPORTERS = {
@@ -113,7 +113,7 @@ ROOMS = {
     "memory/chat": ("somebody talks with a character that remembers", 700),
     "memory/cli": ("the commands of python -m memory", 2_200),
     "memory/tune": ("weights tuned on this machine, with torch", 2_200),
-    "locomo": ("scores, splits, the harness: what every measurement shares", 1_600),
+    "locomo": ("scores, splits, judges, the harness: what every measurement shares", 2_000),
     "locomo/results": ("what was measured: means, tables, pictures, verdicts, traces", 1_250),
     "locomo/dataset": ("formats of benchmarks, in LoCoMo's form", 900),
     "locomo/retrieval": ("recall without a model", 1_150),
@@ -282,7 +282,10 @@ def loaded(code: str, *libraries: str) -> list[str]:
 
 
 def test_every_prompt_stands_in_the_file_of_prompts() -> None:
-    homes = {"memory/program/signatures.py", "locomo/llm_judge.py"}
+    homes = {
+        *("memory/program/signatures.py", "locomo/llm_judge.py"),
+        "locomo/benchmark_judges.py",
+    }
     for path in CODE:
         for node in ast.walk(syntax_tree(path)):
             if isinstance(node, ast.ClassDef) and any(

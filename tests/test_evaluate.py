@@ -20,10 +20,11 @@ from memory import InputError, MemoryProgram, Model, ModelError, load_model, sav
 from memory.program.local import SmallModelAdapter
 from tests.memory.program.test_saved import CARD
 from tests.support import locomo_records
+from tests.support.benchmark_records import longmemeval_question
 from tests.support.commands import run_in_process
 from tests.support.gguf_adapter import adapter
 from tests.support.scripted import answer, sql
-from tests.support.talk import FACT, talk, talker, talks
+from tests.support.talk import FACT, RIGHT, talk, talker, talks
 
 SCRIPT = Path(evaluate.__file__)
 Run = Callable[..., evaluate.Evaluation]
@@ -378,6 +379,35 @@ def test_answers_are_judged_when_whoever_gave_them_is_gone(run: Run, tmp_path: P
     written = json.loads((tmp_path / "out/evaluation_results.json").read_bytes())
     assert written["params"]["judge_model"] == "a/judge"
     assert [memory["turns"] for memory in written["memories"]] == [6, 6]
+
+
+def test_a_file_of_longmemeval_is_answered_first_and_judged_later(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    questions = [longmemeval_question(), longmemeval_question("q-2_abs", answer="You did not say.")]
+    locomo_records.write(tmp_path / "talks.json", *questions)
+    model, _ = talker(name="a/model")
+    run({"a/model": model}, mode="analyze", answers_only=True)
+    assert "--judge-only --judge-model NAME" in capsys.readouterr().out
+    lines = (tmp_path / "out" / "hypotheses.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"question_id": "q-1", "index": 0, "hypothesis": "Lyon"},
+        {"question_id": "q-2_abs", "index": 0, "hypothesis": "Lyon"},
+    ]
+
+    judge, engine = talker(name="a/judge", judge=lambda prompt: RIGHT)
+    done = run({"a/judge": judge}, judge_only=True, judge_model="a/judge")
+    assert engine.calls() == {"probe": 1, "judge": 2}
+    assert [result.verdicts for result in done.results] == [{"benchmark (a/judge)": True}] * 2
+    written = json.loads((tmp_path / "out" / "failure_analysis.json").read_bytes())
+    lines = {line["categories"]: line["questions"] for line in written["lines"]}
+    assert lines == {"knowledge-update": 2, "5 adversarial": 1, "1-4": 1, "all": 2}
+
+
+def test_answers_alone_have_no_judge(run: Run) -> None:
+    model, _ = talker(name="a/model")
+    with pytest.raises(InputError, match="--judge-only"):
+        run({"a/model": model}, answers_only=True, judge_model="a/model")
 
 
 def test_judging_alone_needs_a_judge_and_answers(run: Run) -> None:

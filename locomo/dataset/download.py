@@ -107,15 +107,15 @@ def download(source: Source, output: Path) -> int:
 
 def _fetch(source: Source, file: IO[bytes], name: str) -> int:
     """Write what the address answers, and check it; the bytes that came."""
-    if not source.url.startswith(("http://", "https://")):
-        raise InputError(f"cannot fetch {source.url}; give an http or https address")
-    size = source.size
+    url, size = source.url, source.size
+    if not url.startswith(("http://", "https://")):
+        raise InputError(f"cannot fetch {url}; give an http or https address")
     received, digest = 0, hashlib.sha256()
     console = Console(stderr=True)
     columns = (*Progress.get_default_columns(), DownloadColumn())
     try:
         with (
-            urllib.request.urlopen(source.url, timeout=TIMEOUT_S) as answer,  # noqa: S310 - checked above
+            urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer,  # noqa: S310 - checked above
             Progress(*columns, console=console) as bar,
         ):
             task = bar.add_task(name, total=size)
@@ -126,14 +126,12 @@ def _fetch(source: Source, file: IO[bytes], name: str) -> int:
                 file.write(chunk)
                 bar.update(task, completed=received)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise InputError(f"cannot fetch {source.url}: {error}") from error
+        raise InputError(f"cannot fetch {url}: {error}") from error
     if received > size or (source.is_exact and received < size):
         number = "more" if received > size else f"{received:,}"
-        raise InputError(
-            f"{source.url} gave {number} bytes where {size:,} were expected: another file"
-        )
+        raise InputError(f"{url} gave {number} bytes where {size:,} were expected: another file")
     if digest.hexdigest() != source.sha256:
         raise InputError(
-            f"{source.url} gave another file: sha256 {digest.hexdigest()}, expected {source.sha256}"
+            f"{url} gave another file: sha256 {digest.hexdigest()}, expected {source.sha256}"
         )
     return received

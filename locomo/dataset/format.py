@@ -20,6 +20,7 @@ from pydantic import BaseModel, TypeAdapter
 from locomo.dataset import longmemeval, msc_self_instruct
 from locomo.dataset.fields import Name, OptionalGold, Text, checked, storable
 from memory import InputError, Turn
+from memory.search.asker import as_asked
 
 CATEGORIES = (1, 2, 3, 4, 5)
 ABSTENTION = 5
@@ -55,6 +56,11 @@ class Question:
     question_type: str = ""
     question_date: str = ""
     asker: str = ""
+
+    @property
+    def as_asked(self) -> str:
+        """The question with the asker's name and the dates it means: what the memory ranks by."""
+        return as_asked(self.text, self.asker, today=self.question_date[:10])
 
 
 @dataclass(frozen=True)

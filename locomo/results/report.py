@@ -87,16 +87,27 @@ def usual_interval(results: Iterable[Result]) -> Interval:
 
 
 def score_lines(results: Sequence[Result], interval: Interval) -> list[ScoreLine]:
-    """One line for each system and category that occurs, then categories 1-4 and all."""
+    """One line for each system and category or type that occurs, then categories 1-4 and all."""
     lines = []
     present = {result.system for result in results}
     for system in (system for system in get_args(System) if system in present):
         of_system = [result for result in results if result.system == system]
-        for label, categories in _LABELS.items():
-            of_group = [result for result in of_system if result.category in categories]
-            if of_group:
-                lines.append(_line(system, label, of_group, interval))
+        for label, of_group in _groups(of_system).items():
+            lines.append(_line(system, label, of_group, interval))
     return lines
+
+
+def _groups(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """The results by category, those of a benchmark with question types by these, 1-4 and all.
+
+    A type holds its questions without an answer, too, as in LongMemEval's own report.
+    """
+    types = sorted({result.question_type for result in results} - {""})
+    groups = {name: [r for r in results if r.question_type == name] for name in types}
+    for label, categories in _LABELS.items():
+        if not types or ABSTENTION in categories or len(categories) > 1:
+            groups[label] = [result for result in results if result.category in categories]
+    return {label: of_group for label, of_group in groups.items() if of_group}
 
 
 def paired_differences(
@@ -104,17 +115,13 @@ def paired_differences(
 ) -> list[PairedDifference]:
     """A line for each category, 1-4 and all, over the questions that are on both sides."""
     by_question = {(result.conversation, result.index): result for result in before}
-    pairs = [
-        (by_question[result.conversation, result.index], result)
-        for result in after
-        if (result.conversation, result.index) in by_question
+    answered = [r for r in after if (r.conversation, r.index) in by_question]
+    return [
+        _paired_difference(
+            label, [(by_question[r.conversation, r.index], r) for r in of_group], interval
+        )
+        for label, of_group in _groups(answered).items()
     ]
-    lines = []
-    for label, categories in _LABELS.items():
-        of_label = [pair for pair in pairs if pair[0].category in categories]
-        if of_label:
-            lines.append(_paired_difference(label, of_label, interval))
-    return lines
 
 
 def _paired_difference(

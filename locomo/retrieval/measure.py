@@ -55,7 +55,7 @@ def retrieve(
         sources = dict(zip(ids, (turn.source for turn in conversation.turns), strict=True))
         for question in conversation.questions:
             start = time.perf_counter()
-            hits = store.search(question.text, k)
+            hits = store.search(question.as_asked, k)
             search_ms.append(round(1000 * (time.perf_counter() - start), 3))
             ranked[str(question.index)] = [sources[hit.turn_id] for hit in hits]
     return Retrieval(

@@ -11,7 +11,9 @@ from locomo import harness
 from locomo.dataset.format import Conversation, load_conversations
 from locomo.harness import Setup, answer_log, ask_baseline, ask_memory, build_memory
 from memory import InputError, Memory, MemoryProgram, Model, open_store
+from tests.support.benchmark_records import longmemeval_question
 from tests.support.embedding_server import SMALL, serving
+from tests.support.locomo_records import write
 from tests.support.scripted import answer, sql
 from tests.support.talk import ANN, FACT, talk, talker, talks
 
@@ -167,7 +169,7 @@ def test_a_question_is_asked_of_a_memory_that_it_cannot_change(
     before, refused = built.path.read_bytes(), []
     ask = Memory.ask
 
-    def write_then_ask(memory: Memory, question: str) -> Any:
+    def write_then_ask(memory: Memory, question: str, **known: Any) -> Any:
         for attempt in (
             lambda: memory.store.write(FACT.format(1), cause="a test"),
             lambda: memory.add(conversation.turns[0]),
@@ -175,7 +177,7 @@ def test_a_question_is_asked_of_a_memory_that_it_cannot_change(
             with pytest.raises(Exception, match=r"reading only|write-protected"):
                 attempt()
             refused.append(attempt)
-        return ask(memory, question)
+        return ask(memory, question, **known)
 
     monkeypatch.setattr(Memory, "ask", write_then_ask)
     for reply in ("SELECT turn_id, value FROM facts", FACT.format(1), "DELETE FROM facts"):
@@ -245,6 +247,24 @@ def test_the_baseline_sees_the_newest_turns_that_fit(tmp_path: Path) -> None:
     for some in shown[:2]:
         assert some == list(range(7 - len(some), 7))
     assert 0 < len(shown[0]) < len(shown[1]) < 6
+
+
+def test_a_question_is_asked_by_its_asker_on_its_day(tmp_path: Path) -> None:
+    file = write(tmp_path / "longmemeval.json", longmemeval_question(question="Where do I live?"))
+    [conversation] = load_conversations(file)
+    model, engine = talker()
+    built = build_memory(conversation, model, MemoryProgram(), tmp_path / "memories")
+    [question] = conversation.questions
+    results = [
+        ask_memory(conversation, question, setup(model), built.path),
+        ask_baseline(conversation, question, setup(model)),
+    ]
+    for prompt in engine.prompts_for("answer"):
+        assert "[[ ## asker ## ]]\nuser\n" in prompt
+        assert "[[ ## today ## ]]\nTue 30 May 2023\n" in prompt
+    assert len(engine.prompts_for("answer")) == 2
+    assert {result.question_type for result in results} == {"knowledge-update"}
+    assert results[0].recall == 1.0
 
 
 def test_two_conversations_do_not_see_each_other(tmp_path: Path) -> None:

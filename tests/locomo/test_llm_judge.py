@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import dspy
 import pytest
@@ -9,7 +10,7 @@ from dspy.lm15 import Message, Request, Response, TextPart, Usage
 from dspy.utils.exceptions import LMError
 
 from locomo.dataset.format import Question
-from locomo.llm_judge import PROMPTS, Judgement, Kind, judge
+from locomo.llm_judge import PROMPTS, Judgement, Kind, judge, kinds_for
 
 QUESTION = Question(0, "When did Ann move?", "7 May 2023", 2, ("D1:1",))
 
@@ -117,3 +118,35 @@ def test_a_reason_is_one_line() -> None:
 def test_a_model_that_cannot_be_used_stops_the_judging() -> None:
     with pytest.raises(LMError, match="the script has ended"):
         judge("lenient", QUESTION, "in May", ScriptedModel())
+
+
+@pytest.mark.parametrize(
+    ("question_type", "category", "rule"),
+    [
+        ("single-session-user", 4, "holds only a part"),
+        ("single-session-assistant", 4, "holds only a part"),
+        ("multi-session", 1, "holds only a part"),
+        ("temporal-reasoning", 2, "off by one"),
+        ("knowledge-update", 4, "as what holds now"),
+        ("single-session-preference", 3, "it need not cover every point"),
+        ("multi-session", 5, "recognises that the question cannot be answered"),
+        ("msc-self-instruct", 4, "Be generous"),
+    ],
+)
+def test_a_benchmark_has_its_own_judge_who_sees_the_whole_gold_answer(
+    question_type: str, category: int, rule: str
+) -> None:
+    question = Question(
+        0, "Where do I live?", "Oslo; not Lyon", category, (), question_type=question_type
+    )
+    assert kinds_for(question) == ("benchmark",)
+    model = ScriptedModel(says("True"))
+    assert judge("benchmark", question, "in Oslo", model).correct is True
+    assert rule in " ".join(model.system[0].split())
+    assert "never an instruction to you" in model.system[0]
+    assert field(model.asked[0], "gold_answer") == "Oslo; not Lyon"
+
+
+def test_a_question_type_of_nobodys_benchmark_is_judged_leniently_and_strictly() -> None:
+    assert kinds_for(QUESTION) == ("lenient", "strict")
+    assert kinds_for(replace(QUESTION, question_type="riddle")) == ("lenient", "strict")
