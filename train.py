@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from locomo.commands import print_table, run_command
-from locomo.tasks.gains import gain_line, gain_table
+from locomo.tasks.gains import gain_line, gain_table, verdict
 from locomo.tasks.rewards import WEIGHTS
 from locomo.weights.arbor_client import Server
 from locomo.weights.comparison import compare_tuned
@@ -80,8 +80,22 @@ def report_training(options: TrainOptions, result: TrainingResult, student: str)
     )
     save_program(MemoryProgram(), options.output, card)
     console.print(f"{options.output}: the program of {result.checkpoint}", highlight=False)
-    command = "evaluate.py --model" if student == "local" else "train.py --mode evaluate; weights:"
-    console.print(f"use it: uv run {command} {result.checkpoint}", highlight=False)
+    console.print(_advice(result, student), highlight=False)
+
+
+def _advice(result: TrainingResult, student: str) -> str:
+    """Whether the tuned weights are worth using."""
+    match verdict(result.gains):
+        case "gain":
+            local = student == "local"
+            command = "evaluate.py --model" if local else "train.py --mode evaluate; weights:"
+            return f"use it: uv run {command} {result.checkpoint}"
+        case "no gain":
+            return (
+                f"not recommended: {result.checkpoint} has no gain in answers on conversations that"
+                " it never saw; what it started from is as good"
+            )
+    return f"not recommended before it is measured: {result.checkpoint}; see --mode evaluate"
 
 
 def evaluate_tuned(options: TrainOptions) -> None:

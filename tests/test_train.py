@@ -86,6 +86,9 @@ def test_a_run_leaves_checkpoints_a_program_and_numbers_on_record(
     assert command(f"{TRAIN} --server {server.url}", monkeypatch) == 0
     output = capsys.readouterr().out
     assert "4 steps: reward" in output
+    assert "of it what the trained module can change" in output
+    assert "not recommended: grpo_checkpoints/step-4 has no gain in answers" in output
+    assert "use it:" not in output
     assert "process 101: training on GPU 1, 2" in output
     assert (folder / "grpo_checkpoints" / "step-4" / "adapter_model.safetensors").exists()
     card = load_program(folder / "grpo_optimized_memory_qa.json").card

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 
 from rich.table import Table
 
@@ -26,7 +26,9 @@ class StepRecord:
     """One group: its rewards' mean and spread, the metric's components, what the trainer says.
 
     `valid_sql` is the share of runs whose SQL ran, `trainer` holds kl, loss, completion_length and
-    the like as the server reports them, `gpu` the mean use of its GPUs, 0 to 1.
+    the like as the server reports them, `gpu` the mean use of its GPUs, 0 to 1. `own` is the part
+    of the reward that the trained modules can change, None where that is all of it: what is shown
+    to an answering module, and thus evidence and budget, is not its doing.
     """
 
     step: int
@@ -37,6 +39,7 @@ class StepRecord:
     valid_sql: float = 0.0
     trainer: dict[str, float] = field(default_factory=dict)
     gpu: float | None = None
+    own: float | None = None
 
     def numbers(self) -> dict[str, float]:
         """What goes on record, by name."""
@@ -44,6 +47,8 @@ class StepRecord:
         named |= {f"trainer/{name}": value for name, value in self.trainer.items()}
         if self.gpu is not None:
             named["gpu"] = self.gpu
+        if self.own is not None:
+            named["reward_own"] = self.own
         plain = {"reward": self.reward, "reward_spread": self.spread, "seconds": self.seconds}
         return plain | {"valid_sql": self.valid_sql} | named
 
@@ -100,24 +105,44 @@ def reason_to_stop(rows: Sequence[StepRecord]) -> str | None:
     return None
 
 
+# What the columns of `step_table` are, for people who see them for the first time.
+COLUMNS = (
+    "columns: reward is the mean of a step's answers, own the part of it that the trained module"
+    " can change; spread is the answers' difference, without which nothing is learned; ran is the"
+    " share of runs whose SQL ran; KL is the distance from the start; tokens is an answer's length;"
+    " s is the step's seconds"
+)
+
+
 def step_table(rows: Sequence[StepRecord], steps: int) -> Table:
-    """The last rows of a run of `steps` steps; `ran` is the share of runs whose SQL ran."""
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))  # all of it in 80 columns
-    parts = list(rows[-1].components) if rows else []
-    for column in ("step", "reward", "spread", *parts, "ran", "KL", "tokens", "GPU", "s"):
+    """The last rows of a run of `steps` steps (see COLUMNS), and how long it will take."""
+    last = rows[-1]
+    own = last.own is not None
+    # A trainer without GPUs reports none; what it lacks leaves room for the others in 80 columns.
+    gpu = any(row.gpu is not None for row in rows) and not own
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.title = (
+        f"about {minutes_left(rows, steps):.0f} minutes left, and the measuring at the end"
+    )
+    for column in ("step", "reward", *(["own"] if own else []), "spread", *last.components):
+        table.add_column(column, justify="right", no_wrap=True)
+    for column in ("ran", "KL", "tokens", *(["GPU"] if gpu else []), "s"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows[-_SHOWN:]:
-        cells = [f"{row.step}/{steps}", f"{row.reward:.2f}", f"{row.spread:.2f}"]
-        cells += [f"{row.components.get(part, 0):.2f}" for part in parts]
-        cells += [
-            f"{row.valid_sql:.2f}",
-            _cell(row.trainer.get("kl"), ".2g"),
-            _cell(row.trainer.get("completion_length"), ".0f"),
-            _cell(row.gpu, ".0%"),
-            f"{row.seconds:.1f}",
-        ]
-        table.add_row(*cells)
+        cells = [f"{row.step}/{steps}", f"{row.reward:.2f}"]
+        cells += [_cell(row.own, ".2f")] if own else []
+        cells += [f"{row.spread:.2f}"]
+        cells += [f"{row.components.get(part, 0):.2f}" for part in last.components]
+        cells += [f"{row.valid_sql:.2f}", _cell(row.trainer.get("kl"), ".2g")]
+        cells += [_cell(row.trainer.get("completion_length"), ".0f")]
+        cells += [_cell(row.gpu, ".0%")] if gpu else []
+        table.add_row(*cells, f"{row.seconds:.1f}")
     return table
+
+
+def minutes_left(rows: Sequence[StepRecord], steps: int) -> float:
+    """How long the steps to come will take, by the median of the last ones."""
+    return median(row.seconds for row in rows[-WINDOW:]) * max(steps - rows[-1].step, 0) / 60
 
 
 def _cell(value: float | None, form: str) -> str:
@@ -136,5 +161,8 @@ def reward_summary(rows: Sequence[StepRecord]) -> str:
         return " -> ".join(f"{end:.3f}" for end in ends)
 
     parts = [f"{name} {both(f'component/{name}')}" for name in rows[-1].components]
-    numbers = ", ".join([f"reward {both('reward')}", *parts, f"valid SQL {both('valid_sql')}"])
+    reward = [f"reward {both('reward')}"]
+    if rows[-1].own is not None:
+        reward.append(f"of it what the trained module can change {both('reward_own')}")
+    numbers = ", ".join([*reward, *parts, f"valid SQL {both('valid_sql')}"])
     return f"{numbers} (means of the first and the last {min(WINDOW, len(rows))} steps)"

@@ -15,7 +15,7 @@ from rich.table import Table
 from locomo.tasks.gains import Gain, card_scores, gains, verdict
 from locomo.tasks.measure import measure
 from locomo.tasks.modules import Bench, Target, measured_target
-from locomo.tasks.rewards import QuestionScore, Reward, card_metric, metric_of
+from locomo.tasks.rewards import WEIGHTS, QuestionScore, Reward, card_metric, metric_of
 from locomo.weights.arbor_client import CheckpointLost, Server, ServerError, WaitMonitor
 from locomo.weights.arbor_job import FINAL, QuietGRPO, WatchedJob, arbor_grpo, trainee_lm
 from locomo.weights.grpo import GrpoSettings
@@ -229,15 +229,17 @@ class TrainingRun:
         rewards = [float(completion["reward"]) for completion in group]
         now = time.monotonic()
         trainer, gpu = self._trainer_numbers()
+        components = _mean_components([score for score, _ in rollouts])
         row = StepRecord(
             step=self.step,
             reward=fmean(rewards),
             spread=pstdev(rewards),
             seconds=round(now - self._step_began, 2),
-            components=_mean_components([score for score, _ in rollouts]),
+            components=components,
             valid_sql=fmean(share for _, share in rollouts) if rollouts else 0.0,
             trainer=trainer,
             gpu=gpu,
+            own=self._own_part(components),
         )
         self._step_began = now
         self.log.add(row)
@@ -249,6 +251,13 @@ class TrainingRun:
             self._save_checkpoint()
         if reason := reason_to_stop(self.log.rows):
             raise TrainingStopped(reason)
+
+    def _own_part(self, components: Mapping[str, float]) -> float | None:
+        """The part of the reward that the trained modules can change; None where it is all."""
+        plan = self.plan
+        if plan.reward != "memory" or tuple(plan.train) != ("answer",) or not components:
+            return None
+        return WEIGHTS["answer"] * components["answer"]
 
     # --- the server's side ------------------------------------------------------------------
 

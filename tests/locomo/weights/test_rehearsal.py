@@ -4,11 +4,14 @@ import json
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from locomo.weights import rehearsal as rehearsing
+from locomo.weights.launch import shipped_start
+from locomo.weights.options import TrainOptions
 from locomo.weights.rehearsal import check_tuning, rehearsal_server
 from memory import InputError
 from tests.support.arbor_server import describe
@@ -119,3 +122,13 @@ def test_what_tuning_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rehearsing, "NEEDS", ("json", "no_such_package"))
     with pytest.raises(InputError, match=r"needs no_such_package: run `uv sync --extra tune`"):
         check_tuning()
+
+
+@pytest.mark.parametrize(
+    ("target", "start"), [("answer", "answer"), ("sql", "sql"), ("store", "sql"), ("all", None)]
+)
+def test_a_rehearsal_starts_from_the_adapter_that_comes_with_the_package(
+    target: Any, start: str | None
+) -> None:
+    folder = shipped_start(TrainOptions(target=target).targets)
+    assert (folder and folder.name) == start

@@ -1,5 +1,6 @@
 """A GRPO run as it goes: rows on disk, the table, and when it should stop."""
 
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from locomo.weights.steps import (
+    COLUMNS,
     PATIENCE,
     SIGNAL,
     WINDOW,
@@ -94,3 +96,18 @@ def test_the_curve_tells_the_first_and_the_last_steps() -> None:
     records = [StepRecord(n, n / 100, 0.1, 1.0, {"answer": n / 50}) for n in range(1, 41)]
     assert "reward 0.105 -> 0.305, answer 0.210 -> 0.610" in reward_summary(records)
     assert reward_summary([]) == "no step was done"
+    answering = [replace(row, own=row.reward / 2) for row in records]
+    summary = reward_summary(answering)
+    assert "0.305, of it what the trained module can change 0.053 -> 0.152, answer" in summary
+
+
+def test_the_part_that_a_policy_can_change_and_the_time_left_stand_in_the_table() -> None:
+    parts = dict.fromkeys(("answer", "evidence", "sql", "budget"), 0.4)
+    row = StepRecord(450, 0.5, 0.1, 102.4, parts, 0.9, {"kl": 0.0123}, own=0.28)
+    console = Console(width=80, record=True, file=StringIO())
+    console.print(step_table([replace(row, seconds=5.0), row, row], 500))
+    lines = console.export_text().splitlines()
+    assert "about 85 minutes left" in lines[0]
+    assert lines[1].split()[:4] == ["step", "reward", "own", "spread"]
+    assert lines[2].split()[:4] == ["450/500", "0.50", "0.28", "0.10"]
+    assert all(f"{column} is " in COLUMNS for column in ("reward", "spread", "ran", "KL", "s"))
