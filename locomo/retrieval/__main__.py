@@ -1,4 +1,4 @@
-"""Recall without any language model: what the hybrid ranking finds of the evidence turns, and why.
+"""Recall without any language model: what the hybrid ranking finds of the evidence, and why.
 
 python -m locomo.retrieval --data FILE [--json OUT] [--chart PNG [--peers JSON]]    recall
 python -m locomo.retrieval --data FILE --fit                               make the weights
@@ -77,7 +77,7 @@ def retrieval(
     memory: Annotated[str, Option(help="Explain in this memory instead of in data.")] = "",
     embedder: Annotated[str | None, Option(help="Another embedder, by name.")] = None,
 ) -> None:
-    """Print recall of evidence turns (categories 1 to 4) and search times, with no model.
+    """Print recall of evidence turns and sessions (categories 1 to 4) and search times, no model.
 
     With --fit, print recall in cross-validation, also without each feature, and write the weights;
     with --explain, print what each feature gave to the turns that are found.
@@ -216,7 +216,10 @@ def _print_recall(
 ) -> None:
     depths = [depth for depth in DEPTHS if depth <= k] or [k]
     console = Console()
-    print_table(console, recall_table(recalls(conversations, retrievals, depths), depths))
+    for unit in ("turns", "sessions"):
+        groups = recalls(conversations, retrievals, depths, by_session=unit == "sessions")
+        title = f"recall of evidence {unit} in the first turns"
+        print_table(console, recall_table(groups, depths, title))
     turns = sum(retrieval.turns for retrieval in retrievals.values())
     seconds = sum(retrieval.ingest_s for retrieval in retrievals.values())
     times = [ms for retrieval in retrievals.values() for ms in retrieval.search_ms]

@@ -207,7 +207,7 @@ def cross_validated_recalls(
                 [float(np.isin(case.evidence, ranking[:depth]).mean()) for depth in depths]
             )
         advance()
-    return dict(sorted(by_category.items()))
+    return dict(sorted(by_category.items(), key=lambda group: str(group[0])))
 
 
 def ablation_table(whole: Recalls, without: Mapping[str, Recalls], depths: Sequence[int]) -> Table:

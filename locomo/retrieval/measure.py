@@ -15,7 +15,8 @@ from locomo.metrics import recall
 from memory import Turn, open_store
 
 DEPTHS = (5, 10, 20, 50)
-Recalls = dict[int, list[list[float]]]  # by category, of each question at each depth
+# By category or question type, of each question at each depth.
+Recalls = dict[int | str, list[list[float]]]
 
 
 @dataclass(frozen=True)
@@ -79,20 +80,27 @@ def recalls(
     conversations: Iterable[Conversation],
     retrievals: Mapping[str, Retrieval],
     depths: Sequence[int],
+    by_session: bool = False,
 ) -> Recalls:
-    """Per category the recall of each question at each depth (turns looked at).
+    """Per category, or question type, the recall of each question at each depth (turns looked at).
 
+    With `by_session`, of the sessions that hold the answer, among those of the turns looked at.
     Questions without evidence are left out, and so is category 5: its evidence is a distractor.
     """
-    by_category: Recalls = {}
+    groups: Recalls = {}
     for conversation in conversations:
+        sessions = {turn.source: turn.session for turn in conversation.turns}
         for question in conversation.questions:
-            if question.evidence and question.category != ABSTENTION:
-                ranked = retrievals[conversation.id].ranked[str(question.index)]
-                by_category.setdefault(question.category, []).append(
-                    [recall(ranked[:depth], question.evidence) for depth in depths]
-                )
-    return dict(sorted(by_category.items()))
+            evidence = question.evidence_sessions if by_session else question.evidence
+            if not evidence or question.category == ABSTENTION:
+                continue
+            ranked = retrievals[conversation.id].ranked[str(question.index)]
+            if by_session:
+                ranked = [sessions[source] for source in ranked]
+            groups.setdefault(question.question_type or question.category, []).append(
+                [recall(ranked[:depth], evidence) for depth in depths]
+            )
+    return dict(sorted(groups.items(), key=lambda group: str(group[0])))
 
 
 def recall_table(by_category: Recalls, depths: Sequence[int], title: str = "recall") -> Table:

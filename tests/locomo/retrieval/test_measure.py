@@ -19,6 +19,7 @@ from locomo.retrieval.explain import share_line
 from locomo.retrieval.measure import recalls, retrieve
 from memory import Hit, embed, open_store
 from memory.prompt import assemble
+from tests.support.benchmark_records import longmemeval_question
 from tests.support.locomo_records import DATE, question, record, turn, write
 
 SAMPLE = Path(__file__).parents[3] / "data" / "sample.json"
@@ -86,6 +87,47 @@ def test_recall_leaves_out_category_5_and_questions_without_evidence(source: Pat
     assert recalls(
         [conversation], {conversation.id: retrieve(conversation, source.parent, 1)}, [1]
     ) == {2: [[0.5]]}
+
+
+def test_recall_by_session_counts_sessions_of_the_turns_that_are_looked_at(source: Path) -> None:
+    conversation = load_conversations(source)[0]
+    retrievals = {conversation.id: retrieve(conversation, source.parent, 4)}
+    [ranked, *_] = retrievals[conversation.id].ranked.values()
+    # Evidence is D2:1 and D1:2: one session is there at once, the other with its first turn.
+    first = next(depth for depth, name in enumerate(ranked, 1) if name.startswith("D1"))
+    measured = recalls([conversation], retrievals, [1, first - 1, first], by_session=True)
+    assert measured == {2: [[0.5, 0.5, 1.0]]}
+
+
+def test_results_of_longmemeval_are_shown_by_question_type(
+    source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unmarked = longmemeval_question("q-2", question_type="multi-session")
+    unmarked["haystack_sessions"] = [[{"role": "user", "content": "Hello!"}], []]
+    unanswerable = longmemeval_question("q-3_abs")
+    file = write(source, longmemeval_question(), unmarked, unanswerable)
+    assert run(monkeypatch, "--data", file) == 0
+    turns, sessions = capsys.readouterr().out.split("recall of evidence sessions")
+    assert "knowledge-update" in turns
+    assert "multi-session" not in turns  # no turn is marked, but a session holds the answer
+    assert "multi-session" in sessions
+
+
+def test_a_question_is_searched_as_its_asker_means_it(source: Path) -> None:
+    places = ["I live in Lyon now.", "I live in Oslo now."]
+    turns = [
+        {"role": role, "content": text}
+        for role, text in zip(["assistant", "user"], places, strict=True)
+    ]
+    raw = longmemeval_question(haystack_sessions=[[], turns])
+    [conversation] = load_conversations(write(source, raw))
+    assert conversation.questions[0].as_asked == "Where does user live now?"
+    [question] = conversation.questions
+    for asker, source_of_asker in (("user", "D1:2"), ("assistant", "D1:1")):
+        folder = source.parent / asker
+        folder.mkdir()
+        asked = replace(conversation, questions=(replace(question, asker=asker),))
+        assert retrieve(asked, folder, 1).ranked == {"0": [source_of_asker]}
 
 
 def test_several_files_are_searched_as_one(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
