@@ -20,8 +20,29 @@ _NAMED_DATE = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _ISO_DATE = re.compile(r"(?<!\d)(\d{4})(?:-(\d\d)(?:-(\d\d))?)?(?!\d)")
+# What came first is told by dates, too.
 _ASKS_TIME = re.compile(
-    r"\b(?:when|how long|how often|(?:what|which) (?:day|date|week|month|year|time))\b",
+    r"\b(?:when|how long|how often|(?:what|which) (?:day|date|week|month|year|time)"
+    r"|how many (?:days|weeks|months|years)|first|earliest|latest|(?:the|what|in) order)\b",
+    re.IGNORECASE,
+)
+# An assistant is known by the name that chats, exports and other programs give it.
+_ASSISTANT = re.compile(
+    r"(?:(?:ai|virtual|personal) )?assistant|ai|(?:chat ?)?bot|chatgpt|gpt|claude|gemini|copilot",
+    re.IGNORECASE,
+)
+# "What did you recommend?" asks for what the assistant said: "Can you recommend a hotel?" does not.
+_SAYING = (
+    "said|told|recommended|suggested|mentioned|advised|gave|listed|wrote|explained|proposed|provided"
+    "|described|shared|named"
+)
+_ASKS_ASSISTANT = re.compile(
+    rf"\byou (?:\w+ )?(?:{_SAYING})\b"
+    r"|\bdid you (?:\w+ )?(?:say|tell|recommend|suggest|mention|advise|give|list|write|explain"
+    r"|propose|provide|describe|share|name)\b"
+    r"|\byour (?:\w+ )?(?:recommendation|suggestion|advice|answer|explanation|list|recipe)s?\b"
+    r"|\bremind me (?:what|which|how|of what) you\b"
+    r"|\b(?:previous|last|earlier) (?:chat|conversation)\b",
     re.IGNORECASE,
 )
 TELLS_TIME = re.compile(
@@ -52,14 +73,16 @@ class Query:
     """A question as the ranking reads it.
 
     `words` are for the full-text index, each by itself; `plain` is for the embedder (speakers'
-    names are out of both); `speakers` are the numbers of those named; `dates` are (year, month,
-    day) with 0 for what is not said, `spans` are (first, last) days, packed (yyyymmdd), with
-    what they are worth: 2 for up to a week, as a named day, else 1, as a named month.
+    names are out of both); `speakers` are the numbers of those named, `implied` of those whom
+    it means without a name (`SpeakerNames.implied`). `dates` are (year, month, day) with 0 for
+    what is not said, `spans` are (first, last) days, packed (yyyymmdd), with what they are worth:
+    2 for up to a week, as a named day, else 1, as a named month.
     """
 
     words: tuple[str, ...]
     plain: str
     speakers: frozenset[int]
+    implied: frozenset[int]
     dates: tuple[tuple[int, int, int], ...]
     spans: tuple[tuple[int, int, int], ...]
     asks_time: bool
@@ -70,12 +93,16 @@ class SpeakerNames:
 
     def __init__(self) -> None:
         self.last = 0  # the highest number taken in
+        self._assistants: set[int] = set()
+        self._people: set[int] = set()  # all the others
         self._words: dict[str, set[int]] = {}  # a word of a name -> the speakers who bear it
         self._inside: dict[str, set[int]] = {}  # names that stand inside a run of a script
 
-    def add(self, name: str, number: int) -> None:
-        """Take in a speaker."""
+    def add(self, name: str, number: int, is_character: bool = False) -> None:
+        """Take in a speaker; a character is what a chat calls its assistant."""
         self.last = max(self.last, number)
+        is_assistant = is_character or _ASSISTANT.fullmatch(name.strip())
+        (self._assistants if is_assistant else self._people).add(number)
         for run, run_words in word_runs(name):
             if len(run) > 1 and UNSPACED.match(run):
                 short = run[1:] if _FAMILY_FIRST.fullmatch(run) else run
@@ -100,6 +127,16 @@ class SpeakerNames:
                 if run[0].isupper() or normal(run) in self._words:
                     text = re.sub(rf"(?<![^\W_]){re.escape(run)}(?![^\W_])", "", text)
         return frozenset(speakers), text
+
+    def implied(self, text: str, named: frozenset[int]) -> frozenset[int]:
+        """Whom a question of a chat with an assistant means without a name.
+
+        The assistant by "you said", whoever else is named; else all others where nobody is. Nobody
+        in a chat without an assistant.
+        """
+        if self._assistants and _ASKS_ASSISTANT.search(text):
+            return frozenset(self._assistants)
+        return frozenset() if named or not self._assistants else frozenset(self._people)
 
     def _bearers(self, run: str) -> set[int]:
         """Whom a word names: in full, shortened (Mel or Lanie for Melanie), or misspelt."""
@@ -160,6 +197,7 @@ def read_question(text: str, names: SpeakerNames, newest: int) -> Query:
     text = composed(text)
     dates = tuple(_named_dates(_RANGE.sub("", text)))
     speakers, plain = names.take_out(_RESOLVED.sub("", text))
+    implied = names.implied(text, speakers)
     content_words = [word for word in words(plain) if word not in STOP_WORDS]
     if not content_words:
         plain = text
@@ -167,7 +205,9 @@ def read_question(text: str, names: SpeakerNames, newest: int) -> Query:
     return Query(
         words=tuple(dict.fromkeys(content_words))[:MAX_WORDS],
         plain=plain,
-        speakers=speakers,
+        # "What did you tell Anna?" is answered by the assistant, not by her.
+        speakers=frozenset() if implied else speakers,
+        implied=implied,
         dates=dates,
         spans=tuple(_spans(text, dates, newest)),
         asks_time=_ASKS_TIME.search(text) is not None,

@@ -1,7 +1,7 @@
 """The hybrid ranking: which turns a question asks for, at any size of memory, without a model.
 
 The formula: the score of a turn is the sum over its features of weight times value (`Index.rank`).
-The nine features are computed in `Index.features`, and their weights stand in `weights.json`. In a
+The ten features are computed in `Index.features`, and their weights stand in `weights.json`. In a
 large memory `Index.candidates` first names the turns worth a look.
 
 A turn is judged with its neighbours, as an answer often holds none of the words of its question.
@@ -31,6 +31,12 @@ FEATURE_WEIGHTS: dict[str, float] = json.loads(
 # (docs/log.md).
 NEIGHBOUR_SHARES = np.array([0.1, 0.2, 0.4, 0.6, 1.0, 0.5, 0.3, 0.15, 0.1], np.float32)
 SATURATION = 0.6  # a word seen once near a turn counts 1 / 1.6, and never more than 1
+# A longer turn holds the words of a question by chance, and needs no neighbours to explain it: an
+# assistant's answers filled most of the first ten places (docs/log.md). 3 % of LoCoMo's turns are
+# longer.
+LONG_TURN = 60  # words
+LENGTH_SHARE = 0.75  # of saturation that grows with the length, as BM25's b
+QUESTION_LENGTH = 15  # words; a turn that ends in a question mark and has more tells something, too
 RELATED_SHARE = 0.5  # what a word of related meaning counts
 # Memories of up to MAX_RANKED_WHOLE turns are ranked whole; of larger ones the best groups of
 # neighbours. At 100,000 turns 384 groups of 8 find what ranking everything finds (recall@10 .60),
@@ -215,7 +221,7 @@ class Index:
         if self.count <= MAX_RANKED_WHOLE:
             return np.arange(1, self.count + 1)
         groups = self.count // GROUP_TURNS + 1
-        spoken = _spoken_by(self._rows["speaker"][: self.count + 1], query.speakers)
+        spoken = _spoken_by(self._rows["speaker"][: self.count + 1], query.speakers | query.implied)
         nothing = np.zeros(0, np.int64)
         speaker_matches = WordMatches(np.flatnonzero(spoken), nothing, nothing)  # like a word
         evidence = np.zeros(groups, np.float32)
@@ -268,31 +274,42 @@ class Index:
             neighbours[_REACH - step - 1] = self._before[neighbours[_REACH - step]]
             neighbours[_REACH + step + 1] = self._after[neighbours[_REACH + step]]
         rows = self._rows.take(places)  # ten times as fast as [places] on a structured array
-        word_shares = self._words(neighbours, words)
+        excess = np.maximum(rows["length"] / np.float32(LONG_TURN), 1)
+        word_shares = self._words(neighbours, words, excess)
         columns = {
             "words": word_shares,
             "meaning": self._meaning(places, vector),
             "kind": self._examples(places, words),
             "session": self._best_of_session(self._session[places], word_shares),
             "speaker": _spoken_by(rows["speaker"], query.speakers),
+            "implied": _spoken_by(rows["speaker"], query.implied),
             "date": _date_match(rows["date"], query),
             # Only where a time is asked: counted always, it gained no more than .001 (docs/log.md).
-            "time": rows["tells_time"] & query.asks_time,
-            "asks": rows["asks"],  # weighs against a turn: an answer is seldom a question itself
+            "time": (rows["tells_time"] & query.asks_time) / excess,
+            # Weighs against a turn: an answer is seldom a question itself. A longer turn tells
+            # something before it asks ("By the way, I sold my car. Which bus is it?").
+            "asks": rows["asks"] / np.maximum(rows["length"] / np.float32(QUESTION_LENGTH), 1),
             # Up to FULL_LENGTH words only, so that documents do not win by their size.
             "length": np.log1p(np.minimum(rows["length"], FULL_LENGTH)),
         }
         return np.column_stack([columns[name] for name in FEATURE_WEIGHTS]).astype(np.float64)
 
     def _words(
-        self, neighbours: NDArray[np.int64], words: Sequence[WordMatches]
+        self,
+        neighbours: NDArray[np.int64],
+        words: Sequence[WordMatches],
+        excess: NDArray[np.float32],
     ) -> NDArray[np.float32]:
         """Share of the question's words around each turn, rare words weighing more, 0 to 1.
 
         Each word saturates by itself, as in BM25 (Robertson and Zaragoza 2009): two words near a
         turn beat one word twice. One score for all words together cost .006 to .009 of recall@10
-        (docs/decisions.md, 8).
+        (docs/decisions.md, 8). In a turn `excess` times as long as LONG_TURN words saturate later,
+        and it takes less from its neighbours.
         """
+        window = NEIGHBOUR_SHARES[:, None] / excess
+        window[_REACH] = NEIGHBOUR_SHARES[_REACH]
+        saturation = SATURATION * (1 - LENGTH_SHARE + LENGTH_SHARE * excess)
         total = np.zeros(neighbours.shape[1], np.float32)
         possible = 0.0
         for match in words:
@@ -301,9 +318,9 @@ class Index:
                 self._scratch[match.related] = RELATED_SHARE
                 self._scratch[match.exact] = 1  # after the related ones: a turn may be among both
                 self._scratch[0] = 0  # places of turns that this index does not know
-                amount = np.einsum("i,ij->j", NEIGHBOUR_SHARES, self._scratch[neighbours])
+                amount = np.einsum("ij,ij->j", window, self._scratch.take(neighbours))
                 self._scratch[match.related] = self._scratch[match.exact] = 0
-                total += self._rarity(holders) * amount / (amount + SATURATION)
+                total += self._rarity(holders) * amount / (amount + saturation)
                 possible += self._rarity(holders)
         return total / (possible or 1.0)
 
@@ -360,7 +377,9 @@ class Index:
         self, sessions: NDArray[np.int32], words: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """For each turn the best share of words in its session, 1 in the best session."""
-        np.maximum.at(self._scratch, sessions, words)
+        # The highest is written last and stays; np.maximum.at is slower by a thirtieth of a search.
+        ascending = words.argsort()
+        self._scratch[sessions[ascending]] = words[ascending]
         best = self._scratch[sessions]
         self._scratch[sessions] = 0
         return best / (best.max() or 1.0)

@@ -183,8 +183,9 @@ def extend_index(conn: sqlite3.Connection, index: Index) -> None:
     new_speakers = conn.execute(
         "SELECT id, name FROM speakers WHERE id > ?", (index.names.last,)
     ).fetchall()
+    characters = _characters(conn) if new_speakers else set()
     for number, name in new_speakers:
-        index.names.add(name, number)
+        index.names.add(name, number, is_character=name in characters)
     _extend_by_blocks(conn, index)
     recent = conn.execute(
         "SELECT columns, vector FROM recent WHERE turn_id > ? ORDER BY turn_id", (index.last_id,)
@@ -194,6 +195,15 @@ def extend_index(conn: sqlite3.Connection, index: Index) -> None:
         vectors = b"".join(row[1] for row in recent)
         eight_bit = np.frombuffer(vectors, np.int8).reshape(len(rows), -1)
         index.extend(rows, sign_codes(eight_bit), eight_bit)
+
+
+def _characters(conn: sqlite3.Connection) -> set[str]:
+    """The names that the character of this memory's chats has or had."""
+    names = conn.execute(
+        "SELECT json_extract(value, '$') FROM settings"
+        " WHERE name = 'character' AND json_valid(value)"
+    )
+    return {name for (name,) in names}
 
 
 def _extend_by_blocks(conn: sqlite3.Connection, index: Index) -> None:
@@ -241,9 +251,10 @@ def extend_index_by_waiting(conn: sqlite3.Connection, index: Index, width: int) 
     if not waiting:
         return False
     speakers = dict(conn.execute("SELECT name, id FROM speakers"))
+    characters = _characters(conn)
     for name in {turn.speaker for turn in waiting} - speakers.keys():
         speakers[name] = index.names.last + 1
-        index.names.add(name, speakers[name])
+        index.names.add(name, speakers[name], is_character=name in characters)
     zeros = np.zeros((len(waiting), width), np.float32)
     ends = _session_ends(conn, waiting, width)
     rows, eight_bit = describe_turns(waiting, zeros, session_ends=ends, speakers=speakers)

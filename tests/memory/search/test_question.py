@@ -119,6 +119,61 @@ def test_anybody_named_as_the_memory_names_them_is_found(people: list[str]) -> N
             assert number in query(f"Where is {person}?", *people).speakers
 
 
+# ------------------------------------------------------------ chats with an assistant
+
+
+@pytest.mark.parametrize(
+    ("question", "meant"),
+    [
+        ("Where do I live now?", "Anna"),
+        ("Which trip came first?", "Anna"),
+        ("Can you recommend a hotel for my trip?", "Anna"),  # it asks for what is good for her
+        ("What did you recommend for dinner?", "Assistant"),
+        ("Remind me what you told Anna about tyres.", "Assistant"),
+        ("Which of your recipes had saffron?", "Assistant"),
+        ("We spoke of it in our last conversation.", "Assistant"),
+        ("What does Anna drive?", ""),  # she is named
+    ],
+)
+def test_a_question_to_an_assistant_means_somebody_without_a_name(
+    question: str, meant: str
+) -> None:
+    people = ("Anna", "Assistant")
+    read = query(question, *people)
+    assert {people[n - 1] for n in read.implied} == ({meant} if meant else set())
+    assert not (read.implied and read.speakers)
+
+
+def test_among_people_a_question_without_a_name_means_nobody() -> None:
+    assert query("Where do I live?", "Anna", "Ben").implied == set()
+    assert query("What did you recommend?", "Anna", "Ben").implied == set()
+
+
+@pytest.mark.parametrize("name", ["assistant", "AI", "ChatGPT", "Claude", "AI assistant", "bot"])
+def test_an_assistant_is_known_by_its_name(name: str) -> None:
+    assert query("Where do I live?", "Anna", name).implied == {1}
+
+
+def test_a_character_is_an_assistant_by_any_name() -> None:
+    names = named("Anna")
+    names.add("Captain Ahab", 2, is_character=True)
+    assert read_question("What did you say?", names, THURSDAY).implied == {2}
+
+
+@pytest.mark.parametrize(
+    ("question", "asks_time"),
+    [
+        ("Which came first, the car or the bike?", True),
+        ("How many weeks ago did I move?", True),
+        ("What is the order of the three trips?", True),
+        ("What did I order?", False),
+        ("How many plants do I have?", False),
+    ],
+)
+def test_a_question_for_an_order_asks_for_times(question: str, asks_time: bool) -> None:
+    assert query(question).asks_time == asks_time
+
+
 # ------------------------------------------------------------ words
 
 

@@ -168,6 +168,12 @@ def test_a_question_is_known_by_its_mark_in_any_script(text: str) -> None:
     assert question != 0 == statement
 
 
+def test_a_question_behind_a_statement_counts_less() -> None:
+    statement = "By the way, I sold my old red car to my neighbour for a very good price."
+    question, fact = shares("asks", index(turns_of("Which bus?", f"{statement} Which bus?")), "car")
+    assert question < fact < 0
+
+
 def test_days_that_a_question_means_count() -> None:
     days = ["2023-10-11", "2023-10-17", "2023-10-18", "2023-10-19"]
     ranked = index([turn for day in days for turn in turns_of("x", session=day, at=day)])
@@ -188,6 +194,32 @@ def test_length_is_capped_so_that_documents_do_not_win_by_size() -> None:
     assert short == long
 
 
+def test_long_turns_do_not_win_by_holding_every_word() -> None:
+    ranked = index(turns_of("a " * 50, "a " * 5_000))
+    short, long = shares("words", ranked, "cat", match(10, 20))
+    assert short > long > 0
+    ranked = index(turns_of("today " * 50, "today " * 5_000))
+    short, long = shares("time", ranked, "When?")
+    assert short > long > 0
+
+
+def test_a_long_turn_borrows_less_of_its_neighbours() -> None:
+    after_short, after_long = (
+        shares("words", index(turns_of("cat", "a " * length, "x", "x")), "cat", match(10))[1]
+        for length in (50, 5_000)
+    )
+    assert after_short > after_long > 0
+
+
+def test_whoever_a_question_to_an_assistant_means_counts() -> None:
+    ranked = index([Turn("Anna", "My car is red."), Turn("Assistant", "A red car it is.")])
+    anna, assistant = shares("implied", ranked, "Which car do I have?")
+    assert anna > assistant == 0
+    anna, assistant = shares("implied", ranked, "What did you say of my car?")
+    assert assistant > anna == 0
+    assert not any(shares("implied", ranked, "Which car has Anna?"))
+
+
 # ------------------------------------------------------------ the ranking
 
 
@@ -197,7 +229,9 @@ def test_the_shares_of_a_hit_sum_to_its_score() -> None:
     ]
     vectors = np.random.default_rng(1).normal(size=(9, 64)).astype(np.float32)
     matches = [match(10, 50), match(20, related=[30], examples=[40])]
-    hits = rank(index(turns, vectors), "When was Anna at 3 in May?", *matches, vector=EAST)
+    ranked = index([*turns, Turn("Assistant", "Fine.")], np.vstack([vectors, vectors[:1]]))
+    questions = ("When was Anna at 3 in May?", "When was I at 3?")
+    hits = [hit for asked in questions for hit in rank(ranked, asked, *matches, vector=EAST)]
     for hit in hits:
         assert sum(hit.shares.values()) == pytest.approx(hit.score)
     assert {name for hit in hits for name, share in hit.shares.items() if share} == {

@@ -305,3 +305,23 @@ def test_every_turn_is_kept_once(path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert spans == [(n, n + 7) for n in range(1, 49, 8)]
         assert store._select("SELECT turn_id FROM recent ORDER BY 1") == [(49,), (50,)]
         assert_sound(store)
+
+
+def test_what_a_chat_calls_its_assistant_is_known_to_a_search(path: Path) -> None:
+    with open_store(path) as store:
+        store.set("character", "Nora")
+        store.add([Turn("Anna", "A red car."), Turn("Nora", "A red car.")])
+        anna, nora = (
+            {hit.turn_id: hit.shares["implied"] for hit in store.search(question)}
+            for question in ("Which car do I have?", "Which car did you name?")
+        )
+    assert anna[1] > anna[2] == 0
+    assert nora[2] > nora[1] == 0
+
+
+def test_a_damaged_setting_is_no_name(path: Path) -> None:
+    with open_store(path) as store:
+        assert isinstance(store, SqliteStore)
+        store._select("INSERT INTO settings (name, value, set_at) VALUES ('character', '{', '')")
+        store.add([Turn("Anna", "A red car.")])
+        assert store.search("car")
