@@ -33,8 +33,8 @@ _ASSISTANT = re.compile(
 )
 # "What did you recommend?" asks for what the assistant said: "Can you recommend a hotel?" does not.
 _SAYING = (
-    "said|told|recommended|suggested|mentioned|advised|gave|listed|wrote|explained|proposed|provided"
-    "|described|shared|named"
+    "said|told|recommended|suggested|mentioned|advised|gave|listed|wrote|explained|proposed"
+    "|provided|described|shared|named"
 )
 _ASKS_ASSISTANT = re.compile(
     rf"\byou (?:\w+ )?(?:{_SAYING})\b"
