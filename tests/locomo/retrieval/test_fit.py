@@ -28,7 +28,12 @@ from memory import InputError, open_store
 
 ROOT = Path(__file__).parents[3]
 SAMPLE = ROOT / "data" / "sample.json"
-DATA = (ROOT / "data", ROOT.parent / "shared" / "data")
+DATA = (
+    ROOT / "data",
+    ROOT / "data" / "assistants",
+    ROOT / "data" / "friends",
+    ROOT.parent / "shared" / "data",
+)
 TRUE = np.array([3.0, -1.0, 0.5])
 
 
