@@ -38,8 +38,8 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 def resolve_dates(text: str, said_at: str, iso: bool = False) -> str:
     """A text with its relative dates resolved, in brackets behind them.
 
-    `I moved yesterday` said on 2023-05-08 becomes `I moved yesterday (7 May 2023)`, with `iso`
-    `yesterday (2023-05-07)`; as exact as the words are: `last month (April 2023)`. Unchanged where
+    `I moved yesterday` said on 2017-05-08 becomes `I moved yesterday (7 May 2017)`, with `iso`
+    `yesterday (2017-05-07)`; as exact as the words are: `last month (April 2017)`. Unchanged where
     `said_at` (ISO) names no day.
     """
     today = _named_day(said_at)
@@ -180,12 +180,12 @@ def _days_since(weekday: str, today: date) -> int:
 
 
 def _day(day: date, iso: bool) -> str:
-    """`2023-05-07` or `7 May 2023`."""
+    """`2017-05-07` or `7 May 2017`."""
     return day.isoformat() if iso else f"{day.day} {_month_name(day)} {day.year}"
 
 
 def _month(day: date, iso: bool) -> str:
-    """`2023-05` or `May 2023`."""
+    """`2017-05` or `May 2017`."""
     return day.isoformat()[:7] if iso else f"{_month_name(day)} {day.year}"
 
 

@@ -192,7 +192,7 @@ def remove(store: Store, fact_id: int, by: str = "") -> Change:
 
 
 def iso_date(text: str) -> str:
-    """A date as exact as known: `2023`, `2023-05` or `2023-05-07`. Raises InputError otherwise."""
+    """A date as exact as known: `2017`, `2017-05` or `2017-05-07`. Raises InputError otherwise."""
     text = text.strip()
     # A year or a month is checked by its first day. Text of another form becomes "", which is no
     # date.
@@ -200,7 +200,7 @@ def iso_date(text: str) -> str:
     try:
         date.fromisoformat(day)
     except ValueError:
-        raise InputError(f"{text!r} is no date; write 2023-05-07, 2023-05 or 2023") from None
+        raise InputError(f"{text!r} is no date; write 2017-05-07, 2017-05 or 2017") from None
     return text
 
 

@@ -13,7 +13,7 @@ WITHDRAWN = "(withdrawn) "
 class Turn:
     """One thing said, one chunk of a document, or one tool use. Immutable once stored.
 
-    `said_at` is ISO text as exact as known (`2023-05-08T13:56`, `2023-05-08`, `2023-05`, ``);
+    `said_at` is ISO text as exact as known (`2017-05-08T13:56`, `2017-05-08`, `2017-05`, ``);
     `source` is an outside id (LoCoMo's `D1:3`); `id` is 0 until the store has numbered the turn.
     """
 

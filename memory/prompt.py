@@ -23,7 +23,7 @@ _MOST_SUMS = 12
 
 
 def spoken_date(said_at: str) -> str:
-    """An ISO date for reading: `Mon 08 May 2023`, `May 2023`, `2023`; other text as it stands."""
+    """An ISO date for reading: `Mon 08 May 2017`, `May 2017`, `2017`; other text as it stands."""
     try:
         if len(said_at) >= 10:
             return date.fromisoformat(said_at[:10]).strftime("%a %d %b %Y")
@@ -35,7 +35,7 @@ def spoken_date(said_at: str) -> str:
 
 
 def turn_line(turn: Turn, dates: bool = True) -> str:
-    """`[12] (Mon 08 May 2023) Anna: text`: how every model sees a turn."""
+    """`[12] (Mon 08 May 2017) Anna: text`: how every model sees a turn."""
     said_at = f"({spoken_date(turn.said_at)}) " if dates and turn.said_at else ""
     text = " ".join(turn.text.split())
     return f"[{turn.id}] {said_at}{turn.speaker}: {text}"

@@ -23,16 +23,16 @@ settings.load_profile("default")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SAID = [
-    Turn("Anna", "I moved to Oslo last Saturday!", "session_1", "2023-05-08T13:56", "D1:1"),
-    Turn("Ben", "Wow. How is the new flat?", "session_1", "2023-05-08T13:57", "D1:2"),
-    Turn("Anna", "Small, but my cat Miso loves the window.", "session_1", "2023-05-08", "D1:3"),
-    Turn("Ben", "I adopted a dog, Rufus.", "session_2", "2023-06-12T09:00", "D2:1"),
-    Turn("Anna", "Lovely! I am allergic to dogs though.", "session_2", "2023-06-12", "D2:2"),
+    Turn("Anna", "I moved to Oslo last Saturday!", "session_1", "2017-05-08T13:56", "D1:1"),
+    Turn("Ben", "Wow. How is the new flat?", "session_1", "2017-05-08T13:57", "D1:2"),
+    Turn("Anna", "Small, but my cat Miso loves the window.", "session_1", "2017-05-08", "D1:3"),
+    Turn("Ben", "I adopted a dog, Rufus.", "session_2", "2017-06-12T09:00", "D2:1"),
+    Turn("Anna", "Lovely! I am allergic to dogs though.", "session_2", "2017-06-12", "D2:2"),
 ]
 INSERT = "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES "
-MOVED = INSERT + "('Anna', 'lives_in', 'Oslo', '2023-05-06', 1)"
+MOVED = INSERT + "('Anna', 'lives_in', 'Oslo', '2017-05-06', 1)"
 CAT = INSERT + "('Anna', 'has_pet', 'cat Miso', NULL, 3)"
-DOG = INSERT + "('Ben', 'has_pet', 'dog Rufus', '2023-06', 4)"
+DOG = INSERT + "('Ben', 'has_pet', 'dog Rufus', '2017-06', 4)"
 
 # The files that take longest: begun first, or one worker would end with them while one waits.
 LONGEST = [

@@ -1,7 +1,7 @@
 """LoCoMo's file format: reading it with all its traps.
 
 A conversation is one JSON object with `sample_id`, `conversation` (`session_3`: its turns,
-`session_3_date_time`: `1:56 pm on 8 May, 2023`) and `qa`. What is read is checked here, once.
+`session_3_date_time`: `1:56 pm on 8 May, 2017`) and `qa`. What is read is checked here, once.
 Files of LongMemEval and MSC-Self-Instruct are put into this form as they are read.
 """
 
@@ -264,7 +264,7 @@ def _question_date(question: _RawQuestion, where: str, index: int) -> str:
     except ValueError:
         raise InputError(
             f"{where}, field qa.{index}.question_date: expected a date and time such as"
-            f" 2023-05-30T23:40, got {date!r:.60}"
+            f" 2017-05-30T23:40, got {date!r:.60}"
         ) from None
 
 
@@ -315,7 +315,7 @@ def is_dated(turn: Turn) -> bool:
 
 
 def _iso(date: object) -> str:
-    """`1:56 pm on 8 May, 2023` as `2023-05-08T13:56`; "" for what cannot be read."""
+    """`1:56 pm on 8 May, 2017` as `2017-05-08T13:56`; "" for what cannot be read."""
     match = _DATE.fullmatch(date) if isinstance(date, str) else None
     if match is None:
         return ""

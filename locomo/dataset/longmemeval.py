@@ -82,7 +82,7 @@ def locomo_record(record: dict[str, Any], where: str) -> dict[str, Any]:
     question_date = _iso(raw.question_date)
     if question_date is None:
         raise InputError(
-            f"{where}, field question_date: expected a date such as 2023/05/30 (Tue) 23:40,"
+            f"{where}, field question_date: expected a date such as 2017/05/30 (Tue) 23:40,"
             f" got {raw.question_date!r:.60}"
         )
     is_abstention = raw.question_id.endswith(_ABSTENTION_SUFFIX)
@@ -120,7 +120,7 @@ def _chats(raw: _Record) -> tuple[dict[str, object], list[str], list[str]]:
 
 
 def _iso(date: str) -> str | None:
-    """`2023/05/30 (Tue) 23:40` as `2023-05-30T23:40`; None for what cannot be read."""
+    """`2017/05/30 (Tue) 23:40` as `2017-05-30T23:40`; None for what cannot be read."""
     day, _, weekday_and_time = date.partition(" (")
     time = weekday_and_time.rpartition(") ")[2]
     try:

@@ -29,7 +29,7 @@ def add(
     speaker: Annotated[str, typer.Option(help="Who said it.")] = "",
     session: Annotated[str, typer.Option(help="The conversation it belongs to.")] = "",
     said_at: Annotated[
-        str, typer.Option(help="When: 2023-05-08 13:56 (UTC), 2023-05, 2023; now.")
+        str, typer.Option(help="When: 2017-05-08 13:56 (UTC), 2017-05, 2017; now.")
     ] = "",
     namespace: Namespace = DEFAULT,
     file: File = None,
@@ -64,7 +64,7 @@ def _message(texts: list[str], *, speaker: str, session: str, said_at: str) -> T
     if len(texts) > 1:
         raise InputError("one message at a time, in quotes; files are added with --kind document")
     if said_at and not clean_date(said_at):
-        raise InputError(f"--said-at {said_at!r} is no date; write 2023-05-08 13:56, or 2023-05")
+        raise InputError(f"--said-at {said_at!r} is no date; write 2017-05-08 13:56, or 2017-05")
     text = _standard_input() if texts == ["-"] else texts[0]
     return Turn(
         speaker=speaker,

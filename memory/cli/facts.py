@@ -31,7 +31,7 @@ def facts(
         bool, typer.Option("--all", help="Also what ended or begins later.")
     ] = False,
     as_of: Annotated[
-        str, typer.Option(help="As they were: a change's number, or 2023-06-01.")
+        str, typer.Option(help="As they were: a change's number, or 2017-06-01.")
     ] = "",
     why: Annotated[
         int | None, typer.Option(help="The number of a fact: its turn, and what was done to it.")
@@ -68,7 +68,7 @@ def facts(
 def edit(
     fact_id: Annotated[int, typer.Argument(metavar="ID", help="The number of the fact.")],
     value: Annotated[str | None, typer.Option(help="What is true from now on.")] = None,
-    since: Annotated[str, typer.Option(help="Since when, if not today: 2023-05.")] = "",
+    since: Annotated[str, typer.Option(help="Since when, if not today: 2017-05.")] = "",
     was_wrong: Annotated[
         bool, typer.Option("--was-wrong", help="It never was true: put it right in place.")
     ] = False,

@@ -27,7 +27,7 @@ from memory.store import Store
 from memory.store.points_in_time import Diff, differences
 from memory.terminal import clean_line, print_clean
 
-_POINT = "A change (12 or #12), or a moment as exact as wanted (2023, 2023-06, 2023-06-01)."
+_POINT = "A change (12 or #12), or a moment as exact as wanted (2017, 2017-06, 2017-06-01)."
 
 
 def log(

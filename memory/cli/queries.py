@@ -40,13 +40,13 @@ def ask(
     model: ModelName = "local",
     api_base: ApiBase = None,
     as_of: Annotated[
-        str, typer.Option(help="Ask the memory as it was: 2023-06-01, 2023-06 or 2023.")
+        str, typer.Option(help="Ask the memory as it was: 2017-06-01, 2017-06 or 2017.")
     ] = "",
     asker: Annotated[
         str, typer.Option("--as", help="Who asks: I and my in the question. Else the chat's user.")
     ] = "",
     now: Annotated[
-        str, typer.Option(help='What "last week" counts from: 2023-06-01. Else today, or --as-of.')
+        str, typer.Option(help='What "last week" counts from: 2017-06-01. Else today, or --as-of.')
     ] = "",
     program: Annotated[
         Path | None, typer.Option(help="A program that optimize.py compiled.")
@@ -82,7 +82,7 @@ def _question_day(now: str, as_of: str) -> datetime:
         try:
             return datetime.strptime(now, "%Y-%m-%d")
         except ValueError:
-            raise InputError(f"--now {now!r} is no day; write 2023-06-01") from None
+            raise InputError(f"--now {now!r} is no day; write 2017-06-01") from None
     return min(last_moment(as_of), datetime.now()) if as_of else datetime.now()
 
 

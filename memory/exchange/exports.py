@@ -111,7 +111,7 @@ def _write_markdown(title: str, store: Store, file: TextIO) -> ExportCounts:
 
 
 def _turn_paragraphs(turn: Turn) -> str:
-    """`[12] **Anna** (2023-05-08 13:56): text`, with the lines and paragraphs of the text."""
+    """`[12] **Anna** (2017-05-08 13:56): text`, with the lines and paragraphs of the text."""
     date = f" ({_line(turn.said_at.replace('T', ' '))})" if turn.said_at else ""
     kind = "" if turn.kind == "message" else f" {turn.kind}"
     head = rf"\[{turn.id}\] **{_line(turn.speaker)}**{kind}{date}: "

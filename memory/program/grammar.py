@@ -19,7 +19,7 @@ ONE_LINE = r"root ::= [^\n]{1,160}"
 _OR = "%' OR lower(value) LIKE '%"
 _SEARCH = "%' LIMIT 30;\nSELECT s.turn_id, t.said_at, t.speaker, t.text FROM search('"
 SELECT_END = "', 10) s JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC;"
-# A turn as every model sees it: `[12] (Mon 08 May 2023) Anna: text`.
+# A turn as every model sees it: `[12] (Mon 08 May 2017) Anna: text`.
 _LINE = re.compile(r"^\[(\d+)\] (?:\([^)]*\) )?([^:\n]{1,60}): (.*)$", re.MULTILINE)
 _ENDS = re.compile(r"[.!?:;][\"')\]]*$")  # of a sentence, or of a part that stands alone
 _LEAST_WORDS = 4  # of a value, unless its sentence is shorter

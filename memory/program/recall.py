@@ -83,7 +83,7 @@ def _in_second_person(text: str, turn: Turn, question: Turn) -> str:
 
 
 def _when(said_at: str, now: str, numbers: str = "") -> str:
-    """`today`, `yesterday`, `on Saturday`, `on 3 May`, `on 3 May 2023`, `in May 2023`, `in 2023`.
+    """`today`, `yesterday`, `on Saturday`, `on 3 May`, `on 3 May 2017`, `in May 2017`, `in 2017`.
 
     With `numbers`, a form for year, month and day, in that form. Empty for an unknown date.
     """
@@ -94,9 +94,9 @@ def _when(said_at: str, now: str, numbers: str = "") -> str:
     if numbers:
         return numbers.format(year=day.year, month=day.month, day=day.day)
     month = MONTHS[day.month - 1].capitalize()
-    if len(said_at) == len("2023"):
+    if len(said_at) == len("2017"):
         return f"in {day.year}"
-    if len(said_at) == len("2023-05"):
+    if len(said_at) == len("2017-05"):
         return f"in {month} {day.year}"
     try:
         today = date.fromisoformat(now[:10])

@@ -224,7 +224,7 @@ def packed_date(said_at: str) -> int:
 def _named_dates(text: str) -> Iterator[tuple[int, int, int]]:
     for before, month, after, year in _NAMED_DATE.findall(text):
         yield _numbers((year, str(MONTHS.index(month.lower()) + 1), before or after))
-    # Without the named dates: the year of "8 May 2023" would count as a date of its own.
+    # Without the named dates: the year of "8 May 2017" would count as a date of its own.
     for parts in _ISO_DATE.findall(_NAMED_DATE.sub(" ", text)):
         numbers = _numbers(parts)
         if any(numbers):
@@ -234,7 +234,7 @@ def _named_dates(text: str) -> Iterator[tuple[int, int, int]]:
 def _spans(
     text: str, dates: Sequence[tuple[int, int, int]], newest: int
 ) -> Iterator[tuple[int, int, int]]:
-    """What words such as "last summer" and "two weeks before 9 June 2023" mean."""
+    """What words such as "last summer" and "two weeks before 9 June 2017" mean."""
     today = _day(newest // 10_000, newest // 100 % 100, newest % 100)
     named = next(filter(None, (_day(*date) for date in dates if date[2])), None)
     for count, unit, direction in _DISTANCE.findall(text):

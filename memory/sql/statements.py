@@ -19,7 +19,7 @@ _ALLOWED_COMMANDS = (
 )
 WRITE_FORMS = "write INSERT INTO facts (columns) VALUES (...), or UPDATE facts SET ... WHERE ..."
 _DATES_ADVICE = (
-    "dates are ISO text: compare them as text (said_at >= '2023-05') or cut them with "
+    "dates are ISO text: compare them as text (said_at >= '2017-05') or cut them with "
     "substr(said_at, 1, 7)"
 )
 _LIKE_ADVICE = "write lower(x) LIKE '%word%'"

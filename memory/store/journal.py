@@ -143,7 +143,7 @@ def _end_instead(fact: FactImage, window: tuple[int, int], is_deleted: bool) -> 
     return (
         f"this {verb} a fact of turn {fact['turn_id']}, and the turns shown are {window[0]} to"
         f" {window[1]}. A fact of another turn may only be ended, once; leave it out, or end it and"
-        " insert the new one: UPDATE facts SET ended_on = '2023-05' WHERE"
+        " insert the new one: UPDATE facts SET ended_on = '2017-05' WHERE"
         f" {' AND '.join(conditions)}; INSERT INTO facts ..."
     )
 

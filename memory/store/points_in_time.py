@@ -1,6 +1,6 @@
 """Points in the life of a memory: changes and moments, read and compared; how two differ.
 
-A moment is ISO text as exact as wanted and stands for its end: "2023-06" for the end of that June.
+A moment is ISO text as exact as wanted and stands for its end: "2017-06" for the end of that June.
 What is dated less exactly counts from the beginning of its date. Times with a zone are brought to
 UTC; those without one count as UTC.
 """
@@ -26,7 +26,7 @@ def read_point(point: str | int) -> int | str:
     """The number of a change, or a moment as `date_key` writes it.
 
     A number is a change; so is text like "12" or "#12". Four digits from 1000 to 2999 are a year
-    ("#2023" is the change), and other text is a moment.
+    ("#2017" is the change), and other text is a moment.
     Raises InputError for what is neither, and for days that no calendar has.
     """
     text = str(point).strip()
@@ -39,7 +39,7 @@ def read_point(point: str | int) -> int | str:
         return date_key(text)
     raise InputError(
         f"{str(point)!r} is no point: give the number of a change (12, #12), or a moment as exact"
-        " as wanted (2023, 2023-06, 2023-06-01, 2023-06-01T14:30Z)"
+        " as wanted (2017, 2017-06, 2017-06-01, 2017-06-01T14:30Z)"
     )
 
 
@@ -48,18 +48,18 @@ def read_moment(moment: str) -> str:
     point = read_point(moment)
     if isinstance(point, int):
         raise InputError(
-            f"{moment!r} is a change, not a moment: give a date (2023, 2023-06, 2023-06-01)"
+            f"{moment!r} is a change, not a moment: give a date (2017, 2017-06, 2017-06-01)"
         )
     return point
 
 
 def last_moment(moment: str) -> datetime:
-    """The end of a moment: "2023-06" stands for all of that June. Raises as `read_moment` does."""
+    """The end of a moment: "2017-06" stands for all of that June. Raises as `read_moment` does."""
     text = read_moment(moment)
     first = datetime.fromisoformat(text + "2000-01-01"[len(text) :])
-    if len(text) == len("2023"):
+    if len(text) == len("2017"):
         return first.replace(month=12, day=31)
-    if len(text) == len("2023-06"):
+    if len(text) == len("2017-06"):
         return first.replace(day=monthrange(first.year, first.month)[1])
     return first
 
@@ -80,7 +80,7 @@ def date_key(said_at: str) -> str:
         return ""
     date = match[1].replace(" ", "T")
     zone = match[2]
-    has_time = len(date) > len("2023-06-01")  # a day without a time is the same in any zone
+    has_time = len(date) > len("2017-06-01")  # a day without a time is the same in any zone
     if not has_time or zone in (None, "Z"):
         return date
     offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:].strip(":") or 0))
@@ -107,7 +107,7 @@ def date_keys(dates: Iterable[str]) -> Iterator[str]:
 def has_happened(key: str, moment: str) -> bool:
     """Whether something with this date is there at a moment; both as `date_key` writes them.
 
-    Only as much of the date is compared as the moment says, so that "2023-06" stands for its end.
+    Only as much of the date is compared as the moment says, so that "2017-06" stands for its end.
     """
     return key[: len(moment)] <= moment
 

@@ -144,9 +144,9 @@ class Store(Protocol):
         """The facts as they are, or as they were at a point, by id.
 
         A point is a change, 12, "12" or "#12" (this change and all before it have happened; 0:
-        none has), or a moment in ISO text as exact as wanted: "2023-06-01" is the end of that day
-        (in UTC), "2023" of that year. Text of four digits from 1000 to 2999 is a year: change 2023
-        is "#2023" or the number 2023. Raises InputError for a point that is neither, and for a
+        none has), or a moment in ISO text as exact as wanted: "2017-06-01" is the end of that day
+        (in UTC), "2017" of that year. Text of four digits from 1000 to 2999 is a year: change 2017
+        is "#2017" or the number 2017. Raises InputError for a point that is neither, and for a
         change that does not exist.
         """
 

@@ -12,7 +12,7 @@ from dspy.utils.exceptions import LMError
 from locomo.dataset.format import Question
 from locomo.llm_judge import PROMPTS, Judgement, Kind, judge, kinds_for
 
-QUESTION = Question(0, "When did Ann move?", "7 May 2023", 2, ("D1:1",))
+QUESTION = Question(0, "When did Ann move?", "7 May 2017", 2, ("D1:1",))
 
 
 class ScriptedModel:

@@ -226,7 +226,7 @@ def test_the_code_of_the_page_runs_and_prints_what_it_promises(
     Path("manual.md").write_text("# Manual\n\nPress the red button to stop.\n", "utf-8")
     with open_store("anna.db") as store:
         store.add(SAID)
-        store.write(f"{MOVED}; {INSERT}('Anna', 'went_running', 'x', '2023-05-09', 2)", "t", (1, 5))
+        store.write(f"{MOVED}; {INSERT}('Anna', 'went_running', 'x', '2017-05-09', 2)", "t", (1, 5))
     run(heading, monkeypatch, message=ASKED, message_turn=Turn("Anna", "Hello."))
     assert OTHER[heading] in capsys.readouterr().out
 

@@ -29,8 +29,8 @@ def done(memory: Memory) -> None:
 
 
 def test_a_window_becomes_facts_in_one_call(store: SqliteStore) -> None:
-    moved = "[1] (Mon 08 May 2023) Anna: I moved to Oslo last Saturday (2023-05-06)!"
-    shown = [moved, "[5] (Mon 12 Jun 2023)"]
+    moved = "[1] (Mon 08 May 2017) Anna: I moved to Oslo last Saturday (2017-05-06)!"
+    shown = [moved, "[5] (Mon 12 Jun 2017)"]
     memory = Memory(store, model=scripted_model([(shown, sql(f"{MOVED};\n{CAT};\n{DOG};"))]))
     digest = memory.digest()
     assert (digest.stored, digest.failed, digest.facts, digest.calls) == (1, 0, 3, 1)
@@ -52,10 +52,10 @@ def test_what_no_turn_states_is_not_stored_of_the_packaged_model(store: SqliteSt
 
 
 def test_a_computed_date_goes_where_dates_are(store: SqliteStore) -> None:
-    written = f"{INSERT}('Anna', 'moved_to', 'Oslo last Saturday (2023-05-06)', '', 1)"
+    written = f"{INSERT}('Anna', 'moved_to', 'Oslo last Saturday (2017-05-06)', '', 1)"
     Memory(store, model=scripted_model([([], sql(written))])).digest()
     [fact] = store.facts()
-    assert (fact.value, fact.happened_on) == ("Oslo last Saturday", "2023-05-06")
+    assert (fact.value, fact.happened_on) == ("Oslo last Saturday", "2017-05-06")
 
 
 def test_later_windows_see_the_attributes_of_earlier_ones(store: SqliteStore) -> None:
@@ -104,7 +104,7 @@ def test_a_window_that_keeps_failing_waits_to_be_asked_for(store: SqliteStore) -
 
 
 MANY = INSERT + ", ".join(f"('Anna', 'likes', 'thing {n}', NULL, 1)" for n in range(MOST_ENDED + 1))
-END_ALL = "UPDATE facts SET ended_on = '2023-06' WHERE subject = 'Anna'"
+END_ALL = "UPDATE facts SET ended_on = '2017-06' WHERE subject = 'Anna'"
 
 
 def test_a_held_window_is_asked_for_again_by_replay_only(store: SqliteStore) -> None:
@@ -200,7 +200,7 @@ def test_an_answer_names_its_turns_and_shows_the_sql_that_found_them(store: Sqli
     pairs = [
         (["Which pets", "speakers: Anna(3), Ben(2)"], sql(PETS)),
         (
-            ["[3] Anna | cat Miso", "[4] Ben | dog Rufus | 2023-06", "I adopted a dog, Rufus."],
+            ["[3] Anna | cat Miso", "[4] Ben | dog Rufus | 2017-06", "I adopted a dog, Rufus."],
             answer("cat Miso, dog Rufus", "3, 4, 99"),
         ),
     ]
@@ -287,7 +287,7 @@ def test_without_usable_sql_the_ranking_fills_the_budget(store: SqliteStore) -> 
 def test_rows_never_push_the_best_turn_out(store: SqliteStore) -> None:
     store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
     rows = sql("SELECT value, turn_id FROM facts")
-    pairs = [([], rows), (["last Saturday"], answer("6 May 2023", "1"))]
+    pairs = [([], rows), (["last Saturday"], answer("6 May 2017", "1"))]
     told = Memory(store, model=scripted_model(pairs), budget=LEAST_BUDGET).ask(
         "When did Anna move to Oslo?"
     )
@@ -302,7 +302,7 @@ def test_an_abstention_cites_nothing(store: SqliteStore) -> None:
 
 def test_the_answering_model_sees_no_more_than_the_budget(path: Path) -> None:
     said = [
-        Turn("Anna", f"Thing number {n} is blue and old.", said_at="2023-05-08") for n in range(200)
+        Turn("Anna", f"Thing number {n} is blue and old.", said_at="2017-05-08") for n in range(200)
     ]
     for budget in (LEAST_BUDGET, 200, 1000):
         model = scripted_model([([], sql("SELECT * FROM turns")), ([], answer("blue"))])
@@ -335,13 +335,13 @@ def test_a_question_changes_nothing(store: SqliteStore, path: Path) -> None:
 
 def test_a_model_is_told_who_asks_and_when(store: SqliteStore) -> None:
     expected = [
-        "Where did I move last month (2023-05)?",
+        "Where did I move last month (2017-05)?",
         "[[ ## asker ## ]]\nAnna",
-        "[[ ## today ## ]]\nFri 09 Jun 2023",
+        "[[ ## today ## ]]\nFri 09 Jun 2017",
     ]
     pairs = [(expected, sql("SELECT id FROM turns")), (expected, answer("Oslo", "1"))]
     memory = Memory(store, model=scripted_model(pairs))
-    when = datetime(2023, 6, 9)
+    when = datetime(2017, 6, 9)
     assert memory.ask("Where did I move last month?", asker="Anna", now=when).text == "Oslo"
 
 
@@ -352,11 +352,11 @@ def test_a_model_is_told_nothing_of_who_asks_where_that_is_not_known(store: Sqli
 
 
 def test_in_a_chat_the_speaker_asks_on_the_day_of_the_message(store: SqliteStore) -> None:
-    asks = ["last month (2023-05)", "[[ ## asker ## ]]\nAnna", "[[ ## today ## ]]\nFri 09 Jun 2023"]
+    asks = ["last month (2017-05)", "[[ ## asker ## ]]\nAnna", "[[ ## today ## ]]\nFri 09 Jun 2017"]
     said = "[[ ## reply ## ]]\nTo Oslo.\n\n[[ ## turns ## ]]\n1\n\n[[ ## completed ## ]]"
-    pairs = [(asks, sql("-- none")), (["(Fri 09 Jun 2023) Anna: Where did I"], said)]
+    pairs = [(asks, sql("-- none")), (["(Fri 09 Jun 2017) Anna: Where did I"], said)]
     memory = Memory(store, model=scripted_model(pairs))
-    message = Turn("Anna", "Where did I move last month?", said_at="2023-06-09T10:00")
+    message = Turn("Anna", "Where did I move last month?", said_at="2017-06-09T10:00")
     assert "".join(memory.reply(message)) == "To Oslo."
     done(memory)
 

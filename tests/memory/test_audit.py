@@ -19,7 +19,7 @@ from tests.conftest import CAT, DOG, INSERT, MOVED
 
 Run = Callable[..., Result]
 EVERYTHING = "SELECT * FROM facts ORDER BY id"
-BERGEN = INSERT + "('anna', 'lives in', 'Bergen', '2024-03', 5)"
+BERGEN = INSERT + "('anna', 'lives in', 'Bergen', '2018-03', 5)"
 app = typer.Typer()
 app.command()(settings_command.settings)
 app.command()(audit_command.audit)
@@ -50,11 +50,11 @@ def test_two_values_at_the_same_time_are_a_contradiction(store: SqliteStore) -> 
     assert found(store, "contradiction") == [
         Finding(
             "contradiction",
-            "Anna lives_in: Oslo (fact 1, 2023-05-06) and Bergen (fact 4, 2024-03) at the same"
+            "Anna lives_in: Oslo (fact 1, 2017-05-06) and Bergen (fact 4, 2018-03) at the same"
             " time",
             facts=(1, 4),
             turns=(1, 5),
-            sql="UPDATE facts SET ended_on = '2024-03' WHERE id = 1",
+            sql="UPDATE facts SET ended_on = '2018-03' WHERE id = 1",
         )
     ]
 
@@ -62,10 +62,10 @@ def test_two_values_at_the_same_time_are_a_contradiction(store: SqliteStore) -> 
 @pytest.mark.parametrize(
     "second",
     [
-        "('Anna', 'lives_in', 'Oslo, Norway', '2024', 5)",  # says more
-        "('Ben', 'lives_in', 'Bergen', '2024', 5)",  # of somebody else
-        "('Anna', 'has_pet', 'dog', '2024', 5), ('Anna', 'has_pet', 'cat', '2024', 5)",  # several
-        "('Anna', 'lives_in', 'OSLO!', '2024', 5)",  # the same
+        "('Anna', 'lives_in', 'Oslo, Norway', '2018', 5)",  # says more
+        "('Ben', 'lives_in', 'Bergen', '2018', 5)",  # of somebody else
+        "('Anna', 'has_pet', 'dog', '2018', 5), ('Anna', 'has_pet', 'cat', '2018', 5)",  # several
+        "('Anna', 'lives_in', 'OSLO!', '2018', 5)",  # the same
     ],
 )
 def test_what_can_be_true_together_is_none(store: SqliteStore, second: str) -> None:
@@ -75,15 +75,15 @@ def test_what_can_be_true_together_is_none(store: SqliteStore, second: str) -> N
 
 def test_what_ended_contradicts_nothing(store: SqliteStore) -> None:
     store.write(f"{MOVED}; {BERGEN}", cause="test")
-    store.write("UPDATE facts SET ended_on = '2024' WHERE id = 1", cause="test")
+    store.write("UPDATE facts SET ended_on = '2018' WHERE id = 1", cause="test")
     assert found(store, "contradiction") == []
 
 
 def test_a_fact_without_a_date_began_when_it_was_said(store: SqliteStore) -> None:
-    rows = [("Ben", "works_at", "the zoo", "", 4), ("Ben", "works_at", "a bank", "2023-06-01", 2)]
+    rows = [("Ben", "works_at", "the zoo", "", 4), ("Ben", "works_at", "a bank", "2017-06-01", 2)]
     store.write(values(*rows), cause="test")
     [finding] = found(store, "contradiction")
-    assert finding.sql == "UPDATE facts SET ended_on = '2023-06-12' WHERE id = 2"
+    assert finding.sql == "UPDATE facts SET ended_on = '2017-06-12' WHERE id = 2"
 
 
 # Attributes as models name them, which of them hold one value at a time.
@@ -105,7 +105,7 @@ MANY = {
 
 def test_the_rule_tells_attributes_of_one_value_from_those_of_many(store: SqliteStore) -> None:
     for attribute in (*ONE, *MANY):
-        rows = [("Anna", attribute, "red", "2023", 1), ("Anna", attribute, "blue", "2024", 5)]
+        rows = [("Anna", attribute, "red", "2017", 1), ("Anna", attribute, "blue", "2018", 5)]
         store.write(values(*rows), cause="test")
     reported = {store.facts()[one.facts[0] - 1].attribute for one in found(store, "contradiction")}
     assert reported == ONE
@@ -122,18 +122,18 @@ def test_what_is_said_already_is_a_duplicate(store: SqliteStore) -> None:
 
 
 def test_what_happened_on_another_day_is_none_and_the_most_exact_stays(store: SqliteStore) -> None:
-    days = ["2023-05", "2023-05-07", "", "2023-05-14", "2023-05-07", "2024"]
+    days = ["2017-05", "2017-05-07", "", "2017-05-14", "2017-05-07", "2018"]
     store.write(values(*[("Ben", "ran", "10 km", day, 4) for day in days]), cause="test")
     assert [one.facts for one in found(store, "duplicate")] == [(2, 5, 1, 3)]
 
 
 def test_who_moved_back_lived_there_twice(store: SqliteStore) -> None:
-    places = [("Oslo", "2020"), ("Oslo", "2021"), ("Bergen", "2022"), ("Oslo", "2023")]
+    places = [("Oslo", "2014"), ("Oslo", "2015"), ("Bergen", "2016"), ("Oslo", "2017")]
     store.write(values(*[("Ann", "lives_in", *place, 1) for place in places]), cause="test")
     assert [one.facts for one in found(store, "duplicate")] == [(1, 2)]
     assert [one.sql for one in found(store, "contradiction")] == [
-        "UPDATE facts SET ended_on = '2022' WHERE id = 1",
-        "UPDATE facts SET ended_on = '2023' WHERE id = 3",
+        "UPDATE facts SET ended_on = '2016' WHERE id = 1",
+        "UPDATE facts SET ended_on = '2017' WHERE id = 3",
     ]
 
 
@@ -241,7 +241,7 @@ FACTS = st.lists(
         st.sampled_from(["Ann", "ann", "Bo"]),
         st.sampled_from(["lives_in", "likes"]),
         st.sampled_from(["Oslo", "oslo", "Oslo, Norway", "Bergen", "Rome", "?"]),
-        st.sampled_from(["", "2022", "2023", "2023-05", "2023-05-06", "last May"]),
+        st.sampled_from(["", "2016", "2017", "2017-05", "2017-05-06", "last May"]),
         st.integers(1, 5),
     ),
     min_size=1,
@@ -285,7 +285,7 @@ def test_fix_asks_before_each_change(run: Run, store: SqliteStore, say: str, cha
     out = run("--fix", say=say)
     assert out.exit_code == 0, out.output
     assert len(store.changes()) == 1 + changes
-    assert "UPDATE facts SET ended_on = '2024-03' WHERE id = 1" in out.stdout
+    assert "UPDATE facts SET ended_on = '2018-03' WHERE id = 1" in out.stdout
     assert ("to undo: python -m memory undo" in out.stdout) == (changes > 0)
 
 

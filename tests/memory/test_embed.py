@@ -54,14 +54,14 @@ def test_long_texts_are_summed_up_otherwise_with_the_same_result(
 
 
 WORDS = st.sampled_from(
-    ["yesterday", "2023", "March", "march", "may", "Monday?", "\u0663\u0663", "ok"]
+    ["yesterday", "2017", "March", "march", "may", "Monday?", "\u0663\u0663", "ok"]
 )
 SAYING = st.builds(
     Turn,
     speaker=st.sampled_from(["Anna", "Ben"]),
     text=STRANGE | st.lists(WORDS, max_size=150).map(" ".join),
     session=st.sampled_from(["a", "b", "c"]),
-    said_at=st.sampled_from(["", "2023-05", "2023-05-08T13:56"]),
+    said_at=st.sampled_from(["", "2017-05", "2017-05-08T13:56"]),
 )
 
 

@@ -15,7 +15,7 @@ from memory.namespaces import LONGEST_STEM, path_of
 from memory.store.namespace_file import move_store
 from tests.support.commands import run
 
-OSLO = Turn("Anna", "I moved to Oslo.", said_at="2023-05-08T13:56")
+OSLO = Turn("Anna", "I moved to Oslo.", said_at="2017-05-08T13:56")
 SECRET = Turn("Ben", "My password is swordfish.")
 NAMES = st.text(max_size=19).filter(str.strip)  # all of them short enough, none a lone surrogate
 
@@ -254,9 +254,9 @@ def test_the_list_says_what_is_there_and_what_cannot_be_read(home: Path, anna: P
         store.add([Turn("Anna", "And before?", said_at="one evening in May")])
     lines = run("namespaces", "list").splitlines()
     assert lines[0].split("  ")[0] == "name"
-    assert lines[1].split()[:4] == ["anna", "2", "0", "2023-05-08"]
+    assert lines[1].split()[:4] == ["anna", "2", "0", "2017-05-08"]
     assert "not a SQLite file" in lines[2]
-    assert '"turns": 2, "facts": 0, "first": "2023-05-08T13:56"' in run(
+    assert '"turns": 2, "facts": 0, "first": "2017-05-08T13:56"' in run(
         "namespaces", "list", "--json"
     )
 
@@ -269,7 +269,7 @@ def test_deleting_shows_what_will_go_and_asks(anna: Path, tmp_path: Path) -> Non
     run("namespaces", "delete", "anna", given="n\n", says="nothing was changed")
     assert namespaces.names() == ["anna"]
     shown = run("namespaces", "delete", "anna", given="y\n")
-    assert "1 turn, said 2023-05-08 to 2023-05-08, and 0 facts" in shown
+    assert "1 turn, said 2017-05-08 to 2017-05-08, and 0 facts" in shown
     assert "Delete the namespace 'anna' for good?" in shown
     assert "kept.db" in shown
     assert "gone.db" not in shown

@@ -69,7 +69,7 @@ def test_an_empty_memory_says_that_it_is_empty(path: Path) -> None:
 
 def test_an_answer_comes_with_the_turns_it_rests_on(tools: Tools) -> None:
     told = tools["ask_memory"]("Where does Anna live?")
-    moved = "[1] (Mon 08 May 2023) Anna: I moved to Oslo last Saturday (6 May 2023)!"
+    moved = "[1] (Mon 08 May 2017) Anna: I moved to Oslo last Saturday (6 May 2017)!"
     assert told == f"Oslo\n{moved}"
 
 
@@ -79,10 +79,10 @@ def test_an_answer_comes_with_the_turns_it_rests_on(tools: Tools) -> None:
 def test_a_fact_is_noted_in_its_very_words_and_can_be_taken_back(
     tools: Tools, store: SqliteStore, value: str
 ) -> None:
-    said = tools["note_fact"]("Anna", "has_pet", value, 3, "2023")
+    said = tools["note_fact"]("Anna", "has_pet", value, 3, "2017")
     assert said == "Done as change 1; undo_change(1) takes it back."
     [fact] = store.facts()
-    assert (fact.subject, fact.value, fact.turn_id, fact.happened_on) == ("Anna", value, 3, "2023")
+    assert (fact.subject, fact.value, fact.turn_id, fact.happened_on) == ("Anna", value, 3, "2017")
     assert tools["undo_change"](1).startswith("Undone. Done as change 2;")
     assert store.facts() == []
 

@@ -10,9 +10,9 @@ def longmemeval_question(id_: str = "q-1", **changed: Any) -> dict[str, Any]:
         "question_type": "knowledge-update",
         "question": "Where do I live now?",
         "answer": "Oslo",
-        "question_date": "2023/05/30 (Tue) 23:40",
+        "question_date": "2017/05/30 (Tue) 23:40",
         "haystack_session_ids": ["answer_7_2", "answer_7_1"],
-        "haystack_dates": ["2023/05/20 (Sat) 02:21", "2023/04/10 (Mon) 17:50"],
+        "haystack_dates": ["2017/05/20 (Sat) 02:21", "2017/04/10 (Mon) 17:50"],
         "haystack_sessions": [
             [
                 {"role": "user", "content": "I moved to Oslo.", "has_answer": True},

@@ -8,7 +8,7 @@ from typing import Any
 from memory.exchange import ForeignExport, Skipped
 from memory.model import Turn
 
-DAY = 1683554160.123456  # 2023-05-08 13:56 UTC
+DAY = 1494251760.123456  # 2017-05-08 13:56 UTC
 
 
 def character(
@@ -22,7 +22,7 @@ def character(
         " message TEXT NOT NULL UNIQUE, timestamp TEXT NOT NULL)"
     )
     for number, (name, message) in enumerate(messages, first):
-        day = f"2023-05-{8 + (number - first) // 2:02} 13:56:00"
+        day = f"2017-05-{8 + (number - first) // 2:02} 13:56:00"
         conn.execute("INSERT INTO long_term_memory VALUES(?,?,?,?)", (number, name, message, day))
     conn.commit()
     conn.close()

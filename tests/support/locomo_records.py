@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-DATE = "1:56 pm on 8 May, 2023"
+DATE = "1:56 pm on 8 May, 2017"
 
 
 def turn(dia_id: str = "D1:1", text: str = "I moved to Lyon.", **fields: Any) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def house(id_: str, start: int) -> dict[str, Any]:
         )
         for n, (thing, place) in enumerate(kept_in, 1)
     ]
-    return record(id_, questions, session_1=turns, session_1_date_time="9:00 am on 12 June, 2023")
+    return record(id_, questions, session_1=turns, session_1_date_time="9:00 am on 12 June, 2017")
 
 
 def houses(path: Path) -> Path:

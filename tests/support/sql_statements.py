@@ -9,8 +9,8 @@ from memory.sql.names import SEARCH_COLUMNS
 
 Columns = list[tuple[str, str]]  # (name, "text" | "number")
 NUMBERS = ("id", "turn_id", "score")
-TEXTS = ["''", "'Anna'", "'cat'", "'2023'", "'2023-05'", "'it''s'", "'100%'", "'É'", "' a '", "'7'"]
-PATTERNS = [*TEXTS, "'%a%'", "'%CAT%'", "'_n%'", "'2023-%'", "'%'", r"'%\%%' ESCAPE '\'", "'%é%'"]
+TEXTS = ["''", "'Anna'", "'cat'", "'2017'", "'2017-05'", "'it''s'", "'100%'", "'É'", "' a '", "'7'"]
+PATTERNS = [*TEXTS, "'%a%'", "'%CAT%'", "'_n%'", "'2017-%'", "'%'", r"'%\%%' ESCAPE '\'", "'%é%'"]
 COMPARISONS = ["=", "<>", "<", ">", "<=", ">=", "!="]
 # Also names that are tables here, triggers, or words of SQL.
 WITH_NAMES = ["p", "q", "recent", "changes", "facts_inserted", '"group"', "sqlite_x", "T1"]

@@ -25,7 +25,7 @@ LATER = [
 ]
 QUESTIONS = [
     question(4, question="Which city did Ann move to?", evidence=["D1:1"]),
-    question(2, question="When did Ann move?", answer="6 May 2023", evidence=["D1:1"]),
+    question(2, question="When did Ann move?", answer="6 May 2017", evidence=["D1:1"]),
     question(5, question="What does Ann play?", adversarial_answer="violin", evidence=["D2:1"]),
 ]
 FACT = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('Ann', 'did', 'this', {});"
@@ -38,7 +38,7 @@ def talk(id_: str = "tiny", qa: list[Any] | None = None, **changed: Any) -> dict
         "session_1": ANN,
         "session_1_date_time": DATE,
         "session_2": LATER,
-        "session_2_date_time": "9:00 am on 12 June, 2023",
+        "session_2_date_time": "9:00 am on 12 June, 2017",
     }
     return record(id_, qa or QUESTIONS, **{**said, **changed})
 

@@ -27,9 +27,9 @@ def test_a_question_of_longmemeval_is_a_conversation_in_the_order_of_its_dates(
     conversation = load_one(tmp_path, longmemeval_question())
     assert conversation.id == "q-1"
     assert conversation.turns == (
-        Turn("user", "I live in Lyon.", "session_1", "2023-04-10T17:50", "D1:1"),
-        Turn("user", "I moved to Oslo.", "session_2", "2023-05-20T02:21", "D2:1"),
-        Turn("assistant", "How nice! 1. **Rain**", "session_2", "2023-05-20T02:21", "D2:2"),
+        Turn("user", "I live in Lyon.", "session_1", "2017-04-10T17:50", "D1:1"),
+        Turn("user", "I moved to Oslo.", "session_2", "2017-05-20T02:21", "D2:1"),
+        Turn("assistant", "How nice! 1. **Rain**", "session_2", "2017-05-20T02:21", "D2:2"),
     )
     assert conversation.questions == (
         Question(
@@ -40,7 +40,7 @@ def test_a_question_of_longmemeval_is_a_conversation_in_the_order_of_its_dates(
             evidence=("D2:1",),
             evidence_sessions=("session_2",),
             question_type="knowledge-update",
-            question_date="2023-05-30T23:40",
+            question_date="2017-05-30T23:40",
             asker="user",
         ),
     )
@@ -80,7 +80,7 @@ def test_a_session_may_hold_the_answer_where_no_turn_is_marked(tmp_path: Path) -
 def test_a_number_is_an_answer_and_a_date_that_cannot_be_read_is_kept_as_said(
     tmp_path: Path,
 ) -> None:
-    raw = longmemeval_question(answer=3, haystack_dates=["2023/05/20 (Sat) 02:21", "Monday"])
+    raw = longmemeval_question(answer=3, haystack_dates=["2017/05/20 (Sat) 02:21", "Monday"])
     conversation = load_one(tmp_path, raw)
     assert conversation.questions[0].answer == "3"
     assert [turn.said_at for turn in conversation.turns if not is_dated(turn)] == ["Monday"]
@@ -100,7 +100,7 @@ BAD_QUESTIONS = [
     (without("question_id"), ["question 2,", "field question_id", "required"]),
     (longmemeval_question(answer=" "), ["'q-1'", "field answer:"]),
     (longmemeval_question(question_type="riddle"), ["question_type", "knowledge-update", "riddle"]),
-    (longmemeval_question(question_date="soon"), ["question_date", "2023/05/30", "'soon'"]),
+    (longmemeval_question(question_date="soon"), ["question_date", "2017/05/30", "'soon'"]),
     (longmemeval_question(haystack_dates=[]), ["haystack_dates", "each of 2", "got 0"]),
     (longmemeval_question(haystack_session_ids=["a"]), ["haystack_session_ids", "got 1"]),
     (longmemeval_question(answer_session_ids=["b"]), ["answer_session_ids", "'b'"]),
@@ -128,7 +128,7 @@ def test_a_malformed_question_names_itself_and_its_field(
 def test_what_is_left_out_of_many_conversations_is_said_in_one_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    dates = ["2023/05/20 (Sat) 02:21", "Monday"]
+    dates = ["2017/05/20 (Sat) 02:21", "Monday"]
     questions = [longmemeval_question(f"q-{n}", haystack_dates=dates) for n in range(9)]
     load_conversations(write(tmp_path / "file.json", *questions))
     [line] = caplog.messages

@@ -28,7 +28,7 @@ from tests.support.locomo_records import DATE, question, record, turn, write
 TRAIN = Path("data/train")
 INSERT = (
     "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) "
-    "VALUES ('Ann', 'lives_in', 'Lyon', '2023-05-07', {turn_id});"
+    "VALUES ('Ann', 'lives_in', 'Lyon', '2017-05-07', {turn_id});"
 )
 SELECT = "SELECT turn_id, value, happened_on FROM facts WHERE subject = 'Ann' LIMIT 30;"
 SAID = [
@@ -109,9 +109,9 @@ def test_fewer_answers_than_needed_with_half_of_their_words_are_errors(tmp_path:
         ("Twenty-three umbrellas!", ["23", "umbrellas"]),
         ("the 2nd, the second and 1,500.50", ["the", "2", "the", "2", "and", "1500", "50"]),
         ("Nélida's café", ["nelida", "cafe"]),
-        ("2023-05-07, 26 Jan, 2021-02", ["7", "may", "2023", "26", "january", "february", "2021"]),
+        ("2017-05-07, 26 Jan, 2015-02", ["7", "may", "2017", "26", "january", "february", "2015"]),
         ("twenty twelve ten five", ["20", "12", "10", "5"]),
-        ("2023-13-01", ["2023", "13", "01"]),
+        ("2017-13-01", ["2017", "13", "01"]),
     ],
 )
 def test_words_are_written_in_one_way(text: str, expected: list[str]) -> None:
@@ -139,36 +139,36 @@ def test_stems_and_misspelt_words_are_told_and_others_missing(
 @pytest.mark.parametrize(
     ("text", "answer"),
     [
-        ("Nothing new.", "8 May 2023"),
-        ("It was yesterday.", "7 May 2023"),
-        ("Tomorrow then!", "9 May 2023"),
-        ("See you on Friday", "12 May 2023"),
-        ("We had fun on Sat.", "29 April 2023"),
-        ("three weeks ago", "17 April 2023"),
-        ("in a week", "15 May 2023"),
+        ("Nothing new.", "8 May 2017"),
+        ("It was yesterday.", "7 May 2017"),
+        ("Tomorrow then!", "9 May 2017"),
+        ("See you on Friday", "12 May 2017"),
+        ("We had fun on Sat.", "29 April 2017"),
+        ("three weeks ago", "17 April 2017"),
+        ("in a week", "15 May 2017"),
         ("I was seven years younger", "2016"),
-        ("last month, on the 3rd", "3 April 2023"),
-        ("in June", "June 2022"),
+        ("last month, on the 3rd", "3 April 2017"),
+        ("in June", "June 2016"),
         ("Ask me.", "Ann"),
     ],
 )
 def test_a_turn_tells_its_speaker_and_the_dates_that_it_may_mean(text: str, answer: str) -> None:
-    turn_words = words_of_turns([Turn("Ann", text, said_at="2023-05-08T13:56")])
+    turn_words = words_of_turns([Turn("Ann", text, said_at="2017-05-08T13:56")])
     assert missing_words(answer, turn_words)[0] == []
 
 
 @pytest.mark.parametrize(
     ("text", "answer", "missing"),
     [
-        ("It was yesterday.", "6 May 2023", ["6"]),
-        ("See you on Friday", "11 May 2023", ["11"]),
-        ("three weeks ago", "16 April 2023", ["16"]),
-        ("Nothing new.", "March 2021", ["march", "2021"]),
+        ("It was yesterday.", "6 May 2017", ["6"]),
+        ("See you on Friday", "11 May 2017", ["11"]),
+        ("three weeks ago", "16 April 2017", ["16"]),
+        ("Nothing new.", "March 2015", ["march", "2015"]),
     ],
 )
 def test_a_turn_does_not_tell_other_dates(text: str, answer: str, missing: list[str]) -> None:
     assert (
-        missing_words(answer, words_of_turns([Turn("Ann", text, said_at="2023-05-08T13:56")]))[0]
+        missing_words(answer, words_of_turns([Turn("Ann", text, said_at="2017-05-08T13:56")]))[0]
         == missing
     )
 
@@ -187,7 +187,7 @@ def test_the_first_and_the_last_day_of_the_calendar_are_days_too() -> None:
         ({"D1:2": "DROP TABLE facts;"}, "store.D1:2: "),
         ({"D1:2": INSERT.format(turn_id=1)}, "store.D1:2: turn_id 1 is not one of the turns"),
         ({"D1:2": INSERT.format(turn_id=7)}, "store.D1:2: turn_id"),
-        ({"D1:2": "UPDATE facts SET ended_on = '2023' WHERE subject = 'Bo'"}, "changes no fact"),
+        ({"D1:2": "UPDATE facts SET ended_on = '2017' WHERE subject = 'Bo'"}, "changes no fact"),
     ],
 )
 def test_sql_that_does_not_store_its_turn_is_an_error(
@@ -231,7 +231,7 @@ def test_selects_bring_rows_of_the_evidence_or_with_the_answer(
 
 
 def test_a_date_in_a_row_is_an_answer_in_words(tmp_path: Path) -> None:
-    raw_question = question(2, answer="7 May 2023", retrieve="SELECT happened_on FROM facts")
+    raw_question = question(2, answer="7 May 2017", retrieve="SELECT happened_on FROM facts")
     assert prove(gold(tmp_path, [raw_question])).errors == ()
 
 

@@ -28,9 +28,9 @@ TURNS = [
     turn("D1:4", "My sister's cat is Miso, she is nine, grey, shy and fat."),
 ]
 GOLD_SQL = {
-    "D1:1": f"{COLUMNS}\n ('Ann', 'moved', 'to Lyon', '2023-05-05', 1);",
+    "D1:1": f"{COLUMNS}\n ('Ann', 'moved', 'to Lyon', '2017-05-05', 1);",
     "D1:2": NO_FACT,
-    "D1:3": f"{COLUMNS} ('Bo', 'has_pet', 'dog, called ''Rufus''', '2023-05-01', 3);",
+    "D1:3": f"{COLUMNS} ('Bo', 'has_pet', 'dog, called ''Rufus''', '2017-05-01', 3);",
     "D1:4": f"{COLUMNS} "
     + ", ".join(
         f"('Miso', 'is', '{value}', '', 4)" for value in ("a cat", "nine", "grey", "shy", "fat")
@@ -40,7 +40,7 @@ DOUBT = "\nWhat fits best was said by Ann, not by Bo."
 MOVED = "SELECT turn_id, value FROM facts WHERE subject = 'Ann' AND attribute = 'moved';"
 QUESTIONS = [
     question(4, question="Which city did Ann move to?", evidence=["D1:1"], retrieve=MOVED),
-    question(2, question="When did Ann move?", answer="5 May 2023", evidence=["D1:1"]),
+    question(2, question="When did Ann move?", answer="5 May 2017", evidence=["D1:1"]),
     question(5, question="Which city did Bo move to?", evidence=["D1:1"]),
     question(4, question="Who is nine?", answer="Miso", evidence=["D1:4"]),
 ]
@@ -123,8 +123,8 @@ def test_a_date_is_to_be_stored_only_where_the_turn_shows_it(tmp_path: Path) -> 
         )
         if "Lyon" in x[0]
     ]
-    assert "last Friday (2023-05-05)" in moved[0]
-    assert "'to Lyon', '2023-05-05', 1)" in moved[1]
+    assert "last Friday (2017-05-05)" in moved[0]
+    assert "'to Lyon', '2017-05-05', 1)" in moved[1]
     [dog] = [
         x
         for x in prompts_and_answers(
@@ -231,7 +231,7 @@ def test_what_the_context_holds_is_answered_and_category_5_refused(
     assert {example.question for example in examples} == {*right_answers}
     for example in examples:
         assert example.answer == right_answers[example.question]
-        assert "Ann: I moved to Lyon last Friday (5 May 2023)." in example.memory
+        assert "Ann: I moved to Lyon last Friday (5 May 2017)." in example.memory
 
 
 def test_the_same_question_of_another_person_is_refused(
@@ -333,7 +333,7 @@ def test_rows_of_facts_stand_before_the_turns_or_alone(
     examples = answer_examples(gold_of(tmp_path, QUESTIONS[:1], store=GOLD_SQL))
     assert {example.answer for example in examples} == {"Lyon"}
     for example in examples:
-        assert "[1] Ann | moved | to Lyon | 2023-05-05" in example.memory
+        assert "[1] Ann | moved | to Lyon | 2017-05-05" in example.memory
         assert ("What was said:" not in example.memory) is facts_only
 
 

@@ -32,7 +32,7 @@ def source(tmp_path: Path) -> Path:
         "session_1": [turn("D1:1"), turn("D1:2", "Lyon! How is your cat?", speaker="Bo")],
         "session_1_date_time": DATE,
         "session_2": [turn("D2:1", "My sister plays the violin."), turn("D2:2", "She is good.")],
-        "session_2_date_time": "9:00 am on 12 June, 2023",
+        "session_2_date_time": "9:00 am on 12 June, 2017",
     }
     qa = [
         question(2, question="Who plays the violin?", evidence=["D2:1", "D1:2"]),
@@ -171,7 +171,7 @@ def test_an_explanation_shows_each_turn_with_its_shares_and_whether_it_is_eviden
     with open_store(source.with_name("m.db")) as store:
         store.add(load_conversations(source)[0].turns)
         best = store.search("Who plays the violin?", 4)
-    expected = "1 {:.2f} 2023-06-12 Ann yes My sister plays the violin."
+    expected = "1 {:.2f} 2017-06-12 Ann yes My sister plays the violin."
     assert " ".join(first_line) == expected.format(best[0].score)
     assert share_line(best[0])
     assert all(part in output for part in share_line(best[0]).split("   "))

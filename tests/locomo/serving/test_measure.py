@@ -32,15 +32,15 @@ from tests.support.talk import QUESTIONS, Talker, talk, talker, talks
 
 INSERT = "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES "
 GOLD = {
-    "D1:1": f"{INSERT}('Ann', 'lives_in', 'Lyon', '2023-05-06', 1);",
-    "D1:2": f"{INSERT}('Bo', 'has_pet', 'dog Rufus', '2023-05', 2);",
+    "D1:1": f"{INSERT}('Ann', 'lives_in', 'Lyon', '2017-05-06', 1);",
+    "D1:2": f"{INSERT}('Bo', 'has_pet', 'dog Rufus', '2017-05', 2);",
     "D1:3": "-- none",
-    "D2:1": f"{INSERT}('Bo', 'learns', 'the violin', '2023-06', 4);",
+    "D2:1": f"{INSERT}('Bo', 'learns', 'the violin', '2017-06', 4);",
     "D2:2": "-- none",
     "D2:3": "-- none",
 }
 STORED = {
-    "[1]": f"{INSERT}('ann', 'moved_to', 'Lyon', '2023-05-06', 1);",
+    "[1]": f"{INSERT}('ann', 'moved_to', 'Lyon', '2017-05-06', 1);",
     "[2]": f"{INSERT}('Bo', 'has_pet', 'a dog called Rufus', '2022', 2);",
     "[3]": f"{INSERT}('Ann', 'has_pet', 'cat Miso', '', 3);",
     "[4]": f"{INSERT}('Bo', 'learns', 'violin', '', 4);",
@@ -53,7 +53,7 @@ REFUSED = "SELECT nothing FROM nowhere"
     ("question_text", "expected"),
     [
         ("Where did Ann move?", "I moved to Lyon."),  # by its stem
-        ("When did Ann move?", "8 May 2023"),
+        ("When did Ann move?", "8 May 2017"),
         ("What is the cat of Ann called?", "My cat is called Miso!"),
         ("What did you do?", "No information available"),  # words that any turn has
     ],
@@ -62,7 +62,7 @@ def test_the_rule_answers_with_a_sentence_a_date_or_nothing(
     question_text: str, expected: str
 ) -> None:
     said_turn = Turn(
-        "Ann", "I did it. I moved to Lyon. My cat is called Miso!", "", "2023-05-08T13:56"
+        "Ann", "I did it. I moved to Lyon. My cat is called Miso!", "", "2017-05-08T13:56"
     )
     assert rule_answer(question_text, said_turn) == expected
     assert (
@@ -91,7 +91,7 @@ def read(prompt: str) -> str:
     """Right answers; without turns a date is less exact."""
     memory, question_text = prompt.split("[[ ## memory ## ]]")[1].split("[[ ## question ## ]]")
     day = "6 " if "What was said:" in memory else ""
-    for word, text in {"city": "Lyon", "When": f"{day}May 2023", "job": "Miso"}.items():
+    for word, text in {"city": "Lyon", "When": f"{day}May 2017", "job": "Miso"}.items():
         if word in question_text:
             return answer(text, "1")
     return answer("No information available")
@@ -161,7 +161,7 @@ def test_readers_answer_the_same_questions_and_lack_one_module_each(whole: Whole
     assert row("tuned") == row("without store") == row("without retrieve") == [0.5, 1, 1, 2.5 / 3]
     assert row("untuned") == row("without answer") == [0, 0, 1, pytest.approx(1 / 3)]
     assert row("facts only") == [0.5, 0.8, 1, pytest.approx(2.3 / 3)]
-    # "8 May 2023" for "6 May 2023", and a sentence of six words for "Lyon".
+    # "8 May 2017" for "6 May 2017", and a sentence of six words for "Lyon".
     assert row("rule")[1:3] == [pytest.approx(2 / 3), pytest.approx(2 / 7)]
     lost = by_place[READING_TABLE, "without answer", "tuned minus it, F1 1-4"]
     assert (lost.value, lost.low, lost.high) == (pytest.approx(0.5), 0, 1)  # of 0, .5 and 1
@@ -188,7 +188,7 @@ def test_answers_from_facts_alone_are_compared_with_answers_from_turns_alone(who
     facts = [prompt for prompt in tuned.prompts_for("answer") if "What was said:" not in prompt]
     turns = [prompt for prompt in tuned.prompts_for("answer") if "memory's facts say" not in prompt]
     assert (len(facts), len(turns)) == (4, 2 * 4)  # the memory without facts shows turns as well
-    assert all("[1] ann | moved_to | Lyon | 2023-05-06" in prompt for prompt in facts)
+    assert all("[1] ann | moved_to | Lyon | 2017-05-06" in prompt for prompt in facts)
 
 
 def test_stored_facts_are_measured_beside_gold_ones(whole: Whole) -> None:
@@ -275,14 +275,14 @@ def test_what_is_found_is_written_with_examples_as_they_were_answered(whole: Who
     assert content["params"] == {**about, "turns only": False, "num_threads": 1, "seed": 0}
     assert content["examples"][1] == {
         "question": "When did Ann move?",
-        "gold": "6 May 2023",
-        "answer": "6 May 2023",
-        "cited": "D1:1 (2023-05-08) Ann: I moved to Lyon last Saturday.",
+        "gold": "6 May 2017",
+        "answer": "6 May 2017",
+        "cited": "D1:1 (2017-05-08) Ann: I moved to Lyon last Saturday.",
     }
     assert content["examples"][2]["gold"] == "(No information available)"
     assert content["examples"][2]["cited"] == "(no turn)"
     for report in (whole.output, (whole.out / "serving.md").read_text()):
-        assert "cited: D1:1 (2023-05-08) Ann: I moved to Lyon last Saturday." in report
+        assert "cited: D1:1 (2017-05-08) Ann: I moved to Lyon last Saturday." in report
         assert ".857 (7)" in report  # F1 of stored facts
 
 

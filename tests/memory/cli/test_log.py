@@ -33,7 +33,7 @@ def refused(path: Path, *arguments: str) -> str:
 def changed_memory(store: SqliteStore, path: Path) -> Path:
     """The file of a memory with three changes, of which two are digests."""
     store.write(f"{MOVED}; {CAT}", "digest by M", window=(1, 3))
-    store.write(f"UPDATE facts SET ended_on = '2023-06' WHERE id = 1; {DOG}", "digest", (4, 5))
+    store.write(f"UPDATE facts SET ended_on = '2017-06' WHERE id = 1; {DOG}", "digest", (4, 5))
     store.write("UPDATE facts SET value = 'cat\x1b[31m Misa' WHERE id = 2", "by hand")
     return path
 
@@ -44,16 +44,16 @@ def test_the_log_shows_what_was_written_the_newest_first(changed_memory: Path) -
     assert lines[2].endswith("2 facts  digest by M, turns 1-3")
     assert len(run(changed_memory, "log", "--limit", "1").splitlines()) == 1
     entry = run(changed_memory, "log", "#2")
-    assert "    UPDATE facts SET ended_on = '2023-06' WHERE id = 1" in entry
-    assert "  + Ben has_pet: dog Rufus since 2023-06 (fact 3, turn 4)" in entry
-    assert "  ~ Anna lives_in: Oslo since 2023-05-06 (fact 1, turn 1) -> until 2023-06" in entry
+    assert "    UPDATE facts SET ended_on = '2017-06' WHERE id = 1" in entry
+    assert "  + Ben has_pet: dog Rufus since 2017-06 (fact 3, turn 4)" in entry
+    assert "  ~ Anna lives_in: Oslo since 2017-05-06 (fact 1, turn 1) -> until 2017-06" in entry
     facts = run(changed_memory, "log", "--facts")
     assert "~ Anna has_pet: cat Miso (fact 2, turn 3) -> cat [31m Misa" in facts
     records = [
         json.loads(line) for line in run(changed_memory, "log", "--facts", "--json").splitlines()
     ]
     assert [len(record["edits"]) for record in records] == [1, 2, 2]
-    assert records[1]["edits"][0]["after"]["ended_on"] == "2023-06"
+    assert records[1]["edits"][0]["after"]["ended_on"] == "2017-06"
     assert "no change 9" in refused(changed_memory, "log", "9")
     assert "'x' is no change" in refused(changed_memory, "log", "x")
 
@@ -97,9 +97,9 @@ def test_undo_says_what_it_took_back_and_how_to_have_it_again(changed_memory: Pa
 
 
 def test_diff_shows_what_became_of_facts_between_two_points(changed_memory: Path) -> None:
-    assert run(changed_memory, "diff", "2023-05", "2023-06").splitlines() == [
-        "+ Ben has_pet: dog Rufus since 2023-06 (fact 3, turn 4)",
-        "~ Anna lives_in: Oslo since 2023-05-06 (fact 1, turn 1) -> until 2023-06",
+    assert run(changed_memory, "diff", "2017-05", "2017-06").splitlines() == [
+        "+ Ben has_pet: dog Rufus since 2017-06 (fact 3, turn 4)",
+        "~ Anna lives_in: Oslo since 2017-05-06 (fact 1, turn 1) -> until 2017-06",
     ]
     assert run(changed_memory, "diff", "2", "0").splitlines()[0].startswith("- Anna lives_in: Oslo")
     assert (
@@ -107,13 +107,13 @@ def test_diff_shows_what_became_of_facts_between_two_points(changed_memory: Path
         == run(changed_memory, "diff", "2999")
         == "nothing differs\n"
     )
-    difference = json.loads(run(changed_memory, "diff", "2023-05", "--json"))
+    difference = json.loads(run(changed_memory, "diff", "2017-05", "--json"))
     assert [len(difference[kind]) for kind in ("added", "removed", "changed")] == [1, 0, 2]
     assert "is no point" in refused(changed_memory, "diff", "yesterday")
 
 
 def test_revert_shows_what_it_changes_and_how_to_go_back(changed_memory: Path) -> None:
-    out = run(changed_memory, "revert", "2023-05")
+    out = run(changed_memory, "revert", "2017-05")
     assert "- Ben has_pet: dog Rufus" in out
     assert f"python -m memory undo 4 --file {changed_memory}" in out
     assert run(changed_memory, "diff", "1") == "nothing differs\n"
@@ -124,6 +124,6 @@ def test_revert_shows_what_it_changes_and_how_to_go_back(changed_memory: Path) -
 
 def test_commands_that_only_look_change_nothing(changed_memory: Path) -> None:
     before = changed_memory.read_bytes()
-    for arguments in (["log"], ["log", "1"], ["diff", "2023-05"]):
+    for arguments in (["log"], ["log", "1"], ["diff", "2017-05"]):
         run(changed_memory, *arguments)
     assert changed_memory.read_bytes() == before

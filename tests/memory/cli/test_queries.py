@@ -55,9 +55,9 @@ def test_an_answer_is_printed_with_its_turns_and_the_sql_with_its_rows(
     out = run("ask", "Which pets do they have?", script=PETS_SCRIPT).stdout
     assert re.sub(r"\d\.\d", "0.0", out).splitlines() == [
         "a cat and a dog",
-        "  [3] (Mon 08 May 2023) Anna: Small, but my cat Miso loves the window.",
+        "  [3] (Mon 08 May 2017) Anna: Small, but my cat Miso loves the window.",
         "    found by the ranking, place 3 (words 0.0, length 0.0, session 0.0), by SQL",
-        "  [4] (Mon 12 Jun 2023) Ben: I adopted a dog, Rufus.",
+        "  [4] (Mon 12 Jun 2017) Ben: I adopted a dog, Rufus.",
         "    found by the ranking, place 2 (words 0.0, length 0.0, session 0.0), by SQL",
         "",
         "SQL:",
@@ -83,7 +83,7 @@ def test_a_question_about_the_past_is_asked_of_the_memory_as_it_was(run: Run) ->
     now = [(["turns: 5"], sql("-- none")), (["Rufus"], answer("Miso and Rufus", "3, 4"))]
     assert run("ask", "Any pets?", script=now).stdout.startswith("Miso and Rufus\n")
     then = [(["turns: 3"], sql("-- none")), (["Miso"], answer("Miso and Rufus", "3, 4"))]
-    out = run("ask", "Any pets?", "--as-of", "2023-05", script=then).stdout
+    out = run("ask", "Any pets?", "--as-of", "2017-05", script=then).stdout
     assert "[3]" in out
     assert "[4]" not in out, "what was not said yet cannot be cited"
 
@@ -91,10 +91,10 @@ def test_a_question_about_the_past_is_asked_of_the_memory_as_it_was(run: Run) ->
 @pytest.mark.parametrize(
     ("arguments", "day"),
     [
-        (["--now", "2023-06-09"], "2023-05"),
-        (["--as-of", "2023-06"], "2023-05"),
-        (["--as-of", "2023-05-20"], "2023-04"),
-        (["--as-of", "2023-05-20", "--now", "2024-03-01"], "2024-02"),
+        (["--now", "2017-06-09"], "2017-05"),
+        (["--as-of", "2017-06"], "2017-05"),
+        (["--as-of", "2017-05-20"], "2017-04"),
+        (["--as-of", "2017-05-20", "--now", "2024-03-01"], "2024-02"),
         ([], f"{date.today().replace(day=1) - timedelta(days=1):%Y-%m}"),
     ],
 )
@@ -118,7 +118,7 @@ def test_the_one_who_asks_is_the_user_of_the_chat_where_nobody_is_named(
     ("arguments", "says"),
     [
         (["ask", " "], "the question is empty"),
-        (["ask", "When?", "--now", "2023-06"], "write 2023-06-01"),
+        (["ask", "When?", "--now", "2017-06"], "write 2017-06-01"),
         (["search", " "], "is empty"),
         (["sql", " "], "write a SELECT"),
         (["sql", "DROP TABLE facts"], "only SELECT reads"),
@@ -138,17 +138,17 @@ def test_what_cannot_be_asked_is_one_line_that_says_so(
 # ---------------------------------------------------------------------- how often?
 
 RAN = [
-    Turn("Anna", "I went running in the rain.", said_at="2023-05-02"),
-    Turn("Anna", "Running again, by the river.", said_at="2023-05-09"),
-    Turn("Ben", "I prefer to swim.", said_at="2023-05-10"),
-    Turn("Anna", "Went for a run with Ben.", said_at="2023-05-17"),
-    Turn("Anna", "Ten kilometres of running!", said_at="2023-05-30"),
-    Turn("Anna", "First run of June.", said_at="2023-06-01"),
+    Turn("Anna", "I went running in the rain.", said_at="2017-05-02"),
+    Turn("Anna", "Running again, by the river.", said_at="2017-05-09"),
+    Turn("Ben", "I prefer to swim.", said_at="2017-05-10"),
+    Turn("Anna", "Went for a run with Ben.", said_at="2017-05-17"),
+    Turn("Anna", "Ten kilometres of running!", said_at="2017-05-30"),
+    Turn("Anna", "First run of June.", said_at="2017-06-01"),
 ]
-IN_MAY = "FROM facts WHERE attribute = 'went_running' AND happened_on LIKE '2023-05%'"
+IN_MAY = "FROM facts WHERE attribute = 'went_running' AND happened_on LIKE '2017-05%'"
 COUNTED = (
     f"SELECT COUNT(*) AS runs_in_may {IN_MAY};\nSELECT turn_id, value, happened_on {IN_MAY};\n"
-    "SELECT id, said_at, text FROM turns WHERE lower(text) LIKE '%run%' AND said_at LIKE '2023-05%'"
+    "SELECT id, said_at, text FROM turns WHERE lower(text) LIKE '%run%' AND said_at LIKE '2017-05%'"
 )
 
 
@@ -156,7 +156,7 @@ def test_how_often_is_counted_by_sql_and_shown_with_the_rows_beside_it(path: Pat
     runs = [n for n, turn in enumerate(RAN, 1) if turn.speaker == "Anna"]
     values = (f"('Anna', 'went_running', 'run {n}', '{RAN[n - 1].said_at}', {n})" for n in runs)
     script = [
-        (["[1] (Tue 02 May 2023) Anna: I went running"], sql(f"{INSERT}{', '.join(values)};")),
+        (["[1] (Tue 02 May 2017) Anna: I went running"], sql(f"{INSERT}{', '.join(values)};")),
         (["How often did I go running in May?", "went_running(5)"], sql(COUNTED)),
         (
             ["What the memory's facts say:\nruns_in_may: 4\n", "by the river"],
@@ -173,7 +173,7 @@ def test_how_often_is_counted_by_sql_and_shown_with_the_rows_beside_it(path: Pat
         assert [len(rows.rows) for rows in reply.rows] == [1, 4, 4]
         assert isinstance(model.lm, ScriptedLM)
         model.lm.assert_done()
-        assert "| 2023-06-01" not in model.lm.script.prompts[-1], "the run of June is not a row"
+        assert "| 2017-06-01" not in model.lm.script.prompts[-1], "the run of June is not a row"
 
 
 def test_a_count_is_printed_under_its_statement(run: Run, store: SqliteStore) -> None:
@@ -188,7 +188,7 @@ def test_a_count_is_printed_under_its_statement(run: Run, store: SqliteStore) ->
 
 def test_a_search_gives_the_best_turns_without_a_model(run: Run) -> None:
     lines = run("search", "Ben adopted a dog", "-k", "2").stdout.splitlines()
-    assert lines[0] == "[4] (Mon 12 Jun 2023) Ben: I adopted a dog, Rufus."
+    assert lines[0] == "[4] (Mon 12 Jun 2017) Ben: I adopted a dog, Rufus."
     assert len(lines) == 2
     [hit] = map(
         json.loads, run("search", "Ben adopted a dog", "-k", "1", "--json").stdout.splitlines()
@@ -277,7 +277,7 @@ def held_window(store: SqliteStore) -> Pairs:
     """Facts of turn 1, and a script that ends more of them than a model may by itself."""
     rows = ", ".join(f"('Anna', 'likes', 'thing {n}', NULL, 1)" for n in range(MOST_ENDED + 1))
     store.write(INSERT + rows, cause="test", window=(1, 3))
-    end_all = "UPDATE facts SET ended_on = '2023-06' WHERE subject = 'Anna'"
+    end_all = "UPDATE facts SET ended_on = '2017-06' WHERE subject = 'Anna'"
     return [(["[4]"], sql(f"{end_all}; {DOG}"))]
 
 
@@ -289,7 +289,7 @@ def test_what_is_held_is_shown_with_the_commands_that_apply_or_skip_it(
     expected = [
         "turns 4-5 are held for a person: it ends 9 facts of other turns, and a digest may end 8"
         " by itself",
-        "    UPDATE facts SET ended_on = '2023-06' WHERE subject = 'Anna';",
+        "    UPDATE facts SET ended_on = '2017-06' WHERE subject = 'Anna';",
         lines[3],
         f"  to apply it: python -m memory digest --apply {options}",
         f"  to leave it out: python -m memory digest --skip {options}",

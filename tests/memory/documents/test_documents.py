@@ -270,9 +270,9 @@ def test_a_document_is_found_and_cited_like_what_was_said(
 def test_what_was_tried_last_and_whether_it_worked_is_answerable(store: SqliteStore) -> None:
     store.add(
         [
-            tool_use("search_flights", {"to": "Oslo"}, "no seats", False, "s1", "2023-05-08T10:00"),
-            tool_use("search_flights", {"to": "Bergen"}, "3 flights.", True, "s2", "2023-05-09"),
-            tool_use("mail", {}, {"id": 7}, True, "s2", "2023-05-09", by="assistant"),
+            tool_use("search_flights", {"to": "Oslo"}, "no seats", False, "s1", "2017-05-08T10:00"),
+            tool_use("search_flights", {"to": "Bergen"}, "3 flights.", True, "s2", "2017-05-09"),
+            tool_use("mail", {}, {"id": 7}, True, "s2", "2017-05-09", by="assistant"),
         ]
     )
     rows = store.read(
@@ -305,13 +305,13 @@ def run(path: Path, *arguments: object, says: str = "", given: str | None = None
 def test_a_message_is_added_as_said_now_or_then(path: Path) -> None:
     now = datetime.now(UTC)
     assert run(path, "I moved to Oslo", "--speaker", "Anna") == "turn 1\n"
-    then = ["--session", "s1", "--said-at", "2023-05-08 13:56"]
+    then = ["--session", "s1", "--said-at", "2017-05-08 13:56"]
     assert run(path, "-", "--speaker", "Ben", "--json", *then, given="Wow!\n") == '{"turn": 2}\n'
     with open_store(path) as store:
         first, second = store.turns()
     assert (first.speaker, first.text, first.session) == ("Anna", "I moved to Oslo", "")
     assert abs(datetime.fromisoformat(first.said_at) - now) < timedelta(minutes=1)
-    assert second == Turn("Ben", "Wow!", "s1", "2023-05-08T13:56", id=2)
+    assert second == Turn("Ben", "Wow!", "s1", "2017-05-08T13:56", id=2)
 
 
 def test_what_is_no_message_is_refused_and_makes_no_memory(path: Path, tmp_path: Path) -> None:

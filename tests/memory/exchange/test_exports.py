@@ -35,14 +35,14 @@ ODD = [
 def test_a_csv_has_the_columns_of_a_character_and_every_text_as_it_was(
     store: SqliteStore, tmp_path: Path
 ) -> None:
-    store.add([Turn("Anna", text, said_at="2023") for text in ODD])
+    store.add([Turn("Anna", text, said_at="2017") for text in ODD])
     store.add([Turn("tool", "ran", kind="tool"), Turn("manual", "oil it", kind="document")])
     path = tmp_path / "anna.csv"
     assert export_memory(store, path, "csv", "anna") == ExportCounts(5 + len(ODD), 2)
     with path.open(encoding="utf-8", newline="") as file:
         rows = [*csv.reader(file)]
     assert rows[0] == ["id", "name", "message", "timestamp"]
-    assert rows[1] == ["1", "Anna", SAID[0].text, "2023-05-08T13:56"]
+    assert rows[1] == ["1", "Anna", SAID[0].text, "2017-05-08T13:56"]
     assert [row[2] for row in rows[6:]] == [*(f"'{text}" for text in ODD[:4]), *ODD[4:]]
 
 
@@ -143,11 +143,11 @@ def test_markdown_has_sessions_turns_and_facts_with_their_turns(
     headings, texts = headings_and_texts(path)
     assert headings == [
         "anna",
-        "session_1 (Mon 08 May 2023)",
-        "session_2 (Mon 12 Jun 2023)",
+        "session_1 (Mon 08 May 2017)",
+        "session_2 (Mon 12 Jun 2017)",
         "Facts",
     ]
-    assert texts[0] == "[1] Anna (2023-05-08 13:56): I moved to Oslo last Saturday!"
+    assert texts[0] == "[1] Anna (2017-05-08 13:56): I moved to Oslo last Saturday!"
     assert texts[-6:] == ["Anna", "has_pet", "cat Miso", "", "", "[3]"]
 
 
@@ -235,7 +235,7 @@ def test_what_cannot_be_exported_is_said_before_anything_is_made(
 def test_a_csv_that_is_imported_says_what_was_said(
     store: SqliteStore, path: Path, tmp_path: Path
 ) -> None:
-    store.add([Turn("Anna", text, said_at="2023-05-08T13:56:01") for text in ODD])
+    store.add([Turn("Anna", text, said_at="2017-05-08T13:56:01") for text in ODD])
     target, new = tmp_path / "anna.csv", tmp_path / "new.db"
     run("export", target, "--file", path)
     run("import", target, "--file", new)

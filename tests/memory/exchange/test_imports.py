@@ -24,7 +24,7 @@ SOURCES = [f"x:{n}" for n in range(NUMBER)]
 
 def said(number: int) -> Iterator[Turn]:
     for n in range(number):
-        yield Turn("Anna", f"message {n} about the pump", f"s{n // 50}", "2023-05-08", f"x:{n}")
+        yield Turn("Anna", f"message {n} about the pump", f"s{n // 50}", "2017-05-08", f"x:{n}")
 
 
 def foreign_export(number: int = 10) -> ForeignExport:
@@ -171,7 +171,7 @@ def test_ctrl_c_keeps_what_was_read(path: Path, monkeypatch: pytest.MonkeyPatch)
     [
         ("missing.csv", None),
         ("header.csv", b"who,what\nAnna,hello\n"),
-        ("latin.csv", "id,name,message,timestamp\n1,Anna,caf\xe9,2023\n".encode("latin-1")),
+        ("latin.csv", "id,name,message,timestamp\n1,Anna,caf\xe9,2017\n".encode("latin-1")),
         ("half.json", b'[{"id": "c1", "map'),
         ("empty.json", b""),
     ],

@@ -38,19 +38,19 @@ def test_a_line_is_a_turn(tmp_path: Path) -> None:
         "speaker": "Anna",
         "text": "I moved.",
         "session": "s1",
-        "said_at": "2023-05-08 13:56",
+        "said_at": "2017-05-08 13:56",
         "source": "D1:3",
         "kind": "document",
     }
-    late = {"speaker": "Bo", "text": "When?", "said_at": 1683554160}
+    late = {"speaker": "Bo", "text": "When?", "said_at": 1494251760}
     vague = {"speaker": "Bo", "text": "I see.", "said_at": "one May evening"}
     path = write(
         tmp_path / "a.jsonl", text="\n".join(map(json.dumps, (full, late, vague))) + "\n\n"
     )
     turns, skipped = parts(read_export(path))
-    first = Turn("Anna", "I moved.", "s1", "2023-05-08T13:56", "D1:3", "document")
+    first = Turn("Anna", "I moved.", "s1", "2017-05-08T13:56", "D1:3", "document")
     assert (turns[0], skipped) == (first, [])
-    assert [turn.said_at for turn in turns[1:]] == ["2023-05-08T13:56:00", "one May evening"]
+    assert [turn.said_at for turn in turns[1:]] == ["2017-05-08T13:56:00", "one May evening"]
     assert turns[1].source.startswith("jsonl:")
 
 
@@ -112,9 +112,9 @@ def test_a_message_in_parts_is_joined_and_its_tool_calls_are_counted(tmp_path: P
 @pytest.mark.parametrize(
     ("value", "said_at"),
     [
-        ("2023-05-08T15:56:00+02:00", "2023-05-08T13:56:00"),
-        (1683554160, "2023-05-08T13:56:00"),
-        (1683554160123, "2023-05-08T13:56:00"),
+        ("2017-05-08T15:56:00+02:00", "2017-05-08T13:56:00"),
+        (1494251760, "2017-05-08T13:56:00"),
+        (1494251760123, "2017-05-08T13:56:00"),
         (None, ""),
     ],
 )
@@ -130,17 +130,17 @@ def test_a_date_may_have_the_name_that_other_programs_give_it(
 
 
 def test_two_dates_of_one_line_are_refused(tmp_path: Path) -> None:
-    line = {"speaker": "Anna", "text": "x", "timestamp": "2023", "created_at": "2024"}
+    line = {"speaker": "Anna", "text": "x", "timestamp": "2017", "created_at": "2024"}
     with pytest.raises(InputError, match="unknown key 'created_at'; known are speaker, text"):
         read_export(write(tmp_path / "a.jsonl", text=json.dumps(line)))
     with pytest.raises(InputError, match="the columns are speaker, text, ts, date"):
-        read_export(write(tmp_path / "a.csv", text="speaker,text,ts,date\nAnna,x,2023,2024\n"))
+        read_export(write(tmp_path / "a.csv", text="speaker,text,ts,date\nAnna,x,2017,2024\n"))
 
 
 @pytest.mark.parametrize("claimed", ["2024-13-45", "-5", "0000-00-00", "0", "2024-02-30T25:61"])
 def test_a_date_of_no_calendar_is_left_out_and_named(tmp_path: Path, claimed: str) -> None:
     lines = [{"speaker": "Anna", "text": text, "said_at": claimed} for text in "ab"]
-    lines[1]["said_at"] = "05/08/2023"
+    lines[1]["said_at"] = "05/08/2017"
     table = "".join(f"Anna,{line['text']},{line['said_at']}\n" for line in lines)
     for path in (
         write(tmp_path / "a.jsonl", text="\n".join(map(json.dumps, lines))),
@@ -148,11 +148,11 @@ def test_a_date_of_no_calendar_is_left_out_and_named(tmp_path: Path, claimed: st
     ):
         export = read_export(path)
         turns, skipped = parts(export)
-        assert [(turn.text, turn.said_at) for turn in turns] == [("a", ""), ("b", "05/08/2023")]
+        assert [(turn.text, turn.said_at) for turn in turns] == [("a", ""), ("b", "05/08/2017")]
         place = "line 1" if path.suffix == ".jsonl" else "line 2"
         assert [skip.where for skip in skipped] == [f"{place}: {claimed}"]
         assert skipped[0].why == "a date that no calendar has; its turn is there without"
-        assert export.notes[0].startswith("1 dates are no ISO text ('05/08/2023')")
+        assert export.notes[0].startswith("1 dates are no ISO text ('05/08/2017')")
 
 
 @pytest.mark.parametrize(
@@ -202,8 +202,8 @@ def test_the_extensions_table_is_read_with_and_without_a_header(
 ) -> None:
     table = io.StringIO()
     cells = csv.writer(table, delimiter=delimiter)
-    cells.writerow([0, "Anna", 'I said "no",\r\nthen left.', "2023-05-08 13:56:00"])
-    cells.writerow([1, "Miku", "Why; though?", "2023-05-09 00:00:00"])
+    cells.writerow([0, "Anna", 'I said "no",\r\nthen left.', "2017-05-08 13:56:00"])
+    cells.writerow([1, "Miku", "Why; though?", "2017-05-09 00:00:00"])
     without = write(tmp_path / "miku.csv", text=mark + table.getvalue())
     header = delimiter.join(("id", "Name", "message", "timestamp")) + "\r\n"
     with_header = write(tmp_path / "b.csv", text=mark + header + table.getvalue())
@@ -213,17 +213,17 @@ def test_the_extensions_table_is_read_with_and_without_a_header(
         turns, skipped = parts(export)
         assert skipped == []
         assert [(t.speaker, t.text, t.session, t.said_at) for t in turns] == [
-            ("Anna", 'I said "no",\r\nthen left.', "2023-05-08", "2023-05-08T13:56:00"),
-            ("Miku", "Why; though?", "2023-05-09", "2023-05-09T00:00:00"),
+            ("Anna", 'I said "no",\r\nthen left.', "2017-05-08", "2017-05-08T13:56:00"),
+            ("Miku", "Why; though?", "2017-05-09", "2017-05-09T00:00:00"),
         ]
     assert parts(read_export(without))[0] == parts(read_export(with_header))[0]
 
 
 def test_our_columns_may_come_in_any_order_and_be_left_out(tmp_path: Path) -> None:
-    text = "Text,kind,SPEAKER,said_at\nx,,Anna,2023-05\ny,tool,Bo,\nz,joke,Bo,\na,b\n\nq,,Bo,2024\n"
+    text = "Text,kind,SPEAKER,said_at\nx,,Anna,2017-05\ny,tool,Bo,\nz,joke,Bo,\na,b\n\nq,,Bo,2024\n"
     turns, skipped = parts(read_export(write(tmp_path / "a.csv", text=text)))
     assert [(t.kind, t.speaker, t.text, t.said_at) for t in turns] == [
-        ("message", "Anna", "x", "2023-05"),
+        ("message", "Anna", "x", "2017-05"),
         ("tool", "Bo", "y", ""),
         ("message", "Bo", "q", "2024"),
     ]

@@ -25,7 +25,7 @@ from tests.support.gguf_adapter import adapter, gguf
 from tests.support.locomo_records import write
 
 TARGETS = ("answer", "retrieve", "store")
-TURN = "[{}] (Fri 09 Jun 2023) Anna: I adopted a beagle in May, it is called Biscuit."
+TURN = "[{}] (Fri 09 Jun 2017) Anna: I adopted a beagle in May, it is called Biscuit."
 
 
 @pytest.fixture(scope="module")

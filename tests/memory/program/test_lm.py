@@ -365,7 +365,7 @@ def test_a_call_knows_what_its_caller_knows(server: Server, monkeypatch: pytest.
 
 # The packaged model
 
-TURN = "[12] (Fri 09 Jun 2023) Anna O'Neil: I adopted a beagle, it's called \"Biscuit\"."
+TURN = "[12] (Fri 09 Jun 2017) Anna O'Neil: I adopted a beagle, it's called \"Biscuit\"."
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from tests.support.scripted import (
     sql,
 )
 
-TURNS = "[3] (Fri 09 Jun 2023) Anna: I moved to Oslo.\n[4] (Fri 09 Jun 2023) Bo: Great!"
+TURNS = "[3] (Fri 09 Jun 2017) Anna: I moved to Oslo.\n[4] (Fri 09 Jun 2017) Bo: Great!"
 GOOD = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('Anna', 'moved', 'Oslo', 3);"
 
 
@@ -37,7 +37,7 @@ def store(pairs: Pairs, refused: int):
 
 
 def test_store_shows_the_turns_and_the_catalog():
-    done = store([(["[4] (Fri 09 Jun 2023) Bo", "Anna: owns(2)"], sql(GOOD))], refused=0)
+    done = store([(["[4] (Fri 09 Jun 2017) Bo", "Anna: owns(2)"], sql(GOOD))], refused=0)
     assert (done.sql, done.calls, done.change.facts) == (GOOD, 1, 1)
 
 

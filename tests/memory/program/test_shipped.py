@@ -81,10 +81,10 @@ def test_an_adapter_of_ones_own_takes_the_place_of_its_modules_only(tmp_path: Pa
 # --- what they do ---------------------------------------------------------------------------------
 
 TOLD = [
-    Turn("Anna", "Hi Ben! How was your weekend?", "1", "2023-05-08T10:00"),
-    Turn("Ben", "Great, I adopted a dog yesterday! Her name is Rufa.", "1", "2023-05-08T10:01"),
-    Turn("Anna", "How lovely. I started to learn the cello last month.", "1", "2023-05-08T10:02"),
-    Turn("Ben", "My sister Ella plays the flute, she lives in Oslo.", "1", "2023-05-08T10:03"),
+    Turn("Anna", "Hi Ben! How was your weekend?", "1", "2017-05-08T10:00"),
+    Turn("Ben", "Great, I adopted a dog yesterday! Her name is Rufa.", "1", "2017-05-08T10:01"),
+    Turn("Anna", "How lovely. I started to learn the cello last month.", "1", "2017-05-08T10:02"),
+    Turn("Ben", "My sister Ella plays the flute, she lives in Oslo.", "1", "2017-05-08T10:03"),
 ]
 
 
@@ -102,7 +102,7 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memory]:
     [
         ("What is the name of Ben's dog?", "Rufa", 2),
         ("Which instrument does Anna learn?", "cello", 3),
-        ("When did Ben adopt a dog?", "7 May 2023", 2),
+        ("When did Ben adopt a dog?", "7 May 2017", 2),
     ],
 )
 def test_a_newcomer_is_answered(memory: Memory, question: str, word: str, turn: int) -> None:

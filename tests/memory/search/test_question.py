@@ -24,7 +24,7 @@ PEOPLE = (
     ),
     *("น้ำ", "أحمد", "Zoë", "The Bot", "user_42", "さくら", "서연"),
 )
-THURSDAY = 20231019
+THURSDAY = 20171019
 
 
 def named(*people: str) -> SpeakerNames:
@@ -199,14 +199,14 @@ def test_a_long_question_has_a_bounded_number_of_words() -> None:
 @pytest.mark.parametrize(
     ("question", "dates"),
     [
-        ("on 8 May 2023", [(2023, 5, 8)]),
-        ("on May 8th, 2023", [(2023, 5, 8)]),
+        ("on 8 May 2017", [(2017, 5, 8)]),
+        ("on May 8th, 2017", [(2017, 5, 8)]),
         ("on the 3rd of june", [(0, 6, 3)]),
-        ("on the ３rd of june ２０２３", [(2023, 6, 3)]),
+        ("on the ３rd of june ２０１７", [(2017, 6, 3)]),
         ("in June or July", [(0, 6, 0), (0, 7, 0)]),
-        ("in May 2023", [(2023, 5, 0)]),
-        ("in 2022", [(2022, 0, 0)]),
-        ("since 2023-05-08", [(2023, 5, 8)]),
+        ("in May 2017", [(2017, 5, 0)]),
+        ("in 2016", [(2016, 0, 0)]),
+        ("since 2017-05-08", [(2017, 5, 8)]),
         ("may I march on?", []),
         ("in room 12345", []),
         ("PIN 0000", []),
@@ -219,26 +219,26 @@ def test_a_question_names_dates(question: str, dates: list[tuple[int, int, int]]
 @pytest.mark.parametrize(
     ("question", "inside", "outside"),
     [
-        ("today", [20231019], [20231018, 20231020]),
-        ("yesterday", [20231018], [20231017, 20231019]),
-        ("Yesterday", [20231018], [20231019]),
-        ("last Tuesday", [20231017], [20231016, 20231018, 20231010]),
-        ("last Thursday", [20231012], [20231019, 20231005]),
-        ("last Friday", [20231013], [20231020]),
-        ("last weekend", [20231014, 20231015], [20231013, 20231016, 20231008]),
-        ("last week", [20231009, 20231015], [20231008, 20231016]),
-        ("this week", [20231016, 20231019], [20231015, 20231023]),
-        ("last month", [20230901, 20230930], [20230831, 20231001]),
-        ("this month", [20231001, 20231019], [20230930]),
-        ("last year", [20220101, 20221231], [20211231, 20230102]),
-        ("last summer", [20230615, 20230815], [20220715, 20230515, 20231001]),
-        ("last autumn", [20221015], [20231019, 20220715]),
-        ("last winter", [20230115], [20231019, 20220115]),
-        ("3 months ago", [20230721], [20231019, 20230601, 20230901]),
-        ("two years ago", [20211019], [20231019, 20200101]),
-        ("a day ago", [20231018], [20231019, 20231017]),
-        ("two weeks before 9 June 2023", [20230526], [20230609, 20230601, 20230510]),
-        ("a week after June 9, 2023", [20230616], [20230609, 20230602]),
+        ("today", [20171019], [20171018, 20171020]),
+        ("yesterday", [20171018], [20171017, 20171019]),
+        ("Yesterday", [20171018], [20171019]),
+        ("last Tuesday", [20171017], [20171016, 20171018, 20171010]),
+        ("last Thursday", [20171012], [20171019, 20171005]),
+        ("last Friday", [20171013], [20171020]),
+        ("last weekend", [20171014, 20171015], [20171013, 20171016, 20171008]),
+        ("last week", [20171009, 20171015], [20171008, 20171016]),
+        ("this week", [20171016, 20171019], [20171015, 20171023]),
+        ("last month", [20170901, 20170930], [20170831, 20171001]),
+        ("this month", [20171001, 20171019], [20170930]),
+        ("last year", [20160101, 20161231], [20151231, 20170102]),
+        ("last summer", [20170615, 20170815], [20160715, 20170515, 20171001]),
+        ("last autumn", [20161015], [20171019, 20160715]),
+        ("last winter", [20170115], [20171019, 20160115]),
+        ("3 months ago", [20170721], [20171019, 20170601, 20170901]),
+        ("two years ago", [20151019], [20171019, 20140101]),
+        ("a day ago", [20171018], [20171019, 20171017]),
+        ("two weeks before 9 June 2017", [20170526], [20170609, 20170601, 20170510]),
+        ("a week after June 9, 2017", [20170616], [20170609, 20170602]),
         ("ten days before 2024-03-05", [20240224], [20240305, 20240220]),
     ],
 )
@@ -251,19 +251,19 @@ def test_a_question_means_days(question: str, inside: list[int], outside: list[i
 @pytest.mark.parametrize(
     ("today", "question", "inside", "outside"),
     [
-        (20230715, "last summer", 20220715, 20230715),
-        (20230215, "last summer", 20220715, 20230215),
-        (20230215, "last winter", 20230115, 20211215),
-        (20231215, "last winter", 20230115, 20231215),
+        (20170715, "last summer", 20160715, 20170715),
+        (20170215, "last summer", 20160715, 20170215),
+        (20170215, "last winter", 20170115, 20151215),
+        (20171215, "last winter", 20170115, 20171215),
         (20240229, "last year", 20230228, 20240229),
         (20240301, "yesterday", 20240229, 20240301),
-        (20240101, "last month", 20231215, 20240102),
-        (20230310, "last month", 20230228, 20230301),
-        (20250101, "last year", 20241231, 20250101),
+        (20180101, "last month", 20171215, 20180102),
+        (20170310, "last month", 20170228, 20170301),
+        (20190101, "last year", 20181231, 20190101),
         (20240501, "last winter", 20240229, 20240301),
-        (20231215, "last autumn", 20231130, 20231201),
-        (20231023, "last Monday", 20231016, 20231023),
-        (20231022, "last Sunday", 20231015, 20231022),
+        (20171215, "last autumn", 20171130, 20171201),
+        (20171023, "last Monday", 20171016, 20171023),
+        (20171022, "last Sunday", 20171015, 20171022),
     ],
 )
 def test_today_is_the_day_of_the_newest_turn(
@@ -292,7 +292,7 @@ def test_words_with_their_dates_behind_them_mean_these_whatever_the_newest_turn(
     assert not {"2026", "11", "to"} & set(read.words), "no turn is found by such numbers"
 
 
-@pytest.mark.parametrize("today", [0, 20230000, 20231000, 20230231, 20239999])
+@pytest.mark.parametrize("today", [0, 20170000, 20171000, 20170231, 20179999])
 def test_without_a_day_there_is_no_yesterday(today: int) -> None:
     assert all(
         first // 10_000 and last // 10_000
@@ -301,7 +301,7 @@ def test_without_a_day_there_is_no_yesterday(today: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "question", ["two weeks before 9 June", "a day after Sunday", "3 weeks before 31 June 2023"]
+    "question", ["two weeks before 9 June", "a day after Sunday", "3 weeks before 31 June 2017"]
 )
 def test_a_distance_from_no_known_day_means_no_days(question: str) -> None:
     assert query(question).spans == ()
@@ -329,7 +329,7 @@ PIECES = st.sampled_from(
             "today",
             "0001-01-01",
             "9999-12-31",
-            "2023-02-30",
+            "2017-02-30",
             "99 May",
         ),
         *("March 32nd, 1999", "٣ weeks", "٢٠٢٣-٠٥-٠٨", "-", "\0", "\ud800", "Anna"),
@@ -362,10 +362,10 @@ def test_any_question_on_any_day_can_be_read(text: str, today: int) -> None:
 @pytest.mark.parametrize(
     ("said_at", "packed"),
     [
-        ("2023-05-08T13:56", 20230508),
-        ("2023-05", 20230500),
-        ("2023", 20230000),
-        ("in 2023", 0),
+        ("2017-05-08T13:56", 20170508),
+        ("2017-05", 20170500),
+        ("2017", 20170000),
+        ("in 2017", 0),
         ("12345", 0),
         ("", 0),
     ],

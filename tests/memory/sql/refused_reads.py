@@ -5,7 +5,7 @@ MANY = "many turns " * 2000
 REFUSED_READS = {
     "dates are ISO text": [
         "SELECT DATE('now')",
-        "SELECT text FROM turns WHERE date(said_at) = '2023-05-07'",
+        "SELECT text FROM turns WHERE date(said_at) = '2017-05-07'",
         "SELECT text FROM turns WHERE said_at > datetime('now', '-7 days')",
         "SELECT strftime('%Y', said_at) FROM turns",
         "SELECT julianday(said_at) FROM turns",
@@ -225,8 +225,8 @@ REFUSED_READS = {
         "SELECT text FROM turns WHERE id = :id",
         "SELECT SUM(value) FROM facts",
         "SELECT value + 1 FROM facts",
-        "SELECT text FROM turns WHERE substr(said_at, 1, 4) = 2023",
-        "SELECT text FROM turns WHERE said_at BETWEEN 2022 AND 2023",
+        "SELECT text FROM turns WHERE substr(said_at, 1, 4) = 2017",
+        "SELECT text FROM turns WHERE said_at BETWEEN 2022 AND 2017",
         "SELECT text FROM turns WHERE id IN ('1', '2')",
     ],
     "CAST(x AS TEXT)": [

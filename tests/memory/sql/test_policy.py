@@ -22,9 +22,9 @@ ALLOWED = (Path(__file__).parent / "allowed.sql").read_text("utf-8").splitlines(
 READS = [line for line in ALLOWED if line.lower().startswith(("select", "with"))]
 WRITES = [line for line in ALLOWED if line not in READS]
 TURNS = [
-    ("Anna", "We went to the Beach", "2023-05-07"),
-    ("Ben", "I work at 100% now", "2023-06-01"),
-    ("Anna", "My dog Rex loves the beach", "2023-06-02"),
+    ("Anna", "We went to the Beach", "2017-05-07"),
+    ("Ben", "I work at 100% now", "2017-06-01"),
+    ("Anna", "My dog Rex loves the beach", "2017-06-02"),
 ]
 
 
@@ -44,7 +44,7 @@ def database() -> sqlite3.Connection:
         )
         db.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, {column_types})")
     db.executemany("INSERT INTO turns (speaker, text, said_at) VALUES (?, ?, ?)", TURNS)
-    fact = ("Anna", "pet", "Rex", "2023-06", 3)
+    fact = ("Anna", "pet", "Rex", "2017-06", 3)
     db.execute(f"INSERT INTO facts ({', '.join(WRITABLE)}) VALUES (?, ?, ?, ?, NULL, ?)", fact)
     return db
 
@@ -134,7 +134,7 @@ def test_search_finds_ten_turns_unless_told_otherwise() -> None:
         (r"SELECT id FROM turns WHERE text LIKE '%100\%%' ESCAPE '\'", [(2,)]),
         ("SELECT 1 || (2 + 3)", [("15",)]),
         (
-            "SELECT id FROM turns WHERE NOT id = 1 AND said_at >= '2023-06' ORDER BY id",
+            "SELECT id FROM turns WHERE NOT id = 1 AND said_at >= '2017-06' ORDER BY id",
             [(2,), (3,)],
         ),
     ],

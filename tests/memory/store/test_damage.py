@@ -82,7 +82,7 @@ def test_checksums_follow_what_is_forgotten_and_restored(memory_file: Path) -> N
         assert list(integrity.turn_faults(store._conn)) == []
         store.forget([turn.id for turn in store.turns(256)])
         assert store._select("SELECT block, turns FROM checksums") == [(0, 253)]
-        with store.as_of("2023-05") as past:
+        with store.as_of("2017-05") as past:
             assert isinstance(past, SqliteStore)
             assert list(integrity.turn_faults(past._conn)) == []
     with open_store(backup) as store:

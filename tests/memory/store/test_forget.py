@@ -23,12 +23,12 @@ from tests.support.residue import Scan, needles, scan
 
 ZYL = "Zylphia Quackenbusch"
 SECRETS = [
-    Turn(ZYL, "My xylophones are hidden in Wrzeszczów!", "session_1", "2023-05-09", "zyl:1"),
+    Turn(ZYL, "My xylophones are hidden in Wrzeszczów!", "session_1", "2017-05-09", "zyl:1"),
     Turn(
-        ZYL, "Мой пароль — «гиппопотам», 秘密の図書館で会おう", "session_2", "2023-06-13", "zyl:2"
+        ZYL, "Мой пароль — «гиппопотам», 秘密の図書館で会おう", "session_2", "2017-06-13", "zyl:2"
     ),
-    Turn(ZYL, "Qvortrup reimbursed 8812309 kroner.", "session_9", "2023-07-01", "zyl:3"),
-    Turn(ZYL, "🦜", "session_9", "2023-07-02", "zyl:4"),
+    Turn(ZYL, "Qvortrup reimbursed 8812309 kroner.", "session_9", "2017-07-01", "zyl:3"),
+    Turn(ZYL, "🦜", "session_9", "2017-07-02", "zyl:4"),
 ]
 # What stands in the journal and the queue alone.
 SAID_OF_THEM = [b"told by Quackenbusch", b"Oldvaluetalk", b"refused: Qvortrup", b"Undonevalue"]
@@ -52,7 +52,7 @@ def lived(path: Path) -> tuple[SqliteStore, list[int]]:
     store.undo(store.write("DELETE FROM facts WHERE id = 2", "tidy").id)
     undone = store.write(INSERT + "('Anna', 'met', 'Undonevalue', NULL, 5)", "digest")
     store.undo(undone.id)
-    store.write("UPDATE facts SET ended_on = '2023' WHERE value = 'Qvortrup'", "nothing hit")
+    store.write("UPDATE facts SET ended_on = '2017' WHERE value = 'Qvortrup'", "nothing hit")
     window = store.claim(3)
     assert window
     store.fail(window, "the model was refused: Qvortrup")
@@ -250,7 +250,7 @@ def test_what_is_left_is_as_if_the_rest_had_never_been_said(
     tmp_path_factory: pytest.TempPathFactory, talk: list[Any], later: int
 ) -> None:
     folder = tmp_path_factory.mktemp("property")
-    turns = [Turn(name, " ".join(text), session, "2023-05") for _, name, session, text in talk]
+    turns = [Turn(name, " ".join(text), session, "2017-05") for _, name, session, text in talk]
     gone = [n for n, (goes, *_) in enumerate(talk, 1) if goes]
     remaining = [n for n in range(1, len(turns) + 1) if n not in gone]
     after = [Turn("Anna", f"the cat again {n}", "s1") for n in range(later)]

@@ -11,7 +11,7 @@ import pytest
 from memory import StoreError, Turn, namespaces, open_store
 from memory.namespaces import path_of
 
-OSLO = Turn("Anna", "I moved to Oslo.", said_at="2023-05-08T13:56")
+OSLO = Turn("Anna", "I moved to Oslo.", said_at="2017-05-08T13:56")
 
 
 @pytest.fixture(autouse=True)

@@ -21,13 +21,13 @@ KEPT = ("speakers", "recent", "blocks", "pieces")
 
 
 def turns_of(*texts: str, session: str = "s") -> list[Turn]:
-    return [Turn("Anna", text, session, "2023-05-08") for text in texts]
+    return [Turn("Anna", text, session, "2017-05-08") for text in texts]
 
 
 def chatter(first: int, last: int) -> list[Turn]:
     """Short talks of seven turns each; each turn holds a word of its own."""
     return [
-        Turn(f"P{n % 3}", f"ok word{n}x, as I said {n % 10} times", f"talk {n // 7}", "2023-05-08")
+        Turn(f"P{n % 3}", f"ok word{n}x, as I said {n % 10} times", f"talk {n // 7}", "2017-05-08")
         for n in range(first, last)
     ]
 
@@ -79,7 +79,7 @@ def test_a_turn_is_found_as_soon_as_it_is_stored(store: SqliteStore) -> None:
 
 
 def test_yesterday_is_the_day_before_the_newest_turn(store: SqliteStore) -> None:
-    store.add([Turn("Anna", "x", day, day) for day in ("2023-07-01", "2023-07-02", "2023-07-03")])
+    store.add([Turn("Anna", "x", day, day) for day in ("2017-07-01", "2017-07-02", "2017-07-03")])
     hits = {hit.turn_id: hit for hit in store.search("What did Anna say yesterday?", 50)}
     assert [number for number, hit in hits.items() if hit.shares["date"] > 0] == [7]
 
@@ -187,7 +187,7 @@ def test_making_blocks_changes_no_score(
     tmp_path_factory: pytest.TempPathFactory, pieces: list[int], block: int
 ) -> None:
     folder = tmp_path_factory.mktemp("blocks")
-    questions = ("word0x", "word3x as P1 said", "2023")
+    questions = ("word0x", "word3x as P1 said", "2017")
     with (
         pytest.MonkeyPatch.context() as patch,
         open_store(folder / "a") as at_once,

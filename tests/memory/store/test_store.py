@@ -175,7 +175,7 @@ def test_an_empty_memory_can_be_searched_read_and_described(path: Path) -> None:
 
 def test_a_fact_names_its_turn(store: SqliteStore) -> None:
     store.write(MOVED, cause="test")
-    assert facts(store) == [(1, "Anna", "lives_in", "Oslo", "2023-05-06", None, 1)]
+    assert facts(store) == [(1, "Anna", "lives_in", "Oslo", "2017-05-06", None, 1)]
     with pytest.raises(SqlError, match="names no turn"):
         store.write(MOVED.replace(", 1)", ", 99)"), cause="test")
 
@@ -197,10 +197,10 @@ OF_ANOTHER_TURN = [
     "UPDATE facts SET happened_on = '1990' WHERE id = 1",
     "UPDATE facts SET value = 'Bergen' WHERE id = 1",
     "UPDATE facts SET value = (SELECT value FROM facts WHERE id = 2) WHERE id = 1",
-    "UPDATE facts SET subject = 'Ben', ended_on = '2023' WHERE id = 1",
+    "UPDATE facts SET subject = 'Ben', ended_on = '2017' WHERE id = 1",
     "UPDATE facts SET turn_id = 4 WHERE id = 1",
     "UPDATE facts SET turn_id = 4 WHERE id = 1; DELETE FROM facts WHERE turn_id = 4",
-    "UPDATE facts SET ended_on = '2023' WHERE id = 1; UPDATE facts SET value = 'x' WHERE id = 1",
+    "UPDATE facts SET ended_on = '2017' WHERE id = 1; UPDATE facts SET value = 'x' WHERE id = 1",
     "UPDATE facts SET ended_on = '2024' WHERE id = 2",
     "UPDATE facts SET ended_on = '' WHERE id = 2",
 ]
@@ -208,7 +208,7 @@ OF_ANOTHER_TURN = [
 
 @pytest.mark.parametrize("statement", OF_ANOTHER_TURN)
 def test_a_window_only_ends_facts_of_other_turns(store: SqliteStore, statement: str) -> None:
-    store.write(f"{EARLIER}; UPDATE facts SET ended_on = '2023' WHERE id = 2", cause="test")
+    store.write(f"{EARLIER}; UPDATE facts SET ended_on = '2017' WHERE id = 2", cause="test")
     before = store.facts()
     with pytest.raises(SqlError, match=r"fact of turn \d, and the turns shown are 4 to 5"):
         store.write(f"{DOG}; {statement}", cause="digest", window=(4, 5))
@@ -231,7 +231,7 @@ def test_the_advice_on_a_fact_of_another_turn_can_be_followed_as_it_stands(
     assert [(fact.id, fact.ended_on) for fact in store.facts()] == [
         (1, ""),
         (2, ""),
-        (3, "2023-05"),
+        (3, "2017-05"),
         (4, ""),
     ]
 
@@ -261,7 +261,7 @@ def many_facts(count: int) -> str:
     return INSERT + ", ".join(f"('Anna', 'likes', 'thing {n}', NULL, 1)" for n in range(count))
 
 
-END_ALL = "UPDATE facts SET ended_on = '2023-06' WHERE subject = 'Anna'"
+END_ALL = "UPDATE facts SET ended_on = '2017-06' WHERE subject = 'Anna'"
 
 
 def test_a_window_that_ends_many_facts_is_held_until_a_person_decides(store: SqliteStore) -> None:
@@ -337,7 +337,7 @@ def test_undo_brings_back_the_very_same_facts(store: SqliteStore) -> None:
     store.write(f"{MOVED}; {CAT}", cause="test")
     before = store.read("SELECT * FROM facts ORDER BY id").rows
     change = store.write(
-        "UPDATE facts SET ended_on = '2023-09' WHERE id = 1; DELETE FROM facts WHERE id = 2;" + DOG,
+        "UPDATE facts SET ended_on = '2017-09' WHERE id = 1; DELETE FROM facts WHERE id = 2;" + DOG,
         cause="test",
     )
     undo = store.undo(change.id)
@@ -492,14 +492,14 @@ def test_an_undone_window_is_not_digested_again(store: SqliteStore) -> None:
 def test_the_catalog_names_speakers_dates_and_the_commonest_attributes(store: SqliteStore) -> None:
     store.write(f"{MOVED}; {CAT}; {CAT}", cause="test")
     lines = store.catalog(500).splitlines()
-    assert lines[0] == "turns: 5 in 2 sessions, 2023-05-08 to 2023-06-12T09:00"
+    assert lines[0] == "turns: 5 in 2 sessions, 2017-05-08 to 2017-06-12T09:00"
     assert lines[1] == "speakers: Anna(3), Ben(2)"
     assert lines[2] == "facts of Anna: has_pet(2), lives_in(1)"
 
 
 def test_the_catalog_takes_no_words_for_a_date(store: SqliteStore) -> None:
     store.add([Turn("Anna", "hm", said_at="the day after the storm")])
-    assert "2023-05-08 to 2023-06-12T09:00" in store.catalog(100)
+    assert "2017-05-08 to 2017-06-12T09:00" in store.catalog(100)
 
 
 def test_the_catalog_keeps_to_its_tokens_and_to_the_commonest_subjects(store: SqliteStore) -> None:

@@ -58,7 +58,7 @@ def test_a_memory_of_the_first_schema_is_searched_like_a_new_one(path: Path) -> 
     older_memory(path, schema=1, turns=SAID, facts=[nickname])
     with open_store(path) as store:
         assert isinstance(store, SqliteStore)
-        store.add([Turn("Anna", "Oslo is far away.", "session_2", "2023-06-12")])
+        store.add([Turn("Anna", "Oslo is far away.", "session_2", "2017-06-12")])
         hits = store.search("Which city in May did Anna move to? Oslo?", 50)
         assert len(hits) == 6
         assert hits[0].turn_id == 1

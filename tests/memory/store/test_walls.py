@@ -281,7 +281,7 @@ LONGEST = 20_000  # characters of a column of a fact
         "value = " + " || ".join(["value"] * 8),
         "subject = (SELECT text FROM turns WHERE id = 6)",
         "happened_on = (SELECT text FROM turns WHERE id = 6)",
-        "ended_on = '2023' || (SELECT text FROM turns WHERE id = 6)",
+        "ended_on = '2017' || (SELECT text FROM turns WHERE id = 6)",
     ],
 )
 def test_no_change_makes_a_fact_that_is_longer_than_facts_are(
@@ -323,7 +323,7 @@ def test_a_fact_of_an_older_file_that_is_too_long_is_cut_and_stays_in_the_journa
         patch.setattr(connection, "LONGEST_FACT", 10**9)
         old = open_store(path)
         assert isinstance(old, SqliteStore)
-        old.add([Turn("Anna", "I have words.", said_at="2023-05-08")])
+        old.add([Turn("Anna", "I have words.", said_at="2017-05-08")])
         old.write(INSERT + "('a', 'b', 'zebra', NULL, 1), ('a', 'b', 'cat', NULL, 1)", cause="old")
         old.write("UPDATE facts SET value = 'x' WHERE id = 1", cause="old")
         old._conn.execute("UPDATE facts SET value = ? WHERE id = 1", ("word " * 10_000 + "end",))

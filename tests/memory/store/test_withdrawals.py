@@ -131,7 +131,7 @@ def test_no_fact_is_made_of_what_was_withdrawn(store: SqliteStore) -> None:
     store.write(MOVED, cause="test")
     change = supersede(store, 1, "Tokyo")  # the turns before it wait for a digest
     store.undo(change.id)
-    model = scripted_model([(["[5] (Mon 12 Jun 2023) Anna: Lovely!"], sql("-- none"))])
+    model = scripted_model([(["[5] (Mon 12 Jun 2017) Anna: Lovely!"], sql("-- none"))])
     assert Memory(store, model=model).digest().stored == 1
     assert "Tokyo" not in model.lm.script.prompts[0]
 

@@ -68,7 +68,7 @@ def first_token(student: Student) -> Any:
 @pytest.mark.parametrize(
     "text",
     [
-        "I moved to Oslo in 2023-05-06!",
+        "I moved to Oslo in 2017-05-06!",
         "  two  spaces\n\n\ttabs\r\n",
         "naïve façade – “quotes” … 東京 🙂🙂",
         "it's 1,234.50 €; they'll I'd WE'RE",
