@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from locomo.metrics import abstained
 from locomo.results.report import NAMES, ScoreLine, failures
 from memory.files import write_whole
 
+_LABEL_WIDTH = 13  # characters; LongMemEval's question types are broken at their hyphens
 _BINS = 5  # of equal size: twenty questions of each category of LoCoMo leave four to a bin
 
 
@@ -76,7 +78,7 @@ def score_chart(lines: Sequence[ScoreLine], path: Path, title: str) -> None:
                     # Rounding may put the mean a hair outside; bars refuse less than zero.
                     error = [[max(line.score - line.low, 0)], [max(line.high - line.score, 0)]]
                     axes.errorbar(place, line.score, yerr=error, color="black", capsize=3)
-        axes.set_xticks(range(len(labels)), labels)
+        axes.set_xticks(range(len(labels)), [fill(label, _LABEL_WIDTH) for label in labels])
         axes.set_ylim(0, 1)
         axes.set_ylabel("official F1; category 5: an abstaining phrase")
 
