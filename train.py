@@ -103,6 +103,11 @@ def evaluate_tuned(options: TrainOptions) -> None:
     if options.model and Path(options.model).is_dir():
         folder = Path(options.model)
         return report_comparison(options, folder, read_card(folder).conversations)
+    if not options.output.exists():
+        raise InputError(
+            f"{options.output} does not exist: train first (train.py train, or rehearse), or give"
+            " the folder of tuned weights with --model"
+        )
     card = load_program(options.output).card
     if card is None or card.optimizer != "grpo":
         raise InputError(

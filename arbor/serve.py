@@ -24,17 +24,23 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, NoReturn
 
-import typer
-import uvicorn
-import yaml
-from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
-from machine import GpuSplit, gpus, processes
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
-from repairs import launch_own_trainer, repairs
-from starlette.types import ASGIApp, Receive, Scope, Send
-from trainer import REPAIRS, StartError, apply, find_arbor, states
-from typer import Option
+try:
+    import typer
+    import uvicorn
+    import yaml
+    from fastapi import APIRouter, FastAPI, Request
+    from fastapi.responses import JSONResponse, Response, StreamingResponse
+    from machine import GpuSplit, gpus, processes
+    from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+    from repairs import launch_own_trainer, repairs
+    from starlette.types import ASGIApp, Receive, Scope, Send
+    from trainer import REPAIRS, StartError, apply, find_arbor, states
+    from typer import Option
+except ModuleNotFoundError as error:
+    sys.exit(
+        f"{error.name} is not installed here: run arbor/startup.sh, or pip install -r"
+        f" {Path(__file__).parent / 'requirements.txt'}"
+    )
 
 HERE = Path(__file__).resolve().parent
 KNOWN = "0.2.17"  # the version of Arbor whose defects are repaired

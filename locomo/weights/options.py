@@ -134,6 +134,8 @@ class TrainOptions:
         """Raise InputError for options at odds, or places that cannot be written to."""
         if self.reward == "gated" and self.target not in ("retrieve", "store"):
             raise InputError("--reward gated is for --target retrieve or --target store")
+        if self.learning_rate is not None and not 0 < self.learning_rate < 1:
+            raise InputError(f"--learning-rate {self.learning_rate:g}: give one between 0 and 1")
         if self.output.is_dir():
             raise InputError(f"--output {self.output} is a folder; give a file")
         check_folder(self.output.absolute().parent, "--output")

@@ -347,3 +347,13 @@ def test_startup_stops_without_a_driver_that_serves(smi: str, message: str, tmp_
 
 def test_startup_is_bash_that_parses() -> None:
     subprocess.run(["bash", "-n", str(ARBOR / "startup.sh")], check=True)
+
+
+def test_without_what_the_server_needs_a_line_says_what_to_install() -> None:
+    hidden = "import sys, runpy; sys.modules['uvicorn'] = None; runpy.run_path(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", hidden, serve.__file__], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("uvicorn is not installed here: run arbor/startup.sh, or pip")
+    assert len(done.stderr.splitlines()) == 1

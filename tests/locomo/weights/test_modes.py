@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import train
 from locomo.weights.modes import SUBCOMMANDS, train_app
 from locomo.weights.options import TrainOptions
 from memory import InputError
@@ -101,3 +102,15 @@ def test_what_depends_on_the_mode_is_chosen_by_it() -> None:
     assert (options.data_path.name, options.training_examples) == ("sample.json", 600)
     assert parsed("sft --num-train 5").training_examples == 5
     assert parsed("train --data mine.json").data_path == Path("mine.json")
+
+
+@pytest.mark.parametrize("rate", ["-1", "0", "nan", "3"])
+def test_a_learning_rate_that_is_none_is_refused(rate: str) -> None:
+    with pytest.raises(InputError, match=r"--learning-rate .*: give one between 0 and 1"):
+        parsed(f"check --learning-rate {rate}").check()
+
+
+def test_nothing_is_evaluated_before_a_training(tmp_path: Path) -> None:
+    options = TrainOptions(mode="evaluate", output=tmp_path / "none.json")
+    with pytest.raises(InputError, match=r"none\.json does not exist: train first"):
+        train.evaluate_tuned(options)
