@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from locomo.commands import print_table, run_command
-from locomo.tasks.gains import gain_line, gain_table, verdict
+from locomo.tasks.gains import gain_line, gain_table, seed_table, verdict
 from locomo.tasks.rewards import WEIGHTS
 from locomo.weights.arbor_client import Server
 from locomo.weights.comparison import compare_tuned
@@ -47,13 +47,35 @@ def train(options: TrainOptions) -> None:
         tune_supervised(options)
     elif options.mode == "evaluate":
         evaluate_tuned(options)
-    elif options.rehearse:
-        train_rehearsal(options)
+    elif options.seeds > 1:
+        train_seeds(options)
     else:
-        report_training(options, train_on_server(options, console), options.student)
+        train_weights(options)
 
 
-def train_rehearsal(options: TrainOptions) -> None:
+def train_weights(options: TrainOptions) -> TrainingResult:
+    """Train once, on the server or as a rehearsal."""
+    if options.rehearse:
+        return train_rehearsal(options)
+    result = train_on_server(options, console)
+    report_training(options, result, options.student)
+    return result
+
+
+def train_seeds(options: TrainOptions) -> None:
+    """Train once with each seed, and print how the runs differ."""
+    runs = options.of_seeds
+    for run in runs:
+        run.check()
+        run.check_unused()
+    gains = {}
+    for run in runs:
+        console.print(f"seed {run.seed}: {run.checkpoints}", highlight=False)
+        gains[run.seed] = train_weights(run).gains
+    print_table(console, seed_table(gains))
+
+
+def train_rehearsal(options: TrainOptions) -> TrainingResult:
     """Train the packaged model on this machine, and compare it as it will be used."""
     start = rehearsal_start(options, console)
     result = rehearse(options, start, console)
@@ -62,6 +84,7 @@ def train_rehearsal(options: TrainOptions) -> None:
         console.print("now as it is used, beside the start:")
         trained_on = options.parts["train"]
         report_comparison(replace(options, start=start), result.checkpoint, trained_on)
+    return result
 
 
 def report_training(options: TrainOptions, result: TrainingResult, student: str) -> None:

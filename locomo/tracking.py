@@ -126,6 +126,16 @@ def score_metrics(
     return {name: number for name, number in numbers.items() if number is not None}
 
 
+def gain_metrics(gains: Sequence[Gain]) -> dict[str, float]:
+    """Each gain's number of questions, both sides and interval, under names that MLflow accepts."""
+    numbers: dict[str, float] = {}
+    for gain in gains:
+        gain_name = f"{gain.component}/{gain.categories.replace(' ', '_')}"
+        for side in ("questions", "before", "after", "low", "high"):
+            numbers[f"{gain_name}/{side}"] = getattr(gain, side)
+    return numbers
+
+
 @dataclass(frozen=True)
 class TriedPrompt:
     """A candidate: its mean reward on so many training examples, after so many model calls."""
@@ -153,11 +163,7 @@ def track_compile(
     """
     with mlflow_run(experiment, params, name) as mlflow:
         numbers = {f"cost/{_REFUSED.sub('_', name)}": value for name, value in cost.items()}
-        for gain in gains:
-            gain_name = f"{gain.component}/{gain.categories.replace(' ', '_')}"
-            for side in ("questions", "before", "after", "low", "high"):
-                numbers[f"{gain_name}/{side}"] = getattr(gain, side)
-        mlflow.log_metrics(numbers)
+        mlflow.log_metrics(numbers | gain_metrics(gains))
         for file in files:
             mlflow.log_artifact(str(file))
         for tried in sorted(candidates, key=lambda tried: -tried.score)[:_CANDIDATE_RUNS]:

@@ -103,6 +103,10 @@ def test_a_run_leaves_checkpoints_a_program_and_numbers_on_record(
     assert {"component/answer", "valid_sql", "gpu", "trainer/completion_length"} <= set(
         run.data.metrics
     )
+    assert {"answer/all/before", "answer/all/low", "held_out/answer"} <= set(run.data.metrics)
+    assert run.data.tags["verdict"] == "no gain"
+    artifacts = mlflow.MlflowClient().list_artifacts(run.info.run_id)
+    assert {a.path for a in artifacts} == {"steps.jsonl", "held_out.jsonl", "training.png"}
     assert command(f"{TRAIN} --server {server.url} --resume", monkeypatch) == 2
     assert "all 4 steps are done" in capsys.readouterr().err
     assert command(f"{TRAIN} --server {server.url} --resume --seed 1", monkeypatch) == 2
@@ -111,6 +115,24 @@ def test_a_run_leaves_checkpoints_a_program_and_numbers_on_record(
     assert command(f"{more} --server {server.url} --resume", monkeypatch) == 0
     assert server.bodies("initialize")[-1]["model"] == "/d/checkpoint_final"
     assert len((folder / "grpo_checkpoints" / "steps.jsonl").read_text().splitlines()) == 5
+
+
+def test_several_seeds_are_runs_of_their_own_with_their_spread(
+    folder: Path,
+    server: ArborServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = f"{TRAIN.replace('steps 4', 'steps 1')} --server {server.url} --seeds 2"
+    assert command(line, monkeypatch) == 0
+    for seed in (0, 1):
+        assert (folder / "grpo_checkpoints" / f"seed-{seed}" / "step-1").is_dir()
+        card = load_program(folder / f"grpo_optimized_memory_qa-seed-{seed}.json").card
+        assert card is not None
+        assert card.model.endswith(f"seed-{seed}/step-1")
+    assert "standard deviation between runs" in capsys.readouterr().out
+    assert command(f"{line} --resume", monkeypatch) == 2
+    assert "goes on with its own --seed" in capsys.readouterr().err
 
 
 def test_served_weights_are_compared_with_their_start(

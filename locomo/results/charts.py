@@ -1,8 +1,8 @@
-"""Pictures (PNG) of what was measured: scores, failures, abstention, the progress of a compile."""
+"""Pictures (PNG) of what was measured: scores, failures, abstention, compiles, trainings."""
 
 import io
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -149,3 +149,20 @@ def progress_chart(points: Sequence[RewardPoint], baseline: float, path: Path, t
         axes.set_xlim(left=0)
         axes.set_xlabel("model calls")
         axes.set_ylabel("reward on training examples")
+
+
+def training_chart(
+    training: Mapping[str, Mapping[int, float]],
+    held_out: Mapping[str, Mapping[int, float]],
+    path: Path,
+    title: str,
+) -> None:
+    """Curves by step: rewards of training as lines, measurements of held-out examples as points."""
+    with picture(path, title) as axes:
+        for label, values in training.items():
+            axes.plot(list(values), list(values.values()), alpha=0.7, label=f"training {label}")
+        for label, values in held_out.items():
+            axes.plot(list(values), list(values.values()), "o--", label=f"held-out {label}")
+        axes.set_xlim(left=0)
+        axes.set_xlabel("steps")
+        axes.set_ylabel("mean")

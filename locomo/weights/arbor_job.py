@@ -163,9 +163,9 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
                 if attempt == self.server.timeouts.retries:
                     raise
         self.fulfilled.append(batch_id)
-        self._idle_since = time.monotonic()
         self._attempts = 0
         self.observer.group_accepted(batch_id, group)
+        self._idle_since = time.monotonic()  # now: the observer may have measured for minutes
 
     def save_checkpoint(
         self, checkpoint_name: str, score: float | None = None, metadata: Any = None

@@ -1,27 +1,32 @@
 """GRPO as train.py starts it: what is checked, gathered and resumed before a run is under way."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import dspy
 from rich.console import Console
 
 from locomo.commands import print_table
 from locomo.harness import fingerprint
+from locomo.results.charts import training_chart
+from locomo.tasks.gains import verdict
 from locomo.tasks.modules import Target
 from locomo.tasks.training_data import Memories, load_training_data, prepare_bench
-from locomo.tracking import mlflow_run
+from locomo.tracking import gain_metrics, mlflow_run
 from locomo.weights.arbor_client import Server
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.options import ARBOR_YAML, PACKAGED, SERVE, TrainOptions
 from locomo.weights.preflight import RunRequirements, check_table, preflight, raise_failed
 from locomo.weights.rehearsal import check_tuning, rehearsal_server
-from locomo.weights.steps import COLUMNS
+from locomo.weights.steps import COLUMNS, WINDOW, StepRecord
 from locomo.weights.supervised import supervised_start
 from locomo.weights.trainee import load_helper, student_of, working_model
 from locomo.weights.training import (
     CHECKPOINT_STEPS,
+    HELD_OUT_FILE,
+    STEPS_FILE,
     RunFile,
     TrainingPlan,
     TrainingResult,
@@ -166,19 +171,55 @@ def _train(
         seed=options.seed,
         folder=options.checkpoints,
         fingerprint=made_of,
+        measuring_steps=options.measuring_steps,
     )
     dspy.configure_cache(enable_disk_cache=False)  # the helper's answers, for this run only
     name = f"{options.student}, {', '.join(targets)}"
     console.print(COLUMNS, highlight=False)
-    with mlflow_run(EXPERIMENT, params, name) as run, live_table(console) as show:
-        return TrainingRun(
-            plan,
-            server,
-            show=show,
-            say=console.print,
-            record=run.log_metrics,
-            begin=begin,
-        ).run()
+    with mlflow_run(EXPERIMENT, params, name) as run:
+        with live_table(console) as show:
+            result = TrainingRun(
+                plan,
+                server,
+                show=show,
+                say=console.print,
+                record=run.log_metrics,
+                begin=begin,
+            ).run()
+        run.log_metrics(gain_metrics(result.gains))
+        run.set_tag("verdict", verdict(result.gains))
+        curve = options.checkpoints / "training.png"
+        _draw_curves(result, curve, f"{name}, {len(data.validation)} held-out examples")
+        for file in (STEPS_FILE, HELD_OUT_FILE, curve.name):
+            run.log_artifact(str(options.checkpoints / file))
+    console.print(f"{curve}; MLflow: experiment {EXPERIMENT}", highlight=False)
+    return result
+
+
+def _draw_curves(result: TrainingResult, path: Path, title: str) -> None:
+    """Rewards of training, as means of the last WINDOW steps, and held-out means, by step."""
+    rows = result.rows
+
+    def smoothed(value: Callable[[StepRecord], float | None]) -> dict[int, float]:
+        numbers = [(row.step, value(row)) for row in rows]
+        known = [(step, number) for step, number in numbers if number is not None]
+        return {
+            step: fmean(number for _, number in known[max(place - WINDOW + 1, 0) : place + 1])
+            for place, (step, _) in enumerate(known)
+        }
+
+    training_chart(
+        {
+            f"reward, mean of {WINDOW} steps": smoothed(lambda row: row.reward),
+            "reward that the module can change": smoothed(lambda row: row.own),
+        },
+        {
+            name: {record.step: record.means[name] for record in result.held_out}
+            for name in ("reward", "answer")
+        },
+        path,
+        title,
+    )
 
 
 def _checkpoint_to_resume(

@@ -16,6 +16,7 @@ _REINFORCEMENT = (
     _EXAMPLES
     | _HELPER
     | {"num_val", "num_train_steps", "start", "rollouts", "learning_rate", "reward"}
+    | {"measure_every", "seeds"}
     | {"output", "checkpoints"}
 )
 _SERVER_RUN = _REINFORCEMENT | {"model", "server", "inference_gpus", "training_gpus"}

@@ -62,6 +62,9 @@ class TrainOptions:
     split: Annotated[str, Option(help="default or memory-r1, see locomo.split_data")] = "default"
     num_train: Annotated[int | None, Option(help="600, of sft all; 0: all", min=0)] = None
     num_val: Annotated[int, Option(help="to measure on meanwhile; 0: none", min=0)] = 100
+    measure_every: Annotated[
+        int | None, Option(help="steps until held-out examples again; 50, a rehearsal 25", min=0)
+    ] = None
     num_test: Annotated[int, Option(help="questions to compare on; 0: all", min=0)] = 100
     num_train_steps: Annotated[int | None, Option(help="500; a rehearsal 50", min=1)] = None
     model: Annotated[str | None, Option(help=f"the student; {MODEL}, or local")] = None
@@ -83,6 +86,7 @@ class TrainOptions:
     num_threads: Annotated[int, Option(help="runs at a time", min=1)] = 8
     port: Annotated[int, Option(help="a rehearsal's; 0: any free one", min=0, max=65535)] = 0
     seed: Annotated[int, Option(help="draws examples and the split", min=0)] = 0
+    seeds: Annotated[int, Option(help="runs, by --seed and those after it", min=1)] = 1
     resume: Annotated[bool, Option("--resume", help="go on from the last checkpoint")] = False
     yes: Annotated[bool, Option("--yes", help="start a paid job without asking")] = False
     output: Annotated[Path, Option(help="the program with its card")] = Path(
@@ -117,6 +121,27 @@ class TrainOptions:
         return self.model or ("local" if local else MODEL)
 
     @property
+    def measuring_steps(self) -> int:
+        """Steps between measurements on held-out examples; 0 for none but before and after."""
+        if self.measure_every is not None:
+            return self.measure_every
+        return 25 if self.rehearse else 50
+
+    @property
+    def of_seeds(self) -> list["TrainOptions"]:
+        """The runs of `--seeds`, each with a seed, checkpoints and an output of its own."""
+        return [
+            replace(
+                self,
+                seeds=1,
+                seed=seed,
+                checkpoints=self.checkpoints / f"seed-{seed}",
+                output=self.output.with_stem(f"{self.output.stem}-seed-{seed}"),
+            )
+            for seed in range(self.seed, self.seed + self.seeds)
+        ]
+
+    @property
     def examples_file(self) -> Path:
         """Where distilled examples are, unless told otherwise."""
         return self.examples or Path("sft_examples.jsonl")
@@ -136,6 +161,11 @@ class TrainOptions:
             raise InputError("--reward gated is for --target retrieve or --target store")
         if self.learning_rate is not None and not 0 < self.learning_rate < 1:
             raise InputError(f"--learning-rate {self.learning_rate:g}: give one between 0 and 1")
+        if self.seeds > 1 and (self.mode != "train" or self.resume):
+            raise InputError(
+                "--seeds is for --mode train or --rehearse, from the beginning; one of its runs "
+                "goes on with its own --seed, --checkpoints .../seed-N and --resume"
+            )
         if self.output.is_dir():
             raise InputError(f"--output {self.output} is a folder; give a file")
         check_folder(self.output.absolute().parent, "--output")

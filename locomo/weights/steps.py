@@ -53,6 +53,15 @@ class StepRecord:
         return plain | {"valid_sql": self.valid_sql} | named
 
 
+@dataclass(frozen=True)
+class HeldOutRecord:
+    """The means over the validation examples after a step: components and reward, by name."""
+
+    step: int
+    questions: int
+    means: dict[str, float]
+
+
 class StepLog:
     """The rows of a run, in order of steps, each on disk as it comes (JSON lines)."""
 

@@ -12,14 +12,29 @@ import dspy
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.table import Table
 
+from locomo.json_lines import JsonLines
 from locomo.tasks.gains import Gain, card_scores, gains, verdict
 from locomo.tasks.measure import measure
 from locomo.tasks.modules import Bench, Target, measured_target
-from locomo.tasks.rewards import WEIGHTS, QuestionScore, Reward, card_metric, metric_of
+from locomo.tasks.rewards import (
+    WEIGHTS,
+    QuestionScore,
+    Reward,
+    card_metric,
+    mean_components,
+    metric_of,
+)
 from locomo.weights.arbor_client import CheckpointLost, Server, ServerError, WaitMonitor
 from locomo.weights.arbor_job import FINAL, QuietGRPO, WatchedJob, arbor_grpo, trainee_lm
 from locomo.weights.grpo import GrpoSettings
-from locomo.weights.steps import StepLog, StepRecord, reason_to_stop, reward_summary, step_table
+from locomo.weights.steps import (
+    HeldOutRecord,
+    StepLog,
+    StepRecord,
+    reason_to_stop,
+    reward_summary,
+    step_table,
+)
 from locomo.weights.trainee import MultiTaskProgram, with_target, with_trainee
 from memory import Card, MemoryProgram, ModelError
 from memory.files import write_whole
@@ -27,6 +42,7 @@ from memory.program import read_card
 
 CHECKPOINT_STEPS = 50  # steps between checkpoints
 RUN_FILE, STEPS_FILE, LOG_FILE = "run.json", "steps.jsonl", "training.log"
+HELD_OUT_FILE = "held_out.jsonl"
 
 
 class TrainingStopped(Exception):
@@ -49,6 +65,7 @@ class TrainingPlan:
     """What is to be trained: examples by target, how the trainee is spoken to, where it is kept.
 
     `model` is the start, as the server knows it; `fingerprint` names the run's settings and data.
+    The validation examples are measured before and after, and each `measuring_steps` (0: not).
     """
 
     settings: GrpoSettings
@@ -64,6 +81,7 @@ class TrainingPlan:
     folder: Path
     fingerprint: str
     checkpoint_steps: int = CHECKPOINT_STEPS
+    measuring_steps: int = 0
 
     @property
     def measured(self) -> Target:
@@ -79,6 +97,7 @@ class TrainingResult:
     checkpoint: Path | None
     stopped: str
     rows: Sequence[StepRecord]
+    held_out: Sequence[HeldOutRecord]
     gains: Sequence[Gain]
     reward_summary: str
 
@@ -117,6 +136,13 @@ class TrainingRun:
         self.step = self.begin.step if self.begin else 0
         self.plan.folder.mkdir(parents=True, exist_ok=True)
         self.log = StepLog(self.plan.folder / STEPS_FILE, self.step)
+        self.held_out = JsonLines(
+            self.plan.folder / HELD_OUT_FILE,
+            HeldOutRecord,
+            key=lambda record: record.step,
+            resume=self.step > 0,
+            keep=lambda record: record.step <= self.step,
+        )
         self.job: WatchedJob | None = None
         self.before: dict[str, list[QuestionScore]] = {}
         self.checkpoint: Path | None = None
@@ -139,11 +165,11 @@ class TrainingRun:
         try:
             optimizer.compile(program, trainset=examples)
             self._fetch_checkpoint(FINAL)
-            after = self._validation_scores("after")
+            after = self._validation_scores("after training")
         except TrainingStopped as reason:
             stopped = str(reason)
             self._save_last_state()
-            after = self._validation_scores("after")
+            after = self._validation_scores("after training")
         except BaseException:  # also Ctrl-C: what was trained is worth saving
             self._save_last_state()
             raise
@@ -155,6 +181,7 @@ class TrainingRun:
             checkpoint=self.checkpoint,
             stopped=stopped,
             rows=rows,
+            held_out=list(self.held_out.records.values()),
             gains=paired_gains(self.before, after),
             reward_summary=reward_summary(rows),
         )
@@ -202,7 +229,7 @@ class TrainingRun:
         """The server has the model ready: the start is measured."""
         self.job = job
         self._check_split()
-        self.before = self._validation_scores("before")
+        self.before = self._validation_scores("before training")
         self._step_began = time.monotonic()
 
     def batch_requested(self) -> None:
@@ -246,11 +273,20 @@ class TrainingRun:
         self.record(row.numbers(), self.step)
         self.show(step_table(self.log.rows, self.plan.settings.steps))
 
-        steps, interval = self.plan.settings.steps, self.plan.checkpoint_steps
-        if self.step % interval == 0 and self.step < steps:  # the last one is saved by the server
+        plan = self.plan
+        steps = plan.settings.steps
+        if (
+            self.step % plan.checkpoint_steps == 0 and self.step < steps
+        ):  # the last one is saved by the server
             self._save_checkpoint()
         if reason := reason_to_stop(self.log.rows):
             raise TrainingStopped(reason)
+        if self.step < steps and plan.measuring_steps and self.step % plan.measuring_steps == 0:
+            try:
+                self._validation_scores(f"after step {self.step}")
+            except ModelError as error:  # the curve lacks a point, the run goes on
+                self.say(f"not measured: {error}")
+            self._step_began = time.monotonic()
 
     def _own_part(self, components: Mapping[str, float]) -> float | None:
         """The part of the reward that the trained modules can change; None where it is all."""
@@ -359,7 +395,7 @@ class TrainingRun:
         plan = self.plan
         if not plan.validation or self.job is None:
             return {}
-        self.say(f"measuring {len(plan.validation)} validation examples {when} training")
+        self.say(f"measuring {len(plan.validation)} validation examples {when}")
         student = MultiTaskProgram(
             plan.program,
             targets=(plan.measured,),
@@ -378,7 +414,15 @@ class TrainingRun:
         )
         if failures:
             self.say(f"{len(failures)} failed and are left out, the last: {failures[-1]}")
+        self._keep_held_out([score for of_example in scores.values() for score in of_example])
         return scores
+
+    def _keep_held_out(self, scores: Sequence[QuestionScore]) -> None:
+        if not scores:
+            return
+        means = mean_components(scores)
+        self.held_out.add(HeldOutRecord(self.step, questions=len(scores), means=means))
+        self.record({f"held_out/{name}": mean for name, mean in means.items()}, self.step)
 
 
 def _mean_components(scores: Sequence[Any]) -> dict[str, float]:

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from locomo.split_data import check_parts
-from locomo.tasks.gains import Gain, gain_line, gain_table, gains, prompt_diff, verdict
+from locomo.tasks.gains import (
+    Gain,
+    gain_line,
+    gain_table,
+    gains,
+    prompt_diff,
+    seed_table,
+    verdict,
+)
 from locomo.tasks.rewards import QuestionScore
 
 ANSWER = Gain("answer", "all", 64, before=0.16, after=0.182, low=-0.01, high=0.06, groups=64)
@@ -180,3 +188,14 @@ def test_a_conversation_is_in_one_part_only(
     else:
         with pytest.raises(ValueError, match=f"^conversation {shared}"):
             check_parts(parts)
+
+
+def test_runs_of_several_seeds_show_each_and_their_spread() -> None:
+    lower = replace(ANSWER, after=0.142)
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(seed_table({0: [ANSWER], 1: [lower], 2: []}))
+    rows = [" ".join(row.split()) for row in capture.get().splitlines()]
+    assert "0 64 .160 .182 +.022 -.01 to +.06 no gain" in rows
+    assert "2 not measured" in rows
+    assert "change: mean +.002, standard deviation between runs .028" in rows

@@ -126,7 +126,8 @@ def test_a_run_trains_its_targets_and_leaves_a_checkpoint(
     assert (trained.checkpoint / "step.txt").read_text() == "4"
     assert (tmp_path / "grpo" / "step-2" / "step.txt").read_text() == "2"
     assert server.status == "cancelled"  # its GPUs are free
-    assert [step for _, step in ran.recorded] == [1, 2, 3, 4]
+    steps = [step for numbers, step in ran.recorded if "reward_spread" in numbers]
+    assert steps == [1, 2, 3, 4]
     assert len(ran.shown) == 4
     assert trained.gains
 
@@ -148,6 +149,20 @@ def test_a_group_holds_the_very_prompt_and_answers_with_their_rewards(
     assert set(row.components) == {"answer", "evidence", "sql", "budget"}
     assert (row.valid_sql, row.gpu, row.spread > 0) == (1.0, 0.5, True)
     assert trained.rows[-1].trainer["kl"] == 0.01
+
+
+def test_held_out_examples_are_measured_as_often_as_asked_and_go_on_record(
+    bench: Bench, tmp_path: Path
+) -> None:
+    with arbor_server(answer=Learner()) as server:
+        ran = Ran(server, plan(bench, tmp_path, measuring_steps=2))
+        trained = ran.run()
+    assert [record.step for record in trained.held_out] == [0, 2, 4]
+    assert all(record.questions == 3 for record in trained.held_out)
+    recorded = {step for numbers, step in ran.recorded if "held_out/answer" in numbers}
+    assert recorded == {0, 2, 4}
+    written = (tmp_path / "grpo" / "held_out.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in written] == [0, 2, 4]
 
 
 def test_the_helper_is_asked_once_for_what_all_rollouts_need(bench: Bench, tmp_path: Path) -> None:
