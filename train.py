@@ -6,7 +6,6 @@ import signal
 import sys
 from collections.abc import Collection
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 
 from rich.console import Console
@@ -14,9 +13,16 @@ from rich.console import Console
 from locomo.commands import print_table, run_command
 from locomo.tasks.gains import gain_line, gain_table, seed_table, verdict
 from locomo.tasks.rewards import WEIGHTS
+from locomo.tracking import connect_mlflow, data_hash, gain_metrics, mlflow_run
 from locomo.weights.arbor_client import Server
 from locomo.weights.comparison import compare_tuned
-from locomo.weights.launch import check_server, rehearsal_start, rehearse, train_on_server
+from locomo.weights.launch import (
+    EXPERIMENT,
+    check_server,
+    rehearsal_start,
+    rehearse,
+    train_on_server,
+)
 from locomo.weights.modes import train_app
 from locomo.weights.options import TrainOptions
 from locomo.weights.supervised import (
@@ -97,7 +103,7 @@ def report_training(options: TrainOptions, result: TrainingResult, student: str)
         console.print(gain_line(result.gains), highlight=False)
     if result.checkpoint is None:
         return
-    data = sha256(options.data_path.read_bytes()).hexdigest()
+    data = data_hash(options.data_path)
     card = card_of(
         result, target=options.target, reward=options.reward, data=data, parts=options.parts
     )
@@ -141,12 +147,24 @@ def evaluate_tuned(options: TrainOptions) -> None:
 
 def report_comparison(options: TrainOptions, tuned: Path, trained_on: Collection[str]) -> None:
     """Compare tuned weights with their start and print the gain."""
+    connect_mlflow(EXPERIMENT)  # what it cannot keep is said before a model is asked
     comparison = compare_tuned(options, tuned, trained_on, console=console)
     for failure in comparison.failures:
         console.print(f"left out: {failure}", style="yellow", markup=False)
     print_table(console, gain_table(comparison.gains, WEIGHTS))
     measured = "answer from facts alone" if options.targets == ("store",) else "answer"
     console.print(gain_line(comparison.gains, measured), highlight=False)
+    params = {
+        "tuned": tuned,
+        "start": options.start or "as it comes",
+        "target": options.target,
+        "data": data_hash(options.data_path),
+        "helper": options.helper,
+        "seed": options.seed,
+    }
+    with mlflow_run(EXPERIMENT, params, name=f"comparison: {tuned.name}") as run:
+        run.log_metrics(gain_metrics(comparison.gains))
+        run.set_tag("verdict", verdict(comparison.gains))
 
 
 def distill_examples(options: TrainOptions) -> None:

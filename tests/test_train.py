@@ -149,6 +149,12 @@ def test_served_weights_are_compared_with_their_start(
     assert set(models) == {f"arbor:{QWEN}", "arbor:/d/checkpoint_final"}
     assert len(server.bodies("kill")) == 2
     assert "answer, all 3 questions" in capsys.readouterr().out
+    import mlflow
+
+    runs = mlflow.search_runs(experiment_names=["train"], output_format="list")
+    compared = next(run for run in runs if run.info.run_name == "comparison: step-4")
+    assert compared.data.metrics["answer/all/questions"] == 3
+    assert compared.data.tags["verdict"] == "no gain"
 
 
 @pytest.mark.slow

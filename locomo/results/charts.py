@@ -160,7 +160,8 @@ def training_chart(
     """Curves by step: rewards of training as lines, measurements of held-out examples as points."""
     with picture(path, title) as axes:
         for label, values in training.items():
-            axes.plot(list(values), list(values.values()), alpha=0.7, label=f"training {label}")
+            if values:
+                axes.plot(list(values), list(values.values()), alpha=0.7, label=f"training {label}")
         for label, values in held_out.items():
             axes.plot(list(values), list(values.values()), "o--", label=f"held-out {label}")
         axes.set_xlim(left=0)

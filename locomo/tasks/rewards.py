@@ -115,7 +115,8 @@ def question_score(conversation: str, question: Question, outcome: Outcome) -> Q
 
 def mean_components(scores: Sequence[QuestionScore]) -> dict[str, float]:
     """Mean of each component, and of "reward", over questions; ValueError when there is none."""
-    means = {name: fmean(score.components[name] for score in scores) for name in WEIGHTS}
+    names = dict.fromkeys(name for score in scores for name in score.components)
+    means = {name: fmean(score.components[name] for score in scores) for name in names}
     return means | {"reward": fmean(score.reward for score in scores)}
 
 

@@ -13,6 +13,7 @@ from locomo.harness import fingerprint
 from locomo.results.charts import training_chart
 from locomo.tasks.gains import verdict
 from locomo.tasks.modules import Target
+from locomo.tasks.rewards import WEIGHTS
 from locomo.tasks.training_data import Memories, load_training_data, prepare_bench
 from locomo.tracking import gain_metrics, mlflow_run
 from locomo.weights.arbor_client import Server
@@ -208,18 +209,17 @@ def _draw_curves(result: TrainingResult, path: Path, title: str) -> None:
             for place, (step, _) in enumerate(known)
         }
 
-    training_chart(
-        {
-            f"reward, mean of {WINDOW} steps": smoothed(lambda row: row.reward),
-            "reward that the module can change": smoothed(lambda row: row.own),
-        },
-        {
-            name: {record.step: record.means[name] for record in result.held_out}
-            for name in ("reward", "answer")
-        },
-        path,
-        title,
-    )
+    training = {
+        f"reward, mean of {WINDOW} steps": smoothed(lambda row: row.reward),
+        "reward that the module can change": smoothed(lambda row: row.own),
+    }
+    held_out: dict[str, dict[int, float]] = {}
+    for record in result.held_out:
+        for component, mean in record.means.items():
+            # What users get, and what was optimized; evidence and the like explain them.
+            if component == "answer" or component not in WEIGHTS:
+                held_out.setdefault(component, {})[record.step] = mean
+    training_chart(training, held_out, path, title)
 
 
 def _checkpoint_to_resume(
