@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
+from types import ModuleType
 
 import dspy
 from rich.console import Console
@@ -12,9 +13,9 @@ from locomo.commands import print_table
 from locomo.harness import fingerprint
 from locomo.results.charts import training_chart
 from locomo.tasks.gains import verdict
-from locomo.tasks.modules import Target
+from locomo.tasks.modules import Bench, Target
 from locomo.tasks.rewards import WEIGHTS
-from locomo.tasks.training_data import Memories, load_training_data, prepare_bench
+from locomo.tasks.training_data import Memories, TrainingData, load_training_data, prepare_bench
 from locomo.tracking import gain_metrics, mlflow_run
 from locomo.weights.arbor_client import Server
 from locomo.weights.grpo import GrpoSettings
@@ -34,13 +35,14 @@ from locomo.weights.training import (
     TrainingRun,
     last_checkpoint,
 )
-from memory import InputError, MemoryProgram
+from memory import InputError, MemoryProgram, Model
 from memory.files import write_whole
 from memory.program import read_card
 from memory.program.lm import SHIPPED
 from memory.progress import live_table, progress_bar
 
 EXPERIMENT = "train"
+CURVES_FILE = "training.png"
 # Measured with 4 steps of 8 answers, the trainer's process alone: 2.6 GB from a shipped adapter,
 # 5.8 GB where the start is tuned first, on longer sequences.
 REHEARSAL_MEMORY, SUPERVISED_MEMORY = "3 GB", "6 GB"
@@ -150,15 +152,7 @@ def _train(
     made_of = fingerprint({**params, "steps": 0}, data.split.parts)
     begin = _checkpoint_to_resume(options, made_of, settings=settings, console=console)
 
-    # Built now, once for each conversation, and opened read-only by every rollout.
-    examples = [example for part in data.train.values() for example in part]
-    memories = Memories(
-        data.split.conversations, options.output_dir / "memories", options.num_threads
-    )
-    with progress_bar(console) as bar:
-        bench = prepare_bench(
-            working, helper, examples=[*examples, *data.validation], memories=memories, bar=bar
-        )
+    bench = _bench(options, working, helper=helper, data=data, console=console)
     plan = TrainingPlan(
         settings=settings,
         model=start,
@@ -187,14 +181,33 @@ def _train(
                 record=run.log_metrics,
                 begin=begin,
             ).run()
-        run.log_metrics(gain_metrics(result.gains))
-        run.set_tag("verdict", verdict(result.gains))
-        curve = options.checkpoints / "training.png"
-        _draw_curves(result, curve, f"{name}, {len(data.validation)} held-out examples")
-        for file in (STEPS_FILE, HELD_OUT_FILE, curve.name):
-            run.log_artifact(str(options.checkpoints / file))
-    console.print(f"{curve}; MLflow: experiment {EXPERIMENT}", highlight=False)
+        title = f"{name}, {len(data.validation)} held-out examples"
+        _record(run, result, folder=options.checkpoints, title=title)
+    console.print(f"{CURVES_FILE} is drawn; MLflow: experiment {EXPERIMENT}", highlight=False)
     return result
+
+
+def _bench(
+    options: TrainOptions, working: Model, helper: Model, data: TrainingData, console: Console
+) -> Bench:
+    """Memories, built once for each conversation, that every rollout opens read-only."""
+    examples = [example for part in data.train.values() for example in part]
+    memories = Memories(
+        data.split.conversations, options.output_dir / "memories", options.num_threads
+    )
+    with progress_bar(console) as bar:
+        return prepare_bench(
+            working, helper, examples=[*examples, *data.validation], memories=memories, bar=bar
+        )
+
+
+def _record(run: ModuleType, result: TrainingResult, folder: Path, title: str) -> None:
+    """Draw the curves and put what was gained on record."""
+    _draw_curves(result, folder / CURVES_FILE, title)
+    run.log_metrics(gain_metrics(result.gains))
+    run.set_tag("verdict", verdict(result.gains))
+    for file in (STEPS_FILE, HELD_OUT_FILE, CURVES_FILE):
+        run.log_artifact(str(folder / file))
 
 
 def _draw_curves(result: TrainingResult, path: Path, title: str) -> None:
