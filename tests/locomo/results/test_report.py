@@ -15,6 +15,7 @@ from locomo.harness import Result, answer_log
 from locomo.parallel import run_parallel
 from locomo.results.charts import abstention_chart, failure_chart, score_chart
 from locomo.results.report import (
+    PairedDifference,
     failure_cause,
     failures,
     memory_difference,
@@ -192,3 +193,20 @@ def test_a_run_that_fails_keeps_what_was_answered(tmp_path: Path) -> None:
         run_parallel([partial(job, number) for number in range(100)], 1, log.add)
     assert len(asked) < 100
     assert {0, 1} <= {key[2] for key in answer_log(tmp_path / "answers.jsonl", resume=True).records}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.01, 0.5, "better"),
+        (0.0, 0.5, "no difference shown"),
+        (-0.5, 0.0, "no difference shown"),
+        (-0.5, -0.01, "worse"),
+        (None, None, "no difference shown"),
+    ],
+)
+def test_a_difference_is_shown_where_its_interval_leaves_zero_out(
+    low: float | None, high: float | None, verdict: str
+) -> None:
+    line = PairedDifference("all", 9, before=0.5, after=0.5, low=low, high=high)
+    assert line.verdict == verdict
