@@ -7,7 +7,7 @@ stand anywhere. Words are compared, not meanings: what is not found word for wor
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from memory.dates import MONTHS, resolve_dates
+from memory.dates import MONTHS, SEASONS, WEEKDAYS, resolve_dates
 from memory.model import Turn
 from memory.program.messages import ABSTAIN, is_first_person
 from memory.search.word_forms import forms_of, is_among, telling_words
@@ -32,6 +32,13 @@ _NUMBER = re.compile(
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|half|dozen|once|twice"
     r"|(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty"
     r"|hundred|thousand)\b",
+    re.IGNORECASE,
+)
+# What a sentence needs to say when something was: a number, a month, a day, a time of day or year.
+_TIME = re.compile(
+    rf"\d|\b(?:{'|'.join((*MONTHS, *WEEKDAYS, *SEASONS))}|yesterday|today|tomorrow|tonight|weekend"
+    r"|ago|since|until|before|after|during|last|next|morning|noon|afternoon|evening|night|birthday"
+    r"|weeks?|months?|years?|christmas|easter|new year)\b",
     re.IGNORECASE,
 )
 _ASKS_NAME = re.compile(r"\b(?:name|called)\b", re.IGNORECASE)
@@ -72,6 +79,8 @@ def ground(
     if best is None or coverage(question, best, speakers) < LEAST_COVERAGE:
         return ABSTAIN, []
     quotation = passage(question, best.text)
+    if ASKS_DATE.search(question):
+        quotation = resolve_dates(quotation, best.said_at)
     return (quotation, [best]) if _suits(quotation, question) else (ABSTAIN, [])
 
 
@@ -145,7 +154,9 @@ def supporting_turns(
 
 
 def _suits(quotation: str, question: str) -> bool:
-    """Whether a sentence has the number or name that a question asks for, and is of the asker."""
+    """Whether a sentence has the time, number or name asked for, and is of the asker."""
+    if ASKS_DATE.search(question) and not _TIME.search(quotation):
+        return False
     if _ASKS_NUMBER.search(question) and not _NUMBER.search(quotation):
         return False
     if _ASKS_NAME.search(question) and not _NAME.search(quotation):

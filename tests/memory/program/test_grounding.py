@@ -141,6 +141,12 @@ def test_what_a_turn_is_about_may_stand_beside_it() -> None:
     )
 
 
+def test_a_quotation_says_the_day_that_it_means() -> None:
+    moved = Turn("Anna", "My sofa came yesterday, at last.", said_at="2021-03-08", id=1)
+    text, sources = ground("xyzzy", "When did my sofa come?", [moved])
+    assert (text, sources) == ("My sofa came yesterday (7 March 2021), at last.", [moved])
+
+
 @pytest.mark.parametrize(
     ("question", "text", "quoted"),
     [
@@ -148,6 +154,8 @@ def test_what_a_turn_is_about_may_stand_beside_it() -> None:
         ("How old is my grandmother?", "My grandmother turned ninety.", True),
         ("What is my wife's name?", "Got a knife from my wife.", False),
         ("What is my wife's name?", "Got a knife from my wife Rosa.", True),
+        ("When did the pipe break at the dentist?", "The pipe broke at the dentist.", False),
+        ("When did my visa arrive?", "My visa arrived on Thursday.", True),
         ("What do I study?", "My neighbour studies law.", False),
         ("What do I study?", "I study law.", True),
         ("Where do I keep my boat?", "My boat is kept at the harbour.", True),
