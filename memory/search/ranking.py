@@ -36,7 +36,7 @@ SATURATION = 0.6  # a word seen once near a turn counts 1 / 1.6, and never more 
 # longer.
 LONG_TURN = 60  # words
 LENGTH_SHARE = 0.75  # of saturation that grows with the length, as BM25's b
-QUESTION_LENGTH = 15  # words; a turn that ends in a question mark and has more tells something, too
+QUESTION_LENGTH = 20  # words; a turn that ends in a question mark and has more tells something, too
 RELATED_SHARE = 0.5  # what a word of related meaning counts
 # Memories of up to MAX_RANKED_WHOLE turns are ranked whole; of larger ones the best groups of
 # neighbours. At 100,000 turns 384 groups of 8 find what ranking everything finds (recall@10 .60),
@@ -79,6 +79,7 @@ class Index:
         self._session = np.zeros(1, np.int32)  # place of the session's first turn
         self._before = np.zeros(1, np.int32)  # place of the turn before in the session
         self._after = np.zeros(1, np.int32)  # place of the turn after in the session
+        self._excess = np.ones(1, np.float32)  # the length in units of LONG_TURN, at least 1
         self._vectors = np.zeros((1, 0), np.int8)
         self._norms = np.ones(1, np.float32)
         # Each plane has 64 signs of every turn, (GROUP_TURNS, groups): a group is a column, and the
@@ -118,6 +119,7 @@ class Index:
         for plane, code in zip(self._planes, codes.T, strict=True):
             plane[within, group] = code
         self._session[new] = self._places(rows["session"])
+        self._excess[new] = np.maximum(rows["length"] / np.float32(LONG_TURN), 1)
         before = self._places(rows["previous"])
         self._before[new] = before
         self._after[before] = places
@@ -140,6 +142,7 @@ class Index:
         self._session = _longer(self._session, room)
         self._before = _longer(self._before, room)
         self._after = _longer(self._after, room)
+        self._excess = _longer(self._excess, room)
         self._vectors = _longer(self._vectors, room)
         self._norms = _longer(self._norms, room)
         self._planes = [
@@ -274,8 +277,7 @@ class Index:
             neighbours[_REACH - step - 1] = self._before[neighbours[_REACH - step]]
             neighbours[_REACH + step + 1] = self._after[neighbours[_REACH + step]]
         rows = self._rows.take(places)  # ten times as fast as [places] on a structured array
-        excess = np.maximum(rows["length"] / np.float32(LONG_TURN), 1)
-        word_shares = self._words(neighbours, words, excess)
+        word_shares = self._words(neighbours, words)
         columns = {
             "words": word_shares,
             "meaning": self._meaning(places, vector),
@@ -285,7 +287,7 @@ class Index:
             "implied": _spoken_by(rows["speaker"], query.implied),
             "date": _date_match(rows["date"], query),
             # Only where a time is asked: counted always, it gained no more than .001 (docs/log.md).
-            "time": (rows["tells_time"] & query.asks_time) / excess,
+            "time": (rows["tells_time"] & query.asks_time) / self._excess[places],
             # Weighs against a turn: an answer is seldom a question itself. A longer turn tells
             # something before it asks ("By the way, I sold my car. Which bus is it?").
             "asks": rows["asks"] / np.maximum(rows["length"] / np.float32(QUESTION_LENGTH), 1),
@@ -295,19 +297,18 @@ class Index:
         return np.column_stack([columns[name] for name in FEATURE_WEIGHTS]).astype(np.float64)
 
     def _words(
-        self,
-        neighbours: NDArray[np.int64],
-        words: Sequence[WordMatches],
-        excess: NDArray[np.float32],
+        self, neighbours: NDArray[np.int64], words: Sequence[WordMatches]
     ) -> NDArray[np.float32]:
         """Share of the question's words around each turn, rare words weighing more, 0 to 1.
 
         Each word saturates by itself, as in BM25 (Robertson and Zaragoza 2009): two words near a
         turn beat one word twice. One score for all words together cost .006 to .009 of recall@10
-        (docs/decisions.md, 8). In a turn `excess` times as long as LONG_TURN words saturate later,
-        and it takes less from its neighbours.
+        (docs/decisions.md, 8). In a turn longer than LONG_TURN words saturate later, and it takes
+        and gives less.
         """
-        window = NEIGHBOUR_SHARES[:, None] / excess
+        excesses = self._excess.take(neighbours)
+        excess = excesses[_REACH]
+        window = NEIGHBOUR_SHARES[:, None] / (excesses * excess)
         window[_REACH] = NEIGHBOUR_SHARES[_REACH]
         saturation = SATURATION * (1 - LENGTH_SHARE + LENGTH_SHARE * excess)
         total = np.zeros(neighbours.shape[1], np.float32)

@@ -169,8 +169,9 @@ def test_a_question_is_known_by_its_mark_in_any_script(text: str) -> None:
 
 
 def test_a_question_behind_a_statement_counts_less() -> None:
-    statement = "By the way, I sold my old red car to my neighbour for a very good price."
-    question, fact = shares("asks", index(turns_of("Which bus?", f"{statement} Which bus?")), "car")
+    statement = "By the way, I sold my old red car to my neighbour last week, for a good price. "
+    turns = turns_of("Which bus takes me there?", statement + "Which bus takes me there?")
+    question, fact = shares("asks", index(turns), "car")
     assert question < fact < 0
 
 
@@ -203,12 +204,15 @@ def test_long_turns_do_not_win_by_holding_every_word() -> None:
     assert short > long > 0
 
 
-def test_a_long_turn_borrows_less_of_its_neighbours() -> None:
-    after_short, after_long = (
-        shares("words", index(turns_of("cat", "a " * length, "x", "x")), "cat", match(10))[1]
-        for length in (50, 5_000)
-    )
-    assert after_short > after_long > 0
+def test_a_long_turn_and_its_neighbours_tell_less_of_each_other() -> None:
+    for place in (0, 1):  # as the one that gives and as the one that takes
+        shares_of_second = []
+        for length in (50, 5_000):
+            texts = ["cat", "a dog", "x", "x"]
+            texts[place] += " a" * length
+            ranked = index(turns_of(*texts))
+            shares_of_second.append(shares("words", ranked, "cat", match(10))[1])
+        assert shares_of_second[0] > shares_of_second[1] > 0
 
 
 def test_whoever_a_question_to_an_assistant_means_counts() -> None:
