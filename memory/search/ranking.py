@@ -294,7 +294,10 @@ class Index:
             # Up to FULL_LENGTH words only, so that documents do not win by their size.
             "length": np.log1p(np.minimum(rows["length"], FULL_LENGTH)),
         }
-        return np.column_stack([columns[name] for name in FEATURE_WEIGHTS]).astype(np.float64)
+        values = np.empty((len(FEATURE_WEIGHTS), len(places)))
+        for feature_values, name in zip(values, FEATURE_WEIGHTS, strict=True):
+            feature_values[:] = columns[name]
+        return values.T
 
     def _words(
         self, neighbours: NDArray[np.int64], words: Sequence[WordMatches]
