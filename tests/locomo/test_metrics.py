@@ -168,3 +168,27 @@ def test_a_missing_library_is_no_bad_answer(monkeypatch: pytest.MonkeyPatch) -> 
     asked = dspy.Example(conversation="a", gold=(Question(0, "Where?", "Lyon", 4, ()),))
     with pytest.raises(ModuleNotFoundError, match="not_installed"):
         metric(asked, dspy.Prediction(outcomes=[Outcome("asked once")], failed=""))
+
+
+def test_groups_are_resampled_and_then_their_values() -> None:
+    # Ten groups of six equal values: only the groups differ.
+    values = [float(group % 2) for group in range(10) for _ in range(6)]
+    groups = [f"g{group}" for group in range(10) for _ in range(6)]
+    nested = metrics.bootstrap(values, groups=groups, within=True)
+    assert nested == pytest.approx((0.2, 0.8), abs=0.05)
+    assert nested == pytest.approx(metrics.bootstrap(values, groups=groups), abs=0.05)
+    # One group: its values are all that is resampled.
+    varied = [float(n % 2) for n in range(60)]
+    alone = metrics.bootstrap(varied, groups=["g"] * 60, within=True)
+    assert alone == pytest.approx(metrics.bootstrap(varied), abs=0.02)
+    # Groups of unequal size: a mean over values, not over groups.
+    low, high = metrics.bootstrap([1.0] * 9 + [0.0], groups=["a"] * 9 + ["b"], within=True)
+    assert (low, high) == (0.0, 1.0)
+    assert metrics.paired_bootstrap(values, values, groups=groups, within=True) == (0.0, 0.0)
+
+
+def test_a_nested_interval_is_that_of_95_percent() -> None:
+    values = np.random.default_rng(1).normal(size=400)
+    low, high = metrics.bootstrap([*values], groups=["g"] * 400, within=True, n=8000)
+    half = 1.96 * values.std() / 20  # of a mean of 400 independent values
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.004)

@@ -40,6 +40,7 @@ RIGHT = Result("memory", "c", 0, 4, "Where?", "Oslo", "Oslo", score=1.0, recall=
         (replace(RIGHT, score=1.0, recall=0.0, not_stored=("D1:1",)), None),
         (replace(RIGHT, category=5, score=0.0, recall=0.0), "should have abstained"),
         (replace(RIGHT, category=5, score=1.0), None),
+        (replace(RIGHT, category=5, score=0.0, unusable="banana"), "unusable answer"),
     ],
 )
 def test_a_failed_answer_has_one_cause(result: Result, expected: str | None) -> None:
@@ -105,6 +106,30 @@ def test_five_conversations_are_resampled_before_their_questions() -> None:
     assert clustered.score == independent.score == 0.5
     assert (clustered.low, clustered.high) == pytest.approx((0.2, 0.8), abs=0.05)
     assert (independent.low, independent.high) == pytest.approx((0.37, 0.63), abs=0.03)
+
+
+def test_the_difference_is_of_what_can_be_answered() -> None:
+    both = [
+        replace(RIGHT, index=n, category=category, score=score)
+        for n, (category, score) in enumerate([(1, 1.0), (4, 0.5), (5, 0.0)])
+    ]
+    baseline = [replace(result, system="baseline", score=0.0) for result in both]
+    difference = memory_difference([*both, *baseline], "independent")
+    assert difference is not None
+    assert (difference.categories, difference.questions) == ("1-4", 2)
+    assert difference.change == 0.75
+
+
+def test_question_types_take_the_place_of_categories() -> None:
+    results = [
+        replace(RIGHT, index=0, question_type="update", category=4, score=1.0),
+        replace(RIGHT, index=1, question_type="update", category=5, score=0.0),
+        replace(RIGHT, index=2, question_type="date", category=4, score=0.5),
+    ]
+    lines = {line.categories: line for line in score_lines(results, "independent")}
+    assert lines.keys() == {"date", "update", "5 adversarial", "1-4", "all"}
+    assert (lines["update"].questions, lines["update"].score) == (2, 0.5)
+    assert (lines["date"].questions, lines["date"].score) == (1, 0.5)
 
 
 def test_two_runs_are_paired_by_question_in_each_category() -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from locomo.split_data import check_parts
 from locomo.tasks.gains import (
     Gain,
+    card_scores,
     gain_line,
     gain_table,
     gains,
@@ -199,3 +200,34 @@ def test_runs_of_several_seeds_show_each_and_their_spread() -> None:
     assert "0 64 .160 .182 +.022 -.01 to +.06 no gain" in rows
     assert "2 not measured" in rows
     assert "change: mean +.002, standard deviation between runs .028" in rows
+
+
+def test_a_card_has_four_numbers_of_every_gain() -> None:
+    assert card_scores([replace(ANSWER, before=1 / 6)]) == {
+        "answer, all: before": 0.1667,
+        "answer, all: after": 0.182,
+        "answer, all: low": -0.01,
+        "answer, all: high": 0.06,
+    }
+
+
+def test_a_reward_of_its_own_has_a_line_and_categories_are_kept_apart() -> None:
+    before = [
+        replace(scored(0, 0.2), components={**scored(0, 0.2).components, "gated": 0.0}),
+        replace(scored(1, 1.0, category=5), components={**scored(1, 1).components, "gated": 0.5}),
+    ]
+    after = [replace(score, components={**score.components, "gated": 1.0}) for score in before]
+    lines = {(line.component, line.categories): line for line in gains(before, after)}
+    assert [name for name, label in lines if label == "all"][-2:] == ["gated", "reward"]
+    assert lines["gated", "all"].after - lines["gated", "all"].before == 0.75
+    assert (lines["answer", "4 single-hop"].before, lines["answer", "5 adversarial"].before) == (
+        *(0.2, 1.0),
+    )
+    assert gain_line([]).endswith("not measured")
+
+
+def test_runs_of_one_seed_have_no_spread() -> None:
+    assert seed_table({0: [ANSWER], 1: []}).caption is None
+    assert "standard deviation between runs .000" in str(
+        seed_table({0: [ANSWER], 1: [ANSWER]}).caption
+    )

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from locomo.dataset.format import Question
 from locomo.tasks.rewards import (
     FIELDS,
+    WEIGHTS,
     Outcome,
+    card_metric,
     components,
     gated_metric,
     mean_components,
@@ -408,3 +410,16 @@ def test_each_value_of_the_option_has_its_metric(target: str) -> None:
     gated = {"retrieve": gated_metric, "store": single_speaker_metric}
     assert metric_of("memory", target) is metric
     assert metric_of("gated", target) is gated[target]
+
+
+def test_a_card_names_the_weights_of_its_reward() -> None:
+    assert card_metric("gated") == {"gated": 1.0}
+    assert card_metric("memory") == WEIGHTS
+    assert card_metric("memory") is not WEIGHTS
+
+
+def test_facts_that_are_right_are_not_spoken_of() -> None:
+    other = ("Anna", "likes", "tea", 4)
+    notes = single_speaker_metric(None, facts([FACT, other], [FACT])).feedback
+    assert "Too many: ('Anna', 'likes', 'tea', 4)" in notes
+    assert "Lyon" not in notes

@@ -1,0 +1,47 @@
+"""The tests of what numbers rest on notice a changed operator, number or result."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.mutants import survivors
+
+TESTS = Path(__file__).parent
+DRAWN = 40
+# What changes nothing that anybody could see, or a bound that no value meets exactly.
+HARMLESS = {
+    # A rule below a line of a table.
+    'end_section=(gain.component, gain.categories) == ("answer", "all"),',
+    # Both sides of a pair are of one category and have the same components.
+    "pairs_of_label = [pair for pair in pairs if pair[0].category in categories]",
+    "optimized = [name for name in pairs[0][0].components if name not in WEIGHTS]",
+    # A likeness that is RIGHT to the last digit does not occur among words.
+    "if _best(fact, target) >= RIGHT:",
+    "counterparts = [gold for gold in target if _likeness(fact, gold) >= RIGHT]",
+    # 99 and 100 % differ only where the share is within half a per cent of one.
+    "percent = min(round(100 * share), 99)",
+    # No question type spans one category and leaves others without a type.
+    "if not types or ABSTENTION in categories or len(categories) > 1:",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "test_file"),
+    [
+        ("locomo.metrics", "test_metrics.py"),
+        ("locomo.tasks.rewards", "tasks/test_rewards.py"),
+        ("locomo.tasks.gains", "tasks/test_gains.py"),
+        ("locomo.results.report", "results/test_report.py"),
+    ],
+)
+def test_a_changed_number_is_noticed(module: str, test_file: str) -> None:
+    alive, drawn = survivors(module, [TESTS / test_file], DRAWN)
+    assert drawn == DRAWN
+    assert [mutant for mutant in alive if mutant.code not in HARMLESS] == []
+
+
+def test_a_mutant_that_no_test_notices_survives(tmp_path: Path) -> None:
+    (tmp_path / "test_nothing.py").write_text("def test_nothing() -> None: ...\n", "utf-8")
+    alive, drawn = survivors("locomo.parallel", [tmp_path / "test_nothing.py"], 2)
+    assert len(alive) == drawn == 2
