@@ -261,7 +261,7 @@ def test_a_question_is_asked_by_its_asker_on_its_day(tmp_path: Path) -> None:
     ]
     for prompt in engine.prompts_for("answer"):
         assert "[[ ## asker ## ]]\nuser\n" in prompt
-        assert "[[ ## today ## ]]\nTue 30 May 2023\n" in prompt
+        assert "[[ ## today ## ]]\nTue 30 May 2017\n" in prompt
     assert len(engine.prompts_for("answer")) == 2
     assert {result.question_type for result in results} == {"knowledge-update"}
     assert results[0].recall == 1.0

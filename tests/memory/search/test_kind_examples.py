@@ -40,7 +40,7 @@ def test_a_word_that_names_no_kind_has_no_examples(word: str) -> None:
 
 def test_a_question_about_a_kind_finds_its_example(store: SqliteStore) -> None:
     chatter = [Turn("Ben", f"The {n}th thing I bought was grey.", session="b") for n in range(40)]
-    (hamster_turn,) = store.add([Turn("Ben", "Our old hamster died.", session="a")])
+    (hamster_turn,) = store.add([Turn("Ben", "Our old hamster died in the winter.", session="a")])
     store.add(chatter)
     hits = store.search("Which pets were there?", 50)
     shares = {hit.turn_id: hit.shares["kind"] for hit in hits}
@@ -50,5 +50,5 @@ def test_a_question_about_a_kind_finds_its_example(store: SqliteStore) -> None:
 
 
 def test_an_example_elsewhere_says_nothing(store: SqliteStore) -> None:
-    store.add([Turn("Ben", "Our old hamster died.", session="a")])
+    store.add([Turn("Ben", "Our old hamster died in the winter.", session="a")])
     assert all(hit.shares["kind"] == 0 for hit in store.search("Which colours were there?"))
