@@ -34,9 +34,11 @@ def inspect(
 
     Raises InputError where there are no traces.
     """
-    traces = sorted(_traces(results), key=lambda trace: (trace.score, trace.recall))
+    traces = sorted(_traces(results), key=lambda trace: (trace.result.score, trace.result.recall))
     of_kind = [
-        trace for trace in traces if trace.system == system and category in (None, trace.category)
+        trace
+        for trace in traces
+        if trace.result.system == system and category in (None, trace.result.category)
     ]
     if not of_kind:
         raise InputError(f"{results} has no trace of such a question")
@@ -55,12 +57,13 @@ def _traces(results: Path) -> list[Trace]:
 
 def trace_text(trace: Trace, with_prompts: bool = False) -> str:
     """A trace as plain text for people."""
-    head = f"{trace.conversation}, question {trace.index}, category {trace.category}"
+    result = trace.result
+    head = f"{result.conversation}, question {result.index}, category {result.category}"
     lines = [
-        f"== {head}: score {trace.score:.2f}, evidence shown {trace.recall:.0%}",
-        f"question: {trace.question}",
-        f"gold:     {trace.gold or 'No information available'}",
-        f"answer:   {trace.answer or trace.unusable}  {' '.join(trace.cited)}",
+        f"== {head}: score {result.score:.2f}, evidence shown {result.recall:.0%}",
+        f"question: {result.question}",
+        f"gold:     {result.gold or 'No information available'}",
+        f"answer:   {result.answer or result.unusable}  {' '.join(result.cited)}",
     ]
     for read in trace.rows:
         lines += [

@@ -12,7 +12,7 @@ from typing import Any
 import dspy
 from dspy.utils.callback import BaseCallback
 
-from locomo.harness import AnswerKey, Result, System
+from locomo.harness import AnswerKey, Result
 from locomo.json_lines import JsonLines
 
 
@@ -39,20 +39,10 @@ class Trace:
     """A question from its text to its score.
 
     `rows` are of the SELECTs that ran; `refusals` are those that the database refused, and why,
-    which is the feedback that the next prompt held. `cited` are the turns the answer names.
+    which is the feedback that the next prompt held.
     """
 
-    system: System
-    conversation: str
-    index: int
-    category: int
-    question: str
-    gold: str
-    answer: str
-    score: float
-    recall: float
-    unusable: str
-    cited: tuple[str, ...]
+    result: Result
     rows: tuple[RowsRead, ...]
     refusals: tuple[str, ...]
     calls: tuple[ModelCall, ...]
@@ -60,7 +50,7 @@ class Trace:
     @property
     def key(self) -> AnswerKey:
         """What makes two traces those of the same question by the same system."""
-        return self.system, self.conversation, self.index
+        return self.result.key
 
 
 TraceLog = JsonLines[AnswerKey, Trace]
@@ -110,30 +100,15 @@ class CallRecorder(BaseCallback):
                 rows = tuple(tuple(str(cell) for cell in row) for row in read.rows)
                 self.rows.append(RowsRead(sql, tuple(read.columns), rows))
 
+    def trace(self, result: Result) -> Trace:
+        """All that was recorded, with the result that it led to."""
+        return Trace(result, tuple(self.rows), tuple(self.refusals), tuple(self.calls))
+
 
 def traced(job: Callable[[], Result], log: TraceLog) -> Result:
     """Run a job that answers a question, and keep its trace."""
     recorder = CallRecorder()
     with recorder.active():
         result = job()
-    log.add(_trace(result, recorder))
+    log.add(recorder.trace(result))
     return result
-
-
-def _trace(result: Result, recorder: CallRecorder) -> Trace:
-    return Trace(
-        system=result.system,
-        conversation=result.conversation,
-        index=result.index,
-        category=result.category,
-        question=result.question,
-        gold=result.gold,
-        answer=result.answer,
-        score=result.score,
-        recall=result.recall,
-        unusable=result.unusable,
-        cited=result.cited,
-        rows=tuple(recorder.rows),
-        refusals=tuple(recorder.refusals),
-        calls=tuple(recorder.calls),
-    )
