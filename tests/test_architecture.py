@@ -37,6 +37,7 @@ MEMORY_LAYERS = [
     {
         *("memory.audit", "memory.documents", "memory.exchange", "memory.facts"),
         *("memory.injection", "memory.namespaces", "memory.settings"),
+        "memory.related_facts",
     },
     {"memory.api"},
     {"memory.waiting"},
@@ -101,7 +102,7 @@ TUNERS = {"locomo/weights/supervised.py", "arbor/serve.py"}
 ROOMS = {
     "memory": (
         "values, errors, tokens, lines for prompts, Memory itself: what the rooms share",
-        3_600,
+        4_600,
     ),
     "memory/sql": ("what SQL a model may write", 1_600),
     "memory/search": ("which turns a question asks for", 1_150),

@@ -1,0 +1,72 @@
+"""Facts that a text is about: by the ranking of their turns, by words, by subject and by alias."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from memory import Store, Turn, open_store
+from memory.related_facts import related_facts
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(tmp_path / "anna.db") as store:
+        fill(store)
+        yield store
+
+
+def fill(store: Store) -> None:
+    turns = [
+        Turn("Anna", "I moved to Oslo last Saturday, finally a flat of my own."),
+        Turn("Ben", "We got a puppy in April, her name is Figaro."),
+        Turn("Anna", "My mother, Ingrid Berg, plays the cello."),
+    ]
+    store.add([*turns, *(Turn("Ben", f"Nothing new, day {day}.") for day in range(40))])
+    rows = [
+        ("Anna", "lives_in", "Oslo", 1),
+        ("Ben", "has_pet", "Figaro, a puppy", 2),
+        ("Ingrid Berg", "plays_instrument", "cello", 3),
+        ("Ingrid Berg", "alias", "Mum", 3),
+    ]
+    for subject, attribute, value, turn_id in rows:
+        store.write(
+            "INSERT INTO facts (subject, attribute, value, turn_id) VALUES"
+            f" ('{subject}', '{attribute}', '{value}', {turn_id})",
+            cause="test",
+        )
+
+
+def attributes(store: Store, text: str, **limits: float) -> list[str]:
+    return [fact.attribute for fact, _ in related_facts(store, [text], **limits)]  # type: ignore[arg-type]
+
+
+def test_a_new_flat_brings_up_the_old_one_whose_words_are_others(store: Store) -> None:
+    assert attributes(store, "Anna: I moved to Bergen on Sunday!")[0] == "lives_in"
+
+
+def test_a_fact_has_its_id_value_and_turn_and_a_score_up_to_one(store: Store) -> None:
+    [(fact, score), *_] = related_facts(store, ["Ben: Figaro the puppy is ill."])
+    assert (fact.id, fact.value, fact.turn_id) == (2, "Figaro, a puppy", 2)
+    assert 0.5 < score <= 1
+
+
+def test_a_subject_of_two_words_is_found_by_its_name(store: Store) -> None:
+    assert {"plays_instrument", "alias"} <= set(attributes(store, "Ben: I met Ingrid Berg."))
+
+
+def test_a_second_name_brings_up_who_it_is(store: Store) -> None:
+    assert "alias" in attributes(store, "Anna: Mum called.")
+
+
+def test_only_so_many_facts_and_none_below_the_least_score(store: Store) -> None:
+    text = "Anna: I moved to Bergen on Sunday!"
+    assert len(attributes(store, text, most=1)) == 1
+    scores = [score for _, score in related_facts(store, [text])]
+    assert scores == sorted(scores, reverse=True)
+    assert len(attributes(store, text, least_score=scores[0])) == 1
+
+
+def test_a_memory_without_facts_has_none_related(tmp_path: Path) -> None:
+    with open_store(tmp_path / "empty.db") as store:
+        assert related_facts(store, ["Anna: Hello!"]) == []
