@@ -37,8 +37,9 @@ def fill(store: Store) -> None:
         )
 
 
-def attributes(store: Store, text: str, **limits: float) -> list[str]:
-    return [fact.attribute for fact, _ in related_facts(store, [text], **limits)]  # type: ignore[arg-type]
+def attributes(store: Store, text: str, most: int = 40, least_score: float = 0) -> list[str]:
+    facts = related_facts(store, [text], most=most, least_score=least_score)
+    return [fact.attribute for fact, _ in facts]
 
 
 def test_a_new_flat_brings_up_the_old_one_whose_words_are_others(store: Store) -> None:
