@@ -78,7 +78,7 @@ def history(store: Store, fact_id: int) -> list[Edit]:
 
     Raises InputError when there never was such a fact.
     """
-    edits = [edit for edit in store.journal() if edit.fact_id == fact_id]
+    edits = store.journal(fact_id=fact_id)
     if not edits:
         raise InputError(f"there never was a fact {fact_id}")
     return edits

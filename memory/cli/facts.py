@@ -109,7 +109,7 @@ def edit(
         else:
             assert value is not None  # the one kind of edit that is left
             change = fact_edits.supersede(store, fact_id, value, since=since, by=by)
-        edits = [edit for edit in store.journal() if edit.change_id == change.id]
+        edits = store.journal(change.id)
     if as_json:
         print_json(asdict(change) | {"edits": [asdict(edit) for edit in edits]})
         return

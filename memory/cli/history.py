@@ -83,7 +83,7 @@ def undo(
     with open_memory(namespace, file) as store:
         number = _change_number(change) if change else newest_change(store).id
         undo_change = store.undo(number)
-        edits = _edits(store)[undo_change.id]
+        edits = store.journal(undo_change.id)
         touched = {fact.turn_id for edit in edits for fact in (edit.before, edit.after) if fact}
         turns = [turn for turn_id in sorted(touched) for turn in store.turns(turn_id, turn_id)]
     if as_json:
@@ -127,7 +127,7 @@ def revert(
     """Make all facts as they were at a point. What was said stays, and this can be undone."""
     with open_memory(namespace, file) as store:
         revert_change = store.revert(point)
-        edits = _edits(store)[revert_change.id]
+        edits = store.journal(revert_change.id)
     if as_json:
         _print_change_json(revert_change, edits)
     else:

@@ -35,25 +35,33 @@ def facts(conn: sqlite3.Connection, point: str | int | None) -> list[Fact]:
     return [_to_fact(image) for image in _images(conn, point).values()]
 
 
-def edits(conn: sqlite3.Connection) -> list[Edit]:
-    """What each change did to each fact, oldest first; a fact left as it was is not there."""
+def edits(
+    conn: sqlite3.Connection, change_id: int | None = None, fact_id: int | None = None
+) -> list[Edit]:
+    """What each change did to each fact, oldest first; a fact left as it was is not there.
+
+    With a `change_id` what that change did, with a `fact_id` what was done to that fact.
+    """
+    wanted = {"change_id": change_id, "fact_id": fact_id}
+    conditions = [f"{column} = {number}" for column, number in wanted.items() if number is not None]
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     # A change may touch a fact several times: the image before the first and after the last count.
     net: dict[tuple[int, int], tuple[str, str | None, str | None]] = {}
-    for change_id, fact_id, before, after, at, said_at in conn.execute(
+    for number, fact, before, after, at, said_at in conn.execute(
         f"SELECT change_id, fact_id, before, after, at, {_SAID_AT}"
-        " FROM facts_log JOIN changes ON changes.id = change_id ORDER BY facts_log.id"
+        f" FROM facts_log JOIN changes ON changes.id = change_id{where} ORDER BY facts_log.id"
     ):
-        _, first_before, _ = net.get((change_id, fact_id), ("", before, ""))
-        net[change_id, fact_id] = (_moment(at, said_at), first_before, after)
+        _, first_before, _ = net.get((number, fact), ("", before, ""))
+        net[number, fact] = (_moment(at, said_at), first_before, after)
     return [
         Edit(
-            change_id=change_id,
+            change_id=number,
             moment=moment,
-            fact_id=fact_id,
+            fact_id=fact,
             before=None if before is None else _to_fact(before),
             after=None if after is None else _to_fact(after),
         )
-        for (change_id, fact_id), (moment, before, after) in net.items()
+        for (number, fact), (moment, before, after) in net.items()
         if before != after
     ]
 

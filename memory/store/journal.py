@@ -216,10 +216,16 @@ def _refuse_if_changed_since(
         )
 
 
-def changes(conn: sqlite3.Connection) -> list[Change]:
-    """All changes, oldest first."""
-    rows = conn.execute(f"SELECT {_CHANGE_COLUMNS} FROM changes ORDER BY id")
-    return [_to_change(row) for row in rows]
+def changes(
+    conn: sqlite3.Connection, before: int | None = None, limit: int | None = None
+) -> list[Change]:
+    """The newest changes with ids below `before`, oldest first; None: of all, and all of them."""
+    rows = conn.execute(
+        f"SELECT {_CHANGE_COLUMNS} FROM changes WHERE ?1 IS NULL OR id < ?1"
+        " ORDER BY id DESC LIMIT ?2",
+        (before, -1 if limit is None else limit),
+    )
+    return [_to_change(row) for row in rows][::-1]
 
 
 def change(conn: sqlite3.Connection, change_id: int) -> Change:

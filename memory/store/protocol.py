@@ -102,8 +102,11 @@ class Store(Protocol):
         Raises InputError when a later change rests on it, or when it is undone already.
         """
 
-    def changes(self) -> list[Change]:
-        """The journal, oldest first."""
+    def changes(self, before: int | None = None, limit: int | None = None) -> list[Change]:
+        """The journal, oldest first.
+
+        Of the changes with ids below `before` (None: of all), the newest `limit` (None: all).
+        """
 
     def claim(self, size: int, lease_s: float = 600.0, since: int = 0) -> tuple[int, int] | None:
         """The next undigested window of at most `size` turns, as (first, last) ids.
@@ -150,8 +153,8 @@ class Store(Protocol):
         change that does not exist.
         """
 
-    def journal(self) -> list[Edit]:
-        """What each change did to each fact, oldest first."""
+    def journal(self, change_id: int | None = None, fact_id: int | None = None) -> list[Edit]:
+        """What each change did to each fact, oldest first; that of one change, or to one fact."""
 
     def revert(self, point: str | int) -> Change:
         """Make all facts as they were at a point, as one change that can be undone.

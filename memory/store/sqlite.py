@@ -348,9 +348,9 @@ class SqliteStore(Store):
         with self._transaction() as conn:
             return journal.change(conn, journal.undo(conn, change_id))
 
-    def changes(self) -> list[Change]:
+    def changes(self, before: int | None = None, limit: int | None = None) -> list[Change]:
         with self._storage_errors():
-            return journal.changes(self._conn)
+            return journal.changes(self._conn, before, limit)
 
     # ---------------------------------------------------------------- windows
 
@@ -402,9 +402,9 @@ class SqliteStore(Store):
         with self._storage_errors():
             return history.facts(self._conn, point)
 
-    def journal(self) -> list[Edit]:
+    def journal(self, change_id: int | None = None, fact_id: int | None = None) -> list[Edit]:
         with self._storage_errors():
-            return history.edits(self._conn)
+            return history.edits(self._conn, change_id, fact_id)
 
     def revert(self, point: str | int) -> Change:
         with self._transaction() as conn:

@@ -206,3 +206,16 @@ def test_what_was_reverted_is_undone_by_undoing_the_revert(store: SqliteStore) -
     assert store.facts() == latest
     with pytest.raises(InputError, match="there is no change 7; the newest is 4"):
         store.revert(7)
+
+
+def test_the_journal_is_read_in_parts(store: SqliteStore) -> None:
+    moved, cat = store.write(MOVED, cause="by hand"), store.write(CAT, cause="by hand")
+    undo = store.undo(cat.id)
+    assert store.changes(limit=2) == store.changes()[1:]
+    assert store.changes(before=undo.id, limit=1) == store.changes()[1:2]
+    assert store.changes(before=moved.id) == store.changes(limit=0) == []
+    edits = store.journal()
+    assert store.journal(moved.id) == edits[:1]
+    assert store.journal(fact_id=2) == edits[1:]
+    assert store.journal(undo.id, fact_id=2) == edits[2:]
+    assert store.journal(undo.id, fact_id=1) == store.journal(99) == []
