@@ -21,6 +21,7 @@ from memory.cli import (
     import_,
     namespaces,
     queries,
+    serve,
     settings,
 )
 from memory.errors import Stop
@@ -38,6 +39,7 @@ COMMANDS: dict[str, list[Callable[..., None]]] = {
     ],
     "What is known": [facts.facts, facts.edit, history.undo, history.log, audit.audit],
     "Other times": [history.diff, history.revert],
+    "For other programs": [serve.serve],
     "Care": [forget.forget, settings.settings, embed.embed],
 }
 

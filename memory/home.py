@@ -15,6 +15,7 @@ from platformdirs import user_data_path
 from memory.files import write_whole
 
 AGREED = "hosted-embedders"  # the folder of what was agreed to, a file for each memory
+TOKENS = "tokens.json"  # what the server's bearer tokens open
 
 
 def home() -> Path:

@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from memory.errors import InputError
 from memory.files import PRIVATE_FOLDER, tighten
-from memory.home import AGREED, agree_to_embedder, agreed_embedder, withdraw_agreement
+from memory.home import AGREED, TOKENS, agree_to_embedder, agreed_embedder, withdraw_agreement
 from memory.home import home as home
 from memory.store import open_store
 
@@ -143,7 +143,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
         if path == home() and all(
-            SUFFIX in entry.name or entry.name == AGREED for entry in path.iterdir()
+            SUFFIX in entry.name or entry.name in (AGREED, TOKENS) for entry in path.iterdir()
         ):
             tighten(path)
     except OSError as error:

@@ -42,6 +42,10 @@ MEMORY_LAYERS = [
     {"memory.api"},
     {"memory.waiting"},
     {"memory.tools", "memory.chat", "memory.tune"},
+    # The page works on the server's handles, and the server puts the page into its place.
+    {"memory.server.handles"},
+    {"memory.web"},
+    {"memory.server"},
     {"memory.cli"},
     {"memory.__main__"},
 ]
@@ -95,6 +99,10 @@ IMPORTERS = {
     "pypdf": "memory/documents",
     "platformdirs": "memory/home.py",
     "prompt_toolkit": "memory/chat/screen.py",
+    "mcp": "memory/server",
+    "starlette": ("memory/server", "memory/web", "arbor"),
+    "uvicorn": ("memory/server", "arbor"),
+    "jinja2": "memory/web",
 }
 # Who starts a tuning on this machine, or serves a rehearsal of it.
 TUNERS = {"locomo/weights/supervised.py", "arbor/serve.py"}
@@ -112,6 +120,8 @@ ROOMS = {
     "memory/documents": ("documents and tool uses as turns", 600),
     "memory/injection": ("memories as a block for a prompt", 500),
     "memory/chat": ("somebody talks with a character that remembers", 700),
+    "memory/server": ("who may reach memories by MCP, JSON and HTTP, and how", 2_600),
+    "memory/web": ("the page that somebody sees in a browser", 3_000),
     "memory/cli": ("the commands of python -m memory", 2_200),
     "memory/tune": ("weights tuned on this machine, with torch", 2_200),
     "locomo": ("scores, splits, judges, the harness: what every measurement shares", 2_000),

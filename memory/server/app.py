@@ -1,0 +1,56 @@
+"""The server's parts put together: the page at /, signing in, and the guard around all."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from memory import web
+from memory.server.guard import REQUESTS_A_SECOND, Guard, Places
+from memory.server.handles import Handles
+from memory.server.sign_in import SignIn, sign_in_routes
+from memory.server.tokens import Tokens
+
+COOKIE = "sql-memory-session"
+
+
+def application(
+    handles: Handles,
+    *,
+    allowed: Places,
+    sign_in: SignIn,
+    tokens: Tokens,
+    port: int,
+    requests_a_second: float = REQUESTS_A_SECOND,
+) -> ASGIApp:
+    """The whole server as an ASGI application; it closes the handles when it ends.
+
+    `port` is in the cookie's name: a browser sends the cookies of one host to all of its ports, and
+    two servers would sign each other's users out.
+    """
+    cookie = f"{COOKIE}-{port}"
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            handles.close()
+
+    pages = Starlette(
+        routes=[
+            *sign_in_routes(sign_in, cookie),
+            *web.routes(handles),
+        ],
+        lifespan=lifespan,
+    )
+    # Outside of Starlette's own layers, so that the answer to a crash passes it too.
+    return Guard(
+        pages,
+        allowed=allowed,
+        sign_in=sign_in,
+        tokens=tokens,
+        cookie=cookie,
+        requests_a_second=requests_a_second,
+    )

@@ -1,0 +1,170 @@
+"""Warm handles of namespaces: one open store each, owned by one worker thread."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
+
+from memory import namespaces
+from memory.errors import StoreError
+from memory.store import Store, open_store
+
+if TYPE_CHECKING:
+    from memory.api import Memory
+    from memory.program import Model
+
+T = TypeVar("T")
+# A warm handle holds its index: 60 MB at 100,000 turns. The one that was used longest ago goes.
+_MOST_OPEN = 32
+# Threads for what takes seconds: questions, digests, imports. Each call has a store of its own.
+_SLOW_CALLS = 4
+
+
+class Handles:
+    """The memories that a server works on, each opened when it is first asked for.
+
+    `run` and `run_on_store` go through the worker thread of a namespace, one call after another,
+    on a store that stays open: what it read of the index is there for the next call. What takes
+    seconds goes `beside` them, in a thread and on a store of its own.
+
+    Arguments:
+        model: "local", or a litellm name; loaded when it is first needed.
+        api_base: the address of an OpenAI-compatible server for `model`.
+        read_only: whether stores are opened for reading only.
+        path_of: the file of a namespace that exists; raises InputError where there is none.
+    """
+
+    def __init__(
+        self,
+        model: "str | Model" = "local",
+        api_base: str | None = None,
+        *,
+        read_only: bool = False,
+        path_of: Callable[[str], Path] = namespaces.existing,
+    ) -> None:
+        self._model = model
+        self._api_base = api_base
+        self._model_lock = Lock()
+        self._read_only = read_only
+        self._path_of = path_of
+        self._workers: dict[str, _Worker] = {}  # the one used longest ago first
+        self._slow = ThreadPoolExecutor(_SLOW_CALLS, thread_name_prefix="memory-slow")
+
+    async def run(self, namespace: str, function: Callable[["Memory"], T]) -> T:
+        """What a function makes of a namespace's Memory, on the worker thread.
+
+        Raises InputError when there is no such namespace, and what the function raises. The first
+        call loads DSPy, which takes a second.
+        """
+        return await self.run_on_store(namespace, lambda store: function(self._memory(store)))
+
+    async def run_on_store(self, namespace: str, function: Callable[[Store], T]) -> T:
+        """Like `run`, for what asks no model: DSPy is not loaded."""
+        return await self._worker(namespace).call(function)
+
+    async def beside(self, namespace: str, function: Callable[["Memory"], T]) -> T:
+        """Like `run`, for what takes seconds: on a thread and a store of its own."""
+
+        def work() -> T:
+            with self._open(namespace) as store:
+                return function(self._memory(store))
+
+        return await asyncio.get_running_loop().run_in_executor(self._slow, work)
+
+    def names(self) -> list[str]:
+        """All namespaces, sorted."""
+        return namespaces.names()
+
+    async def create(self, name: str) -> None:
+        """Make an empty namespace. Raises InputError when there is one of this name."""
+        await asyncio.to_thread(namespaces.create, name)
+
+    async def rename(self, old: str, new: str) -> None:
+        """Give a namespace another name; raises as `namespaces.rename`."""
+        await self._worker(old).call_closed(lambda: namespaces.rename(old, new))
+
+    async def copy(self, name: str, new: str) -> None:
+        """Copy a namespace; raises as `namespaces.copy`."""
+        await asyncio.to_thread(namespaces.copy, name, new)
+
+    async def delete(self, name: str) -> None:
+        """Delete a namespace for good; raises as `namespaces.delete`."""
+        await self._worker(name).call_closed(lambda: namespaces.delete(name))
+
+    def close(self) -> None:
+        """Close every store, after the calls under way."""
+        for worker in self._workers.values():
+            worker.end()
+        self._workers.clear()
+        self._slow.shutdown()
+
+    def model(self) -> "Model":
+        """The model, loaded once. Raises ModelError when it cannot be used."""
+        from memory.program import load_model
+
+        with self._model_lock:
+            if isinstance(self._model, str):
+                self._model = load_model(self._model, self._api_base)
+            return self._model
+
+    def _memory(self, store: Store) -> "Memory":
+        from memory.api import Memory
+
+        return Memory(store, model=self.model())
+
+    def _open(self, namespace: str) -> Store:
+        return open_store(self._path_of(namespace), read_only=self._read_only)
+
+    def _worker(self, namespace: str) -> "_Worker":
+        worker = self._workers.pop(namespace, None)
+        if worker is None:
+            worker = _Worker(lambda: self._open(namespace))
+        self._workers[namespace] = worker
+        if len(self._workers) > _MOST_OPEN:
+            self._workers.pop(next(iter(self._workers))).end(wait=False)
+        return worker
+
+
+class _Worker:
+    """The thread that owns one namespace's open store."""
+
+    def __init__(self, open_namespace: Callable[[], Store]) -> None:
+        self._open = open_namespace
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="memory")
+        self._store: Store | None = None
+
+    async def call(self, function: Callable[[Store], T]) -> T:
+        """What a function makes of the store."""
+
+        def work() -> T:
+            if self._store is None:
+                self._store = self._open()
+            try:
+                return function(self._store)
+            except StoreError:
+                # Its file may be moved or replaced: the next call opens what lies there by then.
+                self._close()
+                raise
+
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    async def call_closed(self, function: Callable[[], object]) -> None:
+        """Call a function that needs the file to be closed."""
+
+        def work() -> None:
+            self._close()
+            function()
+
+        await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    def end(self, wait: bool = True) -> None:
+        """Close the store after the calls that wait, and end the thread."""
+        self._executor.submit(self._close)
+        self._executor.shutdown(wait)
+
+    def _close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
