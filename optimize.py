@@ -182,7 +182,7 @@ def _agree(job: CompileJob, limits: Budget, yes: bool) -> None:
             f"--budget-calls {limits.calls}: measuring alone takes {least} calls and more; "
             "give more, or fewer --num-validation and --num-examples"
         )
-    if limits.dollars is not None and expected.dollars is None:
+    if limits.dollars is not None and expected.cost.dollars is None:
         raise InputError("--budget-usd: the models' prices are not known; give --budget-calls")
     if not expected.large or yes or limits != Budget():
         return

@@ -2,20 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from memory.api import is_due
+from memory.program.costs import Cost, estimate, turn_tokens
+from memory.program.lm import Model
+from memory.program.modules import StoreTurns
 from memory.store import Store
 
-if TYPE_CHECKING:
-    from memory.program import Model
-
 _LAST_ID = 2**62  # more than a memory has
-_CHARACTERS_A_TOKEN = 4
-_CATALOG_TOKENS = 400  # of at most CATALOG_TOKENS, in a memory of a few hundred turns
-# Tokens of a hosted model's call: its prompt without turns and catalog, and its answer for a turn.
-_PROMPT_TOKENS = 1_100
-_ANSWER_TOKENS_A_TURN = 60
 # Seconds of a call where none was made yet: of the packaged model as measured on two busy cores.
 _SECONDS_PACKAGED = 1.0
 _SECONDS_HOSTED = 10.0
@@ -23,20 +17,16 @@ _SECONDS_HOSTED = 10.0
 
 @dataclass(frozen=True)
 class Waiting:
-    """Turns that are no facts yet, and how many calls of a model they take, without repairs.
-
-    `dollars` are None where the price is not known.
-    """
+    """Turns that are no facts yet, and what a model will take for them, without repairs."""
 
     turns: int
-    calls: int
-    dollars: float | None
+    cost: Cost
     seconds: float
 
 
 def waiting(
     store: Store,
-    model: "Model",
+    model: Model,
     *,
     replay: bool = False,
     first: int = 0,
@@ -69,9 +59,13 @@ def waiting(
         calls += math.ceil(count / model.window)
         characters += length
 
-    dollars = None
-    if price := model.price:
-        tokens = calls * (_PROMPT_TOKENS + _CATALOG_TOKENS) + characters / _CHARACTERS_A_TOKEN
-        dollars = tokens * price[0] + turns * _ANSWER_TOKENS_A_TURN * price[1]
+    cost = estimate(
+        model,
+        "store",
+        StoreTurns(),
+        calls=calls,
+        inputs=turn_tokens(turns, characters),
+        answers=turns,
+    )
     seconds = seconds_a_call or (_SECONDS_PACKAGED if model.packaged else _SECONDS_HOSTED)
-    return Waiting(turns, calls, dollars=dollars, seconds=calls * seconds)
+    return Waiting(turns, cost, seconds=calls * seconds)

@@ -10,28 +10,26 @@ from rich.table import Table
 
 from locomo.dataset.format import Conversation
 from locomo.prompts.optimizers import Options, program_runs, proposal_calls
-from locomo.tasks.modules import LEAST_DEMO, Bench, Target
+from locomo.tasks.modules import LEAST_DEMO, TARGETS, Bench, Target
 from memory import Model
+from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, priced, turn_tokens
 
-# Tokens of what stands around the inputs, and of an answer: for a hosted and the packaged model.
-_AROUND = {"store": (1_100, 330), "retrieve": (1_600, 330), "answer": (450, 250)}
-_ANSWERED = {"store": (60, 25), "retrieve": (150, 60), "answer": (40, 12)}  # of store for a turn
 _PROPOSAL = (6_000, 600)  # tokens in and out of one call of the prompt model
+_QUESTION_TOKENS = 20
 _LOCAL_CALL_S = 0.7  # two cores, two copies
-_CHARACTERS = 4  # a token
 LARGE_DOLLARS, LARGE_CALLS, LARGE_MINUTES = 1.0, 1_000, 15.0
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a compile takes at most. `dollars` and `minutes` are None when they are not known."""
+    """What a compile takes at most; `minutes` are None where they are not known.
+
+    `cost` is of all calls; `proposals` are those of the prompt model.
+    """
 
     runs: int
-    calls: int
     proposals: int
-    tokens_in: int
-    tokens_out: int
-    dollars: float | None
+    cost: Cost
     minutes: float | None
 
     @property
@@ -39,8 +37,9 @@ class Forecast:
         """Whether to ask before it starts."""
         if self.minutes is not None:
             return self.minutes > LARGE_MINUTES
-        unpriced = self.dollars is None and self.calls > LARGE_CALLS
-        return unpriced or (self.dollars or 0.0) > LARGE_DOLLARS
+        if self.cost.dollars is None:
+            return self.cost.calls > LARGE_CALLS
+        return self.cost.dollars > LARGE_DOLLARS
 
 
 def forecast(
@@ -62,7 +61,7 @@ def forecast(
     """
     model = bench.setup.model
     local = model.packaged
-    calls = dict.fromkeys(_AROUND, 0)
+    calls = dict.fromkeys(TARGETS, 0)
     runs = proposals = 0
     for target, target_examples in examples.items():
         target_runs = program_runs(options.optimizer, len(target_examples), options.rounds)
@@ -85,23 +84,18 @@ def forecast(
     )
     calls["store"] += sum(-(-len(c.turns) // model.window) for c in stored)
 
-    tokens_in, tokens_out = _tokens(calls, bench, options.max_demos)
-    total = sum(calls.values()) + proposals
-    return Forecast(
-        runs=runs,
-        calls=total,
-        proposals=proposals,
-        tokens_in=int(tokens_in) + proposals * _PROPOSAL[0],
-        tokens_out=int(tokens_out) + proposals * _PROPOSAL[1],
-        dollars=_dollars(
-            model, prompt_model, tokens_in=tokens_in, tokens_out=tokens_out, proposals=proposals
-        ),
-        minutes=total * _LOCAL_CALL_S / 60 if local and prompt_model.packaged else None,
+    cost = _cost(calls, bench, options.max_demos) + priced(
+        prompt_model,
+        calls=proposals,
+        tokens_in=proposals * _PROPOSAL[0],
+        tokens_out=proposals * _PROPOSAL[1],
     )
+    minutes = cost.calls * _LOCAL_CALL_S / 60 if local and prompt_model.packaged else None
+    return Forecast(runs=runs, proposals=proposals, cost=cost, minutes=minutes)
 
 
 def _count(
-    calls: dict[str, int], target: Target, runs: int, examples: int, questions: float
+    calls: dict[Target, int], target: Target, runs: int, examples: int, questions: float
 ) -> None:
     """Add the calls of so many runs; what is asked again word for word costs nothing."""
     if target == "store":
@@ -113,33 +107,30 @@ def _count(
         calls["answer"] += runs
 
 
-def _tokens(calls: Mapping[str, int], bench: Bench, max_demos: int) -> tuple[float, float]:
-    """Tokens in and out of so many calls of each module."""
+def _cost(calls: Mapping[Target, int], bench: Bench, max_demos: int) -> Cost:
+    """What so many calls of each module take."""
     model = bench.setup.model
-    turn = fmean(len(t.text) for c in bench.conversations.values() for t in c.turns) / _CHARACTERS
-    window = min(model.window * (turn + 15), model.window_tokens)
-    inputs = {"store": window, "retrieve": 20.0, "answer": float(_memory_tokens(bench))}
+    turns = [turn for c in bench.conversations.values() for turn in c.turns]
+    turn = turn_tokens(1, round(fmean(len(turn.text) for turn in turns)))
+    inputs = {
+        "store": min(model.window * turn, model.window_tokens),
+        "retrieve": _QUESTION_TOKENS,
+        "answer": _memory_tokens(bench),
+    }
     room = max(bench.demo_tokens, LEAST_DEMO)
-    tokens_in = tokens_out = 0.0
+    cost = Cost()
     for module, module_calls in calls.items():
         # Half as many examples as a prompt may hold, each with its memory cut to `room`.
         demos = max_demos / 2 * min(inputs[module], room)
-        tokens_in += module_calls * (_AROUND[module][model.packaged] + inputs[module] + demos)
-        answers = model.window if module == "store" else 1
-        tokens_out += module_calls * _ANSWERED[module][model.packaged] * answers
-    return tokens_in, tokens_out
-
-
-def _dollars(
-    model: Model, prompt_model: Model, tokens_in: float, tokens_out: float, proposals: int
-) -> float | None:
-    """What a model's tokens and a prompt model's proposals cost; None without both prices."""
-    if not (model.price and prompt_model.price):
-        return None
-    price_in, price_out = model.price
-    proposal_price_in, proposal_price_out = prompt_model.price
-    proposal = _PROPOSAL[0] * proposal_price_in + _PROPOSAL[1] * proposal_price_out
-    return tokens_in * price_in + tokens_out * price_out + proposals * proposal
+        cost += estimate(
+            model,
+            module,
+            getattr(bench.setup.program, module),
+            calls=module_calls,
+            inputs=module_calls * (inputs[module] + demos),
+            answers=module_calls * (model.window if module == "store" else 1),
+        )
+    return cost
 
 
 def _questions(windows: Sequence[dspy.Example]) -> float:
@@ -149,7 +140,7 @@ def _questions(windows: Sequence[dspy.Example]) -> float:
 def _memory_tokens(bench: Bench) -> int:
     """The memory that an answering model sees: its budget, or all turns where they are fewer."""
     sizes = [sum(len(t.text) for t in c.turns) for c in bench.conversations.values()]
-    return min(bench.setup.budget, max(sizes, default=0) // _CHARACTERS)
+    return min(bench.setup.budget, max(sizes, default=0) // CHARACTERS_A_TOKEN)
 
 
 def forecast_table(expected: Forecast) -> Table:
@@ -158,12 +149,11 @@ def forecast_table(expected: Forecast) -> Table:
     table.add_column()
     table.add_column(justify="right")
     table.add_row("program runs", f"{expected.runs:,}")
-    table.add_row("model calls", f"{expected.calls:,}")
+    table.add_row("model calls", f"{expected.cost.calls:,}")
     table.add_row("of the prompt model", f"{expected.proposals:,}")
-    table.add_row("tokens in", f"{expected.tokens_in:,}")
-    table.add_row("tokens out", f"{expected.tokens_out:,}")
-    known = "price unknown" if expected.dollars is None else f"$ {expected.dollars:.2f}"
-    table.add_row("cost", known)
+    table.add_row("tokens in", f"{expected.cost.tokens_in:,}")
+    table.add_row("tokens out", f"{expected.cost.tokens_out:,}")
+    table.add_row("cost", expected.cost.price_text)
     if expected.minutes is not None:
         table.add_row("minutes", f"{expected.minutes:.0f}")
     return table

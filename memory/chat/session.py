@@ -171,7 +171,7 @@ class Chat:
         if not self.background.digests:
             return
         since = 0 if self._agrees_to_digest_earlier_turns() else self.background.since
-        windows = waiting(self.store, self.memory.model, first=since).calls
+        windows = waiting(self.store, self.memory.model, first=since).cost.calls
         try:
             with progress() as bar:
                 task = bar.add_task(f"storing facts ({_CTRL_C})", total=windows)
@@ -195,9 +195,9 @@ class Chat:
         if not earlier.turns or not self.screen.attended:
             return False
         minutes = max(round(earlier.seconds / 60), 1)
-        costs = [count(earlier.calls, "call") + f" of {model.name}"]
-        if earlier.dollars:
-            costs.append(f"about {earlier.dollars:.2f} dollars")
+        costs = [count(earlier.cost.calls, "call") + f" of {model.name}"]
+        if earlier.cost.dollars:
+            costs.append(f"about {earlier.cost.price_text}")
         costs.append(f"about {count(minutes, 'minute')}; {_CTRL_C}")
         self.screen.show(
             f"{count(earlier.turns, 'turn')} from before this chat"

@@ -11,6 +11,8 @@ from memory.errors import InputError
 from memory.terminal import clean_line, count, print_clean, progress
 
 if TYPE_CHECKING:
+    from memory.api import Digest, Memory
+    from memory.program.costs import Cost
     from memory.store import Store
 
 _TURNS = re.compile(r"(\d{1,18})-(\d{1,18})", re.ASCII)
@@ -45,24 +47,27 @@ def digest(
     from memory.api import Memory  # takes a second
     from memory.waiting import waiting
 
-    with open_memory(namespace, file) as store, progress() as bar:
+    with open_memory(namespace, file) as store:
         memory = Memory(store, model=model, api_base=api_base)
-        task = bar.add_task("digesting", total=waiting(store, memory.model, replay=replay).calls)
-        result = memory.digest(
-            replay,
-            max_calls,
-            lambda so_far: bar.update(task, completed=so_far.stored + so_far.failed),
-        )
+        ahead = waiting(store, memory.model, replay=replay)
+        if not memory.model.packaged and ahead.turns:
+            place = f"{memory.model.name} at {memory.model.server}"
+            ends = f"; ends after {count(max_calls, 'call')}" if max_calls else ""
+            turns = f"{count(ahead.turns, 'turn')} to digest"
+            forecast = f"without repairs about {ahead.cost}{ends}"
+            print_clean(f"{place}: {turns}; {forecast}", error=True)
+        result, cost = _digest_shown(memory, ahead.cost.calls, replay=replay, max_calls=max_calls)
         # All of them are counted here, also those that failed too often to be tried again.
-        still_waiting = waiting(store, memory.model, replay=True).calls
+        still_waiting = waiting(store, memory.model, replay=True).cost.calls
         failures = [window for window in store.pending() if window.error]
     unsaid = (
         f"; {count(result.unsaid, 'fact')} not stored: no turn says so" if result.unsaid else ""
     )
+    paid = "" if memory.model.packaged else f" ({cost.tokens_text}, {cost.price_text})"
     print_clean(
         f"windows: {result.stored} stored, {result.failed} failed, {still_waiting} waiting;"
         f" {count(result.facts, 'fact')} changed by {count(result.calls, 'call')}"
-        f" of {memory.model.name}{unsaid}"
+        f" of {memory.model.name}{paid}{unsaid}"
     )
     for window in failures:
         if not window.statement:
@@ -72,6 +77,28 @@ def digest(
             )
     for line in held_lines(failures, namespace, file):
         print_clean(line)
+
+
+def _digest_shown(
+    memory: "Memory", windows: int, replay: bool, max_calls: int | None
+) -> tuple["Digest", "Cost"]:
+    """Digest with a progress bar; what was paid is told also when it ends early."""
+    from memory.program.costs import spending
+
+    with spending(memory.model) as spent:
+        try:
+            with progress() as bar:
+                task = bar.add_task("digesting", total=windows)
+                result = memory.digest(
+                    replay,
+                    max_calls,
+                    lambda so_far: bar.update(task, completed=so_far.stored + so_far.failed),
+                )
+        except BaseException:
+            if not memory.model.packaged:
+                print_clean(f"until now: {spent.cost}", error=True)
+            raise
+    return result, spent.cost
 
 
 def _decide(store: "Store", apply: str, skip: str) -> None:

@@ -174,6 +174,23 @@ class Model:
         return names
 
     @property
+    def _address(self) -> str:
+        """The address of a server of one's own; empty for a provider's, and for no server."""
+        provider = self.name.partition("/")[0].upper()
+        # Clients look for these by themselves.
+        names = (f"{provider}_BASE_URL", f"{provider}_API_BASE")
+        addresses = (self.api_base, *(os.environ.get(name) for name in names))
+        return "" if self.packaged else next(filter(None, addresses), "")
+
+    @property
+    def server(self) -> str:
+        """Who is asked, for people: an address without a password, or a provider's name."""
+        if not self._address:
+            return self.name.partition("/")[0]
+        scheme, _, place = self._address.partition("://")
+        return f"{scheme}://{place.rpartition('@')[2]}"
+
+    @property
     def price(self) -> tuple[float, float] | None:
         """US dollars a prompt token and an answer token, as far as litellm's own list knows.
 
@@ -181,7 +198,7 @@ class Model:
         """
         if self.packaged:
             return 0.0, 0.0
-        if self.api_base:
+        if self._address:
             return None
         provider, _, model = self.name.partition("/")
         known = load_litellm().model_cost

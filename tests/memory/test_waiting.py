@@ -13,7 +13,7 @@ from tests.support.talk import talker
 def test_turns_and_calls_are_those_that_a_digest_would_work_on(store: SqliteStore) -> None:
     model, _ = talker(window=2)
     whole = waiting(store, model)
-    assert (whole.turns, whole.calls) == (5, 3)
+    assert (whole.turns, whole.cost.calls) == (5, 3)
     assert whole.seconds == 3 * waiting(store, model, first=4).seconds
     assert waiting(store, model, last=3).turns == 3
     assert waiting(store, model, seconds_a_call=7.0).seconds == 21.0
@@ -31,7 +31,7 @@ def test_turns_and_calls_are_those_that_a_digest_would_work_on(store: SqliteStor
 
 def test_dollars_are_counted_where_the_price_is_known(store: SqliteStore) -> None:
     store.add([Turn("Anna", "It goes on and on. " * 20) for _ in range(3_000)])
-    dollars = waiting(store, load_model("openai/gpt-4o-mini")).dollars
+    dollars = waiting(store, load_model("openai/gpt-4o-mini")).cost.dollars
     assert dollars == pytest.approx(0.2, rel=0.5)
-    assert waiting(store, talker(api_base="http://localhost:1/v1")[0]).dollars is None
-    assert waiting(store, load_model("local")).dollars == 0.0
+    assert waiting(store, talker(api_base="http://localhost:1/v1")[0]).cost.dollars is None
+    assert waiting(store, load_model("local")).cost.dollars == 0.0

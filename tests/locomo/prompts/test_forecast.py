@@ -14,6 +14,7 @@ from locomo.prompts.forecast import LARGE_CALLS, Forecast, forecast, forecast_ta
 from locomo.prompts.optimizers import NEEDED, Optimizer
 from locomo.tasks.modules import TARGETS, AskMemory, StoreWindow, Target
 from memory import MemoryProgram, Model
+from memory.program.costs import Cost
 from tests.locomo.prompts.test_job import GEPA, job, other_model
 from tests.support.obedient import houses, obedient
 
@@ -63,9 +64,11 @@ def test_a_compile_takes_no_more_than_its_forecast(
     proposed = sum(len(engine.prompts_for(kind)) for kind in engine.calls() if kind not in MODULES)
     [most] = forecasts
     assert spent.calls == asked
-    said = f"runs {len(runs)} of {most.runs}, calls {asked} of {most.calls}, {proposed} proposals"
+    said = (
+        f"runs {len(runs)} of {most.runs}, calls {asked} of {most.cost.calls}, {proposed} proposals"
+    )
     assert len(runs) <= most.runs <= 1.5 * len(runs), said
-    assert asked <= most.calls <= 3 * asked, said
+    assert asked <= most.cost.calls <= 3 * asked, said
     assert proposed <= most.proposals, said
 
 
@@ -94,7 +97,9 @@ def test_dollars_are_tokens_times_their_price(
     data: Path, prices: Mapping[str, tuple[float, float] | None]
 ) -> None:
     most = expected(data)
-    assert most.dollars == pytest.approx(most.tokens_in * 1e-6 + most.tokens_out * 1e-5, rel=1e-4)
+    assert most.cost.dollars == pytest.approx(
+        most.cost.tokens_in * 1e-6 + most.cost.tokens_out * 1e-5, rel=1e-4
+    )
     assert most.minutes is None
 
 
@@ -104,9 +109,9 @@ def test_the_prompt_model_has_its_own_price(
     prices["dear"] = (1e-3, 1e-2)
     most = expected(data, prompt_model=other_model(name="dear"))
     dear = most.proposals * (6_000 * 1e-3 + 600 * 1e-2)
-    cheap = (most.tokens_in - most.proposals * 6_000) * 1e-6
-    cheap += (most.tokens_out - most.proposals * 600) * 1e-5
-    assert most.dollars == pytest.approx(dear + cheap, rel=1e-4)
+    cheap = (most.cost.tokens_in - most.proposals * 6_000) * 1e-6
+    cheap += (most.cost.tokens_out - most.proposals * 600) * 1e-5
+    assert most.cost.dollars == pytest.approx(dear + cheap, rel=1e-4)
 
 
 @pytest.mark.parametrize("unknown", ["obedient", "dear"])
@@ -115,15 +120,15 @@ def test_without_both_prices_no_dollars_are_named(
 ) -> None:
     prices["dear"] = (1e-3, 1e-2)
     prices[unknown] = None
-    assert expected(data, prompt_model=other_model(name="dear")).dollars is None
+    assert expected(data, prompt_model=other_model(name="dear")).cost.dollars is None
 
 
 def test_the_packaged_model_takes_minutes_and_costs_nothing(data: Path) -> None:
     packaged = other_model(name="local")
     setup = Setup(packaged, MemoryProgram(), 360)
     most = expected(data, setup=setup, prompt_model=packaged)
-    assert most.dollars == 0.0
-    assert most.minutes == pytest.approx(most.calls * 0.7 / 60)
+    assert most.cost.dollars == 0.0
+    assert most.minutes == pytest.approx(most.cost.calls * 0.7 / 60)
 
 
 def test_more_rounds_examples_and_targets_take_more(data: Path, prices: object) -> None:
@@ -137,20 +142,20 @@ def test_more_rounds_examples_and_targets_take_more(data: Path, prices: object) 
     for changed in changes:
         most = expected(data, **{"num_train": 10, **changed})
         assert most.runs > least.runs, changed
-        assert most.calls > least.calls, changed
-        assert most.tokens_in > least.tokens_in, changed
+        assert most.cost.calls > least.cost.calls, changed
+        assert most.cost.tokens_in > least.cost.tokens_in, changed
 
 
 def test_a_window_is_stored_once_and_each_of_its_questions_takes_two_calls(
     data: Path, prices: object
 ) -> None:
     most = expected(data, targets=("store",))  # two turns a window, a question about each
-    assert most.calls == most.runs * (1 + 2 * 2) + most.proposals
+    assert most.cost.calls == most.runs * (1 + 2 * 2) + most.proposals
 
 
 def test_examples_in_a_prompt_are_read_too(data: Path, prices: object) -> None:
     without = expected(data, options=replace(GEPA, max_demos=0))
-    assert expected(data).tokens_in > 1.1 * without.tokens_in
+    assert expected(data).cost.tokens_in > 1.1 * without.cost.tokens_in
 
 
 @pytest.mark.parametrize(
@@ -166,13 +171,15 @@ def test_examples_in_a_prompt_are_read_too(data: Path, prices: object) -> None:
     ],
 )
 def test_a_compile_is_large_by_dollars_minutes_or_calls(takes: dict[str, Any], large: bool) -> None:
-    plain = Forecast(10, 10, 1, 100, 100, None, None)
-    assert replace(plain, **takes).large is large
+    minutes = takes.pop("minutes", None)
+    plain = Forecast(runs=10, proposals=1, cost=Cost(10, 100, 100, None), minutes=minutes)
+    assert replace(plain, cost=replace(plain.cost, **takes)).large is large
 
 
 def test_the_table_says_when_a_price_is_unknown() -> None:
-    cells = list(forecast_table(Forecast(1, 1_000, 1, 1, 1, None, None)).columns[1].cells)
+    unpriced = Forecast(runs=1, proposals=1, cost=Cost(1_000, 1, 1, None), minutes=None)
+    cells = list(forecast_table(unpriced).columns[1].cells)
     assert "price unknown" in cells
     assert "1,000" in cells
-    cells = list(forecast_table(Forecast(1, 1, 1, 1, 1, 1.5, 9.6)).columns[1].cells)
-    assert cells[-2:] == ["$ 1.50", "10"]
+    priced = Forecast(runs=1, proposals=1, cost=Cost(1, 1, 1, 1.5), minutes=9.6)
+    assert list(forecast_table(priced).columns[1].cells)[-2:] == ["$ 1.50", "10"]

@@ -19,6 +19,7 @@ from memory.store.sqlite import SqliteStore
 from memory.waiting import waiting
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.scripted import Pairs, ScriptedLM, answer, scripted_model, sql
+from tests.support.talk import talker
 
 Run = Callable[..., Result]
 app = typer.Typer()
@@ -263,14 +264,41 @@ def test_a_digest_counts_what_waits_and_says_what_it_did(run: Run, store: Sqlite
     lines = run("digest", script=script, window=3).stdout.splitlines()
     assert lines[0] == (
         "windows: 1 stored, 1 failed, 1 waiting; 2 facts changed by 4 calls of scripted"
+        " (0 + 0 tokens, price unknown)"
     )
     assert lines[1].startswith("turns 4-5 failed 1 time: DROP")
     store.add([Turn("Ben", f"Number {n}.") for n in range(4)])
     memory = Memory(store, model=scripted_model([], window=3))
-    calls = waiting(store, memory.model, replay=False).calls
+    calls = waiting(store, memory.model, replay=False).cost.calls
     assert calls == 3, "one left over, four turns in windows of 3"
     again = run("digest", "--max-calls", "1", script=[(["[4]"], sql(DOG))], window=3).stdout
     assert again.startswith("windows: 1 stored, 0 failed, 2 waiting; 1 fact changed by 1 call of")
+
+
+def test_what_a_digest_will_take_and_took_is_said(run: Run, store: SqliteStore) -> None:
+    done = run("digest", "--max-calls", "9", script=[([], sql(MOVED)), ([], sql(DOG))], window=3)
+    assert re.fullmatch(
+        r"scripted at scripted: 5 turns to digest; without repairs about 2 calls,"
+        r" \d,\d{3} \+ 300 tokens, price unknown; ends after 9 calls",
+        done.stderr.splitlines()[0],
+    )
+    assert done.stdout.endswith(" 2 calls of scripted (0 + 0 tokens, price unknown)\n")
+    assert "about" not in run("digest").stderr, "nothing waits"
+
+
+def test_what_was_paid_until_an_interruption_is_said(
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(prompt: str) -> str:
+        if "[4]" in prompt:
+            raise KeyboardInterrupt
+        return sql(MOVED)
+
+    model, _ = talker(window=3, store=interrupted)
+    monkeypatch.setattr("memory.program.lm.load_model", lambda name, api_base=None: model)
+    done = CliRunner().invoke(app, ["digest", "--file", str(path)])
+    assert done.exit_code == 130
+    assert done.stderr.splitlines()[-1] == "until now: 1 call, 7 + 3 tokens, price unknown"
 
 
 def held_window(store: SqliteStore) -> Pairs:

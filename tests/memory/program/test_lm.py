@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,6 +27,7 @@ from memory import Memory, open_store
 from memory.errors import InputError, ModelError, SqlError
 from memory.model import Change, Rows
 from memory.program import MemoryProgram, Model, llama, load_model
+from memory.program.costs import Cost, priced, spending
 from memory.program.grammar import insert_fact, select_rows
 from memory.program.lm import BoundedLM, calling_thread, explain
 from memory.program.local import LocalEngine, SmallModelAdapter
@@ -258,6 +260,42 @@ def test_the_price_of_a_token_is_litellms_own_or_unknown(server: Server):
     for name in ("openai/none", "ollama_chat/gpt-4o-mini", "openai/text-embedding-3-small/x"):
         assert load_model(name).price is None
     assert load_model("openai/gpt-4o-mini", api_base=server.address).price is None
+
+
+@pytest.mark.parametrize("variable", ["OPENAI_BASE_URL", "OPENAI_API_BASE"])
+def test_a_server_that_the_environment_names_is_named_and_has_no_price(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+):
+    model = load_model("openai/gpt-4o-mini")
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    assert model.server == "openai"
+    monkeypatch.setenv(variable, "http://me:secret@127.0.0.1:9/v1")
+    assert (model.server, model.price) == ("http://127.0.0.1:9/v1", None)
+    assert load_model("local").price == (0.0, 0.0)
+
+
+def test_what_a_model_is_asked_for_is_summed_up_in_all_threads(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+):
+    status, uncounted = ok(SAID)
+    assert isinstance(uncounted, dict)
+    server.plan = [ok(SAID), ok(SAID), (status, {**uncounted, "usage": None})]
+    model = load_model("openai/gpt-4o-mini", api_base=server.address)
+    with spending(model) as whole:
+        ask(model)
+        with spending(model) as part, ThreadPoolExecutor(1) as pool:
+            pool.submit(copy_context().run, ask, model).result()
+            ask(model)
+        assert part.cost == Cost(calls=2, tokens_in=1, tokens_out=1, dollars=None)
+    assert whole.cost == Cost(calls=3, tokens_in=2, tokens_out=2, dollars=None)
+
+
+def test_costs_are_added_where_all_prices_are_known():
+    model = load_model("openai/gpt-4o-mini")
+    cost = priced(model, calls=2, tokens_in=1e6, tokens_out=1e5)
+    assert str(cost + cost) == "4 calls, 2,000,000 + 200,000 tokens, $ 0.42"
+    assert (cost + Cost(dollars=None)).price_text == "price unknown"
+    assert Cost(1, 1, 1, 0.00021).price_text == "$ 0.0002"
 
 
 def test_a_packaged_model_that_is_not_installed_says_how(monkeypatch: pytest.MonkeyPatch):

@@ -1,0 +1,150 @@
+"""What work takes of a model: calls, tokens, dollars. Estimated before it, summed up after it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import dspy
+from dspy.utils.usage_tracker import UsageTracker
+
+from memory.program.lm import Model
+from memory.terminal import count
+
+CHARACTERS_A_TOKEN = 4
+# Tokens of a turn's line beside its text: its number, its date, its speaker.
+_TURN_LINE_TOKENS = 15
+# Tokens of the catalog that a prompt holds, in a memory of a few hundred turns.
+_CATALOG_TOKENS = 400
+# Tokens of an answer, by a hosted and by the packaged model; of the storing module for each turn.
+_ANSWER_TOKENS = {"store": (60, 25), "retrieve": (150, 60), "answer": (40, 12)}
+
+ModuleName = Literal["store", "retrieve", "answer"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Calls of a model, tokens in and out, and US dollars: None where the price is not known."""
+
+    calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    dollars: float | None = 0.0
+
+    def __add__(self, added: "Cost") -> "Cost":
+        priced = self.dollars is not None and added.dollars is not None
+        return Cost(
+            calls=self.calls + added.calls,
+            tokens_in=self.tokens_in + added.tokens_in,
+            tokens_out=self.tokens_out + added.tokens_out,
+            dollars=(self.dollars or 0.0) + (added.dollars or 0.0) if priced else None,
+        )
+
+    def __str__(self) -> str:
+        """`12 calls, 9,000 + 800 tokens, $ 0.01`."""
+        return f"{count(self.calls, 'call')}, {self.tokens_text}, {self.price_text}"
+
+    @property
+    def tokens_text(self) -> str:
+        """`9,000 + 800 tokens`, read and written."""
+        return f"{self.tokens_in:,} + {self.tokens_out:,} tokens"
+
+    @property
+    def price_text(self) -> str:
+        """`$ 0.31`, exact enough to tell it from nothing; or that the price is not known."""
+        if self.dollars is None:
+            return "price unknown"
+        return f"$ {self.dollars:.{2 if self.dollars >= 0.1 or not self.dollars else 4}f}"
+
+
+def priced(model: Model, *, calls: int, tokens_in: float, tokens_out: float) -> Cost:
+    """So many calls of a model and tokens, with their dollars where its price is known."""
+    dollars = None
+    if price := model.price:
+        dollars = tokens_in * price[0] + tokens_out * price[1]
+    return Cost(calls, round(tokens_in), round(tokens_out), dollars)
+
+
+def estimate(
+    model: Model,
+    module: ModuleName,
+    prompt: dspy.Module,
+    *,
+    calls: int,
+    inputs: float,
+    answers: int | None = None,
+) -> Cost:
+    """What so many calls of a module will take, an estimate without repairs.
+
+    Arguments:
+        prompt: the module as it is asked, compiled or plain: its prompt is counted.
+        inputs: tokens of what is filled in in all these calls, without the catalog.
+        answers: the answers that these calls give, where a call gives several: turns to store.
+    """
+    catalog = 0 if module == "answer" else _CATALOG_TOKENS
+    around = prompt_tokens(model, prompt) + catalog
+    answer_tokens = _ANSWER_TOKENS[module][model.packaged]
+    return priced(
+        model,
+        calls=calls,
+        tokens_in=calls * around + inputs,
+        tokens_out=(calls if answers is None else answers) * answer_tokens,
+    )
+
+
+def turn_tokens(turns: int, characters: int) -> int:
+    """How many tokens so many turns have as lines, about, of so many characters in all."""
+    return characters // CHARACTERS_A_TOKEN + turns * _TURN_LINE_TOKENS
+
+
+def rendered_prompt(model: Model, module: dspy.Module) -> Any:
+    """The messages of a module as the model sees them, without inputs."""
+    predict = module.predict
+    inputs = dict.fromkeys(predict.signature.input_fields, "")
+    return model.adapter.format(predict.signature, predict.demos, inputs)
+
+
+def prompt_tokens(model: Model, module: dspy.Module) -> int:
+    """How many tokens a module's prompt has, about, without what is filled in."""
+    messages = rendered_prompt(model, module)
+    return sum(len(str(message["content"])) for message in messages) // CHARACTERS_A_TOKEN
+
+
+class Spending(UsageTracker):
+    """What a model was asked for in a block of code; `cost` is the sum so far."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self._model = model
+
+    def add_usage(self, lm: str, usage_entry: dict[str, Any]) -> None:
+        """Count a call, also of a server that does not say how many tokens it took."""
+        self.usage_data[lm].append(usage_entry)
+
+    @property
+    def cost(self) -> Cost:
+        """The calls that were answered, and their tokens as the provider counts them."""
+        calls = [entry for entries in self.usage_data.values() for entry in entries]
+        return priced(
+            self._model,
+            calls=len(calls),
+            tokens_in=sum(int(call.get("prompt_tokens") or 0) for call in calls),
+            tokens_out=sum(int(call.get("completion_tokens") or 0) for call in calls),
+        )
+
+
+@contextmanager
+def spending(model: Model) -> Iterator[Spending]:
+    """Sums up what `model` is asked for inside, by this thread and by those with its context.
+
+    What is summed up inside another block counts there, too.
+    """
+    spent = Spending(model)
+    around = dspy.settings.usage_tracker
+    with dspy.context(usage_tracker=spent):
+        try:
+            yield spent
+        finally:
+            if around is not None:
+                for lm, calls in spent.usage_data.items():
+                    around.usage_data[lm].extend(calls)
