@@ -74,7 +74,7 @@ def audit(store: Store, kinds: Collection[str] = KINDS) -> list[Finding]:
         findings += _failed_windows(store)
     if {"contradiction", "duplicate"} & {*kinds}:
         conflicts = sorted(
-            _conflicts(store, facts), key=lambda conflict: KINDS.index(conflict.kind)
+            fact_conflicts(store, facts), key=lambda conflict: KINDS.index(conflict.kind)
         )
         findings += [conflict for conflict in conflicts if conflict.kind in kinds]
     if "unsupported" in kinds:
@@ -101,7 +101,7 @@ def _failed_windows(store: Store) -> Iterator[Finding]:
 # --- facts against one another ----------------------------------------------------------------
 
 
-def _conflicts(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
+def fact_conflicts(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
     """Contradictions and duplicates among the open facts."""
     groups: dict[tuple[str, str], list[Fact]] = defaultdict(list)
     for fact in facts:
@@ -225,15 +225,13 @@ def _unsupported(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
     for fact in sorted(facts, key=lambda fact: fact.turn_id):
         if fact.id in by_packaged:
             turn = store.turn(fact.turn_id)
-            is_said = is_stated(dated(fact, turn), turn)
+            holds = is_stated(dated(fact, turn), turn)
             beside = ""
         else:
-            value_words = telling_words(fact.value)
             nearby = [forms_of_turn(fact.turn_id + step) for step in (-1, 0, 1)]
-            count = sum(any(is_among(word, forms) for forms in nearby) for word in value_words)
-            is_said = count >= _LEAST_SAID * len(value_words)
+            holds = is_said(fact.value, nearby)
             beside = ", nor in those beside it"
-        if not is_said:
+        if not holds:
             yield Finding(
                 "unsupported",
                 f"{fact.subject} {fact.attribute}: {fact.value} (fact {fact.id}) is not said in"
@@ -241,6 +239,13 @@ def _unsupported(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
                 facts=(fact.id,),
                 turns=(fact.turn_id,),
             )
+
+
+def is_said(value: str, nearby: Sequence[Collection[str]]) -> bool:
+    """Whether half of a value's words, stop words aside, are among the forms of some texts."""
+    value_words = telling_words(value)
+    count = sum(any(is_among(word, forms) for forms in nearby) for word in value_words)
+    return count >= _LEAST_SAID * len(value_words)
 
 
 def _written_by_packaged(store: Store) -> set[int]:

@@ -17,6 +17,16 @@ _DATE = re.compile(r"\d{4}(-\d\d){0,2}")
 _REQUIRED = ("subject", "attribute", "value")
 
 
+def fact_line(fact: Fact) -> str:
+    """A fact on a line: `Anna lives_in: Oslo since 2017-05 (fact 1, turn 3)`."""
+    since = f" since {fact.happened_on}" if fact.happened_on else ""
+    until = f" until {fact.ended_on}" if fact.ended_on else ""
+    return (
+        f"{fact.subject} {fact.attribute}: {fact.value}{since}{until}"
+        f" (fact {fact.id}, turn {fact.turn_id})"
+    )
+
+
 def find(
     store: Store, text: str = "", ended: bool = False, point: str | int | None = None
 ) -> list[Fact]:

@@ -40,7 +40,7 @@ MEMORY_LAYERS = [
         "memory.related_facts",
     },
     {"memory.api"},
-    {"memory.waiting"},
+    {"memory.refine", "memory.waiting"},
     {"memory.tools", "memory.chat", "memory.tune"},
     # The page works on the server's handles, and the server puts the page into its place.
     {"memory.server.handles"},
@@ -123,6 +123,7 @@ ROOMS = {
     "memory/server": ("who may reach memories by MCP, JSON and HTTP, and how", 2_600),
     "memory/web": ("the page that somebody sees in a browser", 3_000),
     "memory/cli": ("the commands of python -m memory", 2_200),
+    "memory/refine": ("facts made better by an agent, and held to a measure", 1_600),
     "memory/tune": ("weights tuned on this machine, with torch", 2_200),
     "locomo": ("scores, splits, judges, the harness: what every measurement shares", 2_000),
     "locomo/results": ("what was measured: means, tables, pictures, verdicts, traces", 1_250),

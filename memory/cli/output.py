@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from memory.cli.options import DEFAULT
+from memory.facts import fact_line
 from memory.model import Change, Edit, Fact, Pending, Rows
 from memory.store.points_in_time import Diff, differences
 from memory.terminal import clean_line, count, print_clean
@@ -141,26 +142,17 @@ def edit_lines(edits: Iterable[Edit]) -> Iterator[str]:
 def diff_lines(difference: Diff) -> Iterator[str]:
     """Facts added with +, removed with -, changed with ~."""
     for fact in difference.added:
-        yield f"+ {_fact_line(fact)}"
+        yield f"+ {fact_line(fact)}"
     for fact in difference.removed:
-        yield f"- {_fact_line(fact)}"
+        yield f"- {fact_line(fact)}"
     for before, after in difference.changed:
-        yield f"~ {_fact_line(before)} -> {_changed_fields(before, after)}"
-
-
-def _fact_line(fact: Fact) -> str:
-    since = f" since {fact.happened_on}" if fact.happened_on else ""
-    until = f" until {fact.ended_on}" if fact.ended_on else ""
-    return (
-        f"{fact.subject} {fact.attribute}: {fact.value}{since}{until}"
-        f" (fact {fact.id}, turn {fact.turn_id})"
-    )
+        yield f"~ {fact_line(before)} -> {_changed_fields(before, after)}"
 
 
 def _changed_fields(before: Fact, after: Fact) -> str:
     """The fields of a fact that changed; the whole fact when it is about something else now."""
     if (before.subject, before.attribute) != (after.subject, after.attribute):
-        return _fact_line(after)
+        return fact_line(after)
     fields = [after.value] if after.value != before.value else []
     for name, old, new in (
         ("since", before.happened_on, after.happened_on),

@@ -30,6 +30,7 @@ from memory.files import discard
 from memory.model import Forgotten, Turn
 from memory.store import history, journal, pending_windows, settings, turn_removal, turns_table
 from memory.store.connection import Transaction, connect
+from memory.store.derived_facts import derived_from, restore_origins
 from memory.store.learnt_ends import ends_learnt_from, take_back_ends
 from memory.store.vectors import EmbedTexts, RecordedEmbedder
 
@@ -74,7 +75,8 @@ def remove(
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Remove turns and all that rests on them, inside the caller's transaction.
 
-    Facts of other turns whose end was learnt from these are open again.
+    Facts of other turns whose end was learnt from these are open again, and those that a refinement
+    merged with facts of these stand by themselves again.
 
     `embed` is asked for the vectors of their successors, unless it is one on the network.
     Returns the facts that are gone, and the changes whose statements are.
@@ -91,7 +93,14 @@ def remove(
         turns=partial(turns_table.read_turns, conn),
     )
     take_back_ends(conn, ends)
-    removed_facts = turn_removal.remove_facts(conn, ids)
+    derived = derived_from(
+        ids,
+        facts=history.facts(conn, None),
+        edits=history.edits(conn),
+        changes=journal.changes(conn),
+    )
+    restore_origins(conn, derived.restored)
+    removed_facts = turn_removal.remove_facts(conn, ids, derived.ids)
     turn_removal.remove_turns(conn, turns)
     ending_changes = {change_id for change_id, _ in ends}
     touched_changes = (

@@ -10,6 +10,7 @@ from memory.errors import InputError
 from memory.model import Edit, Fact
 from memory.store import journal, turn_removal, turns_table
 from memory.store.connection import connect
+from memory.store.derived_facts import derived_from, restore_origins
 from memory.store.points_in_time import (
     date_key,
     date_keys,
@@ -137,7 +138,11 @@ def _take_back_turns(conn: sqlite3.Connection, point: str, embed: EmbedTexts) ->
     keys = date_keys(turn.said_at for turn in turns)
     later = [turn for turn, key in zip(turns, keys, strict=True) if not has_happened(key, point)]
     ids = [turn.id for turn in later]
-    turn_removal.remove_facts(conn, ids)
+    derived = derived_from(
+        ids, facts=facts(conn, None), edits=edits(conn), changes=journal.changes(conn)
+    )
+    restore_origins(conn, derived.restored)
+    turn_removal.remove_facts(conn, ids, derived.ids)
     turn_removal.remove_turns(conn, later)
     turn_removal.shrink_windows(conn, ids)
     turn_removal.remove_columns(conn, later, embed)

@@ -26,7 +26,8 @@ _WORDS_OF_EVERY_STATEMENT = frozenset(
     words(
         "INSERT INTO facts (subject, attribute, value, happened_on, ended_on, turn_id) VALUES"
         " UPDATE SET DELETE FROM SELECT WHERE NULL LIKE COALESCE search"
-        " digest by, digest applied by, edit by, audit, tool note_fact"
+        " digest by, digest applied by, edit by, audit, tool note_fact, refine manage_memory"
+        " create update, delete_memory, merge_memory, split_memory"
     )
 )
 # One JSON list as the value of a parameter: SQLite limits the number of parameters.
@@ -46,22 +47,24 @@ class RemovedFacts:
     names: tuple[str, ...]  # subjects and attributes
 
 
-def remove_facts(conn: sqlite3.Connection, turn_ids: Sequence[int]) -> RemovedFacts:
+def remove_facts(
+    conn: sqlite3.Connection, turn_ids: Sequence[int], derived: Sequence[int] = ()
+) -> RemovedFacts:
     """Remove the facts that rest on turns, and what the journal says of them.
+
+    `derived` are ids of facts that were made of these, see `memory.store.derived_facts`.
 
     A fact that rests on another turn by now stays, without the part of its past that rested on
     these. One that is no longer there goes with all of its past.
     """
     turns = json.dumps(turn_ids)
-    fact_ids = [
-        fact_id
-        for (fact_id,) in conn.execute(
-            f"SELECT id FROM facts WHERE turn_id {_IN_LIST} UNION SELECT fact_id FROM facts_log"
-            f" WHERE ({_BEFORE_RESTS_ON_TURN} OR {_AFTER_RESTS_ON_TURN})"
-            " AND fact_id NOT IN (SELECT id FROM facts) ORDER BY 1",
-            (turns, turns, turns),
-        )
-    ]
+    of_turns = conn.execute(
+        f"SELECT id FROM facts WHERE turn_id {_IN_LIST} UNION SELECT fact_id FROM facts_log"
+        f" WHERE ({_BEFORE_RESTS_ON_TURN} OR {_AFTER_RESTS_ON_TURN})"
+        " AND fact_id NOT IN (SELECT id FROM facts)",
+        (turns, turns, turns),
+    )
+    fact_ids = sorted({*derived, *(fact_id for (fact_id,) in of_turns)})
     facts = json.dumps(fact_ids)
     # Read before anything is deleted: the texts say which words must not stand elsewhere.
     entries = conn.execute(

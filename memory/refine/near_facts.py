@@ -1,0 +1,41 @@
+"""Which facts are near a text: by their own words, and by the ranking of the turns they rest on."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from memory.model import Fact, Hit
+from memory.search.word_forms import forms_of, is_among, telling_words
+from memory.search.words import words
+
+
+def near_facts(
+    text: str,
+    facts: Iterable[Fact],
+    turn_ids: Mapping[int, Collection[int]],
+    hits: Sequence[Hit],
+) -> list[tuple[Fact, float]]:
+    """Facts with how near they are to a text, 0 to 1, the nearest first.
+
+    Half of it is the share of the text's words that a fact holds, half the score of its best turn
+    beside that of the best turn of all.
+
+    Arguments:
+        turn_ids: the turns that each rests on, by the fact's id.
+        hits: the ranking of the text.
+    """
+    query = telling_words(text)
+    scores = turn_scores(hits)
+
+    def nearness(fact: Fact) -> float:
+        forms = forms_of(words(f"{fact.subject} {fact.attribute} {fact.value} {fact.happened_on}"))
+        share = sum(is_among(word, forms) for word in query) / len(query) if query else 0.0
+        best = max((scores.get(turn_id, 0.0) for turn_id in turn_ids[fact.id]), default=0.0)
+        return (share + best) / 2
+
+    ranked = [(fact, nearness(fact)) for fact in facts]
+    return sorted(ranked, key=lambda pair: (-pair[1], pair[0].id))
+
+
+def turn_scores(hits: Sequence[Hit]) -> Mapping[int, float]:
+    """The score of each turn beside the best one's, 0 to 1."""
+    best = hits[0].score if hits else 0.0
+    return {hit.turn_id: max(hit.score, 0.0) / best if best > 0 else 0.0 for hit in hits}

@@ -1,0 +1,243 @@
+"""What an operation does to facts: functions from facts and turns to a Revision, which is a value.
+
+Nothing is written here. Whatever an operation makes must be said: half of its words, at least,
+stand in the facts and turns that it rests on, so that no operation makes a fact of nothing.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+from memory.audit import is_said
+from memory.errors import InputError
+from memory.facts import iso_date
+from memory.model import Fact
+from memory.search.word_forms import forms_of, is_among, telling_words
+from memory.search.words import words
+
+MergeStrategy = Literal["summarize", "concatenate", "extract_common"]
+SplitStrategy = Literal["temporal", "thematic", "speaker"]
+MOST_MERGED, MOST_PARTS = 5, 3
+# Where a value tells of a second thing.
+_SEAM = re.compile(r";\s+|\.\s+(?=\S)|,?\s+(?:and\s+)?then\s+", re.IGNORECASE)
+_LOOSE_SEAM = re.compile(rf"{_SEAM.pattern}|,\s+(?:and\s+)?|\s+and\s+", re.IGNORECASE)
+_DATE = re.compile(r"\b\d{4}(?:-\d\d){0,2}\b")
+_IDENTIFYING = ("subject", "attribute", "value")
+Said = Mapping[int, Sequence[Collection[str]]]  # by turn: the forms of its words, its neighbours'
+
+
+@dataclass(frozen=True)
+class Revision:
+    """Facts that come (their ids are 0), that change (before and after), and that go.
+
+    A fact that comes beside some that go is made of these.
+    """
+
+    added: tuple[Fact, ...] = ()
+    changed: tuple[tuple[Fact, Fact], ...] = ()
+    removed: tuple[Fact, ...] = field(default=())
+
+
+def created(fact: Fact, said: Said) -> Revision:
+    """A new fact of a turn. Raises InputError when it lacks something, or its turn says no such."""
+    _require_whole(fact)
+    fact = replace(fact, happened_on=iso_date(fact.happened_on) if fact.happened_on else "")
+    _require_said(fact.value, [fact.turn_id], said)
+    return Revision(added=(fact,))
+
+
+def updated(old: Fact, turn_ids: Collection[int], said: Said, **new: str) -> Revision:
+    """A fact with other texts or dates. Raises InputError for what no fact can be."""
+    fact = old
+    for name, text in new.items():
+        is_date = name in ("happened_on", "ended_on")
+        fact = replace(fact, **{name: iso_date(text) if is_date and text else text})  # type: ignore[arg-type]
+    _require_whole(fact)
+    if fact == old:
+        raise InputError(f"fact {old.id} says so already; change something, or leave it")
+    if fact.value != old.value:
+        _require_said(fact.value, turn_ids, said, beside=old.value)
+    return Revision(changed=((old, fact),))
+
+
+def merged(
+    facts: Sequence[Fact],
+    strategy: MergeStrategy,
+    said: Said,
+    *,
+    value: str = "",
+    attribute: str = "",
+) -> Revision:
+    """One fact in place of two to five of one subject. It rests on all of their turns.
+
+    It names the newest of them. Raises InputError for facts that cannot be merged, with advice.
+    """
+    _require_known(strategy, get_args(MergeStrategy), "strategy")
+    if len({fact.id for fact in facts}) != len(facts) or not 2 <= len(facts) <= MOST_MERGED:
+        raise InputError(f"give 2 to {MOST_MERGED} different facts to merge, not {len(facts)}")
+    subjects = list(dict.fromkeys(fact.subject for fact in facts))
+    if len({subject.casefold() for subject in subjects}) > 1:
+        raise InputError(
+            f"these facts are about {', '.join(subjects)}; merge facts about one subject (where"
+            " these are names of one, update the subjects first)"
+        )
+    if len({bool(fact.ended_on) for fact in facts}) > 1:
+        raise InputError("some of these facts ended and some are true still; do not merge these")
+    text = _merged_value(facts, strategy, value)
+    attributes = Counter(fact.attribute for fact in facts)
+    new = Fact(
+        subject=subjects[0],
+        attribute=attribute or attributes.most_common(1)[0][0],
+        value=text,
+        turn_id=max(fact.turn_id for fact in facts),
+        happened_on=_common_date([fact.happened_on for fact in facts]),
+        ended_on=_common_date([fact.ended_on for fact in facts]),
+    )
+    _require_whole(new)
+    _require_said(text, list(said), said, beside=" ".join(fact.value for fact in facts))
+    return Revision(added=(new,), removed=tuple(facts))
+
+
+def _merged_value(facts: Sequence[Fact], strategy: MergeStrategy, value: str) -> str:
+    if strategy == "summarize":
+        if not value.strip():
+            raise InputError("summarize needs `value`: the one statement that says it all")
+        return value.strip()
+    if value.strip():
+        raise InputError(f"`value` is for summarize; {strategy} makes its own")
+    if strategy == "concatenate":
+        return _concatenated(facts)
+    common = [
+        word
+        for word in facts[0].value.split()
+        if all(is_among(w, forms_of(words(fact.value))) for fact in facts for w in words(word))
+    ]
+    if not telling_words(" ".join(common)):
+        raise InputError("these facts have no words in common; concatenate or summarize them")
+    return " ".join(common).strip(" ,;")
+
+
+def _concatenated(facts: Sequence[Fact]) -> str:
+    """The values, none twice, in the order in which they happened; dates that differ stand by."""
+    in_order = sorted(facts, key=lambda fact: (fact.happened_on, fact.turn_id, fact.id))
+    dates = {fact.happened_on for fact in facts if fact.happened_on}
+    parts: dict[str, str] = {}
+    for fact in in_order:
+        day = f" ({fact.happened_on})" if fact.happened_on and len(dates) > 1 else ""
+        parts.setdefault(fact.value.strip().rstrip(".").casefold(), fact.value.rstrip(". ") + day)
+    # "Oslo" is told by "Oslo in Norway".
+    telling = [
+        text
+        for plain, text in parts.items()
+        if not any(plain != longer and plain in longer for longer in parts)
+    ]
+    return "; ".join(telling)
+
+
+def split_up(
+    fact: Fact,
+    strategy: SplitStrategy,
+    said: Said,
+    speakers: Mapping[int, str],
+    *,
+    parts: Sequence[str] = (),
+    labels: Sequence[str] = (),
+) -> Revision:
+    """Two or three facts in place of one; each rests on those of its turns that say it best.
+
+    Arguments:
+        said: the turns that the fact rests on.
+        speakers: who spoke each of them.
+        parts: their values; by default the fact's own, cut where it tells of another thing.
+        labels: beside them a date (temporal), an attribute (thematic) or a subject (speaker).
+
+    Raises InputError for a fact that tells of one thing only, and for parts that it does not tell.
+    """
+    _require_known(strategy, get_args(SplitStrategy), "strategy")
+    values = [part.strip() for part in parts] or _cut(fact.value, strategy)
+    if not 2 <= len(values) <= MOST_PARTS or not all(values):
+        raise InputError(
+            f"fact {fact.id} comes apart in {len(values)}; give 2 to {MOST_PARTS} `parts`, each"
+            " a value that is complete by itself"
+        )
+    if labels and len(labels) != len(values):
+        raise InputError(f"{len(labels)} labels for {len(values)} parts; give one for each")
+    facts: list[Fact] = []
+    for place, value in enumerate(values):
+        turn_id = _best_turn(value, said)
+        _require_said(value, list(said), said, beside=fact.value)
+        label = labels[place].strip() if labels else ""
+        part = replace(fact, id=0, value=value, turn_id=turn_id, recorded_at="")
+        if strategy == "temporal":
+            dates = _DATE.findall(value)
+            day = label or (dates[0] if len(dates) == 1 else fact.happened_on)
+            part = replace(part, happened_on=iso_date(day) if day else "")
+        elif strategy == "thematic":
+            part = replace(part, attribute=label or fact.attribute)
+        else:
+            named = [name for name in {*speakers.values()} if {*words(name)} & {*words(value)}]
+            of_turn = speakers.get(turn_id, fact.subject)
+            part = replace(part, subject=label or (named[0] if len(named) == 1 else of_turn))
+        _require_whole(part)
+        facts.append(part)
+    if len({(part.subject, part.attribute, part.value, part.happened_on) for part in facts}) < len(
+        facts
+    ):
+        raise InputError("two of the parts are the same; each must say something of its own")
+    return Revision(added=tuple(facts), removed=(fact,))
+
+
+def _cut(value: str, strategy: SplitStrategy) -> list[str]:
+    """A value in two or three, at its clearest seams."""
+    for seam in (_SEAM, _LOOSE_SEAM):
+        pieces = [piece.strip(" .;,") for piece in seam.split(value, maxsplit=MOST_PARTS - 1)]
+        pieces = [piece for piece in pieces if telling_words(piece)]
+        if len(pieces) > 1:
+            return pieces
+    raise InputError(
+        f"{value!r} tells of one thing; for a {strategy} split give `parts`, or leave it whole"
+    )
+
+
+def _best_turn(value: str, said: Said) -> int:
+    """The turn that says most words of a value; the earlier of two equals."""
+    telling = telling_words(value)
+
+    def rank(turn_id: int) -> tuple[int, int]:
+        own = said[turn_id][0] if said[turn_id] else ()
+        return -sum(is_among(word, own) for word in telling), turn_id
+
+    return min(said, key=rank)
+
+
+def _common_date(dates: Sequence[str]) -> str:
+    """A date as exact as all known ones have it: of two days in May, May; of two years, none."""
+    for length in (10, 7, 4):
+        beginnings = {day[:length] for day in dates if day}
+        if len(beginnings) == 1:
+            return beginnings.pop()
+    return ""
+
+
+def _require_known(name: str, names: Sequence[str], what: str) -> None:
+    if name not in names:
+        raise InputError(f"there is no {what} {name!r}; there are {', '.join(names)}")
+
+
+def _require_whole(fact: Fact) -> None:
+    for name in _IDENTIFYING:
+        if not getattr(fact, name).strip():
+            raise InputError(f"a fact needs a {name}; give `{name}`")
+
+
+def _require_said(value: str, turn_ids: Collection[int], said: Said, beside: str = "") -> None:
+    """Raise InputError when a value's words stand neither in these turns nor in the text beside."""
+    nearby = [forms_of(words(beside)), *(forms for id_ in turn_ids for forms in said[id_])]
+    if not is_said(value, nearby):
+        turns = ", ".join(map(str, sorted(turn_ids)))
+        raise InputError(
+            f"turn {turns} does not say {value!r}: a fact is told by its turn; use the turn's own"
+            " words, or name the turn that tells it"
+        )

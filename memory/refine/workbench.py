@@ -1,0 +1,229 @@
+"""Where operations work: on a memory itself, each a change of its journal, or on a draft of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from memory.audit import Finding, fact_conflicts
+from memory.errors import InputError
+from memory.model import Fact, Hit, Turn
+from memory.program.grounding import turn_forms
+from memory.refine.revisions import Revision, Said
+from memory.sql import quoted
+from memory.store import Store
+from memory.store.derived_facts import REFINEMENT, Origins, origins, turns_of
+
+_COLUMNS = ("subject", "attribute", "value", "happened_on", "ended_on")
+_CAUSE_CHARACTERS = 300
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation on a draft: the tool, its reason, and what it did, with the ids of a draft."""
+
+    tool: str
+    reason: str
+    revision: Revision
+
+
+@dataclass(frozen=True)
+class FactSet:
+    """The facts of a draft by id, and the turns that each rests on."""
+
+    facts: Mapping[int, Fact]
+    turn_ids: Mapping[int, frozenset[int]]
+
+    def after(self, operation: Operation) -> "FactSet":
+        """These facts after an operation. Raises InputError when it does not fit them."""
+        facts = dict(self.facts)
+        turn_ids = dict(self.turn_ids)
+        revision = operation.revision
+        sources: frozenset[int] = frozenset()
+        for fact in (*revision.removed, *(before for before, _ in revision.changed)):
+            if facts.get(fact.id) != fact:
+                raise InputError(f"fact {fact.id} is another one by now")
+        for fact in revision.removed:
+            del facts[fact.id]
+            sources |= turn_ids.pop(fact.id)
+        for _, after in revision.changed:
+            facts[after.id] = after
+        for fact in revision.added:
+            facts[fact.id] = fact
+            turn_ids[fact.id] = sources | {fact.turn_id}
+        return FactSet(facts, turn_ids)
+
+    def after_all(self, operations: Sequence[Operation]) -> "FactSet | None":
+        """These facts after several operations; None when one of them does not fit."""
+        state = self
+        try:
+            for operation in operations:
+                state = state.after(operation)
+        except InputError:
+            return None
+        return state
+
+
+class Workbench(Protocol):
+    """What the six tools need of a memory."""
+
+    def fact_set(self) -> FactSet:
+        """The facts, and the turns that each rests on."""
+
+    def turn(self, turn_id: int) -> Turn:
+        """The turn with this id. Raises InputError when there is none."""
+
+    def search(self, text: str, k: int) -> list[Hit]:
+        """The best turns by the ranking, best first."""
+
+    def said(self, turn_ids: Sequence[int]) -> Said:
+        """By turn, the forms of its words and of its neighbours' words."""
+
+    def findings(self) -> list[Finding]:
+        """What an audit says of the facts against one another."""
+
+    def apply(self, tool: str, reason: str, revision: Revision) -> tuple[str, list[int]]:
+        """Do what a revision says; returns what takes it back, and the ids of new facts."""
+
+
+def said_in(store: Store, turn_ids: Sequence[int]) -> Said:
+    """By turn, the forms of its words, then those of its neighbours."""
+    return {
+        turn_id: [
+            turn_forms(turn)
+            for neighbour in (turn_id, turn_id - 1, turn_id + 1)
+            for turn in store.turns(neighbour, neighbour)
+        ]
+        for turn_id in turn_ids
+    }
+
+
+def fact_origins(store: Store) -> Origins:
+    """What each fact of a memory was made of, where a refinement made it."""
+    return origins(store.journal(), store.changes())
+
+
+def statements(revision: Revision) -> str:
+    """A revision as SQL."""
+    lines = []
+    if revision.added:
+        rows = ", ".join(
+            f"({', '.join(quoted(getattr(fact, name)) for name in _COLUMNS)}, {fact.turn_id})"
+            for fact in revision.added
+        )
+        lines.append(f"INSERT INTO facts ({', '.join(_COLUMNS)}, turn_id) VALUES {rows}")
+    for before, after in revision.changed:
+        pairs = ", ".join(
+            f"{name} = {quoted(getattr(after, name))}"
+            for name in _COLUMNS
+            if getattr(after, name) != getattr(before, name)
+        )
+        lines.append(f"UPDATE facts SET {pairs} WHERE id = {before.id}")
+    if revision.removed:
+        ids = ", ".join(str(fact.id) for fact in revision.removed)
+        lines.append(f"DELETE FROM facts WHERE id IN ({ids})")
+    return ";\n".join(lines)
+
+
+def cause_of(tool: str, reason: str) -> str:
+    """What stands in the journal beside an operation."""
+    return f"{REFINEMENT}{tool}: {' '.join(reason.split())}"[:_CAUSE_CHARACTERS]
+
+
+def write(store: Store, cause: str, revision: Revision) -> tuple[int, list[int]]:
+    """Make a revision one change of a memory; returns its number and the ids of the new facts."""
+    before = {fact.id for fact in store.facts()}
+    change = store.write(statements(revision), cause=cause)
+    new = [fact for fact in store.facts() if fact.id not in before]
+    ids = [next(fact.id for fact in new if _same(fact, added)) for added in revision.added]
+    return change.id, ids
+
+
+def _same(fact: Fact, other: Fact) -> bool:
+    return all(getattr(fact, name) == getattr(other, name) for name in (*_COLUMNS, "turn_id"))
+
+
+def facts_of(store: Store) -> FactSet:
+    """The facts of a memory as they are."""
+    of_facts = fact_origins(store)
+    facts = store.facts()
+    return FactSet(
+        {fact.id: fact for fact in facts},
+        {fact.id: frozenset(turns_of(fact, of_facts)) for fact in facts},
+    )
+
+
+class StoreWorkbench:
+    """A memory itself. Each operation is one change of its journal, with its reason.
+
+    Arguments:
+        opened: opens the memory's store anew; agents call tools from threads of their own.
+    """
+
+    def __init__(self, opened: Callable[[], Store]) -> None:
+        self._opened = opened
+
+    def fact_set(self) -> "FactSet":
+        with self._opened() as store:
+            return facts_of(store)
+
+    def turn(self, turn_id: int) -> Turn:
+        with self._opened() as store:
+            return store.turn(turn_id)
+
+    def search(self, text: str, k: int) -> list[Hit]:
+        with self._opened() as store:
+            return store.search(text, k)
+
+    def said(self, turn_ids: Sequence[int]) -> Said:
+        with self._opened() as store:
+            return said_in(store, turn_ids)
+
+    def findings(self) -> list[Finding]:
+        with self._opened() as store:
+            return list(fact_conflicts(store, store.facts()))
+
+    def apply(self, tool: str, reason: str, revision: Revision) -> tuple[str, list[int]]:
+        with self._opened() as store:
+            change, ids = write(store, cause_of(tool, reason), revision)
+        return f"change {change}; undo_change({change}) takes it back", ids
+
+
+class Draft:
+    """A memory's facts, changed here and nowhere else; its turns and its ranking are the memory's.
+
+    `operations` are what was done so far, in order.
+    """
+
+    def __init__(self, store: Store, start: FactSet | None = None) -> None:
+        self.store = store
+        self.start = start or facts_of(store)
+        self.state = self.start
+        self.operations: list[Operation] = []
+        # As in a memory, the id of a fact that is gone is not given again.
+        self._next_id = max(self.start.facts, default=0) + 1
+
+    def fact_set(self) -> FactSet:
+        return self.state
+
+    def turn(self, turn_id: int) -> Turn:
+        return self.store.turn(turn_id)
+
+    def search(self, text: str, k: int) -> list[Hit]:
+        return self.store.search(text, k)
+
+    def said(self, turn_ids: Sequence[int]) -> Said:
+        return said_in(self.store, turn_ids)
+
+    def findings(self) -> list[Finding]:
+        return list(fact_conflicts(self.store, list(self.state.facts.values())))
+
+    def apply(self, tool: str, reason: str, revision: Revision) -> tuple[str, list[int]]:
+        ids = list(range(self._next_id, self._next_id + len(revision.added)))
+        numbered = tuple(
+            replace(fact, id=id_) for fact, id_ in zip(revision.added, ids, strict=True)
+        )
+        operation = Operation(tool, " ".join(reason.split()), replace(revision, added=numbered))
+        self.state = self.state.after(operation)
+        self.operations.append(operation)
+        self._next_id += len(ids)
+        return f"operation {len(self.operations)}", ids

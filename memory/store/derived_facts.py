@@ -1,0 +1,116 @@
+"""Facts that a refinement put in place of others: they rest on the turns of those, too.
+
+A fact names one turn. What was merged rests on the turns of all facts that it was made of, and the
+journal knows these: the change that added it removed them.
+"""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from memory.model import Change, Edit, Fact
+from memory.store import journal
+
+# What the cause of a refinement begins with, see `memory.refine`; `forget` may have blanked it.
+REFINEMENT = "refine "
+_BLANKED_CAUSE = "forgotten"
+Origins = Mapping[int, Sequence[Fact]]  # by a fact's id: the facts that it was put in place of
+
+
+@dataclass(frozen=True)
+class DerivedFacts:
+    """Ids of facts that go with turns because they were made of theirs, and of those to restore."""
+
+    ids: tuple[int, ...]
+    restored: tuple[int, ...]
+
+
+def origins(edits: Iterable[Edit], changes: Iterable[Change]) -> Origins:
+    """The facts that each fact was put in place of, by refinements.
+
+    Arguments:
+        edits: the journal, see `Store.journal`.
+        changes: all changes.
+    """
+    refinements = {
+        change.id
+        for change in changes
+        # An undo and a revert have no statement: what they restore is not made of anything.
+        if change.window is None
+        and change.statement
+        and (change.cause.startswith(REFINEMENT) or change.cause == _BLANKED_CAUSE)
+    }
+    if not refinements:
+        return {}
+    edits_of_change = defaultdict[int, list[Edit]](list)
+    for edit in edits:
+        if edit.change_id in refinements:
+            edits_of_change[edit.change_id].append(edit)
+    facts_by_id: dict[int, Sequence[Fact]] = {}
+    for change_edits in edits_of_change.values():
+        removed = [edit.before for edit in change_edits if edit.before and not edit.after]
+        added = [edit.fact_id for edit in change_edits if edit.after and not edit.before]
+        if removed:
+            facts_by_id.update(dict.fromkeys(added, removed))
+    return facts_by_id
+
+
+def turns_of(fact: Fact, of_facts: Origins) -> set[int]:
+    """Every turn that a fact rests on: its own, and those of the facts that it was made of."""
+    turn_ids = {fact.turn_id}
+    for origin in of_facts.get(fact.id, ()):
+        turn_ids |= turns_of(origin, of_facts)
+    return turn_ids
+
+
+def derived_from(
+    turn_ids: Collection[int],
+    facts: Iterable[Fact],
+    edits: Sequence[Edit],
+    changes: Iterable[Change],
+) -> DerivedFacts:
+    """The facts that were made of facts of these turns, and those to stand in their place again.
+
+    When a turn goes, what was merged of its facts and others goes too, and the others are restored.
+
+    Arguments:
+        turn_ids: the turns that are to go.
+        facts: those that are there.
+        edits: the journal, see `Store.journal`.
+        changes: all changes.
+    """
+    of_facts = origins(edits, changes)
+    going = set(turn_ids)
+    derived = {
+        fact_id
+        for fact_id, made_of in of_facts.items()
+        if any(going & turns_of(origin, of_facts) for origin in made_of)
+    }
+    present = {fact.id for fact in facts}
+    restored: set[int] = set()
+    waiting = sorted(derived & present)
+    while waiting:
+        for origin in of_facts.get(waiting.pop(), ()):
+            if origin.id in derived:
+                waiting.append(origin.id)
+            elif origin.turn_id not in going and origin.id not in present:
+                restored.add(origin.id)
+    return DerivedFacts(tuple(sorted(derived)), tuple(sorted(restored)))
+
+
+def restore_origins(conn: sqlite3.Connection, fact_ids: Iterable[int]) -> None:
+    """Let facts and journal be as if these facts had not been removed, inside the transaction."""
+    for fact_id in fact_ids:
+        removal, image = conn.execute(
+            "SELECT id, before FROM facts_log WHERE fact_id = ? AND after IS NULL"
+            " ORDER BY id DESC LIMIT 1",
+            (fact_id,),
+        ).fetchone()
+        (last_entry,) = conn.execute("SELECT max(id) FROM facts_log").fetchone()
+        journal.restore_fact(conn, fact_id, image)
+        # The trigger has logged that as a change, and the removal did not happen any more.
+        conn.execute(
+            "DELETE FROM facts_log WHERE fact_id = ? AND (id > ? OR id = ?)",
+            (fact_id, last_entry, removal),
+        )
