@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from memory.audit import is_said
 from memory.errors import InputError
@@ -53,7 +53,8 @@ def updated(old: Fact, turn_ids: Collection[int], said: Said, **new: str) -> Rev
     fact = old
     for name, text in new.items():
         is_date = name in ("happened_on", "ended_on")
-        fact = replace(fact, **{name: iso_date(text) if is_date and text else text})  # type: ignore[arg-type]
+        changes: dict[str, Any] = {name: iso_date(text) if is_date and text else text}
+        fact = replace(fact, **changes)
     _require_whole(fact)
     if fact == old:
         raise InputError(f"fact {old.id} says so already; change something, or leave it")
