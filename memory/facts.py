@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import date
+from typing import Any
 
 from memory.errors import InputError, SqlError
 from memory.model import Change, Edit, Fact, Turn
@@ -15,6 +17,10 @@ from memory.store.withdrawals import CORRECTIONS
 
 _DATE = re.compile(r"\d{4}(-\d\d){0,2}")
 _REQUIRED = ("subject", "attribute", "value")
+_COLUMNS = tuple(column.name for column in fields(Fact))
+# Characters of a value by which an edit tells that a fact is still as it was read: a statement has
+# room for one long value.
+_COMPARED = 200
 
 
 def fact_line(fact: Fact) -> str:
@@ -77,10 +83,22 @@ def _day_of(store: Store, point: str | int | None) -> str:
 
 def fact_of(store: Store, fact_id: int) -> Fact:
     """The fact with this id. Raises InputError when there is none."""
-    for fact in store.facts():
-        if fact.id == fact_id:
-            return fact
-    raise InputError(f"there is no fact {fact_id}; `python -m memory facts` shows those there are")
+    facts = read_facts(store, f"WHERE id = {fact_id}")
+    if not facts:
+        raise InputError(
+            f"there is no fact {fact_id}; `python -m memory facts` shows those there are"
+        )
+    return facts[0]
+
+
+def read_facts(store: Store, clauses: str) -> list[Fact]:
+    """The facts that a SELECT with these clauses finds, as many as the store lets it read.
+
+    It takes a few milliseconds also where there are many facts, which `Store.facts` reads all.
+    """
+    rows = store.read(f"SELECT {', '.join(_COLUMNS)} FROM facts {clauses}").rows
+    cells: list[list[Any]] = [["" if cell is None else cell for cell in row] for row in rows]
+    return [Fact(**dict(zip(_COLUMNS, row, strict=True))) for row in cells]
 
 
 def history(store: Store, fact_id: int) -> list[Edit]:
@@ -92,6 +110,11 @@ def history(store: Store, fact_id: int) -> list[Edit]:
     if not edits:
         raise InputError(f"there never was a fact {fact_id}")
     return edits
+
+
+def edits_since(store: Store, fact_id: int, change_id: int) -> list[Edit]:
+    """What was done to a fact after a change, oldest first: empty where it is as it was then."""
+    return [edit for edit in store.journal(fact_id=fact_id) if edit.change_id > change_id]
 
 
 def newest_change(store: Store) -> Change:
@@ -106,6 +129,29 @@ def newest_change(store: Store) -> Change:
         if change.facts and not change.undone_at and not is_undo:
             return change
     raise InputError("there is no change that could be undone")
+
+
+def note(
+    store: Store,
+    turn_id: int,
+    *,
+    subject: str,
+    attribute: str,
+    value: str,
+    happened_on: str = "",
+    by: str = "",
+) -> Change:
+    """Store a fact that a turn tells, as a person reads it there.
+
+    Raises InputError when there is no such turn, something is empty that must not be, or the date
+    is no ISO date.
+    """
+    store.turn(turn_id)
+    _require({"subject": subject, "attribute": attribute, "value": value})
+    day = iso_date(happened_on) if happened_on else ""
+    values = ", ".join(map(quoted, (subject, attribute, value, day)))
+    columns = "subject, attribute, value, happened_on, turn_id"
+    return _write(store, f"INSERT INTO facts ({columns}) VALUES ({values}, {turn_id})", by)
 
 
 def supersede(store: Store, fact_id: int, value: str, since: str = "", by: str = "") -> Change:
@@ -128,10 +174,8 @@ def supersede(store: Store, fact_id: int, value: str, since: str = "", by: str =
     values = ", ".join(map(quoted, (old.subject, old.attribute, value, day)))
 
     def statements(turn_id: int) -> str:
-        # Only while the fact is as it was read: somebody else may have ended it since.
         return (
-            f"{_update(fact_id, {'ended_on': day})}"
-            f" AND COALESCE(ended_on, '') = {quoted(old.ended_on)};\n"
+            f"{_update(old, {'ended_on': day})};\n"
             "INSERT INTO facts (subject, attribute, value, happened_on, turn_id)"
             f" VALUES ({values}, {turn_id})"
         )
@@ -146,7 +190,7 @@ def supersede(store: Store, fact_id: int, value: str, since: str = "", by: str =
     change = _write(store, statements(turn_id), by=by, window=window)
     if change.facts < 2:  # nothing was ended, only inserted
         store.undo(change.id)
-        raise InputError(f"somebody else ended fact {fact_id} just now; look at it again")
+        raise InputError(_changed_meanwhile(old))
     return change
 
 
@@ -174,15 +218,13 @@ def correct(
         "happened_on": happened_on,
     }
     new = {name: text for name, text in arguments.items() if text is not None}
-    for name in _REQUIRED:
-        if not new.get(name, "-").strip():
-            raise InputError(f"a fact needs a {name}; remove the fact if it is wrong as a whole")
+    _require({name: text for name, text in new.items() if name in _REQUIRED})
     if new.get("happened_on"):
         new["happened_on"] = iso_date(new["happened_on"])
     new = {name: text for name, text in new.items() if text != (getattr(old, name) or "")}
     if not new:
         raise InputError(f"fact {fact_id} says so already: {_statement(old)}")
-    return _write(store, _update(fact_id, new), by)
+    return _changed(old, _write(store, _update(old, new), by))
 
 
 def end(store: Store, fact_id: int, on: str = "", by: str = "") -> Change:
@@ -192,13 +234,13 @@ def end(store: Store, fact_id: int, on: str = "", by: str = "") -> Change:
     before the fact began.
     """
     old = _open_fact(store, fact_id)
-    return _write(store, _update(fact_id, {"ended_on": _day(on, old)}), by)
+    return _changed(old, _write(store, _update(old, {"ended_on": _day(on, old)}), by))
 
 
 def remove(store: Store, fact_id: int, by: str = "") -> Change:
     """Delete a fact; the journal keeps it. Raises InputError when there is no such fact."""
-    fact_of(store, fact_id)
-    return _write(store, f"DELETE FROM facts WHERE id = {fact_id}", by)
+    old = fact_of(store, fact_id)
+    return _changed(old, _write(store, f"DELETE FROM facts WHERE {_as_read(old)}", by))
 
 
 def iso_date(text: str) -> str:
@@ -242,9 +284,40 @@ def _own_window(store: Store, turn_id: int) -> tuple[int, int] | None:
     return None if store.turns(last + 1, turn_id - 1) else (turn_id, turn_id)
 
 
-def _update(fact_id: int, new: Mapping[str, str]) -> str:
+def _require(texts: Mapping[str, str]) -> None:
+    for name, text in texts.items():
+        if not text.strip():
+            raise InputError(f"a fact needs a {name}; remove the fact if it is wrong as a whole")
+
+
+def _update(old: Fact, new: Mapping[str, str]) -> str:
     pairs = ", ".join(f"{name} = {quoted(text)}" for name, text in new.items())
-    return f"UPDATE facts SET {pairs} WHERE id = {fact_id}"
+    return f"UPDATE facts SET {pairs} WHERE {_as_read(old)}"
+
+
+def _as_read(fact: Fact) -> str:
+    """The condition that a fact is still as it was read: somebody else may have changed it since.
+
+    What they wrote is not overwritten then.
+    """
+    return (
+        f"id = {fact.id} AND subject = {quoted(fact.subject)}"
+        f" AND attribute = {quoted(fact.attribute)}"
+        f" AND SUBSTR(value, 1, {_COMPARED}) = {quoted(fact.value[:_COMPARED])}"
+        f" AND COALESCE(happened_on, '') = {quoted(fact.happened_on)}"
+        f" AND COALESCE(ended_on, '') = {quoted(fact.ended_on)}"
+    )
+
+
+def _changed(old: Fact, change: Change) -> Change:
+    """The change, when it changed the fact. Raises InputError when it did not."""
+    if not change.facts:
+        raise InputError(_changed_meanwhile(old))
+    return change
+
+
+def _changed_meanwhile(fact: Fact) -> str:
+    return f"somebody else changed fact {fact.id} just now; look at it again"
 
 
 def _write(store: Store, sql: str, by: str, window: tuple[int, int] | None = None) -> Change:

@@ -1,12 +1,13 @@
 """Namespaces by name: one file each in MEMORY_HOME, whatever the name."""
 
 import re
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from unicodedata import normalize
 from urllib.parse import unquote_to_bytes
 
-from memory.errors import InputError
+from memory.errors import InputError, StoreError
 from memory.files import PRIVATE_FOLDER, tighten
 from memory.home import AGREED, TOKENS, agree_to_embedder, agreed_embedder, withdraw_agreement
 from memory.home import home as home
@@ -77,6 +78,53 @@ def existing(name: str) -> Path:
         advice = f"did you mean {' or '.join(map(repr, near))}?" if near else FIRST_STEPS
         raise InputError(f"there is no namespace {name!r} in {home()}; {advice}")
     return path
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What there is in a namespace; `error` when it cannot be read.
+
+    `first` and `last` are the dates of its earliest and its latest turn, `bytes` its size on disk,
+    `backups` those that are still where they were made.
+    """
+
+    name: str
+    turns: int = 0
+    facts: int = 0
+    first: str = ""
+    last: str = ""
+    bytes: int = 0
+    backups: tuple[str, ...] = ()
+    error: str = ""
+
+
+def summary(name: str) -> Summary:
+    """What there is in a namespace. Raises InputError when there is none of this name."""
+    path = existing(name)
+    # SQLite keeps the newest commits in a second file until it writes them back.
+    files = [path, path.with_name(f"{path.name}-wal")]
+    size = sum(file.stat().st_size for file in files if file.exists())
+    try:
+        with open_store(path, read_only=True) as store:
+            # What is no ISO date ("one May evening") neither begins nor ends a memory.
+            [(turns, first, last)] = store.read(
+                "SELECT COUNT(*) AS n, MIN(date) AS first, MAX(date) AS last FROM (SELECT"
+                " CASE WHEN said_at BETWEEN '0' AND ':' THEN said_at END AS date FROM turns) AS t"
+            ).rows
+            [(facts,)] = store.read("SELECT COUNT(*) AS n FROM facts").rows
+            paths = dict.fromkeys(str(setting.value) for setting in store.settings("backup"))
+            backups = tuple(path for path in paths if Path(path).exists())
+    except StoreError as error:
+        return Summary(name, bytes=size, error=str(error))
+    return Summary(
+        name,
+        turns=turns,
+        facts=facts,
+        first=first or "",
+        last=last or "",
+        bytes=size,
+        backups=backups,
+    )
 
 
 def create(name: str) -> Path:

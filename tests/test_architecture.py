@@ -36,7 +36,7 @@ MEMORY_LAYERS = [
     {"memory.store", "memory.program"},
     {
         *("memory.audit", "memory.documents", "memory.exchange", "memory.facts"),
-        *("memory.injection", "memory.namespaces", "memory.settings"),
+        *("memory.forget_preview", "memory.injection", "memory.namespaces", "memory.settings"),
         "memory.related_facts",
     },
     {"memory.api"},

@@ -19,7 +19,8 @@ from memory.cli.options import (
 from memory.cli.output import diff_lines, json_line, print_json, print_lines
 from memory.errors import InputError, StoreError
 from memory.files import write_whole
-from memory.model import Fact, Forgotten, Turn
+from memory.forget_preview import Preview, matching_turns, preview
+from memory.model import Forgotten
 from memory.prompt import turn_line
 from memory.store import Store
 from memory.store.points_in_time import Diff
@@ -71,11 +72,11 @@ def forget(
         raise InputError(f"{receipt} is there already; nothing was removed")
     with open_memory(namespace, file) as store:
         if not finish:
-            turns = _matching_turns(
-                store, speaker=speaker, session=session, ids=turn, matching=matching
+            turns = matching_turns(
+                store, speaker=speaker, session=session, ids=turn or (), matching=matching
             )
             if not as_json:
-                _print_preview(store, turns)
+                _print_preview(preview(store, turns))
             confirm(f"Forget {count(len(turns), 'turn')} for good?", yes)
             _forget(store, [turn.id for turn in turns], receipt=receipt, as_json=as_json)
         elif store.settings("forgetting"):
@@ -102,81 +103,30 @@ def _verify(path: Path, receipt: Path, text: str, as_json: bool) -> None:
         print_clean(f"gone: {turns} and {facts}, looked for in {', '.join(check.files)}")
 
 
-def _matching_turns(
-    store: Store, *, speaker: str, session: str | None, ids: list[int] | None, matching: str
-) -> list[Turn]:
-    """The turns for which all conditions hold. Raises InputError for an unknown id and for none."""
-    for turn_id in ids or ():
-        store.turn(turn_id)  # raises when there is no such turn
-    turns = [
-        turn
-        for turn in store.turns()
-        if (not speaker or turn.speaker == speaker)
-        and (session is None or turn.session == session)
-        and (not ids or turn.id in ids)
-        and matching.casefold() in turn.text.casefold()
-    ]
-    if not turns:
-        raise InputError("no turn is like that; nothing was removed")
-    return turns
-
-
-def _print_preview(store: Store, turns: list[Turn]) -> None:
+def _print_preview(gone: Preview) -> None:
     """What goes with these turns, what stays, and what is out of reach."""
-    from memory.store.forget import copies_with, marked
-
-    ids = {turn.id for turn in turns}
-    facts = [fact for fact in store.facts() if fact.turn_id in ids]
-    removed = _removed_facts(store, ids)
-    print_clean(f"{count(len(turns), 'turn')} to forget:")
-    print_lines(map(turn_line, turns[:_MAX_SHOWN]), "  ")
-    also = f" ({removed:,} of them are in the journal alone)" if removed else ""
-    facts_count = count(len(facts) + removed, "fact")
+    print_clean(f"{count(len(gone.turns), 'turn')} to forget:")
+    print_lines(map(turn_line, gone.turns[:_MAX_SHOWN]), "  ")
+    also = f" ({gone.removed:,} of them are in the journal alone)" if gone.removed else ""
+    facts_count = count(len(gone.facts) + gone.removed, "fact")
     print_clean(f"{facts_count} that rest on them{also}, and what the journal says of these:")
-    print_lines(diff_lines(Diff(removed=tuple(facts[:_MAX_SHOWN]))), "  ")
-    reopened = _reopened_facts(store, ids)
-    if reopened:
+    print_lines(diff_lines(Diff(removed=gone.facts[:_MAX_SHOWN])), "  ")
+    if gone.reopened:
         print_clean(
-            f"{count(len(reopened), 'fact')} whose end was learnt from them, to be open again:"
+            f"{count(len(gone.reopened), 'fact')} whose end was learnt from them, to be open again:"
         )
-        changed = tuple((fact, replace(fact, ended_on="")) for fact in reopened[:_MAX_SHOWN])
+        reopened = gone.reopened[:_MAX_SHOWN]
+        changed = tuple((fact, replace(fact, ended_on="")) for fact in reopened)
         print_lines(diff_lines(Diff(changed=changed)), "  ")
-    speakers = {turn.speaker for turn in turns}
-    facts_that_stay = [
-        fact for fact in store.facts() if fact.subject in speakers and fact.turn_id not in ids
-    ]
-    if facts_that_stay:
-        names = clean_line(", ".join(sorted(speakers)))
-        print_clean(f"{count(len(facts_that_stay), 'fact')} about {names}, of other turns: to stay")
-    paths = dict.fromkeys(setting.value for setting in store.settings("backup"))
-    print_clean("backups that are searched: " + (", ".join(paths) or "none are known"))
-    for path in copies_with(store.path, [marked(turns, salt="")]):
+    if gone.staying:
+        names = clean_line(", ".join(sorted({turn.speaker for turn in gone.turns})))
+        print_clean(f"{count(len(gone.staying), 'fact')} about {names}, of other turns: to stay")
+    print_clean("backups that are searched: " + (", ".join(gone.backups) or "none are known"))
+    for path in gone.copies:
         print_clean(f"not searched, a memory of its own that holds them too: {path}")
     print_clean(
         "out of reach: settings, exports, other copies of the file, what a hosted model was sent"
     )
-
-
-def _reopened_facts(store: Store, turn_ids: set[int]) -> list[Fact]:
-    """The facts of other turns that have an end which was learnt from these."""
-    from memory.store.learnt_ends import ends_learnt_from
-
-    ends = ends_learnt_from(
-        turn_ids, edits=store.journal(), changes=store.changes(), turns=store.turns
-    )
-    learnt = {(fact.id, fact.ended_on) for fact in ends.values()}
-    return [fact for fact in store.facts() if (fact.id, fact.ended_on) in learnt]
-
-
-def _removed_facts(store: Store, turn_ids: set[int]) -> int:
-    """How many facts of these turns are no longer there, but in the journal: they go as well."""
-    of_turns = {
-        edit.fact_id
-        for edit in store.journal()
-        for fact in (edit.before, edit.after)
-        if fact and fact.turn_id in turn_ids
-    }
-    return len(of_turns.difference(fact.id for fact in store.facts()))
 
 
 def _forget(store: Store, turn_ids: list[int], *, receipt: Path | None, as_json: bool) -> None:

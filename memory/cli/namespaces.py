@@ -1,7 +1,6 @@
 """The commands for namespaces: list, create, rename, copy, delete."""
 
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -11,59 +10,16 @@ from memory.cli.options import AsJson, Yes, confirm
 from memory.cli.output import print_json, print_rows
 from memory.errors import StoreError
 from memory.model import Rows
-from memory.store import open_store
 from memory.terminal import count, print_clean
 
 app = typer.Typer(help="Memories by name, wholly separate.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Any text: spaces, slashes and emoji are fine.")]
 
 
-@dataclass(frozen=True)
-class _Summary:
-    """What there is in a namespace; `error` when it cannot be read."""
-
-    name: str
-    turns: int = 0
-    facts: int = 0
-    first: str = ""
-    last: str = ""
-    bytes: int = 0
-    backups: tuple[str, ...] = ()
-    error: str = ""
-
-
-def _summary(name: str) -> _Summary:
-    path = namespaces.existing(name)
-    # SQLite keeps the newest commits in a second file until it writes them back.
-    files = [path, path.with_name(f"{path.name}-wal")]
-    size = sum(file.stat().st_size for file in files if file.exists())
-    try:
-        with open_store(path, read_only=True) as store:
-            # What is no ISO date ("one May evening") neither begins nor ends a memory.
-            [(turns, first, last)] = store.read(
-                "SELECT COUNT(*) AS n, MIN(date) AS first, MAX(date) AS last FROM (SELECT"
-                " CASE WHEN said_at BETWEEN '0' AND ':' THEN said_at END AS date FROM turns) AS t"
-            ).rows
-            [(facts,)] = store.read("SELECT COUNT(*) AS n FROM facts").rows
-            paths = dict.fromkeys(str(setting.value) for setting in store.settings("backup"))
-            backups = tuple(path for path in paths if Path(path).exists())
-    except StoreError as error:
-        return _Summary(name, bytes=size, error=str(error))
-    return _Summary(
-        name,
-        turns=turns,
-        facts=facts,
-        first=first or "",
-        last=last or "",
-        bytes=size,
-        backups=backups,
-    )
-
-
 @app.command("list")
 def list_command(as_json: AsJson = False) -> None:
     """All namespaces: turns, facts, the last turn's date, size on disk."""
-    summaries = [_summary(name) for name in namespaces.names()]
+    summaries = [namespaces.summary(name) for name in namespaces.names()]
     if as_json:
         for summary in summaries:
             print_json(asdict(summary))
@@ -74,7 +30,7 @@ def list_command(as_json: AsJson = False) -> None:
     print_rows(Rows(("name", "turns", "facts", "last turn", "size"), tuple(map(_cells, summaries))))
 
 
-def _cells(summary: _Summary) -> tuple[Any, ...]:
+def _cells(summary: namespaces.Summary) -> tuple[Any, ...]:
     from rich.filesize import decimal
 
     size = decimal(summary.bytes)
@@ -104,7 +60,7 @@ def copy(name: Name, new: Name) -> None:
 @app.command()
 def delete(name: Name, yes: Yes = False) -> None:
     """Delete a namespace for good, after showing what will go."""
-    summary = _summary(name)
+    summary = namespaces.summary(name)
     if summary.error:
         raise StoreError(summary.error)
     dates = f", said {summary.first[:10]} to {summary.last[:10]}" if summary.last else ""

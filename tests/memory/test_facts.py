@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -12,7 +13,18 @@ from typer.testing import CliRunner, Result
 
 from memory import Change, Fact, InputError, Memory, SqlError, Turn, open_store
 from memory.cli import facts as commands
-from memory.facts import correct, end, fact_of, find, history, is_current, remove, supersede
+from memory.facts import (
+    correct,
+    edits_since,
+    end,
+    fact_of,
+    find,
+    history,
+    is_current,
+    note,
+    remove,
+    supersede,
+)
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.scripted import ScriptedLM, answer, scripted_model, sql
@@ -109,13 +121,54 @@ def test_of_two_who_supersede_a_fact_at_once_one_is_refused(
         return add(turns)
 
     monkeypatch.setattr(told, "add", slow)
-    with pytest.raises(InputError, match="somebody else ended fact 1"):
+    with pytest.raises(InputError, match="somebody else changed fact 1"):
         supersede(told, 1, "Bergen", since="2019")
     assert [fact[1:4] for fact in short(told) if fact[0] not in (2, 3)] == [
         ("Oslo", "2017-05-06", "2018"),
         ("Rome", "2018", ""),
     ]
     assert told.turn(7).text.startswith("(withdrawn) Correction:")
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda store: correct(store, 1, value="Osaka"),
+        lambda store: end(store, 1, "2018-03"),
+        lambda store: remove(store, 1),
+    ],
+)
+def test_what_somebody_else_changed_just_now_is_not_overwritten(
+    told: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch, edit: Callable[..., Change]
+) -> None:
+    def slow(*args: Any, write: Callable[..., Change] = told.write, **named: Any) -> Change:
+        with open_store(path) as other:
+            correct(other, 1, value="Rome")
+        return write(*args, **named)
+
+    seen = told.changes()[-1].id
+    assert edits_since(told, 1, seen) == []
+    monkeypatch.setattr(told, "write", slow)
+    with pytest.raises(InputError, match="somebody else changed fact 1"):
+        edit(told)
+    assert short(told)[0] == (1, "Rome", "2017-05-06", "", 1)
+    [theirs] = edits_since(told, 1, seen)
+    assert theirs.before
+    assert theirs.before.value == "Oslo"
+
+
+def test_a_person_notes_what_a_turn_tells(told: SqliteStore) -> None:
+    change = note(
+        told, 5, subject="Anna", attribute="allergic_to", value="dogs", happened_on="2017", by="Ben"
+    )
+    assert (change.cause, change.window) == ("edit by Ben", None)
+    assert fact_of(told, 4) == told.facts()[-1]
+    assert short(told)[-1] == (4, "dogs", "2017", "", 5)
+    for fields in ({"value": " "}, {"attribute": ""}, {"happened_on": "May"}, {"turn_id": 9}):
+        sound = {"turn_id": 5, "subject": "Anna", "attribute": "likes", "value": "tea"}
+        with pytest.raises(InputError):
+            note(told, **(sound | fields))
+    assert len(told.facts()) == 4
 
 
 def test_a_kill_between_turn_and_change_leaves_only_the_turn(
