@@ -123,8 +123,9 @@ def fact_conflicts(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
 
 def _began(store: Store, fact: Fact) -> str:
     """When a fact began: when it happened, else was said, else was recorded."""
-    if _DATE.fullmatch(fact.happened_on or ""):
-        return fact.happened_on
+    happened_on = (fact.happened_on or "").partition("/")[0]  # of a span the first day
+    if _DATE.fullmatch(happened_on):
+        return happened_on
     said_on = store.turn(fact.turn_id).said_at[:10]
     return said_on if _DATE.fullmatch(said_on) else fact.recorded_at[:10]
 

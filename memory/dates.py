@@ -33,21 +33,42 @@ _DAYS = {
 }
 _DIRECTIONS = {"this": 0, "last": -1, "past": -1}  # of other words 1
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_ISO_DATE = re.compile(r"\d{4}(?:-\d\d){0,2}")
 
 
-def resolve_dates(text: str, said_at: str, iso: bool = False) -> str:
+def is_iso_date(text: str) -> bool:
+    """Whether a text is a date of the calendar as exact as known: 2017-05-07, 2017-05 or 2017."""
+    if not _ISO_DATE.fullmatch(text):
+        return False
+    try:
+        # A year or a month is checked by its first day.
+        date.fromisoformat((text + "-01-01")[:10])
+    except ValueError:
+        return False
+    return True
+
+
+def is_iso_span(text: str) -> bool:
+    """Whether a text is a span of days or months: 2017-05-13/2017-05-14, 2017-06/2017-08."""
+    first, _, last = text.partition("/")
+    is_exact = len(first) == len(last) > len("2017")
+    return is_exact and is_iso_date(first) and is_iso_date(last) and first < last
+
+
+def resolve_dates(text: str, said_at: str, iso: bool = False, spans: bool = False) -> str:
     """A text with its relative dates resolved, in brackets behind them.
 
     `I moved yesterday` said on 2017-05-08 becomes `I moved yesterday (7 May 2017)`, with `iso`
-    `yesterday (2017-05-07)`; as exact as the words are: `last month (April 2017)`. Unchanged where
-    `said_at` (ISO) names no day.
+    `yesterday (2017-05-07)`; as exact as the words are: `last month (April 2017)`. With `iso` a
+    week or a weekend is named by its month, with `spans` too by its days: `this weekend
+    (2017-05-13/2017-05-14)`. Unchanged where `said_at` (ISO) names no day.
     """
     today = _named_day(said_at)
     if not today:
         return text
 
     def with_date(match: re.Match[str]) -> str:
-        resolved = _resolved(match, today, iso)
+        resolved = _resolved_span(match, today) if spans else _resolved(match, today, iso)
         return f"{match[0]} ({resolved})" if resolved else match[0]
 
     return _RELATIVE.sub(with_date, text)
@@ -95,13 +116,20 @@ def _span(match: re.Match[str], today: date) -> tuple[date, int]:
     return _months(date(_year(today.year + count), 1, 1), 12)
 
 
-def _iso_span(first: date, days: int) -> str:
+def _iso_span(first: date, days: int, between: str = " to ") -> str:
     """`2026-11-20`, `2026-10`, `2025`, or `2026-11-09 to 2026-11-15`."""
     for months, length in ((1, len("2026-10")), (12, len("2025"))):
         if _months(first, months) == (first, days):
             return first.isoformat()[:length]
     last = add_days(first, days - 1)
-    return first.isoformat() if days == 1 else f"{first.isoformat()} to {last.isoformat()}"
+    return first.isoformat() if days == 1 else f"{first.isoformat()}{between}{last.isoformat()}"
+
+
+def _resolved_span(match: re.Match[str], today: date) -> str:
+    """The days that a match of _RELATIVE means, as a fact names them; empty for two meanings."""
+    if match["period"] in SEASONS and match["modifier"].lower() == "this":
+        return ""  # "this summer" may be before or ahead
+    return _iso_span(*_span(match, today), between="/")
 
 
 def _resolved(match: re.Match[str], today: date, iso: bool) -> str:

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import date
 from typing import Any
 
+from memory.dates import is_iso_date, is_iso_span
 from memory.errors import InputError, SqlError
 from memory.model import Change, Edit, Fact, Turn
 from memory.search.words import words
@@ -61,8 +61,13 @@ def is_current(fact: Fact, day: str) -> bool:
 
     A date less exact than a day counts from its beginning: what ended in "2026" is over then.
     """
-    has_begun = not _DATE.match(fact.happened_on or "") or fact.happened_on <= day
+    has_begun = not _DATE.match(fact.happened_on or "") or _first(fact.happened_on) <= day
     return has_begun and not _has_ended(fact, day)
+
+
+def _first(happened_on: str) -> str:
+    """The date that a fact begins with: the first of a span (2017-05-13/2017-05-14)."""
+    return happened_on.partition("/")[0]
 
 
 def _has_ended(fact: Fact, day: str) -> bool:
@@ -219,7 +224,7 @@ def correct(
     }
     new = {name: text for name, text in arguments.items() if text is not None}
     _require({name: text for name, text in new.items() if name in _REQUIRED})
-    if new.get("happened_on"):
+    if new.get("happened_on") and not is_iso_span(new["happened_on"]):
         new["happened_on"] = iso_date(new["happened_on"])
     new = {name: text for name, text in new.items() if text != (getattr(old, name) or "")}
     if not new:
@@ -246,13 +251,8 @@ def remove(store: Store, fact_id: int, by: str = "") -> Change:
 def iso_date(text: str) -> str:
     """A date as exact as known: `2017`, `2017-05` or `2017-05-07`. Raises InputError otherwise."""
     text = text.strip()
-    # A year or a month is checked by its first day. Text of another form becomes "", which is no
-    # date.
-    day = (text + "-01-01")[:10] if _DATE.fullmatch(text) else ""
-    try:
-        date.fromisoformat(day)
-    except ValueError:
-        raise InputError(f"{text!r} is no date; write 2017-05-07, 2017-05 or 2017") from None
+    if not is_iso_date(text):
+        raise InputError(f"{text!r} is no date; write 2017-05-07, 2017-05 or 2017")
     return text
 
 
@@ -267,7 +267,9 @@ def _open_fact(store: Store, fact_id: int) -> Fact:
 def _day(text: str, fact: Fact) -> str:
     """A day on which a fact can end, today when the text is empty."""
     day = iso_date(text) if text else local_now()[:10]  # the date of an ISO moment
-    began = fact.happened_on if _DATE.fullmatch(fact.happened_on or "") else ""
+    began = _first(fact.happened_on or "")
+    if not _DATE.fullmatch(began):
+        began = ""
     if day < began[: len(day)]:
         raise InputError(f"fact {fact.id} began on {began}; it cannot end on {day}")
     return day

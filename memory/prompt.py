@@ -41,14 +41,21 @@ def turn_line(turn: Turn, dates: bool = True) -> str:
     return f"[{turn.id}] {said_at}{turn.speaker}: {text}"
 
 
-def dated_line(turn: Turn, dates: bool = True, iso: bool = False) -> str:
+def dated_line(turn: Turn, dates: bool = True, iso: bool = False, spans: bool = False) -> str:
     """A turn's line with its relative dates resolved: what a model need not compute."""
-    return turn_line(replace(turn, text=resolve_dates(turn.text, turn.said_at, iso)), dates)
+    text = resolve_dates(turn.text, turn.said_at, iso=iso, spans=spans)
+    return turn_line(replace(turn, text=text), dates)
 
 
-def turn_lines(turns: Sequence[Turn], budget: int, dates: bool = True, iso: bool = False) -> str:
+def turn_lines(
+    turns: Sequence[Turn],
+    budget: int,
+    dates: bool = True,
+    iso: bool = False,
+    spans: bool = False,
+) -> str:
     """These turns as `dated_line`s; all are cut alike where the whole would exceed the budget."""
-    lines = [dated_line(turn, dates, iso) for turn in turns]
+    lines = [dated_line(turn, dates, iso=iso, spans=spans) for turn in turns]
     if count_tokens("\n".join(lines)) <= budget:
         return "\n".join(lines)
     share = max(budget // max(len(lines), 1) - 1, 0)

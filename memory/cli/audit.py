@@ -66,7 +66,7 @@ def _fix(
         if reply == "no":
             continue
         try:
-            change = store.write(finding.sql, cause=f"audit: {finding.kind}")
+            change = store.write(finding.sql, cause=f"audit: {finding.kind}", by_person=True)
         except SqlError as error:
             raise InputError(f"{finding.sql}: {error}") from error
         print_clean(f"  change {change.id}")

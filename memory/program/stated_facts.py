@@ -15,7 +15,8 @@ from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.search.words import words
 
 # A date that was computed for the model stands in brackets behind the words that mean it.
-_COMPUTED = re.compile(r" ?\((\d{4}(?:-\d\d(?:-\d\d)?)?)\)")
+_ISO = r"\d{4}(?:-\d\d){0,2}"
+_COMPUTED = re.compile(rf" ?\(({_ISO}(?:/{_ISO})?)\)")
 _ATTRIBUTE = re.compile(r"[^\W\d_]+(?:[_ -]\w+)*")
 _SENTENCE = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|St)\.|\.(?=\w)|[^.!?\n])+[.!?]*")
 _CLAUSE_END = re.compile(

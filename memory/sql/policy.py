@@ -21,6 +21,7 @@ from sqlglot import exp
 from sqlglot.dialects import Postgres, SQLite
 from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
 
+from memory.dates import is_iso_date, is_iso_span
 from memory.sql import names
 from memory.sql.costs import check_weight
 from memory.sql.grammar import RULES, check_arguments, check_grammar
@@ -31,6 +32,14 @@ Dialect = Literal["sqlite", "postgres"]
 Search = Callable[[str, int], Sequence[tuple[int, float]]]
 
 _REQUIRED = ("subject", "attribute", "value", "turn_id")
+_DATES = {  # a column of dates -> what may stand in it
+    "happened_on": (
+        "a date as exact as known, '2023-05-07', '2023-05' or '2023', a span of days,"
+        " '2023-05-13/2023-05-14', or '' when no time is known; count from the date in brackets"
+        " before the turn"
+    ),
+    "ended_on": "a date as exact as known, '2023-05-07', '2023-05' or '2023', or ''",
+}
 
 MAX_SEARCHES = 5  # in one statement
 _MAX_DEPTH = 80  # levels of the tree: rendering recurses
@@ -250,7 +259,14 @@ def _update(tree: Any) -> None:
             refuse(names.sql_of(pair), "write SET column = value, column = value")
     _writable([pair.this.name.lower() for pair in tree.expressions])
     pairs = [(pair.this.name.lower(), pair.expression) for pair in tree.expressions]
-    _condition(tree, [value for column, value in pairs if not _constant(column, value)])
+    computed = [(column, value) for column, value in pairs if not _constant(column, value)]
+    for column, value in computed:
+        # substr(happened_on, 1, 7) is a date again; of others nobody can tell here.
+        read = {node.name.lower() for node in value.find_all(exp.Column)}
+        has_text = any(node.is_string for node in value.find_all(exp.Literal))
+        if column in _DATES and (has_text or not read or read - {*_DATES}):
+            refuse(f"{column} = {names.sql_of(value)}", f"write the date itself: {_DATES[column]}")
+    _condition(tree, [value for _, value in computed])
 
 
 def _delete(tree: Any) -> None:
@@ -290,9 +306,16 @@ def _constant(column: str, value: Any) -> bool:
         refuse(
             f"turn_id {names.sql_of(value)}", "the id of a turn is a whole number, without quotes"
         )
+    if column in _DATES:
+        _check_date(column, value.this if value.is_string else names.sql_of(value))
     if column != "turn_id" and not value.is_string:
         value.replace(exp.Literal.string(_render(value)))
     return True
+
+
+def _check_date(column: str, text: str) -> None:
+    if text and not is_iso_date(text) and not (column == "happened_on" and is_iso_span(text)):
+        refuse(f"{column} '{short(text)}'", f"write {_DATES[column]}")
 
 
 def _condition(tree: Any, values: list[Any]) -> None:

@@ -25,6 +25,10 @@ _DATES_ADVICE = (
 _LIKE_ADVICE = "write lower(x) LIKE '%word%'"
 _QUOTES_ADVICE = "text goes in single quotes, names need none"
 _DOUBLE_QUOTE_ADVICE = "double a quote inside text, as in 'it''s'"
+_PARENTHESES_ADVICE = (
+    "leave out the parentheses around a SELECT: SELECT ... UNION SELECT ... ORDER BY ... LIMIT 30;"
+    " or two statements, each with its own LIMIT"
+)
 _FENCE_ADVICE = "put all statements in one ```sql fence, and nothing else"
 _WINDOW_FUNCTION_ADVICE = "no window functions: write GROUP BY, or ORDER BY ... LIMIT"
 _CASE_ADVICE = "write CASE WHEN ... THEN ... ELSE ... END"
@@ -271,6 +275,8 @@ def _split_at_semicolons(tokens: Sequence[Token]) -> Iterator[list[Token]]:
 def _split_run(run: Sequence[Token], is_whole: Callable[[str], bool]) -> Iterator[str]:
     """A run without semicolons as statements, cut where the meaning is certain."""
     head = run[0].text.lower()
+    if head == "(":
+        refuse(short(join(run)), _PARENTHESES_ADVICE)
     if head not in _FIRST_WORDS:
         is_command = _REFUSED_FIRST_WORD.fullmatch(head)
         advice = _ALLOWED_COMMANDS if is_command else f"this is not SQL; {_ALLOWED_COMMANDS}"

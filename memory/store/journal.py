@@ -16,7 +16,8 @@ from memory.sql import quoted
 from memory.store.points_in_time import date_key
 
 MAX_FACTS_CHANGED = 1000
-# Facts of other turns that one window may end by itself. Gold SQL ends 4 at most, in 24
+# Facts of other turns that one window may end by itself, and facts that were there before a write
+# without a window and that it may end, overwrite or delete. Gold SQL ends 4 at most, in 24
 # conversations by windows of 16 turns (docs/log.md); a model may have stored a thing twice.
 MOST_ENDED = 8
 _CHANGE_COLUMNS = (
@@ -56,9 +57,9 @@ def check_change(
 ) -> None:
     """Refuse a change that is huge, or that goes beyond what a window may do.
 
-    A window may write, change and delete what its own turns said. Facts of other turns it may end,
-    MOST_ENDED of them unless a person agreed (`by_person`), and nothing else. Without a window, a
-    person or a tool of one fact writes: the size alone counts.
+    A window may write, change and delete what its own turns said. Facts of other turns it may end
+    and nothing else. Of each, deleting and ending, it may do MOST_ENDED unless a person agreed
+    (`by_person`). Without a window a change may touch so many facts that were there before.
 
     Judged by the log after the statements have run: no look at their text could tell which facts a
     WHERE picks. Raises SqlError, whose message is the model's next prompt, and HeldError.
@@ -69,11 +70,14 @@ def check_change(
     if facts > MAX_FACTS_CHANGED:
         raise SqlError(f"this would change {facts} facts; narrow it with WHERE")
     if window is None:
+        if not by_person:
+            _refuse_wide_change(conn, change_id)
         return
 
-    ended = 0
+    ended = deleted = 0
     for before, after in _net_images(conn, change_id):
         if before is None or _in_window(before, window):
+            deleted += before is not None and after is None
             if after is not None and not _in_window(after, window):
                 raise SqlError(
                     f"turn_id {after['turn_id']} is not one of the turns shown; use the number in"
@@ -83,14 +87,28 @@ def check_change(
             if not _is_end(before, after):
                 raise SqlError(_end_instead(before, window, is_deleted=after is None))
             ended += 1
-    if ended > MOST_ENDED and not by_person:
+    if max(ended, deleted) > MOST_ENDED and not by_person:
         (statement,) = conn.execute(
             "SELECT statement FROM changes WHERE id = ?", (change_id,)
         ).fetchone()
-        raise HeldError(
-            f"held for a person: it ends {ended} facts of other turns, and a digest may end"
-            f" {MOST_ENDED} by itself",
-            statement,
+        deed = (
+            f"ends {ended} facts of other turns, and a digest may end"
+            if ended > MOST_ENDED
+            else f"deletes {deleted} facts that were there before, and a digest may delete"
+        )
+        raise HeldError(f"held for a person: it {deed} {MOST_ENDED} by itself", statement)
+
+
+def _refuse_wide_change(conn: sqlite3.Connection, change_id: int) -> None:
+    """Refuse a change without a window of more than MOST_ENDED facts that were there before."""
+    older = [pair for pair in _net_images(conn, change_id) if pair[0] and pair[0] != pair[1]]
+    if len(older) > MOST_ENDED:
+        deleted = sum(after is None for _, after in older)
+        verbs = f"delete {deleted}" if deleted == len(older) else f"change {len(older)}"
+        raise SqlError(
+            f"this would {verbs} facts that were there before, and one change may touch"
+            f" {MOST_ENDED} of them: name the facts that are wrong, WHERE id IN (3, 4). Only a"
+            " person may do more at once (store.write(..., by_person=True))"
         )
 
 

@@ -80,14 +80,22 @@ class Store(Protocol):
         Raises SqlError when it is refused, wrong or too slow; the message is for the model.
         """
 
-    def write(self, sql: str, cause: str, window: tuple[int, int] | None = None) -> Change:
+    def write(
+        self,
+        sql: str,
+        cause: str,
+        window: tuple[int, int] | None = None,
+        by_person: bool = False,
+    ) -> Change:
         """Run INSERT, UPDATE and DELETE on facts as one transaction and one journaled change.
 
         With a window, a new fact's turn_id must lie in it, facts of other turns may be ended and
-        nothing else, and the window counts as digested.
-        Raises SqlError when a statement is refused, wrong or too slow; HeldError when a window
-        would end so many facts that a person must decide; ClaimLostError when another process took
-        the window over. Nothing is written then.
+        nothing else, and the window counts as digested. Without one, at most
+        `journal.MOST_ENDED` facts that were there before may be changed or deleted, as a model may
+        have written the statement; any number where a person says so (`by_person`).
+        Raises SqlError when a statement is refused, wrong, too wide or too slow; HeldError when a
+        window would end so many facts that a person must decide; ClaimLostError when another
+        process took the window over. Nothing is written then.
         """
 
     def apply_held(self, window: tuple[int, int], by: str = "") -> Change:

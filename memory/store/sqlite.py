@@ -297,14 +297,20 @@ class SqliteStore(Store):
         """What search() in a SELECT stands for: (turn id, score), best first."""
         return [(hit.turn_id, hit.score) for hit in self.search(text, k)]
 
-    def write(self, sql: str, cause: str, window: tuple[int, int] | None = None) -> Change:
+    def write(
+        self,
+        sql: str,
+        cause: str,
+        window: tuple[int, int] | None = None,
+        by_person: bool = False,
+    ) -> Change:
         statements = sql_policy.write_statements(sql)
         with self._transaction() as conn:
             pending_windows.refuse_lost_claim(
                 conn, self._claimant, window=window, claimed=self._claimed_windows
             )
             change_id = self._change_facts(conn, statements, cause=cause, window=window)
-            journal.check_change(conn, change_id, window)
+            journal.check_change(conn, change_id, window, by_person=by_person and window is None)
             change = journal.change(conn, change_id)
         if window:
             self._claimed_windows.discard(window)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.dates import dated_question, resolve_dates
+from memory.dates import dated_question, is_iso_date, is_iso_span, resolve_dates
 from memory.model import Turn
 from memory.prompt import assemble, dated_line, turn_lines
 
@@ -43,11 +43,35 @@ def test_words_become_dates_as_exact_as_they_are(text: str, spoken: str, iso: st
 
 
 @pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("this weekend", "2017-06-10/2017-06-11"),
+        ("last weekend", "2017-06-03/2017-06-04"),
+        ("two weeks ago", "2017-05-22/2017-05-28"),
+        ("yesterday", "2017-06-08"),
+        ("next month", "2017-07"),
+        ("last summer", "2016-06-01/2016-08-31"),
+        ("6 months ago", "2016-12"),
+    ],
+)
+def test_a_span_of_days_is_one_that_a_fact_can_have(text: str, days: str) -> None:
+    assert resolve_dates(f"I moved {text}.", SAID, spans=True) == f"I moved {text} ({days})."
+    assert is_iso_date(days) or is_iso_span(days)
+
+
+def test_this_weekend_said_on_a_wednesday_is_its_two_days() -> None:
+    turn = Turn("Anna", "We go to the lake this weekend.", said_at="2024-01-10", id=3)
+    line = turn_lines([turn], budget=100, spans=True)
+    assert line.endswith("We go to the lake this weekend (2024-01-13/2024-01-14).")
+
+
+@pytest.mark.parametrize(
     "text",
     ["the week before", "last year of school", "in 5 minutes", "Friday", "this summer", "a day"],
 )
 def test_what_names_no_day_is_left_alone(text: str) -> None:
     assert resolve_dates(text, SAID) == text
+    assert resolve_dates(text, SAID, spans=True) == text
 
 
 @pytest.mark.parametrize("said_at", ["", "2017", "2017-06", "2017-99-99", "yesterday"])
@@ -57,6 +81,7 @@ def test_nothing_is_guessed_where_the_day_is_not_known(said_at: str) -> None:
 
 @given(st.dates(), st.sampled_from(["yesterday", "in 999 years", "999 weeks ago", "next winter"]))
 def test_the_ends_of_the_calendar_do_no_harm(day: date, text: str) -> None:
+    assert resolve_dates(text, day.isoformat(), spans=True).startswith(f"{text} (")
     for iso in (False, True):
         assert resolve_dates(text, day.isoformat(), iso).startswith(f"{text} (")
 

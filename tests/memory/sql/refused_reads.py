@@ -181,7 +181,6 @@ REFUSED_READS = {
         "REINDEX",
         "VALUES (1), (2)",
         "TABLE facts",
-        "(SELECT 1)",
         "Here is what I found SELECT 1",
         "SELECT 1;\nThis query returns one.",
         "1. SELECT 1",
@@ -307,6 +306,11 @@ REFUSED_READS = {
     "give the subquery a name": ["SELECT value FROM (SELECT value FROM facts)"],
     "columns on one side": ["SELECT id FROM turns UNION SELECT id, value FROM facts"],
     "order by the name": ["SELECT text FROM turns UNION SELECT value FROM facts ORDER BY id"],
+    "leave out the parentheses": [
+        "(SELECT id FROM turns LIMIT 3) UNION (SELECT id FROM turns LIMIT 4)",
+        "(SELECT id FROM facts)",
+        "(SELECT 1)",
+    ],
     "without more parentheses": ["SELECT id FROM turns UNION (SELECT id FROM facts)"],
     "parentheses, or a WITH": ["SELECT 1 UNION SELECT 2 INTERSECT SELECT 3"],
     "not finished": [

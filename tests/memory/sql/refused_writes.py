@@ -93,6 +93,25 @@ REFUSED_WRITES = {
         "VALUES ('a', 'b', 'c', 1, CURRENT_DATE)",
         "UPDATE facts SET ended_on = date('now') WHERE id = 1",
     ],
+    "a date as exact as known": [
+        "INSERT INTO facts (subject, attribute, value, turn_id, happened_on) "
+        "VALUES ('a', 'b', 'c', 1, 'last week')",
+        "INSERT INTO facts (subject, attribute, value, turn_id, happened_on) "
+        "VALUES ('a', 'b', 'c', 1, '2024-13')",
+        "INSERT INTO facts (subject, attribute, value, turn_id, happened_on) "
+        "VALUES ('a', 'b', 'c', 1, 'summer 2023')",
+        "INSERT INTO facts (subject, attribute, value, turn_id, happened_on) "
+        "VALUES ('a', 'b', 'c', 1, '2024-02-30')",
+        "INSERT INTO facts (subject, attribute, value, turn_id, happened_on) "
+        "VALUES ('a', 'b', 'c', 1, '2024/01/13')",
+        "INSERT INTO facts (subject, attribute, value, turn_id, happened_on) "
+        "VALUES ('a', 'b', 'c', 1, '2024-01-14/2024-01-13')",
+        "INSERT INTO facts (subject, attribute, value, turn_id, happened_on) "
+        "VALUES ('a', 'b', 'c', 1, '2024-01-13/2024-02')",
+        "UPDATE facts SET ended_on = 'soon' WHERE id = 1",
+        "UPDATE facts SET ended_on = '2024-01-13/2024-01-14' WHERE id = 1",
+        "UPDATE facts SET happened_on = substr(value, 1, 4) WHERE id = 1",
+    ],
     "WHERE is missing": [
         "UPDATE facts SET value = 'x'",
         "DELETE FROM facts",

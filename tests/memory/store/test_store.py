@@ -281,6 +281,40 @@ def test_a_window_that_ends_many_facts_is_held_until_a_person_decides(store: Sql
     assert all(not fact.ended_on for fact in store.facts())
 
 
+def test_a_window_deletes_a_few_of_its_own_facts_and_no_life(store: SqliteStore) -> None:
+    store.write(many_facts(journal.MOST_ENDED + 1), cause="test", window=(1, 3))
+    window = (1, 3)
+    with pytest.raises(HeldError, match="deletes 9 facts that were there before"):
+        store.write("DELETE FROM facts WHERE subject = 'Anna'", cause="digest", window=window)
+    assert len(store.facts()) == journal.MOST_ENDED + 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM facts WHERE subject = 'Anna'",
+        "UPDATE facts SET value = 'nothing' WHERE subject = 'Anna'",
+        END_ALL,
+    ],
+)
+def test_a_statement_as_wide_as_a_life_is_for_a_person(store: SqliteStore, statement: str) -> None:
+    store.write(many_facts(96), cause="test")
+    before = store.facts()
+    with pytest.raises(SqlError, match=r"96 facts that were there before.* WHERE id IN"):
+        store.write(statement, cause="a tool")
+    assert store.facts() == before
+    change = store.write(statement, cause="tidied by Anna", by_person=True)
+    assert change.facts == 96
+    store.undo(change.id)
+    assert store.facts() == before
+
+
+def test_a_few_facts_may_be_deleted_without_a_person(store: SqliteStore) -> None:
+    store.write(many_facts(96), cause="test")
+    few = store.write(f"DELETE FROM facts WHERE id <= {journal.MOST_ENDED}", cause="a tool")
+    assert few.facts == journal.MOST_ENDED
+
+
 def test_a_few_ended_facts_need_nobody(store: SqliteStore) -> None:
     store.write(many_facts(journal.MOST_ENDED), cause="test", window=(1, 3))
     assert store.write(END_ALL, cause="digest", window=(4, 5)).facts == journal.MOST_ENDED
