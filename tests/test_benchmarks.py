@@ -20,6 +20,7 @@ from locomo.dataset.format import Question, load_conversations
 from locomo.retrieval.measure import retrieve
 from memory import Turn
 from memory.program.phrases import all_phrases
+from tests.benchmarks.compiling import compile_once
 from tests.benchmarks.peer_systems import PEERS, FullText
 from tests.benchmarks.peers import app
 from tests.benchmarks.personal_facts import CHATS, outcome
@@ -249,3 +250,15 @@ def test_the_personal_chats_tell_sixty_facts_and_ask_for_some_that_nobody_told()
     by_category = Counter(question.category for question in questions)
     assert by_category == {4: 60, 5: 14}
     assert all(question.evidence for question in questions if question.category == 4)
+
+
+def test_compiling_finds_a_planted_rule_and_gains_nothing_from_luck(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    found, call, verdict = compile_once("gepa", "answer", obedience=1.0, seed=0)
+    assert (found, verdict) == (True, "gain")
+    assert call
+    _, call, verdict = compile_once("gepa", "answer", obedience=0.0, seed=0)
+    assert call
+    assert verdict == "no gain"
