@@ -175,7 +175,14 @@ class Memory:
                 break
         return sums
 
-    def ask(self, question: str, *, asker: str = "", now: datetime | None = None) -> Answer:
+    def ask(
+        self,
+        question: str,
+        *,
+        asker: str = "",
+        now: datetime | None = None,
+        progress: Callable[[str], None] = lambda step: None,
+    ) -> Answer:
         """Answer from memory, or say that memory does not hold the answer.
 
         Arguments:
@@ -183,6 +190,7 @@ class Memory:
             asker: who asks, by a name that the turns know: I, me and my in the question.
             now: when it is asked: what "last week" in the question counts from. Without it, such
                 words count from the newest turn.
+            progress: is told, in words, what begins now. What it raises ends the question.
 
         Raises InputError for an empty question, ModelError when the model cannot be used.
         """
@@ -190,18 +198,19 @@ class Memory:
 
         if not question.strip():
             raise InputError("the question is empty")
-        question = sound_text(question)
-        asker = sound_text(asker)
+        question, asker = sound_text(question), sound_text(asker)
         today = now.date().isoformat() if now else ""
         ranked_text = as_asked(question, asker, today)
         with self.model.active():
             # The packaged model asks facts alone: without any, its SELECT would find nothing.
             has_rows = not self.model.packaged or self._has_facts()
+            progress("finding what was said")
             retrieved = self._retrieve(question, asker, today) if has_rows else None
             rows = retrieved.rows if retrieved else ()
             context = self.gather(ranked_text, rows)
             if not context.text:  # shown nothing, a model would invent an answer
                 return answer_from(text=ABSTAIN, cited=(), retrieved=retrieved, context=context)
+            progress("answering")
             prediction = self.program.answer(
                 question=self._for_model(question, asker, today),
                 memory=context.text,
@@ -212,11 +221,8 @@ class Memory:
         hits = self.store.search(ranked_text, _RANKED_TURNS)
         text, cited = prediction.answer, prediction.turns
         if prediction.unusable and not self.model.packaged:
-            raise UnusableAnswer(
-                f"{self.model.name} answered {clean_line(prediction.unusable)[:80]!r}, which is no"
-                " answer from the memory; ask again, or choose a model that follows instructions",
-                answer_from(text="", cited=(), retrieved=retrieved, context=context),
-            )
+            nothing = answer_from(text="", cited=(), retrieved=retrieved, context=context)
+            raise _unusable(self.model.name, prediction.unusable, nothing)
         if self.model.packaged:  # it invents: what it says counts when turns say it, too
             turns = self._evidence(hits, context)
             text, cited = self._grounded(text, question, turns, rows)
@@ -456,6 +462,14 @@ class Memory:
                 turns=lines, catalog=self.store.catalog(CATALOG_TOKENS), write=write
             )
         return Digest(facts=prediction.change.facts, calls=prediction.calls, unsaid=unsaid)
+
+
+def _unusable(model: str, text: str, answer: Answer) -> UnusableAnswer:
+    return UnusableAnswer(
+        f"{model} answered {clean_line(text)[:80]!r}, which is no answer from the memory; ask"
+        " again, or choose a model that follows instructions",
+        answer,
+    )
 
 
 def _citations(answer: Answer, hits: Sequence[Hit]) -> tuple[Citation, ...]:

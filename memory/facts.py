@@ -90,9 +90,7 @@ def fact_of(store: Store, fact_id: int) -> Fact:
     """The fact with this id. Raises InputError when there is none."""
     facts = read_facts(store, f"WHERE id = {fact_id}")
     if not facts:
-        raise InputError(
-            f"there is no fact {fact_id}; `python -m memory facts` shows those there are"
-        )
+        raise InputError(f"there is no fact {fact_id}; list the facts to see their ids")
     return facts[0]
 
 

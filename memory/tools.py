@@ -1,62 +1,110 @@
-"""Tools for agents: plain functions over one memory, which every framework turns into its own."""
+"""Tools for agents: plain functions over one memory, which every framework turns into its own.
+
+They are methods of `Tools`, the one source for LangGraph, the OpenAI Agents SDK, DSPy, MCP and the
+JSON API. What the caller can put right is raised as InputError or SqlError, with advice that it can
+follow by calling tools; StoreError and ModelError are for a person.
+"""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
+from difflib import get_close_matches
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
 from pydantic import ValidationError, validate_call
 
 from memory.documents import tool_use
-from memory.errors import InputError, SqlError
-from memory.facts import supersede
-from memory.model import Change, Rows, Turn
-from memory.prompt import turn_lines
+from memory.errors import InputError
+from memory.facts import find, supersede
+from memory.model import Change, Fact, Rows, Turn
+from memory.prompt import turn_line, turn_lines
 from memory.settings import Settings
 from memory.sql import quoted
 from memory.store import Store, open_store
+from memory.store.points_in_time import last_moment
 from memory.store.turn_validation import local_now
+from memory.terminal import count
 from memory.tokens import first_lines, trim
 
 if TYPE_CHECKING:
-    from memory.api import Memory
+    from memory.api import Digest, Memory
 
+Right = Literal["read", "write", "forget"]
+# Group -> its tools, and what right each takes.
+GROUPS: Mapping[str, Mapping[str, Right]] = {
+    "core": {
+        "recall": "read",
+        "ask_memory": "read",
+        "list_facts": "read",
+        "query_memory": "read",
+        "remember": "write",
+        "note_fact": "write",
+        "correct_fact": "write",
+        "undo_change": "write",
+    },
+    "tool_uses": {"record_tool_use": "write"},
+    "settings": {"get_settings": "read", "set_setting": "write"},
+    "digest": {"digest": "write"},
+    "forget": {"forget": "forget"},
+}
 RESULT_TOKENS = 2_000  # of what a tool gives back
 _ROW_TOKENS = 400
+_LAST_LINE_TOKENS = 40  # for the line that says how many rows there are, and how to get more
 _MOST_TURNS = 50
+_MOST_CALLS = 50  # of a model, in one step of a digest
+_TURNS_IN_PREVIEW = 10
 P = ParamSpec("P")
 
 
-def memory_tools(memory: "Memory", session: str = "") -> list[Callable[..., str]]:
+def memory_tools(
+    memory: "Memory", session: str = "", groups: Sequence[str] = ("tool_uses", "settings")
+) -> list[Callable[..., str]]:
     """What an agent may do with a memory, as functions with types and docstrings.
 
     Each takes text and numbers and returns text of at most RESULT_TOKENS tokens. What a model can
-    put right (SqlError, InputError) comes back as text that begins with "Error:"; StoreError and
-    ModelError are raised. They may be called from any thread: each call opens the file anew, and
-    goes on working when `memory` is closed.
+    put right raises InputError or SqlError, whose text says what to do; StoreError and ModelError
+    are for a person. They may be called from any thread: each call opens the file anew, and goes
+    on working when `memory` is closed.
 
     Arguments:
         memory: whose file they work on, with its model, program and budget.
         session: the session of the turns that they store.
+        groups: which of GROUPS come besides "core". Raises InputError for one that is not there.
     """
-    tools = _Tools(memory, session)
-    return [
-        tools.recall,
-        tools.ask_memory,
-        tools.remember,
-        tools.note_fact,
-        tools.correct_fact,
-        tools.query_memory,
-        tools.record_tool_use,
-        tools.get_settings,
-        tools.set_setting,
-        tools.undo_change,
-    ]
+    store = memory.store
+    path, read_only = store.path, store.read_only
+    # A memory without turns has no embedder on record yet, so the one that was asked for is
+    # handed on to each handle.
+    recorded = store.read("SELECT id FROM turns LIMIT 1").rows
+    embedder = None if recorded else store.embedder
+
+    def memory_of(opened: Store) -> "Memory":
+        from memory.api import Memory
+
+        return Memory(opened, memory.model, program=memory.program, budget=memory.budget)
+
+    tools = Tools(lambda: open_store(path, read_only, embedder), memory_of, session)
+    return [getattr(tools, name) for name in tool_rights(groups)]
 
 
-def _with_errors_as_text(tool: Callable[P, str]) -> Callable[P, str]:
-    """A tool whose arguments are checked, and whose faults the model can read and put right."""
+def tool_rights(groups: Iterable[str]) -> dict[str, Right]:
+    """The tools of "core" and of these groups, with the right that each takes.
+
+    Raises InputError for a group that is not there.
+    """
+    rights = dict(GROUPS["core"])
+    for group in groups:
+        if group not in GROUPS:
+            raise InputError(f"there are no tools {group!r}; there are {', '.join(GROUPS)}")
+        rights |= GROUPS[group]
+    return rights
+
+
+def _checked(tool: Callable[P, str]) -> Callable[P, str]:
+    """A tool whose arguments are checked, and whose result is no longer than a prompt can bear."""
     checked = validate_call(tool)
 
     @wraps(tool)
@@ -65,79 +113,123 @@ def _with_errors_as_text(tool: Callable[P, str]) -> Callable[P, str]:
             return trim(checked(*args, **kwargs), RESULT_TOKENS)
         except ValidationError as error:  # not every framework looks at the types
             faults = (f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
-            return f"Error: {'; '.join(faults)}"
-        except (InputError, SqlError) as error:
-            return f"Error: {error}"
+            raise InputError("; ".join(faults)) from None
 
     return call
 
 
-class _Tools:
-    def __init__(self, memory: "Memory", session: str) -> None:
-        store = memory.store
-        self._path = store.path
-        self._read_only = store.read_only
-        self._memory = memory
+class Tools:
+    """The tools over one memory.
+
+    Arguments:
+        open_store: gives the store for one call, and what closes it afterwards.
+        memory_of: the Memory over a store, for the tools that ask a model.
+        session: the session of the turns that they store.
+        progress: is told what a tool that takes long does next; what it raises ends the tool.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], AbstractContextManager[Store]],
+        memory_of: Callable[[Store], "Memory"],
+        session: str = "",
+        progress: Callable[[str], None] = lambda step: None,
+    ) -> None:
+        self._store = open_store
+        self._memory_of = memory_of
         self._session = session
-        # A memory without turns has no embedder on record yet, so the one that was asked for is
-        # handed on to each handle.
-        recorded = store.read("SELECT id FROM turns LIMIT 1").rows
-        self._embedder = None if recorded else store.embedder
+        self._progress = progress
 
-    def _store(self) -> Store:
-        # Each call opens the file anew: frameworks call tools from threads of their own, and a
-        # store belongs to the thread that opened it.
-        return open_store(self._path, self._read_only, self._embedder)
-
-    @_with_errors_as_text
-    def recall(self, query: str, limit: int = 5) -> str:
+    @_checked
+    def recall(self, query: str, limit: int = 5, as_of: str = "") -> str:
         """Find what was said about something, the best matches first.
 
         Args:
             query: what to look for, in words that the speakers may have used.
             limit: how many turns at most.
+            as_of: search the memory as it was then: 2017-06-01, 2017-06 or 2017.
         """
         if not query.strip():
             raise InputError("the query is empty; say what to look for")
-        with self._store() as store:
-            hits = store.search(query, min(max(limit, 1), _MOST_TURNS))
-            turns = [store.turn(hit.turn_id) for hit in hits]
+        with self._store() as store, _past(store, as_of) as past:
+            hits = past.search(query, min(max(limit, 1), _MOST_TURNS))
+            turns = [past.turn(hit.turn_id) for hit in hits]
         return turn_lines(turns, RESULT_TOKENS) or "This memory is empty."
 
-    @_with_errors_as_text
-    def ask_memory(self, question: str) -> str:
+    @_checked
+    def ask_memory(self, question: str, as_of: str = "") -> str:
         """Ask the memory a question; the answer comes with the turns it rests on.
+
+        Takes seconds; recall does not.
 
         Args:
             question: a whole question, such as: When did Anna move to Oslo?
+            as_of: ask the memory as it was then: 2017-06-01, 2017-06 or 2017.
         """
-        from memory.api import Memory
-
-        with self._store() as store:
-            memory = Memory(
-                store,
-                model=self._memory.model,
-                program=self._memory.program,
-                budget=self._memory.budget,
-            )
-            answer = memory.ask(question, now=datetime.now())
-            turns = [store.turn(turn_id) for turn_id in answer.turns]
+        now = min(last_moment(as_of), datetime.now()) if as_of else datetime.now()
+        with self._store() as store, _past(store, as_of) as past:
+            answer = self._memory_of(past).ask(question, now=now, progress=self._progress)
+            turns = [past.turn(turn_id) for turn_id in answer.turns]
             cited = turn_lines(turns, RESULT_TOKENS // 2)
         return f"{trim(answer.text, RESULT_TOKENS // 4)}\n{cited}".strip()
 
-    @_with_errors_as_text
-    def remember(self, text: str, speaker: str = "user") -> str:
+    @_checked
+    def list_facts(
+        self, subject: str = "", attribute: str = "", as_of: str = "", cursor: int = 0
+    ) -> str:
+        """List what is known: facts in force, each with its id and the turn it came from.
+
+        Args:
+            subject: only those about this person or thing, by name.
+            attribute: only these, such as lives_in.
+            as_of: what was known then: 2017-06-01, 2017-06 or 2017.
+            cursor: the number that the page before ended with.
+        """
+        with self._store() as store:
+            facts = find(store, point=as_of or None)
+        for field, name in (("subject", subject), ("attribute", attribute)):
+            facts = _named(facts, field, name)
+        lines = {fact.id: _fact_line(fact) for fact in facts if fact.id > cursor}
+        page = first_lines(
+            (trim(line, _ROW_TOKENS) for line in lines.values()),
+            RESULT_TOKENS - _LAST_LINE_TOKENS,
+        )
+        listed = len(page.splitlines())
+        if listed == len(lines):
+            return f"{page}\n({count(len(facts), 'fact')} in all)".strip()
+        last = list(lines)[listed - 1]
+        return f"{page}\n({listed} of {count(len(facts), 'fact')}; the next ones: cursor={last})"
+
+    @_checked
+    def query_memory(self, select: str) -> str:
+        """Run one read-only SELECT, to list and count.
+
+        Tables: turns(id, kind, session, speaker, text, said_at, source); facts(id, subject,
+        attribute, value, happened_on, ended_on, turn_id, recorded_at). Dates are text.
+
+        Args:
+            select: one SELECT of plain SQL, such as: SELECT COUNT(*) AS times FROM facts WHERE
+                attribute = 'went_running' AND happened_on LIKE '2011-03%'
+        """
+        with self._store() as store:
+            return _table(store.read(select))
+
+    @_checked
+    def remember(self, text: str, speaker: str = "user", source: str = "") -> str:
         """Store something that was said or learnt, word for word, so that it is never lost.
 
         Args:
             text: what to remember, complete without the rest of the conversation.
             speaker: who said it.
+            source: an id of your own; the same id again stores nothing twice.
         """
+        turn = Turn(speaker, text, session=self._session, said_at=local_now(), source=source)
         with self._store() as store:
-            [turn_id] = store.add([Turn(speaker, text, session=self._session, said_at=local_now())])
-        return f"Remembered as turn {turn_id}."
+            known = store.known([source]) if source else {}
+            [turn_id] = store.add([turn], once=bool(source))
+        return f"{'Known already' if known else 'Remembered'} as turn {turn_id}."
 
-    @_with_errors_as_text
+    @_checked
     def note_fact(
         self, subject: str, attribute: str, value: str, turn_id: int, happened_on: str = ""
     ) -> str:
@@ -156,33 +248,29 @@ class _Tools:
             sql = f"INSERT INTO facts ({columns}) VALUES ({values}, {turn_id})"
             return _done(store.write(sql, cause="tool note_fact"))
 
-    @_with_errors_as_text
+    @_checked
     def correct_fact(self, fact_id: int, value: str, since: str = "") -> str:
         """Say what is true in place of a fact. The old one stays on record as ended.
 
         Args:
-            fact_id: the id of the fact: query_memory("SELECT id, subject, value FROM facts").
+            fact_id: the id of the fact, as list_facts shows it.
             value: what is true.
             since: since when, as exact as known: 2011-03-05, 2011-03 or 2011; empty if unknown.
         """
         with self._store() as store:
             return _done(supersede(store, fact_id, value, since=since))
 
-    @_with_errors_as_text
-    def query_memory(self, select: str) -> str:
-        """Run one read-only SELECT, to list and count.
-
-        Tables: turns(id, kind, session, speaker, text, said_at, source); facts(id, subject,
-        attribute, value, happened_on, ended_on, turn_id, recorded_at). Dates are text.
+    @_checked
+    def undo_change(self, change_id: int) -> str:
+        """Take back a change to the facts.
 
         Args:
-            select: one SELECT of plain SQL, such as: SELECT COUNT(*) AS times FROM facts WHERE
-                attribute = 'went_running' AND happened_on LIKE '2011-03%'
+            change_id: the number that note_fact or correct_fact gave.
         """
         with self._store() as store:
-            return _table(store.read(select))
+            return f"Undone. {_done(store.undo(change_id))}"
 
-    @_with_errors_as_text
+    @_checked
     def record_tool_use(self, name: str, arguments: str, result: str, worked: bool) -> str:
         """Store that a tool was used and whether it worked, so that next time this is known.
 
@@ -204,13 +292,13 @@ class _Tools:
             [turn_id] = store.add([use])
         return f"Recorded as turn {turn_id}."
 
-    @_with_errors_as_text
+    @_checked
     def get_settings(self) -> str:
         """List the settings, what values they may have and which they have."""
         with self._store() as store:
             return Settings(store).describe()
 
-    @_with_errors_as_text
+    @_checked
     def set_setting(self, name: str, value: str) -> str:
         """Change a setting. Its former values stay on record.
 
@@ -221,15 +309,100 @@ class _Tools:
         with self._store() as store:
             return f"Set {name} to {Settings(store).set_text(name, value).value!r}."
 
-    @_with_errors_as_text
-    def undo_change(self, change_id: int) -> str:
-        """Take back a change to the facts.
+    @_checked
+    def digest(self, calls: int = 10) -> str:
+        """Make facts of turns that are no facts yet, some at a time.
 
         Args:
-            change_id: the number that note_fact or correct_fact gave.
+            calls: how often the memory's model may be asked; call again for what still waits.
         """
+
+        def progress(sums: "Digest") -> None:
+            self._progress(f"{count(sums.stored, 'window')} stored, {sums.facts} facts")
+
         with self._store() as store:
-            return f"Undone. {_done(store.undo(change_id))}"
+            memory = self._memory_of(store)
+            most = min(max(calls, 1), _MOST_CALLS)
+            sums = memory.digest(max_calls=most, progress=progress)
+            waits = _turns_waiting(store)
+        failed = f", {sums.failed} failed" if sums.failed else ""
+        return (
+            f"{count(sums.stored, 'window')} stored{failed}; {sums.facts} facts changed;"
+            f" {count(waits, 'turn')} still wait."
+        )
+
+    @_checked
+    def forget(self, turn_ids: list[int], confirmation: str = "") -> str:
+        """Remove turns and all that rests on them for good. There is no undo.
+
+        First call it without a confirmation: it shows what would go, and the word to confirm by.
+
+        Args:
+            turn_ids: the numbers in brackets of the turns.
+            confirmation: the word of the preview, once the user has agreed to it.
+        """
+        if not turn_ids:
+            raise InputError("say which turns, by their numbers; recall shows them in brackets")
+        with self._store() as store:
+            turns = [store.turn(turn_id) for turn_id in sorted({*turn_ids})]
+            facts = [fact for fact in store.facts() if fact.turn_id in {*turn_ids}]
+            word = _confirmation(turns, facts)
+            if confirmation != word:
+                return _preview(turns, facts, word)
+            receipt = store.forget([turn.id for turn in turns])
+        return (
+            f"Forgotten: {count(len(receipt.turns), 'turn')}, {count(len(receipt.facts), 'fact')}."
+            f" Receipt: sha256 {receipt.sha256}, salt {receipt.salt}."
+        )
+
+
+def _past(store: Store, as_of: str) -> AbstractContextManager[Store]:
+    """The store itself, or as it was at a moment."""
+    return store.as_of(as_of) if as_of else nullcontext(store)
+
+
+def _named(facts: list[Fact], field: str, name: str) -> list[Fact]:
+    """The facts whose subject or attribute has a name, in capitals or not; all for an empty name.
+
+    Raises InputError where there are none, with the names that come near.
+    """
+    names = {getattr(fact, field) for fact in facts}
+    fitting = [fact for fact in facts if getattr(fact, field).casefold() == name.casefold()]
+    if name and names and not fitting:
+        near = get_close_matches(name, names, n=5, cutoff=0.4) or sorted(names)[:5]
+        raise InputError(f"no fact has the {field} {name!r}; near to it: {', '.join(near)}")
+    return fitting if name else facts
+
+
+def _fact_line(fact: Fact) -> str:
+    """`7: Anna lives_in Oslo, since 2017-05-06 [turn 1]`."""
+    since = f", since {fact.happened_on}" if fact.happened_on else ""
+    until = f", until {fact.ended_on}" if fact.ended_on else ""
+    statement = " ".join(f"{fact.subject} {fact.attribute} {fact.value}".split())
+    return f"{fact.id}: {statement}{since}{until} [turn {fact.turn_id}]"
+
+
+def _turns_waiting(store: Store) -> int:
+    """How many turns belong to no change that digested them."""
+    windows = [change.window for change in store.changes() if change.window]
+    last = max((window[1] for window in windows), default=0)
+    pending = [window for window in store.pending() if window.first_turn <= last]
+    [(after,)] = store.read(f"SELECT COUNT(*) AS turns FROM turns WHERE id > {last}").rows
+    return int(after) + sum(window.last_turn - window.first_turn + 1 for window in pending)
+
+
+def _confirmation(turns: Sequence[Turn], facts: Sequence[Fact]) -> str:
+    """The word for just these turns and facts: a preview of others confirms nothing."""
+    return sha256(repr((turns, facts)).encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def _preview(turns: Sequence[Turn], facts: Sequence[Fact], word: str) -> str:
+    lines = [*map(turn_line, turns[:_TURNS_IN_PREVIEW]), *map(_fact_line, facts)]
+    shown = first_lines((trim(line, _ROW_TOKENS // 4) for line in lines), RESULT_TOKENS // 2)
+    return (
+        f"{count(len(turns), 'turn')} and {count(len(facts), 'fact')} would go for good:\n{shown}\n"
+        f"Ask the user. If they agree, call forget again with confirmation={word!r}."
+    )
 
 
 def _done(change: Change) -> str:
@@ -251,8 +424,7 @@ def _table(rows: Rows) -> str:
         trim(" | ".join(" ".join(str(cell).split()) for cell in row), _ROW_TOKENS)
         for row in rows.rows
     ]
-    # Forty tokens are for the last line, which says how many rows there are.
-    table = first_lines([" | ".join(rows.columns), *lines], RESULT_TOKENS - 40)
+    table = first_lines([" | ".join(rows.columns), *lines], RESULT_TOKENS - _LAST_LINE_TOKENS)
     count = max(len(table.splitlines()) - 1, 0)
     if count == len(lines) and not rows.truncated:
         return f"{table}\n({count} row{'' if count == 1 else 's'})"

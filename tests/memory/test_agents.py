@@ -78,7 +78,7 @@ FIRST: Steps = [
 SECOND: Steps = [
     (ASKED, Call("recall", {"query": "Anna lives in", "limit": 3})),
     (f") Anna: {MOVED_SAID}", Call("query_memory", {"select": "DELETE FROM turns"})),
-    ("Error: ", "In Oslo."),
+    ("here only a SELECT is allowed", "In Oslo."),
 ]
 
 
@@ -186,7 +186,7 @@ def test_what_an_agent_stored_in_one_run_it_recalls_in_the_next(
     for steps, message in ((FIRST, MOVED_SAID), (SECOND, ASKED)):
         actor = framework(steps, message, monkeypatch)
         assert actor.done == len(steps)
-        assert len(actor.tools) in (0, 10)
+        assert len(actor.tools) in (0, 11)
     assert capsys.readouterr().out.splitlines() == ["How nice!", "In Oslo."]
 
 

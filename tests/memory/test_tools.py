@@ -5,23 +5,24 @@ import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from memory import Memory, ModelError, StoreError, Turn, open_store
+from memory import InputError, Memory, ModelError, SqlError, StoreError, Turn, open_store
 from memory.settings import Settings
 from memory.store.sqlite import SqliteStore
 from memory.tokens import count_tokens
-from memory.tools import RESULT_TOKENS, memory_tools
-from tests.conftest import INSERT, MOVED, SAID
+from memory.tools import GROUPS, RESULT_TOKENS, Tools, memory_tools
+from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.scripted import Pairs, answer, scripted_model, sql
 
-Tools = dict[str, Callable[..., str]]
+Functions = dict[str, Callable[..., str]]
 
 
-def tools_of(memory: Memory) -> Tools:
+def tools_of(memory: Memory) -> Functions:
     return {tool.__name__: tool for tool in memory_tools(memory, session="s1")}
 
 
@@ -30,14 +31,14 @@ def script() -> Pairs:
 
 
 @pytest.fixture
-def tools(store: SqliteStore) -> Tools:
+def tools(store: SqliteStore) -> Functions:
     return tools_of(Memory(store, model=scripted_model(script())))
 
 
-def test_every_tool_has_types_and_says_what_its_arguments_are(tools: Tools) -> None:
+def test_every_tool_has_types_and_says_what_its_arguments_are(tools: Functions) -> None:
     assert list(tools) == [
-        *("recall", "ask_memory", "remember", "note_fact", "correct_fact", "query_memory"),
-        *("record_tool_use", "get_settings", "set_setting", "undo_change"),
+        *("recall", "ask_memory", "list_facts", "query_memory", "remember", "note_fact"),
+        *("correct_fact", "undo_change", "record_tool_use", "get_settings", "set_setting"),
     ]
     for tool in tools.values():
         signature = inspect.signature(tool)
@@ -51,7 +52,7 @@ def test_every_tool_has_types_and_says_what_its_arguments_are(tools: Tools) -> N
 
 
 def test_what_is_remembered_is_recalled_as_a_turn_with_a_date(
-    tools: Tools, store: SqliteStore
+    tools: Functions, store: SqliteStore
 ) -> None:
     assert tools["remember"]("My sister plays the flute.", "Anna") == "Remembered as turn 6."
     turn = store.turn(6)
@@ -67,7 +68,7 @@ def test_an_empty_memory_says_that_it_is_empty(path: Path) -> None:
         assert tools_of(memory)["recall"]("anything") == "This memory is empty."
 
 
-def test_an_answer_comes_with_the_turns_it_rests_on(tools: Tools) -> None:
+def test_an_answer_comes_with_the_turns_it_rests_on(tools: Functions) -> None:
     told = tools["ask_memory"]("Where does Anna live?")
     moved = "[1] (Mon 08 May 2017) Anna: I moved to Oslo last Saturday (6 May 2017)!"
     assert told == f"Oslo\n{moved}"
@@ -77,7 +78,7 @@ def test_an_answer_comes_with_the_turns_it_rests_on(tools: Tools) -> None:
     "value", ["cat Miso", "Miso's; DROP TABLE facts --", "'); DELETE FROM facts; --", "a\\b\n🐈"]
 )
 def test_a_fact_is_noted_in_its_very_words_and_can_be_taken_back(
-    tools: Tools, store: SqliteStore, value: str
+    tools: Functions, store: SqliteStore, value: str
 ) -> None:
     said = tools["note_fact"]("Anna", "has_pet", value, 3, "2017")
     assert said == "Done as change 1; undo_change(1) takes it back."
@@ -87,7 +88,9 @@ def test_a_fact_is_noted_in_its_very_words_and_can_be_taken_back(
     assert store.facts() == []
 
 
-def test_a_correction_ends_a_fact_and_keeps_it_on_record(tools: Tools, store: SqliteStore) -> None:
+def test_a_correction_ends_a_fact_and_keeps_it_on_record(
+    tools: Functions, store: SqliteStore
+) -> None:
     store.write(MOVED, cause="test")
     tools["correct_fact"](1, "Bergen", "2024-02")
     old, new = store.facts()
@@ -96,12 +99,99 @@ def test_a_correction_ends_a_fact_and_keeps_it_on_record(tools: Tools, store: Sq
     assert "Bergen" in store.turn(new.turn_id).text, "a correction is a turn first"
 
 
-def test_a_count_is_one_select(tools: Tools) -> None:
+def test_facts_are_listed_by_subject_and_attribute_and_as_of_a_day(
+    tools: Functions, store: SqliteStore
+) -> None:
+    store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
+    cat = "2: Anna has_pet cat Miso [turn 3]"
+    assert tools["list_facts"]("ANNA", "has_pet") == f"{cat}\n(1 fact in all)"
+    assert tools["list_facts"]().splitlines()[1:] == [
+        cat,
+        "3: Ben has_pet dog Rufus, since 2017-06 [turn 4]",
+        "(3 facts in all)",
+    ]
+    assert tools["list_facts"](as_of="2001") == "(0 facts in all)"
+    with pytest.raises(InputError, match="no fact has the subject 'Anne'; near to it: Anna"):
+        tools["list_facts"]("Anne")
+
+
+def test_facts_that_fill_more_than_a_page_are_listed_by_a_cursor(
+    tools: Functions, store: SqliteStore
+) -> None:
+    rows = ", ".join(f"('Anna', 'likes', 'tune number {n}', '', 1)" for n in range(200))
+    store.write(f"{INSERT}{rows}", cause="test")
+    listed: list[str] = []
+    cursor = 0
+    while len(listed) < 200:
+        *lines, last = tools["list_facts"](cursor=cursor).splitlines()
+        listed += lines
+        cursor = int((re.search(r"cursor=(\d+)", last) or ["", "0"])[1])
+    assert [int(line.split(":")[0]) for line in listed] == [fact.id for fact in store.facts()]
+    assert last.endswith("(200 facts in all)")
+
+
+def test_a_source_is_remembered_once(tools: Functions, store: SqliteStore) -> None:
+    assert tools["remember"]("Tea at four.", "Ben", "note 1") == "Remembered as turn 6."
+    assert tools["remember"]("Tea at four.", "Ben", "note 1") == "Known already as turn 6."
+    assert len(store.turns()) == 6
+
+
+def test_a_memory_is_searched_and_asked_as_it_was(tools: Functions, store: SqliteStore) -> None:
+    assert "Rufus" in tools["recall"]("which dog?", 10)
+    past = tools["recall"]("which dog?", 10, "2017-05")
+    assert "Rufus" not in past
+    assert "Miso" in past
+    with pytest.raises(InputError, match="give a date"):
+        tools["recall"]("which dog?", as_of="#1")
+
+
+def test_a_digest_goes_in_steps_and_tells_of_them(store: SqliteStore) -> None:
+    nothing = sql("-- none")
+    model = scripted_model([([], sql(MOVED)), ([], sql(f"{CAT};{DOG}")), ([], nothing)], window=2)
+    steps: list[str] = []
+    tools = Tools(
+        lambda: nullcontext(store), lambda store: Memory(store, model), progress=steps.append
+    )
+    assert tools.digest(2) == "2 windows stored; 3 facts changed; 1 turn still wait."
+    assert tools.digest() == "1 window stored; 0 facts changed; 0 turns still wait."
+    assert steps == [
+        *("1 window stored, 1 facts", "2 windows stored, 3 facts", "1 window stored, 0 facts"),
+    ]
+
+
+def test_what_is_to_be_forgotten_is_shown_first_and_confirmed_by_its_word(
+    store: SqliteStore,
+) -> None:
+    store.write(MOVED, cause="test")
+    tools = Tools(lambda: nullcontext(store), lambda store: Memory(store, scripted_model([])))
+    preview = tools.forget([1])
+    assert "1 turn and 1 fact would go for good" in preview
+    assert "I moved to Oslo" in preview
+    word = re.findall(r"confirmation='(\w+)'", preview)[0]
+    assert "would go" in tools.forget([1, 2], word), "the word is for the turns that were shown"
+    assert len(store.turns()) == 5
+    assert tools.forget([1], word).startswith("Forgotten: 1 turn, 1 fact. Receipt: sha256 ")
+    assert [turn.id for turn in store.turns()] == [2, 3, 4, 5]
+    with pytest.raises(InputError, match="which turns"):
+        tools.forget([])
+
+
+def test_an_agent_gets_the_groups_of_tools_that_were_chosen(store: SqliteStore) -> None:
+    memory = Memory(store, scripted_model([]))
+    names = [tool.__name__ for tool in memory_tools(memory, groups=("forget",))]
+    assert names == [*GROUPS["core"], "forget"]
+    with pytest.raises(InputError, match="there are no tools 'all'"):
+        memory_tools(memory, groups=["all"])
+
+
+def test_a_count_is_one_select(tools: Functions) -> None:
     select = "SELECT speaker, COUNT(*) AS times FROM turns GROUP BY speaker ORDER BY speaker"
     assert tools["query_memory"](select) == "speaker | times\nAnna | 3\nBen | 2\n(2 rows)"
 
 
-def test_a_tool_use_is_a_turn_that_says_whether_it_worked(tools: Tools, store: SqliteStore) -> None:
+def test_a_tool_use_is_a_turn_that_says_whether_it_worked(
+    tools: Functions, store: SqliteStore
+) -> None:
     tools["record_tool_use"]("search_flights", '{"to": "Oslo"}', "no flight found", False)
     turn = store.turn(6)
     assert (turn.kind, turn.session) == ("tool", "s1")
@@ -112,12 +202,13 @@ def test_a_tool_use_is_a_turn_that_says_whether_it_worked(tools: Tools, store: S
 
 
 def test_settings_are_listed_and_set_within_what_was_declared(
-    tools: Tools, store: SqliteStore
+    tools: Functions, store: SqliteStore
 ) -> None:
     Settings(store, {"volume": int, "voice": str})
     assert tools["set_setting"]("volume", "7") == "Set volume to 7."
     assert tools["set_setting"]("voice", "7") == "Set voice to '7'."
-    assert "takes a whole number" in tools["set_setting"]("volume", "[" * 99_999)
+    with pytest.raises(InputError, match="takes a whole number"):
+        tools["set_setting"]("volume", "[" * 99_999)
     assert "volume (a whole number): 7" in tools["get_settings"]()
     assert Settings(store).get("volume") == 7
 
@@ -156,12 +247,13 @@ def test_the_tools_of_a_new_memory_keep_to_its_embedder(
         ("record_tool_use", ("buy", {"what": "milk"}, "bought", True), "a valid string"),
     ],
 )
-def test_what_a_model_can_put_right_comes_back_as_text(
-    tools: Tools, name: str, arguments: tuple[object, ...], advice: str
+def test_what_a_model_can_put_right_is_raised_with_advice_that_it_can_follow(
+    tools: Functions, name: str, arguments: tuple[object, ...], advice: str
 ) -> None:
-    told = tools[name](*arguments)
-    assert told.startswith("Error: ")
-    assert advice in told
+    with pytest.raises((InputError, SqlError)) as refused:
+        tools[name](*arguments)
+    assert advice in str(refused.value)
+    assert not re.search(r"python -m|`memory |--\w", str(refused.value)), "no command of a shell"
 
 
 def test_what_a_person_must_put_right_is_raised(store: SqliteStore, path: Path) -> None:
@@ -179,7 +271,7 @@ def test_what_a_person_must_put_right_is_raised(store: SqliteStore, path: Path) 
 # ------------------------------------------------------------------- bounds and threads
 
 
-def test_no_result_is_longer_than_a_prompt_can_bear(tools: Tools, store: SqliteStore) -> None:
+def test_no_result_is_longer_than_a_prompt_can_bear(tools: Functions, store: SqliteStore) -> None:
     store.add([Turn("Anna", f"{n} " + "long story " * 300) for n in range(60)])
     store.write(f"{INSERT}('Anna', 'told', '{'long ' * 3000}', '', 1)", cause="test")
     store.set("persona", "long " * 9000)
@@ -195,7 +287,7 @@ def test_no_result_is_longer_than_a_prompt_can_bear(tools: Tools, store: SqliteS
     assert re.search(r"\n\(\d+ of 65 rows; count in SQL, or select fewer\)$", results[1])
 
 
-def test_a_result_that_was_cut_at_200_rows_says_so(tools: Tools, store: SqliteStore) -> None:
+def test_a_result_that_was_cut_at_200_rows_says_so(tools: Functions, store: SqliteStore) -> None:
     store.add([Turn("Anna", "x")] * 300)
     told = tools["query_memory"]("SELECT id FROM turns")
     assert told.endswith("(200 of more than 200 rows; count in SQL, or select fewer)")
