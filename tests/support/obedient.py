@@ -1,10 +1,12 @@
 """Conversations of where things are kept, and a model that does what it is told, and no more.
 
 Of the modules in `missing` it expects a rule that the instructions do not have. As prompt model it
-writes that rule when its prompt shows what went wrong without it, and fails when it does not.
+writes that rule when its prompt shows what went wrong without it, and fails when it does not. It
+may be told to follow rules in a share of its calls only, and to come upon them by chance.
 """
 
 import json
+import random
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
@@ -73,13 +75,31 @@ def houses(path: Path) -> Path:
 
 
 class Obedient:
-    """A DSPy engine; many threads may ask it. `replies` take the place of what a kind is told."""
+    """A DSPy engine; many threads may ask it.
+
+    Arguments:
+        missing: the modules whose rule is not in the instructions yet.
+        replies: take the place of what a kind of prompt is told.
+        obedience: the share of calls in which a rule that is there is followed.
+        luck: the share of calls that do as the rule says without it; None: every third of those
+            that are sampled.
+        seed: of both.
+    """
 
     def __init__(
-        self, missing: Collection[str], replies: Mapping[str, Callable[[str], str]]
+        self,
+        missing: Collection[str],
+        replies: Mapping[str, Callable[[str], str]],
+        *,
+        obedience: float = 1.0,
+        luck: float | None = None,
+        seed: int = 0,
     ) -> None:
         self.missing, self.replies = set(missing), dict(replies)
+        self.obedience, self.luck = obedience, luck
+        self._random = random.Random(seed)
         self._lock, self.prompts = Lock(), list[tuple[str, str]]()
+        self.rule_call: int | None = None  # the number of the first call that was told a rule
 
     def calls(self) -> dict[str, int]:
         return dict(Counter(kind for kind, _ in self.prompts))
@@ -92,10 +112,17 @@ class Obedient:
         kind = next((name for name, sign in KINDS.items() if sign in prompt), None)
         if kind is None:
             raise UnexpectedPrompt(prompt)
+        told = kind in self.missing and RULES[kind] in system
         with self._lock:
             self.prompts.append((kind, prompt))
-            lucky = bool(request.config.temperature) and len(self.prompts) % 3 == 0
-        knows = kind not in self.missing or RULES.get(kind, "-") in system or lucky
+            if told and self.rule_call is None:
+                self.rule_call = len(self.prompts)
+            obeys = self._random.random() < self.obedience
+            if self.luck is None:
+                lucky = bool(request.config.temperature) and len(self.prompts) % 3 == 0
+            else:
+                lucky = self._random.random() < self.luck
+        knows = kind not in self.missing or (told and obeys) or lucky
         reply = self.replies.get(kind)
         text = reply(prompt) if reply else self.reply(kind, prompt, knows)
         usage = Usage(input_tokens=70, output_tokens=30, total_tokens=100)
@@ -158,10 +185,16 @@ def _fields(**values: str) -> str:
 
 
 def obedient(
-    *missing: str, name: str = "obedient", window: int = 4, **replies: Callable[[str], str]
+    *missing: str,
+    name: str = "obedient",
+    window: int = 4,
+    obedience: float = 1.0,
+    luck: float | None = None,
+    seed: int = 0,
+    **replies: Callable[[str], str],
 ) -> tuple[Model, Obedient]:
     """A Model that needs a rule for each of these modules, and its engine."""
-    engine = Obedient(missing, replies)
+    engine = Obedient(missing, replies, obedience=obedience, luck=luck, seed=seed)
     model = Model(
         name=name,
         lm=dspy.LM("local/obedient", engine=engine, cache=False, num_retries=0, temperature=0.0),
