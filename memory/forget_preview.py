@@ -61,6 +61,7 @@ def preview(store: Store, turns: Collection[Turn]) -> Preview:
     ids = {turn.id for turn in turns}
     speakers = {turn.speaker for turn in turns}
     facts = store.facts()
+    noted = [setting.value for setting in store.settings("copied memory")]
     return Preview(
         turns=tuple(turns),
         facts=tuple(fact for fact in facts if fact.turn_id in ids),
@@ -70,7 +71,7 @@ def preview(store: Store, turns: Collection[Turn]) -> Preview:
             fact for fact in facts if fact.subject in speakers and fact.turn_id not in ids
         ),
         backups=tuple(dict.fromkeys(str(setting.value) for setting in store.settings("backup"))),
-        copies=tuple(copies_with(store.path, [marked(list(turns), salt="")])),
+        copies=tuple(copies_with(store.place, noted, [marked(list(turns), salt="")])),
     )
 
 

@@ -24,30 +24,35 @@ def home() -> Path:
     return Path(folder).expanduser() if folder else user_data_path("sql-memory")
 
 
-def agree_to_embedder(path: Path, name: str) -> None:
-    """Record that the memory at a path may ask this hosted embedder, and no other one.
+def agree_to_embedder(place: Path | str, name: str) -> None:
+    """Record that the memory at a place may ask this hosted embedder, and no other one.
 
-    Raises InputError when it cannot be recorded.
+    A place is `Store.place`. Raises InputError when it cannot be recorded.
     """
-    agreement = {"memory": str(path.resolve()), "embedder": name}
-    if agreed_embedder(path) != name:
-        write_whole(_agreement_file(path), json.dumps(agreement).encode())
+    agreement = {"memory": _resolved(place), "embedder": name}
+    if agreed_embedder(place) != name:
+        write_whole(_agreement_file(place), json.dumps(agreement).encode())
 
 
-def agreed_embedder(path: Path) -> str:
-    """The hosted embedder that the memory at a path may ask; empty for none."""
+def agreed_embedder(place: Path | str) -> str:
+    """The hosted embedder that the memory at a place may ask; empty for none."""
     try:
-        agreement = json.loads(_agreement_file(path).read_bytes())
-        return str(agreement["embedder"]) if agreement["memory"] == str(path.resolve()) else ""
+        agreement = json.loads(_agreement_file(place).read_bytes())
+        return str(agreement["embedder"]) if agreement["memory"] == _resolved(place) else ""
     except (OSError, ValueError, KeyError, TypeError):
         return ""  # what cannot be read was not agreed to
 
 
-def withdraw_agreement(path: Path) -> None:
-    """Let the memory at a path ask no hosted embedder any more."""
-    _agreement_file(path).unlink(missing_ok=True)
+def withdraw_agreement(place: Path | str) -> None:
+    """Let the memory at a place ask no hosted embedder any more."""
+    _agreement_file(place).unlink(missing_ok=True)
 
 
-def _agreement_file(path: Path) -> Path:
-    digest = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
+def _resolved(place: Path | str) -> str:
+    """A place as one text: a path by whatever links, or the address of a namespace in Postgres."""
+    return str(place) if "://" in str(place) else str(Path(place).resolve())
+
+
+def _agreement_file(place: Path | str) -> Path:
+    digest = hashlib.sha256(_resolved(place).encode("utf-8", "surrogateescape")).hexdigest()
     return home() / AGREED / f"{digest[:32]}.json"

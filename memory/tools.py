@@ -75,7 +75,7 @@ def memory_tools(
         groups: which of GROUPS come besides "core". Raises InputError for one that is not there.
     """
     store = memory.store
-    path, read_only = store.path, store.read_only
+    address, read_only = store.address, store.read_only
     # A memory without turns has no embedder on record yet, so the one that was asked for is
     # handed on to each handle.
     recorded = store.read("SELECT id FROM turns LIMIT 1").rows
@@ -86,7 +86,7 @@ def memory_tools(
 
         return Memory(opened, memory.model, program=memory.program, budget=memory.budget)
 
-    tools = Tools(lambda: open_store(path, read_only, embedder), memory_of, session)
+    tools = Tools(lambda: open_store(address, read_only, embedder), memory_of, session)
     return [getattr(tools, name) for name in tool_rights(groups)]
 
 

@@ -92,7 +92,7 @@ def load_dump(
     if embedder and (name := json.loads(embedder)["name"]) != store.embedder:
         notes = (
             f"the vectors were by {name}, and are by {store.embedder} here; for the other:"
-            f" python -m memory embed --file {store.path} --embedder {name}",
+            f" python -m memory embed --file {store.place} --embedder {name}",
         )
     return ImportReport(new, turns - new, notes=notes)
 

@@ -44,6 +44,11 @@ RELATED_SHARE = 0.5  # what a word of related meaning counts
 MAX_RANKED_WHOLE = 4096
 GROUP_TURNS = 8
 CHOSEN_GROUPS = 384
+# Only the newest turns that hold a word are looked at; a word of more turns tells little. At a
+# million turns 20,000 instead of 50,000 took 16.8 instead of 19.0 ms a search, and recall@10 fell
+# from .45 to .39 (docs/log.md).
+MAX_EXACT = 50_000
+MAX_RELATED = 10_000
 USUAL_SPREAD = 0.085  # of cosines, to choose groups by
 SPREAD_TURNS = 1024  # the newest turns, which tell how far cosines spread
 _REACH = len(NEIGHBOUR_SHARES) // 2

@@ -10,14 +10,15 @@ from pathlib import Path
 from memory.errors import InputError, StoreError
 from memory.files import create_private, discard
 from memory.store import integrity, settings, vectors
-from memory.store.connection import BUSY_SECONDS, Transaction, connect, storage_errors
+from memory.store.connection import BUSY_SECONDS, SqliteConnection, connect, storage_errors
+from memory.store.database import Transaction
 from memory.store.forget import BACKUP, COPY, part_of, remove_abandoned_copies
 from memory.store.namespace_file import move_store
 
 _PAGES = 2_000  # copied at a time: an interruption waits for no more than these
 
 
-def backup(conn: sqlite3.Connection, transaction: Transaction, path: Path) -> None:
+def backup(conn: SqliteConnection, transaction: Transaction, path: Path) -> None:
     """Copy the whole memory into a new file; `Store.backup`."""
     path = path.absolute()
     _refuse_existing(path)
@@ -47,7 +48,7 @@ def backup(conn: sqlite3.Connection, transaction: Transaction, path: Path) -> No
         discard(part)
 
 
-def _refuse_changed_turns(conn: sqlite3.Connection) -> None:
+def _refuse_changed_turns(conn: SqliteConnection) -> None:
     """Raises StoreError: a backup of changed turns would take the place of a good one some day."""
     for fault in integrity.turn_faults(conn):
         raise StoreError(
@@ -103,7 +104,7 @@ def restore(source: Path, target: Path, replace: bool = False) -> int:
     return turns
 
 
-def _take_over_from_old(conn: sqlite3.Connection, old: sqlite3.Connection) -> None:
+def _take_over_from_old(conn: SqliteConnection, old: SqliteConnection) -> None:
     """Note the backups and copies that a memory knows of in the copy that replaces it.
 
     New settings rows get higher ids than the memory ever gave: an open store sees by the id of the
@@ -120,7 +121,7 @@ def _take_over_from_old(conn: sqlite3.Connection, old: sqlite3.Connection) -> No
                 settings.add_setting(conn, name, path)
 
 
-def _ready(conn: sqlite3.Connection, source: Path) -> int:
+def _ready(conn: SqliteConnection, source: Path) -> int:
     """Ready a copy for its place; returns how many turns it holds.
 
     It knows the backup that it comes from, and has a new row 'embedder', so that whoever has an
@@ -135,7 +136,7 @@ def _ready(conn: sqlite3.Connection, source: Path) -> int:
     return int(turns)
 
 
-def _copy(conn: sqlite3.Connection, path: Path) -> None:
+def _copy(conn: SqliteConnection, path: Path) -> None:
     """Copy into the file `part_of(path)`."""
     part = part_of(path)
     create_private(part)

@@ -1,11 +1,10 @@
-"""The catalog of a SQLite namespace: what it holds, in a few lines for a prompt."""
+"""The catalog of a namespace: what it holds, in a few lines for a prompt."""
 
-import sqlite3
-
+from memory.store.database import Connection
 from memory.tokens import first_lines
 
 
-def catalog(conn: sqlite3.Connection, tokens: int) -> str:
+def catalog(conn: Connection, tokens: int) -> str:
     """Speakers, dates and sessions, then subjects with their commonest attributes.
 
     At most `tokens` tokens: what matters most comes first, and whole lines are left out at the end.
@@ -14,8 +13,8 @@ def catalog(conn: sqlite3.Connection, tokens: int) -> str:
     turns, sessions, first, last = conn.execute(
         "SELECT count(*), count(DISTINCT session), min(said_at) FILTER (WHERE dated),"
         " max(said_at) FILTER (WHERE dated)"
-        " FROM (SELECT session, said_at, said_at GLOB '[12][0-9][0-9][0-9]*' AS dated"
-        " FROM turns)"
+        " FROM (SELECT session, said_at, glob('[12][0-9][0-9][0-9]*', said_at) AS dated"
+        " FROM turns) AS dates"
     ).fetchone()
     speakers = conn.execute(
         "SELECT speaker, count(*) FROM turns GROUP BY speaker ORDER BY 2 DESC, 1 LIMIT 20"

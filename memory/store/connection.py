@@ -2,14 +2,15 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from memory.errors import InputError, StoreError
 from memory.files import create_private, tighten
 from memory.search.words import words
 from memory.store import migrations
+from memory.store.full_text import FullText
 from memory.store.turns_table import ever_had_turns, turn_checksum
 
 # Of subject, attribute and value together (migrations: "a column of a fact holds at most ...").
@@ -22,11 +23,34 @@ LARGEST_LOG_KEPT = 8_000_000
 # SQLite keeps the newest commits, and an index of them, in files beside a memory that is in use.
 LOG_ENDS = ("-wal", "-shm")
 
-# Begins a transaction ("IMMEDIATE" unless another kind is named) and ends it with the block.
-Transaction = Callable[..., AbstractContextManager[sqlite3.Connection]]
+
+class SqliteConnection(sqlite3.Connection):
+    """A connection to the file of a namespace, as the modules that both stores share use it."""
+
+    @property
+    def words(self) -> FullText:
+        return FullText(self)
+
+    @property
+    def integrity_error(self) -> type[Exception]:
+        return sqlite3.IntegrityError
+
+    def defer_keys(self) -> None:
+        self.execute("PRAGMA defer_foreign_keys = ON")
+
+    def last_id(self, table: str) -> int:
+        (last,) = self.execute(
+            "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?", (table,)
+        ).fetchone()
+        return int(last)
+
+    def reserve_ids(self, table: str, last: int) -> None:
+        update = "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?"
+        if not self.execute(update, (last, table)).rowcount:
+            self.execute("INSERT INTO sqlite_sequence (seq, name) VALUES (?, ?)", (last, table))
 
 
-def connect(path: Path, read_only: bool) -> sqlite3.Connection:
+def connect(path: Path, read_only: bool) -> SqliteConnection:
     """Open the namespace at a path, creating or migrating it unless `read_only`.
 
     A new file is for its owner alone, and so is an older one from now on.
@@ -61,7 +85,7 @@ def connect(path: Path, read_only: bool) -> sqlite3.Connection:
     return conn
 
 
-def open_for_reading(path: Path) -> sqlite3.Connection:
+def open_for_reading(path: Path) -> SqliteConnection:
     """A connection that cannot write, also to a memory in a folder where nothing can be written.
 
     There, SQLite cannot make the -shm file that it wants beside a memory; without a -wal it can do
@@ -88,11 +112,12 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     return _open(path, "mode=ro&immutable=1")
 
 
-def _open(path: Path, options: str) -> sqlite3.Connection:
+def _open(path: Path, options: str) -> SqliteConnection:
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?{options}",
         uri=True,
         timeout=BUSY_SECONDS,
+        factory=SqliteConnection,
         isolation_level=None,  # transactions begin where the store says so, never by themselves
     )
 
@@ -106,7 +131,7 @@ def _remove_empty(path: Path) -> None:
             path.unlink()
 
 
-def _set_up(conn: sqlite3.Connection, path: Path, read_only: bool) -> None:
+def _set_up(conn: SqliteConnection, path: Path, read_only: bool) -> None:
     """Bring a namespace up to date, and prepare a connection to it."""
     # SQLite checks foreign keys only where a connection asks for it. A fact's turn_id is one: it
     # is what makes a fact without a turn impossible.

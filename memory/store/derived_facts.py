@@ -4,13 +4,13 @@ A fact names one turn. What was merged rests on the turns of all facts that it w
 journal knows these: the change that added it removed them.
 """
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from memory.model import Change, Edit, Fact
 from memory.store import journal
+from memory.store.database import Connection
 
 # What the cause of a refinement begins with, see `memory.refine`; `forget` may have blanked it.
 REFINEMENT = "refine "
@@ -99,7 +99,7 @@ def derived_from(
     return DerivedFacts(tuple(sorted(derived)), tuple(sorted(restored)))
 
 
-def restore_origins(conn: sqlite3.Connection, fact_ids: Iterable[int]) -> None:
+def restore_origins(conn: Connection, fact_ids: Iterable[int]) -> None:
     """Let facts and journal be as if these facts had not been removed, inside the transaction."""
     for fact_id in fact_ids:
         removal, image = conn.execute(

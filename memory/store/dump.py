@@ -1,23 +1,20 @@
-"""A SQLite namespace as records: everything in it written out, and read into another one.
+"""A namespace as records: everything in it written out, and read into another one.
 
 A load stops at the first record that does not fit, and goes on where an interrupted one ended: what
 is there must be the beginning of the dump.
 """
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from memory.embed import DIM, PACKAGED_EMBEDDER, HostedEmbedder, LocalEmbedder, load_embedder
 from memory.errors import InputError, ModelError
 from memory.model import Turn
 from memory.store import search_tables, turns_table, vectors
-from memory.store.connection import Transaction, open_for_reading
+from memory.store.database import Connection, Transaction
 from memory.store.forget import DONE, OF_THIS_FILE
 from memory.store.turn_validation import valid_turn
 from memory.store.vectors import EmbedTexts
@@ -73,22 +70,20 @@ _JSON_COLUMNS = {("settings", "value"), ("facts_log", "before"), ("facts_log", "
 LAST_ID = 2**31 - 1  # the columns of search hold ids in 32 bits
 
 
-def dump(conn: sqlite3.Connection) -> Iterator[DumpRecord]:
-    """Everything that was stored, as records; `Store.dump`. All of one moment."""
-    path = Path(conn.execute("PRAGMA database_list").fetchone()[2])
-    # A connection of its own: this transaction lasts as long as somebody takes records, and the
-    # store's connection must be free for others meanwhile.
-    with closing(open_for_reading(path)) as reader:
-        reader.execute("BEGIN")
-        for table, (columns, key) in DUMPED_TABLES.items():
-            order = ", ".join(columns[:key])
-            for row in reader.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {order}"):
-                if table != "settings" or row[1] not in OF_THIS_FILE:
-                    yield {"table": table, **dict(zip(columns, row, strict=True))}
+def dump(conn: Connection) -> Iterator[DumpRecord]:
+    """Everything that was stored, as records; `Store.dump`.
+
+    All of one moment: the caller holds a transaction for reading.
+    """
+    for table, (columns, key) in DUMPED_TABLES.items():
+        order = ", ".join(columns[:key])
+        for row in conn.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {order}"):
+            if table != "settings" or row[1] not in OF_THIS_FILE:
+                yield {"table": table, **dict(zip(columns, row, strict=True))}
 
 
 def load(
-    conn: sqlite3.Connection,
+    conn: Connection,
     transaction: Transaction,
     embed: EmbedTexts,
     is_agreed: Callable[[str], bool],
@@ -116,7 +111,7 @@ class _Loader:
     """A load at work: it counts the rows that are in place and collects a batch's new turns."""
 
     def __init__(
-        self, conn: sqlite3.Connection, embed: EmbedTexts, is_agreed: Callable[[str], bool]
+        self, conn: Connection, embed: EmbedTexts, is_agreed: Callable[[str], bool]
     ) -> None:
         self.new_turns = 0
         self._conn = conn
@@ -148,7 +143,7 @@ class _Loader:
             raise InputError(f"record {number} ({_named(record)}) stands after a later turn")
         try:
             self._insert(table, columns, values)
-        except (sqlite3.IntegrityError, OverflowError, LookupError, TypeError) as error:
+        except (self._conn.integrity_error, OverflowError, LookupError, TypeError) as error:
             raise InputError(f"record {number} ({_named(record)}) cannot be: {error}") from error
 
     def _insert(self, table: str, columns: Sequence[str], values: tuple[Any, ...]) -> None:
@@ -165,6 +160,8 @@ class _Loader:
             values,
         )
         self._rows_in_place[table] += 1
+        if columns[0] == "id":
+            self._reserve_ids(table, [values[0]])
         if table == "facts":
             # The trigger has logged the insertion. The dump brings its own journal, which says how
             # the fact came to be, so this entry goes.
@@ -181,10 +178,7 @@ class _Loader:
 
     def _reserve_ids(self, table: str, ids: Sequence[int]) -> None:
         """Let no new row have the id of one that is gone."""
-        update = "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?"
-        values = (max(ids, default=0), table)
-        if not self._conn.execute(update, values).rowcount:
-            self._conn.execute("INSERT INTO sqlite_sequence (seq, name) VALUES (?, ?)", values)
+        self._conn.reserve_ids(table, max(ids, default=0))
 
     def _last_turn(self) -> int:
         (last,) = self._conn.execute("SELECT coalesce(max(id), 0) FROM turns").fetchone()
@@ -197,7 +191,7 @@ class _Loader:
         turns = self._unindexed
         self._unindexed = []
         recorded = _usable_embedder(self._conn, self._is_agreed)
-        search_tables.put_words(self._conn, turns)
+        self._conn.words.put_turns(turns)
         # An embedder on the network is asked when the turns are durable: see `Store.add`.
         if not isinstance(load_embedder(recorded.name), HostedEmbedder):
             rows = self._embed([turn.text for turn in turns], recorded)
@@ -209,20 +203,19 @@ class _Loader:
 
         Called before anything is stored: what is there is the beginning of this dump and no more.
         """
-        hidden = json.dumps(["embedder", *OF_THIS_FILE])
+        hidden = ("embedder", *OF_THIS_FILE)
         for table in DUMPED_TABLES:
-            where = "" if table != "settings" else " WHERE name NOT IN (SELECT value FROM hidden)"
+            is_shown = f" WHERE name NOT IN ({', '.join('?' * len(hidden))})"
             (count,) = self._conn.execute(
-                "WITH hidden AS (SELECT value FROM json_each(?))"
-                f" SELECT count(*) FROM {table}{where}",
-                (hidden,),
+                f"SELECT count(*) FROM {table}{is_shown if table == 'settings' else ''}",
+                hidden if table == "settings" else (),
             ).fetchone()
             if count > self._rows_in_place[table]:
                 raise _holds_something_else(number, record, "lacks it and holds something else")
 
 
 def _usable_embedder(
-    conn: sqlite3.Connection, is_agreed: Callable[[str], bool]
+    conn: Connection, is_agreed: Callable[[str], bool]
 ) -> vectors.RecordedEmbedder:
     """The recorded embedder; the packaged one when there is none, or it cannot be used here."""
     recorded = vectors.recorded_embedder(conn)

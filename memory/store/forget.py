@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from functools import partial
@@ -29,7 +29,8 @@ from memory.errors import InputError, ModelError, Stop, StoreError
 from memory.files import discard
 from memory.model import Forgotten, Turn
 from memory.store import history, journal, pending_windows, settings, turn_removal, turns_table
-from memory.store.connection import Transaction, connect
+from memory.store.connection import SqliteConnection, connect
+from memory.store.database import Connection, Transaction
 from memory.store.derived_facts import derived_from, restore_origins
 from memory.store.learnt_ends import ends_learnt_from, take_back_ends
 from memory.store.vectors import EmbedTexts, RecordedEmbedder
@@ -45,13 +46,18 @@ _BYTES_REMAIN = "but their bytes are still in"
 
 
 def forget(
-    conn: sqlite3.Connection, transaction: Transaction, embed: EmbedTexts, turn_ids: Sequence[int]
+    conn: Connection,
+    transaction: Transaction,
+    embed: EmbedTexts,
+    turn_ids: Sequence[int],
+    place: str,
+    overwrite: Callable[[], None],
 ) -> Forgotten:
     """Remove turns and all that rests on them, then overwrite where they were; `Store.forget`.
 
     Without any turns, the overwriting that is due is finished; the last receipt is returned.
+    `overwrite` does what can be done about the bytes at `place`, where this memory lies.
     """
-    conn.execute("PRAGMA secure_delete = ON")  # deleted content is overwritten with zeros
     receipt = None
     if turn_ids:
         with transaction():
@@ -67,11 +73,11 @@ def forget(
                 salt=salt,
             )
             settings.add_setting(conn, DUE, {**asdict(receipt), **marked(turns, salt)})
-    return _overwrite_files(conn, transaction, receipt)
+    return _overwrite_files(conn, transaction, receipt=receipt, place=place, overwrite=overwrite)
 
 
 def remove(
-    conn: sqlite3.Connection, turn_ids: Sequence[int], embed: EmbedTexts
+    conn: Connection, turn_ids: Sequence[int], embed: EmbedTexts
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Remove turns and all that rests on them, inside the caller's transaction.
 
@@ -85,7 +91,7 @@ def remove(
     turns = _existing_turns(conn, turn_ids)
     ids = [turn.id for turn in turns]
     # Windows and blocks name turns until the end of the transaction, so keys are checked then.
-    conn.execute("PRAGMA defer_foreign_keys = ON")
+    conn.defer_keys()
     ends = ends_learnt_from(
         set(ids),
         edits=history.edits(conn),
@@ -135,20 +141,24 @@ def marked(turns: Sequence[Turn], salt: str) -> dict[str, Any]:
     }
 
 
-def backups(conn: sqlite3.Connection) -> list[Path]:
+def backups(conn: Connection) -> list[Path]:
     """The files that `backup` made of this memory, oldest first, wherever they are by now."""
     return _noted_paths(conn, BACKUP)
 
 
-def _noted_paths(conn: sqlite3.Connection, name: str) -> list[Path]:
+def _noted_paths(conn: Connection, name: str) -> list[Path]:
     values = [setting.value for setting in settings.setting_history(conn, name)]
     return [Path(value) for value in dict.fromkeys(values)]
 
 
 def copies_known(path: Path) -> list[str]:
     """Memories copied from the one at a path, or it from them; also their copies, as noted."""
+    return _with_their_copies([path.absolute()])[1:]
+
+
+def _with_their_copies(paths: Sequence[Path]) -> list[str]:
     copies: list[str] = []
-    waiting = [path.absolute()]
+    waiting = [*paths]
     while waiting:
         copy = waiting.pop(0)
         if str(copy) in copies or not copy.is_file():
@@ -156,13 +166,19 @@ def copies_known(path: Path) -> list[str]:
         copies.append(str(copy))
         with suppress(Stop, sqlite3.DatabaseError), closing(connect(copy, read_only=True)) as conn:
             waiting += _noted_paths(conn, COPY)
-    return copies[1:]
+    return copies
 
 
-def copies_with(path: Path, due: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Those of `copies_known` that hold turns which are `marked`, or cannot be looked into."""
+def copies_with(place: str, noted: Iterable[str], due: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Those of the noted copies, and of theirs, that hold turns which are `marked`.
+
+    Also those that cannot be looked into. The memory at `place` itself, which its copies note,
+    is none of them.
+    """
     holding: list[str] = []
-    for copy in copies_known(path):
+    for copy in _with_their_copies([*map(Path, noted)]):
+        if copy == place:
+            continue
         try:
             with closing(connect(Path(copy), read_only=True)) as conn:
                 holds = any(same_turns(conn, value) for value in due)
@@ -185,7 +201,7 @@ def receipt_due(value: Mapping[str, Any]) -> Forgotten:
     )
 
 
-def _existing_turns(conn: sqlite3.Connection, turn_ids: Sequence[int]) -> list[Turn]:
+def _existing_turns(conn: Connection, turn_ids: Sequence[int]) -> list[Turn]:
     """The turns with these ids, in order. Raises InputError for an id that is no turn's."""
     turns = []
     for turn_id in sorted(set(turn_ids)):
@@ -200,7 +216,12 @@ def _existing_turns(conn: sqlite3.Connection, turn_ids: Sequence[int]) -> list[T
 
 
 def _overwrite_files(
-    conn: sqlite3.Connection, transaction: Transaction, receipt: Forgotten | None
+    conn: Connection,
+    transaction: Transaction,
+    *,
+    receipt: Forgotten | None,
+    place: str,
+    overwrite: Callable[[], None],
 ) -> Forgotten:
     """Overwrite this file and its backups, and make receipts of what was due.
 
@@ -212,12 +233,14 @@ def _overwrite_files(
 
     # This file first: that waits until no backup reads it any more, so a backup that began before
     # the removal is in its place by then and is overwritten as well.
-    _overwrite(conn)
-    files = [_file(conn)]
+    overwrite()
+    files = [place]
     unreached: list[str] = []
     busy: list[StoreError] = []
     for path in backups(conn):
-        if path.exists() and path.samefile(files[0]):  # a backup that is used as a memory
+        if (
+            path.exists() and Path(place).exists() and path.samefile(place)
+        ):  # a backup that is used as a memory
             continue
         try:
             reached = _forget_in_backup(path, due)
@@ -231,16 +254,16 @@ def _overwrite_files(
 
     _write_receipts(conn, transaction, due)
     receipt = receipt or receipt_due(due[-1])
-    copies = copies_with(Path(files[0]), due)
+    copies = copies_with(place, map(str, _noted_paths(conn, COPY)), due)
     return replace(receipt, files=tuple(files), unreached=tuple(unreached), copies=tuple(copies))
 
 
-def _due(conn: sqlite3.Connection) -> list[dict[str, Any]]:
+def _due(conn: Connection) -> list[dict[str, Any]]:
     return [setting.value for setting in settings.setting_history(conn, DUE)]
 
 
 def _write_receipts(
-    conn: sqlite3.Connection, transaction: Transaction, due: Sequence[dict[str, Any]]
+    conn: Connection, transaction: Transaction, due: Sequence[dict[str, Any]]
 ) -> None:
     """Make receipts of what was due: they have neither the salt nor the marks that rest on it.
 
@@ -255,13 +278,10 @@ def _write_receipts(
             if deleted.rowcount:  # else another process was faster
                 names = ("at", "turns", "facts", "changes", "sha256")
                 settings.add_setting(conn, DONE, {name: value[name] for name in names})
-    # Of what is in the log only the salt is secret: where another program keeps the log from being
-    # emptied, that is no reason to fail.
-    conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
-def _overwrite(conn: sqlite3.Connection) -> None:
-    """Write the file anew, with nothing but what is in its tables, and empty its log."""
+def overwrite(conn: sqlite3.Connection) -> None:
+    """Write the file of a SQLite namespace anew, with what is in its tables, and empty its log."""
     (patience,) = conn.execute("PRAGMA busy_timeout").fetchone()
     conn.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
     try:
@@ -273,11 +293,11 @@ def _overwrite(conn: sqlite3.Connection) -> None:
         # written back and cut.
         (busy, *_) = conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except sqlite3.OperationalError as error:
-        raise _bytes_remain(_file(conn), str(error)) from error
+        raise _bytes_remain(file_of(conn), str(error)) from error
     finally:
         conn.execute(f"PRAGMA busy_timeout = {patience}")
     if busy:
-        raise _bytes_remain(_file(conn), "another program reads or writes it")
+        raise _bytes_remain(file_of(conn), "another program reads or writes it")
 
 
 def _bytes_remain(file: str, reason: str) -> StoreError:
@@ -287,7 +307,8 @@ def _bytes_remain(file: str, reason: str) -> StoreError:
     )
 
 
-def _file(conn: sqlite3.Connection) -> str:
+def file_of(conn: sqlite3.Connection) -> str:
+    """The file that a connection is to."""
     return str(conn.execute("PRAGMA database_list").fetchone()[2])
 
 
@@ -331,15 +352,16 @@ def _forget_in_backup(path: Path, due: Sequence[dict[str, Any]]) -> bool:
                 return False
             conn.execute("PRAGMA secure_delete = ON")
 
-            def transaction() -> sqlite3.Connection:
+            def transaction() -> SqliteConnection:
                 # A connection is a context manager too: it commits, or rolls back on an error.
-                return conn.execute("BEGIN IMMEDIATE").connection
+                conn.execute("BEGIN IMMEDIATE")
+                return conn
 
             with transaction():
                 for value in due:
                     _remove_same(conn, value)
             if due_here := _due(conn):
-                _overwrite(conn)
+                overwrite(conn)
                 _write_receipts(conn, transaction, due_here)
             conn.execute("PRAGMA journal_mode = DELETE")  # as `backup` made it
     except (Stop, sqlite3.DatabaseError, OSError) as error:
@@ -353,7 +375,7 @@ def _forget_in_backup(path: Path, due: Sequence[dict[str, Any]]) -> bool:
     return True
 
 
-def _remove_same(conn: sqlite3.Connection, value: dict[str, Any]) -> None:
+def _remove_same(conn: Connection, value: dict[str, Any]) -> None:
     """Remove the turns of a receipt from a backup: those whose salted hash is the same."""
     marks = dict(zip(value["turns"], value["marks"], strict=True))
     if same := same_turns(conn, value):
@@ -363,7 +385,7 @@ def _remove_same(conn: sqlite3.Connection, value: dict[str, Any]) -> None:
         settings.add_setting(conn, DUE, {**value, **removed, "marks": same_marks})
 
 
-def same_turns(conn: sqlite3.Connection, value: Mapping[str, Any]) -> list[int]:
+def same_turns(conn: Connection, value: Mapping[str, Any]) -> list[int]:
     """Which `marked` turns a file holds: those whose salted hash is the same."""
     same: list[int] = []
     for turn_id, mark in zip(value["turns"], value["marks"], strict=True):

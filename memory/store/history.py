@@ -1,4 +1,4 @@
-"""A SQLite namespace as it was: facts at a point, what each change did, copies of the past."""
+"""A namespace as it was: facts at a point, what each change did, copies of the past."""
 
 import json
 import os
@@ -9,7 +9,8 @@ from pathlib import Path
 from memory.errors import InputError
 from memory.model import Edit, Fact
 from memory.store import journal, turn_removal, turns_table
-from memory.store.connection import connect
+from memory.store.connection import SqliteConnection, connect
+from memory.store.database import NUMBERS, Connection
 from memory.store.derived_facts import derived_from, restore_origins
 from memory.store.points_in_time import (
     date_key,
@@ -26,19 +27,18 @@ Images = dict[int, str]  # facts by id, each as the journal writes it: JSON of i
 # read: the GLOBs and its regular expression begin alike.
 _SAID_AT = (
     "(SELECT said_at FROM turns WHERE id BETWEEN first_turn AND last_turn"
-    " AND (said_at GLOB '[12][0-9][0-9][0-9]' OR said_at GLOB '[12][0-9][0-9][0-9][^0-9]*')"
+    " AND (glob('[12][0-9][0-9][0-9]', said_at)"
+    " OR glob('[12][0-9][0-9][0-9][^0-9]*', said_at))"
     " ORDER BY id DESC LIMIT 1)"
 )
 
 
-def facts(conn: sqlite3.Connection, point: str | int | None) -> list[Fact]:
+def facts(conn: Connection, point: str | int | None) -> list[Fact]:
     """The facts as they are, or as they were at a point, by id."""
     return [_to_fact(image) for image in _images(conn, point).values()]
 
 
-def edits(
-    conn: sqlite3.Connection, change_id: int | None = None, fact_id: int | None = None
-) -> list[Edit]:
+def edits(conn: Connection, change_id: int | None = None, fact_id: int | None = None) -> list[Edit]:
     """What each change did to each fact, oldest first; a fact left as it was is not there.
 
     With a `change_id` what that change did, with a `fact_id` what was done to that fact.
@@ -67,7 +67,7 @@ def edits(
     ]
 
 
-def revert(conn: sqlite3.Connection, point: str | int) -> int:
+def revert(conn: Connection, point: str | int) -> int:
     """Make all facts as they were at a point; returns the id of the change that did so."""
     images = _images(conn, point)
     if images == _images(conn, None):
@@ -79,7 +79,7 @@ def revert(conn: sqlite3.Connection, point: str | int) -> int:
     return change_id
 
 
-def copy_as_of(conn: sqlite3.Connection, moment: str, embed: EmbedTexts, folder: Path) -> Path:
+def copy_as_of(conn: SqliteConnection, moment: str, embed: EmbedTexts, folder: Path) -> Path:
     """A copy of this memory in a folder, as it was at a moment.
 
     `embed` is asked for the vectors of turns whose session had a later turn between them.
@@ -117,7 +117,7 @@ def copy_as_of(conn: sqlite3.Connection, moment: str, embed: EmbedTexts, folder:
     return path
 
 
-def _take_back_changes(conn: sqlite3.Connection, point: str) -> None:
+def _take_back_changes(conn: Connection, point: str) -> None:
     """Make facts and journal as if the changes after a moment had never been."""
     change_ids = json.dumps(_changes_at(conn, point))
     images = _images(conn, point)
@@ -126,13 +126,13 @@ def _take_back_changes(conn: sqlite3.Connection, point: str) -> None:
     _restore_facts(conn, images)
     for table, column in (("facts_log", "change_id"), ("changes", "id")):
         conn.execute(
-            f"DELETE FROM {table} WHERE {column} NOT IN (SELECT value FROM json_each(?))",
+            f"DELETE FROM {table} WHERE {column} NOT IN {NUMBERS}",
             (change_ids,),
         )
     journal.mark_undone(conn)
 
 
-def _take_back_turns(conn: sqlite3.Connection, point: str, embed: EmbedTexts) -> None:
+def _take_back_turns(conn: Connection, point: str, embed: EmbedTexts) -> None:
     """Remove the turns that were said after a moment, and all that rests on them."""
     turns = turns_table.read_turns(conn)
     keys = date_keys(turn.said_at for turn in turns)
@@ -148,7 +148,7 @@ def _take_back_turns(conn: sqlite3.Connection, point: str, embed: EmbedTexts) ->
     turn_removal.remove_columns(conn, later, embed)
 
 
-def _images(conn: sqlite3.Connection, point: str | int | None) -> Images:
+def _images(conn: Connection, point: str | int | None) -> Images:
     """The facts as they are (None), or as the journal says they were at a point."""
     if point is None:
         return dict(
@@ -158,14 +158,14 @@ def _images(conn: sqlite3.Connection, point: str | int | None) -> Images:
         conn.execute(
             "SELECT fact_id, after FROM facts_log WHERE after IS NOT NULL AND id IN ("
             " SELECT max(id) FROM facts_log"
-            " WHERE change_id IN (SELECT value FROM json_each(?)) GROUP BY fact_id"
+            f" WHERE change_id IN {NUMBERS} GROUP BY fact_id"
             ") ORDER BY fact_id",
             (json.dumps(_changes_at(conn, point)),),
         ).fetchall()
     )
 
 
-def _changes_at(conn: sqlite3.Connection, point: str | int) -> list[int]:
+def _changes_at(conn: Connection, point: str | int) -> list[int]:
     """The changes that have happened at a point."""
     change_or_moment = read_point(point)
     changes = conn.execute(f"SELECT id, at, {_SAID_AT} FROM changes ORDER BY id").fetchall()
@@ -186,7 +186,7 @@ def _moment(at: str, said_at: str | None) -> str:
     return said_at if said_at and date_key(said_at) <= date_key(at) else at
 
 
-def _restore_facts(conn: sqlite3.Connection, images: Mapping[int, str]) -> None:
+def _restore_facts(conn: Connection, images: Mapping[int, str]) -> None:
     """Make the facts as the images show them, within the change that was begun."""
     current = _images(conn, None)
     for fact_id in sorted(current.keys() | images.keys()):

@@ -1,4 +1,4 @@
-"""The journal of a SQLite namespace: every write to facts is one change, and can be undone.
+"""The journal of a namespace: every write to facts is one change, and can be undone.
 
 The triggers on `facts` (migrations/0002_lookup.sql) write `facts_log`: whatever happens to facts
 belongs to the newest row of `changes`. So a change is begun before facts are written, in the same
@@ -6,13 +6,14 @@ transaction. These functions run inside that transaction, which the caller holds
 """
 
 import json
-import sqlite3
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from memory.errors import HeldError, InputError, SqlError
 from memory.model import Change
 from memory.sql import quoted
+from memory.store.database import Connection
 from memory.store.points_in_time import date_key
 
 MAX_FACTS_CHANGED = 1000
@@ -28,11 +29,12 @@ _FACT_COLUMNS = "id, subject, attribute, value, happened_on, ended_on, turn_id, 
 # A fact as the triggers write it into facts_log.before and .after.
 FACT_IMAGE = f"json_array({_FACT_COLUMNS})"
 FactImage = dict[str, Any]  # such an array by column
+_BEYOND_ALL = 2**62  # above every id and every count
 _QUOTED_VALUE = 100  # characters of a value that advice repeats
 
 
 def begin(
-    conn: sqlite3.Connection,
+    conn: Connection,
     cause: str,
     statement: str,
     window: tuple[int, int] | None = None,
@@ -40,17 +42,16 @@ def begin(
 ) -> int:
     """Begin a change, to which all further writes to facts belong; returns its id."""
     first, last = window or (None, None)
-    cursor = conn.execute(
+    (change_id,) = conn.execute(
         "INSERT INTO changes (at, cause, statement, undoes, first_turn, last_turn)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
+        " VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
         (now(), cause, statement, undoes, first, last),
-    )
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
+    ).fetchone()
+    return int(change_id)
 
 
 def check_change(
-    conn: sqlite3.Connection,
+    conn: Connection,
     change_id: int,
     window: tuple[int, int] | None,
     by_person: bool = False,
@@ -99,7 +100,7 @@ def check_change(
         raise HeldError(f"held for a person: it {deed} {MOST_ENDED} by itself", statement)
 
 
-def _refuse_wide_change(conn: sqlite3.Connection, change_id: int) -> None:
+def _refuse_wide_change(conn: Connection, change_id: int) -> None:
     """Refuse a change without a window of more than MOST_ENDED facts that were there before."""
     older = [pair for pair in _net_images(conn, change_id) if pair[0] and pair[0] != pair[1]]
     if len(older) > MOST_ENDED:
@@ -113,7 +114,7 @@ def _refuse_wide_change(conn: sqlite3.Connection, change_id: int) -> None:
 
 
 def _net_images(
-    conn: sqlite3.Connection, change_id: int
+    conn: Connection, change_id: int
 ) -> list[tuple[FactImage | None, FactImage | None]]:
     """Each fact that a change touched, before and after the whole of it (None: not there)."""
     images: dict[int, tuple[str | None, str | None]] = {}
@@ -129,6 +130,11 @@ def _fact_image(image: str | None) -> FactImage | None:
     if image is None:
         return None
     return dict(zip(_FACT_COLUMNS.split(", "), json.loads(image), strict=True))
+
+
+def written_image(columns: Sequence[Any]) -> str:
+    """The columns of a fact as the triggers write them into the journal."""
+    return json.dumps(columns, ensure_ascii=False, separators=(",", ":"))
 
 
 def _in_window(fact: FactImage, window: tuple[int, int]) -> bool:
@@ -166,7 +172,7 @@ def _end_instead(fact: FactImage, window: tuple[int, int], is_deleted: bool) -> 
     )
 
 
-def undo(conn: sqlite3.Connection, change_id: int) -> int:
+def undo(conn: Connection, change_id: int) -> int:
     """Take a change back; returns the id of the change that did so.
 
     Raises InputError when there is no such change, it is undone already, or a later one rests on
@@ -191,7 +197,7 @@ def undo(conn: sqlite3.Connection, change_id: int) -> int:
     return undoing
 
 
-def restore_fact(conn: sqlite3.Connection, fact_id: int, image: str | None) -> None:
+def restore_fact(conn: Connection, fact_id: int, image: str | None) -> None:
     """Make a fact as an image shows it (None: it is not there), within the change begun last."""
     conn.execute("DELETE FROM facts WHERE id = ?", (fact_id,))
     if image is not None:
@@ -201,7 +207,7 @@ def restore_fact(conn: sqlite3.Connection, fact_id: int, image: str | None) -> N
         )
 
 
-def mark_undone(conn: sqlite3.Connection) -> None:
+def mark_undone(conn: Connection) -> None:
     """Note which changes are undone: those that an undo takes back which is not undone itself."""
     undos = conn.execute(
         "SELECT id, at, undoes FROM changes WHERE undoes IS NOT NULL ORDER BY id DESC"
@@ -219,7 +225,7 @@ def mark_undone(conn: sqlite3.Connection) -> None:
 
 
 def _refuse_if_changed_since(
-    conn: sqlite3.Connection, change_id: int, fact_id: int, after: str | None
+    conn: Connection, change_id: int, fact_id: int, after: str | None
 ) -> None:
     """Raises InputError when a fact is not as a change left it."""
     row = conn.execute(f"SELECT {FACT_IMAGE} FROM facts WHERE id = ?", (fact_id,)).fetchone()
@@ -234,19 +240,16 @@ def _refuse_if_changed_since(
         )
 
 
-def changes(
-    conn: sqlite3.Connection, before: int | None = None, limit: int | None = None
-) -> list[Change]:
+def changes(conn: Connection, before: int | None = None, limit: int | None = None) -> list[Change]:
     """The newest changes with ids below `before`, oldest first; None: of all, and all of them."""
     rows = conn.execute(
-        f"SELECT {_CHANGE_COLUMNS} FROM changes WHERE ?1 IS NULL OR id < ?1"
-        " ORDER BY id DESC LIMIT ?2",
-        (before, -1 if limit is None else limit),
+        f"SELECT {_CHANGE_COLUMNS} FROM changes WHERE id < ? ORDER BY id DESC LIMIT ?",
+        (_BEYOND_ALL if before is None else before, _BEYOND_ALL if limit is None else limit),
     )
     return [_to_change(row) for row in rows][::-1]
 
 
-def change(conn: sqlite3.Connection, change_id: int) -> Change:
+def change(conn: Connection, change_id: int) -> Change:
     """The change with this id. Raises InputError when there is none."""
     row = None
     if abs(change_id) < 2**63:  # sqlite3 raises OverflowError for a larger number

@@ -1,12 +1,14 @@
 """Ends of facts that were learnt from turns: they are taken back when these turns are forgotten."""
 
-import sqlite3
+import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from memory.model import Change, Edit, Fact, Turn
+from memory.store.database import Connection
+from memory.store.journal import written_image
 
-_ENDED_ON = "'$[5]'"  # its place in an image of a fact, see journal.FACT_IMAGE
+_ENDED_ON = 5  # its place in an image of a fact, see journal.FACT_IMAGE
 LearntEnds = dict[tuple[int, int], Fact]  # by change and fact: the fact as the change ended it
 
 
@@ -62,7 +64,7 @@ def _replaces(new: Fact, ended: Fact) -> bool:
     return new.subject == ended.subject and is_next_state
 
 
-def take_back_ends(conn: sqlite3.Connection, ends: LearntEnds) -> None:
+def take_back_ends(conn: Connection, ends: LearntEnds) -> None:
     """Let facts and journal be as if these ends had never been given, inside the transaction."""
     by_fact = defaultdict[int, dict[int, str]](dict)
     for (change_id, fact_id), fact in ends.items():
@@ -71,23 +73,23 @@ def take_back_ends(conn: sqlite3.Connection, ends: LearntEnds) -> None:
         _take_back(conn, fact_id, end_of_change)
 
 
-def _take_back(conn: sqlite3.Connection, fact_id: int, end_of_change: Mapping[int, str]) -> None:
+def _take_back(conn: Connection, fact_id: int, end_of_change: Mapping[int, str]) -> None:
     # A learnt end stands in all images from the change that gave it to the one that took it away.
     learnt, former = "", None
-    for entry_id, change_id, before, is_there, after in conn.execute(
-        f"SELECT id, change_id, json_extract(before, {_ENDED_ON}), after IS NOT NULL,"
-        f" json_extract(after, {_ENDED_ON}) FROM facts_log WHERE fact_id = ? ORDER BY id",
+    for entry_id, change_id, image_before, image_after in conn.execute(
+        "SELECT id, change_id, before, after FROM facts_log WHERE fact_id = ? ORDER BY id",
         (fact_id,),
     ).fetchall():
+        before, after = _end(image_before), _end(image_after)
         if learnt and before == learnt:
-            _replace_end(conn, "before", entry_id, former)
+            _replace_end(conn, "before", entry_id, image_before, former)
         if after and end_of_change.get(change_id) == after:
             former = former if learnt else before
             learnt = after
-        elif is_there and after != learnt:
+        elif image_after and after != learnt:
             learnt = ""
-        if learnt and is_there:
-            _replace_end(conn, "after", entry_id, former)
+        if learnt and image_after:
+            _replace_end(conn, "after", entry_id, image_after, former)
     (last_entry,) = conn.execute("SELECT max(id) FROM facts_log").fetchone()
     if learnt:
         conn.execute("UPDATE facts SET ended_on = ? WHERE id = ?", (former, fact_id))
@@ -98,10 +100,17 @@ def _take_back(conn: sqlite3.Connection, fact_id: int, end_of_change: Mapping[in
     )
 
 
+def _end(image: str | None) -> str | None:
+    """When the fact of an image ended."""
+    end: str | None = json.loads(image)[_ENDED_ON] if image else None
+    return end
+
+
 def _replace_end(
-    conn: sqlite3.Connection, column: str, entry_id: int, ended_on: str | None
+    conn: Connection, column: str, entry_id: int, image: str, ended_on: str | None
 ) -> None:
+    columns = json.loads(image)
+    columns[_ENDED_ON] = ended_on
     conn.execute(
-        f"UPDATE facts_log SET {column} = json_replace({column}, {_ENDED_ON}, ?) WHERE id = ?",
-        (ended_on, entry_id),
+        f"UPDATE facts_log SET {column} = ? WHERE id = ?", (written_image(columns), entry_id)
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from memory.errors import InputError, StoreError
 from memory.files import create_private, discard
 from memory.store import settings
-from memory.store.connection import connect, storage_errors
+from memory.store.connection import SqliteConnection, connect, storage_errors
 from memory.store.forget import BACKUP, COPY
 
 _SECONDS_TO_WAIT = 2.0  # for a command that has the file open for a moment
@@ -52,7 +52,10 @@ def copy_store(path: Path, new: Path) -> None:
             with storage_errors(path), closing(connect(path, read_only=False)) as conn:
                 settings.add_setting(conn, COPY, str(new))
                 conn.execute("VACUUM INTO ?", (str(part),))
-            with storage_errors(part), closing(sqlite3.connect(part)) as copy:
+            with (
+                storage_errors(part),
+                closing(sqlite3.connect(part, factory=SqliteConnection)) as copy,
+            ):
                 copy.execute("PRAGMA journal_mode = MEMORY")  # no file of a log beside the copy
                 with copy:
                     copy.execute("DELETE FROM settings WHERE name IN (?, ?)", (BACKUP, COPY))

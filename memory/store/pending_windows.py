@@ -1,4 +1,4 @@
-"""The windows of a SQLite namespace that wait to be digested: claimed, given back, taken over.
+"""The windows of a namespace that wait to be digested: claimed, given back, taken over.
 
 A window is a row of `pending` from before a model sees it until its facts are stored. The row says
 who works on the window and until when, so a kill leaves the window there for the next process.
@@ -7,13 +7,13 @@ These functions run inside the caller's transaction.
 
 import os
 import socket
-import sqlite3
 import time
 import uuid
 from collections.abc import Collection
 
 from memory.errors import ClaimLostError, InputError
 from memory.model import Pending
+from memory.store.database import Connection
 
 Window = tuple[int, int]  # ids of its first and last turn, inclusive
 # Characters: what a model wrote may be megabytes, and a person reads the beginning.
@@ -30,15 +30,15 @@ def new_claimant() -> str:
 
 
 def claim(
-    conn: sqlite3.Connection, claimant: str, *, size: int, lease_s: float, since: int
+    conn: Connection, claimant: str, *, size: int, lease_s: float, since: int
 ) -> Window | None:
     """The next undigested window of at most `size` turns; see `Store.claim`."""
     # Windows are claimed in order, so all turns up to the last one of a change or of a pending
     # window are taken. No high-water mark is stored that could disagree with the journal.
-    [(taken,)] = conn.execute(
-        "SELECT max((SELECT coalesce(max(last_turn), 0) FROM changes),"
-        " (SELECT coalesce(max(last_turn), 0) FROM pending))"
-    )
+    (taken,) = conn.execute(
+        "SELECT coalesce(max(last_turn), 0) FROM (SELECT max(last_turn) AS last_turn FROM changes"
+        " UNION ALL SELECT max(last_turn) AS last_turn FROM pending) AS windows"
+    ).fetchone()
     ids = conn.execute(
         "SELECT id FROM turns WHERE id > ? AND id >= ? ORDER BY id LIMIT ?", (taken, since, size)
     ).fetchall()
@@ -55,7 +55,7 @@ def claim(
 
 
 def _insert(
-    conn: sqlite3.Connection,
+    conn: Connection,
     window: Window,
     *,
     error: str = "",
@@ -71,7 +71,7 @@ def _insert(
 
 
 def reclaim(
-    conn: sqlite3.Connection, claimant: str, window: Window, *, lease_s: float, size: int | None
+    conn: Connection, claimant: str, window: Window, *, lease_s: float, size: int | None
 ) -> Window | None:
     """Take over a pending window, or its first `size` turns; see `Store.reclaim`."""
     first, last = window
@@ -88,23 +88,22 @@ def reclaim(
 
     ids = conn.execute(
         "SELECT id FROM turns WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
-        (first, last, -1 if size is None else size + 1),
+        (first, last, last if size is None else size + 1),
     ).fetchall()
     if size is not None and len(ids) > size:
         _insert(conn, (ids[size][0], last), error=error, attempts=attempts)
         last = ids[size - 1][0]
     # What is held is of the whole window: a part of it is asked for anew.
     conn.execute(
-        "UPDATE pending SET last_turn = ?1, claimed_by = ?2, claimed_until = ?3,"
-        " statement = CASE WHEN last_turn = ?1 THEN statement ELSE '' END"
-        " WHERE first_turn = ?4 AND last_turn = ?5",
-        (last, claimant, time.time() + lease_s, *window),
+        "UPDATE pending SET statement = CASE WHEN last_turn = ? THEN statement ELSE '' END,"
+        " last_turn = ?, claimed_by = ?, claimed_until = ? WHERE first_turn = ? AND last_turn = ?",
+        (last, last, claimant, time.time() + lease_s, *window),
     )
     return first, last
 
 
 def fail(
-    conn: sqlite3.Connection,
+    conn: Connection,
     claimant: str,
     window: Window,
     *,
@@ -116,14 +115,14 @@ def fail(
     # Only where the claim is still ours: a slow process must not end the claim of its successor.
     # An interruption leaves the statement that is held: nothing was decided.
     conn.execute(
-        "UPDATE pending SET error = ?1, attempts = attempts + ?2, claimed_until = 0,"
-        " statement = CASE WHEN ?2 THEN ?3 ELSE statement END"
-        " WHERE first_turn = ?4 AND last_turn = ?5 AND claimed_by = ?6",
-        (error[:LONGEST_ERROR], attempted, statement, *window, claimant),
+        "UPDATE pending SET error = ?, attempts = attempts + ?, claimed_until = 0,"
+        " statement = CASE WHEN ? = 1 THEN ? ELSE statement END"
+        " WHERE first_turn = ? AND last_turn = ? AND claimed_by = ?",
+        (error[:LONGEST_ERROR], int(attempted), int(attempted), statement, *window, claimant),
     )
 
 
-def pending(conn: sqlite3.Connection) -> list[Pending]:
+def pending(conn: Connection) -> list[Pending]:
     """The windows that no model has stored yet, oldest first."""
     rows = conn.execute(
         "SELECT first_turn, last_turn, error, attempts, statement FROM pending ORDER BY first_turn"
@@ -131,7 +130,7 @@ def pending(conn: sqlite3.Connection) -> list[Pending]:
     return [Pending(*row) for row in rows]
 
 
-def held_statement(conn: sqlite3.Connection, window: Window) -> str:
+def held_statement(conn: Connection, window: Window) -> str:
     """What is held of a window. Raises InputError when nothing is, or a digest works on it."""
     row = conn.execute(
         "SELECT statement, claimed_by, claimed_until FROM pending"
@@ -148,7 +147,7 @@ def held_statement(conn: sqlite3.Connection, window: Window) -> str:
 
 
 def refuse_lost_claim(
-    conn: sqlite3.Connection, claimant: str, window: Window | None, claimed: Collection[Window]
+    conn: Connection, claimant: str, window: Window | None, claimed: Collection[Window]
 ) -> None:
     """Raises ClaimLostError when another process took over a window that this one had claimed.
 

@@ -11,11 +11,17 @@ class Store(Protocol):
     """One namespace: turns that are never lost, facts that can be undone, a search over both.
 
     A store belongs to one thread; each thread and each process opens its own on the same address.
-    `path` is its file. A store opened `read_only` never writes to it.
+    `address` is what `open_store` opens again; `place` names it in messages, without a password. A
+    store opened `read_only` never writes to it.
     """
 
-    path: Path
     read_only: bool
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def place(self) -> str: ...
 
     def add(self, turns: Sequence[Turn], once: bool = False) -> list[int]:
         """Store turns in one transaction and return their ids; durable on return.
@@ -24,7 +30,7 @@ class Store(Protocol):
 
         An embedder on this machine makes the turns' vectors first. An embedder on the network is
         asked when the turns are durable, for all turns that wait for their vectors. When it cannot
-        be used they go on waiting, a warning is logged ("memory.store.sqlite", once until it works
+        be used they go on waiting, a warning is logged ("memory.store", once until it works
         again), and a later add or search tries again.
 
         Raises InputError for a turn with empty text, or when the memory's vectors are by now those

@@ -13,7 +13,7 @@ from memory.errors import InputError, Stop
 from memory.model import Forgotten
 from memory.search.words import words
 from memory.store import integrity, settings, turns_table
-from memory.store.connection import connect
+from memory.store.connection import SqliteConnection, connect
 from memory.store.forget import DONE, DUE, copies_known, proof
 from memory.store.turn_removal import BLANKED
 
@@ -96,7 +96,7 @@ def check_receipt(path: Path, receipt: Forgotten, text: str = "") -> ReceiptChec
     )
 
 
-def _refuse_other_receipt(conn: sqlite3.Connection, path: Path, receipt: Forgotten) -> None:
+def _refuse_other_receipt(conn: SqliteConnection, path: Path, receipt: Forgotten) -> None:
     known = [
         setting.value["sha256"]
         for name in (DONE, DUE)
@@ -107,7 +107,7 @@ def _refuse_other_receipt(conn: sqlite3.Connection, path: Path, receipt: Forgott
 
 
 def _check_file(
-    conn: sqlite3.Connection, receipt: Forgotten, text: str, is_copy: bool
+    conn: SqliteConnection, receipt: Forgotten, text: str, is_copy: bool
 ) -> ReceiptCheck:
     """What one file holds of a receipt's turns."""
     turns = [
@@ -126,7 +126,7 @@ def _check_file(
     return check
 
 
-def _rows_of(conn: sqlite3.Connection, receipt: Forgotten) -> Iterator[str]:
+def _rows_of(conn: SqliteConnection, receipt: Forgotten) -> Iterator[str]:
     """Rows of this memory that name a receipt's turns and facts, whose numbers none has again."""
     sources: list[tuple[str, str, Sequence[int]]] = [
         (table, "id" if table == "turns" else "turn_id", receipt.turns)
@@ -149,7 +149,7 @@ def _rows_of(conn: sqlite3.Connection, receipt: Forgotten) -> Iterator[str]:
         yield f"the statements of {statements} changes"
 
 
-def _check_text(conn: sqlite3.Connection, text: str) -> ReceiptCheck:
+def _check_text(conn: SqliteConnection, text: str) -> ReceiptCheck:
     """Whether the words of a text are indexed of turns that are not there, and who says it still.
 
     Where a turn or a fact that is there holds the text, its bytes tell nothing.

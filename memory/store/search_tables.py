@@ -1,4 +1,4 @@
-"""What search keeps beside the turns of a SQLite namespace: words, columns, vectors.
+"""What search keeps beside the turns of a namespace: columns and vectors (words: `WordIndex`).
 
 Written in the transaction of the turns themselves, so that no index can disagree with what was
 said. Where an embedder must first be asked over the network, columns and vectors come later. They
@@ -9,64 +9,45 @@ that a million turns load at once; their vectors become `pieces`, which a search
 them (docs/decisions.md, 13).
 """
 
-import sqlite3
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.embed import related
 from memory.model import Turn
-from memory.search.kind_examples import examples_of_kind
-from memory.search.question import Query
-from memory.search.ranking import Index, VectorLoader, WordMatches
+from memory.search.ranking import Index, VectorLoader
 from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns, sign_codes
-from memory.search.words import words
+from memory.store.database import Connection
 from memory.store.turns_table import read_turns
 
 BLOCK = 1024  # turns
 PIECE = 64  # turns
-# Only the newest turns that hold a word are looked at; a word of more turns tells little. At a
-# million turns 20,000 instead of 50,000 took 16.8 instead of 19.0 ms a search, and recall@10 fell
-# from .45 to .39 (docs/log.md).
-MAX_EXACT = 50_000
-MAX_RELATED = 10_000
 
-PutTurns = Callable[[sqlite3.Connection, Sequence[Turn], NDArray[np.float32]], None]
+PutTurns = Callable[[Connection, Sequence[Turn], NDArray[np.float32]], None]
 
 
 # --- writing ----------------------------------------------------------------------------------
 
 
 def put_words_and_columns(
-    conn: sqlite3.Connection, turns: Sequence[Turn], vectors: NDArray[np.float32]
+    conn: Connection, turns: Sequence[Turn], vectors: NDArray[np.float32]
 ) -> None:
     """Store what search needs of turns that were just added; vectors are (len(turns), width)."""
     put_columns(conn, turns, vectors)
-    put_words(conn, turns)
+    conn.words.put_turns(turns)
 
 
-def put_words(conn: sqlite3.Connection, turns: Sequence[Turn]) -> None:
-    """Store the words of turns, which need no embedder."""
-    conn.executemany(
-        "INSERT INTO turns_words (rowid, words) VALUES (?, ?)",
-        [(turn.id, " ".join(words(turn.text))) for turn in turns],
-    )
-
-
-def put_columns(
-    conn: sqlite3.Connection, turns: Sequence[Turn], vectors: NDArray[np.float32]
-) -> None:
+def put_columns(conn: Connection, turns: Sequence[Turn], vectors: NDArray[np.float32]) -> None:
     """Store columns and vectors of turns. Words are apart: they do not depend on the embedder."""
     names = dict.fromkeys(turn.speaker for turn in turns)  # numbered in the order they come in
-    conn.executemany("INSERT OR IGNORE INTO speakers (name) VALUES (?)", [(n,) for n in names])
-    select = "SELECT id FROM speakers WHERE name = ?"
-    speakers = {name: conn.execute(select, (name,)).fetchone()[0] for name in names}
+    speakers = _numbered_speakers(conn, names)
     ends = _session_ends(conn, turns, vectors.shape[1])
     rows, eight_bit = describe_turns(turns, vectors, session_ends=ends, speakers=speakers)
     conn.executemany(
-        "INSERT INTO recent VALUES (?, ?, ?)",
+        "INSERT INTO recent (turn_id, columns, vector) VALUES (?, ?, ?)",
         zip(
             [turn.id for turn in turns],
             [row.tobytes() for row in rows],
@@ -77,8 +58,18 @@ def put_columns(
     make_blocks(conn)
 
 
+def _numbered_speakers(conn: Connection, names: Iterable[str]) -> dict[str, int]:
+    """The numbers of all speakers; a new one among these names gets the next."""
+    speakers = dict(conn.execute("SELECT name, id FROM speakers"))
+    for name in names:
+        if name not in speakers:
+            speakers[name] = max(speakers.values(), default=0) + 1
+            conn.execute("INSERT INTO speakers (id, name) VALUES (?, ?)", (speakers[name], name))
+    return speakers
+
+
 def remake(
-    conn: sqlite3.Connection,
+    conn: Connection,
     vectors_of: Callable[[Sequence[Turn]], NDArray[np.float32]],
     put_turns: PutTurns,
 ) -> None:
@@ -94,31 +85,31 @@ def remake(
         last = turns[-1].id
 
 
-def make_blocks(conn: sqlite3.Connection) -> None:
+def make_blocks(conn: Connection) -> None:
     """Make blocks of the oldest rows of `recent`, as long as there is a BLOCK of them."""
     (count,) = conn.execute("SELECT count(*) FROM recent").fetchone()
     for _ in range(count // BLOCK):
         _make_block(conn)
 
 
-def _make_block(conn: sqlite3.Connection) -> None:
+def _make_block(conn: Connection) -> None:
     oldest = conn.execute(
         "SELECT turn_id, columns, vector FROM recent ORDER BY turn_id LIMIT ?", (BLOCK,)
     ).fetchall()
     ids, columns, vectors = zip(*oldest, strict=True)
     eight_bit = np.frombuffer(b"".join(vectors), np.int8).reshape(BLOCK, -1)
     conn.execute(
-        "INSERT INTO blocks VALUES (?, ?, ?, ?)",
+        "INSERT INTO blocks (first_turn, last_turn, columns, codes) VALUES (?, ?, ?, ?)",
         (ids[0], ids[-1], b"".join(columns), sign_codes(eight_bit).tobytes()),
     )
     conn.executemany(
-        "INSERT INTO pieces VALUES (?, ?)",
+        "INSERT INTO pieces (first_turn, vectors) VALUES (?, ?)",
         [(ids[n], b"".join(vectors[n : n + PIECE])) for n in range(0, BLOCK, PIECE)],
     )
     conn.execute("DELETE FROM recent WHERE turn_id <= ?", (ids[-1],))
 
 
-def last_with_columns(conn: sqlite3.Connection) -> int:
+def last_with_columns(conn: Connection) -> int:
     """The last turn that has columns, 0 for none: those after it wait for their vectors."""
     (last,) = conn.execute(
         "SELECT coalesce((SELECT max(turn_id) FROM recent),"
@@ -127,9 +118,7 @@ def last_with_columns(conn: sqlite3.Connection) -> int:
     return int(last)
 
 
-def _session_ends(
-    conn: sqlite3.Connection, turns: Sequence[Turn], width: int
-) -> dict[str, SessionEnd]:
+def _session_ends(conn: Connection, turns: Sequence[Turn], width: int) -> dict[str, SessionEnd]:
     """How far the sessions of turns have come before the first of them."""
     ends = {}
     for session in {turn.session for turn in turns}:
@@ -138,9 +127,7 @@ def _session_ends(
     return ends
 
 
-def _session_end(
-    conn: sqlite3.Connection, session: str, before: int, width: int
-) -> SessionEnd | None:
+def _session_end(conn: Connection, session: str, before: int, width: int) -> SessionEnd | None:
     """The last turn of a session before a turn, read from `recent` or from its block."""
     (last,) = conn.execute(
         "SELECT max(id) FROM turns WHERE session = ? AND id < ?", (session, before)
@@ -163,9 +150,7 @@ def _session_end(
     return SessionEnd(first=int(row["session"]), last=last, vector=vector)
 
 
-def _row_of_turn(
-    conn: sqlite3.Connection, column_and_table: str, turn_id: int
-) -> tuple[int, bytes]:
+def _row_of_turn(conn: Connection, column_and_table: str, turn_id: int) -> tuple[int, bytes]:
     """The row of `blocks` or `pieces` that a turn is in, with the id of its first turn."""
     row: tuple[int, bytes] = conn.execute(
         f"SELECT first_turn, {column_and_table} WHERE first_turn <= ?"
@@ -178,7 +163,7 @@ def _row_of_turn(
 # --- reading into an index --------------------------------------------------------------------
 
 
-def extend_index(conn: sqlite3.Connection, index: Index) -> None:
+def extend_index(conn: Connection, index: Index) -> None:
     """Bring the turns that were added since into an index."""
     new_speakers = conn.execute(
         "SELECT id, name FROM speakers WHERE id > ?", (index.names.last,)
@@ -197,16 +182,18 @@ def extend_index(conn: sqlite3.Connection, index: Index) -> None:
         index.extend(rows, sign_codes(eight_bit), eight_bit)
 
 
-def _characters(conn: sqlite3.Connection) -> set[str]:
+def _characters(conn: Connection) -> set[str]:
     """The names that the character of this memory's chats has or had."""
-    names = conn.execute(
-        "SELECT json_extract(value, '$') FROM settings"
-        " WHERE name = 'character' AND json_valid(value)"
-    )
-    return {name for (name,) in names}
+    names: set[str] = set()
+    for (text,) in conn.execute("SELECT value FROM settings WHERE name = 'character'"):
+        with suppress(ValueError):  # a file may hold any text there (`integrity` tells of it)
+            value = json.loads(text)
+            if isinstance(value, str):
+                names.add(value)
+    return names
 
 
-def _extend_by_blocks(conn: sqlite3.Connection, index: Index) -> None:
+def _extend_by_blocks(conn: Connection, index: Index) -> None:
     blocks = conn.execute(
         "SELECT first_turn, columns, codes FROM blocks WHERE last_turn > ? ORDER BY first_turn",
         (index.last_id,),
@@ -233,15 +220,13 @@ def _extend_by_blocks(conn: sqlite3.Connection, index: Index) -> None:
     index.extend(rows[known:], codes.reshape(len(rows), -1)[known:], pieces)
 
 
-def _read_piece(
-    conn: sqlite3.Connection, first_turn: int, count: int, skip: int
-) -> NDArray[np.int8]:
+def _read_piece(conn: Connection, first_turn: int, count: int, skip: int) -> NDArray[np.int8]:
     """The vectors of a piece of `count` turns without the first `skip`."""
     _, vectors = _row_of_turn(conn, "vectors FROM pieces", first_turn)
     return np.frombuffer(vectors, np.int8).reshape(count, -1)[skip:]
 
 
-def extend_index_by_waiting(conn: sqlite3.Connection, index: Index, width: int) -> bool:
+def extend_index_by_waiting(conn: Connection, index: Index, width: int) -> bool:
     """Bring the turns that wait for their vectors into an index, with zeros for the vectors.
 
     Returns whether there are any: such an index is good for one search, as they get other columns
@@ -260,43 +245,3 @@ def extend_index_by_waiting(conn: sqlite3.Connection, index: Index, width: int) 
     rows, eight_bit = describe_turns(waiting, zeros, session_ends=ends, speakers=speakers)
     index.extend(rows, sign_codes(eight_bit), eight_bit)
     return True
-
-
-# --- the words of a question ------------------------------------------------------------------
-
-# One group_concat instead of a row for each turn: 90 ns a turn (docs/decisions.md, 13).
-_TURNS_HOLDING = (
-    "SELECT group_concat(rowid, ' ') FROM (SELECT rowid FROM turns_words"
-    " WHERE turns_words MATCH ? ORDER BY rowid DESC LIMIT ?)"
-)
-_FACTS_HOLDING = (
-    "SELECT group_concat(turn_id, ' ') FROM (SELECT turn_id FROM facts_words"
-    " JOIN facts ON id = facts_words.rowid WHERE facts_words MATCH ?"
-    " ORDER BY facts_words.rowid DESC LIMIT ?)"
-)
-
-
-def word_matches(conn: sqlite3.Connection, query: Query) -> list[WordMatches]:
-    """For each word of a question the turns that hold it, or that a fact with it points at.
-
-    Each word is asked for by itself, as the ranking lets each saturate by itself.
-    """
-    (has_facts,) = conn.execute("SELECT EXISTS (SELECT 1 FROM facts)").fetchone()
-    statements = (_TURNS_HOLDING, _FACTS_HOLDING) if has_facts else (_TURNS_HOLDING,)
-
-    def turns_holding(any_of: Sequence[str], limit: int) -> NDArray[np.int64]:
-        if not any_of:
-            return np.zeros(0, np.int64)
-        match = " OR ".join(f'"{word}"' for word in any_of)
-        lists = [conn.execute(select, (match, limit)).fetchone()[0] for select in statements]
-        ids = np.fromstring(" ".join(filter(None, lists)), np.int64, sep=" ")
-        return np.unique(ids) if has_facts else ids  # turns that facts name, too
-
-    return [
-        WordMatches(
-            exact=turns_holding([word], MAX_EXACT),
-            related=turns_holding(related(word), MAX_RELATED),
-            examples=turns_holding(examples_of_kind(word), MAX_RELATED),
-        )
-        for word in query.words
-    ]

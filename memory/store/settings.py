@@ -1,24 +1,25 @@
-"""Settings of a SQLite namespace, and how often questions brought up its turns."""
+"""Settings of a namespace, and how often questions brought up its turns."""
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
 from memory.model import Setting
 from memory.store import journal
+from memory.store.database import Connection
 
 
-def setting_history(conn: sqlite3.Connection, name: str | None) -> list[Setting]:
+def setting_history(conn: Connection, name: str | None) -> list[Setting]:
     """Every value that settings ever had, or that one did, oldest first."""
+    where = "" if name is None else "WHERE name = ?"
     rows = conn.execute(
-        "SELECT name, value, set_at FROM settings WHERE name = coalesce(?, name) ORDER BY id",
-        (name,),
+        f"SELECT name, value, set_at FROM settings {where} ORDER BY id",
+        () if name is None else (name,),
     )
     return [Setting(name, json.loads(value), set_at) for name, value, set_at in rows]
 
 
-def add_setting(conn: sqlite3.Connection, name: str, value: Any) -> Setting:
+def add_setting(conn: Connection, name: str, value: Any) -> Setting:
     """Give a setting a new value; the ones before stay on record."""
     setting = Setting(name, value, journal.now())
     conn.execute(
@@ -28,9 +29,9 @@ def add_setting(conn: sqlite3.Connection, name: str, value: Any) -> Setting:
     return setting
 
 
-def count_shown(conn: sqlite3.Connection, turn_ids: Sequence[int]) -> None:
+def count_shown(conn: Connection, turn_ids: Sequence[int]) -> None:
     """Note that a question brought up these turns."""
-    conn.executemany(
-        "INSERT INTO shown VALUES (?, 1) ON CONFLICT (turn_id) DO UPDATE SET times = times + 1",
-        [(turn_id,) for turn_id in turn_ids],
-    )
+    for turn_id in turn_ids:
+        update = "UPDATE shown SET times = times + 1 WHERE turn_id = ?"
+        if not conn.execute(update, (turn_id,)).rowcount:
+            conn.execute("INSERT INTO shown (turn_id, times) VALUES (?, 1)", (turn_id,))

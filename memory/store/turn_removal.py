@@ -1,11 +1,10 @@
-"""What removing turns from a SQLite namespace takes with it: facts, journal, words, columns.
+"""What removing turns from a namespace takes with it: facts, journal, words, columns.
 
 These functions run inside the caller's transaction, in the order they stand here. `forget` uses
 them to forget, `history` to make a copy of the past.
 """
 
 import json
-import sqlite3
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +17,10 @@ from memory.model import Turn
 from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns
 from memory.search.words import words
 from memory.store import search_tables, turns_table, vectors
+from memory.store.database import NUMBERS, Connection
 from memory.store.vectors import EmbedTexts
 
+_OF_WINDOW = "WHERE first_turn = ? AND last_turn = ?"
 BLANKED = "-- forgotten"  # the statement of a change whose own statement is gone
 # A forgotten turn may hold the word "insert": no reason to blank every statement that has it.
 _WORDS_OF_EVERY_STATEMENT = frozenset(
@@ -30,8 +31,7 @@ _WORDS_OF_EVERY_STATEMENT = frozenset(
         " create update, delete_memory, merge_memory, split_memory"
     )
 )
-# One JSON list as the value of a parameter: SQLite limits the number of parameters.
-_IN_LIST = "IN (SELECT value FROM json_each(?))"
+_IN_LIST = f"IN {NUMBERS}"
 # Whether an image of a fact (journal.FACT_IMAGE) rests on one of the turns; [6] is its turn_id.
 _BEFORE_RESTS_ON_TURN = f"(json_extract(before, '$[6]') {_IN_LIST})"
 _AFTER_RESTS_ON_TURN = f"(json_extract(after, '$[6]') {_IN_LIST})"
@@ -48,7 +48,7 @@ class RemovedFacts:
 
 
 def remove_facts(
-    conn: sqlite3.Connection, turn_ids: Sequence[int], derived: Sequence[int] = ()
+    conn: Connection, turn_ids: Sequence[int], derived: Sequence[int] = ()
 ) -> RemovedFacts:
     """Remove the facts that rest on turns, and what the journal says of them.
 
@@ -91,28 +91,24 @@ def remove_facts(
     )
 
 
-def remove_turns(conn: sqlite3.Connection, turns: Sequence[Turn]) -> None:
+def remove_turns(conn: Connection, turns: Sequence[Turn]) -> None:
     """Remove turns, their words, and the names that only they had."""
     ids = json.dumps([turn.id for turn in turns])
-    # The index is contentless: it cannot know which words a row had, so it is given them again.
-    conn.executemany(
-        "INSERT INTO turns_words (turns_words, rowid, words) VALUES ('delete', ?, ?)",
-        [(turn.id, " ".join(words(turn.text))) for turn in turns],
-    )
+    conn.words.remove_turns(turns)
     for table in ("shown", "staged_vectors"):
         conn.execute(f"DELETE FROM {table} WHERE turn_id {_IN_LIST}", (ids,))
     conn.execute(f"DELETE FROM turns WHERE id {_IN_LIST}", (ids,))
     conn.executemany(
-        "DELETE FROM speakers WHERE name = ?1"
-        " AND NOT EXISTS (SELECT 1 FROM turns WHERE speaker = ?1)",
-        [(name,) for name in {turn.speaker for turn in turns}],
+        "DELETE FROM speakers WHERE name = ?"
+        " AND NOT EXISTS (SELECT 1 FROM turns WHERE speaker = ?)",
+        [(name, name) for name in {turn.speaker for turn in turns}],
     )
 
 
 # --- windows ----------------------------------------------------------------------------------
 
 
-def shrink_windows(conn: sqlite3.Connection, turn_ids: Sequence[int]) -> set[int]:
+def shrink_windows(conn: Connection, turn_ids: Sequence[int]) -> set[int]:
     """Let windows begin and end at turns that are still there; `turn_ids` are gone, in order.
 
     A pending window that held one of them loses its claim: whoever works on it has seen what is
@@ -131,16 +127,16 @@ def shrink_windows(conn: sqlite3.Connection, turn_ids: Sequence[int]) -> set[int
             (new_first, new_last, change_id),
         )
 
-    pending = conn.execute("SELECT rowid, first_turn, last_turn FROM pending").fetchall()
-    for row_id, first, last in _windows_holding(pending, turn_ids):
+    pending = conn.execute("SELECT 0, first_turn, last_turn FROM pending").fetchall()
+    for _, first, last in _windows_holding(pending, turn_ids):
         new_first, new_last = _bounds(conn, first, last)
         if new_first is None:
-            conn.execute("DELETE FROM pending WHERE rowid = ?", (row_id,))
+            conn.execute(f"DELETE FROM pending {_OF_WINDOW}", (first, last))
         else:
             conn.execute(
                 "UPDATE pending SET first_turn = ?, last_turn = ?, error = '', statement = '',"
-                " claimed_by = '', claimed_until = 0 WHERE rowid = ?",
-                (new_first, new_last, row_id),
+                f" claimed_by = '', claimed_until = 0 {_OF_WINDOW}",
+                (new_first, new_last, first, last),
             )
     return changes
 
@@ -158,7 +154,7 @@ def _windows_holding(
     return holding
 
 
-def _bounds(conn: sqlite3.Connection, first: int, last: int) -> tuple[int | None, int | None]:
+def _bounds(conn: Connection, first: int, last: int) -> tuple[int | None, int | None]:
     """The first and the last turn that is there in a window; None and None for an empty one."""
     bounds: tuple[int | None, int | None] = conn.execute(
         "SELECT min(id), max(id) FROM turns WHERE id BETWEEN ? AND ?", (first, last)
@@ -170,7 +166,7 @@ def _bounds(conn: sqlite3.Connection, first: int, last: int) -> tuple[int | None
 
 
 def blank_quotations(
-    conn: sqlite3.Connection,
+    conn: Connection,
     turns: Sequence[Turn],
     facts: RemovedFacts,
     touched_changes: Iterable[int],
@@ -194,16 +190,16 @@ def blank_quotations(
             if statement:
                 conn.execute("UPDATE changes SET statement = ? WHERE id = ?", (BLANKED, change_id))
     errors = conn.execute(
-        "SELECT rowid, error, statement FROM pending WHERE error <> ''"
+        "SELECT error, statement, first_turn, last_turn FROM pending WHERE error <> ''"
     ).fetchall()
-    for row_id, error, statement in errors:
+    for error, statement, *window in errors:
         if quotes(error) or quotes(statement):
-            conn.execute("UPDATE pending SET error = '', statement = '' WHERE rowid = ?", (row_id,))
+            conn.execute(f"UPDATE pending SET error = '', statement = '' {_OF_WINDOW}", window)
     return tuple(sorted(blanked))
 
 
 def _quotation_test(
-    conn: sqlite3.Connection, turns: Sequence[Turn], facts: RemovedFacts
+    conn: Connection, turns: Sequence[Turn], facts: RemovedFacts
 ) -> Callable[[str], bool]:
     """A function that says whether a text quotes turns and facts that are no longer there.
 
@@ -213,7 +209,7 @@ def _quotation_test(
     speakers = {turn.speaker for turn in turns}
     all_words = {word for text in [*texts, *speakers, *facts.names] for word in words(text)}
     candidates = all_words - _WORDS_OF_EVERY_STATEMENT
-    gone_words = {word for word in candidates if not _is_indexed(conn, word)}
+    gone_words = {word for word in candidates if not conn.words.holds(word)}
     for (name,) in conn.execute("SELECT name FROM speakers"):
         gone_words.difference_update(words(name))
 
@@ -236,20 +232,10 @@ def _quotation_test(
     return quotes
 
 
-def _is_indexed(conn: sqlite3.Connection, word: str) -> bool:
-    """Whether a turn or a fact that is there holds a word."""
-    return any(
-        conn.execute(
-            f"SELECT 1 FROM {table} WHERE {table} MATCH ? LIMIT 1", (f'"{word}"',)
-        ).fetchone()
-        for table in ("turns_words", "facts_words")
-    )
-
-
 # --- columns and vectors -----------------------------------------------------------------------
 
 
-def remove_columns(conn: sqlite3.Connection, turns: Sequence[Turn], embed: EmbedTexts) -> None:
+def remove_columns(conn: Connection, turns: Sequence[Turn], embed: EmbedTexts) -> None:
     """Remove the columns of turns that are gone, and make those of their successors anew.
 
     A vector holds half of its predecessor's in the session, and so a little of all before it:
@@ -298,7 +284,7 @@ def remove_columns(conn: sqlite3.Connection, turns: Sequence[Turn], embed: Embed
     _put_back(conn, rows[keep], eight_bit[keep])
 
 
-def _turn_before(conn: sqlite3.Connection, session: str, turn_id: int) -> int | None:
+def _turn_before(conn: Connection, session: str, turn_id: int) -> int | None:
     """The last turn of a session that is there before a turn."""
     (nearest,) = conn.execute(
         "SELECT max(id) FROM turns WHERE session = ? AND id < ?", (session, turn_id)
@@ -306,7 +292,7 @@ def _turn_before(conn: sqlite3.Connection, session: str, turn_id: int) -> int | 
     return None if nearest is None else int(nearest)
 
 
-def _turn_after(conn: sqlite3.Connection, session: str, turn_id: int) -> int | None:
+def _turn_after(conn: Connection, session: str, turn_id: int) -> int | None:
     """The first turn of a session that is there after a turn."""
     (nearest,) = conn.execute(
         "SELECT min(id) FROM turns WHERE session = ? AND id > ?", (session, turn_id)
@@ -315,7 +301,7 @@ def _turn_after(conn: sqlite3.Connection, session: str, turn_id: int) -> int | N
 
 
 def _successors(
-    conn: sqlite3.Connection, first_removed: Mapping[str, int], last_indexed: int
+    conn: Connection, first_removed: Mapping[str, int], last_indexed: int
 ) -> Iterable[list[Turn]]:
     """The turns with columns after the first that is gone in each session, a block at a time."""
     for session, turn_id in first_removed.items():
@@ -328,9 +314,7 @@ def _successors(
             yield [turns_table.to_turn(row) for row in batch]
 
 
-def _take_out_from(
-    conn: sqlite3.Connection, turn_id: int
-) -> tuple[NDArray[np.void], NDArray[np.int8]]:
+def _take_out_from(conn: Connection, turn_id: int) -> tuple[NDArray[np.void], NDArray[np.int8]]:
     """Columns and vectors of the block that holds a turn, and of all after it; they are deleted.
 
     Blocks are of a fixed number of turns, so those after a turn that is gone are made anew.
@@ -353,11 +337,9 @@ def _take_out_from(
     return rows, np.frombuffer(bytearray(eight_bit), np.int8).reshape(len(rows), -1)
 
 
-def _put_back(
-    conn: sqlite3.Connection, rows: NDArray[np.void], eight_bit: NDArray[np.int8]
-) -> None:
+def _put_back(conn: Connection, rows: NDArray[np.void], eight_bit: NDArray[np.int8]) -> None:
     conn.executemany(
-        "INSERT INTO recent VALUES (?, ?, ?)",
+        "INSERT INTO recent (turn_id, columns, vector) VALUES (?, ?, ?)",
         [
             (turn_id, row.tobytes(), vector.tobytes())
             for turn_id, row, vector in zip(rows["id"].tolist(), rows, eight_bit, strict=True)

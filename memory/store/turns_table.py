@@ -1,13 +1,13 @@
-"""The rows of `turns` in a SQLite namespace: read, inserted, found by their outside id."""
+"""The rows of `turns` in a namespace: read, inserted, found by their outside id."""
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from memory.model import Turn
+from memory.store.database import Connection
 
 # In the order in which `to_turn` takes them.
 COLUMNS = "id, kind, session, speaker, text, said_at, source"
@@ -39,7 +39,7 @@ class Insertion:
 
 
 def read_turns(
-    conn: sqlite3.Connection, first: int = 1, last: int | None = None, limit: int | None = None
+    conn: Connection, first: int = 1, last: int | None = None, limit: int | None = None
 ) -> list[Turn]:
     """The turns with ids from first to last (None: to the end), in order, at most `limit`."""
     rows = conn.execute(
@@ -47,7 +47,7 @@ def read_turns(
         (
             min(first, _BEYOND_ALL_IDS),
             _BEYOND_ALL_IDS if last is None else min(last, _BEYOND_ALL_IDS),
-            -1 if limit is None else limit,
+            _BEYOND_ALL_IDS if limit is None else limit,
         ),
     )
     return [to_turn(row) for row in rows]
@@ -67,7 +67,7 @@ def to_turn(row: tuple[Any, ...]) -> Turn:
     )
 
 
-def insert_turns(conn: sqlite3.Connection, turns: Sequence[Turn], once: bool) -> Insertion:
+def insert_turns(conn: Connection, turns: Sequence[Turn], once: bool) -> Insertion:
     """Number and insert turns inside the caller's transaction.
 
     With `once`, a turn whose source is in the table, or stands before it in `turns`, is not
@@ -84,14 +84,13 @@ def insert_turns(conn: sqlite3.Connection, turns: Sequence[Turn], once: bool) ->
         places.append(place)
 
     # Not max(id): the number of a turn that was forgotten is never given to another.
-    (last,) = conn.execute(
-        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'turns'"
-    ).fetchone()
+    last = conn.last_id("turns")
     stored = [replace(turns[place], id=number) for number, place in enumerate(places, last + 1)]
     conn.executemany(
         f"INSERT INTO turns ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [(t.id, t.kind, t.session, t.speaker, t.text, t.said_at, t.source) for t in stored],
     )
+    conn.reserve_ids("turns", last + len(stored))
 
     id_of_place = {place: turn.id for place, turn in zip(places, stored, strict=True)}
     id_of_source |= {turn.source: turn.id for turn in stored}
@@ -99,17 +98,17 @@ def insert_turns(conn: sqlite3.Connection, turns: Sequence[Turn], once: bool) ->
     return Insertion(ids, stored, places)
 
 
-def ever_had_turns(conn: sqlite3.Connection) -> bool:
+def ever_had_turns(conn: Connection) -> bool:
     """Whether a turn was ever stored, also where all are forgotten."""
-    return conn.execute("SELECT 1 FROM sqlite_sequence WHERE name = 'turns'").fetchone() is not None
+    return conn.last_id("turns") > 0
 
 
-def ids_by_source(conn: sqlite3.Connection, sources: Sequence[str]) -> dict[str, int]:
+def ids_by_source(conn: Connection, sources: Sequence[str]) -> dict[str, int]:
     """The turns with these outside ids: source -> turn id, the oldest of several."""
     return dict(
         conn.execute(
-            "SELECT source, min(id) FROM turns"
-            " WHERE source <> '' AND source IN (SELECT value FROM json_each(?)) GROUP BY source",
+            "SELECT source, min(id) FROM turns WHERE source <> ''"
+            " AND source IN (SELECT CAST(value AS TEXT) FROM json_each(?)) GROUP BY source",
             (json.dumps([source for source in sources if source]),),
         ).fetchall()
     )

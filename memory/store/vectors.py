@@ -1,4 +1,4 @@
-"""Which embedder made the vectors of a SQLite namespace, and how another makes them all anew.
+"""Which embedder made the vectors of a namespace, and how another makes them all anew.
 
 The newest row 'embedder' of `settings` names it. A row with another id stands for other vectors,
 so whoever read some before must begin afresh. New vectors gather in `staged_vectors`, where an
@@ -8,7 +8,6 @@ Turns whose embedder is asked over the network are stored first and wait for the
 """
 
 import json
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from memory.embed import DIM, PACKAGED_EMBEDDER, REQUEST_TEXTS, Embedder, embed
 from memory.errors import InputError, ModelError, StoreError
 from memory.model import Turn
 from memory.store import journal, search_tables, turns_table
-from memory.store.connection import Transaction
+from memory.store.database import Connection, Transaction
 
 WIDEST = 65_536  # numbers of a vector; the widest known embedders make 8,192
 # Texts and the recorded embedder -> (len(texts), width) unit rows.
@@ -39,7 +38,7 @@ class RecordedEmbedder:
     width: int
 
 
-def recorded_embedder(conn: sqlite3.Connection) -> RecordedEmbedder | None:
+def recorded_embedder(conn: Connection) -> RecordedEmbedder | None:
     """The embedder of this namespace; None when it holds no turns yet."""
     # The newest row that names one: a file may hold any text there (`integrity` tells of it).
     for row_id, text in conn.execute(
@@ -74,7 +73,7 @@ def embedder_setting(text: str) -> tuple[str, int]:
     )
 
 
-def record_embedder(conn: sqlite3.Connection, name: str, width: int) -> None:
+def record_embedder(conn: Connection, name: str, width: int) -> None:
     """Say which embedder made the vectors that this transaction writes."""
     conn.execute(
         "INSERT INTO settings (name, value, set_at) VALUES ('embedder', ?, ?)",
@@ -82,27 +81,29 @@ def record_embedder(conn: sqlite3.Connection, name: str, width: int) -> None:
     )
 
 
-def refuse_other_name(recorded: RecordedEmbedder | None, name: str | None, file: Path) -> None:
+def refuse_other_name(
+    recorded: RecordedEmbedder | None, name: str | None, place: Path | str
+) -> None:
     """Raises InputError when another embedder is asked for than the recorded one."""
     if recorded and name and name != recorded.name:
         raise InputError(
-            f"the vectors of {file} are by {recorded.name}, not by {name}; open it without naming"
-            f" an embedder, or make them anew: python -m memory embed --file {file}"
+            f"the vectors of {place} are by {recorded.name}, not by {name}; open it without naming"
+            f" an embedder, or make them anew: python -m memory embed --file {place}"
             f" --embedder {name}"
         )
 
 
-def refuse_other_width(recorded: RecordedEmbedder, width: int, file: Path) -> None:
+def refuse_other_width(recorded: RecordedEmbedder, width: int, place: Path | str) -> None:
     """Raises ModelError when the recorded embedder makes vectors of another width by now."""
     if recorded.width and width != recorded.width:
         raise ModelError(
-            f"{recorded.name} now makes vectors of {width} numbers, those of {file} have"
+            f"{recorded.name} now makes vectors of {width} numbers, those of {place} have"
             f" {recorded.width}; make them anew:"
-            f" python -m memory embed --file {file} --embedder {recorded.name}"
+            f" python -m memory embed --file {place} --embedder {recorded.name}"
         )
 
 
-def index_older_turns(conn: sqlite3.Connection, transaction: Transaction) -> None:
+def index_older_turns(conn: Connection, transaction: Transaction) -> None:
     """Fill the tables of search for turns of schema 1, whose embedder was the packaged one."""
     if _is_unindexed(conn):
         with transaction():
@@ -115,13 +116,13 @@ def index_older_turns(conn: sqlite3.Connection, transaction: Transaction) -> Non
                 record_embedder(conn, PACKAGED_EMBEDDER, DIM)
 
 
-def refuse_older_turns(conn: sqlite3.Connection, file: Path) -> None:
+def refuse_older_turns(conn: Connection, place: Path | str) -> None:
     """Raises StoreError for turns of schema 1 that `index_older_turns` has yet to see."""
     if _is_unindexed(conn):
-        raise StoreError(f"{file}: made by an older version; open it once for writing")
+        raise StoreError(f"{place}: made by an older version; open it once for writing")
 
 
-def _is_unindexed(conn: sqlite3.Connection) -> bool:
+def _is_unindexed(conn: Connection) -> bool:
     has_turns = bool(conn.execute("SELECT 1 FROM turns LIMIT 1").fetchall())
     return has_turns and recorded_embedder(conn) is None
 
@@ -129,7 +130,7 @@ def _is_unindexed(conn: sqlite3.Connection) -> bool:
 # --- turns that wait for their vectors --------------------------------------------------------
 
 
-def embed_waiting(conn: sqlite3.Connection, transaction: Transaction, embed: EmbedTexts) -> None:
+def embed_waiting(conn: Connection, transaction: Transaction, embed: EmbedTexts) -> None:
     """Make the vectors of the turns that wait for them, a request's worth at a time.
 
     Two processes at it may both ask for the same vectors; they are stored once.
@@ -147,7 +148,7 @@ def embed_waiting(conn: sqlite3.Connection, transaction: Transaction, embed: Emb
 
 
 def _store_late_vectors(
-    conn: sqlite3.Connection, waiting: Sequence[Turn], rows: NDArray[np.float32]
+    conn: Connection, waiting: Sequence[Turn], rows: NDArray[np.float32]
 ) -> None:
     """Store the vectors of the turns that still wait, or none if the turns changed meanwhile."""
     recorded = recorded_embedder(conn)
@@ -170,17 +171,19 @@ def _store_late_vectors(
 # --- all vectors anew -------------------------------------------------------------------------
 
 
-def to_embed(conn: sqlite3.Connection, name: str) -> tuple[int, int]:
+def to_embed(conn: Connection, name: str) -> tuple[int, int]:
     """How many turns an embedder has no vectors of yet, and the bytes of their text."""
-    turns, size = conn.execute(
-        "SELECT count(*), coalesce(sum(length(CAST(text AS BLOB))), 0) FROM turns WHERE id > ?",
-        (_last_staged(conn, name),),
-    ).fetchone()
-    return turns, size
+    sizes = [
+        len(text.encode())
+        for (text,) in conn.execute(
+            "SELECT text FROM turns WHERE id > ?", (_last_staged(conn, name),)
+        )
+    ]
+    return len(sizes), sum(sizes)
 
 
 def reembed(
-    conn: sqlite3.Connection,
+    conn: Connection,
     transaction: Transaction,
     embedder: Embedder,
     batch: int,
@@ -214,7 +217,7 @@ def reembed(
         _swap(conn, embedder)
 
 
-def _last_staged(conn: sqlite3.Connection, name: str) -> int:
+def _last_staged(conn: Connection, name: str) -> int:
     """The newest turn with a new vector: all before it have one, as both come in order."""
     (last,) = conn.execute(
         "SELECT coalesce(max(turn_id), 0) FROM staged_vectors WHERE embedder = ?", (name,)
@@ -222,7 +225,7 @@ def _last_staged(conn: sqlite3.Connection, name: str) -> int:
     return int(last)
 
 
-def _unstaged(conn: sqlite3.Connection, name: str, limit: int) -> list[tuple[int, str]]:
+def _unstaged(conn: Connection, name: str, limit: int) -> list[tuple[int, str]]:
     return conn.execute(
         "SELECT id, text FROM turns WHERE id > ? ORDER BY id LIMIT ?",
         (_last_staged(conn, name), limit),
@@ -230,7 +233,7 @@ def _unstaged(conn: sqlite3.Connection, name: str, limit: int) -> list[tuple[int
 
 
 def _stage(
-    conn: sqlite3.Connection,
+    conn: Connection,
     name: str,
     turns: Sequence[tuple[int, str]],
     rows: NDArray[np.float32],
@@ -244,8 +247,13 @@ def _stage(
     if width is not None and width != rows.shape[1]:
         conn.execute("DELETE FROM staged_vectors WHERE embedder = ?", (name,))
         return width
+    # A turn that another process has staged meanwhile gets this vector.
+    conn.execute(
+        "DELETE FROM staged_vectors WHERE embedder = ? AND turn_id BETWEEN ? AND ?",
+        (name, turns[0][0], turns[-1][0]),
+    )
     conn.executemany(
-        "INSERT OR REPLACE INTO staged_vectors VALUES (?, ?, ?)",
+        "INSERT INTO staged_vectors (embedder, turn_id, vector) VALUES (?, ?, ?)",
         [
             (name, turn_id, vector.tobytes())
             for (turn_id, _), vector in zip(turns, rows, strict=True)
@@ -254,7 +262,7 @@ def _stage(
     return 0
 
 
-def _staged_width(conn: sqlite3.Connection, name: str) -> int | None:
+def _staged_width(conn: Connection, name: str) -> int | None:
     """Numbers in each staged vector (four bytes each), None when there are none."""
     row = conn.execute(
         "SELECT length(vector) / 4 FROM staged_vectors WHERE embedder = ? LIMIT 1", (name,)
@@ -262,7 +270,7 @@ def _staged_width(conn: sqlite3.Connection, name: str) -> int | None:
     return int(row[0]) if row else None
 
 
-def _swap(conn: sqlite3.Connection, embedder: Embedder) -> None:
+def _swap(conn: Connection, embedder: Embedder) -> None:
     """Put the staged vectors in the place of all vectors; the caller's transaction does it."""
     name = embedder.name
 

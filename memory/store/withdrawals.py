@@ -4,11 +4,11 @@ Nothing is stored for it. The journal says which corrections made a fact that an
 took back, so a redo, a copy of the past, a dump and a backup have the right marks by themselves.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
 from memory.model import WITHDRAWN, Rows, Turn
+from memory.store.database import Connection
 
 CORRECTIONS = "corrections"  # the session of all turns that `memory.facts.supersede` adds
 
@@ -17,7 +17,7 @@ _WITHDRAWN_TURNS = """
 SELECT DISTINCT turns.id, turns.text FROM turns
 JOIN facts_log AS insertion
     ON json_extract(insertion.after, '$[6]') = turns.id AND insertion.before IS NULL
-JOIN changes AS edit ON edit.id = insertion.change_id AND edit.cause LIKE 'edit by %'
+JOIN changes AS edit ON edit.id = insertion.change_id AND substr(edit.cause, 1, 8) = 'edit by '
 JOIN facts_log AS newest
     ON newest.id = (SELECT max(id) FROM facts_log WHERE fact_id = insertion.fact_id)
 JOIN changes AS newest_change ON newest_change.id = newest.change_id
@@ -25,7 +25,7 @@ WHERE turns.session = ? AND newest.after IS NULL AND newest_change.statement = '
 """
 
 
-def mark_turns(conn: sqlite3.Connection, turns: Sequence[Turn]) -> list[Turn]:
+def mark_turns(conn: Connection, turns: Sequence[Turn]) -> list[Turn]:
     """The turns, those of withdrawn corrections with WITHDRAWN before their text."""
     if not any(turn.session == CORRECTIONS for turn in turns):
         return list(turns)
@@ -36,7 +36,7 @@ def mark_turns(conn: sqlite3.Connection, turns: Sequence[Turn]) -> list[Turn]:
     ]
 
 
-def mark_rows(conn: sqlite3.Connection, rows: Rows) -> Rows:
+def mark_rows(conn: Connection, rows: Rows) -> Rows:
     """What a SELECT returned, with WITHDRAWN before the text of each withdrawn correction."""
     texts = set(_withdrawn_texts(conn).values())
     if not texts:
@@ -51,6 +51,6 @@ def mark_rows(conn: sqlite3.Connection, rows: Rows) -> Rows:
     return replace(rows, rows=tuple(tuple(map(marked, row)) for row in rows.rows))
 
 
-def _withdrawn_texts(conn: sqlite3.Connection) -> dict[int, str]:
+def _withdrawn_texts(conn: Connection) -> dict[int, str]:
     """The withdrawn corrections by turn id, with their text as it was said."""
     return dict(conn.execute(_WITHDRAWN_TURNS, (CORRECTIONS,)).fetchall())

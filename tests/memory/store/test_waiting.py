@@ -12,7 +12,7 @@ import pytest
 
 from memory import InputError, ModelError, Turn, embed, open_store
 from memory.embed import REQUEST_TEXTS
-from memory.store import search_tables, sqlite, vectors
+from memory.store import database_store, search_tables, vectors
 from memory.store.sqlite import SqliteStore
 from tests.conftest import SAID
 from tests.support.embedding_server import (
@@ -35,7 +35,7 @@ MANY = [Turn("Cleo", f"many {n}", f"s{n % 4}") for n in range(REQUEST_TEXTS + 4)
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr(search_tables, "BLOCK", 16)
-    monkeypatch.setattr(sqlite, "EMBEDDER_REST_S", 0.0)
+    monkeypatch.setattr(database_store, "EMBEDDER_REST_S", 0.0)
     with serving(monkeypatch) as served:
         yield served
 
@@ -70,7 +70,7 @@ def assert_as_if_never_waited(path: Path, *turns: list[Turn]) -> None:
 def test_a_chat_does_not_wait_for_an_embedder_that_just_failed(
     server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "EMBEDDER_REST_S", 60.0)
+    monkeypatch.setattr(database_store, "EMBEDDER_REST_S", 60.0)
     with open_store(path, embedder=SMALL) as store:
         server.plan = [REFUSED]
         store.add([TALK[0]])
