@@ -20,19 +20,22 @@ from locomo.harness import (
     Setup,
     answer_log,
     fingerprint,
+    name_server,
     probe,
     program_state,
 )
 from locomo.results.charts import abstention_chart, failure_chart, score_chart
-from locomo.results.judging import judge_answers
+from locomo.results.judging import is_judged, judge_answers, judging_cost, question_of
 from locomo.results.report import Interval, failures, memory_difference, score_lines, usual_interval
 from locomo.results.tables import (
     building_table,
     comparison_table,
+    cost_table,
     difference_line,
     example_text,
     failure_table,
     judge_table,
+    no_evidence_line,
 )
 from locomo.results.traces import Trace, TraceLog
 from locomo.results.written import ANALYSIS, ANSWERS, RESULTS, read_results, traces_beside
@@ -51,6 +54,7 @@ from memory import InputError, MemoryProgram, Model, load_embedder, load_model, 
 from memory.files import write_whole
 from memory.program import concerns
 from memory.program.adapter_card import is_adapter
+from memory.program.costs import spending
 from memory.program.lm import PACKAGED_MODEL, SHIPPED
 
 EXPERIMENT = "locomo"
@@ -169,12 +173,18 @@ def _judge(
     if not answers.is_file():
         raise InputError(f"{answers} is missing: the answers are not there to be judged")
     connect_mlflow(EXPERIMENT)
-    probe(judging)
+    name_server(judging, console)
+    probe(judging, console)
     log = answer_log(answers, resume=True)
     # What an interrupted judging wrote stands in the log only.
     results = [log.records.get(result.key, result) for result in written.results]
-    results = judge_answers(results, judging, log=log, threads=threads, console=console)
-    evaluation = Evaluation(written.memories, results)
+    unjudged = [question_of(result) for result in results if not is_judged(result, judging)]
+    if not judging.packaged:
+        forecast = {"judging": judging_cost(unjudged, judging)}
+        print_table(console, cost_table("forecast", forecast))
+    with spending(judging) as spent:
+        results = judge_answers(results, judging, log=log, threads=threads, console=console)
+    evaluation = Evaluation(written.memories, results, {"judging": spent.cost})
     params = {**written.params, "judge_model": judging.name}
     _report(evaluation, params, output_dir=output_dir, with_categories=with_categories)
     return evaluation
@@ -238,14 +248,15 @@ def _check_places(
 ) -> None:
     """Raise what speaks against --output-dir, MLflow, the embedder or a model before it is paid.
 
-    A resumed run has asked the models before.
+    A resumed run has asked the models before. Hosted ones are named with their servers.
     """
     check_folder(folder, "--output-dir")
     load_embedder(embedder)
     connect_mlflow(EXPERIMENT)
-    for model in (answering, judging):
-        if model and not resume:
-            probe(model)
+    for model in filter(None, (answering, judging)):
+        name_server(model, console)
+        if not resume:
+            probe(model, console)
 
 
 def _questions(
@@ -330,9 +341,10 @@ def _report(
         "params": dict(params),
         "lines": [asdict(line) for line in lines],
         "memories": [{**asdict(memory), "path": memory.path.name} for memory in evaluation.built],
+        "costs": {step: asdict(cost) for step, cost in evaluation.costs.items()},
         "results": [asdict(result) for result in evaluation.results],
     }
-    print_table(console, building_table(evaluation.built))
+    _print_costs(evaluation)
     console.print(title, markup=False, highlight=False, soft_wrap=True)
     if params["mode"] == "analyze":
         file = output_dir / ANALYSIS
@@ -355,9 +367,7 @@ def _report(
         _print_differences(evaluation.results, interval)
         pictures = [output_dir / "scores.png"]
         score_chart(lines, pictures[0], title)
-    for result in examples:
-        console.print(example_text(result) + "\n", highlight=False, soft_wrap=True)
-
+    _print_examples(examples, memory_results)
     write_whole(file, json.dumps(content, ensure_ascii=False, indent=1).encode("utf-8", "replace"))
     with mlflow_run(EXPERIMENT, params, name=f"{params['mode']}: {title}") as run:
         run.log_metrics(score_metrics(lines, difference))
@@ -369,6 +379,21 @@ def _report(
                 run.log_artifact(str(artifact))
     written = ", ".join(map(str, (file, *pictures)))
     console.print(f"{written}; MLflow: experiment {EXPERIMENT}", soft_wrap=True)
+
+
+def _print_costs(evaluation: Evaluation) -> None:
+    """Print what it took to build the memories and, where it may cost dollars, what all took."""
+    print_table(console, building_table(evaluation.built))
+    if any(cost.dollars != 0 for cost in evaluation.costs.values()):
+        print_table(console, cost_table("this run took", evaluation.costs))
+
+
+def _print_examples(examples: Sequence[Result], results: Sequence[Result]) -> None:
+    """Print some results in full, and which of all are not in recall."""
+    if line := no_evidence_line(results):
+        console.print(line + "\n", markup=False, highlight=False, soft_wrap=True)
+    for result in examples:
+        console.print(example_text(result) + "\n", highlight=False, soft_wrap=True)
 
 
 def _print_differences(results: Sequence[Result], interval: Interval) -> None:

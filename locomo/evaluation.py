@@ -1,12 +1,14 @@
 """An evaluation: memories built, questions asked, answers judged; what is finished is kept."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
+from locomo.commands import print_table
 from locomo.dataset.format import Conversation, Question
 from locomo.harness import (
     AnswerKey,
@@ -14,14 +16,19 @@ from locomo.harness import (
     BuiltMemory,
     Result,
     Setup,
+    System,
     ask_baseline,
     ask_memory,
     build_memories,
+    is_built,
+    memory_path,
 )
 from locomo.parallel import run_parallel
-from locomo.results.judging import judge_answers
+from locomo.results.judging import is_judged, judge_answers, judging_cost
+from locomo.results.tables import cost_table
 from locomo.results.traces import TraceLog, traced
 from memory import Model, ModelError
+from memory.program.costs import Cost, estimate, spending, turn_tokens
 from memory.progress import progress_bar
 
 AskedQuestion = tuple[Conversation, Question]
@@ -33,10 +40,15 @@ _MOST_UNUSABLE = 1 / 3
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured: the memories that were built, and every question's result."""
+    """What was measured: the memories that were built, and every question's result.
+
+    `costs` are what this run took for storing, asking and judging; of a run that went on, what it
+    took from then on.
+    """
 
     built: list[BuiltMemory]
     results: list[Result]
+    costs: Mapping[str, Cost] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,16 +76,73 @@ class EvaluationRun:
     def run(self) -> Evaluation:
         """Build each conversation's memory, ask the questions, judge the answers.
 
-        Raises ModelError when a model cannot be used; what is finished by then is kept.
+        With a hosted model, what it will take is printed first; and what it took, when it ends
+        early. Raises ModelError when a model cannot be used; what is finished by then is kept.
         """
-        built = self._build(self.setup)
-        results = self._ask(built, self._build(self.plain) if self.plain else {})
+        models = (self.setup.model, self.judging)
+        costs_something = any(model and not model.packaged for model in models)
+        if costs_something:
+            print_table(self.console, cost_table("forecast, without repairs", self.forecast()))
+        costs: dict[str, Cost] = {}
+        try:
+            return self._run(costs)
+        except BaseException:
+            if costs_something:
+                print_table(self.console, cost_table("this run took", costs))
+            raise
+
+    def _run(self, costs: dict[str, Cost]) -> Evaluation:
+        """Take the steps, and note in `costs` what each takes."""
+        with _counted("storing", self.setup.model, costs):
+            built = self._build(self.setup)
+            built_plain = self._build(self.plain) if self.plain else {}
+        with _counted("asking", self.setup.model, costs):
+            results = self._ask(built, built_plain)
         if self.judging:
             # A step of its own, so that a judge can be added to answers that are there already.
-            results = judge_answers(
-                results, self.judging, log=self.log, threads=self.threads, console=self.console
-            )
-        return Evaluation(list(built.values()), results)
+            with _counted("judging", self.judging, costs):
+                results = judge_answers(
+                    results, self.judging, log=self.log, threads=self.threads, console=self.console
+                )
+        return Evaluation(list(built.values()), results, costs)
+
+    def forecast(self) -> dict[str, Cost]:
+        """What each step will take, without repairs: what is built and answered takes nothing."""
+        costs = {"storing": self._storing_cost(), "asking": Cost()}
+        unjudged: list[Question] = []
+        for conversation, question in self.questions:
+            for system, setup in self._systems().items():
+                record = self.log.records.get((system, conversation.id, question.index))
+                if record is None:
+                    costs["asking"] += _asking_cost(system, conversation, setup)
+                if self.judging and not (record and is_judged(record, self.judging)):
+                    unjudged.append(question)
+        if self.judging:
+            costs["judging"] = judging_cost(unjudged, self.judging)
+        return costs
+
+    def _systems(self) -> dict[System, Setup]:
+        """Who answers each question, in the order of asking."""
+        systems: dict[System, Setup] = {"baseline": self.setup} if self.with_baseline else {}
+        if self.plain:
+            systems["plain"] = self.plain
+        return {**systems, "memory": self.setup}
+
+    def _storing_cost(self) -> Cost:
+        conversations = {conversation.id: conversation for conversation, _ in self.questions}
+        unbuilt: dict[Path, tuple[Conversation, Setup]] = {}
+        for setup in filter(None, (self.setup, self.plain)):
+            for conversation in conversations.values():
+                path = memory_path(
+                    conversation,
+                    setup.model,
+                    setup.program,
+                    cache=self.memories,
+                    embedder=self.embedder,
+                )
+                if not is_built(path):
+                    unbuilt[path] = conversation, setup
+        return sum((_digest_cost(*made_from) for made_from in unbuilt.values()), Cost())
 
     def _build(self, setup: Setup) -> dict[str, BuiltMemory]:
         conversations = {conversation.id: conversation for conversation, _ in self.questions}
@@ -139,6 +208,43 @@ class EvaluationRun:
                 f"{len(unusable)} of {len(results)} answers cannot be used, the last:"
                 f" {unusable[-1]}"
             )
+
+
+@contextmanager
+def _counted(step: str, model: Model, costs: dict[str, Cost]) -> Iterator[None]:
+    """Note what a model is asked for inside, also when it ends early."""
+    with spending(model) as spent:
+        try:
+            yield
+        finally:
+            costs[step] = spent.cost
+
+
+def _turn_tokens(conversation: Conversation) -> int:
+    characters = sum(len(turn.text) for turn in conversation.turns)
+    return turn_tokens(len(conversation.turns), characters)
+
+
+def _digest_cost(conversation: Conversation, setup: Setup) -> Cost:
+    """What it takes to store a conversation."""
+    turns = len(conversation.turns)
+    return estimate(
+        setup.model,
+        "store",
+        setup.program.store,
+        calls=-(-turns // setup.model.window),
+        inputs=_turn_tokens(conversation),
+        answers=turns,
+    )
+
+
+def _asking_cost(system: System, conversation: Conversation, setup: Setup) -> Cost:
+    """What it takes to answer a question: the baseline retrieves nothing."""
+    shown = min(setup.budget, _turn_tokens(conversation))
+    cost = estimate(setup.model, "answer", setup.program.answer, calls=1, inputs=shown)
+    if system == "baseline":
+        return cost
+    return cost + estimate(setup.model, "retrieve", setup.program.retrieve, calls=1, inputs=0)
 
 
 def _ask_plain(conversation: Conversation, question: Question, setup: Setup, path: Path) -> Result:

@@ -14,6 +14,7 @@ from typing import Literal
 
 import dspy
 from pydantic import TypeAdapter
+from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
@@ -33,6 +34,7 @@ from memory import (
     open_store,
 )
 from memory.files import write_whole
+from memory.program.costs import rendered_prompt
 from memory.prompt import Context, assemble, spoken_date
 from memory.terminal import clean_line
 
@@ -62,11 +64,11 @@ class BuiltMemory:
 class Result:
     """One question answered by one system.
 
-    `recall` is of evidence turns in what was shown, `tokens` the memory shown, `cited` the
-    sources of the turns that the answer names, `not_stored` the evidence turns that were not
-    shown and that no fact names, `best_score` what the ranking gave to the best turn;
-    `unusable` is why there is no answer that can be read, which is neither right nor an abstention;
-    `verdicts` maps a judge to its opinion (None: unreadable).
+    `recall` is of evidence turns in what was shown (None: the question names none), `tokens` the
+    memory shown, `cited` the sources of the turns that the answer names, `not_stored` the evidence
+    turns that were not shown and that no fact names, `best_score` what the ranking gave to the best
+    turn; `unusable` is why there is no answer that can be read, which is neither right nor an
+    abstention; `verdicts` maps a judge to its opinion (None: unreadable).
     """
 
     system: System
@@ -77,7 +79,7 @@ class Result:
     gold: str
     answer: str
     score: float
-    recall: float
+    recall: float | None
     seconds: float
     tokens: int = 0
     calls: int = 0
@@ -128,6 +130,33 @@ def fingerprint(*parts: object) -> str:
     return digest.hexdigest()[:16]
 
 
+def memory_path(
+    conversation: Conversation,
+    model: Model,
+    program: MemoryProgram,
+    cache: Path,
+    embedder: str = EMBEDDER,
+) -> Path:
+    """Where a conversation's memory lies: other inputs of its building make another memory."""
+    # Not the whole program: memories are kept when only another module's prompt has changed.
+    made_by = fingerprint(
+        conversation.id,
+        [asdict(turn) for turn in conversation.turns],
+        model.weights["store"],
+        model.api_base,
+        model.window,
+        rendered_prompt(model, program.store),
+        embedder,
+    )
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", conversation.id)[:60]
+    return cache / f"{name}-{made_by}.db"
+
+
+def is_built(path: Path) -> bool:
+    """Whether the memory at a path was built to its end."""
+    return path.exists() and path.with_suffix(".json").exists()
+
+
 def build_memory(
     conversation: Conversation,
     model: Model,
@@ -141,20 +170,9 @@ def build_memory(
     An interrupted build goes on where it stopped, and what it cost so far counts. `progress` is
     told the windows done so far; what it raises interrupts the build.
     """
-    # Not the whole program: memories are kept when only another module's prompt has changed.
-    made_by = fingerprint(
-        conversation.id,
-        [asdict(turn) for turn in conversation.turns],
-        model.weights["store"],
-        model.api_base,
-        model.window,
-        _rendered_prompt(model, program.store),
-        embedder,
-    )
-    name = re.sub(r"[^A-Za-z0-9_.-]", "_", conversation.id)[:60]
-    path = cache / f"{name}-{made_by}.db"
+    path = memory_path(conversation, model, program, cache=cache, embedder=embedder)
     card, part = path.with_suffix(".json"), path.with_suffix(".part.json")
-    if path.exists() and card.exists():
+    if is_built(path):
         return replace(_BUILT.validate_json(card.read_bytes()), path=path)
     begun = BuiltMemory(conversation.id, path, len(conversation.turns))
     if path.exists() and part.exists():
@@ -231,16 +249,17 @@ def program_state(program: MemoryProgram) -> object:
     return program.dump_state(json_mode=True)
 
 
-def _rendered_prompt(model: Model, module: dspy.Module) -> object:
-    """The prompt of a module as the model sees it, without inputs: two programs may share it."""
-    predict = module.predict
-    inputs = dict.fromkeys(predict.signature.input_fields, "")
-    return model.adapter.format(predict.signature, predict.demos, inputs)
+def name_server(model: Model, console: Console) -> None:
+    """Print where a hosted model is asked: a wrong port may be somebody else's server."""
+    if not model.packaged:
+        line = f"asking {model.name} at {model.server}"
+        console.print(clean_line(line), markup=False, highlight=False, soft_wrap=True)
 
 
-def probe(model: Model) -> None:
+def probe(model: Model, console: Console | None = None) -> None:
     """Ask a model for a word: a wrong name or key shows here, before anything is made.
 
+    With a console, a server that calls its model by another name is told of.
     Raises ModelError, also for an answer without a word.
     """
     with model.active():
@@ -251,6 +270,15 @@ def probe(model: Model) -> None:
             f"{model.name} answers a probe with {clean_line(text)[:80]!r}: it was asked to say yes."
             " Is it a model for chat, and is --api-base right?"
         )
+    name = clean_line(str(model.lm.history[-1]["response_model"] or "")) if model.lm.history else ""
+    if console and not model.packaged and name not in ("", model.lm.model, _bare(model.name)):
+        line = f"{model.server} calls its model {name[:200]!r}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _bare(name: str) -> str:
+    """A model's name without its provider."""
+    return name.partition("/")[2]
 
 
 def _total_tokens(usage: dict[str, dict[str, object]]) -> int:
@@ -347,7 +375,7 @@ def result_of(
         gold=question.answer,
         answer=answer.encode("utf-8", "replace").decode(),  # a lone surrogate goes in no file
         score=score(answer, question),
-        recall=recall(sources, question.evidence),
+        recall=recall(sources, question.evidence) if question.evidence else None,
         seconds=round(time.monotonic() - start, 3),
     )
 

@@ -14,6 +14,7 @@ from typer import Argument, Option
 from locomo.commands import run_command
 from locomo.harness import System
 from locomo.json_lines import read_lines
+from locomo.results.tables import evidence_text
 from locomo.results.traces import Trace
 from locomo.results.written import read_results, traces_beside
 from memory import InputError
@@ -34,7 +35,9 @@ def inspect(
 
     Raises InputError where there are no traces.
     """
-    traces = sorted(_traces(results), key=lambda trace: (trace.result.score, trace.result.recall))
+    traces = sorted(
+        _traces(results), key=lambda trace: (trace.result.score, trace.result.recall or 0.0)
+    )
     of_kind = [
         trace
         for trace in traces
@@ -60,7 +63,7 @@ def trace_text(trace: Trace, with_prompts: bool = False) -> str:
     result = trace.result
     head = f"{result.conversation}, question {result.index}, category {result.category}"
     lines = [
-        f"== {head}: score {result.score:.2f}, evidence shown {result.recall:.0%}",
+        f"== {head}: score {result.score:.2f}, {evidence_text(result)}",
         f"question: {result.question}",
         f"gold:     {result.gold or 'No information available'}",
         f"answer:   {result.answer or result.unusable}  {' '.join(result.cited)}",

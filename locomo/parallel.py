@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextvars import copy_context
 from threading import Event
 from typing import TypeVar
 
@@ -22,10 +23,11 @@ def run_parallel(
             raise something; a job that does not look at it is waited for.
 
     On the first failure, or Ctrl-C, no further job starts, the results of those under way are
-    handed to `finished` too, and the error is raised.
+    handed to `finished` too, and the error is raised. Jobs run in copies of the caller's context:
+    what sums up its calls of models sums up theirs.
     """
     with ThreadPoolExecutor(threads) as pool:
-        futures = [pool.submit(job) for job in jobs]
+        futures = [pool.submit(copy_context().run, job) for job in jobs]
         handed_on: set[Future[T]] = set()
         try:
             for future in as_completed(futures):

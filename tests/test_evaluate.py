@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,9 @@ import pytest
 
 import evaluate
 from locomo.inspect import app as inspect_app
+from locomo.results.report import score_lines
 from memory import InputError, MemoryProgram, Model, ModelError, load_model, save_program
+from memory.program.costs import Cost
 from memory.program.local import SmallModelAdapter
 from tests.memory.program.test_saved import CARD
 from tests.support import locomo_records
@@ -283,8 +286,78 @@ def test_judging_is_a_second_step_and_is_not_done_twice(run: Run, tmp_path: Path
     engine.prompts.clear()
     engine_j.prompts.clear()
     again = run({"a/model": model, "openai/judge@2": model_j}, resume=True, **flags)
-    assert again == first
+    assert again == replace(first, costs=again.costs)
+    assert {step: cost.calls for step, cost in again.costs.items()} == dict.fromkeys(STEPS, 0)
     assert engine.prompts == engine_j.prompts == []
+
+
+STEPS = ("storing", "asking", "judging")
+
+
+def test_what_a_run_will_take_and_took_is_said_and_where_it_asked(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, engine = talker(name="a/model", api_base="http://me:pw@127.0.0.1:8000/v1")
+    models = {
+        "a/model": model,
+        "openai/judge": talker(name="openai/judge", judge=lambda p: RIGHT)[0],
+    }
+    done = run(models, judge_model="openai/judge")
+    out = capsys.readouterr().out
+    assert out.index("asking a/model at http://127.0.0.1:8000/v1\n") < out.index("forecast")
+    assert "http://127.0.0.1:8000/v1 calls its model 'talker'" in out
+    assert "openai calls its model 'talker'" in out
+    assert "pw@" not in out
+
+    forecast, took = (out.split(title)[1].split("all ")[0] for title in ("forecast", "run took"))
+    calls = {"storing": 6, "asking": 6 + 12, "judging": 24}
+    for table in (forecast, took):
+        for step, number in calls.items():
+            assert re.search(rf"{step} +{number} .* price unknown", table)
+    assert {step: cost.calls for step, cost in done.costs.items()} == calls
+    assert done.costs["asking"] == Cost(18, 18 * 7, 18 * 3, None)
+    asked = engine.calls()
+    assert asked["retrieve"] + asked["answer"] == 18
+    written = json.loads((tmp_path / "out/evaluation_results.json").read_bytes())
+    assert written["costs"]["judging"]["tokens_in"] == 24 * 7
+
+
+def test_a_forecast_leaves_out_what_is_there_and_a_run_that_ends_early_says_what_it_took(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, engine = talker(name="a/model", answer=after(5, lambda: answer("Lyon", "1")))
+    with pytest.raises(KeyboardInterrupt):
+        run({"a/model": model})
+    took = capsys.readouterr().out.split("this run took")[1]
+    assert re.search(r"storing +6 ", took)
+    assert re.search(rf"asking +{5 + engine.calls()['retrieve']} ", took)
+    run({"a/model": talker(name="a/model")[0]}, resume=True)
+    forecast = capsys.readouterr().out.split("this run took")[0]
+    assert re.search(r"storing +0 ", forecast)
+    assert re.search(rf"asking +{12 - 5 + 6 - 2} ", forecast)
+
+
+def test_the_packaged_model_has_no_bill(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    run({"local": talker(name="local")[0]}, model="local")
+    out = capsys.readouterr().out
+    assert not re.search("forecast|this run took|asking local", out)
+
+
+def test_questions_without_evidence_are_named_and_left_out_of_recall(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = locomo_records.question(4, question="Where is Bo?", evidence=[])
+    hidden = locomo_records.question(4, question="Who sang?", evidence=["D2:3"])
+    talks(tmp_path / "talks.json", talk("a", qa=[nowhere, hidden]))
+    done = run({"a/model": talker(name="a/model")[0]}, budget=128)
+    assert {result.recall for result in done.results if result.index == 0} == {None}
+    lines = {
+        (line.system, line.categories): line for line in score_lines(done.results, "clustered")
+    }
+    [shown] = [r.recall for r in done.results if (r.system, r.index) == ("memory", 1)]
+    assert lines["memory", "all"].recall == shown
+    line = "without evidence, so not in recall: 1 question (a 0)\n"
+    assert line in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("nothing", ["", "banana", '{"hello": 1}'])

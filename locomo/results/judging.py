@@ -1,6 +1,6 @@
 """Answers judged by a model, after all of them were given: nothing but the answers is needed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -11,7 +11,27 @@ from locomo.harness import AnswerLog, Result
 from locomo.llm_judge import Kind, judge, kinds_for
 from locomo.parallel import run_parallel
 from memory import Model
+from memory.program.costs import Cost, priced
 from memory.progress import progress_bar
+
+# Tokens of a call of a judge: its prompt with question and answers, its reason and verdict.
+_CALL_TOKENS = (500, 60)
+
+
+def judging_cost(questions: Iterable[Question], model: Model) -> Cost:
+    """What it will take to judge an answer to each of these questions."""
+    calls = sum(len(kinds_for(question)) for question in questions)
+    tokens_in, tokens_out = (calls * tokens for tokens in _CALL_TOKENS)
+    return priced(model, calls=calls, tokens_in=tokens_in, tokens_out=tokens_out)
+
+
+def is_judged(result: Result, model: Model) -> bool:
+    """Whether an answer has all its verdicts by a model."""
+    return set(_verdict_names(question_of(result), model).values()) <= set(result.verdicts)
+
+
+def _verdict_names(question: Question, model: Model) -> dict[Kind, str]:
+    return {kind: f"{kind} ({model.name})" for kind in kinds_for(question)}
 
 
 def judge_answers(
@@ -23,24 +43,18 @@ def judge_answers(
     ModelError when the model cannot be used.
     """
 
-    def judges(question: Question) -> dict[Kind, str]:
-        return {kind: f"{kind} ({model.name})" for kind in kinds_for(question)}
-
     def judged(result: Result) -> Result:
-        question = _question(result)
+        question = question_of(result)
+        names = _verdict_names(question, model)
         if result.unusable:  # no judge is asked about nothing
-            return replace(result, verdicts=dict.fromkeys(judges(question).values(), False))
+            return replace(result, verdicts=dict.fromkeys(names.values(), False))
         verdicts = {
             name: judge(kind, question, answer=result.answer, model=model).correct
-            for kind, name in judges(question).items()
+            for kind, name in names.items()
         }
         return replace(result, verdicts={**result.verdicts, **verdicts})
 
-    unjudged = [
-        result
-        for result in results
-        if not set(judges(_question(result)).values()) <= set(result.verdicts)
-    ]
+    unjudged = [result for result in results if not is_judged(result, model)]
     with progress_bar(console) as bar:
         line = bar.add_task("judging", total=len(unjudged))
 
@@ -52,7 +66,7 @@ def judge_answers(
     return [log.records[result.key] for result in results]
 
 
-def _question(result: Result) -> Question:
+def question_of(result: Result) -> Question:
     """The question of a result, as far as a judge needs it."""
     return Question(
         index=result.index,

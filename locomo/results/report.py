@@ -33,7 +33,8 @@ class ScoreLine:
 
     `low` to `high` is the 95 % interval of the score; None for a single question. `judged` is the
     share that a judge holds correct, with its number of verdicts in `verdicts`; `unusable` counts
-    answers that could not be read, which score nothing.
+    answers that could not be read, which score nothing. `recall` is of the questions that name
+    their evidence, None where none does.
     """
 
     system: str
@@ -42,7 +43,7 @@ class ScoreLine:
     score: float
     low: float | None
     high: float | None
-    recall: float
+    recall: float | None
     tokens: float
     calls: float
     judged: dict[str, float]
@@ -156,6 +157,7 @@ def _line(system: str, label: str, results: Sequence[Result], interval: Interval
     scores = [result.score for result in results]
     low, high = _interval_of(scores, results, interval)
     judges = sorted({judge for result in results for judge in result.verdicts})
+    recalls = [result.recall for result in results if result.recall is not None]
     opinions = {
         judge: [v for r in results if (v := r.verdicts.get(judge)) is not None] for judge in judges
     }
@@ -166,7 +168,7 @@ def _line(system: str, label: str, results: Sequence[Result], interval: Interval
         score=fmean(scores),
         low=low,
         high=high,
-        recall=fmean(result.recall for result in results),
+        recall=fmean(recalls) if recalls else None,
         tokens=fmean(result.tokens for result in results),
         calls=fmean(result.calls for result in results),
         judged={judge: fmean(verdicts) for judge, verdicts in opinions.items() if verdicts},
@@ -189,9 +191,9 @@ def memory_difference(
 def failure_cause(result: Result) -> Cause | None:
     """Where an answer failed, None for one that is right.
 
-    Evidence that was shown and not used: not answered. Evidence that was not shown: not stored
-    when no fact names its turn (the words of the question did not find it either), else not
-    retrieved.
+    Evidence that was shown and not used, or that the question does not name: not answered. Evidence
+    that was not shown: not stored when no fact names its turn (the words of the question did not
+    find it either), else not retrieved.
     """
     if result.unusable:
         return "unusable answer"
@@ -199,7 +201,7 @@ def failure_cause(result: Result) -> Cause | None:
         return "should have abstained" if result.score == 0 else None
     if result.score >= FAILED_BELOW:
         return None
-    if result.recall == 1:
+    if result.recall in (1, None):
         return "not answered"
     return "not stored" if result.not_stored else "not retrieved"
 

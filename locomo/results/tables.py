@@ -1,6 +1,6 @@
 """The report as tables and lines for people: scores, judges, differences, failures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.box import SIMPLE
 from rich.markup import escape
@@ -17,6 +17,10 @@ from locomo.results.report import (
     ScoreLine,
     failures,
 )
+from memory.program.costs import Cost
+from memory.terminal import count
+
+_NAMED_QUESTIONS = 10
 
 
 def interval_title(interval: Interval) -> str:
@@ -43,7 +47,7 @@ def comparison_table(
             str(line.questions),
             f"{line.score:.3f}",
             "" if line.low is None else f"{line.low:.2f}-{line.high:.2f}",
-            f"{line.recall:.2f}",
+            "" if line.recall is None else f"{line.recall:.2f}",
             f"{line.tokens:.0f}",
             f"{line.calls:.1f}",
             end_section=line.categories == "all",
@@ -157,6 +161,38 @@ def failure_table(results: Sequence[Result]) -> Table:
     return table
 
 
+def evidence_text(result: Result) -> str:
+    """How much of a question's evidence was shown, where the question names any."""
+    if result.recall is None:
+        return "no evidence is named"
+    return f"evidence shown {result.recall:.0%}"
+
+
+def no_evidence_line(results: Iterable[Result]) -> str:
+    """The questions that name no evidence, which recall leaves out; empty when all name some."""
+    questions = {
+        f"{result.conversation} {result.index}": None for result in results if result.recall is None
+    }
+    if not questions:
+        return ""
+    names = ", ".join(list(questions)[:_NAMED_QUESTIONS])
+    more = ", ..." if len(questions) > _NAMED_QUESTIONS else ""
+    number = count(len(questions), "question")
+    return f"without evidence, so not in recall: {number} ({names}{more})"
+
+
+def cost_table(title: str, costs: Mapping[str, Cost]) -> Table:
+    """What each step takes of its model, and all of them."""
+    table = Table(box=SIMPLE, title=title)
+    table.add_column("", no_wrap=True)
+    for column in ("calls", "tokens in", "tokens out", "cost"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for step, cost in {**costs, "all": sum(costs.values(), Cost())}.items():
+        counts = (cost.calls, cost.tokens_in, cost.tokens_out)
+        table.add_row(step, *(f"{number:,}" for number in counts), cost.price_text)
+    return table
+
+
 def example_text(result: Result) -> str:
     """One question, the SQL that looked for it, and what became of it (rich markup)."""
     sql = "\n".join(f"    [dim]{escape(statement)}[/dim]" for statement in result.sql)
@@ -164,7 +200,7 @@ def example_text(result: Result) -> str:
         f"[bold]{escape(result.question)}[/bold]"
         f"  ({escape(result.conversation)}, {result.category})\n"
         f"{sql or '    no SQL that runs; the ranking alone'}\n"
-        f"    {result.rows} rows, evidence shown {result.recall:.0%}\n"
+        f"    {result.rows} rows, {evidence_text(result)}\n"
         f"    answer: {escape(result.answer)}  {escape(' '.join(result.cited))}\n"
         f"    gold:   {escape(result.gold or 'No information available')}"
         f"  (score {result.score:.2f})"

@@ -47,7 +47,7 @@ def answer_figures(
         evidence_shown = [
             result.recall
             for result, question in zip(results, questions, strict=True)
-            if question.category != ABSTENTION and question.evidence
+            if question.category != ABSTENTION and result.recall is not None
         ]
         differences = [
             whole_score - result.score
