@@ -39,7 +39,7 @@ COMMANDS: dict[str, list[Callable[..., None]]] = {
     ],
     "What is known": [facts.facts, facts.edit, history.undo, history.log, audit.audit],
     "Other times": [history.diff, history.revert],
-    "For other programs": [serve.serve],
+    "For other programs": [serve.mcp, serve.serve],
     "Care": [forget.forget, settings.settings, embed.embed],
 }
 

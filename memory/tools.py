@@ -19,6 +19,7 @@ from pydantic import ValidationError, validate_call
 from memory.documents import tool_use
 from memory.errors import InputError
 from memory.facts import find, supersede
+from memory.forget_preview import Preview, preview
 from memory.model import Change, Fact, Rows, Turn
 from memory.prompt import turn_line, turn_lines
 from memory.settings import Settings
@@ -189,7 +190,7 @@ class Tools:
             facts = find(store, point=as_of or None)
         for field, name in (("subject", subject), ("attribute", attribute)):
             facts = _named(facts, field, name)
-        lines = {fact.id: _fact_line(fact) for fact in facts if fact.id > cursor}
+        lines = {fact.id: fact_line(fact) for fact in facts if fact.id > cursor}
         page = first_lines(
             (trim(line, _ROW_TOKENS) for line in lines.values()),
             RESULT_TOKENS - _LAST_LINE_TOKENS,
@@ -344,12 +345,11 @@ class Tools:
         if not turn_ids:
             raise InputError("say which turns, by their numbers; recall shows them in brackets")
         with self._store() as store:
-            turns = [store.turn(turn_id) for turn_id in sorted({*turn_ids})]
-            facts = [fact for fact in store.facts() if fact.turn_id in {*turn_ids}]
-            word = _confirmation(turns, facts)
+            gone = preview(store, [store.turn(turn_id) for turn_id in sorted({*turn_ids})])
+            word = _confirmation(gone)
             if confirmation != word:
-                return _preview(turns, facts, word)
-            receipt = store.forget([turn.id for turn in turns])
+                return _preview_lines(gone, word)
+            receipt = store.forget([turn.id for turn in gone.turns])
         return (
             f"Forgotten: {count(len(receipt.turns), 'turn')}, {count(len(receipt.facts), 'fact')}."
             f" Receipt: sha256 {receipt.sha256}, salt {receipt.salt}."
@@ -374,7 +374,7 @@ def _named(facts: list[Fact], field: str, name: str) -> list[Fact]:
     return fitting if name else facts
 
 
-def _fact_line(fact: Fact) -> str:
+def fact_line(fact: Fact) -> str:
     """`7: Anna lives_in Oslo, since 2017-05-06 [turn 1]`."""
     since = f", since {fact.happened_on}" if fact.happened_on else ""
     until = f", until {fact.ended_on}" if fact.ended_on else ""
@@ -391,16 +391,20 @@ def _turns_waiting(store: Store) -> int:
     return int(after) + sum(window.last_turn - window.first_turn + 1 for window in pending)
 
 
-def _confirmation(turns: Sequence[Turn], facts: Sequence[Fact]) -> str:
+def _confirmation(gone: Preview) -> str:
     """The word for just these turns and facts: a preview of others confirms nothing."""
-    return sha256(repr((turns, facts)).encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return sha256(repr((gone.turns, gone.facts)).encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
-def _preview(turns: Sequence[Turn], facts: Sequence[Fact], word: str) -> str:
-    lines = [*map(turn_line, turns[:_TURNS_IN_PREVIEW]), *map(_fact_line, facts)]
+def _preview_lines(gone: Preview, word: str) -> str:
+    turns, facts = count(len(gone.turns), "turn"), count(len(gone.facts), "fact")
+    lines = [*map(turn_line, gone.turns[:_TURNS_IN_PREVIEW]), *map(fact_line, gone.facts)]
     shown = first_lines((trim(line, _ROW_TOKENS // 4) for line in lines), RESULT_TOKENS // 2)
+    reopened = count(len(gone.reopened), "fact")
+    copies = f" Copies of this memory keep them: {len(gone.copies)}." if gone.copies else ""
     return (
-        f"{count(len(turns), 'turn')} and {count(len(facts), 'fact')} would go for good:\n{shown}\n"
+        f"{turns} and {facts} would go for good:\n{shown}\n"
+        f"{reopened} would be open again, as their end was learnt from these.{copies}\n"
         f"Ask the user. If they agree, call forget again with confirmation={word!r}."
     )
 

@@ -1,16 +1,87 @@
-"""The command serve: the page, MCP and a JSON API, for this machine or those one allows."""
+"""The commands mcp and serve: memories for other programs, over stdio and HTTP."""
 
 import sys
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memory.cli.options import ApiBase, ModelName
+from memory.cli.options import (
+    DEFAULT,
+    ApiBase,
+    File,
+    ModelName,
+    Namespace,
+    existing_memory,
+    open_memory,
+)
 from memory.errors import InputError
 from memory.terminal import print_clean
 
-MISSING_EXTRA = "`pip install 'sql-memory[server]'` installs what the server needs"
+if TYPE_CHECKING:
+    from memory.tools import Right
+
+Groups = Annotated[
+    str, typer.Option("--tools", help="Further tools: settings,tool_uses,digest,forget.")
+]
+ReadOnly = Annotated[bool, typer.Option("--read-only", help="Nothing can be changed.")]
+_MISSING_EXTRA = "`pip install 'sql-memory[server]'` installs what the server needs"
+
+
+def mcp(
+    namespace: Namespace = DEFAULT,
+    file: File = None,
+    read_only: ReadOnly = False,
+    tools: Groups = "",
+    model: ModelName = "local",
+    api_base: ApiBase = None,
+) -> None:
+    """Serve one memory by MCP over stdin and stdout: what a client's configuration starts."""
+    import asyncio  # as all that is imported here: other commands do without
+
+    with _needs_extra():
+        from memory.server.handles import Handles
+        from memory.server.mcp_server import mcp_server
+
+    # A client cannot make a memory: it is made here, as `add` and `chat` make it.
+    if not read_only:
+        with open_memory(namespace, file, create=True):
+            pass
+    handles = Handles(
+        model,
+        api_base,
+        read_only=read_only,
+        path_of=lambda name: existing_memory(name, file),
+    )
+    server = mcp_server(handles, namespace, rights=_rights(read_only), groups=_groups(tools))
+    try:
+        # What is wrong with the memory is said before a client is answered.
+        asyncio.run(handles.run_on_store(namespace, lambda store: store.known([])))
+        server.run("stdio")
+    finally:
+        handles.close()
+
+
+def _rights(read_only: bool) -> "tuple[Right, ...]":
+    return ("read",) if read_only else ("read", "write", "forget")
+
+
+def _groups(tools: str) -> tuple[str, ...]:
+    """The groups of a list with commas. Raises InputError for one that is not there."""
+    from memory.tools import tool_rights
+
+    groups = tuple(name.strip() for name in tools.split(",") if name.strip())
+    tool_rights(groups)
+    return groups
+
+
+@contextmanager
+def _needs_extra() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise InputError(f"{_MISSING_EXTRA} ({error.name} is not there)") from None
 
 
 def serve(
@@ -22,7 +93,8 @@ def serve(
     allowed_origin: Annotated[
         list[str] | None, typer.Option(help="A further site whose pages may ask this server.")
     ] = None,
-    read_only: Annotated[bool, typer.Option("--read-only", help="Nothing can be changed.")] = False,
+    read_only: ReadOnly = False,
+    tools: Groups = "",
     requests_a_second: Annotated[
         float, typer.Option(min=1, help="Of one client; more are refused for a second.")
     ] = 100,
@@ -30,15 +102,13 @@ def serve(
     api_base: ApiBase = None,
 ) -> None:
     """Serve the page at /, MCP at /mcp/NAMESPACE and a JSON API at /api/NAMESPACE."""
-    try:
+    with _needs_extra():
         from memory.server import listen
         from memory.server.app import application
         from memory.server.guard import places
-    except ModuleNotFoundError as error:
-        raise InputError(f"{MISSING_EXTRA} ({error.name} is not there)") from None
-    from memory.server.handles import Handles
-    from memory.server.sign_in import SignIn
-    from memory.server.tokens import Tokens
+        from memory.server.handles import Handles
+        from memory.server.sign_in import SignIn
+        from memory.server.tokens import Tokens
 
     tokens = Tokens()
     hosts = allowed_host or []
@@ -52,6 +122,8 @@ def serve(
     sign_in = SignIn()
     app = application(
         Handles(model, api_base, read_only=read_only),
+        rights=_rights(read_only),
+        groups=_groups(tools),
         allowed=places(port, hosts, allowed_origin or []),
         sign_in=sign_in,
         tokens=tokens,

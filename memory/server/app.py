@@ -1,6 +1,6 @@
 """The server's parts put together: the page at /, signing in, and the guard around all."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -9,8 +9,10 @@ from starlette.types import ASGIApp
 from memory import web
 from memory.server.guard import REQUESTS_A_SECOND, Guard, Places
 from memory.server.handles import Handles
+from memory.server.mcp_http import McpOverHttp, mcp_route
 from memory.server.sign_in import SignIn, sign_in_routes
 from memory.server.tokens import Tokens
+from memory.tools import Right
 
 COOKIE = "sql-memory-session"
 
@@ -23,24 +25,30 @@ def application(
     tokens: Tokens,
     port: int,
     requests_a_second: float = REQUESTS_A_SECOND,
+    rights: Sequence[Right] = ("read", "write", "forget"),
+    groups: Sequence[str] = (),
 ) -> ASGIApp:
     """The whole server as an ASGI application; it closes the handles when it ends.
 
+    No token has more than these `rights`; `groups` are of memory.tools.GROUPS, beside "core".
     `port` is in the cookie's name: a browser sends the cookies of one host to all of its ports, and
     two servers would sign each other's users out.
     """
+    mcp_servers = McpOverHttp(handles, rights, groups)
     cookie = f"{COOKIE}-{port}"
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         try:
-            yield
+            async with mcp_servers.run():
+                yield
         finally:
             handles.close()
 
     pages = Starlette(
         routes=[
             *sign_in_routes(sign_in, cookie),
+            mcp_route(mcp_servers),
             *web.routes(handles),
         ],
         lifespan=lifespan,

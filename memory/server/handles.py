@@ -58,7 +58,7 @@ class Handles:
         Raises InputError when there is no such namespace, and what the function raises. The first
         call loads DSPy, which takes a second.
         """
-        return await self.run_on_store(namespace, lambda store: function(self._memory(store)))
+        return await self.run_on_store(namespace, lambda store: function(self.memory_of(store)))
 
     async def run_on_store(self, namespace: str, function: Callable[[Store], T]) -> T:
         """Like `run`, for what asks no model: DSPy is not loaded."""
@@ -66,12 +66,25 @@ class Handles:
 
     async def beside(self, namespace: str, function: Callable[["Memory"], T]) -> T:
         """Like `run`, for what takes seconds: on a thread and a store of its own."""
+        return await self.beside_on_store(namespace, lambda store: function(self.memory_of(store)))
+
+    async def beside_on_store(self, namespace: str, function: Callable[[Store], T]) -> T:
+        """Like `beside`, for what asks no model."""
 
         def work() -> T:
             with self._open(namespace) as store:
-                return function(self._memory(store))
+                return function(store)
 
         return await asyncio.get_running_loop().run_in_executor(self._slow, work)
+
+    def memory_of(self, store: Store) -> "Memory":
+        """The Memory over a store, with the model that all share.
+
+        Raises ModelError when the model cannot be used.
+        """
+        from memory.api import Memory
+
+        return Memory(store, model=self.model())
 
     def names(self) -> list[str]:
         """All namespaces, sorted."""
@@ -108,11 +121,6 @@ class Handles:
             if isinstance(self._model, str):
                 self._model = load_model(self._model, self._api_base)
             return self._model
-
-    def _memory(self, store: Store) -> "Memory":
-        from memory.api import Memory
-
-        return Memory(store, model=self.model())
 
     def _open(self, namespace: str) -> Store:
         return open_store(self._path_of(namespace), read_only=self._read_only)

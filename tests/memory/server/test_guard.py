@@ -1,20 +1,12 @@
 """The guard: hosts, origins, other sites' pages, limits, and the headers of every answer."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
-from memory.namespaces import create
 from memory.server import guard
 from tests.support.serving import ADDRESS, PORT, serving
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
-    create("anna")
 
 
 @pytest.fixture

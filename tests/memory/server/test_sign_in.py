@@ -1,21 +1,12 @@
 """Signing in: a link that works once, and a session that only the page takes."""
 
-from pathlib import Path
-
 import pytest
 
-from memory.namespaces import create
 from memory.server import sign_in
 from memory.server.sign_in import SignIn
 from tests.support.serving import PORT, serving
 
 SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
-    create("anna")
 
 
 def test_the_link_works_once_and_its_token_is_not_the_session() -> None:
