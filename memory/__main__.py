@@ -21,6 +21,7 @@ from memory.cli import (
     import_,
     namespaces,
     queries,
+    refine,
     serve,
     settings,
 )
@@ -33,6 +34,7 @@ COMMANDS: dict[str, list[Callable[..., None]]] = {
         add.add,
         import_.import_,
         digest.digest,
+        refine.refine,
         export.export,
         backups.backup,
         backups.restore,

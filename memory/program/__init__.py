@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         StoreTurns,
         starting_program,
     )
+    from memory.program.refine_agent import RefineMemory
     from memory.program.saved import concerns, load_program, save_program
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Card",
     "MemoryProgram",
     "Model",
+    "RefineMemory",
     "RetrieveRows",
     "StoreTurns",
     "concerns",
@@ -44,6 +46,7 @@ _MODULES = {
     "Card": "modules",
     "MemoryProgram": "modules",
     "Model": "lm",
+    "RefineMemory": "refine_agent",
     "RetrieveRows": "modules",
     "StoreTurns": "modules",
     "concerns": "saved",

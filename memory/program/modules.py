@@ -13,6 +13,7 @@ from memory.model import Answer, Change, Rows
 from memory.program.lm import Model
 from memory.program.local import SmallModelAdapter
 from memory.program.messages import ABSTAIN
+from memory.program.refine_agent import RefineMemory
 from memory.program.signatures import SMALL, AnswerFromMemory, WriteFacts, WriteQuery
 from memory.prompt import Context
 from memory.search.word_forms import forms_of, is_among, telling_words
@@ -290,7 +291,9 @@ class Card(BaseModel):
 
 
 class MemoryProgram(dspy.Module):
-    """The three modules together; what optimizers compile, and what is saved and loaded.
+    """The modules together; what optimizers compile, and what is saved and loaded.
+
+    Three store, retrieve and answer; `refine` improves the facts of a memory afterwards.
 
     `card`: how it was compiled, where it was loaded from a file; None for the plain program.
     """
@@ -302,6 +305,7 @@ class MemoryProgram(dspy.Module):
         self.store = StoreTurns()
         self.retrieve = RetrieveRows()
         self.answer = AnswerQuestion()
+        self.refine = RefineMemory()
 
 
 def starting_program(model: Model) -> MemoryProgram:
@@ -312,7 +316,8 @@ def starting_program(model: Model) -> MemoryProgram:
     """
     program = MemoryProgram()
     if isinstance(model.adapter, SmallModelAdapter):
-        for predictor in program.predictors():
+        for module in (program.store, program.retrieve, program.answer):
+            predictor = module.predict
             small = SMALL[tuple(predictor.signature.fields)]
             predictor.signature = predictor.signature.with_instructions(small.instructions)
             predictor.demos = [dspy.Example(**demo) for demo in model.adapter.examples(small)]

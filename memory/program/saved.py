@@ -16,6 +16,8 @@ from memory.program.modules import Card, MemoryProgram
 FORMAT = 1
 LARGEST = 5_000_000  # bytes; instructions and a few examples take a hundredth of it
 _HOW = "write programs with memory.save_program"
+# Modules that files of earlier versions do not have: they are plain then.
+_NEWER = frozenset({"refine.predict"})
 
 
 class _Prompt(BaseModel):
@@ -51,7 +53,7 @@ def save_program(program: MemoryProgram, path: str | Path, card: Card) -> None:
             # DSPy cleans the text when it is loaded, and cleaning twice would change some texts.
             "instructions": (signature.__doc__ or signature.instructions) if changed else None,
             "demos": [
-                {name: str(demo[name]) for name in signature.fields if demo.get(name) is not None}
+                {name: _text(demo[name]) for name in signature.fields if demo.get(name) is not None}
                 for demo in predictor.demos
             ],
         }
@@ -76,9 +78,12 @@ def load_program(path: str | Path) -> MemoryProgram:
     program = MemoryProgram()
     saved = _checked(_json(file), file)
     expected = _signatures(program)
-    if not set(saved.program) == set(saved.signatures) == set(expected):
+    modules = set(saved.program)
+    if modules != set(saved.signatures) or not {*expected} - _NEWER <= modules <= {*expected}:
         raise InputError(f"{file} holds other modules than {', '.join(expected)}; {_HOW}")
     for name, predictor in _predictors(program).items():
+        if name not in modules:
+            continue
         if saved.signatures[name] != expected[name]:
             raise InputError(f"{file}: the fields of {name} are others now; compile it again")
         prompt = saved.program[name]
@@ -116,8 +121,13 @@ def _predictors(program: MemoryProgram) -> dict[str, Any]:
     # Named by hand: DSPy's own list leaves out modules that an optimizer marked as compiled.
     return {
         f"{module}.predict": getattr(program, module).predict
-        for module in ("store", "retrieve", "answer")
+        for module in ("store", "retrieve", "answer", "refine")
     }
+
+
+def _text(value: Any) -> str:
+    """A field of an example as text: what is called of tools, as JSON."""
+    return value.model_dump_json() if isinstance(value, BaseModel) else str(value)
 
 
 def _signatures(program: MemoryProgram) -> dict[str, str]:

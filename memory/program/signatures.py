@@ -199,6 +199,67 @@ class ReplyInChat(dspy.Signature):
     )
 
 
+class RefineFacts(dspy.Signature):
+    """Improve the facts of a memory with the tools, so that questions to come are answered from
+    the facts alone. A question is answered from the few facts that are nearest to it by their words
+    and by their turns: what it needs must be there, in words that a question may use, and must not
+    be crowded out.
+
+    What helps:
+    - Something said in the turns, and worth asking for, that no fact tells: search the turns, and
+      create the fact, with its date, in the turn's own words.
+    - A fact that is vague ("it was great"), lacks its date, or has a pronoun for a name: update it
+      from its turn.
+    - Several facts that say the same: merge them, or delete what adds nothing. Facts of different
+      days, and items of a list, are not the same.
+    - A fact that tells of several things which somebody may ask for one by one: split it.
+    - A fact that is true no more: update it with ended_on; never delete what was true once.
+
+    What harms: longer facts that say no more; facts of two things in one; deleting what is only
+    seldom asked for; a guess. A memory that is good as it is needs no change: call no tool then.
+    Look before you change: search, sample and analyze cost little.
+    """
+
+    memory: str = dspy.InputField(desc="what this memory holds, in short")
+    question: str = dspy.InputField(
+        desc="a question that is to be answered better; empty where any may be asked"
+    )
+    so_far: str = dspy.InputField(desc="your operations so far and what each gave back")
+    operations_left: int = dspy.InputField(desc="how many calls you may make still")
+    tools: list[dspy.Tool] = dspy.InputField()
+    thought: str = dspy.OutputField(desc="what the memory lacks and what to do next: a sentence")
+    tool_calls: dspy.ToolCalls = dspy.OutputField(
+        desc="the next calls, one to four; an empty list when nothing more helps"
+    )
+
+
+class WriteQuestions(dspy.Signature):
+    """Write questions that somebody who knows these people may ask later, and that some turns of
+    the conversation answer. Ask for what is worth remembering: who, what, when, where, how many,
+    why; also for what takes two turns together. Name the persons; never say "in the conversation"
+    or "in turn 12". The answer is a phrase in the turn's own words, a date as 5 March 2011.
+
+    One question a line: the number of the turn that tells the answer, the question, the answer:
+    12 | What did Maria buy in April? | a second-hand cello
+    """
+
+    turns: str = dspy.InputField(desc="lines of [turn_id] (date) Speaker: text")
+    number: int = dspy.InputField(desc="how many questions, of different turns")
+    questions: str = dspy.OutputField(desc="lines of turn_id | question | answer; no other text")
+
+
+class CompareAnswers(dspy.Signature):
+    """Say whether an answer to a question says the same as the right answer. Other words, a longer
+    answer, and a date written in another way are the same; a part of a list, another person,
+    another day or "No information available" are not.
+    """
+
+    question: str = dspy.InputField()
+    right_answer: str = dspy.InputField()
+    answer: str = dspy.InputField()
+    same: bool = dspy.OutputField(desc="True or False")
+
+
 @dataclass(frozen=True)
 class SmallPrompt:
     """What the packaged model is given in place of a signature's instruction.

@@ -1,9 +1,10 @@
 """Which facts are near a text: by their own words, and by the ranking of the turns they rest on."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from memory.model import Fact, Hit
-from memory.search.word_forms import forms_of, is_among, telling_words
+from memory.search.word_forms import forms_of, telling_words
 from memory.search.words import words
 
 
@@ -22,17 +23,24 @@ def near_facts(
         turn_ids: the turns that each rests on, by the fact's id.
         hits: the ranking of the text.
     """
-    query = telling_words(text)
+    query = [forms_of([word]) for word in telling_words(text)]
     scores = turn_scores(hits)
 
     def nearness(fact: Fact) -> float:
-        forms = forms_of(words(f"{fact.subject} {fact.attribute} {fact.value} {fact.happened_on}"))
-        share = sum(is_among(word, forms) for word in query) / len(query) if query else 0.0
+        forms = _fact_forms(fact)
+        share = sum(not word.isdisjoint(forms) for word in query) / max(len(query), 1)
         best = max((scores.get(turn_id, 0.0) for turn_id in turn_ids[fact.id]), default=0.0)
         return (share + best) / 2
 
     ranked = [(fact, nearness(fact)) for fact in facts]
     return sorted(ranked, key=lambda pair: (-pair[1], pair[0].id))
+
+
+# A draft asks for the same facts some hundred times, with each question and operation.
+@lru_cache(maxsize=20_000)
+def _fact_forms(fact: Fact) -> frozenset[str]:
+    texts = (fact.subject, fact.attribute, fact.value, fact.happened_on)
+    return frozenset(forms_of(words(" ".join(texts))))
 
 
 def turn_scores(hits: Sequence[Hit]) -> Mapping[int, float]:

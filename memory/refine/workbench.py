@@ -25,6 +25,13 @@ class Operation:
     reason: str
     revision: Revision
 
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """The facts that it is about, as they were and as they are then."""
+        revision = self.revision
+        pairs = tuple(fact for pair in revision.changed for fact in pair)
+        return (*revision.added, *pairs, *revision.removed)
+
 
 @dataclass(frozen=True)
 class FactSet:
@@ -131,9 +138,8 @@ def cause_of(tool: str, reason: str) -> str:
 
 def write(store: Store, cause: str, revision: Revision) -> tuple[int, list[int]]:
     """Make a revision one change of a memory; returns its number and the ids of the new facts."""
-    before = {fact.id for fact in store.facts()}
     change = store.write(statements(revision), cause=cause)
-    new = [fact for fact in store.facts() if fact.id not in before]
+    new = [edit.after for edit in store.journal(change.id) if edit.after and not edit.before]
     ids = [next(fact.id for fact in new if _same(fact, added)) for added in revision.added]
     return change.id, ids
 

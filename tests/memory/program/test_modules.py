@@ -190,9 +190,8 @@ def test_an_optimizer_starts_from_what_the_packaged_model_is_shown():
     def prompt(predictor) -> list[dict[str, str]]:
         return SmallModelAdapter().format(predictor.signature, predictor.demos, inputs)
 
-    for (name, plain), (_, own) in zip(
-        MemoryProgram().named_predictors(), begun.named_predictors(), strict=True
-    ):
+    for name in ("store", "retrieve", "answer"):  # it does not refine
+        plain, own = (getattr(side, name).predict for side in (MemoryProgram(), begun))
         assert prompt(own) == prompt(plain)
         assert prompt(own)[0]["content"] == own.signature.instructions, name
         assert len(prompt(own)) == 2 + 2 * len(own.demos) > 2

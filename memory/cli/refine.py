@@ -1,0 +1,130 @@
+"""The command refine: a model improves the facts, and what does not help is taken back."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memory.cli.options import (
+    DEFAULT,
+    ApiBase,
+    File,
+    ModelName,
+    Namespace,
+    Yes,
+    confirm,
+    open_memory,
+)
+from memory.cli.output import change_line, command_line, edit_lines, print_lines
+from memory.terminal import clean_line, count, print_clean, progress
+
+if TYPE_CHECKING:
+    from memory.api import Memory
+    from memory.refine.run import Refinement
+    from memory.refine.workbench import Operation
+
+
+def refine(
+    namespace: Namespace = DEFAULT,
+    file: File = None,
+    model: ModelName = "local",
+    api_base: ApiBase = None,
+    operations: Annotated[int, typer.Option(min=1, help="Tool calls at most, looks too.")] = 30,
+    questions: Annotated[
+        int, typer.Option(help="How many questions to measure by; the model writes them.")
+    ] = 20,
+    judge: Annotated[
+        bool, typer.Option("--judge", help="The model compares answers, in place of F1 of words.")
+    ] = False,
+    program: Annotated[
+        Path | None, typer.Option(help="A compiled program, of optimize.py --target refine.")
+    ] = None,
+    yes: Yes = False,
+) -> None:
+    """Let a model improve the facts. What helps to answer questions is kept, as changes to undo.
+
+    The model works on a draft. Questions of the turns are answered from facts alone before and
+    after; each operation that does not help is taken back. Ctrl-C leaves the memory as it was.
+    """
+    from memory.api import Memory  # takes a second
+    from memory.program import load_program
+    from memory.program.costs import spending
+    from memory.refine.run import check, forecast
+
+    with open_memory(namespace, file) as store:
+        memory = Memory(
+            store,
+            model=model,
+            api_base=api_base,
+            program=load_program(program) if program else None,
+        )
+        check(memory.model, questions)
+        ahead = forecast(store, memory.model, operations, questions)
+        print_clean(f"{memory.model.name} at {memory.model.server}: at most {ahead}", error=True)
+        confirm("Refine this memory?", yes)
+        last_before = max((change.id for change in store.changes()), default=0)
+        with spending(memory.model) as spent:
+            try:
+                refinement = _refined(memory, operations, questions, judged=judge)
+            except KeyboardInterrupt:
+                print_clean(
+                    f"interrupted: nothing was changed; until now: {spent.cost}", error=True
+                )
+                raise typer.Exit(2) from None
+        edits = {change.id: store.journal(change.id) for change in refinement.changes}
+    for change in refinement.changes:
+        print_clean(change_line(change))
+        print_lines(edit_lines(edits[change.id]), "  ")
+    for operation in refinement.taken_back:
+        print_lines([f"taken back: {_operation_line(operation)}"])
+    for line in summary_lines(refinement):
+        print_clean(line)
+    print_clean(f"{memory.model.name}: {spent.cost}")
+    if refinement.changes:
+        everything = command_line("revert", f"#{last_before}", namespace=namespace, file=file)
+        print_clean(f"to take all of it back: {everything}")
+
+
+def _refined(memory: "Memory", operations: int, questions: int, judged: bool) -> "Refinement":
+    """Refine with a bar for each stage; each operation is a line above it."""
+    from memory.refine.run import Progress, refine
+
+    with progress() as bar:
+        tasks = []
+
+        def stage(name: str, steps: int) -> None:
+            tasks.append(bar.add_task(name, total=steps))
+
+        def step(line: str) -> None:
+            bar.advance(tasks[-1])
+            if line:
+                bar.console.print(clean_line(line)[:160], markup=False, highlight=False)
+
+        return refine(
+            memory,
+            operations,
+            questions,
+            judged=judged,
+            progress=Progress(stage, step),
+        )
+
+
+def _operation_line(operation: "Operation") -> str:
+    return f"{operation.tool}: {operation.reason}"
+
+
+def summary_lines(refinement: "Refinement") -> list[str]:
+    """The gain, what was kept, and the use of each tool, for people."""
+    tools = ", ".join(f"{tool} {number}" for tool, number in refinement.tools.items())
+    gained = refinement.after - refinement.before
+    held_out = count(len(refinement.held_out), "question")
+    lines = [
+        f"answers from facts alone, {held_out} that decided nothing:"
+        f" {refinement.before:.3f} -> {refinement.after:.3f} ({gained:+.3f}); the"
+        f" {len(refinement.deciding)} that decided: {refinement.decided[0]:.3f} ->"
+        f" {refinement.decided[1]:.3f}",
+        f"{count(len(refinement.uses), 'operation')} ({tools or 'none'}): {len(refinement.kept)}"
+        f" kept, {len(refinement.taken_back)} taken back;"
+        f" {len(refinement.facts_before)} -> {count(len(refinement.facts_after), 'fact')}",
+    ]
+    return [*lines, refinement.note] if refinement.note else lines

@@ -1,0 +1,135 @@
+"""RefineMemory: the module that improves a memory's facts with tools, a few calls at a time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dspy
+from dspy.utils.exceptions import AdapterParseError
+from pydantic import ValidationError, validate_call
+
+from memory.errors import InputError, SqlError
+from memory.program.signatures import RefineFacts
+from memory.tokens import count_tokens, trim
+
+MOST_OPERATIONS = 30  # of an episode
+# Of what a tool gave back, as the next prompts show it, and of all of these together.
+_RESULT_TOKENS, _TRAJECTORY_TOKENS = 600, 12_000
+_OLD_RESULT_TOKENS = 40
+_UNREADABLE = 2  # answers in a row that end an episode
+
+
+@dataclass(frozen=True)
+class ToolUse:
+    """One operation of an episode: the tool, what it was given, and what it gave back."""
+
+    tool: str
+    arguments: dict[str, Any]
+    result: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether the tool refused the arguments."""
+        return self.result.startswith("Error:")
+
+    def line(self, number: int, tokens: int) -> str:
+        """The use as a prompt shows it, its result cut to so many tokens."""
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        return f"{number}. {self.tool}({arguments})\n{trim(self.result, tokens)}"
+
+
+class RefineMemory(dspy.Module):
+    """Improves a memory by calls of tools, until nothing helps or the operations are spent.
+
+    The model calls tools natively where it can (`supports_function_calling`), else in the form of
+    the adapter in use. Both are one prompt, so that optimizers and weights see the same.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.predict = dspy.Predict(RefineFacts)
+
+    def forward(
+        self,
+        memory: str,
+        tools: Sequence[Callable[..., str]],
+        question: str = "",
+        operations: int = MOST_OPERATIONS,
+        progress: Callable[[ToolUse], object] = lambda use: None,
+    ) -> dspy.Prediction:
+        """Run one episode.
+
+        Arguments:
+            memory: what the memory holds, in short.
+            tools: functions with types and docstrings; what they raise as InputError or SqlError
+                is told the model, which may try again.
+            question: a question that is to be answered better; empty where any may come.
+            operations: how many tool calls at most, looks included.
+            progress: told each operation.
+
+        Returns a Prediction of uses (list of ToolUse), calls (int: model calls).
+        """
+        adapter = dspy.settings.adapter or dspy.ChatAdapter(use_json_adapter_fallback=False)
+        described = [dspy.Tool(tool) for tool in tools]
+        checked = {tool.__name__: validate_call(tool) for tool in tools}
+        uses: list[ToolUse] = []
+        calls = unreadable = 0
+        with dspy.context(adapter=_with_native_tools(adapter)):
+            while len(uses) < operations and unreadable < _UNREADABLE:
+                calls += 1
+                try:
+                    prediction = self.predict(
+                        memory=memory,
+                        question=question,
+                        so_far=_trajectory(uses),
+                        operations_left=operations - len(uses),
+                        tools=described,
+                    )
+                except AdapterParseError:
+                    unreadable += 1
+                    continue
+                unreadable = 0
+                if not prediction.tool_calls or not prediction.tool_calls.tool_calls:
+                    break
+                for call in prediction.tool_calls.tool_calls[: operations - len(uses)]:
+                    uses.append(_use(checked, call.name, dict(call.args or {})))
+                    progress(uses[-1])
+        return dspy.Prediction(uses=uses, calls=calls)
+
+
+def _with_native_tools(adapter: Any) -> Any:
+    """The adapter, which hands tools to a model that can call them; other models see a prompt."""
+    if not isinstance(adapter, dspy.ChatAdapter) or type(adapter) is not dspy.ChatAdapter:
+        return adapter  # one of training, whose prompts are those that the weights learn
+    return dspy.ChatAdapter(
+        callbacks=adapter.callbacks,
+        use_json_adapter_fallback=adapter.use_json_adapter_fallback,
+        use_native_function_calling=True,
+    )
+
+
+def _use(tools: dict[str, Any], name: str, arguments: dict[str, Any]) -> ToolUse:
+    """Call a tool; what the model can put right is the result."""
+    if name not in tools:
+        return ToolUse(name, arguments, f"Error: there is no tool {name}: {', '.join(tools)}")
+    try:
+        result = str(tools[name](**arguments))
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        result = f"Error: {'; '.join(faults)}"
+    except (InputError, SqlError) as error:
+        result = f"Error: {error}"
+    return ToolUse(name, arguments, result)
+
+
+def _trajectory(uses: Sequence[ToolUse]) -> str:
+    """The operations so far, the newest whole; of older results only the beginning is kept."""
+    lines: list[str] = []
+    tokens_left = _TRAJECTORY_TOKENS
+    for place in range(len(uses) - 1, -1, -1):
+        line = uses[place].line(place + 1, _RESULT_TOKENS)
+        if count_tokens(line) > tokens_left:
+            line = uses[place].line(place + 1, _OLD_RESULT_TOKENS)
+        tokens_left -= count_tokens(line)
+        lines.append(line)
+    return "\n".join(reversed(lines))

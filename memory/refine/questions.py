@@ -1,0 +1,206 @@
+"""Questions that measure a memory: a model writes them from turns, and facts alone answer them."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+import dspy
+from dspy.utils.exceptions import AdapterParseError
+
+from memory.audit import is_said
+from memory.dates import COUNT, dated_question
+from memory.model import Fact, Hit, Rows, Turn
+from memory.program import Model
+from memory.program.messages import ABSTAIN, is_evidence
+from memory.program.modules import AnswerQuestion
+from memory.program.signatures import CompareAnswers, WriteQuestions
+from memory.prompt import Context, assemble, row_lines, turn_lines
+from memory.refine.near_facts import near_facts
+from memory.refine.workbench import FactSet, said_in
+from memory.search.word_forms import telling_words
+from memory.search.words import words
+from memory.store import Store
+
+# Tokens of facts that a question is answered from: some thirty, so that it matters which.
+READER_TOKENS = 500
+QUESTIONS_A_CALL = 4
+_WINDOW_TURNS = 12
+_WINDOW_TOKENS = 2_000
+_RANKED_TURNS = 200
+_LINE = re.compile(r"^\W*(\d{1,18})\W*\|\s*(.+?)\s*\|\s*(.+?)\s*$", re.MULTILINE)
+_COLUMNS = ("turn_id", "subject", "attribute", "value", "happened_on", "ended_on")
+
+
+@dataclass(frozen=True)
+class MeasuredQuestion:
+    """A question that some turn answers, by its own words."""
+
+    text: str
+    answer: str
+    turn_id: int
+
+
+@dataclass(frozen=True)
+class QuestionWindow:
+    """Turns that a model is shown, and how many questions it is to write of them."""
+
+    turns: tuple[Turn, ...]
+    number: int
+
+
+def windows_all_over(turns: Sequence[Turn], number: int) -> list[QuestionWindow]:
+    """Windows for so many questions, evenly over what was said."""
+    telling = [turn for turn in turns if turn.kind == "message" and is_evidence(turn.text)]
+    windows = [
+        tuple(telling[begin : begin + _WINDOW_TURNS])
+        for begin in range(0, len(telling), _WINDOW_TURNS)
+    ]
+    calls = min(-(-number // QUESTIONS_A_CALL), len(windows))
+    places = [(2 * n + 1) * len(windows) // (2 * calls) for n in range(calls)]
+    shares = [(n + 1) * number // calls - n * number // calls for n in range(calls)]
+    return [
+        QuestionWindow(windows[place], share) for place, share in zip(places, shares, strict=True)
+    ]
+
+
+def windows_of(turns: Sequence[Turn]) -> list[QuestionWindow]:
+    """Windows of these turns, for a question about each of them."""
+    runs = [turns[begin : begin + _WINDOW_TURNS] for begin in range(0, len(turns), _WINDOW_TURNS)]
+    return [QuestionWindow(tuple(run), len(run)) for run in runs]
+
+
+def written_questions(
+    store: Store,
+    model: Model,
+    windows: Sequence[QuestionWindow],
+    progress: Callable[[], object] = lambda: None,
+) -> list[MeasuredQuestion]:
+    """The questions that a model writes of windows, none twice.
+
+    A question whose answer its turn does not say is left out. `progress` is told after each call.
+    Raises ModelError when the model cannot be used.
+    """
+    write = dspy.Predict(WriteQuestions)
+    questions: dict[str, MeasuredQuestion] = {}
+    for window in windows:
+        lines = turn_lines(window.turns, _WINDOW_TOKENS, iso=True)
+        try:
+            with model.active():
+                text = str(write(turns=lines, number=window.number).questions)
+        except AdapterParseError as error:
+            text = error.lm_response or ""
+        turn_ids = {turn.id for turn in window.turns}
+        for digits, question, answer in _LINE.findall(text)[: window.number]:
+            turn_id = int(digits)
+            if turn_id in turn_ids and _is_told(store, turn_id, answer):
+                questions.setdefault(question, MeasuredQuestion(question, answer, turn_id))
+        progress()
+    return list(questions.values())
+
+
+def _is_told(store: Store, turn_id: int, answer: str) -> bool:
+    return bool(telling_words(answer)) and is_said(answer, said_in(store, [turn_id])[turn_id])
+
+
+def word_f1(answer: str, gold: str) -> float:
+    """Harmonic mean of precision and recall over words, 0 to 1; 0 for an abstention.
+
+    Stop words aside; numbers in words and in digits are the same.
+    """
+    if answer.lower().startswith(ABSTAIN.lower()):
+        return 0.0
+    answer_words, gold_words = _counted_words(answer), _counted_words(gold)
+    same = (Counter(answer_words) & Counter(gold_words)).total()
+    return 2 * same / (len(answer_words) + len(gold_words)) if same else 0.0
+
+
+def _counted_words(text: str) -> list[str]:
+    return [str(COUNT.get(word, word)) for word in telling_words(text) or words(text)]
+
+
+@dataclass
+class FactReader:
+    """Answers questions from facts alone, and says how right the answers are.
+
+    What was answered from the same facts is not asked again.
+
+    Arguments:
+        store: whose turns and ranking these are.
+        model: what answers; hosted, for the packaged one answers from turns.
+        answer: the answering module.
+        judged: whether a model compares answers with the right ones, in place of `word_f1`.
+    """
+
+    store: Store
+    model: Model
+    answer: AnswerQuestion
+    judged: bool = False
+    tokens: int = READER_TOKENS
+    _scores: dict[tuple[str, str], float] = field(default_factory=dict)
+    _hits: dict[str, list[Hit]] = field(default_factory=dict)
+
+    def context(self, question: str, state: FactSet) -> Context:
+        """The facts that a question is answered from: the nearest ones, within the budget."""
+        if question not in self._hits:
+            self._hits[question] = self.store.search(question, _RANKED_TURNS)
+        hits = self._hits[question]
+        ranked = near_facts(question, state.facts.values(), state.turn_ids, hits)
+        lines = [line for fact, nearness in ranked if nearness for line in _lines(fact)]
+        return assemble(lines, (), self.tokens)
+
+    def score(self, question: MeasuredQuestion, state: FactSet) -> float:
+        """How right the answer from these facts is, 0 to 1.
+
+        Raises ModelError when the model cannot be used.
+        """
+        context = self.context(question.text, state)
+        key = (question.text, context.text)
+        if key not in self._scores:
+            self._scores[key] = self._asked(question, context)
+        return self._scores[key]
+
+    def mean(self, questions: Sequence[MeasuredQuestion], state: FactSet) -> float:
+        """The mean score of some questions; 0 for none."""
+        return fmean([self.score(question, state) for question in questions] or [0.0])
+
+    def _asked(self, question: MeasuredQuestion, context: Context) -> float:
+        if not context.text:
+            return 0.0
+        with self.model.active():
+            prediction = self.answer(
+                question=dated_question(question.text, ""),
+                memory=context.text,
+                turn_ids=context.turn_ids,
+            )
+            text = str(prediction.answer)
+            if not self.judged or not text or text.lower().startswith(ABSTAIN.lower()):
+                return word_f1(text, question.answer)
+            try:
+                verdict = dspy.Predict(CompareAnswers)(
+                    question=question.text, right_answer=question.answer, answer=text
+                )
+            except AdapterParseError:
+                return word_f1(text, question.answer)
+        return float(bool(verdict.same))
+
+
+def _lines(fact: Fact) -> list[tuple[str, int | None]]:
+    """A fact as the answering module sees facts."""
+    row = tuple(getattr(fact, name) for name in _COLUMNS)
+    return row_lines([Rows(_COLUMNS, (row,))], {})
+
+
+def scores_by_question(
+    reader: FactReader,
+    questions: Sequence[MeasuredQuestion],
+    state: FactSet,
+    progress: Callable[[], object] = lambda: None,
+) -> Mapping[str, float]:
+    """The score of each question, by its text."""
+    scores = {}
+    for question in questions:
+        scores[question.text] = reader.score(question, state)
+        progress()
+    return scores

@@ -1,0 +1,349 @@
+"""A memory refined from beginning to end: measured, changed in a draft, what does not help undone.
+
+Nothing is written before all of it has been measured. The agent works on a draft and does not see
+the questions. Some decide, operation by operation, what is taken back: half of those from all over
+the memory, and one of each turn that an operation rests on, without which a fact of a turn that no
+other question asks for could not be seen to help. The other half, which decides nothing, says
+whether what is left is worth keeping at all.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+import dspy
+
+from memory.api import CATALOG_TOKENS, Memory
+from memory.errors import InputError
+from memory.model import Change, Fact, Turn
+from memory.program import Model
+from memory.program.costs import CHARACTERS_A_TOKEN, Cost, priced, prompt_tokens
+from memory.program.modules import AnswerQuestion
+from memory.program.refine_agent import MOST_OPERATIONS, RefineMemory, ToolUse
+from memory.refine.questions import (
+    QUESTIONS_A_CALL,
+    READER_TOKENS,
+    FactReader,
+    MeasuredQuestion,
+    QuestionWindow,
+    scores_by_question,
+    windows_all_over,
+    windows_of,
+    written_questions,
+)
+from memory.refine.revisions import Revision
+from memory.refine.tools import RefiningTools
+from memory.refine.workbench import Draft, FactSet, Operation, cause_of, write
+from memory.store import Store
+
+LEAST_QUESTIONS = 4
+QUESTIONS = 20
+_TRIAL_QUESTIONS = 5  # at most, that an operation is judged by
+_SHOWN_FACTS = 8  # in the prompt of an episode
+# Tokens of a call beside its fixed prompt: a window of turns, its questions; an answer; the history
+# of half an episode, and a thought with its calls.
+_WINDOW_TOKENS, _QUESTION_TOKENS, _ANSWER_TOKENS = 600, 160, 40
+_HISTORY_TOKENS, _CALLS_TOKENS = 3_000, 150
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """What a refinement did, and what it was worth.
+
+    `before` and `after` are means over the questions that decided nothing, 0 to 1, and `decided`
+    those of the others. `kept` are the operations made changes of the memory, `taken_back` those
+    that did not help. `uses` are all tool calls of the episode, in order.
+    """
+
+    held_out: tuple[MeasuredQuestion, ...]
+    deciding: tuple[MeasuredQuestion, ...]
+    before: float
+    after: float
+    decided: tuple[float, float]
+    kept: tuple[Operation, ...]
+    taken_back: tuple[Operation, ...]
+    uses: tuple[ToolUse, ...]
+    facts_before: tuple[Fact, ...]
+    facts_after: tuple[Fact, ...]
+    changes: tuple[Change, ...] = ()
+    note: str = ""
+
+    @property
+    def tools(self) -> Mapping[str, int]:
+        """How often each tool was used."""
+        return dict(Counter(use.tool for use in self.uses).most_common())
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Told what goes on: a stage with its number of steps, then each step."""
+
+    stage: Callable[[str, int], object] = lambda name, steps: None
+    step: Callable[[str], object] = lambda line: None
+
+
+def forecast(
+    store: Store, model: Model, operations: int = MOST_OPERATIONS, questions: int = QUESTIONS
+) -> Cost:
+    """What a refinement takes at most: every operation a call, every one changing facts.
+
+    An answer from the same facts is not asked for again, so that a memory larger than what a
+    question is shown takes far less.
+    """
+    windows = len(windows_all_over(store.turns(), questions))
+    windows += -(-operations // QUESTIONS_A_CALL)
+    answers = 2 * (questions + operations) + 2 * operations * _TRIAL_QUESTIONS
+    tools = RefiningTools(Draft(store)).functions()
+    described = sum(len(str(dspy.Tool(tool))) for tool in tools) // CHARACTERS_A_TOKEN
+    refine = prompt_tokens(model, RefineMemory()) + described + CATALOG_TOKENS
+    answer = prompt_tokens(model, AnswerQuestion()) + READER_TOKENS
+    return (
+        priced(
+            model,
+            calls=windows,
+            tokens_in=windows * 2 * _WINDOW_TOKENS,
+            tokens_out=windows * QUESTIONS_A_CALL * _ANSWER_TOKENS,
+        )
+        + priced(
+            model,
+            calls=answers,
+            tokens_in=answers * answer,
+            tokens_out=answers * _ANSWER_TOKENS,
+        )
+        + priced(
+            model,
+            calls=operations,
+            tokens_in=operations * (refine + _HISTORY_TOKENS),
+            tokens_out=operations * _CALLS_TOKENS,
+        )
+    )
+
+
+def refine(
+    memory: Memory,
+    operations: int = MOST_OPERATIONS,
+    questions: int = QUESTIONS,
+    *,
+    judged: bool = False,
+    progress: Progress | None = None,
+) -> Refinement:
+    """Let the memory's model improve its facts, and keep what helps to answer questions.
+
+    Arguments:
+        operations: how many tool calls at most, looks included.
+        questions: how many to measure by, written by the model from turns.
+        judged: whether the model compares answers with the right ones, in place of F1 of words.
+        progress: told what goes on.
+
+    Each operation that is kept becomes one change of the journal, with its reason. Whatever
+    interrupts this, nothing or all of it is written. Raises InputError for the packaged model, for
+    fewer than LEAST_QUESTIONS questions, and when the turns do not give as many; ModelError when
+    the model cannot be used.
+    """
+    check(memory.model, questions)
+    told = progress or Progress()
+    store = memory.store
+    reader = FactReader(store, memory.model, memory.program.answer, judged)
+    written = _written(memory, windows_all_over(store.turns(), questions), told)
+    if len(written) < LEAST_QUESTIONS:
+        raise InputError(
+            f"{memory.model.name} wrote {len(written)} questions that turns answer, and"
+            f" {LEAST_QUESTIONS} are needed to measure by: is there enough in this memory?"
+        )
+    deciding, held_out = written[::2], written[1::2]
+    draft = Draft(store)
+    start = draft.start
+    uses = _episode(memory, draft, operations, told)
+    deciding = _with_questions_of(memory, deciding, _turns_touched(draft), told)
+    told.stage("answering from facts, before", len(deciding) + len(held_out))
+    before = scores_by_question(reader, [*held_out, *deciding], start, lambda: told.step(""))
+    kept, taken_back = _helping(reader, deciding, draft, told)
+    state = start.after_all(kept) or start
+    told.stage("answering from facts, after", len(held_out))
+    after = scores_by_question(reader, held_out, state, lambda: told.step(""))
+    refinement = Refinement(
+        held_out=tuple(held_out),
+        deciding=tuple(deciding),
+        before=fmean(before[question.text] for question in held_out),
+        after=fmean(after.values()),
+        decided=(
+            fmean(before[question.text] for question in deciding),
+            reader.mean(deciding, state),
+        ),
+        kept=tuple(kept),
+        taken_back=tuple(taken_back),
+        uses=tuple(uses),
+        facts_before=tuple(start.facts.values()),
+        facts_after=tuple(state.facts.values()),
+    )
+    return _carried_out(store, refinement)
+
+
+def _written(
+    memory: Memory, windows: Sequence[QuestionWindow], told: Progress
+) -> list[MeasuredQuestion]:
+    told.stage("writing questions", len(windows))
+    return written_questions(memory.store, memory.model, windows, lambda: told.step(""))
+
+
+def _with_questions_of(
+    memory: Memory, deciding: Sequence[MeasuredQuestion], turns: Sequence[Turn], told: Progress
+) -> list[MeasuredQuestion]:
+    """The deciding questions, and one more of each turn that none of them asks for yet."""
+    asked_of = {question.turn_id for question in deciding}
+    windows = windows_of([turn for turn in turns if turn.id not in asked_of])
+    added = _written(memory, windows, told) if windows else []
+    by_text = {question.text: question for question in [*deciding, *added]}
+    return list(by_text.values())
+
+
+def _turns_touched(draft: Draft) -> list[Turn]:
+    """The turns that an episode's operations rest on."""
+    turn_ids = set[int]()
+    for operation in draft.operations:
+        turn_ids |= {fact.turn_id for fact in operation.facts}
+    return [draft.turn(turn_id) for turn_id in sorted(turn_ids)]
+
+
+def check(model: Model, questions: int) -> None:
+    """Raise InputError for a model or a number of questions that nothing can be refined with."""
+    if model.packaged:
+        raise InputError(
+            "the packaged model is too small to refine a memory; give a larger one, as in"
+            " --model openai/gpt-4o-mini"
+        )
+    if questions < LEAST_QUESTIONS:
+        raise InputError(f"{questions} questions measure nothing; give {LEAST_QUESTIONS} or more")
+
+
+def memory_in_short(store: Store, draft: Draft) -> str:
+    """What an episode begins with: the catalog, and some facts as unlike each other as there are.
+
+    The same draws for the same memory.
+    """
+    tools = RefiningTools(draft)
+    sample = tools.sample_memory("diverse", _SHOWN_FACTS)
+    return f"{store.catalog(CATALOG_TOKENS)}\nSome facts:\n{sample}"
+
+
+def _episode(memory: Memory, draft: Draft, operations: int, told: Progress) -> list[ToolUse]:
+    """The tool calls of an episode; what they did is in the draft."""
+    told.stage("refining", operations)
+    with memory.model.active():
+        prediction = memory.program.refine(
+            memory=memory_in_short(memory.store, draft),
+            tools=RefiningTools(draft).functions(),
+            operations=operations,
+            progress=lambda use: told.step(f"{use.tool}: {use.result.splitlines()[0]}"),
+        )
+    return list(prediction.uses)
+
+
+def _helping(
+    reader: FactReader, questions: Sequence[MeasuredQuestion], draft: Draft, told: Progress
+) -> tuple[list[Operation], list[Operation]]:
+    """The operations that help to answer the questions, and those that do not, in order.
+
+    The newest first, each is left out for a trial: where the answers to the questions that it makes
+    a difference to are as good without it, it does not help. One that a later one rests on stays.
+    """
+    kept = list(draft.operations)
+    taken_back: list[Operation] = []
+    told.stage("taking back what does not help", len(kept))
+    for operation in reversed(draft.operations):
+        fewer = [other for other in kept if other is not operation]
+        without = draft.start.after_all(fewer)
+        whole = draft.start.after_all(kept)
+        if without is not None and whole is not None:
+            trial = _trial_questions(reader, questions, operation, whole, without)
+            if reader.mean(trial, without) >= reader.mean(trial, whole):
+                kept = fewer
+                taken_back.insert(0, operation)
+        told.step("")
+    return kept, taken_back
+
+
+def _trial_questions(
+    reader: FactReader,
+    questions: Sequence[MeasuredQuestion],
+    operation: Operation,
+    whole: FactSet,
+    without: FactSet,
+) -> list[MeasuredQuestion]:
+    """The questions that an operation makes a difference to, those of its own turns first."""
+    affected = [
+        question
+        for question in questions
+        if reader.context(question.text, whole) != reader.context(question.text, without)
+    ]
+    turn_ids = {fact.turn_id for fact in operation.facts}
+    affected.sort(key=lambda question: question.turn_id not in turn_ids)
+    return affected[:_TRIAL_QUESTIONS]
+
+
+def _carried_out(store: Store, refinement: Refinement) -> Refinement:
+    """Make the kept operations changes of the memory, unless they help no other question."""
+    kept = refinement.kept
+    if kept and refinement.after < refinement.before:
+        return replace(
+            refinement,
+            kept=(),
+            taken_back=(*refinement.taken_back, *kept),
+            after=refinement.before,
+            facts_after=refinement.facts_before,
+            note="what helped the questions that decided made answers to the others worse: all of"
+            " it is taken back",
+        )
+    changes = carry_out(store, kept)
+    return replace(refinement, changes=tuple(changes))
+
+
+def carry_out(store: Store, operations: Sequence[Operation]) -> list[Change]:
+    """Make operations of a draft changes of the memory, each with its reason; all of them or none.
+
+    Raises InputError when somebody else changed one of their facts meanwhile.
+    """
+    real_ids: dict[int, int] = {}
+    last_before = max((change.id for change in store.changes()), default=0)
+    causes = {cause_of(operation.tool, operation.reason) for operation in operations}
+
+    def own_changes() -> list[Change]:
+        # By what stands in the journal: Ctrl-C may come after a change and before its number.
+        later = [change for change in store.changes() if change.id > last_before]
+        return [change for change in later if change.cause in causes and not change.undone_at]
+
+    try:
+        for operation in operations:
+            revision = _with_ids(operation.revision, real_ids)
+            _refuse_changed(store, revision)
+            _, ids = write(store, cause_of(operation.tool, operation.reason), revision)
+            drafted = (fact.id for fact in operation.revision.added)
+            real_ids.update(zip(drafted, ids, strict=True))
+    except BaseException:
+        for change in reversed(own_changes()):
+            store.undo(change.id)
+        raise
+    return own_changes()
+
+
+def _with_ids(revision: Revision, real_ids: Mapping[int, int]) -> Revision:
+    """A revision whose facts have the ids that they have in the memory."""
+
+    def real(fact: Fact) -> Fact:
+        return replace(fact, id=real_ids.get(fact.id, fact.id))
+
+    return Revision(
+        added=revision.added,
+        changed=tuple((real(before), real(after)) for before, after in revision.changed),
+        removed=tuple(map(real, revision.removed)),
+    )
+
+
+def _refuse_changed(store: Store, revision: Revision) -> None:
+    present = {fact.id: replace(fact, recorded_at="") for fact in store.facts()}
+    for fact in (*revision.removed, *(before for before, _ in revision.changed)):
+        if present.get(fact.id) != replace(fact, recorded_at=""):
+            raise InputError(
+                f"somebody else changed fact {fact.id} meanwhile; nothing was changed, refine again"
+            )
