@@ -22,6 +22,8 @@ from memory.facts import find, supersede
 from memory.forget_preview import Preview, preview
 from memory.model import Change, Fact, Rows, Turn
 from memory.prompt import turn_line, turn_lines
+from memory.refine.tools import RefiningTools
+from memory.refine.workbench import StoreWorkbench
 from memory.settings import Settings
 from memory.sql import quoted
 from memory.store import Store, open_store
@@ -50,6 +52,14 @@ GROUPS: Mapping[str, Mapping[str, Right]] = {
     "settings": {"get_settings": "read", "set_setting": "write"},
     "digest": {"digest": "write"},
     "forget": {"forget": "forget"},
+    "refine": {
+        "search_memory": "read",
+        "sample_memory": "read",
+        "manage_memory": "write",
+        "delete_memory": "write",
+        "merge_memory": "write",
+        "split_memory": "write",
+    },
 }
 RESULT_TOKENS = 2_000  # of what a tool gives back
 _ROW_TOKENS = 400
@@ -61,7 +71,10 @@ P = ParamSpec("P")
 
 
 def memory_tools(
-    memory: "Memory", session: str = "", groups: Sequence[str] = ("tool_uses", "settings")
+    memory: "Memory",
+    session: str = "",
+    groups: Sequence[str] = ("tool_uses", "settings"),
+    refining: bool = False,
 ) -> list[Callable[..., str]]:
     """What an agent may do with a memory, as functions with types and docstrings.
 
@@ -74,7 +87,10 @@ def memory_tools(
         memory: whose file they work on, with its model, program and budget.
         session: the session of the turns that they store.
         groups: which of GROUPS come besides "core". Raises InputError for one that is not there.
+        refining: whether the six tools that refine facts come too, the group "refine".
     """
+    if refining:
+        groups = [*groups, "refine"]
     store = memory.store
     address, read_only = store.address, store.read_only
     # A memory without turns has no embedder on record yet, so the one that was asked for is
@@ -140,6 +156,9 @@ class Tools:
         self._memory_of = memory_of
         self._session = session
         self._progress = progress
+        # These are shared with `RefineMemory`, which uses them on a draft of the facts.
+        for tool in RefiningTools(StoreWorkbench(open_store)).functions():
+            setattr(self, tool.__name__, _checked(tool))
 
     @_checked
     def recall(self, query: str, limit: int = 5, as_of: str = "") -> str:

@@ -1,6 +1,7 @@
 """Where operations work: on a memory itself, each a change of its journal, or on a draft of it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -165,7 +166,7 @@ class StoreWorkbench:
         opened: opens the memory's store anew; agents call tools from threads of their own.
     """
 
-    def __init__(self, opened: Callable[[], Store]) -> None:
+    def __init__(self, opened: Callable[[], AbstractContextManager[Store]]) -> None:
         self._opened = opened
 
     def fact_set(self) -> "FactSet":

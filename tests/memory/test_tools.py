@@ -184,6 +184,22 @@ def test_an_agent_gets_the_groups_of_tools_that_were_chosen(store: SqliteStore) 
         memory_tools(memory, groups=["all"])
 
 
+def test_an_agent_may_refine_and_is_advised_like_by_the_other_tools(store: SqliteStore) -> None:
+    tools = {t.__name__: t for t in memory_tools(Memory(store, scripted_model([])), refining=True)}
+    assert list(tools)[-6:] == list(GROUPS["refine"])
+    store.write(MOVED, cause="digest")
+    done = tools["manage_memory"](
+        "update", reason="where it is", fact_id=1, value="Oslo, since last Saturday"
+    )
+    change = store.changes()[-1]
+    assert change.cause == "refine manage_memory update: where it is"
+    assert f"undo_change({change.id})" in done
+    with pytest.raises(InputError, match="give a reason"):
+        tools["delete_memory"](1)
+    with pytest.raises(InputError, match="fact_ids"):
+        tools["merge_memory"](fact_ids="all", strategy="concatenate", reason="why")
+
+
 def test_a_count_is_one_select(tools: Functions) -> None:
     select = "SELECT speaker, COUNT(*) AS times FROM turns GROUP BY speaker ORDER BY speaker"
     assert tools["query_memory"](select) == "speaker | times\nAnna | 3\nBen | 2\n(2 rows)"
