@@ -115,7 +115,7 @@ ROOMS = {
     "memory/sql": ("what SQL a model may write", 1_600),
     "memory/search": ("which turns a question asks for", 1_150),
     "memory/store": ("a namespace in a database: durable, journaled, undoable, forgettable", 7_600),
-    "memory/program": ("the models, their prompts and what they say", 3_400),
+    "memory/program": ("the models, their prompts and what they say", 3_900),
     "memory/exchange": ("what other programs exported, and exports", 1_900),
     "memory/documents": ("documents and tool uses as turns", 600),
     "memory/injection": ("memories as a block for a prompt", 500),

@@ -29,7 +29,7 @@ CARD = Card(
     verdict="gain",
     made_at="2026-01-01T10:00",
 )
-PARTS = ("store", "retrieve", "answer")
+PARTS = ("store", "retrieve", "answer", "refine")
 
 
 def compiled(instructions: str = "Be odd.\n  Very.", **demo: Any) -> MemoryProgram:
@@ -87,6 +87,32 @@ def test_the_file_holds_text_only(file: Path):
 def test_a_field_that_an_example_lacks_is_still_lacking(tmp_path: Path):
     save_program(compiled(sql=None), tmp_path / "some.json", CARD)
     assert "sql" not in load_program(tmp_path / "some.json").store.predict.demos[0]
+
+
+def test_a_file_of_before_a_module_came_is_plain_for_that_one(file: Path):
+    content = json.loads(file.read_bytes())
+    for part in ("program", "signatures"):
+        del content[part]["refine.predict"]
+    file.write_text(json.dumps(content))
+    loaded = load_program(file)
+    assert prompts(loaded) == prompts(compiled())
+    plain = MemoryProgram().refine.predict.signature.instructions
+    assert loaded.refine.predict.signature.instructions == plain
+    del content["program"]["store.predict"], content["signatures"]["store.predict"]
+    file.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="holds other modules"):
+        load_program(file)
+
+
+def test_an_example_of_tool_calls_is_kept_as_json(tmp_path: Path):
+    program = MemoryProgram()
+    calls = dspy.ToolCalls.from_dict_list([{"name": "delete_memory", "args": {"fact_id": 7}}])
+    program.refine.predict.demos = [dspy.Example(thought="It stands twice.", tool_calls=calls)]
+    save_program(program, tmp_path / "refine.json", CARD)
+    [demo] = load_program(tmp_path / "refine.json").refine.predict.demos
+    assert json.loads(demo.tool_calls) == {
+        "tool_calls": [{"name": "delete_memory", "args": {"fact_id": 7}}]
+    }
 
 
 def test_a_signatures_own_instructions_are_not_copied_into_the_file(tmp_path: Path):
