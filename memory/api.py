@@ -354,6 +354,7 @@ class Memory:
             originals_first,
             budget=self.budget,
             last=doubt(hits, self.store.turn),
+            question=question,
         )
 
     def _has_facts(self) -> bool:

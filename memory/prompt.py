@@ -12,6 +12,7 @@ from typing import Any
 from memory.dates import resolve_dates
 from memory.errors import InputError
 from memory.model import Rows, Turn
+from memory.passages import excerpt
 from memory.tokens import count_tokens, fitting_lines, line_tokens, trim
 
 # A smaller budget holds no turn at all, only its date and speaker.
@@ -20,6 +21,11 @@ _ROWS_HEAD = "What the memory's facts say:"
 _TURNS_HEAD = "What was said:"
 # A result without turns that is longer is no count or sum, but a list whose turns were left out.
 _MOST_SUMS = 12
+# A turn of more than this, and of more than half of the room left, shows the sentences that are
+# asked for: evidence shown at 500 tokens .697 -> .722 in chats with an assistant (docs/log.md).
+# Turns of LoCoMo's seven conversations are as long in 1 of 100.
+LONG_TURN = 100  # tokens
+_MOST_MISSES = 20  # turns that do not fit; a shorter one may stand behind them
 
 
 def spoken_date(said_at: str) -> str:
@@ -151,12 +157,15 @@ def assemble(
     budget: int,
     last: str = "",
     floor: float = 0.5,
+    question: str = "",
 ) -> Context:
     """Fill a budget with row lines first and turns (best first) after; turns keep a floor.
 
     Rows take at most `1 - floor` of the budget when there are turns. The best turn is always
     there, cut if it must be. Turns stand in the order they were said, and after them comes
-    what is to stand `last`. No more turns are taken from the iterable than fit.
+    what is to stand `last`. With a `question` a long turn shows the sentences that it asks for, and
+    turns that do not fit make room for shorter ones behind them; without one the first that does
+    not fit is the last that is looked at.
     Raises InputError when the budget is below LEAST_BUDGET tokens.
     """
     if budget < LEAST_BUDGET:
@@ -178,7 +187,7 @@ def assemble(
     turn_pairs: list[tuple[Turn, str]] = []
     row_budget = tokens_left
     if best:
-        line = trim(dated_line(best), tokens_left - 2)
+        line = trim(_line(best, question, tokens_left), tokens_left - 2)
         turn_pairs.append((best, line))
         tokens_left -= line_tokens(line)
         row_budget = int(tokens_left * (1 - floor))
@@ -186,8 +195,7 @@ def assemble(
     row_pairs = list(fitting_lines(rows, row_budget))
     tokens_left -= sum(line_tokens(line) for line, _ in row_pairs)
 
-    candidates = ((dated_line(turn), turn) for turn in source)
-    turn_pairs += [(turn, line) for line, turn in fitting_lines(candidates, tokens_left)]
+    turn_pairs += _fitting_turns(source, question, tokens_left)
     turn_pairs.sort(key=lambda pair: pair[0].id)
 
     lines: list[str] = []
@@ -202,3 +210,28 @@ def assemble(
     }
     text = "\n".join(lines)
     return Context(text, tuple(sorted(turn_ids)), count_tokens(text))
+
+
+def _fitting_turns(turns: Iterable[Turn], question: str, tokens: int) -> list[tuple[Turn, str]]:
+    """The turns that fit a number of tokens, with their lines; none behind _MOST_MISSES misses."""
+    pairs: list[tuple[Turn, str]] = []
+    misses_left = _MOST_MISSES if question else 1
+    for turn in turns:
+        line = _line(turn, question, tokens)
+        size = line_tokens(line)
+        if size <= tokens:
+            tokens -= size
+            pairs.append((turn, line))
+        else:
+            misses_left -= 1
+        if not misses_left:
+            break
+    return pairs
+
+
+def _line(turn: Turn, question: str, tokens_left: int) -> str:
+    """A turn's line in the room that is left; of a long turn what the question asks for."""
+    if question:
+        longest = max(tokens_left // 2, LONG_TURN)
+        turn = replace(turn, text=excerpt(question, turn.text, longest))
+    return dated_line(turn)

@@ -31,7 +31,7 @@ MEMORY_LAYERS = [
         "memory.sql",
         "memory.search",
     },
-    {"memory.terminal"},
+    {"memory.terminal", "memory.passages"},
     {"memory.chunking", "memory.embed", "memory.home", "memory.prompt"},
     {"memory.store", "memory.program"},
     {
@@ -63,11 +63,13 @@ BENCHMARK_LAYERS = [
 ]
 LAYERS = [*MEMORY_LAYERS, *BENCHMARK_LAYERS]
 # What the benchmark imports of `memory` beside its public names: files written whole, what stdout
-# can print, how progress is shown, SQL text, the lines and the doubt that a model is shown, how a
-# question reads when it is known who asks, and the prompts that it tunes.
+# can print, how progress is shown, SQL text, the lines and the doubt that a model is shown, their
+# tokens and the forms of their words, how a question reads when it is known who asks, and the
+# prompts that it tunes.
 OPEN_ROOMS = {
     *("memory.files", "memory.terminal", "memory.progress", "memory.sql", "memory.prompt"),
-    *("memory.search.asker", "memory.search.doubt", "memory.program"),
+    *("memory.search.asker", "memory.search.doubt", "memory.search.word_forms"),
+    *("memory.tokens", "memory.program"),
 }
 # One importer per outside library (a folder counts as one).
 IMPORTERS = {

@@ -1,6 +1,7 @@
 """Recall without any language model: what the hybrid ranking finds of the evidence, and why.
 
 python -m locomo.retrieval --data FILE [--json OUT] [--chart PNG [--peers JSON]]    recall
+python -m locomo.retrieval --data FILE --shown TOKENS                      evidence shown per token
 python -m locomo.retrieval --data FILE --fit                               make the weights
 python -m locomo.retrieval --data FILE --conversation ID --explain QUESTION        why these turns
 """
@@ -36,14 +37,23 @@ from locomo.retrieval.fit import (
     weights_json,
 )
 from locomo.retrieval.measure import DEPTHS, Recalls, Retrieval, recall_table, recalls, retrieve
+from locomo.retrieval.shown import evidence_shown, shown_table
 from locomo.split_data import TEST
 from memory import InputError
 from memory.files import write_whole
 from memory.progress import progress_bar
+from memory.prompt import LEAST_BUDGET
 
 _EXPLAINED_TURNS = 10  # a choice: two lines each, on one screen
 _MEASURED_TURNS = max(DEPTHS)
 
+Peers = Annotated[
+    Path | None, Option(help="For the chart: what `python -m tests.benchmarks.peers --json` wrote.")
+]
+Budgets = Annotated[
+    list[int] | None,
+    Option(min=LEAST_BUDGET, help="Tokens: print the evidence shown in them; may be given again."),
+]
 app = typer.Typer(add_completion=False)
 
 
@@ -62,10 +72,7 @@ def retrieval(
     chart: Annotated[
         Path | None, Option(help="Draw recall against turns and tokens in this file (PNG).")
     ] = None,
-    peers: Annotated[
-        Path | None,
-        Option(help="For the chart: what `python -m tests.benchmarks.peers --json` wrote."),
-    ] = None,
+    peers: Peers = None,
     fit: Annotated[bool, Option("--fit", help="Fit the weights and write them.")] = False,
     weights: Annotated[
         Path, Option(help="Where --fit writes them (over those in use).", show_default=False)
@@ -75,15 +82,18 @@ def retrieval(
     ] = None,
     explain: Annotated[str | None, Option(help="A question: show why its turns are found.")] = None,
     memory: Annotated[str, Option(help="Explain in this memory instead of in data.")] = "",
+    shown: Budgets = None,
     embedder: Annotated[str | None, Option(help="Another embedder, by name.")] = None,
 ) -> None:
     """Print recall of evidence turns and sessions (categories 1 to 4) and search times, no model.
 
     With --fit, print recall in cross-validation, also without each feature, and write the weights;
-    with --explain, print what each feature gave to the turns that are found.
+    with --shown, what contexts of so many tokens show of the evidence; with --explain, print what
+    each feature gave to the turns that are found.
     """
     explains = explain is not None
     _refuse(
+        (shown and (fit or explains or json_file or chart or k), "--shown goes with no other task"),
         (fit and (explains or json_file or chart), "--fit goes with no --explain, --json, --chart"),
         (explains and (json_file or chart), "--explain goes with no --json, --chart"),
         (memory and not explains, "--memory is for --explain: give a question with it"),
@@ -99,9 +109,10 @@ def retrieval(
     conversations = _conversations(data or [], conversation)
     if explain is not None:
         explain_data(conversations, question=explain, k=k or _EXPLAINED_TURNS, embedder=embedder)
+    elif shown:
+        _show(conversations, shown, embedder)
     elif fit:
-        training = _without_test(conversations)
-        _fit(training, output=weights, folds=folds or len(training), embedder=embedder)
+        _fit(_without_test(conversations), output=weights, folds=folds, embedder=embedder)
     else:
         files = _Files(json=json_file, chart=chart, peers=peers)
         _measure(conversations, files, k=k or _MEASURED_TURNS, embedder=embedder, only=conversation)
@@ -231,6 +242,18 @@ def _print_recall(
     )
 
 
+def _show(
+    conversations: Sequence[Conversation], budgets: Sequence[int], embedder: str | None
+) -> None:
+    """Print how much of the evidence contexts of these tokens show."""
+    with progress_bar(Console(stderr=True), transient=True) as progress:
+        parts = [
+            evidence_shown(conversation, budgets, embedder)
+            for conversation in progress.track(conversations, description="searching")
+        ]
+    print_table(Console(), shown_table(parts))
+
+
 # --- weights ----------------------------------------------------------------------------------
 
 
@@ -245,9 +268,14 @@ class _Fit:
 
 
 def _fit(
-    conversations: Sequence[Conversation], *, output: Path, folds: int, embedder: str | None
+    conversations: Sequence[Conversation],
+    *,
+    output: Path,
+    folds: int | None,
+    embedder: str | None,
 ) -> None:
     """Fit the weights to conversations, print what they are worth, and write them to `output`."""
+    folds = folds or len(conversations)
     if len(conversations) < max(folds, 2):
         raise InputError(
             f"{len(conversations)} conversation(s) cannot be split in {max(folds, 2)} folds; give"

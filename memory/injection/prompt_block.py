@@ -11,6 +11,7 @@ from memory.errors import InputError
 from memory.injection.ago import time_difference
 from memory.injection.config import LtmConfig, LtmReads, fill
 from memory.model import Turn
+from memory.passages import excerpt
 from memory.prompt import LEAST_BUDGET
 from memory.store import Store
 from memory.tokens import count_tokens
@@ -18,6 +19,7 @@ from memory.tokens import count_tokens
 START = "<START>"
 _LEAST_CANDIDATES = 128  # turns whose distance is computed, also when fewer are to be fetched
 _EMBEDDED_AT_ONCE = 64
+_LEAST_PASSAGE = 200  # characters; fewer are the turn's first, as sentences are longer
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def inject(
 
     names = _names(store, conversation, name1=name1, name2=name2)
     turns = list(_nearest_turns(store, question, can_be_shown=can_be_shown, reads=config.ltm_reads))
-    memories, text = _within_budget(turns, budget=budget, config=config, names=names, now=now)
+    memories, text = _within_budget(turns, question, budget, config=config, names=names, now=now)
     turn_ids = tuple(turn.id for turn in turns[: len(memories)])
     store.count_shown(turn_ids)
     return Injected(
@@ -174,22 +176,26 @@ def _candidates(
 
 def _within_budget(
     turns: Sequence[Turn],
-    *,
+    question: str,
     budget: int | None,
+    *,
     config: LtmConfig,
     names: Mapping[str, str],
     now: datetime | None,
 ) -> tuple[list[str], str]:
     """Memories of as many of the best turns as fit a budget, and the text they make.
 
-    When not even the best one fits, its message is cut until it does.
+    Of a message that is longer than the configuration allows the sentences that the question asks
+    for are taken. When not even the best one fits, its message is cut until it does.
     """
+
+    cutoff = config.ltm_reads.memory_length_cutoff_in_chars
 
     def memory(turn: Turn, characters: int) -> str:
         values = {
             "time_difference": time_difference(turn.said_at, now),
             "memory_name": turn.speaker,
-            "memory_message": turn.text[:characters],
+            "memory_message": _message(turn, question, cutoff)[:characters],
         }
         return fill(config.ltm_context.memory_template, values)
 
@@ -197,7 +203,6 @@ def _within_budget(
         values = {**names, "all_memories": "\n".join(memories)}
         return fill(config.ltm_context.memory_context_template, values).strip()
 
-    cutoff = config.ltm_reads.memory_length_cutoff_in_chars
     memories = [memory(turn, cutoff) for turn in turns]
     count = _highest_within(len(turns), budget, lambda n: text(memories[:n]))
     if turns and not count:
@@ -208,6 +213,13 @@ def _within_budget(
         count = min(length, 1)
     memories = memories[:count]
     return memories, text(memories) if memories else ""
+
+
+def _message(turn: Turn, question: str, most: int) -> str:
+    """What is told of a turn, at most so many characters: its passage, where these make one."""
+    if most < _LEAST_PASSAGE:
+        return turn.text[:most]
+    return excerpt(question, turn.text, most, size=len)
 
 
 def _highest_within(highest: int, budget: int | None, text: Callable[[int], str]) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from memory.dates import MONTHS, SEASONS, WEEKDAYS, resolve_dates
 from memory.model import Turn
+from memory.passages import passage
 from memory.program.messages import ABSTAIN, is_first_person
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.search.words import words
@@ -48,7 +49,6 @@ _ASKS_OF_ASKER = re.compile(
 )
 _OTHER_SUBJECT = re.compile(r"\W*(?:(?:my|our|his|her) (\w+)|(?:he|she|they)\b)", re.IGNORECASE)
 LEAST_COVERAGE = 0.5  # of .5 and .67; fewer quotations made no fewer wrong answers
-_SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 
 
 def ground(
@@ -174,14 +174,6 @@ def coverage(question: str, turn: Turn, speakers: Collection[str] = ()) -> float
     question_words = _question_words(question, [turn, *names])
     forms = forms_of(words(turn.text))
     return _number_in(question_words, forms) / max(len(question_words), 1)
-
-
-def passage(question: str, text: str) -> str:
-    """The sentence that shares most telling words with a question; of equals the first."""
-    sentences = [sentence.strip() for sentence in _SENTENCE.findall(text)] or [text]
-    question_words = telling_words(question)
-    shared = [_number_in(question_words, forms_of(words(sentence))) for sentence in sentences]
-    return sentences[shared.index(max(shared))]
 
 
 def _question_words(question: str, turns: Iterable[Turn]) -> list[str]:

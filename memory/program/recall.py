@@ -6,7 +6,8 @@ from datetime import date
 
 from memory.dates import MONTHS, WEEKDAYS, resolve_dates
 from memory.model import Turn
-from memory.program.grounding import ASKS_DATE, passage
+from memory.passages import passage
+from memory.program.grounding import ASKS_DATE
 from memory.program.phrases import all_phrases, language_of
 from memory.tokens import trim
 

@@ -33,9 +33,10 @@ def test_a_trimmed_text_keeps_to_its_tokens(text: str, tokens: int) -> None:
 def test_a_context_never_exceeds_its_budget(
     found: list[tuple[str, int | None]], said: list[Turn], budget: int
 ) -> None:
-    context = assemble(found, said, budget)
-    assert context.tokens == count_tokens(context.text) <= budget
-    assert said[0].id in context.turn_ids
+    for question in ("", "Which of these?"):
+        context = assemble(found, said, budget, question=question)
+        assert context.tokens == count_tokens(context.text) <= budget
+        assert said[0].id in context.turn_ids
 
 
 def test_one_token_decides_whether_a_turn_is_shown() -> None:
@@ -50,6 +51,32 @@ def test_the_best_turn_is_cut_rather_than_left_out() -> None:
     context = assemble([], [Turn("Anna", "word " * 100_000, id=7)], LEAST_BUDGET)
     assert context.turn_ids == (7,)
     assert context.text.endswith("...")
+
+
+LONG_ANSWER = Turn("Bot", "Sure! " + "Stir the soup well. " * 90 + "Bake at 180 degrees.", id=2)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_of_a_long_turn_the_sentence_that_is_asked_for_is_shown(place: int) -> None:
+    said = [Turn("Anna", "I am hungry, and tired too.", id=1), Turn("Bot", "Soon.", id=3)]
+    said.insert(place, LONG_ANSWER)
+    context = assemble([], said, 300, question="At how many degrees do I bake?")
+    assert context.turn_ids == (1, 2, 3)
+    assert "well. \u2026 Stir the soup well. Bake at 180 degrees.\n" in context.text
+    assert "[3] Bot: Soon." in context.text
+    assert "180" not in assemble([], said, 300).text
+
+
+def test_turns_that_fit_stand_as_they_are_said_whatever_is_asked() -> None:
+    said = [Turn("Anna", "word " * 60, id=n, said_at="2017-05-08") for n in range(1, 4)]
+    asked = assemble([], said, 500, question="Which word?")
+    assert asked == assemble([], said, 500)
+
+
+def test_behind_a_turn_that_does_not_fit_a_shorter_one_is_shown() -> None:
+    said = [Turn("Anna", "word " * size, id=n) for n, size in enumerate((60, 70, 5), 1)]
+    assert assemble([], said, 100, question="Which word?").turn_ids == (1, 3)
+    assert assemble([], said, 100).turn_ids == (1,)
 
 
 def test_rows_come_first_but_leave_the_turns_their_floor() -> None:
@@ -115,6 +142,8 @@ def test_no_more_turns_are_fetched_than_fit() -> None:
 
     assemble([], said(), 200)  # type: ignore[arg-type]
     assert len(fetched) < 30
+    assemble([], said(), 200, question="What was said?")  # type: ignore[arg-type]
+    assert len(fetched) < 80
 
 
 def test_a_window_with_a_huge_turn_still_shows_every_turn() -> None:

@@ -17,7 +17,8 @@ from locomo.retrieval.__main__ import app
 from locomo.retrieval.chart import recall_curve, token_costs
 from locomo.retrieval.explain import share_line
 from locomo.retrieval.measure import recalls, retrieve
-from memory import Hit, embed, open_store
+from locomo.retrieval.shown import evidence_shown, is_shown, shown_table
+from memory import Hit, Turn, embed, open_store
 from memory.prompt import assemble
 from tests.support.benchmark_records import longmemeval_question
 from tests.support.locomo_records import DATE, question, record, turn, write
@@ -322,3 +323,39 @@ def test_bad_input_ends_with_one_clear_error(
 ) -> None:
     assert run(monkeypatch, *(part.format(source=source) for part in arguments)) == 2
     assert message in capsys.readouterr().err
+
+
+SOUP = "Sure, here is how. " + "Stir the soup well. " * 60
+
+
+def test_evidence_in_a_long_turn_is_shown_where_the_answer_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sessions = {
+        "session_1": [
+            turn("D1:1", "How do I bake bread?"),
+            turn("D1:2", SOUP + "Bake the bread at 180 degrees.", speaker="Bo"),
+        ],
+        "session_1_date_time": DATE,
+    }
+    asked = question(4, question="At how many degrees do I bake?", answer="180", evidence=["D1:2"])
+    file = write(tmp_path / "soup.json", record("conv-1", [asked], **sessions))
+    [conversation] = load_conversations(file)
+    shown = evidence_shown(conversation, [300, 2_000])
+    assert shown[300].evidence == [(0.0, 1.0)]
+    assert shown[300].long_evidence == [(0, 1)]
+    assert shown[2_000].evidence == [(1.0, 1.0)]
+    assert shown_table([shown, shown]).row_count == 2
+
+    assert run(monkeypatch, "--data", file, "--shown", "300") == 0
+    line = next(text for text in capsys.readouterr().out.splitlines() if "0.000" in text)
+    assert "1.000" in line
+
+
+def test_a_cut_turn_that_holds_no_word_of_the_answer_counts_as_not_shown() -> None:
+    cut = Turn("Bo", SOUP + "Bake the bread at 180 degrees.", id=1)
+    context = assemble([], [cut], 200, question="How do I bake?")
+    assert is_shown(cut, context, "180 degrees")
+    assert not is_shown(cut, context, "medium heat")
+    assert not is_shown(replace(cut, id=2), context, "180 degrees")
+    assert is_shown(cut, assemble([], [cut], 2_000), "medium heat")

@@ -140,6 +140,15 @@ def test_each_memory_is_cut_at_its_number_of_characters(store: SqliteStore) -> N
     assert f'3 days ago, Miku said:\n"{BLUE[:7]}"' in injected.memories
 
 
+def test_of_a_long_memory_the_sentences_that_are_asked_for_are_told(store: SqliteStore) -> None:
+    store.add([Turn("Miku", "Stir the soup well. " * 40 + "Your favorite color is teal.", "soup")])
+    config = reads(memory_length_cutoff_in_chars=300, max_cosine_distance=2.0)
+    injected = inject(store, ASKED, config)
+    told = next(memory for memory in injected.memories if "soup" in memory)
+    assert "Your favorite color is teal." in told
+    assert len(told) < 400
+
+
 def test_short_turns_are_kept_but_are_no_memories(store: SqliteStore) -> None:
     config = load_config({"ltm_writes": {"min_message_length": len(BLUE)}})
     assert set(inject(store, ASKED, config).turn_ids) == {1, 2}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory import Turn
-from memory.program.grounding import coverage, ground, passage, supporting_turns
+from memory.program.grounding import coverage, ground, supporting_turns
 from memory.program.messages import is_evidence
 
 TURNS = [
@@ -58,12 +58,6 @@ def test_no_turn_supports_what_it_does_not_say(question: str, answer: str) -> No
 def test_coverage_counts_telling_words_without_names() -> None:
     assert coverage("Which race did Anna sign up for?", TURNS[4], ["Anna"]) == 0.5
     assert coverage("What is Anna called?", TURNS[4], ["Anna"]) == 0.0
-
-
-def test_of_a_long_message_the_passage_that_was_asked_for_is_quoted() -> None:
-    text = "The move was hard. Dr. Okafor says it is the disc! I should walk forty minutes a day."
-    assert passage("How long should I walk?", text) == "I should walk forty minutes a day."
-    assert passage("What?", "no end") == "no end"
 
 
 @pytest.mark.parametrize(
