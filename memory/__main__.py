@@ -24,6 +24,7 @@ from memory.cli import (
     refine,
     serve,
     settings,
+    tokens,
 )
 from memory.errors import Stop
 from memory.terminal import clean_line, print_clean, show_any_character
@@ -50,6 +51,7 @@ for panel, commands in COMMANDS.items():
     for command in commands:
         name = command.__name__.strip("_")
         app.command(name, rich_help_panel=panel)(command)
+app.add_typer(tokens.app, name="tokens", rich_help_panel="For other programs")
 app.add_typer(namespaces.app, name="namespaces", rich_help_panel="Care")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
 from itertools import zip_longest
@@ -471,6 +471,19 @@ def _unusable(model: str, text: str, answer: Answer) -> UnusableAnswer:
         " again, or choose a model that follows instructions",
         answer,
     )
+
+
+def answer_record(answer: Answer, turns: Sequence[Turn]) -> dict[str, Any]:
+    """An answer as a record for JSON, with the turns that it cites."""
+    statements = zip(answer.sql, answer.rows, strict=True)
+    return {
+        "answer": answer.text,
+        "turns": [asdict(turn) for turn in turns],
+        "citations": [asdict(citation) for citation in answer.citations],
+        "sql": [{"statement": statement, **asdict(rows)} for statement, rows in statements],
+        "tokens": answer.tokens,
+        "calls": answer.calls,
+    }
 
 
 def _citations(answer: Answer, hits: Sequence[Hit]) -> tuple[Citation, ...]:

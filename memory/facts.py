@@ -1,8 +1,9 @@
 """Facts as a person reads and corrects them: each correction is one change that can be undone."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from difflib import get_close_matches
 from typing import Any
 
 from memory.dates import is_iso_date, is_iso_span
@@ -54,6 +55,19 @@ def find(
         return all(any(word.startswith(beginning) for word in fact_words) for beginning in query)
 
     return [fact for fact in facts if (ended or is_current(fact, day)) and fits(fact)]
+
+
+def named(facts: Sequence[Fact], field: str, name: str) -> list[Fact]:
+    """The facts whose subject or attribute has a name, in capitals or not; all for an empty name.
+
+    Raises InputError where there are none, with the names that come near.
+    """
+    names = {getattr(fact, field) for fact in facts}
+    fitting = [fact for fact in facts if getattr(fact, field).casefold() == name.casefold()]
+    if name and names and not fitting:
+        near = get_close_matches(name, names, n=5, cutoff=0.4) or sorted(names)[:5]
+        raise InputError(f"no fact has the {field} {name!r}; near to it: {', '.join(near)}")
+    return fitting if name else list(facts)
 
 
 def is_current(fact: Fact, day: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from hashlib import sha256
 
 from memory.errors import InputError
 from memory.model import Fact, Turn
@@ -73,6 +74,11 @@ def preview(store: Store, turns: Collection[Turn]) -> Preview:
         backups=tuple(dict.fromkeys(str(setting.value) for setting in store.settings("backup"))),
         copies=tuple(copies_with(store.place, noted, [marked(list(turns), salt="")])),
     )
+
+
+def confirmation_of(gone: Preview) -> str:
+    """The word for just these turns and facts: a preview of others confirms nothing."""
+    return sha256(repr((gone.turns, gone.facts)).encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def _reopened_facts(store: Store, turn_ids: set[int]) -> tuple[Fact, ...]:

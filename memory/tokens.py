@@ -53,8 +53,15 @@ def trim(text: str, tokens: int) -> str:
 
 def first_lines(lines: Iterable[str], tokens: int) -> str:
     """As many of the first lines as fit a number of tokens."""
-    pairs = ((line, None) for line in lines)
-    return "\n".join(line for line, _ in fitting_lines(pairs, tokens))
+    fitting = []
+    for line in lines:
+        # Counted with the break before it: after that, a word may have a token more than where a
+        # text begins.
+        tokens -= count_tokens(f"\n{line}")
+        if tokens < 0:
+            break
+        fitting.append(line)
+    return "\n".join(fitting)
 
 
 def line_tokens(line: str) -> int:

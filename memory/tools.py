@@ -9,23 +9,20 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from difflib import get_close_matches
 from functools import wraps
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
 from pydantic import ValidationError, validate_call
 
 from memory.documents import tool_use
 from memory.errors import InputError
-from memory.facts import find, supersede
-from memory.forget_preview import Preview, preview
-from memory.model import Change, Fact, Rows, Turn
+from memory.facts import fact_line, find, named, note, supersede
+from memory.forget_preview import Preview, confirmation_of, preview
+from memory.model import Change, Rows, Turn
 from memory.prompt import turn_line, turn_lines
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
 from memory.settings import Settings
-from memory.sql import quoted
 from memory.store import Store, open_store
 from memory.store.points_in_time import last_moment
 from memory.store.turn_validation import local_now
@@ -171,7 +168,7 @@ class Tools:
         """
         if not query.strip():
             raise InputError("the query is empty; say what to look for")
-        with self._store() as store, _past(store, as_of) as past:
+        with self._store() as store, past_or_present(store, as_of) as past:
             hits = past.search(query, min(max(limit, 1), _MOST_TURNS))
             turns = [past.turn(hit.turn_id) for hit in hits]
         return turn_lines(turns, RESULT_TOKENS) or "This memory is empty."
@@ -187,7 +184,7 @@ class Tools:
             as_of: ask the memory as it was then: 2017-06-01, 2017-06 or 2017.
         """
         now = min(last_moment(as_of), datetime.now()) if as_of else datetime.now()
-        with self._store() as store, _past(store, as_of) as past:
+        with self._store() as store, past_or_present(store, as_of) as past:
             answer = self._memory_of(past).ask(question, now=now, progress=self._progress)
             turns = [past.turn(turn_id) for turn_id in answer.turns]
             cited = turn_lines(turns, RESULT_TOKENS // 2)
@@ -208,7 +205,7 @@ class Tools:
         with self._store() as store:
             facts = find(store, point=as_of or None)
         for field, name in (("subject", subject), ("attribute", attribute)):
-            facts = _named(facts, field, name)
+            facts = named(facts, field, name)
         lines = {fact.id: fact_line(fact) for fact in facts if fact.id > cursor}
         page = first_lines(
             (trim(line, _ROW_TOKENS) for line in lines.values()),
@@ -262,11 +259,17 @@ class Tools:
             turn_id: the number in brackets of the turn that tells it.
             happened_on: when, as exact as known: 2011-03-05, 2011-03 or 2011; empty if unknown.
         """
-        values = ", ".join(quoted(text) for text in (subject, attribute, value, happened_on))
-        columns = "subject, attribute, value, happened_on, turn_id"
         with self._store() as store:
-            sql = f"INSERT INTO facts ({columns}) VALUES ({values}, {turn_id})"
-            return _done(store.write(sql, cause="tool note_fact"))
+            change = note(
+                store,
+                turn_id,
+                subject=subject,
+                attribute=attribute,
+                value=value,
+                happened_on=happened_on,
+                by="tool note_fact",
+            )
+        return _done(change)
 
     @_checked
     def correct_fact(self, fact_id: int, value: str, since: str = "") -> str:
@@ -365,7 +368,7 @@ class Tools:
             raise InputError("say which turns, by their numbers; recall shows them in brackets")
         with self._store() as store:
             gone = preview(store, [store.turn(turn_id) for turn_id in sorted({*turn_ids})])
-            word = _confirmation(gone)
+            word = confirmation_of(gone)
             if confirmation != word:
                 return _preview_lines(gone, word)
             receipt = store.forget([turn.id for turn in gone.turns])
@@ -375,30 +378,9 @@ class Tools:
         )
 
 
-def _past(store: Store, as_of: str) -> AbstractContextManager[Store]:
+def past_or_present(store: Store, as_of: str) -> AbstractContextManager[Store]:
     """The store itself, or as it was at a moment."""
     return store.as_of(as_of) if as_of else nullcontext(store)
-
-
-def _named(facts: list[Fact], field: str, name: str) -> list[Fact]:
-    """The facts whose subject or attribute has a name, in capitals or not; all for an empty name.
-
-    Raises InputError where there are none, with the names that come near.
-    """
-    names = {getattr(fact, field) for fact in facts}
-    fitting = [fact for fact in facts if getattr(fact, field).casefold() == name.casefold()]
-    if name and names and not fitting:
-        near = get_close_matches(name, names, n=5, cutoff=0.4) or sorted(names)[:5]
-        raise InputError(f"no fact has the {field} {name!r}; near to it: {', '.join(near)}")
-    return fitting if name else facts
-
-
-def fact_line(fact: Fact) -> str:
-    """`7: Anna lives_in Oslo, since 2017-05-06 [turn 1]`."""
-    since = f", since {fact.happened_on}" if fact.happened_on else ""
-    until = f", until {fact.ended_on}" if fact.ended_on else ""
-    statement = " ".join(f"{fact.subject} {fact.attribute} {fact.value}".split())
-    return f"{fact.id}: {statement}{since}{until} [turn {fact.turn_id}]"
 
 
 def _turns_waiting(store: Store) -> int:
@@ -408,11 +390,6 @@ def _turns_waiting(store: Store) -> int:
     pending = [window for window in store.pending() if window.first_turn <= last]
     [(after,)] = store.read(f"SELECT COUNT(*) AS turns FROM turns WHERE id > {last}").rows
     return int(after) + sum(window.last_turn - window.first_turn + 1 for window in pending)
-
-
-def _confirmation(gone: Preview) -> str:
-    """The word for just these turns and facts: a preview of others confirms nothing."""
-    return sha256(repr((gone.turns, gone.facts)).encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def _preview_lines(gone: Preview, word: str) -> str:

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -54,7 +54,7 @@ def ask(
     as_json: AsJson = False,
 ) -> None:
     """Ask a question: the answer, the turns it rests on, and the SQL that found them."""
-    from memory.api import Memory  # takes a second
+    from memory.api import Memory, answer_record  # takes a second
     from memory.program import load_model, load_program
 
     day = _question_day(now, as_of)
@@ -68,7 +68,7 @@ def ask(
         answer = memory.ask(question, asker=asker, now=day)
         turns = [store.turn(turn_id) for turn_id in answer.turns]
     if as_json:
-        print_json(_answer_json(answer, turns))
+        print_json(answer_record(answer, turns))
     else:
         print_clean("\n".join(_answer_lines(answer, turns)))
 
@@ -117,18 +117,6 @@ def _origin(citation: "Citation", statements: Sequence[str]) -> str:
     if numbers:
         origins.append("by SQL" + f" {' and '.join(numbers)}" * (len(statements) > 1))
     return "found " + ", ".join(origins)
-
-
-def _answer_json(answer: "Answer", turns: list[Turn]) -> dict[str, Any]:
-    statements = zip(answer.sql, answer.rows, strict=True)
-    return {
-        "answer": answer.text,
-        "turns": [asdict(turn) for turn in turns],
-        "citations": [asdict(citation) for citation in answer.citations],
-        "sql": [{"statement": statement, **asdict(rows)} for statement, rows in statements],
-        "tokens": answer.tokens,
-        "calls": answer.calls,
-    }
 
 
 def search(

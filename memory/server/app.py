@@ -9,7 +9,9 @@ from starlette.types import ASGIApp
 from memory import web
 from memory.server.guard import REQUESTS_A_SECOND, Guard, Places
 from memory.server.handles import Handles
+from memory.server.json_api import api_routes
 from memory.server.mcp_http import McpOverHttp, mcp_route
+from memory.server.openapi import document_route
 from memory.server.sign_in import SignIn, sign_in_routes
 from memory.server.tokens import Tokens
 from memory.tools import Right
@@ -49,6 +51,8 @@ def application(
         routes=[
             *sign_in_routes(sign_in, cookie),
             mcp_route(mcp_servers),
+            document_route(),
+            *api_routes(handles, rights),
             *web.routes(handles),
         ],
         lifespan=lifespan,

@@ -8,7 +8,7 @@ from time import monotonic
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from memory.server.sign_in import SignIn
@@ -17,8 +17,10 @@ from memory.server.tokens import Tokens
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # What programs reach with a bearer token; all else is the page, which wants the cookie.
 TOKEN_PATHS = ("/mcp/", "/api/")
-# What is shown before somebody signed in. Static files are those of the package.
-OPEN_PATHS = ("/sign-in", "/static/")
+# What is shown before somebody signed in. Static files are those of the package, as the document
+# that describes the API.
+OPEN_PATHS = ("/sign-in", "/api/openapi.json")
+STATIC_FILES = "/static/"
 
 LARGEST_BODY = 4_000_000  # bytes
 LARGEST_UPLOAD = 500_000_000  # bytes, of a file that is imported
@@ -114,12 +116,7 @@ class Guard:
             self._check(scope)
             limited = _limited(scope, receive)
         except Refusal as refusal:
-            response = PlainTextResponse(
-                f"{refusal}\n",
-                refusal.status,
-                {name.replace("_", "-"): value for name, value in refusal.headers.items()},
-            )
-            await response(scope, receive, send_with_headers)
+            await _refused(scope, refusal)(scope, receive, send_with_headers)
             return
         await self._app(scope, limited, send_with_headers)
 
@@ -128,10 +125,10 @@ class Guard:
         self._check_host(headers)
         self._check_site(scope, headers)
         path = scope["path"]
-        if path.startswith(TOKEN_PATHS):
-            client = self._check_token(scope, headers)
-        elif path.startswith(OPEN_PATHS):
+        if path in OPEN_PATHS or path.startswith(STATIC_FILES):
             client = _address(scope)
+        elif path.startswith(TOKEN_PATHS):
+            client = self._check_token(scope, headers)
         else:
             client = self._check_session(headers)
         if not self._rate.admits(client):
@@ -194,6 +191,15 @@ class Guard:
                 " it works once, and a server that is started again prints another one",
             )
         return f"session {session}"
+
+
+def _refused(scope: Scope, refusal: Refusal) -> Response:
+    """A refusal as a line, or in the form of the API's errors."""
+    headers = {name.replace("_", "-"): value for name, value in refusal.headers.items()}
+    if scope["path"].startswith("/api/"):
+        error = {"kind": "Refused", "message": str(refusal)}
+        return JSONResponse({"error": error}, refusal.status, headers)
+    return PlainTextResponse(f"{refusal}\n", refusal.status, headers)
 
 
 def _limited(scope: Scope, receive: Receive) -> Receive:

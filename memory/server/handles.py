@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 from memory import namespaces
-from memory.errors import StoreError
+from memory.errors import InputError, StoreError
 from memory.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ T = TypeVar("T")
 _MOST_OPEN = 32
 # Threads for what takes seconds: questions, digests, imports. Each call has a store of its own.
 _SLOW_CALLS = 4
+
+
+class NoNamespaceError(InputError):
+    """There is no namespace of this name. Which others there are is not told."""
 
 
 class Handles:
@@ -123,7 +127,12 @@ class Handles:
             return self._model
 
     def _open(self, namespace: str) -> Store:
-        return open_store(self._path_of(namespace), read_only=self._read_only)
+        namespaces.path_of(namespace)  # raises for a name that is none
+        try:
+            path = self._path_of(namespace)
+        except InputError:
+            raise NoNamespaceError(f"there is no namespace {namespace!r}") from None
+        return open_store(path, read_only=self._read_only)
 
     def _worker(self, namespace: str) -> "_Worker":
         worker = self._workers.pop(namespace, None)

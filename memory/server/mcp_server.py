@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import logging
 import re
 import threading
 from collections.abc import Callable, Collection, Sequence
@@ -14,13 +13,15 @@ from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import ToolAnnotations
 
-from memory.errors import InputError, MemoryFault, SqlError
+from memory.errors import InputError, MemoryFault
+from memory.facts import fact_line
 from memory.prompt import turn_line
+from memory.server.advice import advice
 from memory.server.handles import Handles
 from memory.store import Store
 from memory.store.turn_validation import local_now
 from memory.tokens import first_lines, trim
-from memory.tools import RESULT_TOKENS, Right, Tools, fact_line, tool_rights
+from memory.tools import RESULT_TOKENS, Right, Tools, tool_rights
 
 INSTRUCTIONS = (
     "A long-term memory of what was said, with facts drawn from it. Recall before you answer about"
@@ -35,7 +36,6 @@ _ANNOTATIONS: dict[Right, ToolAnnotations] = {
     "forget": ToolAnnotations(destructive_hint=True, open_world_hint=False),
 }
 _LINE_TOKENS = 400
-_log = logging.getLogger(__name__)
 
 
 def mcp_server(
@@ -122,16 +122,6 @@ async def _call_tool(
         raise ToolError(advice(fault)) from fault
     finally:
         has_left.set()
-
-
-def advice(fault: MemoryFault) -> str:
-    """What a client is told of a fault: what it can do about it, or that a person must."""
-    if isinstance(fault, (InputError, SqlError)):
-        return str(fault)
-    # What follows is for whoever runs the server: paths, commands of a shell. It is in the log.
-    _log.warning("%s", fault)
-    reason = str(fault).partition(";")[0]
-    return f"{reason}. Calling again does not help: tell the user that its owner must see to it."
 
 
 def _session() -> str:

@@ -142,7 +142,7 @@ class DatabaseStore(Store):
     def turn(self, turn_id: int) -> Turn:
         turns = self.turns(turn_id, turn_id)
         if not turns:
-            raise InputError(f"there is no turn {turn_id} in {self.place}")
+            raise InputError(f"there is no turn {turn_id}")
         return turns[0]
 
     def turns(self, first: int = 1, last: int | None = None) -> list[Turn]:

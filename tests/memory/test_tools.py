@@ -103,11 +103,11 @@ def test_facts_are_listed_by_subject_and_attribute_and_as_of_a_day(
     tools: Functions, store: SqliteStore
 ) -> None:
     store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
-    cat = "2: Anna has_pet cat Miso [turn 3]"
+    cat = "Anna has_pet: cat Miso (fact 2, turn 3)"
     assert tools["list_facts"]("ANNA", "has_pet") == f"{cat}\n(1 fact in all)"
     assert tools["list_facts"]().splitlines()[1:] == [
         cat,
-        "3: Ben has_pet dog Rufus, since 2017-06 [turn 4]",
+        "Ben has_pet: dog Rufus since 2017-06 (fact 3, turn 4)",
         "(3 facts in all)",
     ]
     assert tools["list_facts"](as_of="2001") == "(0 facts in all)"
@@ -126,7 +126,9 @@ def test_facts_that_fill_more_than_a_page_are_listed_by_a_cursor(
         *lines, last = tools["list_facts"](cursor=cursor).splitlines()
         listed += lines
         cursor = int((re.search(r"cursor=(\d+)", last) or ["", "0"])[1])
-    assert [int(line.split(":")[0]) for line in listed] == [fact.id for fact in store.facts()]
+    assert [int(re.findall(r"fact (\d+)", line)[0]) for line in listed] == [
+        fact.id for fact in store.facts()
+    ]
     assert last.endswith("(200 facts in all)")
 
 
@@ -250,7 +252,7 @@ def test_the_tools_of_a_new_memory_keep_to_its_embedder(
         ("recall", ("  ",), "say what to look for"),
         ("ask_memory", ("",), "the question is empty"),
         ("remember", ("",), "has no text"),
-        ("note_fact", ("Anna", "has_pet", "cat", 99), "names no turn"),
+        ("note_fact", ("Anna", "has_pet", "cat", 99), "there is no turn 99"),
         ("note_fact", ("Anna", "", "cat", 1), "attribute"),
         ("correct_fact", (99, "Bergen"), "there is no fact 99"),
         ("query_memory", ("DELETE FROM facts",), "here only a SELECT is allowed"),

@@ -1,6 +1,6 @@
 """A server's application, asked in the process: every request passes what it would over HTTP."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from starlette.testclient import TestClient
@@ -11,6 +11,7 @@ from memory.server.guard import REQUESTS_A_SECOND, places
 from memory.server.handles import Handles
 from memory.server.sign_in import SignIn
 from memory.server.tokens import Tokens
+from memory.tools import Right
 from tests.support.scripted import scripted_model
 
 PORT = 8765
@@ -24,6 +25,8 @@ def serving(
     signed_in: bool = True,
     requests_a_second: float = REQUESTS_A_SECOND,
     read_only: bool = False,
+    rights: Sequence[Right] = ("read", "write", "forget"),
+    groups: Sequence[str] = (),
 ) -> Iterator[TestClient]:
     """A client of the whole server over the namespaces of MEMORY_HOME, signed in by the link.
 
@@ -37,6 +40,8 @@ def serving(
         tokens=Tokens(),
         port=PORT,
         requests_a_second=requests_a_second,
+        rights=rights,
+        groups=groups,
     )
     with TestClient(app, ADDRESS, follow_redirects=False, client=("127.0.0.1", 1)) as client:
         if signed_in:
@@ -44,3 +49,11 @@ def serving(
         else:
             client.headers["x-link-token"] = sign_in.link_token
         yield client
+
+
+def token(*namespaces: str, rights: str = "read,write") -> dict[str, str]:
+    """The header of a new token for these namespaces."""
+    tokens = Tokens()
+    name = f"token {len(tokens.grants()) + 1}"
+    made = tokens.create(name, namespaces, rights.split(","))
+    return {"authorization": f"Bearer {made}"}

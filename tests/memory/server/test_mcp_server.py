@@ -13,8 +13,9 @@ from mcp.shared.exceptions import MCPError
 
 from memory import InputError, ModelError, Turn, open_store
 from memory.namespaces import path_of
+from memory.server.advice import advice
 from memory.server.handles import Handles
-from memory.server.mcp_server import INSTRUCTIONS, advice, mcp_server
+from memory.server.mcp_server import INSTRUCTIONS, mcp_server
 from memory.tokens import count_tokens
 from memory.tools import GROUPS, RESULT_TOKENS
 from tests.conftest import SAID
@@ -43,7 +44,7 @@ def test_what_is_remembered_is_recalled_asked_listed_and_corrected(
         assert "Anna: I play the flute." in await text_of(client, "recall", query="flute", limit=1)
         told = await text_of(client, "ask_memory", question=WHERE)
         assert told.startswith("Oslo\n[1] ")
-        assert "1: Anna lives_in Oslo" in await text_of(client, "list_facts", subject="anna")
+        assert "Anna lives_in: Oslo since" in await text_of(client, "list_facts", subject="anna")
         done = await text_of(client, "correct_fact", fact_id=1, value="Bergen")
         assert re.fullmatch(r"Done as change (\d); undo_change\(\1\) takes it back.", done)
         assert "Bergen" in await text_of(client, "list_facts")
@@ -123,8 +124,8 @@ def test_resources_are_read_by_their_addresses(handles: Handles, mode: str) -> N
         assert "speakers: Anna(3), Ben(2)" in await read("catalog")
         assert await read("turns/3") == f"[3] (Mon 08 May 2017) Anna: {SAID[2].text}"
         assert len((await read("sessions/session_2")).splitlines()) == 2
-        assert "1: Anna lives_in Oslo" in await read("facts")
-        assert "+ 2: Anna has_pet cat Miso" in await read("changes/1")
+        assert "Anna lives_in: Oslo since" in await read("facts")
+        assert "+ Anna has_pet: cat Miso (fact 2" in await read("changes/1")
         for address in ("turns/99", "turns/x", "turns/" + "9" * 30, "sessions/none", "changes/7"):
             with pytest.raises(MCPError, match=r"there is no|no number|no turn"):
                 await read(address)

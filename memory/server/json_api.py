@@ -1,0 +1,276 @@
+"""The JSON API at /api/NAMESPACE, for programs without MCP."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from memory.errors import InputError, MemoryFault, SqlError
+from memory.facts import find, named, note, supersede
+from memory.forget_preview import confirmation_of, matching_turns, preview
+from memory.model import Turn
+from memory.server.advice import advice
+from memory.server.handles import Handles, NoNamespaceError
+from memory.server.tokens import Grant
+from memory.store import Store
+from memory.store.points_in_time import last_moment
+from memory.store.turn_validation import local_now
+from memory.tools import Right, past_or_present
+
+MOST_LISTED = 200
+_AS_OF = Field("", description="As it was then: 2017-06-01, 2017-06 or 2017.")
+_AFTER = Field(0, description="The id that the page before ended with.")
+_LIMIT = Field(50, ge=1, le=MOST_LISTED)
+
+
+class Inputs(BaseModel):
+    """What an endpoint takes: from the address for GET, else from a JSON object."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Page(Inputs):
+    after: int = _AFTER
+    limit: int = _LIMIT
+
+
+class _NewTurn(Inputs):
+    text: str
+    speaker: str = "user"
+    session: str = ""
+    said_at: str = Field("", description="ISO text as exact as known; now when it is empty.")
+    source: str = Field("", description="An id of your own: the same id is stored once.")
+
+
+class _Search(Inputs):
+    query: str
+    limit: int = Field(10, ge=1, le=MOST_LISTED)
+    as_of: str = _AS_OF
+
+
+class _Question(Inputs):
+    question: str
+    asker: str = Field("", description="Who asks: I and my in the question.")
+    as_of: str = _AS_OF
+
+
+class _Facts(_Page):
+    subject: str = ""
+    attribute: str = ""
+    as_of: str = _AS_OF
+
+
+class _NewFact(Inputs):
+    subject: str
+    attribute: str
+    value: str
+    turn_id: int
+    happened_on: str = ""
+
+
+class _Correction(Inputs):
+    value: str
+    since: str = ""
+
+
+class _Changes(Inputs):
+    before: int | None = Field(None, description="Only changes with a smaller id.")
+    limit: int = _LIMIT
+
+
+class _Forget(Inputs):
+    turn_ids: list[int] = Field(min_length=1)
+    confirmation: str = Field("", description="The word of the preview, which comes without it.")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One thing that the API does: `function(store, inputs, id of the address, handles)`.
+
+    A slow one has a store and a thread of its own.
+    """
+
+    method: str
+    path: str  # below /api/{namespace}
+    right: Right
+    summary: str
+    inputs: type[Inputs]
+    function: Callable[[Store, Any, int, Handles], dict[str, Any]]
+    is_slow: bool = False
+
+
+def _turns(store: Store, page: _Page, number: int, handles: Handles) -> dict[str, Any]:
+    turns = store.turns(page.after + 1, page.after + page.limit)
+    if len(turns) < page.limit:  # ids have gaps where turns were forgotten
+        select = f"SELECT id FROM turns WHERE id > {page.after} ORDER BY id LIMIT {page.limit}"
+        turns = [store.turn(row[0]) for row in store.read(select).rows]
+    return {"turns": [asdict(turn) for turn in turns], "after": turns[-1].id if turns else None}
+
+
+def _turn(store: Store, inputs: Inputs, number: int, handles: Handles) -> dict[str, Any]:
+    return asdict(store.turn(number))
+
+
+def _add_turn(store: Store, new: _NewTurn, number: int, handles: Handles) -> dict[str, Any]:
+    turn = Turn(
+        new.speaker,
+        new.text,
+        session=new.session,
+        said_at=new.said_at or local_now(),
+        source=new.source,
+    )
+    known = store.known([new.source]) if new.source else {}
+    [turn_id] = store.add([turn], once=bool(new.source))
+    return {"id": turn_id, "new": not known}
+
+
+def _search(store: Store, search: _Search, number: int, handles: Handles) -> dict[str, Any]:
+    if not search.query.strip():
+        raise InputError("the query is empty; say what to look for")
+    with past_or_present(store, search.as_of) as past:
+        hits = [
+            {"score": hit.score, "shares": dict(hit.shares), "turn": asdict(past.turn(hit.turn_id))}
+            for hit in past.search(search.query, search.limit)
+        ]
+    return {"hits": hits}
+
+
+def _ask(store: Store, asked: _Question, number: int, handles: Handles) -> dict[str, Any]:
+    from memory.api import answer_record  # with what Memory needs
+
+    now = min(last_moment(asked.as_of), datetime.now()) if asked.as_of else datetime.now()
+    with past_or_present(store, asked.as_of) as past:
+        answer = handles.memory_of(past).ask(asked.question, asker=asked.asker, now=now)
+        return answer_record(answer, [past.turn(turn_id) for turn_id in answer.turns])
+
+
+def _facts(store: Store, wanted: _Facts, number: int, handles: Handles) -> dict[str, Any]:
+    facts = find(store, point=wanted.as_of or None)
+    facts = named(named(facts, "subject", wanted.subject), "attribute", wanted.attribute)
+    page = [fact for fact in facts if fact.id > wanted.after][: wanted.limit]
+    more = page and page[-1] is not facts[-1]
+    return {"facts": [asdict(fact) for fact in page], "after": page[-1].id if more else None}
+
+
+def _note(store: Store, new: _NewFact, number: int, handles: Handles) -> dict[str, Any]:
+    change = note(
+        store,
+        new.turn_id,
+        subject=new.subject,
+        attribute=new.attribute,
+        value=new.value,
+        happened_on=new.happened_on,
+        by="API",
+    )
+    return asdict(change)
+
+
+def _correct(store: Store, new: _Correction, number: int, handles: Handles) -> dict[str, Any]:
+    return asdict(supersede(store, number, new.value, since=new.since))
+
+
+def _changes(store: Store, page: _Changes, number: int, handles: Handles) -> dict[str, Any]:
+    changes = store.changes(before=page.before, limit=page.limit)
+    return {"changes": [asdict(change) for change in changes]}
+
+
+def _undo(store: Store, inputs: Inputs, number: int, handles: Handles) -> dict[str, Any]:
+    return asdict(store.undo(number))
+
+
+def _forget(store: Store, forget: _Forget, number: int, handles: Handles) -> dict[str, Any]:
+    gone = preview(store, matching_turns(store, ids=forget.turn_ids))
+    word = confirmation_of(gone)
+    if forget.confirmation != word:
+        return {"preview": asdict(gone), "confirmation": word}
+    return {"receipt": asdict(store.forget([turn.id for turn in gone.turns]))}
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/turns", "read", "Turns by id", _Page, _turns),
+    Endpoint("POST", "/turns", "write", "Store a turn; durable on return", _NewTurn, _add_turn),
+    Endpoint("GET", "/turns/{id}", "read", "One turn", Inputs, _turn),
+    Endpoint("GET", "/search", "read", "The best turns; no model is asked", _Search, _search),
+    Endpoint("POST", "/ask", "read", "An answer, its turns and SQL", _Question, _ask, is_slow=True),
+    Endpoint("GET", "/facts", "read", "Facts in force", _Facts, _facts),
+    Endpoint("POST", "/facts", "write", "Store a fact of a turn", _NewFact, _note),
+    Endpoint(
+        "POST",
+        "/facts/{id}/correction",
+        "write",
+        "End a fact and store what is true now",
+        _Correction,
+        _correct,
+    ),
+    Endpoint("GET", "/changes", "read", "The newest changes, oldest first", _Changes, _changes),
+    Endpoint("POST", "/changes/{id}/undo", "write", "Take a change back", Inputs, _undo),
+    Endpoint(
+        "POST",
+        "/forget",
+        "forget",
+        "Show what would go; with its word, remove it",
+        _Forget,
+        _forget,
+    ),
+)
+
+
+def api_routes(handles: Handles, rights: Sequence[Right]) -> list[Route]:
+    """The routes of the API. No token has more than these `rights`."""
+    return [
+        Route(
+            "/api/{namespace:path}" + endpoint.path.replace("{id}", "{id:int}"),
+            _answering(endpoint, handles, rights),
+            methods=[endpoint.method],
+        )
+        for endpoint in ENDPOINTS
+    ]
+
+
+def _answering(
+    endpoint: Endpoint, handles: Handles, rights: Sequence[Right]
+) -> Callable[[Request], Any]:
+    run = handles.beside_on_store if endpoint.is_slow else handles.run_on_store
+
+    async def answer(request: Request) -> Response:
+        namespace = request.path_params["namespace"]
+        grant: Grant = request.state.grant
+        if endpoint.right not in rights or not grant.allows(namespace, endpoint.right):
+            message = f"the token {grant.name!r} may not {endpoint.right} in {namespace!r}"
+            return _error(403, "Forbidden", message)
+        try:
+            inputs = await _inputs(request, endpoint.inputs)
+            number = request.path_params.get("id", 0)
+            result = await run(
+                namespace, lambda store: endpoint.function(store, inputs, number, handles)
+            )
+        except NoNamespaceError as fault:
+            return _error(404, "NoNamespace", str(fault))
+        except MemoryFault as fault:
+            status = 400 if isinstance(fault, (InputError, SqlError)) else 503
+            return _error(status, type(fault).__name__, advice(fault))
+        return JSONResponse(result)
+
+    return answer
+
+
+async def _inputs(request: Request, model: type[Inputs]) -> Inputs:
+    """What a request brings. Raises InputError for what is no JSON or does not fit."""
+    try:
+        if request.method == "GET":
+            return model.model_validate(dict(request.query_params))
+        return model.model_validate_json(await request.body() or b"{}")
+    except ValidationError as error:
+        faults = ("{}: {}".format(".".join(map(str, f["loc"])), f["msg"]) for f in error.errors())
+        raise InputError("; ".join(faults)) from None
+    except ClientDisconnect:
+        raise InputError("the body did not come whole") from None
+
+
+def _error(status: int, kind: str, message: str) -> Response:
+    return JSONResponse({"error": {"kind": kind, "message": message}}, status)
