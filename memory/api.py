@@ -26,6 +26,7 @@ from memory.prompt import (
     LEAST_BUDGET,
     Context,
     assemble,
+    known_fact_line,
     named_turns,
     quoted_turns,
     row_lines,
@@ -38,6 +39,7 @@ from memory.search.words import words
 from memory.store import Store, open_store
 from memory.store.turn_validation import sound_text
 from memory.terminal import clean_line
+from memory.tokens import first_lines
 
 if TYPE_CHECKING:
     from memory.injection import Injected, LtmConfig
@@ -48,6 +50,10 @@ CATALOG_TOKENS = 1_000
 # A window that failed this often waits for somebody to ask for it by `digest(replay=True)`.
 WINDOW_ATTEMPTS = 3
 _RANKED_TURNS = 400
+KNOWN_TOKENS = 1_500  # of the facts that a window may be about: about forty
+_TURNS_BEFORE_WINDOW = 3
+_BEFORE_TOKENS = 600
+_SEARCHED_CHARACTERS = 500  # of a turn of a window; long ones are documents and pasted texts
 _TURNS_BEFORE = 2  # of 1 to 3; 3 supported no more right answers of LoCoMo's seven conversations
 
 
@@ -457,12 +463,38 @@ class Memory:
         if not any(is_news(turn.text, model.packaged) for turn in turns):
             # An empty change: the window counts as digested, and no model is asked.
             return Digest(facts=self.store.write("-- none", cause=cause, window=window).facts)
-        lines = turn_lines(turns, budget=model.window_tokens, dates=model.dates, iso=True)
+        lines = turn_lines(
+            turns,
+            budget=model.window_tokens,
+            dates=model.dates,
+            iso=True,
+            spans=not model.packaged,
+        )
+        # The packaged model is shown its turn alone.
+        context = {} if model.packaged else self._window_context(turns)
         with model.active():
             prediction = self.program.store(
-                turns=lines, catalog=self.store.catalog(CATALOG_TOKENS), write=write
+                turns=lines, catalog=self.store.catalog(CATALOG_TOKENS), write=write, **context
             )
         return Digest(facts=prediction.change.facts, calls=prediction.calls, unsaid=unsaid)
+
+    def _window_context(self, turns: Sequence[Turn]) -> dict[str, str]:
+        """The turns before a window, of its session, and the known facts that it may be about."""
+        from memory.related_facts import related_facts
+
+        first = turns[0]
+        earlier = self.store.turns(first.id - _TURNS_BEFORE_WINDOW, first.id - 1)
+        before = [
+            turn
+            for turn in earlier
+            if turn.session == first.session and not is_withdrawn(turn.text)
+        ]
+        texts = [f"{turn.speaker}: {turn.text[:_SEARCHED_CHARACTERS]}" for turn in turns]
+        facts = [fact for fact, _ in related_facts(self.store, texts)]
+        return {
+            "before": turn_lines(before, budget=_BEFORE_TOKENS, iso=True, spans=True),
+            "known": first_lines(map(known_fact_line, facts), KNOWN_TOKENS),
+        }
 
 
 def _unusable(model: str, text: str, answer: Answer) -> UnusableAnswer:

@@ -11,7 +11,7 @@ from typing import Any
 
 from memory.dates import resolve_dates
 from memory.errors import InputError
-from memory.model import Rows, Turn
+from memory.model import Fact, Rows, Turn
 from memory.passages import excerpt
 from memory.tokens import count_tokens, fitting_lines, line_tokens, trim
 
@@ -66,6 +66,16 @@ def turn_lines(
         return "\n".join(lines)
     share = max(budget // max(len(lines), 1) - 1, 0)
     return "\n".join(trim(line, share) for line in lines)
+
+
+def known_fact_line(fact: Fact) -> str:
+    """`id 31: Anna | lives_in | Oslo | since 2017-05-06`: a fact as a model sees it that writes."""
+    cells = [fact.subject, fact.attribute, fact.value]
+    if fact.happened_on:
+        cells.append(f"since {fact.happened_on}")
+    if fact.ended_on:
+        cells.append(f"until {fact.ended_on}")
+    return f"id {fact.id}: {' | '.join(' '.join(cell.split()) for cell in cells)}"
 
 
 @dataclass(frozen=True)

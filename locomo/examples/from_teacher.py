@@ -207,14 +207,17 @@ class _SpeakerBySpeaker(dspy.Module):
         self.attempts = attempts
         self.save_attempt = save
 
-    def forward(self, turns: str, catalog: str, write: Callable[[str], Change]) -> dspy.Prediction:
+    def forward(
+        self, turns: str, catalog: str, write: Callable[[str], Change], **context: str
+    ) -> dspy.Prediction:
         lines = {int(n): line for line, n in re.findall(r"^(\[(\d+)\] .*)$", turns, re.MULTILINE)}
         window = self.planned.get(min(lines, default=0))
         if window is None:
             return dspy.Prediction(change=write(NO_FACT), calls=0)
         attempt = self.attempts.get(window.key)
         if attempt is None:
-            attempt = self._attempt(window, lines=lines, turns=turns, catalog=catalog, write=write)
+            inputs = {"turns": turns, "catalog": catalog, **context}
+            attempt = self._attempt(window, lines=lines, inputs=inputs, write=write)
             self.save_attempt(attempt)
         return dspy.Prediction(change=write(attempt.sql or NO_FACT), calls=attempt.calls)
 
@@ -222,8 +225,7 @@ class _SpeakerBySpeaker(dspy.Module):
         self,
         window: PlannedExample,
         lines: Mapping[int, str],
-        turns: str,
-        catalog: str,
+        inputs: Mapping[str, str],
         write: Callable[[str], Change],
     ) -> ExampleAttempt:
         ids_by_speaker: dict[str, list[int]] = {}
@@ -235,10 +237,12 @@ class _SpeakerBySpeaker(dspy.Module):
         calls = 0
         try:
             for turn_ids in ids_by_speaker.values():
+                speaker_inputs = {
+                    **inputs,
+                    "turns": "\n".join(lines[turn_id] for turn_id in turn_ids),
+                }
                 stored = self.distillation.teacher.program.store(
-                    turns="\n".join(lines[turn_id] for turn_id in turn_ids),
-                    catalog=catalog,
-                    write=partial(self._try, write, turn_ids),
+                    **speaker_inputs, write=partial(self._try, write, turn_ids)
                 )
                 calls += stored.calls
                 if stored.change.statement:
@@ -251,8 +255,7 @@ class _SpeakerBySpeaker(dspy.Module):
         except SqlError as error:
             dropped = "the database refused its SQL"
             return ExampleAttempt(window.key, dropped=dropped, calls=calls + len(error.refusals))
-        inputs = {"turns": turns, "catalog": catalog, "feedback": ""}
-        messages = self.distillation.render("store", inputs, {"sql": sql})
+        messages = self.distillation.render("store", {**inputs, "feedback": ""}, {"sql": sql})
         return ExampleAttempt(window.key, messages, sql, calls=calls)
 
     def _try(self, write: Callable[[str], Change], turn_ids: Sequence[int], sql: str) -> Change:

@@ -25,10 +25,12 @@ class RecordingStore(dspy.Module):
         self.file = file
         self.predict = self.module.predict  # where the harness looks for the prompt
 
-    def forward(self, turns: str, catalog: str, write: Callable[[str], Change]) -> dspy.Prediction:
+    def forward(
+        self, turns: str, catalog: str, write: Callable[[str], Change], **context: str
+    ) -> dspy.Prediction:
         """As StoreTurns: the same inputs, Prediction and SqlError."""
         try:
-            stored = self.module(turns=turns, catalog=catalog, write=write)
+            stored = self.module(turns=turns, catalog=catalog, write=write, **context)
         except SqlError as error:
             self._record(str(error), accepted=False)
             raise

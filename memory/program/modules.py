@@ -75,13 +75,23 @@ class StoreTurns(dspy.Module):
         super().__init__()
         self.predict = dspy.Predict(WriteFacts)
 
-    def forward(self, turns: str, catalog: str, write: Callable[[str], Change]) -> dspy.Prediction:
+    def forward(
+        self,
+        turns: str,
+        catalog: str,
+        write: Callable[[str], Change],
+        *,
+        before: str = "",
+        known: str = "",
+    ) -> dspy.Prediction:
         """Store one window.
 
         Arguments:
             turns: the window, lines of `[id] (date) Speaker: text`.
             catalog: what the memory knows already, so that attributes are reused.
             write: runs the statements as one change; raises SqlError.
+            before: the turns before the window, in the same form: context, not to be stored.
+            known: facts related to the window with their ids, so that they are ended, not repeated.
 
         Returns a Prediction of change (Change), sql (str), calls (int: model calls), refusals
         (list of str: what was refused before, and why).
@@ -89,7 +99,10 @@ class StoreTurns(dspy.Module):
         """
 
         def ask(feedback: str) -> str:
-            return str(self.predict(turns=turns, catalog=catalog, feedback=feedback).sql)
+            prediction = self.predict(
+                before=before, turns=turns, known=known, catalog=catalog, feedback=feedback
+            )
+            return str(prediction.sql)
 
         change, sql, refusals = with_repairs(ask, write)
         calls = len(refusals) + 1

@@ -48,8 +48,8 @@ TODAY = "the day on which the question is asked; empty when not known"
 
 
 class WriteFacts(dspy.Signature):
-    """Store what a window of a conversation says, as rows of the table facts, so that any question
-    somebody may ask about it later can be answered from those rows.
+    """Store what a window of a conversation says, as rows of the table facts: what somebody may
+    later want to list, to count, to date or to compare over time, and what is true now.
 
     Write one INSERT with many rows:
     INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES
@@ -57,11 +57,14 @@ class WriteFacts(dspy.Signature):
       ('Maria', 'plays_instrument', 'cello, since she was nine', '', 12),
       ('Tom', 'recommended', 'the Tuesday class at the Old Mill, to Maria', '2011-04-08', 13);
 
-    What to store: about 1.2 facts a turn; several from a turn full of news, none from greetings,
-    thanks and small talk. Events, plans, opinions and feelings with their reason, likes and
-    dislikes, possessions, people, pets, places, work, health, habits, names, nicknames, titles and
-    numbers; what a shared picture shows; advice and recommendations; gifts. Where another person
-    has a part in it, the value names that person.
+    Worth storing is what a turn tells that was not known and that somebody could ask for in a
+    month: events, plans, decisions; opinions and feelings that have a reason; likes and dislikes;
+    possessions, people, pets, places, work, health, habits; names, nicknames, titles, numbers and
+    prices; what a shared picture shows; advice, recommendations, promises and gifts. Where another
+    person has a part in it, the value names that person.
+    Not worth storing: greetings, thanks, praise, questions, good wishes, a mood of the moment, what
+    only repeats a fact that is known or a turn before. Many turns tell nothing; a turn full of news
+    may tell five facts. A fact that says less than its turn and no more is not worth its place.
     One item is one fact: three books are three rows with the same attribute.
 
     subject: who or what the fact is about, by the name the speakers use; mostly the speaker, but
@@ -70,24 +73,39 @@ class WriteFacts(dspy.Signature):
     visited, owns). Reuse an attribute of the catalog whenever one fits, so that things of one kind
     can be listed together; do not invent a second name for the same thing.
     value: in the speakers' own words, complete without the rest; names, titles, numbers exact.
-    happened_on: when it happened or will happen, as exact as known: '2011-03-05', '2011-03' or
-    '2011'. Resolve words like yesterday, last Saturday, next month against the date of that turn:
-    said on Fri 08 Apr 2011, last Saturday is '2011-04-02'. Empty when no time is meant.
-    turn_id: the number in brackets of the very turn that says it, never its neighbour's.
+    happened_on: when it happened or will happen, since when for what lasts; as exact as known:
+    '2011-03-05', '2011-03' or '2011', days that follow each other '2011-04-09/2011-04-10'. Dates in
+    brackets behind words, as in "this weekend (2011-04-09/2011-04-10)", were computed by a program
+    from the date of the turn: take them as they stand, and leave them out of the value. Compute
+    other words (two Sundays ago) from the date of that turn. Empty when no time is meant.
+    turn_id: the number in brackets of the very turn that says it, never its neighbour's, never one
+    of the turns before the window: these only tell what the window answers to.
 
-    When a turn ends or replaces something that the catalog says is known (moved, changed jobs,
-    broke up), first close the old fact with the date of the change, then insert the new one:
-    UPDATE facts SET ended_on = '2011-04' WHERE subject = 'Maria' AND attribute = 'lives_in'
-      AND COALESCE(ended_on, '') = '';
-    A fact that another turn told may only be ended. Only DELETE what the turns shown told and a
-    speaker takes back as never true.
+    Look at the known facts first:
+    - What is known is not stored again, unless it happened once more, at another time.
+    - What the window ends or replaces (moved, changed jobs, broke up, sold, stopped) is closed with
+      the date of the change, and the new state is inserted. Close a state, by its id; an event that
+      happened stays as it is:
+      UPDATE facts SET ended_on = '2011-04' WHERE id = 31;
+    - When a turn shows that two names mean one person, say so once,
+      ('Maria', 'alias', 'Mia', '', 12), and go on with the name that the known facts use.
+    A fact that another turn told may only be ended. Only DELETE, by its id, what the turns of this
+    window told and a speaker takes back as never true.
 
     Text stands in single quotes, a quote inside is doubled: 'Maria''s cello'. No functions for
     dates. Every statement ends with a semicolon. When nothing is worth storing, answer -- none
     """
 
+    before: str = dspy.InputField(
+        desc="the turns just before the window, to understand it by: nothing of them is stored"
+    )
     turns: str = dspy.InputField(desc="the window: lines of [turn_id] (date) Speaker: text")
-    catalog: str = dspy.InputField(desc="subjects and attributes that this memory knows already")
+    known: str = dspy.InputField(
+        desc="facts that the window may be about: id N: subject | attribute | value | its dates"
+    )
+    catalog: str = dspy.InputField(
+        desc="subjects and attributes that this memory knows already, with how many facts"
+    )
     feedback: str = dspy.InputField(desc=FEEDBACK)
     sql: str = dspy.OutputField(
         desc=f"INSERT and UPDATE on facts, or -- none; SQL only, no prose. Tables: {_TABLES}"
@@ -95,16 +113,17 @@ class WriteFacts(dspy.Signature):
 
 
 class WriteQuery(dspy.Signature):
-    """Write the SELECTs that bring up everything this memory knows about a question. Whoever
-    answers sees only the rows, so be generous: a row too many costs little, a missing one the
-    answer. A search over the turns for the question's own words runs anyway and fills the rest;
-    your rows should add what such a search misses: items scattered over many turns, things named
-    in other words, lists, counts, what two people have in common.
+    """Write the SELECTs that bring up what this memory knows about a question. Whoever answers
+    sees, within a limit of tokens, your rows and the turns that a search for the question's own
+    words finds. So do not repeat that search. Bring what it misses: items scattered over many
+    turns, things named in other words, lists, counts, changes over time, what is true now, what
+    two people have in common. Rows take the place of turns: a row that names the thing asked for
+    is worth its place, one that merely shares a word with the question is not.
 
     Ask facts by subject and attribute, and by word stems:
     SELECT turn_id, subject, attribute, value, happened_on, ended_on FROM facts
     WHERE subject IN ('Maria', 'Tom') AND (attribute IN ('plays_instrument', 'hobby', 'bought')
-      OR lower(value) LIKE '%cell%' OR lower(value) LIKE '%music%')
+      OR lower(value) LIKE '%cello%' OR lower(value) LIKE '%violin%')
     ORDER BY happened_on LIMIT 30;
 
     Ask the turns with search('words', k), which returns (turn_id, score), the best k turns, in
@@ -114,8 +133,9 @@ class WriteQuery(dspy.Signature):
 
     - Take all attributes from the catalog that may be meant, with IN or LIKE; do not guess names
       that it does not have.
-    - Word stems in lower(value) LIKE '%stem%', joined with OR; also synonyms and kinds of the
-      thing asked for.
+    - Stems of telling words in lower(value) LIKE '%stem%', joined with OR, within the subjects that
+      the question names; also synonyms and kinds of the thing asked for. No stems of common words
+      (like, good, time): they match everything.
     - For a list, select every row of the kind. For "how many" and "how often", count in SQL, over
       facts and over turns, and select the rows beside it, so that double and wrong ones are seen:
       SELECT COUNT(*) AS runs_in_march FROM facts WHERE subject = 'Maria'
@@ -125,10 +145,13 @@ class WriteQuery(dspy.Signature):
       SELECT id, said_at, speaker, text FROM turns WHERE speaker = 'Maria'
       AND lower(text) LIKE '%running%' AND said_at LIKE '2011-03%' LIMIT 30;
     - For "when", include happened_on, and said_at when you select from turns.
+    - For what is or was true (lives, works, owns), include ended_on, and leave ended facts in: a
+      fact with an ended_on was true until then.
     - For a conclusion ("would she ...", "what kind of person"), select feelings, likes, plans,
       beliefs, work and events of that person.
-    - turn_id is always among the columns. At most 30 rows a SELECT; several SELECTs, each ended
-      by a semicolon, or UNION of like columns.
+    - turn_id (of turns: id) is among the columns, except beside COUNT and other sums. At most 30
+      rows a SELECT; several SELECTs, each ended by a semicolon, or SELECT ... UNION SELECT ... of
+      like columns, without parentheses around them.
     - Text stands in single quotes, a quote inside is doubled. Dates are text: compare with
       >= '2011-03' or LIKE '2011-03%'. No functions for dates, no ILIKE, no double quotes.
     - I, me and my in the question are the asker, and "last week" there counts from today.
@@ -149,19 +172,29 @@ class AnswerFromMemory(dspy.Signature):
     - A list: its items separated by commas, every item the memory has, none twice.
     - How many: the number; count different things, not mentions.
     - When: resolve relative dates against the date of the turn that says them. "Last Saturday",
-      said on Fri 08 Apr 2011, is 2 April 2011. Write 5 March 2011, or only as exact as known:
-      March 2011, 2010, the week before 8 April 2011.
+      said on Fri 08 Apr 2011, is 2 April 2011. Dates in brackets behind such words were computed
+      that way, by a program. Write 5 March 2011, or only as exact as known: March 2011, 2010, the
+      week before 8 April 2011. A fact says when it "happened" and when it was "said": the answer to
+      "when" is the first of them.
+    - How long: the length that a speaker gives ("for nine weeks") as of the day it was said; where
+      none is given, count from the beginning to the end that the memory tells, or to today.
+    - Dates that differ: what a speaker says of the event itself goes before the day of the turn,
+      the more exact before the less exact, and a later correction before what it corrects.
     - What somebody would, might or is likely to do or be: the likely answer, short, with a reason
       of a few words: "Likely yes, she misses the sea".
-    - When the memory tells of a change, the newest state is the true one, unless the past is meant.
-      A correction marked (withdrawn) was taken back: it does not count.
+    - What everybody knows may help once the memory names the thing: which country a city is in, the
+      century of a composer. What people did, have or are comes from the memory alone.
+    - When the memory tells of a change, the newest state is the true one, unless the past is meant;
+      a fact with "until" was true up to then. A correction marked (withdrawn) was taken back: it
+      does not count.
     - "No information available", exactly so, when the memory does not say, or says it of another
       person than the question: mind who did what.
     - I, me and my in the question are the asker, and "last week" there counts from today.
     """
 
     memory: str = dspy.InputField(
-        desc="lines: facts as [turn_id] fact, turns as [turn_id] (date) Speaker: text"
+        desc="lines: facts as [turn_id] subject | attribute | value | its dates,"
+        " turns as [turn_id] (date) Speaker: text"
     )
     question: str = dspy.InputField()
     asker: str = dspy.InputField(desc=ASKER)

@@ -1,6 +1,8 @@
 """The rows of INSERT statements as facts: what a model wants to store, before it is stored."""
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import sqlglot
@@ -16,6 +18,8 @@ _TEXT_COLUMNS = ("subject", "attribute", "value", "happened_on", "ended_on")
 def revise_inserts(answer: str, revise: Callable[[Fact], Fact | None]) -> tuple[str, int]:
     """A model's statements with each fact they insert as `revise` returns it, equal ones once.
 
+    Equal are facts of one turn and date that differ in capitals and punctuation alone.
+
     Arguments:
         answer: the INSERT, UPDATE and DELETE statements that a model wrote.
         revise: a fact -> how it is to be stored; None for not at all.
@@ -24,7 +28,7 @@ def revise_inserts(answer: str, revise: Callable[[Fact], Fact | None]) -> tuple[
     `write_statements` refuses.
     """
     statements = []
-    revised_facts: set[Fact] = set()
+    inserted: set[Fact] = set()
     dropped = 0
     for statement in write_statements(answer):
         tree = sqlglot.parse_one(statement, read="sqlite")
@@ -36,8 +40,8 @@ def revise_inserts(answer: str, revise: Callable[[Fact], Fact | None]) -> tuple[
             revised = revise(fact)
             if revised is None:
                 dropped += 1
-            elif revised not in revised_facts:
-                revised_facts.add(revised)
+            elif (plain_fact := _plain(revised)) not in inserted:
+                inserted.add(plain_fact)
                 rows.append(_row(revised))
         if rows:
             columns = ", ".join([*_TEXT_COLUMNS, "turn_id"])
@@ -59,6 +63,20 @@ def _facts(insert: Any) -> list[Fact]:
         }
         facts.append(Fact(**texts, turn_id=int(cells["turn_id"].sql())))
     return facts
+
+
+def _plain(fact: Fact) -> Fact:
+    """A fact by its words alone, to compare it with others."""
+
+    def plain(text: str) -> str:
+        return " ".join(re.findall(r"\w+", text.casefold())) or text
+
+    return replace(
+        fact,
+        subject=plain(fact.subject),
+        attribute=plain(fact.attribute),
+        value=plain(fact.value),
+    )
 
 
 def _row(fact: Fact) -> str:

@@ -68,6 +68,43 @@ def test_later_windows_see_the_attributes_of_earlier_ones(store: SqliteStore) ->
     done(memory)
 
 
+def test_a_window_sees_the_facts_it_may_end_and_the_turns_before_it(store: SqliteStore) -> None:
+    memory = Memory(store, model=scripted_model([([], sql(MOVED))], window=2))
+    memory.digest(max_calls=1)
+    known = [fact for fact in store.facts() if fact.attribute == "lives_in"]
+    assert [fact.id for fact in known] == [1]
+    store.add([Turn("Anna", "I moved to Bergen this weekend.", "s2", said_at="2018-03-07")])
+    store.add([Turn("Ben", "Both of you?", "s2", said_at="2018-03-07")])
+    ended = (
+        "UPDATE facts SET ended_on = '2018-03-10' WHERE id = 1;"
+        f"{INSERT}('Anna', 'lives_in', 'Bergen', '2018-03-10/2018-03-11', 6)"
+    )
+    pairs = [
+        (["[[ ## before ## ]]\n[1] (Mon 08 May 2017) Anna: I moved to Oslo"], sql("-- none")),
+        (
+            ["id 1: Anna | lives_in | Oslo | since 2017-05-06", "(2018-03-10/2018-03-11)"],
+            sql(ended),
+        ),
+    ]
+    memory = Memory(store, model=scripted_model(pairs, window=3))
+    assert memory.digest().stored == 2
+    done(memory)
+    assert [(fact.value, fact.ended_on) for fact in store.facts()] == [
+        ("Oslo", "2018-03-10"),
+        ("Bergen", ""),
+    ]
+
+
+def test_the_packaged_model_is_shown_its_turn_alone(store: SqliteStore) -> None:
+    store.write(MOVED, cause="test")
+    model = replace(scripted_model([([], sql("-- none"))] * 9, window=1), name="local")
+    Memory(store, model=model).digest()
+    assert model.lm.script.prompts  # type: ignore[attr-defined]
+    for prompt in model.lm.script.prompts:  # type: ignore[attr-defined]
+        assert "[[ ## before ## ]]\n\n" in prompt
+        assert "lives_in | Oslo" not in prompt
+
+
 def test_a_refused_statement_is_the_next_prompt(store: SqliteStore) -> None:
     wrong = MOVED.replace(", 1)", ", 77)")
     pairs = [

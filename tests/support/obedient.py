@@ -19,7 +19,7 @@ from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from memory.program import Model
 from tests.support.locomo_records import question, record, turn, write
-from tests.support.scripted import UnexpectedPrompt, answer, sql
+from tests.support.scripted import UnexpectedPrompt, answer, sql, window
 
 THINGS = (
     "lamp kite drum vase harp coat boot flag mask rope sled tent bell ball cap pen",
@@ -161,7 +161,7 @@ class Obedient:
         return sql(f"SELECT {columns} FROM facts WHERE value {like} '%{thing}%'")
 
     def _store(self, prompt: str, knows: bool) -> str:
-        turns = re.findall(r"^\[(\d+)\].*?(\w+): I keep (.*)\.$", prompt, re.MULTILINE)
+        turns = re.findall(r"^\[(\d+)\].*?(\w+): I keep (.*)\.$", window(prompt), re.MULTILINE)
         rows = ", ".join(f"('{who}', 'keeps', '{what}', {n})" for n, who, what in turns)
         if not knows:
             return sql("-- none")

@@ -71,6 +71,11 @@ def sql(statements: str) -> str:
     return f"[[ ## sql ## ]]\n{statements}\n\n[[ ## completed ## ]]"
 
 
+def window(prompt: str) -> str:
+    """The turns of a prompt that are to be stored, without those before them."""
+    return prompt.rpartition("[[ ## turns ## ]]")[2].partition("[[ ## ")[0]
+
+
 def answer(text: str, turns: str = "") -> str:
     """What a well-behaved model answers to a question."""
     return f"[[ ## answer ## ]]\n{text}\n\n[[ ## turns ## ]]\n{turns}\n\n[[ ## completed ## ]]"

@@ -1,6 +1,7 @@
 """A file of supervised examples: made once, interrupted and gone on with, nothing held out."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -81,7 +82,11 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_file(tmp_path: Path, th
             retrieve_calls = calls.get("retrieve")
             assert not maker.file.exists()
     assert sum(calls.values()) > 11
-    assert maker.file.read_bytes() == whole.file.read_bytes()
+    # A fact's id counts the attempts before it, and those of an earlier start are not made again.
+    examples, expected_examples = (
+        re.sub(r"\bid \d+:", "id:", file.read_text("utf-8")) for file in (maker.file, whole.file)
+    )
+    assert examples == expected_examples
     assert summary.examples == expected.examples
     assert calls["retrieve"] == retrieve_calls  # what was made is not asked for again
     before = dict(calls)

@@ -20,7 +20,7 @@ from memory.program.messages import ABSTAIN
 from tests.support.example_maker import ASKED, INSERT, ONE, example_maker, long_talk
 from tests.support.locomo_records import DATE, question, record, turn
 from tests.support.obedient import houses
-from tests.support.scripted import answer, sql
+from tests.support.scripted import answer, sql, window
 from tests.support.talk import talk
 
 # --- what an example is -------------------------------------------------------------------------
@@ -127,10 +127,12 @@ def test_a_fact_of_a_turn_that_was_not_shown_is_refused_and_repaired(tmp_path: P
     moved = f"{INSERT}('Ann', 'moved', 'to Lyon', 1);"
 
     def store(prompt: str) -> str:
-        if "[1] " in prompt and "that of a turn you were shown: 1" not in prompt:
+        if "[1] " in window(prompt) and "that of a turn you were shown: 1" not in prompt:
             return sql(f"{INSERT}('Ann', 'has', 'Rufus', 2);")  # Bo's
         return (
-            sql(f"{INSERT}('Ann', 'moved', 'to Lyon', 1);") if "[1] " in prompt else sql("-- none")
+            sql(f"{INSERT}('Ann', 'moved', 'to Lyon', 1);")
+            if "[1] " in window(prompt)
+            else sql("-- none")
         )
 
     maker = example_maker(tmp_path, talk(qa=ONE), store=store)

@@ -27,7 +27,7 @@ from memory import InputError, Memory, MemoryProgram, Model, Turn, open_store
 from memory.program.local import SmallModelAdapter
 from tests.support.gguf_adapter import adapter
 from tests.support.locomo_records import question
-from tests.support.scripted import answer, sql
+from tests.support.scripted import answer, sql, window
 from tests.support.talk import QUESTIONS, Talker, talk, talker, talks
 
 INSERT = "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES "
@@ -253,7 +253,7 @@ def test_first_attempts_are_those_of_one_memory_whatever_else_was_noted(tmp_path
     file, paths = tmp_path / "notes.jsonl", [tmp_path / "a.db", tmp_path / "b.db"]
     noted = RecordingStore(file)
     for path, refused in zip(paths, ("[2]", "[9]"), strict=True):
-        stored = partial(lambda bad, p: sql(REFUSED if bad in p else "-- none"), refused)
+        stored = partial(lambda bad, p: sql(REFUSED if bad in window(p) else "-- none"), refused)
         model, _ = talker(window=1, store=stored)
         program: Any = MemoryProgram()
         program.store = noted

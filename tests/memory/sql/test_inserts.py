@@ -36,6 +36,20 @@ def test_rows_are_facts_and_equal_ones_are_inserted_once() -> None:
     ]
 
 
+def test_rows_that_differ_in_capitals_and_punctuation_are_one_and_of_two_turns_are_two() -> None:
+    row = "('Anna', 'likes', '{}', '', {})"
+    rows = [row.format("Green tea!", 3), row.format("green tea", 3), row.format("green tea", 4)]
+    statements, _ = revise_inserts(
+        "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES "
+        + ", ".join(rows),
+        lambda fact: fact,
+    )
+    assert statements == (
+        f"{COLUMNS} ('Anna', 'likes', 'Green tea!', '', '', 3),"
+        " ('Anna', 'likes', 'green tea', '', '', 4)"
+    )
+
+
 def test_facts_are_stored_as_revised_or_left_out_and_counted() -> None:
     statements, dropped = revise_inserts(
         ROWS, lambda fact: replace(fact, value="six") if fact.subject == "Ben" else None
