@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from memory.tools import Right
 
 Groups = Annotated[
-    str, typer.Option("--tools", help="Further tools: settings,tool_uses,digest,forget.")
+    str, typer.Option("--tools", help="Further ones: settings,tool_uses,digest,forget,refine.")
 ]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Nothing can be changed.")]
 _MISSING_EXTRA = "`pip install 'sql-memory[server]'` installs what the server needs"

@@ -5,7 +5,7 @@ import inspect
 import re
 import threading
 from collections.abc import Callable, Collection, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from mcp.server.mcpserver import Context, MCPServer
@@ -65,8 +65,8 @@ def mcp_server(
 
 
 def _tool(handles: Handles, namespace: str, name: str, right: Right) -> Tool:
-    function = getattr(Tools, name)
-    parameters = list(inspect.signature(function).parameters.values())[1:]  # without self
+    function = getattr(Tools(_no_store, handles.memory_of), name)
+    parameters = list(inspect.signature(function).parameters.values())
 
     async def call(context: Context[Any, Any], **arguments: Any) -> str:
         return await _call_tool(handles, namespace, name, arguments, context)
@@ -86,6 +86,11 @@ def _tool(handles: Handles, namespace: str, name: str, right: Right) -> Tool:
     )
     tool.parameters = _short_schema(tool.parameters, arguments)
     return tool
+
+
+def _no_store() -> AbstractContextManager[Store]:
+    """For tools whose signatures are read, and which are never called."""
+    raise NotImplementedError
 
 
 async def _call_tool(

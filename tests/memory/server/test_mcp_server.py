@@ -88,7 +88,10 @@ def test_tools_are_those_of_the_rights_and_groups(handles: Handles) -> None:
     assert list(tools_listed(handles)) == list(GROUPS["core"])
     assert {"forget", "digest", "set_setting"} <= {*tools_listed(handles, groups=ALL)}
     reads = tools_listed(handles, rights=("read",), groups=ALL)
-    assert [*reads] == ["recall", "ask_memory", "list_facts", "query_memory", "get_settings"]
+    assert [*reads] == [
+        *("recall", "ask_memory", "list_facts", "query_memory", "get_settings"),
+        *("search_memory", "sample_memory"),
+    ]
     assert all(tool.annotations.read_only_hint for tool in reads.values())
     writes = tools_listed(handles, rights=("read", "write"), groups=ALL)
     assert "forget" not in writes
