@@ -36,7 +36,13 @@ MEMORY_LAYERS = [
     {"memory.store", "memory.program"},
     {
         *("memory.audit", "memory.documents", "memory.exchange", "memory.facts"),
-        *("memory.forget_preview", "memory.injection", "memory.namespaces", "memory.settings"),
+        *(
+            "memory.forget_preview",
+            "memory.held_windows",
+            "memory.injection",
+            "memory.namespaces",
+            "memory.settings",
+        ),
         "memory.related_facts",
     },
     {"memory.api"},
@@ -105,6 +111,7 @@ IMPORTERS = {
     "starlette": ("memory/server", "memory/web", "arbor"),
     "uvicorn": ("memory/server", "arbor"),
     "jinja2": "memory/web",
+    "markupsafe": "memory/web",
 }
 # Who starts a tuning on this machine, or serves a rehearsal of it.
 TUNERS = {"locomo/weights/supervised.py", "arbor/serve.py"}

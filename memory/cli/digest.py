@@ -8,6 +8,7 @@ import typer
 from memory.cli.options import DEFAULT, ApiBase, File, ModelName, Namespace, open_memory
 from memory.cli.output import change_line, held_lines
 from memory.errors import InputError
+from memory.held_windows import decide
 from memory.terminal import clean_line, count, print_clean, progress
 
 if TYPE_CHECKING:
@@ -105,14 +106,7 @@ def _decide(store: "Store", apply: str, skip: str) -> None:
     """Apply or skip what is held of a window, as a person says."""
     if apply and skip:
         raise InputError("give --apply or --skip, not both")
-    window = _window(apply or skip)
-    waiting = {(pending.first_turn, pending.last_turn) for pending in store.pending()}
-    if window not in waiting:
-        raise InputError(f"turns {apply or skip} are no window that waits; `digest` lists those")
-    if apply:
-        change = store.apply_held(window)
-    else:
-        change = store.write("-- none", cause="digest skipped by user", window=window)
+    change = decide(store, _window(apply or skip), apply=bool(apply))
     print_clean(change_line(change))
 
 

@@ -51,7 +51,7 @@ class Handles:
         self._model = model
         self._api_base = api_base
         self._model_lock = Lock()
-        self._read_only = read_only
+        self.read_only = read_only
         self._path_of = path_of
         self._workers: dict[str, _Worker] = {}  # the one used longest ago first
         self._slow = ThreadPoolExecutor(_SLOW_CALLS, thread_name_prefix="memory-slow")
@@ -132,7 +132,7 @@ class Handles:
             path = self._path_of(namespace)
         except InputError:
             raise NoNamespaceError(f"there is no namespace {namespace!r}") from None
-        return open_store(path, read_only=self._read_only)
+        return open_store(path, read_only=self.read_only)
 
     def _worker(self, namespace: str) -> "_Worker":
         worker = self._workers.pop(namespace, None)

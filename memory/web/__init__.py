@@ -1,22 +1,10 @@
-"""The page: what somebody sees of their memories in a browser."""
+"""The page: what somebody sees of their memories in a browser, and changes there.
 
-from html import escape
+A view turns a visit and an open store into a page; templates make HTML of it on the server. It
+works without JavaScript; with it, htmx takes the new parts out of whole pages. The modules are the
+pages by subject.
+"""
 
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Route
+from memory.web.pages import routes
 
-from memory.server.handles import Handles
-
-
-def routes(handles: Handles) -> list[BaseRoute]:
-    """The routes of the page, over a server's handles."""
-
-    async def namespaces(request: Request) -> Response:
-        names = "".join(f"<li>{escape(name)}</li>" for name in handles.names())
-        return HTMLResponse(
-            '<!doctype html><html lang="en"><title>Memories</title>'
-            f"<h1>Memories</h1><ul>{names}</ul></html>"
-        )
-
-    return [Route("/", namespaces)]
+__all__ = ["routes"]

@@ -1,0 +1,152 @@
+"""Charts: a memory over time and by subject, and the results of measurements from their files."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from statistics import fmean
+from typing import Any
+
+from memory.errors import InputError
+from memory.store import Store
+from memory.web.svg import Chart, columns, rows_of_bars, scatter
+from memory.web.visits import Entry, Page, Reply, Visit
+
+_SUBJECTS = 12
+_MOST_MONTHS = 120  # beyond them, years are shown
+_LARGEST_FILE = 3_000_000  # bytes, below what the server takes as a form
+_NAMES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
+_DATED = "said_at BETWEEN '1' AND '3'"
+
+
+def charts(visit: Visit, store: Store) -> Reply:
+    """How a memory grew, and what it is about."""
+    return Page("charts.html", {"charts": _of_memory(store), "name": ""})
+
+
+async def results(visit: Visit) -> Reply:
+    """Scores, recall against tokens and cost, of a file that `evaluate.py` wrote."""
+    if not visit.inputs.files:
+        raise InputError("choose a file first: evaluation_results.json")
+    [file, *_] = visit.inputs.files
+    content = await file.read(_LARGEST_FILE + 1)
+    if len(content) > _LARGEST_FILE:
+        raise InputError(f"{file.filename}: larger than {_LARGEST_FILE:,} bytes")
+    return Page("charts.html", {"charts": of_results(content), "name": file.filename})
+
+
+def _of_memory(store: Store) -> list[Chart]:
+    turns = store.read(
+        "SELECT SUBSTR(said_at, 1, 7) AS month, COUNT(*) AS turns, SUM(LENGTH(text)) AS size"
+        f" FROM turns WHERE {_DATED} GROUP BY 1 ORDER BY 1"
+    ).rows
+    facts = store.read(
+        "SELECT SUBSTR(t.said_at, 1, 7) AS month, COUNT(*) AS facts FROM facts f"
+        f" JOIN turns t ON t.id = f.turn_id WHERE t.{_DATED} GROUP BY 1 ORDER BY 1"
+    ).rows
+    subjects = store.read(
+        "SELECT subject, COUNT(*) AS facts FROM facts GROUP BY subject"
+        f" ORDER BY 2 DESC, 1 LIMIT {_SUBJECTS}"
+    ).rows
+    said = _over_time([(month, count) for month, count, _ in turns])
+    known = _over_time([(month, count) for month, count in facts])
+    sizes = _over_time([(month, size) for month, _, size in turns])
+    total = accumulate(size / 1_000 for _, size in sizes)
+    return [
+        columns("What was said", ("when", "turns"), said),
+        columns("What became known", ("when", "facts"), known),
+        rows_of_bars("Who and what is known", ("subject", "facts"), subjects),
+        columns(
+            "Size of all that was said",
+            ("when", "thousand characters"),
+            [(month, round(size, 1)) for (month, _), size in zip(sizes, total, strict=True)],
+        ),
+    ]
+
+
+def _over_time(counts: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Counts by month with the empty months between them; by year where there are too many."""
+    by_date = dict(counts)
+    months = sorted(month for month in by_date if len(month) == 7 and month[4] == "-")
+    first, last = (months[0], months[-1]) if months else ("", "")
+    every = _months(first, last)
+    if months and len(every) <= _MOST_MONTHS and len(months) == len(by_date):
+        return [(month, by_date.get(month, 0)) for month in every]
+    years: dict[str, float] = defaultdict(float)
+    for date, count in counts:
+        years[date[:4]] += count
+    return sorted(years.items())
+
+
+def _months(first: str, last: str) -> list[str]:
+    """All months from `2017-05` to `2018-01`; none where these are no months."""
+    try:
+        start, end = (int(month[:4]) * 12 + int(month[5:]) - 1 for month in (first, last))
+    except ValueError:
+        return []
+    return [f"{number // 12:04}-{number % 12 + 1:02}" for number in range(start, end + 1)]
+
+
+# ---------------------------------------------------------------------------- result files
+
+
+def of_results(content: bytes) -> list[Chart]:
+    """The charts of an `evaluation_results.json`. Raises InputError for another file."""
+    try:
+        results = [_result(record) for record in json.loads(content)["results"]]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise InputError("this is no evaluation_results.json, which evaluate.py writes") from None
+    if not results:
+        raise InputError("this file holds no results")
+    systems = list(dict.fromkeys(str(result["system"]) for result in results))
+    by_system = {
+        system: [result for result in results if result["system"] == system] for system in systems
+    }
+    scores = [
+        rows_of_bars(f"Score of {system}", ("category", "mean score"), _by_category(answers))
+        for system, answers in by_system.items()
+    ]
+    return [
+        *scores,
+        scatter(
+            "Recall against what was shown",
+            ("system", "tokens a question", "recall"),
+            [
+                (system, _mean(answers, "tokens"), min(_mean(answers, "recall"), 1.0))
+                for system, answers in by_system.items()
+            ],
+        ),
+        rows_of_bars(
+            "Cost: calls of a model for a question",
+            ("system", "calls"),
+            [(system, _mean(answers, "calls")) for system, answers in by_system.items()],
+        ),
+        rows_of_bars(
+            "Time for a question, in seconds",
+            ("system", "seconds"),
+            [(system, _mean(answers, "seconds")) for system, answers in by_system.items()],
+        ),
+    ]
+
+
+def _result(record: Mapping[str, Any]) -> dict[str, Any]:
+    measures = ("score", "recall", "tokens", "calls", "seconds")
+    numbers = {name: max(float(record.get(name, 0)), 0.0) for name in measures}
+    return {"system": str(record["system"]), "category": int(record["category"]), **numbers}
+
+
+def _by_category(answers: Sequence[Mapping[str, Any]]) -> list[tuple[str, float]]:
+    scores: dict[int, list[float]] = defaultdict(list)
+    for answer in answers:
+        scores[answer["category"]].append(answer["score"])
+    return [
+        (f"{category} {_NAMES.get(category, '')}".strip(), round(fmean(values), 3))
+        for category, values in sorted(scores.items())
+    ]
+
+
+def _mean(answers: Sequence[Mapping[str, Any]], name: str) -> float:
+    return round(fmean(answer[name] for answer in answers), 3)
+
+
+PAGES: list[Entry] = [("GET", "/charts", charts), ("POST", "/charts", results)]

@@ -1,0 +1,205 @@
+"""The conversation: turns page by page, found by words, one by one; and what is told by hand."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from memory.errors import InputError
+from memory.exchange import clean_date
+from memory.facts import read_facts
+from memory.model import Fact, Turn
+from memory.sql import quoted
+from memory.store import Store
+from memory.store.turn_validation import local_now
+from memory.web.visits import Entry, Page, Redirect, Reply, Visit
+
+_TURNS_A_PAGE = 40
+_MOST_HITS = 30
+# Of the ranking, before filters: with a filter, the best of these that it lets through are shown.
+_RANKED = 200
+_SESSIONS_A_PAGE = 60
+_BESIDE = 4  # turns before and after a turn that is shown by itself
+FEATURES: Mapping[str, str] = {
+    "words": "the same words",
+    "meaning": "a like meaning",
+    "kind": "the kind of thing asked for",
+    "session": "said in a fitting conversation",
+    "speaker": "said by the person named",
+    "implied": "said by the person who is meant",
+    "date": "said on the date named",
+    "time": "tells a time",
+    "asks": "is a question itself",
+    "length": "says enough",
+}
+
+
+@dataclass(frozen=True)
+class Share:
+    """How much one feature of the ranking gave to a turn, in its own words and as a number."""
+
+    name: str
+    words: str
+    amount: float
+
+
+@dataclass(frozen=True)
+class Line:
+    """A turn as it stands on a page: the facts that rest on it, and why a search found it."""
+
+    turn: Turn
+    facts: Sequence[Fact] = ()
+    shares: Sequence[Share] = ()
+    score: float = 0.0
+
+
+def shares_of(shares: Mapping[str, float]) -> list[Share]:
+    """The features that weighed, those that weighed most first."""
+    weighed = [(name, amount) for name, amount in shares.items() if abs(amount) >= 0.05]
+    weighed.sort(key=lambda share: -abs(share[1]))
+    return [Share(name, FEATURES.get(name, name), amount) for name, amount in weighed]
+
+
+def conversation(visit: Visit, store: Store) -> Reply:
+    """Turns by session, the newest page first; with words, those that the ranking finds."""
+    inputs = visit.inputs
+    filters = {name: inputs.text(name) for name in ("speaker", "session", "since", "until")}
+    question = inputs.text("q")
+    values: dict[str, Any] = {"q": question, "filters": filters, "earlier": None, "later": None}
+    if question:
+        lines = _hits(store, question, filters)
+        return Page("conversation.html", values | {"groups": [("", lines)], "found": len(lines)})
+    turns, has_earlier, has_later = _page(
+        store,
+        conditions=_conditions(filters),
+        before=inputs.optional_number("before"),
+        after=inputs.optional_number("after"),
+    )
+    values["earlier"] = turns[0].id if has_earlier else None
+    values["later"] = turns[-1].id if has_later else None
+    lines = _with_facts(store, turns)
+    groups = [
+        (session, list(group)) for session, group in groupby(lines, lambda line: line.turn.session)
+    ]
+    return Page("conversation.html", values | {"groups": groups, "found": None})
+
+
+def turn(visit: Visit, store: Store) -> Reply:
+    """One turn among those around it, the facts that rest on it, and a form to add another."""
+    turn_id = visit.inputs.number("turn")
+    around = store.turns(max(turn_id - _BESIDE, 1), turn_id + _BESIDE)
+    shown = [turn for turn in around if turn.id == turn_id]
+    if not shown:
+        return Page("missing.html", {"wanted": f"number {turn_id}"}, status=404)
+    session = shown[0].session
+    lines = _with_facts(store, [turn for turn in around if turn.session == session])
+    return Page("turn.html", {"lines": lines, "turn": shown[0]})
+
+
+def tell(visit: Visit, store: Store) -> Reply:
+    """Store what somebody writes on the page as a turn."""
+    inputs = visit.inputs
+    said_at = inputs.text("said_at")
+    if said_at and not clean_date(said_at):
+        raise InputError(f"{said_at!r} is no date; write 2017-05-08, 2017-05 or 2017")
+    if not inputs.text("speaker"):
+        raise InputError("say who said it")
+    [turn_id] = store.add(
+        [
+            Turn(
+                inputs.text("speaker"),
+                inputs.text("text"),
+                session=inputs.text("session") or local_now()[:10],
+                said_at=clean_date(said_at) or local_now(),
+            )
+        ]
+    )
+    return Redirect(visit.address("turns", turn_id))
+
+
+def sessions(visit: Visit, store: Store) -> Reply:
+    """The conversations, the newest first, with their first words."""
+    before = visit.inputs.optional_number("before")
+    having = f" HAVING MIN(id) < {before}" if before else ""
+    rows = store.read(
+        "SELECT session, MIN(id) AS first, COUNT(*) AS turns FROM turns GROUP BY session"
+        f"{having} ORDER BY 2 DESC LIMIT {_SESSIONS_A_PAGE}"
+    ).rows
+    entries = [(session, store.turn(first), turns) for session, first, turns in rows]
+    is_full = len(entries) == _SESSIONS_A_PAGE
+    return Page(
+        "sessions.html",
+        {"sessions": entries, "earlier": entries[-1][1].id if is_full else None},
+    )
+
+
+def _conditions(filters: Mapping[str, str]) -> list[str]:
+    """Filters as conditions on turns; dates are as exact as somebody wrote them."""
+    conditions = [
+        f"{name} = {quoted(filters[name])}" for name in ("speaker", "session") if filters[name]
+    ]
+    for name, sign in (("since", ">="), ("until", "<=")):
+        if not filters[name]:
+            continue
+        day = clean_date(filters[name])
+        if not day:
+            raise InputError(f"{filters[name]!r} is no date; write 2017-05-08, 2017-05 or 2017")
+        conditions.append(f"said_at <> '' AND SUBSTR(said_at, 1, {len(day)}) {sign} {quoted(day)}")
+    return conditions
+
+
+def _page(
+    store: Store, *, conditions: Sequence[str], before: int | None, after: int | None
+) -> tuple[list[Turn], bool, bool]:
+    """One page of turns in order, and whether there are earlier and later ones.
+
+    It is found by the number of the turn it begins after or ends before, which takes as long in a
+    memory of a hundred thousand turns as in one of ten.
+    """
+    forward = after is not None
+    key = [f"id > {after}"] if forward else [f"id < {before}"] if before is not None else []
+    where = " AND ".join([*conditions, *key])
+    rows = store.read(
+        f"SELECT id FROM turns{' WHERE ' + where if where else ''}"
+        f" ORDER BY id{'' if forward else ' DESC'} LIMIT {_TURNS_A_PAGE + 1}"
+    ).rows
+    ids = sorted(row[0] for row in rows[:_TURNS_A_PAGE])
+    has_more = len(rows) > _TURNS_A_PAGE
+    turns = [store.turn(turn_id) for turn_id in ids]
+    # On the way to one end, the turns that this page was reached from lie at the other one.
+    has_earlier = bool(turns) and (forward or has_more)
+    has_later = bool(turns) and (has_more if forward else before is not None)
+    return turns, has_earlier, has_later
+
+
+def _hits(store: Store, question: str, filters: Mapping[str, str]) -> list[Line]:
+    """The turns that the ranking of a text puts first, of those that the filters let through."""
+    conditions = _conditions(filters)
+    hits = store.search(question, _RANKED if conditions else _MOST_HITS)
+    ids = {hit.turn_id for hit in hits}
+    if conditions and ids:
+        where = " AND ".join([*conditions, f"id IN ({', '.join(map(str, ids))})"])
+        ids = {row[0] for row in store.read(f"SELECT id FROM turns WHERE {where}").rows}
+    chosen = [hit for hit in hits if hit.turn_id in ids][:_MOST_HITS]
+    lines = _with_facts(store, [store.turn(hit.turn_id) for hit in chosen])
+    return [
+        Line(line.turn, facts=line.facts, shares=shares_of(hit.shares), score=hit.score)
+        for line, hit in zip(lines, chosen, strict=True)
+    ]
+
+
+def _with_facts(store: Store, turns: Sequence[Turn]) -> list[Line]:
+    """Turns with the facts that rest on each."""
+    if not turns:
+        return []
+    ids = ", ".join(str(turn.id) for turn in turns)
+    facts = read_facts(store, f"WHERE turn_id IN ({ids}) ORDER BY id")
+    return [Line(turn, facts=[fact for fact in facts if fact.turn_id == turn.id]) for turn in turns]
+
+
+PAGES: list[Entry] = [
+    ("GET", "/talk", conversation),
+    ("GET", "/talk/sessions", sessions),
+    ("GET", "/turns/{turn}", turn),
+    ("POST", "/turns", tell),
+]

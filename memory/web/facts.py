@@ -1,0 +1,227 @@
+"""What is known: facts by subject, each with its turn; corrected, ended, removed, taken back."""
+
+from collections.abc import Callable
+from itertools import groupby
+from typing import Any
+
+from memory import facts as fact_edits
+from memory.errors import InputError
+from memory.facts import edits_since, fact_of, is_current, read_facts
+from memory.model import Change, Fact
+from memory.related_facts import related_facts
+from memory.settings import Settings
+from memory.sql import quoted
+from memory.store import Store
+from memory.store.turn_validation import local_now
+from memory.web.markup import in_words, shown_text
+from memory.web.visits import Entry, Inputs, Page, Redirect, Reply, Visit
+
+_SUBJECTS_A_PAGE = 30
+_MOST_FACTS = 200  # that a SELECT returns
+_FACTS_OF_A_SUBJECT = 5  # on the page of all subjects
+_MOST_RELATED = 60
+
+
+def known(visit: Visit, store: Store) -> Reply:
+    """The subjects that most is known about, or the facts that a text is about."""
+    question = visit.inputs.text("q")
+    include_ended = bool(visit.inputs.text("ended"))
+    values: dict[str, Any] = {"q": question, "ended": include_ended, "facts": None, "subjects": []}
+    if question:
+        facts = [fact for fact, _ in related_facts(store, [question], _MOST_RELATED)]
+        values["facts"] = [fact for fact in facts if include_ended or is_current(fact, _today())]
+        return Page("known.html", values)
+    after = visit.inputs.text("after")
+    order = "2 DESC, 1" if not after else "1"
+    where = f" WHERE subject > {quoted(after)}" if after else ""
+    rows = store.read(
+        f"SELECT subject, COUNT(*) AS facts FROM facts{where} GROUP BY subject"
+        f" ORDER BY {order} LIMIT {_SUBJECTS_A_PAGE + 1}"
+    ).rows
+    [(total,)] = store.read("SELECT COUNT(DISTINCT subject) AS subjects FROM facts").rows
+    shown = rows[:_SUBJECTS_A_PAGE]
+    values["subjects"] = [
+        (subject, count, _newest(store, subject, include_ended)) for subject, count in shown
+    ]
+    values["total"] = total
+    values["after"] = shown[-1][0] if after and len(rows) > _SUBJECTS_A_PAGE else ""
+    values["has_all"] = not after and total <= _SUBJECTS_A_PAGE
+    return Page("known.html", values)
+
+
+def subject(visit: Visit, store: Store) -> Reply:
+    """All that is known about one subject, by attribute."""
+    name = visit.inputs.text("name")
+    include_ended = bool(visit.inputs.text("ended"))
+    facts = read_facts(
+        store, f"WHERE subject = {quoted(name)} ORDER BY attribute, id LIMIT {_MOST_FACTS}"
+    )
+    current = [fact for fact in facts if is_current(fact, _today())]
+    groups = [
+        (attribute, list(group))
+        for attribute, group in groupby(
+            facts if include_ended else current, lambda fact: fact.attribute
+        )
+    ]
+    values = {
+        "name": name,
+        "groups": groups,
+        "ended": include_ended,
+        "hidden": 0 if include_ended else len(facts) - len(current),
+        "turns": {fact.turn_id: store.turn(fact.turn_id) for fact in facts},
+        "is_cut": len(facts) == _MOST_FACTS,
+    }
+    return Page("subject.html", values)
+
+
+def fact(visit: Visit, store: Store) -> Reply:
+    """One fact: the turn it rests on, what was done to it, and forms that correct it."""
+    fact_id = visit.inputs.number("fact")
+    edits = store.journal(fact_id=fact_id)
+    if not edits:
+        return Page("missing.html", {"wanted": f"fact {fact_id}"}, status=404)
+    present = edits[-1].after
+    past = present or edits[-1].before
+    assert past is not None  # an edit has one of the two
+    changes = {change.id: change for edit in edits for change in _change(store, edit.change_id)}
+    values = {
+        "fact": past,
+        "is_there": present is not None,
+        "is_current": present is not None and is_current(present, _today()),
+        "turn": store.turn(past.turn_id),
+        "history": [(changes.get(edit.change_id), edit) for edit in reversed(edits)],
+        "seen": edits[-1].change_id,
+    }
+    return Page("fact.html", values)
+
+
+def edit(visit: Visit, store: Store) -> Reply:
+    """Correct, supersede, end or remove a fact; nothing when somebody changed it meanwhile.
+
+    Then both versions are shown, with what was typed, and the status is 409.
+    """
+    inputs = visit.inputs
+    fact_id, seen = inputs.number("fact"), inputs.number("seen")
+    make = EDITS.get(inputs.text("edit"))
+    if make is None:
+        raise InputError("there is no such form")
+    if edits_since(store, fact_id, seen):
+        return _conflict(visit, store, fact_id, seen)
+    try:
+        change = make(store, fact_id, inputs, str(Settings(store).get("user", "user")))
+    except InputError:
+        if edits_since(store, fact_id, seen):
+            return _conflict(visit, store, fact_id, seen)
+        raise
+    return Redirect(visit.address("facts", fact_id, done=change.id))
+
+
+def note(visit: Visit, store: Store) -> Reply:
+    """Store a fact that a turn tells."""
+    inputs = visit.inputs
+    turn_id = inputs.number("turn")
+    change = fact_edits.note(
+        store,
+        turn_id,
+        subject=inputs.text("subject"),
+        attribute=inputs.text("attribute").replace(" ", "_"),
+        value=inputs.text("value"),
+        happened_on=inputs.text("happened_on"),
+        by=str(Settings(store).get("user", "user")),
+    )
+    return Redirect(visit.address("turns", turn_id, done=change.id))
+
+
+def undo(visit: Visit, store: Store) -> Reply:
+    """Take a change back, and show what that did."""
+    change = store.undo(visit.inputs.number("change"))
+    edits = store.journal(change.id)
+    if len({edit.fact_id for edit in edits}) in (1, 2):
+        return Redirect(visit.address("facts", edits[0].fact_id, done=change.id))
+    return Redirect(visit.address("journal", change.id, done=change.id))
+
+
+def _conflict(visit: Visit, store: Store, fact_id: int, seen: int) -> Page:
+    before = [edit for edit in store.journal(fact_id=fact_id) if edit.change_id <= seen]
+    later = edits_since(store, fact_id, seen)
+    values = {
+        "fact_id": fact_id,
+        "yours": before[-1].after if before else later[0].before,
+        "theirs": later[-1].after,
+        "changes": [change for edit in later for change in _change(store, edit.change_id)],
+        "typed": {
+            name: visit.inputs.text(name)
+            for name in ("edit", "value", "since", "on", "subject", "attribute", "happened_on")
+            if visit.inputs.text(name)
+        },
+        "seen": later[-1].change_id,
+    }
+    return Page("conflict.html", values, status=409)
+
+
+def _change(store: Store, change_id: int) -> list[Change]:
+    return [
+        change for change in store.changes(before=change_id + 1, limit=1) if change.id == change_id
+    ]
+
+
+def _newest(store: Store, subject: str, include_ended: bool) -> list[Fact]:
+    facts = read_facts(
+        store, f"WHERE subject = {quoted(subject)} ORDER BY id DESC LIMIT {4 * _FACTS_OF_A_SUBJECT}"
+    )
+    shown = [fact for fact in facts if include_ended or is_current(fact, _today())]
+    return shown[:_FACTS_OF_A_SUBJECT]
+
+
+def _today() -> str:
+    return local_now()[:10]
+
+
+def _supersede(store: Store, fact_id: int, inputs: Inputs, by: str) -> Change:
+    return fact_edits.supersede(
+        store, fact_id, inputs.text("value"), since=inputs.text("since"), by=by
+    )
+
+
+def _correct(store: Store, fact_id: int, inputs: Inputs, by: str) -> Change:
+    old = fact_of(store, fact_id)
+
+    def typed(name: str, shown: str) -> str | None:
+        """A field that somebody changed; None for one that is as the page showed it."""
+        text = inputs.text(name)
+        return None if text == str(shown_text(shown)).strip() else text
+
+    attribute = typed("attribute", in_words(old.attribute))
+    return fact_edits.correct(
+        store,
+        fact_id,
+        value=typed("value", old.value),
+        subject=typed("subject", old.subject),
+        attribute=attribute and attribute.replace(" ", "_"),
+        happened_on=typed("happened_on", old.happened_on),
+        by=by,
+    )
+
+
+def _end(store: Store, fact_id: int, inputs: Inputs, by: str) -> Change:
+    return fact_edits.end(store, fact_id, inputs.text("on"), by=by)
+
+
+def _remove(store: Store, fact_id: int, inputs: Inputs, by: str) -> Change:
+    return fact_edits.remove(store, fact_id, by)
+
+
+EDITS: dict[str, Callable[[Store, int, Inputs, str], Change]] = {
+    "supersede": _supersede,
+    "correct": _correct,
+    "end": _end,
+    "remove": _remove,
+}
+PAGES: list[Entry] = [
+    ("GET", "/facts", known),
+    ("POST", "/facts", note),
+    ("GET", "/subject", subject),
+    ("GET", "/facts/{fact}", fact),
+    ("POST", "/facts/{fact}", edit),
+    ("POST", "/undo", undo),
+]

@@ -1,0 +1,112 @@
+"""The journal: what was written to the facts as it happens, and windows that need a person."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from memory.errors import InputError
+from memory.held_windows import decide
+from memory.model import Change
+from memory.settings import Settings
+from memory.store import Store
+from memory.store.points_in_time import Diff, differences
+from memory.web.tasks import Task
+from memory.web.visits import Entry, Page, Redirect, Reply, Visit
+
+if TYPE_CHECKING:
+    from memory.api import Digest, Memory
+
+_CHANGES_A_PAGE = 25
+
+
+def journal(visit: Visit, store: Store) -> Reply:
+    """The changes, the newest first; the first page asks for itself again each second."""
+    before = visit.inputs.optional_number("before")
+    changes = store.changes(before=before, limit=_CHANGES_A_PAGE + 1)
+    shown = changes[-_CHANGES_A_PAGE:][::-1]
+    values = {
+        "entries": _folded([(change, difference_by(store, change.id)) for change in shown]),
+        "earlier": shown[-1].id if len(changes) > _CHANGES_A_PAGE else None,
+        "before": before,
+        "paused": bool(visit.inputs.text("paused")) or before is not None,
+        "windows": [window for window in store.pending() if window.error],
+        "waiting": turns_waiting(store),
+        "tasks": [task for task in visit.tasks.of(visit.namespace) if task.is_running],
+    }
+    return Page("journal.html", values)
+
+
+def difference_by(store: Store, change_id: int) -> Diff:
+    """What a change did to facts."""
+    edits = store.journal(change_id)
+    return differences(
+        [edit.before for edit in edits if edit.before],
+        [edit.after for edit in edits if edit.after],
+    )
+
+
+def _folded(entries: Sequence[tuple[Change, Diff]]) -> list[tuple[Change, Diff, int]]:
+    """Changes with what they did; those in a row that did nothing are one, with their number."""
+    folded: list[tuple[Change, Diff, int]] = []
+    for change, difference in entries:
+        is_quiet = difference == Diff()
+        if is_quiet and folded and folded[-1][2]:
+            folded[-1] = (*folded[-1][:2], folded[-1][2] + 1)
+        else:
+            folded.append((change, difference, int(is_quiet)))
+    return folded
+
+
+def turns_waiting(store: Store) -> int:
+    """How many turns no digest has looked at yet."""
+    windows = [change.window[1] for change in store.changes() if change.window]
+    last = max([0, *windows, *(window.last_turn for window in store.pending())])
+    [(turns,)] = store.read(f"SELECT COUNT(*) AS turns FROM turns WHERE id > {last}").rows
+    return int(turns)
+
+
+def change(visit: Visit, store: Store) -> Reply:
+    """One change: its statement, what it did to which facts, and its undo."""
+    number = visit.inputs.number("change")
+    changes = [c for c in store.changes(before=number + 1, limit=1) if c.id == number]
+    if not changes:
+        return Page("missing.html", {"wanted": f"change {number}"}, status=404)
+    values = {"change": changes[0], "difference": difference_by(store, number)}
+    return Page("change.html", values)
+
+
+def decide_window(visit: Visit, store: Store) -> Reply:
+    """Run what is held of a window, or leave it out, as a person says."""
+    inputs = visit.inputs
+    window = (inputs.number("first"), inputs.number("last"))
+    decision = inputs.text("decision")
+    if decision not in ("apply", "skip"):
+        raise InputError("say whether to apply or to skip it")
+    by = str(Settings(store).get("user", "user"))
+    made = decide(store, window, apply=decision == "apply", by=by)
+    return Redirect(visit.address("journal", made.id, done=made.id))
+
+
+async def digest(visit: Visit) -> Reply:
+    """Let the model make facts of the turns that wait, also of windows that failed if asked to."""
+    replay = bool(visit.inputs.text("replay"))
+
+    def work(memory: "Memory", task: Task) -> "Digest":
+        from memory.waiting import waiting  # with DSPy
+
+        task.total = waiting(memory.store, memory.model, replay=replay).cost.calls
+
+        def advance(sums: "Digest") -> None:
+            task.done = sums.stored + sums.failed
+
+        return memory.digest(replay, progress=advance)
+
+    task = visit.tasks.start(visit.namespace, "digest", "Reading what was said", work)
+    return Redirect(visit.address("work", task.id))
+
+
+PAGES: list[Entry] = [
+    ("GET", "/journal", journal),
+    ("GET", "/journal/{change}", change),
+    ("POST", "/windows", decide_window),
+    ("POST", "/digest", digest),
+]

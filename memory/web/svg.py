@@ -1,0 +1,145 @@
+"""Charts as plain geometry, which a template draws as SVG, each above its table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WIDTH, HEIGHT = 640, 220  # of a drawing, in its own units
+_LEFT, _BOTTOM, _TOP = 46, 26, 12
+_LONGEST_LABEL = 22
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar and what it stands for; places and lengths in units of the drawing."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    label: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A point of two measures, and what it stands for."""
+
+    x: float
+    y: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawing, and the table with the same numbers.
+
+    `ticks` are the lines of the scale: where they lie and what they say. `labels` stand below.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    height: int = HEIGHT
+    is_sideways: bool = False
+    bars: Sequence[Bar] = ()
+    dots: Sequence[Dot] = ()
+    ticks: Sequence[tuple[float, str]] = ()
+    labels: Sequence[tuple[float, str]] = ()
+    width: int = WIDTH
+
+
+def columns(
+    title: str, heads: tuple[str, str], values: Sequence[tuple[str, float]], unit: str = ""
+) -> Chart:
+    """Upright bars over time, one for each label in the order given."""
+    top = _round_up(max((value for _, value in values), default=0))
+    step = (WIDTH - _LEFT) / max(len(values), 1)
+    room = HEIGHT - _BOTTOM - _TOP
+    bars = []
+    for place, (label, value) in enumerate(values):
+        height = room * value / top
+        bars.append(
+            Bar(
+                round(_LEFT + place * step + step * 0.1, 1),
+                round(HEIGHT - _BOTTOM - height, 1),
+                width=round(step * 0.8, 1),
+                height=round(height, 1),
+                label=label,
+                value=_number(value, unit),
+            )
+        )
+    ticks = [
+        (round(HEIGHT - _BOTTOM - room * share, 1), _number(top * share, unit))
+        for share in (0, 0.5, 1)
+    ]
+    every = max(len(values) // 6, 1)
+    labels = [
+        (round(bar.x + bar.width / 2, 1), bar.label)
+        for place, bar in enumerate(bars)
+        if place % every == 0
+    ]
+    rows = [(bar.label, bar.value) for bar in bars]
+    return Chart(title, heads, rows, bars=bars, ticks=ticks, labels=labels)
+
+
+def rows_of_bars(
+    title: str, heads: tuple[str, str], values: Sequence[tuple[str, float]], unit: str = ""
+) -> Chart:
+    """Lying bars, the label before each."""
+    top = max((value for _, value in values), default=0) or 1
+    left, line = 190, 24
+    bars = [
+        Bar(
+            left,
+            _TOP + place * line,
+            width=round((WIDTH - left - 70) * value / top, 1),
+            height=line - 8,
+            label=label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…",
+            value=_number(value, unit),
+        )
+        for place, (label, value) in enumerate(values)
+    ]
+    return Chart(
+        title,
+        heads,
+        [(label, _number(value, unit)) for label, value in values],
+        height=2 * _TOP + line * len(values),
+        is_sideways=True,
+        bars=bars,
+    )
+
+
+def scatter(
+    title: str, heads: tuple[str, str, str], points: Sequence[tuple[str, float, float]]
+) -> Chart:
+    """Points of two measures; the first goes to the right, the second, from 0 to 1, upwards."""
+    right = _round_up(max((x for _, x, _ in points), default=0))
+    room = HEIGHT - _BOTTOM - _TOP
+    dots = [
+        Dot(
+            round(_LEFT + (WIDTH - _LEFT - 120) * x / right, 1),
+            round(HEIGHT - _BOTTOM - room * y, 1),
+            label,
+        )
+        for label, x, y in points
+    ]
+    ticks = [(round(HEIGHT - _BOTTOM - room * share, 1), f"{share:.1f}") for share in (0, 0.5, 1)]
+    labels = [
+        (round(_LEFT + (WIDTH - _LEFT - 120) * share, 1), _number(right * share, ""))
+        for share in (0, 0.5, 1)
+    ]
+    rows = [(label, _number(x, ""), f"{y:.3f}") for label, x, y in points]
+    return Chart(title, heads, rows, dots=dots, ticks=ticks, labels=labels)
+
+
+def _round_up(value: float) -> float:
+    """The next of 1, 2, 5, 10, 20, 50 ... that is not below a value."""
+    step = 1.0
+    while value > 5 * step:
+        step *= 10
+    return next((step * factor for factor in (1, 2, 5) if value <= step * factor), 1.0)
+
+
+def _number(value: float, unit: str) -> str:
+    text = f"{value:,.0f}" if value == int(value) or value >= 100 else f"{value:.3g}"
+    return f"{text} {unit}".strip()

@@ -1,0 +1,120 @@
+"""A visit to a page: whose memory it is about, what came with it, and what is shown for it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import quote, unquote, urlencode
+
+from memory.errors import InputError
+
+if TYPE_CHECKING:
+    from starlette.datastructures import UploadFile
+
+    from memory.server.handles import Handles
+    from memory.web.tasks import Tasks
+
+_MOST_DIGITS = 18  # a longer number fits no id of the database
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What came with a request: the parts of its path, its query and its form, by name."""
+
+    values: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    files: Sequence["UploadFile"] = ()
+
+    def text(self, name: str, default: str = "") -> str:
+        """The last value of a field, without white space around it."""
+        values = self.values.get(name)
+        return values[-1].strip() if values else default
+
+    def number(self, name: str) -> int:
+        """A field that must be a whole number. Raises InputError when it is not."""
+        numbers = self.numbers(name)
+        if not numbers:
+            raise InputError(f"{name}: give a number")
+        return numbers[-1]
+
+    def optional_number(self, name: str) -> int | None:
+        """A field that may be empty, as a number. Raises InputError for other text."""
+        return self.number(name) if self.text(name) else None
+
+    def numbers(self, name: str) -> list[int]:
+        """All values of a field that are numbers of turns, facts or changes."""
+        numbers = []
+        for value in self.values.get(name, ()):
+            digits = value.strip()
+            if not (digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS):
+                raise InputError(f"{name}: {digits[:40]!r} is no number")
+            numbers.append(int(digits))
+        return numbers
+
+
+@dataclass(frozen=True)
+class Page:
+    """A template, what it shows, and the HTTP status of the answer."""
+
+    template: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class Redirect:
+    """Where a form leads when it is done, so that a reload does not send it twice."""
+
+    address: str
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file that was made for the visit; it is removed once it was sent."""
+
+    path: Path
+    name: str
+
+
+Reply: TypeAlias = Page | Redirect | Download
+# A method, a path below that of the namespace, and a view. A view that is a coroutine function is
+# given the visit, and works with the handles itself; every other one gets the open store besides,
+# on its thread.
+Entry: TypeAlias = tuple[str, str, Callable[..., Any]]
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request: the namespace (empty where it is about none), its inputs, the server's parts."""
+
+    namespace: str
+    inputs: Inputs
+    handles: "Handles"
+    tasks: "Tasks"
+
+    def address(self, *parts: object, **query: object) -> str:
+        """The address of a page of this namespace: `address("turns", 12)`."""
+        return address_of(self.namespace, *parts, **query)
+
+
+def address_of(namespace: str, *parts: object, **query: object) -> str:
+    """The address of a page of a namespace; fields of the query that are empty are left out."""
+    path = "/".join(["/m", segment_of(namespace), *(quote(str(part), safe="") for part in parts)])
+    fields = {name: value for name, value in query.items() if value not in (None, "")}
+    return f"{path}?{urlencode(fields)}" if fields else path
+
+
+def segment_of(namespace: str) -> str:
+    """A namespace's name as one segment of a path, whatever is in it.
+
+    `~` stands for the percent sign of URLs, which servers and proxies decode at places of their
+    own; a name of dots alone would be a step in the path.
+    """
+    quoted_name = quote(namespace, safe="").replace("~", "%7E")
+    if not quoted_name.strip("."):
+        quoted_name = quoted_name.replace(".", "%2E")
+    return quoted_name.replace("%", "~")
+
+
+def name_of_segment(segment: str) -> str:
+    """The namespace of a segment."""
+    return unquote(segment.replace("~", "%"))

@@ -1,0 +1,508 @@
+"""The page as somebody uses it: each page, each form, and what comes of it."""
+
+import json
+import re
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from memory import Turn, open_store
+from memory.facts import correct
+from memory.namespaces import home, path_of
+from memory.web.markup import HTMX, STATIC, colour_of, day, initial
+from memory.web.svg import columns, scatter
+from memory.web.visits import address_of, name_of_segment, segment_of
+from tests.conftest import CAT, DOG, MOVED, SAID
+from tests.support.page_client import Tags, finished, hidden, page_client, shown
+from tests.support.scripted import answer, scripted_model, sql
+
+ANNA = "/m/anna"
+PAGES = [
+    *("", "/talk", "/talk?q=cat", "/talk?speaker=Ben&until=2017-05", "/talk/sessions", "/turns/3"),
+    *("/facts", "/facts?q=cat", "/facts?ended=1", "/subject?name=Anna", "/subject?name=nobody"),
+    *("/facts/1", "/past", "/past?day=2017-05&other=2017-07", "/journal", "/journal?paused=1"),
+    *("/journal/1", "/ask", "/chat", "/hood?question=cat", "/hood?select=SELECT id FROM turns"),
+    *("/charts", "/care", "/forget", "/forget?matching=cat"),
+]
+
+
+@pytest.fixture
+def memories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with one memory, anna: five turns and three facts."""
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
+    with open_store(path_of("anna")) as store:
+        store.add(SAID)
+        store.write(f"{MOVED}; {CAT}; {DOG}", cause="digest by test", window=(1, 5))
+    return tmp_path
+
+
+@pytest.fixture
+def client(memories: Path) -> Iterator[TestClient]:
+    with page_client() as client:
+        yield client
+
+
+# ---------------------------------------------------------------------------- all pages
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_whole_and_brings_nothing_from_elsewhere(client: TestClient, page: str) -> None:
+    response = client.get(f"{ANNA}{page}")
+    assert response.status_code == 200
+    tags = Tags(response.text)
+    names = [name for name, _ in tags.tags]
+    assert names.count("main") == names.count("h1") == names.count("html") == 1
+    assert "style" not in names
+    assert not [name for _, name, _ in tags.attributes if name == "style" or name.startswith("on")]
+    assert all(value.startswith("/static/") for value in tags.values("script", "src"))
+    assert len(tags.values("script", "src")) == names.count("script")
+    leaving = [v for _, n, v in tags.attributes if n in ("href", "src", "action", "hx-get")]
+    assert all(value.startswith(("/", "#")) and not value.startswith("//") for value in leaving)
+    identifiers = [value for _, name, value in tags.attributes if name == "id"]
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_htmx_is_the_version_that_was_looked_at() -> None:
+    assert HTMX == "htmx-4.0.1.min.js"
+    digest = sha256((STATIC / HTMX).read_bytes()).hexdigest()
+    assert digest == "a0abb04f2f45a1f89d1d4844023245537e5e6014c87b144553e0607b4cc32130"
+    assert "Zero-Clause BSD" in (STATIC / "htmx-LICENSE.txt").read_text("utf-8")
+
+
+def test_what_is_not_there_is_said_plainly(client: TestClient) -> None:
+    for path in ("/m/nobody", "/m/nobody/talk", f"{ANNA}/turns/99", f"{ANNA}/facts/99"):
+        response = client.get(path)
+        assert response.status_code == 404
+        assert "Not here" in response.text
+    for path in (f"{ANNA}/journal/99", f"{ANNA}/work/none"):
+        assert client.get(path).status_code == 404
+    for path in ("/turns/x", "/past?day=May", "/talk?since=May", f"/turns/{10**30}"):
+        response = client.get(f"{ANNA}{path}")
+        assert response.status_code == 400
+        assert "Nothing was lost" in response.text
+
+
+def test_a_fault_leaves_the_form_and_is_shown_above_it(client: TestClient) -> None:
+    response = client.post(f"{ANNA}/undo", data={"change": "9"}, headers={"HX-Request": "true"})
+    assert response.status_code == 400
+    assert response.headers["HX-Retarget"] == response.headers["HX-Reselect"] == "#problem"
+    assert "there is no change 9" in response.text
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["anna", "Anna 🌸", "../../etc/passwd", "100%", "a%2Fb", ".", "..", "a?b#c&d", "x/y", "é"],
+)
+def test_a_memory_of_any_name_has_its_page(client: TestClient, name: str) -> None:
+    assert name_of_segment(segment_of(name)) == name
+    if name != "anna":
+        client.post("/create", data={"name": name})
+    address = address_of(name)
+    assert client.get(address).status_code == 200
+    assert address in Tags(client.get("/").text).values("a", "href")
+
+
+# ---------------------------------------------------------------------------- memories
+
+
+def test_memories_are_made_renamed_copied_and_deleted(client: TestClient) -> None:
+    assert "Tell it something" in client.post("/create", data={"name": "ben"}).text
+    client.post("/m/ben/rename", data={"new": "bob"})
+    client.post(f"{ANNA}/copy", data={"new": "anna two"})
+    html = client.get("/").text
+    assert {"anna", "bob", "anna two"} <= set(shown(html).replace("anna two", "").split()) | {
+        "anna two"
+    }
+    assert "5 turns, 3 things known" in shown(html)
+    refused = client.post("/m/bob/delete", data={"typed": "Bob"})
+    assert refused.status_code == 400
+    assert path_of("bob").exists()
+    client.post("/m/bob/delete", data={"typed": "bob"})
+    assert not path_of("bob").exists()
+    assert client.post("/create", data={"name": "anna"}).status_code == 400
+
+
+def test_the_first_page_of_an_empty_home_says_how_to_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
+    with page_client() as client:
+        html = client.get("/").text
+        assert "Your first memory" in html
+        for word in ("turns(", "facts(", "SQL", "SELECT", "namespace"):
+            assert word not in shown(html)
+
+
+def test_a_server_for_reading_shows_all_and_changes_nothing(memories: Path) -> None:
+    before = path_of("anna").read_bytes()
+    with page_client(read_only=True) as client:
+        for page in PAGES:
+            tags = Tags(client.get(f"{ANNA}{page}").text)
+            posts = {"post"} & set(tags.values("form", "method"))
+            actions = [a for a in tags.values("form", "action") if not a.endswith("sign-out")]
+            allowed = ("/ask", "/audit", "/charts", "/talk", "/facts", "/past", "/hood", "/forget")
+            assert all(action.endswith(allowed) for action in actions), page
+            assert posts
+        for path, fields in [
+            ("/create", {"name": "x"}),
+            (f"{ANNA}/delete", {"typed": "anna"}),
+            (f"{ANNA}/turns", {"speaker": "A", "text": "x"}),
+            (f"{ANNA}/undo", {"change": "1"}),
+            (f"{ANNA}/facts/1", {"edit": "remove", "seen": "1"}),
+            (f"{ANNA}/forget", {"typed": "forget", "turn": "1", "turns": "1"}),
+            (f"{ANNA}/settings", {"name": "user", "value": "Anna"}),
+        ]:
+            assert client.post(path, data=fields).status_code in (400, 503), path
+    assert path_of("anna").read_bytes() == before
+
+
+# ---------------------------------------------------------------------------- conversation
+
+
+def test_pages_of_a_conversation_hold_each_turn_once_in_order(client: TestClient) -> None:
+    with open_store(path_of("anna")) as store:
+        store.add([Turn("Ben", f"number {n}", "later", "2018-01-01") for n in range(6, 101)])
+    pages = []
+    address = f"{ANNA}/talk"
+    while address:
+        html = client.get(address).text
+        pages.insert(0, [int(n) for n in re.findall(r'id="turn-(\d+)"', html)])
+        match = re.search(r'href="([^"]+)" rel="prev"', html)
+        address = match[1].replace("&amp;", "&") if match else ""
+    assert [number for page in pages for number in page] == list(range(1, 101))
+    assert max(map(len, pages)) == 40
+    forward = client.get(f"{ANNA}/talk?after=20").text
+    assert re.findall(r'id="turn-(\d+)"', forward)[0] == "21"
+    assert 'rel="prev"' in forward
+    assert 'rel="next"' in forward
+    last = client.get(f"{ANNA}/talk?after=60").text
+    assert 'rel="next"' not in last
+
+
+def test_filters_and_search_go_together(client: TestClient) -> None:
+    by_ben = shown(client.get(f"{ANNA}/talk?speaker=Ben").text)
+    assert "Rufus" in by_ben
+    assert "Miso" not in by_ben
+    may = shown(client.get(f"{ANNA}/talk?since=2017-05&until=2017-05-08&session=session_1").text)
+    assert "Miso" in may
+    assert "Rufus" not in may
+    html = client.get(f"{ANNA}/talk?q=a cat called Miso&speaker=Anna").text
+    assert html.index("Miso") < html.index("allergic")
+    assert "Rufus" not in html
+    assert "Why this one?" in html
+    assert "meter" in [tag for tag, _ in Tags(html).tags]
+
+
+def test_facts_stand_beside_their_turn_and_lead_back_to_it(client: TestClient) -> None:
+    html = client.get(f"{ANNA}/turns/3").text
+    assert "Anna has pet cat Miso" in shown(html)
+    assert f"{ANNA}/facts/2" in Tags(html).values("a", "href")
+    assert f"{ANNA}/turns/3" in Tags(client.get(f"{ANNA}/facts/2").text).values("a", "href")
+    assert "Rufus" not in html  # of another session
+
+
+def test_what_is_told_on_the_page_is_a_turn(client: TestClient) -> None:
+    fields = {"speaker": "Ben", "text": "I bought a boat.", "said_at": "2018-02-03"}
+    html = client.post(f"{ANNA}/turns", data=fields).text
+    assert "I bought a boat." in shown(html)
+    assert "3 Feb 2018" in shown(html)
+    for wrong in ({"text": ""}, {"speaker": ""}, {"said_at": "soon"}):
+        assert client.post(f"{ANNA}/turns", data=fields | wrong).status_code == 400
+
+
+# ---------------------------------------------------------------------------- facts
+
+
+def test_from_the_first_start_to_the_first_correction_and_its_undo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
+    with page_client() as client:
+        client.post("/create", data={"name": "anna"})
+        client.post(f"{ANNA}/turns", data={"speaker": "Anna", "text": "I moved to Oslo!"})
+        noted = {"turn": "1", "subject": "Anna", "attribute": "lives in", "value": "Oslo"}
+        assert "Done. Anna lives in Oslo" in shown(client.post(f"{ANNA}/facts", data=noted).text)
+        html = client.get(f"{ANNA}/facts/1").text
+        form = {"edit": "supersede", "seen": hidden(html, "seen"), "value": "Bergen"}
+        changed = client.post(f"{ANNA}/facts/1", data=form | {"since": "2030-02"}).text
+        assert "Anna lives in Bergen since Feb 2030" in shown(changed)
+        assert "rests" not in changed
+        undone = client.post(f"{ANNA}/undo", data={"change": hidden(changed, "change")}).text
+        assert "Taken back." in shown(undone)
+        assert "Put it back" in shown(undone)
+        redone = client.post(f"{ANNA}/undo", data={"change": hidden(undone, "change")}).text
+        assert "Anna lives in Bergen" in shown(redone)
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ({"edit": "correct", "value": "Osaka", "attribute": "lives in"}, "Anna lives in Osaka"),
+        ({"edit": "end", "on": "2018-03"}, "It held from 6 May 2017 until Mar 2018."),
+        ({"edit": "remove"}, "It was removed."),
+    ],
+)
+def test_a_fact_is_put_right_at_once_on_its_page(
+    client: TestClient, form: dict[str, str], text: str
+) -> None:
+    fields = {"subject": "Anna", "happened_on": "2017-05-06", "seen": "1"} | form
+    html = client.post(f"{ANNA}/facts/1", data=fields).text
+    assert text in shown(html)
+    assert "Undo 2" in shown(html)
+
+
+def test_of_two_who_change_a_fact_the_second_sees_both_versions(client: TestClient) -> None:
+    with open_store(path_of("anna")) as store:
+        correct(store, 1, value="Osaka", by="Ben")
+    form = {"edit": "supersede", "seen": "1", "value": "Bergen"}
+    response = client.post(f"{ANNA}/facts/1", data=form)
+    assert response.status_code == 409
+    text = shown(response.text)
+    assert "As you saw it Anna lives in Oslo" in text
+    assert "As it is now Anna lives in Osaka" in text
+    assert "What you wrote value Bergen" in text
+    with open_store(path_of("anna"), read_only=True) as store:
+        assert [fact.value for fact in store.facts()] == ["Osaka", "cat Miso", "dog Rufus"]
+    # Whoever has seen both may go on; nothing is lost.
+    again = client.post(f"{ANNA}/facts/1", data=form | {"seen": hidden(response.text, "seen")})
+    assert again.status_code == 200
+    assert "Anna lives in Bergen" in shown(again.text)
+
+
+def test_what_was_removed_meanwhile_is_a_version_too(client: TestClient) -> None:
+    client.post(f"{ANNA}/facts/1", data={"edit": "remove", "seen": "1"})
+    response = client.post(f"{ANNA}/facts/1", data={"edit": "end", "seen": "1"})
+    assert response.status_code == 409
+    assert "It was removed." in shown(response.text)
+
+
+def test_subjects_are_listed_and_searched(client: TestClient) -> None:
+    text = shown(client.get(f"{ANNA}/facts").text)
+    assert "About 2 people and things" in text
+    assert "dog Rufus" in shown(client.get(f"{ANNA}/facts?q=Which dog has Ben?").text)
+    client.post(f"{ANNA}/facts/1", data={"edit": "end", "seen": "1", "on": "2018"})
+    assert "Oslo" not in shown(client.get(f"{ANNA}/subject?name=Anna").text)
+    assert "Oslo" in shown(client.get(f"{ANNA}/subject?name=Anna&ended=1").text)
+
+
+# ---------------------------------------------------------------------------- past, journal
+
+
+def test_the_slider_and_the_day_show_what_held_then(client: TestClient) -> None:
+    may = client.get(f"{ANNA}/past?day=2017-05-31").text
+    assert "2 facts held then" not in may  # the window's day, in June, brought all three
+    june = shown(client.get(f"{ANNA}/past?day=2017-06-30&other=2017-05-01").text)
+    assert "3 facts held then." in june
+    assert "dog Rufus" in june
+    assert hidden(may, "place_before") == "23"
+    slid = client.get(f"{ANNA}/past?day=2017-05-31&place=35&place_before=23").text
+    assert "12 Jun 2017" in shown(slid)
+    moved = client.get(f"{ANNA}/past?day=2017-05-31&place=23&place_before=23").text
+    assert "31 May 2017" in shown(moved)
+
+
+def test_going_back_is_a_change_that_can_be_undone(client: TestClient) -> None:
+    html = client.post(f"{ANNA}/revert", data={"point": "#0"}).text
+    assert "Went back to #0" in shown(html)
+    with open_store(path_of("anna"), read_only=True) as store:
+        assert store.facts() == []
+    client.post(f"{ANNA}/undo", data={"change": hidden(html, "change")})
+    with open_store(path_of("anna"), read_only=True) as store:
+        assert len(store.facts()) == 3
+
+
+def test_the_journal_asks_for_itself_until_it_is_paused(client: TestClient) -> None:
+    live = Tags(client.get(f"{ANNA}/journal").text)
+    assert "every 900ms" in live.values("div", "hx-trigger")
+    for address in ("/journal?paused=1", "/journal?before=2"):
+        assert not Tags(client.get(f"{ANNA}{address}").text).values("div", "hx-trigger")
+    assert "Read by test" in shown(client.get(f"{ANNA}/journal").text)
+
+
+def test_windows_that_failed_show_their_sql_and_are_decided(client: TestClient) -> None:
+    with open_store(path_of("anna")) as store:
+        for text in ("I sold the cat.", "And the dog."):
+            store.add([Turn("Ben", text)])
+        held, failed = store.claim(1), store.claim(1)
+        assert held
+        assert failed
+        store.fail(held, "held for a person: it ends 9 facts", statement="DELETE FROM facts")
+        store.fail(failed, "no such column: pet")
+    html = client.get(f"{ANNA}/journal").text
+    assert "DELETE FROM facts" in html
+    assert "no such column: pet" in html
+    first = {"first": "6", "last": "6"}
+    assert client.post(f"{ANNA}/windows", data=first | {"decision": "x"}).status_code == 400
+    skipped = client.post(f"{ANNA}/windows", data={"first": "7", "last": "7", "decision": "skip"})
+    assert "Left out by user" in shown(skipped.text)
+    assert "no such column" not in client.get(f"{ANNA}/journal").text
+
+
+# ---------------------------------------------------------------------------- models at work
+
+
+def test_an_answer_shows_its_turns_and_how_it_was_found(memories: Path) -> None:
+    select = "SELECT turn_id, value FROM facts WHERE subject = 'Anna'"
+    model = scripted_model(
+        [(["Where does Anna live?"], sql(select)), (["Oslo"], answer("Oslo", "1"))]
+    )
+    with page_client(model) as client:
+        begun = client.post(f"{ANNA}/ask", data={"question": "Where does Anna live?"})
+        html = finished(client, str(begun.url))
+        text = shown(html)
+        assert "Oslo It rests on" in text
+        assert f"{ANNA}/turns/1" in Tags(html).values("a", "href")
+        assert select in text
+        assert "2 calls of the model" in text
+        assert "Where does Anna live? — Oslo" in shown(client.get(f"{ANNA}/ask").text)
+        assert client.post(f"{ANNA}/ask", data={"question": " "}).status_code == 400
+
+
+def test_a_reply_streams_and_both_sides_are_kept(memories: Path) -> None:
+    model = scripted_model([(["hello there"], sql("SELECT 1")), (["hello there"], "Hello, Anna!")])
+    with page_client("local") as client:
+        said = client.post(f"{ANNA}/chat", data={"text": "hello there", "session": "today"})
+        html = finished(client, str(said.url).split("#")[0])
+        assert "hello there" in shown(html)
+    del model
+    with open_store(path_of("anna"), read_only=True) as store:
+        texts = [(turn.speaker, turn.session) for turn in store.turns(6)]
+    assert texts == [("User", "today"), ("Assistant", "today")]
+
+
+def test_what_was_said_is_read_for_facts(memories: Path) -> None:
+    with open_store(path_of("anna")) as store:
+        store.add([Turn("Ben", "I bought a boat.", said_at="2018-01-01")])
+    statement = (
+        "INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('Ben', 'owns', 'a boat', 6)"
+    )
+    with page_client(scripted_model([(["bought a boat"], sql(statement))])) as client:
+        assert "1 turn was not read" in shown(client.get(f"{ANNA}/journal").text)
+        begun = client.post(f"{ANNA}/digest")
+        text = shown(finished(client, str(begun.url)))
+        assert "windows read 1 facts changed 1" in text
+        assert "Ben owns a boat" in shown(client.get(f"{ANNA}/journal").text)
+
+
+def test_a_model_that_cannot_be_used_is_named(memories: Path) -> None:
+    with page_client("openai/none") as client:
+        begun = client.post(f"{ANNA}/ask", data={"question": "Where does Anna live?"})
+        assert "OPENAI_API_KEY" in finished(client, str(begun.url))
+
+
+# ---------------------------------------------------------------------------- care
+
+
+def test_findings_are_mended_one_by_one(client: TestClient) -> None:
+    twice = (
+        "INSERT INTO facts (subject, attribute, value, happened_on, turn_id)"
+        " VALUES ('Anna', 'lives_in', 'Oslo', '2017-05-06', 1)"
+    )
+    with open_store(path_of("anna")) as store:
+        store.write(twice, cause="by hand")
+    begun = client.post(f"{ANNA}/audit")
+    html = finished(client, str(begun.url))
+    assert "stands again as fact 4" in shown(html)
+    form = {"task": hidden(html, "task"), "finding": hidden(html, "finding")}
+    mended = shown(client.post(f"{ANNA}/mend", data=form).text)
+    assert "mended: Anna lives_in: Oslo" in mended
+    assert "Undo 3" in mended
+    assert client.post(f"{ANNA}/mend", data=form).status_code == 400
+
+
+def test_settings_keep_their_history(client: TestClient) -> None:
+    for name in ("Anna", "Anne"):
+        client.post(f"{ANNA}/settings", data={"name": "user", "value": name})
+    html = client.get(f"{ANNA}/care").text
+    assert "Anne" in Tags(html).values("input", "value")
+    assert "Anna from" in shown(html)
+    wrong = client.post(f"{ANNA}/settings", data={"name": "user", "value": "a: b"})
+    assert wrong.status_code == 400
+
+
+def test_a_file_is_brought_in_and_again_adds_what_is_new(client: TestClient) -> None:
+    lines = [{"speaker": "Eva", "text": f"line {n}", "source": f"e:{n}"} for n in range(3)]
+    content = "\n".join(map(json.dumps, lines)).encode()
+    for expected in ("3 new turns, 0 were there already", "0 new turns, 3 were there already"):
+        begun = client.post(f"{ANNA}/import", files={"file": ("chat.jsonl", content)})
+        assert expected in shown(finished(client, str(begun.url)))
+    begun = client.post(f"{ANNA}/import", files={"file": ("../../x.jsonl", b"\x00\xff")})
+    assert "problem" in finished(client, str(begun.url))
+    assert client.post(f"{ANNA}/import").status_code == 400
+
+
+def test_a_memory_is_taken_along(client: TestClient) -> None:
+    assert "Miso" in client.get(f"{ANNA}/export/md").text
+    assert client.get(f"{ANNA}/export/csv").headers["content-disposition"] == (
+        'attachment; filename="anna.csv"'
+    )
+    assert len(client.get(f"{ANNA}/export/jsonl").text.splitlines()) > 8
+    assert client.get(f"{ANNA}/export/exe").status_code == 400
+    assert ".backup.db" in client.post(f"{ANNA}/backup").text
+    assert [path.name for path in home().glob("*.backup.db")]
+
+
+def test_forgetting_shows_all_that_goes_and_wants_the_word(client: TestClient) -> None:
+    html = client.get(f"{ANNA}/forget?matching=rufus").text
+    assert "1 turn would go" in shown(html)
+    assert "dog Rufus" in shown(html)
+    form = {"matching": "rufus", "turns": hidden(html, "turns")}
+    assert client.post(f"{ANNA}/forget", data=form | {"typed": "yes"}).status_code == 400
+    wrong = client.post(f"{ANNA}/forget", data=form | {"typed": "forget", "turns": "2"})
+    assert wrong.status_code == 400
+    assert client.post(f"{ANNA}/forget", data={"typed": "forget"}).status_code == 400
+    with open_store(path_of("anna"), read_only=True) as store:
+        assert len(store.turns()) == 5
+    receipt = client.post(f"{ANNA}/forget", data=form | {"typed": "Forget"}).text
+    assert "1 turn and 1 fact" in shown(receipt)
+    assert '"salt": "' in shown(receipt)
+    assert "Rufus" not in client.get(f"{ANNA}/talk?q=dog").text
+
+
+# ---------------------------------------------------------------------------- hood, charts
+
+
+def test_the_hood_has_the_walls_of_a_model(client: TestClient) -> None:
+    ok = shown(client.get(f"{ANNA}/hood?select=SELECT COUNT(*) AS n FROM facts").text)
+    assert "n 3 1 row" in ok
+    for select in ("DELETE FROM facts", "SELECT * FROM settings", "SELECT"):
+        response = client.get(f"{ANNA}/hood", params={"select": select})
+        assert response.status_code == 200
+        assert "problem" in Tags(response.text).values("p", "class")
+    ranked = client.get(f"{ANNA}/hood?question=Anna's cat").text
+    assert ranked.count('scope="row"') == 5
+
+
+def test_results_of_a_measurement_are_drawn_with_their_tables(client: TestClient) -> None:
+    results = [
+        {"system": "memory", "category": 1, "score": 0.5, "recall": 0.8, "tokens": 300, "calls": 2},
+        {"system": "plain", "category": 1, "score": 0.25, "recall": 0.4, "tokens": 900, "calls": 1},
+    ]
+    content = json.dumps({"params": {}, "results": results}).encode()
+    html = client.post(f"{ANNA}/charts", files={"file": ("r.json", content)}).text
+    assert "Recall against what was shown" in html
+    assert "memory 300 0.800" in shown(html)
+    for wrong in (b"", b"[]", b'{"results": []}', b'{"results": [{"system": 1}]}', b"\xff"):
+        response = client.post(f"{ANNA}/charts", files={"file": ("r.json", wrong)})
+        assert response.status_code == 400
+
+
+def test_a_chart_stays_within_its_frame() -> None:
+    for values in ([], [("2017", 0)], [(str(year), 10.0**year) for year in range(12)]):
+        drawing = columns("Turns", ("when", "turns"), values)
+        assert all(bar.y >= 0 and bar.y + bar.height <= drawing.height for bar in drawing.bars)
+        assert len(drawing.rows) == len(values)
+    drawing = scatter("Recall", ("system", "tokens", "recall"), [("a", 0, 0), ("b", 7, 1)])
+    assert all(0 <= dot.x <= drawing.width and 0 <= dot.y <= drawing.height for dot in drawing.dots)
+
+
+def test_days_and_names_read_as_people_write_them() -> None:
+    assert day("2017-05-08T13:56:01+00:00") == "8 May 2017, 13:56"
+    assert [day(text) for text in ("2017-05-08", "2017-05", "2017", "", "one evening")] == [
+        *("8 May 2017", "May 2017", "2017", "", "one evening")
+    ]
+    assert [initial(name) for name in ("anna", " ’élan", "🌸", "")] == ["A", "É", "?", "?"]
+    assert colour_of("Anna") == colour_of("Anna")
