@@ -13,6 +13,7 @@ from memory.errors import InputError, SqlError
 from memory.files import PRIVATE_FOLDER
 from memory.forget_preview import matching_turns, preview
 from memory.model import Forgotten, Turn
+from memory.namespaces import path_of
 from memory.settings import Settings
 from memory.store import Store
 from memory.store.turn_validation import local_now
@@ -155,7 +156,7 @@ def export(visit: Visit, store: Store) -> Reply:
     from memory.exchange.exports import export_format, export_memory
 
     format_ = visit.inputs.text("format")
-    name = f"{store.path.stem}.{format_}"
+    name = f"{path_of(visit.namespace).stem}.{format_}"
     export_format(Path(name), format_)
     folder = Path(tempfile.mkdtemp(prefix="memory-export-"))
     path = folder / "export"
@@ -170,7 +171,8 @@ def export(visit: Visit, store: Store) -> Reply:
 def backup(visit: Visit, store: Store) -> Reply:
     """Copy the whole memory into a new file beside it, which `forget` will know."""
     time = "".join(character for character in local_now() if character.isalnum())
-    store.backup(store.path.with_name(f"{store.path.stem}.{time}.backup.db"))
+    path = path_of(visit.namespace)
+    store.backup(path.with_name(f"{path.stem}.{time}.backup.db"))
     return Redirect(visit.address("care") + "#backups")
 
 
