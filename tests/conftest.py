@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from memory import Turn, open_store
-from memory.store.sqlite import SqliteStore
+from memory import Store, Turn, open_store
 
 # A busy machine must not fail a test: no example has a deadline, none is drawn too slowly.
 settings.register_profile(
@@ -60,14 +59,37 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "anna.db"
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests of a module that says so run on both stores, unless they are about a SQLite file."""
+    if getattr(metafunc.module, "BOTH_STORES", False) and "path" not in metafunc.fixturenames:
+        for fixture in ("store", "address"):
+            if fixture in metafunc.fixturenames:
+                metafunc.parametrize("database", ["sqlite", "postgres"], indirect=True)
+                return
+
+
 @pytest.fixture
-def store(path: Path) -> Iterator[SqliteStore]:
+def database(request: pytest.FixtureRequest) -> str:
+    """In which database the store of a test is."""
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture
+def address(database: str, request: pytest.FixtureRequest) -> str:
+    """The address of a namespace that is not there yet."""
+    if database == "postgres":
+        from tests.support.postgres_server import new_namespace
+
+        return new_namespace()
+    return str(request.getfixturevalue("path"))
+
+
+@pytest.fixture
+def store(address: str) -> Iterator[Store]:
     """A namespace with five turns and no facts."""
-    opened = open_store(path)
-    assert isinstance(opened, SqliteStore)
-    opened.add(SAID)
-    yield opened
-    opened.close()
+    with open_store(address) as opened:
+        opened.add(SAID)
+        yield opened
 
 
 # --- tuning: tests that need torch ------------------------------------------------------------

@@ -70,7 +70,9 @@ def split(answer: str) -> list[str]:
     return split_answer(answer, _is_whole)
 
 
-def read_statement(sql: str, search: Search, dialect: Dialect = "sqlite") -> str:
+def read_statement(
+    sql: str, search: Search, dialect: Dialect = "sqlite", namespace: int | None = None
+) -> str:
     """Check one SELECT over `TABLES` and search(), and render it for a database.
 
     Args:
@@ -78,6 +80,7 @@ def read_statement(sql: str, search: Search, dialect: Dialect = "sqlite") -> str
         search: runs one search('text', k) and returns (turn id, score), best first; it is
             called only when the whole statement is allowed.
         dialect: the database the result is for.
+        namespace: the number of a namespace in Postgres, written into each table reference.
 
     Returns: the rendered statement, in which each search() is a common table expression.
 
@@ -95,10 +98,12 @@ def read_statement(sql: str, search: Search, dialect: Dialect = "sqlite") -> str
     names.check_kinds(tree)
     check_weight(tree)
     _run_searches(tree, search)
-    return _render(_portable(tree, dialect), dialect)
+    return _render(_of_namespace(_portable(tree, dialect), namespace), dialect)
 
 
-def write_statements(answer: str, dialect: Dialect = "sqlite") -> list[str]:
+def write_statements(
+    answer: str, dialect: Dialect = "sqlite", namespace: int | None = None
+) -> list[str]:
     """Check the INSERT, UPDATE and DELETE statements of an answer, and render them for a database.
 
     Returns [] when the model says that there is nothing to store. Raises SqlError when one
@@ -111,7 +116,7 @@ def write_statements(answer: str, dialect: Dialect = "sqlite") -> list[str]:
         if tree.key not in checks:
             refuse(short(statement), f"here only facts are written: {WRITE_FORMS}")
         checks[tree.key](tree)
-        rendered.append(_render(_portable(tree, dialect), dialect))
+        rendered.append(_render(_of_namespace(_portable(tree, dialect), namespace), dialect))
     return rendered
 
 
@@ -209,6 +214,8 @@ def _portable(tree: Any, dialect: Dialect) -> Any:
             operands = [node.args.get(argument) for argument in ("this", "start", "length")]
             arguments = [operand for operand in operands if operand]
             node.replace(exp.Anonymous(this="SUBSTR", expressions=arguments))
+        elif node.key == "datatype" and dialect == "postgres" and node.sql("sqlite") == "INTEGER":
+            node.replace(exp.DataType.build("bigint"))  # SQLite's have 64 bits
         elif node.key == "round" and node.args.get("decimals") and dialect == "postgres":
             node.set("this", exp.cast(node.this, "decimal"))  # it rounds no other kind
         elif node.key == "dpipe" or node.key in _ARITHMETIC:
@@ -218,6 +225,33 @@ def _portable(tree: Any, dialect: Dialect) -> Any:
             for side in sides:
                 if node.args[side].key in ambiguous:
                     node.set(side, exp.Paren(this=node.args[side]))
+    return tree
+
+
+def _of_namespace(tree: Any, namespace: int | None) -> Any:
+    """The tree with each table as the rows of one namespace in the shared tables of Postgres.
+
+    A WITH cannot have the name of a table (`names.check_query`), so a table is known by its name.
+    """
+    if namespace is None:
+        return tree
+    for table in [node for node in tree.dfs() if node.key == "table" and node.name in TABLES]:
+        shared = exp.table_(table.name, db="memory")
+        is_this = exp.EQ(
+            this=exp.column("namespace"), expression=exp.Literal.number(str(namespace))
+        )
+        if table.parent.key in ("schema", "insert"):  # the new row's namespace is a default
+            table.replace(shared)
+        elif table.parent.key in ("update", "delete"):
+            alias = table.alias_or_name
+            is_this.this.set("table", exp.to_identifier(alias))
+            where = table.parent.args["where"]
+            where.set("this", exp.And(this=is_this, expression=exp.Paren(this=where.this)))
+            shared.set("alias", exp.TableAlias(this=exp.to_identifier(alias)))
+            table.replace(shared)
+        else:
+            rows = exp.select(*TABLES[table.name]).from_(shared).where(is_this)
+            table.replace(rows.subquery(table.alias_or_name))
     return tree
 
 

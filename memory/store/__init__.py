@@ -12,7 +12,10 @@ __all__ = ["Store", "open_store"]
 
 
 def open_store(address: str | Path, read_only: bool = False, embedder: str | None = None) -> Store:
-    """Open (or create) the namespace at a path or `sqlite:///path`.
+    """Open (or create) the namespace at a path, `sqlite:///path` or `postgresql://...`.
+
+    An address of Postgres names the namespace: postgresql://USER:PASSWORD@HOST/DATABASE?namespace=
+    NAME (behind another query: &namespace=NAME). It needs the extra `postgres`.
 
     `embedder` is a name that memory.embed knows. None stands for the embedder that made the
     memory's vectors, and in a new memory for the packaged one. It is loaded when it is needed.
@@ -21,10 +24,25 @@ def open_store(address: str | Path, read_only: bool = False, embedder: str | Non
     InputError for an address of another kind, a name that is no embedder's, or an embedder other
     than the recorded one (`Store.reembed` changes it).
     """
+    text = str(address)
+    if text.startswith(("postgresql://", "postgres://")):
+        return _open_postgres(text, read_only, embedder)
     # Not at the top: it loads numpy and the SQL parser, which `import memory` does without.
     from memory.store.sqlite import SqliteStore
 
-    text = str(address)
     if "://" in text and not text.startswith("sqlite:///"):
-        raise InputError(f"cannot open {text.split('://')[0]}://...; give a path or sqlite:///path")
+        raise InputError(
+            f"cannot open {text.split('://')[0]}://...; give a path, sqlite:///path or"
+            " postgresql://...?namespace=NAME"
+        )
     return SqliteStore(Path(text.removeprefix("sqlite:///")), read_only, embedder)
+
+
+def _open_postgres(text: str, read_only: bool, embedder: str | None) -> Store:
+    try:
+        from memory.store.postgres.store import PostgresStore
+    except ImportError as error:
+        raise InputError(
+            "a memory in Postgres needs more packages: pip install 'sql-memory[postgres]'"
+        ) from error
+    return PostgresStore(text, read_only, embedder)

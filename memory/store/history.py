@@ -79,18 +79,26 @@ def revert(conn: Connection, point: str | int) -> int:
     return change_id
 
 
-def copy_as_of(conn: SqliteConnection, moment: str, embed: EmbedTexts, folder: Path) -> Path:
-    """A copy of this memory in a folder, as it was at a moment.
+def copy_name() -> str:
+    """The name of a copy's file: `forget` looks for those of killed processes."""
+    return f"memory.{os.getpid()}.db"
 
-    `embed` is asked for the vectors of turns whose session had a later turn between them.
-    """
-    point = read_moment(moment)
-    path = folder / f"memory.{os.getpid()}.db"  # `forget` looks for those of killed processes
+
+def copy_file(conn: SqliteConnection, path: Path) -> None:
+    """Copy a SQLite memory into a file that is not there yet."""
     copy = sqlite3.connect(path)
     try:
         conn.backup(copy)
     finally:
         copy.close()
+
+
+def take_back(path: Path, moment: str, embed: EmbedTexts) -> None:
+    """Make a copy of a memory, in a file of its own, as the memory was at a moment.
+
+    `embed` is asked for the vectors of turns whose session had a later turn between them.
+    """
+    point = read_moment(moment)
     copy = connect(path, read_only=False)
     try:
         # After a crash the copy is thrown away, so it needs no log and no syncs. Foreign keys are
@@ -114,7 +122,6 @@ def copy_as_of(conn: SqliteConnection, moment: str, embed: EmbedTexts, folder: P
         copy.execute("COMMIT")
     finally:
         copy.close()
-    return path
 
 
 def _take_back_changes(conn: Connection, point: str) -> None:

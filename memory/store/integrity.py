@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from memory.errors import InputError
 from memory.search.turn_columns import TURN_DTYPE
 from memory.store import journal, search_tables, vectors
+from memory.store.connection import SqliteConnection
+from memory.store.database import Connection
 
 _MAX_NAMED = 10  # rows that one line names
 _TURNS_OF_CHECKSUM = 256  # as migrations/0007_checksums.sql has it
@@ -24,15 +26,15 @@ _FACTS_INDEX = (
 )
 
 
-def find_faults(conn: sqlite3.Connection) -> list[str]:
+def find_faults(conn: SqliteConnection) -> list[str]:
     """What is wrong with the file and its indexes, one line each; see `Store.check`."""
     conn.execute("BEGIN")  # all that is read is of one moment
     # A later check reads what an earlier one vouches for, so it runs only where that found nothing.
     try:
         faults = [f"the file is damaged: {line}" for line in _damage(conn)]
         if not faults:
-            faults += [*turn_faults(conn), *_setting_faults(conn)]
-            faults += [*_column_faults(conn), *_journal_faults(conn)]
+            faults += [*turn_faults(conn), *setting_faults(conn)]
+            faults += [*column_faults(conn), *journal_faults(conn)]
         if not faults:
             for index, noun, texts in (_TURNS_INDEX, _FACTS_INDEX):
                 faults += _word_faults(conn, index, noun=noun, texts=texts)
@@ -43,7 +45,7 @@ def find_faults(conn: sqlite3.Connection) -> list[str]:
     return faults
 
 
-def _damage(conn: sqlite3.Connection) -> Iterator[str]:
+def _damage(conn: SqliteConnection) -> Iterator[str]:
     """Pages and rows that contradict each other, and rows that name others which are not there."""
     yield from (line for (line,) in conn.execute("PRAGMA integrity_check(20)") if line != "ok")
     for table, row, parent, _ in conn.execute("PRAGMA foreign_key_check").fetchmany(20):
@@ -55,7 +57,7 @@ def _damage(conn: sqlite3.Connection) -> Iterator[str]:
             yield f"{table} has a window from turn {first} to {last}"
 
 
-def turn_faults(conn: sqlite3.Connection) -> Iterator[str]:
+def turn_faults(conn: SqliteConnection) -> Iterator[str]:
     """Blocks whose turns are not as they were stored: one was changed, added or taken away.
 
     The triggers on turns keep the checksums (migrations/0007_checksums.sql).
@@ -73,7 +75,7 @@ def turn_faults(conn: sqlite3.Connection) -> Iterator[str]:
         yield f"among the turns {first} to {last} is one that is not as it was stored"
 
 
-def _setting_faults(conn: sqlite3.Connection) -> Iterator[str]:
+def setting_faults(conn: Connection) -> Iterator[str]:
     """Values of the setting 'embedder' that name none, and values that are damaged.
 
     Of a setting 'embedder' that names none, the one before is in force.
@@ -83,13 +85,14 @@ def _setting_faults(conn: sqlite3.Connection) -> Iterator[str]:
             vectors.embedder_setting(text)
         except InputError as error:
             yield str(error)
-    for row_id, name in conn.execute(
-        "SELECT id, name FROM settings WHERE NOT json_valid(value) LIMIT ?", (_MAX_NAMED,)
-    ):
-        yield f"the value of setting {name} (row {row_id}) is damaged"
+    for row_id, name, value in conn.execute("SELECT id, name, value FROM settings"):
+        try:
+            json.loads(value)
+        except (ValueError, RecursionError):
+            yield f"the value of setting {name} (row {row_id}) is damaged"
 
 
-def _column_faults(conn: sqlite3.Connection) -> Iterator[str]:
+def column_faults(conn: Connection) -> Iterator[str]:
     """Turns whose columns or vectors are missing, doubled or out of order.
 
     The turns after the last one with columns wait for their vectors, which is no fault.
@@ -100,11 +103,11 @@ def _column_faults(conn: sqlite3.Connection) -> Iterator[str]:
     indexed = np.frombuffer(columns, TURN_DTYPE)["id"]
     last = int(indexed[-1]) if len(indexed) else 0
     stored = _ids(conn, "SELECT id FROM turns WHERE id <= ? ORDER BY id", (last,))
-    yield from _differences(stored, indexed, noun="turn", place="the columns that search reads")
+    yield from differences(stored, indexed, noun="turn", place="the columns that search reads")
     if np.any(np.diff(indexed) <= 0):
         yield "the columns that search reads are not in the order of the turns"
 
-    piece_sizes = dict(conn.execute("SELECT first_turn, length(vectors) FROM pieces"))
+    piece_sizes = dict(conn.execute("SELECT first_turn, length(vectors) FROM pieces").fetchall())
     for block_columns, codes in blocks:
         turn_ids = np.frombuffer(block_columns, TURN_DTYPE)["id"]
         starts = turn_ids[:: search_tables.PIECE].tolist()
@@ -115,11 +118,11 @@ def _column_faults(conn: sqlite3.Connection) -> Iterator[str]:
         yield f"vectors of turns from {min(piece_sizes)} on belong to nothing"
 
 
-def _journal_faults(conn: sqlite3.Connection) -> Iterator[str]:
+def journal_faults(conn: Connection) -> Iterator[str]:
     """Facts that are not as the last entry of the journal left them."""
     for (fact_id,) in conn.execute(
-        f"SELECT id FROM facts WHERE {journal.FACT_IMAGE} IS NOT (SELECT after FROM facts_log"
-        " WHERE fact_id = facts.id ORDER BY facts_log.id DESC LIMIT 1) LIMIT ?",
+        f"SELECT id FROM facts WHERE {journal.FACT_IMAGE} <> coalesce((SELECT after FROM facts_log"
+        " WHERE fact_id = facts.id ORDER BY facts_log.id DESC LIMIT 1), '') LIMIT ?",
         (_MAX_NAMED,),
     ):
         yield f"fact {fact_id} is not as the journal says"
@@ -131,14 +134,14 @@ def _journal_faults(conn: sqlite3.Connection) -> Iterator[str]:
         yield f"fact {fact_id} is gone, which the journal does not say"
     for entry_id, fact_id in conn.execute(
         "SELECT id, fact_id FROM (SELECT id, fact_id, before,"
-        " lag(after) OVER (PARTITION BY fact_id ORDER BY id) AS last FROM facts_log)"
-        " WHERE before IS NOT last LIMIT ?",
+        " lag(after) OVER (PARTITION BY fact_id ORDER BY id) AS last FROM facts_log) AS entries"
+        " WHERE coalesce(before, '') <> coalesce(last, '') LIMIT ?",
         (_MAX_NAMED,),
     ):
         yield f"entry {entry_id} of the journal does not follow the one before it of fact {fact_id}"
 
 
-def _word_faults(conn: sqlite3.Connection, index: str, noun: str, texts: str) -> Iterator[str]:
+def _word_faults(conn: SqliteConnection, index: str, noun: str, texts: str) -> Iterator[str]:
     """Rows that a full-text index lacks or has too much, and a sample's rows that lack words."""
     # The index is contentless: it keeps neither its texts nor their sizes, and has nothing to
     # compare itself with. So its own lists are read, through a table that shows them as rows.
@@ -146,7 +149,7 @@ def _word_faults(conn: sqlite3.Connection, index: str, noun: str, texts: str) ->
     indexed = _ids(conn, "SELECT DISTINCT doc FROM temp.held ORDER BY doc")
     conn.execute("DROP TABLE temp.held")
     wordy = _ids(conn, f"SELECT id FROM ({texts}) WHERE words(text) <> '' ORDER BY id")
-    yield from _differences(wordy, indexed, noun=noun, place="the full-text index")
+    yield from differences(wordy, indexed, noun=noun, place="the full-text index")
 
     sample = wordy[:: max(len(wordy) // _MAX_CHECKED, 1)].tolist()
     for row_id, text in conn.execute(
@@ -161,11 +164,11 @@ def _word_faults(conn: sqlite3.Connection, index: str, noun: str, texts: str) ->
             yield f"the full-text index lacks words of {noun} {row_id}"
 
 
-def _ids(conn: sqlite3.Connection, select: str, values: Sequence[Any] = ()) -> NDArray[np.int64]:
+def _ids(conn: Connection, select: str, values: Sequence[Any] = ()) -> NDArray[np.int64]:
     return np.fromiter((row[0] for row in conn.execute(select, values)), np.int64)
 
 
-def _differences(
+def differences(
     stored: NDArray[np.int64], indexed: NDArray[Any], noun: str, place: str
 ) -> Iterator[str]:
     """A line for rows that an index lacks, and one for those that it has too much."""

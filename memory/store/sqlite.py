@@ -25,6 +25,7 @@ from memory.store.connection import (
 )
 from memory.store.database import Connection
 from memory.store.database_store import MAX_ROWS, READ_SECONDS, WRITE_SECONDS, DatabaseStore
+from memory.store.points_in_time import read_moment
 
 _log = logging.getLogger("memory.store")
 
@@ -107,18 +108,39 @@ class SqliteStore(DatabaseStore):
     # ---------------------------------------------------------------- the whole file
 
     def as_of(self, moment: str) -> "SqliteStore":
+        read_moment(moment)
         folder = TemporaryDirectory(prefix="memory-as-of-")
         try:
+            file = Path(folder.name) / history.copy_name()
             with self._storage_errors():
-                file = history.copy_as_of(
-                    self._conn, moment, embed=self._embed, folder=Path(folder.name)
-                )
-            copy = SqliteStore(file, read_only=True)
+                history.copy_file(self._conn, file)
+            agreed = self._agreed_embedder or agreed_embedder(self.place)
+            return SqliteStore.of_the_past(
+                file, moment, embed=self._embed, folder=folder, agreed=agreed
+            )
         except BaseException:
             folder.cleanup()
             raise
+
+    @classmethod
+    def of_the_past(
+        cls,
+        file: Path,
+        moment: str,
+        *,
+        embed: vectors.EmbedTexts,
+        folder: TemporaryDirectory[str],
+        agreed: str,
+    ) -> "SqliteStore":
+        """A copy of a memory as that was at a moment; its folder goes when it is closed.
+
+        `agreed` is the hosted embedder that the memory itself may ask.
+        """
+        with storage_errors(file):
+            history.take_back(file, moment, embed)
+        copy = cls(file, read_only=True)
         copy._folder_of_copy = folder
-        copy._agreed_embedder = self._agreed_embedder or agreed_embedder(self.place)
+        copy._agreed_embedder = agreed
         return copy
 
     def forget(self, turn_ids: Sequence[int]) -> Forgotten:

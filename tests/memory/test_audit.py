@@ -17,6 +17,8 @@ from memory.cli import settings as settings_command
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED
 
+BOTH_STORES = True
+
 Run = Callable[..., Result]
 EVERYTHING = "SELECT * FROM facts ORDER BY id"
 BERGEN = INSERT + "('anna', 'lives in', 'Bergen', '2018-03', 5)"

@@ -29,6 +29,8 @@ from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.scripted import ScriptedLM, answer, scripted_model, sql
 
+BOTH_STORES = True
+
 Run = Callable[..., Result]
 EVERYTHING = "SELECT * FROM facts ORDER BY id"
 app = typer.Typer()

@@ -16,6 +16,8 @@ from memory.cli import settings as settings_command
 from memory.settings import Settings
 from memory.store.sqlite import SqliteStore
 
+BOTH_STORES = True
+
 Run = Callable[..., Result]
 VOICE: dict[str, Any] = {
     "speed": float,

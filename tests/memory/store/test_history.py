@@ -29,6 +29,8 @@ from tests.support.journal_model import (
     state,
 )
 
+BOTH_STORES = True
+
 EXAMPLES = int(os.environ.get("MEMORY_EXAMPLES", "30"))
 
 # --------------------------------------------------- any sequence of writes, beside a model

@@ -17,6 +17,8 @@ from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.full_text import assert_sound
 
+BOTH_STORES = True
+
 FACTS = (
     "SELECT id, subject, attribute, value, happened_on, ended_on, turn_id FROM facts ORDER BY id"
 )

@@ -1,0 +1,1 @@
+"""Namespaces in Postgres: shared tables, and walls that keep a model's SQL in its own namespace."""

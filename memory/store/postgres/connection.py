@@ -1,0 +1,196 @@
+"""Connections to a database of namespaces: pools of two logins, one namespace, clear errors."""
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import RawCursor, sql
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from memory.errors import InputError, StoreError
+from memory.store.database import Cursor
+from memory.store.postgres.address import password_of, without_password
+from memory.store.postgres.statements import translated
+from memory.store.postgres.word_lists import WordLists
+
+POOL_CONNECTIONS = 4  # of each login, in one process
+WAIT_SECONDS = 30.0  # for a free connection, and for another writer of the same namespace
+CONNECT_SECONDS = 10
+
+_pools: dict[tuple[int, str, str], ConnectionPool[psycopg.Connection]] = {}
+_pools_lock = threading.Lock()
+
+
+def pool(conninfo: str, login: str = "", password: str = "") -> ConnectionPool[psycopg.Connection]:
+    """The connections that this process shares, of the address' own login or of another one."""
+    key = (os.getpid(), conninfo, login)  # a forked process makes its own
+    with _pools_lock:
+        if key not in _pools:
+            other_login = {"user": login, "password": password} if login else {}
+            _pools[key] = ConnectionPool(
+                conninfo,
+                kwargs={
+                    "autocommit": True,
+                    "cursor_factory": RawCursor,
+                    "connect_timeout": CONNECT_SECONDS,
+                    "application_name": "sql-memory",
+                    **other_login,
+                },
+                min_size=0,
+                max_size=POOL_CONNECTIONS,
+                timeout=WAIT_SECONDS,
+                reconnect_timeout=0,
+                configure=_configure,
+                # What a model's statement may have set outlives its transaction.
+                reset=_reset if login else None,
+                check=ConnectionPool.check_connection,
+                open=True,
+            )
+        return _pools[key]
+
+
+def close_pools() -> None:
+    """Close all connections of this process that no store uses at the moment."""
+    with _pools_lock:
+        for connections in _pools.values():
+            connections.close(timeout=1)
+        _pools.clear()
+
+
+def _configure(conn: psycopg.Connection) -> None:
+    # A commit is on disk when it returns, whatever the server's default is.
+    conn.execute("SET synchronous_commit = on")
+    conn.execute(sql.SQL("SET lock_timeout = {}").format(int(WAIT_SECONDS * 1000)))
+
+
+def _reset(conn: psycopg.Connection) -> None:
+    conn.execute("DISCARD ALL")
+    _configure(conn)
+
+
+class NamespaceConnection:
+    """One namespace's tables, as the shared modules use them; see `database.Connection`.
+
+    Outside of `bound` each statement runs by itself on a connection of the pool.
+    """
+
+    integrity_error: type[Exception] = psycopg.IntegrityError
+
+    def __init__(self, connections: ConnectionPool[psycopg.Connection], namespace: int) -> None:
+        self.namespace = namespace
+        self._pool = connections
+        self._bound: psycopg.Connection | None = None
+        self.words = WordLists(self)
+
+    @contextmanager
+    def bound(self, conn: psycopg.Connection) -> Iterator[None]:
+        """Run all statements of the block on one connection."""
+        before, self._bound = self._bound, conn
+        try:
+            yield
+        finally:
+            self._bound = before
+
+    @property
+    def connection(self) -> psycopg.Connection:
+        """The connection of the transaction that is open."""
+        assert self._bound is not None
+        return self._bound
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> Cursor:
+        text, has_namespace = translated(statement)
+        parameters = [*values, self.namespace] if has_namespace else [*values]
+        return self._run(lambda conn: conn.execute(text, parameters))
+
+    def executemany(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        text, _ = translated(statement)
+        parameters = [[*row, self.namespace] for row in rows]
+
+        def run(conn: psycopg.Connection) -> psycopg.Cursor[Any]:
+            cursor = conn.cursor()
+            cursor.executemany(text, parameters)
+            return cursor
+
+        if parameters:
+            self._run(run)
+
+    def own(self, statement: str, values: Sequence[Any] = ()) -> psycopg.Cursor[Any]:
+        """Run a statement of Postgres' own, $1 being the namespace and $2 the first value."""
+        return self._run(lambda conn: conn.execute(statement, [self.namespace, *values]))
+
+    def _run(self, run: Callable[[psycopg.Connection], psycopg.Cursor[Any]]) -> psycopg.Cursor[Any]:
+        if self._bound is not None:
+            return run(self._bound)
+        with self._pool.connection() as conn:
+            return run(conn)
+
+    def defer_keys(self) -> None:
+        self.execute("SET CONSTRAINTS ALL DEFERRED")
+
+    def last_id(self, table: str) -> int:
+        row = self.own(f"SELECT {table} FROM memory.counters WHERE namespace = $1").fetchone()
+        return int(row[0]) if row else 0
+
+    def reserve_ids(self, table: str, last: int) -> None:
+        self.own(
+            f"UPDATE memory.counters SET {table} = $2 WHERE namespace = $1 AND {table} < $2",
+            (last,),
+        )
+
+
+# A piece of libpq's or the server's message -> what a person can do about it.
+_ADVICE = {
+    "password authentication failed": "the server refuses the user or the password",
+    "no password supplied": "the server wants a password; write USER:PASSWORD@ in the address",
+    "could not translate host name": "the host's name is not known; check the address",
+    "failed to resolve host": "the host's name is not known; check the address",
+    "Name or service not known": "the host's name is not known; check the address",
+    "Connection refused": "no server answers there; start it, or check host and port",
+    "No such file or directory": "no server answers there; start it, or check host and port",
+    "timeout expired": "no server answers there in time; check host, port and network",
+    "the database system is": "the server is starting or stopping; try again",
+    "No space left on device": "the server's disk is full; nothing was written",
+    "could not extend file": "the server's disk is full; nothing was written",
+    "lock timeout": f"another process has been writing for {WAIT_SECONDS:.0f} seconds; try again",
+    "read-only transaction": "opened for reading only, or the server takes no writes",
+    "connection was lost": "the connection broke off; what was not confirmed was not written",
+    "server closed the connection": "the connection broke off; what was not confirmed was not"
+    " written; try again",
+    "terminating connection": "the connection broke off; what was not confirmed was not written;"
+    " try again",
+    "too many clients": "the server has no free connection; try again, or raise max_connections",
+    "remaining connection slots": "the server has no free connection; try again, or raise"
+    " max_connections",
+}
+
+
+@contextmanager
+def postgres_errors(place: str, conninfo: str) -> Iterator[None]:
+    """Turn errors of the driver into a StoreError of one line; it never shows the password."""
+    try:
+        yield
+    except PoolTimeout as error:
+        raise StoreError(
+            f"{place}: all connections of this process were in use for {WAIT_SECONDS:.0f} seconds,"
+            " or none could be made; try again"
+        ) from error
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{place}: a text here holds half a character (a lone surrogate)"
+        ) from error
+    except (psycopg.DataError, psycopg.errors.CheckViolation) as error:
+        raise InputError(f"{place}: {_one_line(error, conninfo)}") from error
+    except (psycopg.Error, OSError) as error:
+        message = _one_line(error, conninfo)
+        advice = next((text for sign, text in _ADVICE.items() if sign in str(error)), message)
+        raise StoreError(f"{place}: {advice}") from error
+
+
+def _one_line(error: Exception, conninfo: str) -> str:
+    diagnosis = getattr(error, "diag", None)
+    message = (diagnosis and diagnosis.message_primary) or " ".join(str(error).split())
+    password = password_of(conninfo)
+    return without_password(message.replace(password, "***") if password else message)

@@ -1,0 +1,165 @@
+"""The schema of a database: set up, brought up to date, compared, or printed as SQL."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+
+from memory.errors import InputError, StoreError
+from memory.store.postgres.address import without_password
+
+OLDEST_SERVER = 150_000  # security_invoker views came with Postgres 15
+_LOCK = 5_391_171_377  # of the advisory lock that one migration holds at a time
+_LONGEST_ROLE = 63  # bytes; Postgres cuts longer names
+
+
+def revisions() -> list[str]:
+    """The revisions that this version knows, oldest first."""
+    folder = Path(__file__).parent / "migrations" / "versions"
+    return sorted(file.name.split("_")[0] for file in folder.glob("[0-9]*.py"))
+
+
+def revision_of(conn: psycopg.Connection) -> str:
+    """The revision of a database, "" for one that holds no memory."""
+    [(table,)] = conn.execute("SELECT to_regclass('memory.version')").fetchall()
+    if table is None:
+        return ""
+    row = conn.execute("SELECT version_num FROM memory.version").fetchone()
+    return str(row[0]) if row else ""
+
+
+def refuse_other_revision(conn: psycopg.Connection, place: str) -> None:
+    """Raises StoreError for an old server, and for a schema that is older or newer than this one.
+
+    An empty database passes.
+    """
+    if conn.info.server_version < OLDEST_SERVER:
+        raise StoreError(
+            f"{place}: Postgres {conn.info.server_version // 10_000} is too old; 15 is the oldest"
+            " that has the walls which a memory needs"
+        )
+    revision = revision_of(conn)
+    if revision and revision not in revisions():
+        raise StoreError(
+            f"{place}: made by a newer version (schema {revision}, this one knows"
+            f" {revisions()[-1]}); upgrade sql-memory to open it"
+        )
+    if revision and revision != revisions()[-1]:
+        raise StoreError(f"{place}: made by an older version; run: memory migrate")
+
+
+def upgrade(conninfo: str, place: str) -> tuple[str, str]:
+    """Bring a database up to date; returns its revision before and after.
+
+    One transaction: another process that migrates at the same time waits, then finds it done.
+    Raises StoreError when the login may not do it, or an extension or role cannot be made.
+    """
+    from alembic import command
+
+    with _alembic(conninfo, place) as (config, conn):
+        before = _current(conn)
+        if before and before not in revisions():
+            raise StoreError(f"{place}: schema {before} is newer than this version; nothing to do")
+        try:
+            command.upgrade(config, "head")
+        except Exception as error:
+            cause = getattr(error, "orig", error)
+            if not isinstance(cause, psycopg.Error):
+                raise
+            if isinstance(cause, psycopg.errors.InsufficientPrivilege):
+                raise StoreError(
+                    f"{place}: this login may not set up a memory"
+                    f" ({cause.diag.message_primary}); it must own the database and may create"
+                    " roles: ALTER ROLE ... CREATEROLE, or let an administrator run the output of:"
+                    " memory migrate --sql"
+                ) from error
+            raise StoreError(f"{place}: {cause.diag.message_primary}") from error
+        return before, _current(conn)
+
+
+def differences(conninfo: str, place: str) -> list[str]:
+    """What a database's tables lack or have too much, one line each."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from memory.store.postgres.tables import metadata
+
+    with _alembic(conninfo, place) as (_, conn):
+        if _current(conn) != revisions()[-1]:
+            return [f"schema {_current(conn) or 'none'}, this version has {revisions()[-1]}"]
+        context = MigrationContext.configure(
+            conn,
+            opts={
+                "version_table": "version",
+                "version_table_schema": "memory",
+                "include_schemas": True,
+                "include_name": lambda name, kind, parents: kind != "schema" or name == "memory",
+            },
+        )
+        return [str(difference) for difference in compare_metadata(context, metadata)]
+
+
+def script(conninfo: str) -> str:
+    """The SQL that brings an empty database up to date, for an administrator to run."""
+    from alembic import command
+
+    output = io.StringIO()
+    config = _config(conninfo, output)
+    command.upgrade(config, "head", sql=True)
+    return output.getvalue()
+
+
+def model_role(database: str) -> str:
+    """The login of whatever a model wrote; a role belongs to a server with many databases."""
+    name = f"memory_model_{database}"
+    if len(name.encode()) <= _LONGEST_ROLE and '"' not in name and "'" not in name:
+        return name
+    return f"memory_model_{blake2b(database.encode(), digest_size=8).hexdigest()}"
+
+
+def _config(conninfo: str, output: io.StringIO, database: str = "") -> Any:
+    from alembic.config import Config
+
+    config = Config(output_buffer=output)
+    config.set_main_option("script_location", "memory.store.postgres:migrations")
+    config.set_main_option("path_separator", "os")
+    database = database or unquote(urlsplit(conninfo).path.lstrip("/"))
+    if not database:
+        raise InputError("name the database in the address: postgresql://HOST/DATABASE")
+    config.attributes["role"] = model_role(database)
+    return config
+
+
+@contextmanager
+def _alembic(conninfo: str, place: str) -> Iterator[tuple[Any, Any]]:
+    """Alembic's configuration and its connection, in one transaction that others wait for."""
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(conninfo, connect_timeout=10),
+        poolclass=sqlalchemy.NullPool,
+    )
+    try:
+        with engine.begin() as conn:
+            conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            database: str = conn.exec_driver_sql("SELECT current_database()").scalar_one()
+            config = _config(conninfo, io.StringIO(), database)
+            config.attributes["connection"] = conn
+            yield config, conn
+    except sqlalchemy.exc.DBAPIError as error:
+        message = " ".join(str(error.orig).split())
+        raise StoreError(f"{place}: {without_password(message)}") from error
+    finally:
+        engine.dispose()
+
+
+def _current(conn: Any) -> str:
+    if conn.exec_driver_sql("SELECT to_regclass('memory.version')").scalar_one() is None:
+        return ""
+    return str(conn.exec_driver_sql("SELECT version_num FROM memory.version").scalar() or "")

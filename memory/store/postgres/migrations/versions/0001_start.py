@@ -1,0 +1,11 @@
+"""The first schema: tables of all namespaces, the journal, and the walls around a model's SQL."""
+
+from memory.store.postgres.migrations import run_script
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Run 0001_start.sql."""
+    run_script("0001_start.sql")

@@ -1,0 +1,77 @@
+"""A namespace of Postgres copied into a SQLite file, with its vectors: a backup, or the past."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from memory.files import discard
+from memory.store.connection import SqliteConnection, connect, storage_errors
+from memory.store.database import Connection
+from memory.store.dump import DUMPED_TABLES
+from memory.store.forget import BACKUP, OF_THIS_FILE, part_of
+from memory.store.namespace_file import move_store
+from memory.store.turns_table import to_turn
+
+_ROWS_AT_ONCE = 1_000
+# What search keeps, and vectors that are being made: arrays of bytes, the same in both databases.
+_ARRAYS = {
+    "speakers": ("id", "name"),
+    "recent": ("turn_id", "columns", "vector"),
+    "blocks": ("first_turn", "last_turn", "columns", "codes"),
+    "pieces": ("first_turn", "vectors"),
+    "staged_vectors": ("embedder", "turn_id", "vector"),
+}
+_TABLES = {**{name: columns for name, (columns, _) in DUMPED_TABLES.items()}, **_ARRAYS}
+_NUMBERED = ("turns", "facts", "changes", "facts_log", "settings")
+
+
+def write_copy(reader: Connection, path: Path) -> None:
+    """Copy the namespace of a connection, within its transaction, into a new SQLite file.
+
+    The file is there whole or not at all.
+    """
+    part = part_of(path)
+    try:
+        with storage_errors(path), closing(connect(part, read_only=False)) as copy:
+            copy.execute("PRAGMA synchronous = OFF")  # a crash throws the part away
+            copy.execute("PRAGMA foreign_keys = OFF")
+            copy.execute("BEGIN")
+            for table, columns in _TABLES.items():
+                _copy_table(reader, copy, table, columns)
+            for table in _NUMBERED:
+                copy.reserve_ids(table, reader.last_id(table))
+            copy.execute("COMMIT")
+            copy.execute("PRAGMA journal_mode = DELETE")
+        move_store(part, path)
+    finally:
+        for end in ("", "-wal", "-shm", "-journal"):
+            discard(part.with_name(part.name + end))
+
+
+def _copy_table(
+    reader: Connection, copy: SqliteConnection, table: str, columns: Sequence[str]
+) -> None:
+    names = ", ".join(columns)
+    insert = f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"
+    if table == "pending":
+        insert = (
+            f"INSERT INTO pending ({names}, claimed_by, claimed_until)"
+            f" VALUES ({', '.join('?' * len(columns))}, '', 0)"
+        )
+    if table == "facts_log":
+        copy.execute("DELETE FROM facts_log")  # the trigger has logged the facts
+    for batch in _batches(reader.execute(f"SELECT {names} FROM {table} ORDER BY {columns[0]}")):
+        if table == "settings":
+            # The paths of a memory's other backups are its own; those of this one it learns here.
+            batch = [row for row in batch if row[1] not in OF_THIS_FILE or row[1] == BACKUP]
+        copy.executemany(insert, batch)
+        if table == "turns":
+            copy.words.put_turns([to_turn(row) for row in batch])
+
+
+def _batches(rows: Iterator[Any] | Any) -> Iterator[list[tuple[Any, ...]]]:
+    iterator = iter(rows)
+    while batch := list(islice(iterator, _ROWS_AT_ONCE)):
+        yield batch

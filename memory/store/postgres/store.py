@@ -1,0 +1,279 @@
+"""A namespace in Postgres: one writer at a time, every commit on disk, shared tables."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from memory import sql as sql_policy
+from memory.embed import HostedEmbedder
+from memory.errors import InputError, StoreError
+from memory.home import agree_to_embedder, agreed_embedder
+from memory.model import Forgotten, Rows, Turn
+from memory.store import forget, history, settings, vectors
+from memory.store.database import Connection
+from memory.store.database_store import MAX_ROWS, READ_SECONDS, WRITE_SECONDS, DatabaseStore
+from memory.store.postgres import faults, migrate, sqlite_copy, walls
+from memory.store.postgres.address import LONGEST_NAME, Address, read_address
+from memory.store.postgres.connection import (
+    CONNECT_SECONDS,
+    NamespaceConnection,
+    pool,
+    postgres_errors,
+)
+from memory.store.sqlite import SqliteStore
+
+Pool = ConnectionPool[psycopg.Connection]
+
+
+@dataclass(frozen=True)
+class _Database:
+    """A database whose schema and walls were looked at: its two pools of connections."""
+
+    own: Pool
+    of_models: Pool
+
+
+_databases: dict[Pool, _Database] = {}  # those that were looked at, by their own pool
+_databases_lock = threading.Lock()
+
+
+class PostgresStore(DatabaseStore):
+    """The rows of one namespace in a database of many.
+
+    Our own statements run as the login of the address, with the namespace in each table reference.
+    What a model wrote runs as a second login, behind `walls`.
+    Raises StoreError for whatever the server or the network cannot do.
+    """
+
+    def __init__(self, text: str, read_only: bool = False, embedder: str | None = None) -> None:
+        super().__init__(read_only, embedder)
+        self._address = read_address(text)
+        with self._errors():
+            self._database = _looked_at(self._address, may_set_up=not read_only)
+            with self._database.own.connection() as conn:
+                self._namespace = _number(conn, self._address, may_make=not read_only)
+                self._tickets = {
+                    scope: _ticket(conn, f"{self._namespace}.{scope}") for scope in "rwj"
+                }
+            self._conn = NamespaceConnection(self._database.own, self._namespace)
+            vectors.refuse_other_name(vectors.recorded_embedder(self._conn), embedder, self.place)
+        if isinstance(self._embedder, HostedEmbedder):
+            agree_to_embedder(self.place, self._embedder.name)
+
+    @property
+    def place(self) -> str:
+        return self._address.place
+
+    @property
+    def address(self) -> str:
+        return self._address.text
+
+    def close(self) -> None:
+        """Nothing is held between calls: connections belong to the process."""
+
+    def add(self, turns: Sequence[Turn], once: bool = False) -> list[int]:
+        for number, turn in enumerate(turns if not isinstance(turns, Turn) else (), 1):
+            for name in ("session", "speaker", "source"):
+                text = getattr(turn, name, "")
+                if isinstance(text, str) and len(text.encode(errors="replace")) > LONGEST_NAME:
+                    raise InputError(
+                        f"turn {number}: {name} has more than {LONGEST_NAME} bytes, which Postgres"
+                        " cannot index"
+                    )
+        return super().add(turns, once)
+
+    # ---------------------------------------------------------------- what a model may do
+
+    def _select_for_model(self, sql: str) -> Rows:
+        statement = sql_policy.read_statement(
+            sql, search=self._search_pairs, dialect="postgres", namespace=self._namespace
+        )
+        with self._errors(), self._database.of_models.connection() as conn:
+            return walls.select(
+                conn, statement, self._tickets["r"], limit=MAX_ROWS, seconds=READ_SECONDS
+            )
+
+    @contextmanager
+    def _model_transaction(self) -> Iterator[Connection]:
+        self._refuse_writing()
+        journal = self._tickets["j"]
+        with (
+            self._errors(),
+            self._database.of_models.connection() as conn,
+            conn.transaction(),
+            self._conn.bound(conn),
+        ):
+            walls.enter(conn, journal, WRITE_SECONDS + READ_SECONDS)
+            conn.execute("SELECT memory.lock_writer()")
+            yield self._conn
+            self._conn.words.bring_in_facts()
+
+    def _run_statements(self, conn: Connection, statements: Sequence[str]) -> None:
+        rendered = sql_policy.write_statements(
+            ";\n".join(statements) or "-- none", dialect="postgres", namespace=self._namespace
+        )
+        bound = self._conn.connection
+        walls.change_facts(bound, rendered, self._tickets["w"], seconds=WRITE_SECONDS)
+        walls.enter(bound, self._tickets["j"], WRITE_SECONDS)
+
+    # ---------------------------------------------------------------- the whole memory
+
+    def as_of(self, moment: str) -> SqliteStore:
+        folder = TemporaryDirectory(prefix="memory-as-of-")
+        try:
+            file = Path(folder.name) / history.copy_name()
+            with self._snapshot() as conn:
+                sqlite_copy.write_copy(conn, file)
+            return SqliteStore.of_the_past(
+                file,
+                moment,
+                embed=self._embed,
+                folder=folder,
+                agreed=self._agreed_embedder or agreed_embedder(self.place),
+            )
+        except BaseException:
+            folder.cleanup()
+            raise
+
+    def forget(self, turn_ids: Sequence[int]) -> Forgotten:
+        with self._errors():
+            return forget.forget(
+                self._conn,
+                self._transaction,
+                embed=self._embed,
+                turn_ids=turn_ids,
+                place=self.place,
+                overwrite=lambda: None,  # the server's vacuum does it, see docs/security.md
+            )
+
+    def backup(self, path: Path) -> None:
+        self._refuse_writing()
+        path = path.absolute()
+        if path.exists():
+            raise InputError(f"{path} is there already; nothing was written")
+        if not path.parent.is_dir():
+            raise InputError(f"the folder {path.parent} does not exist; nothing was written")
+        # Noted before the copy is made: no copy may exist that `forget` does not know.
+        with self._transaction() as conn:
+            settings.add_setting(conn, forget.BACKUP, str(path))
+        with self._snapshot() as reader:
+            sqlite_copy.write_copy(reader, path)
+
+    def check(self) -> list[str]:
+        with self._transaction("DEFERRED"):
+            return faults.find_faults(self._conn)
+
+    # ---------------------------------------------------------------- connection
+
+    def _errors(self) -> AbstractContextManager[None]:
+        return postgres_errors(self.place, self._address.conninfo)
+
+    def _refuse_writing(self) -> None:
+        if self.read_only:
+            raise StoreError(f"{self.place}: opened for reading only")
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._errors():
+            yield self._conn
+
+    @contextmanager
+    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[Connection]:
+        if kind == "IMMEDIATE":
+            self._refuse_writing()
+        with (
+            self._errors(),
+            self._database.own.connection() as conn,
+            conn.transaction(),
+            self._conn.bound(conn),
+        ):
+            if kind == "IMMEDIATE":
+                row = self._conn.own(
+                    "SELECT namespace FROM memory.counters WHERE namespace = $1 FOR UPDATE"
+                ).fetchone()
+                if row is None:
+                    raise StoreError(f"{self.place}: deleted while it was open")
+            else:
+                conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield self._conn
+            if kind == "IMMEDIATE":
+                self._conn.words.bring_in_facts()
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[Connection]:
+        # A view of its own, so that the store's is free while somebody takes rows.
+        reader = NamespaceConnection(self._database.own, self._namespace)
+        with (
+            self._errors(),
+            self._database.own.connection() as conn,
+            conn.transaction(),
+            reader.bound(conn),
+        ):
+            conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield reader
+
+
+def _looked_at(address: Address, may_set_up: bool) -> _Database:
+    """The pools of a database whose schema is of this version and whose walls stand.
+
+    An empty database is set up. Looked at once in a process.
+    """
+    own = pool(address.conninfo)
+    with _databases_lock:
+        if own in _databases:
+            return _databases[own]
+        with own.connection() as conn:
+            revision = migrate.revision_of(conn)
+            migrate.refuse_other_revision(conn, address.place)
+        if not revision and not may_set_up:
+            raise StoreError(f"{address.place}: there is no memory here to read")
+        if not revision:
+            migrate.upgrade(address.conninfo, address.place)
+        with own.connection() as conn:
+            role = migrate.model_role(conn.info.dbname)
+            walls.refuse_gaps(conn, role, address.place)
+            [(password,)] = conn.execute(
+                "SELECT value FROM memory.secrets WHERE name = 'model password'"
+            ).fetchall()
+        of_models = pool(address.conninfo, role, password)
+        try:
+            with of_models.connection(timeout=CONNECT_SECONDS):
+                pass
+        except (PoolTimeout, psycopg.OperationalError) as error:
+            raise StoreError(
+                f"{address.place}: the second login {role}, which runs a model's SQL, cannot"
+                " connect; let pg_hba.conf admit it by password (scram-sha-256)"
+            ) from error
+        _databases[own] = _Database(own, of_models)
+        return _databases[own]
+
+
+def _number(conn: psycopg.Connection, address: Address, may_make: bool) -> int:
+    """The number of a namespace; a new name gets the next where a memory may be made."""
+    select = "SELECT id FROM memory.namespaces WHERE name = $1"
+    row = conn.execute(select, (address.namespace,)).fetchone()
+    if row is None and not may_make:
+        raise StoreError(f"{address.place}: there is no memory here to read")
+    if row is None:
+        with conn.transaction():
+            conn.execute(
+                "INSERT INTO memory.namespaces (name) VALUES ($1) ON CONFLICT DO NOTHING",
+                (address.namespace,),
+            )
+            row = conn.execute(select, (address.namespace,)).fetchone()
+            assert row is not None
+            conn.execute(
+                "INSERT INTO memory.counters (namespace) VALUES ($1) ON CONFLICT DO NOTHING", row
+            )
+    return int(row[0])
+
+
+def _ticket(conn: psycopg.Connection, content: str) -> str:
+    [(signature,)] = conn.execute("SELECT memory.signature($1)", (content,)).fetchall()
+    return f"{content}.{signature}"

@@ -1,0 +1,198 @@
+"""The walls between a model's SQL and the rows of other namespaces, behind the parser's allow-list.
+
+Each fails differently. The rendered tree names the namespace in every table reference
+(memory/sql/policy.py). The second login sees no row without a ticket, which only the owner can
+sign (row-level security), and may write six columns of one table (grants). A cursor takes one
+SELECT and nothing else; a write runs inside a WITH, which takes one INSERT, UPDATE or DELETE. A
+deadline on the server and another one here end what takes too long. docs/security.md says what
+this promises.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+from psycopg import RawServerCursor
+from psycopg.pq import TransactionStatus
+
+from memory.errors import SqlError, StoreError
+from memory.model import Rows
+
+LONGEST_RESULT = 16_000_000  # characters of all rows: one turn of any length can be read
+_ROWS_AT_ONCE = 10  # of a cursor: what is too long is seen before it is all here
+_GRACE_SECONDS = 0.5  # beyond the server's own deadline, before this side asks it to stop
+
+_SET_LIMITS = (
+    "SELECT set_config('memory.ticket', $1, true), set_config('statement_timeout', $2, true),"
+    " set_config('max_parallel_workers_per_gather', '0', true)"
+)
+
+
+def enter(conn: psycopg.Connection, ticket: str, seconds: float) -> None:
+    """Bring a ticket and a deadline into the open transaction."""
+    # As a parameter: the text of a statement shows to other sessions of this login.
+    conn.execute(_SET_LIMITS, (ticket, str(int(seconds * 1000))))
+
+
+def select(
+    conn: psycopg.Connection, statement: str, ticket: str, *, limit: int, seconds: float
+) -> Rows:
+    """The first `limit` rows of a SELECT by the second login, within `seconds`.
+
+    Raises SqlError when the statement is refused, wrong, too slow or gives too much.
+    """
+    with errors_for_the_model(), _deadline(conn, seconds), conn.transaction():
+        conn.execute("SET TRANSACTION READ ONLY")
+        enter(conn, ticket, seconds)
+        with RawServerCursor(conn, "model_rows") as cursor:
+            cursor.execute(statement)
+            columns = tuple(column.name for column in cursor.description or ())
+            rows: list[tuple[Any, ...]] = []
+            characters = 0
+            while len(rows) <= limit:  # one row more, to know whether there are more
+                batch = cursor.fetchmany(min(_ROWS_AT_ONCE, limit + 1 - len(rows)))
+                if not batch:
+                    break
+                rows += batch
+                characters += sum(
+                    len(value) for row in batch for value in row if isinstance(value, str)
+                )
+                if characters > LONGEST_RESULT:
+                    raise SqlError(_TOO_LONG)
+    plain = tuple(tuple(map(_plain, row)) for row in rows[:limit])
+    return Rows(columns, plain, truncated=len(rows) > limit)
+
+
+def change_facts(
+    conn: psycopg.Connection, statements: Sequence[str], ticket: str, *, seconds: float
+) -> None:
+    """Run INSERTs, UPDATEs and DELETEs inside the open transaction of the second login.
+
+    All of them together have `seconds`. Raises SqlError when one is refused, wrong or too slow; the
+    caller then rolls back.
+    """
+    with errors_for_the_model(), _deadline(conn, seconds):
+        enter(conn, ticket, seconds)
+        for statement in statements:
+            conn.execute(f"WITH written AS (\n{statement}\nRETURNING 1) SELECT FROM written")
+            if conn.info.transaction_status != TransactionStatus.INTRANS:
+                raise SqlError("not allowed: only changes to facts")
+
+
+def _plain(value: Any) -> Any:
+    """A number of Postgres as SQLite would give it."""
+    if not isinstance(value, Decimal):
+        return value
+    exponent = value.as_tuple().exponent
+    return int(value) if exponent == 0 else float(value)
+
+
+@contextmanager
+def _deadline(conn: psycopg.Connection, seconds: float) -> Iterator[None]:
+    """Ask the server to stop what runs when the time is over, whatever its own deadline is."""
+
+    def stop() -> None:
+        with suppress(psycopg.Error):
+            conn.cancel_safe(timeout=seconds)
+
+    timer = threading.Timer(seconds + _GRACE_SECONDS, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+_TOO_SLOW = "too slow: narrow it with WHERE, or join fewer tables"
+_TOO_LONG = "too much text: select fewer columns and rows, or substr(text, 1, 500)"
+# The class of an error -> what the model that wrote the statement reads instead.
+_ADVICE_TO_MODELS: dict[type[psycopg.Error], str] = {
+    psycopg.errors.QueryCanceled: _TOO_SLOW,
+    psycopg.errors.ForeignKeyViolation: "turn_id names no turn; use the number in brackets before"
+    " the turn",
+    psycopg.errors.NotNullViolation: "subject, attribute, value and turn_id must be given, none may"
+    " be NULL",
+    psycopg.errors.InsufficientPrivilege: "not allowed: only SELECT on turns and facts, and changes"
+    " to facts",
+    psycopg.errors.UndefinedTable: "not allowed: only turns and facts can be read",
+    psycopg.errors.ProgramLimitExceeded: "a value is too long: write substr(text, 1, 500), or join"
+    " fewer texts with ||",
+    psycopg.errors.ConfigurationLimitExceeded: _TOO_SLOW,
+}
+
+
+@contextmanager
+def errors_for_the_model() -> Iterator[None]:
+    """Turn what Postgres says of a model's statement into a SqlError, which its next attempt sees.
+
+    Faults of the server or the network are no fault of the statement: they pass.
+    """
+    try:
+        yield
+    except psycopg.errors.CheckViolation as error:
+        is_long = error.diag.constraint_name == "fact_is_short"
+        raise SqlError(
+            "a column of a fact holds at most 20000 characters"
+            if is_long
+            else "subject, attribute and value must not be empty"
+        ) from error
+    except (psycopg.OperationalError, psycopg.InternalError) as error:
+        advice = _advice(error)
+        if advice is None and (error.sqlstate or "")[:2] not in ("22", "42", "54"):
+            raise
+        raise SqlError(advice or str(error.diag.message_primary)) from error
+    except psycopg.Error as error:
+        message = error.diag.message_primary or str(error)
+        raise SqlError(_advice(error) or message) from error
+    except UnicodeEncodeError as error:
+        raise SqlError(str(error)) from error
+
+
+def _advice(error: psycopg.Error) -> str | None:
+    return next((text for kind, text in _ADVICE_TO_MODELS.items() if isinstance(error, kind)), None)
+
+
+# --- whether they stand -------------------------------------------------------------------------
+
+_FENCED = ("turns", "facts", "changes", "facts_log", "pending", "facts_due", "word_lists")
+_FAULTS = """
+SELECT 'the second login ' || $1 || ' is not there' WHERE NOT EXISTS
+    (SELECT FROM pg_roles WHERE rolname = $1)
+UNION ALL
+SELECT 'the second login ' || $1 || ' may pass row-level security' FROM pg_roles
+WHERE rolname = $1 AND (rolsuper OR rolbypassrls)
+UNION ALL
+SELECT 'the second login ' || $1 || ' is a member of ' || owner.rolname
+FROM pg_roles AS model, pg_namespace AS space, pg_roles AS owner
+WHERE model.rolname = $1 AND space.nspname = 'memory' AND owner.oid = space.nspowner
+    AND pg_has_role(model.oid, owner.oid, 'MEMBER')
+UNION ALL
+SELECT 'row-level security of memory.' || relname || ' is off' FROM pg_class
+WHERE relnamespace = 'memory'::regnamespace AND relname = ANY ($2) AND NOT relrowsecurity
+UNION ALL
+SELECT 'memory.' || relname || ' has no policy' FROM pg_class
+WHERE relnamespace = 'memory'::regnamespace AND relname = ANY ($2)
+    AND NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = pg_class.oid)
+UNION ALL
+SELECT $1 || ' may read or write memory.' || relname FROM pg_class
+WHERE relnamespace = 'memory'::regnamespace AND relkind = 'r' AND relname <> ALL ($2)
+    AND EXISTS (SELECT FROM pg_roles WHERE rolname = $1)
+    AND has_table_privilege($1, pg_class.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')
+UNION ALL
+SELECT $1 || ' may sign tickets' WHERE EXISTS (SELECT FROM pg_roles WHERE rolname = $1)
+    AND has_function_privilege($1, 'memory.signature(text)', 'EXECUTE')
+"""
+
+
+def refuse_gaps(conn: psycopg.Connection, role: str, place: str) -> None:
+    """Raises StoreError, which says which, when a wall does not stand in this database."""
+    faults = conn.execute(_FAULTS, (role, list(_FENCED))).fetchall()
+    if faults:
+        raise StoreError(
+            f"{place}: {faults[0][0]}; a model's SQL could leave its namespace, so this is not"
+            " opened. `memory migrate --check` lists what differs"
+        )

@@ -1,0 +1,249 @@
+"""The words of turns and facts in Postgres: for each word lists of the ids that hold it.
+
+A list has the ids of one chunk, 4,096 in a row, as their low 12 bits. Only equality is looked for,
+for which an index can be used behind row-level security. SQLite's own stemmer takes off English
+endings, so that both databases find the same turns.
+"""
+
+import sqlite3
+import threading
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memory.embed import related
+from memory.model import Turn
+from memory.search.kind_examples import examples_of_kind
+from memory.search.question import Query
+from memory.search.ranking import MAX_EXACT, MAX_RELATED, WordMatches
+from memory.search.words import words
+
+if TYPE_CHECKING:
+    from memory.store.postgres.connection import NamespaceConnection
+
+CHUNK_BITS = 12
+LONGEST_KEY = 500  # bytes; an index of Postgres takes 2,700
+MOST_STEMS = 200_000  # kept in memory; the words of a million turns of chat are fewer
+TURNS, FACTS = "t", "f"
+Entry = tuple[str, int]  # a word's key and a chunk
+Lists = Mapping[tuple[str, str], NDArray[np.int64]]  # by table and key: ids, ascending
+
+
+class WordLists:
+    """The words of turns and facts of one namespace; see `WordIndex`."""
+
+    def __init__(self, conn: "NamespaceConnection") -> None:
+        self._conn = conn
+
+    def put_turns(self, turns: Sequence[Turn]) -> None:
+        ids_of_entry = _entries((turn.id, turn.text) for turn in turns)
+        entries = sorted(ids_of_entry)  # in one order in all transactions
+        # Turns are added in the order of their ids, so that a list only grows at its end.
+        self._conn.own(
+            "INSERT INTO memory.word_lists (namespace, word, of, chunk, ids)"
+            " SELECT $1, word, 't', chunk, ids FROM"
+            " unnest($2::text[], $3::integer[], $4::bytea[]) AS new (word, chunk, ids)"
+            " ON CONFLICT (namespace, word, of, chunk)"
+            " DO UPDATE SET ids = word_lists.ids || excluded.ids",
+            (
+                [word for word, _ in entries],
+                [chunk for _, chunk in entries],
+                [_packed(ids_of_entry[entry]) for entry in entries],
+            ),
+        )
+
+    def remove_turns(self, turns: Sequence[Turn]) -> None:
+        self._change(TURNS, removed=_entries((turn.id, turn.text) for turn in turns), added={})
+
+    def bring_in_facts(self) -> None:
+        """Bring the lists up to date with the facts that this transaction has changed."""
+        due = self._conn.own(
+            "DELETE FROM memory.facts_due WHERE namespace = $1"
+            " RETURNING entry, fact_id, before, after"
+        ).fetchall()
+        first_texts: dict[int, str] = {}
+        last_texts: dict[int, str] = {}
+        for _, fact_id, before, after in sorted(due):
+            first_texts.setdefault(fact_id, before)
+            last_texts[fact_id] = after
+        if due:
+            self._change(
+                FACTS, removed=_entries(first_texts.items()), added=_entries(last_texts.items())
+            )
+
+    def matches(self, query: Query) -> list[WordMatches]:
+        expansions = [([word], related(word), examples_of_kind(word)) for word in query.words]
+        keys = _keys({word for kinds in expansions for any_of in kinds for word in any_of})
+        lists = self._lists(set(keys.values()))
+        turn_of_fact = self._turns_of_facts(lists)
+
+        def turns_holding(any_of: Sequence[str], limit: int) -> NDArray[np.int64]:
+            of_turns = _newest(lists, TURNS, {keys[word] for word in any_of}, limit)
+            of_facts = _newest(lists, FACTS, {keys[word] for word in any_of}, limit)
+            if not len(of_facts):
+                return of_turns
+            named = [turn_of_fact[fact_id] for fact_id in of_facts.tolist()]
+            return np.union1d(of_turns, np.array(named, np.int64))
+
+        return [
+            WordMatches(
+                exact=turns_holding(exact, MAX_EXACT),
+                related=turns_holding(of_like_meaning, MAX_RELATED),
+                examples=turns_holding(examples, MAX_RELATED),
+            )
+            for exact, of_like_meaning, examples in expansions
+        ]
+
+    def holds(self, word: str) -> bool:
+        return bool(self._lists(set(_keys([word]).values())))
+
+    def ids(self, of: str) -> NDArray[np.int64]:
+        """The ids of all turns (TURNS) or facts (FACTS) that have a word, ascending."""
+        rows = self._conn.own(
+            "SELECT chunk, ids FROM memory.word_lists WHERE namespace = $1 AND of = $2", (of,)
+        ).fetchall()
+        arrays = [_unpacked(ids, chunk) for chunk, ids in rows]
+        return np.unique(np.concatenate(arrays)) if arrays else np.zeros(0, np.int64)
+
+    def _lists(self, keys: Collection[str]) -> Lists:
+        if not keys:
+            return {}
+        rows = self._conn.own(
+            "SELECT of, word, chunk, ids FROM memory.word_lists"
+            " WHERE namespace = $1 AND word = ANY ($2::text[]) ORDER BY word, of, chunk",
+            (list(keys),),
+        ).fetchall()
+        chunks = defaultdict[tuple[str, str], list[NDArray[np.int64]]](list)
+        for of, word, chunk, ids in rows:
+            chunks[of, word].append(_unpacked(ids, chunk))
+        return {key: np.concatenate(arrays) for key, arrays in chunks.items()}
+
+    def _turns_of_facts(self, lists: Lists) -> dict[int, int]:
+        ids = [ids for (of, _), ids in lists.items() if of == FACTS]
+        if not ids:
+            return {}
+        wanted = np.unique(np.concatenate(ids)).tolist()
+        rows = self._conn.own(
+            "SELECT id, turn_id FROM memory.facts WHERE namespace = $1 AND id = ANY ($2)",
+            (wanted,),
+        )
+        return dict(rows.fetchall())
+
+    def _change(
+        self,
+        of: str,
+        removed: Mapping[Entry, Sequence[int]],
+        added: Mapping[Entry, Sequence[int]],
+    ) -> None:
+        """Take ids out of lists and put others in; a list without ids is deleted."""
+        entries = sorted({*removed, *added})
+        words_and_chunks = ([word for word, _ in entries], [chunk for _, chunk in entries])
+        rows = self._conn.own(
+            "SELECT word, chunk, ids FROM memory.word_lists AS lists"
+            " JOIN unnest($3::text[], $4::integer[]) AS entry (word, chunk) USING (word, chunk)"
+            " WHERE namespace = $1 AND of = $2",
+            (of, *words_and_chunks),
+        )
+        stored = {(word, chunk): _unpacked(ids, chunk) for word, chunk, ids in rows.fetchall()}
+        nothing = np.zeros(0, np.int64)
+        new = {
+            entry: np.union1d(
+                np.setdiff1d(stored.get(entry, nothing), removed.get(entry, ())),
+                np.array(added.get(entry, ()), np.int64),
+            )
+            for entry in entries
+        }
+        self._conn.own(
+            "DELETE FROM memory.word_lists AS lists"
+            " USING unnest($3::text[], $4::integer[]) AS entry (word, chunk)"
+            " WHERE namespace = $1 AND of = $2"
+            " AND lists.word = entry.word AND lists.chunk = entry.chunk",
+            (of, *words_and_chunks),
+        )
+        left = [entry for entry in entries if len(new[entry])]
+        self._conn.own(
+            "INSERT INTO memory.word_lists (namespace, word, of, chunk, ids)"
+            " SELECT $1, word, $2, chunk, ids FROM"
+            " unnest($3::text[], $4::integer[], $5::bytea[]) AS new (word, chunk, ids)",
+            (
+                of,
+                [word for word, _ in left],
+                [chunk for _, chunk in left],
+                [_packed(new[entry].tolist()) for entry in left],
+            ),
+        )
+
+
+def _newest(lists: Lists, of: str, keys: Collection[str], limit: int) -> NDArray[np.int64]:
+    """The newest ids that any of the words has."""
+    arrays = [lists[of, key] for key in keys if (of, key) in lists]
+    if not arrays:
+        return np.zeros(0, np.int64)
+    ids = arrays[0] if len(arrays) == 1 else np.unique(np.concatenate(arrays))
+    return ids[-limit:]
+
+
+def _entries(texts: Iterable[tuple[int, str]]) -> dict[Entry, list[int]]:
+    """Which ids go into which lists, ascending as they come."""
+    words_of_id = [(row_id, words(text)) for row_id, text in texts]
+    keys = _keys({word for _, row_words in words_of_id for word in row_words})
+    entries = defaultdict[Entry, list[int]](list)
+    for row_id, row_words in words_of_id:
+        for key in {keys[word] for word in row_words}:
+            entries[key, row_id >> CHUNK_BITS].append(row_id)
+    return entries
+
+
+def _packed(ids: Sequence[int]) -> bytes:
+    low_bits = np.array(ids, np.int64) & (2**CHUNK_BITS - 1)
+    return bytes(low_bits.astype("<u2").tobytes())
+
+
+def _unpacked(ids: bytes, chunk: int) -> NDArray[np.int64]:
+    return np.frombuffer(ids, "<u2").astype(np.int64) + (chunk << CHUNK_BITS)
+
+
+# --- stems ------------------------------------------------------------------------------------
+
+_stems: dict[str, str] = {}
+_stems_lock = threading.Lock()
+
+
+def _keys(of_words: Iterable[str]) -> dict[str, str]:
+    """Under which key each word has its lists: its stem, or a hash of a very long one."""
+    of_words = set(of_words)
+    with _stems_lock:
+        unknown = [word for word in of_words if word not in _stems]
+        if len(_stems) + len(unknown) > MOST_STEMS:
+            _stems.clear()
+            unknown = list(of_words)
+        if unknown:
+            _stems.update(_new_stems(unknown))
+        return {word: _stems[word] for word in of_words}
+
+
+def _new_stems(unknown: Sequence[str]) -> dict[str, str]:
+    """The keys of words, by the stemmer of SQLite's full-text tables (migrations/0002)."""
+    conn = sqlite3.connect(":memory:")
+    try:
+        conn.execute(
+            "CREATE VIRTUAL TABLE texts USING fts5"
+            " (word, content = '', detail = 'none', columnsize = 0, tokenize = 'porter ascii')"
+        )
+        conn.executemany("INSERT INTO texts (rowid, word) VALUES (?, ?)", enumerate(unknown))
+        conn.execute("CREATE VIRTUAL TABLE stems USING fts5vocab (texts, instance)")
+        stems = {unknown[doc]: term for term, doc in conn.execute("SELECT term, doc FROM stems")}
+    finally:
+        conn.close()
+    return {word: _key(stems.get(word, word)) for word in unknown}
+
+
+def _key(stem: str) -> str:
+    plain = stem.encode()
+    if len(plain) <= LONGEST_KEY:
+        return stem
+    return f"{plain[:20].decode(errors='ignore')} {blake2b(plain, digest_size=16).hexdigest()}"
