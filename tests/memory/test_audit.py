@@ -368,7 +368,9 @@ def test_a_sound_memory_has_nothing_wrong_with_it(store: SqliteStore) -> None:
         ("PRAGMA foreign_keys = OFF; DELETE FROM turns WHERE id = 1", "row 1 of facts names a row"),
     ],
 )
-def test_what_is_wrong_with_the_file_is_named(store: SqliteStore, damage: str, says: str) -> None:
+def test_what_is_wrong_with_the_file_is_named(
+    store: SqliteStore, path: Path, damage: str, says: str
+) -> None:
     store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
     store.add([Turn("Anna", f"Number {n}") for n in range(1200)])
     for statement in damage.split("; "):

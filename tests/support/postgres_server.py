@@ -1,4 +1,4 @@
-"""A real Postgres with pgvector for the tests, from a wheel: started once for each process of them."""
+"""A real Postgres with pgvector for the tests, from a wheel: one for each process of them."""
 
 import os
 import tempfile

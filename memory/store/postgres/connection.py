@@ -37,6 +37,8 @@ def pool(conninfo: str, login: str = "", password: str = "") -> ConnectionPool[p
                     "cursor_factory": RawCursor,
                     "connect_timeout": CONNECT_SECONDS,
                     "application_name": "sql-memory",
+                    # The reset of a model's connection drops prepared statements.
+                    "prepare_threshold": None if login else 5,
                     **other_login,
                 },
                 min_size=0,
@@ -102,12 +104,16 @@ class NamespaceConnection:
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Cursor:
         text, has_namespace = translated(statement)
+        if any(isinstance(value, int) and abs(value) >= 2**63 for value in values):
+            raise OverflowError
         parameters = [*values, self.namespace] if has_namespace else [*values]
         return self._run(lambda conn: conn.execute(text, parameters))
 
     def executemany(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
         text, _ = translated(statement)
         parameters = [[*row, self.namespace] for row in rows]
+        if any(isinstance(value, int) and abs(value) >= 2**63 for p in parameters for value in p):
+            raise OverflowError
 
         def run(conn: psycopg.Connection) -> psycopg.Cursor[Any]:
             cursor = conn.cursor()
@@ -176,6 +182,10 @@ def postgres_errors(place: str, conninfo: str) -> Iterator[None]:
         raise StoreError(
             f"{place}: all connections of this process were in use for {WAIT_SECONDS:.0f} seconds,"
             " or none could be made; try again"
+        ) from error
+    except OverflowError as error:
+        raise InputError(
+            f"{place}: a number here has more than 64 bits; no id is so large"
         ) from error
     except UnicodeEncodeError as error:
         raise InputError(

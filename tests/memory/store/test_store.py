@@ -245,7 +245,7 @@ def test_a_window_changes_and_deletes_what_its_own_turns_said(store: SqliteStore
     assert [fact.value for fact in store.facts()] == ["Bergen"]
 
 
-def test_a_fact_that_replace_removes_stands_in_the_journal(store: SqliteStore) -> None:
+def test_a_fact_that_replace_removes_stands_in_the_journal(store: SqliteStore, path: Path) -> None:
     """The parser refuses REPLACE; should it ever pass, the journal still sees what it removes."""
     store.write(EARLIER, cause="test")
     with store._transaction() as conn:

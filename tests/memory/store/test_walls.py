@@ -14,8 +14,6 @@ from memory.store import connection, migrations, walls
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, INSERT, MOVED
 
-BOTH_STORES = True
-
 
 @pytest.fixture
 def reader(store: SqliteStore, path: Path) -> Iterator[sqlite3.Connection]:

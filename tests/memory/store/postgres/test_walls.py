@@ -1,0 +1,215 @@
+"""The walls around a model's SQL in Postgres: each attack also with the parser bypassed."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+import pytest
+
+from memory import SqlError, StoreError, Turn, open_store
+from memory.store.postgres import migrate, walls
+from memory.store.postgres.store import PostgresStore
+from tests.conftest import CAT, MOVED, SAID
+from tests.memory.sql.refused_reads import REFUSED_READS
+from tests.memory.sql.refused_writes import REFUSED_WRITES
+from tests.memory.store.postgres.attacks import READS, WRITES
+from tests.support.postgres_server import logged_in, new_database, new_namespace, shared_database
+
+SECRET = "xylophone"
+
+
+@pytest.fixture(scope="module")
+def anna() -> Iterator[PostgresStore]:
+    with open_store(new_namespace()) as store:
+        assert isinstance(store, PostgresStore)
+        store.add(SAID)
+        store.write(f"{MOVED}; {CAT}", cause="test")
+        yield store
+
+
+@pytest.fixture(scope="module")
+def ben() -> Iterator[PostgresStore]:
+    """Another namespace, with what nobody else may see."""
+    with open_store(new_namespace()) as store:
+        assert isinstance(store, PostgresStore)
+        store.add([Turn("Ben", f"My {SECRET} is hidden.")])
+        store.write(
+            "INSERT INTO facts (subject, attribute, value, turn_id)"
+            f" VALUES ('Ben', 'owns', '{SECRET}', 1)",
+            cause=SECRET,
+        )
+        yield store
+
+
+def filled(attack: str, own: PostgresStore, foreign: PostgresStore) -> str:
+    for name, value in (
+        ("{own}", own._namespace),
+        ("{foreign}", foreign._namespace),
+        ("{owner}", "postgres"),
+    ):
+        attack = attack.replace(name, str(value))
+    return attack
+
+
+def read_as_model(
+    store: PostgresStore, statement: str, ticket: str = "", limit: int = 200
+) -> list[tuple[Any, ...]]:
+    """The rows of a statement that no parser has seen, as `read` runs what it has checked."""
+    with store._database.of_models.connection() as conn:
+        rows = walls.select(
+            conn, statement, ticket or store._tickets["r"], limit=limit, seconds=2.0
+        )
+    return [*rows.rows]
+
+
+class Backout(Exception):
+    """Ends a transaction that an attack ran in."""
+
+
+@contextmanager
+def rolled_back(store: PostgresStore) -> Iterator[None]:
+    """A transaction in which a model's statements run, taken back at its end."""
+    with suppress(Backout, psycopg.Error, StoreError), store._model_transaction():
+        yield
+        raise Backout
+
+
+@pytest.mark.parametrize("attack", READS)
+def test_a_read_gives_nothing_of_another_namespace(
+    anna: PostgresStore, ben: PostgresStore, attack: str
+) -> None:
+    before = [*ben.dump()]
+    with pytest.raises(SqlError):
+        anna.read(filled(attack, anna, ben).replace("SELECT * FROM turns", "SELECT * FROM TURN"))
+    try:
+        rows = read_as_model(anna, filled(attack, anna, ben))
+    except (SqlError, psycopg.Error):
+        rows = []
+    assert SECRET not in str(rows)
+    assert ben._tickets["r"] not in str(rows)
+    assert [*ben.dump()] == before
+    assert anna.search("cat")[0].turn_id == 3  # the connections are as good as new
+    assert len(anna.read("SELECT id FROM turns").rows) == len(SAID)
+
+
+def test_without_the_ticket_the_walls_are_what_held(
+    anna: PostgresStore, ben: PostgresStore
+) -> None:
+    """The control: with a valid ticket of the other namespace the same way in finds the secret."""
+    foreign = ben._tickets["r"]
+    assert SECRET in str(read_as_model(anna, "SELECT * FROM memory.turns", ticket=foreign))
+    assert SECRET in str(read_as_model(anna, "SELECT * FROM facts", ticket=foreign))
+    journal = ben._tickets["j"]
+    assert SECRET in str(read_as_model(anna, "SELECT * FROM memory.changes", ticket=journal))
+    for broken in ("", "42", foreign[:-1], foreign.replace(".r.", ".w."), f"{foreign}.x"):
+        assert read_as_model(anna, "SELECT * FROM memory.turns", ticket=broken or " ") == []
+
+
+@pytest.mark.parametrize("attack", WRITES)
+def test_a_write_changes_nothing_of_another_namespace_and_nothing_but_facts(
+    anna: PostgresStore, ben: PostgresStore, attack: str
+) -> None:
+    bens, annas = [*ben.dump()], [*anna.dump()]
+    statement = filled(attack, anna, ben)
+    with pytest.raises(SqlError):
+        anna.write(statement.replace("FROM facts", "FROM fact"), cause="test")
+    with rolled_back(anna):
+        anna._conn.execute("INSERT INTO changes (at, cause, statement) VALUES ('', 'attack', '')")
+        with suppress(SqlError, psycopg.Error):
+            walls.change_facts(anna._conn.connection, [statement], anna._tickets["w"], seconds=2.0)
+            with psycopg.connect(shared_database()) as owner:  # nothing of it can be seen outside
+                assert owner.execute(
+                    "SELECT value FROM memory.facts WHERE namespace = %s", [ben._namespace]
+                ).fetchall() == [(SECRET,)]
+    assert [*ben.dump()] == bens
+    assert [*anna.dump()] == annas
+
+
+def test_with_a_foreign_ticket_a_write_breaks_through(
+    anna: PostgresStore, ben: PostgresStore
+) -> None:
+    with rolled_back(anna):
+        walls.change_facts(
+            anna._conn.connection,
+            ["UPDATE memory.facts SET value = 'broken' WHERE value = 'xylophone'"],
+            ben._tickets["w"],
+            seconds=2.0,
+        )
+        rows = anna._conn.connection.execute("SELECT value FROM memory.facts").fetchall()
+        assert rows == [("broken",)]
+    assert ben.facts()[0].value == SECRET
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "statement",
+    [statement for table in (REFUSED_READS, REFUSED_WRITES) for advice in table.values()
+     for statement in advice],
+)  # fmt: skip
+def test_what_the_parser_refuses_leaks_nothing_without_it(
+    anna: PostgresStore, ben: PostgresStore, statement: str
+) -> None:
+    before = [*ben.dump()]
+    try:
+        rows = read_as_model(anna, statement)
+    except (SqlError, psycopg.Error):
+        rows = []
+    assert SECRET not in str(rows)
+    assert [*ben.dump()] == before
+
+
+def test_what_a_statement_sets_is_gone_with_its_connection(anna: PostgresStore) -> None:
+    read_as_model(anna, "SELECT set_config('memory.ticket', 'x', false), pg_advisory_lock(1)")
+    rows = read_as_model(
+        anna,
+        "SELECT current_setting('memory.ticket', true) = 'x', (SELECT count(*) FROM pg_locks"
+        " WHERE locktype = 'advisory')",
+    )
+    assert rows == [(False, 0)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT pg_sleep(60)",
+        "SELECT set_config('statement_timeout', '0', true), pg_sleep(60)",
+        "SELECT count(*) FROM generate_series(1, 1e9::bigint)",
+    ],
+)
+def test_a_deadline_ends_what_takes_too_long(anna: PostgresStore, statement: str) -> None:
+    with pytest.raises(SqlError, match="too slow"), anna._database.of_models.connection() as conn:
+        walls.select(conn, statement, anna._tickets["r"], limit=5, seconds=0.2)
+
+
+def test_the_client_ends_what_has_lifted_its_deadline(anna: PostgresStore) -> None:
+    lifted = (
+        "SELECT set_config('statement_timeout', '0', true) UNION ALL SELECT repeat('x', 10)"
+        " UNION ALL SELECT pg_sleep(CASE WHEN n > 11 THEN 60 ELSE 0 END)::text"
+        " FROM generate_series(1, 30) n"
+    )
+    with pytest.raises(SqlError, match="too slow"), anna._database.of_models.connection() as conn:
+        walls.select(conn, lifted, anna._tickets["r"], limit=200, seconds=0.2)
+
+
+GAPS: dict[str, Callable[[str], str]] = {
+    "row-level security of memory.turns is off": lambda role: (
+        "ALTER TABLE memory.turns DISABLE ROW LEVEL SECURITY"
+    ),
+    "memory.facts_log has no policy": lambda role: "DROP POLICY journals ON memory.facts_log",
+    "may read or write memory.secrets": lambda role: f'GRANT SELECT ON memory.secrets TO "{role}"',
+    "may pass row-level security": lambda role: f'ALTER ROLE "{role}" BYPASSRLS',
+    "may sign tickets": lambda role: f'GRANT EXECUTE ON FUNCTION memory.signature TO "{role}"',
+    "is a member of": lambda role: f'GRANT postgres TO "{role}"',
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", GAPS)
+def test_a_memory_whose_wall_does_not_stand_is_not_opened(fault: str) -> None:
+    database = new_database()
+    migrate.upgrade(database, "here")
+    with logged_in(database) as conn:
+        conn.execute(GAPS[fault](migrate.model_role(conn.info.dbname)))  # type: ignore[arg-type]
+    with pytest.raises(StoreError, match=fault):
+        open_store(new_namespace(database))
