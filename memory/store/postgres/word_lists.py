@@ -10,7 +10,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,7 @@ from memory.search.kind_examples import examples_of_kind
 from memory.search.question import Query
 from memory.search.ranking import MAX_EXACT, MAX_RELATED, WordMatches
 from memory.search.words import words
-
-if TYPE_CHECKING:
-    from memory.store.postgres.connection import NamespaceConnection
+from memory.store.database import Cursor
 
 CHUNK_BITS = 12
 LONGEST_KEY = 500  # bytes; an index of Postgres takes 2,700
@@ -33,10 +31,16 @@ Entry = tuple[str, int]  # a word's key and a chunk
 Lists = Mapping[tuple[str, str], NDArray[np.int64]]  # by table and key: ids, ascending
 
 
+class OwnConnection(Protocol):
+    """Runs statements of Postgres' own: $1 is the namespace, $2 the first value."""
+
+    def own(self, statement: str, values: Sequence[Any] = ..., /) -> Cursor: ...
+
+
 class WordLists:
     """The words of turns and facts of one namespace; see `WordIndex`."""
 
-    def __init__(self, conn: "NamespaceConnection") -> None:
+    def __init__(self, conn: OwnConnection) -> None:
         self._conn = conn
 
     def put_turns(self, turns: Sequence[Turn]) -> None:
