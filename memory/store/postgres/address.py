@@ -1,4 +1,4 @@
-"""The address of a namespace in Postgres: postgresql://USER:PASSWORD@HOST/DATABASE?namespace=NAME."""
+"""The address of a namespace: postgresql://USER:PASSWORD@HOST/DATABASE?namespace=NAME."""
 
 import re
 from dataclasses import dataclass
