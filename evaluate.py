@@ -50,7 +50,15 @@ from locomo.tracking import (
     score_metrics,
     trace_model_calls,
 )
-from memory import InputError, MemoryProgram, Model, load_embedder, load_model, load_program
+from memory import (
+    InputError,
+    MemoryProgram,
+    Model,
+    load_embedder,
+    load_model,
+    load_program,
+    load_reranker,
+)
 from memory.files import write_whole
 from memory.program import concerns
 from memory.program.adapter_card import is_adapter
@@ -79,6 +87,7 @@ def evaluate(
     adapter: Annotated[Path | None, Option(help="a LoRA of the packaged model")] = None,
     api_base: Annotated[str | None, Option(help="address of the model's server")] = None,
     embedder: Annotated[str, Option(help="the packaged one, or a litellm name")] = EMBEDDER,
+    reranker: Annotated[str | None, Option(help="orders the best turns anew, by name")] = None,
     judge_model: Annotated[str | None, Option(help="a model to judge the answers too")] = None,
     judge_api_base: Annotated[str | None, Option(help="address of the judge's server")] = None,
     answers_only: Annotated[bool, Option("--answers-only", help="to judge later")] = False,
@@ -106,7 +115,8 @@ def evaluate(
     learned = _learned_conversations(optimized_path, model, adapter=adapter)
     without = set() if include_training else learned
     questions = _questions(data, part=split, number=num_test, seed=seed, without=without)
-    setup = _setup(load_model(model, api_base, adapter=adapter), optimized_path, budget)
+    answering = load_model(model, api_base, adapter=adapter)
+    setup = _setup(answering, program=optimized_path, budget=budget, reranker=reranker)
     _check_places(setup.model, judging, embedder=embedder, folder=output_dir, resume=resume)
     log = _answer_log(data, setup, embedder=embedder, output_dir=output_dir, resume=resume)
     run = EvaluationRun(
@@ -198,6 +208,7 @@ def _run_params(
     run: EvaluationRun, adapter: Path | None, program: Path | None
 ) -> dict[str, object]:
     mode: Mode = "compare" if run.with_baseline else "analyze"
+    reranker = run.setup.reranker
     return {
         "mode": mode,
         "questions": len(run.questions),
@@ -206,17 +217,20 @@ def _run_params(
         "program": program.name if program else "plain",
         "budget": run.setup.budget,
         "embedder": run.embedder,
+        "reranker": reranker.name if reranker else "none",
+        "reranker_failures": reranker.failures if reranker else 0,
         "judge_model": run.judging.name if run.judging else "none",
         "answers": run.log.path.name,
     }
 
 
-def _setup(model: Model, program: Path | None, budget: int | None) -> Setup:
-    """The model with its program and budget. Raises InputError when one cannot be used."""
+def _setup(model: Model, program: Path | None, budget: int | None, reranker: str | None) -> Setup:
+    """The model with its program, budget and reranker. Raises InputError when one is unusable."""
     setup = Setup(
         model=model,
         program=_program(program, model.name),
         budget=model.budget if budget is None else budget,
+        reranker=load_reranker(reranker) if reranker else None,
     )
     setup.check()
     return setup
@@ -233,6 +247,7 @@ def _answer_log(
         setup.budget,
         program_state(setup.program),
         embedder,
+        setup.reranker.name if setup.reranker else "none",
     )
     return answer_log(output_dir / f"{ANSWERS}{made_from}.jsonl", resume)
 
@@ -337,6 +352,8 @@ def _report(
     title = f"{params['model']}, {params['questions']} questions of {params['data']}"
     if seen := params.get("training_questions"):
         title += f", {seen} of them of TRAINING conversations"
+    if failures_of_reranker := params.get("reranker_failures"):
+        title += f", {failures_of_reranker} searches WITHOUT {params['reranker']}, which failed"
     content: dict[str, object] = {
         "params": dict(params),
         "lines": [asdict(line) for line in lines],

@@ -23,11 +23,13 @@ from locomo.json_lines import JsonLines
 from locomo.metrics import recall, score
 from locomo.parallel import run_parallel
 from memory import (
+    Hit,
     InputError,
     Memory,
     MemoryProgram,
     Model,
     ModelError,
+    Reranker,
     Rows,
     Store,
     UnusableAnswer,
@@ -100,11 +102,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Setup:
-    """What answers a question: the model, the program, and how many tokens of memory it sees."""
+    """What answers a question: the model, the program, and how many tokens of memory it sees.
+
+    A reranker orders the best turns anew, None where the ranking's own order stands.
+    """
 
     model: Model
     program: MemoryProgram
     budget: int
+    reranker: Reranker | None = None
 
     def check(self) -> None:
         """Raise InputError for a budget above the model's context, or too small for one turn."""
@@ -295,7 +301,13 @@ def ask_memory(
     """One question to the memory program, over its own read-only handle."""
     start = time.monotonic()
     with open_store(path, read_only=True) as store:
-        memory = kind(store, model=setup.model, program=setup.program, budget=setup.budget)
+        memory = kind(
+            store,
+            model=setup.model,
+            program=setup.program,
+            budget=setup.budget,
+            reranker=setup.reranker,
+        )
         try:
             answer = memory.ask(question.text, asker=question.asker, now=_now(question))
             unusable = ""
@@ -406,11 +418,15 @@ class FactsOnly(Memory):
     """A memory whose answering model is shown facts, those of the best turns first, and no turn."""
 
     def gather(
-        self, question: str, rows: Sequence[Rows] = (), without: Collection[int] = ()
+        self,
+        question: str,
+        rows: Sequence[Rows] = (),
+        without: Collection[int] = (),
+        hits: Sequence[Hit] | None = None,
     ) -> Context:
         """The rows that were retrieved and the facts, ranked by their turns, within the budget."""
         facts = tuple(
             tuple(getattr(fact, column) for column in _FACT) for fact in self.store.facts()
         )
         all_turns = {turn.id for turn in self.store.turns()}
-        return super().gather(question, [*rows, Rows(_FACT, facts)], without=all_turns)
+        return super().gather(question, [*rows, Rows(_FACT, facts)], without=all_turns, hits=hits)

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         save_program,
     )
     from memory.program.replies import Reply
+    from memory.rerank import Reranker, load_reranker
     from memory.settings import Settings
     from memory.tools import memory_tools
 
@@ -71,6 +72,7 @@ __all__ = [
     "ModelError",
     "Pending",
     "Reply",
+    "Reranker",
     "Rows",
     "Setting",
     "Settings",
@@ -86,6 +88,7 @@ __all__ = [
     "load_embedder",
     "load_model",
     "load_program",
+    "load_reranker",
     "memory_tools",
     "open_store",
     "path_of",
@@ -105,12 +108,14 @@ _LAZY = {
     "MemoryProgram": "memory.program",
     "Model": "memory.program",
     "Reply": "memory.program.replies",
+    "Reranker": "memory.rerank",
     "Settings": "memory.settings",
     "add_chunks": "memory.documents",
     "chunks": "memory.documents",
     "load_embedder": "memory.embed",
     "load_model": "memory.program",
     "load_program": "memory.program",
+    "load_reranker": "memory.rerank",
     "memory_tools": "memory.tools",
     "path_of": "memory.namespaces",
     "save_program": "memory.program",

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from memory.injection import Injected, LtmConfig
     from memory.program import MemoryProgram, Model
     from memory.program.replies import Reply
+    from memory.rerank import Reranker
 
 CATALOG_TOKENS = 1_000
 # A window that failed this often waits for somebody to ask for it by `digest(replay=True)`.
@@ -82,6 +83,8 @@ class Memory:
         budget: how many tokens of memory the answering model may see; the model's by default.
         api_base: the address of an OpenAI-compatible server for `model`.
         embedder: the name of an embedder for a path or an address, see `open_store`.
+        reranker: the name of one, or a Reranker: it puts the best turns in its own order where a
+            model is asked, and in `search`. A hosted one gets their texts.
 
     Warns when the program was compiled for another model, or gained nothing.
     Raises InputError for a budget too small for one turn or another embedder than the memory's,
@@ -96,9 +99,11 @@ class Memory:
         budget: int | None = None,
         api_base: str | None = None,
         embedder: str | None = None,
+        reranker: str | Reranker | None = None,
     ) -> None:
         # DSPy takes more than a second to import: it waits until a model is used.
         from memory.program import MemoryProgram, concerns, load_model
+        from memory.rerank import load_reranker
 
         if budget is not None and budget < LEAST_BUDGET:
             raise InputError(
@@ -110,6 +115,7 @@ class Memory:
         for concern in concerns(self.program, self.model.name):
             warnings.warn(concern, UserWarning, stacklevel=2)
         self.budget = budget or self.model.budget
+        self.reranker = load_reranker(reranker) if isinstance(reranker, str) else reranker
         self._owns_store = isinstance(store, (str, Path))
         if isinstance(store, (str, Path)):
             self.store = open_store(store, embedder=embedder)
@@ -213,7 +219,8 @@ class Memory:
             progress("finding what was said")
             retrieved = self._retrieve(question, asker, today) if has_rows else None
             rows = retrieved.rows if retrieved else ()
-            context = self.gather(ranked_text, rows)
+            hits = self.search(ranked_text, _RANKED_TURNS)
+            context = self.gather(ranked_text, rows, hits=hits)
             if not context.text:  # shown nothing, a model would invent an answer
                 return answer_from(text=ABSTAIN, cited=(), retrieved=retrieved, context=context)
             progress("answering")
@@ -224,7 +231,6 @@ class Memory:
                 asker=asker,
                 today=spoken_date(today),
             )
-        hits = self.store.search(ranked_text, _RANKED_TURNS)
         text, cited = prediction.answer, prediction.turns
         if prediction.unusable and not self.model.packaged:
             nothing = answer_from(text="", cited=(), retrieved=retrieved, context=context)
@@ -338,14 +344,30 @@ class Memory:
             reload=reload,
         )
 
+    def search(self, question: str, k: int = 10) -> list[Hit]:
+        """The best k turns, best first: those of `Store.search`, in the reranker's order.
+
+        When the reranker cannot be used, the ranking's own order stands and a warning is logged
+        ("memory.rerank", once until it works again). Raises ModelError like `Store.search`.
+        """
+        if self.reranker:
+            return self.reranker.search(self.store, question, k)
+        return self.store.search(question, k)
+
     def gather(
-        self, question: str, rows: Sequence[Rows] = (), without: Collection[int] = ()
+        self,
+        question: str,
+        rows: Sequence[Rows] = (),
+        without: Collection[int] = (),
+        hits: Sequence[Hit] | None = None,
     ) -> Context:
         """What the answering model would see: the rows, then the best turns, within the budget.
 
-        Turns `without` are left out: they are shown elsewhere.
+        Turns `without` are left out: they are shown elsewhere. `hits` are the turns that `search`
+        found for the question; without them, it is searched for.
         """
-        hits = self.store.search(question, _RANKED_TURNS)
+        if hits is None:
+            hits = self.search(question, _RANKED_TURNS)
         ranked = [hit.turn_id for hit in hits]
         rank = {turn_id: place for place, turn_id in enumerate(ranked)}
         chosen = _alternate(ranked, quoted_turns(rows))

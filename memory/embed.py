@@ -5,7 +5,6 @@ are first called, and nothing but the vectors themselves is asked for over the i
 """
 
 import asyncio
-import os
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,8 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.errors import InputError, ModelError
-from memory.provider_calls import call_seconds, one_line, run, too_slow, within
-from memory.providers import load_litellm, missing_keys
+from memory.provider_calls import (
+    call_seconds,
+    explain_failure,
+    run,
+    server_address,
+    too_slow,
+    within,
+)
+from memory.providers import load_litellm
 from memory.search.turn_columns import disagreement, sign_codes
 from memory.tokens import count_tokens, tokenizer, trim
 
@@ -252,7 +258,7 @@ class HostedEmbedder:
 
     def _ask(self, texts: Sequence[str]) -> NDArray[np.float32]:
         litellm = load_litellm()  # here, as the import takes seconds
-        address = _address(self.name)
+        address = server_address(self.name)
         seconds = call_seconds()
         try:
             answer = run(within(self._answer(litellm, texts, address), seconds))
@@ -278,7 +284,7 @@ class HostedEmbedder:
                 )
             except tuple(litellm.LITELLM_EXCEPTION_TYPES) as error:
                 if attempt == REQUEST_RETRIES or not isinstance(error, passing):
-                    raise ModelError(_explain(error, self.name)) from error
+                    raise ModelError(explain_failure(error, self.name, "vectors")) from error
                 await asyncio.sleep(_wait(error, attempt))
                 attempt += 1
 
@@ -288,17 +294,6 @@ def _model_details(name: str) -> Mapping[str, Any]:
     models = load_litellm().model_cost
     details: Mapping[str, Any] = models.get(name) or models.get(name.partition("/")[2]) or {}
     return details
-
-
-def _address(name: str) -> dict[str, str]:
-    """Where to ask, if the environment says so. Raises ModelError when a key is missing."""
-    provider = name.partition("/")[0].upper()
-    if base := os.environ.get(f"{provider}_API_BASE"):
-        # A server of one's own seldom asks for a key, but the protocol wants one.
-        return {"api_base": base, "api_key": os.environ.get(f"{provider}_API_KEY") or "none"}
-    if missing := missing_keys(name):
-        raise ModelError(f"{name} needs a key: set {' or '.join(missing)}")
-    return {}
 
 
 def _cut(text: str, longest: int) -> str:
@@ -355,25 +350,3 @@ def _wait(error: Any, attempt: int) -> float:
     retry_after = str(headers.get("retry-after", ""))
     seconds = float(retry_after) if retry_after.isdigit() else FIRST_WAIT_S * 2**attempt
     return min(seconds, LONGEST_WAIT_S)
-
-
-def _explain(error: Any, name: str) -> str:
-    """What went wrong and what to do, in one line without keys."""
-    litellm = load_litellm()
-    provider = name.partition("/")[0]
-    key = f"{provider.upper()}_API_KEY"
-    base = f"{provider.upper()}_API_BASE"
-    reason = one_line(str(error))
-    place = f" at {os.environ[base]}" if os.environ.get(base) else ""
-    if "LLM Provider NOT provided" in reason:
-        return f"no provider is called {provider!r}; write for example openai/MODEL"
-    match error:
-        case litellm.AuthenticationError() | litellm.PermissionDeniedError():
-            return f"{name}{place} refused the key: check {key}"
-        case litellm.RateLimitError():
-            return f"{name}{place} still limits the rate after retries; wait, or check the quota"
-        case litellm.Timeout() | litellm.APIConnectionError():
-            return f"cannot reach {name}{place}: is it running, is {base} right? ({reason})"
-        case litellm.NotFoundError():
-            return f"{name} does not exist{place}; check the name ({reason})"
-    return f"{name}{place} gave no vectors ({reason})"

@@ -13,7 +13,8 @@ from collections.abc import Coroutine
 from functools import cache
 from typing import Any, TypeVar
 
-from memory.errors import InputError
+from memory.errors import InputError, ModelError
+from memory.providers import load_litellm, missing_keys
 
 # Of one call: connecting, all reads, all tries and the waits between them. An answer of 3,000
 # tokens, the most that is asked for, takes 100 seconds at 30 tokens a second.
@@ -23,11 +24,14 @@ _LONGEST_LINE = 200
 T = TypeVar("T")
 
 
-def call_seconds() -> float:
-    """How long one call may take: MEMORY_CALL_SECONDS, or 120. Raises InputError for no number."""
+def call_seconds(usual: float = CALL_SECONDS) -> float:
+    """How long one call may take: MEMORY_CALL_SECONDS, or what is usual.
+
+    Raises InputError for a setting that is no number.
+    """
     text = os.environ.get(CALL_SECONDS_NAME, "")
     try:
-        seconds = float(text or CALL_SECONDS)
+        seconds = float(text or usual)
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
@@ -77,3 +81,36 @@ def one_line(message: str) -> str:
             line = line.replace(value, "***")
     # Cut last: of a key across the cut, the first half would look like none.
     return re.sub(r"\b(sk|key|gsk|hf|xai)[-_][\w*.-]{6,}", "***", line)[:_LONGEST_LINE]
+
+
+def server_address(name: str) -> dict[str, str]:
+    """Where to ask, if the environment says so. Raises ModelError when a key is missing."""
+    provider = name.partition("/")[0].upper()
+    if base := os.environ.get(f"{provider}_API_BASE"):
+        # A server of one's own seldom asks for a key, but the protocol wants one.
+        return {"api_base": base, "api_key": os.environ.get(f"{provider}_API_KEY") or "none"}
+    if missing := missing_keys(name):
+        raise ModelError(f"{name} needs a key: set {' or '.join(missing)}")
+    return {}
+
+
+def explain_failure(error: Any, name: str, answer: str) -> str:
+    """Why a model of litellm gave no such answer and what to do, in one line without keys."""
+    litellm = load_litellm()
+    provider = name.partition("/")[0]
+    key = f"{provider.upper()}_API_KEY"
+    base = f"{provider.upper()}_API_BASE"
+    reason = one_line(str(error))
+    place = f" at {os.environ[base]}" if os.environ.get(base) else ""
+    if "LLM Provider NOT provided" in reason:
+        return f"no provider is called {provider!r}; write for example openai/MODEL"
+    match error:
+        case litellm.AuthenticationError() | litellm.PermissionDeniedError():
+            return f"{name}{place} refused the key: check {key}"
+        case litellm.RateLimitError():
+            return f"{name}{place} still limits the rate after retries; wait, or check the quota"
+        case litellm.Timeout() | litellm.APIConnectionError():
+            return f"cannot reach {name}{place}: is it running, is {base} right? ({reason})"
+        case litellm.NotFoundError():
+            return f"{name} does not exist{place}; check the name ({reason})"
+    return f"{name}{place} gave no {answer} ({reason})"

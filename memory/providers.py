@@ -8,6 +8,8 @@ import logging
 import os
 from typing import Any
 
+# Keys that litellm asks for and that its list of keys leaves out.
+_UNLISTED_KEYS = {"jina_ai": "JINA_AI_API_KEY"}
 _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
 
 
@@ -43,6 +45,8 @@ def missing_keys(name: str) -> list[str]:
     initial = name[:1].upper()
     if any(key.startswith(initial) and key.endswith(("_KEY", "_TOKEN")) for key in os.environ):
         return []
+    if unlisted := _UNLISTED_KEYS.get(name.partition("/")[0]):
+        return [unlisted]
     missing = [str(key) for key in load_litellm().validate_environment(name)["missing_keys"]]
     # What is not a key, as an address or a project, may come from a file of the provider's own.
     return missing if all(key.endswith("_KEY") for key in missing) else []

@@ -26,6 +26,7 @@ from tests.support import locomo_records
 from tests.support.benchmark_records import longmemeval_question
 from tests.support.commands import run_in_process
 from tests.support.gguf_adapter import adapter
+from tests.support.reranking_server import reranking
 from tests.support.scripted import answer, sql
 from tests.support.talk import FACT, RIGHT, talk, talker, talks
 
@@ -52,6 +53,7 @@ SCRIPTED = f"""
 import runpy, time
 import memory
 from tests.support.scripted import sql
+from tests.support.reranking_server import reranking
 from tests.support.talk import FACT, talker
 
 def store(prompt):
@@ -566,6 +568,21 @@ def test_the_questions_are_drawn_by_the_seed(run: Run) -> None:
     assert again == drawn[1]
     assert len({frozenset(keys) for keys in drawn.values()}) > 1
     assert {len(keys) for keys in drawn.values()} == {4}
+
+
+def test_a_reranker_orders_what_a_model_is_shown_and_its_failures_are_said(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, _ = talker(name="a/model")
+    with reranking(monkeypatch) as server:
+        run({"a/model": model}, mode="analyze", reranker="voyage/best")
+        assert len(server.questions) == 6
+        assert "WITHOUT" not in capsys.readouterr().out
+        server.plan = [(500, {})]
+        run({"a/model": model}, mode="analyze", reranker="voyage/best")
+    assert "6 searches WITHOUT voyage/best, which failed" in capsys.readouterr().out
+    params = json.loads((tmp_path / "out/failure_analysis.json").read_bytes())["params"]
+    assert (params["reranker"], params["reranker_failures"]) == ("voyage/best", 6)
 
 
 def test_analysis_shows_causes_and_no_baseline(run: Run, tmp_path: Path) -> None:

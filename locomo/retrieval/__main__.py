@@ -39,7 +39,7 @@ from locomo.retrieval.fit import (
 from locomo.retrieval.measure import DEPTHS, Recalls, Retrieval, recall_table, recalls, retrieve
 from locomo.retrieval.shown import evidence_shown, shown_table
 from locomo.split_data import TEST
-from memory import InputError
+from memory import InputError, Reranker, load_reranker
 from memory.files import write_whole
 from memory.progress import progress_bar
 from memory.prompt import LEAST_BUDGET
@@ -84,6 +84,7 @@ def retrieval(
     memory: Annotated[str, Option(help="Explain in this memory instead of in data.")] = "",
     shown: Budgets = None,
     embedder: Annotated[str | None, Option(help="Another embedder, by name.")] = None,
+    reranker: Annotated[str | None, Option(help="Orders the best turns anew, by name.")] = None,
 ) -> None:
     """Print recall of evidence turns and sessions (categories 1 to 4) and search times, no model.
 
@@ -100,6 +101,7 @@ def retrieval(
         (memory and data, "give --memory or --data, not both"),
         (peers and not chart, "--peers is for --chart: give a file to draw in"),
         (chart and chart.suffix != ".png", "--chart: the file's name must end in .png"),
+        (reranker and (fit or explains), "--reranker goes with no --fit, --explain"),
         (folds and not fit, "--folds is for --fit"),
         (weights != WEIGHTS_FILE and not fit, "--weights is for --fit"),
     )
@@ -115,7 +117,14 @@ def retrieval(
         _fit(_without_test(conversations), output=weights, folds=folds, embedder=embedder)
     else:
         files = _Files(json=json_file, chart=chart, peers=peers)
-        _measure(conversations, files, k=k or _MEASURED_TURNS, embedder=embedder, only=conversation)
+        _measure(
+            conversations,
+            files,
+            k=k or _MEASURED_TURNS,
+            embedder=embedder,
+            reranker=load_reranker(reranker) if reranker else None,
+            only=conversation,
+        )
 
 
 def _refuse(*mistakes: tuple[object, str]) -> None:
@@ -180,6 +189,7 @@ def _measure(
     *,
     k: int,
     embedder: str | None,
+    reranker: Reranker | None,
     only: str,
 ) -> None:
     """Search for all questions; print recall, and write the files that were asked for.
@@ -194,8 +204,11 @@ def _measure(
         recall_curve(title, conversations, rankings=rankings, k=k)
         for title, rankings in (read_peers(files.peers) if files.peers else {}).items()
     ]
-    retrievals = _retrieve_all(conversations, k, embedder)
+    retrievals = _retrieve_all(conversations, k, embedder=embedder, reranker=reranker)
     _print_recall(conversations, retrievals, k)
+    if reranker and reranker.failures:
+        note = f"{reranker.failures} of these searches have the ranking's own order:"
+        Console().print(f"{note} {reranker.name} could not be used", markup=False, soft_wrap=True)
     if files.json is not None:
         results = {id_: asdict(retrieval) for id_, retrieval in retrievals.items()}
         write_whole(files.json, json.dumps(results[only] if only else results).encode())
@@ -203,13 +216,18 @@ def _measure(
         rankings = {id_: retrieval.ranked for id_, retrieval in retrievals.items()}
         curve = recall_curve("this memory", conversations, rankings=rankings, k=k)
         questions = sum(len(conversation.questions) for conversation in conversations)
-        title = f"search with {embedder or EMBEDDER}, {questions} questions of"
+        models = " and ".join([embedder or EMBEDDER, *([reranker.name] if reranker else [])])
+        title = f"search with {models}, {questions} questions of"
         title += f" {len(conversations)} conversations"
         recall_chart([curve, *peer_curves], files.chart, title)
 
 
 def _retrieve_all(
-    conversations: Sequence[Conversation], k: int, embedder: str | None
+    conversations: Sequence[Conversation],
+    k: int,
+    *,
+    embedder: str | None,
+    reranker: Reranker | None,
 ) -> dict[str, Retrieval]:
     retrievals: dict[str, Retrieval] = {}
     # On stderr, so that what is piped on is the tables alone.
@@ -217,7 +235,7 @@ def _retrieve_all(
         for conversation in progress.track(conversations, description="searching"):
             with tempfile.TemporaryDirectory() as folder:
                 retrievals[conversation.id] = retrieve(
-                    conversation, Path(folder), k=k, embedder=embedder
+                    conversation, Path(folder), k=k, embedder=embedder, reranker=reranker
                 )
     return retrievals
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.metrics import recall
-from memory import Turn, open_store
+from memory import Reranker, Turn, open_store
 
 DEPTHS = (5, 10, 20, 50)
 # By category or question type, of each question at each depth.
@@ -36,12 +36,17 @@ class Retrieval:
 
 
 def retrieve(
-    conversation: Conversation, folder: Path, k: int, embedder: str | None = None
+    conversation: Conversation,
+    folder: Path,
+    k: int,
+    embedder: str | None = None,
+    reranker: Reranker | None = None,
 ) -> Retrieval:
     """Store a conversation in a fresh namespace in the folder and search for every question.
 
     All questions are searched, those of category 5 too, for the best k turns each. Without a name
-    the embedder is the packaged one. Raises InputError for an embedder that cannot be used.
+    the embedder is the packaged one; a reranker orders the best turns anew. Raises InputError for
+    an embedder that cannot be used.
     """
     _load_embedder(embedder)
     search_ms: list[float] = []
@@ -56,7 +61,8 @@ def retrieve(
         sources = dict(zip(ids, (turn.source for turn in conversation.turns), strict=True))
         for question in conversation.questions:
             start = time.perf_counter()
-            hits = store.search(question.as_asked, k)
+            text = question.as_asked
+            hits = reranker.search(store, text, k) if reranker else store.search(text, k)
             search_ms.append(round(1000 * (time.perf_counter() - start), 3))
             ranked[str(question.index)] = [sources[hit.turn_id] for hit in hits]
     return Retrieval(

@@ -51,6 +51,14 @@ ModelName = Annotated[str, typer.Option("--model", help="local, or PROVIDER/MODE
 ApiBase = Annotated[
     str | None, typer.Option("--api-base", help="The address of a server of one's own.")
 ]
+RerankerName = Annotated[
+    str | None,
+    typer.Option(
+        "--reranker",
+        envvar="MEMORY_RERANKER",
+        help="Orders the best turns anew: PROVIDER/MODEL, sentence-transformers/MODEL.",
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before something is lost or paid.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON, a line for each.")]
 DEFAULT = "default"

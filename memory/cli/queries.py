@@ -16,6 +16,7 @@ from memory.cli.options import (
     File,
     ModelName,
     Namespace,
+    RerankerName,
     open_memory,
 )
 from memory.cli.output import print_json, print_rows
@@ -51,6 +52,7 @@ def ask(
     program: Annotated[
         Path | None, typer.Option(help="A program that optimize.py compiled.")
     ] = None,
+    reranker: RerankerName = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask a question: the answer, the turns it rests on, and the SQL that found them."""
@@ -63,14 +65,15 @@ def ask(
         open_memory(namespace, file) as present,
         present.as_of(as_of) if as_of else nullcontext(present) as store,
     ):
-        memory = Memory(store, model=load_model(model, api_base), program=compiled)
+        loaded = load_model(model, api_base)
+        memory = Memory(store, model=loaded, program=compiled, reranker=reranker)
         asker = asker or str(Settings(store).get("user", ""))
         answer = memory.ask(question, asker=asker, now=day)
         turns = [store.turn(turn_id) for turn_id in answer.turns]
     if as_json:
         print_json(answer_record(answer, turns))
     else:
-        print_clean("\n".join(_answer_lines(answer, turns)))
+        print_clean("\n".join(_answer_lines(answer, turns, reranker)))
 
 
 def _question_day(now: str, as_of: str) -> datetime:
@@ -86,11 +89,11 @@ def _question_day(now: str, as_of: str) -> datetime:
     return min(last_moment(as_of), datetime.now()) if as_of else datetime.now()
 
 
-def _answer_lines(answer: "Answer", turns: list[Turn]) -> Iterator[str]:
+def _answer_lines(answer: "Answer", turns: list[Turn], reranker: str | None) -> Iterator[str]:
     yield clean_line(answer.text)
     for turn, citation in zip(turns, answer.citations, strict=True):
         yield f"  {clean_line(turn_line(turn))}"
-        yield f"    {_origin(citation, answer.sql)}"
+        yield f"    {_origin(citation, answer.sql, reranker)}"
     if answer.sql:
         yield ""
         yield "SQL:"
@@ -103,7 +106,7 @@ def _answer_lines(answer: "Answer", turns: list[Turn]) -> Iterator[str]:
             yield from (f"    {clean_line(line)}" for line in named_cells(rows) if line)
 
 
-def _origin(citation: "Citation", statements: Sequence[str]) -> str:
+def _origin(citation: "Citation", statements: Sequence[str], reranker: str | None) -> str:
     """What brought a turn up: `found by the ranking, place 1 (words 4.3, length 3.1), by SQL 2`.
 
     A single statement needs no number.
@@ -112,7 +115,8 @@ def _origin(citation: "Citation", statements: Sequence[str]) -> str:
     if citation.place:
         best = sorted(citation.shares.items(), key=lambda share: -share[1])[:_MOST_FEATURES]
         features = ", ".join(f"{name} {share:.1f}" for name, share in best if share > 0)
-        origins.append(f"by the ranking, place {citation.place} ({features})")
+        ranking = clean_line(f"the ranking and {reranker}") if reranker else "the ranking"
+        origins.append(f"by {ranking}, place {citation.place} ({features})")
     numbers = [str(statements.index(statement) + 1) for statement in citation.sql]
     if numbers:
         origins.append("by SQL" + f" {' and '.join(numbers)}" * (len(statements) > 1))
@@ -124,14 +128,19 @@ def search(
     namespace: Namespace = DEFAULT,
     file: File = None,
     k: Annotated[int, typer.Option("-k", min=1, max=200, help="How many turns.")] = 10,
+    reranker: RerankerName = None,
     as_json: AsJson = False,
 ) -> None:
     """Find what was said about something, best first. No language model is asked."""
+    from memory.rerank import load_reranker  # litellm itself waits for the first search
+
     if not text.strip():
         raise InputError("the text to look for is empty")
+    orderer = load_reranker(reranker) if reranker else None
     with open_memory(namespace, file) as store:
-        hits = [(hit.score, store.turn(hit.turn_id)) for hit in store.search(text, k)]
-    for score, turn in hits:
+        hits = orderer.search(store, text, k) if orderer else store.search(text, k)
+        turns = [(hit.score, store.turn(hit.turn_id)) for hit in hits]
+    for score, turn in turns:
         if as_json:
             print_json({"score": round(score, 4), **asdict(turn)})
         else:

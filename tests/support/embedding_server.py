@@ -33,6 +33,7 @@ class Server:
         self.plan: list[tuple[int, object] | None] = []
         self.paid: list[str] = []
         self.requests: list[int] = []  # number of texts in each
+        self.addresses: list[tuple[str, str]] = []  # the path and the key of each
         self.slow_s = 0.0
         self.width = 0  # instead of the name's
         self.at_request: Callable[[], object] | None = None  # once
@@ -41,7 +42,8 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 request = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                outer.requests.append(len(request["input"]))
+                outer.requests.append(len(request.get("input") or request["documents"]))
+                outer.addresses.append((self.path, self.headers["authorization"]))
                 if act := outer.at_request:
                     outer.at_request = None
                     act()

@@ -18,6 +18,7 @@ from memory.store.journal import MOST_ENDED
 from memory.store.sqlite import SqliteStore
 from memory.waiting import waiting
 from tests.conftest import CAT, DOG, INSERT, MOVED
+from tests.support.reranking_server import reranking
 from tests.support.scripted import Pairs, ScriptedLM, answer, scripted_model, sql
 from tests.support.talk import talker
 
@@ -196,6 +197,24 @@ def test_a_search_gives_the_best_turns_without_a_model(run: Run) -> None:
     )
     assert (hit["id"], hit["speaker"], hit["session"]) == (4, "Ben", "session_2")
     assert hit["score"] > 0
+
+
+def test_a_reranker_orders_what_a_search_finds_and_an_answer_rests_on(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with reranking(monkeypatch) as server:
+        search = ("search", "How is the new flat?", "-k", "1")
+        assert not run(*search).stdout.startswith("[4]")
+        shortest = "[4] (Mon 12 Jun 2017) Ben: I adopted a dog, Rufus."
+        assert run(*search, "--reranker", "jina_ai/best").stdout.strip() == shortest
+        monkeypatch.setenv("MEMORY_RERANKER", "cohere/best")
+        assert run(*search).stdout.strip() == shortest
+        script = [([], sql("SELECT 1 AS n")), ([], answer("a dog", "4"))]
+        out = run("ask", "What did Anna say?", script=script).stdout
+        assert "found by the ranking and cohere/best, place 1 (" in out
+        assert len(server.requests) == 3
+    refused = run(*search, "--reranker", "best")
+    assert isinstance(refused.exception, InputError)
 
 
 @pytest.mark.parametrize(

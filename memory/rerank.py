@@ -1,0 +1,206 @@
+"""Rerankers by name: a model that reads the question with each of the best turns orders them anew.
+
+The ranking finds the turns, a reranker only puts the first of them in another order. When it
+cannot be used, the ranking's own order stands.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from importlib.util import find_spec
+from threading import Lock
+from typing import Any
+
+from memory.errors import InputError, ModelError
+from memory.model import Hit, Turn
+from memory.prompt import spoken_date
+from memory.provider_calls import (
+    call_seconds,
+    explain_failure,
+    run,
+    server_address,
+    too_slow,
+    within,
+)
+from memory.providers import load_litellm
+from memory.store import Store
+from memory.store.turn_validation import sound_text
+from memory.terminal import clean_line
+from memory.tokens import trim
+
+RERANKED_TURNS = 30
+# Cross-encoders of the usual kind read 512 tokens, question included.
+PASSAGE_TOKENS = 400
+# Somebody waits for a search, and the ranking's own order is there already.
+USUAL_SECONDS = 10.0
+# After a failure a reranker is left alone for this time, so that nobody waits again and again.
+REST_S = 60.0
+
+Judge = Callable[[str, Sequence[str]], Sequence[float]]
+
+_log = logging.getLogger(__name__)
+_loading = Lock()
+
+
+class Reranker:
+    """Puts the best turns of a search in the order of a model's scores, and rests after a failure.
+
+    Arguments:
+        name: what it is called in messages.
+        judge: a question and passages to a number for each, the higher the better. It may raise
+            ModelError; other counts, and numbers that are not finite, count as failures, too.
+
+    `failures` counts the searches that kept the ranking's own order because of it.
+    """
+
+    def __init__(self, name: str, judge: Judge) -> None:
+        self.name = name
+        self.failures = 0
+        self._judge = judge
+        # In monotonic seconds; above 0 while the model cannot be used.
+        self._retry_at = 0.0
+
+    def search(self, store: Store, text: str, k: int = 10) -> list[Hit]:
+        """The best k turns of `Store.search`, the first RERANKED_TURNS of them in its own order.
+
+        Hits keep the scores and shares that the ranking gave them. When the model fails, their
+        order stays, too, and a warning is logged ("memory.rerank", once until it works again).
+        Raises what `Store.search` does, and InputError for a model that is not on this machine.
+        """
+        hits = store.search(text, max(k, RERANKED_TURNS))
+        best = hits[:RERANKED_TURNS]
+        scores = self._scores_of(sound_text(text), [store.turn(hit.turn_id) for hit in best])
+        # Sorting keeps the order of equals: the ranking's.
+        places = sorted(range(len(best)), key=lambda place: -scores[place])
+        return [*(best[place] for place in places), *hits[RERANKED_TURNS:]][:k]
+
+    def _scores_of(self, question: str, turns: Sequence[Turn]) -> list[float]:
+        """The model's score of each turn; all equal when there is none."""
+        equal = [0.0] * len(turns)
+        if len(turns) < 2:
+            return equal
+        if time.monotonic() < self._retry_at:
+            self.failures += 1
+            return equal
+        try:
+            scores = self._judge(question, [_passage(turn) for turn in turns])
+            numbers = _checked(scores, len(turns), self.name)
+        except ModelError as error:
+            self.failures += 1
+            if not self._retry_at:
+                _log.warning("the ranking's own order is used: %s", clean_line(str(error)))
+            self._retry_at = time.monotonic() + REST_S
+            return equal
+        self._retry_at = 0.0
+        return numbers
+
+
+def load_reranker(name: str) -> Reranker:
+    """A reranker by name. Nothing is asked before its first search.
+
+    Arguments:
+        name: "sentence-transformers/MODEL", a cross-encoder (or the path of one) on this machine;
+            else "provider/MODEL", any reranking model of litellm. Its key is PROVIDER_API_KEY, its
+            address PROVIDER_API_BASE, both in the environment.
+
+    Raises InputError for a name without a provider, or when sentence-transformers is missing;
+    ModelError when a key is missing.
+    """
+    provider, _, model = name.partition("/")
+    if not provider or not model:
+        raise InputError(
+            f"the reranker {name!r} names no provider; write sentence-transformers/MODEL for a"
+            " cross-encoder on this machine, or PROVIDER/MODEL as in cohere/rerank-v3.5"
+        )
+    if provider != "sentence-transformers":
+        server_address(name)  # raises when a key is missing
+        return Reranker(name, partial(_hosted_scores, name))
+    if find_spec("sentence_transformers") is None:
+        raise InputError(f"{name} is not installed; run: uv sync --extra sentence-transformers")
+    return Reranker(name, partial(_local_scores, name))
+
+
+def _passage(turn: Turn) -> str:
+    """What a reranker reads of a turn: when and by whom it was said, and its beginning."""
+    said_at = f"({spoken_date(turn.said_at)}) " if turn.said_at else ""
+    line = f"{said_at}{turn.speaker}: {' '.join(turn.text.split())}"
+    return trim(line, PASSAGE_TOKENS)
+
+
+def _checked(scores: Any, count: int, name: str) -> list[float]:
+    """Scores from outside. Raises ModelError when they are none, or of another number."""
+    try:
+        numbers = [float(score) for score in scores]
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{name} answered with something else than scores") from error
+    if len(numbers) != count:
+        raise ModelError(f"{name} answered {count} passages with {len(numbers)} scores")
+    if not all(map(math.isfinite, numbers)):
+        raise ModelError(f"{name} answered with a score that is no finite number")
+    return numbers
+
+
+# --- a cross-encoder of sentence-transformers ---------------------------------------------------
+
+
+def _local_scores(name: str, question: str, passages: Sequence[str]) -> Sequence[float]:
+    """Scores by a cross-encoder that lies on this machine; nothing is downloaded."""
+    with _loading:
+        model = _cross_encoder(name)
+    scores: Sequence[float] = model.predict(
+        [(question, passage) for passage in passages], show_progress_bar=False
+    )
+    return scores
+
+
+@cache
+def _cross_encoder(name: str) -> Any:
+    from sentence_transformers import CrossEncoder
+
+    model = name.partition("/")[2]
+    try:
+        return CrossEncoder(model, local_files_only=True)
+    except OSError as error:
+        raise InputError(
+            f"{model} is not on this machine; give the path of its folder, or fetch it once with:"
+            f" hf download {model}"
+        ) from error
+
+
+# --- any reranking model of litellm -------------------------------------------------------------
+
+
+def _hosted_scores(name: str, question: str, passages: Sequence[str]) -> Sequence[float]:
+    """Scores by a model that a provider, or a server of one's own, runs; asked once."""
+    litellm = load_litellm()  # here, as the import takes seconds
+    seconds = call_seconds(USUAL_SECONDS)
+    call = litellm.arerank(
+        model=name,
+        query=question,
+        documents=[*passages],
+        top_n=len(passages),
+        return_documents=False,
+        timeout=seconds,
+        **server_address(name),
+    )
+    try:
+        answer = run(within(call, seconds))
+    except TimeoutError as error:
+        raise ModelError(too_slow(name, seconds)) from error
+    except tuple(litellm.LITELLM_EXCEPTION_TYPES) as error:
+        raise ModelError(explain_failure(error, name, "scores")) from error
+    return _scores_by_place(answer, len(passages), name)
+
+
+def _scores_by_place(answer: Any, count: int, name: str) -> list[float]:
+    """The scores of an answer, in the order of the passages. Raises ModelError."""
+    try:
+        scores = {result["index"]: result["relevance_score"] for result in answer.results}
+        answered = len(answer.results)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ModelError(f"{name} answered with something else than scores") from error
+    if answered != count or scores.keys() != set(range(count)):
+        raise ModelError(f"{name} answered {count} passages with {answered} scores, not one each")
+    return [scores[place] for place in range(count)]

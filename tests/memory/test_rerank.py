@@ -1,0 +1,279 @@
+"""Rerankers by name: another order of the best turns, and the ranking's own when they fail."""
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from memory import InputError, Memory, ModelError, Turn, open_store, rerank
+from memory.rerank import RERANKED_TURNS, Reranker, load_reranker
+from memory.store.sqlite import SqliteStore
+from tests.conftest import SAID
+from tests.support.embedding_server import KEY, error
+from tests.support.reranking_server import PROVIDERS, RerankingServer, reranking
+from tests.support.scripted import answer, scripted_model, sql
+
+QUESTION = "Which cat does Anna have?"
+COHERE = "cohere/rerank-v3.5"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[RerankingServer]:
+    with reranking(monkeypatch) as served:
+        yield served
+
+
+def by_length(question: str, passages: Sequence[str]) -> list[float]:
+    return [-len(passage) for passage in passages]
+
+
+def turn_ids(store: SqliteStore, reranker: Reranker, k: int = 10) -> list[int]:
+    return [hit.turn_id for hit in reranker.search(store, QUESTION, k)]
+
+
+def own_order(store: SqliteStore) -> list[int]:
+    return [hit.turn_id for hit in store.search(QUESTION, 10)]
+
+
+# --- the order ----------------------------------------------------------------------------------
+
+
+def test_the_best_turns_stand_in_the_order_of_the_scores(store: SqliteStore) -> None:
+    ids = turn_ids(store, Reranker("length", by_length))
+    lengths = [len(rerank._passage(store.turn(turn_id))) for turn_id in ids]
+    assert lengths == sorted(lengths)
+    assert ids != own_order(store)
+    assert turn_ids(store, Reranker("length", by_length), k=2) == ids[:2]
+
+
+def test_turns_behind_the_best_and_equals_keep_the_order_of_the_ranking(path: Path) -> None:
+    with open_store(path) as memory:
+        memory.add([Turn("Anna", f"My cat is {n} years old.") for n in range(RERANKED_TURNS + 9)])
+        own = memory.search(QUESTION, RERANKED_TURNS + 9)
+        reversed_best = Reranker("last first", lambda _, passages: [*range(len(passages))])
+        hits = reversed_best.search(memory, QUESTION, RERANKED_TURNS + 9)
+        assert hits == [*own[:RERANKED_TURNS][::-1], *own[RERANKED_TURNS:]]
+        assert [hit.shares for hit in hits[:1]] == [own[RERANKED_TURNS - 1].shares]
+        equal = Reranker("equal", lambda _, passages: [0.5] * len(passages))
+        assert equal.search(memory, QUESTION, 50) == own
+
+
+def test_a_passage_says_when_and_by_whom_and_is_cut(path: Path) -> None:
+    shown: list[str] = []
+
+    def judge(question: str, passages: Sequence[str]) -> list[float]:
+        shown.extend(passages)
+        question.encode()  # no lone surrogate is left
+        return [0.0] * len(passages)
+
+    with open_store(path) as memory:
+        memory.add([SAID[2], Turn("Ben", "a\ncat " * 2_000)])
+        assert len(Reranker("shown", judge).search(memory, "Which cat? \ud800")) == 2
+    short, long = sorted(shown, key=len)
+    assert short == "(Mon 08 May 2017) Anna: Small, but my cat Miso loves the window."
+    assert long.startswith("Ben: a cat a cat")
+    assert long.endswith("...")
+    assert len(long) < 3_000
+
+
+# --- names --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["gpt", "/x", "cohere/", "sentence-transformers/"])
+def test_a_name_without_provider_or_model_is_refused(path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="names no provider"):
+        load_reranker(name)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_missing_key_is_named_before_anything_is_asked(
+    provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for ending in ("API_BASE", "API_KEY"):
+        monkeypatch.delenv(f"{provider.upper()}_{ending}", raising=False)
+    with pytest.raises(ModelError, match=f"needs a key: set {provider.upper()}_API_KEY"):
+        load_reranker(f"{provider}/best")
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_hosted_reranker_is_asked_once_with_its_key(
+    server: RerankingServer, store: SqliteStore, provider: str
+) -> None:
+    by_hand = turn_ids(store, Reranker("length", by_length))
+    assert turn_ids(store, load_reranker(f"{provider}/best")) == by_hand != own_order(store)
+    assert server.questions == [QUESTION]
+    assert sorted(server.passages[0])[0].startswith("(Mon 08 May 2017) Anna: I moved")
+    [(address, key)] = server.addresses
+    assert address in ("/v1/rerank", "/v2/rerank")
+    assert key.lower() == f"bearer {KEY}-{provider}"
+
+
+# --- what goes wrong ----------------------------------------------------------------------------
+
+
+def result(index: object, score: object = 0.5) -> dict[str, object]:
+    return {"index": index, "relevance_score": score}
+
+
+FIVE = [result(place) for place in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "complaint"),
+    [
+        (200, {"results": FIVE[:4]}, "answered 5 passages with 4 scores"),
+        (200, {"results": [*FIVE, result(5)]}, "answered 5 passages with 6 scores"),
+        (200, {"results": [*FIVE[:4], result(0)]}, "5 scores, not one each"),
+        (200, {"results": [*FIVE[:4], result(-1)]}, "5 scores, not one each"),
+        (200, {"results": [*FIVE[:4], result(4, float("nan"))]}, "no finite number"),
+        (200, {"results": [*FIVE[:4], result(4, "high")]}, COHERE),
+        (200, {"results": [{"index": 0}]}, COHERE),
+        (200, {"results": None}, COHERE),
+        (200, [], COHERE),
+        (200, b"garbage", COHERE),
+        (401, error("invalid_api_key", f"Incorrect API key: {KEY}-cohere"), "check COHERE_API_KEY"),
+        (404, error("not_found", "no such model"), COHERE),
+        (429, error("rate_limit"), "limits the rate"),
+        (500, error("boom", f"not with {KEY}-cohere\nand so on"), COHERE),
+        (503, b"busy", COHERE),
+    ],
+)
+def test_after_a_wrong_answer_the_order_of_the_ranking_stands_and_one_line_says_so(
+    server: RerankingServer,
+    store: SqliteStore,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+    body: object,
+    complaint: str,
+) -> None:
+    server.plan = [(status, body)] * 9
+    assert turn_ids(store, load_reranker(COHERE)) == own_order(store)
+    [line] = [record.getMessage() for record in caplog.records if record.levelno > logging.INFO]
+    assert line.startswith("the ranking's own order is used: ")
+    assert complaint in line
+    assert KEY not in line
+    assert "\n" not in line
+    assert len(server.requests) == 1
+
+
+def test_a_reranker_that_hangs_up_or_is_slow_is_left(
+    server: RerankingServer,
+    store: SqliteStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server.plan = [None]
+    assert turn_ids(store, load_reranker(COHERE)) == own_order(store)
+    monkeypatch.setenv("MEMORY_CALL_SECONDS", "0.3")
+    server.slow_s = 8.0  # a test that waits for it fails: the answer is a good one
+    assert turn_ids(store, load_reranker(COHERE)) == own_order(store)
+    assert "no whole answer in 0.3 seconds" in caplog.messages[-1]
+
+
+def test_after_a_failure_it_rests_and_is_tried_again_later(
+    store: SqliteStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def failing(question: str, passages: Sequence[str]) -> list[float]:
+        calls.append(question)
+        if len(calls) in (1, 2):
+            raise ModelError("it is \x1b[31mdown")
+        return by_length(question, passages)
+
+    reranker = Reranker("mine", failing)
+    assert turn_ids(store, reranker) == turn_ids(store, reranker) == own_order(store)
+    assert (len(calls), reranker.failures) == (1, 2)
+    monkeypatch.setattr(reranker, "_retry_at", 0.1)
+    assert turn_ids(store, reranker) == own_order(store)
+    assert len(caplog.messages) == 1
+    assert "\x1b" not in caplog.messages[0]
+    monkeypatch.setattr(reranker, "_retry_at", 0.1)
+    assert turn_ids(store, reranker) == turn_ids(store, Reranker("length", by_length))
+    assert (len(calls), reranker.failures) == (3, 3)
+
+
+# --- questions ----------------------------------------------------------------------------------
+
+
+def test_a_memory_shows_its_model_the_turns_that_the_reranker_puts_first(
+    store: SqliteStore,
+) -> None:
+    asked: list[str] = []
+
+    def dogs_first(question: str, passages: Sequence[str]) -> list[float]:
+        asked.append(question)
+        return [float("Rufus" in passage) for passage in passages]
+
+    script = [([], sql("SELECT 1 AS n")), (["[4]"], answer("a dog", "4"))]
+    reranker = Reranker("dogs first", dogs_first)
+    memory = Memory(store, model=scripted_model(script), budget=64, reranker=reranker)
+    assert own_order(store)[0] != 4
+    assert memory.search(QUESTION, 1)[0].turn_id == 4
+    reply = memory.ask(QUESTION)
+    assert reply.shown[0] == 4
+    assert reply.citations[0].place == 1
+    assert asked == [QUESTION, QUESTION]  # once by `search`, once by `ask`
+
+
+def test_a_memory_takes_a_reranker_by_name(server: RerankingServer, store: SqliteStore) -> None:
+    with Memory(store, model=scripted_model([]), reranker=COHERE) as memory:
+        by_hand = turn_ids(store, Reranker("length", by_length))
+        assert [hit.turn_id for hit in memory.search(QUESTION)] == by_hand
+    with pytest.raises(InputError, match="names no provider"):
+        Memory(store, model=scripted_model([]), reranker="best")
+
+
+# --- a cross-encoder on this machine --------------------------------------------------------------
+
+
+@pytest.mark.skipif(find_spec("sentence_transformers") is not None, reason="it is installed")
+def test_a_missing_extra_is_named() -> None:
+    with pytest.raises(InputError, match="uv sync --extra sentence-transformers"):
+        load_reranker("sentence-transformers/cross-encoder/ms-marco-MiniLM-L6-v2")
+
+
+def test_a_cross_encoder_is_asked_for_files_on_this_machine_only(
+    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sentence_transformers.py").write_text(
+        "class CrossEncoder:\n"
+        "    def __init__(self, name, local_files_only=False):\n"
+        "        assert local_files_only\n"
+        "        if name != '/models/tiny': raise OSError('not there')\n"
+        "    def predict(self, pairs, show_progress_bar):\n"
+        "        return [-len(passage) for question, passage in pairs]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "sentence_transformers", raising=False)
+    tiny = load_reranker("sentence-transformers//models/tiny")
+    assert turn_ids(store, tiny) == turn_ids(store, Reranker("length", by_length))
+    with pytest.raises(InputError, match="hf download other/tiny"):
+        turn_ids(store, load_reranker("sentence-transformers/other/tiny"))
+    monkeypatch.delitem(sys.modules, "sentence_transformers", raising=False)
+
+
+@pytest.mark.skipif(find_spec("sentence_transformers") is None, reason="needs the extra")
+def test_a_tiny_cross_encoder_orders_turns(store: SqliteStore, tmp_path: Path) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "cat", "dog", "Anna", "Ben"]
+    vocabulary = {word: number for number, word in enumerate(words)}
+    plain = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    plain.pre_tokenizer = pre_tokenizers.Whitespace()
+    special = {"unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]"}
+    PreTrainedTokenizerFast(tokenizer_object=plain, **special).save_pretrained(tmp_path)
+    sizes = {"hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 8}
+    config = BertConfig(vocab_size=len(words), num_hidden_layers=1, num_labels=1, **sizes)
+    BertForSequenceClassification(config).save_pretrained(tmp_path)
+    reranker = load_reranker(f"sentence-transformers/{tmp_path}")
+    assert sorted(turn_ids(store, reranker)) == [1, 2, 3, 4, 5]
+    assert reranker.failures == 0
+    passages = [rerank._passage(turn) for turn in store.turns()]
+    scores = reranker._judge(QUESTION, passages)
+    ids = turn_ids(store, reranker)
+    assert ids == sorted(ids, key=lambda turn_id: -scores[turn_id - 1])
