@@ -43,6 +43,7 @@ MEMORY_LAYERS = [
             "memory.settings",
         ),
         "memory.related_facts",
+        "memory.rerank",
     },
     {"memory.api"},
     {"memory.refine", "memory.waiting"},
