@@ -15,6 +15,7 @@ from typing import Any
 
 from memory.errors import InputError, ModelError
 from memory.model import Hit, Turn
+from memory.passages import excerpt
 from memory.prompt import spoken_date
 from memory.provider_calls import (
     call_seconds,
@@ -28,7 +29,6 @@ from memory.providers import load_litellm
 from memory.store import Store
 from memory.store.turn_validation import sound_text
 from memory.terminal import clean_line
-from memory.tokens import trim
 
 RERANKED_TURNS = 30
 # Cross-encoders of the usual kind read 512 tokens, question included.
@@ -85,7 +85,7 @@ class Reranker:
             self.failures += 1
             return equal
         try:
-            scores = self._judge(question, [_passage(turn) for turn in turns])
+            scores = self._judge(question, [_passage(question, turn) for turn in turns])
             numbers = _checked(scores, len(turns), self.name)
         except ModelError as error:
             self.failures += 1
@@ -122,11 +122,11 @@ def load_reranker(name: str) -> Reranker:
     return Reranker(name, partial(_local_scores, name))
 
 
-def _passage(turn: Turn) -> str:
-    """What a reranker reads of a turn: when and by whom it was said, and its beginning."""
+def _passage(question: str, turn: Turn) -> str:
+    """What a reranker reads of a turn: when and by whom it was said, and what is asked for."""
     said_at = f"({spoken_date(turn.said_at)}) " if turn.said_at else ""
-    line = f"{said_at}{turn.speaker}: {' '.join(turn.text.split())}"
-    return trim(line, PASSAGE_TOKENS)
+    text = excerpt(question, turn.text, PASSAGE_TOKENS)
+    return f"{said_at}{turn.speaker}: {' '.join(text.split())}"
 
 
 def _checked(scores: Any, count: int, name: str) -> list[float]:

@@ -101,7 +101,7 @@ def retrieval(
         (memory and data, "give --memory or --data, not both"),
         (peers and not chart, "--peers is for --chart: give a file to draw in"),
         (chart and chart.suffix != ".png", "--chart: the file's name must end in .png"),
-        (reranker and (fit or explains), "--reranker goes with no --fit, --explain"),
+        (reranker and (fit or explains or shown), "--reranker is for recall: it goes alone"),
         (folds and not fit, "--folds is for --fit"),
         (weights != WEIGHTS_FILE and not fit, "--weights is for --fit"),
     )
@@ -117,14 +117,7 @@ def retrieval(
         _fit(_without_test(conversations), output=weights, folds=folds, embedder=embedder)
     else:
         files = _Files(json=json_file, chart=chart, peers=peers)
-        _measure(
-            conversations,
-            files,
-            k=k or _MEASURED_TURNS,
-            embedder=embedder,
-            reranker=load_reranker(reranker) if reranker else None,
-            only=conversation,
-        )
+        _measure(conversations, files, k=k, embedder=embedder, reranker=reranker, only=conversation)
 
 
 def _refuse(*mistakes: tuple[object, str]) -> None:
@@ -187,9 +180,9 @@ def _measure(
     conversations: Sequence[Conversation],
     files: _Files,
     *,
-    k: int,
+    k: int | None,
     embedder: str | None,
-    reranker: Reranker | None,
+    reranker: str | None,
     only: str,
 ) -> None:
     """Search for all questions; print recall, and write the files that were asked for.
@@ -199,16 +192,18 @@ def _measure(
     for file in (files.json, files.chart):
         if file is not None:
             _refuse_unwritable(file)
-    # Before the search: rankings of other data are refused at once.
+    k = k or _MEASURED_TURNS
+    # Before the search: a name that is none, and rankings of other data, are refused at once.
+    orderer = load_reranker(reranker) if reranker else None
     peer_curves = [
         recall_curve(title, conversations, rankings=rankings, k=k)
         for title, rankings in (read_peers(files.peers) if files.peers else {}).items()
     ]
-    retrievals = _retrieve_all(conversations, k, embedder=embedder, reranker=reranker)
+    retrievals = _retrieve_all(conversations, k, embedder=embedder, reranker=orderer)
     _print_recall(conversations, retrievals, k)
-    if reranker and reranker.failures:
-        note = f"{reranker.failures} of these searches have the ranking's own order:"
-        Console().print(f"{note} {reranker.name} could not be used", markup=False, soft_wrap=True)
+    if orderer and orderer.failures:
+        note = f"{orderer.failures} of these searches have the ranking's own order:"
+        Console().print(f"{note} {orderer.name} could not be used", markup=False, soft_wrap=True)
     if files.json is not None:
         results = {id_: asdict(retrieval) for id_, retrieval in retrievals.items()}
         write_whole(files.json, json.dumps(results[only] if only else results).encode())
@@ -216,7 +211,7 @@ def _measure(
         rankings = {id_: retrieval.ranked for id_, retrieval in retrievals.items()}
         curve = recall_curve("this memory", conversations, rankings=rankings, k=k)
         questions = sum(len(conversation.questions) for conversation in conversations)
-        models = " and ".join([embedder or EMBEDDER, *([reranker.name] if reranker else [])])
+        models = " and ".join([embedder or EMBEDDER, *([reranker] if reranker else [])])
         title = f"search with {models}, {questions} questions of"
         title += f" {len(conversations)} conversations"
         recall_chart([curve, *peer_curves], files.chart, title)

@@ -43,7 +43,7 @@ def own_order(store: SqliteStore) -> list[int]:
 
 def test_the_best_turns_stand_in_the_order_of_the_scores(store: SqliteStore) -> None:
     ids = turn_ids(store, Reranker("length", by_length))
-    lengths = [len(rerank._passage(store.turn(turn_id))) for turn_id in ids]
+    lengths = [len(rerank._passage(QUESTION, store.turn(turn_id))) for turn_id in ids]
     assert lengths == sorted(lengths)
     assert ids != own_order(store)
     assert turn_ids(store, Reranker("length", by_length), k=2) == ids[:2]
@@ -61,7 +61,7 @@ def test_turns_behind_the_best_and_equals_keep_the_order_of_the_ranking(path: Pa
         assert equal.search(memory, QUESTION, 50) == own
 
 
-def test_a_passage_says_when_and_by_whom_and_is_cut(path: Path) -> None:
+def test_a_passage_says_when_and_by_whom_and_is_cut_to_what_is_asked_for(path: Path) -> None:
     shown: list[str] = []
 
     def judge(question: str, passages: Sequence[str]) -> list[float]:
@@ -70,12 +70,13 @@ def test_a_passage_says_when_and_by_whom_and_is_cut(path: Path) -> None:
         return [0.0] * len(passages)
 
     with open_store(path) as memory:
-        memory.add([SAID[2], Turn("Ben", "a\ncat " * 2_000)])
+        long_text = "Well then.\n" * 900 + "My cat\nis old. " + "So it is. " * 900
+        memory.add([SAID[2], Turn("Ben", long_text)])
         assert len(Reranker("shown", judge).search(memory, "Which cat? \ud800")) == 2
     short, long = sorted(shown, key=len)
     assert short == "(Mon 08 May 2017) Anna: Small, but my cat Miso loves the window."
-    assert long.startswith("Ben: a cat a cat")
-    assert long.endswith("...")
+    assert long.startswith("Ben: Well then.")
+    assert "My cat is old." in long
     assert len(long) < 3_000
 
 
@@ -273,7 +274,7 @@ def test_a_tiny_cross_encoder_orders_turns(store: SqliteStore, tmp_path: Path) -
     reranker = load_reranker(f"sentence-transformers/{tmp_path}")
     assert sorted(turn_ids(store, reranker)) == [1, 2, 3, 4, 5]
     assert reranker.failures == 0
-    passages = [rerank._passage(turn) for turn in store.turns()]
+    passages = [rerank._passage(QUESTION, turn) for turn in store.turns()]
     scores = reranker._judge(QUESTION, passages)
     ids = turn_ids(store, reranker)
     assert ids == sorted(ids, key=lambda turn_id: -scores[turn_id - 1])
