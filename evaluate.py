@@ -105,8 +105,7 @@ def evaluate(
 ) -> Evaluation:
     """Build a memory of each conversation once, ask its questions, score the answers.
 
-    Writes results and charts to `output_dir` and logs them to MLflow. Memories are kept there, too,
-    and built again only when the conversation, the model, the program or the code differs.
+    Writes to `output_dir` and MLflow. A memory there is built again when what made it has changed.
     Raises InputError for what cannot be used, ModelError when a model cannot.
     """
     judging = _judging_model(judge_model, judge_api_base, answers_only=answers_only)
@@ -115,8 +114,8 @@ def evaluate(
     learned = _learned_conversations(optimized_path, model, adapter=adapter)
     without = set() if include_training else learned
     questions = _questions(data, part=split, number=num_test, seed=seed, without=without)
-    answering = load_model(model, api_base, adapter=adapter)
-    setup = _setup(answering, program=optimized_path, budget=budget, reranker=reranker)
+    setup = _setup(load_model(model, api_base, adapter=adapter), optimized_path, budget=budget)
+    setup = replace(setup, reranker=load_reranker(reranker) if reranker else None)
     _check_places(setup.model, judging, embedder=embedder, folder=output_dir, resume=resume)
     log = _answer_log(data, setup, embedder=embedder, output_dir=output_dir, resume=resume)
     run = EvaluationRun(
@@ -224,13 +223,12 @@ def _run_params(
     }
 
 
-def _setup(model: Model, program: Path | None, budget: int | None, reranker: str | None) -> Setup:
-    """The model with its program, budget and reranker. Raises InputError when one is unusable."""
+def _setup(model: Model, program: Path | None, budget: int | None) -> Setup:
+    """The model with its program and budget. Raises InputError when one cannot be used."""
     setup = Setup(
         model=model,
         program=_program(program, model.name),
         budget=model.budget if budget is None else budget,
-        reranker=load_reranker(reranker) if reranker else None,
     )
     setup.check()
     return setup
