@@ -1,0 +1,198 @@
+"""`memory serve` in a process of its own: MCP over HTTP, tokens, slow clients, and its log."""
+
+import re
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from memory import Turn, open_store
+from memory.namespaces import create
+from memory.server.tokens import Tokens
+from tests.support.commands import run
+from tests.support.mcp_clients import MODES, text_of, use
+from tests.support.server_process import Served, server_process
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("served")
+
+
+@pytest.fixture(scope="module")
+def served(folder: Path) -> Iterator[Served]:
+    """A server over the memories of anna and ben, which all tests of this file ask."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEMORY_HOME", str(folder))
+        for name in ("anna", "ben"):
+            with open_store(create(name)) as store:
+                store.add([Turn(name, f"The secret of {name} is {name * 3}.")])
+        with server_process(folder, "memory", "serve", "--port", "0") as process:
+            yield process
+
+
+@pytest.fixture(autouse=True)
+def home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MEMORY_HOME", str(folder))
+    return folder
+
+
+def token(*namespaces: str, rights: str = "read,write") -> str:
+    tokens = Tokens()
+    name = f"token {len(tokens.grants()) + 1}"
+    return tokens.create(name, namespaces, rights.split(","))
+
+
+def connection(served: Served, namespace: str, bearer: str) -> Any:
+    """What the SDK's client connects by: the address, and a token in each request."""
+    headers = {"authorization": f"Bearer {bearer}"}
+    return streamable_http_client(
+        f"{served.address}/mcp/{namespace}", http_client=httpx2.AsyncClient(headers=headers)
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_client_remembers_and_recalls_over_http(served: Served, mode: str) -> None:
+    async def work(client: Client) -> None:
+        said = await text_of(client, "remember", text="Tea at four.", source="x")
+        assert re.fullmatch(r"(Remembered|Known already) as turn 2\.", said)
+        assert "Tea at four." in await text_of(client, "recall", query="tea", limit=1)
+        [content] = (await client.read_resource("memory://turns/2")).contents
+        assert "Tea at four." in str(content.text)
+        assert "error" in await text_of(client, "query_memory", select="DROP TABLE turns")
+
+    use(connection(served, "anna", token("anna")), work, mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_two_tokens_of_two_namespaces_never_cross(served: Served, mode: str) -> None:
+    bearers = {"anna": token("anna"), "ben": token("ben")}
+    for name, other in (("anna", "ben"), ("ben", "anna")):
+
+        async def work(client: Client, name: str = name, other: str = other) -> None:
+            for query in (f"secret of {other}", "secret"):
+                told = await text_of(client, "recall", query=query, limit=50)
+                assert name * 3 in told
+                assert other * 3 not in told
+            rows = await text_of(client, "query_memory", select="SELECT text FROM turns")
+            assert other * 3 not in rows
+
+        use(connection(served, name, bearers[name]), work, mode)
+        answer = httpx2.post(
+            f"{served.address}/mcp/{other}", headers={"authorization": f"Bearer {bearers[name]}"}
+        )
+        assert answer.status_code == 403
+        assert other * 3 not in answer.text
+
+
+def test_a_session_of_one_namespace_or_token_is_not_found_in_another(served: Served) -> None:
+    """With a token for both: what a session was opened for stays so."""
+    both, second = token("anna", "ben"), token("anna")
+    initialize = {
+        "jsonrpc": "2.0",
+        "id": 0,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-11-25",
+            "capabilities": {},
+            "clientInfo": {"name": "test", "version": "1"},
+        },
+    }
+    listing = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    headers = {
+        "authorization": f"Bearer {both}",
+        "accept": "application/json, text/event-stream",
+    }
+    opened = httpx2.post(f"{served.address}/mcp/anna", json=initialize, headers=headers)
+    headers |= {
+        "mcp-session-id": opened.headers["mcp-session-id"],
+        "mcp-protocol-version": "2025-11-25",
+    }
+
+    def ask(namespace: str, bearer: str) -> int:
+        with_token = headers | {"authorization": f"Bearer {bearer}"}
+        address = f"{served.address}/mcp/{namespace}"
+        return httpx2.post(address, json=listing, headers=with_token).status_code
+
+    assert ask("anna", both) == 200
+    assert ask("ben", both) == 404
+    assert ask("anna", second) == 404
+    assert ask("ben", second) == 403
+
+
+def test_tools_are_those_of_the_tokens_rights(served: Served) -> None:
+    async def work(client: Client) -> None:
+        names = {tool.name for tool in (await client.list_tools()).tools}
+        assert "recall" in names
+        assert "remember" not in names
+
+    use(connection(served, "anna", token("anna", rights="read")), work)
+
+
+@pytest.mark.parametrize(
+    ("address", "status"), [("/mcp/anna", 401), ("/mcp/nobody", 401), ("/api/anna/turns", 401)]
+)
+def test_without_a_token_nothing_is_told(served: Served, address: str, status: int) -> None:
+    for headers in ({}, {"authorization": "Bearer x"}, {"authorization": "Basic x"}):
+        answer = httpx2.post(served.address + address, json={}, headers=headers)
+        assert answer.status_code == status
+        assert "memory tokens create" in answer.text
+
+
+def test_a_namespace_that_is_not_there_is_not_found(served: Served) -> None:
+    headers = {"authorization": f"Bearer {token('*')}"}
+    answer = httpx2.post(f"{served.address}/mcp/nobody", json={}, headers=headers)
+    assert (answer.status_code, answer.text) == (404, "there is no namespace 'nobody'\n")
+
+
+def test_slow_clients_hold_nobody_up(served: Served) -> None:
+    host, port = served.address.removeprefix("http://").split(":")
+    slow = [socket.create_connection((host, int(port))) for _ in range(60)]
+    try:
+        for number, connection in enumerate(slow):
+            connection.sendall(b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\n"[: 10 + number])
+        assert httpx2.get(f"{served.address}/api/openapi.json").status_code == 200
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+def test_the_log_and_the_output_hold_no_token(served: Served) -> None:
+    bearer = token("anna")
+    httpx2.get(f"{served.address}/api/anna/turns", headers={"authorization": f"Bearer {bearer}"})
+    httpx2.get(f"{served.address}/sign-in?token={bearer}")
+    link = re.fullmatch(r"http://127\.0\.0\.1:\d+/sign-in\?token=([\w-]{43})", served.line)
+    assert link, "the sign-in link stands on a line of its own"
+    httpx2.get(served.line)
+    log = served.log.read_text("utf-8")
+    assert bearer not in log
+    assert link[1] not in log
+
+
+def test_another_address_is_refused_without_a_token_and_a_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
+    refused = "give --allowed-host NAME"
+    run("serve", "--host", "192.0.2.1", says=refused)
+    run("serve", "--host", "192.0.2.1", "--allowed-host", "here", says=refused)
+    token("anna")
+    run("serve", "--host", "192.0.2.1", says=refused)
+
+
+def test_a_port_that_is_taken_is_named(served: Served) -> None:
+    run("serve", "--port", served.address.rsplit(":")[-1], says="cannot listen .* `--port`")
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_server_at_once_and_cleanly(tmp_path: Path) -> None:
+    with server_process(tmp_path / "home", "memory", "serve", "--port", "0") as served:
+        served.process.send_signal(signal.SIGINT)
+        assert served.process.wait(30) == 0
+        assert "Traceback" not in served.log.read_text("utf-8")

@@ -1,0 +1,53 @@
+"""The whole server for clients that can send no header: each request gets a token of all rights.
+
+    python -m tests.support.tokenless_server NAMESPACE
+
+It prints the address of the namespace's MCP.
+"""
+
+import sys
+from pathlib import Path
+from tempfile import mkdtemp
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from memory.server import listen
+from memory.server.app import application
+from memory.server.guard import places
+from memory.server.handles import Handles
+from memory.server.sign_in import SignIn
+from memory.server.tokens import RIGHTS, Tokens
+from memory.tools import GROUPS
+
+
+def with_token(app: ASGIApp, token: str) -> ASGIApp:
+    """The same application, asked with a token; hosts, origins and limits are looked at as ever."""
+
+    async def ask(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            header = (b"authorization", f"Bearer {token}".encode())
+            scope = {**scope, "headers": [*scope["headers"], header]}
+        await app(scope, receive, send)
+
+    return ask
+
+
+def main(namespace: str) -> None:
+    listener = listen.bind("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    tokens = Tokens(Path(mkdtemp()) / "tokens.json")
+    token = tokens.create("conformance", [namespace], RIGHTS)
+    app = application(
+        Handles(),
+        allowed=places(port),
+        sign_in=SignIn(),
+        tokens=tokens,
+        port=port,
+        groups=[group for group in GROUPS if group != "core"],
+    )
+    address = f"http://127.0.0.1:{port}/mcp/{namespace}"
+    listen.serve(with_token(app, token), listener, lambda: print(address, flush=True))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
