@@ -33,7 +33,13 @@ def load_litellm() -> Any:
     import litellm
 
     litellm.suppress_debug_info = True  # it prints advice to standard output
+    logging.getLogger("LiteLLM").addFilter(_is_news)  # adding it again changes nothing
     return litellm
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of litellm's log says what its errors do not say: they are raised, too."""
+    return not str(record.msg).startswith("Error in rerank")
 
 
 def missing_keys(name: str) -> list[str]:

@@ -38,6 +38,9 @@ USUAL_SECONDS = 10.0
 # After a failure a reranker is left alone for this time, so that nobody waits again and again.
 REST_S = 60.0
 
+_EXAMPLE = "cohere/rerank-v3.5"
+# What litellm says of a provider that it does not know, or that has no rerankers.
+_NO_RERANKER = ("LLM Provider NOT provided", "Unsupported provider")
 Judge = Callable[[str, Sequence[str]], Sequence[float]]
 
 _log = logging.getLogger(__name__)
@@ -67,7 +70,7 @@ class Reranker:
 
         Hits keep the scores and shares that the ranking gave them. When the model fails, their
         order stays, too, and a warning is logged ("memory.rerank", once until it works again).
-        Raises what `Store.search` does, and InputError for a model that is not on this machine.
+        Raises what `Store.search` does, and InputError for a model that does not exist.
         """
         hits = store.search(text, max(k, RERANKED_TURNS))
         best = hits[:RERANKED_TURNS]
@@ -112,7 +115,7 @@ def load_reranker(name: str) -> Reranker:
     if not provider or not model:
         raise InputError(
             f"the reranker {name!r} names no provider; write sentence-transformers/MODEL for a"
-            " cross-encoder on this machine, or PROVIDER/MODEL as in cohere/rerank-v3.5"
+            f" cross-encoder on this machine, or PROVIDER/MODEL as in {_EXAMPLE}"
         )
     if provider != "sentence-transformers":
         server_address(name)  # raises when a key is missing
@@ -190,6 +193,10 @@ def _hosted_scores(name: str, question: str, passages: Sequence[str]) -> Sequenc
     except TimeoutError as error:
         raise ModelError(too_slow(name, seconds)) from error
     except tuple(litellm.LITELLM_EXCEPTION_TYPES) as error:
+        if any(words in str(error) for words in _NO_RERANKER):
+            raise InputError(
+                f"litellm knows no reranker {name}; write for example {_EXAMPLE}"
+            ) from error
         raise ModelError(explain_failure(error, name, "scores")) from error
     return _scores_by_place(answer, len(passages), name)
 

@@ -197,6 +197,19 @@ def test_after_a_failure_it_rests_and_is_tried_again_later(
     assert (len(calls), reranker.failures) == (3, 3)
 
 
+@pytest.mark.parametrize("name", ["nobody/best", "openai/gpt-4o"])
+def test_a_provider_without_rerankers_is_refused(
+    store: SqliteStore,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with pytest.raises(InputError, match=f"litellm knows no reranker {name}; write for example"):
+        turn_ids(store, load_reranker(name))
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+
+
 # --- questions ----------------------------------------------------------------------------------
 
 
