@@ -133,11 +133,13 @@ def scatter(
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 5, 10, 20, 50 ... that is not below a value."""
+    """The next of 1, 2, 3, 4, 5, 6, 8, 10, 20, 30 ... that is not below a value."""
     step = 1.0
-    while value > 5 * step:
+    while value > 10 * step:
         step *= 10
-    return next((step * factor for factor in (1, 2, 5) if value <= step * factor), 1.0)
+    return next(
+        (step * factor for factor in (1, 2, 3, 4, 5, 6, 8, 10) if value <= step * factor), 1.0
+    )
 
 
 def _number(value: float, unit: str) -> str:

@@ -1,0 +1,251 @@
+"""The page in a browser, as a person goes through it; with the rules of accessibility (axe)."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from memory import Turn, open_store
+from memory.namespaces import path_of
+from memory.sql import quoted
+from memory.web.visits import address_of
+from tests.support.stored_attacks import ATTACKS
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, StorageState, expect
+
+pytestmark = pytest.mark.slow
+NAME = "Neža & Blaž"
+PAGES = [
+    *("", "/talk", "/talk?q=kitchen", "/talk/sessions", "/turns/102", "/facts", "/facts?q=tractor"),
+    *("/subject?name=Neža&ended=1", "/facts/9", "/past?day=2018", "/journal", "/journal/139"),
+    *("/ask", "/chat", "/hood?question=kitchen&select=SELECT id, text FROM turns", "/charts"),
+    *("/care", "/forget?matching=tractor", "/turns/999", "/past?day=never"),
+]
+
+
+def at(page: str) -> str:
+    """A page of the memory to look at, `/facts?q=tractor` ..."""
+    return address_of(NAME) + quote(page, safe="/?=&")
+
+
+# ---------------------------------------------------------------------------- every page
+
+
+@pytest.mark.parametrize("look", ["light", "dark on a phone"])
+def test_every_page_can_be_used_by_everybody(
+    chromium: Browser, signed_in: StorageState, look: str
+) -> None:
+    is_phone = look != "light"
+    context = chromium.new_context(
+        storage_state=signed_in,
+        base_url=signed_in["origins"][0]["origin"],
+        bypass_csp=True,  # axe is put into the page; the policy has a test of its own
+        color_scheme="dark" if is_phone else "light",
+        viewport={"width": 390, "height": 844} if is_phone else {"width": 1280, "height": 900},
+    )
+    page = context.new_page()
+    violations: list[Any] = []
+    for address in ["/", *map(at, PAGES[::3] if is_phone else PAGES)]:
+        page.goto(address)
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        response = Axe().run(page).response
+        violations += [
+            (address, rule["id"], [node["html"][:200] for node in rule["nodes"]])
+            for rule in response["violations"]
+        ]
+        # Nothing is wider than the screen; tables scroll by themselves.
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= page.viewport_size["width"], address  # type: ignore[index]
+    context.close()
+    assert violations == []
+
+
+def test_every_page_keeps_to_its_policy(page: Page) -> None:
+    # The fixture sees what the browser refuses, and each request.
+    for address in ["/", *map(at, PAGES)]:
+        if "999" in address or "never" in address:
+            continue  # the browser tells of an answer that is an error on its console
+        response = page.goto(address)
+        assert response
+        policy = response.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert page.evaluate("typeof htmx") == "object"
+
+
+def test_stored_attacks_stay_text_in_a_browser(page: Page, home: Path) -> None:
+    with open_store(path_of("attacked")) as store:
+        texts = [text.replace("\0", "").strip() for text in ATTACKS]
+        ids = store.add([Turn(text, text, text, source=text) for text in texts])
+        for turn_id, text in zip(ids, texts, strict=True):
+            values = ", ".join([quoted(text)] * 3)
+            store.write(
+                "INSERT INTO facts (subject, attribute, value, turn_id)"
+                f" VALUES ({values}, {turn_id})",
+                cause=text,
+            )
+    for part in ("", "talk", "talk?before=41", "facts", "journal", "past", "charts", "care"):
+        page.goto(f"{address_of('attacked')}/{part}".rstrip("/"))
+        page.wait_for_load_state("networkidle") if part != "journal" else None
+        assert page.evaluate("document.querySelectorAll('script').length") == 2
+        assert page.evaluate("document.querySelectorAll('main img, iframe, object').length") == 0
+        assert "All memories" in page.inner_text("header")
+
+
+# ---------------------------------------------------------------------------- a person's way
+
+
+@pytest.fixture(params=[True, False], ids=["with JavaScript", "without JavaScript"])
+def any_page(
+    request: pytest.FixtureRequest, chromium: Browser, signed_in: StorageState
+) -> Iterator[Page]:
+    context = chromium.new_context(
+        storage_state=signed_in,
+        base_url=signed_in["origins"][0]["origin"],
+        java_script_enabled=request.param,
+    )
+    context.set_default_timeout(20_000)
+    yield context.new_page()
+    context.close()
+
+
+def test_from_the_first_start_to_the_first_correction_and_its_undo(
+    any_page: Page, request: pytest.FixtureRequest
+) -> None:
+    page = any_page
+    name = f"Anna {request.node.callspec.id}"
+    page.goto("/")
+    page.get_by_label("Whose is it, or what is it about?").fill(name)
+    page.get_by_role("button", name="Make it").click()
+    page.get_by_label("What was said?").fill("I moved to Oslo last Saturday!")
+    page.get_by_label("Who said it?").fill("Anna")
+    page.get_by_role("button", name="Remember it").click()
+    expect(page.get_by_text("I moved to Oslo last Saturday!")).to_be_visible()
+    page.get_by_label("does, is or has").fill("lives in")
+    page.get_by_label("what", exact=True).fill("Oslo")
+    page.get_by_role("button", name="Note it").click()
+    page.get_by_role("status").get_by_role("link", name="Anna lives in Oslo").click()
+    page.get_by_text("It has changed").click()
+    page.get_by_label("What is true now?").fill("Bergen")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status")).to_contain_text("Bergen")
+    page.get_by_role("status").get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("status")).to_contain_text("Taken back.")
+    page.goto(address_of(name, "facts"))
+    expect(page.get_by_role("main")).to_contain_text("lives in Oslo")
+    expect(page.get_by_role("main")).not_to_contain_text("Bergen")
+
+
+def test_a_search_answers_while_one_types(page: Page) -> None:
+    page.goto(at("/talk"))
+    field = page.get_by_label("Find what was said")
+    field.press_sequentially("what colour is the kitchen", delay=15)
+    expect(page.locator("#results")).to_contain_text("likeliest first")
+    first = page.locator("#results article").first
+    expect(first).to_contain_text("We said GREEN. For the kitchen.")
+    expect(field).to_be_focused()
+    page.wait_for_url("**q=what+colour+is+the+kitchen*")
+    first.get_by_text("Why this one?").click()
+    expect(first.get_by_text("the same words").last).to_be_visible()
+
+
+def test_the_next_page_is_a_link_and_a_turn_has_its_place(page: Page) -> None:
+    page.goto(at("/talk"))
+    page.get_by_role("link", name="Earlier").first.click()
+    page.locator("#turn-70 a.when").click()
+    expect(page.locator("article.here")).to_have_attribute("id", "turn-70")
+
+
+def test_the_slider_shows_the_past_and_keeps_the_focus(page: Page) -> None:
+    page.goto(at("/past"))
+    slider = page.get_by_label("Slide through time")
+    slider.focus()
+    slider.press("Home")
+    expect(page.get_by_role("heading", name="7 Mar 2017")).to_be_visible()
+    expect(page.get_by_label("The day", exact=True)).to_have_value("2017-03-07")
+    slider.press("ArrowRight")
+    expect(page.get_by_role("heading", name="8 Mar 2017")).to_be_visible()
+    expect(slider).to_be_focused()
+
+
+def test_the_journal_shows_what_is_written_elsewhere_until_it_is_paused(
+    page: Page, home: Path
+) -> None:
+    page.goto(at("/journal"))
+    with open_store(path_of(NAME)) as store:
+        columns = "subject, attribute, value, turn_id"
+        store.write(
+            f"INSERT INTO facts ({columns}) VALUES ('Neža', 'paints', 'the gate', 1)", cause="test"
+        )
+        expect(page.locator("#live")).to_contain_text("the gate")
+        page.get_by_role("link", name="Pause").click()
+        store.write(
+            f"INSERT INTO facts ({columns}) VALUES ('Neža', 'paints', 'a fence', 1)", cause="test"
+        )
+    assert page.locator("#live").get_attribute("hx-get") is None
+    page.get_by_role("link", name="Go on").click()
+    expect(page.locator("#live")).to_contain_text("a fence")
+
+
+def test_two_tabs_and_a_fact(page: Page, home: Path, watch: Any) -> None:
+    page.goto(at("/facts/20"))
+    with open_store(path_of(NAME)) as store:
+        store.write("UPDATE facts SET value = 'somewhere else' WHERE id = 20", cause="test")
+    page.get_by_text("It is over").click()
+    page.get_by_role("button", name="End it").click()
+    expect(page.get_by_role("heading", name="Two versions")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("Somebody else changed this meanwhile.")
+    expect(page.get_by_role("main")).to_contain_text("somewhere else")
+    # Chromium notes an answer of 409 on its console by itself.
+    watch.complaints[:] = [text for text in watch.complaints if "409" not in text]
+
+
+def test_a_question_is_answered_with_its_turns(page: Page) -> None:
+    page.goto(at("/ask"))
+    page.get_by_label("Your question").fill("Which colour did Blaž buy?")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.get_by_role("link", name="Ask something else")).to_be_visible(timeout=60_000)
+    expect(page.locator("p.answer")).not_to_be_empty()
+    page.get_by_text("How it was found").click()
+    expect(page.get_by_text("of the model, which was shown")).to_be_visible()
+
+
+def test_a_talk_goes_on(page: Page) -> None:
+    page.goto(at("/chat"))
+    page.get_by_label("Say something").fill("I like the green stove.")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(".bubble")).to_have_count(2, timeout=60_000)
+    expect(page.locator(".caret")).to_have_count(0, timeout=60_000)
+
+
+def test_a_dropped_file_is_brought_in(page: Page, tmp_path: Path) -> None:
+    file = tmp_path / "chat.jsonl"
+    lines = [{"speaker": "Eva", "text": f"line {n}", "source": f"e:{n}"} for n in range(3_000)]
+    file.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    page.goto(at("/care"))
+    page.get_by_label("Drop a file here, or choose one").set_input_files(file)
+    page.get_by_role("button", name="Bring it in").click()
+    expect(page.get_by_role("main")).to_contain_text("3,000 new turns", timeout=60_000)
+
+
+def test_a_session_that_ended_is_told_and_not_swallowed(page: Page, watch: Any) -> None:
+    page.goto(at("/talk"))
+    page.context.clear_cookies()
+    page.get_by_label("Find what was said").press_sequentially("ki")
+    expect(page.get_by_role("alert")).to_contain_text("nobody is signed in")
+    expect(page.locator("#results article").first).to_be_visible()
+    # Chromium notes an answer of 401 on its console by itself.
+    watch.complaints[:] = [text for text in watch.complaints if "401" not in text]
+
+
+def test_the_first_key_leads_to_the_content(page: Page) -> None:
+    page.goto(at(""))
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    assert page.evaluate("location.hash") == "#main"
