@@ -4,9 +4,10 @@ Tokens are those of the packaged embedder's Llama tokenizer. Newer models have l
 and need fewer tokens for the same text, so a budget kept here is kept there too.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import zip_longest
 from typing import Any
 
 from memory.dates import resolve_dates
@@ -15,6 +16,7 @@ from memory.model import Fact, Rows, Turn
 from memory.passages import excerpt
 from memory.tokens import count_tokens, fitting_lines, line_tokens, trim
 
+RowLine = tuple[str, int | None]  # what a row says, and the turn that it rests on
 # A smaller budget holds no turn at all, only its date and speaker.
 LEAST_BUDGET = 64
 _ROWS_HEAD = "What the memory's facts say:"
@@ -78,6 +80,10 @@ def known_fact_line(fact: Fact) -> str:
     return f"id {fact.id}: {' | '.join(' '.join(cell.split()) for cell in cells)}"
 
 
+# The rows and the turns that are shown, with their lines.
+_Chosen = tuple[list[RowLine], list[tuple[Turn, str]]]
+
+
 @dataclass(frozen=True)
 class Context:
     """What the answering model sees: its text, the turns in it, and its size in tokens."""
@@ -116,12 +122,72 @@ def named_turns(rows: Rows) -> set[int]:
     return {row[column] for row in rows.rows if isinstance(row[column], int)}
 
 
-def row_lines(results: Sequence[Rows], rank: Mapping[int, int]) -> list[tuple[str, int | None]]:
+def row_lines(results: Sequence[Rows], rank: Mapping[int, int]) -> list[RowLine]:
     """Rows that quote no turn, as lines with the turn each rests on; best ranked turns first.
 
     `rank` maps turn ids to places in the ranking of the question, 0 the best. Before them stand
     counts and sums, a few rows that name no turn: `times: 4`.
     """
+    sums, lines = _sums_and_lines(results, _row_line)
+    ranked = sorted(lines.items(), key=lambda pair: rank.get(pair[1] or 0, len(rank)))
+    return [*((line, None) for line in sums), *ranked]
+
+
+def dated_row_lines(
+    results: Sequence[Rows], rank: Mapping[int, int], said_at: Callable[[int], str]
+) -> list[RowLine]:
+    """As `row_lines`, with dates that say what they are, and with the results taking turns.
+
+    The best rows of each SELECT come first, so that one with many rows, which a LIKE brought, does
+    not push out one with few. A row that says no more than another of its turn is left out.
+
+    Arguments:
+        said_at: a turn's id -> when it was said, "" where that is not known.
+    """
+
+    def dated(columns: Sequence[str], row: Sequence[Any], turn_column: int | None) -> str:
+        turn_id = row[turn_column] if turn_column is not None else None
+        said = said_at(turn_id) if isinstance(turn_id, int) else ""
+        return _row_line(columns, row, turn_column, said=said)
+
+    sums: dict[str, None] = {}
+    queues: list[list[RowLine]] = []
+    for rows in results:
+        result_sums, lines = _sums_and_lines([rows], dated)
+        sums.update(result_sums)
+        queues.append(sorted(lines.items(), key=lambda pair: rank.get(pair[1] or 0, len(rank))))
+    alternating = [line for lines in zip_longest(*queues) for line in lines if line]
+    return [*((line, None) for line in sums), *_without_parts(alternating)]
+
+
+def _without_parts(rows: Iterable[RowLine]) -> list[RowLine]:
+    """Each row once, without those whose cells another row of their turn has as well."""
+    unique = list(dict(rows).items())
+    cells_by_turn: dict[int | None, list[set[str]]] = {}
+    for line, turn_id in unique:
+        cells_by_turn.setdefault(turn_id, []).append(_cells(line))
+    return [
+        (line, turn_id)
+        for line, turn_id in unique
+        if not any(_cells(line) < cells for cells in cells_by_turn[turn_id])
+    ]
+
+
+def _cells(line: str) -> set[str]:
+    """What a row says beside its dates; of a row that names no turn nothing."""
+    cells = line.partition("] ")[2].split(" | ")
+    return {cell for cell in cells if not cell.startswith(("said ", "happened "))}
+
+
+def tells_end(line: str) -> bool:
+    """Whether a row's line says until when: that its own turn does not tell."""
+    return any(cell.startswith("until ") for cell in _cells(line))
+
+
+def _sums_and_lines(
+    results: Sequence[Rows], row_line: Callable[[Sequence[str], Sequence[Any], int | None], str]
+) -> tuple[dict[str, None], dict[str, int | None]]:
+    """Counts and sums, and the other rows that quote no turn, with the turn each rests on."""
     lines: dict[str, int | None] = {}
     sums: dict[str, None] = {}
     for rows in results:
@@ -133,22 +199,46 @@ def row_lines(results: Sequence[Rows], rank: Mapping[int, int]) -> list[tuple[st
             continue
         for row in rows.rows:
             turn_id = row[column] if column is not None and isinstance(row[column], int) else None
-            line = _row_line(rows.columns, row, column)
+            line = row_line(rows.columns, row, column)
             if line:
                 lines.setdefault(f"[{turn_id}] {line}" if turn_id else line, turn_id)
-    unranked = len(rank)
-    ranked = sorted(lines.items(), key=lambda pair: rank.get(pair[1] or 0, unranked))
-    return [*((line, None) for line in sums), *ranked]
+    return sums, lines
 
 
-def _row_line(columns: Sequence[str], row: Sequence[Any], turn_column: int | None) -> str:
-    """The cells of a row that hold something, but for the turn's id: `Anna | lives_in | Oslo`."""
-    cells = [
-        f"until {cell}" if column == "ended_on" else str(cell)
-        for number, (column, cell) in enumerate(zip(columns, row, strict=True))
-        if number != turn_column and cell not in (None, "")
-    ]
-    return " | ".join(" ".join(cell.split()) for cell in cells)
+def _row_line(
+    columns: Sequence[str],
+    row: Sequence[Any],
+    turn_column: int | None,
+    said: str | None = None,
+) -> str:
+    """The cells of a row that hold something, but for the turn's id: `Anna | lives_in | Oslo`.
+
+    With `said`, the day of the row's turn, dates say what they are:
+    `... | happened 2017-05-06, said 8 May | until 2019`.
+    """
+    cells = []
+    dates = []
+    for number, (column, cell) in enumerate(zip(columns, row, strict=True)):
+        if number == turn_column or cell in (None, ""):
+            continue
+        if column == "ended_on":
+            dates.append(f"until {cell}")
+        elif column == "happened_on" and said is not None:
+            dates.insert(
+                0, f"happened {cell}" + (f", said {_short_day(said, cell)}" if said else "")
+            )
+        else:
+            cells.append(str(cell))
+    if said and not any(date.startswith("happened") for date in dates):
+        dates.insert(0, f"said {_short_day(said)}")
+    return " | ".join(" ".join(cell.split()) for cell in [*cells, *dates])
+
+
+def _short_day(said_at: str, beside: object = "") -> str:
+    """`10 Jan 2024`, without a year that the date beside it has: `10 Jan`."""
+    day = spoken_date(said_at).partition(" ")[2] if len(said_at) >= len("2024-01-10") else said_at
+    day = day.removeprefix("0")
+    return day.removesuffix(f" {said_at[:4]}") if str(beside)[:4] == said_at[:4] else day
 
 
 def named_cells(rows: Rows) -> list[str]:
@@ -162,12 +252,13 @@ def named_cells(rows: Rows) -> list[str]:
 
 
 def assemble(
-    rows: Sequence[tuple[str, int | None]],
+    rows: Sequence[RowLine],
     turns: Iterable[Turn],
     budget: int,
     last: str = "",
     floor: float = 0.5,
     question: str = "",
+    once: bool = False,
 ) -> Context:
     """Fill a budget with row lines first and turns (best first) after; turns keep a floor.
 
@@ -175,7 +266,8 @@ def assemble(
     there, cut if it must be. Turns stand in the order they were said, and after them comes
     what is to stand `last`. With a `question` a long turn shows the sentences that it asks for, and
     turns that do not fit make room for shorter ones behind them; without one the first that does
-    not fit is the last that is looked at.
+    not fit is the last that is looked at. With `once` the turns fill their floor first, rows of
+    turns that are shown go, and so do further turns that a row stands for.
     Raises InputError when the budget is below LEAST_BUDGET tokens.
     """
     if budget < LEAST_BUDGET:
@@ -191,35 +283,65 @@ def assemble(
     if last:
         tokens_left -= line_tokens(last)
 
-    # The best turn is taken before the rows: whatever they fill, it is there.
-    source = iter(turns)
-    best = next(source, None)
-    turn_pairs: list[tuple[Turn, str]] = []
-    row_budget = tokens_left
-    if best:
-        line = trim(_line(best, question, tokens_left), tokens_left - 2)
-        turn_pairs.append((best, line))
-        tokens_left -= line_tokens(line)
-        row_budget = int(tokens_left * (1 - floor))
+    choose = _shown_once if once else _rows_then_turns
+    row_pairs, turn_pairs = choose(rows, iter(turns), tokens_left, floor=floor, question=question)
 
-    row_pairs = list(fitting_lines(rows, row_budget))
-    tokens_left -= sum(line_tokens(line) for line, _ in row_pairs)
-
-    turn_pairs += _fitting_turns(source, question, tokens_left)
-    turn_pairs.sort(key=lambda pair: pair[0].id)
-
-    lines: list[str] = []
-    if row_pairs:
-        lines += [_ROWS_HEAD, *(line for line, _ in row_pairs)]
+    lines = [_ROWS_HEAD, *(line for line, _ in row_pairs)] if row_pairs else []
     if turn_pairs:
+        turn_pairs.sort(key=lambda pair: pair[0].id)
         lines += [_TURNS_HEAD, *(line for _, line in turn_pairs)]
     if last:
         lines.append(last)
-    turn_ids = {turn.id for turn, _ in turn_pairs} | {
-        turn_id for _, turn_id in row_pairs if turn_id
-    }
     text = "\n".join(lines)
-    return Context(text, tuple(sorted(turn_ids)), count_tokens(text))
+    shown = {turn.id for turn, _ in turn_pairs} | {turn_id for _, turn_id in row_pairs if turn_id}
+    return Context(text, tuple(sorted(shown)), count_tokens(text))
+
+
+def _rows_then_turns(
+    rows: Sequence[RowLine], turns: Iterator[Turn], tokens: int, *, floor: float, question: str
+) -> _Chosen:
+    """The best turn, rows in what is left beside the floor, and more turns."""
+    # The best turn is taken before the rows: whatever they fill, it is there.
+    turn_pairs, tokens_left = _best_turn(turns, tokens, question)
+    row_budget = int(tokens_left * (1 - floor)) if turn_pairs else tokens_left
+    row_pairs = list(fitting_lines(rows, row_budget))
+    tokens_left -= _total_tokens(row_pairs)
+    return row_pairs, turn_pairs + _fitting_turns(turns, question, tokens_left)
+
+
+def _shown_once(
+    rows: Sequence[RowLine], turns: Iterator[Turn], tokens: int, *, floor: float, question: str
+) -> _Chosen:
+    """Turns in their floor, rows that say more than these, and turns that no row stands for."""
+    turn_pairs, tokens_left = _best_turn(turns, tokens, question)
+    others = list(turns)
+    first_pairs = _fitting_turns(others, question, int(tokens_left * floor))
+    turn_pairs += first_pairs
+    tokens_left -= _total_tokens((line, turn) for turn, line in first_pairs)
+
+    shown: set[int | None] = {turn.id for turn, _ in turn_pairs}
+    # Until when a fact was true, its own turn does not tell.
+    further = [row for row in rows if row[1] not in shown or tells_end(row[0])]
+    row_pairs = list(fitting_lines(further, tokens_left))
+    tokens_left -= _total_tokens(row_pairs)
+    shown.update(turn_id for _, turn_id in row_pairs)
+    unshown = (turn for turn in others if turn.id not in shown)
+    return row_pairs, turn_pairs + _fitting_turns(unshown, question, tokens_left)
+
+
+def _best_turn(
+    turns: Iterator[Turn], tokens: int, question: str
+) -> tuple[list[tuple[Turn, str]], int]:
+    """The first of the turns, cut if it must be, and the tokens that are left beside it."""
+    best = next(turns, None)
+    if best is None:
+        return [], tokens
+    line = trim(_line(best, question, tokens), tokens - 2)
+    return [(best, line)], tokens - line_tokens(line)
+
+
+def _total_tokens(pairs: Iterable[tuple[str, object]]) -> int:
+    return sum(line_tokens(line) for line, _ in pairs)
 
 
 def _fitting_turns(turns: Iterable[Turn], question: str, tokens: int) -> list[tuple[Turn, str]]:

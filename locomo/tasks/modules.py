@@ -10,7 +10,7 @@ import json
 import random
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -26,12 +26,13 @@ from memory import (
     Memory,
     MemoryProgram,
     ModelError,
+    Rows,
     Store,
     Turn,
     UnusableAnswer,
     open_store,
 )
-from memory.prompt import assemble
+from memory.prompt import Context, assemble
 from memory.sql import quoted
 
 Target = Literal["answer", "retrieve", "store"]
@@ -226,7 +227,9 @@ class StoreWindow(_Task):
                 target = _facts_by_speaker(turns, bench.setup)
             fits = min(1.0, MOST_FACTS * len(turns) / max(len(facts), 1))
             with _facts_only(turns, facts) as store, dspy.context(trace=[]):
-                memory = _memory(store, bench.setup, self.program)
+                memory = _RowsOnly(
+                    store, bench.setup.model, self.program, budget=bench.setup.budget
+                )
                 # Evidence counts as shown when a fact names its turn: no turn is readable here.
                 turn_ids = {fact[-1] for fact in facts}
                 sources = tuple(turn.source for n, turn in enumerate(turns, 1) if n in turn_ids)
@@ -245,6 +248,21 @@ class StoreWindow(_Task):
             return self._ended([], copied, str(error), facts=[], target=[])
         named = [(subject, attribute, value, turn) for subject, attribute, value, *_, turn in facts]
         return self._ended(outcomes, copied, facts=named, target=target)
+
+
+class _RowsOnly(Memory):
+    """A memory whose turns are hidden: a large model, which reads dates in rows, sees none.
+
+    The packaged model does: the date of a hidden turn stands beside its row.
+    """
+
+    def gather(
+        self, question: str, rows: Sequence[Rows] = (), without: Collection[int] = ()
+    ) -> Context:
+        """The rows that were retrieved, within the budget."""
+        if not self.model.packaged:
+            without = {turn.id for turn in self.store.turns()}
+        return super().gather(question, rows, without)
 
 
 def _asked(memory: Memory, question: str) -> Answer:

@@ -237,7 +237,7 @@ def test_an_answer_names_its_turns_and_shows_the_sql_that_found_them(store: Sqli
     pairs = [
         (["Which pets", "speakers: Anna(3), Ben(2)"], sql(PETS)),
         (
-            ["[3] Anna | cat Miso", "[4] Ben | dog Rufus | 2017-06", "I adopted a dog, Rufus."],
+            ["[3] (Mon 08 May 2017) Anna: Small, but my cat Miso", "I adopted a dog, Rufus."],
             answer("cat Miso, dog Rufus", "3, 4, 99"),
         ),
     ]
@@ -353,8 +353,10 @@ def test_the_answering_model_sees_no_more_than_the_budget(path: Path) -> None:
             assert budget - 40 < count_tokens(shown) == told.tokens <= budget
 
 
-def test_a_question_about_what_another_said_is_doubted(store: SqliteStore) -> None:
-    memory = Memory(store, model=scripted_model([]))
+def test_the_packaged_model_is_told_that_another_said_it(store: SqliteStore) -> None:
+    large = Memory(store, model=scripted_model([]))
+    assert "What fits best" not in large.gather("Which dog did Anna adopt?").text
+    memory = Memory(store, model=replace(scripted_model([]), name="local"))
     said = "What fits best was said by Ben, not by Anna."
     assert memory.gather("Which dog did Anna adopt?").text.splitlines()[-1] == said
     for fair in ("Which dog did Ben adopt?", "Where did Anna move?", "Which dog was adopted?"):
