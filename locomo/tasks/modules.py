@@ -23,6 +23,7 @@ from locomo.harness import PROMPT_TOKENS, Setup
 from locomo.tasks.rewards import Outcome
 from memory import (
     Answer,
+    Hit,
     Memory,
     MemoryProgram,
     ModelError,
@@ -257,12 +258,16 @@ class _RowsOnly(Memory):
     """
 
     def gather(
-        self, question: str, rows: Sequence[Rows] = (), without: Collection[int] = ()
+        self,
+        question: str,
+        rows: Sequence[Rows] = (),
+        without: Collection[int] = (),
+        hits: Sequence[Hit] | None = None,
     ) -> Context:
         """The rows that were retrieved, within the budget."""
         if not self.model.packaged:
             without = {turn.id for turn in self.store.turns()}
-        return super().gather(question, rows, without)
+        return super().gather(question, rows, without=without, hits=hits)
 
 
 def _asked(memory: Memory, question: str) -> Answer:
