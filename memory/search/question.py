@@ -59,11 +59,13 @@ _DISTANCE = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _PERIOD = re.compile(
-    r"\b(?:(yesterday|today|tonight)|(last|this) "
+    r"\b(?:(yesterday|today)|(last|this) "
     rf"(week|weekend|month|year|{'|'.join(SEASONS)}|{'|'.join(WEEKDAYS)}))\b"
     rf"{_UNRESOLVED}",
     re.IGNORECASE,
 )
+# Who asks about tonight plans it; what fits was seldom said today. The day must not count.
+_TONIGHT = re.compile(r"(\btonight) \(\d{4}-\d\d-\d\d\)", re.IGNORECASE | re.ASCII)
 # Chinese and Korean names of three characters begin with the family's.
 _FAMILY_FIRST = re.compile("[\u4e00-\u9fff\uac00-\ud7a3]{3}")
 
@@ -194,7 +196,7 @@ def read_question(text: str, names: SpeakerNames, newest: int) -> Query:
 
     At most MAX_WORDS words. Names count as words only where a question has no others.
     """
-    text = composed(text)
+    text = _TONIGHT.sub(r"\1", composed(text))
     dates = tuple(_named_dates(_RANGE.sub("", text)))
     speakers, plain = names.take_out(_RESOLVED.sub("", text))
     implied = names.implied(text, speakers)

@@ -249,6 +249,14 @@ def test_a_question_means_days(question: str, inside: list[int], outside: list[i
 
 
 @pytest.mark.parametrize(
+    "question", ["What can I cook tonight?", "What can I cook Tonight (2017-10-19)?"]
+)
+def test_what_is_planned_for_tonight_was_not_said_today(question: str) -> None:
+    assert not query(question).spans
+    assert not query(question).dates
+
+
+@pytest.mark.parametrize(
     ("today", "question", "inside", "outside"),
     [
         (20170715, "last summer", 20160715, 20170715),
