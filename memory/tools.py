@@ -81,7 +81,7 @@ def memory_tools(
     on working when `memory` is closed.
 
     Arguments:
-        memory: whose file they work on, with its model, program and budget.
+        memory: whose file they work on, with its model, program, budget and reranker.
         session: the session of the turns that they store.
         groups: which of GROUPS come besides "core". Raises InputError for one that is not there.
         refining: whether the six tools that refine facts come too, the group "refine".
@@ -98,7 +98,13 @@ def memory_tools(
     def memory_of(opened: Store) -> "Memory":
         from memory.api import Memory
 
-        return Memory(opened, memory.model, program=memory.program, budget=memory.budget)
+        return Memory(
+            opened,
+            memory.model,
+            program=memory.program,
+            budget=memory.budget,
+            reranker=memory.reranker,
+        )
 
     tools = Tools(lambda: open_store(address, read_only, embedder), memory_of, session)
     return [getattr(tools, name) for name in tool_rights(groups)]

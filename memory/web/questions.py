@@ -69,7 +69,8 @@ async def ask(visit: Visit) -> Reply:
         from memory.api import Memory
 
         with memory.store.as_of(as_of) as past:
-            return _answered(Memory(past, model=memory.model), question, asker, now)
+            earlier = Memory(past, model=memory.model, reranker=memory.reranker)
+            return _answered(earlier, question, asker, now)
 
     task = visit.tasks.start(visit.namespace, "question", question, work)
     return Redirect(visit.address("work", task.id))

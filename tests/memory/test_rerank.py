@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from memory import InputError, Memory, ModelError, Turn, open_store, rerank
+from memory import InputError, Memory, ModelError, Turn, memory_tools, open_store, rerank
 from memory.rerank import RERANKED_TURNS, Reranker, load_reranker
 from memory.store.sqlite import SqliteStore
 from tests.conftest import SAID
@@ -231,6 +231,14 @@ def test_a_memory_shows_its_model_the_turns_that_the_reranker_puts_first(
     assert reply.shown[0] == 4
     assert reply.citations[0].place == 1
     assert asked == [QUESTION, QUESTION]  # once by `search`, once by `ask`
+
+
+def test_a_tool_that_asks_the_memory_has_its_reranker(store: SqliteStore) -> None:
+    script = [([], sql("SELECT 1 AS n")), (["[4]"], answer("a dog", "4"))]
+    dogs_first = Reranker("dogs first", lambda _, passages: ["Rufus" in text for text in passages])
+    memory = Memory(store, model=scripted_model(script), budget=64, reranker=dogs_first)
+    [ask_memory] = [tool for tool in memory_tools(memory) if tool.__name__ == "ask_memory"]
+    assert "a dog" in ask_memory(QUESTION)
 
 
 def test_a_memory_takes_a_reranker_by_name(server: RerankingServer, store: SqliteStore) -> None:
