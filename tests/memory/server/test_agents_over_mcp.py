@@ -1,0 +1,94 @@
+"""Agents of LangGraph and the OpenAI Agents SDK over MCP, with scripted models."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from agents import Agent, Runner, set_tracing_disabled
+from agents.mcp import MCPServerStdio
+from langchain_core.tools import StructuredTool, ToolException
+from langgraph.graph import MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode, tools_condition
+from mcp import Client
+
+from tests.support.mcp_clients import stdio
+from tests.support.scripted_agents import Actor, Call, ScriptedAgentsModel, ScriptedChat, Steps
+
+MOVED, ASKED = "I moved to Oslo.", "Where did I move to?"
+# What each model is shown last, and what it does then, in a first process and in a second one.
+FIRST: Steps = [
+    (MOVED, Call("remember", {"text": MOVED, "speaker": "Anna"})),
+    ("Remembered as turn 1.", "How nice!"),
+]
+SECOND: Steps = [
+    (ASKED, Call("recall", {"query": "Anna moved", "limit": 3})),
+    (f") Anna: {MOVED}", Call("query_memory", {"select": "DELETE FROM turns"})),
+    ("here only a SELECT is allowed", "In Oslo."),
+]
+
+
+def as_langchain(client: Client, tool: Any) -> StructuredTool:
+    """A tool of an MCP server as one of LangChain, whose errors the model is shown as errors."""
+
+    async def call(**arguments: Any) -> str:
+        result = await client.call_tool(tool.name, arguments)
+        text = "\n".join(content.text for content in result.content)
+        if result.is_error:
+            raise ToolException(text)
+        return text
+
+    return StructuredTool.from_function(
+        coroutine=call,
+        name=tool.name,
+        description=tool.description,
+        args_schema=tool.input_schema,
+        handle_tool_error=True,
+    )
+
+
+async def in_langgraph(home: Path, actor: Actor, message: str) -> str:
+    async with Client(stdio("-n", "new", home=home)) as client:
+        tools = [as_langchain(client, tool) for tool in (await client.list_tools()).tools]
+        model = ScriptedChat(actor=actor).bind_tools(tools)
+
+        async def reply(state: MessagesState) -> dict[str, Any]:
+            return {"messages": await model.ainvoke(state["messages"])}
+
+        graph = StateGraph(MessagesState)
+        graph.add_node("model", reply)
+        graph.add_node("tools", ToolNode(tools))
+        graph.set_entry_point("model")
+        graph.add_conditional_edges("model", tools_condition)
+        graph.add_edge("tools", "model")
+        told = await graph.compile().ainvoke({"messages": [("user", message)]})
+    return str(told["messages"][-1].content)
+
+
+async def in_agents_sdk(home: Path, actor: Actor, message: str) -> str:
+    parameters = stdio("-n", "new", home=home)
+    set_tracing_disabled(True)
+    async with MCPServerStdio(
+        {"command": parameters.command, "args": parameters.args, "env": parameters.env},
+        client_session_timeout_seconds=60,
+    ) as server:
+        agent = Agent(name="Miku", model=ScriptedAgentsModel(actor), mcp_servers=[server])
+        return str((await Runner.run(agent, message)).final_output)
+
+
+@pytest.mark.parametrize(
+    "framework", [in_langgraph, pytest.param(in_agents_sdk, marks=pytest.mark.slow)]
+)
+def test_what_an_agent_stored_in_one_process_it_recalls_in_the_next(
+    framework: Callable[[Path, Actor, str], Awaitable[str]], home: Path
+) -> None:
+    for steps, message, last in ((FIRST, MOVED, "How nice!"), (SECOND, ASKED, "In Oslo.")):
+        actor = Actor(steps)
+
+        async def run(actor: Actor = actor, message: str = message) -> str:
+            return await framework(home, actor, message)
+
+        assert asyncio.run(run()) == last
+        assert actor.done == len(steps)
+        assert len(actor.tools) == 8
