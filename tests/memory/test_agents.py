@@ -128,13 +128,15 @@ OTHER = {
     "Counting and listing": "('times',) ((1,),)",
     "The past, corrections, undo": "value='Oslo', turn_id=1",
     "Forgetting": "(4, 5)",
+    "Async servers": "I moved to Oslo last Saturday!\nSmall, but my cat Miso",
     "Documents, tool uses, settings": "7 [Setting(name='volume', value=7",
 }
 
 
 def test_all_code_of_the_page_is_run() -> None:
     agents = {"LangGraph", "OpenAI Agents SDK", "DSPy ReAct"}
-    assert set(CODE) == {"Ten lines to an agent that remembers", *agents, *OTHER}
+    hosted = {"Rerankers by name"}  # its code asks a provider
+    assert set(CODE) - hosted == {"Ten lines to an agent that remembers", *agents, *OTHER}
 
 
 @pytest.mark.parametrize("heading", OTHER)
