@@ -46,9 +46,15 @@ def find(
 
     Raises InputError for a point that is none.
     """
+    return matching(store.facts(point), text, ended=ended, day=_day_of(store, point))
+
+
+def matching(facts: Sequence[Fact], text: str, *, ended: bool, day: str) -> list[Fact]:
+    """Those of the facts that hold all words of a text, and are current on a day (ISO).
+
+    With `ended` those that are not current as well.
+    """
     query = words(text)
-    facts = store.facts(point)
-    day = _day_of(store, point)
 
     def fits(fact: Fact) -> bool:
         fact_words = words(f"{fact.subject} {fact.attribute} {fact.value}") if query else []

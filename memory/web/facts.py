@@ -1,6 +1,6 @@
 """What is known: facts by subject, each with its turn; corrected, ended, removed, taken back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -40,9 +40,8 @@ def known(visit: Visit, store: Store) -> Reply:
     ).rows
     [(total,)] = store.read("SELECT COUNT(DISTINCT subject) AS subjects FROM facts").rows
     shown = rows[:_SUBJECTS_A_PAGE]
-    values["subjects"] = [
-        (subject, count, _newest(store, subject, include_ended)) for subject, count in shown
-    ]
+    newest = _newest(store, [subject for subject, _ in shown], include_ended)
+    values["subjects"] = [(subject, count, newest[subject]) for subject, count in shown]
     values["total"] = total
     values["after"] = shown[-1][0] if after and len(rows) > _SUBJECTS_A_PAGE else ""
     values["has_all"] = not after and total <= _SUBJECTS_A_PAGE
@@ -165,12 +164,17 @@ def _change(store: Store, change_id: int) -> list[Change]:
     ]
 
 
-def _newest(store: Store, subject: str, include_ended: bool) -> list[Fact]:
-    facts = read_facts(
-        store, f"WHERE subject = {quoted(subject)} ORDER BY id DESC LIMIT {4 * _FACTS_OF_A_SUBJECT}"
-    )
-    shown = [fact for fact in facts if include_ended or is_current(fact, _today())]
-    return shown[:_FACTS_OF_A_SUBJECT]
+def _newest(store: Store, subjects: Sequence[str], include_ended: bool) -> dict[str, list[Fact]]:
+    """The newest facts of each subject, of as many as one SELECT returns."""
+    names = ", ".join(map(quoted, subjects)) or "''"
+    newest: dict[str, list[Fact]] = {subject: [] for subject in subjects}
+    for fact in read_facts(
+        store, f"WHERE subject IN ({names}) ORDER BY id DESC LIMIT {_MOST_FACTS}"
+    ):
+        of_subject = newest[fact.subject]
+        if len(of_subject) < _FACTS_OF_A_SUBJECT and (include_ended or is_current(fact, _today())):
+            of_subject.append(fact)
+    return newest
 
 
 def _today() -> str:

@@ -59,8 +59,9 @@ async def delete(visit: Visit) -> Reply:
 
 def overview(visit: Visit, store: Store) -> Reply:
     """How much one memory holds, and what is newest in it."""
-    [(turns,)] = store.read("SELECT COUNT(*) AS turns FROM turns").rows
-    [(facts,)] = store.read("SELECT COUNT(*) AS facts FROM facts").rows
+    [(turns, facts)] = store.read(
+        "SELECT (SELECT COUNT(*) FROM turns) AS turns, (SELECT COUNT(*) FROM facts) AS facts"
+    ).rows
     ends = "SELECT said_at FROM turns WHERE said_at <> '' ORDER BY id {} LIMIT 1"
     days = [row[0] for way in ("", "DESC") for row in store.read(ends.format(way)).rows]
     values = {
