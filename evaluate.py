@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from typer import Option
 
-from locomo.commands import Conversations, check_folder, print_table, run_command
+from locomo.commands import Conversations, Over, check_folder, print_table, run_command
 from locomo.dataset.format import CATEGORIES, load_conversations
 from locomo.evaluation import AskedQuestion, Evaluation, EvaluationRun
 from locomo.harness import (
@@ -102,6 +102,7 @@ def evaluate(
     output_dir: Annotated[Path, Option(help="for results, chart, memories")] = Path("results"),
     traces: Annotated[bool, Option("--traces", help="keep every prompt, answer and row")] = False,
     resume: Annotated[bool, Option("--resume", help="keep an earlier run's answers")] = False,
+    over: Over = "",
 ) -> Evaluation:
     """Build a memory of each conversation once, ask its questions, score the answers.
 
@@ -112,8 +113,8 @@ def evaluate(
     if judge_only:
         return _judge(output_dir, judging, threads=num_threads, with_categories=not no_categories)
     learned = _learned_conversations(optimized_path, model, adapter=adapter)
-    without = set() if include_training else learned
-    questions = _questions(data, part=split, number=num_test, seed=seed, without=without)
+    left_out = set() if include_training else learned
+    questions = _questions(data, part=split, number=num_test, seed=seed, without=left_out)
     setup = _setup(load_model(model, api_base, adapter=adapter), optimized_path, budget=budget)
     setup = replace(setup, reranker=load_reranker(reranker) if reranker else None)
     _check_places(setup.model, judging, embedder=embedder, folder=output_dir, resume=resume)
@@ -130,10 +131,11 @@ def evaluate(
         traces=_trace_log(log, resume) if traces else None,
         threads=num_threads,
         console=console,
+        over=over,
     )
     evaluation = run.run()
-    params = _data_params(data, split, seed) | _run_params(run, adapter, program=optimized_path)
-    params["training_questions"] = sum(c.id in learned for c, _ in questions)
+    params = _data_params(data, split, seed)
+    params |= _run_params(run, adapter, program=optimized_path, learned=learned)
     params["interval"] = interval or usual_interval(evaluation.results)
     _report(evaluation, params, output_dir=output_dir, with_categories=not no_categories)
     _print_advice(evaluation, setup.model, output_dir if answers_only else None)
@@ -204,7 +206,7 @@ def _data_params(data: Path, split: str, seed: int) -> dict[str, object]:
 
 
 def _run_params(
-    run: EvaluationRun, adapter: Path | None, program: Path | None
+    run: EvaluationRun, adapter: Path | None, program: Path | None, learned: Collection[str]
 ) -> dict[str, object]:
     mode: Mode = "compare" if run.with_baseline else "analyze"
     reranker = run.setup.reranker
@@ -220,6 +222,7 @@ def _run_params(
         "reranker_failures": reranker.failures if reranker else 0,
         "judge_model": run.judging.name if run.judging else "none",
         "answers": run.log.path.name,
+        "training_questions": sum(conversation.id in learned for conversation, _ in run.questions),
     }
 
 

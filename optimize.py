@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 from typer import Option
 
-from locomo.commands import Conversations, check_folder, print_table, run_command
+from locomo.commands import Conversations, Over, check_folder, print_table, run_command
 from locomo.harness import Setup, probe
 from locomo.prompts.compile import CompileResult, CompileRun
 from locomo.prompts.forecast import forecast, forecast_table
@@ -65,6 +65,7 @@ def optimize(
     no_texts: Annotated[bool, Option("--no-texts", help="keep no prompt of a call")] = False,
     output: Annotated[Path, Option(help="the compiled program")] = Path("optimized_memory_qa.json"),
     output_dir: Annotated[Path, Option(help="for memories, calls, chart")] = Path("results"),
+    over: Over = "",
 ) -> CompileResult:
     """Compile prompts on training conversations, then measure the gain on validation ones.
 
@@ -74,7 +75,7 @@ def optimize(
     """
     _check_options(optimizer, target, reward=reward, max_demos=max_demos)
     _check_places(output, output_dir)
-    answering = load_model(model, api_base=api_base)
+    answering = load_model(model, api_base=api_base).over_machines(over)
     proposing = _prompt_model(model, api_base, name=prompt_model, address=prompt_api_base)
     setup = Setup(answering, starting_program(answering), budget or answering.budget)
     setup.check()

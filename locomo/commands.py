@@ -14,12 +14,17 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from memory import InputError, Stop
+from memory.machines import check_over
 from memory.terminal import show_any_character
 
 # Its default is a path on the machine of whoever asks for --help, which says nothing to others.
 Conversations = Annotated[
     Path,
     typer.Option(help="conversations in LoCoMo's format", show_default="data/sample.json"),
+]
+
+Over = Annotated[
+    str, typer.Option(help="ray, or ray://HOST:PORT: on many machines", callback=check_over)
 ]
 
 _WIDEST = 1000  # columns of characters; wider than any table

@@ -1,6 +1,6 @@
 """An evaluation: memories built, questions asked, answers judged; what is finished is kept."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -23,10 +23,10 @@ from locomo.harness import (
     is_built,
     memory_path,
 )
-from locomo.parallel import run_parallel
+from locomo.parallel import run_over, run_parallel
 from locomo.results.judging import is_judged, judge_answers, judging_cost
 from locomo.results.tables import cost_table
-from locomo.results.traces import TraceLog, traced
+from locomo.results.traces import Trace, TraceLog, traced
 from memory import Model, ModelError
 from memory.program.costs import Cost, estimate, spending, turn_tokens
 from memory.progress import progress_bar
@@ -58,7 +58,7 @@ class EvaluationRun:
     `plain` is what a compiled or tuned `setup` is compared with, None where that is plain itself.
     `log` holds earlier answers, which count; `memories` is the folder of the memories; without
     a `judging` model no answer is judged; `threads` questions are asked at a time. `traces` keeps
-    all that led to an answer.
+    all that led to an answer. `over` machines the memories are built and the questions are asked.
     """
 
     questions: Sequence[AskedQuestion]
@@ -72,6 +72,7 @@ class EvaluationRun:
     threads: int
     console: Console
     traces: TraceLog | None = None
+    over: str = ""
 
     def run(self) -> Evaluation:
         """Build each conversation's memory, ask the questions, judge the answers.
@@ -154,48 +155,46 @@ class EvaluationRun:
                 threads=self.threads,
                 bar=bar,
                 embedder=self.embedder,
+                over=self.over,
             )
 
     def _ask(
         self, built: Mapping[str, BuiltMemory], built_plain: Mapping[str, BuiltMemory]
     ) -> list[Result]:
-        jobs: dict[AnswerKey, Callable[[], Result]] = {}
-        for conversation, question in self.questions:
-            if self.with_baseline:
-                jobs["baseline", conversation.id, question.index] = partial(
-                    ask_baseline, conversation, question, self.setup
-                )
-            if self.plain:
-                jobs["plain", conversation.id, question.index] = partial(
-                    _ask_plain,
-                    conversation,
-                    question,
-                    setup=self.plain,
-                    path=built_plain[conversation.id].path,
-                )
-            jobs["memory", conversation.id, question.index] = partial(
-                ask_memory,
-                conversation,
-                question,
-                setup=self.setup,
-                path=built[conversation.id].path,
-            )
-        missing = [job for key, job in jobs.items() if key not in self.log.records]
-        if self.traces is not None:
-            missing = [partial(traced, job, self.traces) for job in missing]
+        paths = {("memory", id_): memory.path.absolute() for id_, memory in built.items()}
+        paths |= {("plain", id_): memory.path.absolute() for id_, memory in built_plain.items()}
+        asking = Asking(
+            conversations={conversation.id: conversation for conversation, _ in self.questions},
+            setups=self._systems(),
+            paths=paths,
+            with_traces=self.traces is not None,
+        )
+        keys: list[AnswerKey] = [
+            (system, conversation.id, question.index)
+            for conversation, question in self.questions
+            for system in self._systems()
+        ]
+        missing = [key for key in keys if key not in self.log.records]
         answered: list[Result] = []
         with progress_bar(self.console) as bar:
             line = bar.add_task("asking", total=len(missing))
 
-            def keep(result: Result) -> None:
+            def keep(answer: tuple[Result, Trace | None]) -> None:
+                result, trace = answer
+                if self.traces is not None and trace is not None:
+                    self.traces.add(trace)
                 self.log.add(result)
                 bar.advance(line)
                 answered.append(result)
                 if result.unusable:
                     self._stop_when_unusable(answered)
 
-            run_parallel(missing, self.threads, keep)
-        return [self.log.records[key] for key in jobs]
+            if self.over:
+                waits = not self.setup.model.packaged
+                run_over(asking, missing, self.over, waits=waits, finished=keep)
+            else:
+                run_parallel([partial(asking, key) for key in missing], self.threads, keep)
+        return [self.log.records[key] for key in keys]
 
     def _stop_when_unusable(self, results: Collection[Result]) -> None:
         """Raise ModelError when too many answers cannot be used: their scores would mean nothing.
@@ -247,5 +246,35 @@ def _asking_cost(system: System, conversation: Conversation, setup: Setup) -> Co
     return cost + estimate(setup.model, "retrieve", setup.program.retrieve, calls=1, inputs=0)
 
 
-def _ask_plain(conversation: Conversation, question: Question, setup: Setup, path: Path) -> Result:
-    return replace(ask_memory(conversation, question, setup=setup, path=path), system="plain")
+@dataclass(frozen=True, eq=False)
+class Asking:
+    """All that is needed to ask any of the questions, also on another machine.
+
+    `paths` are the memories' by system and conversation.
+    """
+
+    conversations: Mapping[str, Conversation]
+    setups: Mapping[System, Setup]
+    paths: Mapping[tuple[str, str], Path]
+    with_traces: bool = False
+
+    def __call__(self, key: AnswerKey) -> tuple[Result, Trace | None]:
+        """Ask one question of one system; with its trace where those are wanted."""
+        system, id_, index = key
+        conversation = self.conversations[id_]
+        question = next(q for q in conversation.questions if q.index == index)
+        if system == "baseline":
+            job = partial(ask_baseline, conversation, question, self.setups[system])
+        else:
+            job = partial(
+                ask_memory,
+                conversation,
+                question,
+                setup=self.setups[system],
+                path=self.paths[system, id_],
+            )
+        result, trace = traced(job) if self.with_traces else (job(), None)
+        if system == "plain":
+            result = replace(result, system="plain")
+            trace = trace and replace(trace, result=result)
+        return result, trace

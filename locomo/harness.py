@@ -1,8 +1,10 @@
 """Memories built once for each conversation, and questions asked of them: one result each."""
 
+import contextlib
 import hashlib
 import json
 import re
+import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -21,8 +23,9 @@ from rich.progress import Progress
 from locomo.dataset.format import Conversation, Question
 from locomo.json_lines import JsonLines
 from locomo.metrics import recall, score
-from locomo.parallel import run_parallel
+from locomo.parallel import run_over, run_parallel
 from memory import (
+    Digest,
     Hit,
     InputError,
     Memory,
@@ -46,6 +49,7 @@ AnswerKey = tuple[System, str, int]  # the system, the conversation's id, the qu
 # context beside the memory.
 PROMPT_TOKENS = 512
 EMBEDDER = "wordllama"  # the packaged one
+_CLAIM_WAIT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -193,16 +197,23 @@ def build_memory(
             calls, tokens = begun.calls + calls, begun.tokens + tokens
             return replace(begun, calls=calls, tokens=tokens, seconds=seconds)
 
-        def after_window(windows: int, calls: int) -> None:
-            write_whole(part, _BUILT.dump_json(so_far(calls)))
-            progress(windows)
+        calls = 0
+
+        def after_window(digest: Digest) -> None:
+            write_whole(part, _BUILT.dump_json(so_far(calls + digest.calls)))
+            progress(digest.stored + digest.failed)
 
         memory = Memory(store, model=model, program=program)
         if not store.turns(1, 1):
             memory.add(conversation.turns)
-        done = memory.digest(progress=lambda d: after_window(d.stored + d.failed, d.calls))
+        while True:
+            calls += memory.digest(progress=after_window).calls
+            if all(window.error for window in store.pending()):
+                break
+            # Another process works on a window, or was lost with its machine: its claim will end.
+            time.sleep(_CLAIM_WAIT_S)
         facts = int(store.read("SELECT count(*) AS n FROM facts").rows[0][0])
-        built = replace(so_far(done.calls), facts=facts, failed=len(store.pending()))
+        built = replace(so_far(calls), facts=facts, failed=len(store.pending()))
     write_whole(card, _BUILT.dump_json(built))
     part.unlink()
     return built
@@ -215,11 +226,16 @@ def build_memories(
     threads: int,
     bar: Progress,
     embedder: str = EMBEDDER,
+    over: str = "",
 ) -> dict[str, BuiltMemory]:
     """Every conversation's memory by its id, several at a time, each with a line on the bar.
 
-    The first that fails, or Ctrl-C, ends the others after the window that they are at.
+    The first that fails, or Ctrl-C, ends the others after the window that they are at. `over`
+    machines they are built in the folder `cache`, which all of them must see.
     """
+    if over:
+        builder = _Builder(setup, cache.absolute(), embedder)
+        return _build_over(list(conversations), builder, over=over, bar=bar)
     ended = Event()
 
     def job(conversation: Conversation) -> Callable[[], BuiltMemory]:
@@ -248,6 +264,85 @@ def build_memories(
     jobs = {conversation.id: job(conversation) for conversation in conversations}
     built = run_parallel(list(jobs.values()), threads, ended=ended)
     return dict(zip(jobs, built, strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class _Builder:
+    """Builds memories on other machines, in a folder that they share with this one."""
+
+    setup: Setup
+    cache: Path
+    embedder: str
+
+    def path(self, conversation: Conversation) -> Path:
+        """Where a conversation's memory lies."""
+        return memory_path(
+            conversation,
+            self.setup.model,
+            self.setup.program,
+            cache=self.cache,
+            embedder=self.embedder,
+        )
+
+    def begin(self, conversation: Conversation) -> None:
+        """Leave the mark by which a machine knows that it sees the folder."""
+        path = self.path(conversation)
+        part = path.with_suffix(".part.json")
+        if not is_built(path) and not part.exists():
+            write_whole(
+                part,
+                _BUILT.dump_json(BuiltMemory(conversation.id, path, len(conversation.turns))),
+            )
+
+    def __call__(self, conversation: Conversation) -> BuiltMemory:
+        path = self.path(conversation)
+        if not is_built(path) and not path.with_suffix(".part.json").exists():
+            raise InputError(
+                f"{self.cache} is not the same folder on {socket.gethostname()}, or the code is not"
+                " the same: --over needs both on all machines"
+            )
+        return build_memory(
+            conversation,
+            self.setup.model,
+            self.setup.program,
+            cache=self.cache,
+            embedder=self.embedder,
+        )
+
+
+def _build_over(
+    conversations: Sequence[Conversation], builder: _Builder, over: str, bar: Progress
+) -> dict[str, BuiltMemory]:
+    """As `build_memories`, over machines."""
+    window = builder.setup.model.window
+    windows = {c.id: -(-len(c.turns) // window) for c in conversations}
+    lines = {
+        id_: bar.add_task(f"storing {escape(id_)}", total=total) for id_, total in windows.items()
+    }
+    for conversation in conversations:
+        builder.begin(conversation)
+
+    def show_progress() -> None:
+        for conversation in conversations:
+            part = builder.path(conversation).with_suffix(".part.json")
+            with contextlib.suppress(OSError):  # it is whole by now
+                bar.update(
+                    lines[conversation.id], completed=_BUILT.validate_json(part.read_bytes()).calls
+                )
+
+    built = run_over(
+        builder,
+        conversations,
+        over,
+        waits=not builder.setup.model.packaged,
+        cancels=True,
+        idle=show_progress,
+    )
+    for memory in built:
+        bar.update(
+            lines[memory.conversation], completed=bar.tasks[lines[memory.conversation]].total
+        )
+    return {memory.conversation: memory for memory in built}
 
 
 def program_state(program: MemoryProgram) -> object:

@@ -1,12 +1,19 @@
-"""Jobs on threads: the first that fails ends the others, and what was finished is kept."""
+"""Jobs on threads or machines: the first that fails ends the others; what was finished is kept."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextvars import copy_context
+from functools import partial
 from threading import Event
 from typing import TypeVar
 
+from memory.machines import over_machines
+from memory.program.costs import Usage, add_usage, with_usage
+
 T = TypeVar("T")
+Item = TypeVar("Item")
+# A task that waits for a hosted model needs little of a core.
+_CPUS_WAITING = 0.25
 
 
 def run_parallel(
@@ -43,3 +50,40 @@ def run_parallel(
                     finished(future.result())
             raise
     return [future.result() for future in futures]
+
+
+def run_over(
+    function: Callable[[Item], T],
+    items: Sequence[Item],
+    over: str,
+    *,
+    waits: bool,
+    finished: Callable[[T], object] = lambda result: None,
+    cancels: bool = False,
+    idle: Callable[[], None] = lambda: None,
+) -> list[T]:
+    """Apply a function to each item over machines; returns the results in the order of the items.
+
+    What models are asked for there counts here. As `run_parallel`, but with `cancels` what is under
+    way when this ends early is interrupted. `waits` says that a task mostly waits for a server.
+    For the others see `over_machines`.
+    """
+    results: dict[int, T] = {}
+    counted = partial(_counted, function)
+    tasks = over_machines(
+        counted,
+        items,
+        over,
+        cpus=_CPUS_WAITING if waits else 1.0,
+        cancels=cancels,
+        idle=idle,
+    )
+    for place, (result, usage) in tasks:
+        add_usage(usage)
+        finished(result)
+        results[place] = result
+    return [results[place] for place in range(len(items))]
+
+
+def _counted(function: Callable[[Item], T], item: Item) -> tuple[T, Usage]:
+    return with_usage(partial(function, item))

@@ -24,6 +24,7 @@ MEMORY_LAYERS = [
     {"memory.errors", "memory.providers"},
     {
         "memory.files",
+        "memory.machines",
         "memory.provider_calls",
         "memory.progress",
         "memory.tokens",
@@ -69,13 +70,13 @@ BENCHMARK_LAYERS = [
 ]
 LAYERS = [*MEMORY_LAYERS, *BENCHMARK_LAYERS]
 # What the benchmark imports of `memory` beside its public names: files written whole, what stdout
-# can print, how progress is shown, SQL text, the lines and the doubt that a model is shown, their
-# tokens and the forms of their words, how a question reads when it is known who asks, and the
-# prompts that it tunes.
+# can print, how progress is shown, how work is spread over machines, SQL text, the lines and the
+# doubt that a model is shown, their tokens and the forms of their words, how a question reads when
+# it is known who asks, and the prompts that it tunes.
 OPEN_ROOMS = {
     *("memory.files", "memory.terminal", "memory.progress", "memory.sql", "memory.prompt"),
     *("memory.search.asker", "memory.search.doubt", "memory.search.word_forms"),
-    *("memory.tokens", "memory.program"),
+    *("memory.machines", "memory.tokens", "memory.program"),
 }
 # One importer per outside library (a folder counts as one).
 IMPORTERS = {
@@ -91,6 +92,7 @@ IMPORTERS = {
     "arbor": ("locomo/weights/arbor_job.py", "arbor"),
     "httpx": ("locomo/weights/arbor_client.py", "locomo/weights/together.py", "arbor"),
     "together": "locomo/weights/together.py",
+    "ray": "memory/machines.py",
     "runpod": "arbor/deploy.py",
     "sqlite_utils": "memory/store/migrations/__init__.py",
     "sqlite3": "memory/store",
@@ -139,7 +141,7 @@ ROOMS = {
     "memory/cli": ("the commands of python -m memory", 2_200),
     "memory/refine": ("facts made better by an agent, and held to a measure", 1_600),
     "memory/tune": ("weights tuned on this machine, with torch", 2_200),
-    "locomo": ("scores, splits, judges, the harness: what every measurement shares", 2_000),
+    "locomo": ("scores, splits, judges, the harness: what every measurement shares", 2_400),
     "locomo/results": ("what was measured: means, tables, pictures, verdicts, traces", 1_250),
     "locomo/dataset": ("formats of benchmarks, in LoCoMo's form", 900),
     "locomo/retrieval": ("recall without a model", 1_150),

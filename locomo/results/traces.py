@@ -105,10 +105,9 @@ class CallRecorder(BaseCallback):
         return Trace(result, tuple(self.rows), tuple(self.refusals), tuple(self.calls))
 
 
-def traced(job: Callable[[], Result], log: TraceLog) -> Result:
-    """Run a job that answers a question, and keep its trace."""
+def traced(job: Callable[[], Result]) -> tuple[Result, Trace]:
+    """Run a job that answers a question; its result and its trace."""
     recorder = CallRecorder()
     with recorder.active():
         result = job()
-    log.add(recorder.trace(result))
-    return result
+    return result, recorder.trace(result)

@@ -9,7 +9,7 @@ python -m locomo.retrieval --data FILE --conversation ID --explain QUESTION     
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from typer import Option
 
-from locomo.commands import print_table, run_command
+from locomo.commands import Over, print_table, run_command
 from locomo.dataset.format import Conversation, load_conversations
 from locomo.harness import EMBEDDER
 from locomo.retrieval.chart import read_peers, recall_chart, recall_curve
@@ -41,6 +41,7 @@ from locomo.retrieval.shown import evidence_shown, shown_table
 from locomo.split_data import TEST
 from memory import InputError, Reranker, load_reranker
 from memory.files import write_whole
+from memory.machines import over_machines
 from memory.progress import progress_bar
 from memory.prompt import LEAST_BUDGET
 
@@ -85,6 +86,7 @@ def retrieval(
     shown: Budgets = None,
     embedder: Annotated[str | None, Option(help="Another embedder, by name.")] = None,
     reranker: Annotated[str | None, Option(help="Orders the best turns anew, by name.")] = None,
+    over: Over = "",
 ) -> None:
     """Print recall of evidence turns and sessions (categories 1 to 4) and search times, no model.
 
@@ -104,6 +106,7 @@ def retrieval(
         (reranker and (fit or explains or shown), "--reranker is for recall: it goes alone"),
         (folds and not fit, "--folds is for --fit"),
         (weights != WEIGHTS_FILE and not fit, "--weights is for --fit"),
+        (over and (explains or fit or reranker), "--over goes with no --explain, --fit, --reranker"),
     )
     if explain is not None and memory:
         explain_memory(memory, question=explain, k=k or _EXPLAINED_TURNS, embedder=embedder)
@@ -117,7 +120,15 @@ def retrieval(
         _fit(_without_test(conversations), output=weights, folds=folds, embedder=embedder)
     else:
         files = _Files(json=json_file, chart=chart, peers=peers)
-        _measure(conversations, files, k=k, embedder=embedder, reranker=reranker, only=conversation)
+        _measure(
+            conversations,
+            files,
+            k=k or _MEASURED_TURNS,
+            embedder=embedder,
+            reranker=reranker,
+            only=conversation,
+            over=over,
+        )
 
 
 def _refuse(*mistakes: tuple[object, str]) -> None:
@@ -180,10 +191,11 @@ def _measure(
     conversations: Sequence[Conversation],
     files: _Files,
     *,
-    k: int | None,
+    k: int,
     embedder: str | None,
     reranker: str | None,
     only: str,
+    over: str,
 ) -> None:
     """Search for all questions; print recall, and write the files that were asked for.
 
@@ -192,14 +204,14 @@ def _measure(
     for file in (files.json, files.chart):
         if file is not None:
             _refuse_unwritable(file)
-    k = k or _MEASURED_TURNS
     # Before the search: a name that is none, and rankings of other data, are refused at once.
     orderer = load_reranker(reranker) if reranker else None
     peer_curves = [
         recall_curve(title, conversations, rankings=rankings, k=k)
         for title, rankings in (read_peers(files.peers) if files.peers else {}).items()
     ]
-    retrievals = _retrieve_all(conversations, k, embedder=embedder, reranker=orderer)
+    search = _Search(k=k, embedder=embedder, reranker=orderer)
+    retrievals = _retrieve_all(conversations, search, over)
     _print_recall(conversations, retrievals, k)
     if orderer and orderer.failures:
         note = f"{orderer.failures} of these searches have the ranking's own order:"
@@ -217,22 +229,36 @@ def _measure(
         recall_chart([curve, *peer_curves], files.chart, title)
 
 
+@dataclass(frozen=True)
+class _Search:
+    """Searches for all questions of a conversation, in a memory that is gone afterwards."""
+
+    k: int
+    embedder: str | None
+    reranker: Reranker | None
+
+    def __call__(self, conversation: Conversation) -> Retrieval:
+        with tempfile.TemporaryDirectory() as folder:
+            return retrieve(
+                conversation,
+                Path(folder),
+                k=self.k,
+                embedder=self.embedder,
+                reranker=self.reranker,
+            )
+
+
 def _retrieve_all(
-    conversations: Sequence[Conversation],
-    k: int,
-    *,
-    embedder: str | None,
-    reranker: Reranker | None,
+    conversations: Sequence[Conversation], search: _Search, over: str
 ) -> dict[str, Retrieval]:
-    retrievals: dict[str, Retrieval] = {}
+    """What each conversation's search found; over machines, as many at a time as they take."""
+    results: Iterable[tuple[int, Retrieval]] = enumerate(map(search, conversations))
+    if over:
+        results = over_machines(search, conversations, over)
     # On stderr, so that what is piped on is the tables alone.
     with progress_bar(Console(stderr=True), transient=True) as progress:
-        for conversation in progress.track(conversations, description="searching"):
-            with tempfile.TemporaryDirectory() as folder:
-                retrievals[conversation.id] = retrieve(
-                    conversation, Path(folder), k=k, embedder=embedder, reranker=reranker
-                )
-    return retrievals
+        by_place = dict(progress.track(results, total=len(conversations), description="searching"))
+    return {conversation.id: by_place[n] for n, conversation in enumerate(conversations)}
 
 
 def _print_recall(

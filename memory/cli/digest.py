@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memory.cli.options import DEFAULT, ApiBase, File, ModelName, Namespace, open_memory
+from memory.cli.options import (
+    DEFAULT,
+    ApiBase,
+    File,
+    ModelName,
+    Namespace,
+    Over,
+    is_on_command_line,
+    open_memory,
+)
 from memory.cli.output import change_line, held_lines
 from memory.errors import InputError
 from memory.held_windows import decide
@@ -20,6 +29,7 @@ _TURNS = re.compile(r"(\d{1,18})-(\d{1,18})", re.ASCII)
 
 
 def digest(
+    context: typer.Context,
     namespace: Namespace = DEFAULT,
     file: File = None,
     model: ModelName = "local",
@@ -39,8 +49,20 @@ def digest(
     skip: Annotated[
         str, typer.Option(metavar="TURNS", help="Let turns (12-27) be digested without facts.")
     ] = "",
+    every: Annotated[bool, typer.Option("--all", help="Digest all namespaces.")] = False,
+    over: Over = "",
 ) -> None:
     """Let a model make facts of what was said. It can be interrupted, and goes on later."""
+    if over and not every:
+        raise InputError("--over is for many namespaces: give --all with it")
+    if every:
+        if file or is_on_command_line(context, "namespace") or max_calls or apply or skip:
+            raise InputError("--all goes with --replay, --model and --over only")
+        from memory.cli.digests import digest_all
+        from memory.program import load_model
+
+        digest_all(load_model(model, api_base), replay, over)
+        return
     if apply or skip:
         with open_memory(namespace, file) as store:
             _decide(store, apply=apply, skip=skip)

@@ -1,5 +1,8 @@
 """The command import: what another program exported becomes turns of a memory."""
 
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,15 +13,20 @@ from memory.cli.options import (
     AsJson,
     File,
     Namespace,
+    Over,
     is_on_command_line,
     open_memory,
 )
 from memory.cli.output import print_json
 from memory.errors import InputError, Stop
+from memory.machines import over_machines
+from memory.namespaces import home
 from memory.terminal import clean_line, count, print_clean, progress
 
 if TYPE_CHECKING:
+    from memory.exchange import ForeignExport
     from memory.exchange.imports import ImportReport
+    from memory.store import Store
 
 _MAX_PLACES_SHOWN = 3  # of what was skipped for one reason
 INTERRUPTED = "interrupted: what was read so far is kept; the same command goes on"
@@ -31,6 +39,7 @@ def import_(
     namespace: Namespace = DEFAULT,
     file: File = None,
     as_json: AsJson = False,
+    over: Over = "",
 ) -> None:
     """Read what another program exported; the format is recognised. Again, it adds what is new.
 
@@ -44,6 +53,8 @@ def import_(
     has_target = file or is_on_command_line(context, "namespace")
     try:
         if not characters or characters == [path] or (has_target and len(characters) == 1):
+            if over:
+                raise InputError("--over is for a folder of several characters: leave it out")
             source = characters[0] if characters else path
             _import_one(source, user, namespace=namespace, file=file, as_json=as_json)
             return
@@ -52,6 +63,9 @@ def import_(
                 f"{path} holds {len(characters)} characters, each for a namespace of its own: leave"
                 f" --namespace and --file out, or give one of them, such as {characters[0]}"
             )
+        if over:
+            _import_over(characters, user, over=over, as_json=as_json)
+            return
         for folder in characters:
             _import_one(folder, user, namespace=folder.name, file=None, as_json=as_json)
     except KeyboardInterrupt:  # each batch that was read is stored by now
@@ -60,20 +74,50 @@ def import_(
 
 def _import_one(path: Path, user: str, *, namespace: str, file: Path | None, as_json: bool) -> None:
     from memory.exchange import read_export
-    from memory.exchange.imports import import_turns, load_dump
 
     export = read_export(path, user)  # before a namespace is created for it
     with open_memory(namespace, file, create=True) as store, progress() as bar:
         task = bar.add_task("importing", total=export.total)
-
-        def advance(items: int) -> None:
-            bar.update(task, advance=items)
-
-        if export.format == "dump":
-            report = load_dump(store, path, advance)
-        else:
-            report = import_turns(store, export, progress=advance)
+        report = _stored(store, export, path, lambda items: bar.update(task, advance=items))
     _print_report(report, str(file or namespace), format=export.format, as_json=as_json)
+
+
+def _stored(
+    store: "Store", export: "ForeignExport", path: Path, advance: Callable[[int], None]
+) -> "ImportReport":
+    """Store what was exported to a path; `advance` is told of how many items."""
+    from memory.exchange.imports import import_turns, load_dump
+
+    if export.format == "dump":
+        return load_dump(store, path, advance)
+    return import_turns(store, export, progress=advance)
+
+
+@dataclass(frozen=True, eq=False)
+class _Importer:
+    """Imports a character's folder, also on another machine that sees it and the same home."""
+
+    home: str
+    user: str
+
+    def __call__(self, folder: Path) -> tuple["ImportReport", str]:
+        from memory.exchange import read_export
+
+        os.environ["MEMORY_HOME"] = self.home
+        export = read_export(folder, self.user)
+        with open_memory(folder.name, None, create=True) as store:
+            return _stored(store, export, folder, lambda items: None), export.format
+
+
+def _import_over(folders: Sequence[Path], user: str, over: str, as_json: bool) -> None:
+    """Import the folders of characters over machines, each into a namespace of its own."""
+    importer = _Importer(os.environ.get("MEMORY_HOME") or str(home()), user)
+    paths = [folder.absolute() for folder in folders]
+    with progress() as bar:
+        task = bar.add_task("importing", total=len(folders))
+        for place, (report, form) in over_machines(importer, paths, over):
+            bar.advance(task)
+            _print_report(report, folders[place].name, format=form, as_json=as_json)
 
 
 def _print_report(report: "ImportReport", name: str, *, format: str, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from memory.errors import InputError
+from memory.machines import check_over
 from memory.namespaces import existing, make_folder, path_of
 from memory.store import Store, open_store
 from memory.terminal import clean_line, print_clean
@@ -58,6 +59,10 @@ RerankerName = Annotated[
         envvar="MEMORY_RERANKER",
         help="Orders the best turns anew: PROVIDER/MODEL, sentence-transformers/MODEL.",
     ),
+]
+Over = Annotated[
+    str,
+    typer.Option(help="Spread it over machines: ray, or ray://HOST:PORT.", callback=check_over),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before something is lost or paid.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON, a line for each.")]

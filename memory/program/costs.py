@@ -1,9 +1,9 @@
 """What work takes of a model: calls, tokens, dollars. Estimated before it, summed up after it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import dspy
 from dspy.utils.usage_tracker import UsageTracker
@@ -20,6 +20,7 @@ _CATALOG_TOKENS = 400
 _ANSWER_TOKENS = {"store": (60, 25), "retrieve": (150, 60), "answer": (40, 12)}
 
 ModuleName = Literal["store", "retrieve", "answer"]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -110,16 +111,25 @@ def prompt_tokens(model: Model, module: dspy.Module) -> int:
     return sum(len(str(message["content"])) for message in messages) // CHARACTERS_A_TOKEN
 
 
-class Spending(UsageTracker):
+# The tokens of each call, by the name of the model.
+Usage = dict[str, list[dict[str, int]]]
+_COUNTED = ("prompt_tokens", "completion_tokens", "total_tokens")
+
+
+class _Calls(UsageTracker):
+    """The calls of a block of code."""
+
+    def add_usage(self, lm: str, usage_entry: dict[str, Any]) -> None:
+        """Count a call, also of a server that does not say how many tokens it took."""
+        self.usage_data[lm].append({name: int(usage_entry.get(name) or 0) for name in _COUNTED})
+
+
+class Spending(_Calls):
     """What a model was asked for in a block of code; `cost` is the sum so far."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
         self._model = model
-
-    def add_usage(self, lm: str, usage_entry: dict[str, Any]) -> None:
-        """Count a call, also of a server that does not say how many tokens it took."""
-        self.usage_data[lm].append(usage_entry)
 
     @property
     def cost(self) -> Cost:
@@ -128,8 +138,8 @@ class Spending(UsageTracker):
         return priced(
             self._model,
             calls=len(calls),
-            tokens_in=sum(int(call.get("prompt_tokens") or 0) for call in calls),
-            tokens_out=sum(int(call.get("completion_tokens") or 0) for call in calls),
+            tokens_in=sum(call.get("prompt_tokens") or 0 for call in calls),
+            tokens_out=sum(call.get("completion_tokens") or 0 for call in calls),
         )
 
 
@@ -140,11 +150,23 @@ def spending(model: Model) -> Iterator[Spending]:
     What is summed up inside another block counts there, too.
     """
     spent = Spending(model)
-    around = dspy.settings.usage_tracker
-    with dspy.context(usage_tracker=spent):
-        try:
+    try:
+        with dspy.context(usage_tracker=spent):
             yield spent
-        finally:
-            if around is not None:
-                for lm, calls in spent.usage_data.items():
-                    around.usage_data[lm].extend(calls)
+    finally:
+        add_usage(spent.usage_data)
+
+
+def with_usage(call: Callable[[], Result]) -> tuple[Result, Usage]:
+    """What a call returns, and what models were asked for meanwhile: for `add_usage` elsewhere."""
+    calls = _Calls()
+    with dspy.context(usage_tracker=calls):
+        result = call()
+    return result, dict(calls.usage_data)
+
+
+def add_usage(usage: Usage) -> None:
+    """Count calls that were made elsewhere as if they had been made here."""
+    if tracker := dspy.settings.usage_tracker:
+        for lm, calls in usage.items():
+            tracker.usage_data[lm].extend(calls)

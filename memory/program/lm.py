@@ -108,6 +108,16 @@ class BoundedLM(dspy.LM):
         finally:
             notice.cancel()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the key: what goes to another machine asks with the key that is set there."""
+        state = super().__getstate__()
+        return {**state, "kwargs": {k: v for k, v in state["kwargs"].items() if k != "api_key"}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "api_base" in self.kwargs:
+            self.kwargs["api_key"] = _own_key(self.model)
+
     def _check_key(self) -> None:
         """Raise MissingKeyError: litellm would ask a provider without one, and try five times."""
         provider = self.model.partition("/")[0].upper()
@@ -159,6 +169,20 @@ class Model:
     def uncached(self) -> "Model":
         """The same model, asked anew whatever DSPy's cache holds."""
         return replace(self, lm=self.lm.copy(cache=False))
+
+    def over_machines(self, over: str) -> "Model":
+        """The same model with its calls made over machines (see `memory.machines`).
+
+        Raises InputError for a hosted model: who asks it waits for its server, on any machine.
+        """
+        if not over:
+            return self
+        if not self.packaged:
+            raise InputError(
+                f"--over is for the packaged model here; {self.name} runs on a server: raise"
+                " --num-threads instead"
+            )
+        return replace(self, lm=self.lm.copy(engine=replace(self.lm.engine, over=over)))
 
     @property
     def weights(self) -> dict[str, str]:
@@ -278,8 +302,7 @@ def _hosted(name: str, api_base: str | None, *, temperature: float, retries: int
     }
     if api_base:
         _check_listening(api_base)
-        # A server of one's own seldom asks for a key, but the protocol wants one.
-        settings["api_key"] = os.environ.get(f"{name.partition('/')[0].upper()}_API_KEY") or "none"
+        settings["api_key"] = _own_key(name)
         settings["api_base"] = api_base
     try:
         lm = BoundedLM(name, temperature=temperature, max_tokens=3_000, **settings)
@@ -288,6 +311,11 @@ def _hosted(name: str, api_base: str | None, *, temperature: float, retries: int
     # DSPy would ask again in JSON when an answer is out of form: a call that nobody counts.
     adapter = dspy.ChatAdapter(use_json_adapter_fallback=False)
     return Model(name, lm, adapter, **vars(MODELS["hosted"]), api_base=api_base)
+
+
+def _own_key(name: str) -> str:
+    """The key for a server of one's own: it seldom asks for one, but the protocol wants one."""
+    return os.environ.get(f"{name.partition('/')[0].upper()}_API_KEY") or "none"
 
 
 def _packaged(name: str, temperature: float, adapter: str | Path | None) -> Model:

@@ -17,6 +17,7 @@ from dspy.lm15 import (
     Usage,
 )
 
+from memory.machines import over_machines
 from memory.program.llama import Completion, Lora, Messages, copy_of_the_model
 from memory.program.messages import ABSTAIN
 from memory.program.signatures import SMALL, SmallPrompt
@@ -38,7 +39,8 @@ class LocalEngine:
     the opening: the first word it would choose decides. The `closing` is added to an answer that
     ends in its first letter. The `seed` draws the answer where the temperature is above 0.
     Engines with the same `loras` share copies of the model, of which each applies the one that is
-    `applied`, or none. `abstains` is added to the logit of the first word of ABSTAIN.
+    `applied`, or none. `abstains` is added to the logit of the first word of ABSTAIN. `over` says
+    where the model runs (see `over_machines`); empty for this process.
     Raises dspy.lm15 errors: ContextLengthError, InvalidRequestError.
     """
 
@@ -51,8 +53,13 @@ class LocalEngine:
     loras: tuple[Lora, ...] = ()
     applied: Lora | None = None
     abstains: float = 0.0
+    over: str = ""
 
     def complete(self, request: Request) -> Response:
+        if self.over:
+            here = replace(self, over="")
+            [(_, response)] = over_machines(_complete, [(here, request)], self.over)
+            return response
         messages = _messages(request)
         place = (self.slot, self.applied)
         settings = _settings(request, self.seed)
@@ -75,6 +82,12 @@ class LocalEngine:
         if self.closing and completion.text.endswith(self.closing[0]):
             text += self.closing[1:]
         return _response(request, replace(completion, text=text))
+
+
+def _complete(asked: tuple[LocalEngine, Request]) -> Response:
+    """The answer of an engine on another machine."""
+    engine, request = asked
+    return engine.complete(request)
 
 
 def _settings(request: Request, seed: int) -> dict[str, Any]:
@@ -142,6 +155,7 @@ class SmallModelAdapter(dspy.ChatAdapter):
                 loras=loras,
                 applied=next((lora for lora in loras if small.target in lora.targets), None),
                 abstains=small.abstains(inputs),
+                over=lm.engine.over,
             )
             return lm.copy(engine=engine, max_tokens=small.tuned_tokens)
         engine = LocalEngine(
@@ -152,6 +166,7 @@ class SmallModelAdapter(dspy.ChatAdapter):
             slot=slot,
             seed=seed,
             loras=loras,
+            over=lm.engine.over,
         )
         return lm.copy(engine=engine, max_tokens=small.max_tokens)
 

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import os
+import pickle
 import socket
 import threading
 import time
@@ -121,6 +122,18 @@ def test_a_key_that_is_set_is_sent(server: Server, monkeypatch: pytest.MonkeyPat
     server.plan = [ok(SAID)]
     ask(load_model("openai/m", api_base=server.address))
     assert server.headers[0]["authorization"] == f"Bearer {KEY}"
+
+
+def test_a_key_does_not_travel_with_its_model(server: Server, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    sent = pickle.dumps(load_model("openai/m", api_base=server.address))
+    assert KEY.encode() not in sent
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-other-machine")
+    server.plan = [ok(SAID)] * 2
+    arrived = pickle.loads(sent)  # noqa: S301 - what was pickled just now
+    for model in (arrived, arrived.uncached()):
+        ask(model)
+    assert {sent["authorization"] for sent in server.headers} == {"Bearer sk-of-the-other-machine"}
 
 
 def test_a_rate_limit_is_tried_again(server: Server):

@@ -1,0 +1,119 @@
+"""A digest of all namespaces, one after the other or over machines."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from memory.api import Digest, Memory
+from memory.cli.options import open_memory
+from memory.errors import InputError, StoreError
+from memory.machines import over_machines
+from memory.namespaces import home, names
+from memory.program.costs import Cost, spending
+from memory.program.lm import Model
+from memory.terminal import clean_line, count, print_clean, progress
+from memory.waiting import waiting
+
+
+@dataclass(frozen=True)
+class NamespaceDigest:
+    """What a digest did in a namespace; `error` where it could not be opened or written.
+
+    `waiting` counts the windows that are still to be digested.
+    """
+
+    name: str
+    digest: Digest = field(default_factory=Digest)
+    cost: Cost = field(default_factory=Cost)
+    waiting: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Digester:
+    """Digests a namespace by its name, also on another machine that sees the same home."""
+
+    home: str
+    model: Model
+    replay: bool
+
+    def __call__(self, name: str) -> NamespaceDigest:
+        os.environ["MEMORY_HOME"] = self.home  # it also says who may ask a hosted embedder
+        try:
+            with open_memory(name, None) as store, spending(self.model) as spent:
+                digest = Memory(store, model=self.model).digest(self.replay)
+                left = waiting(store, self.model, replay=True).cost.calls
+        except (StoreError, InputError) as error:
+            return NamespaceDigest(name, error=clean_line(str(error)))
+        return NamespaceDigest(name, digest, spent.cost, left)
+
+
+def digest_all(model: Model, replay: bool, over: str) -> None:
+    """Digest every namespace in which turns wait; print a line for each, and the sums.
+
+    Raises InputError without a namespace, ModelError when the model cannot be used, StoreError at
+    the end when a namespace could not be digested: the others are.
+    """
+    broken = []
+    forecast = Cost()
+    turns = 0
+    due = []
+    for name in names():
+        try:
+            with open_memory(name, None, read_only=True) as store:
+                ahead = waiting(store, model, replay=replay)
+        except StoreError as error:
+            broken.append(NamespaceDigest(name, error=clean_line(str(error))))
+            continue
+        if ahead.turns:
+            due.append(name)
+            turns += ahead.turns
+            forecast += ahead.cost
+    if not names():
+        raise InputError(f"there is no namespace in {home()}")
+    place = "" if model.packaged else f" at {model.server}; without repairs about {forecast}"
+    waiting_turns = f"{count(turns, 'turn')} of {count(len(due), 'namespace')}"
+    print_clean(f"{waiting_turns} to digest by {model.name}{place}", error=True)
+    digester = Digester(os.environ.get("MEMORY_HOME") or str(home()), model, replay)
+    done: list[NamespaceDigest] = []
+    try:
+        with progress() as bar:
+            task = bar.add_task("digesting", total=len(due))
+            for result in _digests(digester, due, over):
+                done.append(result)
+                bar.advance(task)
+                _print_digest(result)
+    finally:
+        _print_sums(done, model)
+    for result in broken:
+        _print_digest(result)
+    failed = [result.name for result in (*done, *broken) if result.error]
+    if failed:
+        raise StoreError(f"{count(len(failed), 'namespace')} could not be digested, see above")
+
+
+def _digests(digester: Digester, due: list[str], over: str) -> Iterable[NamespaceDigest]:
+    if not over:
+        return map(digester, due)
+    cpus = 1.0 if digester.model.packaged else 0.25  # of a core: a hosted model is waited for
+    return (result for _, result in over_machines(digester, due, over, cpus=cpus, cancels=True))
+
+
+def _print_digest(result: NamespaceDigest) -> None:
+    name = clean_line(result.name)
+    if result.error:
+        print_clean(f"{name}: {result.error}", error=True)
+        return
+    windows = f"{result.digest.stored} stored, {result.digest.failed} failed"
+    facts = f"{count(result.digest.facts, 'fact')} changed"
+    print_clean(f"{name}: windows: {windows}, {result.waiting} waiting; {facts}")
+
+
+def _print_sums(done: list[NamespaceDigest], model: Model) -> None:
+    stored = sum(result.digest.stored for result in done)
+    facts = sum(result.digest.facts for result in done)
+    cost = sum((result.cost for result in done), Cost())
+    print_clean(
+        f"{count(len(done), 'namespace')}, {count(stored, 'window')} stored,"
+        f" {count(facts, 'fact')} changed by {model.name}: {cost}"
+    )

@@ -1,0 +1,346 @@
+"""Work over three machines of a Ray cluster, of which one is lost: nothing is, and all is equal."""
+
+import json
+import os
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from locomo.dataset.format import Conversation, load_conversations
+from locomo.evaluation import Evaluation, EvaluationRun
+from locomo.harness import Setup, answer_log
+from locomo.retrieval.__main__ import app as retrieval_app
+from memory import InputError, MemoryProgram, Turn, load_model, open_store
+from memory.machines import over_machines
+from memory.namespaces import path_of
+from memory.program.costs import Cost
+from tests.support.commands import run, run_in_process
+from tests.support.locomo_records import question, record, turn, write
+from tests.support.model_server import DEADLINE_S, ModelServer, serving_model
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+THINGS = ("lamp", "kite", "drum", "vase", "harp", "coat", "boot", "flag", "mask", "rope")
+
+
+@dataclass
+class Machines:
+    """A cluster of three nodes of two cores on this machine."""
+
+    cluster: Any
+    nodes: list[Any]
+
+    @contextmanager
+    def losing_one_when(self, is_time: Callable[[], bool]) -> Iterator[None]:
+        """Remove a node as soon as it is time; there are three again afterwards."""
+        lost: list[Any] = []
+
+        def lose() -> None:
+            deadline = time.monotonic() + DEADLINE_S
+            while not is_time() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            node = self.nodes.pop()
+            self.cluster.remove_node(node, allow_graceful=False)
+            lost.append(node)
+
+        watcher = threading.Thread(target=lose)
+        watcher.start()
+        yield
+        watcher.join()
+        assert lost
+        self.nodes.append(self.cluster.add_node(num_cpus=2))
+        self.cluster.wait_for_nodes()
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[Machines]:
+    ray = pytest.importorskip("ray")
+    cluster_utils = pytest.importorskip("ray.cluster_utils")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+        patch.setenv("PYTHONPATH", str(ROOT))  # what the workers import
+        patch.setenv("no_proxy", "*")
+        head = {"num_cpus": 2, "include_dashboard": False}
+        cluster = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
+        nodes = [cluster.add_node(num_cpus=2) for _ in range(2)]
+        cluster.wait_for_nodes()
+        patch.setenv("RAY_ADDRESS", cluster.address)
+        yield Machines(cluster, nodes)
+        ray.shutdown()
+        cluster.shutdown()
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with serving_model() as server:
+        yield server
+
+
+# --- the generator --------------------------------------------------------------------------------
+
+
+def noted(item: tuple[Path, int]) -> int:
+    folder, number = item
+    with (folder / f"{number}.txt").open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    time.sleep(0.3)
+    if number == 1_000:
+        raise InputError("a thousand is too many")
+    return number**2
+
+
+def gather(pairs: Iterator[tuple[int, int]], results: dict[int, int]) -> None:
+    """Take what comes, until an error does."""
+    for place, result in pairs:
+        results[place] = result
+
+
+def test_of_forty_items_all_come_when_a_machine_is_lost(machines: Machines, tmp_path: Path) -> None:
+    items = [(tmp_path, number) for number in range(40)]
+    with machines.losing_one_when(lambda: len([*tmp_path.iterdir()]) > 8):
+        results = dict(over_machines(noted, items))
+    assert results == {number: number**2 for number in range(40)}
+    runs = [len(file.read_text().splitlines()) for file in tmp_path.iterdir()]
+    assert len(runs) == 40
+    assert sum(runs) - 40 <= 2, "only what the lost node was at runs again"
+    assert len({pid for file in tmp_path.iterdir() for pid in file.read_text().split()}) > 2
+
+
+def test_an_error_begins_no_further_item_and_what_is_under_way_still_comes(
+    machines: Machines, tmp_path: Path
+) -> None:
+    results: dict[int, int] = {}
+    with pytest.raises(InputError, match=r"^a thousand is too many$"):
+        gather(over_machines(noted, [(tmp_path, n) for n in range(999, 1_060)]), results)
+    begun = len([*tmp_path.iterdir()])
+    assert len(results) == begun - 1
+    assert begun < 20
+
+
+def test_ctrl_c_is_raised_after_what_is_under_way(machines: Machines, tmp_path: Path) -> None:
+    def press_keys() -> None:
+        if len([*tmp_path.iterdir()]) > 8:
+            raise KeyboardInterrupt
+
+    results: dict[int, int] = {}
+    items = [(tmp_path, number) for number in range(400)]
+    with pytest.raises(KeyboardInterrupt):
+        gather(over_machines(noted, items, idle=press_keys), results)
+    assert 8 < len([*tmp_path.iterdir()]) < 40
+    assert len(results) >= len([*tmp_path.iterdir()]) - 6, "one of each core may be told of late"
+
+
+# --- digest and import --------------------------------------------------------------------------
+
+
+def make_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Six namespaces of 48 turns, three windows each."""
+    monkeypatch.setenv("MEMORY_HOME", str(home))
+    home.mkdir()
+    names = [f"house {number}" for number in range(6)]
+    for number, name in enumerate(names):
+        turns = [
+            Turn("Ann", f"I keep the {THINGS[n % 10]} in the room{number}x{n}.") for n in range(48)
+        ]
+        with open_store(path_of(name)) as store:
+            store.add(turns)
+    return names
+
+
+def facts(names: list[str]) -> dict[str, list[tuple[str, str, str, int]]]:
+    found = {}
+    for name in names:
+        with open_store(path_of(name), read_only=True) as store:
+            rows = [(f.subject, f.attribute, f.value, f.turn_id) for f in store.facts()]
+            assert store.pending() == []
+        found[name] = rows
+    return found
+
+
+def windows_on_disk(names: list[str]) -> set[str]:
+    """The windows that are stored, by the place of their first turn."""
+    stored = set()
+    for number, name in enumerate(names):
+        with open_store(path_of(name), read_only=True) as store:
+            stored |= {
+                f"room{number}x{change.window[0] - 1}."
+                for change in store.changes()
+                if change.window
+            }
+    return stored
+
+
+def test_a_lost_machine_loses_no_fact_and_pays_for_no_window_twice_that_was_on_disk(
+    machines: Machines, server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = ["--model", "openai/m", "--api-base", server.address]
+    names = make_home(tmp_path / "here", monkeypatch)
+    run("digest", "--all", *model)
+    expected = facts(names)
+    assert sum(map(len, expected.values())) == 6 * 48
+    server.answered.clear()
+
+    names = make_home(tmp_path / "there", monkeypatch)
+    on_disk: set[str] = set()
+
+    def is_time() -> bool:
+        if len(server.answered) < 8:
+            return False
+        on_disk.update(windows_on_disk(names))
+        return True
+
+    with machines.losing_one_when(is_time):
+        printed = run("digest", "--all", "--over", "ray", *model)
+    assert facts(names) == expected
+    assert len(printed.splitlines()) == 7
+    prompts = Counter(re.findall(r"room\dx\d+\.", answered.body)[0] for answered in server.answered)
+    assert len(on_disk) >= 4
+    assert {prompts[window] for window in on_disk} == {1}
+    assert len(prompts) == 18
+    assert sum(prompts.values()) <= 18 + 8, "what the lost node was at is asked again"
+
+
+def test_characters_are_imported_over_machines(
+    machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.support.foreign_exports import character
+
+    for name in ("Miku", "Rin", "Luka"):
+        character(tmp_path / "characters" / name, [("User", f"I met {name}."), (name, "Oh!")])
+    printed = []
+    for place, options in (("here", []), ("there", ["--over", "ray"])):
+        monkeypatch.setenv("MEMORY_HOME", str(tmp_path / place))
+        lines = run("import", tmp_path / "characters", *options).splitlines()
+        printed.append(sorted(lines))
+        for name in ("Miku", "Rin", "Luka"):
+            with open_store(path_of(name), read_only=True) as store:
+                printed.append([(turn.speaker, turn.text) for turn in store.turns()])
+    assert printed[:4] == printed[4:]
+
+
+# --- evaluation and retrieval --------------------------------------------------------------------
+
+
+def houses(path: Path) -> list[Conversation]:
+    """Three conversations of 32 turns, each with six questions."""
+    records = []
+    for number in range(3):
+        turns = [
+            turn(f"D1:{n + 1}", f"I keep the {THINGS[n % 10]} in the room{number}x{n}.")
+            for n in range(32)
+        ]
+        questions = [
+            question(
+                4,
+                question=f"Where does Ann keep the {THINGS[n]}?",
+                answer=f"room{number}x{n} on the ground floor",
+                evidence=[f"D1:{n + 1}"],
+            )
+            for n in range(6)
+        ]
+        date = "9:00 am on 12 June, 2017"
+        records.append(
+            record(f"house-{number}", questions, session_1=turns, session_1_date_time=date)
+        )
+    return load_conversations(write(path, *records))
+
+
+def evaluated(folder: Path, server: ModelServer, over: str, resume: bool = False) -> Evaluation:
+    folder.mkdir(exist_ok=True)
+    conversations = houses(folder / "data.json")
+    model = load_model("openai/m", server.address)
+    return EvaluationRun(
+        questions=[(c, asked) for c in conversations for asked in c.questions],
+        setup=Setup(model, MemoryProgram(), 2_000),
+        plain=None,
+        embedder="wordllama",
+        judging=None,
+        with_baseline=True,
+        memories=folder / "memories",
+        log=answer_log(folder / "answers-1.jsonl", resume),
+        threads=2,
+        console=Console(quiet=True),
+        over=over,
+    ).run()
+
+
+def comparable(evaluation: Evaluation) -> list[Any]:
+    built = [
+        (m.conversation, m.turns, m.facts, m.failed, m.calls, m.tokens) for m in evaluation.built
+    ]
+    return [*built, *(replace(result, seconds=0.0) for result in evaluation.results)]
+
+
+def test_an_evaluation_over_machines_gives_the_same_also_when_one_is_lost(
+    machines: Machines, server: ModelServer, tmp_path: Path
+) -> None:
+    here = evaluated(tmp_path / "here", server, over="")
+    calls = len(server.answered)
+    server.answered.clear()
+    with machines.losing_one_when(lambda: len(server.answered) > 20):
+        there = evaluated(tmp_path / "there", server, over="ray")
+    assert comparable(there) == comparable(here)
+    assert here.costs["asking"] == there.costs["asking"] == Cost(54, 54 * 70, 54 * 30, None)
+    assert calls == 60
+    assert 60 <= len(server.answered) <= 60 + 3 * 8, "what the lost node was at is asked again"
+    asked = Counter(answered.body for answered in server.answered)
+    server.answered.clear()
+    again = evaluated(tmp_path / "there", server, over="ray", resume=True)
+    assert comparable(again) == comparable(here)
+    assert server.answered == [], f"{len(asked)} were on disk"
+
+
+def test_a_folder_that_a_machine_does_not_see_is_told_of(
+    machines: Machines, server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from locomo import harness
+
+    monkeypatch.setattr(harness._Builder, "begin", lambda builder, conversation: None)
+    with pytest.raises(InputError, match="is not the same folder on"):
+        evaluated(tmp_path, server, over="ray")
+
+
+def test_recall_over_machines_is_the_same(machines: Machines, tmp_path: Path) -> None:
+    ranked = []
+    for name, options in (("here", []), ("there", ["--over", "ray"])):
+        file = tmp_path / f"{name}.json"
+        data = ROOT / "data" / "sample.json"
+        done = run_in_process(retrieval_app, "--data", data, "--json", file, *options)
+        assert done.returncode == 0, done.stderr
+        results = json.loads(file.read_bytes())
+        ranked.append({id_: result["ranked"] for id_, result in results.items()})
+    assert ranked[0] == ranked[1]
+
+
+def test_the_packaged_model_answers_the_same_on_another_machine(machines: Machines) -> None:
+    here = load_model("local")
+    for module in ("answer", "store"):
+        answers = []
+        for model in (here, here.over_machines("ray")):
+            with model.active():
+                program = MemoryProgram()
+                if module == "answer":
+                    answers.append(
+                        program.answer(
+                            question="Where did Ann move?",
+                            memory="[1] (8 May 2017) Ann: I moved to Lyon.",
+                            turn_ids=[1],
+                        ).answer
+                    )
+                else:
+                    written: list[str] = []
+                    program.store(
+                        turns="[1] Ann: I moved to Lyon.", catalog="", write=written.append
+                    )
+                    answers.append(written)
+        assert answers[0] == answers[1]

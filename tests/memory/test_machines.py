@@ -1,0 +1,117 @@
+"""Work over machines: what is refused before any is looked for, and a digest of all namespaces."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from memory import InputError, ModelError, Turn, machines, open_store
+from memory.machines import check_over
+from memory.namespaces import path_of
+from memory.program import load_model
+from tests.support.commands import run
+from tests.support.scripted import sql
+from tests.support.talk import FACT, Talker, talker
+
+
+@pytest.mark.parametrize("address", ["dask", "ray:", "10.0.0.1:6379", "ray//x"])
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(InputError, match="write ray, or ray://HOST:PORT"):
+        check_over(address)
+
+
+def test_without_ray_the_command_that_installs_it_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(machines, "find_spec", lambda name: find_spec("no such package"))
+    assert check_over("") == ""
+    with pytest.raises(InputError, match=r"pip install 'sql-memory\[ray\]'"):
+        check_over("ray")
+
+
+def test_a_hosted_model_is_not_moved_to_other_machines() -> None:
+    with pytest.raises(InputError, match="raise --num-threads"):
+        load_model("openai/gpt-4o-mini").over_machines("ray")
+
+
+# --- digest --all -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three namespaces: of three turns, of two, of none."""
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path / "home"))
+    for name, turns in (("anna", 3), ("Ben 🌸", 2), ("nobody", 0)):
+        path = path_of(name)
+        path.parent.mkdir(exist_ok=True)
+        with open_store(path) as store:
+            store.add([Turn(name, f"I did number {n}.") for n in range(turns)])
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Talker:
+    """Stores a fact for each window of one turn."""
+    model, engine = talker(window=1)
+    monkeypatch.setattr("memory.program.lm.load_model", lambda name, api_base=None: model)
+    return engine
+
+
+def test_all_namespaces_are_digested_with_a_line_for_each_and_the_sums(
+    home: Path, engine: Talker
+) -> None:
+    assert sorted(run("digest", "--all").splitlines()) == [
+        "2 namespaces, 5 windows stored, 5 facts changed by talker: 5 calls, 35 + 15 tokens,"
+        " price unknown",
+        "Ben 🌸: windows: 2 stored, 0 failed, 0 waiting; 2 facts changed",
+        "anna: windows: 3 stored, 0 failed, 0 waiting; 3 facts changed",
+    ]
+    assert engine.calls() == {"store": 5}
+    assert run("digest", "--all").startswith("0 namespaces, 0 windows stored")
+
+
+def test_a_namespace_that_cannot_be_opened_stops_no_other(
+    home: Path, engine: Talker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path_of("broken").write_bytes(b"no database" * 100)
+    run("digest", "--all", says="1 namespace could not be digested")
+    assert engine.calls() == {"store": 5}
+
+
+def test_a_model_that_fails_ends_it_and_what_was_stored_is_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def second_fails(prompt: str) -> str:
+        if "number 1" in prompt:
+            raise ModelError("no credit left")
+        return sql(FACT.format(1))
+
+    model, _ = talker(window=1, store=second_fails)
+    monkeypatch.setattr("memory.program.lm.load_model", lambda name, api_base=None: model)
+    run("digest", "--all", says="no credit left")
+    with open_store(path_of("Ben 🌸")) as store:
+        assert [change.window for change in store.changes()] == [(1, 1)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["-n", "anna"], ["--file", "x.db"], ["--max-calls", "3"], ["--apply", "1-1"]],
+    ids=lambda options: options[0],
+)
+def test_all_goes_with_no_option_of_one_memory(home: Path, options: list[str]) -> None:
+    run("digest", "--all", *options, says="--all goes with")
+
+
+def test_over_is_for_many(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machines, "find_spec", lambda name: find_spec("json"))
+    run("digest", "--over", "ray", says="give --all with it")
+    file = tmp_path / "turns.jsonl"
+    file.write_text('{"speaker": "Anna", "text": "Hello."}\n')
+    run("import", file, "--over", "ray", says="several characters")
+
+
+def test_a_home_without_a_namespace_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Talker
+) -> None:
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
+    run("digest", "--all", says="there is no namespace")
