@@ -42,6 +42,7 @@ from memory.files import write_whole
 from memory.program.costs import rendered_prompt
 from memory.prompt import Context, assemble, spoken_date
 from memory.terminal import clean_line
+from memory.waiting import digest_whole
 
 System = Literal["baseline", "plain", "memory"]
 AnswerKey = tuple[System, str, int]  # the system, the conversation's id, the question's index
@@ -49,7 +50,6 @@ AnswerKey = tuple[System, str, int]  # the system, the conversation's id, the qu
 # context beside the memory.
 PROMPT_TOKENS = 512
 EMBEDDER = "wordllama"  # the packaged one
-_CLAIM_WAIT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -197,23 +197,16 @@ def build_memory(
             calls, tokens = begun.calls + calls, begun.tokens + tokens
             return replace(begun, calls=calls, tokens=tokens, seconds=seconds)
 
-        calls = 0
-
         def after_window(digest: Digest) -> None:
-            write_whole(part, _BUILT.dump_json(so_far(calls + digest.calls)))
+            write_whole(part, _BUILT.dump_json(so_far(digest.calls)))
             progress(digest.stored + digest.failed)
 
         memory = Memory(store, model=model, program=program)
         if not store.turns(1, 1):
             memory.add(conversation.turns)
-        while True:
-            calls += memory.digest(progress=after_window).calls
-            if all(window.error for window in store.pending()):
-                break
-            # Another process works on a window, or was lost with its machine: its claim will end.
-            time.sleep(_CLAIM_WAIT_S)
+        done = digest_whole(memory, progress=after_window)
         facts = int(store.read("SELECT count(*) AS n FROM facts").rows[0][0])
-        built = replace(so_far(calls), facts=facts, failed=len(store.pending()))
+        built = replace(so_far(done.calls), facts=facts, failed=len(store.pending()))
     write_whole(card, _BUILT.dump_json(built))
     part.unlink()
     return built

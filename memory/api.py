@@ -78,6 +78,10 @@ class Digest:
     calls: int = 0
     unsaid: int = 0
 
+    def __add__(self, other: Digest) -> Digest:
+        sums = {name: count + getattr(other, name) for name, count in vars(self).items()}
+        return Digest(**sums)
+
 
 class Memory:
     """One namespace with language models at work on it.

@@ -1,9 +1,12 @@
 """What a digest has yet to do: turns, calls of the model, dollars and minutes. An estimate."""
 
 import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from memory.api import is_due
+from memory.api import Digest, Memory, is_due
 from memory.program.costs import Cost, estimate, turn_tokens
 from memory.program.lm import Model
 from memory.program.modules import StoreTurns
@@ -13,6 +16,7 @@ _LAST_ID = 2**62  # more than a memory has
 # Seconds of a call where none was made yet: of the packaged model as measured on two busy cores.
 _SECONDS_PACKAGED = 1.0
 _SECONDS_HOSTED = 10.0
+_CLAIM_WAIT_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,26 @@ class Waiting:
     turns: int
     cost: Cost
     seconds: float
+
+
+def digest_whole(
+    memory: Memory,
+    replay: bool = False,
+    progress: Callable[[Digest], None] = lambda sums: None,
+) -> Digest:
+    """Digest, also the windows that other processes are at: until they are done, or lost.
+
+    The claim of a process that was lost with its machine ends after ten minutes.
+    """
+    sums = memory.digest(replay, progress=progress)
+    while any(not window.error for window in memory.store.pending()):
+        time.sleep(_CLAIM_WAIT_S)
+        sums += memory.digest(progress=partial(_advance, progress, sums))
+    return sums
+
+
+def _advance(progress: Callable[[Digest], None], before: Digest, sums: Digest) -> None:
+    progress(before + sums)
 
 
 def waiting(

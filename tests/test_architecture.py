@@ -72,11 +72,11 @@ LAYERS = [*MEMORY_LAYERS, *BENCHMARK_LAYERS]
 # What the benchmark imports of `memory` beside its public names: files written whole, what stdout
 # can print, how progress is shown, how work is spread over machines, SQL text, the lines and the
 # doubt that a model is shown, their tokens and the forms of their words, how a question reads when
-# it is known who asks, and the prompts that it tunes.
+# it is known who asks, the prompts that it tunes, and a digest of what a lost machine was at.
 OPEN_ROOMS = {
     *("memory.files", "memory.terminal", "memory.progress", "memory.sql", "memory.prompt"),
     *("memory.search.asker", "memory.search.doubt", "memory.search.word_forms"),
-    *("memory.machines", "memory.tokens", "memory.program"),
+    *("memory.machines", "memory.tokens", "memory.program", "memory.waiting"),
 }
 # One importer per outside library (a folder counts as one).
 IMPORTERS = {
@@ -138,7 +138,7 @@ ROOMS = {
     "memory/chat": ("somebody talks with a character that remembers", 700),
     "memory/server": ("who may reach memories by MCP, JSON and HTTP, and how", 2_600),
     "memory/web": ("the page that somebody sees in a browser", 3_000),
-    "memory/cli": ("the commands of python -m memory", 2_200),
+    "memory/cli": ("the commands of python -m memory", 2_700),
     "memory/refine": ("facts made better by an agent, and held to a measure", 1_600),
     "memory/tune": ("weights tuned on this machine, with torch", 2_200),
     "locomo": ("scores, splits, judges, the harness: what every measurement shares", 2_400),

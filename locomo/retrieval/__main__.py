@@ -64,9 +64,7 @@ def retrieval(
         list[Path] | None, Option(help="A file in LoCoMo's format; may be given again.")
     ] = None,
     conversation: Annotated[str, Option(help="Only this one, such as conv-26.")] = "",
-    json_file: Annotated[
-        Path | None, Option("--json", help="Write what was found to this file.")
-    ] = None,
+    json_file: Annotated[Path | None, Option("--json", help="Write what was found here.")] = None,
     k: Annotated[
         int | None, Option(min=1, help="Turns to find per question (50; to explain, 10).")
     ] = None,
@@ -106,7 +104,7 @@ def retrieval(
         (reranker and (fit or explains or shown), "--reranker is for recall: it goes alone"),
         (folds and not fit, "--folds is for --fit"),
         (weights != WEIGHTS_FILE and not fit, "--weights is for --fit"),
-        (over and (explains or fit or reranker), "--over goes with no --explain, --fit, --reranker"),
+        (over and (explains or fit or shown or reranker), "--over is for recall: it goes alone"),
     )
     if explain is not None and memory:
         explain_memory(memory, question=explain, k=k or _EXPLAINED_TURNS, embedder=embedder)

@@ -22,8 +22,10 @@ from memory.terminal import clean_line, count, print_clean, progress
 
 if TYPE_CHECKING:
     from memory.api import Digest, Memory
+    from memory.program import Model
     from memory.program.costs import Cost
     from memory.store import Store
+    from memory.waiting import Waiting
 
 _TURNS = re.compile(r"(\d{1,18})-(\d{1,18})", re.ASCII)
 
@@ -35,10 +37,7 @@ def digest(
     model: ModelName = "local",
     api_base: ApiBase = None,
     replay: Annotated[
-        bool,
-        typer.Option(
-            "--replay", help="Also windows that failed too often, or are held for a person."
-        ),
+        bool, typer.Option("--replay", help="Also what failed too often, or is held for a person.")
     ] = False,
     max_calls: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many calls of the model.")
@@ -58,10 +57,7 @@ def digest(
     if every:
         if file or is_on_command_line(context, "namespace") or max_calls or apply or skip:
             raise InputError("--all goes with --replay, --model and --over only")
-        from memory.cli.digests import digest_all
-        from memory.program import load_model
-
-        digest_all(load_model(model, api_base), replay, over)
+        _digest_all(model, api_base, replay=replay, over=over)
         return
     if apply or skip:
         with open_memory(namespace, file) as store:
@@ -73,19 +69,13 @@ def digest(
     with open_memory(namespace, file) as store:
         memory = Memory(store, model=model, api_base=api_base)
         ahead = waiting(store, memory.model, replay=replay)
-        if not memory.model.packaged and ahead.turns:
-            place = f"{memory.model.name} at {memory.model.server}"
-            ends = f"; ends after {count(max_calls, 'call')}" if max_calls else ""
-            turns = f"{count(ahead.turns, 'turn')} to digest"
-            forecast = f"without repairs about {ahead.cost}{ends}"
-            print_clean(f"{place}: {turns}; {forecast}", error=True)
+        _print_forecast(memory.model, ahead, max_calls)
         result, cost = _digest_shown(memory, ahead.cost.calls, replay=replay, max_calls=max_calls)
         # All of them are counted here, also those that failed too often to be tried again.
         still_waiting = waiting(store, memory.model, replay=True).cost.calls
         failures = [window for window in store.pending() if window.error]
-    unsaid = (
-        f"; {count(result.unsaid, 'fact')} not stored: no turn says so" if result.unsaid else ""
-    )
+    unstored = count(result.unsaid, "fact")
+    unsaid = f"; {unstored} not stored: no turn says so" if result.unsaid else ""
     paid = "" if memory.model.packaged else f" ({cost.tokens_text}, {cost.price_text})"
     print_clean(
         f"windows: {result.stored} stored, {result.failed} failed, {still_waiting} waiting;"
@@ -100,6 +90,21 @@ def digest(
             )
     for line in held_lines(failures, namespace, file):
         print_clean(line)
+
+
+def _print_forecast(model: "Model", ahead: "Waiting", max_calls: int | None) -> None:
+    """Say on stderr what a hosted model is about to be asked for, and where."""
+    if not model.packaged and ahead.turns:
+        ends = f"; ends after {count(max_calls, 'call')}" if max_calls else ""
+        turns = f"{model.name} at {model.server}: {count(ahead.turns, 'turn')} to digest"
+        print_clean(f"{turns}; without repairs about {ahead.cost}{ends}", error=True)
+
+
+def _digest_all(model: str, api_base: str | None, *, replay: bool, over: str) -> None:
+    from memory.cli.digests import digest_all
+    from memory.program import load_model
+
+    digest_all(load_model(model, api_base), replay, over)
 
 
 def _digest_shown(

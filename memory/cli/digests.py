@@ -12,7 +12,7 @@ from memory.namespaces import home, names
 from memory.program.costs import Cost, spending
 from memory.program.lm import Model
 from memory.terminal import clean_line, count, print_clean, progress
-from memory.waiting import waiting
+from memory.waiting import digest_whole, waiting
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,22 @@ class NamespaceDigest:
 
 @dataclass(frozen=True, eq=False)
 class Digester:
-    """Digests a namespace by its name, also on another machine that sees the same home."""
+    """Digests a namespace by its name, also on another machine that sees the same home.
+
+    The `whole` of it, with what a lost machine was at.
+    """
 
     home: str
     model: Model
     replay: bool
+    whole: bool
 
     def __call__(self, name: str) -> NamespaceDigest:
         os.environ["MEMORY_HOME"] = self.home  # it also says who may ask a hosted embedder
         try:
             with open_memory(name, None) as store, spending(self.model) as spent:
-                digest = Memory(store, model=self.model).digest(self.replay)
+                memory = Memory(store, model=self.model)
+                digest = (digest_whole if self.whole else Memory.digest)(memory, self.replay)
                 left = waiting(store, self.model, replay=True).cost.calls
         except (StoreError, InputError) as error:
             return NamespaceDigest(name, error=clean_line(str(error)))
@@ -74,7 +79,8 @@ def digest_all(model: Model, replay: bool, over: str) -> None:
     place = "" if model.packaged else f" at {model.server}; without repairs about {forecast}"
     waiting_turns = f"{count(turns, 'turn')} of {count(len(due), 'namespace')}"
     print_clean(f"{waiting_turns} to digest by {model.name}{place}", error=True)
-    digester = Digester(os.environ.get("MEMORY_HOME") or str(home()), model, replay)
+    here = os.environ.get("MEMORY_HOME") or str(home())
+    digester = Digester(here, model, replay=replay, whole=bool(over))
     done: list[NamespaceDigest] = []
     try:
         with progress() as bar:
