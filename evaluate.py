@@ -106,8 +106,7 @@ def evaluate(
 ) -> Evaluation:
     """Build a memory of each conversation once, ask its questions, score the answers.
 
-    Writes to `output_dir` and MLflow. A memory there is built again when what made it has changed.
-    Raises InputError for what cannot be used, ModelError when a model cannot.
+    Writes to `output_dir` and MLflow. Raises InputError for what cannot be used, and ModelError.
     """
     judging = _judging_model(judge_model, judge_api_base, answers_only=answers_only)
     if judge_only:
@@ -130,7 +129,6 @@ def evaluate(
         log=log,
         traces=_trace_log(log, resume) if traces else None,
         threads=num_threads,
-        console=console,
         over=over,
     )
     evaluation = run.run()

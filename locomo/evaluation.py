@@ -27,7 +27,7 @@ from locomo.parallel import run_over, run_parallel
 from locomo.results.judging import is_judged, judge_answers, judging_cost
 from locomo.results.tables import cost_table
 from locomo.results.traces import Trace, TraceLog, traced
-from memory import Model, ModelError
+from memory import InputError, Model, ModelError
 from memory.program.costs import Cost, estimate, spending, turn_tokens
 from memory.progress import progress_bar
 
@@ -70,7 +70,7 @@ class EvaluationRun:
     memories: Path
     log: AnswerLog
     threads: int
-    console: Console
+    console: Console = field(default_factory=Console)
     traces: TraceLog | None = None
     over: str = ""
 
@@ -80,6 +80,8 @@ class EvaluationRun:
         With a hosted model, what it will take is printed first; and what it took, when it ends
         early. Raises ModelError when a model cannot be used; what is finished by then is kept.
         """
+        if self.over and self.setup.reranker:
+            raise InputError("--over goes without --reranker: the reranker runs on this machine")
         models = (self.setup.model, self.judging)
         costs_something = any(model and not model.packaged for model in models)
         if costs_something:

@@ -144,7 +144,7 @@ ROOMS = {
     "locomo": ("scores, splits, judges, the harness: what every measurement shares", 2_400),
     "locomo/results": ("what was measured: means, tables, pictures, verdicts, traces", 1_250),
     "locomo/dataset": ("formats of benchmarks, in LoCoMo's form", 900),
-    "locomo/retrieval": ("recall without a model", 1_150),
+    "locomo/retrieval": ("recall without a model", 1_450),
     "locomo/tasks": ("what compiling and tuning share", 1_300),
     "locomo/prompts": ("prompts compiled", 1_450),
     "locomo/examples": ("supervised examples", 2_000),

@@ -68,9 +68,7 @@ def retrieval(
     k: Annotated[
         int | None, Option(min=1, help="Turns to find per question (50; to explain, 10).")
     ] = None,
-    chart: Annotated[
-        Path | None, Option(help="Draw recall against turns and tokens in this file (PNG).")
-    ] = None,
+    chart: Annotated[Path | None, Option(help="Draw recall by turns and tokens (PNG).")] = None,
     peers: Peers = None,
     fit: Annotated[bool, Option("--fit", help="Fit the weights and write them.")] = False,
     weights: Annotated[
@@ -118,15 +116,9 @@ def retrieval(
         _fit(_without_test(conversations), output=weights, folds=folds, embedder=embedder)
     else:
         files = _Files(json=json_file, chart=chart, peers=peers)
-        _measure(
-            conversations,
-            files,
-            k=k or _MEASURED_TURNS,
-            embedder=embedder,
-            reranker=reranker,
-            only=conversation,
-            over=over,
-        )
+        orderer = load_reranker(reranker) if reranker else None
+        search = _Search(k=k or _MEASURED_TURNS, embedder=embedder, reranker=orderer)
+        _measure(conversations, files, search=search, only=conversation, over=over)
 
 
 def _refuse(*mistakes: tuple[object, str]) -> None:
@@ -189,9 +181,7 @@ def _measure(
     conversations: Sequence[Conversation],
     files: _Files,
     *,
-    k: int,
-    embedder: str | None,
-    reranker: str | None,
+    search: "_Search",
     only: str,
     over: str,
 ) -> None:
@@ -202,15 +192,14 @@ def _measure(
     for file in (files.json, files.chart):
         if file is not None:
             _refuse_unwritable(file)
-    # Before the search: a name that is none, and rankings of other data, are refused at once.
-    orderer = load_reranker(reranker) if reranker else None
+    # Before the search: rankings of other data are refused at once.
     peer_curves = [
-        recall_curve(title, conversations, rankings=rankings, k=k)
+        recall_curve(title, conversations, rankings=rankings, k=search.k)
         for title, rankings in (read_peers(files.peers) if files.peers else {}).items()
     ]
-    search = _Search(k=k, embedder=embedder, reranker=orderer)
     retrievals = _retrieve_all(conversations, search, over)
-    _print_recall(conversations, retrievals, k)
+    _print_recall(conversations, retrievals, search.k)
+    orderer = search.reranker
     if orderer and orderer.failures:
         note = f"{orderer.failures} of these searches have the ranking's own order:"
         Console().print(f"{note} {orderer.name} could not be used", markup=False, soft_wrap=True)
@@ -219,9 +208,9 @@ def _measure(
         write_whole(files.json, json.dumps(results[only] if only else results).encode())
     if files.chart is not None:
         rankings = {id_: retrieval.ranked for id_, retrieval in retrievals.items()}
-        curve = recall_curve("this memory", conversations, rankings=rankings, k=k)
+        curve = recall_curve("this memory", conversations, rankings=rankings, k=search.k)
         questions = sum(len(conversation.questions) for conversation in conversations)
-        models = " and ".join([embedder or EMBEDDER, *([reranker] if reranker else [])])
+        models = " and ".join([search.embedder or EMBEDDER, *([orderer.name] if orderer else [])])
         title = f"search with {models}, {questions} questions of"
         title += f" {len(conversations)} conversations"
         recall_chart([curve, *peer_curves], files.chart, title)
