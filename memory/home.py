@@ -19,9 +19,20 @@ TOKENS = "tokens.json"  # what the server's bearer tokens open
 
 
 def home() -> Path:
-    """The folder of all namespaces: MEMORY_HOME, or where this platform keeps such things."""
+    """The folder of all namespaces: MEMORY_HOME, or where this platform keeps such things.
+
+    Where MEMORY_HOME is a database of Postgres, the folder of what is this machine's own.
+    """
     folder = os.environ.get("MEMORY_HOME")
-    return Path(folder).expanduser() if folder else user_data_path("sql-memory")
+    if not folder or home_address():
+        return user_data_path("sql-memory")
+    return Path(folder).expanduser()
+
+
+def home_address() -> str:
+    """The address of the database of all namespaces, "" where they are files."""
+    place = os.environ.get("MEMORY_HOME", "")
+    return place if place.startswith(("postgresql://", "postgres://")) else ""
 
 
 def agree_to_embedder(place: Path | str, name: str) -> None:

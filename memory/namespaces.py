@@ -1,18 +1,27 @@
-"""Namespaces by name: one file each in MEMORY_HOME, whatever the name."""
+"""Namespaces by name: a file each in MEMORY_HOME, or rows of the database that it names."""
 
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 from unicodedata import normalize
 from urllib.parse import unquote_to_bytes
 
 from memory.errors import InputError, StoreError
 from memory.files import PRIVATE_FOLDER, tighten
-from memory.home import AGREED, TOKENS, agree_to_embedder, agreed_embedder, withdraw_agreement
+from memory.home import (
+    AGREED,
+    TOKENS,
+    agree_to_embedder,
+    agreed_embedder,
+    home_address,
+    withdraw_agreement,
+)
 from memory.home import home as home
-from memory.store import open_store
+from memory.store import open_store, postgres_module
 
+Place = Path | str  # the file of a namespace, or its address in Postgres
 SUFFIX = ".db"
 # File systems take names of 255 bytes; SQLite adds -journal to this one, and a copy .part.
 LONGEST_STEM = 230
@@ -52,8 +61,40 @@ def _escape(plain: bytes) -> str:
     return f"%{plain[0]:02x}{stem[1:]}" if _DEVICE.fullmatch(stem) else stem
 
 
+def place_of(name: str) -> Place:
+    """What `open_store` opens for a namespace: its file, or its address in Postgres.
+
+    Raises InputError for a name that is none.
+    """
+    if home_address():
+        return str(_address(name).text)
+    return path_of(name)
+
+
+def shown(place: Place) -> str:
+    """A place as messages name it: without a password."""
+    if isinstance(place, Path):
+        return str(place)
+    return str(postgres_module("address").without_password(place))
+
+
+def _address(name: str) -> Any:
+    """The address of a namespace in the database of MEMORY_HOME."""
+    read_address = postgres_module("address").read_address
+    return read_address(home_address(), needs_namespace=False).of(name)
+
+
+def exists(name: str) -> bool:
+    """Whether there is a namespace of this name."""
+    if home_address():
+        return bool(postgres_module("names").exists(_address(name)))
+    return path_of(name).exists()
+
+
 def names() -> list[str]:
     """All namespaces, sorted. None is opened; files that no name leads to are left out."""
+    if home_address():
+        return list(postgres_module("names").names(_address("all")))
     folder = home()
     if not folder.is_dir():
         return []
@@ -70,14 +111,14 @@ def _name_of(path: Path) -> str:
     return name if ours and path.is_file() and path.stat().st_size else ""
 
 
-def existing(name: str) -> Path:
-    """The file of a namespace that is there. Raises InputError, which lists names near to it."""
-    path = path_of(name)
-    if not path.exists():
+def existing(name: str) -> Place:
+    """The place of a namespace that is there. Raises InputError, which lists names near to it."""
+    if not exists(name):
         near = get_close_matches(name, names(), n=3, cutoff=0.5)
         advice = f"did you mean {' or '.join(map(repr, near))}?" if near else FIRST_STEPS
-        raise InputError(f"there is no namespace {name!r} in {home()}; {advice}")
-    return path
+        folder = shown(home_address() or home())
+        raise InputError(f"there is no namespace {name!r} in {folder}; {advice}")
+    return place_of(name)
 
 
 @dataclass(frozen=True)
@@ -101,8 +142,9 @@ class Summary:
 def summary(name: str) -> Summary:
     """What there is in a namespace. Raises InputError when there is none of this name."""
     path = existing(name)
-    # SQLite keeps the newest commits in a second file until it writes them back.
-    files = [path, path.with_name(f"{path.name}-wal")]
+    # SQLite keeps the newest commits in a second file until it writes them back. What a namespace
+    # takes of shared tables is not known.
+    files = [path, path.with_name(f"{path.name}-wal")] if isinstance(path, Path) else []
     size = sum(file.stat().st_size for file in files if file.exists())
     try:
         with open_store(path, read_only=True) as store:
@@ -127,56 +169,73 @@ def summary(name: str) -> Summary:
     )
 
 
-def create(name: str) -> Path:
+def create(name: str) -> Place:
     """Make an empty namespace. Raises InputError when there is one of this name."""
-    path = _free(name)
-    open_store(path).close()
-    return path
+    place = _free(name)
+    open_store(place).close()
+    return place
 
 
-def rename(old: str, new: str) -> Path:
+def rename(old: str, new: str) -> Place:
     """Give a namespace another name. Raises InputError when that is taken or there is no `old`,
     StoreError when somebody has it open.
     """
     from memory.store.namespace_file import move_store
 
-    path = existing(old)
-    move_store(path, _free(new))
-    _take_agreement(path, path_of(new))
-    withdraw_agreement(path)
-    return path_of(new)
+    place = existing(old)
+    target = _free(new)
+    if isinstance(place, Path):
+        move_store(place, Path(target))
+    else:
+        postgres_module("names").rename(_address(old), new)
+    _take_agreement(place, target)
+    withdraw_agreement(shown(place))
+    return target
 
 
-def copy(name: str, new: str) -> Path:
+def copy(name: str, new: str) -> Place:
     """Copy a namespace, which may be in use. From then on the two know nothing of each other.
 
     Raises InputError when the new name is taken or there is no `name`.
     """
     from memory.store.namespace_file import copy_store
+    from memory.store.transfer import transfer
 
-    path = existing(name)
-    copy_store(path, _free(new))
-    _take_agreement(path, path_of(new))
-    return path_of(new)
+    place = existing(name)
+    target = _free(new)
+    if isinstance(place, Path):
+        copy_store(place, Path(target))
+    else:
+        with open_store(place, read_only=True) as store, open_store(target) as copied:
+            transfer(store, copied)
+    _take_agreement(place, target)
+    return target
 
 
 def delete(name: str) -> None:
     """Delete a namespace for good; its backups stay. Raises as `rename`."""
     from memory.store.namespace_file import remove_store
 
-    path = existing(name)
-    remove_store(path)
-    withdraw_agreement(path)
+    place = existing(name)
+    if isinstance(place, Path):
+        remove_store(place)
+    else:
+        postgres_module("names").delete(_address(name))
+    withdraw_agreement(shown(place))
 
 
-def _take_agreement(path: Path, new: Path) -> None:
-    """Let a memory ask the hosted embedder that it might ask under its other path."""
-    if embedder := agreed_embedder(path):
-        agree_to_embedder(new, embedder)
+def _take_agreement(place: Place, new: Place) -> None:
+    """Let a memory ask the hosted embedder that it might ask under its other name."""
+    if embedder := agreed_embedder(shown(place)):
+        agree_to_embedder(shown(new), embedder)
 
 
-def _free(name: str) -> Path:
-    path = path_of(name)
+def _free(name: str) -> Place:
+    path = place_of(name)
+    if not isinstance(path, Path):
+        if exists(name):
+            raise InputError(f"there is a namespace {name!r} already; choose another name")
+        return path
     if path.exists() and path.stat().st_size:
         raise InputError(f"there is a namespace {name!r} already; choose another name")
     make_folder(path.parent)

@@ -45,7 +45,9 @@ class Background:
     could not be used the last time, empty when it could.
     """
 
-    def __init__(self, path: Path, model: "Model", since: int = 0, digests: bool = True) -> None:
+    def __init__(
+        self, path: Path | str, model: "Model", since: int = 0, digests: bool = True
+    ) -> None:
         self.since = since
         self.digests = digests
         self.stored = 0  # windows

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from memory.cli.options import DEFAULT, File, Namespace, Yes, confirm, memory_path, open_memory
-from memory.errors import StoreError
+from memory.cli.options import DEFAULT, File, Namespace, Yes, confirm, memory_place, open_memory
+from memory.errors import InputError, StoreError
 from memory.namespaces import make_folder
 from memory.store import open_store
 from memory.terminal import print_clean
@@ -16,7 +16,8 @@ def backup(to: Path, namespace: Namespace = DEFAULT, file: File = None) -> None:
     """Copy the whole memory into one new file, also while others write. `forget` will know it."""
     with open_memory(namespace, file) as store:
         store.backup(to)
-    print_clean(f"{to}: a copy of {memory_path(namespace, file)}, {to.stat().st_size:,} bytes")
+        place = store.place
+    print_clean(f"{to}: a copy of {place}, {to.stat().st_size:,} bytes")
 
 
 def restore(
@@ -31,7 +32,11 @@ def restore(
     """Make a memory of a backup, whole or not at all."""
     from memory.store.backup import restore as restore_file
 
-    target = memory_path(namespace, file)
+    target = memory_place(namespace, file)
+    if not isinstance(target, Path):
+        raise InputError(
+            "a backup is restored into a file: give --file, then `memory copy FILE ADDRESS`"
+        )
     if target.exists() and replace:
         try:
             with open_memory(namespace, file) as store:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from memory.cli.options import DEFAULT, File, Namespace, Yes, confirm, existing_memory
+from memory.namespaces import shown
 from memory.store import open_store
 from memory.terminal import count, print_clean, progress
 
@@ -34,12 +35,12 @@ def embed(
     path = existing_memory(namespace, file)
     if agree:
         open_store(path, embedder=embedder).close()  # a refusal when its vectors are by another
-        print_clean(f"{path}: {embedder} gets its texts from now on")
+        print_clean(f"{shown(path)}: {embedder} gets its texts from now on")
         return
     with open_store(path) as store:
         turns, size = store.to_embed(embedder)
         tokens = size // _BYTES_PER_TOKEN
-        plan = f"{path}: {count(turns, 'turn')} (about {tokens:,} tokens) for {embedder}"
+        plan = f"{store.place}: {count(turns, 'turn')} (about {tokens:,} tokens) for {embedder}"
         if isinstance(loaded, HostedEmbedder):
             price = loaded.price()
             cost = "at an unknown price" if price is None else f"about ${price * tokens:,.4f}"
@@ -51,4 +52,4 @@ def embed(
         with progress() as bar:
             task = bar.add_task("embedding", total=turns)
             store.reembed(embedder, batch, lambda embedded: bar.update(task, advance=embedded))
-        print_clean(f"{path}: its vectors are by {store.embedder} now")
+        print_clean(f"{store.place}: its vectors are by {store.embedder} now")

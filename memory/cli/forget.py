@@ -61,7 +61,12 @@ def forget(
     if verify:
         if speaker or session is not None or turn or finish or receipt:
             raise InputError("--verify RECEIPT goes with --matching alone, a text to look for")
-        _verify(existing_memory(namespace, file), verify, matching, as_json)
+        place = existing_memory(namespace, file)
+        if not isinstance(place, Path):
+            raise InputError(
+                "--verify looks through files; of a memory in Postgres it cannot see the bytes"
+            )
+        _verify(place, verify, matching, as_json)
         return
     has_conditions = bool(speaker or matching or turn) or session is not None
     # One of the two: conditions, or --finish alone.

@@ -9,6 +9,7 @@ from memory import namespaces
 from memory.cli.options import AsJson, Yes, confirm
 from memory.cli.output import print_json, print_rows
 from memory.errors import StoreError
+from memory.home import home_address
 from memory.model import Rows
 from memory.terminal import count, print_clean
 
@@ -25,7 +26,8 @@ def list_command(as_json: AsJson = False) -> None:
             print_json(asdict(summary))
         return
     if not summaries:
-        print_clean(f"no namespaces in {namespaces.home()}", error=True)
+        folder = namespaces.shown(home_address() or namespaces.home())
+        print_clean(f"no namespaces in {folder}", error=True)
         return
     print_rows(Rows(("name", "turns", "facts", "last turn", "size"), tuple(map(_cells, summaries))))
 
@@ -42,19 +44,19 @@ def _cells(summary: namespaces.Summary) -> tuple[Any, ...]:
 @app.command()
 def create(name: Name) -> None:
     """Make an empty namespace."""
-    print_clean(f"{name}: {namespaces.create(name)}")
+    print_clean(f"{name}: {namespaces.shown(namespaces.create(name))}")
 
 
 @app.command()
 def rename(old: Name, new: Name) -> None:
     """Give a namespace another name."""
-    print_clean(f"{old} is now {new}: {namespaces.rename(old, new)}")
+    print_clean(f"{old} is now {new}: {namespaces.shown(namespaces.rename(old, new))}")
 
 
 @app.command()
 def copy(name: Name, new: Name) -> None:
     """Copy a namespace, also while it is in use; from then on they are two."""
-    print_clean(f"{name} is copied to {new}: {namespaces.copy(name, new)}")
+    print_clean(f"{name} is copied to {new}: {namespaces.shown(namespaces.copy(name, new))}")
 
 
 @app.command()

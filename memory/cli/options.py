@@ -10,7 +10,7 @@ import typer
 
 from memory.errors import InputError
 from memory.machines import check_over
-from memory.namespaces import existing, make_folder, path_of
+from memory.namespaces import Place, existing, make_folder, place_of
 from memory.store import Store, open_store
 from memory.terminal import clean_line, print_clean
 
@@ -69,17 +69,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON, a line
 DEFAULT = "default"
 
 
-def memory_path(namespace: str, file: Path | None) -> Path:
-    """The file of a memory: the one that was given, else that of the namespace."""
-    return file if file is not None else path_of(namespace)
+def memory_place(namespace: str, file: Path | None) -> Place:
+    """Where a memory is: the file that was given, else what the namespace's name stands for."""
+    return file if file is not None else place_of(namespace)
 
 
-def existing_memory(namespace: str, file: Path | None) -> Path:
-    """The file of a memory that must exist. Raises InputError when it does not."""
-    path = file or existing(namespace)
-    if not path.exists():
+def existing_memory(namespace: str, file: Path | None) -> Place:
+    """Where a memory is that must exist. Raises InputError when it does not."""
+    place = file or existing(namespace)
+    if isinstance(place, Path) and not place.exists():
         raise InputError(f"there is no memory at {file}")
-    return path
+    return place
 
 
 @contextmanager
@@ -91,10 +91,11 @@ def open_memory(
     One that cannot be written (a backup on a read-only disk) is opened read-only.
     """
     # Without `create` a namespace must exist: a slip of the pen would make an empty memory.
-    path = memory_path(namespace, file) if create else existing_memory(namespace, file)
-    make_folder(path.parent)
-    if path.exists():
-        read_only = read_only or not all(os.access(p, os.W_OK) for p in (path, path.parent))
+    path = memory_place(namespace, file) if create else existing_memory(namespace, file)
+    if isinstance(path, Path):
+        make_folder(path.parent)
+        if path.exists():
+            read_only = read_only or not all(os.access(p, os.W_OK) for p in (path, path.parent))
     with open_store(path, read_only=read_only) as store:
         yield store
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
@@ -46,7 +45,7 @@ class Handles:
         api_base: str | None = None,
         *,
         read_only: bool = False,
-        path_of: Callable[[str], Path] = namespaces.existing,
+        path_of: Callable[[str], namespaces.Place] = namespaces.existing,
     ) -> None:
         self._model = model
         self._api_base = api_base

@@ -213,6 +213,8 @@ def _portable(tree: Any, dialect: Dialect) -> Any:
         elif node.key == "substring":
             operands = [node.args.get(argument) for argument in ("this", "start", "length")]
             arguments = [operand for operand in operands if operand]
+            if dialect == "postgres":  # its substr takes no number of 64 bits
+                arguments[1:] = [exp.cast(number, "int") for number in arguments[1:]]
             node.replace(exp.Anonymous(this="SUBSTR", expressions=arguments))
         elif node.key == "datatype" and dialect == "postgres" and node.sql("sqlite") == "INTEGER":
             node.replace(exp.DataType.build("bigint"))  # SQLite's have 64 bits

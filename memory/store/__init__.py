@@ -3,12 +3,14 @@
 protocol.py is its contract and sqlite.py the object; the modules beside them decide what it does.
 """
 
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from memory.errors import InputError
 from memory.store.protocol import Store
 
-__all__ = ["Store", "open_store"]
+__all__ = ["Store", "open_store", "postgres_module"]
 
 
 def open_store(address: str | Path, read_only: bool = False, embedder: str | None = None) -> Store:
@@ -39,10 +41,15 @@ def open_store(address: str | Path, read_only: bool = False, embedder: str | Non
 
 
 def _open_postgres(text: str, read_only: bool, embedder: str | None) -> Store:
+    store: Store = postgres_module("store").PostgresStore(text, read_only, embedder)
+    return store
+
+
+def postgres_module(name: str) -> Any:
+    """A module of memory.store.postgres. Raises InputError where its packages are missing."""
     try:
-        from memory.store.postgres.store import PostgresStore
+        return import_module(f"memory.store.postgres.{name}")
     except ImportError as error:
         raise InputError(
             "a memory in Postgres needs more packages: pip install 'sql-memory[postgres]'"
         ) from error
-    return PostgresStore(text, read_only, embedder)

@@ -175,7 +175,9 @@ def copies_with(place: str, noted: Iterable[str], due: Sequence[Mapping[str, Any
     Also those that cannot be looked into. The memory at `place` itself, which its copies note,
     is none of them.
     """
-    holding: list[str] = []
+    noted = list(noted)
+    # A copy in Postgres is named without a look: this machine may not be able to log in there.
+    holding = [note for note in noted if "://" in note and note != place]
     for copy in _with_their_copies([*map(Path, noted)]):
         if copy == place:
             continue

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from memory.errors import InputError, MemoryFault, SqlError
-from memory.namespaces import path_of
+from memory.namespaces import exists
 from memory.server.handles import Handles
 from memory.store import Store
 from memory.web import (
@@ -71,7 +71,7 @@ def _endpoint(
         visit = Visit(namespace, inputs=inputs, handles=handles, tasks=tasks)
         frame: Mapping[str, Any] = {}
         try:
-            if namespace and not path_of(namespace).exists():
+            if namespace and not exists(namespace):
                 visit = Visit("", inputs=inputs, handles=handles, tasks=tasks)
                 reply: Reply = Page("missing.html", {"wanted": namespace}, status=404)
             elif iscoroutinefunction(view):

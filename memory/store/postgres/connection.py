@@ -1,5 +1,6 @@
 """Connections to a database of namespaces: pools of two logins, one namespace, clear errors."""
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +20,9 @@ from memory.store.postgres.word_lists import WordLists
 POOL_CONNECTIONS = 4  # of each login, in one process
 WAIT_SECONDS = 30.0  # for a free connection, and for another writer of the same namespace
 CONNECT_SECONDS = 10
+
+# A pool logs each failing attempt; what is wrong is said once, in the error.
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 _pools: dict[tuple[int, str, str], ConnectionPool[psycopg.Connection]] = {}
 _pools_lock = threading.Lock()
@@ -179,9 +183,12 @@ def postgres_errors(place: str, conninfo: str) -> Iterator[None]:
     try:
         yield
     except PoolTimeout as error:
+        # The pool does not say why it could not connect.
+        with postgres_errors(place, conninfo):
+            psycopg.connect(conninfo, connect_timeout=CONNECT_SECONDS).close()
         raise StoreError(
-            f"{place}: all connections of this process were in use for {WAIT_SECONDS:.0f} seconds,"
-            " or none could be made; try again"
+            f"{place}: all connections of this process were in use for {WAIT_SECONDS:.0f} seconds;"
+            " try again"
         ) from error
     except OverflowError as error:
         raise InputError(

@@ -228,7 +228,8 @@ def _looked_at(address: Address, may_set_up: bool) -> _Database:
     with _databases_lock:
         if own in _databases:
             return _databases[own]
-        with own.connection() as conn:
+        # Not of the pool, which tries for long and does not say why it could not connect.
+        with psycopg.connect(address.conninfo, connect_timeout=CONNECT_SECONDS) as conn:
             revision = migrate.revision_of(conn)
             migrate.refuse_other_revision(conn, address.place)
         if not revision and not may_set_up:

@@ -122,6 +122,8 @@ _ADVICE_TO_MODELS: dict[type[psycopg.Error], str] = {
     psycopg.errors.ProgramLimitExceeded: "a value is too long: write substr(text, 1, 500), or join"
     " fewer texts with ||",
     psycopg.errors.ConfigurationLimitExceeded: _TOO_SLOW,
+    psycopg.errors.InvalidTextRepresentation: "CAST: a text here is no number; cast only what is"
+    " one, or compare as text",
 }
 
 

@@ -1,0 +1,69 @@
+"""The namespaces of a database by name: listed, renamed, deleted."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from memory.errors import InputError
+from memory.store.postgres import migrate
+from memory.store.postgres.address import Address
+from memory.store.postgres.connection import pool, postgres_errors
+from memory.store.postgres.statements import TABLES
+
+
+def names(address: Address) -> list[str]:
+    """All namespaces of a database, sorted; none of one that holds no memory yet."""
+    with _connection(address) as conn:
+        if not migrate.revision_of(conn):
+            return []
+        return [name for (name,) in conn.execute("SELECT name FROM memory.namespaces ORDER BY 1")]
+
+
+def exists(address: Address) -> bool:
+    """Whether the database has the namespace of an address."""
+    with _connection(address) as conn:
+        return bool(migrate.revision_of(conn)) and _has(conn, address.namespace)
+
+
+def rename(address: Address, new: str) -> None:
+    """Give a namespace another name. Raises InputError when that is taken."""
+    new = address.of(new).namespace
+    with _connection(address) as conn, conn.transaction():
+        if _has(conn, new):
+            raise InputError(f"there is a namespace {new!r} already; choose another name")
+        conn.execute(
+            "UPDATE memory.namespaces SET name = $2 WHERE name = $1", (address.namespace, new)
+        )
+
+
+def delete(address: Address) -> None:
+    """Delete a namespace for good, in one transaction; its backups stay."""
+    with _connection(address) as conn, conn.transaction():
+        row = conn.execute(
+            "DELETE FROM memory.namespaces WHERE name = $1 RETURNING id", (address.namespace,)
+        ).fetchone()
+        if row is None:
+            return
+        # Whoever is writing there is waited for.
+        conn.execute("SELECT FROM memory.counters WHERE namespace = $1 FOR UPDATE", row)
+        conn.execute("SET CONSTRAINTS ALL DEFERRED")
+        # The triggers on facts write into the journal, which goes after them.
+        for table in ("facts", *(table for table in TABLES if table != "facts")):
+            conn.execute(f"DELETE FROM memory.{table} WHERE namespace = $1", row)
+        conn.execute("DELETE FROM memory.counters WHERE namespace = $1", row)
+
+
+def _has(conn: psycopg.Connection, name: str) -> bool:
+    select = "SELECT FROM memory.namespaces WHERE name = $1"
+    return conn.execute(select, (name,)).fetchone() is not None
+
+
+@contextmanager
+def _connection(address: Address) -> Iterator[psycopg.Connection]:
+    with (
+        postgres_errors(address.place, address.conninfo),
+        pool(address.conninfo).connection() as conn,
+    ):
+        migrate.refuse_other_revision(conn, address.place)
+        yield conn

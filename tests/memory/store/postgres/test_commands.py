@@ -1,0 +1,273 @@
+"""The commands with MEMORY_HOME in Postgres; copies between databases; migrations."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from memory import InputError, StoreError, namespaces, open_store
+from memory.store.postgres import migrate, migrations
+from memory.store.postgres.address import is_address, read_address, without_password
+from memory.store.postgres.statements import TABLES
+from tests.conftest import CAT, DOG, MOVED, SAID
+from tests.support.commands import run
+from tests.support.postgres_server import (
+    logged_in,
+    new_database,
+    new_namespace,
+    server_address,
+    shared_database,
+)
+
+SECRET = "s3cret/p@ss"
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty database that all namespaces are in."""
+    database = new_database()
+    monkeypatch.setenv("MEMORY_HOME", database)
+    return database
+
+
+def test_every_command_works_on_the_database_of_memory_home(home: str, tmp_path: Path) -> None:
+    assert run("namespaces", "list") == ""
+    assert run("add", "--speaker", "Anna", "I moved to Oslo.").startswith("turn 1")
+    run("add", "--speaker", "Ben", "--namespace", "ben / ü", "A dog, Rufus.")
+    listed = run("namespaces", "list")
+    assert "ben / ü" in listed
+    assert "default" in listed
+    assert "Oslo" in run("search", "Oslo")
+    assert "1" in run("sql", "SELECT COUNT(*) AS n FROM turns")
+    memory = read_address(home, needs_namespace=False).of("default").text
+    with open_store(memory) as store:
+        store.write(MOVED, cause="test")
+        [change] = store.changes()
+    assert "Oslo" in run("facts")
+    assert "test" in run("log")
+    run("undo", change.id)
+    run("audit")
+    run("settings", "user", "Anna")
+    run("export", tmp_path / "out.jsonl")
+    run("import", tmp_path / "out.jsonl", "--namespace", "other")
+    run("backup", tmp_path / "copy.db")
+    run("forget", "--turn", "1", "--yes", "--receipt", tmp_path / "receipt.json")
+    run("namespaces", "copy", "ben / ü", "carl")
+    run("namespaces", "rename", "carl", "dora")
+    run("namespaces", "delete", "ben / ü", "--yes")
+    assert namespaces.names() == ["default", "dora", "other"]
+    run("search", "x", "--namespace", "dore", says="did you mean 'dora'")
+    run("restore", tmp_path / "copy.db", says="memory copy FILE ADDRESS")
+
+
+def test_a_copy_is_proved_equal_either_way(path: Path, tmp_path: Path) -> None:
+    address = new_namespace()
+    with open_store(path) as store:
+        store.add(SAID)
+        store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
+    assert "5 turns (5 of them new), equal to" in run("copy", path, address)
+    assert "0 of them new" in run("copy", path, address)
+    assert "5 turns" in run("copy", address, tmp_path / "back.db")
+    run("copy", tmp_path / "nothing.db", address, says="no memory here to read")
+    with open_store(tmp_path / "another.db") as store:
+        store.add(SAID[:1])
+    run("copy", address, tmp_path / "another.db", says="holds")
+
+
+def test_a_deleted_namespace_leaves_no_row(home: str) -> None:
+    address = f"{home}&namespace=gone"
+    with open_store(address) as store:
+        store.add(SAID * 300)
+        store.write(f"{MOVED}; {CAT}", cause="test")
+        store.claim(2)
+    namespaces.delete("gone")
+    with logged_in(home) as conn:
+        for table in (*TABLES, "counters", "namespaces"):
+            assert conn.execute(f"SELECT count(*) FROM memory.{table}").fetchone() == (0,), table
+
+
+# --- addresses ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "namespace", "place"),
+    [
+        ("postgresql://h/d?namespace=anna", "anna", "postgresql://h/d?namespace=anna"),
+        (
+            f"postgres://u:{SECRET.replace('/', '%2F').replace('@', '%40')}@h:5/d?sslmode=require"
+            "&namespace=a%20b",
+            "a b",
+            "postgres://u@h:5/d?sslmode=require&namespace=a%20b",
+        ),
+        (
+            "postgresql:///d?host=/run/pg&namespace=x&password=s3cret",
+            "x",
+            "postgresql:///d?host=/run/pg&password=***&namespace=x",
+        ),
+    ],
+)
+def test_an_address_is_read_and_shown_without_its_password(
+    text: str, namespace: str, place: str
+) -> None:
+    assert is_address(text)
+    address = read_address(text)
+    assert (address.namespace, address.place) == (namespace, place)
+    assert read_address(address.text) == address
+    assert "s3cret" not in without_password(f"error in {text}: no")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda a: a.split("&namespace")[0], "names no namespace"),
+        (lambda a: a.split("&namespace")[0] + "&namespace=%20", "blank"),
+        (lambda a: a.replace("host=/", "host=/nowhere/"), "no server answers there"),
+        (lambda a: "postgresql://u:s3cret@127.0.0.1:1/d?namespace=a", "no server answers there"),
+        (lambda a: "postgresql://u:s3cret@no.such.invalid/d?namespace=a", "not known"),
+        (lambda a: a.replace("/postgres?", "/nothing?"), 'database "nothing" does not exist'),
+        (lambda a: a.replace("postgres@", "nobody:s3cret@"), 'role "nobody" does not exist'),
+        (lambda a: "postgresql://u:s3cret@[::1/d?namespace=a", "cannot be read"),
+        (lambda a: a + "&nonsense=1", "nonsense"),
+    ],
+)
+def test_a_wrong_address_is_one_clear_line_without_the_password(
+    change: Callable[[str], str], says: str
+) -> None:
+    address = change(f"{server_address()}&namespace=anna")
+    with pytest.raises((InputError, StoreError), match=says) as caught:
+        open_store(address)
+    assert "s3cret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_namespace_that_is_not_there_is_not_made_to_be_read() -> None:
+    with pytest.raises(StoreError, match="no memory here to read"):
+        open_store(new_namespace(name="never made"), read_only=True)
+    with pytest.raises(StoreError, match="no memory here to read"):
+        open_store(new_namespace(new_database()), read_only=True)
+
+
+# --- migrations -----------------------------------------------------------------------------------
+
+
+def test_a_database_is_as_its_metadata_says() -> None:
+    with open_store(new_namespace()):
+        assert migrate.differences(shared_database(), "here") == []
+    assert "as this version makes it" in run("migrate", shared_database(), "--check")
+
+
+def test_a_login_that_may_not_make_roles_is_told_what_it_lacks() -> None:
+    database = new_database()
+    with logged_in(database) as conn:
+        conn.execute("DROP ROLE IF EXISTS plain")
+        conn.execute("CREATE ROLE plain LOGIN")
+    with pytest.raises(StoreError, match="may not set up a memory") as caught:
+        open_store(new_namespace(database.replace("postgres@", "plain@")))
+    assert "migrate --sql" in str(caught.value)
+
+
+def test_an_owner_without_superuser_sets_a_memory_up_and_uses_it() -> None:
+    with logged_in(server_address()) as conn:
+        conn.execute("DROP ROLE IF EXISTS owner_of_all")
+        conn.execute("CREATE ROLE owner_of_all LOGIN CREATEROLE CREATEDB")
+    database = new_database().replace("postgres@", "owner_of_all@")
+    with psycopg.connect(server_address(), autocommit=True) as conn:
+        name = read_address(database, needs_namespace=False).conninfo.split("/")[3].split("?")[0]
+        conn.execute(f"ALTER DATABASE {name} OWNER TO owner_of_all")  # type: ignore[arg-type]
+    with open_store(new_namespace(database)) as store:
+        store.add(SAID)
+        store.write(MOVED, cause="test")
+        assert store.read("SELECT value FROM facts").rows == (("Oslo",),)
+
+
+def test_the_printed_sql_makes_the_same_database() -> None:
+    database = new_database()
+    script = run("migrate", database, "--sql")
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute(script)  # type: ignore[arg-type]
+    assert migrate.differences(database, "here") == []
+    with open_store(new_namespace(database)) as store:
+        assert store.add(SAID[:1]) == [1]
+    assert what_alembic_cannot_see(database) == what_alembic_cannot_see(shared_database())
+
+
+def what_alembic_cannot_see(database: str) -> list[tuple[object, ...]]:
+    """Policies, functions, views, triggers, constraints and grants, as one sorted list."""
+    with logged_in(database) as conn:
+        role = migrate.model_role(conn.info.dbname)
+        queries = [
+            "SELECT 'policy', polrelid::regclass::text, polname, polcmd::text,"
+            " pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid) FROM pg_policy",
+            "SELECT 'function', proname, pg_get_functiondef(oid) FROM pg_proc"
+            " WHERE pronamespace = 'memory'::regnamespace",
+            "SELECT 'view', viewname, definition FROM pg_views WHERE schemaname LIKE 'memory%'",
+            "SELECT 'trigger', tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger"
+            " WHERE NOT tgisinternal",
+            "SELECT 'constraint', conrelid::regclass::text, pg_get_constraintdef(oid)"
+            " FROM pg_constraint WHERE connamespace = 'memory'::regnamespace",
+            "SELECT 'grant', table_name, privilege_type, grantee FROM"
+            " information_schema.role_table_grants WHERE table_schema LIKE 'memory%'",
+            "SELECT 'column', table_name, column_name, privilege_type, grantee FROM"
+            " information_schema.role_column_grants WHERE table_schema LIKE 'memory%'",
+            "SELECT 'routine', routine_name, privilege_type, grantee FROM"
+            " information_schema.role_routine_grants WHERE routine_schema LIKE 'memory%'",
+        ]
+        rows = [row for query in queries for row in conn.execute(query)]  # type: ignore[call-overload]
+    plain = [tuple(str(cell).replace(role, "MODEL") for cell in row) for row in rows]
+    return sorted(plain)
+
+
+def test_a_newer_and_an_older_schema_are_refused() -> None:
+    for revision, says in (("9999", "newer version"), ("0000", "newer version")):
+        database = new_database()
+        migrate.upgrade(database, "here")
+        with logged_in(database) as conn:
+            conn.execute("UPDATE memory.version SET version_num = %s", [revision])
+        with pytest.raises(StoreError, match=says):
+            open_store(new_namespace(database))
+    assert migrate.revisions() == sorted(migrate.revisions())
+
+
+def test_the_first_key_of_every_table_is_the_namespace() -> None:
+    """So that Citus can distribute them: each primary, unique and foreign key begins with it."""
+    with open_store(new_namespace()), logged_in(shared_database()) as conn:
+        keys = conn.execute(
+            "SELECT conrelid::regclass::text, contype::text, (SELECT attname FROM pg_attribute"
+            " WHERE attrelid = conrelid AND attnum = conkey[1]) FROM pg_constraint"
+            " WHERE connamespace = 'memory'::regnamespace AND contype IN ('p', 'u', 'f')"
+        ).fetchall()
+    own = ("memory.namespaces", "memory.secrets", "memory.version")
+    assert {(kind, column) for table, kind, column in keys if table not in own} == {
+        ("p", "namespace"),
+        ("u", "namespace"),
+        ("f", "namespace"),
+    }
+
+
+@pytest.mark.slow
+def test_ten_processes_that_start_at_once_set_up_one_schema() -> None:
+    database = new_database()
+    code = "import sys; from memory import *; s = open_store(sys.argv[1]);"
+    code += "print(s.add([Turn('Anna', 'hi')]))"
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, f"{database}&namespace=n{n % 2}"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for n in range(10)
+    ]
+    ids = [process.communicate()[0].strip() for process in started]
+    assert sorted(ids) == sorted(f"[{n}]" for n in (1, 2, 3, 4, 5) for _ in range(2))
+
+
+def test_a_script_is_split_where_its_statements_end() -> None:
+    text = "-- a comment;\nSELECT 1;\nDO $$\nBEGIN\n  x;\nEND\n$$;\nSELECT ';'\n  , 2;\n"
+    assert [*migrations.statements(text)] == [
+        "SELECT 1",
+        "DO $$\nBEGIN\n  x;\nEND\n$$",
+        "SELECT ';'\n  , 2",
+    ]

@@ -1,0 +1,185 @@
+"""What both databases give: the same hits and scores, the same rows, the same records."""
+
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memory import SqlError, Store, Turn, open_store
+from memory.store.transfer import transfer
+from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
+from tests.support import sql_statements
+from tests.support.postgres_server import new_namespace
+
+NOUNS = ["cello", "dog", "puppy", "Oslo", "Bergen", "window", "東京", "naïve", "run", "runs"]
+WORDS = [*NOUNS, *(f"word{n}" for n in range(400))]
+
+
+def chatter(random: Random, count: int) -> list[Turn]:
+    """Turns of a few people and sessions, whose words come again."""
+    return [
+        Turn(
+            random.choice(["Anna", "Ben", "Zoë"]),
+            " ".join(random.choices(WORDS, k=random.randint(1, 30))) + random.choice(".?!"),
+            session=f"s{n // 40}",
+            said_at=f"20{10 + n * 10 // count:02}-{random.randint(1, 12):02}-03",
+            source=f"D{n}",
+        )
+        for n in range(count)
+    ]
+
+
+def questions(random: Random, count: int) -> list[str]:
+    texts = [" ".join(random.choices(WORDS, k=random.randint(1, 6))) for _ in range(count)]
+    return [*texts, "When did Anna go to Oslo in 2013?", "pets", "", "東京", "run"]
+
+
+def assert_equal_hits(left: Store, right: Store, texts: list[str], k: int = 50) -> None:
+    for text in texts:
+        ours, theirs = left.search(text, k), right.search(text, k)
+        assert [hit.turn_id for hit in ours] == [hit.turn_id for hit in theirs], text
+        assert [hit.score for hit in ours] == pytest.approx([hit.score for hit in theirs], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "count",
+    [
+        1_000,
+        pytest.param(4_096, marks=pytest.mark.slow),
+        pytest.param(4_200, marks=pytest.mark.slow),  # beyond what is ranked whole
+        pytest.param(100_000, marks=pytest.mark.slow),
+    ],
+)
+def test_hits_and_scores_are_the_same_at_any_size(path: Path, count: int) -> None:
+    random = Random(count)
+    turns = chatter(random, count)
+    with open_store(path) as sqlite, open_store(new_namespace()) as postgres:
+        for start in range(0, count, 3_000):
+            for store in (sqlite, postgres):
+                store.add(turns[start : start + 3_000])
+        for store in (sqlite, postgres):
+            store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
+        assert_equal_hits(sqlite, postgres, questions(random, 30))
+        assert postgres.check() == []
+
+
+@settings(max_examples=15)
+@given(st.data())
+def test_hits_stay_the_same_through_a_life(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Turns and facts come and go in any order, by the same calls on both."""
+    texts = st.text(st.sampled_from([*"abc dE?é東1\n", "\u0d3e"]), min_size=1).filter(str.strip)
+    path = tmp_path_factory.mktemp("life") / "anna.db"
+    with open_store(path) as sqlite, open_store(new_namespace()) as postgres:
+        stores = (sqlite, postgres)
+        for _ in range(data.draw(st.integers(1, 5))):
+            said = data.draw(st.lists(st.builds(Turn, st.sampled_from(["A", "B"]), texts)))
+            ids = [store.add(said) for store in stores]
+            assert ids[0] == ids[1]
+            present = [turn.id for turn in sqlite.turns()]
+            if present and data.draw(st.booleans()):
+                turn_id = data.draw(st.sampled_from(present))
+                insert = f"{INSERT}('A', 'did', 'abc {turn_id}', NULL, {turn_id})"
+                for store in stores:
+                    store.write(insert, cause="test")
+            if sqlite.facts() and data.draw(st.booleans()):
+                last = sqlite.changes()[-1].id
+                for store in stores:
+                    store.undo(last)
+            if present and data.draw(st.booleans()):
+                gone = data.draw(st.sampled_from(present))
+                for store in stores:
+                    store.forget([gone])
+            if sqlite.turns():
+                assert_equal_hits(sqlite, postgres, [data.draw(texts), "A abc", "did"])
+            assert sqlite.check() == postgres.check() == []
+            assert [edit.after and edit.after.value for edit in sqlite.journal()] == [
+                edit.after and edit.after.value for edit in postgres.journal()
+            ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_model_may_read_gives_the_same_rows(path: Path, seed: int) -> None:
+    """Statements at random: what SQLite answers Postgres answers alike, or refuses with advice."""
+    random = Random(seed)
+    answered = 0
+    with open_store(path) as sqlite, open_store(new_namespace()) as postgres:
+        sqlite.add(SAID)
+        sqlite.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
+        transfer(sqlite, postgres)
+        for _ in range(60):
+            statement = sql_statements.read(random)
+            if "LIMIT" in statement:
+                continue  # any of equal rows
+            try:
+                rows = sqlite.read(statement).rows
+                theirs = postgres.read(statement).rows
+            except SqlError:
+                continue
+            answered += 1
+            assert sorted(map(plain, rows)) == sorted(map(plain, theirs)), statement
+    assert answered > 5
+
+
+def plain(row: tuple[object, ...]) -> str:
+    cells = [f"{cell:.6g}" if isinstance(cell, (int, float)) else cell for cell in row]
+    return repr(cells)
+
+
+def test_a_memory_goes_to_postgres_and_back_equal(path: Path, tmp_path: Path) -> None:
+    with open_store(path) as sqlite, open_store(new_namespace()) as postgres:
+        sqlite.add([*SAID, *chatter(Random(1), 300)])
+        changes = [sqlite.write(text, cause="ünï") for text in (MOVED, CAT, DOG)]
+        sqlite.undo(changes[0].id)
+        sqlite.undo(sqlite.changes()[-1].id)
+        sqlite.fail(sqlite.claim(10) or (0, 0), "why\t\x01", statement="-- held")
+        sqlite.set("user_name", 'Anna "A" \\ \'')
+        sqlite.count_shown([1, 2])
+        sqlite.forget([7])
+        assert transfer(sqlite, postgres) == 304
+        assert transfer(sqlite, postgres) == 0  # what is there is not copied twice
+        assert postgres.check() == []
+        with open_store(tmp_path / "back.db") as back:
+            transfer(postgres, back)
+            assert [*back.dump()] == [*sqlite.dump()] == [*postgres.dump()]
+            assert_equal_hits(back, sqlite, ["cello in Oslo", "pets"])
+        # Both go on numbering where they were, and the journal's images are equal byte by byte.
+        for store in (sqlite, postgres):
+            assert store.add([Turn("Ben", "next")]) == [306]
+            store.write("UPDATE facts SET value = 'Tab\t\"\\é\u2028\x7f' WHERE id = 2", cause="x")
+        logs = [
+            [r["after"] for r in store.dump() if r["table"] == "facts_log"]
+            for store in (sqlite, postgres)
+        ]
+        assert logs[0] == logs[1]
+
+
+def test_a_backup_of_a_namespace_is_a_sqlite_memory_that_forget_knows(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    with open_store(new_namespace()) as postgres:
+        postgres.add([*SAID, *chatter(Random(2), 1_500)])
+        postgres.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
+        postgres.backup(copy)
+        with open_store(copy, read_only=True) as backup:
+            assert backup.check() == []
+            assert backup.turns() == postgres.turns()
+            assert_equal_hits(backup, postgres, questions(Random(3), 5))
+        forgotten = postgres.forget([3])
+        assert str(copy) in forgotten.files
+        with open_store(copy, read_only=True) as backup:
+            assert 3 not in [turn.id for turn in backup.turns()]
+            assert backup.check() == []
+
+
+def test_the_past_of_a_namespace_is_that_of_a_file(path: Path) -> None:
+    with open_store(path) as sqlite, open_store(new_namespace()) as postgres:
+        for store in (sqlite, postgres):
+            store.add(SAID)
+            store.write(f"{MOVED}; {CAT}; {DOG}", cause="test", window=(1, 5))
+        with sqlite.as_of("2017-05") as ours, postgres.as_of("2017-05") as theirs:
+            assert ours.turns() == theirs.turns()
+            assert len(theirs.turns()) == 3
+            assert_equal_hits(ours, theirs, ["cat", "Oslo"])
