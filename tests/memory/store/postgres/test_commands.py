@@ -215,7 +215,7 @@ def what_alembic_cannot_see(database: str) -> list[tuple[object, ...]]:
             "SELECT 'routine', routine_name, privilege_type, grantee FROM"
             " information_schema.role_routine_grants WHERE routine_schema LIKE 'memory%'",
         ]
-        rows = [row for query in queries for row in conn.execute(query)]  # type: ignore[call-overload]
+        rows = [row for query in queries for row in conn.execute(query)]  # type: ignore
     plain = [tuple(str(cell).replace(role, "MODEL") for cell in row) for row in rows]
     return sorted(plain)
 
