@@ -49,7 +49,7 @@ def pool(conninfo: str, login: str = "", password: str = "") -> ConnectionPool[p
                 max_size=POOL_CONNECTIONS,
                 timeout=WAIT_SECONDS,
                 reconnect_timeout=0,
-                configure=_configure,
+                configure=None if login else _configure,
                 # What a model's statement may have set outlives its transaction.
                 reset=_reset if login else None,
                 check=ConnectionPool.check_connection,
@@ -74,7 +74,6 @@ def _configure(conn: psycopg.Connection) -> None:
 
 def _reset(conn: psycopg.Connection) -> None:
     conn.execute("DISCARD ALL")
-    _configure(conn)
 
 
 class NamespaceConnection:

@@ -271,3 +271,12 @@ def test_a_script_is_split_where_its_statements_end() -> None:
         "DO $$\nBEGIN\n  x;\nEND\n$$",
         "SELECT ';'\n  , 2",
     ]
+
+
+def test_the_compose_file_is_one_server_of_this_machine_alone() -> None:
+    import yaml
+
+    compose = yaml.safe_load((Path(__file__).parents[4] / "compose.yaml").read_text("utf-8"))
+    [service] = compose["services"].values()
+    assert service["ports"] == ["127.0.0.1:5432:5432"]
+    assert "pgvector" in service["image"]
