@@ -84,7 +84,7 @@ def mend(visit: Visit, store: Store) -> Reply:
         raise InputError("there is no such proposal; look the memory over again")
     finding = findings[number]
     try:
-        change = store.write(finding.sql, cause=f"audit: {finding.kind}")
+        change = store.write(finding.sql, cause=f"audit: {finding.kind}", by_person=True)
     except SqlError as error:
         raise InputError(f"this cannot be mended so: {error}") from error
     # What was mended is found no more; the numbers of the other findings stay.

@@ -228,7 +228,7 @@ def test_from_the_first_start_to_the_first_correction_and_its_undo(
         html = client.get(f"{ANNA}/facts/1").text
         form = {"edit": "supersede", "seen": hidden(html, "seen"), "value": "Bergen"}
         changed = client.post(f"{ANNA}/facts/1", data=form | {"since": "2030-02"}).text
-        assert "Anna lives in Bergen Feb 2030" in shown(changed)
+        assert "Anna lives in Bergen · Feb 2030" in shown(changed)
         assert "rests" not in changed
         undone = client.post(f"{ANNA}/undo", data={"change": hidden(changed, "change")}).text
         assert "Taken back." in shown(undone)
