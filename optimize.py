@@ -25,8 +25,8 @@ from locomo.prompts.ledger import Budget, Ledger
 from locomo.prompts.optimizers import LIGHT_ROUNDS, ROUNDS, Optimizer, Options
 from locomo.results.charts import progress_chart
 from locomo.tasks.gains import card_scores, gain_line, gain_table, prompt_diff
-from locomo.tasks.modules import TARGETS, candidate_of
-from locomo.tasks.rewards import WEIGHTS, Reward, card_metric
+from locomo.tasks.modules import MODULES, TARGETS, candidate_of
+from locomo.tasks.rewards import WEIGHTS, Reward, card_metric, check_reward
 from locomo.tracking import connect_mlflow, track_compile
 from memory import Card, InputError, MemoryProgram, Model, load_model, save_program
 from memory.files import write_whole
@@ -36,13 +36,12 @@ from memory.progress import progress_bar
 EXPERIMENT = "optimize"
 SAMPLE = Path(__file__).parent / "data" / "sample.json"
 MAX_DEMOS = 5
+CompiledTarget = Literal["answer", "retrieve", "store", "refine", "all"]
 
 
 def optimize(
     optimizer: Annotated[Optimizer, Option(help="simba, miprov2 or gepa")] = "simba",
-    target: Annotated[
-        Literal["answer", "retrieve", "store", "all"], Option(help="the module to compile")
-    ] = "answer",
+    target: Annotated[CompiledTarget, Option(help="the module; all: those that answer")] = "answer",
     data: Conversations = SAMPLE,
     split: Annotated[str, Option(help="default or memory-r1, see locomo.split_data")] = "default",
     num_examples: Annotated[int, Option(help="to learn from, by --seed; 0: all", min=0)] = 50,
@@ -51,6 +50,7 @@ def optimize(
     max_demos: Annotated[int | None, Option(help="examples in a prompt; 5", min=0)] = None,
     rounds: Annotated[int | None, Option(help="steps, trials, proposals", min=1)] = None,
     reward: Annotated[Reward, Option(help="what is optimized, see docs/optimizing.md")] = "memory",
+    operations: Annotated[int, Option(help="of an episode that refines, at most", min=1)] = 30,
     model: Annotated[str, Option(help="local, or a litellm name")] = "local",
     api_base: Annotated[str | None, Option(help="address of the model's server")] = None,
     prompt_model: Annotated[str | None, Option(help="writes instructions; the model")] = None,
@@ -92,6 +92,7 @@ def optimize(
         reward=reward,
         num_train=num_examples,
         num_validation=num_validation,
+        operations=operations,
     )
     limits = Budget(calls=budget_calls, minutes=budget_minutes, dollars=budget_usd)
     _agree(job, limits, yes=yes)
@@ -138,8 +139,7 @@ def _check_options(
     """Raise InputError for options at odds."""
     if optimizer == "gepa" and max_demos is not None:
         raise InputError("--max-demos: gepa changes instructions only; leave the option out")
-    if reward == "gated" and target not in ("retrieve", "store"):
-        raise InputError("--reward gated is for --target retrieve or --target store")
+    check_reward(reward, target)
 
 
 def _check_places(output: Path, output_dir: Path) -> None:
@@ -198,7 +198,7 @@ def _save(job: CompileJob, output: Path, compiled: CompileResult) -> None:
         model=job.setup.model.name,
         optimizer=job.options.optimizer,
         target=", ".join(job.targets),
-        metric=card_metric(job.reward),
+        metric=card_metric(job.reward, job.measured),
         data=job.sha256,
         conversations={name: list(ids) for name, ids in job.parts.items()},
         scores=card_scores(compiled.gains),
@@ -208,21 +208,24 @@ def _save(job: CompileJob, output: Path, compiled: CompileResult) -> None:
     save_program(compiled.program, output, card)
 
 
-def _advice(compiled: CompileResult, changed: str, output: Path) -> str:
+def _advice(compiled: CompileResult, changed: str, output: Path, measured: str) -> str:
     """Whether the program is worth using; `changed` is empty for the plain one."""
+    use = f"uv run evaluate.py --optimized-path {output}"
+    if measured == "refine":
+        use = f"uv run memory refine --program {output}"
     if not compiled.new_prompts:
         return "the plain program, for nothing was tried; a larger budget and --resume go on"
     if not changed:
         return "the plain program, for no prompt that was tried is better"
     return {
-        "gain": f"use it: uv run evaluate.py --optimized-path {output}",
+        "gain": f"use it: {use}",
         "no gain": "not recommended: no gain in answers on conversations that it never saw",
         "not measured": "not recommended before it is measured; --resume with a larger budget",
     }[compiled.verdict]
 
 
 def _prompts(program: MemoryProgram) -> dict[str, tuple[str, Sequence[Mapping[str, str]]]]:
-    prompts = {target: candidate_of(program, target) for target in TARGETS}
+    prompts = {target: candidate_of(program, target) for target in MODULES}
     return {target: (prompt.instructions, prompt.demos) for target, prompt in prompts.items()}
 
 
@@ -257,7 +260,7 @@ def _report(
     console.print(Text(changed or f"{nothing}\n"))
     if compiled.gains:
         print_table(console, gain_table(compiled.gains, WEIGHTS))
-        measured = "answer from facts alone" if job.measured == "store" else "answer"
+        measured = "answer" if job.measured == "answer" else "answer from facts alone"
         console.print(gain_line(compiled.gains, measured), highlight=False)
     for note in compiled.notes:
         console.print(f"note: {note}", style="yellow", highlight=False, markup=False)
@@ -268,7 +271,7 @@ def _report(
         f"{spent.seconds / 60:.1f} minutes",
         highlight=False,
     )
-    console.print(f"{output}: {_advice(compiled, changed, output)}", highlight=False)
+    console.print(f"{output}: {_advice(compiled, changed, output, job.measured)}", highlight=False)
     track_compile(
         EXPERIMENT,
         title,

@@ -64,19 +64,21 @@ BENCHMARK_LAYERS = [
     {"locomo.evaluation", "locomo.compare"},
     {"locomo.tasks"},
     {"locomo.examples", "locomo.tracking"},
-    {"locomo.prompts", "locomo.retrieval", "locomo.serving", "locomo.weights"},
+    {"locomo.export", "locomo.prompts", "locomo.retrieval", "locomo.serving", "locomo.weights"},
     # Command lines stand on top of whatever room they lie in.
-    {"locomo.dataset.__main__", "locomo.retrieval.__main__", "locomo.serving.__main__"},
+    {"locomo.dataset.__main__", "locomo.export.__main__"},
+    {"locomo.retrieval.__main__", "locomo.serving.__main__"},
 ]
 LAYERS = [*MEMORY_LAYERS, *BENCHMARK_LAYERS]
 # What the benchmark imports of `memory` beside its public names: files written whole, what stdout
 # can print, how progress is shown, how work is spread over machines, SQL text, the lines and the
 # doubt that a model is shown, their tokens and the forms of their words, how a question reads when
-# it is known who asks, the prompts that it tunes, and a digest of what a lost machine was at.
+# it is known who asks, the prompts that it tunes, the tools of an episode that refines, and a
+# digest of what a lost machine was at.
 OPEN_ROOMS = {
     *("memory.files", "memory.terminal", "memory.progress", "memory.sql", "memory.prompt"),
     *("memory.search.asker", "memory.search.doubt", "memory.search.word_forms"),
-    *("memory.machines", "memory.tokens", "memory.program", "memory.waiting"),
+    *("memory.machines", "memory.tokens", "memory.program", "memory.waiting", "memory.refine"),
 }
 # One importer per outside library (a folder counts as one).
 IMPORTERS = {
@@ -94,6 +96,8 @@ IMPORTERS = {
     "together": "locomo/weights/together.py",
     "ray": "memory/machines.py",
     "runpod": "arbor/deploy.py",
+    "pyarrow": "locomo/export/verl.py",
+    "verl": "locomo/export/verl_tools.py",  # never imported here: verl imports it
     "sqlite_utils": "memory/store/migrations/__init__.py",
     "sqlite3": "memory/store",
     "psycopg": "memory/store/postgres",
@@ -145,9 +149,10 @@ ROOMS = {
     "locomo/results": ("what was measured: means, tables, pictures, verdicts, traces", 1_250),
     "locomo/dataset": ("formats of benchmarks, in LoCoMo's form", 900),
     "locomo/retrieval": ("recall without a model", 1_450),
-    "locomo/tasks": ("what compiling and tuning share", 1_300),
+    "locomo/tasks": ("what compiling and tuning share", 1_900),
     "locomo/prompts": ("prompts compiled", 1_450),
     "locomo/examples": ("supervised examples", 2_000),
+    "locomo/export": ("training sets for trainers of others", 700),
     "locomo/weights": ("weights tuned", 3_800),
     "locomo/serving": ("how well a model serves by itself", 1_150),
     "arbor": ("the training server and its deployment", 2_050),

@@ -10,8 +10,9 @@ import pytest
 
 import optimize
 from locomo.prompts.compile import CompileResult
-from memory import InputError, MemoryProgram, Model, ModelError, load_program
+from memory import InputError, MemoryProgram, Model, ModelError, load_model, load_program
 from tests.support.obedient import RULES, Obedient, houses, obedient
+from tests.support.scripted import sql
 
 Run = Callable[..., CompileResult]
 
@@ -97,6 +98,35 @@ def test_the_gated_reward_asks_for_enough_fields_and_is_measured(
     card = load_program(Path("optimized_memory_qa.json")).card
     assert card
     assert card.metric == {"gated": 1.0}
+
+
+@pytest.mark.parametrize("optimizer", ["simba", "miprov2", "gepa"])
+def test_the_refining_module_learns_from_episodes(
+    run: Run, capsys: pytest.CaptureFixture[str], optimizer: str
+) -> None:
+    model, _ = obedient("refine", store=lambda prompt: sql("-- none"))
+    flags = {"operations": 4, "num_validation": 12, "yes": True}
+    compiled = run(model, optimizer=optimizer, target="refine", **flags)
+    assert RULES["refine"] in instructions(compiled.program, "refine")
+    assert compiled.verdict == "gain"
+    whole = {one.component: one for one in compiled.gains if one.categories == "all"}
+    assert (whole["answer"].before, whole["answer"].after) == (0.0, 1.0)
+    assert (whole["refined"].before, whole["refined"].after) == pytest.approx((0.0, 0.8))
+    assert (whole["search_memory"].after, whole["operations"].after) == (1.0, 2.0)
+    saved = load_program(Path("optimized_memory_qa.json"))
+    assert instructions(saved, "refine") == instructions(compiled.program, "refine")
+    assert saved.card
+    assert (saved.card.target, saved.card.metric) == ("refine", {"refined": 1.0})
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "refined, the reward that was optimized, all 12 questions: .000 -> .800" in printed
+    assert "memory refine --program optimized_memory_qa.json" in printed
+
+
+def test_the_packaged_model_cannot_learn_to_refine(run: Run) -> None:
+    with pytest.raises(InputError, match="too small to refine"):
+        run(load_model("local"), target="refine")
+    with pytest.raises(InputError, match="--reward unpadded is for"):
+        run(obedient()[0], target="answer", reward="unpadded")
 
 
 def test_what_was_found_is_on_record(run: Run) -> None:

@@ -10,9 +10,10 @@ from rich.table import Table
 
 from locomo.dataset.format import Conversation
 from locomo.prompts.optimizers import Options, program_runs, proposal_calls
-from locomo.tasks.modules import LEAST_DEMO, TARGETS, Bench, Target
+from locomo.tasks.modules import LEAST_DEMO, MODULES, Bench, Target
 from memory import Model
 from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, priced, turn_tokens
+from memory.refine.run import tools_tokens
 
 _PROPOSAL = (6_000, 600)  # tokens in and out of one call of the prompt model
 _QUESTION_TOKENS = 20
@@ -61,7 +62,7 @@ def forecast(
     """
     model = bench.setup.model
     local = model.packaged
-    calls = dict.fromkeys(TARGETS, 0)
+    calls = dict.fromkeys(MODULES, 0)
     runs = proposals = 0
     for target, target_examples in examples.items():
         target_runs = program_runs(options.optimizer, len(target_examples), options.rounds)
@@ -73,6 +74,7 @@ def forecast(
             runs=target_runs,
             examples=len(target_examples),
             questions=_questions(target_examples),
+            operations=bench.operations,
         )
     runs += 2 * validation  # before and after
     _count(
@@ -81,6 +83,7 @@ def forecast(
         runs=2 * validation,
         examples=validation,
         questions=_questions(examples.get("store", ())),
+        operations=bench.operations,
     )
     calls["store"] += sum(-(-len(c.turns) // model.window) for c in stored)
 
@@ -95,13 +98,24 @@ def forecast(
 
 
 def _count(
-    calls: dict[Target, int], target: Target, runs: int, examples: int, questions: float
+    calls: dict[Target, int],
+    target: Target,
+    runs: int,
+    examples: int,
+    questions: float,
+    operations: int,
 ) -> None:
-    """Add the calls of so many runs; what is asked again word for word costs nothing."""
+    """Add the calls of so many runs; what is asked again word for word costs nothing.
+
+    An episode that refines has a call for each operation at most, between two answers.
+    """
     if target == "store":
         calls["store"] += runs
         calls["retrieve"] += int(runs * questions)
         calls["answer"] += int(runs * questions)
+    elif target == "refine":
+        calls["refine"] += runs * operations
+        calls["answer"] += examples + runs
     else:
         calls["retrieve"] += runs if target == "retrieve" else examples
         calls["answer"] += runs
@@ -116,6 +130,7 @@ def _cost(calls: Mapping[Target, int], bench: Bench, max_demos: int) -> Cost:
         "store": min(model.window * turn, model.window_tokens),
         "retrieve": _QUESTION_TOKENS,
         "answer": _memory_tokens(bench),
+        "refine": tools_tokens() + bench.history_tokens // 4,  # a history grows from nothing
     }
     room = max(bench.demo_tokens, LEAST_DEMO)
     cost = Cost()

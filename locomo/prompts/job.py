@@ -12,7 +12,7 @@ from locomo.harness import Setup, fingerprint
 from locomo.prompts.optimizers import NEEDED, Options
 from locomo.tasks.modules import (
     LEAST_DEMO,
-    TARGETS,
+    MODULES,
     Bench,
     Target,
     example_name,
@@ -21,6 +21,7 @@ from locomo.tasks.modules import (
 from locomo.tasks.rewards import Reward
 from locomo.tasks.training_data import draw_training_data
 from memory import InputError, Model
+from memory.program.refine_agent import MOST_OPERATIONS
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class CompileJob:
     reward: Reward
     data: Path
     sha256: str
+    operations: int = MOST_OPERATIONS
 
     @property
     def measured(self) -> Target:
@@ -63,6 +65,7 @@ class CompileJob:
             memories=memories,
             max_demos=self.options.max_demos,
             speakers=self.reward == "gated" and "store" in self.targets,
+            operations=self.operations,
         )
 
     def name(self) -> str:
@@ -77,7 +80,7 @@ class CompileJob:
             [(model.name, model.api_base) for model in (self.setup.model, self.prompt_model)],
             self.setup.budget,
             [example_name(example) for examples in drawn for example in examples],
-            (asdict(options), self.targets, self.parts, self.reward),
+            (asdict(options), self.targets, self.parts, self.reward, self.operations),
             code,
             version("dspy"),
         )
@@ -96,6 +99,7 @@ class CompileJob:
             "budget": self.setup.budget,
             "examples": sum(map(len, self.train.values())),
             "validation": len(self.validation),
+            **({"operations": self.operations} if "refine" in self.targets else {}),
         }
 
 
@@ -109,6 +113,7 @@ def prepare_job(
     reward: Reward,
     num_train: int,
     num_validation: int,
+    operations: int = MOST_OPERATIONS,
 ) -> CompileJob:
     """Read the data, split it by conversation and draw the examples of each target (0: all).
 
@@ -116,6 +121,8 @@ def prepare_job(
     than the optimizer needs, when there is nothing to measure the gain on, and when a prompt
     with its examples would not fit the model's context.
     """
+    if "refine" in targets and setup.model.packaged:
+        raise InputError("the packaged model is too small to refine; give a larger --model")
     training_data = draw_training_data(
         data,
         split,
@@ -141,7 +148,7 @@ def prepare_job(
         )
     job = CompileJob(
         options=options,
-        targets=tuple(target for target in TARGETS if target in targets),
+        targets=tuple(target for target in MODULES if target in targets),
         conversations=training_data.split.conversations,
         parts=training_data.split.parts,
         train=training_data.train,
@@ -151,6 +158,7 @@ def prepare_job(
         reward=reward,
         data=data,
         sha256=training_data.split.sha256,
+        operations=operations,
     )
     _check_room(job)
     return job

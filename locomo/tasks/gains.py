@@ -13,7 +13,7 @@ from rich.table import Table
 from locomo.dataset.format import ABSTENTION, CATEGORIES
 from locomo.metrics import paired_bootstrap
 from locomo.results.report import NAMES
-from locomo.tasks.rewards import WEIGHTS, QuestionScore
+from locomo.tasks.rewards import REWARD_NAMES, WEIGHTS, QuestionScore
 
 Prompts = Mapping[str, tuple[str, Sequence[Mapping[str, str]]]]  # module: instructions, demos
 Verdict = Literal["gain", "no gain", "not measured"]
@@ -180,7 +180,7 @@ def gain_line(results: Sequence[Gain], measured: str = "answer") -> str:
         return f"no question was scored: {verdict(results)}"
     lines = [_change_line(measured, answer)]
     for gain in results:
-        if gain.component not in (*WEIGHTS, "reward"):
+        if gain.component in REWARD_NAMES:
             lines.append(_change_line(f"{gain.component}, the reward that was optimized", gain))
             lines.append(f"the verdict is of what is given to users: {measured}")
     return "\n".join(lines)

@@ -11,7 +11,15 @@ import dspy
 
 from locomo.commands import writable_folder
 from locomo.tasks.modules import Target, example_name
-from locomo.tasks.rewards import QuestionScore, Reward, metric, metric_of, question_score
+from locomo.tasks.rewards import (
+    REFINE_COMPONENTS,
+    QuestionScore,
+    Reward,
+    metric,
+    metric_of,
+    question_score,
+    reward_name,
+)
 from memory import ModelError
 
 
@@ -45,8 +53,9 @@ def measure(
 ) -> tuple[dict[str, list[QuestionScore]], list[str]]:
     """The scores of each example's questions, by its name, and why the others failed.
 
-    `done` is called after each example. A `reward` of another kind than "memory", by which modules
-    were optimized, is one more component: the example's own, of what is measured (`target`). A run
+    `done` is called after each example. A reward of another kind than `metric`, by which modules
+    were optimized, is one more component: the example's own, of what is measured (`target`); those
+    that it is made of follow for a refining module. A run
     that failed says nothing of the program, so it has no score. Raises
     ModelError when more than a third of the examples fail.
     """
@@ -66,8 +75,11 @@ def measure(
             continue
         name = example_name(example)
         optimized: dict[str, float] = {}
-        if reward != "memory":
-            optimized[reward] = float(metric_of(reward, target)(example, pred).score)
+        if name_of_reward := reward_name(reward, target):
+            judged = metric_of(reward, target)(example, pred)
+            optimized[name_of_reward] = float(judged.score)
+            if target == "refine":
+                optimized |= {part: float(judged[part]) for part in REFINE_COMPONENTS}
         # One example's questions share a group: those about a window rest on the same facts.
         scores[name] = [
             replace(score, group=name, components=score.components | optimized)

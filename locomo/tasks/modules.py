@@ -10,6 +10,7 @@ import json
 import random
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -20,7 +21,7 @@ import dspy
 
 from locomo.dataset.format import ABSTENTION, Conversation, Question
 from locomo.harness import PROMPT_TOKENS, Setup
-from locomo.tasks.rewards import Outcome
+from locomo.tasks.rewards import Episode, Outcome
 from memory import (
     Answer,
     Hit,
@@ -33,15 +34,23 @@ from memory import (
     UnusableAnswer,
     open_store,
 )
+from memory.program.refine_agent import HISTORY_TOKENS, MOST_OPERATIONS, ToolUse
 from memory.prompt import Context, assemble
+from memory.refine.questions import FactReader
+from memory.refine.run import memory_in_short
+from memory.refine.tools import RefiningTools
+from memory.refine.workbench import Draft, FactSet
 from memory.sql import quoted
+from memory.tokens import trim
 
-Target = Literal["answer", "retrieve", "store"]
+Target = Literal["answer", "retrieve", "store", "refine"]
 TARGETS: tuple[Target, ...] = ("retrieve", "answer", "store")  # the order in which "all" goes
+MODULES: tuple[Target, ...] = (*TARGETS, "refine")
 MOST_FACTS = 4  # a turn; the instructions ask for 1.2
 HIDDEN = "(not shown)"
 _DEMO_TOKENS = 1_500  # of the memory in one example, at most
 _AROUND_MEMORY = 64  # tokens: an example's question and answer
+_SHORT_MEMORY = 400  # tokens of the catalog, and of some facts, that an episode begins with
 LEAST_DEMO = 64  # tokens; a shorter memory holds no turn
 _T = TypeVar("_T")
 
@@ -53,7 +62,8 @@ class Bench:
     `memories` maps a conversation's id to its file. `max_demos` is how many examples a prompt may
     hold at most. With `speakers`, storing also writes what each speaker's lines alone give.
     With `whole`, traces keep memories as they were shown: weights learn from the very prompt.
-    `prompts` collects the prompts that were tried, by key.
+    `prompts` collects the prompts that were tried, by key. An episode that refines has at most
+    `operations`, and shows `history_tokens` of those before in each prompt.
     """
 
     setup: Setup
@@ -62,6 +72,8 @@ class Bench:
     max_demos: int
     speakers: bool = False
     whole: bool = False
+    operations: int = MOST_OPERATIONS
+    history_tokens: int = HISTORY_TOKENS
     prompts: dict[str, "Candidate"] = field(default_factory=dict)
 
     def __deepcopy__(self, memo: object) -> "Bench":
@@ -81,7 +93,10 @@ class Bench:
 
 def measured_target(targets: Sequence[Target]) -> Target:
     """What is measured before and after: facts alone when only they change, else answers."""
-    return "store" if tuple(targets) == ("store",) else "answer"
+    for alone in ("store", "refine"):
+        if tuple(targets) == (alone,):
+            return alone
+    return "answer"
 
 
 @dataclass(frozen=True)
@@ -119,15 +134,17 @@ def with_candidate(program: MemoryProgram, target: Target, prompt: Candidate) ->
 def _only(program: MemoryProgram, target: Target) -> MemoryProgram:
     """A copy in which optimizers see one module only: DSPy takes compiled modules as frozen."""
     copy = program.deepcopy()
-    for name in TARGETS:
+    for name in MODULES:
         getattr(copy, name)._compiled = name != target
     return copy
 
 
-def task(program: MemoryProgram, target: Target, bench: Bench) -> "AskMemory | StoreWindow":
+def task(
+    program: MemoryProgram, target: Target, bench: Bench
+) -> "AskMemory | StoreWindow | RefineForQuestion":
     """The module that an optimizer compiles to improve this target of the program."""
-    kind = StoreWindow if target == "store" else AskMemory
-    return kind(_only(program, target), target, bench)
+    kinds = {"store": StoreWindow, "refine": RefineForQuestion}
+    return kinds.get(target, AskMemory)(_only(program, target), target, bench)
 
 
 class _Task(dspy.Module):
@@ -158,7 +175,9 @@ class _Task(dspy.Module):
                     if step[0] is predict or step[0] == predict.signature
                 ]
                 if outer is not None and self.bench.whole:
-                    outer.extend(steps[:1])  # a group answers one prompt; each repair has its own
+                    # A group answers one prompt, and each repair has its own. An episode's calls
+                    # are one trajectory.
+                    outer.extend(steps if self.target == "refine" else steps[:1])
                 elif outer is not None:
                     outer.extend(_shortened(step, self.bench.demo_tokens) for step in steps)
 
@@ -201,6 +220,69 @@ class AskMemory(_Task):
                 return self._ended([], copied, str(error))
         sources = [turn.source for turn in bench.conversations[conversation].turns]
         return self._ended([_outcome(answer, sources, bench.setup.budget)], copied)
+
+
+class RefineForQuestion(_Task):
+    """Refines a draft of a prepared memory's facts; a question is answered from facts alone.
+
+    The module `refine` sees what the memory holds in short, the question (not its answer), and what
+    its tools gave back. The memory itself is not changed.
+    """
+
+    def forward(self, question: str, conversation: str) -> dspy.Prediction:
+        """One episode; the Prediction has one outcome, with its Episode."""
+        bench, setup = self.bench, self.bench.setup
+        copied = self._in_prompt("question", question)
+        with self._traced():
+            try:
+                with open_store(bench.memories[conversation], read_only=True) as store:
+                    draft = Draft(store)
+                    reader = FactReader(store, setup.model, self.program.answer)
+                    answer_before = reader.answered(question, reader.context(question, draft.start))
+                    uses = self._refined(store, draft, question)
+                    context = reader.context(question, draft.state)
+                    answer = reader.answered(question, context)
+            except ModelError as error:
+                return self._ended([], copied, str(error))
+        sources = [turn.source for turn in bench.conversations[conversation].turns]
+        outcome = Outcome(
+            answer=answer,
+            shown=tuple(sources[turn_id - 1] for turn_id in context.turn_ids),
+            sql=("-- facts",),
+            episode=_episode(draft, uses, answer_before),
+        )
+        return self._ended([outcome], copied)
+
+    def _refined(self, store: Store, draft: Draft, question: str) -> list[ToolUse]:
+        """Run the module on a draft; returns what it did."""
+        bench = self.bench
+        with bench.setup.model.active():
+            uses: list[ToolUse] = self.program.refine(
+                memory=memory_in_short(store, draft, _SHORT_MEMORY),
+                tools=RefiningTools(draft).functions(),
+                question=question,
+                operations=bench.operations,
+                history_tokens=bench.history_tokens,
+            ).uses
+        return uses
+
+
+def _episode(draft: Draft, uses: Sequence[ToolUse], answer_before: str) -> Episode:
+    """What an episode did to the facts of a draft."""
+    return Episode(
+        answer_before=answer_before,
+        before=fact_lengths(draft.start),
+        after=fact_lengths(draft.state),
+        tools=dict(Counter(use.tool for use in uses)),
+        refused=tuple(f"{use.tool}: {use.result}" for use in uses if use.failed),
+        operations=tuple(f"{done.tool}: {done.reason}" for done in draft.operations),
+    )
+
+
+def fact_lengths(state: FactSet) -> tuple[int, ...]:
+    """The lengths of facts in characters: subject, attribute and value as one line."""
+    facts = state.facts.values()
+    return tuple(len(f"{fact.subject} {fact.attribute} {fact.value}") for fact in facts)
 
 
 class StoreWindow(_Task):
@@ -356,6 +438,8 @@ def _shortened(step: tuple[Any, dict[str, Any], Any], tokens: int) -> tuple[Any,
     The packaged model cites nothing, and an example without its answer would teach to invent.
     """
     predict, inputs, outputs = step
+    if "tools" in inputs:
+        return predict, _without_tools(inputs, tokens), _with_calls_as_text(outputs)
     if "memory" not in inputs:
         return step
     lines = str(inputs["memory"]).splitlines()
@@ -373,6 +457,21 @@ def _shortened(step: tuple[Any, dict[str, Any], Any], tokens: int) -> tuple[Any,
     if lines and not places:
         shorter = lines[ranked[0]][: 2 * tokens]  # a token is seldom less than two letters
     return predict, {**inputs, "memory": shorter}, outputs
+
+
+def _without_tools(inputs: Mapping[str, Any], tokens: int) -> dict[str, Any]:
+    """The inputs of an episode's call, cut; the tools are described once, not in each example."""
+    return {
+        name: trim(str(value), max(tokens, LEAST_DEMO) // 2)
+        for name, value in inputs.items()
+        if name != "tools"
+    }
+
+
+def _with_calls_as_text(outputs: Any) -> Any:
+    calls = outputs.get("tool_calls")
+    text = calls.model_dump_json() if isinstance(calls, dspy.ToolCalls) else str(calls or "")
+    return dspy.Prediction(thought=str(outputs.get("thought") or ""), tool_calls=text)
 
 
 def _words(text: str) -> set[str]:

@@ -8,10 +8,14 @@ Compiling and GRPO optimize `metric_of(reward, target)`, for the option `--rewar
   Using SQL Language Models"). For the retrieving module `gated_metric`: nothing unless the final
   answer is right. For the storing module `single_speaker_metric`: F1 of the facts against those
   that the same module writes when it is shown each speaker's lines alone.
+- For the refining module `memory` is `refine_metric`, what an episode gained times how efficient
+  the memory is then ("MemUpdate: Self-Refining Memory via Reinforcement Learning", Reward
+  Function); `unpadded` is the same without the factor that rewards longer facts.
 
-Each returns a dspy.Prediction of `score` (0 to 1), `feedback` (text) and one float a component, the
-same for every predictor (`trace`, `pred_name` and `pred_trace` are not used), and raises nothing
-but ImportError: what cannot be scored is worth 0, and the feedback says why.
+Each returns a dspy.Prediction of `score` (0 to 1; of the refining module -1.5 to 1.5, for it may do
+harm), `feedback` (text) and one float a component, the same for every predictor (`trace`,
+`pred_name` and `pred_trace` are not used), and raises nothing but ImportError: what cannot be
+scored is worth 0, and the feedback says why.
 
 Such a Prediction is true even where its score is 0: give MIPROv2 a `metric_threshold`.
 """
@@ -20,6 +24,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean, harmonic_mean
 from typing import Any, Literal
 
@@ -28,6 +33,7 @@ import dspy
 from locomo import metrics
 from locomo.dataset.format import ABSTENTION, Question
 from memory import InputError
+from memory.refine.tools import tool_functions
 
 WEIGHTS = {"answer": 0.7, "evidence": 0.2, "sql": 0.05, "budget": 0.05}
 # From this F1 on an answer, a part of a list or a fact counts as right; the report counts an answer
@@ -38,9 +44,23 @@ BONUS = 0.25
 # A row has about five columns: at least one row, at most the 30 that the retrieving module is told
 # to ask for in one SELECT; more only fills the budget.
 FIELDS = (5, 30 * 5)
+# Of a refined memory's efficiency, as "MemUpdate" has it: facts up to which size costs nothing, and
+# the bounds of its factors.
+FREE_FACTS = 100
+LEAST_SIZE, MOST_DENSITY, LEAST_CHANGE = 0.1, 1.2, 0.8
+LEAST_EFFICIENCY, MOST_EFFICIENCY = 0.1, 1.5
 _QUOTED = 500  # characters of a text that feedback repeats
 
-Reward = Literal["memory", "gated"]
+REFINING_TOOLS = tuple(tool.__name__ for tool in tool_functions())
+REFINE_COMPONENTS = (
+    *("gain", "efficiency", "operations", "changes"),
+    *("before", "after", "size", "density", "change"),
+    *REFINING_TOOLS,
+)
+
+Reward = Literal["memory", "gated", "unpadded"]
+# What a reward that is not `metric` is called among the components of a question.
+REWARD_NAMES = ("gated", "refined", "unpadded")
 WrittenFact = tuple[str, str, str, int]  # subject, attribute, value, turn_id
 _Judged = tuple[dict[str, float], float, list[str]]  # components, score, feedback's lines
 
@@ -60,6 +80,24 @@ class Outcome:
     refusals: tuple[str, ...] = ()
     fits: float = 1.0
     fields: int = 0
+    episode: "Episode | None" = None
+
+
+@dataclass(frozen=True)
+class Episode:
+    """What a refining episode did to the facts of a memory.
+
+    `answer_before` is the answer from the facts as they were. `before` and `after` are the facts'
+    lengths in characters, `tools` how often each tool was used, `refused` the calls that a tool
+    refused, with its advice, `operations` what changed the facts, as a line each.
+    """
+
+    answer_before: str
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    tools: dict[str, int]
+    refused: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,15 +162,36 @@ def mean_components(scores: Sequence[QuestionScore]) -> dict[str, float]:
 
 
 def metric_of(reward: Reward, target: str) -> Callable[..., Any]:
-    """The metric that a module (`target`) is optimized by; `gated` is for retrieve and store."""
+    """The metric that a module (`target`) is optimized by.
+
+    `gated` is for retrieve and store, `unpadded` for refine, see `check_reward`.
+    """
+    if target == "refine":
+        return unpadded_metric if reward == "unpadded" else refine_metric
     if reward == "memory":
         return metric
     return single_speaker_metric if target == "store" else gated_metric
 
 
-def card_metric(reward: Reward) -> dict[str, float]:
+def reward_name(reward: Reward, target: str) -> str:
+    """What a reward is called beside the components of WEIGHTS; "" for their weighted sum."""
+    if target == "refine" and reward == "memory":
+        return "refined"
+    return "" if reward == "memory" else reward
+
+
+def check_reward(reward: Reward, target: str) -> None:
+    """Raise InputError for a reward that is not one of this target's."""
+    if reward == "gated" and target not in ("retrieve", "store"):
+        raise InputError("--reward gated is for --target retrieve or --target store")
+    if reward == "unpadded" and target != "refine":
+        raise InputError("--reward unpadded is for --target refine")
+
+
+def card_metric(reward: Reward, target: str = "") -> dict[str, float]:
     """What the card of a compiled or tuned program says of its reward: names and weights."""
-    return dict(WEIGHTS) if reward == "memory" else {reward: 1.0}
+    name = reward_name(reward, target)
+    return {name: 1.0} if name else dict(WEIGHTS)
 
 
 def metric(
@@ -179,6 +238,59 @@ def single_speaker_metric(
     Components: precision, recall.
     """
     return _judged(_single_speaker, ("precision", "recall"), gold=gold, pred=pred)
+
+
+def efficiency(
+    before: Sequence[int], after: Sequence[int], padded: bool = True
+) -> dict[str, float]:
+    """How economical a refined memory is: "efficiency" and its factors.
+
+    efficiency = clamp(size x density x change, .1, 1.5). Of n facts after and n_old before:
+    size = 1 if n <= 100 else max(.1, 1 - (n - 100) / 100);
+    density = min(1.2, mean length after / mean length before);
+    change = max(.8, 1 - .5 |n - n_old| / n_old).
+    Without `padded`, density is 1: a longer fact is no better for being longer. Where there were no
+    facts, density is 1 and a fact counts as one that was there ("MemUpdate", Reward Function).
+
+    Arguments:
+        before: the lengths of the facts as they were, in characters.
+        after: those as they are.
+    """
+    number, number_before = len(after), len(before)
+    size = 1.0
+    if number > FREE_FACTS:
+        size = max(LEAST_SIZE, 1 - (number - FREE_FACTS) / FREE_FACTS)
+    density = 1.0
+    if padded and any(before):
+        mean_after = fmean(after) if after else 0.0
+        density = min(MOST_DENSITY, mean_after / fmean(before))
+    change = max(LEAST_CHANGE, 1 - 0.5 * abs(number - number_before) / max(number_before, 1))
+    product = size * density * change
+    return {
+        "efficiency": min(max(product, LEAST_EFFICIENCY), MOST_EFFICIENCY),
+        "size": size,
+        "density": density,
+        "change": change,
+    }
+
+
+def refine_metric(
+    gold: Any, pred: Any, trace: object = None, pred_name: object = None, pred_trace: object = None
+) -> Any:
+    """For the refining module: (the answer's score after - before) x efficiency, see `efficiency`.
+
+    Arguments as for `metric`; each outcome has its `episode`. Components: gain, efficiency,
+    operations (tool calls), changes (of facts), before, after, size, density, change, and how often
+    each tool was used, by its name.
+    """
+    return _judged(partial(_refined, padded=True), REFINE_COMPONENTS, gold=gold, pred=pred)
+
+
+def unpadded_metric(
+    gold: Any, pred: Any, trace: object = None, pred_name: object = None, pred_trace: object = None
+) -> Any:
+    """As `refine_metric`, without the factor that rewards longer facts."""
+    return _judged(partial(_refined, padded=False), REFINE_COMPONENTS, gold=gold, pred=pred)
 
 
 def _judged(judge: Callable[..., _Judged], names: Iterable[str], gold: Any, pred: Any) -> Any:
@@ -251,6 +363,34 @@ def _gated(gold: Any, pred: Any) -> _Judged:
     return {"answer": fmean(rights), "fields": fmean(in_range)}, fmean(rewards), notes
 
 
+def _refined(gold: Any, pred: Any, padded: bool) -> _Judged:
+    parts = dict.fromkeys(REFINE_COMPONENTS, 0.0)
+    rewards: list[float] = []
+    notes: list[str] = []
+    pairs = _pairs(gold, pred)
+    for question, outcome in pairs:
+        episode = outcome.episode
+        if episode is None:
+            raise InputError("There is nothing to score: the outcome has no episode.")
+        before = metrics.score(episode.answer_before, question)
+        after = metrics.score(outcome.answer, question)
+        of_memory = efficiency(episode.before, episode.after, padded)
+        rewards.append((after - before) * of_memory["efficiency"])
+        of_question = {
+            **of_memory,
+            "gain": after - before,
+            "before": before,
+            "after": after,
+            "operations": float(sum(episode.tools.values())),
+            "changes": float(len(episode.operations)),
+            **{tool: float(number) for tool, number in episode.tools.items()},
+        }
+        for name in parts:
+            parts[name] += of_question.get(name, 0.0) / len(pairs)
+        notes += _episode_notes(question, outcome, episode, after - before)
+    return parts, fmean(rewards), notes
+
+
 # --- feedback ---------------------------------------------------------------------------------
 
 
@@ -278,6 +418,24 @@ def _answer_notes(question: Question, outcome: Outcome) -> list[str]:
             notes.append(f"Missing from the list: {', '.join(missing)}.")
     if hidden:
         notes.append(f"Evidence not shown, the SQL did not bring it: {', '.join(hidden)}.")
+    return notes
+
+
+def _episode_notes(
+    question: Question, outcome: Outcome, episode: Episode, gain: float
+) -> list[str]:
+    before, after = _short(episode.answer_before), _short(outcome.answer)
+    notes = [
+        f'Question: {_short(question.text)} Gold answer: "{_short(metrics.gold(question))}". From'
+        f' the facts before: "{before}", after: "{after}": {gain:+.2f}.'
+    ]
+    if not episode.operations:
+        notes.append("No operation changed a fact.")
+    notes += [f"Done: {_short(line)}" for line in episode.operations]
+    notes += [f"Refused: {_short(line)}" for line in episode.refused]
+    grown = len(episode.after) - len(episode.before)
+    if gain <= 0 and grown:
+        notes.append(f"The memory has {grown:+} facts, and the answer is no better for it.")
     return notes
 
 

@@ -1,9 +1,10 @@
 """DSPy's GRPO on Arbor, watched: every wait ends, every answer is checked, nothing is printed."""
 
 import logging
+import random
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
@@ -28,6 +29,7 @@ from memory import InputError
 FINAL = "checkpoint_final"  # Arbor's name for what it saves when it ends a job
 # Examples in a row without one answer to learn from, after which a run would only look busy.
 _UNUSABLE = 20
+_POLL_S = 0.2  # between questions whether the trainer is ready for an episode's next group
 
 
 def install_client() -> None:
@@ -50,6 +52,26 @@ def install_client() -> None:
 
 install_client()
 from arbor.integrations.dspy import ArborGRPO, ArborProvider, arbor_provider  # noqa: E402
+
+
+class EpisodeGroups(list[dict[str, Any]]):
+    """The group of an episode's first call; `others` are those of its later calls."""
+
+    others: Sequence[list[dict[str, Any]]] = ()
+
+
+class WholeEpisodes(random.Random):
+    """Keeps the groups of an episode together, in the place where ArborGRPO draws from them.
+
+    It would send one a step, and throw away the rollouts of each step that begins before all are
+    sent. An episode is a trajectory: its calls share the reward and are learned from together.
+    """
+
+    def sample(self, population: Any, k: int, *, counts: Any = None) -> list[Any]:
+        """The whole population as one element."""
+        episode = EpisodeGroups(population[0])
+        episode.others = population[1:]
+        return [episode]
 
 
 class JobState(BaseModel):
@@ -140,17 +162,45 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
                 f"{_UNUSABLE} examples in a row gave no answer to learn from: see what "
                 f"{self.lm.model} says to one"
             )
-        return state.model_dump()
+        # ArborGRPO does not know of the batches that an episode's later calls were sent as.
+        wanted = [id_ for id_ in state.pending_batch_ids if id_ not in self.fulfilled]
+        return {**state.model_dump(), "pending_batch_ids": wanted}
 
     def _run_grpo_step_one_group(
         self, train_group: dict[str, Any], train_data_format: object = None
     ) -> None:
         batch_id, group = train_group["batch_id"], train_group["group"]
+        self._send_group(batch_id, group, train_group.get("metrics") or {})
+        for later in getattr(group, "others", ()):
+            batch_id = self._next_batch()
+            self._send_group(batch_id, later, {})
+        self._attempts = 0
+        self.observer.group_accepted(batch_id, group)
+        self._idle_since = time.monotonic()  # now: the observer may have measured for minutes
+
+    def _next_batch(self) -> int:
+        """The id of the next batch that the trainer asks for, once it does."""
+        since = time.monotonic()
+        while True:
+            wanted = {*self._post("status").pending_batch_ids} - {*self.fulfilled}
+            if wanted:
+                return min(wanted)
+            batch = max(self.fulfilled) + 1
+            limit = self.server.timeouts.batch
+            self.server.monitor.check(
+                f"the trainer to ask for batch {batch}", since=since, limit=limit
+            )
+            time.sleep(_POLL_S)
+
+    def _send_group(
+        self, batch_id: int, group: list[dict[str, Any]], metrics: dict[str, Any]
+    ) -> None:
+        """Send one group. Raises ServerError; one whose answer was lost is not sent twice."""
         body = {
             "model": ArborProvider._remove_provider_prefix(self.lm.model),
             "batch": group,
             "batch_id": batch_id,
-            "metrics": train_group.get("metrics") or {},
+            "metrics": metrics,
         }
         for attempt in range(self.server.timeouts.retries + 1):
             try:
@@ -163,9 +213,6 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
                 if attempt == self.server.timeouts.retries:
                     raise
         self.fulfilled.append(batch_id)
-        self._attempts = 0
-        self.observer.group_accepted(batch_id, group)
-        self._idle_since = time.monotonic()  # now: the observer may have measured for minutes
 
     def save_checkpoint(
         self, checkpoint_name: str, score: float | None = None, metadata: Any = None
@@ -301,6 +348,12 @@ def trainee_lm(
     )
 
 
+_GROUPING_OF_EPISODES = {
+    "variably_invoked_predictor_grouping_mode": "fill",
+    "variably_invoked_predictor_fill_strategy": "randint",
+}
+
+
 class QuietGRPO(ArborGRPO):
     """ArborGRPO that leaves the terminal to others, and goes on after `steps_done` steps."""
 
@@ -330,10 +383,13 @@ def arbor_grpo(
     num_threads: int,
     seed: int,
     steps_done: int = 0,
+    episodes: bool = False,
 ) -> QuietGRPO:
     """DSPy's optimizer: one example a step, `settings.rollouts` answers to it, no validation.
 
-    `steps_done` steps were done by an earlier run. Checkpoints are the caller's, through
+    `steps_done` steps were done by an earlier run. With `episodes` a rollout has many calls, and
+    all are learned from; a shorter episode repeats calls of its own, so that each weighs the same.
+    Checkpoints are the caller's, through
     `lm.provider.job`.
     """
     optimizer = QuietGRPO(
@@ -351,7 +407,10 @@ def arbor_grpo(
         num_steps_for_val=settings.steps + 1,
         report_train_scores=False,
         checkpoint="none",
+        **_GROUPING_OF_EPISODES if episodes else {},
     )
+    if episodes:
+        optimizer.rng = WholeEpisodes(seed)
     optimizer.steps_done = steps_done
     return optimizer
 

@@ -24,6 +24,7 @@ from locomo.weights.trainee import (
     MultiTaskProgram,
     load_helper,
     student_of,
+    with_episodes,
     with_trainee,
     working_model,
 )
@@ -217,6 +218,7 @@ def compare_tuned(
             settings = options.settings()
             working = working_model(student, helper, targets=targets, settings=settings)
             bench = prepare_bench(working, helper, examples=questions, memories=memories, bar=bar)
+            bench = with_episodes(bench, options.operations, settings)
             students = served_students(
                 server_names(options.start or options.student, tuned),
                 targets,

@@ -15,12 +15,14 @@ _EXTRA_STEPS = 10
 class GrpoSettings:
     """Group relative policy optimization (Shao et al. 2024, DeepSeekMath, section 4.1) by Arbor.
 
-    `rollouts` answers are drawn for each example, one group a step. `beta` weighs the KL
+    `rollouts` answers are drawn for each example, one group a step; of episodes with several calls
+    at most `groups_a_step`. `beta` weighs the KL
     divergence from the start. Lengths are in tokens; GPU ids are as the server counts them.
     """
 
     steps: int = 500  # one example each
     rollouts: int = 8
+    groups_a_step: int = 1
     batch_per_device: int = 2
     accumulation: int = 4
     learning_rate: float = 2e-5
@@ -70,7 +72,7 @@ class GrpoSettings:
             "max_completion_length": self.completion_tokens,
             # Arbor would cut prompt and answer together to the answer's length, from the left.
             "max_seq_len": self.context,
-            "max_steps": self.steps + _EXTRA_STEPS,
+            "max_steps": self.steps * self.groups_a_step + _EXTRA_STEPS,
             "logging_steps": 1,
             "num_inference_gpus": len(self.inference_gpus),
             "num_training_gpus": len(self.training_gpus),

@@ -24,7 +24,12 @@ from locomo.weights.preflight import RunRequirements, check_table, preflight, ra
 from locomo.weights.rehearsal import check_tuning, rehearsal_server
 from locomo.weights.steps import COLUMNS, WINDOW, StepRecord
 from locomo.weights.supervised import supervised_start
-from locomo.weights.trainee import load_helper, student_of, working_model
+from locomo.weights.trainee import (
+    load_helper,
+    student_of,
+    with_episodes,
+    working_model,
+)
 from locomo.weights.training import (
     CHECKPOINT_STEPS,
     HELD_OUT_FILE,
@@ -158,7 +163,11 @@ def _train(
         model=start,
         adapter=student.as_tuned(targets).adapter,
         program=MemoryProgram(),
-        bench=replace(bench, speakers=options.reward == "gated" and "store" in targets),
+        bench=with_episodes(
+            replace(bench, speakers=options.reward == "gated" and "store" in targets),
+            options.operations,
+            settings,
+        ),
         train=data.train,
         validation=data.validation,
         reward=options.reward,

@@ -16,6 +16,7 @@ _REINFORCEMENT = (
     _EXAMPLES
     | _HELPER
     | {"num_val", "num_train_steps", "start", "rollouts", "learning_rate", "reward"}
+    | {"operations"}
     | {"measure_every", "seeds"}
     | {"output", "checkpoints"}
 )

@@ -12,8 +12,8 @@ from typer import Option
 from locomo.commands import check_folder
 from locomo.dataset.format import load_conversations
 from locomo.split_data import split as split_ids
-from locomo.tasks.modules import TARGETS, Target
-from locomo.tasks.rewards import Reward
+from locomo.tasks.modules import MODULES, TARGETS, Target
+from locomo.tasks.rewards import Reward, check_reward
 from locomo.tasks.training_data import tuned_conversations
 from locomo.weights.grpo import GrpoSettings, check_split, gpu_ids
 from locomo.weights.training import RUN_FILE
@@ -29,7 +29,7 @@ MODEL = "Qwen/Qwen2.5-3B"
 DAY = 24 * 60.0  # in minutes, as --minutes
 PACKAGED = "SmolLM2-135M-Instruct"  # as a rehearsal's server knows the packaged model
 # Tokens of the longest right answers of the packaged model.
-ANSWERS: dict[Target, int] = {"answer": 48, "retrieve": 256, "store": 160}
+ANSWERS: dict[Target, int] = {"answer": 48, "retrieve": 256, "store": 160, "refine": 160}
 # What two cores do in twenty minutes: a small adapter, short prompts, larger steps.
 REHEARSAL = GrpoSettings(
     steps=50,
@@ -55,8 +55,8 @@ class TrainOptions:
     mode: Annotated[Mode, Option(help="what to do, see arbor/README.md")] = "train"
     rehearse: Annotated[bool, Option("--rehearse", help="on this machine's CPU")] = False
     target: Annotated[
-        Literal["answer", "retrieve", "store", "sql", "all"],
-        Option(help="the module to tune for; sql: retrieve and store"),
+        Literal["answer", "retrieve", "store", "sql", "refine", "all"],
+        Option(help="the module to tune for; sql: retrieve and store; all: without refine"),
     ] = "answer"
     data: Annotated[Path | None, Option(help="data/sample.json; of sft data/train")] = None
     split: Annotated[str, Option(help="default or memory-r1, see locomo.split_data")] = "default"
@@ -77,6 +77,7 @@ class TrainOptions:
         None
     )
     reward: Annotated[Reward, Option(help="see docs/optimizing.md")] = "memory"
+    operations: Annotated[int, Option(help="of an episode that refines, at most", min=1)] = 30
     helper: Annotated[str, Option(help="the model that does what is not tuned")] = "local"
     helper_api_base: Annotated[str | None, Option(help="address of its server")] = None
     examples: Annotated[Path | None, Option(help="of distill; sft's, in place of --data")] = None
@@ -112,7 +113,7 @@ class TrainOptions:
         """The modules to tune, in the order in which they work."""
         groups = {"all": TARGETS, "sql": ("retrieve", "store")}
         chosen = groups.get(self.target, (self.target,))
-        return tuple(target for target in TARGETS if target in chosen)
+        return tuple(target for target in MODULES if target in chosen)
 
     @property
     def student(self) -> str:
@@ -157,8 +158,12 @@ class TrainOptions:
 
     def check(self) -> None:
         """Raise InputError for options at odds, or places that cannot be written to."""
-        if self.reward == "gated" and self.target not in ("retrieve", "store"):
-            raise InputError("--reward gated is for --target retrieve or --target store")
+        check_reward(self.reward, self.target)
+        if self.target == "refine" and (self.rehearse or self.mode in ("distill", "sft")):
+            raise InputError(
+                "--target refine is for GRPO on a server: the packaged model, which a rehearsal"
+                " trains, is too small for tool calls, and there are no examples to imitate"
+            )
         if self.learning_rate is not None and not 0 < self.learning_rate < 1:
             raise InputError(f"--learning-rate {self.learning_rate:g}: give one between 0 and 1")
         if self.seeds > 1 and (self.mode != "train" or self.resume):
@@ -201,6 +206,8 @@ class TrainOptions:
             steps=self.num_train_steps or defaults.steps,
             rollouts=self.rollouts,
             learning_rate=self.learning_rate or defaults.learning_rate,
+            # Each call of an episode is a group of its own.
+            groups_a_step=self.operations if self.target == "refine" else 1,
             inference_gpus=inference,
             training_gpus=training,
         )
@@ -218,6 +225,7 @@ class TrainOptions:
             "num_val": self.num_val,
             "helper": self.helper,
             "seed": self.seed,
+            **({"operations": self.operations} if self.target == "refine" else {}),
         }
 
 

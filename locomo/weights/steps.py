@@ -17,6 +17,7 @@ WINDOW = 20
 SIGNAL = 40
 PATIENCE = 200  # steps without a better window
 _SHOWN = 12
+_SHOWN_COMPONENTS = 4  # the first ones; a refining module has more, which are on record
 _SPREAD = 1e-6
 _MIN_REWARD = 0.05  # a window's reward below which a collapse means nothing
 
@@ -133,7 +134,8 @@ def step_table(rows: Sequence[StepRecord], steps: int) -> Table:
     table.title = (
         f"about {minutes_left(rows, steps):.0f} minutes left, and the measuring at the end"
     )
-    for column in ("step", "reward", *(["own"] if own else []), "spread", *last.components):
+    components = list(last.components)[:_SHOWN_COMPONENTS]
+    for column in ("step", "reward", *(["own"] if own else []), "spread", *components):
         table.add_column(column, justify="right", no_wrap=True)
     for column in ("ran", "KL", "tokens", *(["GPU"] if gpu else []), "s"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -141,7 +143,7 @@ def step_table(rows: Sequence[StepRecord], steps: int) -> Table:
         cells = [f"{row.step}/{steps}", f"{row.reward:.2f}"]
         cells += [_cell(row.own, ".2f")] if own else []
         cells += [f"{row.spread:.2f}"]
-        cells += [f"{row.components.get(part, 0):.2f}" for part in last.components]
+        cells += [f"{row.components.get(part, 0):.2f}" for part in components]
         cells += [f"{row.valid_sql:.2f}", _cell(row.trainer.get("kl"), ".2g")]
         cells += [_cell(row.trainer.get("completion_length"), ".0f")]
         cells += [_cell(row.gpu, ".0%")] if gpu else []

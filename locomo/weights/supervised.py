@@ -205,7 +205,7 @@ def tune_here(options: TrainOptions, examples: Path, output: Path, console: Cons
         summary = sft(
             examples,
             output,
-            targets=card.targets,
+            targets=[target for target in card.targets if target != "refine"],
             conversations=card.conversations,
             base=options.student,
             start=options.start,

@@ -26,6 +26,9 @@ FORMAT_FAILURE = -1.0
 # Tokens of a large model's prompt beside the memory that it shows: instructions, fields, question.
 _AROUND_MEMORY = 1_024
 _AROUND_WINDOW = 2_000  # and beside a window of turns
+# And beside the history of an episode that refines: of these 1,320 describe the six tools. So much
+# of a history is shown in any case.
+_AROUND_HISTORY, _LEAST_HISTORY = 3_000, 400
 
 
 class TraineeAdapter(dspy.ChatAdapter):
@@ -129,6 +132,12 @@ def with_trainee(bench: Bench, trained: dspy.Adapter) -> Bench:
     adapter = TraineeAdapter(trained, helper.adapter)
     model = replace(helper, lm=helper.lm.copy(cache=True), adapter=adapter)
     return replace(bench, setup=replace(bench.setup, model=model), whole=True)
+
+
+def with_episodes(bench: Bench, operations: int, settings: GrpoSettings) -> Bench:
+    """A bench whose episodes have so many operations, and prompts that the trainee can read."""
+    history_tokens = max(settings.prompt_tokens - _AROUND_HISTORY, _LEAST_HISTORY)
+    return replace(bench, operations=operations, history_tokens=history_tokens)
 
 
 def working_model(

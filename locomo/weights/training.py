@@ -214,6 +214,7 @@ class TrainingRun:
             num_threads=plan.threads,
             seed=plan.seed,
             steps_done=self.step,
+            episodes="refine" in targets,
         )
         examples = [
             example for target in targets for example in with_target(plan.train[target], target)
@@ -460,7 +461,7 @@ def card_of(
         model=str(result.checkpoint),
         optimizer="grpo",
         target=target,
-        metric=card_metric(reward),
+        metric=card_metric(reward, target),
         data=data,
         conversations={name: list(ids) for name, ids in parts.items()},
         scores=card_scores(result.gains),

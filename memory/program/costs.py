@@ -17,9 +17,9 @@ _TURN_LINE_TOKENS = 15
 # Tokens of the catalog that a prompt holds, in a memory of a few hundred turns.
 _CATALOG_TOKENS = 400
 # Tokens of an answer, by a hosted and by the packaged model; of the storing module for each turn.
-_ANSWER_TOKENS = {"store": (60, 25), "retrieve": (150, 60), "answer": (40, 12)}
+_ANSWER_TOKENS = {"store": (60, 25), "retrieve": (150, 60), "answer": (40, 12), "refine": (150, 60)}
 
-ModuleName = Literal["store", "retrieve", "answer"]
+ModuleName = Literal["store", "retrieve", "answer", "refine"]
 Result = TypeVar("Result")
 
 

@@ -14,7 +14,7 @@ from memory.tokens import count_tokens, trim
 
 MOST_OPERATIONS = 30  # of an episode
 # Of what a tool gave back, as the next prompts show it, and of all of these together.
-_RESULT_TOKENS, _TRAJECTORY_TOKENS = 600, 12_000
+_RESULT_TOKENS, HISTORY_TOKENS = 600, 12_000
 _OLD_RESULT_TOKENS = 40
 _UNREADABLE = 2  # answers in a row that end an episode
 
@@ -55,6 +55,7 @@ class RefineMemory(dspy.Module):
         tools: Sequence[Callable[..., str]],
         question: str = "",
         operations: int = MOST_OPERATIONS,
+        history_tokens: int = HISTORY_TOKENS,
         progress: Callable[[ToolUse], object] = lambda use: None,
     ) -> dspy.Prediction:
         """Run one episode.
@@ -65,6 +66,7 @@ class RefineMemory(dspy.Module):
                 is told the model, which may try again.
             question: a question that is to be answered better; empty where any may come.
             operations: how many tool calls at most, looks included.
+            history_tokens: of the operations so far, as each prompt shows them.
             progress: told each operation.
 
         Returns a Prediction of uses (list of ToolUse), calls (int: model calls).
@@ -81,7 +83,7 @@ class RefineMemory(dspy.Module):
                     prediction = self.predict(
                         memory=memory,
                         question=question,
-                        so_far=_trajectory(uses),
+                        so_far=_trajectory(uses, history_tokens),
                         operations_left=operations - len(uses),
                         tools=described,
                     )
@@ -122,12 +124,12 @@ def _use(tools: dict[str, Any], name: str, arguments: dict[str, Any]) -> ToolUse
     return ToolUse(name, arguments, result)
 
 
-def _trajectory(uses: Sequence[ToolUse]) -> str:
+def _trajectory(uses: Sequence[ToolUse], tokens: int) -> str:
     """The operations so far, the newest whole; of older results only the beginning is kept."""
     lines: list[str] = []
-    tokens_left = _TRAJECTORY_TOKENS
+    tokens_left = tokens
     for place in range(len(uses) - 1, -1, -1):
-        line = uses[place].line(place + 1, _RESULT_TOKENS)
+        line = uses[place].line(place + 1, min(_RESULT_TOKENS, tokens // 2))
         if count_tokens(line) > tokens_left:
             line = uses[place].line(place + 1, _OLD_RESULT_TOKENS)
         tokens_left -= count_tokens(line)

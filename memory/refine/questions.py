@@ -138,7 +138,8 @@ class FactReader:
     answer: AnswerQuestion
     judged: bool = False
     tokens: int = READER_TOKENS
-    _scores: dict[tuple[str, str], float] = field(default_factory=dict)
+    _answers: dict[tuple[str, str], str] = field(default_factory=dict)
+    _verdicts: dict[tuple[str, str], float] = field(default_factory=dict)
     _hits: dict[str, list[Hit]] = field(default_factory=dict)
 
     def context(self, question: str, state: FactSet) -> Context:
@@ -150,40 +151,52 @@ class FactReader:
         lines = [line for fact, nearness in ranked if nearness for line in _lines(fact)]
         return assemble(lines, (), self.tokens)
 
-    def score(self, question: MeasuredQuestion, state: FactSet) -> float:
-        """How right the answer from these facts is, 0 to 1.
+    def answered(self, question: str, context: Context) -> str:
+        """The answer from these facts; "" where it cannot be read, or nothing is shown.
 
         Raises ModelError when the model cannot be used.
         """
-        context = self.context(question.text, state)
-        key = (question.text, context.text)
-        if key not in self._scores:
-            self._scores[key] = self._asked(question, context)
-        return self._scores[key]
+        key = (question, context.text)
+        if key not in self._answers:
+            with self.model.active():
+                self._answers[key] = self._asked(question, context)
+        return self._answers[key]
+
+    def score(self, question: MeasuredQuestion, state: FactSet) -> float:
+        """How right the answer from these facts is, 0 to 1; errors as of `answered`."""
+        text = self.answered(question.text, self.context(question.text, state))
+        if not self.judged or not text or text.lower().startswith(ABSTAIN.lower()):
+            return word_f1(text, question.answer)
+        key = (question.text, text)
+        if key not in self._verdicts:
+            with self.model.active():
+                self._verdicts[key] = _compared(question, text)
+        return self._verdicts[key]
 
     def mean(self, questions: Sequence[MeasuredQuestion], state: FactSet) -> float:
         """The mean score of some questions; 0 for none."""
         return fmean([self.score(question, state) for question in questions] or [0.0])
 
-    def _asked(self, question: MeasuredQuestion, context: Context) -> float:
+    def _asked(self, question: str, context: Context) -> str:
         if not context.text:
-            return 0.0
-        with self.model.active():
-            prediction = self.answer(
-                question=dated_question(question.text, ""),
-                memory=context.text,
-                turn_ids=context.turn_ids,
-            )
-            text = str(prediction.answer)
-            if not self.judged or not text or text.lower().startswith(ABSTAIN.lower()):
-                return word_f1(text, question.answer)
-            try:
-                verdict = dspy.Predict(CompareAnswers)(
-                    question=question.text, right_answer=question.answer, answer=text
-                )
-            except AdapterParseError:
-                return word_f1(text, question.answer)
-        return float(bool(verdict.same))
+            return ""
+        prediction = self.answer(
+            question=dated_question(question, ""),
+            memory=context.text,
+            turn_ids=context.turn_ids,
+        )
+        return str(prediction.answer)
+
+
+def _compared(question: MeasuredQuestion, answer: str) -> float:
+    """1 where a model says that an answer is right, else 0; F1 of words where it does not say."""
+    try:
+        verdict = dspy.Predict(CompareAnswers)(
+            question=question.text, right_answer=question.answer, answer=answer
+        )
+    except AdapterParseError:
+        return word_f1(answer, question.answer)
+    return float(bool(verdict.same))
 
 
 def _lines(fact: Fact) -> list[tuple[str, int | None]]:

@@ -18,9 +18,9 @@ from memory.api import CATALOG_TOKENS, Memory
 from memory.errors import InputError
 from memory.model import Change, Fact, Turn
 from memory.program import Model
-from memory.program.costs import CHARACTERS_A_TOKEN, Cost, priced, prompt_tokens
-from memory.program.modules import AnswerQuestion
-from memory.program.refine_agent import MOST_OPERATIONS, RefineMemory, ToolUse
+from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, priced
+from memory.program.modules import MemoryProgram
+from memory.program.refine_agent import MOST_OPERATIONS, ToolUse
 from memory.refine.questions import (
     QUESTIONS_A_CALL,
     READER_TOKENS,
@@ -33,18 +33,17 @@ from memory.refine.questions import (
     written_questions,
 )
 from memory.refine.revisions import Revision
-from memory.refine.tools import RefiningTools
+from memory.refine.tools import RefiningTools, tool_functions
 from memory.refine.workbench import Draft, FactSet, Operation, cause_of, write
 from memory.store import Store
+from memory.tokens import trim
 
 LEAST_QUESTIONS = 4
 QUESTIONS = 20
 _TRIAL_QUESTIONS = 5  # at most, that an operation is judged by
 _SHOWN_FACTS = 8  # in the prompt of an episode
-# Tokens of a call beside its fixed prompt: a window of turns, its questions; an answer; the history
-# of half an episode, and a thought with its calls.
-_WINDOW_TOKENS, _QUESTION_TOKENS, _ANSWER_TOKENS = 600, 160, 40
-_HISTORY_TOKENS, _CALLS_TOKENS = 3_000, 150
+# Tokens of a window of turns, of a question written of it, and of the history of half an episode.
+_WINDOW_TOKENS, _QUESTION_TOKENS, _HISTORY_TOKENS = 600, 40, 3_000
 
 
 @dataclass(frozen=True)
@@ -94,30 +93,28 @@ def forecast(
     windows = len(windows_all_over(store.turns(), questions))
     windows += -(-operations // QUESTIONS_A_CALL)
     answers = 2 * (questions + operations) + 2 * operations * _TRIAL_QUESTIONS
-    tools = RefiningTools(Draft(store)).functions()
-    described = sum(len(str(dspy.Tool(tool))) for tool in tools) // CHARACTERS_A_TOKEN
-    refine = prompt_tokens(model, RefineMemory()) + described + CATALOG_TOKENS
-    answer = prompt_tokens(model, AnswerQuestion()) + READER_TOKENS
+    program = MemoryProgram()
     return (
         priced(
             model,
             calls=windows,
             tokens_in=windows * 2 * _WINDOW_TOKENS,
-            tokens_out=windows * QUESTIONS_A_CALL * _ANSWER_TOKENS,
+            tokens_out=windows * QUESTIONS_A_CALL * _QUESTION_TOKENS,
         )
-        + priced(
+        + estimate(model, "answer", program.answer, calls=answers, inputs=answers * READER_TOKENS)
+        + estimate(
             model,
-            calls=answers,
-            tokens_in=answers * answer,
-            tokens_out=answers * _ANSWER_TOKENS,
-        )
-        + priced(
-            model,
+            "refine",
+            program.refine,
             calls=operations,
-            tokens_in=operations * (refine + _HISTORY_TOKENS),
-            tokens_out=operations * _CALLS_TOKENS,
+            inputs=operations * (tools_tokens() + _HISTORY_TOKENS),
         )
     )
+
+
+def tools_tokens() -> int:
+    """How many tokens the descriptions of the six tools have, about, in each prompt."""
+    return sum(len(str(dspy.Tool(tool))) for tool in tool_functions()) // CHARACTERS_A_TOKEN
 
 
 def refine(
@@ -217,14 +214,10 @@ def check(model: Model, questions: int) -> None:
         raise InputError(f"{questions} questions measure nothing; give {LEAST_QUESTIONS} or more")
 
 
-def memory_in_short(store: Store, draft: Draft) -> str:
-    """What an episode begins with: the catalog, and some facts as unlike each other as there are.
-
-    The same draws for the same memory.
-    """
-    tools = RefiningTools(draft)
-    sample = tools.sample_memory("diverse", _SHOWN_FACTS)
-    return f"{store.catalog(CATALOG_TOKENS)}\nSome facts:\n{sample}"
+def memory_in_short(store: Store, draft: Draft, tokens: int = CATALOG_TOKENS) -> str:
+    """What an episode begins with: the catalog, and some facts, as unlike as there are."""
+    sample = RefiningTools(draft).sample_memory("diverse", _SHOWN_FACTS)
+    return f"{store.catalog(tokens)}\nSome facts:\n{trim(sample, tokens)}"
 
 
 def _episode(memory: Memory, draft: Draft, operations: int, told: Progress) -> list[ToolUse]:

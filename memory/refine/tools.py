@@ -281,6 +281,11 @@ class RefiningTools:
         return "\n".join(lines)
 
 
+def tool_functions() -> list[Callable[..., str]]:
+    """The six tools, for their names and descriptions only: they work on nothing."""
+    return RefiningTools(workbench=None).functions()  # type: ignore[arg-type]
+
+
 def _fact(fact_id: int, state: FactSet) -> Fact:
     """The fact with this id. Raises InputError when there is none."""
     if fact_id not in state.facts:

@@ -7,11 +7,13 @@ of their own stands behind `Connection`: the index of words, and the numbers tha
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from memory.model import Turn
-from memory.search.question import Query
-from memory.search.ranking import WordMatches
+
+if TYPE_CHECKING:  # the ranking brings numpy, which most commands do without
+    from memory.search.question import Query
+    from memory.search.ranking import WordMatches
 
 # The numbers in a JSON list, the value of one parameter: databases limit how many there may be.
 NUMBERS = "(SELECT CAST(value AS BIGINT) FROM json_each(?))"
@@ -44,7 +46,7 @@ class WordIndex(Protocol):
     def remove_turns(self, turns: Sequence[Turn]) -> None:
         """Take the words of these turns out again."""
 
-    def matches(self, query: Query) -> list[WordMatches]:
+    def matches(self, query: "Query") -> "list[WordMatches]":
         """For each word of a question the turns that hold it, or that a fact with it points at."""
 
     def holds(self, word: str) -> bool:

@@ -30,9 +30,15 @@ RULES = {
     "answer": "Add the floor, as in: hall on the ground floor.",
     "retrieve": "Write LIKE, never ILIKE.",
     "store": "Store where things are kept.",
+    "refine": "Search, then create what is missing.",
 }
 # What a prompt writer must have been shown to come to the rule.
-SIGNS = {"answer": "on the ground floor", "retrieve": "ILIKE", "store": "in the "}
+SIGNS = {
+    "answer": "on the ground floor",
+    "retrieve": "ILIKE",
+    "store": "in the ",
+    "refine": "on the ground floor",
+}
 KINDS = {
     "simba": "[[ ## better_program_trajectory ## ]]",
     "gepa": "[[ ## current_instruction ## ]]",
@@ -41,6 +47,7 @@ KINDS = {
     "program": "[[ ## program_example ## ]]",
     "observe": "[[ ## examples ## ]]",
     "summary": "[[ ## observations ## ]]",
+    "refine": "[[ ## so_far ## ]]",
     "answer": "[[ ## memory ## ]]",
     "retrieve": "[[ ## question ## ]]",
     "store": "[[ ## turns ## ]]",
@@ -166,6 +173,21 @@ class Obedient:
         if not knows:
             return sql("-- none")
         return sql(f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {rows};")
+
+    def _refine(self, prompt: str, knows: bool) -> str:
+        """Search for the thing asked for, create its fact, and be done; or be done at once."""
+        thing = re.findall(r"keep the (\w+)", prompt)[0]
+        so_far = prompt.split("[[ ## so_far ## ]]")[1].split("[[ ## operations_left ## ]]")[0]
+        calls: list[dict[str, Any]] = []
+        has_looked = "search_memory(" in so_far
+        if knows and not has_looked:
+            calls = [{"name": "search_memory", "args": {"query": thing, "type": "turn"}}]
+        elif has_looked and "manage_memory(" not in so_far:
+            [(turn_id, value)] = re.findall(rf"\[(\d+)\].*(the {thing} in the \w+)", so_far)
+            fact = {"subject": "Ann", "attribute": "keeps", "value": value}
+            arguments = {"action": "create", "turn_id": int(turn_id), "reason": "missing", **fact}
+            calls = [{"name": "manage_memory", "args": arguments}]
+        return _fields(thought="So.", tool_calls=json.dumps({"tool_calls": calls}))
 
     def _proposal(self, kind: str, prompt: str) -> str:
         (target,) = self.missing

@@ -14,20 +14,28 @@ from hypothesis import strategies as st
 from locomo.dataset.format import Question
 from locomo.tasks.rewards import (
     FIELDS,
+    REFINE_COMPONENTS,
     WEIGHTS,
+    Episode,
     Outcome,
     card_metric,
+    check_reward,
     components,
+    efficiency,
     gated_metric,
     mean_components,
     metric,
     metric_of,
     question_score,
+    refine_metric,
+    reward_name,
     single_speaker_metric,
+    unpadded_metric,
 )
+from memory import InputError
 from tests.support.scripted import ScriptedLM
 
-METRICS = [metric, gated_metric, single_speaker_metric]
+METRICS = [metric, gated_metric, single_speaker_metric, refine_metric, unpadded_metric]
 REFUSED = "Refused:\nDROP TABLE facts\nBecause: only SELECT is allowed"
 RAN = ("SELECT 1",)
 
@@ -423,3 +431,106 @@ def test_facts_that_are_right_are_not_spoken_of() -> None:
     notes = single_speaker_metric(None, facts([FACT, other], [FACT])).feedback
     assert "Too many: ('Anna', 'likes', 'tea', 4)" in notes
     assert "Lyon" not in notes
+
+
+# --- a refined memory ---------------------------------------------------------------------------
+
+
+def refined(
+    before: str, after: str, *, lengths: tuple[list[int], list[int]] = ([10], [10]), **tools: int
+) -> Outcome:
+    episode = Episode(before, tuple(lengths[0]), tuple(lengths[1]), tools, operations=("did",))
+    return right(answer=after, episode=episode)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "size", "density", "change", "product"),
+    [
+        # facts before and after, as (number, length each); then the factors, computed by hand
+        ((10, 20), (10, 20), 1.0, 1.0, 1.0, 1.0),
+        ((100, 20), (100, 20), 1.0, 1.0, 1.0, 1.0),  # 100 facts cost nothing
+        ((101, 20), (101, 20), 0.99, 1.0, 1.0, 0.99),  # 1 - 1/100
+        ((150, 20), (150, 20), 0.5, 1.0, 1.0, 0.5),  # 1 - 50/100
+        ((190, 20), (190, 20), 0.1, 1.0, 1.0, 0.1),  # 1 - 90/100
+        ((500, 20), (500, 20), 0.1, 1.0, 1.0, 0.1),  # no less than .1
+        ((10, 20), (10, 30), 1.0, 1.2, 1.0, 1.2),  # 1.5, of which 1.2 counts
+        ((10, 20), (10, 22), 1.0, 1.1, 1.0, 1.1),
+        ((10, 20), (10, 10), 1.0, 0.5, 1.0, 0.5),
+        ((10, 20), (12, 20), 1.0, 1.0, 0.9, 0.9),  # 1 - .5 x 2/10
+        ((10, 20), (8, 20), 1.0, 1.0, 0.9, 0.9),
+        ((10, 20), (16, 20), 1.0, 1.0, 0.8, 0.8),  # 1 - .5 x 6/10 = .7, no less than .8
+        ((120, 20), (110, 21), 0.9, 1.05, 23 / 24, 0.9 * 1.05 * 23 / 24),  # 1 - .5 x 10/120
+        ((10, 20), (10, 1), 1.0, 0.05, 1.0, 0.1),  # no less than .1 in all
+        ((10, 20), (0, 0), 1.0, 0.0, 0.8, 0.1),  # nothing is left
+        ((0, 0), (1, 20), 1.0, 1.0, 0.8, 0.8),  # nothing was there
+    ],
+)
+def test_the_efficiency_of_a_refined_memory(
+    before: tuple[int, int],
+    after: tuple[int, int],
+    size: float,
+    density: float,
+    change: float,
+    product: float,
+) -> None:
+    lengths = [[length] * number for number, length in (before, after)]
+    expected = {"efficiency": product, "size": size, "density": density, "change": change}
+    assert efficiency(*lengths) == pytest.approx(expected)
+    even = efficiency(*lengths, padded=False)
+    assert even["density"] == 1.0
+    assert even["efficiency"] == pytest.approx(max(size * change, 0.1))
+
+
+def test_an_episode_is_worth_what_the_answer_gained_times_the_efficiency() -> None:
+    outcome = refined(
+        "No information available",
+        "in Lyon",  # F1 of "lyon" and "in lyon": 2/3
+        lengths=([10, 20], [15, 20, 25]),
+        search_memory=2,
+        manage_memory=1,
+    )
+    # density 20/15, of which 1.2 counts; change 1 - .5 x 1/2 = .75, no less than .8
+    scored = refine_metric(example(question()), told(outcome))
+    assert scored.score == pytest.approx(2 / 3 * 1.2 * 0.8)
+    assert unpadded_metric(example(question()), told(outcome)).score == pytest.approx(2 / 3 * 0.8)
+    parts = {name: scored[name] for name in REFINE_COMPONENTS}
+    assert parts == pytest.approx(
+        {
+            **dict.fromkeys(REFINE_COMPONENTS, 0.0),
+            "gain": 2 / 3,
+            "before": 0.0,
+            "after": 2 / 3,
+            "operations": 3,
+            "changes": 1,
+            "efficiency": 0.96,
+            "size": 1,
+            "density": 1.2,
+            "change": 0.8,
+            "search_memory": 2,
+            "manage_memory": 1,
+        }
+    )
+    assert 'before: "No information available", after: "in Lyon": +0.67' in scored.feedback
+
+
+def test_harm_is_worth_less_than_nothing_and_no_change_is_worth_nothing() -> None:
+    assert refine_metric(example(question()), told(refined("Lyon", "Paris"))).score == -1.0
+    same = refine_metric(example(question()), told(refined("Lyon", "Lyon")))
+    assert (same.score, same.efficiency) == (0.0, 1.0)
+    larger = refined("Lyon", "Paris", lengths=([10], [10, 10]))
+    assert "+1 facts, and the answer is no better" in str(
+        refine_metric(example(question()), told(larger)).feedback
+    )
+    assert "no episode" in refine_metric(example(question()), told(right())).feedback
+
+
+def test_the_refining_module_has_rewards_of_its_own() -> None:
+    assert metric_of("memory", "refine") is refine_metric
+    assert metric_of("unpadded", "refine") is unpadded_metric
+    assert [reward_name("memory", target) for target in ("answer", "refine")] == ["", "refined"]
+    assert card_metric("unpadded", "refine") == {"unpadded": 1.0}
+    for reward, target in (("gated", "refine"), ("unpadded", "answer"), ("unpadded", "all")):
+        with pytest.raises(InputError, match=f"--reward {reward} is for"):
+            check_reward(reward, target)
+    for reward, target in (("gated", "store"), ("unpadded", "refine"), ("memory", "all")):
+        check_reward(reward, target)

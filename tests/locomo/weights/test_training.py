@@ -13,7 +13,7 @@ import pytest
 
 from locomo.dataset.format import load_conversations
 from locomo.harness import Setup, build_memory
-from locomo.tasks.modules import TARGETS, Bench, Target, task_examples
+from locomo.tasks.modules import TARGETS, Bench, Target, measured_target, task_examples
 from locomo.weights.arbor_client import Server, ServerError, Timeouts
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.steps import SIGNAL
@@ -21,6 +21,7 @@ from locomo.weights.training import TrainingPlan, TrainingResult, TrainingRun, l
 from memory import InputError, MemoryProgram
 from tests.support.arbor_server import ArborServer, Fault, arbor_server
 from tests.support.obedient import Obedient, houses, obedient
+from tests.support.scripted import sql
 
 SETTINGS = GrpoSettings(steps=4, rollouts=4, accumulation=2)
 
@@ -59,6 +60,23 @@ class Learner:
         return self.engine.reply(kind, prompt, knows=self.same or number % 2 == 0)
 
 
+class Refiner:
+    """What a served model that refines says: in each second episode it does nothing at all."""
+
+    def __init__(self) -> None:
+        self.engine = Obedient((), {})
+        self.begun = 0  # episodes
+        self._lock = threading.Lock()
+
+    def __call__(self, messages: list[dict[str, Any]], number: int) -> str:
+        prompt = messages[-1]["content"]
+        with self._lock:
+            begins = "search_memory(" not in prompt
+            self.begun += begins
+            knows = not begins or self.begun % 2 == 0
+        return self.engine.reply("refine", prompt, knows=knows)
+
+
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     folder = tmp_path_factory.mktemp("bench")
@@ -73,7 +91,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 def plan(bench: Bench, folder: Path, *targets: Target, **changes: Any) -> TrainingPlan:
     red, blue = bench.conversations.values()
     wanted = targets or ("answer",)
-    measured: Target = "store" if wanted == ("store",) else "answer"
+    measured = measured_target(wanted)
     model, _ = obedient()  # its own helper, so that calls can be counted
     usual = TrainingPlan(
         settings=SETTINGS,
@@ -149,6 +167,48 @@ def test_a_group_holds_the_very_prompt_and_answers_with_their_rewards(
     assert set(row.components) == {"answer", "evidence", "sql", "budget"}
     assert (row.valid_sql, row.gpu, row.spread > 0) == (1.0, 0.5, True)
     assert trained.rows[-1].trainer["kl"] == 0.01
+
+
+def test_the_operations_of_an_episode_share_its_reward_and_are_all_learned_from(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """An episode is a trajectory: each of its calls is a group of a trainer's batch."""
+    forgetful, _ = obedient(store=lambda prompt: sql("-- none"))
+    memories = {
+        c.id: build_memory(c, forgetful, MemoryProgram(), tmp_path).path
+        for c in bench.conversations.values()
+    }
+    without_facts = replace(bench, memories=memories, operations=4)
+    settings = replace(SETTINGS, steps=3, groups_a_step=4)
+    completion = plan(without_facts, tmp_path, "refine", settings=settings, checkpoint_steps=2)
+    with arbor_server(answer=Refiner()) as server:
+        ran = Ran(server, completion)
+        trained = ran.run()
+    assert (trained.step, trained.stopped) == (3, "")
+    sent = [group for _, group in server.groups]
+    assert len(sent) == 3 * 3  # search, create and the end of the longest episodes
+    assert len({batch_id for batch_id, _ in server.groups}) == len(sent)
+    for step in range(3):
+        of_step = sent[3 * step : 3 * step + 3]
+        episodes = list(zip(*of_step, strict=True))
+        assert len(episodes) == SETTINGS.rollouts
+        for episode in episodes:
+            [reward] = {completion["reward"] for completion in episode}
+            said = [completion["completion"]["content"] for completion in episode]
+            if reward:
+                assert reward == pytest.approx(0.8)
+                assert "search_memory" in said[0]
+                assert "manage_memory" in said[1]
+            else:  # it ended at once, and weighs as much as the others
+                assert said == [said[0]] * 3
+        assert {bool(episode[0]["reward"]) for episode in episodes} == {True, False}
+    row = trained.rows[0]
+    assert list(row.components)[:4] == ["gain", "efficiency", "operations", "changes"]
+    assert row.components["search_memory"] == 0.5
+    [numbers] = [n for n, step in ran.recorded if step == 1 and "reward_spread" in n]
+    assert numbers["component/gain"] == 0.5
+    assert 0 < trained.held_out[-1].means["refined"] < 0.8
+    assert server.bodies("initialize")[0]["trainer_config"]["max_steps"] == 3 * 4 + 10
 
 
 def test_held_out_examples_are_measured_as_often_as_asked_and_go_on_record(

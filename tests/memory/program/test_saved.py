@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from memory import Card, InputError, Memory, MemoryProgram, files, load_program, save_program
 from memory.model import Change, Rows
 from memory.program import concerns, saved
+from memory.program.signatures import WriteFacts
 from tests.conftest import MOVED
 from tests.support.scripted import answer, scripted_model, sql
 
@@ -77,7 +78,7 @@ def test_the_file_holds_text_only(file: Path):
     text = file.read_text("utf-8")
     content = json.loads(text)
     assert content["program"]["store.predict"]["demos"] == [
-        dict.fromkeys(("turns", "catalog", "feedback", "sql"), "é\n'x'")
+        dict.fromkeys(WriteFacts.fields, "é\n'x'")
     ]
     assert content["card"]["scores"] == {"before": 0.25, "after": 0.5}
     assert "sk-secret" not in text
