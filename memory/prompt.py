@@ -27,6 +27,7 @@ _MOST_SUMS = 12
 # asked for: evidence shown at 500 tokens .697 -> .722 in chats with an assistant (docs/log.md).
 # Turns of LoCoMo's seven conversations are as long in 1 of 100.
 LONG_TURN = 100  # tokens
+_HEAD_TOKENS = 30  # of a line: its id, its date and a speaker's name
 _MOST_MISSES = 20  # turns that do not fit; a shorter one may stand behind them
 
 
@@ -61,12 +62,20 @@ def turn_lines(
     dates: bool = True,
     iso: bool = False,
     spans: bool = False,
+    question: str = "",
 ) -> str:
-    """These turns as `dated_line`s; all are cut alike where the whole would exceed the budget."""
+    """These turns as `dated_line`s; all are cut alike where the whole would exceed the budget.
+
+    With a `question` each that is too long shows the sentences that it asks for.
+    """
     lines = [dated_line(turn, dates, iso=iso, spans=spans) for turn in turns]
     if count_tokens("\n".join(lines)) <= budget:
         return "\n".join(lines)
     share = max(budget // max(len(lines), 1) - 1, 0)
+    longest = share - _HEAD_TOKENS
+    if question and longest > 0:
+        cut = [replace(turn, text=excerpt(question, turn.text, longest)) for turn in turns]
+        lines = [dated_line(turn, dates, iso=iso, spans=spans) for turn in cut]
     return "\n".join(trim(line, share) for line in lines)
 
 

@@ -70,6 +70,16 @@ def test_of_a_long_turn_the_sentence_that_is_asked_for_is_shown(place: int) -> N
     assert "180" not in assemble([], said, 300).text
 
 
+def test_of_long_turns_in_a_list_each_shows_what_is_asked_for() -> None:
+    said = [LONG_ANSWER, Turn("Anna", "I am hungry.", id=3)]
+    question = "At how many degrees do I bake?"
+    lines = turn_lines(said, 300, question=question).splitlines()
+    assert lines[0].endswith("Bake at 180 degrees.")
+    assert lines[1] == "[3] Anna: I am hungry."
+    assert count_tokens("\n".join(lines)) <= 300
+    assert "180" not in turn_lines(said, 300)
+
+
 def test_turns_that_fit_stand_as_they_are_said_whatever_is_asked() -> None:
     said = [Turn("Anna", "word " * 60, id=n, said_at="2017-05-08") for n in range(1, 4)]
     asked = assemble([], said, 500, question="Which word?")

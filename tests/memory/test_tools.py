@@ -63,6 +63,13 @@ def test_what_is_remembered_is_recalled_as_a_turn_with_a_date(
     assert len(tools["recall"]("flute", limit=2).splitlines()) == 2
 
 
+def test_of_a_long_turn_what_was_asked_for_is_recalled(tools: Functions) -> None:
+    tools["remember"]("Stir the soup well. " * 800 + "Bake the bread at 180 degrees.", "Bot")
+    line = tools["recall"]("bake bread at how many degrees?", 1)
+    assert line.endswith("Bake the bread at 180 degrees.")
+    assert "\u2026" in line
+
+
 def test_an_empty_memory_says_that_it_is_empty(path: Path) -> None:
     with Memory(path, model=scripted_model([])) as memory:
         assert tools_of(memory)["recall"]("anything") == "This memory is empty."
