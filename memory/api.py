@@ -34,9 +34,9 @@ from memory.prompt import (
     spoken_date,
     turn_lines,
 )
+from memory.search.answer_kinds import asks_for_present, asks_for_several
 from memory.search.asker import as_asked
 from memory.search.doubt import doubt
-from memory.search.lists import asks_for_several
 from memory.search.words import words
 from memory.store import Store, open_store
 from memory.store.turn_validation import sound_text
@@ -383,7 +383,9 @@ class Memory:
         if self.model.packaged:
             lines, brought = row_lines(rows, rank), []
         else:
-            lines = dated_row_lines(rows, rank, self._said_at)
+            lines = dated_row_lines(
+                rows, rank, self._said_at, ended_last=asks_for_present(question)
+            )
             brought = [turn_id for _, turn_id in lines if turn_id][:_BROUGHT_TURNS]
         chosen = _alternate(ranked, [*quoted_turns(rows), *brought])
         turns = (self.store.turn(turn_id) for turn_id in chosen if turn_id not in without)

@@ -80,10 +80,10 @@ def turn_lines(
 
 
 def known_fact_line(fact: Fact) -> str:
-    """`id 31: Anna | lives_in | Oslo | since 2017-05-06`: a fact as a model sees it that writes."""
+    """A fact as a model that writes sees it: `id 31: Anna | lives_in | Oslo | happened 2017-05-06`."""
     cells = [fact.subject, fact.attribute, fact.value]
     if fact.happened_on:
-        cells.append(f"since {fact.happened_on}")
+        cells.append(f"happened {fact.happened_on}")
     if fact.ended_on:
         cells.append(f"until {fact.ended_on}")
     return f"id {fact.id}: {' | '.join(' '.join(cell.split()) for cell in cells)}"
@@ -143,7 +143,10 @@ def row_lines(results: Sequence[Rows], rank: Mapping[int, int]) -> list[RowLine]
 
 
 def dated_row_lines(
-    results: Sequence[Rows], rank: Mapping[int, int], said_at: Callable[[int], str]
+    results: Sequence[Rows],
+    rank: Mapping[int, int],
+    said_at: Callable[[int], str],
+    ended_last: bool = False,
 ) -> list[RowLine]:
     """As `row_lines`, with dates that say what they are, and with the results taking turns.
 
@@ -152,7 +155,11 @@ def dated_row_lines(
 
     Arguments:
         said_at: a turn's id -> when it was said, "" where that is not known.
+        ended_last: what has ended comes after what is true still.
     """
+
+    def place(line: str, turn_id: int | None) -> tuple[bool, int]:
+        return ended_last and tells_end(line), rank.get(turn_id or 0, len(rank))
 
     def dated(columns: Sequence[str], row: Sequence[Any], turn_column: int | None) -> str:
         turn_id = row[turn_column] if turn_column is not None else None
@@ -164,7 +171,7 @@ def dated_row_lines(
     for rows in results:
         result_sums, lines = _sums_and_lines([rows], dated)
         sums.update(result_sums)
-        queues.append(sorted(lines.items(), key=lambda pair: rank.get(pair[1] or 0, len(rank))))
+        queues.append(sorted(lines.items(), key=lambda pair: place(*pair)))
     alternating = [line for lines in zip_longest(*queues) for line in lines if line]
     return [*((line, None) for line in sums), *_without_parts(alternating)]
 

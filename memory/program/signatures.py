@@ -87,6 +87,8 @@ class WriteFacts(dspy.Signature):
       the date of the change, and the new state is inserted. Close a state, by its id; an event that
       happened stays as it is:
       UPDATE facts SET ended_on = '2011-04' WHERE id = 31;
+      Where the window tells both, the first state gets its end in the INSERT, which then has the
+      column ended_on before turn_id.
     - When a turn shows that two names mean one person, say so once,
       ('Maria', 'alias', 'Mia', '', 12), and go on with the name that the known facts use.
     A fact that another turn told may only be ended. Only DELETE, by its id, what the turns of this

@@ -82,7 +82,7 @@ def test_a_window_sees_the_facts_it_may_end_and_the_turns_before_it(store: Sqlit
     pairs = [
         (["[[ ## before ## ]]\n[1] (Mon 08 May 2017) Anna: I moved to Oslo"], sql("-- none")),
         (
-            ["id 1: Anna | lives_in | Oslo | since 2017-05-06", "(2018-03-10/2018-03-11)"],
+            ["id 1: Anna | lives_in | Oslo | happened 2017-05-06", "(2018-03-10/2018-03-11)"],
             sql(ended),
         ),
     ]

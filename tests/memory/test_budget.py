@@ -142,6 +142,14 @@ def test_rows_of_a_narrow_select_come_before_the_many_of_a_wide_one() -> None:
     assert len(lines) == 9
 
 
+def test_what_has_ended_comes_last_where_the_present_is_asked_for() -> None:
+    columns = ("turn_id", "value", "ended_on")
+    homes = Rows(columns, ((1, "Ghent", "2024-03-01"), (8, "Antwerp", "")))
+    for ended_last, first in ((True, "[8] Antwerp"), (False, "[1] Ghent | until 2024-03-01")):
+        lines = dated_row_lines([homes], {1: 0, 8: 1}, lambda n: "", ended_last=ended_last)
+        assert lines[0][0] == first
+
+
 def test_a_row_that_says_less_than_another_of_its_turn_is_left_out() -> None:
     short = Rows(("turn_id", "value"), ((5, "Oslo"), (6, "Oslo")))
     full = Rows(("turn_id", "subject", "attribute", "value"), ((5, "Anna", "lives_in", "Oslo"),))

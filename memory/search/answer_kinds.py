@@ -1,4 +1,4 @@
-"""Whether a question asks for several things: a list, a count, a comparison, a yes or no."""
+"""What kind of answer a question asks for: several things, or what is true now."""
 
 import re
 
@@ -16,3 +16,15 @@ _SINGLE = re.compile(r"^\W*(?:when|where|since|how much|from)\b", re.IGNORECASE)
 def asks_for_several(question: str) -> bool:
     """Whether an answer is likely to rest on several turns; judged by English words alone."""
     return bool(_SEVERAL.search(question)) and not _SINGLE.search(question)
+
+
+_PAST = re.compile(
+    r"\b(?:did|was|were|had|been|before|first|ever|used to|then|ago|former|formerly|previous|old"
+    r"|changed?|(?:19|20)\d\d|last|until|how (?:long|often)|how many times)\b",
+    re.IGNORECASE,
+)
+
+
+def asks_for_present(question: str) -> bool:
+    """Whether a question asks for what is true now; judged by English words alone."""
+    return not _PAST.search(question)
