@@ -12,7 +12,7 @@ from typer import Option
 
 from locomo.commands import Conversations, Over, check_folder, print_table, run_command
 from locomo.dataset.format import CATEGORIES, load_conversations
-from locomo.evaluation import AskedQuestion, Evaluation, EvaluationRun
+from locomo.evaluation import AskedQuestion, Evaluation, EvaluationRun, shown_whole
 from locomo.harness import (
     EMBEDDER,
     AnswerLog,
@@ -137,6 +137,9 @@ def evaluate(
     params["interval"] = interval or usual_interval(evaluation.results)
     _report(evaluation, params, output_dir=output_dir, with_categories=not no_categories)
     _print_advice(evaluation, setup.model, output_dir if answers_only else None)
+    conversations = list({c.id: c for c, _ in questions}.values())
+    if advice := shown_whole(conversations, setup.budget):
+        console.print(advice, markup=False, highlight=False, soft_wrap=True)
     return evaluation
 
 

@@ -30,6 +30,7 @@ from locomo.results.traces import Trace, TraceLog, traced
 from memory import InputError, Model, ModelError
 from memory.program.costs import Cost, estimate, spending, turn_tokens
 from memory.progress import progress_bar
+from memory.prompt import LEAST_BUDGET
 
 AskedQuestion = tuple[Conversation, Question]
 # A model that now and then answers out of form is measured as it is; one that does so for more
@@ -224,6 +225,21 @@ def _counted(step: str, model: Model, costs: dict[str, Cost]) -> Iterator[None]:
 def _turn_tokens(conversation: Conversation) -> int:
     characters = sum(len(turn.text) for turn in conversation.turns)
     return turn_tokens(len(conversation.turns), characters)
+
+
+def shown_whole(conversations: Sequence[Conversation], budget: int) -> str:
+    """What to say where each conversation fits a budget whole, else "".
+
+    Then nothing has to be found, and neither the ranking nor facts are measured.
+    """
+    sizes = [_turn_tokens(conversation) for conversation in conversations]
+    if not sizes or max(sizes) > budget:
+        return ""
+    return (
+        f"Nothing was measured of memory: the longest conversation has about {max(sizes):,} tokens,"
+        f" and {budget:,} were shown, so each answer was read from all that was said. Give a"
+        f" --budget of {max(min(sizes) // 4, LEAST_BUDGET):,} or less, or longer conversations."
+    )
 
 
 def _digest_cost(conversation: Conversation, setup: Setup) -> Cost:

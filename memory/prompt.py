@@ -80,7 +80,7 @@ def turn_lines(
 
 
 def known_fact_line(fact: Fact) -> str:
-    """A fact as a model that writes sees it: `id 31: Anna | lives_in | Oslo | happened 2017-05-06`."""
+    """`id 31: Anna | lives_in | Oslo | happened 2017-05-06`: how a model that writes sees it."""
     cells = [fact.subject, fact.attribute, fact.value]
     if fact.happened_on:
         cells.append(f"happened {fact.happened_on}")

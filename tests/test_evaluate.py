@@ -339,6 +339,17 @@ def test_a_forecast_leaves_out_what_is_there_and_a_run_that_ends_early_says_what
     assert re.search(rf"asking +{12 - 5 + 6 - 2} ", forecast)
 
 
+def test_a_chat_that_fits_its_budget_whole_measures_nothing(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run({"a/model": talker(name="a/model")[0]}, budget=2_000)
+    output = " ".join(capsys.readouterr().out.split())
+    assert "Nothing was measured of memory: the longest conversation has about" in output
+    assert "and 2,000 were shown" in output
+    run({"a/model": talker(name="a/model")[0]}, budget=64)
+    assert "Nothing was measured" not in capsys.readouterr().out
+
+
 def test_the_packaged_model_has_no_bill(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     run({"local": talker(name="local")[0]}, model="local")
     out = capsys.readouterr().out
