@@ -136,10 +136,7 @@ def evaluate(
     params |= _run_params(run, adapter, program=optimized_path, learned=learned)
     params["interval"] = interval or usual_interval(evaluation.results)
     _report(evaluation, params, output_dir=output_dir, with_categories=not no_categories)
-    _print_advice(evaluation, setup.model, output_dir if answers_only else None)
-    conversations = list({c.id: c for c, _ in questions}.values())
-    if advice := shown_whole(conversations, setup.budget):
-        console.print(advice, markup=False, highlight=False, soft_wrap=True)
+    _print_advice(evaluation, run, output_dir if answers_only else None)
     return evaluation
 
 
@@ -150,7 +147,7 @@ def _judging_model(name: str | None, api_base: str | None, answers_only: bool) -
     return load_model(name, api_base) if name else None
 
 
-def _print_advice(evaluation: Evaluation, model: Model, answers_folder: Path | None) -> None:
+def _print_advice(evaluation: Evaluation, run: EvaluationRun, answers_folder: Path | None) -> None:
     """Print how to go on. With a folder the answers are also written there for other judges.
 
     The file has the form that LongMemEval's own script reads: an id and a hypothesis in each line.
@@ -166,8 +163,11 @@ def _print_advice(evaluation: Evaluation, model: Model, answers_folder: Path | N
         advice = f"{file}: {len(lines)} answers. Judge them: uv run evaluate.py --judge-only"
         advice += f" --judge-model NAME --output-dir {answers_folder}"
         console.print(advice, markup=False, highlight=False, soft_wrap=True)
-    if model.packaged:
+    if run.setup.model.packaged:
         console.print(BETTER_MODELS, highlight=False)
+    conversations = list({c.id: c for c, _ in run.questions}.values())
+    if advice := shown_whole(conversations, run.setup.budget):
+        console.print(advice, markup=False, highlight=False, soft_wrap=True)
 
 
 def _judge(
