@@ -116,6 +116,11 @@ def _print_preview(gone: Preview) -> None:
     facts_count = count(len(gone.facts) + gone.removed, "fact")
     print_clean(f"{facts_count} that rest on them{also}, and what the journal says of these:")
     print_lines(diff_lines(Diff(removed=gone.facts[:_MAX_SHOWN])), "  ")
+    if gone.restored:
+        print_clean(
+            f"{count(len(gone.restored), 'fact')} that had been merged with them, to stand again:"
+        )
+        print_lines(diff_lines(Diff(added=gone.restored[:_MAX_SHOWN])), "  ")
     if gone.reopened:
         print_clean(
             f"{count(len(gone.reopened), 'fact')} whose end was learnt from them, to be open again:"

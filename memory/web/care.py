@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 from memory.audit import KINDS, Finding, audit
 from memory.errors import InputError, SqlError
 from memory.files import PRIVATE_FOLDER
-from memory.forget_preview import matching_turns, preview
+from memory.forget_preview import confirmation_of, matching_turns, preview
 from memory.model import Forgotten, Turn
 from memory.namespaces import path_of
 from memory.settings import Settings
 from memory.store import Store
 from memory.store.turn_validation import local_now
-from memory.terminal import count
 from memory.web.tasks import Task
 from memory.web.visits import Download, Entry, Inputs, Page, Redirect, Reply, Visit
 
@@ -185,6 +184,7 @@ def forget_form(visit: Visit, store: Store) -> Reply:
     values: dict[str, Any] = {"conditions": conditions, "gone": None, "consent": CONSENT}
     if any(conditions.values()):
         values["gone"] = preview(store, _turns(store, conditions))
+        values["confirmation"] = confirmation_of(values["gone"])
     return Page("forget.html", values)
 
 
@@ -199,11 +199,9 @@ def forget(visit: Visit, store: Store) -> Reply:
     turns = _turns(store, conditions) if any(conditions.values()) else []
     if not turns and not due_before:
         raise InputError("say what is to be forgotten")
-    expected = visit.inputs.number("turns") if turns else 0
-    if len(turns) != expected:
+    if turns and confirmation_of(preview(store, turns)) != visit.inputs.text("confirmation"):
         raise InputError(
-            f"nothing was forgotten: there are {count(len(turns), 'turn')} like that by now, and"
-            f" the preview showed {expected:,}; look at it again"
+            "nothing was forgotten: what would go is not what the preview showed; look at it again"
         )
     forgotten = store.forget([turn.id for turn in turns])
     earlier = [receipt for receipt in due_before if receipt.sha256 != forgotten.sha256]

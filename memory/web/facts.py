@@ -12,6 +12,7 @@ from memory.related_facts import related_facts
 from memory.settings import Settings
 from memory.sql import quoted
 from memory.store import Store
+from memory.store.derived_facts import origins
 from memory.store.turn_validation import local_now
 from memory.web.markup import in_words, shown_text
 from memory.web.visits import Entry, Inputs, Page, Redirect, Reply, Visit
@@ -87,7 +88,9 @@ def fact(visit: Visit, store: Store) -> Reply:
         "fact": past,
         "is_there": present is not None,
         "is_current": present is not None and is_current(present, _today()),
-        "turn": store.turn(past.turn_id),
+        "turns": [
+            turn for turn_id in _turns_of(store, past) for turn in store.turns(turn_id, turn_id)
+        ],
         "history": [(changes.get(edit.change_id), edit) for edit in reversed(edits)],
         "seen": edits[-1].change_id,
     }
@@ -156,6 +159,16 @@ def _conflict(visit: Visit, store: Store, fact_id: int, seen: int) -> Page:
         "seen": later[-1].change_id,
     }
     return Page("conflict.html", values, status=409)
+
+
+def _turns_of(store: Store, fact: Fact) -> list[int]:
+    """The turns that a fact rests on: its own, and those of the facts that it was made of."""
+    first = store.journal(fact_id=fact.id)[0].change_id
+    made_of = origins(store.journal(first), _change(store, first)).get(fact.id, ())
+    turn_ids = [fact.turn_id]
+    for origin in made_of:
+        turn_ids += _turns_of(store, origin)
+    return list(dict.fromkeys(turn_ids))
 
 
 def _change(store: Store, change_id: int) -> list[Change]:

@@ -449,9 +449,9 @@ def test_forgetting_shows_all_that_goes_and_wants_the_word(client: TestClient) -
     html = client.get(f"{ANNA}/forget?matching=rufus").text
     assert "1 turn would go" in shown(html)
     assert "dog Rufus" in shown(html)
-    form = {"matching": "rufus", "turns": hidden(html, "turns")}
+    form = {"matching": "rufus", "confirmation": hidden(html, "confirmation")}
     assert client.post(f"{ANNA}/forget", data=form | {"typed": "yes"}).status_code == 400
-    wrong = client.post(f"{ANNA}/forget", data=form | {"typed": "forget", "turns": "2"})
+    wrong = client.post(f"{ANNA}/forget", data=form | {"typed": "forget", "matching": "miso"})
     assert wrong.status_code == 400
     assert client.post(f"{ANNA}/forget", data={"typed": "forget"}).status_code == 400
     with open_store(path_of("anna"), read_only=True) as store:
@@ -460,6 +460,29 @@ def test_forgetting_shows_all_that_goes_and_wants_the_word(client: TestClient) -
     assert "1 turn and 1 fact" in shown(receipt)
     assert '"salt": "' in shown(receipt)
     assert "Rufus" not in client.get(f"{ANNA}/talk?q=dog").text
+
+
+def test_what_was_merged_goes_with_each_of_its_turns(client: TestClient) -> None:
+    columns = "subject, attribute, value, turn_id"
+    with open_store(path_of("anna")) as store:
+        store.write(
+            f"INSERT INTO facts ({columns}) VALUES ('Anna', 'lives_in', 'the north', 5)",
+            cause="by hand",
+        )
+        [merged] = [fact.id for fact in store.facts() if fact.value == "the north"]
+        store.write(
+            f"DELETE FROM facts WHERE id IN (1, {merged});"
+            f"INSERT INTO facts ({columns}) VALUES ('Anna', 'lives_in', 'Oslo, in the north', 1)",
+            cause="refine merge: one home",
+        )
+        whole = store.facts()[-1].id
+    page = shown(client.get(f"{ANNA}/facts/{whole}").text)
+    assert "Lovely! I am allergic to dogs though." in page
+    assert "I moved to Oslo last Saturday!" in page
+    gone = shown(client.get(f"{ANNA}/forget?turn=5").text)
+    assert "Anna lives in Oslo, in the north" in gone
+    assert "To stand by themselves again" in gone
+    assert "Anna lives in Oslo · 6 May 2017" in gone
 
 
 # ---------------------------------------------------------------------------- hood, charts
