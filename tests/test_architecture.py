@@ -20,7 +20,7 @@ EVERYTHING = [*CODE, *sorted((ROOT / "tests").rglob("*.py"))]
 
 # From the ground up; a module imports only layers below its own, or its own room.
 MEMORY_LAYERS = [
-    {"memory.dates", "memory.model"},
+    {"memory.dates", "memory.model", "memory.written_dates"},
     {"memory.errors", "memory.providers"},
     {
         "memory.files",
@@ -94,6 +94,7 @@ IMPORTERS = {
     "arbor": ("locomo/weights/arbor_job.py", "arbor"),
     "httpx": ("locomo/weights/arbor_client.py", "locomo/weights/together.py", "arbor"),
     "together": "locomo/weights/together.py",
+    "dateutil": "memory/written_dates.py",
     "ray": "memory/machines.py",
     "runpod": "arbor/deploy.py",
     "pyarrow": "locomo/export/verl.py",

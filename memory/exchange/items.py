@@ -6,13 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from pydantic import ValidationError
 
 from memory.errors import InputError
 from memory.model import Turn
 from memory.store.turn_validation import MAX_TURN_CHARACTERS, valid_turn
+from memory.written_dates import written_date
 
 
 @dataclass(frozen=True)
@@ -50,24 +51,22 @@ TOOLS = "a tool's call or result in a chat"
 # --- dates --------------------------------------------------------------------------------------
 
 _YEAR_OR_MONTH = re.compile(r"(?!0000)\d{4}(-(0[1-9]|1[0-2]))?")
-_UNIX_TIME = re.compile(r"-?\d{9,16}(\.\d+)?")
 _SECONDS = re.compile(r"[T ]\d\d:?\d\d:?\d\d")
 
 
 def clean_date(said_at: object) -> str:
     """A date as ISO text in UTC, as exact as it was given (to the second); "" when it is none.
 
-    Takes ISO text (a time without an offset counts as UTC) and seconds since 1970, in milli- or
-    microseconds where it would lie after the year 5138. A number counts as its digits do: 2023 is
-    a year, and one of few digits (0, -5) is no time.
+    Takes ISO text (a time without an offset counts as UTC) and what `written_date` reads: seconds
+    since 1970, in milli- or microseconds where it would lie after the year 5138, and other forms. A
+    number counts as its digits do: 2023 is a year, and one of few digits (0, -5) is no time.
     """
     if isinstance(said_at, float):
         said_at = f"{said_at:.6f}"
     text = str(said_at).strip() if isinstance(said_at, (str, int)) else ""
+    text = written_date(text) or text
     if _YEAR_OR_MONTH.fullmatch(text):
         return text
-    if _UNIX_TIME.fullmatch(text):
-        return _since_1970(float(text))
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError:
@@ -79,15 +78,6 @@ def clean_date(said_at: object) -> str:
     except (ValueError, OverflowError):
         return ""
     return moment.isoformat(timespec="seconds" if _SECONDS.search(text) else "minutes")
-
-
-def _since_1970(seconds: float) -> str:
-    while abs(seconds) >= 1e11:  # milli- or microseconds
-        seconds /= 1000
-    try:
-        return (datetime(1970, 1, 1) + timedelta(seconds=int(seconds))).isoformat()
-    except OverflowError:
-        return ""
 
 
 # Text that claims to be a date: a number, or digits as ISO has them.

@@ -6,6 +6,7 @@ from typing import get_args
 
 from memory.errors import InputError
 from memory.model import Kind, Turn
+from memory.written_dates import written_date
 
 MAX_TURN_CHARACTERS = 4_000_000
 
@@ -13,9 +14,9 @@ MAX_TURN_CHARACTERS = 4_000_000
 def valid_turn(turn: Turn, number: int) -> Turn:
     """The turn as a database can hold it: NUL and lone surrogates become U+FFFD.
 
-    `number` is its place among those given, from 1, for the message. A date that is not ISO text
-    is stored as it stands. Raises InputError for what is no turn, and for a turn without text or
-    speaker, of an unknown kind, or too long.
+    `number` is its place among those given, from 1, for the message. A date in a form that
+    `written_date` reads becomes ISO text; any other text is stored as it stands. Raises InputError
+    for what is no turn, and for a turn without text or speaker, of an unknown kind, or too long.
     """
     if not isinstance(turn, Turn):
         raise InputError(
@@ -35,12 +36,13 @@ def valid_turn(turn: Turn, number: int) -> Turn:
             f"turn {number} has {len(turn.text):,} characters; split it, at most"
             f" {MAX_TURN_CHARACTERS:,} fit one turn"
         )
+    said_at = sound_text(turn.said_at)
     return replace(
         turn,
         speaker=sound_text(turn.speaker),
         text=sound_text(turn.text),
         session=sound_text(turn.session),
-        said_at=sound_text(turn.said_at),
+        said_at=written_date(said_at) or said_at,
         source=sound_text(turn.source),
     )
 

@@ -1,0 +1,83 @@
+"""Dates as people and programs write them, read as ISO text: as exact as written, never guessed."""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+
+_MONTHS = 12
+_LONGEST = 64  # characters of a date with its time, its weekday and its zone
+# ISO text, or what claims to be: it stays as it is.
+_LIKE_ISO = re.compile(r"\d{4}(?:-|$)")
+_SINCE_1970 = re.compile(r"-?\d{9,16}(\.\d+)?")
+_NUMBERS = re.compile(r"(?<![\d.])(\d{1,2})([./-])(\d{1,2})\2(?:\d{4}|\d{2})(?![\d./-])")
+_YEAR_FIRST = re.compile(r"\d{4}[./]\d{1,2}[./]\d{1,2}\b")
+_MONTH = re.compile(r"\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)", re.IGNORECASE)
+_YEAR = re.compile(r"(?<!\d)[12]\d{3}(?!\d)")
+
+
+def written_date(text: str) -> str:
+    """ISO text for a date that is written in another form; empty for any other text, and for ISO.
+
+    Reads English months (`1:56 pm on 8 May, 2023`, `May 2023`), RFC 2822, seconds, milli- or
+    microseconds since 1970, and numbers. Which number is the day: with dots the first
+    (`08.05.2023`), as wherever dots are written; with slashes and hyphens the one above twelve.
+    Where that does not tell (`05/08/2023`), the text is not read. A year must be there, of two
+    digits after numbers only. A distance from UTC is kept. The name of a zone other than UTC is not
+    read: such a time counts as UTC, as one without a zone does.
+    """
+    text = text.strip()
+    if _SINCE_1970.fullmatch(text):
+        return _since_1970(float(text))
+    if len(text) > _LONGEST or _LIKE_ISO.match(text):
+        return ""
+    numbers = _NUMBERS.search(text)
+    is_year_first = _YEAR_FIRST.match(text) is not None
+    if not (numbers or is_year_first or (_MONTH.search(text) and _YEAR.search(text))):
+        return ""
+    if numbers and _is_ambiguous(*numbers.groups()):
+        return ""
+    return _read(text, day_first=bool(numbers), year_first=is_year_first)
+
+
+def _is_ambiguous(number: str, separator: str, second: str) -> bool:
+    """Whether Americans and Europeans mean different days by it."""
+    return separator != "." and number != second and max(int(number), int(second)) <= _MONTHS
+
+
+def _read(text: str, day_first: bool, year_first: bool) -> str:
+    from dateutil.parser import parse  # most turns have ISO dates and need no parser
+
+    def moment(default: datetime) -> datetime:
+        parsed: datetime = parse(
+            text, default=default, dayfirst=day_first, yearfirst=year_first, tzinfos=_distance
+        )
+        return parsed
+
+    try:
+        # What differs by the default was not written.
+        first = moment(datetime(2000, 1, 1))
+        second = moment(datetime(2001, 2, 2, 1, 1, 1))
+        if first.year != second.year or first.month != second.month:
+            return ""
+        if first.day != second.day:
+            return f"{first.year:04}-{first.month:02}"
+        if first.hour != second.hour:
+            return first.date().isoformat()
+        return first.isoformat(timespec="seconds" if first.second == second.second else "minutes")
+    except (ValueError, OverflowError, TypeError):
+        return ""
+
+
+def _distance(name: str | None, seconds: int | None) -> tzinfo | None:
+    """The distance from UTC that is written; names mean one on one machine, another elsewhere."""
+    if seconds is None:
+        return None
+    return timezone(timedelta(seconds=seconds)) if seconds else UTC
+
+
+def _since_1970(seconds: float) -> str:
+    while abs(seconds) >= 1e11:  # milli- or microseconds
+        seconds /= 1000
+    try:
+        return (datetime(1970, 1, 1) + timedelta(seconds=int(seconds))).isoformat()
+    except OverflowError:
+        return ""
