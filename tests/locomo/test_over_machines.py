@@ -157,13 +157,13 @@ def make_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def facts(names: list[str]) -> dict[str, list[tuple[str, str, str, int]]]:
+def facts(names: list[str]) -> dict[str, list[tuple[int, str, str, str]]]:
     found = {}
     for name in names:
         with open_store(path_of(name), read_only=True) as store:
-            rows = [(f.subject, f.attribute, f.value, f.turn_id) for f in store.facts()]
+            rows = [(f.turn_id, f.subject, f.attribute, f.value) for f in store.facts()]
             assert store.pending() == []
-        found[name] = rows
+        found[name] = sorted(rows)  # what a lost machine was at is stored last
     return found
 
 
