@@ -126,7 +126,7 @@ class Handles:
             return self._model
 
     def _open(self, namespace: str) -> Store:
-        namespaces.path_of(namespace)  # raises for a name that is none
+        namespaces.place_of(namespace)  # raises for a name that is none
         try:
             path = self._path_of(namespace)
         except InputError:

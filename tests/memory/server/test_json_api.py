@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from starlette.testclient import TestClient
@@ -11,6 +13,7 @@ from memory import open_store
 from memory.namespaces import create, path_of
 from memory.server.json_api import ENDPOINTS
 from memory.server.openapi import document
+from tests.support.postgres_server import new_namespace
 from tests.support.scripted import answer, scripted_model, sql
 from tests.support.serving import serving, token
 
@@ -165,3 +168,20 @@ def test_the_document_is_sound() -> None:
             named = [p["name"] for p in operation["parameters"] if p["in"] == "path"]
             assert named == re.findall(r"\{(\w+)\}", path)
             assert {"200", "400", "401", "403", "404"} <= {*operation["responses"]}
+
+
+def test_memories_in_postgres_are_served_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, _, quoted_name = new_namespace().rpartition("&namespace=")
+    name = unquote(quoted_name)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))  # where tokens are then
+    monkeypatch.setenv("MEMORY_HOME", address)
+    create(name)
+    with serving(signed_in=False) as served:
+        served.headers.update(token(name))
+        new = {"text": "I play the flute.", "speaker": "Anna"}
+        assert served.post(f"/api/{name}/turns", json=new).json() == {"id": 1, "new": True}
+        [hit] = served.get(f"/api/{name}/search?query=flute").json()["hits"]
+        assert hit["turn"]["text"] == "I play the flute."
+        assert served.get("/api/nobody/turns", headers=token("*")).status_code == 404
