@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from locomo.weights.grpo import GrpoSettings, check_batch, check_split, gpu_ids
+from locomo.weights.options import TrainOptions
 from memory import InputError
 
 
@@ -56,3 +57,17 @@ def test_a_batch_holds_whole_groups_and_gives_each_process_a_share(
 
 def test_the_trainer_never_ends_before_the_client() -> None:
     assert GrpoSettings(steps=500).train_kwargs()["max_steps"] == 510
+
+
+def test_episodes_are_trained_on_a_server_only_and_with_a_group_for_each_call() -> None:
+    options = TrainOptions(target="refine", operations=6, num_train_steps=10)
+    options.check()
+    assert options.targets == ("refine",)
+    assert options.settings().train_kwargs()["max_steps"] == 6 * 10 + 10
+    assert TrainOptions(num_train_steps=10).settings().train_kwargs()["max_steps"] == 20
+    refusals: list[dict[str, Any]] = [{"rehearse": True}, {"mode": "sft"}, {"mode": "distill"}]
+    for refused in refusals:
+        with pytest.raises(InputError, match="--target refine is for GRPO on a server"):
+            replace(options, **refused).check()
+    with pytest.raises(InputError, match="--reward gated is for"):
+        replace(options, reward="gated").check()

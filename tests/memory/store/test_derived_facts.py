@@ -9,6 +9,7 @@ from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
 from memory.store import Store
 from tests.support.full_text import assert_sound
+from tests.support.postgres_server import new_namespace
 from tests.support.residue import scan
 
 TALK = [
@@ -90,3 +91,19 @@ def test_the_past_before_a_turn_knows_no_merge_with_it(path: Path) -> None:
     tools(path).merge_memory([4, 5], "summarize", "story", "cello; sold harp", "music")
     with open_store(path) as store, store.as_of("2099") as past:
         assert values(past) == ["xylophone in the cellar", "cello; harp"]
+
+
+def test_in_postgres_the_others_stand_again_too() -> None:
+    address = new_namespace()
+    with open_store(address) as store:
+        store.add(TALK)
+        store.write(FACTS, cause="digest by scripted")
+    refining = RefiningTools(StoreWorkbench(lambda: open_store(address)))
+    refining.merge_memory([1, 2], "concatenate", "xylophone beside cello")
+    refining.merge_memory([4, 3], "concatenate", "all instruments")
+    with open_store(address) as store:
+        assert values(store) == ["xylophone in the cellar; cello; harp"]
+        store.forget([1])
+        assert values(store) == ["cello", "harp"]
+        assert store.check() == []
+        assert store.facts(store.changes()[-1].id) == store.facts()
