@@ -25,6 +25,7 @@ from locomo.harness import (
 )
 from locomo.parallel import run_over, run_parallel
 from locomo.results.judging import is_judged, judge_answers, judging_cost
+from locomo.results.report import memory_difference
 from locomo.results.tables import cost_table
 from locomo.results.traces import Trace, TraceLog, traced
 from memory import InputError, Model, ModelError
@@ -37,6 +38,8 @@ AskedQuestion = tuple[Conversation, Question]
 # than a third is not what the run was to measure.
 _LEAST_UNUSABLE = 3
 _MOST_UNUSABLE = 1 / 3
+# An interval takes 30 ms where there are thousands of answers.
+_RESAMPLED_EACH = 50
 
 
 @dataclass(frozen=True)
@@ -187,8 +190,10 @@ class EvaluationRun:
                 if self.traces is not None and trace is not None:
                     self.traces.add(trace)
                 self.log.add(result)
-                bar.advance(line)
                 answered.append(result)
+                bar.advance(line)
+                if len(answered) < _RESAMPLED_EACH or len(answered) % _RESAMPLED_EACH == 0:
+                    bar.update(line, description=running_score([*self.log.records.values()]))
                 if result.unusable:
                     self._stop_when_unusable(answered)
 
@@ -220,6 +225,18 @@ def _counted(step: str, model: Model, costs: dict[str, Cost]) -> Iterator[None]:
             yield
         finally:
             costs[step] = spent.cost
+
+
+def running_score(results: Sequence[Result]) -> str:
+    """What the answers so far say, as the name of a step: memory beside the baseline.
+
+    Questions are taken as independent: while some are missing, conversations are not whole.
+    """
+    difference = memory_difference(results, "independent")
+    if difference is None or difference.low is None:
+        return "asking"
+    scores = f"memory {difference.after:.2f}, baseline {difference.before:.2f}"
+    return f"asking ({scores}: {difference.low:+.2f} to {difference.high:+.2f})"
 
 
 def _turn_tokens(conversation: Conversation) -> int:

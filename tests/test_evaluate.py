@@ -310,6 +310,7 @@ def test_what_a_run_will_take_and_took_is_said_and_where_it_asked(
     assert "http://127.0.0.1:8000/v1 calls its model 'talker'" in out
     assert "openai calls its model 'talker'" in out
     assert "pw@" not in out
+    assert "asking (memory 0.50, baseline 0.50: +0.00 to +0.00): 12/12" in out
 
     forecast, took = (out.split(title)[1].split("all ")[0] for title in ("forecast", "run took"))
     calls = {"storing": 6, "asking": 6 + 12, "judging": 24}
