@@ -37,6 +37,7 @@ from memory import InputError, StoreError, Turn, open_store
 from memory.embed import related
 from memory.files import write_whole
 from memory.search.words import STOP_WORDS, words
+from tests.benchmarks.scale_store import measure_store
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "data" / "sample.json"
@@ -362,11 +363,21 @@ def scale(
     folder: Annotated[
         Path | None, typer.Option(help="Where memories are made, and removed.")
     ] = None,
+    store: Annotated[
+        str, typer.Option(help="postgresql://...: its speed, beside SQLite's, as JSON.")
+    ] = "",
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures to this file.")
     ] = None,
 ) -> None:
     """Print speed and size of one memory of each number of turns, and of many small ones."""
+    if store:
+        said = list(itertools.islice(chat(1), max(turns)))
+        figures = measure_store(store, said, turns)
+        Console().print_json(json.dumps(figures))
+        if json_file is not None:
+            write_whole(json_file, json.dumps(figures).encode())
+        return
     if folder is not None and not folder.is_dir():
         raise InputError(f"{folder} is not a folder; name one that exists")
     results = []

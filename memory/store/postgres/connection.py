@@ -18,7 +18,7 @@ from memory.store.postgres.statements import translated
 from memory.store.postgres.word_lists import WordLists
 
 POOL_CONNECTIONS = 4  # of each login, in one process
-WAIT_SECONDS = 30.0  # for a free connection, and for another writer of the same namespace
+WAIT_SECONDS = 15.0  # for a free connection, and for another writer of the same namespace
 CONNECT_SECONDS = 10
 
 # A pool logs each failing attempt; what is wrong is said once, in the error.

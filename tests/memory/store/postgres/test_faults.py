@@ -1,0 +1,190 @@
+"""Faults that are really made: killed clients and servers, lost lines, a crowd."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import sleep
+
+import psycopg
+import pytest
+
+from memory import StoreError, Turn, open_store
+from memory.store.postgres import connection
+from tests.conftest import INSERT
+from tests.support.cutting_proxy import CuttingProxy
+from tests.support.postgres_server import (
+    new_database,
+    new_namespace,
+    new_server,
+    server_address,
+)
+
+pytestmark = pytest.mark.slow
+
+ADDS = """
+import sys
+from memory import Turn, open_store
+with open_store(sys.argv[1]) as store:
+    for n in range(10_000):
+        [turn_id] = store.add([Turn("Anna", f"number {n}", source=f"{sys.argv[2]} {n}")])
+        store.write(
+            "INSERT INTO facts (subject, attribute, value, turn_id)"
+            f" VALUES ('Anna', 'number', '{turn_id}', {turn_id})", cause="test")
+        print(turn_id, flush=True)
+"""
+
+
+def adding(address: str, name: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", ADDS, address, name],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def confirmed(process: "subprocess.Popen[str]", count: int) -> list[int]:
+    """The first ids that a process was told are stored."""
+    assert process.stdout
+    return [int(process.stdout.readline()) for _ in range(count)]
+
+
+def assert_whole(address: str, ids: list[int]) -> None:
+    """What was confirmed is there once, with its fact, and nothing is half there."""
+    with open_store(address) as store:
+        turns = store.turns()
+        assert [turn.id for turn in turns] == [*range(1, len(turns) + 1)]
+        assert {*ids} <= {turn.id for turn in turns}
+        sources = [turn.source for turn in turns]
+        assert len({*sources}) == len(sources)
+        assert {*ids} <= {int(fact.value) for fact in store.facts()}
+        assert store.check() == []
+        assert store.search("number 3", 1)
+
+
+def test_a_killed_client_leaves_nothing_half_there_and_no_lock() -> None:
+    address = new_namespace()
+    ids: list[int] = []
+    for life in range(4):
+        process = adding(address, f"life {life}")
+        ids += confirmed(process, 3 + life)
+        process.kill()
+        process.communicate()
+    assert_whole(address, ids)
+
+
+def test_a_killed_server_loses_nothing_that_was_confirmed() -> None:
+    server, server_place = new_server()
+    address = f"{server_place}&namespace=anna"
+    folder = Path(server.pgdata)
+    open_store(address).close()
+    process = adding(address, "first")
+    ids = confirmed(process, 5)
+    pid = int((folder / "postmaster.pid").read_text("utf-8").splitlines()[0])
+    children = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    for victim in (pid, *map(int, children)):
+        os.kill(victim, signal.SIGKILL)
+    output, errors = process.communicate(timeout=60)
+    ids += [int(line) for line in output.split()]
+    assert process.returncode != 0
+    assert "StoreError" in errors
+    (folder / "postmaster.pid").unlink(missing_ok=True)
+    sleep(0.5)
+    with pytest.raises(StoreError, match=r"no server answers|broke off"):
+        open_store(address).turns()
+    server.ensure_postgres_running()
+    connection.close_pools()
+    assert_whole(address, ids)
+    server.cleanup()
+
+
+def test_a_connection_lost_at_any_step_doubles_and_halves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The whole of an add and a write is tried with the line cut after each message in turn."""
+    monkeypatch.setattr(connection, "WAIT_SECONDS", 0.3)
+    database = new_database()
+    open_store(f"{database}&namespace=anna").close()
+    folder = server_address().split("host=")[1]
+    messages_of_error: list[str] = []
+    for messages in range(1, 60, 2):
+        proxy = CuttingProxy(folder, messages)
+        address = f"{database.replace(folder, proxy.folder)}&namespace=anna"
+        turn = Turn("Anna", f"cut {messages}", source=f"cut {messages}")
+        ids: list[int] = []
+        try:
+            with open_store(address) as store:
+                ids = store.add([turn], once=True)
+                store.write(f"{INSERT}('Anna', 'cut', '{messages}', NULL, {ids[0]})", cause="t")
+        except StoreError as error:
+            messages_of_error.append(str(error))
+        proxy.close()
+        with open_store(f"{database}&namespace=anna") as store:
+            [again] = store.add([turn], once=True)  # what the caller does who was told nothing
+            assert ids in ([], [again])
+            assert [t.text for t in store.turns()].count(turn.text) == 1
+            assert len([f for f in store.facts() if f.value == str(messages)]) <= 1
+            assert store.check() == []
+    assert len(messages_of_error) > 5
+    assert not any("\n" in message for message in messages_of_error)
+
+
+def test_two_processes_and_eight_threads_on_one_namespace() -> None:
+    address = new_namespace()
+    processes = [adding(address, f"process {n}") for n in range(2)]
+    ids = [turn_id for process in processes for turn_id in confirmed(process, 1)]
+
+    def work(thread: int) -> list[int]:
+        with open_store(address) as store:
+            added: list[int] = []
+            for n in range(12):
+                [turn_id] = store.add([Turn("Ben", "from a thread", source=f"{thread} {n}")])
+                store.write(f"{INSERT}('Ben', 'did', '{turn_id}', NULL, {turn_id})", cause="t")
+                store.search("thread", 3)
+                assert store.read(f"SELECT id FROM turns WHERE id = {turn_id}").rows
+                added.append(turn_id)
+            return added
+
+    with ThreadPoolExecutor(8) as executor:
+        for added in executor.map(work, range(8)):
+            ids += added
+    for process in processes:
+        process.kill()
+        process.communicate()
+    assert len({*ids}) == len(ids) == 98
+    assert_whole(address, ids)
+
+
+def test_a_hundred_namespaces_share_four_connections() -> None:
+    database = new_database()
+    open_store(f"{database}&namespace=0").close()
+
+    def live(n: int) -> None:
+        with open_store(f"{database}&namespace={n}") as store:
+            [turn_id] = store.add([Turn("Anna", f"I live in town{n}.")])
+            store.write(f"{INSERT}('Anna', 'lives_in', 'town{n}', NULL, {turn_id})", cause="t")
+            assert [turn.text for turn in store.turns()] == [f"I live in town{n}."]
+            assert store.read("SELECT value FROM facts").rows == ((f"town{n}",),)
+            assert [hit.turn_id for hit in store.search("town", 5)] == [1]
+
+    with ThreadPoolExecutor(12) as executor:
+        assert [*executor.map(live, range(1, 101))]
+    with psycopg.connect(database) as conn:
+        sessions = conn.execute(
+            "SELECT usename, count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name = 'sql-memory' GROUP BY 1"
+        ).fetchall()
+    assert len(sessions) == 2
+    assert all(count <= connection.POOL_CONNECTIONS for _, count in sessions)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_pools() -> Iterator[None]:
+    yield
+    connection.close_pools()
