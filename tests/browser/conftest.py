@@ -44,6 +44,7 @@ class Watch:
 def chromium() -> Iterator["sync_api.Browser"]:
     if CHROMIUM is None:
         pytest.skip("no Chromium here: `apt-get install chromium` lets these tests run")
+    sync_api.expect.set_options(timeout=60_000)  # it only ends a hang
     with sync_api.sync_playwright() as playwright:
         # A container has no sandbox for its root; what is opened is our own page.
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -93,7 +94,7 @@ def page(
     context = chromium.new_context(
         storage_state=signed_in, base_url=signed_in["origins"][0]["origin"]
     )
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     page = context.new_page()
     watch.watch(page)
     yield page
