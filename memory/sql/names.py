@@ -103,7 +103,7 @@ def check_kinds(tree: Any) -> None:
     for node in tree.dfs():
         operands = [node.args.get(side) for side in ("this", "expression", "low", "high")]
         operands += node.args.get("expressions") or []
-        kinds = {_kind(operand) for operand in operands if hasattr(operand, "key")} - {""}
+        kinds = {kind_of(operand) for operand in operands if hasattr(operand, "key")} - {""}
         if node.key in _COMPARISONS and len(kinds) > 1:
             refuse(sql_of(node), "text against a number: quote it ('2023'), or CAST(x AS INTEGER)")
         if node.key in _OF_NUMBERS and "text" in kinds:
@@ -215,7 +215,7 @@ def _check_select(select: Any, ctes: Mapping[str, Columns], outer: tuple[Sources
                 if table in ("", alias):
                     outputs += columns
         else:
-            outputs.append((item.alias_or_name.lower(), _kind(item.unalias())))
+            outputs.append((item.alias_or_name.lower(), kind_of(item.unalias())))
     if len(outputs) > MAX_COLUMNS:
         refuse(f"{len(outputs)} columns", f"select at most {MAX_COLUMNS}")
     return outputs
@@ -300,7 +300,7 @@ def _without_tables(node: Any) -> str:
     return str(copy.sql("sqlite")).lower()
 
 
-def _kind(node: Any) -> str:
+def kind_of(node: Any) -> str:
     """Whether an expression is "text" or a "number"; "" when that is not known."""
     node = node.unnest()
     if node.key == "literal":
@@ -308,5 +308,5 @@ def _kind(node: Any) -> str:
     if node.key == "cast":
         return "text" if node.to.sql("sqlite") == "TEXT" else "number"
     if node.key in ("min", "max", "coalesce", "nullif"):
-        return _kind(node.this)
+        return kind_of(node.this)
     return str(node.meta.get("kind", "")) if node.key == "column" else _KIND.get(node.key, "")

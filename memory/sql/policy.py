@@ -214,8 +214,11 @@ def _portable(tree: Any, dialect: Dialect) -> Any:
             operands = [node.args.get(argument) for argument in ("this", "start", "length")]
             arguments = [operand for operand in operands if operand]
             if dialect == "postgres":  # its substr takes no number of 64 bits
-                arguments[1:] = [exp.cast(number, "int") for number in arguments[1:]]
+                arguments[1:] = [exp.cast(_whole(number), "int") for number in arguments[1:]]
             node.replace(exp.Anonymous(this="SUBSTR", expressions=arguments))
+        elif node.key == "cast" and dialect == "postgres" and node.to.sql("sqlite") == "INTEGER":
+            if names.kind_of(node.this) == "number":
+                node.set("this", _whole(node.this))
         elif node.key == "datatype" and dialect == "postgres" and node.sql("sqlite") == "INTEGER":
             node.replace(exp.DataType.build("bigint"))  # SQLite's have 64 bits
         elif node.key == "round" and node.args.get("decimals") and dialect == "postgres":
@@ -228,6 +231,13 @@ def _portable(tree: Any, dialect: Dialect) -> Any:
                 if node.args[side].key in ambiguous:
                     node.set(side, exp.Paren(this=node.args[side]))
     return tree
+
+
+def _whole(number: Any) -> Any:
+    """A number without its fraction: SQLite cuts it off where Postgres would round."""
+    if names.is_whole_number(number):
+        return number
+    return exp.Anonymous(this="TRUNC", expressions=[number])
 
 
 def _of_namespace(tree: Any, namespace: int | None) -> Any:
