@@ -136,7 +136,9 @@ MODEL: Any = SimpleNamespace(
 )
 
 
-def store_a_fact_of_each_turn(turns: str, catalog: str, write: Any) -> SimpleNamespace:
+def store_a_fact_of_each_turn(
+    turns: str, catalog: str, write: Any, **context: str
+) -> SimpleNamespace:
     ids = re.findall(r"^\[(\d+)\]", turns, re.MULTILINE)
     change = write(";\n".join(FACT.format(value=f"zyl{n}qua", turn=n) for n in ids))
     return SimpleNamespace(change=change, calls=1)

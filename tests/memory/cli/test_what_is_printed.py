@@ -38,7 +38,7 @@ def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for n in (1, 2):
             store.write(
                 "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES"
-                f" ('Anna{CODES}', 'lives_in{CODES}', 'Oslo {n}{CODES}', '2023{CODES}', {n})",
+                f" ('Anna{CODES}', 'lives_in{CODES}', 'Oslo {n}{CODES}', '2023', {n})",
                 cause=f"told{CODES}",
             )
         store.set("user", f"Anna{CODES}")
