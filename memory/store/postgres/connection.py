@@ -164,6 +164,8 @@ _ADVICE = {
     "No space left on device": "the server's disk is full; nothing was written",
     "could not extend file": "the server's disk is full; nothing was written",
     "lock timeout": f"another process has been writing for {WAIT_SECONDS:.0f} seconds; try again",
+    "statement timeout": f"another process has been writing for {WAIT_SECONDS:.0f} seconds; try"
+    " again",
     "read-only transaction": "opened for reading only, or the server takes no writes",
     "connection was lost": "the connection broke off; what was not confirmed was not written",
     "server closed the connection": "the connection broke off; what was not confirmed was not"

@@ -22,6 +22,7 @@ from memory.store.postgres import faults, migrate, sqlite_copy, walls
 from memory.store.postgres.address import LONGEST_NAME, Address, read_address
 from memory.store.postgres.connection import (
     CONNECT_SECONDS,
+    WAIT_SECONDS,
     NamespaceConnection,
     pool,
     postgres_errors,
@@ -109,7 +110,7 @@ class PostgresStore(DatabaseStore):
             conn.transaction(),
             self._conn.bound(conn),
         ):
-            walls.enter(conn, journal, WRITE_SECONDS + READ_SECONDS)
+            walls.enter(conn, journal, WAIT_SECONDS)  # also for another writer to end
             conn.execute("SELECT memory.lock_writer()")
             yield self._conn
             self._conn.words.bring_in_facts()

@@ -28,7 +28,7 @@ _GRACE_SECONDS = 0.5  # beyond the server's own deadline, before this side asks 
 _SET_LIMITS = (
     "SELECT set_config('memory.ticket', $1, true), set_config('statement_timeout', $2, true),"
     " set_config('max_parallel_workers_per_gather', '0', true),"
-    " set_config('lock_timeout', '30s', true), set_config('synchronous_commit', 'on', true)"
+    " set_config('synchronous_commit', 'on', true)"
 )
 
 
