@@ -205,7 +205,8 @@ def test_a_lost_machine_loses_no_fact_and_pays_for_no_window_twice_that_was_on_d
     # The nodes of this process write on its stdout when they are lost.
     lines = [line for line in printed.splitlines() if "facts changed" in line]
     assert len(lines) == 7
-    prompts = Counter(re.findall(r"room\dx\d+\.", answered.body)[0] for answered in server.answered)
+    windows = (answered.body.rsplit("[[ ## turns ## ]]", 1)[1] for answered in server.answered)
+    prompts = Counter(re.findall(r"room\dx\d+\.", window)[0] for window in windows)
     assert len(on_disk) >= 4
     assert {prompts[window] for window in on_disk} == {1}
     assert len(prompts) == 18
