@@ -247,6 +247,7 @@ def _of_namespace(tree: Any, namespace: int | None) -> Any:
     """
     if namespace is None:
         return tree
+    _order_by_id(tree)
     for table in [node for node in tree.dfs() if node.key == "table" and node.name in TABLES]:
         shared = exp.table_(table.name, db="memory")
         is_this = exp.EQ(
@@ -265,6 +266,20 @@ def _of_namespace(tree: Any, namespace: int | None) -> Any:
             rows = exp.select(*TABLES[table.name]).from_(shared).where(is_this)
             table.replace(rows.subquery(table.alias_or_name))
     return tree
+
+
+def _order_by_id(tree: Any) -> None:
+    """Let the rows of a plain SELECT over one table come in the order that SQLite gives them in.
+
+    Postgres moves a row to the end of its table when it is changed.
+    """
+    clauses = ("order", "group", "distinct", "joins", "having")
+    if tree.key != "select" or any(tree.args.get(clause) for clause in clauses):
+        return
+    table = tree.args["from_"].this if tree.args.get("from_") else None
+    has_aggregate = any(part.find(exp.AggFunc) for part in tree.expressions)
+    if table is not None and table.key == "table" and table.name in TABLES and not has_aggregate:
+        tree.order_by(exp.column("id", table=table.alias_or_name), copy=False)
 
 
 def _insert(tree: Any) -> None:
