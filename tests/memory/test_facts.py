@@ -321,7 +321,10 @@ def test_questions_about_the_past_are_shown_the_past(
         "SELECT turn_id, subject, value, happened_on, ended_on FROM facts"
         " WHERE attribute = 'lives_in'"
     )
-    shown = ["[1] Anna | Oslo | 2017-05-06 | until 2018", "[6] Anna | Bergen | 2018\n"]
+    shown = [
+        "[1] Anna | Oslo | happened 2017-05-06, said 8 May | until 2018",
+        "since 2018 Anna lives in Bergen",
+    ]
     model = scripted_model([([question], sql(select)), ([question, *shown], answer(said, "1, 6"))])
     assert Memory(told, model=model).ask(question).text == said
     assert isinstance(model.lm, ScriptedLM)

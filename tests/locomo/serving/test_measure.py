@@ -187,8 +187,9 @@ def test_answers_from_facts_alone_are_compared_with_answers_from_turns_alone(who
     assert by_place[FACTS_ONLY_TABLE, "2 temporal", "ratio"].value == pytest.approx(0.8)
     facts = [prompt for prompt in tuned.prompts_for("answer") if "What was said:" not in prompt]
     turns = [prompt for prompt in tuned.prompts_for("answer") if "memory's facts say" not in prompt]
-    assert (len(facts), len(turns)) == (4, 2 * 4)  # the memory without facts shows turns as well
-    assert all("[1] ann | moved_to | Lyon | 2017-05-06" in prompt for prompt in facts)
+    # Two memories show turns as well: one has no facts, one has the turn of each fact shown.
+    assert (len(facts), len(turns)) == (4, 3 * 4)
+    assert all("[1] ann | moved_to | Lyon | happened 2017-05-06" in prompt for prompt in facts)
 
 
 def test_stored_facts_are_measured_beside_gold_ones(whole: Whole) -> None:
