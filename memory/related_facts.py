@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from memory.errors import SqlError
+from memory.errors import ModelError, SqlError
 from memory.model import Fact
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.search.words import words
@@ -36,10 +36,13 @@ def related_facts(
         most: how many facts at most.
         least_score: facts with a lower score are left out.
     """
-    places_by_text = [
-        {hit.turn_id: place for place, hit in enumerate(store.search(text, _TURNS_A_TEXT))}
-        for text in texts
-    ]
+    try:
+        places_by_text = [
+            {hit.turn_id: place for place, hit in enumerate(store.search(text, _TURNS_A_TEXT))}
+            for text in texts
+        ]
+    except ModelError:  # the server of the memory's embedder is down: names find facts without it
+        places_by_text = [{} for _ in texts]
     turn_ids = sorted({turn_id for places in places_by_text for turn_id in places})
     names = sorted({name for text in texts for name in _names(text)})[:_MOST_NAMES]
     conditions = []

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from memory import Store, Turn, open_store
+from memory import ModelError, Store, Turn, open_store
+from memory.embed import HostedEmbedder, embed
 from memory.related_facts import related_facts
 
 
@@ -71,3 +72,16 @@ def test_only_so_many_facts_and_none_below_the_least_score(store: Store) -> None
 def test_a_memory_without_facts_has_none_related(tmp_path: Path) -> None:
     with open_store(tmp_path / "empty.db") as store:
         assert related_facts(store, ["Anna: Hello!"]) == []
+
+
+def test_names_find_facts_while_the_embedders_server_is_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(embedder: HostedEmbedder, texts: list[str]) -> None:
+        raise ModelError("the server is down")
+
+    with open_store(tmp_path / "bo.db", embedder="nobody/packaged") as store:
+        monkeypatch.setattr(HostedEmbedder, "__call__", lambda _, texts: embed(texts))
+        fill(store)
+        monkeypatch.setattr(HostedEmbedder, "__call__", fail)
+        assert attributes(store, "Where does Anna live?") == ["lives_in"]

@@ -39,7 +39,7 @@ MODEL: Any = SimpleNamespace(
 )
 
 
-def store_one_fact_a_turn(turns: str, catalog: str, write: Any) -> SimpleNamespace:
+def store_one_fact_a_turn(turns: str, catalog: str, write: Any, **context: str) -> SimpleNamespace:
     ids = re.findall(r"^\[(\d+)\]", turns, re.MULTILINE)
     values = ", ".join(f"('turn {n}', 'was_said', 'yes', {n})" for n in ids)
     change = write(f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {values}")
