@@ -139,10 +139,10 @@ def refine(
     the model cannot be used.
     """
     check(memory.model, questions)
-    told = progress or Progress()
+    progress = progress or Progress()
     store = memory.store
     reader = FactReader(store, memory.model, memory.program.answer, judged)
-    written = _written(memory, windows_all_over(store.turns(), questions), told)
+    written = _written(memory, windows_all_over(store.turns(), questions), progress)
     if len(written) < LEAST_QUESTIONS:
         raise InputError(
             f"{memory.model.name} wrote {len(written)} questions that turns answer, and"
@@ -151,14 +151,14 @@ def refine(
     deciding, held_out = written[::2], written[1::2]
     draft = Draft(store)
     start = draft.start
-    uses = _episode(memory, draft, operations, told)
-    deciding = _with_questions_of(memory, deciding, _turns_touched(draft), told)
-    told.stage("answering from facts, before", len(deciding) + len(held_out))
-    before = scores_by_question(reader, [*held_out, *deciding], start, lambda: told.step(""))
-    kept, taken_back = _helping(reader, deciding, draft, told)
+    uses = _episode(memory, draft, operations, progress)
+    deciding = _with_questions_of(memory, deciding, _turns_touched(draft), progress)
+    progress.stage("answering from facts, before", len(deciding) + len(held_out))
+    before = scores_by_question(reader, [*held_out, *deciding], start, lambda: progress.step(""))
+    kept, taken_back = _helping(reader, deciding, draft, progress)
     state = start.after_all(kept) or start
-    told.stage("answering from facts, after", len(held_out))
-    after = scores_by_question(reader, held_out, state, lambda: told.step(""))
+    progress.stage("answering from facts, after", len(held_out))
+    after = scores_by_question(reader, held_out, state, lambda: progress.step(""))
     refinement = Refinement(
         held_out=tuple(held_out),
         deciding=tuple(deciding),
@@ -178,19 +178,19 @@ def refine(
 
 
 def _written(
-    memory: Memory, windows: Sequence[QuestionWindow], told: Progress
+    memory: Memory, windows: Sequence[QuestionWindow], progress: Progress
 ) -> list[MeasuredQuestion]:
-    told.stage("writing questions", len(windows))
-    return written_questions(memory.store, memory.model, windows, lambda: told.step(""))
+    progress.stage("writing questions", len(windows))
+    return written_questions(memory.store, memory.model, windows, lambda: progress.step(""))
 
 
 def _with_questions_of(
-    memory: Memory, deciding: Sequence[MeasuredQuestion], turns: Sequence[Turn], told: Progress
+    memory: Memory, deciding: Sequence[MeasuredQuestion], turns: Sequence[Turn], progress: Progress
 ) -> list[MeasuredQuestion]:
     """The deciding questions, and one more of each turn that none of them asks for yet."""
     asked_of = {question.turn_id for question in deciding}
     windows = windows_of([turn for turn in turns if turn.id not in asked_of])
-    added = _written(memory, windows, told) if windows else []
+    added = _written(memory, windows, progress) if windows else []
     by_text = {question.text: question for question in [*deciding, *added]}
     return list(by_text.values())
 
@@ -220,21 +220,21 @@ def memory_in_short(store: Store, draft: Draft, tokens: int = CATALOG_TOKENS) ->
     return f"{store.catalog(tokens)}\nSome facts:\n{trim(sample, tokens)}"
 
 
-def _episode(memory: Memory, draft: Draft, operations: int, told: Progress) -> list[ToolUse]:
+def _episode(memory: Memory, draft: Draft, operations: int, progress: Progress) -> list[ToolUse]:
     """The tool calls of an episode; what they did is in the draft."""
-    told.stage("refining", operations)
+    progress.stage("refining", operations)
     with memory.model.active():
         prediction = memory.program.refine(
             memory=memory_in_short(memory.store, draft),
             tools=RefiningTools(draft).functions(),
             operations=operations,
-            progress=lambda use: told.step(f"{use.tool}: {use.result.splitlines()[0]}"),
+            progress=lambda use: progress.step(f"{use.tool}: {use.result.splitlines()[0]}"),
         )
     return list(prediction.uses)
 
 
 def _helping(
-    reader: FactReader, questions: Sequence[MeasuredQuestion], draft: Draft, told: Progress
+    reader: FactReader, questions: Sequence[MeasuredQuestion], draft: Draft, progress: Progress
 ) -> tuple[list[Operation], list[Operation]]:
     """The operations that help to answer the questions, and those that do not, in order.
 
@@ -243,7 +243,7 @@ def _helping(
     """
     kept = list(draft.operations)
     taken_back: list[Operation] = []
-    told.stage("taking back what does not help", len(kept))
+    progress.stage("taking back what does not help", len(kept))
     for operation in reversed(draft.operations):
         fewer = [other for other in kept if other is not operation]
         without = draft.start.after_all(fewer)
@@ -253,7 +253,7 @@ def _helping(
             if reader.mean(trial, without) >= reader.mean(trial, whole):
                 kept = fewer
                 taken_back.insert(0, operation)
-        told.step("")
+        progress.step("")
     return kept, taken_back
 
 
