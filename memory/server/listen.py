@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
@@ -65,7 +66,9 @@ def serve(app: ASGIApp, listener: socket.socket, ready: Callable[[], None]) -> N
         h11_max_incomplete_event_size=_LARGEST_HEAD,
         timeout_graceful_shutdown=_END_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    # Uvicorn ends in order and raises Ctrl-C again, which is how this server is ended.
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 class _PatientProtocol(H11Protocol):
