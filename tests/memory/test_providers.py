@@ -35,7 +35,7 @@ from memory import load_model
 with open_store(sys.argv[1], embedder=sys.argv[2]) as store:
     store.add([Turn("Anna", "I live in Oslo.")])
     assert store.search("Oslo")
-assert load_model("openai/gpt-4o").price
+assert load_model("mistral/mistral-small-latest").price
 """
 
 

@@ -179,6 +179,7 @@ def test_feedback_says(asked: Question, outcome: Outcome, says: str) -> None:
         (question("", 5), right(answer="not mentioned", fits=0.5), "does not say"),
         (question("cats, dogs", 1), right(answer="No information available"), "list"),
         (question("cats", 1), right(answer="cats", fits=0.5), "list"),
+        (question("cats", 1), right(answer="many cats there", fits=0.5), "list"),  # F1 of half
         (question("Lyon, France", 4), right(answer="Nice"), "list"),  # no list: one place
     ],
 )
@@ -312,6 +313,7 @@ def test_evaluate_runs_with_the_metric(
         (right(fields=FIELDS[0] - 1), 0.8, "retrieved 4 fields; 5 to 150 are wanted"),
         (right(fields=FIELDS[1] + 1), 0.8, "retrieved 151 fields"),
         (right(answer="in Lyon"), 1.0, "score 0.67"),  # more than half of the words
+        (right(answer="moved to Lyon"), 1.0, "score 0.50"),  # half is enough
         (right(answer="she moved to Lyon"), 0.0, "The final answer is wrong"),
         (right(answer="Nice", fields=0), 0.0, "retrieved 0 fields"),
         (right(answer="Nice", refusals=(REFUSED,)), 0.0, "only SELECT is allowed"),
@@ -345,6 +347,12 @@ TOM = ("Tom", "plays_instrument", "cello", 12)
         ([ANNA, ANNA, ANNA, FACT], [ANNA], (1 / 2, 1, 2 / 3), "Too many"),  # once each
         # "plays cello" and "plays instrument cello": 2 x 2 / (2 + 3)
         ([("Anna", "plays", "cello", 12)], [ANNA], (0.8, 0.8, 0.8), "All facts are there"),
+        (
+            [("Anna", "owns", "cello", 12)],
+            [("Anna", "plays", "cello", 12)],
+            (0.5,) * 3,
+            "All facts",
+        ),
     ],
 )
 def test_facts_are_worth_what_they_share_with_those_of_single_speakers(
@@ -514,9 +522,19 @@ def test_an_episode_is_worth_what_the_answer_gained_times_the_efficiency() -> No
 
 
 def test_harm_is_worth_less_than_nothing_and_no_change_is_worth_nothing() -> None:
-    assert refine_metric(example(question()), told(refined("Lyon", "Paris"))).score == -1.0
+    harmed = refine_metric(example(question()), told(refined("Lyon", "Paris")))
+    assert (harmed.score, harmed.gain) == (-1.0, -1.0)
     same = refine_metric(example(question()), told(refined("Lyon", "Lyon")))
     assert (same.score, same.efficiency) == (0.0, 1.0)
+    assert "no better" not in same.feedback + harmed.feedback  # the memory has not grown
+    better = refine_metric(
+        example(question()), told(refined("Paris", "Lyon", lengths=([10], [10, 10])))
+    )
+    assert "no better" not in better.feedback
+    grown = refine_metric(
+        example(question()), told(refined("Lyon", "Lyon", lengths=([10], [10, 10])))
+    )
+    assert "+1 facts, and the answer is no better" in grown.feedback
     larger = refined("Lyon", "Paris", lengths=([10], [10, 10]))
     assert "+1 facts, and the answer is no better" in str(
         refine_metric(example(question()), told(larger)).feedback
