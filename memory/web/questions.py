@@ -156,7 +156,7 @@ async def say(visit: Visit) -> Reply:
         return turn_id
 
     visit.tasks.start(visit.namespace, "reply", session, work)
-    return Redirect(visit.address("chat", session=session) + "#end")
+    return Redirect(visit.address("chat", session=session))
 
 
 def _turns_of(store: Store, session: str) -> list[Turn]:
