@@ -40,7 +40,9 @@ class Watch:
             self.complaints.append(f"request to {url}")
 
 
-@pytest.fixture(scope="session")
+# Playwright's event loop stays the running one of its thread until it ends, and `asyncio.run` of
+# another package's tests would find it there.
+@pytest.fixture(scope="package")
 def chromium() -> Iterator["sync_api.Browser"]:
     if CHROMIUM is None:
         pytest.skip("no Chromium here: `apt-get install chromium` lets these tests run")

@@ -63,13 +63,15 @@ class Machines:
 
 @pytest.fixture(scope="module")
 def machines() -> Iterator[Machines]:
-    ray = pytest.importorskip("ray")
-    cluster_utils = pytest.importorskip("ray.cluster_utils")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
         patch.setenv("PYTHONPATH", str(ROOT))  # what the workers import
         patch.setenv("no_proxy", "*")
+        # Ray reads these when it is imported; without the second, nodes make environments of their
+        # own as soon as it is `uv run` that started the tests.
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+        ray = pytest.importorskip("ray")
+        cluster_utils = pytest.importorskip("ray.cluster_utils")
         head = {"num_cpus": 2, "include_dashboard": False}
         cluster = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
         nodes = [cluster.add_node(num_cpus=2) for _ in range(2)]
