@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
+from memory import namespaces
 from memory.cli.options import DEFAULT, File, Namespace, Yes, confirm, memory_place, open_memory
-from memory.errors import InputError, StoreError
-from memory.namespaces import make_folder
-from memory.store import open_store
+from memory.errors import StoreError
+from memory.store import open_store, postgres_module
 from memory.terminal import print_clean
 
 
@@ -30,14 +30,9 @@ def restore(
     yes: Yes = False,
 ) -> None:
     """Make a memory of a backup, whole or not at all."""
-    from memory.store.backup import restore as restore_file
-
     target = memory_place(namespace, file)
-    if not isinstance(target, Path):
-        raise InputError(
-            "a backup is restored into a file: give --file, then `memory copy FILE ADDRESS`"
-        )
-    if target.exists() and replace:
+    exists = target.exists() if isinstance(target, Path) else namespaces.exists(namespace)
+    if exists and replace:
         try:
             with open_memory(namespace, file) as store:
                 turns = len(store.turns())
@@ -46,7 +41,7 @@ def restore(
                     forgotten_ids.update(receipt.value["turns"])
         except StoreError as error:
             # A memory that is in use is whole: to move it away would be the wrong advice.
-            if "another process" in str(error):
+            if "another process" in str(error) or not isinstance(target, Path):
                 raise
             raise StoreError(f"{error}; move it away, then restore without --replace") from error
         # A backup that no `forget` could reach brings back what was to be gone for good.
@@ -54,7 +49,16 @@ def restore(
             returning = len(forgotten_ids.intersection(turn.id for turn in backup_store.turns()))
         if returning:
             print_clean(f"{returning:,} turns that were forgotten are in this backup and come back")
-        confirm(f"{target} holds {turns:,} turns. Put the backup in its place?", yes)
-    make_folder(target.parent)
-    restored = restore_file(backup_file, target, replace)
-    print_clean(f"{target}: {restored:,} turns, from {backup_file}")
+        place = namespaces.shown(target)
+        confirm(f"{place} holds {turns:,} turns. Put the backup in its place?", yes)
+    restored = _restore(backup_file, target, replace)
+    print_clean(f"{namespaces.shown(target)}: {restored:,} turns, from {backup_file}")
+
+
+def _restore(backup_file: Path, target: namespaces.Place, replace: bool) -> int:
+    if not isinstance(target, Path):
+        return int(postgres_module("restore").restore(backup_file, target, replace))
+    from memory.store.backup import restore as restore_file
+
+    namespaces.make_folder(target.parent)
+    return restore_file(backup_file, target, replace)

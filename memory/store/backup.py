@@ -11,7 +11,7 @@ from memory.errors import InputError, StoreError
 from memory.files import create_private, discard
 from memory.store import integrity, settings, vectors
 from memory.store.connection import BUSY_SECONDS, SqliteConnection, connect, storage_errors
-from memory.store.database import Transaction
+from memory.store.database import Connection, Transaction
 from memory.store.forget import BACKUP, COPY, part_of, remove_abandoned_copies
 from memory.store.namespace_file import move_store
 
@@ -77,26 +77,15 @@ def restore(source: Path, target: Path, replace: bool = False) -> int:
     remove_abandoned_copies([target])
     part = part_of(target)
     try:
-        with storage_errors(source), closing(connect(source, read_only=True)) as backup_conn:
-            [(verdict,), *_] = backup_conn.execute("PRAGMA integrity_check").fetchall()
-            if verdict != "ok":
-                raise StoreError(
-                    f"{source}: the file is damaged ({verdict}); choose another backup"
-                )
-            for fault in integrity.turn_faults(backup_conn):
-                raise StoreError(f"{source}: {fault}; choose another backup")
-            _copy(backup_conn, target)
-        with storage_errors(target), closing(connect(part, read_only=False)) as conn:
-            if exists:
-                with closing(connect(target, read_only=False)) as old:
-                    _take_over_from_old(conn, old)
-                    turns = _ready(conn, source)
-                    # Page by page into the file that others may have open, as one transaction: a
-                    # file put in its place would leave them writing into the old one.
+        if exists:
+            with storage_errors(target), closing(connect(target, read_only=False)) as old:
+                turns = copy_for_memory(source, target, old)
+                # Page by page into the file that others may have open, as one transaction: a
+                # file put in its place would leave them writing into the old one.
+                with closing(connect(part, read_only=False)) as conn:
                     conn.backup(old, progress=_patience(target))
-            else:
-                turns = _ready(conn, source)
-        if not exists:
+        else:
+            turns = copy_for_memory(source, target)
             move_store(part, target)
     finally:
         for end in ("", "-wal", "-shm", "-journal"):
@@ -104,16 +93,32 @@ def restore(source: Path, target: Path, replace: bool = False) -> int:
     return turns
 
 
-def _take_over_from_old(conn: SqliteConnection, old: SqliteConnection) -> None:
+def copy_for_memory(source: Path, target: Path, old: Connection | None = None) -> int:
+    """Copy a backup into `part_of(target)`, fit to be a memory; returns how many turns it holds.
+
+    It takes the place of the `old` memory, where there is one, in either database. Raises as
+    `restore`.
+    """
+    with storage_errors(source), closing(connect(source, read_only=True)) as backup_conn:
+        [(verdict,), *_] = backup_conn.execute("PRAGMA integrity_check").fetchall()
+        if verdict != "ok":
+            raise StoreError(f"{source}: the file is damaged ({verdict}); choose another backup")
+        for fault in integrity.turn_faults(backup_conn):
+            raise StoreError(f"{source}: {fault}; choose another backup")
+        _copy(backup_conn, target)
+    with storage_errors(target), closing(connect(part_of(target), read_only=False)) as conn:
+        if old is not None:
+            _take_over_from_old(conn, old)
+        return _ready(conn, source)
+
+
+def _take_over_from_old(conn: SqliteConnection, old: Connection) -> None:
     """Note the backups and copies that a memory knows of in the copy that replaces it.
 
     New settings rows get higher ids than the memory ever gave: an open store sees by the id of the
     row 'embedder' that its index is of another file's turns.
     """
-    (last_id,) = old.execute(
-        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'settings'"
-    ).fetchone()
-    conn.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'settings'", (last_id,))
+    conn.reserve_ids("settings", old.last_id("settings"))
     for name in (BACKUP, COPY):
         known = {setting.value for setting in settings.setting_history(conn, name)}
         for path in dict.fromkeys(s.value for s in settings.setting_history(old, name)):

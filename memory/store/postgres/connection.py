@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from memory.errors import InputError, StoreError
 from memory.store.database import Cursor
-from memory.store.postgres.address import password_of, without_password
+from memory.store.postgres.address import LONGEST_NAME, password_of, without_password
 from memory.store.postgres.statements import translated
 from memory.store.postgres.word_lists import WordLists
 
@@ -199,7 +200,17 @@ def postgres_errors(place: str, conninfo: str) -> Iterator[None]:
         raise InputError(
             f"{place}: a text here holds half a character (a lone surrogate)"
         ) from error
-    except (psycopg.DataError, psycopg.errors.CheckViolation) as error:
+    except psycopg.errors.CheckViolation as error:
+        long = re.fullmatch(
+            "turns_(session|speaker|source)_check", error.diag.constraint_name or ""
+        )
+        fault = (
+            f"a turn's {long[1]} has more than {LONGEST_NAME} bytes, which Postgres cannot index"
+            if long
+            else _one_line(error, conninfo)
+        )
+        raise InputError(f"{place}: {fault}") from error
+    except psycopg.DataError as error:
         raise InputError(f"{place}: {_one_line(error, conninfo)}") from error
     except (psycopg.Error, OSError) as error:
         message = _one_line(error, conninfo)

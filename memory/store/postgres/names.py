@@ -45,13 +45,18 @@ def delete(address: Address) -> None:
         ).fetchone()
         if row is None:
             return
-        # Whoever is writing there is waited for.
-        conn.execute("SELECT FROM memory.counters WHERE namespace = $1 FOR UPDATE", row)
-        conn.execute("SET CONSTRAINTS ALL DEFERRED")
-        # The triggers on facts write into the journal, which goes after them.
-        for table in ("facts", *(table for table in TABLES if table != "facts")):
-            conn.execute(f"DELETE FROM memory.{table} WHERE namespace = $1", row)
+        empty(conn, row[0])
         conn.execute("DELETE FROM memory.counters WHERE namespace = $1", row)
+
+
+def empty(conn: psycopg.Connection, number: int) -> None:
+    """Delete all rows of a namespace, within the caller's transaction; its counters stay."""
+    # Whoever is writing there is waited for.
+    conn.execute("SELECT FROM memory.counters WHERE namespace = $1 FOR UPDATE", (number,))
+    conn.execute("SET CONSTRAINTS ALL DEFERRED")
+    # The triggers on facts write into the journal, which goes after them.
+    for table in ("facts", *(table for table in TABLES if table != "facts")):
+        conn.execute(f"DELETE FROM memory.{table} WHERE namespace = $1", (number,))
 
 
 def _has(conn: psycopg.Connection, name: str) -> bool:

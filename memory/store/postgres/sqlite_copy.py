@@ -1,13 +1,16 @@
-"""A namespace of Postgres copied into a SQLite file, with its vectors: a backup, or the past."""
+"""A namespace of Postgres copied into a SQLite file, with its vectors: a backup, or the past.
 
-from collections.abc import Iterator, Sequence
+And such a file copied back into a namespace.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from memory.files import discard
-from memory.store.connection import SqliteConnection, connect, storage_errors
+from memory.store.connection import connect, storage_errors
 from memory.store.database import Connection
 from memory.store.dump import DUMPED_TABLES
 from memory.store.forget import BACKUP, OF_THIS_FILE, part_of
@@ -38,10 +41,8 @@ def write_copy(reader: Connection, path: Path) -> None:
             copy.execute("PRAGMA synchronous = OFF")  # a crash throws the part away
             copy.execute("PRAGMA foreign_keys = OFF")
             copy.execute("BEGIN")
-            for table, columns in _TABLES.items():
-                _copy_table(reader, copy, table, columns)
-            for table in _NUMBERED:
-                copy.reserve_ids(table, reader.last_id(table))
+            # The paths of a memory's other backups are its own; those of this one it learns here.
+            _copy_tables(reader, copy, left_out={*OF_THIS_FILE} - {BACKUP})
             copy.execute("COMMIT")
             copy.execute("PRAGMA journal_mode = DELETE")
         move_store(part, path)
@@ -50,8 +51,30 @@ def write_copy(reader: Connection, path: Path) -> None:
             discard(part.with_name(part.name + end))
 
 
+def read_copy(path: Path, namespace: Connection) -> None:
+    """Copy a SQLite file into an empty namespace, within the transaction of its connection."""
+    with storage_errors(path), closing(connect(path, read_only=True)) as reader:
+        namespace.defer_keys()
+        _copy_tables(reader, namespace)
+
+
+def _copy_tables(
+    reader: Connection, copy: Connection, left_out: Collection[str] = frozenset()
+) -> None:
+    """Copy all rows but the settings of the names `left_out`."""
+    for table, columns in _TABLES.items():
+        _copy_table(reader, copy, table=table, columns=columns, left_out=left_out)
+    for table in _NUMBERED:
+        copy.reserve_ids(table, reader.last_id(table))
+
+
 def _copy_table(
-    reader: Connection, copy: SqliteConnection, table: str, columns: Sequence[str]
+    reader: Connection,
+    copy: Connection,
+    *,
+    table: str,
+    columns: Sequence[str],
+    left_out: Collection[str],
 ) -> None:
     names = ", ".join(columns)
     insert = f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"
@@ -64,8 +87,7 @@ def _copy_table(
         copy.execute("DELETE FROM facts_log")  # the trigger has logged the facts
     for batch in _batches(reader.execute(f"SELECT {names} FROM {table} ORDER BY {columns[0]}")):
         if table == "settings":
-            # The paths of a memory's other backups are its own; those of this one it learns here.
-            batch = [row for row in batch if row[1] not in OF_THIS_FILE or row[1] == BACKUP]
+            batch = [row for row in batch if row[1] not in left_out]
         copy.executemany(insert, batch)
         if table == "turns":
             copy.words.put_turns([to_turn(row) for row in batch])

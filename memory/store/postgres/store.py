@@ -33,14 +33,14 @@ Pool = ConnectionPool[psycopg.Connection]
 
 
 @dataclass(frozen=True)
-class _Database:
+class Database:
     """A database whose schema and walls were looked at: its two pools of connections."""
 
     own: Pool
     of_models: Pool
 
 
-_databases: dict[Pool, _Database] = {}  # those that were looked at, by their own pool
+_databases: dict[Pool, Database] = {}  # those that were looked at, by their own pool
 _databases_lock = threading.Lock()
 
 
@@ -56,9 +56,9 @@ class PostgresStore(DatabaseStore):
         super().__init__(read_only, embedder)
         self._address = read_address(text)
         with self._errors():
-            self._database = _looked_at(self._address, may_set_up=not read_only)
+            self._database = looked_at(self._address, may_set_up=not read_only)
             with self._database.own.connection() as conn:
-                self._namespace = _number(conn, self._address, may_make=not read_only)
+                self._namespace = number_of(conn, self._address, may_make=not read_only)
                 self._tickets = {
                     scope: _ticket(conn, f"{self._namespace}.{scope}") for scope in "rwj"
                 }
@@ -220,7 +220,7 @@ class PostgresStore(DatabaseStore):
             yield reader
 
 
-def _looked_at(address: Address, may_set_up: bool) -> _Database:
+def looked_at(address: Address, may_set_up: bool) -> Database:
     """The pools of a database whose schema is of this version and whose walls stand.
 
     An empty database is set up. Looked at once in a process.
@@ -252,11 +252,11 @@ def _looked_at(address: Address, may_set_up: bool) -> _Database:
                 f"{address.place}: the second login {role}, which runs a model's SQL, cannot"
                 " connect; let pg_hba.conf admit it by password (scram-sha-256)"
             ) from error
-        _databases[own] = _Database(own, of_models)
+        _databases[own] = Database(own, of_models)
         return _databases[own]
 
 
-def _number(conn: psycopg.Connection, address: Address, may_make: bool) -> int:
+def number_of(conn: psycopg.Connection, address: Address, may_make: bool) -> int:
     """The number of a namespace; a new name gets the next where a memory may be made."""
     select = "SELECT id FROM memory.namespaces WHERE name = $1"
     row = conn.execute(select, (address.namespace,)).fetchone()

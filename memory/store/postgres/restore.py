@@ -1,0 +1,46 @@
+"""A namespace of Postgres made of a backup, which is a SQLite file."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from memory.errors import InputError
+from memory.store.backup import copy_for_memory
+from memory.store.forget import part_of
+from memory.store.postgres import names, sqlite_copy
+from memory.store.postgres.address import read_address
+from memory.store.postgres.connection import NamespaceConnection, postgres_errors
+from memory.store.postgres.store import looked_at, number_of
+
+
+def restore(source: Path, target: str, replace: bool = False) -> int:
+    """Make the namespace of an address of a backup, whole or not at all, in one transaction.
+
+    Stores that are open on one that is replaced go on with the backup's rows. Returns how many
+    turns it holds. Raises InputError when there is such a namespace and it is not to be replaced,
+    StoreError when the backup is not ours, newer, or damaged, or the server fails.
+    """
+    source = source.absolute()
+    if not source.is_file():
+        raise InputError(f"{source}: there is no such file")
+    address = read_address(target)
+    with (
+        TemporaryDirectory(prefix="memory-restore-") as folder,
+        postgres_errors(address.place, address.conninfo),
+    ):
+        database = looked_at(address, may_set_up=True)
+        exists = names.exists(address)
+        if exists and not replace:
+            raise InputError(f"{address.place} is there already; nothing was written")
+        with database.own.connection() as conn, conn.transaction():
+            number = number_of(conn, address, may_make=True)
+            namespace = NamespaceConnection(database.own, number)
+            with namespace.bound(conn):
+                # The lock of its one writer: what is taken over from it stays as it is.
+                namespace.own("SELECT FROM memory.counters WHERE namespace = $1 FOR UPDATE")
+                file = Path(folder) / "memory.db"
+                turns = copy_for_memory(source, file, old=namespace if exists else None)
+                if exists:
+                    names.empty(conn, number)
+                sqlite_copy.read_copy(part_of(file), namespace)
+                namespace.words.bring_in_facts()
+    return turns

@@ -1,0 +1,117 @@
+"""A namespace of Postgres is made of a backup, whole or not at all."""
+
+import os
+from pathlib import Path
+from random import Random
+from urllib.parse import quote
+
+import pytest
+
+from memory import Turn, namespaces, open_store
+from tests.conftest import CAT, MOVED, SAID
+from tests.memory.store.postgres.test_equality import assert_equal_hits, chatter, questions
+from tests.memory.store.test_backup import without_embedder
+from tests.memory.store.test_forget import lived
+from tests.support.commands import run
+from tests.support.postgres_server import new_database
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty database that all namespaces are in."""
+    database = new_database()
+    monkeypatch.setenv("MEMORY_HOME", database)
+    return database
+
+
+def address(home: str, name: str) -> str:
+    return f"{home}&namespace={quote(name)}"
+
+
+def test_a_backup_of_a_file_becomes_a_namespace(home: str, tmp_path: Path) -> None:
+    copy = tmp_path / "b.db"
+    store, ids = lived(tmp_path / "a.db")
+    with store:
+        store.forget(ids[2:])
+        store.backup(copy)
+        assert "anna: 7 turns" in run("restore", copy, "-n", "anna").replace("namespace=", "")
+        with open_store(address(home, "anna")) as restored:
+            assert without_embedder(restored.dump()) == without_embedder(store.dump())
+            assert_equal_hits(store, restored, ["xylophones", "cat in Oslo", "dog"])
+            assert restored.check() == []
+            assert restored.add([Turn("Ben", "next")]) == store.add([Turn("Ben", "next")]) == [10]
+            change = "UPDATE facts SET value = 'Bergen' WHERE id = 1"
+            assert restored.write(change, "x").id == store.write(change, "x").id
+            assert str(copy) in restored.forget(ids[:1]).files
+
+
+def test_a_backup_of_a_namespace_becomes_another_one(home: str, tmp_path: Path) -> None:
+    with open_store(address(home, "anna")) as store:
+        store.add(chatter(Random(4), 1_500))
+        store.write(f"{MOVED}; {CAT}", cause="test")
+    run("backup", tmp_path / "b.db", "-n", "anna")
+    run("restore", tmp_path / "b.db", "-n", "carl / ü")
+    with open_store(address(home, "anna")) as anna, open_store(address(home, "carl / ü")) as carl:
+        assert without_embedder(carl.dump()) == without_embedder(anna.dump())
+        assert_equal_hits(anna, carl, questions(Random(5), 5))
+
+
+def test_an_open_store_goes_on_with_what_took_the_place_of_its_namespace(
+    home: str, tmp_path: Path
+) -> None:
+    with open_store(address(home, "anna")) as store:
+        store.add(SAID)
+        run("backup", tmp_path / "b.db", "-n", "anna")
+        store.add([Turn("Ben", "A zebra came by", "s3")])
+        assert store.search("zebra", 1)[0].turn_id == 6
+        run("backup", tmp_path / "later.db", "-n", "anna")
+        run("restore", tmp_path / "b.db", "-n", "anna", says="is there already")
+        replacing = ("restore", tmp_path / "b.db", "-n", "anna", "--replace")
+        run(*replacing, given="n\n", says="nothing was changed")
+        run(*replacing, "--yes")
+        assert len(store.turns()) == 5
+        assert store.add([Turn("Ben", "An otter came by", "s3")]) > [5]
+        with open_store(address(home, "anna")) as fresh:
+            assert store.search("otter", 9) == fresh.search("otter", 9)
+        known = [setting.value for setting in store.settings("backup")]
+        assert known == [str(tmp_path / "b.db"), str(tmp_path / "later.db")]
+        assert store.check() == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("text", "bad.db: "),
+        ("empty", "bad.db: "),
+        ("damaged", "bad.db: "),
+        ("missing", "bad.db: there is no such file|bad.db: there is no memory"),
+        ("too long", "a turn's session has more than 2000 bytes"),
+    ],
+)
+def test_what_cannot_be_restored_changes_nothing(
+    home: str, tmp_path: Path, kind: str, says: str
+) -> None:
+    bad = tmp_path / "bad.db"
+    with open_store(tmp_path / "a.db") as store:
+        session = "s" * 3_000 if kind == "too long" else "s"
+        store.add([Turn("Ben", f"said {n} and more of it", "s") for n in range(400)])
+        store.add([Turn("Ben", "at last", session)])
+        store.backup(bad)
+    sound = bad.read_bytes()
+    contents = {
+        "text": b"hello " * 999,
+        "empty": b"",
+        "damaged": sound[:20_000] + os.urandom(40_000) + sound[60_000:],
+    }
+    if kind in contents:
+        bad.write_bytes(contents[kind])
+    elif kind == "missing":
+        bad.unlink()
+    with open_store(address(home, "there")) as store:
+        store.add(SAID)
+        before = [*store.dump()]
+        run("restore", bad, "-n", "new", says=says)
+        run("restore", bad, "-n", "there", "--replace", "--yes", says=says)
+        assert [*store.dump()] == before
+        assert store.search("cat", 1)[0].turn_id == 3
+    assert namespaces.names() == ["there"]
