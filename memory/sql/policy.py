@@ -263,8 +263,14 @@ def _of_namespace(tree: Any, namespace: int | None) -> Any:
             shared.set("alias", exp.TableAlias(this=exp.to_identifier(alias)))
             table.replace(shared)
         else:
-            rows = exp.select(*TABLES[table.name]).from_(shared).where(is_this)
-            table.replace(rows.subquery(table.alias_or_name))
+            # Nodes, not the builders of sqlglot: these parse each name, and copy the whole again.
+            rows = exp.Select(
+                expressions=[exp.column(column) for column in TABLES[table.name]],
+                from_=exp.From(this=shared),
+                where=exp.Where(this=is_this),
+            )
+            alias = exp.TableAlias(this=exp.to_identifier(table.alias_or_name))
+            table.replace(exp.Subquery(this=rows, alias=alias))
     return tree
 
 

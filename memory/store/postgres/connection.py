@@ -3,10 +3,13 @@
 import logging
 import os
 import re
+import selectors
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import RawCursor, sql
@@ -21,12 +24,14 @@ from memory.store.postgres.word_lists import WordLists
 POOL_CONNECTIONS = 4  # of each login, in one process
 WAIT_SECONDS = 15.0  # for a free connection, and for another writer of the same namespace
 CONNECT_SECONDS = 10
+TRUSTED_SECONDS = 60.0  # a connection that was used since then is not asked whether it stands
 
 # A pool logs each failing attempt; what is wrong is said once, in the error.
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 _pools: dict[tuple[int, str, str], ConnectionPool[psycopg.Connection]] = {}
 _pools_lock = threading.Lock()
+_last_uses: WeakKeyDictionary[psycopg.Connection, float] = WeakKeyDictionary()  # monotonic seconds
 
 
 def pool(conninfo: str, login: str = "", password: str = "") -> ConnectionPool[psycopg.Connection]:
@@ -51,9 +56,7 @@ def pool(conninfo: str, login: str = "", password: str = "") -> ConnectionPool[p
                 timeout=WAIT_SECONDS,
                 reconnect_timeout=0,
                 configure=None if login else _configure,
-                # What a model's statement may have set outlives its transaction.
-                reset=_reset if login else None,
-                check=ConnectionPool.check_connection,
+                check=_check,
                 open=True,
             )
         return _pools[key]
@@ -73,8 +76,35 @@ def _configure(conn: psycopg.Connection) -> None:
     conn.execute(sql.SQL("SET lock_timeout = {}").format(int(WAIT_SECONDS * 1000)))
 
 
-def _reset(conn: psycopg.Connection) -> None:
-    conn.execute("DISCARD ALL")
+def _check(conn: psycopg.Connection) -> None:
+    """Raises an error of the driver for a connection that broke off while nobody used it.
+
+    A server that goes away says so: it is asked only then, or when the connection is idle for long,
+    as a network may forget it. That saves each use a round trip.
+    """
+    last_use = _last_uses.get(conn, 0.0)
+    _last_uses[conn] = time.monotonic()
+    with selectors.DefaultSelector() as selector:
+        selector.register(conn.pgconn.socket, selectors.EVENT_READ)
+        if selector.select(0) or _last_uses[conn] - last_use > TRUSTED_SECONDS:
+            ConnectionPool.check_connection(conn)
+
+
+@contextmanager
+def connection_of_models(
+    connections: ConnectionPool[psycopg.Connection],
+) -> Iterator[psycopg.Connection]:
+    """A connection of the second login, which is as a new one when it is returned."""
+    with connections.connection() as conn:
+        try:
+            yield conn
+        finally:
+            # What a model's statement may have set outlives its transaction. Here, and not by the
+            # pool, whose thread would do it: it gives a second one out meanwhile.
+            try:
+                conn.execute("DISCARD ALL")
+            except psycopg.Error:
+                conn.close()
 
 
 class NamespaceConnection:

@@ -24,6 +24,7 @@ from memory.store.postgres.connection import (
     CONNECT_SECONDS,
     WAIT_SECONDS,
     NamespaceConnection,
+    connection_of_models,
     pool,
     postgres_errors,
 )
@@ -95,7 +96,7 @@ class PostgresStore(DatabaseStore):
         statement = sql_policy.read_statement(
             sql, search=self._search_pairs, dialect="postgres", namespace=self._namespace
         )
-        with self._errors(), self._database.of_models.connection() as conn:
+        with self._errors(), connection_of_models(self._database.of_models) as conn:
             return walls.select(
                 conn, statement, self._tickets["r"], limit=MAX_ROWS, seconds=READ_SECONDS
             )
@@ -106,7 +107,7 @@ class PostgresStore(DatabaseStore):
         journal = self._tickets["j"]
         with (
             self._errors(),
-            self._database.of_models.connection() as conn,
+            connection_of_models(self._database.of_models) as conn,
             conn.transaction(),
             self._conn.bound(conn),
         ):

@@ -9,6 +9,7 @@ import pytest
 
 from memory import SqlError, StoreError, Turn, open_store
 from memory.store.postgres import migrate, walls
+from memory.store.postgres.connection import connection_of_models
 from memory.store.postgres.store import PostgresStore
 from tests.conftest import CAT, MOVED, SAID
 from tests.memory.sql.refused_reads import REFUSED_READS
@@ -56,7 +57,7 @@ def read_as_model(
     store: PostgresStore, statement: str, ticket: str = "", limit: int = 200
 ) -> list[tuple[Any, ...]]:
     """The rows of a statement that no parser has seen, as `read` runs what it has checked."""
-    with store._database.of_models.connection() as conn:
+    with connection_of_models(store._database.of_models) as conn:
         rows = walls.select(
             conn, statement, ticket or store._tickets["r"], limit=limit, seconds=2.0
         )
