@@ -159,7 +159,10 @@ def _parse(statement: str) -> Any:
 
 def _render(tree: Any, dialect: str = "sqlite") -> str:
     try:
-        return str(tree.sql(dialect=dialect, unsupported_level=ErrorLevel.RAISE, comments=False))
+        level = ErrorLevel.RAISE
+        # Nobody reads the tree again, so it is not copied.
+        text = tree.sql(dialect=dialect, unsupported_level=level, comments=False, copy=False)
+        return str(text)
     except PARSER_FAULTS:
         refuse("this statement", f"it cannot be written for {dialect}; write a simpler one")
 
@@ -285,7 +288,7 @@ def _order_by_id(tree: Any) -> None:
     table = tree.args["from_"].this if tree.args.get("from_") else None
     has_aggregate = any(part.find(exp.AggFunc) for part in tree.expressions)
     if table is not None and table.key == "table" and table.name in TABLES and not has_aggregate:
-        tree.order_by(exp.column("id", table=table.alias_or_name), copy=False)
+        tree.set("order", exp.Order(expressions=[exp.column("id", table=table.alias_or_name)]))
 
 
 def _insert(tree: Any) -> None:
