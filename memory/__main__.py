@@ -25,6 +25,7 @@ from memory.cli import (
     refine,
     serve,
     settings,
+    setup,
     tokens,
 )
 from memory.errors import Stop
@@ -44,7 +45,14 @@ COMMANDS: dict[str, list[Callable[..., None]]] = {
     "What is known": [facts.facts, facts.edit, history.undo, history.log, audit.audit],
     "Other times": [history.diff, history.revert],
     "For other programs": [serve.mcp, serve.serve],
-    "Care": [forget.forget, settings.settings, embed.embed, databases.copy, databases.migrate],
+    "Care": [
+        forget.forget,
+        settings.settings,
+        embed.embed,
+        setup.setup,
+        databases.copy,
+        databases.migrate,
+    ],
 }
 
 app = typer.Typer(help="A memory, at work.", add_completion=False, no_args_is_help=True)

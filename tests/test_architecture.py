@@ -25,6 +25,7 @@ MEMORY_LAYERS = [
     {
         "memory.files",
         "memory.machines",
+        "memory.packaged_model",
         "memory.provider_calls",
         "memory.progress",
         "memory.tokens",

