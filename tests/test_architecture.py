@@ -131,7 +131,7 @@ TUNERS = {"locomo/weights/supervised.py", "arbor/serve.py"}
 ROOMS = {
     "memory": (
         "values, errors, tokens, lines for prompts, Memory itself: what the rooms share",
-        5_200,
+        6_500,
     ),
     "memory/sql": ("what SQL a model may write", 1_600),
     "memory/search": ("which turns a question asks for", 1_150),
