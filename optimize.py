@@ -1,8 +1,9 @@
-"""Compile the prompts of the memory's modules on conversations of one's own, and show the gain."""
+"""Compile prompts, or fit the ranking, on conversations of one's own, and show the gain."""
 
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -21,10 +22,20 @@ from locomo.harness import Setup, probe
 from locomo.prompts.compile import CompileResult, CompileRun
 from locomo.prompts.forecast import forecast, forecast_table
 from locomo.prompts.job import CompileJob, prepare_job
-from locomo.prompts.ledger import Budget, Ledger
+from locomo.prompts.ledger import Budget, Ledger, Spent
 from locomo.prompts.optimizers import LIGHT_ROUNDS, ROUNDS, Optimizer, Options
 from locomo.results.charts import progress_chart
-from locomo.tasks.gains import card_scores, gain_line, gain_table, prompt_diff
+from locomo.retrieval.fit import weights_in_use
+from locomo.retrieval.tuned import TunedRanking, tune_ranking
+from locomo.split_data import SplitConversations, load_split
+from locomo.tasks.gains import (
+    RECALL,
+    card_scores,
+    gain_line,
+    gain_table,
+    prompt_diff,
+    verdict,
+)
 from locomo.tasks.modules import MODULES, TARGETS, candidate_of
 from locomo.tasks.rewards import WEIGHTS, Reward, card_metric, check_reward
 from locomo.tracking import connect_mlflow, track_compile
@@ -36,12 +47,12 @@ from memory.progress import progress_bar
 EXPERIMENT = "optimize"
 SAMPLE = Path(__file__).parent / "data" / "sample.json"
 MAX_DEMOS = 5
-CompiledTarget = Literal["answer", "retrieve", "store", "refine", "all"]
+CompiledTarget = Literal["answer", "retrieve", "store", "refine", "all", "ranking"]
 
 
 def optimize(
     optimizer: Annotated[Optimizer, Option(help="simba, miprov2 or gepa")] = "simba",
-    target: Annotated[CompiledTarget, Option(help="the module; all: those that answer")] = "answer",
+    target: Annotated[CompiledTarget, Option(help="a module, all of them, ranking")] = "answer",
     data: Conversations = SAMPLE,
     split: Annotated[str, Option(help="default or memory-r1, see locomo.split_data")] = "default",
     num_examples: Annotated[int, Option(help="to learn from, by --seed; 0: all", min=0)] = 50,
@@ -69,18 +80,20 @@ def optimize(
 ) -> CompileResult:
     """Compile prompts on training conversations, then measure the gain on validation ones.
 
+    Target ranking: fit the weights of the ranking instead, for which no model is asked.
+
     Writes the best program to `output`, and the model calls, the prompts tried and a report to a
     folder in `output_dir` and to MLflow. Raises InputError for what cannot be used, before a model
     is asked for anything but a word; ModelError when a model cannot be used.
     """
     _check_options(optimizer, target, reward=reward, max_demos=max_demos)
     _check_places(output, output_dir)
-    answering = load_model(model, api_base=api_base).over_machines(over)
+    if target == "ranking":
+        return _fit_ranking(load_split(data, seed, split), output=output, output_dir=output_dir)
+    setup = _setup(load_model(model, api_base=api_base).over_machines(over), budget)
     proposing = _prompt_model(model, api_base, name=prompt_model, address=prompt_api_base)
-    setup = Setup(answering, starting_program(answering), budget or answering.budget)
-    setup.check()
     demos = MAX_DEMOS if max_demos is None else max_demos
-    rounds = rounds or (LIGHT_ROUNDS if answering.packaged else ROUNDS)[optimizer]
+    rounds = rounds or (LIGHT_ROUNDS if setup.model.packaged else ROUNDS)[optimizer]
     options = Options(optimizer, rounds, max_demos=demos, num_threads=num_threads, seed=seed)
     job = prepare_job(
         data,
@@ -96,9 +109,14 @@ def optimize(
     )
     limits = Budget(calls=budget_calls, minutes=budget_minutes, dollars=budget_usd)
     _agree(job, limits, yes=yes)
-    return _compile(
-        job, limits, output=output, output_dir=output_dir, resume=resume, with_requests=not no_texts
-    )
+    return _compile(job, limits, output, output_dir, resume=resume, with_requests=not no_texts)
+
+
+def _setup(model: Model, budget: int | None) -> Setup:
+    """A model with the prompts that it is really given. Raises InputError for its budget."""
+    setup = Setup(model, starting_program(model), budget or model.budget)
+    setup.check()
+    return setup
 
 
 def _compile(
@@ -227,6 +245,89 @@ def _advice(compiled: CompileResult, changed: str, output: Path, measured: str) 
 def _prompts(program: MemoryProgram) -> dict[str, tuple[str, Sequence[Mapping[str, str]]]]:
     prompts = {target: candidate_of(program, target) for target in MODULES}
     return {target: (prompt.instructions, prompt.demos) for target, prompt in prompts.items()}
+
+
+def _fit_ranking(split: SplitConversations, output: Path, output_dir: Path) -> CompileResult:
+    """Fit the ranking's weights, write the program that has them, and report what they gain."""
+    console = Console(file=sys.stdout)
+    connect_mlflow(EXPERIMENT)
+    began = time.monotonic()
+    with progress_bar(console) as bar:
+        tuned = tune_ranking(split, bar)
+    program = MemoryProgram()
+    program.feature_weights = tuned.weights
+    compiled = CompileResult(
+        program=program,
+        verdict=verdict(tuned.gains),
+        gains=tuned.gains,
+        spent=Spent(seconds=time.monotonic() - began),
+        tried=(),
+        new_prompts=0,
+        points=(),
+        baseline=0.0,
+        notes=(),
+    )
+    card = Card(
+        model="",  # no model answered
+        optimizer="listwise softmax",
+        target="ranking",
+        metric={RECALL: 1.0},
+        data=split.sha256,
+        conversations={name: list(ids) for name, ids in split.parts.items()},
+        scores=card_scores(tuned.gains),
+        verdict=compiled.verdict,
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    save_program(program, output, card)
+    _report_ranking(tuned, compiled, split, output=output, output_dir=output_dir, console=console)
+    return compiled
+
+
+def _report_ranking(
+    tuned: TunedRanking,
+    compiled: CompileResult,
+    split: SplitConversations,
+    output: Path,
+    output_dir: Path,
+    console: Console,
+) -> None:
+    shipped = weights_in_use()
+    for feature, weight in tuned.weights.items():
+        console.print(f"  {feature} {shipped[feature]:g} -> {weight:g}", highlight=False)
+    console.print(
+        f"mean negative log-likelihood of the evidence of {tuned.questions} training questions:"
+        f" {tuned.loss_before:.3f} -> {tuned.loss:.3f}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    print_table(console, gain_table(tuned.gains, {}))
+    console.print(gain_line(tuned.gains, RECALL), highlight=False, soft_wrap=True)
+    params = {
+        "target": "ranking",
+        "data": split.data.name,
+        "data_sha256": split.sha256,
+        "examples": tuned.questions,
+        "verdict": compiled.verdict,
+    }
+    content = {**params, **asdict(tuned)}
+    report = output_dir / f"ranking-{split.sha256[:12]}" / "report.json"
+    write_whole(report, json.dumps(content, ensure_ascii=False, indent=1).encode())
+    advice = {
+        "gain": f"use it: uv run evaluate.py --optimized-path {output}, memory search --program",
+        "no gain": "not recommended: no gain in recall on conversations that it never saw",
+        "not measured": "not recommended: nothing was there to measure it on",
+    }[compiled.verdict]
+    console.print(f"{output}: {advice}", highlight=False, soft_wrap=True)
+    track_compile(
+        EXPERIMENT,
+        f"ranking, {tuned.questions} training questions",
+        params=params,
+        candidates=(),
+        gains=tuned.gains,
+        cost={"seconds": compiled.spent.seconds},
+        files=[report, output],
+    )
+    console.print(f"{report}; MLflow: experiment {EXPERIMENT}", highlight=False, soft_wrap=True)
 
 
 def _report(

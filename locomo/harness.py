@@ -339,8 +339,8 @@ def _build_over(
 
 
 def program_state(program: MemoryProgram) -> object:
-    """The instructions and demos of a program, as data."""
-    return program.dump_state(json_mode=True)
+    """The instructions, demos and weights of a program, as data."""
+    return program.dump_state(json_mode=True), program.feature_weights
 
 
 def name_server(model: Model, console: Console) -> None:

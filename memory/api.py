@@ -89,7 +89,8 @@ class Memory:
     Arguments:
         store: a path, an address, or an open Store (which the caller then closes).
         model: "local", any litellm name ("openai/gpt-4o-mini"), or a loaded Model.
-        program: a compiled MemoryProgram; the plain one by default.
+        program: a compiled MemoryProgram; the plain one by default. The store's searches rank by
+            its weights from now on.
         budget: how many tokens of memory the answering model may see; the model's by default.
         api_base: the address of an OpenAI-compatible server for `model`.
         embedder: the name of an embedder for a path or an address, see `open_store`.
@@ -114,6 +115,7 @@ class Memory:
         # DSPy takes more than a second to import: it waits until a model is used.
         from memory.program import MemoryProgram, concerns, load_model
         from memory.rerank import load_reranker
+        from memory.search.ranking import FEATURE_WEIGHTS
 
         if budget is not None and budget < LEAST_BUDGET:
             raise InputError(
@@ -133,6 +135,7 @@ class Memory:
             self.store = store
         else:
             raise InputError(f"this store's embedder is {store.embedder}, not {embedder}")
+        self.store.feature_weights = self.program.feature_weights or FEATURE_WEIGHTS
 
     def close(self) -> None:
         """Close the store, if this memory opened it."""

@@ -138,16 +138,24 @@ def negative_log_likelihood(cases: Sequence[Case], weights: Floats) -> float:
     return table.loss(weights * table.spread)[0]
 
 
-def fit_weights(cases: Sequence[Case], without: int | None = None) -> Floats:
+def fit_weights(
+    cases: Sequence[Case],
+    without: int | None = None,
+    prior: Floats | None = None,
+    prior_weight: float = L2,
+) -> Floats:
     """The weights under which the evidence is likeliest, (features,).
 
     Listwise softmax over the turns of a case (ListNet: Cao et al. 2007), its mean negative
-    log-likelihood plus L2 |w|^2, where w weighs features that spread by 1: what the features
-    are measured in makes no difference. A feature that tells no turns apart gets 0.
+    log-likelihood plus prior_weight |w - prior|^2, where w weighs features that spread by 1: what
+    the features are measured in makes no difference. A feature that tells no turns apart gets its
+    prior.
 
     Args:
         cases: of any conversations.
         without: the number of a feature to leave out; its weight is 0.
+        prior: (features,) the weights to stay near; zeros by default.
+        prior_weight: how near.
 
     Raises InputError when no case has its evidence among its turns.
     """
@@ -155,13 +163,16 @@ def fit_weights(cases: Sequence[Case], without: int | None = None) -> Floats:
     if without is not None:
         table.rows[:, without] = table.target[without] = 0
 
+    start = np.zeros(len(table.target)) if prior is None else prior * table.spread
+
     def loss(weights: Floats) -> tuple[float, Floats]:
         value, slope = table.loss(weights)
-        return value + L2 * float(weights @ weights), slope + 2 * L2 * weights
+        away = weights - start
+        return value + prior_weight * float(away @ away), slope + 2 * prior_weight * away
 
     best = minimize(
         loss,
-        np.zeros(len(table.target)),
+        start,
         jac=True,
         method="L-BFGS-B",
         # Tight: the weights are written to two decimals, and a test makes them again.

@@ -20,6 +20,7 @@ Verdict = Literal["gain", "no gain", "not measured"]
 # Fewer groups are no proof: the bootstrap finds a "gain" of mere noise in 22 % of cases with 2
 # of them, in 11 % with 4, in 2.3 % with 10.
 LEAST_GROUPS = 10
+RECALL = "recall at 10"  # of the ranking, where that was fitted: no model answers then
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,10 @@ def gains(before: Sequence[QuestionScore], after: Sequence[QuestionScore]) -> li
     for label, categories in labels:
         pairs_of_label = [pair for pair in pairs if pair[0].category in categories]
         if pairs_of_label:
-            result.append(_gain("answer", label, pairs_of_label))
+            result.append(component_gain("answer", label, pairs_of_label))
     optimized = [name for name in pairs[0][0].components if name not in WEIGHTS]
     names = (*WEIGHTS, *optimized, "reward")
-    return result + [_gain(component, "all", pairs) for component in names]
+    return result + [component_gain(component, "all", pairs) for component in names]
 
 
 def _by_key(scores: Sequence[QuestionScore]) -> dict[str, QuestionScore]:
@@ -78,7 +79,10 @@ def _by_key(scores: Sequence[QuestionScore]) -> dict[str, QuestionScore]:
     return by_key
 
 
-def _gain(component: str, label: str, pairs: Sequence[tuple[QuestionScore, QuestionScore]]) -> Gain:
+def component_gain(
+    component: str, label: str, pairs: Sequence[tuple[QuestionScore, QuestionScore]]
+) -> Gain:
+    """What one component, or "reward", gained over questions scored before and after."""
     before = [_value(score, component) for score, _ in pairs]
     after = [_value(score, component) for _, score in pairs]
     # Questions about one window rest on the same facts: they are no independent observations.
@@ -101,15 +105,21 @@ def _value(score: QuestionScore, component: str) -> float:
 
 
 def _decisive(results: Sequence[Gain]) -> Gain | None:
-    """The answer over all questions: what a user gets. The other components explain it."""
+    """The answer over all questions: what a user gets. The other components explain it.
+
+    Of a ranking that was fitted it is the recall.
+    """
     for gain in results:
-        if (gain.component, gain.categories) == ("answer", "all"):
+        if gain.component in {"answer", RECALL} and gain.categories == "all":
             return gain
     return None
 
 
 def verdict(results: Sequence[Gain]) -> Verdict:
-    """A gain only when the answer's interval over all, LEAST_GROUPS or more, is above zero."""
+    """A gain only when the interval over all, LEAST_GROUPS or more, is above zero.
+
+    It is the interval of the answer, or of the recall of a ranking that was fitted.
+    """
     answer = _decisive(results)
     return _verdict_of(answer) if answer else "not measured"
 

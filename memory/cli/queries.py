@@ -30,6 +30,7 @@ from memory.terminal import clean_line, count, print_clean
 if TYPE_CHECKING:
     from memory.model import Answer, Citation
 
+Program = Annotated[Path | None, typer.Option(help="A program that optimize.py compiled.")]
 _MOST_FEATURES = 3  # of the ranking, those that weigh most
 _MAX_ROWS_SHOWN = 5  # below their statement; a longer result is counted only
 
@@ -49,9 +50,7 @@ def ask(
     now: Annotated[
         str, typer.Option(help='What "last week" counts from: 2017-06-01. Else today, or --as-of.')
     ] = "",
-    program: Annotated[
-        Path | None, typer.Option(help="A program that optimize.py compiled.")
-    ] = None,
+    program: Program = None,
     reranker: RerankerName = None,
     as_json: AsJson = False,
 ) -> None:
@@ -128,6 +127,7 @@ def search(
     namespace: Namespace = DEFAULT,
     file: File = None,
     k: Annotated[int, typer.Option("-k", min=1, max=200, help="How many turns.")] = 10,
+    program: Program = None,
     reranker: RerankerName = None,
     as_json: AsJson = False,
 ) -> None:
@@ -138,6 +138,10 @@ def search(
         raise InputError("the text to look for is empty")
     orderer = load_reranker(reranker) if reranker else None
     with open_memory(namespace, file) as store:
+        if program:
+            from memory.program import load_program  # takes a second
+
+            store.feature_weights = load_program(program).feature_weights or store.feature_weights
         hits = orderer.search(store, text, k) if orderer else store.search(text, k)
         turns = [(hit.score, store.turn(hit.turn_id)) for hit in hits]
     for score, turn in turns:

@@ -1,7 +1,7 @@
 """The three modules that work on a memory: store, retrieve, answer; and the one repair loop."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, TypeVar
 
 import dspy
@@ -309,9 +309,11 @@ class MemoryProgram(dspy.Module):
     Three store, retrieve and answer; `refine` improves the facts of a memory afterwards.
 
     `card`: how it was compiled, where it was loaded from a file; None for the plain program.
+    `feature_weights`: of the ranking, fitted to conversations of one's own; None: the shipped ones.
     """
 
     card: Card | None = None
+    feature_weights: Mapping[str, float] | None = None
 
     def __init__(self) -> None:
         super().__init__()

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import dspy
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from memory.errors import InputError
 from memory.files import write_whole
 from memory.program.modules import Card, MemoryProgram
+from memory.search.ranking import FEATURE_WEIGHTS
 
 FORMAT = 1
 LARGEST = 5_000_000  # bytes; instructions and a few examples take a hundredth of it
@@ -36,13 +37,14 @@ class _Saved(BaseModel):
     signatures: dict[str, str]
     card: Card
     program: dict[str, _Prompt]
+    feature_weights: dict[str, FiniteFloat] | None = None
 
 
 def save_program(program: MemoryProgram, path: str | Path, card: Card) -> None:
     """Write a compiled program and its card as JSON, whole or not at all.
 
-    Only instructions and examples are kept, of these only the signature's fields: no model, no
-    key, no code. Raises InputError when the file cannot be written.
+    Only instructions, examples (of these the signature's fields) and the ranking's weights are
+    kept: no model, no key, no code. Raises InputError when the file cannot be written.
     """
     plain = _predictors(MemoryProgram())
     prompts = {}
@@ -63,6 +65,7 @@ def save_program(program: MemoryProgram, path: str | Path, card: Card) -> None:
         "signatures": _signatures(program),
         "card": card.model_dump(),
         "program": prompts,
+        "feature_weights": program.feature_weights,
     }
     text = json.dumps(content, ensure_ascii=False, indent=2)
     write_whole(Path(path), text.encode("utf-8", "replace"))
@@ -93,6 +96,11 @@ def load_program(path: str | Path) -> MemoryProgram:
         if prompt.instructions is not None:
             predictor.signature = predictor.signature.with_instructions(prompt.instructions)
         predictor.demos = [dspy.Example(**demo) for demo in prompt.demos]
+    weights = saved.feature_weights
+    if weights is not None and weights.keys() != FEATURE_WEIGHTS.keys():
+        raise InputError(f"{file}: the ranking has other features now; compile it again")
+    if weights is not None:
+        program.feature_weights = {name: weights[name] for name in FEATURE_WEIGHTS}
     program.card = saved.card
     return program
 
@@ -101,7 +109,7 @@ def concerns(program: MemoryProgram, model: str) -> list[str]:
     """What speaks against using a program with the model of this name; none of a plain program."""
     card = program.card
     warnings: list[str] = []
-    if card and card.model != model:
+    if card and card.model and card.model != model:
         flag = "FOLDER" if model.startswith("local+") else model  # of the adapter
         warnings.append(
             f"this program was compiled for {card.model!r} and is used with {model}, which may need"

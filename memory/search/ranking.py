@@ -183,7 +183,12 @@ class Index:
         return read_question(text, self.names, newest)
 
     def rank(
-        self, query: Query, vector: NDArray[np.float32], matches: Sequence[WordMatches], k: int
+        self,
+        query: Query,
+        vector: NDArray[np.float32],
+        matches: Sequence[WordMatches],
+        k: int,
+        feature_weights: Mapping[str, float] = FEATURE_WEIGHTS,
     ) -> list[Hit]:
         """The best k turns, best first; of equal ones the newer first.
 
@@ -191,6 +196,7 @@ class Index:
             query: the question, read by this index.
             vector: (width,) unit vector of `query.plain`.
             matches: for each of `query.words` the ids of the turns that hold it.
+            feature_weights: one for each feature, in the order of FEATURE_WEIGHTS.
         """
         if k < 1 or not self.count:
             return []
@@ -202,8 +208,8 @@ class Index:
             )
             for match in matches
         ]
-        places = self.candidates(query, vector, words)
-        weights = np.array([*FEATURE_WEIGHTS.values()])
+        places = self.candidates(query, vector, words, feature_weights)
+        weights = np.array([*feature_weights.values()])
         features = self.features(places, query, vector=vector, words=words)
         scores = np.einsum("ij,j->i", features, weights)  # the formula: weight times value, summed
 
@@ -218,7 +224,11 @@ class Index:
         ]
 
     def candidates(
-        self, query: Query, vector: NDArray[np.float32], words: Sequence[WordMatches]
+        self,
+        query: Query,
+        vector: NDArray[np.float32],
+        words: Sequence[WordMatches],
+        feature_weights: Mapping[str, float] = FEATURE_WEIGHTS,
     ) -> NDArray[np.int64]:
         """The places to rank: all of a small memory, of a large one the best groups of neighbours.
 
@@ -251,13 +261,13 @@ class Index:
         signs = disagreement(planes, sign_codes(vector[None])[0]).min(axis=0)
         likeness = np.cos(np.pi / (64 * len(planes)) * signs.astype(np.float32)) / USUAL_SPREAD
         scores = (
-            FEATURE_WEIGHTS["words"] / (possible or 1.0) * evidence
-            + FEATURE_WEIGHTS["meaning"] * likeness
+            feature_weights["words"] / (possible or 1.0) * evidence
+            + feature_weights["meaning"] * likeness
         )
         if query.dates or query.spans:
             dates = np.ascontiguousarray(self._rows["date"][: self.count + 1])
             dated_groups = np.flatnonzero(_date_match(dates, query)) // GROUP_TURNS
-            scores[dated_groups] += FEATURE_WEIGHTS["date"]
+            scores[dated_groups] += feature_weights["date"]
         chosen = np.sort(_highest(scores, CHOSEN_GROUPS))
         places = (chosen[:, None] * GROUP_TURNS + np.arange(GROUP_TURNS)).ravel()
         return places[(places > 0) & (places <= self.count)]

@@ -7,7 +7,7 @@ around a model's SQL, is in sqlite.py and postgres/.
 import logging
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Self
 
@@ -58,6 +58,7 @@ class DatabaseStore(Store):
 
     def __init__(self, read_only: bool, embedder: str | None) -> None:
         self.read_only = read_only
+        self.feature_weights: Mapping[str, float] = ranking.FEATURE_WEIGHTS
         self._requested_embedder = embedder
         self._embedder: Embedder | None = load_embedder(embedder) if embedder else None
         # In monotonic seconds; above 0 while the embedder cannot be used.
@@ -171,7 +172,13 @@ class DatabaseStore(Store):
             if not recorded.width:  # no turn has a vector
                 vector = np.zeros(1, np.float32)
             matches = conn.words.matches(query)
-            return self._index.rank(query, vector, matches=matches, k=k)
+            return self._index.rank(
+                query,
+                vector,
+                matches=matches,
+                k=k,
+                feature_weights=self.feature_weights,
+            )
 
     # ---------------------------------------------------------------- vectors
 

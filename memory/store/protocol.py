@@ -1,6 +1,6 @@
 """The contract of a store, the object that holds one namespace."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -12,10 +12,12 @@ class Store(Protocol):
 
     A store belongs to one thread; each thread and each process opens its own on the same address.
     `address` is what `open_store` opens again; `place` names it in messages, without a password. A
-    store opened `read_only` never writes to it.
+    store opened `read_only` never writes to it. `feature_weights` are what a search ranks by, those
+    of `memory.search.ranking` unless a `Memory` brings a program with others.
     """
 
     read_only: bool
+    feature_weights: Mapping[str, float]
 
     @property
     def address(self) -> str: ...

@@ -138,6 +138,7 @@ class PostgresStore(DatabaseStore):
                 embed=self._embed,
                 folder=folder,
                 agreed=self._agreed_embedder or agreed_embedder(self.place),
+                feature_weights=self.feature_weights,
             )
         except BaseException:
             folder.cleanup()
