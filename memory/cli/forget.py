@@ -21,8 +21,9 @@ from memory.errors import InputError, StoreError
 from memory.files import write_whole
 from memory.forget_preview import Preview, matching_turns, preview
 from memory.model import Forgotten
+from memory.namespaces import Place
 from memory.prompt import turn_line
-from memory.store import Store
+from memory.store import Store, postgres_module
 from memory.store.points_in_time import Diff
 from memory.terminal import clean_line, count, print_clean
 
@@ -61,12 +62,7 @@ def forget(
     if verify:
         if speaker or session is not None or turn or finish or receipt:
             raise InputError("--verify RECEIPT goes with --matching alone, a text to look for")
-        place = existing_memory(namespace, file)
-        if not isinstance(place, Path):
-            raise InputError(
-                "--verify looks through files; of a memory in Postgres it cannot see the bytes"
-            )
-        _verify(place, verify, matching, as_json)
+        _verify(existing_memory(namespace, file), verify, matching, as_json)
         return
     has_conditions = bool(speaker or matching or turn) or session is not None
     # One of the two: conditions, or --finish alone.
@@ -90,12 +86,15 @@ def forget(
             print_clean("nothing that was removed waits to be overwritten")
 
 
-def _verify(path: Path, receipt: Path, text: str, as_json: bool) -> None:
+def _verify(place: Place, receipt: Path, text: str, as_json: bool) -> None:
     """Say what is still there of a receipt's turns. Raises StoreError when something is."""
     from memory.store.receipt_check import check_receipt, read_receipt
 
     forgotten = read_receipt(receipt)
-    check = check_receipt(path, forgotten, text)
+    if isinstance(place, Path):
+        check = check_receipt(place, forgotten, text)
+    else:
+        check = postgres_module("receipt_check").check_namespace(place, forgotten, text)
     if as_json:
         print_json(asdict(check))
     else:

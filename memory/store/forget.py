@@ -156,6 +156,11 @@ def copies_known(path: Path) -> list[str]:
     return _with_their_copies([path.absolute()])[1:]
 
 
+def copies_noted(conn: Connection) -> list[str]:
+    """The copies that a memory itself knows of, and theirs."""
+    return _with_their_copies(_noted_paths(conn, COPY))
+
+
 def _with_their_copies(paths: Sequence[Path]) -> list[str]:
     copies: list[str] = []
     waiting = [*paths]

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from memory.errors import InputError, Stop
-from memory.model import Forgotten
+from memory.model import Forgotten, Turn
 from memory.search.words import words
 from memory.store import integrity, settings, turns_table
 from memory.store.connection import SqliteConnection, connect
+from memory.store.database import NUMBERS, Connection
 from memory.store.forget import DONE, DUE, copies_known, proof
 from memory.store.turn_removal import BLANKED
 
@@ -61,18 +62,36 @@ def check_receipt(path: Path, receipt: Forgotten, text: str = "") -> ReceiptChec
     """
     path = path.absolute()
     with closing(connect(path, read_only=True)) as conn:
-        _refuse_other_receipt(conn, path, receipt)
-        is_due = bool(settings.setting_history(conn, DUE))
+        refuse_other_receipt(conn, str(path), receipt)
+        remains = overwriting_due(conn, str(path))
+    files = check_files(
+        [str(path), *receipt.files],
+        [*receipt.unreached, *receipt.copies, *copies_known(path)],
+        receipt=receipt,
+        text=text,
+    )
+    return replace(
+        files,
+        remains=(*remains, *files.remains),
+        unchecked=(*files.unchecked, *without_words(text), _OUT_OF_REACH),
+    )
+
+
+def check_files(
+    own: Sequence[str], copies: Sequence[str], *, receipt: Forgotten, text: str
+) -> ReceiptCheck:
+    """Look for what a receipt names in the files of its memory, and in memories copied from it.
+
+    Backups are of this memory; a copy has a life of its own, with other turns of such numbers.
+    """
     remains: list[str] = []
     unchecked: list[str] = []
-    if is_due:
-        remains.append(f"{path}: the overwriting is not finished: memory forget --finish")
-    # Backups are of this memory; a copy has a life of its own, with other turns of such numbers.
-    own = [str(path), *receipt.files]
-    copies = [*receipt.unreached, *receipt.copies, *copies_known(path)]
     looked_through: list[str] = []
     for name in dict.fromkeys([*own, *copies]):
         file = Path(name)
+        if "://" in name:
+            unchecked.append(f"{name}: another memory in Postgres; verify the receipt there")
+            continue
         if not file.is_file():
             unchecked.append(f"{file}: not there any more")
             continue
@@ -87,46 +106,79 @@ def check_receipt(path: Path, receipt: Forgotten, text: str = "") -> ReceiptChec
         if text and not check.unchecked:
             remains += _bytes_with(file, text)
         looked_through.append(name)
-    if not text:
-        unchecked.append("words and bytes, of which a receipt holds none: give --matching TEXT")
-    return ReceiptCheck(
-        remains=tuple(remains),
-        unchecked=(*unchecked, _OUT_OF_REACH),
-        files=tuple(looked_through),
-    )
+    return ReceiptCheck(tuple(remains), tuple(unchecked), tuple(looked_through))
 
 
-def _refuse_other_receipt(conn: SqliteConnection, path: Path, receipt: Forgotten) -> None:
+def without_words(text: str) -> list[str]:
+    """What cannot be checked where no text is given to look for."""
+    if text:
+        return []
+    return ["words and bytes, of which a receipt holds none: give --matching TEXT"]
+
+
+def overwriting_due(conn: Connection, place: str) -> list[str]:
+    """A line that says so where an earlier `forget` has not come to its end."""
+    if not settings.setting_history(conn, DUE):
+        return []
+    return [f"{place}: the overwriting is not finished: memory forget --finish"]
+
+
+def refuse_other_receipt(conn: Connection, place: str, receipt: Forgotten) -> None:
+    """Raises InputError for a receipt of another memory than the one at `place`."""
     known = [
         setting.value["sha256"]
         for name in (DONE, DUE)
         for setting in settings.setting_history(conn, name)
     ]
     if receipt.sha256 not in known:
-        raise InputError(f"{path} has no receipt {receipt.sha256[:12]}...: it is another memory's")
+        raise InputError(f"{place} has no receipt {receipt.sha256[:12]}...: it is another memory's")
 
 
 def _check_file(
     conn: SqliteConnection, receipt: Forgotten, text: str, is_copy: bool
 ) -> ReceiptCheck:
     """What one file holds of a receipt's turns."""
-    turns = [
-        turn for turn_id in receipt.turns for turn in turns_table.read_turns(conn, turn_id, turn_id)
-    ]
-    numbers = ", ".join(str(turn.id) for turn in turns)
     check = _check_text(conn, text) if text else ReceiptCheck()
-    if turns and proof(receipt.salt, turns) == receipt.sha256:
-        return replace(check, remains=(*check.remains, f"turns {numbers}, all of the receipt"))
     if not is_copy:
-        remains = [*check.remains, *_rows_of(conn, receipt), *integrity.find_faults(conn)]
+        remains = [*check.remains, *rows_left(conn, receipt), *integrity.find_faults(conn)]
         return replace(check, remains=tuple(remains))
+    turns = _turns_of(conn, receipt)
+    if _are_all(turns, receipt):
+        return replace(check, remains=(*check.remains, _all_of(turns)))
     if turns:
-        line = f"turns {numbers}: of numbers of the receipt, perhaps others"
+        line = f"turns {_numbers(turns)}: of numbers of the receipt, perhaps others"
         return replace(check, unchecked=(*check.unchecked, line))
     return check
 
 
-def _rows_of(conn: SqliteConnection, receipt: Forgotten) -> Iterator[str]:
+def rows_left(conn: Connection, receipt: Forgotten) -> list[str]:
+    """What the tables of a receipt's own memory hold of it, a line for each."""
+    turns = _turns_of(conn, receipt)
+    if _are_all(turns, receipt):
+        return [_all_of(turns)]
+    return [*_rows_of(conn, receipt)]
+
+
+def _turns_of(conn: Connection, receipt: Forgotten) -> list[Turn]:
+    """The turns that have the numbers of a receipt's."""
+    return [
+        turn for turn_id in receipt.turns for turn in turns_table.read_turns(conn, turn_id, turn_id)
+    ]
+
+
+def _are_all(turns: Sequence[Turn], receipt: Forgotten) -> bool:
+    return bool(turns) and proof(receipt.salt, turns) == receipt.sha256
+
+
+def _all_of(turns: Sequence[Turn]) -> str:
+    return f"turns {_numbers(turns)}, all of the receipt"
+
+
+def _numbers(turns: Sequence[Turn]) -> str:
+    return ", ".join(str(turn.id) for turn in turns)
+
+
+def _rows_of(conn: Connection, receipt: Forgotten) -> Iterator[str]:
     """Rows of this memory that name a receipt's turns and facts, whose numbers none has again."""
     sources: list[tuple[str, str, Sequence[int]]] = [
         (table, "id" if table == "turns" else "turn_id", receipt.turns)
@@ -135,14 +187,13 @@ def _rows_of(conn: SqliteConnection, receipt: Forgotten) -> Iterator[str]:
     sources += [("facts", "id", receipt.facts), ("facts_log", "fact_id", receipt.facts)]
     for table, column, ids in sources:
         (rows,) = conn.execute(
-            f"SELECT count(*) FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))",
+            f"SELECT count(*) FROM {table} WHERE {column} IN {NUMBERS}",
             (json.dumps(ids),),
         ).fetchone()
         if rows:
             yield f"{rows} rows of the table {table}"
     (statements,) = conn.execute(
-        "SELECT count(*) FROM changes WHERE id IN (SELECT value FROM json_each(?))"
-        " AND statement NOT IN ('', ?)",
+        f"SELECT count(*) FROM changes WHERE id IN {NUMBERS} AND statement NOT IN ('', ?)",
         (json.dumps(receipt.changes), BLANKED),
     ).fetchone()
     if statements:

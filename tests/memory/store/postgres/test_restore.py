@@ -78,6 +78,7 @@ def test_an_open_store_goes_on_with_what_took_the_place_of_its_namespace(
         assert store.check() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "says"),
     [

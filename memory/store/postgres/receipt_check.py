@@ -1,0 +1,99 @@
+"""Whether what a receipt of `forget` names is gone from a namespace of Postgres."""
+
+from collections.abc import Iterator
+
+from memory.model import Forgotten
+from memory.store import receipt_check
+from memory.store.forget import copies_noted
+from memory.store.postgres import faults
+from memory.store.postgres.address import read_address
+from memory.store.postgres.connection import NamespaceConnection, postgres_errors
+from memory.store.postgres.store import looked_at, number_of
+from memory.store.receipt_check import ReceiptCheck
+
+_OUT_OF_REACH = (
+    "dead rows until the server vacuums them, its write-ahead log, replicas and backups; exports,"
+    " copies made by hand, and what a hosted model was sent"
+)
+# Columns of text and of bytes of the tables that all namespaces share.
+_COLUMNS = """
+SELECT relname, attname, atttypid = 'bytea'::regtype
+FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+WHERE relnamespace = 'memory'::regnamespace AND relkind IN ('r', 'p')
+    AND atttypid IN ('text'::regtype, 'bytea'::regtype) AND attnum > 0 AND NOT attisdropped
+    AND EXISTS (
+        SELECT FROM pg_attribute AS key
+        WHERE key.attrelid = pg_class.oid AND key.attname = 'namespace'
+    )
+ORDER BY relname, attnum
+"""
+
+
+def check_namespace(place: str, receipt: Forgotten, text: str = "") -> ReceiptCheck:
+    """Look for what a receipt names in a namespace's tables, its backups and its copies.
+
+    `place` is the namespace's address. `text` is looked for in every column of text and of bytes
+    of every table, and in the files.
+    Raises InputError for a receipt of another memory, StoreError when there is no such namespace.
+    """
+    address = read_address(place)
+    with (
+        postgres_errors(address.place, address.conninfo),
+        (own := looked_at(address, may_set_up=False).own).connection() as conn,
+        conn.transaction(),
+    ):
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        namespace = NamespaceConnection(own, number_of(conn, address, may_make=False))
+        with namespace.bound(conn):
+            receipt_check.refuse_other_receipt(namespace, address.place, receipt)
+            remains = receipt_check.overwriting_due(namespace, address.place)
+            check = _check_tables(namespace, receipt, text)
+            copies = copies_noted(namespace)
+    files = receipt_check.check_files(
+        [name for name in receipt.files if name != address.place],
+        [*receipt.unreached, *receipt.copies, *copies],
+        receipt=receipt,
+        text=text,
+    )
+    return ReceiptCheck(
+        remains=(*remains, *(f"{address.place}: {line}" for line in check.remains), *files.remains),
+        unchecked=(
+            *(f"{address.place}: {line}" for line in check.unchecked),
+            *files.unchecked,
+            *receipt_check.without_words(text),
+            _OUT_OF_REACH,
+        ),
+        files=(address.place, *files.files),
+    )
+
+
+def _check_tables(namespace: NamespaceConnection, receipt: Forgotten, text: str) -> ReceiptCheck:
+    """What the tables of a namespace hold of a receipt's turns, and of a text."""
+    remains = [*receipt_check.rows_left(namespace, receipt), *faults.find_faults(namespace)]
+    if not text:
+        return ReceiptCheck(tuple(remains))
+    (holding,) = namespace.execute(
+        "SELECT (SELECT count(*) FROM turns WHERE"
+        ' position(lower(? COLLATE "C") IN lower(text)) > 0) + (SELECT count(*) FROM facts WHERE'
+        ' position(lower(? COLLATE "C") IN lower(value)) > 0)',
+        (text, text),
+    ).fetchone()
+    if holding:
+        line = f"columns: {holding} turns or facts that are there hold {text!r} too"
+        return ReceiptCheck(tuple(remains), (line,))
+    return ReceiptCheck((*remains, *_columns_with(namespace, text)))
+
+
+def _columns_with(namespace: NamespaceConnection, text: str) -> Iterator[str]:
+    """The columns of text and bytes that hold a text, whichever table they are of."""
+    for table, column, is_bytes in namespace.connection.execute(_COLUMNS).fetchall():
+        condition = (
+            f"position(convert_to($2, 'UTF8') IN {column}) > 0"
+            if is_bytes
+            else f'position(lower($2 COLLATE "C") IN lower({column} COLLATE "C")) > 0'
+        )
+        (rows,) = namespace.own(
+            f"SELECT count(*) FROM memory.{table} WHERE namespace = $1 AND {condition}", (text,)
+        ).fetchone() or (0,)
+        if rows:
+            yield f"{rows} rows of the table {table} hold {text!r} in the column {column}"
