@@ -60,12 +60,15 @@ def path(tmp_path: Path) -> Path:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Tests of a module that says so run on both stores, unless they are about a SQLite file."""
-    if getattr(metafunc.module, "BOTH_STORES", False) and "path" not in metafunc.fixturenames:
-        for fixture in ("store", "address"):
-            if fixture in metafunc.fixturenames:
-                metafunc.parametrize("database", ["sqlite", "postgres"], indirect=True)
-                return
+    """Tests of a module that says so run on both stores, unless they are about a SQLite file.
+
+    With `BOTH_STORES = "slow"` those on Postgres are left out of the default run.
+    """
+    both = getattr(metafunc.module, "BOTH_STORES", False)
+    if both and "path" not in metafunc.fixturenames and "address" in metafunc.fixturenames:
+        marks = [pytest.mark.slow] if both == "slow" else []
+        databases = ["sqlite", pytest.param("postgres", marks=marks)]
+        metafunc.parametrize("database", databases, indirect=True)
 
 
 @pytest.fixture

@@ -95,9 +95,10 @@ def test_a_text_is_found_in_every_column_of_every_table(home: str) -> None:
                     "1" if column == "namespace" else FILLERS.get(type_, "99")
                     for column, type_ in names
                 ]
+                insert = ", ".join(name for name, _ in names)
                 conn.execute(
-                    f"INSERT INTO memory.{table} ({', '.join(name for name, _ in names)})"  # type: ignore
-                    f" VALUES ({', '.join(values)})"
+                    f"INSERT INTO memory.{table} ({insert}) VALUES"  # type: ignore[arg-type]
+                    f" ({', '.join(values)})"
                 )
         for table, column, _ in texts:
             conn.execute(
