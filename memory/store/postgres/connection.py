@@ -18,12 +18,13 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from memory.errors import InputError, StoreError
 from memory.store.database import Cursor
 from memory.store.postgres.address import LONGEST_NAME, password_of, without_password
-from memory.store.postgres.statements import translated
+from memory.store.postgres.statements import copied, translated
 from memory.store.postgres.word_lists import WordLists
 
 POOL_CONNECTIONS = 4  # of each login, in one process
 WAIT_SECONDS = 15.0  # for a free connection, and for another writer of the same namespace
 CONNECT_SECONDS = 10
+COPIED_ROWS = 8  # fewer are faster as statements, which are prepared
 TRUSTED_SECONDS = 60.0  # a connection that was used since then is not asked whether it stands
 
 # A pool logs each failing attempt; what is wrong is said once, in the error.
@@ -144,17 +145,23 @@ class NamespaceConnection:
         return self._run(lambda conn: conn.execute(text, parameters))
 
     def executemany(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
-        text, _ = translated(statement)
-        parameters = [[*row, self.namespace] for row in rows]
-        if any(isinstance(value, int) and abs(value) >= 2**63 for p in parameters for value in p):
+        values = [*rows]
+        if any(isinstance(value, int) and abs(value) >= 2**63 for row in values for value in row):
             raise OverflowError
 
         def run(conn: psycopg.Connection) -> psycopg.Cursor[Any]:
             cursor = conn.cursor()
-            cursor.executemany(text, parameters)
+            copy_statement = copied(statement) if len(values) >= COPIED_ROWS else ""
+            if copy_statement:
+                with cursor.copy(copy_statement) as copy:
+                    for row in values:
+                        copy.write_row((self.namespace, *row))
+            else:
+                text, _ = translated(statement)
+                cursor.executemany(text, [(*row, self.namespace) for row in values])
             return cursor
 
-        if parameters:
+        if values:
             self._run(run)
 
     def own(self, statement: str, values: Sequence[Any] = ()) -> psycopg.Cursor[Any]:

@@ -17,6 +17,7 @@ _INSERT = re.compile(rf"^INSERT INTO {_TABLE} \((?P<columns>[^)]*)\) VALUES \(")
 _UPDATE = re.compile(rf"^UPDATE {_TABLE} SET (?P<values>.*?)(?: WHERE (?P<where>.*))?$", re.DOTALL)
 _DELETE = re.compile(rf"^DELETE FROM {_TABLE}(?: WHERE (?P<where>.*))?$", re.DOTALL)
 _FUNCTION = re.compile(r"\b(json_array|json_extract|glob)\(")
+_VALUES = re.compile(r"\?(, \?)*\)")
 _NAMESPACE = "\0"  # stands for the parameter until all others are numbered
 
 
@@ -52,6 +53,14 @@ def translated(statement: str) -> tuple[str, bool]:
         for number, piece in enumerate(pieces, 1)
     )
     return numbered.replace(_NAMESPACE, f"${len(pieces)}"), _NAMESPACE in text
+
+
+def copied(statement: str) -> str:
+    """The COPY that takes the rows of a plain INSERT, each behind its namespace; "" for no such."""
+    match = _INSERT.match(statement)
+    if match is None or not _VALUES.fullmatch(statement, match.end()):
+        return ""
+    return f"COPY memory.{match['table']} (namespace, {match['columns']}) FROM STDIN"
 
 
 def _with_sources(text: str) -> str:

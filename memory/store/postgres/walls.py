@@ -44,32 +44,29 @@ def select(
 
     Raises SqlError when the statement is refused, wrong, too slow or gives too much.
     """
-    # All up to the first rows goes in one round trip. What the statement may set is rolled back.
-    with (
-        errors_for_the_model(),
-        _deadline(conn, seconds),
-        conn.pipeline(),
-        conn.transaction(force_rollback=True),
-    ):
-        conn.execute("SET TRANSACTION READ ONLY")
-        enter(conn, ticket, seconds)
-        conn.execute(f"DECLARE model_rows NO SCROLL CURSOR FOR {statement}")
-        rows: list[tuple[Any, ...]] = []
-        characters = 0
-        while len(rows) <= limit:  # one row more, to know whether there are more
-            cursor = conn.execute(
-                f"FETCH FORWARD {min(_ROWS_AT_ONCE, limit + 1 - len(rows))} FROM model_rows"
-            )
-            batch = cursor.fetchall()
-            columns = tuple(column.name for column in cursor.description or ())
-            rows += batch
-            characters += sum(
-                len(value) for row in batch for value in row if isinstance(value, str)
-            )
-            if characters > LONGEST_RESULT:
-                raise SqlError(_TOO_LONG)
-            if len(batch) < _ROWS_AT_ONCE:
-                break
+    rows: list[tuple[Any, ...]] = []
+    characters = 0
+    with errors_for_the_model(), _deadline(conn, seconds):
+        try:
+            with conn.pipeline():  # up to the first rows in one round trip
+                conn.execute("BEGIN READ ONLY")
+                enter(conn, ticket, seconds)
+                conn.execute(f"DECLARE model_rows NO SCROLL CURSOR FOR {statement}")
+                while len(rows) <= limit:  # one row more, to know whether there are more
+                    size = min(_ROWS_AT_ONCE, limit + 1 - len(rows))
+                    cursor = conn.execute(f"FETCH FORWARD {size} FROM model_rows")
+                    batch = cursor.fetchall()
+                    columns = tuple(column.name for column in cursor.description or ())
+                    rows += batch
+                    characters += sum(
+                        len(value) for row in batch for value in row if isinstance(value, str)
+                    )
+                    if characters > LONGEST_RESULT:
+                        raise SqlError(_TOO_LONG)
+                    if len(batch) < size:
+                        break
+        finally:
+            conn.rollback()  # with whatever the statement has set
     plain = tuple(tuple(map(_plain, row)) for row in rows[:limit])
     return Rows(columns, plain, truncated=len(rows) > limit)
 
