@@ -180,6 +180,25 @@ def test_speed_and_size_are_measured_at_each_size(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.slow
+def test_postgres_is_measured_beside_sqlite(tmp_path: Path) -> None:
+    flags = ("--store", "local", "--turns", "600", "--namespaces", "3", "--clients", "2")
+    code, output, err = start(*flags, "--json", tmp_path / "out", command="scale")
+    assert code == 0, err
+    assert "one memory" in output
+    figures = json.loads((tmp_path / "out").read_bytes())
+    assert [row["store"] for row in figures["one memory"]] == ["SQLite", "Postgres"]
+    for row in figures["one memory"]:
+        assert row["turns"] == 600
+        assert 300 < row["bytes/turn"] < 3_000
+        assert 0 < row["search"]["p50"] <= row["search"]["p95"] <= row["search"]["p99"]
+    [many] = figures["many"]
+    assert 60_000 < many["bytes"] < 300_000  # of a hundred turns
+    assert many["bytes, empty"] < 3_000
+    acts = [(row["store"], row["acts"]) for row in figures["clients"]]
+    assert len({*acts}) == len(acts) == 6
+
+
 def test_ctrl_c_leaves_no_memory_behind(tmp_path: Path) -> None:
     flags = ("--turns", "900000", "--folder", tmp_path, "--json", tmp_path / "out")
     code, _, err = start(*flags, command="scale", turns_up=lambda: any(tmp_path.glob("*/*.db")))

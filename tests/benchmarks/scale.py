@@ -1,6 +1,8 @@
 """Speed and size of one memory as it grows to a million turns, and of many small ones.
 
-python -m tests.benchmarks.scale [--turns N ...] [--namespaces N] [--folder DIR] [--json OUT]
+python -m tests.benchmarks.scale [--turns N ...] [--namespaces N ...] [--folder DIR] [--json OUT]
+python -m tests.benchmarks.scale --store ADDRESS|local [--turns N ...] [--namespaces N ...]
+    [--clients N ...]: Postgres beside SQLite; 0 leaves a part out
 
 The turns are made up, with words as frequent as in chats; needles (the conversations of
 data/sample.json, of which questions with known answers are asked) are strewn over them. What
@@ -37,7 +39,7 @@ from memory import InputError, StoreError, Turn, open_store
 from memory.embed import related
 from memory.files import write_whole
 from memory.search.words import STOP_WORDS, words
-from tests.benchmarks.scale_store import measure_store
+from tests.benchmarks.scale_store import TURNS_OF_NAMESPACE, measure_store, rows_table
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "data" / "sample.json"
@@ -352,41 +354,65 @@ def table(results: Sequence[dict[str, Any]]) -> Table:
     return drawn
 
 
-Sizes = Annotated[list[int], typer.Option(min=500, help="Size; can be repeated.")]
+Sizes = Annotated[list[int], typer.Option(min=0, help="Size; can be repeated. 0: none.")]
+Counts = Annotated[
+    list[int], typer.Option(min=0, help=f"Many, of {SMALL:,} turns; in a --store, of 100.")
+]
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
 def scale(
     turns: Sizes = [*SIZES],  # noqa: B006
-    namespaces: Annotated[int, typer.Option(min=0, help=f"Many, of {SMALL:,} turns.")] = 1_000,
+    namespaces: Counts = [1_000],  # noqa: B006
+    clients: Annotated[
+        list[int], typer.Option(min=0, max=64, help="Threads of a --store; can be repeated.")
+    ] = [1, 4, 16, 64],  # noqa: B006
+    turns_of_each: Annotated[
+        int, typer.Option(min=50, help="Turns of each of the namespaces in a --store.")
+    ] = TURNS_OF_NAMESPACE,
     folder: Annotated[
         Path | None, typer.Option(help="Where memories are made, and removed.")
     ] = None,
     store: Annotated[
-        str, typer.Option(help="postgresql://...: its speed, beside SQLite's, as JSON.")
+        str, typer.Option(help="postgresql://..., or local: a server of its own; beside SQLite.")
     ] = "",
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures to this file.")
     ] = None,
 ) -> None:
     """Print speed and size of one memory of each number of turns, and of many small ones."""
+    sizes = [size for size in turns if size]
+    counts = [count for count in namespaces if count]
+    if any(size < 500 for size in sizes):
+        raise InputError("--turns: at least 500, or 0 for none")
+    columns = (SpinnerColumn(), *Progress.get_default_columns(), TimeElapsedColumn())
     if store:
-        said = list(itertools.islice(chat(1), max(turns)))
-        figures = measure_store(store, said, turns)
-        Console().print_json(json.dumps(figures))
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task("turns and namespaces", total=2 * sum(sizes) + sum(counts))
+            figures = measure_store(
+                store,
+                chat=chat,
+                sizes=sizes,
+                namespaces=counts,
+                turns_of_each=turns_of_each,
+                clients=[number for number in clients if number],
+                advance=partial(progress.advance, task),
+            )
+        for title, rows in figures.items():
+            if rows:
+                Console().print(rows_table(title, rows))
         if json_file is not None:
             write_whole(json_file, json.dumps(figures).encode())
         return
     if folder is not None and not folder.is_dir():
         raise InputError(f"{folder} is not a folder; name one that exists")
     results = []
-    columns = (SpinnerColumn(), *Progress.get_default_columns(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         with tempfile.TemporaryDirectory() as place:
             _wake(Path(place))
-        runs = [(one_namespace, count, count) for count in turns]
-        runs += [(many_namespaces, namespaces, namespaces * SMALL)] * bool(namespaces)
+        runs = [(one_namespace, size, size) for size in sizes]
+        runs += [(many_namespaces, count, count * SMALL) for count in counts]
         for run, count, total in runs:
             task = progress.add_task(f"{total:,} turns", total=total)
             with tempfile.TemporaryDirectory(dir=folder) as place:

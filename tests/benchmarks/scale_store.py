@@ -1,24 +1,42 @@
-"""Speed of a memory in any store, by its address: one that grows, and many clients at once.
+"""Speed of memories in Postgres beside SQLite: one that grows, many small ones, many clients.
 
 Called by `python -m tests.benchmarks.scale --store ADDRESS`.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from itertools import islice
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
 import numpy as np
+import psycopg
+from psycopg import sql
+from rich.box import SIMPLE
+from rich.table import Table
 
 from memory import Turn, open_store
+from memory.store.postgres import migrate
+from memory.store.postgres.connection import close_pools
+from memory.store.postgres.statements import TABLES
+from memory.store.protocol import Store
+from tests.support.postgres_server import new_database
 
-CLIENTS = (1, 4, 16, 64)
-ACTS_OF_CLIENT = 40
+BATCH = 1_000
 SEARCHES = 200
+NEW_NAMESPACES = 100
+TURNS_OF_NAMESPACE = 100
+COPIED_NAMESPACES = 500  # in one statement
+TURNS_OF_CLIENT = 100
+ACTS_OF_CLIENT = 40
+# Of ten acts of a client how many are adds; the others are searches.
+MIXTURES = {"searches": 0, "adds": 10, "mixed": 1}
 
 
 def quantiles(seconds: Iterable[float]) -> dict[str, float]:
@@ -30,7 +48,7 @@ def quantiles(seconds: Iterable[float]) -> dict[str, float]:
     }
 
 
-def timed(acts: Sequence[Any]) -> list[float]:
+def timed(acts: Iterable[Callable[[], object]]) -> list[float]:
     """Seconds of each act."""
     seconds = []
     for act in acts:
@@ -40,75 +58,239 @@ def timed(acts: Sequence[Any]) -> list[float]:
     return seconds
 
 
+def database_of(address: str) -> str:
+    """The address of a database; "local" is one of a server that ends with this process."""
+    return new_database() if address == "local" else address
+
+
 def namespace_of(database: str) -> str:
     """The address of a namespace that nobody has."""
     joint = "&" if "?" in database else "?"
     return f"{database}{joint}namespace={quote(f'benchmark {uuid4().hex}')}"
 
 
-def grown(address: str, turns: Sequence[Turn], batch: int) -> dict[str, Any]:
-    """Turns stored in batches, then a first search, searches, adds and reads of a model."""
-    questions = [" ".join(turn.text.split()[:6]) for turn in islice(turns, SEARCHES)]
+@contextmanager
+def files() -> Iterator[Callable[[], str]]:
+    """Makes addresses of SQLite memories, which are removed at the end."""
+    with TemporaryDirectory() as folder:
+        yield lambda: f"{folder}/{uuid4().hex}.db"
+
+
+def bytes_of(address: str) -> int:
+    """The bytes of a SQLite file, or of the whole database that a namespace is in."""
+    if "://" not in address:
+        return sum(
+            file.stat().st_size for file in Path(address).parent.glob(f"{Path(address).name}*")
+        )
+    with psycopg.connect(address.split("namespace=")[0].rstrip("?&")) as conn:
+        [(size,)] = conn.execute("SELECT pg_database_size(current_database())").fetchall()
+    return int(size)
+
+
+# --- one memory that grows --------------------------------------------------------------------
+
+
+def grown(address: str, turns: Iterator[Turn], count: int) -> dict[str, Any]:
+    """`count` turns stored in batches, then a first search, searches, adds and reads of a model."""
     with open_store(address) as store:
-        start = time.perf_counter()
-        for first in range(0, len(turns), batch):
-            store.add(turns[first : first + batch])
-        seconds = time.perf_counter() - start
+        store.add([next(turns)])  # sets up an empty database
+        before = bytes_of(address)
+        seconds = 0.0
+        batch: list[Turn] = []
+        for first in range(1, count, BATCH):
+            batch = list(islice(turns, min(BATCH, count - first)))
+            start = time.perf_counter()
+            store.add(batch)
+            seconds += time.perf_counter() - start
+        size = bytes_of(address) - before
+    questions = [" ".join(turn.text.split()[:6]) for turn in batch[-SEARCHES:]]
     with open_store(address) as store:
-        [first_search] = timed([lambda: store.search(questions[0])])
-        searches = timed([lambda text=text: store.search(text) for text in questions])
-        adds = timed([lambda turn=turn: store.add([turn]) for turn in turns[:50]])
-        sql = "SELECT text FROM turns WHERE id = 7"
-        reads = timed([lambda: store.read(sql)] * 100)
+        [first_search] = timed([partial(store.search, questions[0])])
+        searches = timed(partial(store.search, text) for text in questions)
+        adds = timed(partial(store.add, [turn]) for turn in batch[:50])
+        read = partial(store.read, "SELECT text FROM turns WHERE id = 7")
+        read()
+        reads = timed([read] * 100)
     return {
-        "turns": len(turns),
-        "turns_per_s": round(len(turns) / seconds),
-        "first_search_ms": round(first_search * 1000, 1),
-        "search_ms": quantiles(searches),
-        "add_ms": quantiles(adds),
-        "read_ms": quantiles(reads),
+        "turns": count,
+        "turns/s": round(count / seconds),
+        "first search": round(first_search * 1000, 1),
+        "search": quantiles(searches),
+        "add": quantiles(adds),
+        "read": quantiles(reads),
+        "bytes/turn": round(size / count),
     }
 
 
-def crowd(database: str, clients: int, turns: Sequence[Turn]) -> dict[str, Any]:
-    """Clients with a namespace each, one add for nine searches; requests a second of them all."""
-    addresses = [namespace_of(database) for _ in range(clients)]
+# --- many small ones --------------------------------------------------------------------------
+
+
+def copy_namespaces(conn: psycopg.Connection, source: int, numbers: Sequence[int]) -> None:
+    """Fill namespaces with the rows of another one, without going through a store."""
+    for table in (*TABLES, "counters"):
+        names = [
+            name
+            for (name,) in conn.execute(
+                "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass"
+                " AND attnum > 0 AND attname <> 'namespace' AND NOT attisdropped",
+                (f"memory.{table}",),
+            )
+        ]
+        columns = sql.SQL(", ").join(map(sql.Identifier, names))
+        conn.execute(
+            sql.SQL(
+                "INSERT INTO {table} (namespace, {columns}) SELECT number, {columns}"
+                " FROM {table}, unnest(%s::bigint[]) AS number WHERE namespace = %s"
+            ).format(table=sql.Identifier("memory", table), columns=columns),
+            ([*numbers], source),
+        )
+
+
+def many(
+    database: str, count: int, turns: Sequence[Turn], advance: Callable[[int], object]
+) -> dict[str, Any]:
+    """`count` namespaces of these turns: a new one, a migration, searches in some of them.
+
+    Only the first is filled through a store; the others have the same rows.
+    """
+    first = namespace_of(database)
+    with open_store(first) as store:
+        store.add(turns)
+        source = store._namespace  # type: ignore[attr-defined]
+    advance(1)
+    prefix = f"copy {uuid4().hex}"
+    before = bytes_of(first)
+    with psycopg.connect(database, autocommit=True) as conn:
+        for start in range(1, count, COPIED_NAMESPACES):
+            names = [f"{prefix} {n}" for n in range(start, min(start + COPIED_NAMESPACES, count))]
+            with conn.transaction():
+                rows = conn.execute(
+                    "INSERT INTO memory.namespaces (name) SELECT unnest(%s::text[]) RETURNING id",
+                    (names,),
+                ).fetchall()
+                copy_namespaces(conn, source, [row[0] for row in rows])
+            advance(len(names))
+        conn.execute("ANALYZE")
+        size = bytes_of(first) - before
+        empty = [bytes_of(first)]
+        opened = timed([lambda: open_store(namespace_of(database)).close()] * NEW_NAMESPACES)
+        empty.append(bytes_of(first))
+        [migration] = timed([partial(migrate.upgrade, database, "benchmark")])
+
+        def add_column() -> None:
+            with conn.transaction(force_rollback=True):
+                conn.execute("ALTER TABLE memory.turns ADD COLUMN new bigint NOT NULL DEFAULT 0")
+
+        [column] = timed([add_column])
+    random = np.random.default_rng(0)
+    joint = "&" if "?" in database else "?"
+    seconds = []
+    for n in random.integers(1, max(count, 2), 50).tolist():
+        name = f"{prefix} {n}" if count > 1 else ""
+        address = f"{database}{joint}namespace={quote(name)}" if name else first
+        with open_store(address) as store:
+            seconds += timed([partial(store.search, " ".join(turns[n % 50].text.split()[:6]))])
+    return {
+        "namespaces": count,
+        "turns of each": len(turns),
+        "new": quantiles(opened),
+        "bytes, empty": round((empty[1] - empty[0]) / NEW_NAMESPACES),
+        "bytes": round(size / max(count - 1, 1)),
+        "migrate, ms": round(migration * 1000),
+        "a new column, ms": round(column * 1000),
+        "first search": quantiles(seconds),
+    }
+
+
+# --- many clients -----------------------------------------------------------------------------
+
+
+def crowd(
+    new_address: Callable[[], str], clients: int, mixture: str, turns: Sequence[Turn]
+) -> dict[str, Any]:
+    """Clients, threads of one process, with a namespace each; requests a second of them all."""
+    addresses = [new_address() for _ in range(clients)]
     for address in addresses:
         with open_store(address) as store:
-            store.add(turns[:100])
+            store.add(turns[:TURNS_OF_CLIENT])
+
+    def acts(store: Store) -> Iterator[Callable[[], object]]:
+        for n, turn in enumerate(turns[:ACTS_OF_CLIENT]):
+            if n % 10 < MIXTURES[mixture]:
+                yield partial(store.add, [turn])
+            else:
+                yield partial(store.search, turn.text[:40])
 
     def live(address: str) -> list[float]:
         with open_store(address) as store:
-            return timed(
-                [
-                    (lambda turn=turn: store.add([turn]))
-                    if n % 10 == 0
-                    else (lambda turn=turn: store.search(turn.text[:40]))
-                    for n, turn in enumerate(turns[:ACTS_OF_CLIENT])
-                ]
-            )
+            store.search("the index is read")
+            return timed(acts(store))
 
     start = time.perf_counter()
     with ThreadPoolExecutor(clients) as executor:
         seconds = [s for client in executor.map(live, addresses) for s in client]
     wall = time.perf_counter() - start
-    return {"clients": clients, "per_s": round(len(seconds) / wall), **quantiles(seconds)}
-
-
-def measure_store(database: str, turns: Sequence[Turn], sizes: Sequence[int]) -> dict[str, Any]:
-    """All of it for a database of Postgres, and one memory of each size in SQLite beside it.
-
-    Its namespaces, "benchmark ...", are left in the database: give one that can go.
-    """
-    with TemporaryDirectory() as folder:
-        beside = [grown(f"{folder}/{size}.db", turns[:size], batch=1_000) for size in sizes]
-    start = time.perf_counter()
-    for _ in range(100):
-        open_store(namespace_of(database)).close()
-    made = time.perf_counter() - start
     return {
-        "sqlite": beside,
-        "namespace_ms": round(made * 10, 2),
-        "grown": [grown(namespace_of(database), turns[:size], batch=1_000) for size in sizes],
-        "crowds": [crowd(database, clients, turns) for clients in CLIENTS],
+        "clients": clients,
+        "acts": mixture,
+        "requests/s": round(len(seconds) / wall),
+        "act": quantiles(seconds),
     }
+
+
+# --- all of it --------------------------------------------------------------------------------
+
+
+def measure_store(
+    address: str,
+    *,
+    chat: Callable[[int], Iterator[Turn]],
+    sizes: Sequence[int],
+    namespaces: Sequence[int],
+    turns_of_each: int,
+    clients: Sequence[int],
+    advance: Callable[[int], object],
+) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each table, for a database of Postgres and for SQLite beside it.
+
+    Namespaces "benchmark ..." and "copy ..." are left in the database: give one that can go.
+    """
+    database = database_of(address)
+    figures: dict[str, list[dict[str, Any]]] = {"one memory": [], "many": [], "clients": []}
+    turns = list(islice(chat(1), max(TURNS_OF_CLIENT, turns_of_each)))
+    open_store(namespace_of(database)).close()
+    with files() as new_file:
+        places = {"SQLite": new_file, "Postgres": lambda: namespace_of(database)}
+        for size in sizes:
+            for kind, new_address in places.items():
+                row = grown(new_address(), chat(1), size)
+                figures["one memory"].append({"store": kind, **row})
+                advance(size)
+        for count in namespaces:
+            figures["many"].append(many(database, count, turns[:turns_of_each], advance))
+        for number in clients:
+            for mixture in MIXTURES:
+                for kind, new_address in places.items():
+                    row = crowd(new_address, number, mixture, turns)
+                    figures["clients"].append({"store": kind, **row})
+    close_pools()
+    return figures
+
+
+def rows_table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
+    """A table of rows with the same keys; quantiles stand as p50 / p95 / p99 in ms."""
+    table = Table(title=title, box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in rows[0]:
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            *(
+                " / ".join(map(str, value.values()))
+                if isinstance(value, dict)
+                else f"{value:,}"
+                if isinstance(value, int)
+                else str(value)
+                for value in row.values()
+            )
+        )
+    return table
