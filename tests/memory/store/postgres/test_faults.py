@@ -1,13 +1,17 @@
 """Faults that are really made: killed clients and servers, lost lines, a crowd."""
 
 import os
-import signal
+import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from random import Random
 from time import sleep
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,6 +21,8 @@ from memory.store.postgres import connection
 from tests.conftest import INSERT
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.postgres_server import (
+    kill_server,
+    logged_in,
     new_database,
     new_namespace,
     new_server,
@@ -80,21 +86,14 @@ def test_a_killed_client_leaves_nothing_half_there_and_no_lock() -> None:
 def test_a_killed_server_loses_nothing_that_was_confirmed() -> None:
     server, server_place = new_server()
     address = f"{server_place}&namespace=anna"
-    folder = Path(server.pgdata)
     open_store(address).close()
     process = adding(address, "first")
     ids = confirmed(process, 5)
-    pid = int((folder / "postmaster.pid").read_text("utf-8").splitlines()[0])
-    children = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=True
-    ).stdout.split()
-    for victim in (pid, *map(int, children)):
-        os.kill(victim, signal.SIGKILL)
+    kill_server(server)
     output, errors = process.communicate(timeout=60)
     ids += [int(line) for line in output.split()]
     assert process.returncode != 0
     assert "StoreError" in errors
-    (folder / "postmaster.pid").unlink(missing_ok=True)
     sleep(0.5)
     with pytest.raises(StoreError, match=r"no server answers|broke off"):
         open_store(address).turns()
@@ -182,6 +181,76 @@ def test_a_hundred_namespaces_share_four_connections() -> None:
         ).fetchall()
     assert len(sessions) == 2
     assert all(count <= connection.POOL_CONNECTIONS for _, count in sessions)
+
+
+# --- a full disk --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A disk of 128 MB that the server's user may go to."""
+    folder = Path(tempfile.mkdtemp(prefix="memory-disk-"))
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128M,mode=0777", "tmpfs", str(folder)]
+    if os.name != "posix" or os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a disk in memory cannot be mounted here: that takes root")
+    folder.chmod(0o777)
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    folder.rmdir()
+
+
+def namespace_on(disk: Path, server: Any, address: str, part: str) -> str:
+    """The address of a namespace whose tables, or all of whose server, lie on a disk."""
+    if part == "tables":
+        tables = disk / "tables"
+        tables.mkdir()
+        shutil.chown(tables, server.system_user)
+        with logged_in(address) as conn:
+            conn.execute(f"CREATE TABLESPACE small LOCATION '{tables}'")  # type: ignore[arg-type]
+            conn.execute("CREATE DATABASE small TABLESPACE small")
+        address = address.replace("/postgres?", "/small?")
+    return f"{address}&namespace=anna"
+
+
+def add_until_it_fails(address: str, ids: list[int], disk: Path) -> None:
+    """Add turns with a fact each; `ids` are those that were confirmed."""
+    noise = Random(1)
+    with open_store(address) as store:
+        for n in range(20_000):
+            text = " ".join(str(noise.random()) for _ in range(200))
+            [turn_id] = store.add([Turn("Anna", text, source=f"full {n}")])
+            store.write(f"{INSERT}('Anna', 'number', '{turn_id}', NULL, {turn_id})", cause="t")
+            ids.append(turn_id)
+            if n == 5:
+                free = shutil.disk_usage(disk).free
+                (disk / "ballast").write_bytes(bytes(free - 2**20))
+
+
+@pytest.mark.parametrize("part", ["tables", "everything"])
+def test_a_full_disk_is_one_clear_line_and_loses_nothing(small_disk: Path, part: str) -> None:
+    server, server_place = new_server(small_disk if part == "everything" else None)
+    try:
+        address = namespace_on(small_disk, server, server_place, part)
+        ids: list[int] = []
+        with pytest.raises(StoreError) as full:
+            add_until_it_fails(address, ids, small_disk)
+        assert len(ids) > 5
+        message = str(full.value)
+        assert "\n" not in message
+        # Where the log has no room either, the server ends all connections.
+        ends = "disk is full; nothing was written" if part == "tables" else "is full|broke off"
+        assert re.search(ends, message)
+        kill_server(server)
+        subprocess.run(["mount", "-o", "remount,size=512M", str(small_disk)], check=True)
+        connection.close_pools()
+        server.ensure_postgres_running()
+        assert_whole(address, ids)
+        with open_store(address) as store:
+            assert len(store.turns()) - len(ids) in (0, 1), "one may be there without its fact"
+            assert store.add([Turn("Anna", "There is room again.")])
+    finally:
+        connection.close_pools()
+        kill_server(server)
 
 
 @pytest.fixture(autouse=True)
