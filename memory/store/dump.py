@@ -150,6 +150,9 @@ class _Loader:
         if table == "pending":  # a dump leaves out the claimant, so nobody has it
             columns = (*columns, "claimed_by", "claimed_until")
             values = (*values, "", 0)
+        # In Postgres no foreign key says so of this table, which every question writes to.
+        if table == "shown" and not self._has_turn(values[0]):
+            raise LookupError(f"there is no turn {values[0]}")
         last_entry = 0
         if table == "facts":
             (last_entry,) = self._conn.execute(
@@ -179,6 +182,10 @@ class _Loader:
     def _reserve_ids(self, table: str, ids: Sequence[int]) -> None:
         """Let no new row have the id of one that is gone."""
         self._conn.reserve_ids(table, max(ids, default=0))
+
+    def _has_turn(self, turn_id: int) -> bool:
+        row = self._conn.execute("SELECT id FROM turns WHERE id = ?", (turn_id,)).fetchone()
+        return row is not None
 
     def _last_turn(self) -> int:
         (last,) = self._conn.execute("SELECT coalesce(max(id), 0) FROM turns").fetchone()

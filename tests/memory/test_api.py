@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from memory import InputError, Memory, ModelError, SqlError, Turn, open_store
+from memory import InputError, Memory, ModelError, SqlError, Store, Turn, open_store
 from memory.api import WINDOW_ATTEMPTS
 from memory.program.phrases import all_phrases
 from memory.prompt import LEAST_BUDGET
 from memory.store.journal import MOST_ENDED
-from memory.store.sqlite import SqliteStore
 from memory.tokens import count_tokens
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.scripted import ScriptedLM, answer, scripted_model, sql
+
+BOTH_STORES = "slow"
 
 NO_SQL = "[[ ## sql ## ]]\nSELECT nothing FROM nowhere\n\n[[ ## completed ## ]]"
 
@@ -28,7 +29,7 @@ def done(memory: Memory) -> None:
 # ---------------------------------------------------------------------------------- digest
 
 
-def test_a_window_becomes_facts_in_one_call(store: SqliteStore) -> None:
+def test_a_window_becomes_facts_in_one_call(store: Store) -> None:
     moved = "[1] (Mon 08 May 2017) Anna: I moved to Oslo last Saturday (2017-05-06)!"
     shown = [moved, "[5] (Mon 12 Jun 2017)"]
     memory = Memory(store, model=scripted_model([(shown, sql(f"{MOVED};\n{CAT};\n{DOG};"))]))
@@ -40,7 +41,7 @@ def test_a_window_becomes_facts_in_one_call(store: SqliteStore) -> None:
     done(memory)
 
 
-def test_what_no_turn_states_is_not_stored_of_the_packaged_model(store: SqliteStore) -> None:
+def test_what_no_turn_states_is_not_stored_of_the_packaged_model(store: Store) -> None:
     invented = f"{INSERT}('Anna', 'married', 'Ingrid', '', 1)"
     statements = sql(f"{MOVED};\n{invented};\n{MOVED};")
     model = replace(scripted_model([([], statements)]), name="local")
@@ -51,14 +52,14 @@ def test_what_no_turn_states_is_not_stored_of_the_packaged_model(store: SqliteSt
     assert "Ingrid" not in store.changes()[0].statement
 
 
-def test_a_computed_date_goes_where_dates_are(store: SqliteStore) -> None:
+def test_a_computed_date_goes_where_dates_are(store: Store) -> None:
     written = f"{INSERT}('Anna', 'moved_to', 'Oslo last Saturday (2017-05-06)', '', 1)"
     Memory(store, model=scripted_model([([], sql(written))])).digest()
     [fact] = store.facts()
     assert (fact.value, fact.happened_on) == ("Oslo last Saturday", "2017-05-06")
 
 
-def test_later_windows_see_the_attributes_of_earlier_ones(store: SqliteStore) -> None:
+def test_later_windows_see_the_attributes_of_earlier_ones(store: Store) -> None:
     pairs = [
         (["[3]", "turns: 5"], sql(MOVED)),
         (["[4]", "facts of Anna: lives_in(1)"], sql(DOG)),
@@ -68,7 +69,7 @@ def test_later_windows_see_the_attributes_of_earlier_ones(store: SqliteStore) ->
     done(memory)
 
 
-def test_a_window_sees_the_facts_it_may_end_and_the_turns_before_it(store: SqliteStore) -> None:
+def test_a_window_sees_the_facts_it_may_end_and_the_turns_before_it(store: Store) -> None:
     memory = Memory(store, model=scripted_model([([], sql(MOVED))], window=2))
     memory.digest(max_calls=1)
     known = [fact for fact in store.facts() if fact.attribute == "lives_in"]
@@ -95,7 +96,7 @@ def test_a_window_sees_the_facts_it_may_end_and_the_turns_before_it(store: Sqlit
     ]
 
 
-def test_the_packaged_model_is_shown_its_turn_alone(store: SqliteStore) -> None:
+def test_the_packaged_model_is_shown_its_turn_alone(store: Store) -> None:
     store.write(MOVED, cause="test")
     model = replace(scripted_model([([], sql("-- none"))] * 9, window=1), name="local")
     Memory(store, model=model).digest()
@@ -105,7 +106,7 @@ def test_the_packaged_model_is_shown_its_turn_alone(store: SqliteStore) -> None:
         assert "lives_in | Oslo" not in prompt
 
 
-def test_a_refused_statement_is_the_next_prompt(store: SqliteStore) -> None:
+def test_a_refused_statement_is_the_next_prompt(store: Store) -> None:
     wrong = MOVED.replace(", 1)", ", 77)")
     pairs = [
         (["[1]"], sql(wrong)),
@@ -117,7 +118,7 @@ def test_a_refused_statement_is_the_next_prompt(store: SqliteStore) -> None:
     done(memory)
 
 
-def test_after_two_repairs_the_window_waits_and_can_be_replayed(store: SqliteStore) -> None:
+def test_after_two_repairs_the_window_waits_and_can_be_replayed(store: Store) -> None:
     refused = [(["[1]"], sql("DROP TABLE facts"))] * 3
     memory = Memory(store, model=scripted_model(refused))
     digest = memory.digest()
@@ -131,7 +132,7 @@ def test_after_two_repairs_the_window_waits_and_can_be_replayed(store: SqliteSto
     assert store.pending() == []
 
 
-def test_a_window_that_keeps_failing_waits_to_be_asked_for(store: SqliteStore) -> None:
+def test_a_window_that_keeps_failing_waits_to_be_asked_for(store: Store) -> None:
     for _ in range(WINDOW_ATTEMPTS):
         Memory(store, model=scripted_model([(["[1]"], NO_SQL)] * 3)).digest()
     assert Memory(store, model=scripted_model([])).digest().calls == 0
@@ -144,7 +145,7 @@ MANY = INSERT + ", ".join(f"('Anna', 'likes', 'thing {n}', NULL, 1)" for n in ra
 END_ALL = "UPDATE facts SET ended_on = '2017-06' WHERE subject = 'Anna'"
 
 
-def test_a_held_window_is_asked_for_again_by_replay_only(store: SqliteStore) -> None:
+def test_a_held_window_is_asked_for_again_by_replay_only(store: Store) -> None:
     store.write(MANY, cause="test", window=(1, 3))
     digest = Memory(store, model=scripted_model([(["[4]"], sql(END_ALL))])).digest()
     assert (digest.stored, digest.failed, digest.calls) == (0, 1, 1)
@@ -157,7 +158,7 @@ def test_a_held_window_is_asked_for_again_by_replay_only(store: SqliteStore) -> 
 
 
 def test_a_window_is_lost_to_who_forgets_one_of_its_turns_and_the_digest_goes_on(
-    store: SqliteStore,
+    store: Store,
 ) -> None:
     memory = Memory(store, model=scripted_model([], window=3))
 
@@ -166,7 +167,7 @@ def test_a_window_is_lost_to_who_forgets_one_of_its_turns_and_the_digest_goes_on
 
         def __call__(self, *args: object, **kwargs: object) -> object:
             if not self.script.prompts:
-                with open_store(store.path) as second:
+                with open_store(store.address) as second:
                     second.forget([2])
             return super().__call__(*args, **kwargs)
 
@@ -178,13 +179,13 @@ def test_a_window_is_lost_to_who_forgets_one_of_its_turns_and_the_digest_goes_on
     lm.assert_done()
 
 
-def test_a_failing_window_does_not_hold_up_the_next(store: SqliteStore) -> None:
+def test_a_failing_window_does_not_hold_up_the_next(store: Store) -> None:
     pairs = [*[(["[1]"], NO_SQL)] * 3, (["[4]"], sql(DOG))]
     digest = Memory(store, model=scripted_model(pairs, window=3)).digest()
     assert (digest.stored, digest.failed) == (1, 1)
 
 
-def test_a_digest_stops_at_its_bound_and_tells_its_progress(store: SqliteStore) -> None:
+def test_a_digest_stops_at_its_bound_and_tells_its_progress(store: Store) -> None:
     told: list[int] = []
     memory = Memory(store, model=scripted_model([([], sql("-- none"))] * 2, window=1))
     memory.digest(max_calls=2, progress=lambda so_far: told.append(so_far.stored))
@@ -192,7 +193,7 @@ def test_a_digest_stops_at_its_bound_and_tells_its_progress(store: SqliteStore) 
     done(memory)
 
 
-def test_a_digest_of_new_turns_leaves_the_older_ones_to_the_next(store: SqliteStore) -> None:
+def test_a_digest_of_new_turns_leaves_the_older_ones_to_the_next(store: Store) -> None:
     pairs = [(["[4]"], sql(DOG)), (["[1]"], sql(MOVED)), (["[3]"], sql("-- none"))]
     memory = Memory(store, model=scripted_model(pairs, window=2))
     assert memory.digest(since=4).stored == 1
@@ -202,7 +203,7 @@ def test_a_digest_of_new_turns_leaves_the_older_ones_to_the_next(store: SqliteSt
     done(memory)
 
 
-def test_an_interrupted_digest_goes_on_where_it_stopped(store: SqliteStore) -> None:
+def test_an_interrupted_digest_goes_on_where_it_stopped(store: Store) -> None:
     memory = Memory(store, model=scripted_model([(["[1]"], sql(MOVED))], window=3))
 
     def interrupt(so_far: object) -> None:
@@ -215,7 +216,7 @@ def test_an_interrupted_digest_goes_on_where_it_stopped(store: SqliteStore) -> N
     assert rest.digest().stored == 1
 
 
-def test_a_model_that_fails_stops_the_digest_and_loses_no_window(store: SqliteStore) -> None:
+def test_a_model_that_fails_stops_the_digest_and_loses_no_window(store: Store) -> None:
     memory = Memory(store, model="openai/none", api_base=None)
     with pytest.raises(ModelError, match="OPENAI_API_KEY"):
         memory.digest()
@@ -232,7 +233,7 @@ PETS = (
 )
 
 
-def test_an_answer_names_its_turns_and_shows_the_sql_that_found_them(store: SqliteStore) -> None:
+def test_an_answer_names_its_turns_and_shows_the_sql_that_found_them(store: Store) -> None:
     store.write(f"{CAT}; {DOG}", cause="test")
     pairs = [
         (["Which pets", "speakers: Anna(3), Ben(2)"], sql(PETS)),
@@ -267,7 +268,7 @@ def test_an_answer_names_its_turns_and_shows_the_sql_that_found_them(store: Sqli
     ],
 )
 def test_the_packaged_model_is_held_to_the_turns_and_asked_for_no_sql_without_facts(
-    store: SqliteStore, invented: str, text: str, turns: tuple[int, ...]
+    store: Store, invented: str, text: str, turns: tuple[int, ...]
 ) -> None:
     store.add([Turn("Ben", "Did Ben adopt an animal?"), Turn("Miku", all_phrases()["en"].nothing)])
     model = replace(scripted_model([(["Rufus"], answer(invented, "1"))]), name="local")
@@ -287,25 +288,25 @@ def test_the_packaged_model_is_held_to_the_turns_and_asked_for_no_sql_without_fa
     ],
 )
 def test_a_turn_may_answer_what_was_asked_before_it(
-    path: Path, question: str, turns: tuple[int, ...]
+    address: str, question: str, turns: tuple[int, ...]
 ) -> None:
     model = replace(scripted_model([([], answer("Matt Patterson"))]), name="local")
-    with Memory(path, model=model) as memory:
+    with Memory(address, model=model) as memory:
         memory.add([Turn("Ann", "Which band was at the concert?"), Turn("Ben", "Matt Patterson!")])
         assert memory.ask(question).turns == turns
 
 
-def test_the_facts_of_a_turn_tell_what_it_is_about(path: Path) -> None:
+def test_the_facts_of_a_turn_tell_what_it_is_about(address: str) -> None:
     script = [([], sql("SELECT turn_id, attribute FROM facts")), ([], answer("the bank"))]
     model = replace(scripted_model(script), name="local")
-    with Memory(path, model=model) as memory:
+    with Memory(address, model=model) as memory:
         memory.add(Turn("Ann", "I have been at the bank since May."))
         memory.store.write(f"{INSERT}('Ann', 'works_at', 'the bank', '', 1)", cause="test")
         reply = memory.ask("Where do I work?")
         assert (reply.text, reply.turns) == ("the bank", (1,))
 
 
-def test_with_facts_the_packaged_model_is_asked_for_sql(store: SqliteStore) -> None:
+def test_with_facts_the_packaged_model_is_asked_for_sql(store: Store) -> None:
     store.write(DOG, cause="test")
     model = replace(scripted_model([([], sql(PETS)), ([], answer("Rufus", "4"))]), name="local")
     memory = Memory(store, model=model)
@@ -313,7 +314,7 @@ def test_with_facts_the_packaged_model_is_asked_for_sql(store: SqliteStore) -> N
     done(memory)
 
 
-def test_without_usable_sql_the_ranking_fills_the_budget(store: SqliteStore) -> None:
+def test_without_usable_sql_the_ranking_fills_the_budget(store: Store) -> None:
     pairs = [*[([], NO_SQL)] * 3, (["I moved to Oslo last Saturday"], answer("Oslo", "1"))]
     told = Memory(store, model=scripted_model(pairs)).ask("Where did Anna move?")
     assert (told.text, told.turns, told.sql, told.calls) == ("Oslo", (1,), (), 4)
@@ -321,7 +322,7 @@ def test_without_usable_sql_the_ranking_fills_the_budget(store: SqliteStore) -> 
     assert [text.startswith(refusal) for text in told.refusals] == [True] * 3
 
 
-def test_rows_never_push_the_best_turn_out(store: SqliteStore) -> None:
+def test_rows_never_push_the_best_turn_out(store: Store) -> None:
     store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
     rows = sql("SELECT value, turn_id FROM facts")
     pairs = [([], rows), (["last Saturday"], answer("6 May 2017", "1"))]
@@ -331,19 +332,19 @@ def test_rows_never_push_the_best_turn_out(store: SqliteStore) -> None:
     assert 1 in told.shown
 
 
-def test_an_abstention_cites_nothing(store: SqliteStore) -> None:
+def test_an_abstention_cites_nothing(store: Store) -> None:
     pairs = [([], sql(PETS)), ([], answer("No information available", "1"))]
     told = Memory(store, model=scripted_model(pairs)).ask("Who won the cup?")
     assert (told.text, told.turns) == ("No information available", ())
 
 
-def test_the_answering_model_sees_no_more_than_the_budget(path: Path) -> None:
+def test_the_answering_model_sees_no_more_than_the_budget(address: str) -> None:
     said = [
         Turn("Anna", f"Thing number {n} is blue and old.", said_at="2017-05-08") for n in range(200)
     ]
     for budget in (LEAST_BUDGET, 200, 1000):
         model = scripted_model([([], sql("SELECT * FROM turns")), ([], answer("blue"))])
-        with Memory(path, model=model, budget=budget) as memory:
+        with Memory(address, model=model, budget=budget) as memory:
             if budget == LEAST_BUDGET:
                 memory.add(said)
             told = memory.ask("What is blue?")
@@ -353,7 +354,7 @@ def test_the_answering_model_sees_no_more_than_the_budget(path: Path) -> None:
             assert budget - 40 < count_tokens(shown) == told.tokens <= budget
 
 
-def test_the_packaged_model_is_told_that_another_said_it(store: SqliteStore) -> None:
+def test_the_packaged_model_is_told_that_another_said_it(store: Store) -> None:
     large = Memory(store, model=scripted_model([]))
     assert "What fits best" not in large.gather("Which dog did Anna adopt?").text
     memory = Memory(store, model=replace(scripted_model([]), name="local"))
@@ -363,7 +364,7 @@ def test_the_packaged_model_is_told_that_another_said_it(store: SqliteStore) -> 
         assert "What fits best" not in memory.gather(fair).text
 
 
-def test_a_question_changes_nothing(store: SqliteStore, path: Path) -> None:
+def test_a_question_changes_nothing(store: Store, path: Path) -> None:
     store.close()
     before = path.read_bytes()
     model = scripted_model([([], sql(PETS)), ([], answer("nothing"))])
@@ -372,7 +373,7 @@ def test_a_question_changes_nothing(store: SqliteStore, path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_model_is_told_who_asks_and_when(store: SqliteStore) -> None:
+def test_a_model_is_told_who_asks_and_when(store: Store) -> None:
     expected = [
         "Where did I move last month (2017-05)?",
         "[[ ## asker ## ]]\nAnna",
@@ -384,13 +385,13 @@ def test_a_model_is_told_who_asks_and_when(store: SqliteStore) -> None:
     assert memory.ask("Where did I move last month?", asker="Anna", now=when).text == "Oslo"
 
 
-def test_a_model_is_told_nothing_of_who_asks_where_that_is_not_known(store: SqliteStore) -> None:
+def test_a_model_is_told_nothing_of_who_asks_where_that_is_not_known(store: Store) -> None:
     expected = ["Where did I move last month?", "[[ ## asker ## ]]\n\n", "[[ ## today ## ]]\n\n"]
     pairs = [(expected, sql("SELECT id FROM turns")), (expected, answer("Oslo", "1"))]
     Memory(store, model=scripted_model(pairs)).ask("Where did I move last month?")
 
 
-def test_in_a_chat_the_speaker_asks_on_the_day_of_the_message(store: SqliteStore) -> None:
+def test_in_a_chat_the_speaker_asks_on_the_day_of_the_message(store: Store) -> None:
     asks = ["last month (2017-05)", "[[ ## asker ## ]]\nAnna", "[[ ## today ## ]]\nFri 09 Jun 2017"]
     said = "[[ ## reply ## ]]\nTo Oslo.\n\n[[ ## turns ## ]]\n1\n\n[[ ## completed ## ]]"
     pairs = [(asks, sql("-- none")), (["(Fri 09 Jun 2017) Anna: Where did I"], said)]
@@ -400,16 +401,16 @@ def test_in_a_chat_the_speaker_asks_on_the_day_of_the_message(store: SqliteStore
     done(memory)
 
 
-def test_the_memory_is_searched_for_what_the_asker_means(path: Path) -> None:
+def test_the_memory_is_searched_for_what_the_asker_means(address: str) -> None:
     turns = [Turn("Ben", "I moved to Oslo.")] * 20 + [Turn("Anna", "I moved to Rome last May.")]
     pairs = [([], sql("SELECT 1 AS x")), (["Rome"], answer("Rome", "21"))]
-    with Memory(path, model=scripted_model(pairs), budget=LEAST_BUDGET) as memory:
+    with Memory(address, model=scripted_model(pairs), budget=LEAST_BUDGET) as memory:
         memory.add(turns)
         assert memory.ask("Where did I move?", asker="Anna").turns == (21,)
 
 
 @pytest.mark.parametrize("question", ["", "  \n"])
-def test_an_empty_question_is_an_input_error(store: SqliteStore, question: str) -> None:
+def test_an_empty_question_is_an_input_error(store: Store, question: str) -> None:
     with pytest.raises(InputError, match="empty"):
         Memory(store, model=scripted_model([])).ask(question)
 
@@ -420,7 +421,7 @@ def test_a_budget_too_small_for_one_turn_is_refused_before_the_file_is_made(path
     assert not path.exists()
 
 
-def test_odd_questions_are_only_questions(store: SqliteStore) -> None:
+def test_odd_questions_are_only_questions(store: Store) -> None:
     for question in ("'; DROP TABLE turns; --", "🎉" * 50, "(((", '"', "شكرا", "x" * 5000):
         model = scripted_model(
             [([], sql("SELECT 1 AS one")), ([], answer("No information available"))]
@@ -430,15 +431,15 @@ def test_odd_questions_are_only_questions(store: SqliteStore) -> None:
         store.read("SELECT * FROM search('', 5)")
 
 
-def test_a_memory_without_turns_abstains_and_asks_nobody_for_an_answer(path: Path) -> None:
-    with open_store(path) as empty:
+def test_a_memory_without_turns_abstains_and_asks_nobody_for_an_answer(address: str) -> None:
+    with open_store(address) as empty:
         memory = Memory(empty, model=scripted_model([([], sql("SELECT value FROM facts"))]))
         told = memory.ask("Where does Maria live?")
         done(memory)
     assert (told.text, told.turns, told.calls) == ("No information available", (), 1)
 
 
-def test_half_a_surrogate_pair_in_a_question_is_replaced(store: SqliteStore) -> None:
+def test_half_a_surrogate_pair_in_a_question_is_replaced(store: Store) -> None:
     pairs = [
         (["caf\N{REPLACEMENT CHARACTER}"], sql("SELECT value FROM facts")),
         (["caf\N{REPLACEMENT CHARACTER}"], answer("Oslo")),

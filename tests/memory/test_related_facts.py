@@ -9,10 +9,12 @@ from memory import ModelError, Store, Turn, open_store
 from memory.embed import HostedEmbedder, embed
 from memory.related_facts import related_facts
 
+BOTH_STORES = "slow"
+
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(tmp_path / "anna.db") as store:
+def store(address: str) -> Iterator[Store]:
+    with open_store(address) as store:
         fill(store)
         yield store
 

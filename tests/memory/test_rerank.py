@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from memory import InputError, Memory, ModelError, Turn, memory_tools, open_store, rerank
+from memory import InputError, Memory, ModelError, Store, Turn, memory_tools, open_store, rerank
 from memory.rerank import RERANKED_TURNS, Reranker, load_reranker
-from memory.store.sqlite import SqliteStore
 from tests.conftest import SAID
 from tests.support.embedding_server import KEY, error
 from tests.support.reranking_server import PROVIDERS, RerankingServer, reranking
 from tests.support.scripted import answer, scripted_model, sql
+
+BOTH_STORES = "slow"
 
 QUESTION = "Which cat does Anna have?"
 COHERE = "cohere/rerank-v3.5"
@@ -30,18 +31,18 @@ def by_length(question: str, passages: Sequence[str]) -> list[float]:
     return [-len(passage) for passage in passages]
 
 
-def turn_ids(store: SqliteStore, reranker: Reranker, k: int = 10) -> list[int]:
+def turn_ids(store: Store, reranker: Reranker, k: int = 10) -> list[int]:
     return [hit.turn_id for hit in reranker.search(store, QUESTION, k)]
 
 
-def own_order(store: SqliteStore) -> list[int]:
+def own_order(store: Store) -> list[int]:
     return [hit.turn_id for hit in store.search(QUESTION, 10)]
 
 
 # --- the order ----------------------------------------------------------------------------------
 
 
-def test_the_best_turns_stand_in_the_order_of_the_scores(store: SqliteStore) -> None:
+def test_the_best_turns_stand_in_the_order_of_the_scores(store: Store) -> None:
     ids = turn_ids(store, Reranker("length", by_length))
     lengths = [len(rerank._passage(QUESTION, store.turn(turn_id))) for turn_id in ids]
     assert lengths == sorted(lengths)
@@ -49,8 +50,8 @@ def test_the_best_turns_stand_in_the_order_of_the_scores(store: SqliteStore) -> 
     assert turn_ids(store, Reranker("length", by_length), k=2) == ids[:2]
 
 
-def test_turns_behind_the_best_and_equals_keep_the_order_of_the_ranking(path: Path) -> None:
-    with open_store(path) as memory:
+def test_turns_behind_the_best_and_equals_keep_the_order_of_the_ranking(address: str) -> None:
+    with open_store(address) as memory:
         memory.add([Turn("Anna", f"My cat is {n} years old.") for n in range(RERANKED_TURNS + 9)])
         own = memory.search(QUESTION, RERANKED_TURNS + 9)
         reversed_best = Reranker("last first", lambda _, passages: [*range(len(passages))])
@@ -61,7 +62,7 @@ def test_turns_behind_the_best_and_equals_keep_the_order_of_the_ranking(path: Pa
         assert equal.search(memory, QUESTION, 50) == own
 
 
-def test_a_passage_says_when_and_by_whom_and_is_cut_to_what_is_asked_for(path: Path) -> None:
+def test_a_passage_says_when_and_by_whom_and_is_cut_to_what_is_asked_for(address: str) -> None:
     shown: list[str] = []
 
     def judge(question: str, passages: Sequence[str]) -> list[float]:
@@ -69,7 +70,7 @@ def test_a_passage_says_when_and_by_whom_and_is_cut_to_what_is_asked_for(path: P
         question.encode()  # no lone surrogate is left
         return [0.0] * len(passages)
 
-    with open_store(path) as memory:
+    with open_store(address) as memory:
         long_text = "Well then.\n" * 900 + "My cat\nis old. " + "So it is. " * 900
         memory.add([SAID[2], Turn("Ben", long_text)])
         assert len(Reranker("shown", judge).search(memory, "Which cat? \ud800")) == 2
@@ -101,7 +102,7 @@ def test_a_missing_key_is_named_before_anything_is_asked(
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_hosted_reranker_is_asked_once_with_its_key(
-    server: RerankingServer, store: SqliteStore, provider: str
+    server: RerankingServer, store: Store, provider: str
 ) -> None:
     by_hand = turn_ids(store, Reranker("length", by_length))
     assert turn_ids(store, load_reranker(f"{provider}/best")) == by_hand != own_order(store)
@@ -144,7 +145,7 @@ FIVE = [result(place) for place in range(5)]
 )
 def test_after_a_wrong_answer_the_order_of_the_ranking_stands_and_one_line_says_so(
     server: RerankingServer,
-    store: SqliteStore,
+    store: Store,
     caplog: pytest.LogCaptureFixture,
     status: int,
     body: object,
@@ -162,7 +163,7 @@ def test_after_a_wrong_answer_the_order_of_the_ranking_stands_and_one_line_says_
 
 def test_a_reranker_that_hangs_up_or_is_slow_is_left(
     server: RerankingServer,
-    store: SqliteStore,
+    store: Store,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -175,7 +176,7 @@ def test_a_reranker_that_hangs_up_or_is_slow_is_left(
 
 
 def test_after_a_failure_it_rests_and_is_tried_again_later(
-    store: SqliteStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
 
@@ -199,7 +200,7 @@ def test_after_a_failure_it_rests_and_is_tried_again_later(
 
 @pytest.mark.parametrize("name", ["nobody/best", "openai/gpt-4o"])
 def test_a_provider_without_rerankers_is_refused(
-    store: SqliteStore,
+    store: Store,
     name: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -214,7 +215,7 @@ def test_a_provider_without_rerankers_is_refused(
 
 
 def test_a_memory_shows_its_model_the_turns_that_the_reranker_puts_first(
-    store: SqliteStore,
+    store: Store,
 ) -> None:
     asked: list[str] = []
 
@@ -233,7 +234,7 @@ def test_a_memory_shows_its_model_the_turns_that_the_reranker_puts_first(
     assert asked == [QUESTION, QUESTION]  # once by `search`, once by `ask`
 
 
-def test_a_tool_that_asks_the_memory_has_its_reranker(store: SqliteStore) -> None:
+def test_a_tool_that_asks_the_memory_has_its_reranker(store: Store) -> None:
     script = [([], sql("SELECT 1 AS n")), (["[4]"], answer("a dog", "4"))]
     dogs_first = Reranker("dogs first", lambda _, passages: ["Rufus" in text for text in passages])
     memory = Memory(store, model=scripted_model(script), budget=64, reranker=dogs_first)
@@ -241,7 +242,7 @@ def test_a_tool_that_asks_the_memory_has_its_reranker(store: SqliteStore) -> Non
     assert "a dog" in ask_memory(QUESTION)
 
 
-def test_a_memory_takes_a_reranker_by_name(server: RerankingServer, store: SqliteStore) -> None:
+def test_a_memory_takes_a_reranker_by_name(server: RerankingServer, store: Store) -> None:
     with Memory(store, model=scripted_model([]), reranker=COHERE) as memory:
         by_hand = turn_ids(store, Reranker("length", by_length))
         assert [hit.turn_id for hit in memory.search(QUESTION)] == by_hand
@@ -261,7 +262,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_cross_encoder_is_asked_for_files_on_this_machine_only(
-    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "sentence_transformers.py").write_text(
         "class CrossEncoder:\n"
@@ -281,7 +282,7 @@ def test_a_cross_encoder_is_asked_for_files_on_this_machine_only(
 
 
 @pytest.mark.skipif(find_spec("sentence_transformers") is None, reason="needs the extra")
-def test_a_tiny_cross_encoder_orders_turns(store: SqliteStore, tmp_path: Path) -> None:
+def test_a_tiny_cross_encoder_orders_turns(store: Store, tmp_path: Path) -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 

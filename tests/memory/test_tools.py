@@ -7,17 +7,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 
-from memory import InputError, Memory, ModelError, SqlError, StoreError, Turn, open_store
+from memory import InputError, Memory, ModelError, SqlError, Store, StoreError, Turn, open_store
 from memory.settings import Settings
 from memory.store.sqlite import SqliteStore
 from memory.tokens import count_tokens
 from memory.tools import GROUPS, RESULT_TOKENS, Tools, memory_tools
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.scripted import Pairs, answer, scripted_model, sql
+
+BOTH_STORES = "slow"
 
 Functions = dict[str, Callable[..., str]]
 
@@ -31,7 +32,7 @@ def script() -> Pairs:
 
 
 @pytest.fixture
-def tools(store: SqliteStore) -> Functions:
+def tools(store: Store) -> Functions:
     return tools_of(Memory(store, model=scripted_model(script())))
 
 
@@ -52,7 +53,7 @@ def test_every_tool_has_types_and_says_what_its_arguments_are(tools: Functions) 
 
 
 def test_what_is_remembered_is_recalled_as_a_turn_with_a_date(
-    tools: Functions, store: SqliteStore
+    tools: Functions, store: Store
 ) -> None:
     assert tools["remember"]("My sister plays the flute.", "Anna") == "Remembered as turn 6."
     turn = store.turn(6)
@@ -70,8 +71,8 @@ def test_of_a_long_turn_what_was_asked_for_is_recalled(tools: Functions) -> None
     assert "\u2026" in line
 
 
-def test_an_empty_memory_says_that_it_is_empty(path: Path) -> None:
-    with Memory(path, model=scripted_model([])) as memory:
+def test_an_empty_memory_says_that_it_is_empty(address: str) -> None:
+    with Memory(address, model=scripted_model([])) as memory:
         assert tools_of(memory)["recall"]("anything") == "This memory is empty."
 
 
@@ -85,7 +86,7 @@ def test_an_answer_comes_with_the_turns_it_rests_on(tools: Functions) -> None:
     "value", ["cat Miso", "Miso's; DROP TABLE facts --", "'); DELETE FROM facts; --", "a\\b\n🐈"]
 )
 def test_a_fact_is_noted_in_its_very_words_and_can_be_taken_back(
-    tools: Functions, store: SqliteStore, value: str
+    tools: Functions, store: Store, value: str
 ) -> None:
     said = tools["note_fact"]("Anna", "has_pet", value, 3, "2017")
     assert said == "Done as change 1; undo_change(1) takes it back."
@@ -95,9 +96,7 @@ def test_a_fact_is_noted_in_its_very_words_and_can_be_taken_back(
     assert store.facts() == []
 
 
-def test_a_correction_ends_a_fact_and_keeps_it_on_record(
-    tools: Functions, store: SqliteStore
-) -> None:
+def test_a_correction_ends_a_fact_and_keeps_it_on_record(tools: Functions, store: Store) -> None:
     store.write(MOVED, cause="test")
     tools["correct_fact"](1, "Bergen", "2024-02")
     old, new = store.facts()
@@ -107,7 +106,7 @@ def test_a_correction_ends_a_fact_and_keeps_it_on_record(
 
 
 def test_facts_are_listed_by_subject_and_attribute_and_as_of_a_day(
-    tools: Functions, store: SqliteStore
+    tools: Functions, store: Store
 ) -> None:
     store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
     cat = "Anna has_pet: cat Miso (fact 2, turn 3)"
@@ -123,7 +122,7 @@ def test_facts_are_listed_by_subject_and_attribute_and_as_of_a_day(
 
 
 def test_facts_that_fill_more_than_a_page_are_listed_by_a_cursor(
-    tools: Functions, store: SqliteStore
+    tools: Functions, store: Store
 ) -> None:
     rows = ", ".join(f"('Anna', 'likes', 'tune number {n}', '', 1)" for n in range(200))
     store.write(f"{INSERT}{rows}", cause="test")
@@ -139,13 +138,13 @@ def test_facts_that_fill_more_than_a_page_are_listed_by_a_cursor(
     assert last.endswith("(200 facts in all)")
 
 
-def test_a_source_is_remembered_once(tools: Functions, store: SqliteStore) -> None:
+def test_a_source_is_remembered_once(tools: Functions, store: Store) -> None:
     assert tools["remember"]("Tea at four.", "Ben", "note 1") == "Remembered as turn 6."
     assert tools["remember"]("Tea at four.", "Ben", "note 1") == "Known already as turn 6."
     assert len(store.turns()) == 6
 
 
-def test_a_memory_is_searched_and_asked_as_it_was(tools: Functions, store: SqliteStore) -> None:
+def test_a_memory_is_searched_and_asked_as_it_was(tools: Functions, store: Store) -> None:
     assert "Rufus" in tools["recall"]("which dog?", 10)
     past = tools["recall"]("which dog?", 10, "2017-05")
     assert "Rufus" not in past
@@ -154,7 +153,7 @@ def test_a_memory_is_searched_and_asked_as_it_was(tools: Functions, store: Sqlit
         tools["recall"]("which dog?", as_of="#1")
 
 
-def test_a_digest_goes_in_steps_and_tells_of_them(store: SqliteStore) -> None:
+def test_a_digest_goes_in_steps_and_tells_of_them(store: Store) -> None:
     nothing = sql("-- none")
     model = scripted_model([([], sql(MOVED)), ([], sql(f"{CAT};{DOG}")), ([], nothing)], window=2)
     steps: list[str] = []
@@ -169,7 +168,7 @@ def test_a_digest_goes_in_steps_and_tells_of_them(store: SqliteStore) -> None:
 
 
 def test_what_is_to_be_forgotten_is_shown_first_and_confirmed_by_its_word(
-    store: SqliteStore,
+    store: Store,
 ) -> None:
     store.write(MOVED, cause="test")
     tools = Tools(lambda: nullcontext(store), lambda store: Memory(store, scripted_model([])))
@@ -185,7 +184,7 @@ def test_what_is_to_be_forgotten_is_shown_first_and_confirmed_by_its_word(
         tools.forget([])
 
 
-def test_an_agent_gets_the_groups_of_tools_that_were_chosen(store: SqliteStore) -> None:
+def test_an_agent_gets_the_groups_of_tools_that_were_chosen(store: Store) -> None:
     memory = Memory(store, scripted_model([]))
     names = [tool.__name__ for tool in memory_tools(memory, groups=("forget",))]
     assert names == [*GROUPS["core"], "forget"]
@@ -193,7 +192,7 @@ def test_an_agent_gets_the_groups_of_tools_that_were_chosen(store: SqliteStore) 
         memory_tools(memory, groups=["all"])
 
 
-def test_an_agent_may_refine_and_is_advised_like_by_the_other_tools(store: SqliteStore) -> None:
+def test_an_agent_may_refine_and_is_advised_like_by_the_other_tools(store: Store) -> None:
     tools = {t.__name__: t for t in memory_tools(Memory(store, scripted_model([])), refining=True)}
     assert list(tools)[-6:] == list(GROUPS["refine"])
     store.write(MOVED, cause="digest")
@@ -214,9 +213,7 @@ def test_a_count_is_one_select(tools: Functions) -> None:
     assert tools["query_memory"](select) == "speaker | times\nAnna | 3\nBen | 2\n(2 rows)"
 
 
-def test_a_tool_use_is_a_turn_that_says_whether_it_worked(
-    tools: Functions, store: SqliteStore
-) -> None:
+def test_a_tool_use_is_a_turn_that_says_whether_it_worked(tools: Functions, store: Store) -> None:
     tools["record_tool_use"]("search_flights", '{"to": "Oslo"}', "no flight found", False)
     turn = store.turn(6)
     assert (turn.kind, turn.session) == ("tool", "s1")
@@ -227,7 +224,7 @@ def test_a_tool_use_is_a_turn_that_says_whether_it_worked(
 
 
 def test_settings_are_listed_and_set_within_what_was_declared(
-    tools: Functions, store: SqliteStore
+    tools: Functions, store: Store
 ) -> None:
     Settings(store, {"volume": int, "voice": str})
     assert tools["set_setting"]("volume", "7") == "Set volume to 7."
@@ -239,14 +236,14 @@ def test_settings_are_listed_and_set_within_what_was_declared(
 
 
 def test_the_tools_of_a_new_memory_keep_to_its_embedder(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SqliteStore, "_embed_waiting", lambda store: None)  # asks the network
     name = "openai/text-embedding-3-small"
-    with Memory(path, model=scripted_model([]), embedder=name) as memory:
+    with Memory(address, model=scripted_model([]), embedder=name) as memory:
         tools_of(memory)["remember"]("It has no vector yet.")
         assert len(memory.add(Turn("Anna", "Nor has this."))) == 1
-        with open_store(path) as again:
+        with open_store(address) as again:
             assert again.embedder == name
 
 
@@ -281,12 +278,12 @@ def test_what_a_model_can_put_right_is_raised_with_advice_that_it_can_follow(
     assert not re.search(r"python -m|`memory |--\w", str(refused.value)), "no command of a shell"
 
 
-def test_what_a_person_must_put_right_is_raised(store: SqliteStore, path: Path) -> None:
+def test_what_a_person_must_put_right_is_raised(store: Store, address: str) -> None:
     keyless = tools_of(Memory(store, model="openai/none"))
     if "OPENAI_API_KEY" not in os.environ:
         with pytest.raises(ModelError, match="OPENAI_API_KEY"):
             keyless["ask_memory"]("Where does Anna live?")
-    with open_store(path, read_only=True) as reading:
+    with open_store(address, read_only=True) as reading:
         readers = tools_of(Memory(reading, model=scripted_model([])))
         with pytest.raises(StoreError):
             readers["remember"]("A copy of the past takes nothing new.")
@@ -296,7 +293,7 @@ def test_what_a_person_must_put_right_is_raised(store: SqliteStore, path: Path) 
 # ------------------------------------------------------------------- bounds and threads
 
 
-def test_no_result_is_longer_than_a_prompt_can_bear(tools: Functions, store: SqliteStore) -> None:
+def test_no_result_is_longer_than_a_prompt_can_bear(tools: Functions, store: Store) -> None:
     store.add([Turn("Anna", f"{n} " + "long story " * 300) for n in range(60)])
     store.write(f"{INSERT}('Anna', 'told', '{'long ' * 3000}', '', 1)", cause="test")
     store.set("persona", "long " * 9000)
@@ -312,14 +309,14 @@ def test_no_result_is_longer_than_a_prompt_can_bear(tools: Functions, store: Sql
     assert re.search(r"\n\(\d+ of 65 rows; count in SQL, or select fewer\)$", results[1])
 
 
-def test_a_result_that_was_cut_at_200_rows_says_so(tools: Functions, store: SqliteStore) -> None:
+def test_a_result_that_was_cut_at_200_rows_says_so(tools: Functions, store: Store) -> None:
     store.add([Turn("Anna", "x")] * 300)
     told = tools["query_memory"]("SELECT id FROM turns")
     assert told.endswith("(200 of more than 200 rows; count in SQL, or select fewer)")
 
 
-def test_tools_may_be_called_from_any_thread_and_after_the_memory_is_closed(path: Path) -> None:
-    with Memory(path, model=scripted_model([])) as memory:
+def test_tools_may_be_called_from_any_thread_and_after_the_memory_is_closed(address: str) -> None:
+    with Memory(address, model=scripted_model([])) as memory:
         memory.add(SAID)
         tools = tools_of(memory)
 
@@ -331,9 +328,9 @@ def test_tools_may_be_called_from_any_thread_and_after_the_memory_is_closed(path
     with ThreadPoolExecutor(8) as pool:
         told = list(pool.map(work, range(16)))
     assert all(f"The number of thread {n} is {n * n}." in text for n, text in enumerate(told))
-    asked = tools_of(Memory(path, model=scripted_model(script())))["ask_memory"]
+    asked = tools_of(Memory(address, model=scripted_model(script())))["ask_memory"]
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(asked, "Where does Anna live?").result().startswith("Oslo\n[1] ")
-    with open_store(path, read_only=True) as store:
+    with open_store(address, read_only=True) as store:
         assert len(store.turns()) == 5 + 16
         assert sorted(int(fact.value) for fact in store.facts()) == list(range(16))

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -24,6 +23,8 @@ from memory.settings import Settings, name_of
 from tests.support.scripted import sql
 from tests.support.talk import FACT, Talker, talker
 
+BOTH_STORES = "slow"
+
 Line = str | BaseException
 
 
@@ -38,7 +39,7 @@ def replier(
 
 
 def chat(
-    path: Path,
+    address: str,
     lines: Iterable[Line],
     model: Model | None = None,
     attended: bool = True,
@@ -56,9 +57,9 @@ def chat(
 
     shown = io.StringIO()
     loaded = model or replier()[0]
-    with open_store(path) as store:
+    with open_store(address) as store:
         since = max((turn.id for turn in store.turns()), default=0) + 1
-        background = Background(path, loaded, since=since, digests=digests)
+        background = Background(address, loaded, since=since, digests=digests)
         screen = Screen(Console(file=shown, width=200), read, attended=attended)
         try:
             talk(Chat(Memory(store, model=loaded), background, screen, "anna", **named))
@@ -67,107 +68,107 @@ def chat(
     return shown.getvalue()
 
 
-def turns(path: Path) -> list[tuple[str, str]]:
-    with open_store(path) as store:
+def turns(address: str) -> list[tuple[str, str]]:
+    with open_store(address) as store:
         return [(turn.speaker, turn.text) for turn in store.turns()]
 
 
 # ---------------------------------------------------------------------------------- said and kept
 
 
-def test_both_sides_of_an_exchange_become_turns_of_a_session(path: Path) -> None:
-    shown = chat(path, ["My dog is called Rufus.", "bye"], user="Anna", character="Miku")
+def test_both_sides_of_an_exchange_become_turns_of_a_session(address: str) -> None:
+    shown = chat(address, ["My dog is called Rufus.", "bye"], user="Anna", character="Miku")
     assert "Miku: I see." in shown
-    assert turns(path) == [("Anna", "My dog is called Rufus."), ("Miku", "I see.")]
-    with open_store(path) as store:
+    assert turns(address) == [("Anna", "My dog is called Rufus."), ("Miku", "I see.")]
+    with open_store(address) as store:
         [first, second] = store.turns()
     assert first.session == second.session
     assert datetime.fromisoformat(first.session) <= datetime.fromisoformat(first.said_at)
 
 
-def test_a_turn_is_on_disk_before_the_model_is_asked(path: Path) -> None:
+def test_a_turn_is_on_disk_before_the_model_is_asked(address: str) -> None:
     seen: list[list[tuple[str, str]]] = []
 
     def reply(prompt: str) -> str:
-        seen.append(turns(path))
+        seen.append(turns(address))
         return says("Yes.")
 
-    chat(path, ["Hello."], replier(reply)[0])
+    chat(address, ["Hello."], replier(reply)[0])
     assert seen == [[("User", "Hello.")]]
 
 
-def test_facts_are_stored_in_the_background_and_the_rest_at_the_end(path: Path) -> None:
+def test_facts_are_stored_in_the_background_and_the_rest_at_the_end(address: str) -> None:
     def slowly(prompt: str) -> str:
         time.sleep(0.3)  # what is said waits for a window to be full
         return says("I see.")
 
     model, engine = replier(slowly, window=2)
-    chat(path, ["One.", "Two."], model)
+    chat(address, ["One.", "Two."], model)
     assert engine.calls()["store"] == 2
-    with open_store(path) as store:
+    with open_store(address) as store:
         assert [change.window for change in store.changes()] == [(1, 2), (3, 4)]
         assert store.pending() == []
 
 
-def test_what_waits_from_before_is_stored_when_somebody_says_so(path: Path) -> None:
-    with open_store(path) as store:
+def test_what_waits_from_before_is_stored_when_somebody_says_so(address: str) -> None:
+    with open_store(address) as store:
         store.add([Turn("Anna", f"My dog is called Rufus {n}.", "s") for n in range(40)])
     model, engine = replier()
-    shown = chat(path, ["Hello.", "bye", "no"], model)
+    shown = chat(address, ["Hello.", "bye", "no"], model)
     assert (
         "40 turns from before this chat are no facts yet: 3 calls of talker, about 1 minute;"
         " Ctrl-C is safe." in shown
     )
     assert "they stay as they are; `python -m memory digest` stores the rest" in shown
     assert engine.calls()["store"] == 1
-    with open_store(path) as store:
+    with open_store(address) as store:
         assert [change.window for change in store.changes()] == [(41, 42)]
         assert [(p.first_turn, p.last_turn) for p in store.pending()] == [(1, 40)]
 
-    assert "40 turns from before" in chat(path, ["bye", "yes"], model)
+    assert "40 turns from before" in chat(address, ["bye", "yes"], model)
     assert engine.calls()["store"] == 4
-    with open_store(path) as store:
+    with open_store(address) as store:
         assert [change.window for change in store.changes()[1:]] == [(1, 16), (17, 32), (33, 40)]
         assert store.pending() == []
-    assert "from before" not in chat(path, ["bye"], model)
+    assert "from before" not in chat(address, ["bye"], model)
 
 
 @pytest.mark.parametrize("digests", [True, False])
 def test_where_nobody_types_or_wants_facts_an_import_waits_unasked(
-    path: Path, digests: bool
+    address: str, digests: bool
 ) -> None:
-    with open_store(path) as store:
+    with open_store(address) as store:
         store.add([Turn("Anna", "My dog is called Rufus.", "s")])
     model, engine = replier(window=2)
-    shown = chat(path, ["Hello.", "Hi.", "bye"], model, attended=not digests, digests=digests)
+    shown = chat(address, ["Hello.", "Hi.", "bye"], model, attended=not digests, digests=digests)
     assert "from before" not in shown
     assert engine.calls().get("store", 0) == 2 * digests
-    with open_store(path) as store:
+    with open_store(address) as store:
         assert [change.window for change in store.changes()] == [(2, 3), (4, 5)][: 2 * digests]
 
 
-def test_a_model_that_fails_costs_a_line_and_no_turn(path: Path) -> None:
+def test_a_model_that_fails_costs_a_line_and_no_turn(address: str) -> None:
     def fails(prompt: str) -> str:
         raise ConnectionError("gone")
 
     model, _ = talker(answer=fails, retrieve=fails, store=fails)
-    shown = chat(path, ["Hello.", "Still there?", "bye"], model)
+    shown = chat(address, ["Hello.", "Still there?", "bye"], model)
     assert shown.count("error: ") == 2
     assert "facts wait" in shown
-    assert [text for _, text in turns(path)] == ["Hello.", "Still there?"]
+    assert [text for _, text in turns(address)] == ["Hello.", "Still there?"]
 
 
 @pytest.mark.parametrize("happens", [KeyboardInterrupt(), ModelError("the server is gone")])
 def test_a_reply_that_is_interrupted_is_kept_as_far_as_it_was_shown(
-    path: Path, happens: BaseException, monkeypatch: pytest.MonkeyPatch
+    address: str, happens: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stream(*_: object) -> Iterator[str]:
         yield "Once upon "
         raise happens
 
     monkeypatch.setattr("memory.program.replies.stream", stream)
-    chat(path, ["Tell me a story.", "Go on."])
-    assert [text for _, text in turns(path)] == [
+    chat(address, ["Tell me a story.", "Go on."])
+    assert [text for _, text in turns(address)] == [
         "Tell me a story.",
         f"Once upon{INTERRUPTED}",
         "Go on.",
@@ -187,26 +188,26 @@ def test_a_reply_that_is_interrupted_is_kept_as_far_as_it_was_shown(
     ],
 )
 def test_whatever_is_typed_is_taken_as_it_can_be(
-    path: Path, lines: list[Line], said: list[str]
+    address: str, lines: list[Line], said: list[str]
 ) -> None:
-    shown = chat(path, lines)
-    assert [text for speaker, text in turns(path) if speaker == "User"] == said
+    shown = chat(address, lines)
+    assert [text for speaker, text in turns(address) if speaker == "User"] == said
     assert "\x1b" not in shown
 
 
 # ---------------------------------------------------------------------------------- who is who
 
 
-def test_the_next_start_greets_whom_it_knows(path: Path) -> None:
-    assert "here we are again" not in chat(path, ["Hello."], user="Anna", character="Miku")
-    shown = chat(path, [])
+def test_the_next_start_greets_whom_it_knows(address: str) -> None:
+    assert "here we are again" not in chat(address, ["Hello."], user="Anna", character="Miku")
+    shown = chat(address, [])
     assert "Miku: Hello Anna, here we are again! We last spoke on " in shown
 
 
-def test_a_user_who_tells_a_name_later_stays_the_same(path: Path) -> None:
+def test_a_user_who_tells_a_name_later_stays_the_same(address: str) -> None:
     model, engine = replier()
-    chat(path, ["My dog is called Rufus.", "/name Anna", "Hello.", "/name Ann", "Hi."], model)
-    said = [turn for turn in turns(path) if turn[0] != "Assistant"]
+    chat(address, ["My dog is called Rufus.", "/name Anna", "Hello.", "/name Ann", "Hi."], model)
+    said = [turn for turn in turns(address) if turn[0] != "Assistant"]
     assert said[1:] == [
         ("User", "My name is Anna."),
         ("Anna", "Hello."),
@@ -214,63 +215,63 @@ def test_a_user_who_tells_a_name_later_stays_the_same(path: Path) -> None:
         ("Ann", "Hi."),
     ]
     assert "[[ ## known_as ## ]]\nUser, Anna" in engine.prompts_for("answer")[-1]
-    assert "Hello Ann," in chat(path, [], model)
+    assert "Hello Ann," in chat(address, [], model)
 
 
 def test_a_name_that_is_told_in_passing_is_proposed_and_used_when_somebody_agrees(
-    path: Path,
+    address: str,
 ) -> None:
-    shown = chat(path, ["My name is Anna.", "no", "Ich heiße Anna.", "Nice weather.", "yes"])
+    shown = chat(address, ["My name is Anna.", "no", "Ich heiße Anna.", "Nice weather.", "yes"])
     assert "Shall I call you Anna? Type yes, or /name Anna" in shown
     assert "Soll ich dich Anna nennen?" in shown
-    said = [text for speaker, text in turns(path) if speaker == "User"]
+    said = [text for speaker, text in turns(address) if speaker == "User"]
     assert said == ["My name is Anna.", "Ich heiße Anna.", "Nice weather.", "yes"]
 
-    assert "from now on you are Anna" in chat(path, ["I'm called Anna.", "yes", "Hello."])
-    assert [turn for turn in turns(path) if turn[0] != "Assistant"][-2:] == [
+    assert "from now on you are Anna" in chat(address, ["I'm called Anna.", "yes", "Hello."])
+    assert [turn for turn in turns(address) if turn[0] != "Assistant"][-2:] == [
         ("User", "I'm called Anna."),
         ("Anna", "Hello."),
     ]
-    assert "Shall I call you" not in chat(path, ["My name is Ben."])
+    assert "Shall I call you" not in chat(address, ["My name is Ben."])
 
 
-def test_where_the_reply_asks_something_a_yes_answers_that(path: Path) -> None:
+def test_where_the_reply_asks_something_a_yes_answers_that(address: str) -> None:
     asks = replier(lambda _: says("Hello Anna! Do you like it here?"))[0]
-    shown = chat(path, ["My name is Anna.", "yes"], asks)
+    shown = chat(address, ["My name is Anna.", "yes"], asks)
     assert "Type /name Anna if that is what I shall call you." in shown
-    assert turns(path)[2] == ("User", "yes")
+    assert turns(address)[2] == ("User", "yes")
 
 
-def test_a_persona_that_the_packaged_model_does_not_take_is_called_so(path: Path) -> None:
+def test_a_persona_that_the_packaged_model_does_not_take_is_called_so(address: str) -> None:
     packaged = load_model("local")
-    assert "takes no persona" in chat(path, ["bye"], packaged, persona="a pirate", digests=False)
-    assert "takes no persona" not in chat(path, ["bye"], persona="a pirate")
+    assert "takes no persona" in chat(address, ["bye"], packaged, persona="a pirate", digests=False)
+    assert "takes no persona" not in chat(address, ["bye"], persona="a pirate")
 
 
-def test_a_name_on_the_command_line_is_told_or_somebody_else(path: Path) -> None:
-    chat(path, ["Hello."])
-    chat(path, ["It is me."], user="Anna")
-    chat(path, ["I am her brother."], user="Ben")
-    said = [turn for turn in turns(path) if turn[0] != "Assistant"]
+def test_a_name_on_the_command_line_is_told_or_somebody_else(address: str) -> None:
+    chat(address, ["Hello."])
+    chat(address, ["It is me."], user="Anna")
+    chat(address, ["I am her brother."], user="Ben")
+    said = [turn for turn in turns(address) if turn[0] != "Assistant"]
     assert said == [
         ("User", "Hello."),
         ("User", "My name is Anna."),
         ("Anna", "It is me."),
         ("Ben", "I am her brother."),
     ]
-    assert "Hello Anna," in chat(path, [])
+    assert "Hello Anna," in chat(address, [])
 
 
-def test_several_people_may_speak(path: Path) -> None:
-    shown = chat(path, ["/as Ben", "Hi.", "/name Tom", "/as User", "Hello."])
-    assert [speaker for speaker, _ in turns(path)] == ["Ben", "Assistant", "User", "Assistant"]
+def test_several_people_may_speak(address: str) -> None:
+    shown = chat(address, ["/as Ben", "Hi.", "/name Tom", "/as User", "Hello."])
+    assert [speaker for speaker, _ in turns(address)] == ["Ben", "Assistant", "User", "Assistant"]
     assert "error: Ben speaks" in shown
 
 
-def test_another_character_shares_the_memory_and_the_persona(path: Path) -> None:
-    chat(path, ["Hello."], character="Miku", persona="a pirate")
+def test_another_character_shares_the_memory_and_the_persona(address: str) -> None:
+    chat(address, ["Hello."], character="Miku", persona="a pirate")
     model, engine = replier()
-    chat(path, ["Hello?"], model, character="Luka")
+    chat(address, ["Hello?"], model, character="Luka")
     [prompt] = engine.prompts_for("answer")
     assert "[[ ## character ## ]]\nLuka" in prompt
     assert "[[ ## persona ## ]]\na pirate" in prompt
@@ -282,25 +283,25 @@ def test_a_name_must_fit_before_a_colon(name: str) -> None:
         name_of(name)
 
 
-def test_the_settings_refuse_the_names_that_the_chat_refuses(path: Path) -> None:
-    chat(path, [], user="Anna")
-    with open_store(path) as store:
+def test_the_settings_refuse_the_names_that_the_chat_refuses(address: str) -> None:
+    chat(address, [], user="Anna")
+    with open_store(address) as store:
         settings = Settings(store)
         for name in ("user", "character"):
             with pytest.raises(InputError, match="is no name"):
                 settings.set_text(name, "a:b")
         settings.set_text("persona", "a pirate: loud")
         assert settings.set_text("user", " Ann  Lee ").value == "Ann Lee"
-    assert "Hello Ann Lee" in chat(path, [])
+    assert "Hello Ann Lee" in chat(address, [])
 
 
 # ---------------------------------------------------------------------------------- the reply
 
 
-def test_the_model_sees_the_memory_and_what_was_just_said(path: Path) -> None:
-    chat(path, ["My dog is called Rufus."], user="Anna")
+def test_the_model_sees_the_memory_and_what_was_just_said(address: str) -> None:
+    chat(address, ["My dog is called Rufus."], user="Anna")
     model, engine = replier(lambda _: says("Rufus!", "1, 99"))
-    shown = chat(path, ["I fed the dog.", "/why", "What is his name?", "/why"], model)
+    shown = chat(address, ["I fed the dog.", "/why", "What is his name?", "/why"], model)
     first, second = engine.prompts_for("answer")
     memory, recent = first.split("[[ ## recent ## ]]")
     assert "] (" in memory
@@ -313,11 +314,11 @@ def test_the_model_sees_the_memory_and_what_was_just_said(path: Path) -> None:
     assert "the answer names:\n[1] (" in shown
 
 
-def test_a_reply_out_of_form_is_a_reply_and_an_empty_one_is_none(path: Path) -> None:
-    chat(path, ["Hello."], replier(lambda _: "Just words.")[0])
-    assert turns(path)[-1] == ("Assistant", "Just words.")
-    assert "Assistant: (says nothing)\n" in chat(path, ["Hi."], replier(lambda _: says(""))[0])
-    assert turns(path)[-1] == ("User", "Hi.")
+def test_a_reply_out_of_form_is_a_reply_and_an_empty_one_is_none(address: str) -> None:
+    chat(address, ["Hello."], replier(lambda _: "Just words.")[0])
+    assert turns(address)[-1] == ("Assistant", "Just words.")
+    assert "Assistant: (says nothing)\n" in chat(address, ["Hi."], replier(lambda _: says(""))[0])
+    assert turns(address)[-1] == ("User", "Hi.")
 
 
 @contextmanager
@@ -353,9 +354,12 @@ def streaming(heard: threading.Event) -> Iterator[str]:
         http.shutdown()
 
 
-def test_a_reply_is_heard_while_the_model_still_speaks(path: Path) -> None:
+def test_a_reply_is_heard_while_the_model_still_speaks(address: str) -> None:
     heard = threading.Event()
-    with streaming(heard) as address, Memory(path, "openai/m", api_base=address) as memory:
+    with (
+        streaming(heard) as server_address,
+        Memory(address, "openai/m", api_base=server_address) as memory,
+    ):
         [turn_id] = memory.add(Turn("Anna", "Hello.", "s", "2026-11-20"))
         reply = memory.reply(memory.store.turn(turn_id))
         said = ""
@@ -402,10 +406,10 @@ def unable_to_stream(status: int) -> Iterator[tuple[str, list[bool]]]:
 
 
 @pytest.mark.parametrize("status", [200, 400])
-def test_a_server_that_does_not_stream_replies_in_one_piece(path: Path, status: int) -> None:
+def test_a_server_that_does_not_stream_replies_in_one_piece(address: str, status: int) -> None:
     with (
-        unable_to_stream(status) as (address, asked_to_stream),
-        Memory(path, "openai/m", api_base=address) as memory,
+        unable_to_stream(status) as (server_address, asked_to_stream),
+        Memory(address, "openai/m", api_base=server_address) as memory,
     ):
         [turn_id] = memory.add(Turn("Anna", "Hello.", "s", "2026-11-20"))
         for _ in range(2):
@@ -419,45 +423,45 @@ def test_a_server_that_does_not_stream_replies_in_one_piece(path: Path, status: 
 # ---------------------------------------------------------------------------------- commands
 
 
-def test_undo_takes_the_last_change_back_and_says_what(path: Path) -> None:
-    chat(path, ["One."])
-    shown = chat(path, ["/memory", "/undo", "/memory", "/undo"], attended=False)
+def test_undo_takes_the_last_change_back_and_says_what(address: str) -> None:
+    chat(address, ["One."])
+    shown = chat(address, ["/memory", "/undo", "/memory", "/undo"], attended=False)
     assert "2 turns (Assistant 1, User 1), 1 fact about 1 subject\nAnn\n  did: this [1]" in shown
     assert "took change 1 back (digest by talker):\nINSERT INTO facts" in shown
     assert ", 0 facts" in shown
     assert "there is no change that could be undone" in shown
 
 
-def test_the_facts_shown_are_those_that_hold_today(path: Path) -> None:
+def test_the_facts_shown_are_those_that_hold_today(address: str) -> None:
     columns = "subject, attribute, value, happened_on, ended_on, turn_id"
     values = "('Ann', 'a', 'x', '', '2931', 1), ('Ann', 'b', 'y', '2930', '', 1)"
-    with open_store(path) as store:
+    with open_store(address) as store:
         store.add([Turn("Anna", "I moved.")])
         store.write(f"INSERT INTO facts ({columns}) VALUES {values}", cause="test")
-    shown = chat(path, ["/memory"])
+    shown = chat(address, ["/memory"])
     assert "  a: x [1]" in shown
     assert "  b: y [1]" not in shown
 
 
-def test_undo_goes_by_what_a_change_did_not_by_how_its_cause_begins(path: Path) -> None:
-    with open_store(path) as store:
+def test_undo_goes_by_what_a_change_did_not_by_how_its_cause_begins(address: str) -> None:
+    with open_store(address) as store:
         store.add([Turn("Anna", "I moved.")])
         store.write(FACT.format(1), cause="undone by hand, then redone")
-    assert "took change 1 back (undone by hand, then redone)" in chat(path, ["/undo"])
+    assert "took change 1 back (undone by hand, then redone)" in chat(address, ["/undo"])
 
 
-def test_forgetting_asks_and_shows_what_goes(path: Path) -> None:
-    chat(path, ["My PIN is 4711.", "Nice day."])
-    shown = chat(path, ["/forget 4711", "no", "/forget nothing", "/forget", "/memory"])
+def test_forgetting_asks_and_shows_what_goes(address: str) -> None:
+    chat(address, ["My PIN is 4711.", "Nice day."])
+    shown = chat(address, ["/forget 4711", "no", "/forget nothing", "/forget", "/memory"])
     assert "User: My PIN is 4711.\nnothing was changed\n" in shown
     assert "no turn says 'nothing'" in shown
     assert "error: say what to forget" in shown
-    shown = chat(path, ["/forget pin", "yes", "/memory"])
+    shown = chat(address, ["/forget pin", "yes", "/memory"])
     assert "forgot 1 turn and " in shown
-    assert [text for _, text in turns(path)] == ["I see.", "Nice day.", "I see."]
+    assert [text for _, text in turns(address)] == ["I see.", "Nice day.", "I see."]
 
 
-def test_forgetting_waits_for_the_window_under_way(path: Path) -> None:
+def test_forgetting_waits_for_the_window_under_way(address: str) -> None:
     begun = threading.Event()
 
     def slowly(prompt: str) -> str:
@@ -471,31 +475,31 @@ def test_forgetting_waits_for_the_window_under_way(path: Path) -> None:
         yield from ("/forget pin", "yes")
 
     model, _ = talker(answer=lambda _: says("I see."), store=slowly)
-    assert "forgot 1 turn and 1 fact\n" in chat(path, lines(), model)
+    assert "forgot 1 turn and 1 fact\n" in chat(address, lines(), model)
 
 
-def test_the_memory_is_counted_whole(path: Path) -> None:
-    with open_store(path) as store:
+def test_the_memory_is_counted_whole(address: str) -> None:
+    with open_store(address) as store:
         store.add([Turn(f"Guest {n:03}", "Hello.", "s") for n in range(201)])
-    shown = chat(path, ["/memory", "reset"])
+    shown = chat(address, ["/memory", "reset"])
     assert shown.count("201 turns (Guest 000 1, Guest 001 1, ") == 2
     assert shown.count(", 191 others), ") == 2
 
 
 @pytest.mark.parametrize("answer", ["yes", "Anna"])
-def test_a_reset_names_what_goes_and_wipes_it(path: Path, answer: str) -> None:
-    chat(path, ["My dog is called Rufus."])
-    shown = chat(path, ["reset", "y", "reset", EOFError()])
+def test_a_reset_names_what_goes_and_wipes_it(address: str, answer: str) -> None:
+    chat(address, ["My dog is called Rufus."])
+    shown = chat(address, ["reset", "y", "reset", EOFError()])
     assert "wipes the memory 'anna': 2 turns (Assistant 1, User 1), 1 fact. Its settings" in shown
     assert shown.count("nothing was changed") == 2
-    assert len(turns(path)) == 2
-    assert "forgot 2 turns" in chat(path, ["/reset", answer])
-    assert turns(path) == []
-    assert "again" not in chat(path, ["reset"])
+    assert len(turns(address)) == 2
+    assert "forgot 2 turns" in chat(address, ["/reset", answer])
+    assert turns(address) == []
+    assert "again" not in chat(address, ["reset"])
 
 
-def test_an_unknown_command_is_called_so_and_help_is_no_message(path: Path) -> None:
-    assert "there is no command /nonsense; /help shows" in chat(path, ["/nonsense 1"])
-    assert chat(path, ["help", "/help", "Help"]).count("/forget TEXT") == 3
-    assert turns(path) == []
-    assert "no answer yet" in chat(path, ["/why"])
+def test_an_unknown_command_is_called_so_and_help_is_no_message(address: str) -> None:
+    assert "there is no command /nonsense; /help shows" in chat(address, ["/nonsense 1"])
+    assert chat(address, ["help", "/help", "Help"]).count("/forget TEXT") == 3
+    assert turns(address) == []
+    assert "no answer yet" in chat(address, ["/why"])

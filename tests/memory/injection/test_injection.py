@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory import InputError, Memory, Turn, open_store
+from memory import InputError, Memory, Store, Turn, open_store
 from memory.injection import LtmConfig, inject, load_config
 from memory.prompt import LEAST_BUDGET
-from memory.store.sqlite import SqliteStore
 from memory.tokens import count_tokens
 from tests.support.commands import run
+
+BOTH_STORES = "slow"
 
 NOW = datetime(2024, 5, 11, 12, 0, tzinfo=UTC)
 BLUE = "So Anon, your favorite color is blue? That's really cool!"
@@ -58,9 +59,8 @@ MIKU = (
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    with open_store(tmp_path / "miku.db") as opened:
-        assert isinstance(opened, SqliteStore)
+def store(address: str) -> Iterator[Store]:
+    with open_store(address) as opened:
         opened.add(
             [
                 Turn("Miku", BLUE, "one", "2024-05-08 11:00:00+00:00"),
@@ -80,7 +80,7 @@ def reads(**changed: Any) -> LtmConfig:
 
 
 def test_the_first_file_as_it_stands_gives_what_the_older_system_gave(
-    store: SqliteStore, tmp_path: Path
+    store: Store, tmp_path: Path
 ) -> None:
     (tmp_path / "ltm_config.json").write_text(FIRST)
     config = load_config(tmp_path / "ltm_config.json")
@@ -96,7 +96,7 @@ def test_the_first_file_as_it_stands_gives_what_the_older_system_gave(
     assert injected.tokens == count_tokens(injected.text)
 
 
-def test_the_second_file_puts_them_before_the_start_token(store: SqliteStore) -> None:
+def test_the_second_file_puts_them_before_the_start_token(store: Store) -> None:
     character_context = MIKU + "<START>\n>Example conversation<"
     injected = inject(store, ASKED, load_config(S2K), "Anon", "Miku", character_context, NOW)
     miku, anon = f'3 days ago, Miku said: "{BLUE}" + ', f'3 days ago, Anon said: "{THINGS}" + '
@@ -107,13 +107,13 @@ def test_the_second_file_puts_them_before_the_start_token(store: SqliteStore) ->
     )
 
 
-def test_the_start_token_is_asked_for_also_when_nothing_is_found(store: SqliteStore) -> None:
+def test_the_start_token_is_asked_for_also_when_nothing_is_found(store: Store) -> None:
     for message in (ASKED, "zzz"):
         with pytest.raises(InputError, match=r"<START>.*after the description"):
             inject(store, message, load_config(S2K), context=MIKU)
 
 
-def test_without_memories_or_context_the_prompt_is_the_other(store: SqliteStore) -> None:
+def test_without_memories_or_context_the_prompt_is_the_other(store: Store) -> None:
     none = inject(store, ASKED, reads(max_cosine_distance=0), context=f" {MIKU} ")
     assert (none.text, none.prompt, none.turn_ids, none.tokens) == ("", f" {MIKU} ", (), 0)
     injected = inject(store, ASKED)
@@ -130,17 +130,17 @@ def test_without_memories_or_context_the_prompt_is_the_other(store: SqliteStore)
     ],
 )
 def test_number_and_distance_limit_what_is_fetched(
-    store: SqliteStore, config: dict[str, Any], expected: set[int]
+    store: Store, config: dict[str, Any], expected: set[int]
 ) -> None:
     assert set(inject(store, ASKED, reads(**config)).turn_ids) == expected
 
 
-def test_each_memory_is_cut_at_its_number_of_characters(store: SqliteStore) -> None:
+def test_each_memory_is_cut_at_its_number_of_characters(store: Store) -> None:
     injected = inject(store, ASKED, reads(memory_length_cutoff_in_chars=7), now=NOW)
     assert f'3 days ago, Miku said:\n"{BLUE[:7]}"' in injected.memories
 
 
-def test_of_a_long_memory_the_sentences_that_are_asked_for_are_told(store: SqliteStore) -> None:
+def test_of_a_long_memory_the_sentences_that_are_asked_for_are_told(store: Store) -> None:
     store.add([Turn("Miku", "Stir the soup well. " * 40 + "Your favorite color is teal.", "soup")])
     config = reads(memory_length_cutoff_in_chars=300, max_cosine_distance=2.0)
     injected = inject(store, ASKED, config)
@@ -149,19 +149,19 @@ def test_of_a_long_memory_the_sentences_that_are_asked_for_are_told(store: Sqlit
     assert len(told) < 400
 
 
-def test_short_turns_are_kept_but_are_no_memories(store: SqliteStore) -> None:
+def test_short_turns_are_kept_but_are_no_memories(store: Store) -> None:
     config = load_config({"ltm_writes": {"min_message_length": len(BLUE)}})
     assert set(inject(store, ASKED, config).turn_ids) == {1, 2}
     assert len(store.turns()) == 4
 
 
-def test_short_turns_do_not_hide_the_long_ones(store: SqliteStore) -> None:
+def test_short_turns_do_not_hide_the_long_ones(store: Store) -> None:
     store.add([Turn("Anon", f"Favorite color? Blue things, cars, flowers {n}") for n in range(600)])
     config = load_config({"ltm_writes": {"min_message_length": len(BLUE)}})
     assert set(inject(store, ASKED, config).turn_ids) == {1, 2}
 
 
-def test_the_running_session_is_left_out_until_it_is_reloaded(store: SqliteStore) -> None:
+def test_the_running_session_is_left_out_until_it_is_reloaded(store: Store) -> None:
     [new] = store.add([Turn("Anon", "My favorite color is red now, not blue.", "two")])
     assert new in inject(store, ASKED).turn_ids
     for running in ({"session": "two"}, {"since": new}):
@@ -169,19 +169,19 @@ def test_the_running_session_is_left_out_until_it_is_reloaded(store: SqliteStore
         assert new in inject(store, ASKED, reload=True, **running).turn_ids
 
 
-def test_what_the_prompt_holds_already_is_not_repeated(store: SqliteStore) -> None:
+def test_what_the_prompt_holds_already_is_not_repeated(store: Store) -> None:
     [question_id] = store.add([Turn("Anon", ASKED)])
     assert question_id not in inject(store, ASKED).turn_ids
     talk = [{"role": "user", "content": THINGS}, {"role": "user", "content": ASKED}]
     assert set(inject(store, talk).turn_ids) == {1, 3}
 
 
-def test_a_text_said_twice_is_one_memory(store: SqliteStore) -> None:
+def test_a_text_said_twice_is_one_memory(store: Store) -> None:
     store.add([Turn("Miku", BLUE, "two")])
     assert len({1, 5} & set(inject(store, ASKED).turn_ids)) == 1
 
 
-def test_the_last_message_of_the_user_is_searched_for(store: SqliteStore) -> None:
+def test_the_last_message_of_the_user_is_searched_for(store: Store) -> None:
     talk = [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": [{"type": "text", "text": ASKED}], "name": "Anon"},
@@ -194,7 +194,7 @@ def test_the_last_message_of_the_user_is_searched_for(store: SqliteStore) -> Non
             inject(store, empty)
 
 
-def test_names_come_from_the_settings_when_nobody_gives_them(store: SqliteStore) -> None:
+def test_names_come_from_the_settings_when_nobody_gives_them(store: Store) -> None:
     assert "between User and Assistant" in inject(store, ASKED).text
     store.set("user", "Anon")
     store.set("character", "Miku")
@@ -202,7 +202,7 @@ def test_names_come_from_the_settings_when_nobody_gives_them(store: SqliteStore)
     assert "between Ben and Miku" in inject(store, ASKED, name1="Ben").text
 
 
-def test_what_was_injected_counts_as_shown(store: SqliteStore) -> None:
+def test_what_was_injected_counts_as_shown(store: Store) -> None:
     injected = inject(store, ASKED)
     assert set(store.shown()) == set(injected.turn_ids) == {1, 2, 3}
 
@@ -277,7 +277,7 @@ def test_a_placeholder_that_is_none_is_named(template: str, complaint: str) -> N
         load_config({"ltm_context": {"memory_context_template": template}})
 
 
-def test_braces_stand_for_themselves_when_doubled_and_in_what_was_said(store: SqliteStore) -> None:
+def test_braces_stand_for_themselves_when_doubled_and_in_what_was_said(store: Store) -> None:
     store.add([Turn("{name1}", "{{my}} {favorite} {name2.__class__} color is blue")])
     config = load_config(
         {"ltm_context": {"memory_context_template": "{{{name1}}} {all_memories} {{}}"}}
@@ -300,7 +300,7 @@ def test_a_file_that_is_no_json_is_refused(tmp_path: Path, content: bytes) -> No
 # ------------------------------------------------------------------------------ its surfaces
 
 
-def test_the_memory_gives_a_context_without_a_model(store: SqliteStore) -> None:
+def test_the_memory_gives_a_context_without_a_model(store: Store) -> None:
     memory = Memory(store)
     injected = memory.context(ASKED, config=S2K, context="<START>", name1="Anon", now=NOW)
     assert injected == inject(store, ASKED, load_config(S2K), "Anon", context="<START>", now=NOW)
@@ -309,10 +309,10 @@ def test_the_memory_gives_a_context_without_a_model(store: SqliteStore) -> None:
         memory.context(ASKED, budget=0)
 
 
-def test_the_command_prints_the_prompt(store: SqliteStore, tmp_path: Path) -> None:
+def test_the_command_prints_the_prompt(store: Store, tmp_path: Path, path: Path) -> None:
     (tmp_path / "s2k.json").write_text(json.dumps(S2K))
     (tmp_path / "miku.txt").write_text(MIKU + "<START>\nMiku: Hi!")
-    options = ["context", ASKED, "--file", str(store.path), "--config", str(tmp_path / "s2k.json")]
+    options = ["context", ASKED, "--file", str(path), "--config", str(tmp_path / "s2k.json")]
     options += ["--character-context", str(tmp_path / "miku.txt"), "--user", "Anon"]
     arguments = (MIKU + "<START>\nMiku: Hi!", "Anon")
     expected = inject(store, ASKED, load_config(S2K), arguments[1], context=arguments[0])

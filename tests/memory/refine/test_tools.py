@@ -1,7 +1,6 @@
 """The six refining tools: on a memory each is a change with its reason, on a draft an operation."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +11,8 @@ from memory.model import Fact
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import Draft, FactSet, StoreWorkbench
 from memory.store import Store
+
+BOTH_STORES = "slow"
 
 TALK = [
     Turn("Anna", "I moved to Oslo in May and I love the harbour.", "1", "2017-06-01"),
@@ -29,23 +30,23 @@ FACTS = (
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    with open_store(tmp_path / "anna.db") as store:
+def address(address: str) -> str:
+    with open_store(address) as store:
         store.add(TALK)
         store.write(FACTS, cause="digest by scripted")
-    return tmp_path / "anna.db"
+    return address
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    with open_store(path) as opened:
+def store(address: str) -> Iterator[Store]:
+    with open_store(address) as opened:
         yield opened
 
 
 @pytest.fixture(params=["memory", "draft"])
-def tools(request: pytest.FixtureRequest, path: Path, store: Store) -> "Tools":
+def tools(request: pytest.FixtureRequest, address: str, store: Store) -> "Tools":
     if request.param == "memory":
-        return Tools(StoreWorkbench(lambda: open_store(path)))
+        return Tools(StoreWorkbench(lambda: open_store(address)))
     return Tools(Draft(store))
 
 
@@ -256,9 +257,9 @@ def test_what_does_not_come_apart_is_refused_with_advice(
 
 
 def test_on_a_memory_each_is_one_change_with_its_reason_and_can_be_undone(
-    path: Path, store: Store
+    address: str, store: Store
 ) -> None:
-    tools = Tools(StoreWorkbench(lambda: open_store(path)))
+    tools = Tools(StoreWorkbench(lambda: open_store(address)))
     before = store.facts()
     done = tools.merge_memory([1, 3], "concatenate", "one home")
     change = store.changes()[-1]
