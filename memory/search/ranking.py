@@ -54,7 +54,19 @@ SPREAD_TURNS = 1024  # the newest turns, which tell how far cosines spread
 _REACH = len(NEIGHBOUR_SHARES) // 2
 
 _T = TypeVar("_T", bound=np.generic)
-VectorLoader = Callable[[], NDArray[np.int8]]  # reads the vectors of a piece of turns
+Piece = tuple[int, int, int]  # what a store knows a piece of vectors by
+
+
+@dataclass(frozen=True)
+class UnreadVectors:
+    """Vectors in pieces that are read as searches need them, many at once.
+
+    `pieces` are by the id of the first turn of each; `read` returns their vectors, (turns, width),
+    those of earlier extensions too.
+    """
+
+    pieces: Mapping[int, Piece]
+    read: Callable[[Sequence[Piece]], Sequence[NDArray[np.int8]]]
 
 
 @dataclass(frozen=True)
@@ -91,7 +103,8 @@ class Index:
         # least number of a column is fast to find.
         self._planes: list[NDArray[np.uint64]] = []
         self._pieces = np.zeros(0, np.int64)  # places where pieces of vectors begin
-        self._unread: dict[int, VectorLoader] = {}  # the pieces that no search has read yet
+        self._unread: dict[int, Piece] = {}  # by their places: those that no search has read yet
+        self._read: Callable[[Sequence[Piece]], Sequence[NDArray[np.int8]]] = lambda pieces: []
         # A number for every place, zeros between uses: filling and emptying a few of them is faster
         # than making an array as large as the memory for every word.
         self._scratch = np.zeros(1, np.float32)
@@ -100,15 +113,14 @@ class Index:
         self,
         rows: NDArray[np.void],
         codes: NDArray[np.uint64],
-        vectors: NDArray[np.int8] | Mapping[int, VectorLoader],
+        vectors: NDArray[np.int8] | UnreadVectors,
     ) -> None:
         """Take in turns that were added since.
 
         Args:
             rows: (n,) TURN_DTYPE with ascending ids above `last_id`; ids may have gaps.
             codes: (n, planes) `sign_codes` of the vectors.
-            vectors: (n, width), or in pieces: the id of each piece's first turn with a function
-                that returns its vectors when they are needed.
+            vectors: (n, width), or in pieces that are read when they are needed.
         """
         first = self.count + 1
         self.count += len(rows)
@@ -130,11 +142,12 @@ class Index:
         self._after[before] = places
         self._after[0] = 0  # first turns of a session have written here
         if isinstance(vectors, np.ndarray):
-            self._take_vectors(first, vectors)
+            self._take_vectors(new, vectors)
         else:
-            starts = self._places(np.array([*vectors]))
+            starts = self._places(np.array([*vectors.pieces]))
             self._pieces = np.concatenate([self._pieces, starts])
-            self._unread.update(zip(starts.tolist(), vectors.values(), strict=True))
+            self._unread.update(zip(starts.tolist(), vectors.pieces.values(), strict=True))
+            self._read = vectors.read
 
     def _make_room(self) -> None:
         if self.count < len(self._rows):
@@ -169,13 +182,13 @@ class Index:
         is_known = known[np.minimum(ahead, self.count - 1)] == ids
         return np.where(is_known, ahead + 1, 0)
 
-    def _take_vectors(self, first: int, vectors: NDArray[np.int8]) -> None:
+    def _take_vectors(self, places: slice | NDArray[np.int64], vectors: NDArray[np.int8]) -> None:
         if self._vectors.shape[1] != vectors.shape[1]:
             self._vectors = np.zeros((len(self._rows), vectors.shape[1]), np.int8)
-        self._vectors[first : first + len(vectors)] = vectors
+        self._vectors[places] = vectors
         floats = vectors.astype(np.float32)
         norms = np.sqrt(np.einsum("ij,ij->i", floats, floats))
-        self._norms[first : first + len(vectors)] = np.where(norms > 0, norms, 1)
+        self._norms[places] = np.where(norms > 0, norms, 1)
 
     def query(self, text: str) -> Query:
         """Read a question: what to look for in the full-text index, and what to embed."""
@@ -386,11 +399,17 @@ class Index:
 
     def _read_vectors(self, places: NDArray[np.int64]) -> None:
         """Read the pieces of vectors that these places are in, unless an earlier search did."""
-        if self._unread:
-            pieces = np.searchsorted(self._pieces, places, side="right") - 1
-            for start in np.unique(self._pieces[pieces[pieces >= 0]]).tolist():
-                if start in self._unread:
-                    self._take_vectors(start, self._unread.pop(start)())
+        if not self._unread:
+            return
+        pieces = np.searchsorted(self._pieces, places, side="right") - 1
+        starts = np.unique(self._pieces[pieces[pieces >= 0]]).tolist()
+        starts = [start for start in starts if start in self._unread]
+        if starts:
+            vectors = self._read([self._unread[start] for start in starts])
+            read = [np.arange(n, n + len(v)) for n, v in zip(starts, vectors, strict=True)]
+            self._take_vectors(np.concatenate(read), np.concatenate(vectors))
+            for start in starts:
+                del self._unread[start]
 
     def _best_of_session(
         self, sessions: NDArray[np.int32], words: NDArray[np.float32]

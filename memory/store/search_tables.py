@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.model import Turn
-from memory.search.ranking import Index, VectorLoader
+from memory.search.ranking import Index, Piece, UnreadVectors
 from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns, sign_codes
-from memory.store.database import Connection
+from memory.store.database import NUMBERS, Connection
 from memory.store.turns_table import read_turns
 
 BLOCK = 1024  # turns
@@ -205,7 +205,7 @@ def _extend_by_blocks(conn: Connection, index: Index) -> None:
     codes = np.frombuffer(b"".join(block_codes for _, _, block_codes in blocks), "<u8")
     # The index may hold the first turns of the first block, from when they were in `recent`.
     known = int(np.searchsorted(rows["id"], index.last_id, side="right"))
-    pieces: dict[int, VectorLoader] = {}
+    pieces: dict[int, Piece] = {}
     place = 0
     for block in block_rows:
         ids = block["id"].tolist()
@@ -213,17 +213,25 @@ def _extend_by_blocks(conn: Connection, index: Index) -> None:
             piece = ids[start : start + PIECE]
             skip = max(known - place, 0)
             if skip < len(piece):
-                pieces[piece[skip]] = partial(
-                    _read_piece, conn, piece[0], count=len(piece), skip=skip
-                )
+                pieces[piece[skip]] = (piece[0], len(piece), skip)
             place += len(piece)
-    index.extend(rows[known:], codes.reshape(len(rows), -1)[known:], pieces)
+    unread = UnreadVectors(pieces, partial(_read_pieces, conn))
+    index.extend(rows[known:], codes.reshape(len(rows), -1)[known:], unread)
 
 
-def _read_piece(conn: Connection, first_turn: int, count: int, skip: int) -> NDArray[np.int8]:
-    """The vectors of a piece of `count` turns without the first `skip`."""
-    _, vectors = _row_of_turn(conn, "vectors FROM pieces", first_turn)
-    return np.frombuffer(vectors, np.int8).reshape(count, -1)[skip:]
+def _read_pieces(conn: Connection, pieces: Sequence[Piece]) -> list[NDArray[np.int8]]:
+    """The vectors of pieces, each known by its first turn, its turns, and how many to skip."""
+    # In one statement: a search reads hundreds in a large memory, and a server may be far away.
+    vectors = dict(
+        conn.execute(
+            f"SELECT first_turn, vectors FROM pieces WHERE first_turn IN {NUMBERS}",
+            (json.dumps([first_turn for first_turn, _, _ in pieces]),),
+        ).fetchall()
+    )
+    return [
+        np.frombuffer(vectors[first_turn], np.int8).reshape(count, -1)[skip:]
+        for first_turn, count, skip in pieces
+    ]
 
 
 def extend_index_by_waiting(conn: Connection, index: Index, width: int) -> bool:

@@ -142,7 +142,7 @@ class NamespaceConnection:
         if any(isinstance(value, int) and abs(value) >= 2**63 for value in values):
             raise OverflowError
         parameters = [*values, self.namespace] if has_namespace else [*values]
-        return self._run(lambda conn: conn.execute(text, parameters))
+        return self._run(lambda conn: conn.execute(text, parameters, binary=True))
 
     def executemany(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
         values = [*rows]
@@ -166,7 +166,9 @@ class NamespaceConnection:
 
     def own(self, statement: str, values: Sequence[Any] = ()) -> psycopg.Cursor[Any]:
         """Run a statement of Postgres' own, $1 being the namespace and $2 the first value."""
-        return self._run(lambda conn: conn.execute(statement, [self.namespace, *values]))
+        return self._run(
+            lambda conn: conn.execute(statement, [self.namespace, *values], binary=True)
+        )
 
     def _run(self, run: Callable[[psycopg.Connection], psycopg.Cursor[Any]]) -> psycopg.Cursor[Any]:
         if self._bound is not None:

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from memory.model import Hit, Turn
 from memory.search import ranking
-from memory.search.ranking import Index, WordMatches
+from memory.search.ranking import Index, Piece, UnreadVectors, WordMatches
 from memory.search.turn_columns import SessionEnd, describe_turns, sign_codes
 
 NOTHING = np.zeros(64, np.float32)
@@ -34,13 +33,20 @@ def index(
     for name, number in speakers.items():
         grown.names.add(name, number)
     vectors = np.zeros((len(turns), 64), np.float32) if vectors is None else vectors
+    stored: dict[int, NDArray[np.int8]] = {}
+
+    def read(pieces: Sequence[Piece]) -> list[NDArray[np.int8]]:
+        return [stored[first] for first, _, _ in pieces]
+
     for start, stop in pairwise([*sorted({0, *cuts}), len(turns)]):
         numbered = [replace(turns[n], id=STEP * (n + 1)) for n in range(start, stop)]
         rows, eight_bit = describe_turns(numbered, vectors[start:stop], tails, speakers)
         blocks = [block for block in np.array_split(np.arange(len(numbered)), 2) if len(block)]
-        later = {int(rows["id"][b[0]]): partial(eight_bit.__getitem__, b) for b in blocks}
+        later = {int(rows["id"][block[0]]): eight_bit[block] for block in blocks}
+        stored |= later
+        unread = UnreadVectors({first: (first, len(v), 0) for first, v in later.items()}, read)
         if numbered:
-            grown.extend(rows, sign_codes(eight_bit), later if lazy else eight_bit)
+            grown.extend(rows, sign_codes(eight_bit), unread if lazy else eight_bit)
     return grown
 
 
@@ -289,16 +295,20 @@ def test_vectors_in_blocks_are_read_when_needed_and_once(monkeypatch: pytest.Mon
     monkeypatch.setattr(ranking, "MAX_RANKED_WHOLE", 0)
     monkeypatch.setattr(ranking, "CHOSEN_GROUPS", 1)
     monkeypatch.setattr(ranking, "SPREAD_TURNS", 1)
-    ranked, reads, tails = Index(), list[int](), dict[str, SessionEnd]()
+    ranked, tails = Index(), dict[str, SessionEnd]()
+    reads: list[int] = []
+    stored: dict[int, NDArray[np.int8]] = {}
+
+    def read(pieces: Sequence[Piece]) -> list[NDArray[np.int8]]:
+        reads.extend(first for first, _, _ in pieces)
+        return [stored[first] for first, _, _ in pieces]
+
     for start in range(0, 640, 64):
         piece = [Turn("Anna", "x", str(n), id=n + 1) for n in range(start, start + 64)]
         rows, eight_bit = describe_turns(piece, np.tile(NORTH, (64, 1)), tails, {"Anna": 1})
-
-        def read(vectors: NDArray[np.int8] = eight_bit, block: int = start) -> NDArray[np.int8]:
-            reads.append(block)
-            return vectors
-
-        ranked.extend(rows, sign_codes(eight_bit), {start + 1: read})
+        stored[start] = eight_bit
+        unread = UnreadVectors({start + 1: (start, 64, 0)}, read)
+        ranked.extend(rows, sign_codes(eight_bit), unread)
     assert reads == []
     hits = [rank(ranked, "cat", match(200), vector=EAST) for _ in range(2)]
     assert 192 in reads  # where turn 200 is
