@@ -134,7 +134,7 @@ ROOMS = {
         6_500,
     ),
     "memory/sql": ("what SQL a model may write", 1_600),
-    "memory/search": ("which turns a question asks for", 1_150),
+    "memory/search": ("which turns a question asks for", 1_220),
     "memory/store": ("a namespace in a database: durable, journaled, undoable, forgettable", 7_900),
     "memory/store/postgres": ("a namespace in Postgres, behind walls of its own", 2_600),
     "memory/program": ("the models, their prompts and what they say", 3_900),

@@ -60,9 +60,7 @@ class PostgresStore(DatabaseStore):
             self._database = looked_at(self._address, may_set_up=not read_only)
             with self._database.own.connection() as conn:
                 self._namespace = number_of(conn, self._address, may_make=not read_only)
-                self._tickets = {
-                    scope: _ticket(conn, f"{self._namespace}.{scope}") for scope in "rwj"
-                }
+                self._tickets = _tickets(conn, self._namespace)
             self._conn = NamespaceConnection(self._database.own, self._namespace)
             vectors.refuse_other_name(vectors.recorded_embedder(self._conn), embedder, self.place)
         if isinstance(self._embedder, HostedEmbedder):
@@ -278,6 +276,12 @@ def number_of(conn: psycopg.Connection, address: Address, may_make: bool) -> int
     return int(row[0])
 
 
-def _ticket(conn: psycopg.Connection, content: str) -> str:
-    [(signature,)] = conn.execute("SELECT memory.signature($1)", (content,)).fetchall()
-    return f"{content}.{signature}"
+def _tickets(conn: psycopg.Connection, namespace: int) -> dict[str, str]:
+    """The tickets of a namespace by their scope, signed."""
+    contents = {scope: f"{namespace}.{scope}" for scope in "rwj"}
+    signatures = conn.execute(
+        "SELECT content, memory.signature(content) FROM unnest($1::text[]) AS content",
+        ([*contents.values()],),
+    )
+    signature_of = dict(signatures.fetchall())
+    return {scope: f"{text}.{signature_of[text]}" for scope, text in contents.items()}
