@@ -283,5 +283,5 @@ def _tickets(conn: psycopg.Connection, namespace: int) -> dict[str, str]:
         "SELECT content, memory.signature(content) FROM unnest($1::text[]) AS content",
         ([*contents.values()],),
     )
-    signature_of = dict(signatures.fetchall())
+    signature_of: dict[str, str] = dict(signatures.fetchall())
     return {scope: f"{text}.{signature_of[text]}" for scope, text in contents.items()}
