@@ -1,12 +1,16 @@
 """An evaluation: memories built, questions asked, answers judged; what is finished is kept."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from threading import Event, Lock
+from typing import TypeVar
 
 from rich.console import Console
+from rich.progress import Progress
 
 from locomo.commands import print_table
 from locomo.dataset.format import Conversation, Question
@@ -20,6 +24,7 @@ from locomo.harness import (
     ask_baseline,
     ask_memory,
     build_memories,
+    building,
     is_built,
     memory_path,
 )
@@ -29,17 +34,21 @@ from locomo.results.report import memory_difference
 from locomo.results.tables import cost_table
 from locomo.results.traces import Trace, TraceLog, traced
 from memory import InputError, Model, ModelError
-from memory.program.costs import Cost, estimate, spending, turn_tokens
+from memory.program.costs import Cost, Spending, estimate, spending, turn_tokens
 from memory.progress import progress_bar
 from memory.prompt import LEAST_BUDGET
 
 AskedQuestion = tuple[Conversation, Question]
+Answered = tuple[Result, Trace | None]
+Job = Callable[[], Answered | None]
+T = TypeVar("T")
 # A model that now and then answers out of form is measured as it is; one that does so for more
 # than a third is not what the run was to measure.
 _LEAST_UNUSABLE = 3
 _MOST_UNUSABLE = 1 / 3
 # An interval takes 30 ms where there are thousands of answers.
 _RESAMPLED_EACH = 50
+_LOOK_EACH_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -100,18 +109,18 @@ class EvaluationRun:
 
     def _run(self, costs: dict[str, Cost]) -> Evaluation:
         """Take the steps, and note in `costs` what each takes."""
-        with _counted("storing", self.setup.model, costs):
-            built = self._build(self.setup)
-            built_plain = self._build(self.plain) if self.plain else {}
-        with _counted("asking", self.setup.model, costs):
-            results = self._ask(built, built_plain)
+        with progress_bar(self.console) as bar:
+            if self.over:
+                built, results = self._build_then_ask(bar, costs)
+            else:
+                built, results = self._build_and_ask(bar, costs)
         if self.judging:
             # A step of its own, so that a judge can be added to answers that are there already.
             with _counted("judging", self.judging, costs):
                 results = judge_answers(
                     results, self.judging, log=self.log, threads=self.threads, console=self.console
                 )
-        return Evaluation(list(built.values()), results, costs)
+        return Evaluation(built, results, costs)
 
     def forecast(self) -> dict[str, Cost]:
         """What each step will take, without repairs: what is built and answered takes nothing."""
@@ -136,73 +145,145 @@ class EvaluationRun:
         return {**systems, "memory": self.setup}
 
     def _storing_cost(self) -> Cost:
-        conversations = {conversation.id: conversation for conversation, _ in self.questions}
-        unbuilt: dict[Path, tuple[Conversation, Setup]] = {}
-        for setup in filter(None, (self.setup, self.plain)):
-            for conversation in conversations.values():
-                path = memory_path(
-                    conversation,
-                    setup.model,
-                    setup.program,
-                    cache=self.memories,
-                    embedder=self.embedder,
-                )
-                if not is_built(path):
-                    unbuilt[path] = conversation, setup
-        return sum((_digest_cost(*made_from) for made_from in unbuilt.values()), Cost())
+        unbuilt = [made_from for path, made_from in self._memories().items() if not is_built(path)]
+        return sum((_digest_cost(*made_from) for made_from in unbuilt), Cost())
 
-    def _build(self, setup: Setup) -> dict[str, BuiltMemory]:
-        conversations = {conversation.id: conversation for conversation, _ in self.questions}
-        with progress_bar(self.console) as bar:
-            return build_memories(
-                conversations.values(),
-                setup,
-                cache=self.memories,
-                threads=self.threads,
-                bar=bar,
-                embedder=self.embedder,
-                over=self.over,
-            )
+    @property
+    def _conversations(self) -> dict[str, Conversation]:
+        return {conversation.id: conversation for conversation, _ in self.questions}
 
-    def _ask(
-        self, built: Mapping[str, BuiltMemory], built_plain: Mapping[str, BuiltMemory]
-    ) -> list[Result]:
-        paths = {("memory", id_): memory.path.absolute() for id_, memory in built.items()}
-        paths |= {("plain", id_): memory.path.absolute() for id_, memory in built_plain.items()}
-        asking = Asking(
-            conversations={conversation.id: conversation for conversation, _ in self.questions},
+    def _path(self, conversation: Conversation, setup: Setup) -> Path:
+        """Where the memory of a conversation lies, absolute."""
+        return memory_path(
+            conversation,
+            setup.model,
+            setup.program,
+            cache=self.memories,
+            embedder=self.embedder,
+        ).absolute()
+
+    def _memories(self) -> dict[Path, tuple[Conversation, Setup]]:
+        """What each memory is made from; two setups that store alike share memories."""
+        return {
+            self._path(conversation, setup): (conversation, setup)
+            for conversation in self._conversations.values()
+            for setup in filter(None, (self.setup, self.plain))
+        }
+
+    def _asking(self) -> "Asking":
+        return Asking(
+            conversations=self._conversations,
             setups=self._systems(),
-            paths=paths,
+            paths={
+                (system, conversation.id): self._path(conversation, setup)
+                for conversation in self._conversations.values()
+                for system, setup in self._systems().items()
+                if system != "baseline"
+            },
             with_traces=self.traces is not None,
         )
-        keys: list[AnswerKey] = [
+
+    def _keys(self) -> list[AnswerKey]:
+        return [
             (system, conversation.id, question.index)
             for conversation, question in self.questions
             for system in self._systems()
         ]
-        missing = [key for key in keys if key not in self.log.records]
+
+    def _missing(self) -> list[AnswerKey]:
+        return [key for key in self._keys() if key not in self.log.records]
+
+    def _results(self) -> list[Result]:
+        return [self.log.records[key] for key in self._keys()]
+
+    def _build_then_ask(
+        self, bar: Progress, costs: dict[str, Cost]
+    ) -> tuple[list[BuiltMemory], list[Result]]:
+        """Over machines: all memories are built before the first question is asked."""
+        built: list[BuiltMemory] = []
+        with _counted("storing", self.setup.model, costs):
+            for setup in filter(None, (self.plain, self.setup)):
+                memories = build_memories(
+                    self._conversations.values(),
+                    setup,
+                    cache=self.memories,
+                    threads=self.threads,
+                    bar=bar,
+                    embedder=self.embedder,
+                    over=self.over,
+                )
+                built = list(memories.values())
+        with _counted("asking", self.setup.model, costs):
+            waits = not self.setup.model.packaged
+            missing = self._missing()
+            keep = self._keeper(bar, len(missing))
+            run_over(self._asking(), missing, self.over, waits=waits, finished=keep)
+        return built, self._results()
+
+    def _build_and_ask(
+        self, bar: Progress, costs: dict[str, Cost]
+    ) -> tuple[list[BuiltMemory], list[Result]]:
+        """Build memories and ask questions side by side: a score stands there soon.
+
+        A question of a memory waits for that memory. It comes after it in the line, so what it
+        waits for is being built by then, whatever the number of threads.
+        """
+        costs |= {step: Spending(self.setup.model).cost for step in ("storing", "asking")}
+        counting = _Counting(self.setup.model, costs)
+        ended = Event()
+        missing, asking = self._missing(), self._asking()
+        memories: dict[Path, Future[BuiltMemory]] = {path: Future() for path in self._memories()}
+
+        def build(path: Path, job: Callable[[], BuiltMemory]) -> None:
+            try:
+                memories[path].set_result(counting.counted("storing", job))
+            except BaseException as error:
+                memories[path].set_exception(error)
+                raise
+
+        def ask(key: AnswerKey) -> Answered:
+            if key[0] != "baseline":
+                _wait_for(memories[asking.paths[key[:2]]], ended)
+            return counting.counted("asking", partial(asking, key))
+
+        builds: dict[str, list[Job]] = {}
+        for path, (conversation, setup) in self._memories().items():
+            job = building(
+                conversation,
+                setup,
+                cache=self.memories,
+                bar=bar,
+                ended=ended,
+                embedder=self.embedder,
+            )
+            builds.setdefault(conversation.id, []).append(partial(build, path, job))
+        asks: dict[str, list[Job]] = {
+            id_: [partial(ask, key) for key in _of(id_, missing)] for id_ in builds
+        }
+        keep = self._keeper(bar, len(missing))
+        line = _in_line([*builds.values()], [*asks.values()], ahead=self.threads)
+        run_parallel(line, self.threads, lambda answer: keep(answer) if answer else None, ended)
+        built = [memories[self._path(c, self.setup)].result() for c in self._conversations.values()]
+        return built, self._results()
+
+    def _keeper(self, bar: Progress, missing: int) -> Callable[[Answered], None]:
+        """What is done with each answer: kept, and counted on a line of the bar."""
+        line = bar.add_task("asking", total=missing)
         answered: list[Result] = []
-        with progress_bar(self.console) as bar:
-            line = bar.add_task("asking", total=len(missing))
 
-            def keep(answer: tuple[Result, Trace | None]) -> None:
-                result, trace = answer
-                if self.traces is not None and trace is not None:
-                    self.traces.add(trace)
-                self.log.add(result)
-                answered.append(result)
-                bar.advance(line)
-                if len(answered) < _RESAMPLED_EACH or len(answered) % _RESAMPLED_EACH == 0:
-                    bar.update(line, description=running_score([*self.log.records.values()]))
-                if result.unusable:
-                    self._stop_when_unusable(answered)
+        def keep(answer: Answered) -> None:
+            result, trace = answer
+            if self.traces is not None and trace is not None:
+                self.traces.add(trace)
+            self.log.add(result)
+            answered.append(result)
+            bar.advance(line)
+            if len(answered) < _RESAMPLED_EACH or len(answered) % _RESAMPLED_EACH == 0:
+                bar.update(line, description=running_score([*self.log.records.values()]))
+            if result.unusable:
+                self._stop_when_unusable(answered)
 
-            if self.over:
-                waits = not self.setup.model.packaged
-                run_over(asking, missing, self.over, waits=waits, finished=keep)
-            else:
-                run_parallel([partial(asking, key) for key in missing], self.threads, keep)
-        return [self.log.records[key] for key in keys]
+        return keep
 
     def _stop_when_unusable(self, results: Collection[Result]) -> None:
         """Raise ModelError when too many answers cannot be used: their scores would mean nothing.
@@ -215,6 +296,48 @@ class EvaluationRun:
                 f"{len(unusable)} of {len(results)} answers cannot be used, the last:"
                 f" {unusable[-1]}"
             )
+
+
+def _of(conversation: str, keys: Sequence[AnswerKey]) -> list[AnswerKey]:
+    """The questions of a conversation, first those of the baseline, which needs no memory."""
+    return sorted(
+        (key for key in keys if key[1] == conversation), key=lambda key: key[0] != "baseline"
+    )
+
+
+def _in_line(builds: Sequence[Sequence[T]], asks: Sequence[Sequence[T]], ahead: int) -> list[T]:
+    """The jobs of all conversations in turn, with memories being built `ahead` of the questions."""
+    line = [job for jobs in builds[:ahead] for job in jobs]
+    for number, jobs in enumerate(asks):
+        line += jobs
+        line += builds[number + ahead] if number + ahead < len(builds) else []
+    return line
+
+
+def _wait_for(memory: Future[BuiltMemory], ended: Event) -> None:
+    """Wait until a memory is built. Raises what its building raised."""
+    while not wait([memory], timeout=_LOOK_EACH_S).done:
+        if ended.is_set():  # nobody begins to build it any more
+            raise KeyboardInterrupt
+    memory.result()
+
+
+@dataclass(frozen=True, eq=False)
+class _Counting:
+    """Notes in `costs` what the jobs of each step take, those of several threads."""
+
+    model: Model
+    costs: dict[str, Cost]
+    lock: Lock = field(default_factory=Lock)
+
+    def counted(self, step: str, job: Callable[[], T]) -> T:
+        """The result of a job, whose calls are counted also when it fails."""
+        with spending(self.model) as spent:
+            try:
+                return job()
+            finally:
+                with self.lock:
+                    self.costs[step] += spent.cost
 
 
 @contextmanager

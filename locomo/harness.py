@@ -230,33 +230,50 @@ def build_memories(
         builder = _Builder(setup, cache.absolute(), embedder)
         return _build_over(list(conversations), builder, over=over, bar=bar)
     ended = Event()
-
-    def job(conversation: Conversation) -> Callable[[], BuiltMemory]:
-        windows = -(-len(conversation.turns) // setup.model.window)
-        line = bar.add_task(f"storing {escape(conversation.id)}", total=windows)
-
-        def progress(done: int) -> None:
-            if ended.is_set():
-                raise KeyboardInterrupt  # like the user's own: what is stored so far is kept
-            bar.update(line, completed=done)
-
-        def build() -> BuiltMemory:
-            built = build_memory(
-                conversation=conversation,
-                model=setup.model,
-                program=setup.program,
-                cache=cache,
-                progress=progress,
-                embedder=embedder,
-            )
-            bar.update(line, completed=windows)  # also when it was there already
-            return built
-
-        return build
-
-    jobs = {conversation.id: job(conversation) for conversation in conversations}
+    jobs = {
+        conversation.id: building(
+            conversation, setup, cache=cache, bar=bar, ended=ended, embedder=embedder
+        )
+        for conversation in conversations
+    }
     built = run_parallel(list(jobs.values()), threads, ended=ended)
     return dict(zip(jobs, built, strict=True))
+
+
+def building(
+    conversation: Conversation,
+    setup: Setup,
+    *,
+    cache: Path,
+    bar: Progress,
+    ended: Event,
+    embedder: str = EMBEDDER,
+) -> Callable[[], BuiltMemory]:
+    """The job that builds a conversation's memory, with a line on the bar.
+
+    It ends after the window that it is at when `ended` is set.
+    """
+    windows = -(-len(conversation.turns) // setup.model.window)
+    line = bar.add_task(f"storing {escape(conversation.id)}", total=windows)
+
+    def progress(done: int) -> None:
+        if ended.is_set():
+            raise KeyboardInterrupt  # like the user's own: what is stored so far is kept
+        bar.update(line, completed=done)
+
+    def build() -> BuiltMemory:
+        built = build_memory(
+            conversation=conversation,
+            model=setup.model,
+            program=setup.program,
+            cache=cache,
+            progress=progress,
+            embedder=embedder,
+        )
+        bar.update(line, completed=windows)  # also when it was there already
+        return built
+
+    return build
 
 
 @dataclass(frozen=True, eq=False)

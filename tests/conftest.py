@@ -95,6 +95,18 @@ def store(address: str) -> Iterator[Store]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def tracking_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database to copy: making one takes two seconds of computing."""
+    from locomo.tracking import connect_mlflow
+
+    database = tmp_path_factory.mktemp("tracking") / "mlflow.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
+        connect_mlflow("unused")
+    return database
+
+
 # --- tuning: tests that need torch ------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -272,9 +273,10 @@ def test_the_personal_chats_tell_sixty_facts_and_ask_for_some_that_nobody_told()
 
 
 def test_compiling_finds_a_planted_rule_and_gains_nothing_from_luck(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tracking_database: Path
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    database = shutil.copy(tracking_database, tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
     found, call, verdict = compile_once("gepa", "answer", obedience=1.0, seed=0)
     assert (found, verdict) == (True, "gain")
     assert call

@@ -1,6 +1,7 @@
 """optimize.py with a model that obeys: what is missing in its instructions is found and kept."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ Run = Callable[..., CompileResult]
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where all runs are, for MLflow takes seconds to make its database."""
-    return tmp_path_factory.mktemp("place")
+def place(tmp_path_factory: pytest.TempPathFactory, tracking_database: Path) -> Path:
+    """Where all runs are."""
+    folder = tmp_path_factory.mktemp("place")
+    shutil.copy(tracking_database, folder / "mlflow.db")
+    return folder
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,14 +46,15 @@ PLAIN = Card(
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tracking_database: Path) -> Path:
     """An empty working folder with two houses as data; the helper is the obedient model."""
     monkeypatch.chdir(tmp_path)
     for key in [name for name in os.environ if name.endswith("_API_KEY")]:
         monkeypatch.delenv(key)
     monkeypatch.delenv("ARBOR_TOKEN", raising=False)
     # Named: a place that MLflow is left to choose stays its place in all later tests.
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    database = shutil.copy(tracking_database, tmp_path / "mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
     for module in (launch, comparison, supervised):
         monkeypatch.setattr(module, "load_helper", lambda *names, **named: obedient()[0])
     monkeypatch.setattr(train.console, "_width", 200)

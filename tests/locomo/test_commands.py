@@ -120,7 +120,7 @@ def test_evaluate_refuses_what_it_cannot_use_before_it_makes_anything(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     given = f"--data {{0}}/two.json --output-dir {{0}}/out {line.replace('{}', '{0}')}"
-    monkeypatch.setattr(evaluation, "build_memories", None)  # nobody gets as far
+    monkeypatch.setattr(evaluation, "building", None)  # nobody gets as far
     assert command(EVALUATE, given, files, monkeypatch) == (2, [])
     err = capsys.readouterr().err
     assert re.search(says, err)

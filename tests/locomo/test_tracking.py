@@ -1,5 +1,6 @@
 """A compile on record: one run with what was gained, its candidates nested in it."""
 
+import shutil
 from pathlib import Path
 
 import mlflow
@@ -20,9 +21,11 @@ FOUND = [
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where all runs are, for MLflow takes seconds to make its database."""
-    return tmp_path_factory.mktemp("place")
+def place(tmp_path_factory: pytest.TempPathFactory, tracking_database: Path) -> Path:
+    """Where all runs are."""
+    folder = tmp_path_factory.mktemp("place")
+    shutil.copy(tracking_database, folder / "mlflow.db")
+    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """The ranking fitted to conversations of one's own by `optimize.py --target ranking`."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,9 +36,10 @@ def shop(id_: str) -> dict[str, object]:
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tracking_database: Path) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    database = shutil.copy(tracking_database, tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
     write(tmp_path / "shops.json", *map(shop, ["north", "east", "south", "west", "centre"]))
     return tmp_path
 
