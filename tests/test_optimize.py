@@ -103,7 +103,10 @@ def test_the_gated_reward_asks_for_enough_fields_and_is_measured(
     assert card.metric == {"gated": 1.0}
 
 
-@pytest.mark.parametrize("optimizer", ["simba", "miprov2", "gepa"])
+@pytest.mark.parametrize(
+    "optimizer",
+    ["gepa", *(pytest.param(name, marks=pytest.mark.slow) for name in ("simba", "miprov2"))],
+)
 def test_the_refining_module_learns_from_episodes(
     run: Run, capsys: pytest.CaptureFixture[str], optimizer: str
 ) -> None:

@@ -55,6 +55,7 @@ def stored(home: Path) -> Store:
     return open_store(file)
 
 
+@pytest.mark.slow
 def test_it_is_killed_and_remembers(home: Path) -> None:
     child = start(PACKAGED, "Miku: .*Hello!")
     child.sendline("My dog is called Rufus.")
@@ -87,6 +88,7 @@ def test_it_is_killed_and_remembers(home: Path) -> None:
         assert len({turn.session for turn in said}) == 2
 
 
+@pytest.mark.slow
 def test_a_reset_leaves_nothing_and_ctrl_c_keeps_all(home: Path) -> None:
     child = start(SCRIPTED, "Miku: .*Hello!")
     child.expect("User:")
