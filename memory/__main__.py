@@ -52,6 +52,7 @@ COMMANDS: dict[str, list[Callable[..., None]]] = {
         setup.setup,
         databases.copy,
         databases.migrate,
+        databases.distribute,
     ],
 }
 

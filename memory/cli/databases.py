@@ -1,6 +1,6 @@
-"""The commands copy and migrate: a memory into another database, and a database's schema."""
+"""The commands copy, migrate and distribute: between databases, and a database's tables."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,17 +36,21 @@ def migrate(
     as_sql: Annotated[
         bool, typer.Option("--sql", help="Print the SQL for an administrator, and run nothing.")
     ] = False,
+    generate: Annotated[
+        str,
+        typer.Option(
+            metavar="MESSAGE", help="For developers: write the next revision from the metadata."
+        ),
+    ] = "",
 ) -> None:
     """Bring a Postgres database up to date. SQLite files do so when they are opened."""
-    from memory.home import home_address
     from memory.store import postgres_module
 
-    text = database or home_address()
-    if not text:
-        raise InputError("which database? Give its address, or set MEMORY_HOME=postgresql://...")
-    address = postgres_module("address").read_address(text, needs_namespace=False)
+    address = _address(database)
     migrations = postgres_module("migrate")
-    if as_sql:
+    if generate:
+        print_clean(str(migrations.generate(address.conninfo, address.place, generate)))
+    elif as_sql:
         print_clean(migrations.script(address.conninfo))
     elif check:
         differences = migrations.differences(address.conninfo, address.place)
@@ -56,3 +60,38 @@ def migrate(
     else:
         before, after = migrations.upgrade(address.conninfo, address.place)
         print_clean(f"{address.place}: schema {after}" + ("" if before == after else ", new"))
+
+
+def distribute(
+    database: Annotated[
+        str, typer.Argument(help="postgresql://...; without it, that of MEMORY_HOME.")
+    ] = "",
+    as_sql: Annotated[
+        bool, typer.Option("--sql", help="Print what it would run, and run nothing.")
+    ] = False,
+) -> None:
+    """Spread a Postgres database over the servers of its Citus cluster, by the namespace.
+
+    One transaction; again after servers were added. See docs/scaling.md.
+    """
+    from memory.store import postgres_module
+
+    address = _address(database)
+    distribution = postgres_module("distribute")
+    if as_sql:
+        print_clean("\n".join(f"{statement};" for statement in distribution.script(address)))
+        return
+    spread, servers = distribution.distribute(address)
+    tables = count(spread, "table") + " spread" if spread else "all tables are spread"
+    print_clean(f"{address.place}: {tables} over {count(servers, 'server')}")
+
+
+def _address(database: str) -> Any:
+    """The address of a whole database. Raises InputError where none is named."""
+    from memory.home import home_address
+    from memory.store import postgres_module
+
+    text = database or home_address()
+    if not text:
+        raise InputError("which database? Give its address, or set MEMORY_HOME=postgresql://...")
+    return postgres_module("address").read_address(text, needs_namespace=False)

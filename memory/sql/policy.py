@@ -13,7 +13,8 @@ model, because they are its next prompt.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlglot
@@ -101,23 +102,65 @@ def read_statement(
     return _render(_of_namespace(_portable(tree, dialect), namespace), dialect)
 
 
-def write_statements(
-    answer: str, dialect: Dialect = "sqlite", namespace: int | None = None
-) -> list[str]:
-    """Check the INSERT, UPDATE and DELETE statements of an answer, and render them for a database.
+def write_statements(answer: str) -> list[str]:
+    """Check the INSERT, UPDATE and DELETE statements of an answer, and render them for SQLite.
 
     Returns [] when the model says that there is nothing to store. Raises SqlError when one
     statement is refused; then none of them may run.
     """
+    return [_render(_portable(tree, "sqlite")) for tree in _checked_writes(answer)]
+
+
+@dataclass(frozen=True)
+class FactWrite:
+    """A checked INSERT, UPDATE or DELETE for Postgres: a query, which writes nothing itself.
+
+    `query` gives a row for each fact: its id, which a new one has not, and what is to stand in each
+    of `columns`.
+    """
+
+    command: Literal["insert", "update", "delete"]
+    columns: tuple[str, ...]
+    query: str
+
+
+def fact_writes(answer: str, namespace: int) -> list[FactWrite]:
+    """Check an answer as `write_statements` does, and make a query of each of its statements."""
+    writes = []
+    for checked in _checked_writes(answer):
+        tree = _portable(checked, "postgres")
+        if tree.key == "insert":
+            columns = tuple(column.name for column in tree.this.expressions)
+            query = tree.expression
+        else:
+            pairs = tree.expressions if tree.key == "update" else []
+            columns = tuple(pair.this.name for pair in pairs)
+            values = [_as_stored(pair.this.name, pair.expression) for pair in pairs]
+            table = tree.this
+            query = exp.Select(
+                expressions=[exp.column("id", table=table.alias_or_name), *values],
+                from_=exp.From(this=table),
+                where=tree.args["where"],
+            )
+        rendered = _render(_of_namespace(query, namespace), "postgres")
+        writes.append(FactWrite(tree.key, columns, rendered))
+    return writes
+
+
+def _as_stored(column: str, value: Any) -> Any:
+    """A value in the type that its column has in Postgres."""
+    return exp.cast(value, "bigint" if column == "turn_id" else "text")
+
+
+def _checked_writes(answer: str) -> Iterator[Any]:
+    """The trees of the statements of an answer, each checked."""
     checks = {"insert": _insert, "update": _update, "delete": _delete}
-    rendered = []
     for statement in split(answer):
         tree = _parse(statement)
         if tree.key not in checks:
             refuse(short(statement), f"here only facts are written: {WRITE_FORMS}")
         checks[tree.key](tree)
-        rendered.append(_render(_of_namespace(_portable(tree, dialect), namespace), dialect))
-    return rendered
+        yield tree
 
 
 def _is_whole(text: str) -> bool:
@@ -256,24 +299,14 @@ def _of_namespace(tree: Any, namespace: int | None) -> Any:
         is_this = exp.EQ(
             this=exp.column("namespace"), expression=exp.Literal.number(str(namespace))
         )
-        if table.parent.key in ("schema", "insert"):  # the new row's namespace is a default
-            table.replace(shared)
-        elif table.parent.key in ("update", "delete"):
-            alias = table.alias_or_name
-            is_this.this.set("table", exp.to_identifier(alias))
-            where = table.parent.args["where"]
-            where.set("this", exp.And(this=is_this, expression=exp.Paren(this=where.this)))
-            shared.set("alias", exp.TableAlias(this=exp.to_identifier(alias)))
-            table.replace(shared)
-        else:
-            # Nodes, not the builders of sqlglot: these parse each name, and copy the whole again.
-            rows = exp.Select(
-                expressions=[exp.column(column) for column in TABLES[table.name]],
-                from_=exp.From(this=shared),
-                where=exp.Where(this=is_this),
-            )
-            alias = exp.TableAlias(this=exp.to_identifier(table.alias_or_name))
-            table.replace(exp.Subquery(this=rows, alias=alias))
+        # Nodes, not the builders of sqlglot: these parse each name, and copy the whole again.
+        rows = exp.Select(
+            expressions=[exp.column(column) for column in TABLES[table.name]],
+            from_=exp.From(this=shared),
+            where=exp.Where(this=is_this),
+        )
+        alias = exp.TableAlias(this=exp.to_identifier(table.alias_or_name))
+        table.replace(exp.Subquery(this=rows, alias=alias))
     return tree
 
 

@@ -46,7 +46,6 @@ def _assert_sound_lists(store: Store) -> None:
     from memory.store.postgres.store import PostgresStore
 
     assert isinstance(store, PostgresStore)
-    assert store._select("SELECT fact_id FROM facts_due") == []
     for of, texts in zip("tf", TEXTS.values(), strict=True):
         entries = {
             (word, (chunk << 12) + int.from_bytes(ids[n : n + 2], "little"))

@@ -21,6 +21,9 @@ from urllib.parse import quote, urlsplit
 import psutil
 import psycopg
 
+from memory.store.postgres import distribute, migrate
+from memory.store.postgres.address import read_address
+
 _names = count(1)
 _databases: list[str] = []
 
@@ -90,13 +93,21 @@ def new_database(template: str = "") -> str:
 
 @cache
 def shared_database() -> str:
-    """The address of the database that most tests share, each with a namespace of its own."""
+    """The address of the database that most tests share, each with a namespace of its own.
+
+    Where MEMORY_TEST_CITUS names one with Citus, it is that one, spread over its servers.
+    """
+    if citus := os.environ.get("MEMORY_TEST_CITUS", ""):
+        address = read_address(citus, needs_namespace=False)
+        migrate.upgrade(address.conninfo, address.place)
+        distribute.distribute(address)
+        return citus if "?" in citus else f"{citus}?application_name=tests"
     return new_database()
 
 
 def new_namespace(database: str = "", name: str = "") -> str:
     """The address of a namespace that no other test has."""
-    name = name or f"anna {next(_names)}"
+    name = name or f"anna {os.getpid()} {next(_names)}"
     return f"{database or shared_database()}&namespace={quote(name)}"
 
 

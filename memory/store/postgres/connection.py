@@ -18,7 +18,13 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from memory.errors import InputError, StoreError
 from memory.store.database import Cursor
 from memory.store.postgres.address import LONGEST_NAME, password_of, without_password
-from memory.store.postgres.statements import copied, translated
+from memory.store.postgres.fact_table import FactTable
+from memory.store.postgres.statements import (
+    copied,
+    numbered_table,
+    translated,
+    writes_facts,
+)
 from memory.store.postgres.word_lists import WordLists
 
 POOL_CONNECTIONS = 4  # of each login, in one process
@@ -121,15 +127,21 @@ class NamespaceConnection:
         self._pool = connections
         self._bound: psycopg.Connection | None = None
         self.words = WordLists(self)
+        self.facts = FactTable(self, self.words)
+        self._has_deferred_keys = False
 
     @contextmanager
     def bound(self, conn: psycopg.Connection) -> Iterator[None]:
-        """Run all statements of the block on one connection."""
+        """Run all statements of the block on one connection, within its transaction."""
         before, self._bound = self._bound, conn
         try:
             yield
         finally:
             self._bound = before
+            # What is still there belongs to a transaction that was rolled back.
+            self.words.clear()
+            self.facts.clear()
+            self._has_deferred_keys = False
 
     @property
     def connection(self) -> psycopg.Connection:
@@ -137,10 +149,29 @@ class NamespaceConnection:
         assert self._bound is not None
         return self._bound
 
+    def finish(self) -> None:
+        """Write what follows from the writes of this transaction: the journal, words of facts."""
+        self.facts.log()
+        self.words.bring_in_facts()
+        if self._has_deferred_keys:  # not at the commit, which several servers may take part in
+            self._set_keys("IMMEDIATE")
+
+    def lock_writer(self) -> bool:
+        """Be the one writer until the transaction ends; False for a namespace that is deleted."""
+        lock = "SELECT namespace FROM memory.counters WHERE namespace = $1 FOR UPDATE"
+        return self.own(lock).fetchone() is not None
+
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Cursor:
-        text, has_namespace = translated(statement)
         if any(isinstance(value, int) and abs(value) >= 2**63 for value in values):
             raise OverflowError
+        if writes_facts(statement):
+            return self.facts.execute(statement, [*values, self.namespace])
+        if "facts_log" in statement or "changes" in statement:
+            self.facts.log()
+        if table := numbered_table(statement):
+            statement = statement.replace("(", "(id, ", 1).replace("VALUES (", "VALUES (?, ", 1)
+            values = (*self.next_ids(table, 1), *values)
+        text, has_namespace = translated(statement)
         parameters = [*values, self.namespace] if has_namespace else [*values]
         return self._run(lambda conn: conn.execute(text, parameters, binary=True))
 
@@ -148,6 +179,9 @@ class NamespaceConnection:
         values = [*rows]
         if any(isinstance(value, int) and abs(value) >= 2**63 for row in values for value in row):
             raise OverflowError
+        if writes_facts(statement):
+            self.facts.insert_copies(statement, [(*row, self.namespace) for row in values])
+            return
 
         def run(conn: psycopg.Connection) -> psycopg.Cursor[Any]:
             cursor = conn.cursor()
@@ -170,6 +204,28 @@ class NamespaceConnection:
             lambda conn: conn.execute(statement, [self.namespace, *values], binary=True)
         )
 
+    def own_rows(self, statement: str, rows: Iterable[Sequence[Any]]) -> list[Any]:
+        """Run such a statement for each of these rows; returns what RETURNING gives."""
+        return self.run_rows(statement, [[self.namespace, *row] for row in rows])
+
+    def run_rows(self, text: str, rows: Sequence[Sequence[Any]]) -> list[Any]:
+        """Run a text of Postgres as it is for each of these rows of parameters."""
+        if not rows:
+            return []
+        cursor = self.connection.cursor()
+        is_returning = "RETURNING" in text
+        cursor.executemany(text, rows, returning=is_returning)
+        return [row for result in cursor.results() for row in result] if is_returning else []
+
+    def next_ids(self, table: str, count: int) -> Sequence[int]:
+        """The numbers of so many new rows of a table."""
+        [(last,)] = self.own(
+            f"UPDATE memory.counters SET {table} = {table} + $2 WHERE namespace = $1"
+            f" RETURNING {table}",
+            (count,),
+        ).fetchall()
+        return range(last - count + 1, last + 1)
+
     def _run(self, run: Callable[[psycopg.Connection], psycopg.Cursor[Any]]) -> psycopg.Cursor[Any]:
         if self._bound is not None:
             return run(self._bound)
@@ -177,7 +233,13 @@ class NamespaceConnection:
             return run(conn)
 
     def defer_keys(self) -> None:
-        self.execute("SET CONSTRAINTS ALL DEFERRED")
+        self._set_keys("DEFERRED")
+        self._has_deferred_keys = True
+
+    def _set_keys(self, mode: str) -> None:
+        # For a row of the namespace: it may be on another server, which checks its keys.
+        set_keys = "SELECT memory.set_keys($2) FROM memory.counters WHERE namespace = $1"
+        self.own(set_keys, (mode,))
 
     def last_id(self, table: str) -> int:
         row = self.own(f"SELECT {table} FROM memory.counters WHERE namespace = $1").fetchone()

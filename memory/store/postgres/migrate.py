@@ -114,6 +114,27 @@ def script(conninfo: str) -> str:
     return output.getvalue()
 
 
+def generate(conninfo: str, place: str, message: str) -> Path:
+    """Write the revision that makes a database of the newest one as the metadata says.
+
+    For developers, in a checkout; `place` is a database to compare with. Alembic sees tables,
+    columns, keys and indexes; policies, functions and grants are written by hand. Returns the file.
+    Raises StoreError for a database of another revision, InputError outside of a checkout.
+    """
+    from alembic import command
+
+    folder = Path(__file__).parent / "migrations" / "versions"
+    if not (folder.parents[4] / "pyproject.toml").is_file():
+        raise InputError("revisions are written in a checkout of the source, next to the others")
+    with _alembic(conninfo, place) as (config, conn):
+        if _current(conn) != revisions()[-1]:
+            raise StoreError(f"{place}: not of revision {revisions()[-1]}; run: memory migrate")
+        number = f"{int(revisions()[-1]) + 1:04}"
+        command.revision(config, message, autogenerate=True, rev_id=number)
+    [file] = folder.glob(f"{number}_*.py")
+    return file
+
+
 def model_role(database: str) -> str:
     """The login of whatever a model wrote; a role belongs to a server with many databases."""
     name = f"memory_model_{database}"
@@ -128,6 +149,7 @@ def _config(conninfo: str, output: io.StringIO, database: str = "") -> Any:
     config = Config(output_buffer=output)
     config.set_main_option("script_location", "memory.store.postgres:migrations")
     config.set_main_option("path_separator", "os")
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     database = database or unquote(urlsplit(conninfo).path.lstrip("/"))
     if not database:
         raise InputError("name the database in the address: postgresql://HOST/DATABASE")

@@ -36,11 +36,11 @@ def restore(source: Path, target: str, replace: bool = False) -> int:
             namespace = NamespaceConnection(database.own, number)
             with namespace.bound(conn):
                 # The lock of its one writer: what is taken over from it stays as it is.
-                namespace.own("SELECT FROM memory.counters WHERE namespace = $1 FOR UPDATE")
+                namespace.lock_writer()
                 file = Path(folder) / "memory.db"
                 turns = copy_for_memory(source, file, old=namespace if exists else None)
                 if exists:
                     names.empty(conn, number)
                 sqlite_copy.read_copy(part_of(file), namespace)
-                namespace.words.bring_in_facts()
+                namespace.finish()
     return turns

@@ -84,7 +84,7 @@ def _copy_table(
             f" VALUES ({', '.join('?' * len(columns))}, '', 0)"
         )
     if table == "facts_log":
-        copy.execute("DELETE FROM facts_log")  # the trigger has logged the facts
+        copy.execute("DELETE FROM facts_log")  # writing the facts has filled it
     for batch in _batches(reader.execute(f"SELECT {names} FROM {table} ORDER BY {columns[0]}")):
         if table == "settings":
             batch = [row for row in batch if row[1] not in left_out]

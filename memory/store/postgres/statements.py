@@ -7,18 +7,30 @@ that this overlooks would not be found by Postgres: nothing of ours is on the se
 import re
 from functools import lru_cache
 
-TABLES = (
+TABLES = (  # each names only tables before it
     *("turns", "facts", "changes", "facts_log", "pending", "settings", "shown", "speakers"),
-    *("recent", "blocks", "pieces", "staged_vectors", "word_lists", "facts_due"),
+    *("recent", "blocks", "pieces", "staged_vectors", "word_lists"),
 )
 _TABLE = rf"(?P<table>{'|'.join(sorted(TABLES, key=len, reverse=True))})\b"
 _SOURCE = re.compile(rf"\b(?P<before>FROM|JOIN)\s+{_TABLE}(?:\s+AS\s+(?P<alias>\w+))?")
 _INSERT = re.compile(rf"^INSERT INTO {_TABLE} \((?P<columns>[^)]*)\) VALUES \(")
 _UPDATE = re.compile(rf"^UPDATE {_TABLE} SET (?P<values>.*?)(?: WHERE (?P<where>.*))?$", re.DOTALL)
 _DELETE = re.compile(rf"^DELETE FROM {_TABLE}(?: WHERE (?P<where>.*))?$", re.DOTALL)
+_UNNUMBERED = re.compile(r"INSERT INTO (facts|changes|facts_log|settings) \((?!id\b)")
+_FACTS_WRITE = re.compile(r"(?:INSERT INTO|UPDATE|DELETE FROM) facts\b")
 _FUNCTION = re.compile(r"\b(json_array|json_extract|glob)\(")
 _VALUES = re.compile(r"\?(, \?)*\)")
 _NAMESPACE = "\0"  # stands for the parameter until all others are numbered
+
+
+def numbered_table(statement: str) -> str | None:
+    """The table into which a statement inserts a row that is to get the next number as its id."""
+    match = _UNNUMBERED.match(statement)
+    return match[1] if match else None
+
+
+def writes_facts(statement: str) -> bool:
+    return _FACTS_WRITE.match(statement) is not None
 
 
 @lru_cache(2_048)

@@ -1,6 +1,7 @@
 """A namespace in Postgres: one writer at a time, every commit on disk, shared tables."""
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -12,12 +13,13 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from memory import sql as sql_policy
 from memory.embed import HostedEmbedder
-from memory.errors import InputError, StoreError
+from memory.errors import InputError, SqlError, StoreError
 from memory.home import agree_to_embedder, agreed_embedder
 from memory.model import Forgotten, Rows, Turn
 from memory.store import forget, history, settings, vectors
 from memory.store.database import Connection
 from memory.store.database_store import MAX_ROWS, READ_SECONDS, WRITE_SECONDS, DatabaseStore
+from memory.store.journal import MAX_FACTS_CHANGED
 from memory.store.postgres import faults, migrate, sqlite_copy, walls
 from memory.store.postgres.address import LONGEST_NAME, Address, read_address
 from memory.store.postgres.connection import (
@@ -110,17 +112,35 @@ class PostgresStore(DatabaseStore):
             self._conn.bound(conn),
         ):
             walls.enter(conn, journal, WAIT_SECONDS)  # also for another writer to end
-            conn.execute("SELECT memory.lock_writer()")
+            self._lock_writer()
             yield self._conn
-            self._conn.words.bring_in_facts()
+            self._conn.finish()
 
     def _run_statements(self, conn: Connection, statements: Sequence[str]) -> None:
-        rendered = sql_policy.write_statements(
-            ";\n".join(statements) or "-- none", dialect="postgres", namespace=self._namespace
-        )
+        writes = sql_policy.fact_writes(";\n".join(statements) or "-- none", self._namespace)
         bound = self._conn.connection
-        walls.change_facts(bound, rendered, self._tickets["w"], seconds=WRITE_SECONDS)
-        walls.enter(bound, self._tickets["j"], WRITE_SECONDS)
+        facts = self._conn.facts
+        deadline = time.monotonic() + WRITE_SECONDS
+        for write in writes:
+            rows = walls.select(
+                bound,
+                write.query,
+                self._tickets["r"],
+                limit=MAX_FACTS_CHANGED,
+                seconds=max(deadline - time.monotonic(), 0.001),
+            )
+            walls.enter(bound, self._tickets["j"], WRITE_SECONDS)
+            if rows.truncated:
+                raise SqlError(
+                    f"this would change more than {MAX_FACTS_CHANGED} facts; narrow it with WHERE"
+                )
+            with walls.errors_for_the_model():
+                if write.command == "insert":
+                    facts.insert(write.columns, rows.rows)
+                elif write.command == "update":
+                    facts.update(write.columns, rows.rows)
+                else:
+                    facts.delete([fact_id for (fact_id,) in rows.rows])
 
     # ---------------------------------------------------------------- the whole memory
 
@@ -195,16 +215,16 @@ class PostgresStore(DatabaseStore):
             self._conn.bound(conn),
         ):
             if kind == "IMMEDIATE":
-                row = self._conn.own(
-                    "SELECT namespace FROM memory.counters WHERE namespace = $1 FOR UPDATE"
-                ).fetchone()
-                if row is None:
-                    raise StoreError(f"{self.place}: deleted while it was open")
+                self._lock_writer()
             else:
                 conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield self._conn
             if kind == "IMMEDIATE":
-                self._conn.words.bring_in_facts()
+                self._conn.finish()
+
+    def _lock_writer(self) -> None:
+        if not self._conn.lock_writer():
+            raise StoreError(f"{self.place}: deleted while it was open")
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:
@@ -278,7 +298,7 @@ def number_of(conn: psycopg.Connection, address: Address, may_make: bool) -> int
 
 def _tickets(conn: psycopg.Connection, namespace: int) -> dict[str, str]:
     """The tickets of a namespace by their scope, signed."""
-    contents = {scope: f"{namespace}.{scope}" for scope in "rwj"}
+    contents = {scope: f"{namespace}.{scope}" for scope in "rj"}
     signatures = conn.execute(
         "SELECT content, memory.signature(content) FROM unnest($1::text[]) AS content",
         ([*contents.values()],),

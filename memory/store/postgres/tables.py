@@ -215,11 +215,3 @@ _namespaced(
     Column("chunk", Integer, nullable=False),
     _bytes("ids"),
 )
-_namespaced(
-    "facts_due",
-    "entry",
-    _number("entry"),
-    _number("fact_id"),
-    _text("before"),
-    _text("after"),
-)

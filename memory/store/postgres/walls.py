@@ -2,14 +2,14 @@
 
 Each fails differently. The rendered tree names the namespace in every table reference
 (memory/sql/policy.py). The second login sees no row without a ticket, which only the owner can
-sign (row-level security), and may write six columns of one table (grants). A cursor takes one
-SELECT and nothing else; a write runs inside a WITH, which takes one INSERT, UPDATE or DELETE. A
-deadline on the server and another one here end what takes too long. docs/security.md says what
-this promises.
+sign (row-level security); with the ticket that a model's statement runs under, no row of any table
+can be written. A cursor takes one SELECT and nothing else: a write is a query too, which says what
+our code is to write (`memory.sql.fact_writes`). A deadline on the server and another one here end
+what takes too long. docs/security.md says what this promises.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import Any
@@ -27,7 +27,10 @@ _GRACE_SECONDS = 0.5  # beyond the server's own deadline, before this side asks 
 _SET_LIMITS = (
     "SELECT set_config('memory.ticket', $1, true), set_config('statement_timeout', $2, true),"
     " set_config('max_parallel_workers_per_gather', '0', true),"
-    " set_config('synchronous_commit', 'on', true)"
+    " set_config('synchronous_commit', 'on', true),"
+    # Where tables are spread over servers: see migrations/versions/0003_servers.sql.
+    " CASE WHEN current_setting('citus.propagate_set_commands', true) = 'local'"
+    " THEN memory.spread_ticket($1) END"
 )
 
 
@@ -42,14 +45,17 @@ def select(
 ) -> Rows:
     """The first `limit` rows of a SELECT by the second login, within `seconds`.
 
+    A transaction that is open goes on as it was before.
     Raises SqlError when the statement is refused, wrong, too slow or gives too much.
     """
     rows: list[tuple[Any, ...]] = []
     characters = 0
+    is_inside = conn.info.transaction_status == TransactionStatus.INTRANS
     with errors_for_the_model(), _deadline(conn, seconds):
         try:
             with conn.pipeline():  # up to the first rows in one round trip
-                conn.execute("BEGIN READ ONLY")
+                conn.execute("SAVEPOINT model_read" if is_inside else "BEGIN")
+                conn.execute("SET TRANSACTION READ ONLY")
                 enter(conn, ticket, seconds)
                 conn.execute(f"DECLARE model_rows NO SCROLL CURSOR FOR {statement}")
                 while len(rows) <= limit:  # one row more, to know whether there are more
@@ -66,25 +72,13 @@ def select(
                     if len(batch) < size:
                         break
         finally:
-            conn.rollback()  # with whatever the statement has set
+            # With whatever the statement has set.
+            if is_inside:
+                conn.execute("ROLLBACK TO SAVEPOINT model_read")
+            else:
+                conn.rollback()
     plain = tuple(tuple(map(_plain, row)) for row in rows[:limit])
     return Rows(columns, plain, truncated=len(rows) > limit)
-
-
-def change_facts(
-    conn: psycopg.Connection, statements: Sequence[str], ticket: str, *, seconds: float
-) -> None:
-    """Run INSERTs, UPDATEs and DELETEs inside the open transaction of the second login.
-
-    All of them together have `seconds`. Raises SqlError when one is refused, wrong or too slow; the
-    caller then rolls back.
-    """
-    with errors_for_the_model(), _deadline(conn, seconds):
-        enter(conn, ticket, seconds)
-        for statement in statements:
-            conn.execute(f"WITH written AS (\n{statement}\nRETURNING 1) SELECT FROM written")
-            if conn.info.transaction_status != TransactionStatus.INTRANS:
-                raise SqlError("not allowed: only changes to facts")
 
 
 def _plain(value: Any) -> Any:
@@ -165,7 +159,7 @@ def _advice(error: psycopg.Error) -> str | None:
 
 # --- whether they stand -------------------------------------------------------------------------
 
-_FENCED = ("turns", "facts", "changes", "facts_log", "pending", "facts_due", "word_lists")
+_FENCED = ("turns", "facts", "changes", "facts_log", "pending", "word_lists", "counters")
 _FAULTS = """
 SELECT 'the second login ' || $1 || ' is not there' WHERE NOT EXISTS
     (SELECT FROM pg_roles WHERE rolname = $1)

@@ -37,12 +37,27 @@ class OwnConnection(Protocol):
 
     def own(self, statement: str, values: Sequence[Any] = ..., /) -> Cursor: ...
 
+    def own_rows(self, statement: str, rows: Iterable[Sequence[Any]], /) -> list[Any]: ...
+
 
 class WordLists:
     """The words of turns and facts of one namespace; see `WordIndex`."""
 
     def __init__(self, conn: OwnConnection) -> None:
         self._conn = conn
+        # The texts of facts that this transaction has changed, as its beginning knew them and now.
+        self._first_texts: dict[int, str] = {}
+        self._last_texts: dict[int, str] = {}
+
+    def clear(self) -> None:
+        """Forget what is noted of a transaction."""
+        self._first_texts = {}
+        self._last_texts = {}
+
+    def change_fact(self, fact_id: int, before: str, after: str) -> None:
+        """Note what search finds a fact by, before and after a write; "" where it is not there."""
+        self._first_texts.setdefault(fact_id, before)
+        self._last_texts[fact_id] = after
 
     def put_turns(self, turns: Sequence[Turn]) -> None:
         ids_of_entry = _entries((turn.id, turn.text) for turn in turns)
@@ -60,19 +75,10 @@ class WordLists:
 
     def bring_in_facts(self) -> None:
         """Bring the lists up to date with the facts that this transaction has changed."""
-        due = self._conn.own(
-            "DELETE FROM memory.facts_due WHERE namespace = $1"
-            " RETURNING entry, fact_id, before, after"
-        ).fetchall()
-        first_texts: dict[int, str] = {}
-        last_texts: dict[int, str] = {}
-        for _, fact_id, before, after in sorted(due):
-            first_texts.setdefault(fact_id, before)
-            last_texts[fact_id] = after
-        if due:
-            self._change(
-                FACTS, removed=_entries(first_texts.items()), added=_entries(last_texts.items())
-            )
+        removed, added = self._first_texts, self._last_texts
+        if removed:
+            self.clear()
+            self._change(FACTS, removed=_entries(removed.items()), added=_entries(added.items()))
 
     def matches(self, query: Query) -> list[WordMatches]:
         expansions = [([word], related(word), examples_of_kind(word)) for word in query.words]
@@ -109,6 +115,7 @@ class WordLists:
         return np.unique(np.concatenate(arrays)) if arrays else np.zeros(0, np.int64)
 
     def _lists(self, keys: Collection[str]) -> Lists:
+        self.bring_in_facts()
         if not keys:
             return {}
         rows = self._conn.own(
@@ -160,10 +167,11 @@ class WordLists:
             " AND lists.word = given.word AND lists.chunk = given.chunk",
             (of, *entries),
         )
-        self._conn.own(
-            f"INSERT INTO memory.word_lists (namespace, word, of, chunk, ids)"
-            f" SELECT $1, word, $2, chunk, decode(ids, 'hex') FROM {_GIVEN_LISTS}",
-            (of, *_given_lists({entry: ids for entry, ids in new.items() if ids})),
+        # No INSERT ... SELECT: Citus makes a COPY of it, which row-level security refuses.
+        self._conn.own_rows(
+            "INSERT INTO memory.word_lists (namespace, of, word, chunk, ids)"
+            " VALUES ($1, $2, $3, $4, $5)",
+            [(of, *entry, _packed(ids)) for entry, ids in sorted(new.items()) if ids],
         )
 
 
@@ -213,6 +221,11 @@ def _given_lists(ids_of_entry: Mapping[Entry, Sequence[int]]) -> tuple[str, str,
     ends = [4 * end for end in accumulate(map(len, lists))]
     packed = [digits[start:end] for start, end in pairwise([0, *ends])]
     return *_given_entries(ids_of_entry), " ".join(packed)
+
+
+def _packed(ids: Sequence[int]) -> bytes:
+    low_bits = np.array(ids, np.int64) & (2**CHUNK_BITS - 1)
+    return bytes(low_bits.astype("<u2").tobytes())
 
 
 def _unpacked(ids: bytes, chunk: int) -> NDArray[np.int64]:

@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory.errors import SqlError
-from memory.sql import TABLES, WRITABLE, read_statement, split, write_statements
+from memory.sql import (
+    TABLES,
+    WRITABLE,
+    fact_writes,
+    read_statement,
+    split,
+    write_statements,
+)
 from tests.memory.sql.refused_reads import REFUSED_READS
 from tests.memory.sql.refused_writes import REFUSED_WRITES
 
@@ -87,8 +94,10 @@ def test_a_write_runs_as_it_is_rendered(statement: str) -> None:
     with closing(database()) as db:
         for rendered in write_statements(statement):
             db.execute(rendered)
-    for rendered in write_statements(statement, "postgres"):
-        assert sqlglot.parse_one(rendered, read="postgres")
+    for write in fact_writes(statement, 42):
+        assert sqlglot.parse_one(write.query, read="postgres").key in ("select", "values")
+        tables = sqlglot.parse_one(write.query, read="postgres").find_all(sqlglot.exp.Table)
+        assert all("namespace = 42" in table.parent.parent.sql() for table in tables)
 
 
 @pytest.mark.parametrize("statement", [s for s in READS if "search(" not in s])

@@ -1,0 +1,114 @@
+"""From each revision to the newest, with rows; how a developer writes the next one."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from memory import StoreError, open_store
+from memory.store.postgres import migrate, migrations
+from tests.memory.store.postgres.test_commands import what_alembic_cannot_see
+from tests.support.commands import run
+from tests.support.postgres_server import logged_in, new_database, shared_database
+
+CHECKOUT = Path(__file__).parents[4]
+ROWS = Path(__file__).parent / "older_rows.sql"
+OLDER = migrate.revisions()[:-1]
+
+
+def database_of(revision: str) -> str:
+    """A database as the version with this revision made it, with two namespaces in it."""
+    from alembic import command
+
+    database = new_database()
+    with migrate._alembic(database, "here") as (config, _):
+        command.upgrade(config, revision)
+    with logged_in(database) as conn:
+        for statement in migrations.statements(ROWS.read_text("utf-8")):
+            conn.execute(statement.replace("%", "%%"))  # type: ignore[arg-type]
+    return database
+
+
+@pytest.mark.parametrize("revision", OLDER)
+def test_a_database_of_each_older_revision_is_brought_up_to_date_with_its_rows(
+    revision: str,
+) -> None:
+    database = database_of(revision)
+    with pytest.raises(StoreError, match="run: memory migrate"):
+        open_store(f"{database}&namespace=anna")
+    assert run("migrate", database).strip().endswith(f"schema {migrate.revisions()[-1]}, new")
+    assert migrate.differences(database, "here") == []
+    with open_store(f"{database}&namespace=anna") as anna:
+        assert [turn.text for turn in anna.turns()] == ["I moved to Oslo.", "I have a cat."]
+        [fact] = anna.facts()
+        assert (fact.value, fact.turn_id) == ("Oslo", 1)
+        assert [change.cause for change in anna.changes()] == ["test"]
+        assert [edit.fact_id for edit in anna.journal()] == [1]
+        assert [setting.value for setting in anna.settings("user")] == ["Anna"]
+        assert anna.read("SELECT value FROM facts").rows == (("Oslo",),)
+        assert [pending.error for pending in anna.pending()] == ["no model"]
+        anna.undo(1)
+        anna.write(
+            "INSERT INTO facts (subject, attribute, value, turn_id)"
+            " VALUES ('Anna', 'pet', 'cat', 2)",
+            cause="after",
+        )
+        assert [(fact.id, fact.value) for fact in anna.facts()] == [(2, "cat")]
+        assert len({change.id for change in anna.changes()}) == 3
+    with open_store(f"{database}&namespace=ben") as ben:
+        assert [turn.text for turn in ben.turns()] == ["Mine alone."]
+
+
+@pytest.mark.parametrize("revision", OLDER)
+def test_what_alembic_cannot_see_is_the_same_from_empty_and_from_each_revision(
+    revision: str,
+) -> None:
+    database = database_of(revision)
+    migrate.upgrade(database, "here")
+    with open_store(f"{new_database_at_head()}&namespace=x"):
+        pass
+    assert what_alembic_cannot_see(database) == what_alembic_cannot_see(shared_database())
+
+
+def new_database_at_head() -> str:
+    database = shared_database()
+    migrate.upgrade(database, "here")
+    return database
+
+
+@pytest.mark.slow
+def test_a_developer_generates_and_runs_the_revision_of_a_new_column(tmp_path: Path) -> None:
+    """In a copy of the checkout, whose metadata gets a column, with the commands of the docs."""
+    shutil.copytree(CHECKOUT / "memory", tmp_path / "memory")
+    shutil.copy(CHECKOUT / "pyproject.toml", tmp_path)
+    tables = tmp_path / "memory" / "store" / "postgres" / "tables.py"
+    text = tables.read_text("utf-8")
+    tables.write_text(
+        text.replace('_text("set_at"),', '_text("set_at"),\n    _text("note", True),')
+    )
+    database = new_database()
+    migrate.upgrade(database, "here")
+
+    def memory(*words: str) -> str:
+        command = [sys.executable, "-m", "memory", "migrate", database, *words]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr
+
+    assert "note" in memory("--check")
+    written = memory("--generate", "a note on settings")
+    number = f"{int(migrate.revisions()[-1]) + 1:04}"
+    assert f"{number}_a_note_on_settings.py" in written.replace("\n", "")
+    assert f"schema {number}, new" in memory()
+    assert "as this version makes it" in memory("--check")
+    with logged_in(database) as conn:
+        columns = conn.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = 'memory.settings'::regclass"
+        ).fetchall()
+    assert ("note",) in columns
+    assert migrate.revisions()[-1] < number  # nothing was written into this checkout
+
+
+def test_a_revision_is_generated_for_a_database_of_the_newest_one_only() -> None:
+    run("migrate", new_database(), "--generate", "x", says="run: memory migrate")
