@@ -27,6 +27,7 @@ from tests.support.postgres_server import (
     new_namespace,
     new_server,
     server_address,
+    shared_database,
 )
 
 pytestmark = pytest.mark.slow
@@ -132,6 +133,20 @@ def test_a_connection_lost_at_any_step_doubles_and_halves_nothing(
             assert store.check() == []
     assert len(messages_of_error) > 5
     assert not any("\n" in message for message in messages_of_error)
+
+
+def test_connections_that_the_server_closed_in_a_pause_are_replaced() -> None:
+    with open_store(new_namespace()) as store:
+        [turn_id] = store.add([Turn("Anna", "I moved to Oslo")])
+        assert store.read("SELECT id FROM turns").rows
+        with logged_in(shared_database()) as conn:
+            closed = conn.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE application_name = 'sql-memory' AND datname = current_database()"
+            ).fetchall()
+        assert len(closed) >= 2  # of both logins
+        assert store.search("Oslo", 1)[0].turn_id == turn_id
+        assert store.read("SELECT id FROM turns").rows == ((turn_id,),)
 
 
 def test_two_processes_and_eight_threads_on_one_namespace() -> None:
