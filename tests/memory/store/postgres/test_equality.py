@@ -7,12 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from locomo.dataset.format import load_conversations
 from memory import SqlError, Store, Turn, open_store
 from memory.store.transfer import transfer
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support import sql_statements
 from tests.support.postgres_server import new_namespace
 
+ROOT = Path(__file__).parents[4]
+SAMPLE = ROOT / "data" / "sample.json"
+LOCOMO = ROOT.parent / "shared" / "data" / "locomo7.json"
 NOUNS = ["cello", "dog", "puppy", "Oslo", "Bergen", "window", "東京", "naïve", "run", "runs"]
 WORDS = [*NOUNS, *(f"word{n}" for n in range(400))]
 
@@ -63,6 +67,23 @@ def test_hits_and_scores_are_the_same_at_any_size(path: Path, count: int) -> Non
             store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
         assert_equal_hits(sqlite, postgres, questions(random, 30))
         assert postgres.check() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", [LOCOMO, SAMPLE], ids=["locomo", "sample"])
+def test_hits_of_real_questions_are_the_same(tmp_path: Path, file: Path) -> None:
+    if not file.is_file():
+        pytest.skip(f"{file.name} is not there")
+    asked = 0
+    for conversation in load_conversations(file):
+        path = tmp_path / f"{conversation.id}.db"
+        with open_store(path) as sqlite, open_store(new_namespace()) as postgres:
+            for store in (sqlite, postgres):
+                store.add(conversation.turns)
+            questions = [question.text for question in conversation.questions]
+            assert_equal_hits(sqlite, postgres, questions)
+            asked += len(questions)
+    assert asked > 10
 
 
 @settings(max_examples=15)
