@@ -3,6 +3,9 @@
 import json
 import os
 import re
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -38,6 +41,7 @@ class Machines:
 
     cluster: Any
     nodes: list[Any]
+    client_address: str
 
     @contextmanager
     def losing_one_when(self, is_time: Callable[[], bool]) -> Iterator[None]:
@@ -72,12 +76,15 @@ def machines() -> Iterator[Machines]:
         patch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
         ray = pytest.importorskip("ray")
         cluster_utils = pytest.importorskip("ray.cluster_utils")
-        head = {"num_cpus": 2, "include_dashboard": False}
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+        head = {"num_cpus": 2, "include_dashboard": False, "ray_client_server_port": port}
         cluster = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
         nodes = [cluster.add_node(num_cpus=2) for _ in range(2)]
         cluster.wait_for_nodes()
         patch.setenv("RAY_ADDRESS", cluster.address)
-        yield Machines(cluster, nodes)
+        yield Machines(cluster, nodes, f"ray://127.0.0.1:{port}")
         ray.shutdown()
         cluster.shutdown()
 
@@ -321,6 +328,28 @@ def test_recall_over_machines_is_the_same(machines: Machines, tmp_path: Path) ->
         file = tmp_path / f"{name}.json"
         data = ROOT / "data" / "sample.json"
         done = run_in_process(retrieval_app, "--data", data, "--json", file, *options)
+        assert done.returncode == 0, done.stderr
+        results = json.loads(file.read_bytes())
+        ranked.append({id_: result["ranked"] for id_, result in results.items()})
+    assert ranked[0] == ranked[1]
+
+
+def test_recall_over_a_cluster_that_is_reached_by_its_client_port_is_the_same(
+    machines: Machines, tmp_path: Path
+) -> None:
+    ranked = []
+    for name, options in (("here", []), ("there", ["--over", machines.client_address])):
+        file = tmp_path / f"{name}.json"
+        data = str(ROOT / "data" / "sample.json")
+        # Ray has one connection in a process, and this one's is of another kind.
+        command = [sys.executable, "-m", "locomo.retrieval", "--data", data, "--json", str(file)]
+        environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
+        for _ in range(3):  # Ray gives its side of a client 30 seconds to start
+            done = subprocess.run(
+                [*command, *options], cwd=ROOT, env=environment, capture_output=True, text=True
+            )
+            if "--over: no Ray at" not in done.stderr:
+                break
         assert done.returncode == 0, done.stderr
         results = json.loads(file.read_bytes())
         ranked.append({id_: result["ranked"] for id_, result in results.items()})
