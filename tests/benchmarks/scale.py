@@ -369,7 +369,7 @@ def scale(
         list[int], typer.Option(min=0, max=64, help="Threads of a --store; can be repeated.")
     ] = [1, 4, 16, 64],  # noqa: B006
     turns_of_each: Annotated[
-        int, typer.Option(min=50, help="Turns of each of the namespaces in a --store.")
+        int, typer.Option(min=10, help="Turns of each of the namespaces in a --store.")
     ] = TURNS_OF_NAMESPACE,
     folder: Annotated[
         Path | None, typer.Option(help="Where memories are made, and removed.")

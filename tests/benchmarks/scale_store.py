@@ -155,11 +155,11 @@ def many(
     """
     first = namespace_of(database)
     with open_store(first) as store:
+        before = bytes_of(first)
         store.add(turns)
         source = store._namespace  # type: ignore[attr-defined]
     advance(1)
     prefix = f"copy {uuid4().hex}"
-    before = bytes_of(first)
     with psycopg.connect(database, autocommit=True) as conn:
         for start in range(1, count, COPIED_NAMESPACES):
             names = [f"{prefix} {n}" for n in range(start, min(start + COPIED_NAMESPACES, count))]
@@ -170,8 +170,8 @@ def many(
                 ).fetchall()
                 copy_namespaces(conn, source, [row[0] for row in rows])
             advance(len(names))
-        conn.execute("ANALYZE")
         size = bytes_of(first) - before
+        conn.execute("ANALYZE")
         empty = [bytes_of(first)]
         opened = timed([lambda: open_store(namespace_of(database)).close()] * NEW_NAMESPACES)
         empty.append(bytes_of(first))
@@ -189,13 +189,15 @@ def many(
         name = f"{prefix} {n}" if count > 1 else ""
         address = f"{database}{joint}namespace={quote(name)}" if name else first
         with open_store(address) as store:
-            seconds += timed([partial(store.search, " ".join(turns[n % 50].text.split()[:6]))])
+            seconds += timed(
+                [partial(store.search, " ".join(turns[n % len(turns)].text.split()[:6]))]
+            )
     return {
         "namespaces": count,
         "turns of each": len(turns),
         "new": quantiles(opened),
         "bytes, empty": round((empty[1] - empty[0]) / NEW_NAMESPACES),
-        "bytes": round(size / max(count - 1, 1)),
+        "bytes": round(size / count),
         "migrate, ms": round(migration * 1000),
         "a new column, ms": round(column * 1000),
         "first search": quantiles(seconds),
