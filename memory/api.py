@@ -161,6 +161,8 @@ class Memory:
     ) -> Digest:
         """Let the model store the windows it has not stored yet, as facts.
 
+        "local" is asked nothing here: facts are chosen from the turns' own words.
+
         A window whose SQL cannot be repaired waits in `pending` and is tried again by later
         calls, WINDOW_ATTEMPTS times in all, or however often it failed with `replay`. A window
         that would end many facts is held there for a person (`Store.apply_held`); only `replay`
@@ -491,6 +493,7 @@ class Memory:
 
     def _digest_window(self, window: tuple[int, int], model: Model) -> Digest:
         """Store one window's facts."""
+        from memory.program.chosen_facts import chosen_facts, insert_of
         from memory.program.stated_facts import dated, is_stated
         from memory.sql.inserts import revise_inserts
 
@@ -515,6 +518,10 @@ class Memory:
         if not any(is_news(turn.text, model.packaged) for turn in turns):
             # An empty change: the window counts as digested, and no model is asked.
             return Digest(facts=self.store.write("-- none", cause=cause, window=window).facts)
+        # A compiled program comes with examples of its own, and writes as they do.
+        if model.chooses_facts and not self.program.store.predict.demos:
+            facts = [fact for turn in turns for fact in chosen_facts(turn, self._turn_before(turn))]
+            return Digest(facts=write(insert_of(facts)).facts, unsaid=unsaid)
         lines = turn_lines(
             turns,
             budget=model.window_tokens,
@@ -529,6 +536,11 @@ class Memory:
                 turns=lines, catalog=self.store.catalog(CATALOG_TOKENS), write=write, **context
             )
         return Digest(facts=prediction.change.facts, calls=prediction.calls, unsaid=unsaid)
+
+    def _turn_before(self, turn: Turn) -> Turn | None:
+        """The turn of the same session just before a turn; None where there is none."""
+        earlier = self.store.turns(turn.id - 1, turn.id - 1)
+        return next((before for before in earlier if before.session == turn.session), None)
 
     def _window_context(self, turns: Sequence[Turn]) -> dict[str, str]:
         """The turns before a window, of its session, and the known facts that it may be about."""

@@ -13,8 +13,10 @@ from memory.program.modules import StoreTurns
 from memory.store import Store
 
 _LAST_ID = 2**62  # more than a memory has
-# Seconds of a call where none was made yet: of the packaged model as measured on two busy cores.
+# Seconds of a call where none was made yet: of the packaged model as measured on two busy cores,
+# and of a turn whose facts are chosen without a model.
 _SECONDS_PACKAGED = 1.0
+_SECONDS_CHOSEN = 0.02
 _SECONDS_HOSTED = 10.0
 _CLAIM_WAIT_S = 2.0
 
@@ -91,5 +93,6 @@ def waiting(
         inputs=turn_tokens(turns, characters),
         answers=turns,
     )
-    seconds = seconds_a_call or (_SECONDS_PACKAGED if model.packaged else _SECONDS_HOSTED)
+    expected = _SECONDS_PACKAGED if model.packaged else _SECONDS_HOSTED
+    seconds = seconds_a_call or (_SECONDS_CHOSEN if model.chooses_facts else expected)
     return Waiting(turns, cost, seconds=calls * seconds)

@@ -137,7 +137,7 @@ ROOMS = {
     "memory/search": ("which turns a question asks for", 1_220),
     "memory/store": ("a namespace in a database: durable, journaled, undoable, forgettable", 8_400),
     "memory/store/postgres": ("a namespace in Postgres, behind walls of its own", 2_800),
-    "memory/program": ("the models, their prompts and what they say", 3_900),
+    "memory/program": ("the models, their prompts and what they say", 4_500),
     "memory/exchange": ("what other programs exported, and exports", 1_900),
     "memory/documents": ("documents and tool uses as turns", 600),
     "memory/injection": ("memories as a block for a prompt", 500),
@@ -156,7 +156,7 @@ ROOMS = {
     "locomo/examples": ("supervised examples", 2_000),
     "locomo/export": ("training sets for trainers of others", 700),
     "locomo/weights": ("weights tuned", 3_800),
-    "locomo/serving": ("how well a model serves by itself", 1_150),
+    "locomo/serving": ("how well a model serves by itself", 1_600),
     "arbor": ("the training server and its deployment", 2_050),
 }
 FUNCTION_LINES, LINE_CHARACTERS = 60, 100

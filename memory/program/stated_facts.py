@@ -18,7 +18,7 @@ from memory.search.words import words
 _ISO = r"\d{4}(?:-\d\d){0,2}"
 _COMPUTED = re.compile(rf" ?\(({_ISO}(?:/{_ISO})?)\)")
 _ATTRIBUTE = re.compile(r"[^\W\d_]+(?:[_ -]\w+)*")
-_SENTENCE = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|St)\.|\.(?=\w)|[^.!?\n])+[.!?]*")
+SENTENCE = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|St)\.|\.(?=\w)|[^.!?\n])+[.!?]*")
 _CLAUSE_END = re.compile(
     r"[,;:()\u2013\u2014]|\b(?:and|but|because|so|that|while|when|if|who)\b", re.IGNORECASE
 )
@@ -64,7 +64,7 @@ def is_stated(fact: Fact, turn: Turn) -> bool:
         return False
     if fact.happened_on not in resolve_dates(turn.text, turn.said_at, iso=True):
         return False
-    sentences = _SENTENCE.findall(turn.text)
+    sentences = SENTENCE.findall(turn.text)
     is_speaker = {*words(fact.subject)} <= {*words(turn.speaker)}
     for previous, sentence in zip(["", *sentences], sentences, strict=False):
         value = _phrase(fact.value).search(sentence)
