@@ -50,10 +50,11 @@ def kill_server(server: Any) -> None:
     children = subprocess.run(
         ["ps", "-o", "pid=", "--ppid", pid], capture_output=True, text=True, check=True
     ).stdout.split()
-    victims = [psutil.Process(int(victim)) for victim in (pid, *children)]
-    for victim in victims:
-        with suppress(psutil.NoSuchProcess):
-            victim.kill()
+    victims: list[psutil.Process] = []
+    for victim in (pid, *children):
+        with suppress(psutil.NoSuchProcess):  # some end by themselves
+            victims.append(psutil.Process(int(victim)))
+            victims[-1].kill()
     # Its memory and its socket are free when the last process has ended.
     psutil.wait_procs(victims, timeout=10)
     for lock in (pid_file, *pid_file.parent.glob(".s.PGSQL.*")):
