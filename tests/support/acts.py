@@ -144,7 +144,7 @@ def store_a_fact_of_each_turn(
     return SimpleNamespace(change=change, calls=1)
 
 
-PROGRAM: Any = SimpleNamespace(store=store_a_fact_of_each_turn, card=None)
+PROGRAM: Any = SimpleNamespace(store=store_a_fact_of_each_turn, card=None, feature_weights=None)
 
 
 def add(folder: Path, n: int) -> None:

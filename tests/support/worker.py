@@ -46,7 +46,7 @@ def store_one_fact_a_turn(turns: str, catalog: str, write: Any, **context: str) 
     return SimpleNamespace(change=change, calls=1)
 
 
-PROGRAM: Any = SimpleNamespace(store=store_one_fact_a_turn, card=None)
+PROGRAM: Any = SimpleNamespace(store=store_one_fact_a_turn, card=None, feature_weights=None)
 
 
 def embed_sometimes(
