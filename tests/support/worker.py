@@ -31,6 +31,7 @@ BLOCK = 8  # so small that processes are killed, and meet, while they make block
 MODEL: Any = SimpleNamespace(
     name="none",
     packaged=False,
+    chooses_facts=False,
     window=3,
     window_tokens=1000,
     dates=True,
