@@ -128,6 +128,7 @@ FACT = (
 MODEL: Any = SimpleNamespace(
     name="none",
     packaged=False,
+    chooses_facts=False,
     window=3,
     window_tokens=1000,
     dates=True,
