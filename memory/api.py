@@ -518,8 +518,7 @@ class Memory:
         if not any(is_news(turn.text, model.packaged) for turn in turns):
             # An empty change: the window counts as digested, and no model is asked.
             return Digest(facts=self.store.write("-- none", cause=cause, window=window).facts)
-        # A compiled program comes with examples of its own, and writes as they do.
-        if model.chooses_facts and not self.program.store.predict.demos:
+        if model.chooses_facts and not self.program.store.is_compiled:
             facts = [fact for turn in turns for fact in chosen_facts(turn, self._turn_before(turn))]
             return Digest(facts=write(insert_of(facts)).facts, unsaid=unsaid)
         lines = turn_lines(

@@ -75,6 +75,13 @@ class StoreTurns(dspy.Module):
         super().__init__()
         self.predict = dspy.Predict(WriteFacts)
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether an optimizer gave it examples or instructions of its own."""
+        return bool(self.predict.demos) or (
+            self.predict.signature.instructions != WriteFacts.instructions
+        )
+
     def forward(
         self,
         turns: str,

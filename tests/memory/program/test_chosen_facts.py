@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from locomo.examples.gold import files_of, load_gold
-from memory import Fact, Memory, Turn, load_model
+from memory import Fact, Memory, MemoryProgram, Turn, load_model
 from memory.program.chosen_facts import WEIGHTS, candidates, chosen_facts, insert_of
 from memory.program.modules import starting_program
 from memory.program.stated_facts import is_stated
@@ -100,7 +100,12 @@ def test_who_tuned_or_compiled_a_storing_model_gets_what_it_writes(tmp_path: Pat
     assert chooses == [True, False, True, False]
     assert local.weights["store"] == answering.weights["store"] != own.weights["store"]
     assert not local.as_tuned({"store"}).chooses_facts
-    assert starting_program(load_model("local-base")).store.predict.demos
+    assert not MemoryProgram().store.is_compiled
+    assert starting_program(local).store.is_compiled
+    compiled = MemoryProgram()
+    store = compiled.store.predict
+    store.signature = store.signature.with_instructions("Write what hurts.")
+    assert compiled.store.is_compiled
 
 
 def test_an_insert_quotes_its_texts() -> None:
