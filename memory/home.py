@@ -8,7 +8,9 @@ somebody on this machine named it for that memory. That is recorded here, outsid
 import hashlib
 import json
 import os
+import shlex
 from pathlib import Path
+from urllib.parse import unquote
 
 from platformdirs import user_data_path
 
@@ -57,6 +59,19 @@ def agreed_embedder(place: Path | str) -> str:
 def withdraw_agreement(place: Path | str) -> None:
     """Let the memory at a place ask no hosted embedder any more."""
     _agreement_file(place).unlink(missing_ok=True)
+
+
+def embed_command(place: Path | str, embedder: str, *options: str) -> str:
+    """The command that makes the vectors of the memory at a place by an embedder.
+
+    A namespace in Postgres is named by MEMORY_HOME and its name; a password is not in a place.
+    """
+    words = ["--embedder", embedder, *options]
+    if "://" not in str(place):
+        return shlex.join(["python", "-m", "memory", "embed", "--file", str(place), *words])
+    address, _, name = str(place).rpartition("namespace=")
+    command = ["python", "-m", "memory", "embed", "--namespace", unquote(name), *words]
+    return f"MEMORY_HOME={shlex.quote(address.rstrip('?&'))} {shlex.join(command)}"
 
 
 def _resolved(place: Path | str) -> str:

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -62,10 +63,12 @@ def path(tmp_path: Path) -> Path:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tests of a module that says so run on both stores, unless they are about a SQLite file.
 
-    With `BOTH_STORES = "slow"` those on Postgres are left out of the default run.
+    About a file are those that take its `path` or the `home_folder`. With `BOTH_STORES = "slow"`
+    those on Postgres are left out of the default run.
     """
     both = getattr(metafunc.module, "BOTH_STORES", False)
-    if both and "path" not in metafunc.fixturenames and "address" in metafunc.fixturenames:
+    fixtures = metafunc.fixturenames
+    if both and "database" in fixtures and not {"path", "home_folder"} & {*fixtures}:
         marks = [pytest.mark.slow] if both == "slow" else []
         databases = ["sqlite", pytest.param("postgres", marks=marks)]
         metafunc.parametrize("database", databases, indirect=True)
@@ -85,6 +88,36 @@ def address(database: str, request: pytest.FixtureRequest) -> str:
 
         return new_namespace()
     return str(request.getfixturevalue("path"))
+
+
+@pytest.fixture
+def home(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A MEMORY_HOME without memories: a folder that is not there yet, or a database."""
+    folder = tmp_path / "home"
+    place = str(folder)
+    if database == "postgres":
+        from tests.support.postgres_server import empty_home
+
+        place = empty_home()
+        monkeypatch.setenv("XDG_DATA_HOME", str(folder))  # tokens are the machine's own
+    monkeypatch.setenv("MEMORY_HOME", place)
+    return place
+
+
+@pytest.fixture
+def home_folder(home: str) -> Path:
+    """The folder of all namespaces, for tests about it."""
+    return Path(home)
+
+
+@pytest.fixture
+def memory_options(database: str, address: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The options of a command that name the memory of `address`."""
+    if database == "sqlite":
+        return ["--file", address]
+    home, _, name = address.rpartition("&namespace=")
+    monkeypatch.setenv("MEMORY_HOME", home)
+    return ["--namespace", unquote(name)]
 
 
 @pytest.fixture

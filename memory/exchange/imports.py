@@ -9,6 +9,7 @@ from typing import Any
 
 from memory.errors import InputError, StoreError
 from memory.exchange.items import ForeignExport, Skipped
+from memory.home import embed_command
 from memory.model import Turn
 from memory.store import Store
 
@@ -92,7 +93,7 @@ def load_dump(
     if embedder and (name := json.loads(embedder)["name"]) != store.embedder:
         notes = (
             f"the vectors were by {name}, and are by {store.embedder} here; for the other:"
-            f" python -m memory embed --file {store.place} --embedder {name}",
+            f" {embed_command(store.place, name)}",
         )
     return ImportReport(new, turns - new, notes=notes)
 

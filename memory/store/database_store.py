@@ -24,7 +24,7 @@ from memory.embed import (
     load_embedder,
 )
 from memory.errors import InputError, ModelError, SqlError, Stop
-from memory.home import agree_to_embedder, agreed_embedder, withdraw_agreement
+from memory.home import agree_to_embedder, agreed_embedder, embed_command, withdraw_agreement
 from memory.model import Change, Edit, Fact, Hit, Pending, Rows, Setting, Turn
 from memory.search import ranking
 from memory.store import (
@@ -231,9 +231,8 @@ class DatabaseStore(Store):
             raise ModelError(
                 f"{self.place} names the hosted embedder {embedder.name}, and nobody on this"
                 " machine has agreed that it gets this memory's texts; agree with:"
-                f" python -m memory embed --file {self.place} --embedder {embedder.name} --agree,"
-                f" or make the vectors here: python -m memory embed --file {self.place}"
-                f" --embedder {PACKAGED_EMBEDDER}"
+                f" {embed_command(self.place, embedder.name, '--agree')},"
+                f" or make the vectors here: {embed_command(self.place, PACKAGED_EMBEDDER)}"
             )
         rows = embedder(texts)
         if recorded and not rows.shape[1]:  # no text has any words

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from memory.embed import DIM, PACKAGED_EMBEDDER, REQUEST_TEXTS, Embedder, embed
 from memory.errors import InputError, ModelError, StoreError
+from memory.home import embed_command
 from memory.model import Turn
 from memory.store import journal, search_tables, turns_table
 from memory.store.database import Connection, Transaction
@@ -88,8 +89,7 @@ def refuse_other_name(
     if recorded and name and name != recorded.name:
         raise InputError(
             f"the vectors of {place} are by {recorded.name}, not by {name}; open it without naming"
-            f" an embedder, or make them anew: python -m memory embed --file {place}"
-            f" --embedder {name}"
+            f" an embedder, or make them anew: {embed_command(place, name)}"
         )
 
 
@@ -98,8 +98,7 @@ def refuse_other_width(recorded: RecordedEmbedder, width: int, place: Path | str
     if recorded.width and width != recorded.width:
         raise ModelError(
             f"{recorded.name} now makes vectors of {width} numbers, those of {place} have"
-            f" {recorded.width}; make them anew:"
-            f" python -m memory embed --file {place} --embedder {recorded.name}"
+            f" {recorded.width}; make them anew: {embed_command(place, recorded.name)}"
         )
 
 

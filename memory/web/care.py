@@ -13,7 +13,7 @@ from memory.errors import InputError, SqlError
 from memory.files import PRIVATE_FOLDER
 from memory.forget_preview import confirmation_of, matching_turns, preview
 from memory.model import Forgotten, Turn
-from memory.namespaces import path_of
+from memory.namespaces import make_folder, path_of
 from memory.settings import Settings
 from memory.store import Store
 from memory.store.turn_validation import local_now
@@ -168,9 +168,10 @@ def export(visit: Visit, store: Store) -> Reply:
 
 
 def backup(visit: Visit, store: Store) -> Reply:
-    """Copy the whole memory into a new file beside it, which `forget` will know."""
+    """Copy the whole memory into a new file of this machine's own, which `forget` will know."""
     time = "".join(character for character in local_now() if character.isalnum())
-    path = path_of(visit.namespace)
+    path = path_of(visit.namespace)  # beside its file, where it is one
+    make_folder(path.parent)
     store.backup(path.with_name(f"{path.stem}.{time}.backup.db"))
     return Redirect(visit.address("care") + "#backups")
 

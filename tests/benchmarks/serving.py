@@ -151,7 +151,7 @@ def measure(
             "start_processor_s": round(processor / STARTS, 2),
         }
         options = ["--port", "0", "--requests-a-second", "10000"]
-        with server_process(home, "memory", "serve", *options) as served:
+        with server_process(home.with_name("served.log"), "memory", "serve", *options) as served:
             address = served.address
             figures[name]["recall"] = asyncio.run(recalls(address, name, token, asked))
             figures[name]["remember_ms"] = asyncio.run(remembers(address, name, token))

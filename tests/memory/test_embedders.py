@@ -1,5 +1,6 @@
 """Embedders by name: a provider's answers are checked, and a memory keeps to one embedder."""
 
+import shlex
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -23,6 +24,8 @@ from tests.support.embedding_server import (
     stored_columns,
     vector,
 )
+
+BOTH_STORES = "slow"
 
 
 @pytest.fixture
@@ -53,7 +56,7 @@ def test_a_missing_extra_is_named() -> None:
 
 
 def test_a_local_model_is_asked_for_files_on_this_machine_only(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "sentence_transformers.py").write_text(
         "class SentenceTransformer:\n"
@@ -65,7 +68,7 @@ def test_a_local_model_is_asked_for_files_on_this_machine_only(
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "sentence_transformers", raising=False)
-    with open_store(path, embedder="sentence-transformers//models/tiny") as store:
+    with open_store(address, embedder="sentence-transformers//models/tiny") as store:
         assert store.search("cat", 1) == []
         store.add(SAID)
         assert store.search("cat", 1)[0].turn_id == 3
@@ -153,43 +156,52 @@ def test_a_missing_key_is_named_and_nothing_asked(monkeypatch: pytest.MonkeyPatc
 # --- the memory's embedder ----------------------------------------------------------------------
 
 
-def test_a_memory_goes_on_with_the_embedder_it_began_with(server: Server, path: Path) -> None:
-    embedded_memory(path, SMALL, SAID)
-    with open_store(path) as store, open_store(path, read_only=True, embedder=SMALL) as reading:
+def test_a_memory_goes_on_with_the_embedder_it_began_with(server: Server, address: str) -> None:
+    embedded_memory(address, SMALL, SAID)
+    with (
+        open_store(address) as store,
+        open_store(address, read_only=True, embedder=SMALL) as reading,
+    ):
         assert store.embedder == reading.embedder == SMALL
         assert store.search("cat", 3) == reading.search("cat", 3) != []
         assert server.paid[len(SAID) :] == ["cat", "cat"]
         assert store.search(" \n", 1) != []  # a blank is not paid
 
 
-def test_another_embedder_is_refused_with_the_command_that_changes_it(path: Path) -> None:
-    embedded_memory(path, embed.PACKAGED_EMBEDDER)
-    for use in (lambda: open_store(path, embedder=SMALL), lambda: Memory(path, embedder=SMALL)):
+def test_another_embedder_is_refused_with_the_command_that_changes_it(
+    address: str, memory_options: list[str]
+) -> None:
+    embedded_memory(address, embed.PACKAGED_EMBEDDER)
+    for use in (
+        lambda: open_store(address, embedder=SMALL),
+        lambda: Memory(address, embedder=SMALL),
+    ):
         with pytest.raises(InputError, match="by wordllama, not by openai/small-16") as caught:
             use()
-        assert f"python -m memory embed --file {path} --embedder {SMALL}" in str(caught.value)
+        command = shlex.join(["python", "-m", "memory", "embed", *memory_options])
+        assert f"{command} --embedder {SMALL}" in str(caught.value)
     with (
-        open_store(path, embedder=embed.PACKAGED_EMBEDDER) as store,
+        open_store(address, embedder=embed.PACKAGED_EMBEDDER) as store,
         pytest.raises(InputError, match="wordllama, not openai"),
     ):
         Memory(store, embedder=SMALL)
 
 
-def test_of_two_who_begin_a_memory_the_second_is_refused(server: Server, path: Path) -> None:
-    with open_store(path, embedder=SMALL) as second:
-        embedded_memory(path, WIDE)
+def test_of_two_who_begin_a_memory_the_second_is_refused(server: Server, address: str) -> None:
+    with open_store(address, embedder=SMALL) as second:
+        embedded_memory(address, WIDE)
         with pytest.raises(InputError, match="by openai/wide-48, not by openai/small-16"):
             second.add(SAID)
         assert len(second.turns()) == len(TALK)
     assert len(server.paid) == len(TALK)
 
 
-def test_vectors_of_another_width_are_refused(server: Server, path: Path) -> None:
-    embedded_memory(path, SMALL)
-    before = stored_columns(path)
+def test_vectors_of_another_width_are_refused(server: Server, address: str) -> None:
+    embedded_memory(address, SMALL)
+    before = stored_columns(address)
     server.width = 24
-    with open_store(path) as store:
+    with open_store(address) as store:
         store.add(SAID)  # these turns wait
         with pytest.raises(ModelError, match=r"now makes vectors of 24 numbers, those of .* 16"):
             store.search("cat")
-    assert stored_columns(path) == before
+    assert stored_columns(address) == before

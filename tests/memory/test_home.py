@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -12,10 +13,13 @@ from memory import InputError, Memory, ModelError, Turn, open_store
 from memory.embed import PACKAGED_EMBEDDER
 from memory.exchange.exports import export_memory
 from memory.home import agreed_embedder
-from memory.namespaces import copy, delete, path_of, rename
+from memory.namespaces import copy, create, delete, place_of, rename
 from memory.store.sqlite import SqliteStore
 from tests.support.commands import run
 from tests.support.embedding_server import SMALL, WIDE, Server, embedded_memory, serving
+from tests.support.postgres_server import logged_in
+
+BOTH_STORES = "slow"
 
 
 @pytest.fixture
@@ -25,15 +29,28 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 @pytest.fixture
-def received(server: Server, tmp_path: Path) -> Path:
+def received(server: Server, address: str) -> str:
     """A memory as somebody sent it, whose vectors a hosted embedder made."""
-    path = embedded_memory(tmp_path / "theirs.db", SMALL)
-    shutil.copy(path, tmp_path / "received.db")
+    embedded_memory(address, SMALL)
     server.requests.clear()
-    return tmp_path / "received.db"
+    if "://" in address:  # under a name of this database, restored by its administrator
+        home, _, name = address.rpartition("&namespace=")
+        with logged_in(home) as conn:
+            names = (f"their {unquote(name)}", unquote(name))
+            conn.execute("UPDATE memory.namespaces SET name = %s WHERE name = %s", names)
+        return f"{home}&namespace={quote(names[0])}"
+    return str(shutil.copy(address, f"{address}.received.db"))
 
 
-def test_a_memory_that_was_received_asks_no_hosted_embedder(received: Path, server: Server) -> None:
+@pytest.fixture
+def options(received: str, memory_options: list[str]) -> list[str]:
+    """The options of a command that name the memory that was received."""
+    if memory_options[0] == "--file":
+        return ["--file", received]
+    return ["--namespace", unquote(received.rpartition("=")[2])]
+
+
+def test_a_memory_that_was_received_asks_no_hosted_embedder(received: str, server: Server) -> None:
     with open_store(received) as store:
         [turn_id] = store.add([Turn("Anna", "My salary is a secret.")])
         for look_up in (store.search, Memory(store, model="local").context):
@@ -46,9 +63,9 @@ def test_a_memory_that_was_received_asks_no_hosted_embedder(received: Path, serv
 
 
 def test_a_memory_that_was_received_asks_when_a_person_says_so(
-    received: Path, server: Server
+    received: str, options: list[str], server: Server
 ) -> None:
-    assert "gets its texts" in run("embed", "--file", received, "--embedder", SMALL, "--agree")
+    assert "gets its texts" in run("embed", *options, "--embedder", SMALL, "--agree")
     assert server.requests == []
     with open_store(received) as store:
         assert store.search("said 3", 1)
@@ -57,24 +74,25 @@ def test_a_memory_that_was_received_asks_when_a_person_says_so(
     assert server.requests == [1, 1]
 
 
-def test_what_is_agreed_to_is_one_embedder_for_one_memory(received: Path, server: Server) -> None:
+def test_what_is_agreed_to_is_one_embedder_for_one_memory(
+    received: str, options: list[str], server: Server
+) -> None:
     run(
         "embed",
-        "--file",
-        received,
+        *options,
         "--embedder",
         WIDE,
         "--agree",
         says="vectors of .* are by openai/small",
     )
     assert agreed_embedder(received) == ""
-    run("embed", "--file", received, "--embedder", PACKAGED_EMBEDDER)
+    run("embed", *options, "--embedder", PACKAGED_EMBEDDER)
     with open_store(received) as store:
         assert store.search("said 3", 1)
     assert server.requests == []
 
 
-def test_vectors_made_here_end_what_was_agreed_to(received: Path, server: Server) -> None:
+def test_vectors_made_here_end_what_was_agreed_to(received: str, server: Server) -> None:
     open_store(received, embedder=SMALL).close()
     assert agreed_embedder(received) == SMALL
     with open_store(received) as store:
@@ -83,7 +101,7 @@ def test_vectors_made_here_end_what_was_agreed_to(received: Path, server: Server
 
 
 def test_a_dump_does_not_choose_who_gets_the_turns(
-    received: Path, server: Server, tmp_path: Path
+    received: str, server: Server, tmp_path: Path
 ) -> None:
     dump, mine = tmp_path / "dump.jsonl", tmp_path / "mine.db"
     with open_store(received) as store:
@@ -98,7 +116,7 @@ def test_a_dump_does_not_choose_who_gets_the_turns(
 
 
 def test_a_record_late_in_a_dump_does_not_choose_either(
-    received: Path, server: Server, tmp_path: Path
+    received: str, server: Server, tmp_path: Path
 ) -> None:
     row = {"table": "settings", "id": 999, "name": "embedder", "set_at": ""}
     value = json.dumps({"name": SMALL, "width": 16})
@@ -109,18 +127,18 @@ def test_a_record_late_in_a_dump_does_not_choose_either(
     assert server.requests == []
 
 
-def test_a_namespace_takes_along_what_was_agreed_to(server: Server) -> None:
-    embedded_memory(path_of("anna"), SMALL)
+def test_a_namespace_takes_along_what_was_agreed_to(server: Server, home: str) -> None:
+    embedded_memory(str(create("anna")), SMALL)
     copy("anna", "berta")
     rename("anna", "carla")
-    assert [agreed_embedder(path_of(name)) for name in ("anna", "berta", "carla")] == [
+    assert [agreed_embedder(place_of(name)) for name in ("anna", "berta", "carla")] == [
         "",
         SMALL,
         SMALL,
     ]
     for name in ("berta", "carla"):
         delete(name)
-        assert agreed_embedder(path_of(name)) == ""
+        assert agreed_embedder(place_of(name)) == ""
 
 
 NO_EMBEDDERS = [
@@ -139,7 +157,7 @@ NO_EMBEDDERS = [
 
 @pytest.mark.parametrize("value", NO_EMBEDDERS)
 def test_a_setting_that_names_no_embedder_is_refused_and_bricks_nothing(
-    store: SqliteStore, value: object
+    path: Path, store: SqliteStore, value: object
 ) -> None:
     with pytest.raises(InputError, match="reembed"):
         store.set("embedder", value)

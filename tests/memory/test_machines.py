@@ -7,11 +7,13 @@ import pytest
 
 from memory import InputError, ModelError, Turn, machines, open_store
 from memory.machines import check_over
-from memory.namespaces import path_of
+from memory.namespaces import create, path_of, place_of
 from memory.program import load_model
 from tests.support.commands import run
 from tests.support.scripted import sql
 from tests.support.talk import FACT, Talker, talker
+
+BOTH_STORES = "slow"
 
 
 @pytest.mark.parametrize("address", ["dask", "ray:", "10.0.0.1:6379", "ray//x"])
@@ -38,15 +40,12 @@ def test_a_hosted_model_is_not_moved_to_other_machines() -> None:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(home: str) -> str:
     """Three namespaces: of three turns, of two, of none."""
-    monkeypatch.setenv("MEMORY_HOME", str(tmp_path / "home"))
     for name, turns in (("anna", 3), ("Ben 🌸", 2), ("nobody", 0)):
-        path = path_of(name)
-        path.parent.mkdir(exist_ok=True)
-        with open_store(path) as store:
+        with open_store(create(name)) as store:
             store.add([Turn(name, f"I did number {n}.") for n in range(turns)])
-    return tmp_path / "home"
+    return home
 
 
 @pytest.fixture
@@ -58,7 +57,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Talker:
 
 
 def test_all_namespaces_are_digested_with_a_line_for_each_and_the_sums(
-    home: Path, engine: Talker
+    home: str, engine: Talker
 ) -> None:
     assert sorted(run("digest", "--all").splitlines()) == [
         "2 namespaces, 5 windows stored, 5 facts changed by talker: 5 calls, 35 + 15 tokens,"
@@ -71,7 +70,7 @@ def test_all_namespaces_are_digested_with_a_line_for_each_and_the_sums(
 
 
 def test_a_namespace_that_cannot_be_opened_stops_no_other(
-    home: Path, engine: Talker, capsys: pytest.CaptureFixture[str]
+    home_folder: Path, engine: Talker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path_of("broken").write_bytes(b"no database" * 100)
     run("digest", "--all", says="1 namespace could not be digested")
@@ -79,7 +78,7 @@ def test_a_namespace_that_cannot_be_opened_stops_no_other(
 
 
 def test_a_model_that_fails_ends_it_and_what_was_stored_is_told(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    home: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def second_fails(prompt: str) -> str:
         if "number 1" in prompt:
@@ -89,7 +88,7 @@ def test_a_model_that_fails_ends_it_and_what_was_stored_is_told(
     model, _ = talker(window=1, store=second_fails)
     monkeypatch.setattr("memory.program.lm.load_model", lambda name, api_base=None: model)
     run("digest", "--all", says="no credit left")
-    with open_store(path_of("Ben 🌸")) as store:
+    with open_store(place_of("Ben 🌸")) as store:
         assert [change.window for change in store.changes()] == [(1, 1)]
 
 
@@ -98,11 +97,11 @@ def test_a_model_that_fails_ends_it_and_what_was_stored_is_told(
     [["-n", "anna"], ["--file", "x.db"], ["--max-calls", "3"], ["--apply", "1-1"]],
     ids=lambda options: options[0],
 )
-def test_all_goes_with_no_option_of_one_memory(home: Path, options: list[str]) -> None:
+def test_all_goes_with_no_option_of_one_memory(home: str, options: list[str]) -> None:
     run("digest", "--all", *options, says="--all goes with")
 
 
-def test_over_is_for_many(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_over_is_for_many(home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machines, "find_spec", lambda name: find_spec("json"))
     run("digest", "--over", "ray", says="give --all with it")
     file = tmp_path / "turns.jsonl"

@@ -11,29 +11,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory import InputError, SqlError, StoreError, Turn, namespaces, open_store
-from memory.namespaces import LONGEST_STEM, path_of
+from memory.namespaces import LONGEST_STEM, Place, path_of
 from memory.store.namespace_file import move_store
 from tests.support.commands import run
+
+BOTH_STORES = "slow"
 
 OSLO = Turn("Anna", "I moved to Oslo.", said_at="2017-05-08T13:56")
 SECRET = Turn("Ben", "My password is swordfish.")
 NAMES = st.text(max_size=19).filter(str.strip)  # all of them short enough, none a lone surrogate
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    place = tmp_path / "home"
-    monkeypatch.setenv("MEMORY_HOME", str(place))
-    return place
-
-
 @pytest.fixture
-def anna() -> Path:
+def anna(home: str) -> Place:
     """A namespace with one turn, closed."""
-    path = namespaces.create("anna")
-    with open_store(path) as store:
+    place = namespaces.create("anna")
+    with open_store(place) as store:
         store.add([OSLO])
-    return path
+    return place
 
 
 def said(name: str) -> list[str]:
@@ -75,8 +70,8 @@ def one_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         ("~", "%7e.db"),
     ],
 )
-def test_a_name_is_a_file_directly_in_the_home(home: Path, name: str, file: str) -> None:
-    assert path_of(name) == home / file
+def test_a_name_is_a_file_directly_in_the_home(home_folder: Path, name: str, file: str) -> None:
+    assert path_of(name) == home_folder / file
     namespaces.create(name)
     assert namespaces.names() == [normalize("NFC", name)]
 
@@ -107,27 +102,29 @@ def test_what_cannot_be_a_name_is_refused(name: str) -> None:
         path_of(name)
 
 
-def test_the_longest_name_works(home: Path) -> None:
+def test_the_longest_name_works(home_folder: Path) -> None:
     longest = "x" * LONGEST_STEM
     namespaces.create(longest)
     namespaces.copy(longest, "y" * LONGEST_STEM)
     assert namespaces.names() == [longest, "y" * LONGEST_STEM]
 
 
-def test_files_that_no_name_leads_to_are_ignored(home: Path, anna: Path) -> None:
+def test_files_that_no_name_leads_to_are_ignored(home_folder: Path, anna: Path) -> None:
     for foreign in (
         *("notes.txt", ".hidden.db", "Ben.db", "%zz.db", "%41.DB", "con.db", "%61nna.db", ".db"),
         *("e\u0301.db", "%65%cc%81.db", "%ff.db", "anna.db-wal-copy", "%20.db"),
     ):
-        (home / foreign).write_bytes(b"x")
-    (home / "folder.db").mkdir()
-    (home / "empty.db").touch()
+        (home_folder / foreign).write_bytes(b"x")
+    (home_folder / "folder.db").mkdir()
+    (home_folder / "empty.db").touch()
     assert namespaces.names() == ["anna"]
 
 
-def test_without_a_home_there_are_no_names_and_one_that_cannot_be_made_is_named(home: Path) -> None:
+def test_without_a_home_there_are_no_names_and_one_that_cannot_be_made_is_named(
+    home_folder: Path,
+) -> None:
     assert namespaces.names() == []
-    home.touch()
+    home_folder.touch()
     with pytest.raises(InputError, match="cannot make the folder"):
         namespaces.create("anna")
 
@@ -135,24 +132,30 @@ def test_without_a_home_there_are_no_names_and_one_that_cannot_be_made_is_named(
 # ------------------------------------------------------------------------------------- one's work
 
 
-def test_a_namespace_is_created_renamed_copied_and_deleted(home: Path, anna: Path) -> None:
+def test_a_namespace_is_created_renamed_copied_and_deleted(anna: Place) -> None:
     run("namespaces", "create", "carl")
     run("namespaces", "rename", "anna", "Anna")
     run("namespaces", "copy", "Anna", "../Ben 2")
     assert namespaces.names() == ["../Ben 2", "Anna", "carl"]
     namespaces.delete("Anna")
     assert said("../Ben 2") == [OSLO.text]
-    assert files(home) == [path_of("../Ben 2").name, "carl.db"]
+    assert namespaces.names() == ["../Ben 2", "carl"]
 
 
-def test_a_taken_name_is_refused_and_both_stay(anna: Path) -> None:
+def test_of_a_namespace_that_is_gone_no_file_is_left(home_folder: Path, anna: Path) -> None:
+    namespaces.rename("anna", "Anna")
+    namespaces.copy("Anna", "../Ben 2")
+    namespaces.delete("Anna")
+    assert files(home_folder) == [path_of("../Ben 2").name]
+
+
+def test_a_taken_name_is_refused_and_both_stay(anna: Place) -> None:
     namespaces.create("ben")
     for refused in (
         lambda: namespaces.create("anna"),
         lambda: namespaces.rename("ben", "anna"),
         lambda: namespaces.copy("ben", "anna"),
         lambda: namespaces.rename("anna", "anna"),
-        lambda: move_store(path_of("ben"), anna),
     ):
         with pytest.raises(InputError, match="already"):
             refused()
@@ -160,33 +163,40 @@ def test_a_taken_name_is_refused_and_both_stay(anna: Path) -> None:
     assert said("ben") == []
 
 
-def test_a_missing_name_is_told_with_those_near_to_it(anna: Path) -> None:
+def test_a_file_is_not_moved_over_another(home_folder: Path, anna: Path) -> None:
+    namespaces.create("ben")
+    with pytest.raises(InputError, match="already"):
+        move_store(path_of("ben"), anna)
+    assert said("anna") == [OSLO.text]
+
+
+def test_a_missing_name_is_told_with_those_near_to_it(anna: Place) -> None:
     with pytest.raises(InputError, match=r"no namespace 'ana'.*did you mean 'anna'"):
         namespaces.delete("ana")
 
 
-def test_a_copy_knows_nothing_of_the_backups_of_the_first(anna: Path) -> None:
+def test_a_copy_knows_nothing_of_the_backups_of_the_first(anna: Place) -> None:
     with open_store(anna) as store:
         store.set("backup", "somewhere.db")
         store.set("user", "Anna")
         namespaces.copy("anna", "ben")
         store.add([SECRET])
-    with open_store(path_of("ben")) as copy:
+    with open_store(namespaces.place_of("ben")) as copy:
         assert copy.settings("backup") == []
         assert copy.settings("user")[-1].value == "Anna"
         assert copy.search("Oslo")[0].turn_id == 1
     assert said("ben") == [OSLO.text]
 
 
-def test_what_is_not_ours_is_neither_moved_nor_deleted(home: Path, anna: Path) -> None:
-    (home / "ben.db").write_text("a letter")
-    (home / "carl.db").symlink_to(anna)
+def test_what_is_not_ours_is_neither_moved_nor_deleted(home_folder: Path, anna: Path) -> None:
+    (home_folder / "ben.db").write_text("a letter")
+    (home_folder / "carl.db").symlink_to(anna)
     for name in ("ben", "carl"):
         with pytest.raises(StoreError, match=r"not a SQLite file|a link"):
             namespaces.delete(name)
         with pytest.raises(StoreError, match=r"not a SQLite file|a link"):
             namespaces.rename(name, "dora")
-    assert files(home) == ["anna.db", "ben.db", "carl.db"]
+    assert files(home_folder) == ["anna.db", "ben.db", "carl.db"]
 
 
 # ------------------------------------------------------------------------------------- walls
@@ -212,11 +222,11 @@ def test_what_is_not_ours_is_neither_moved_nor_deleted(home: Path, anna: Path) -
     ],
 )
 def test_sql_sees_no_other_namespace(
-    home: Path, anna: Path, attack: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, anna: Place, attack: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_store(namespaces.create("ben")) as ben, open_store(anna) as store:
         ben.add([SECRET])
-        monkeypatch.chdir(home)
+        monkeypatch.chdir(tmp_path)
         for statement in (attack, attack.replace("ben.db", str(path_of("ben")))):
             with pytest.raises(SqlError):
                 store.read(statement)
@@ -225,7 +235,7 @@ def test_sql_sees_no_other_namespace(
         assert "ben" not in str(store.read("SELECT text, speaker FROM turns"))
 
 
-def test_two_open_namespaces_share_no_index_no_settings_and_no_catalog(anna: Path) -> None:
+def test_two_open_namespaces_share_no_index_no_settings_and_no_catalog(anna: Place) -> None:
     with open_store(anna) as one, open_store(namespaces.create("Anna")) as other:
         assert one.search("password swordfish")
         other.add([Turn("Ben", "Hello."), SECRET])
@@ -248,8 +258,8 @@ def test_two_open_namespaces_share_no_index_no_settings_and_no_catalog(anna: Pat
 # ------------------------------------------------------------------------------------- commands
 
 
-def test_the_list_says_what_is_there_and_what_cannot_be_read(home: Path, anna: Path) -> None:
-    (home / "ben.db").write_text("a letter")
+def test_the_list_says_what_is_there_and_what_cannot_be_read(home_folder: Path, anna: Path) -> None:
+    (home_folder / "ben.db").write_text("a letter")
     with open_store(anna) as store:
         store.add([Turn("Anna", "And before?", said_at="one evening in May")])
     lines = run("namespaces", "list").splitlines()
@@ -261,7 +271,7 @@ def test_the_list_says_what_is_there_and_what_cannot_be_read(home: Path, anna: P
     )
 
 
-def test_deleting_shows_what_will_go_and_asks(anna: Path, tmp_path: Path) -> None:
+def test_deleting_shows_what_will_go_and_asks(anna: Place, tmp_path: Path) -> None:
     (tmp_path / "kept.db").touch()
     with open_store(anna) as store:
         store.set("backup", str(tmp_path / "kept.db"))

@@ -2,15 +2,16 @@
 
 import pytest
 
-from memory import Turn
+from memory import Store, Turn
 from memory.program import load_model
-from memory.store.sqlite import SqliteStore
 from memory.waiting import waiting
 from tests.conftest import MOVED
 from tests.support.talk import talker
 
+BOTH_STORES = "slow"
 
-def test_turns_and_calls_are_those_that_a_digest_would_work_on(store: SqliteStore) -> None:
+
+def test_turns_and_calls_are_those_that_a_digest_would_work_on(store: Store) -> None:
     model, _ = talker(window=2)
     whole = waiting(store, model)
     assert (whole.turns, whole.cost.calls) == (5, 3)
@@ -29,7 +30,7 @@ def test_turns_and_calls_are_those_that_a_digest_would_work_on(store: SqliteStor
     assert waiting(store, model, replay=True, first=5).turns == 1
 
 
-def test_dollars_are_counted_where_the_price_is_known(store: SqliteStore) -> None:
+def test_dollars_are_counted_where_the_price_is_known(store: Store) -> None:
     store.add([Turn("Anna", "It goes on and on. " * 20) for _ in range(3_000)])
     dollars = waiting(store, load_model("openai/gpt-4o-mini")).cost.dollars
     assert dollars == pytest.approx(0.2, rel=0.5)

@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 
 from memory import Turn, embed, open_store
 from memory.store import vectors
-from memory.store.sqlite import SqliteStore
+from memory.store.database_store import DatabaseStore
 
+T = TypeVar("T", Path, str)
 KEY = "very-secret-123"
 SMALL, WIDE = "openai/small-16", "openai/wide-48"
 TALK = [Turn("Anna" if n % 3 else "Ben", f"said {n}", f"s{n % 4}") for n in range(40)]
@@ -105,17 +106,27 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         served.http.server_close()
 
 
-def stored_columns(path: Path) -> list[list[tuple[Any, ...]]]:
+TABLES = {
+    "recent": "turn_id, columns, vector",
+    "blocks": "first_turn, last_turn, columns, codes",
+    "pieces": "first_turn, vectors",
+}
+
+
+def stored_columns(place: Path | str) -> list[list[tuple[Any, ...]]]:
     """All that search keeps of the vectors, and by whom they are."""
-    with open_store(path) as store:
-        assert isinstance(store, SqliteStore)
+    with open_store(place) as store:
+        assert isinstance(store, DatabaseStore)
         embedder = vectors.recorded_embedder(store._conn)
         assert embedder
-        tables = [store._select(f"SELECT * FROM {name}") for name in ("recent", "blocks", "pieces")]
+        tables = [
+            store._select(f"SELECT {columns} FROM {name} ORDER BY 1")
+            for name, columns in TABLES.items()
+        ]
         return [*tables, [(embedder.name, embedder.width)]]
 
 
-def embedded_memory(path: Path, name: str, turns: list[Turn] = TALK) -> Path:
-    with open_store(path, embedder=name) as store:
+def embedded_memory(place: T, name: str, turns: list[Turn] = TALK) -> T:
+    with open_store(place, embedder=name) as store:
         store.add(turns)
-    return path
+    return place

@@ -4,7 +4,6 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 from mcp import Client, StdioServerParameters
@@ -24,7 +23,7 @@ def use(server: Any, work: Callable[[Client], Awaitable[T]], mode: str = "auto")
     return asyncio.run(run())
 
 
-def stdio(*arguments: str, home: Path, **environment: str) -> StdioServerParameters:
+def stdio(*arguments: str, home: str, **environment: str) -> StdioServerParameters:
     """`memory mcp` with these arguments over the memories of a folder."""
     return StdioServerParameters(
         command=sys.executable,

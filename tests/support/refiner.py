@@ -8,7 +8,6 @@ kind fails.
 import json
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -51,9 +50,9 @@ def deleting(number: int) -> Call:
     return "delete_memory", {"fact_id": number, "reason": "it says little"}
 
 
-def furnished(path: Path, without: Sequence[int] = ()) -> Path:
+def furnished(address: str, without: Sequence[int] = ()) -> str:
     """A memory of twelve turns, and a fact of each but some; ids of facts are in order."""
-    with open_store(path) as store:
+    with open_store(address) as store:
         store.add(
             [
                 Turn("Ann", f"I keep {told(number)}.", "1", "2017-06-12")
@@ -66,7 +65,7 @@ def furnished(path: Path, without: Sequence[int] = ()) -> Path:
             if number not in without
         ]
         store.write(INSERT + ", ".join(rows), cause="digest by scripted")
-    return path
+    return address
 
 
 class Refiner:

@@ -1,6 +1,5 @@
 """A server in a process of its own, over real HTTP, ended when the test is over."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,16 +23,14 @@ class Served:
 
 
 @contextmanager
-def server_process(home: Path, *arguments: str) -> Iterator[Served]:
-    """`python -m ARGUMENTS`, from its first line on. What it logs goes to `Served.log`."""
-    log = home.with_name(f"{home.name}.log")
+def server_process(log: Path, *arguments: str) -> Iterator[Served]:
+    """`python -m ARGUMENTS`, from its first line on. What it logs goes to `log`."""
     with log.open("w", encoding="utf-8") as errors:  # a pipe that nobody reads would be full
         process = subprocess.Popen(
             [sys.executable, "-m", *arguments],
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            env={**os.environ, "MEMORY_HOME": str(home)},
         )
         try:
             assert process.stdout is not None

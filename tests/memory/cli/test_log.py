@@ -1,44 +1,46 @@
 """The commands about the past of a memory: log, undo, diff, revert."""
 
 import json
-from pathlib import Path
+import shlex
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from memory import InputError
+from memory import InputError, Store
 from memory.cli import history
-from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, MOVED
+from tests.support.contents import content_of
+
+BOTH_STORES = "slow"
 
 app = typer.Typer()
 for command in (history.log, history.undo, history.diff, history.revert):
     app.command()(command)
 
 
-def run(path: Path, *arguments: str) -> str:
-    done = CliRunner().invoke(app, [*arguments, "--file", str(path)], catch_exceptions=False)
+def run(options: list[str], *arguments: str) -> str:
+    done = CliRunner().invoke(app, [*arguments, *options], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.stdout
 
 
-def refused(path: Path, *arguments: str) -> str:
-    done = CliRunner().invoke(app, [*arguments, "--file", str(path)])
+def refused(options: list[str], *arguments: str) -> str:
+    done = CliRunner().invoke(app, [*arguments, *options])
     assert isinstance(done.exception, InputError)
     return str(done.exception)
 
 
 @pytest.fixture
-def changed_memory(store: SqliteStore, path: Path) -> Path:
-    """The file of a memory with three changes, of which two are digests."""
+def changed_memory(store: Store, memory_options: list[str]) -> list[str]:
+    """The options that name a memory with three changes, of which two are digests."""
     store.write(f"{MOVED}; {CAT}", "digest by M", window=(1, 3))
     store.write(f"UPDATE facts SET ended_on = '2017-06' WHERE id = 1; {DOG}", "digest", (4, 5))
     store.write("UPDATE facts SET value = 'cat\x1b[31m Misa' WHERE id = 2", "by hand")
-    return path
+    return memory_options
 
 
-def test_the_log_shows_what_was_written_the_newest_first(changed_memory: Path) -> None:
+def test_the_log_shows_what_was_written_the_newest_first(changed_memory: list[str]) -> None:
     lines = run(changed_memory, "log").splitlines()
     assert [line.split("  ")[0] for line in lines] == ["3", "2", "1"]
     assert lines[2].endswith("2 facts  digest by M, turns 1-3")
@@ -58,33 +60,35 @@ def test_the_log_shows_what_was_written_the_newest_first(changed_memory: Path) -
     assert "'x' is no change" in refused(changed_memory, "log", "x")
 
 
-def test_digests_of_one_turn_each_are_one_line(store: SqliteStore, path: Path) -> None:
+def test_digests_of_one_turn_each_are_one_line(store: Store, memory_options: list[str]) -> None:
     store.write(MOVED, "digest by local", window=(1, 1))
     store.write("-- none", "digest by local", window=(2, 2))
     store.write(CAT, "digest by local", window=(3, 3))
     store.write("UPDATE facts SET value = 'Bergen' WHERE id = 1", "by hand")
     store.write(DOG, "digest by local", window=(4, 4))
     store.write("-- none", "digest by other", window=(5, 5))
-    lines = run(path, "log").splitlines()
+    lines = run(memory_options, "log").splitlines()
     assert [line.split("  ")[0] for line in lines] == ["6", "5", "4", "1-3"]
     assert lines[3].endswith("2 facts  digest by local, one turn each; log --facts shows them")
-    each = run(path, "log", "--facts").splitlines()
+    each = run(memory_options, "log", "--facts").splitlines()
     assert [line.split("  ")[0] for line in each if line[0] != " "] == [*"654321"]
-    assert len(run(path, "log", "--json").splitlines()) == 6
+    assert len(run(memory_options, "log", "--json").splitlines()) == 6
     store.undo(2)
-    assert len(run(path, "log").splitlines()) == 7, "what is undone stands by itself"
+    assert len(run(memory_options, "log").splitlines()) == 7, "what is undone stands by itself"
 
 
-def test_an_empty_log_says_so(store: SqliteStore, path: Path) -> None:
-    assert run(path, "log") == "nothing was written to the facts yet\n"
-    assert run(path, "log", "--json") == ""
-    assert "no change that could be undone" in refused(path, "undo")
+def test_an_empty_log_says_so(store: Store, memory_options: list[str]) -> None:
+    assert run(memory_options, "log") == "nothing was written to the facts yet\n"
+    assert run(memory_options, "log", "--json") == ""
+    assert "no change that could be undone" in refused(memory_options, "undo")
 
 
-def test_undo_says_what_it_took_back_and_how_to_have_it_again(changed_memory: Path) -> None:
+def test_undo_says_what_it_took_back_and_how_to_have_it_again(changed_memory: list[str]) -> None:
     out = run(changed_memory, "undo")
     assert out.startswith("change 3 is taken back:\n  ~ Anna has_pet: cat [31m Misa")
-    assert out.endswith(f"change 4; to undo: python -m memory undo 4 --file {changed_memory}\n")
+    assert out.endswith(
+        f"change 4; to undo: python -m memory undo 4 {shlex.join(changed_memory)}\n"
+    )
     assert "undone" in run(changed_memory, "log", "3")
     assert "change 2 is taken back" in run(changed_memory, "undo"), (
         "neither 3, undone, nor 4, an undo"
@@ -96,7 +100,7 @@ def test_undo_says_what_it_took_back_and_how_to_have_it_again(changed_memory: Pa
     assert "no change that could be undone" in refused(changed_memory, "undo")
 
 
-def test_diff_shows_what_became_of_facts_between_two_points(changed_memory: Path) -> None:
+def test_diff_shows_what_became_of_facts_between_two_points(changed_memory: list[str]) -> None:
     assert run(changed_memory, "diff", "2017-05", "2017-06").splitlines() == [
         "+ Ben has_pet: dog Rufus since 2017-06 (fact 3, turn 4)",
         "~ Anna lives_in: Oslo since 2017-05-06 (fact 1, turn 1) -> until 2017-06",
@@ -112,18 +116,18 @@ def test_diff_shows_what_became_of_facts_between_two_points(changed_memory: Path
     assert "is no point" in refused(changed_memory, "diff", "yesterday")
 
 
-def test_revert_shows_what_it_changes_and_how_to_go_back(changed_memory: Path) -> None:
+def test_revert_shows_what_it_changes_and_how_to_go_back(changed_memory: list[str]) -> None:
     out = run(changed_memory, "revert", "2017-05")
     assert "- Ben has_pet: dog Rufus" in out
-    assert f"python -m memory undo 4 --file {changed_memory}" in out
+    assert f"python -m memory undo 4 {shlex.join(changed_memory)}" in out
     assert run(changed_memory, "diff", "1") == "nothing differs\n"
     assert "nothing to revert" in refused(changed_memory, "revert", "#1")
     run(changed_memory, "undo")
     assert run(changed_memory, "diff", "3") == "nothing differs\n"
 
 
-def test_commands_that_only_look_change_nothing(changed_memory: Path) -> None:
-    before = changed_memory.read_bytes()
+def test_commands_that_only_look_change_nothing(address: str, changed_memory: list[str]) -> None:
+    before = content_of(address)
     for arguments in (["log"], ["log", "1"], ["diff", "2017-05"]):
         run(changed_memory, *arguments)
-    assert changed_memory.read_bytes() == before
+    assert content_of(address) == before

@@ -8,19 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from memory import Turn, __main__, namespaces
+from memory import Store, Turn, __main__, namespaces
 from memory.store import open_store
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT
 from tests.support.commands import run
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "home"
-    monkeypatch.setenv("MEMORY_HOME", str(folder))
-    return folder
-
+BOTH_STORES = "slow"
 
 COMMANDS = [
     *(["search", "Oslo"], ["sql", "SELECT 1"], ["facts"], ["log"], ["audit"], ["settings"]),
@@ -44,36 +38,38 @@ def test_a_file_goes_before_the_namespace_of_the_environment(
     assert "Miso" in run("search", "my cat Miso", "--file", path)
 
 
-def test_all_namespaces_are_exported_or_the_named_one(tmp_path: Path) -> None:
+def test_all_namespaces_are_exported_or_the_named_one(home: str, tmp_path: Path) -> None:
     namespaces.create("anna")
     run("export", tmp_path, "--all", "-n", "anna", says="leave --namespace and --file out")
 
 
 @pytest.mark.parametrize("option", [["Oslo"], ["--all"], ["--as-of", "2023"]])
 def test_why_goes_with_no_choice_of_facts(
-    option: list[str], store: SqliteStore, path: Path
+    option: list[str], store: Store, memory_options: list[str]
 ) -> None:
     store.write(CAT, cause="test")
-    assert "cat Miso" in run("facts", "--why", "1", "--file", path)
-    run("facts", "--why", "1", *option, "--file", path, says="give it alone")
+    assert "cat Miso" in run("facts", "--why", "1", *memory_options)
+    run("facts", "--why", "1", *option, *memory_options, says="give it alone")
 
 
-def test_a_no_is_not_told_to_say_yes(store: SqliteStore, path: Path) -> None:
-    run("forget", "--turn", "1", "--file", path, given="n\n", says="^nothing was changed$")
-    run("forget", "--turn", "1", "--file", path, given="", says="answer y, or give --yes$")
+def test_a_no_is_not_told_to_say_yes(store: Store, memory_options: list[str]) -> None:
+    run("forget", "--turn", "1", *memory_options, given="n\n", says="^nothing was changed$")
+    run("forget", "--turn", "1", *memory_options, given="", says="answer y, or give --yes$")
 
 
-def test_the_first_use_says_what_makes_a_memory() -> None:
+def test_the_first_use_says_what_makes_a_memory(home: str) -> None:
     run("ask", "Where do I live?", says="no namespace 'default'.*memory add.*memory import")
     namespaces.create("defaults")
     run("search", "Oslo", says="did you mean 'defaults'")
 
 
-def test_a_search_without_a_turn_says_so(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    open_store(path).close()
-    assert run("search", "Oslo", "--file", path) == ""
+def test_a_search_without_a_turn_says_so(
+    address: str, memory_options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_store(address).close()
+    assert run("search", "Oslo", *memory_options) == ""
     with pytest.raises(SystemExit):
-        __main__.app(["search", "Oslo", "--file", str(path)])
+        __main__.app(["search", "Oslo", *memory_options])
     assert capsys.readouterr().err == "no turns: nothing was said in this memory yet\n"
 
 

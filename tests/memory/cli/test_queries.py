@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,16 +12,17 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from memory import InputError, Memory, Turn, __main__
+from memory import InputError, Memory, Store, Turn, __main__
 from memory.cli import digest, history, queries
 from memory.settings import Settings
 from memory.store.journal import MOST_ENDED
-from memory.store.sqlite import SqliteStore
 from memory.waiting import waiting
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.reranking_server import reranking
 from tests.support.scripted import Pairs, ScriptedLM, answer, scripted_model, sql
 from tests.support.talk import talker
+
+BOTH_STORES = "slow"
 
 Run = Callable[..., Result]
 app = typer.Typer()
@@ -29,13 +31,13 @@ for command in (queries.ask, queries.search, queries.sql, digest.digest, history
 
 
 @pytest.fixture
-def run(store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(store: Store, memory_options: list[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command on a memory of five turns, with a model that says what it is told to say."""
 
     def command(name: str, *arguments: str, script: Pairs = (), window: int = 16) -> Result:
         model = scripted_model(script, window=window)
         monkeypatch.setattr("memory.program.lm.load_model", lambda name, api_base=None: model)
-        done = CliRunner().invoke(app, [name, *arguments, "--file", str(path)])
+        done = CliRunner().invoke(app, [name, *arguments, *memory_options])
         assert isinstance(model.lm, ScriptedLM)
         if done.exit_code == 0:
             model.lm.assert_done()
@@ -51,7 +53,7 @@ PETS_SCRIPT = [([], sql(PETS)), (["cat Miso"], answer("a cat and a dog", "3, 4")
 
 
 def test_an_answer_is_printed_with_its_turns_and_the_sql_with_its_rows(
-    run: Run, store: SqliteStore
+    run: Run, store: Store
 ) -> None:
     store.write(f"{CAT}; {DOG}", cause="test")
     out = run("ask", "Which pets do they have?", script=PETS_SCRIPT).stdout
@@ -69,7 +71,7 @@ def test_an_answer_is_printed_with_its_turns_and_the_sql_with_its_rows(
 
 
 def test_an_answer_for_programs_is_one_object_with_whole_turns_and_rows(
-    run: Run, store: SqliteStore
+    run: Run, store: Store
 ) -> None:
     store.write(f"{CAT}; {DOG}", cause="test")
     record = json.loads(run("ask", "Which pets?", "--json", script=PETS_SCRIPT).stdout)
@@ -109,7 +111,7 @@ def test_a_question_counts_from_today_or_from_the_day_it_is_asked_for(
 
 
 def test_the_one_who_asks_is_the_user_of_the_chat_where_nobody_is_named(
-    run: Run, store: SqliteStore
+    run: Run, store: Store
 ) -> None:
     Settings(store).set("user", "Anna")
     expected = ["[[ ## asker ## ]]\nAnna\n"]
@@ -154,7 +156,9 @@ COUNTED = (
 )
 
 
-def test_how_often_is_counted_by_sql_and_shown_with_the_rows_beside_it(path: Path) -> None:
+def test_how_often_is_counted_by_sql_and_shown_with_the_rows_beside_it(
+    address: str,
+) -> None:
     runs = [n for n, turn in enumerate(RAN, 1) if turn.speaker == "Anna"]
     values = (f"('Anna', 'went_running', 'run {n}', '{RAN[n - 1].said_at}', {n})" for n in runs)
     script = [
@@ -166,7 +170,7 @@ def test_how_often_is_counted_by_sql_and_shown_with_the_rows_beside_it(path: Pat
         ),
     ]
     model = scripted_model(script)
-    with Memory(path, model=model) as memory:
+    with Memory(address, model=model) as memory:
         memory.add(RAN)
         memory.digest()
         reply = memory.ask("How often did I go running in May?")
@@ -178,7 +182,7 @@ def test_how_often_is_counted_by_sql_and_shown_with_the_rows_beside_it(path: Pat
         assert "| 2017-06-01" not in model.lm.script.prompts[-1], "the run of June is not a row"
 
 
-def test_a_count_is_printed_under_its_statement(run: Run, store: SqliteStore) -> None:
+def test_a_count_is_printed_under_its_statement(run: Run, store: Store) -> None:
     count = sql("SELECT COUNT(*) AS times FROM turns WHERE speaker = 'Anna'")
     script = [([], count), (["times: 3"], answer("3 times"))]
     out = run("ask", "How often did Anna speak?", script=script).stdout
@@ -231,7 +235,7 @@ def test_a_select_is_printed_for_people_and_programs(
     assert run("sql", select, *option).stdout_bytes.decode() == printed
 
 
-def test_what_was_said_cannot_steer_the_terminal(run: Run, store: SqliteStore) -> None:
+def test_what_was_said_cannot_steer_the_terminal(run: Run, store: Store) -> None:
     store.add([Turn("Eve\x1b[8m", "A dog\x1b]0;gone\x07 of jade.")])
     printed = [
         run("search", "dog of jade", "-k", "1").stdout,
@@ -243,7 +247,7 @@ def test_what_was_said_cannot_steer_the_terminal(run: Run, store: SqliteStore) -
         assert not {"\x1b", "\x07"} & set(out)
 
 
-def test_rows_that_were_left_out_are_told_of(run: Run, store: SqliteStore) -> None:
+def test_rows_that_were_left_out_are_told_of(run: Run, store: Store) -> None:
     store.add([Turn("Anna", f"Number {n}.") for n in range(200)])
     done = run("sql", "SELECT id FROM turns")
     assert len(done.stdout.splitlines()) == 201
@@ -254,7 +258,7 @@ def test_rows_that_were_left_out_are_told_of(run: Run, store: SqliteStore) -> No
 def test_what_cannot_be_printed_is_no_traceback(
     place: str,
     code: int,
-    store: SqliteStore,
+    store: Store,
     path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -278,7 +282,7 @@ def test_what_cannot_be_printed_is_no_traceback(
 # ------------------------------------------------------------------------------- digest
 
 
-def test_a_digest_counts_what_waits_and_says_what_it_did(run: Run, store: SqliteStore) -> None:
+def test_a_digest_counts_what_waits_and_says_what_it_did(run: Run, store: Store) -> None:
     script = [(["[1]"], sql(f"{MOVED}; {CAT}")), *[(["[4]"], sql("DROP TABLE facts"))] * 3]
     lines = run("digest", script=script, window=3).stdout.splitlines()
     assert lines[0] == (
@@ -294,7 +298,7 @@ def test_a_digest_counts_what_waits_and_says_what_it_did(run: Run, store: Sqlite
     assert again.startswith("windows: 1 stored, 0 failed, 2 waiting; 1 fact changed by 1 call of")
 
 
-def test_what_a_digest_will_take_and_took_is_said(run: Run, store: SqliteStore) -> None:
+def test_what_a_digest_will_take_and_took_is_said(run: Run, store: Store) -> None:
     done = run("digest", "--max-calls", "9", script=[([], sql(MOVED)), ([], sql(DOG))], window=3)
     assert re.fullmatch(
         r"scripted at scripted: 5 turns to digest; without repairs about 2 calls,"
@@ -306,7 +310,7 @@ def test_what_a_digest_will_take_and_took_is_said(run: Run, store: SqliteStore) 
 
 
 def test_what_was_paid_until_an_interruption_is_said(
-    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, memory_options: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(prompt: str) -> str:
         if "[4]" in prompt:
@@ -315,12 +319,12 @@ def test_what_was_paid_until_an_interruption_is_said(
 
     model, _ = talker(window=3, store=interrupted)
     monkeypatch.setattr("memory.program.lm.load_model", lambda name, api_base=None: model)
-    done = CliRunner().invoke(app, ["digest", "--file", str(path)])
+    done = CliRunner().invoke(app, ["digest", *memory_options])
     assert done.exit_code == 130
     assert done.stderr.splitlines()[-1] == "until now: 1 call, 7 + 3 tokens, price unknown"
 
 
-def held_window(store: SqliteStore) -> Pairs:
+def held_window(store: Store) -> Pairs:
     """Facts of turn 1, and a script that ends more of them than a model may by itself."""
     rows = ", ".join(f"('Anna', 'likes', 'thing {n}', NULL, 1)" for n in range(MOST_ENDED + 1))
     store.write(INSERT + rows, cause="test", window=(1, 3))
@@ -329,10 +333,10 @@ def held_window(store: SqliteStore) -> Pairs:
 
 
 def test_what_is_held_is_shown_with_the_commands_that_apply_or_skip_it(
-    run: Run, store: SqliteStore, path: Path
+    run: Run, store: Store, memory_options: list[str]
 ) -> None:
     lines = run("digest", script=held_window(store)).stdout.splitlines()
-    options = f"4-5 --file {path}"
+    options = shlex.join(["4-5", *memory_options])
     expected = [
         "turns 4-5 are held for a person: it ends 9 facts of other turns, and a digest may end 8"
         " by itself",
@@ -349,7 +353,7 @@ def test_what_is_held_is_shown_with_the_commands_that_apply_or_skip_it(
     assert len(run("digest").stdout.splitlines()) == 1
 
 
-def test_what_is_held_can_be_left_out(run: Run, store: SqliteStore) -> None:
+def test_what_is_held_can_be_left_out(run: Run, store: Store) -> None:
     run("digest", script=held_window(store))
     assert "0 facts  digest skipped by user, turns 4-5" in run("digest", "--skip", "4-5").stdout
     assert all(not fact.ended_on for fact in store.facts())
@@ -366,7 +370,7 @@ def test_what_is_held_can_be_left_out(run: Run, store: SqliteStore) -> None:
     ],
 )
 def test_only_a_window_that_waits_is_decided(
-    run: Run, store: SqliteStore, arguments: list[str], words: str
+    run: Run, store: Store, arguments: list[str], words: str
 ) -> None:
     run("digest", script=held_window(store))
     refused = run("digest", *arguments)

@@ -1,7 +1,7 @@
 """The command refine: a forecast, what changed and why, what it was worth, and the way back."""
 
+import shlex
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,31 +10,30 @@ from typer.testing import CliRunner, Result
 from memory import open_store
 from memory.__main__ import app
 from memory.refine import run as refine_run
+from tests.support.contents import content_of
 from tests.support.refiner import Call, creating, deleting, furnished, refiner_model
+
+BOTH_STORES = "slow"
 
 Run = Callable[..., Result]
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return furnished(tmp_path / "ann.db", without=[3])
-
-
-@pytest.fixture
-def run(path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(address: str, memory_options: list[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs `refine` on a memory that lacks a fact, with a model that makes these calls."""
+    furnished(address, without=[3])
 
     def command(*arguments: str, scripts: Sequence[Sequence[Call]] = (), **settings: Any) -> Result:
         model, _ = refiner_model(*scripts)
         monkeypatch.setattr("memory.program.lm.load_model", lambda name, api_base=None: model)
-        usual = ["refine", "--file", str(path), "--model", "openai/x", "--questions", "12"]
+        usual = ["refine", *memory_options, "--model", "openai/x", "--questions", "12"]
         return CliRunner().invoke(app, [*usual, *arguments], **settings)
 
     return command
 
 
 def test_what_changed_and_what_it_was_worth_is_printed_with_the_way_back(
-    run: Run, path: Path
+    run: Run, address: str, memory_options: list[str]
 ) -> None:
     done = run("--yes", scripts=[[creating(3), deleting(1)], []])
     assert done.exit_code == 0, done
@@ -49,34 +48,35 @@ def test_what_changed_and_what_it_was_worth_is_printed_with_the_way_back(
         " 6 that decided: 0.833 -> 1.000",
         "2 operations (manage_memory 1, delete_memory 1): 1 kept, 1 taken back; 11 -> 12 facts",
         lines[5],
-        f"to take all of it back: python -m memory revert '#1' --file {path}",
+        f"to take all of it back: python -m memory revert '#1' {shlex.join(memory_options)}",
     ]
     assert lines[5].startswith("refiner: ")
-    assert CliRunner().invoke(app, ["revert", "#1", "--file", str(path)]).exit_code == 0
-    with open_store(path) as store:
+    assert CliRunner().invoke(app, ["revert", "#1", *memory_options]).exit_code == 0
+    with open_store(address) as store:
         assert len(store.facts()) == 11
 
 
-def test_it_asks_before_it_costs_anything(run: Run, path: Path) -> None:
-    before = path.read_bytes()
+def test_it_asks_before_it_costs_anything(run: Run, address: str) -> None:
+    before = content_of(address)
     assert "nothing was changed" in str(run(input="n\n").exception)
-    assert path.read_bytes() == before
+    assert content_of(address) == before
 
 
-def test_the_packaged_model_is_not_asked(path: Path) -> None:
-    done = CliRunner().invoke(app, ["refine", "--file", str(path)])
+def test_the_packaged_model_is_not_asked(address: str, memory_options: list[str]) -> None:
+    furnished(address)
+    done = CliRunner().invoke(app, ["refine", *memory_options])
     assert "too small to refine" in str(done.exception)
 
 
 def test_ctrl_c_says_that_nothing_was_changed(
-    run: Run, path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    before = path.read_bytes()
+    before = content_of(address)
     monkeypatch.setattr(refine_run, "_helping", interrupted)
     done = run("--yes", scripts=[[creating(3)], []])
     assert done.exit_code == 2
     assert "interrupted: nothing was changed; until now: 15 calls" in done.stderr
-    assert path.read_bytes() == before
+    assert content_of(address) == before

@@ -12,8 +12,11 @@ import pytest
 
 import memory
 from memory import Turn, __main__, add_chunks, chunks, open_store
+from memory.namespaces import place_of
 from memory.program import Model
 from tests.support.scripted import answer, scripted_model, sql
+
+BOTH_STORES = "slow"
 
 # Colour, the window's title, an answer back, a line over the one before; C1; a bell; DEL.
 CODES = "\x1b[31m\x1b]0;evil\x07\x1b[6n\x1b[1A\x9b31m\x85\x7f\r"
@@ -21,14 +24,18 @@ NAMES = [f"Anna{CODES}", f"Ben{CODES}"]
 
 
 @pytest.fixture
-def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A memory in whose every text, and in the name of whose file, are terminal codes."""
-    monkeypatch.setenv("MEMORY_HOME", str(tmp_path / f"home{CODES}"))
+def hostile(database: str, home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The options of a memory in whose every text, and in whose own name, are terminal codes."""
     monkeypatch.chdir(tmp_path)
-    path = tmp_path / f"memory{CODES}.db"
+    name = f"memory{CODES}"
+    place, options = place_of(name), ["--namespace", name]
+    if database == "sqlite":
+        monkeypatch.setenv("MEMORY_HOME", str(tmp_path / f"home{CODES}"))
+        place = tmp_path / f"{name}.db"
+        options = ["--file", str(place)]
     document = tmp_path / f"manual{CODES}.md"
     document.write_text(f"# Pump{CODES}\n\nOil it.{CODES}\n")
-    with open_store(path) as store:
+    with open_store(place) as store:
         turns = [
             Turn(name, f"I moved to Oslo.{CODES} {n}", f"s{CODES}", f"2023{CODES}", f"i{n}{CODES}")
             for n, name in enumerate(NAMES * 2)
@@ -47,7 +54,7 @@ def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         assert window
         store.fail(window, f"the model said {CODES}")
         document.write_text(f"# Pump{CODES}\n\nOil it daily.{CODES}\n")
-    return path
+    return options
 
 
 def output(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
@@ -124,34 +131,39 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_command_prints_what_a_terminal_obeys(
-    command: str, hostile: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    command: str,
+    hostile: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    folder = hostile.parent
     monkeypatch.setattr(
         "memory.program.lm.load_model", lambda name, api_base=None: model_for(command)
     )
-    (folder / "characters" / f"Miku{CODES}").mkdir(parents=True)
-    (folder / "characters" / f"Miku{CODES}" / "long_term_memory.db").write_text(f"none {CODES}")
+    (tmp_path / "characters" / f"Miku{CODES}").mkdir(parents=True)
+    (tmp_path / "characters" / f"Miku{CODES}" / "long_term_memory.db").write_text(f"none {CODES}")
     export = [{"role": f"user{CODES}", "content": ""}, {"role": "x", "content": f"Hi.{CODES}"}]
-    (folder / f"chat{CODES}.jsonl").write_text("\n".join(map(json.dumps, export)))
+    (tmp_path / f"chat{CODES}.jsonl").write_text("\n".join(map(json.dumps, export)))
     paths = {
-        "MANUAL": folder / f"manual{CODES}.md",
-        "MISSING": folder / f"missing{CODES}.md",
-        "EXPORT": folder / f"chat{CODES}.jsonl",
-        "FOLDER": folder / "characters",
-        "OUT.md": folder / f"out{CODES}.md",
-        "OUT.jsonl": folder / f"out{CODES}.jsonl",
-        "OUT.db": folder / f"out{CODES}.db",
+        "MANUAL": tmp_path / f"manual{CODES}.md",
+        "MISSING": tmp_path / f"missing{CODES}.md",
+        "EXPORT": tmp_path / f"chat{CODES}.jsonl",
+        "FOLDER": tmp_path / "characters",
+        "OUT.md": tmp_path / f"out{CODES}.md",
+        "OUT.jsonl": tmp_path / f"out{CODES}.jsonl",
+        "OUT.db": tmp_path / f"out{CODES}.db",
         "CODES": CODES,
     }
     words = [str(paths.get(word, word)) for word in shlex.split(command)]
-    target = [] if "FOLDER" in command else ["--file", str(hostile)]
+    target = [] if "FOLDER" in command else hostile
     printed = output(capsys, *words, *target)
     assert printed
     assert {c for c in printed if category(c) == "Cc"} <= {"\n", "\t"}
 
 
-def test_namespaces_are_printed_likewise(hostile: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_namespaces_are_printed_likewise(
+    hostile: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     name, new = f"Anna{CODES}", f"Ben{CODES}"
     printed = ""
     for arguments in (
@@ -169,8 +181,10 @@ def test_namespaces_are_printed_likewise(hostile: Path, capsys: pytest.CaptureFi
     assert {c for c in printed if category(c) == "Cc"} <= {"\n", "\t"}
 
 
-def test_json_holds_the_codes_as_escapes(hostile: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    line = output(capsys, "sql", "SELECT speaker FROM turns", "--json", "--file", hostile)
+def test_json_holds_the_codes_as_escapes(
+    hostile: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = output(capsys, "sql", "SELECT speaker FROM turns", "--json", *hostile)
     assert json.loads(line.splitlines()[0])["speaker"] == NAMES[0]
 
 

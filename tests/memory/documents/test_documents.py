@@ -20,6 +20,7 @@ from memory.tokens import count_tokens
 from tests.support import commands
 from tests.support.scripted import answer, scripted_model, sql
 
+BOTH_STORES = "slow"
 MANUAL = """---
 status: draft
 ---
@@ -234,10 +235,10 @@ def test_a_byte_order_mark_and_line_ends_of_windows_are_no_text(tmp_path: Path) 
 
 
 def test_the_same_file_twice_changes_nothing_and_a_changed_one_is_a_new_version(
-    tmp_path: Path,
+    address: str, tmp_path: Path
 ) -> None:
     path = write(tmp_path, "it's a manual.md", MANUAL)
-    with open_store(tmp_path / "a.db") as store:
+    with open_store(address) as store:
         first = add_chunks(store, chunks(path))
         path.touch()
         again = add_chunks(store, chunks(path))
@@ -298,16 +299,19 @@ def test_a_tool_use_is_cut_but_for_its_outcome() -> None:
 # The command
 
 
-def run(path: Path, *arguments: object, says: str = "", given: str | None = None) -> str:
-    return commands.run("add", *arguments, "--file", path, says=says, given=given)
+def run(options: list[str], *arguments: object, says: str = "", given: str | None = None) -> str:
+    return commands.run("add", *arguments, *options, says=says, given=given)
 
 
-def test_a_message_is_added_as_said_now_or_then(path: Path) -> None:
+def test_a_message_is_added_as_said_now_or_then(address: str, memory_options: list[str]) -> None:
     now = datetime.now(UTC)
-    assert run(path, "I moved to Oslo", "--speaker", "Anna") == "turn 1\n"
+    assert run(memory_options, "I moved to Oslo", "--speaker", "Anna") == "turn 1\n"
     then = ["--session", "s1", "--said-at", "2017-05-08 13:56"]
-    assert run(path, "-", "--speaker", "Ben", "--json", *then, given="Wow!\n") == '{"turn": 2}\n'
-    with open_store(path) as store:
+    assert (
+        run(memory_options, "-", "--speaker", "Ben", "--json", *then, given="Wow!\n")
+        == '{"turn": 2}\n'
+    )
+    with open_store(address) as store:
         first, second = store.turns()
     assert (first.speaker, first.text, first.session) == ("Anna", "I moved to Oslo", "")
     assert abs(datetime.fromisoformat(first.said_at) - now) < timedelta(minutes=1)
@@ -315,28 +319,31 @@ def test_a_message_is_added_as_said_now_or_then(path: Path) -> None:
 
 
 def test_what_is_no_message_is_refused_and_makes_no_memory(path: Path, tmp_path: Path) -> None:
+    file = ["--file", str(path)]
     anna = ("--speaker", "Anna")
-    run(path, "hello", says="say who said it: --speaker NAME")
-    run(path, "hello", "there", *anna, says="one message at a time, in quotes")
-    run(path, "hello", *anna, "--said-at", "yesterday", says="'yesterday' is no date")
-    run(path, "hello", *anna, "--kind", "tool", says="there are message and document")
-    run(path, tmp_path / "a.md", *anna, "--kind", "document", says="give the file alone")
-    run(path, write(tmp_path, "a.md", ""), "--kind", "document", says="there is no text in it")
+    run(file, "hello", says="say who said it: --speaker NAME")
+    run(file, "hello", "there", *anna, says="one message at a time, in quotes")
+    run(file, "hello", *anna, "--said-at", "yesterday", says="'yesterday' is no date")
+    run(file, "hello", *anna, "--kind", "tool", says="there are message and document")
+    run(file, tmp_path / "a.md", *anna, "--kind", "document", says="give the file alone")
+    run(file, write(tmp_path, "a.md", ""), "--kind", "document", says="there is no text in it")
     good = write(tmp_path, "good.md", MANUAL)
-    run(path, good, tmp_path / "missing.md", "--kind", "document", says="cannot read")
+    run(file, good, tmp_path / "missing.md", "--kind", "document", says="cannot read")
     assert not path.exists()
-    run(path, " ", *anna, says="has no text")
+    run(file, " ", *anna, says="has no text")
 
 
-def test_documents_are_added_and_older_versions_named(path: Path, tmp_path: Path) -> None:
+def test_documents_are_added_and_older_versions_named(
+    memory_options: list[str], tmp_path: Path
+) -> None:
     manual, page = write(tmp_path, "manual.md", MANUAL), write(tmp_path, "page.html", HTML)
-    output = run(path, manual, page, "--kind", "document")
+    output = run(memory_options, manual, page, "--kind", "document")
     assert output == f"{manual}: 5 new chunks, 0 were there\n{page}: 2 new chunks, 0 were there\n"
     manual.write_text(MANUAL.replace("90", "60"))
-    output = run(path, manual, "--kind", "document")
+    output = run(memory_options, manual, "--kind", "document")
     assert re.search(r"older version, .* is there too: manual.md@[0-9a-f]{8}\n", output)
     assert "`forget --session manual.md` removes them all" in output
-    line = json.loads(run(path, page, "--kind", "document", "--json"))
+    line = json.loads(run(memory_options, page, "--kind", "document", "--json"))
     assert line == {"file": str(page), "new": 0, "already": 2, "others": []}
 
 

@@ -12,11 +12,12 @@ from memory import InputError, Turn, open_store
 from memory.exchange.exports import ExportCounts, export_memory
 from memory.exchange.formats import read_export
 from memory.exchange.imports import dump_records, import_turns, load_dump
-from memory.namespaces import create, path_of
+from memory.namespaces import create, path_of, place_of
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.commands import run
 
+BOTH_STORES = "slow"
 ODD = [
     "=1+1",
     "+41 79",
@@ -151,10 +152,10 @@ def test_markdown_has_sessions_turns_and_facts_with_their_turns(
     assert texts[-6:] == ["Anna", "has_pet", "cat Miso", "", "", "[3]"]
 
 
-def test_what_somebody_said_cannot_break_the_document(path: Path, tmp_path: Path) -> None:
+def test_what_somebody_said_cannot_break_the_document(address: str, tmp_path: Path) -> None:
     evil = "# no heading\n\n<script>x</script>\n| a | b |\n|---|---|\n```\n---\n1. one\n    code"
     turns = [Turn("*Anna*\n# x", evil, session="s\n# |`"), Turn("Ben", "I am after that.")]
-    with open_store(path) as store:
+    with open_store(address) as store:
         store.add(turns)
         store.write(f"{INSERT}('A', 'in', 'Oslo | <b>\n# x', NULL, 1)", cause="test")
         export_memory(store, tmp_path / "a.md", "md", "# <a>")
@@ -198,15 +199,15 @@ def test_turns_pass_through_in_pieces(
 
 
 def test_a_file_that_is_there_is_only_written_over_when_somebody_says_so(
-    store: SqliteStore, path: Path, tmp_path: Path
+    store: SqliteStore, memory_options: list[str], tmp_path: Path
 ) -> None:
     target = tmp_path / "anna.csv"
     target.write_text("mine")
-    run("export", target, "--file", path, says="nothing was changed; answer y, or give --yes")
+    run("export", target, *memory_options, says="nothing was changed; answer y, or give --yes")
     assert target.read_text() == "mine"
-    assert "5 turns" in run("export", target, "--file", path, "--yes")
+    assert "5 turns" in run("export", target, *memory_options, "--yes")
     assert target.read_text().startswith("id,name,message,timestamp")
-    line = run("export", target, "--file", path, "--yes", "--json")
+    line = run("export", target, *memory_options, "--yes", "--json")
     assert line == f'{{"file": "{target}", "turns": 5, "left_out": 0}}\n'
 
 
@@ -233,11 +234,11 @@ def test_what_cannot_be_exported_is_said_before_anything_is_made(
 
 
 def test_a_csv_that_is_imported_says_what_was_said(
-    store: SqliteStore, path: Path, tmp_path: Path
+    store: SqliteStore, memory_options: list[str], tmp_path: Path
 ) -> None:
     store.add([Turn("Anna", text, said_at="2017-05-08T13:56:01") for text in ODD])
     target, new = tmp_path / "anna.csv", tmp_path / "new.db"
-    run("export", target, "--file", path)
+    run("export", target, *memory_options)
     run("import", target, "--file", new)
     with open_store(new) as imported:
         assert [(t.speaker, t.text.strip(), t.said_at) for t in imported.turns()] == [
@@ -245,14 +246,11 @@ def test_a_csv_that_is_imported_says_what_was_said(
         ]
 
 
-def test_all_namespaces_go_into_a_folder_under_safe_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MEMORY_HOME", str(tmp_path / "home"))
+def test_all_namespaces_go_into_a_folder_under_safe_names(home: str, tmp_path: Path) -> None:
     run("export", tmp_path / "out", "--all", says="no namespace to export")
     for name in ("anna", "../up", "Miku 🦊"):
         create(name)
-        with open_store(path_of(name)) as store:
+        with open_store(place_of(name)) as store:
             store.add([Turn(name, f"I am {name}.")])
     (tmp_path / "file").touch()
     run("export", tmp_path / "file" / "out", "--all", says="cannot make the folder")

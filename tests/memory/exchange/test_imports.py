@@ -12,12 +12,13 @@ import pytest
 from memory import StoreError, Turn, open_store
 from memory.exchange.imports import ImportReport, import_turns
 from memory.exchange.items import ForeignExport
-from memory.namespaces import names, path_of
+from memory.namespaces import names, place_of
 from memory.store.sqlite import SqliteStore
 from tests.benchmarks.importing import conversations
 from tests.support.commands import run
 from tests.support.foreign_exports import character
 
+BOTH_STORES = "slow"
 NUMBER = 1_000
 SOURCES = [f"x:{n}" for n in range(NUMBER)]
 
@@ -70,19 +71,19 @@ with open_store(sys.argv[1]) as store:
 """
 
 
-def importing(path: Path) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", WORK, str(path)]
+def importing(address: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", WORK, address]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
 
 
-def test_an_import_that_is_killed_goes_on_where_it_stopped(path: Path) -> None:
-    open_store(path).close()
-    with importing(path) as child:
+def test_an_import_that_is_killed_goes_on_where_it_stopped(address: str) -> None:
+    open_store(address).close()
+    with importing(address) as child:
         assert child.stdout
         assert all(child.stdout.readline() == "50\n" for _ in range(3))
         child.kill()
-    with open_store(path) as store:
+    with open_store(address) as store:
         stored = [turn.source for turn in store.turns()]
         assert 150 <= len(stored) < NUMBER
         assert stored == SOURCES[: len(stored)]
@@ -90,22 +91,17 @@ def test_an_import_that_is_killed_goes_on_where_it_stopped(path: Path) -> None:
         assert [turn.source for turn in store.turns()] == SOURCES
 
 
-def test_two_processes_that_import_the_same_store_each_turn_once(path: Path) -> None:
-    open_store(path).close()
-    for child in [importing(path) for _ in range(2)]:
+def test_two_processes_that_import_the_same_store_each_turn_once(address: str) -> None:
+    open_store(address).close()
+    for child in [importing(address) for _ in range(2)]:
         _, errors = child.communicate(timeout=180)
         assert child.returncode == 0, errors
-    with open_store(path) as store:
+    with open_store(address) as store:
         assert sorted(turn.source for turn in store.turns()) == sorted(SOURCES)
         assert store.search("message 7 about the pump", 1)
 
 
 # The command
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MEMORY_HOME", str(tmp_path / "home"))
 
 
 def exported(folder: Path) -> Path:
@@ -114,16 +110,16 @@ def exported(folder: Path) -> Path:
     return path
 
 
-def test_a_file_goes_into_the_namespace_given_which_is_made(tmp_path: Path) -> None:
+def test_a_file_goes_into_the_namespace_given_which_is_made(home: str, tmp_path: Path) -> None:
     path = exported(tmp_path)
     first = run("import", path, "--namespace", "anna", "--user", "Anna")
     assert "anna: 60 new turns, 0 were there (chatgpt)" in first
     assert "anna: 0 new turns, 60 were there" in run("import", path, "-n", "anna")
-    with open_store(path_of("anna")) as store:
+    with open_store(place_of("anna")) as store:
         assert {turn.speaker for turn in store.turns()} == {"Anna", "ChatGPT"}
 
 
-def test_the_report_groups_what_was_skipped(tmp_path: Path) -> None:
+def test_the_report_groups_what_was_skipped(home: str, tmp_path: Path) -> None:
     blank = [("Miku", " " * n) for n in range(5)]
     place = character(tmp_path / "Miku", [*blank, ("Miku", "Hello!")])
     output = run("import", place, "--namespace", "miku")
@@ -136,7 +132,7 @@ def test_the_report_groups_what_was_skipped(tmp_path: Path) -> None:
     ]
 
 
-def test_each_of_several_characters_gets_a_namespace_of_its_own(tmp_path: Path) -> None:
+def test_each_of_several_characters_gets_a_namespace_of_its_own(home: str, tmp_path: Path) -> None:
     character(tmp_path / "one" / "Miku", [("Miku", "Alone.")])
     run("import", tmp_path / "one", "--file", tmp_path / "one.db")
     for name in ("Miku", "Rin and Len"):
@@ -147,11 +143,13 @@ def test_each_of_several_characters_gets_a_namespace_of_its_own(tmp_path: Path) 
     assert names() == []
     run("import", tmp_path / "old")
     assert names() == ["Miku", "Rin and Len"]
-    with open_store(path_of("Miku")) as store:
+    with open_store(place_of("Miku")) as store:
         assert [turn.text for turn in store.turns()] == ["I am Miku."]
 
 
-def test_ctrl_c_keeps_what_was_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_keeps_what_was_read(
+    address: str, memory_options: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted() -> Iterator[Turn]:
         yield from said(1_030)
         raise KeyboardInterrupt
@@ -161,8 +159,8 @@ def test_ctrl_c_keeps_what_was_read(path: Path, monkeypatch: pytest.MonkeyPatch)
         "memory.exchange.read_export", lambda *arguments, **named: interrupted_export
     )
     says = "what was read so far is kept; the same command goes on"
-    run("import", "anything.json", "--file", path, says=says)
-    with open_store(path) as store:
+    run("import", "anything.json", *memory_options, says=says)
+    with open_store(address) as store:
         assert len(store.turns()) == 1_024
 
 
@@ -177,7 +175,7 @@ def test_ctrl_c_keeps_what_was_read(path: Path, monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_what_cannot_be_read_makes_no_memory(
-    name: str, content: bytes | None, tmp_path: Path
+    home: str, name: str, content: bytes | None, tmp_path: Path
 ) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)

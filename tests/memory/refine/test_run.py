@@ -1,7 +1,6 @@
 """A memory refined: what helps is kept, what does not is taken back, and nothing is half-done."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,19 +11,22 @@ from memory.refine.run import Progress, Refinement, carry_out, forecast, refine
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import Draft
 from memory.store import Store
+from tests.support.contents import content_of
 from tests.support.refiner import Call, creating, deleting, furnished, refiner_model, told
+
+BOTH_STORES = "slow"
 
 
 def refined(
-    path: Path, *scripts: Sequence[Call], native: bool = False, **options: Any
+    address: str, *scripts: Sequence[Call], native: bool = False, **options: Any
 ) -> Refinement:
     model, _ = refiner_model(*scripts, native=native)
-    with Memory(path, model=model) as memory:
+    with Memory(address, model=model) as memory:
         return refine(memory, questions=12, **options)
 
 
-def values(path: Path) -> list[str]:
-    with open_store(path) as store:
+def values(address: str) -> list[str]:
+    with open_store(address) as store:
         return [fact.value for fact in store.facts()]
 
 
@@ -33,13 +35,13 @@ def causes(store: Store) -> list[str]:
 
 
 @pytest.mark.parametrize("native", [False, True])
-def test_what_helps_is_kept_each_as_a_change_with_its_reason(tmp_path: Path, native: bool) -> None:
-    path = furnished(tmp_path / "ann.db", without=[3, 4, 5, 6])
+def test_what_helps_is_kept_each_as_a_change_with_its_reason(address: str, native: bool) -> None:
+    furnished(address, without=[3, 4, 5, 6])
     script = [[creating(3), creating(4)], [creating(5), creating(6)], []]
-    refinement = refined(path, *script, native=native)
+    refinement = refined(address, *script, native=native)
     assert (refinement.before, refinement.after) == pytest.approx((4 / 6, 1.0))
     assert refinement.decided == pytest.approx((4 / 8, 1.0))  # of turns 4 and 6 as well
-    with open_store(path) as store:
+    with open_store(address) as store:
         assert causes(store)[1:] == [
             f"refine manage_memory create: nothing tells of the {thing}"
             for thing in ("drum", "vase", "harp", "coat")
@@ -49,19 +51,19 @@ def test_what_helps_is_kept_each_as_a_change_with_its_reason(tmp_path: Path, nat
         assert len(store.facts()) == 8
 
 
-def test_what_helps_no_question_is_taken_back_one_by_one(tmp_path: Path) -> None:
-    path = furnished(tmp_path / "ann.db", without=[3])
-    refinement = refined(path, [deleting(1), creating(3)], [deleting(2)], [])
+def test_what_helps_no_question_is_taken_back_one_by_one(address: str) -> None:
+    furnished(address, without=[3])
+    refinement = refined(address, [deleting(1), creating(3)], [deleting(2)], [])
     assert [operation.tool for operation in refinement.kept] == ["manage_memory create"]
     assert len(refinement.taken_back) == 2
-    assert sorted(values(path)) == sorted(told(number) for number in range(1, 13))
+    assert sorted(values(address)) == sorted(told(number) for number in range(1, 13))
     assert refinement.after == refinement.before == 1.0
     assert refinement.decided == pytest.approx((6 / 7, 1.0))
 
 
-def test_a_clean_memory_is_left_as_it_is(tmp_path: Path) -> None:
-    path = furnished(tmp_path / "ann.db")
-    before = path.read_bytes()
+def test_a_clean_memory_is_left_as_it_is(address: str) -> None:
+    furnished(address)
+    before = content_of(address)
     merge: Call = (
         "merge_memory",
         {
@@ -71,16 +73,16 @@ def test_a_clean_memory_is_left_as_it_is(tmp_path: Path) -> None:
             "value": "lamp, kite, drum",
         },
     )
-    refinement = refined(path, [deleting(5), merge], [])
+    refinement = refined(address, [deleting(5), merge], [])
     assert (refinement.kept, len(refinement.taken_back)) == ((), 2)
     assert (refinement.before, refinement.after, refinement.changes) == (1.0, 1.0, ())
-    assert path.read_bytes() == before
+    assert content_of(address) == before
 
 
 def test_what_helps_those_that_decide_and_harms_the_others_is_taken_back_whole(
-    tmp_path: Path,
+    address: str,
 ) -> None:
-    path = furnished(tmp_path / "ann.db", without=[3])
+    furnished(address, without=[3])
     # The fact of turn 2, which no deciding question asks for here, is made one of turn 3.
     swap: Call = (
         "manage_memory",
@@ -88,36 +90,36 @@ def test_what_helps_those_that_decide_and_harms_the_others_is_taken_back_whole(
     )
     model, engine = refiner_model([swap], [])
     engine.most_asked = 12
-    with Memory(path, model=model) as memory:
+    with Memory(address, model=model) as memory:
         refinement = refine(memory, questions=12)
     assert refinement.kept == ()
     assert len(refinement.taken_back) == 1
     assert "made answers to the others worse" in refinement.note
-    assert len(values(path)) == 11
+    assert len(values(address)) == 11
 
 
-def test_an_operation_that_a_later_one_rests_on_stays_with_it(tmp_path: Path) -> None:
-    path = furnished(tmp_path / "ann.db", without=[3])
+def test_an_operation_that_a_later_one_rests_on_stays_with_it(address: str) -> None:
+    furnished(address, without=[3])
     vague: Call = ("manage_memory", {**creating(3)[1], "value": "the drum"})
     better: Call = (
         "manage_memory",
         {"action": "update", "fact_id": 12, "value": told(3), "reason": "it said not where"},
     )
-    refinement = refined(path, [vague], [better], [])
+    refinement = refined(address, [vague], [better], [])
     assert [operation.reason for operation in refinement.kept] == [
         "nothing tells of the drum",
         "it said not where",
     ]
-    assert told(3) in values(path)
+    assert told(3) in values(address)
 
 
-def test_refused_calls_are_told_and_cost_an_operation(tmp_path: Path) -> None:
-    path = furnished(tmp_path / "ann.db", without=[3])
+def test_refused_calls_are_told_and_cost_an_operation(address: str) -> None:
+    furnished(address, without=[3])
     model, engine = refiner_model(
         [("forget_memory", {}), ("delete_memory", {"fact_id": "x"}), ("delete_memory", {})],
         [deleting(99), creating(3)],
     )
-    with Memory(path, model=model) as memory:
+    with Memory(address, model=model) as memory:
         refinement = refine(memory, operations=5, questions=12)
     assert [use.failed for use in refinement.uses] == [True, True, True, True, False]
     assert "there is no tool forget_memory" in engine.prompts[1]
@@ -127,10 +129,10 @@ def test_refused_calls_are_told_and_cost_an_operation(tmp_path: Path) -> None:
     assert refinement.tools == {"delete_memory": 3, "forget_memory": 1, "manage_memory": 1}
 
 
-def test_the_same_facts_are_not_asked_twice(tmp_path: Path) -> None:
-    path = furnished(tmp_path / "ann.db")
+def test_the_same_facts_are_not_asked_twice(address: str) -> None:
+    furnished(address)
     model, engine = refiner_model([])
-    with Memory(path, model=model) as memory:
+    with Memory(address, model=model) as memory:
         refine(memory, questions=12)
         ahead = forecast(memory.store, model, operations=3, questions=12)
     assert engine.counts == {"questions": 1, "answers": 12, "refine": 1, "compare": 0}
@@ -138,32 +140,32 @@ def test_the_same_facts_are_not_asked_twice(tmp_path: Path) -> None:
     assert ahead.tokens_in > 1_000
 
 
-def test_a_judge_may_compare_the_answers(tmp_path: Path) -> None:
-    path = furnished(tmp_path / "ann.db", without=[3])
+def test_a_judge_may_compare_the_answers(address: str) -> None:
+    furnished(address, without=[3])
     model, engine = refiner_model([creating(3)], [])
-    with Memory(path, model=model) as memory:
+    with Memory(address, model=model) as memory:
         refinement = refine(memory, questions=12, judged=True)
     assert refinement.decided == pytest.approx((5 / 6, 1.0))
     assert engine.counts["compare"] > 0
 
 
 @pytest.mark.parametrize("stage", ["writing questions", "refining", "taking back"])
-def test_what_is_interrupted_leaves_the_memory_as_it_was(tmp_path: Path, stage: str) -> None:
-    path = furnished(tmp_path / "ann.db", without=[3])
-    before = path.read_bytes()
+def test_what_is_interrupted_leaves_the_memory_as_it_was(address: str, stage: str) -> None:
+    furnished(address, without=[3])
+    before = content_of(address)
 
     def interrupted(name: str, steps: int) -> None:
         if name.startswith(stage):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        refined(path, [creating(3)], [], progress=Progress(stage=interrupted))
-    assert path.read_bytes() == before
+        refined(address, [creating(3)], [], progress=Progress(stage=interrupted))
+    assert content_of(address) == before
 
 
-def test_what_is_interrupted_while_written_is_undone(tmp_path: Path) -> None:
-    path = furnished(tmp_path / "ann.db", without=[3, 4])
-    with open_store(path) as store:
+def test_what_is_interrupted_while_written_is_undone(address: str) -> None:
+    furnished(address, without=[3, 4])
+    with open_store(address) as store:
         draft = Draft(store)
         tools = RefiningTools(draft)
         for number in (3, 4):
@@ -186,21 +188,21 @@ def test_what_is_interrupted_while_written_is_undone(tmp_path: Path) -> None:
         }
 
 
-def test_what_cannot_be_measured_is_not_refined(tmp_path: Path) -> None:
-    path = furnished(tmp_path / "ann.db")
+def test_what_cannot_be_measured_is_not_refined(address: str) -> None:
+    furnished(address)
     model, _ = refiner_model()
-    with Memory(path, model=model) as memory:
+    with Memory(address, model=model) as memory:
         with pytest.raises(InputError, match="4 or more"):
             refine(memory, questions=3)
         memory.store.forget(range(3, 13))
         with pytest.raises(InputError, match="wrote 2 questions"):
             refine(memory, questions=8)
-    with Memory(path, model="local") as memory, pytest.raises(InputError, match="too small"):
+    with Memory(address, model="local") as memory, pytest.raises(InputError, match="too small"):
         refine(memory)
 
 
-def test_questions_are_written_from_all_over_a_memory(tmp_path: Path) -> None:
-    with open_store(furnished(tmp_path / "ann.db")) as store:
+def test_questions_are_written_from_all_over_a_memory(address: str) -> None:
+    with open_store(furnished(address)) as store:
         turns = store.turns() * 6
     windows = windows_all_over(turns, 10)
     assert [window.number for window in windows] == [3, 3, 4]

@@ -1,7 +1,5 @@
 """Fixtures of the server's tests: a home of memories with one that holds five turns."""
 
-from pathlib import Path
-
 import pytest
 
 from memory import open_store
@@ -10,11 +8,9 @@ from tests.conftest import CAT, MOVED, SAID
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(home: str) -> str:
     """A MEMORY_HOME with anna's memory: five turns and two facts."""
-    folder = tmp_path / "home"
-    monkeypatch.setenv("MEMORY_HOME", str(folder))
     with open_store(create("anna")) as store:
         store.add(SAID)
         store.write(f"{MOVED}; {CAT}", cause="test")
-    return folder
+    return home

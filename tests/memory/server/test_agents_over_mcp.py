@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,7 +47,7 @@ def as_langchain(client: Client, tool: Any) -> StructuredTool:
     )
 
 
-async def in_langgraph(home: Path, actor: Actor, message: str) -> str:
+async def in_langgraph(home: str, actor: Actor, message: str) -> str:
     async with Client(stdio("-n", "new", home=home)) as client:
         tools = [as_langchain(client, tool) for tool in (await client.list_tools()).tools]
         model = ScriptedChat(actor=actor).bind_tools(tools)
@@ -66,7 +65,7 @@ async def in_langgraph(home: Path, actor: Actor, message: str) -> str:
     return str(told["messages"][-1].content)
 
 
-async def in_agents_sdk(home: Path, actor: Actor, message: str) -> str:
+async def in_agents_sdk(home: str, actor: Actor, message: str) -> str:
     parameters = stdio("-n", "new", home=home)
     set_tracing_disabled(True)
     async with MCPServerStdio(
@@ -81,7 +80,7 @@ async def in_agents_sdk(home: Path, actor: Actor, message: str) -> str:
     "framework", [in_langgraph, pytest.param(in_agents_sdk, marks=pytest.mark.slow)]
 )
 def test_what_an_agent_stored_in_one_process_it_recalls_in_the_next(
-    framework: Callable[[Path, Actor, str], Awaitable[str]], home: Path
+    framework: Callable[[str, Actor, str], Awaitable[str]], home: str
 ) -> None:
     for steps, message, last in ((FIRST, MOVED, "How nice!"), (SECOND, ASKED, "In Oslo.")):
         actor = Actor(steps)

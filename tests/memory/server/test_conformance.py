@@ -23,8 +23,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         patch.setenv("MEMORY_HOME", str(home))
         with open_store(create("anna")) as store:
             store.add([Turn("Anna", "I moved to Oslo.")])
-    with server_process(home, "tests.support.tokenless_server", "anna") as served:
-        yield served.line
+        log = home.with_name("served.log")
+        with server_process(log, "tests.support.tokenless_server", "anna") as served:
+            yield served.line
 
 
 @pytest.mark.parametrize(

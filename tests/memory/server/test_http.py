@@ -1,5 +1,6 @@
 """`memory serve` in a process of its own: MCP over HTTP, tokens, slow clients, and its log."""
 
+import os
 import re
 import signal
 import socket
@@ -17,30 +18,32 @@ from memory.namespaces import create
 from memory.server.tokens import Tokens
 from tests.support.commands import run
 from tests.support.mcp_clients import MODES, text_of, use
+from tests.support.postgres_server import empty_home
 from tests.support.server_process import Served, server_process
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("served")
-
-
-@pytest.fixture(scope="module")
-def served(folder: Path) -> Iterator[Served]:
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
+def served(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
     """A server over the memories of anna and ben, which all tests of this file ask."""
+    folder = tmp_path_factory.mktemp("served")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MEMORY_HOME", str(folder))
+        patch.setenv("MEMORY_HOME", str(folder / "home"))
+        if request.param == "postgres":
+            patch.setenv("MEMORY_HOME", empty_home())
+            patch.setenv("XDG_DATA_HOME", str(folder))  # where tokens are then
         for name in ("anna", "ben"):
             with open_store(create(name)) as store:
                 store.add([Turn(name, f"The secret of {name} is {name * 3}.")])
-        with server_process(folder, "memory", "serve", "--port", "0") as process:
+        with server_process(folder / "served.log", "memory", "serve", "--port", "0") as process:
             yield process
 
 
 @pytest.fixture(autouse=True)
-def home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("MEMORY_HOME", str(folder))
-    return folder
+def home() -> str:
+    """The MEMORY_HOME of the server that runs, or of all tests."""
+    return os.environ["MEMORY_HOME"]
 
 
 def token(*namespaces: str, rights: str = "read,write") -> str:
@@ -191,8 +194,11 @@ def test_a_port_that_is_taken_is_named(served: Served) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_a_server_at_once_and_cleanly(tmp_path: Path) -> None:
-    with server_process(tmp_path / "home", "memory", "serve", "--port", "0") as served:
+def test_ctrl_c_ends_a_server_at_once_and_cleanly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path / "home"))
+    with server_process(tmp_path / "served.log", "memory", "serve", "--port", "0") as served:
         served.process.send_signal(signal.SIGINT)
         assert served.process.wait(30) == 0
         assert "Traceback" not in served.log.read_text("utf-8")

@@ -7,15 +7,16 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import Client
 
 from memory import open_store
-from memory.namespaces import path_of
+from memory.namespaces import place_of
 from tests.support.mcp_clients import MODES, stdio, text_of, use
+
+BOTH_STORES = "slow"
 
 INITIALIZE = {
     "protocolVersion": "2025-11-25",
@@ -36,7 +37,7 @@ def messages(calls: Sequence[tuple[str, dict[str, Any]]]) -> str:
     return "".join(json.dumps({"jsonrpc": "2.0", **line}) + "\n" for line in lines)
 
 
-def start(home: Path, *arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
+def start(home: str, *arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
     parameters = stdio(*arguments, home=home, **environment)
     return subprocess.Popen(
         [parameters.command, *parameters.args],
@@ -65,7 +66,7 @@ def talk(process: "subprocess.Popen[bytes]", calls: Sequence[tuple[str, dict[str
 
 
 @pytest.mark.parametrize("mode", [MODES[0], pytest.param(MODES[1], marks=pytest.mark.slow)])
-def test_a_client_starts_a_server_and_a_memory(home: Path, mode: str) -> None:
+def test_a_client_starts_a_server_and_a_memory(home: str, mode: str) -> None:
     async def work(client: Client) -> None:
         assert await text_of(client, "remember", text="Tea at four.") == "Remembered as turn 1."
         assert "Tea at four." in await text_of(client, "recall", query="tea")
@@ -73,7 +74,7 @@ def test_a_client_starts_a_server_and_a_memory(home: Path, mode: str) -> None:
     use(stdio("-n", "new friend", home=home), work, mode)
 
 
-def test_stdout_is_pure_and_utf_8_whatever_the_code_page(home: Path) -> None:
+def test_stdout_is_pure_and_utf_8_whatever_the_code_page(home: str) -> None:
     text = "Grüße aus Tromsø — 今日は 🐈, ‘quoted’"
     process = start(home, "-n", "anna", PYTHONIOENCODING="cp1252", LC_ALL="C", PYTHONUTF8="0")
     calls: list[tuple[str, dict[str, Any]]] = [
@@ -82,11 +83,11 @@ def test_stdout_is_pure_and_utf_8_whatever_the_code_page(home: Path) -> None:
     ]
     replies, _ = talk(process, calls)
     assert text in replies[2]["result"]["content"][0]["text"]
-    with open_store(path_of("anna")) as store:
+    with open_store(place_of("anna")) as store:
         assert store.turn(6).text == text
 
 
-def test_no_language_model_is_loaded_before_a_question(home: Path) -> None:
+def test_no_language_model_is_loaded_before_a_question(home: str) -> None:
     """DSPy takes more than a second to import; a client waits ten for a server to start."""
     lines = messages([("recall", {"query": "Oslo"}), ("list_facts", {})])
     code = (
@@ -114,7 +115,7 @@ def test_no_language_model_is_loaded_before_a_question(home: Path) -> None:
     ],
 )
 def test_what_cannot_be_served_ends_with_a_line_on_stderr(
-    home: Path, arguments: list[str], says: str
+    home: str, arguments: list[str], says: str
 ) -> None:
     process = start(home, *arguments)
     output, errors = process.communicate(timeout=60)
@@ -124,7 +125,7 @@ def test_what_cannot_be_served_ends_with_a_line_on_stderr(
 
 
 @pytest.mark.slow
-def test_a_server_that_only_reads_offers_nothing_else(home: Path) -> None:
+def test_a_server_that_only_reads_offers_nothing_else(home: str) -> None:
     async def work(client: Client) -> None:
         names = {tool.name for tool in (await client.list_tools()).tools}
         assert names == {"recall", "ask_memory", "list_facts", "query_memory"}
@@ -132,14 +133,14 @@ def test_a_server_that_only_reads_offers_nothing_else(home: Path) -> None:
         assert "Unknown tool" in await text_of(client, "remember", text="x")
 
     use(stdio("-n", "anna", "--read-only", home=home), work)
-    with open_store(path_of("anna"), read_only=True) as store:
+    with open_store(place_of("anna"), read_only=True) as store:
         assert len(store.turns()) == 5
 
 
 # ------------------------------------------------------------------------- many processes
 
 
-def remember(home: Path, worker: int, number: int, kill_after: int) -> list[str]:
+def remember(home: str, worker: int, number: int, kill_after: int) -> list[str]:
     """Let a server remember, kill it, and return what it had confirmed by then."""
     process = start(home, "-n", "anna")
     assert process.stdin is not None
@@ -164,7 +165,7 @@ def remember(home: Path, worker: int, number: int, kill_after: int) -> list[str]
     return confirmed
 
 
-def remember_all(home: Path, workers: int, number: int) -> None:
+def remember_all(home: str, workers: int, number: int) -> None:
     """All workers at once, every second one killed in its midst; nothing confirmed is lost."""
 
     def work(worker: int) -> list[str]:
@@ -174,7 +175,7 @@ def remember_all(home: Path, workers: int, number: int) -> None:
     with ThreadPoolExecutor(workers) as pool:
         confirmed = [text for texts in pool.map(work, range(workers)) for text in texts]
     assert len(confirmed) > workers * number // 2
-    with open_store(path_of("anna")) as store:
+    with open_store(place_of("anna")) as store:
         stored = [turn.text for turn in store.turns()[5:]]
         assert not store.check()
     assert {*confirmed} <= {*stored}
@@ -183,10 +184,10 @@ def remember_all(home: Path, workers: int, number: int) -> None:
     assert len(stored) - len(confirmed) <= workers // 2
 
 
-def test_no_turn_is_lost_where_two_servers_write_and_one_is_killed(home: Path) -> None:
+def test_no_turn_is_lost_where_two_servers_write_and_one_is_killed(home: str) -> None:
     remember_all(home, workers=2, number=6)
 
 
 @pytest.mark.slow
-def test_no_turn_is_lost_where_eight_servers_write_and_four_are_killed(home: Path) -> None:
+def test_no_turn_is_lost_where_eight_servers_write_and_four_are_killed(home: str) -> None:
     remember_all(home, workers=8, number=100)

@@ -10,11 +10,13 @@ from memory.server.tokens import Grant, Tokens
 from tests.support.commands import run
 from tests.support.serving import serving
 
+BOTH_STORES = "slow"
 
-def test_a_token_is_shown_once_and_its_hash_alone_is_kept(home: Path) -> None:
+
+def test_a_token_is_shown_once_and_its_hash_alone_is_kept(home_folder: Path) -> None:
     token = run("tokens", "create", "laptop", "-n", "anna", "--rights", "write,read").strip()
     assert re.fullmatch(r"sqlmem_[\w-]{43}", token)
-    file = home / "tokens.json"
+    file = home_folder / "tokens.json"
     assert token not in file.read_text("utf-8")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert Tokens().find(token) == Grant("laptop", ("anna",), ("read", "write"))
@@ -57,6 +59,6 @@ def test_two_tokens_have_two_names() -> None:
     run("tokens", "create", "laptop", "--all", says="blank or taken")
 
 
-def test_a_file_of_tokens_that_cannot_be_read_is_named(home: Path) -> None:
-    (home / "tokens.json").write_text("[1]", "utf-8")
+def test_a_file_of_tokens_that_cannot_be_read_is_named(home_folder: Path) -> None:
+    (home_folder / "tokens.json").write_text("[1]", "utf-8")
     run("tokens", "list", says=r"tokens\.json: not a file of tokens")

@@ -31,6 +31,8 @@ from tests.support.embedding_server import (
 )
 from tests.support.older_memory import older_memory
 
+BOTH_STORES = "slow"
+
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
@@ -48,23 +50,23 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_small_blocks")
 def test_vectors_made_anew_are_those_of_a_memory_that_began_so(
-    server: Server, path: Path, tmp_path: Path
+    server: Server, address: str, tmp_path: Path
 ) -> None:
-    embedded_memory(path, embed.PACKAGED_EMBEDDER)
-    with open_store(path) as store:
+    embedded_memory(address, embed.PACKAGED_EMBEDDER)
+    with open_store(address) as store:
         store.reembed(WIDE, batch=7)
-    assert stored_columns(path) == stored_columns(embedded_memory(tmp_path / "other.db", WIDE))
+    assert stored_columns(address) == stored_columns(embedded_memory(tmp_path / "other.db", WIDE))
     assert server.paid == [turn.text for turn in TALK] * 2
 
 
 @pytest.mark.usefixtures("_small_blocks")
-def test_open_stores_notice_the_change(server: Server, path: Path, tmp_path: Path) -> None:
-    embedded_memory(path, SMALL)
+def test_open_stores_notice_the_change(server: Server, address: str, tmp_path: Path) -> None:
+    embedded_memory(address, SMALL)
     second = embedded_memory(tmp_path / "other.db", WIDE)
-    with open_store(path) as old, open_store(path, embedder=SMALL) as named:
+    with open_store(address) as old, open_store(address, embedder=SMALL) as named:
         old.search("said 7")
         named.search("said 7")
-        with open_store(path) as store:
+        with open_store(address) as store:
             store.reembed(WIDE)
         with open_store(second) as like:
             assert old.search("said 7") == like.search("said 7")
@@ -73,37 +75,37 @@ def test_open_stores_notice_the_change(server: Server, path: Path, tmp_path: Pat
         for use in (lambda: named.search("said 7"), lambda: named.add(SAID)):
             with pytest.raises(InputError, match="by openai/wide-48, not by openai/small-16"):
                 use()
-    assert stored_columns(path) == stored_columns(second)
+    assert stored_columns(address) == stored_columns(second)
 
 
 def test_turns_embedded_while_the_embedder_changed_are_embedded_again(
-    server: Server, path: Path
+    server: Server, address: str
 ) -> None:
-    embedded_memory(path, SMALL)
+    embedded_memory(address, SMALL)
 
     def change() -> None:
-        with open_store(path) as second:
+        with open_store(address) as second:
             second.reembed(embed.PACKAGED_EMBEDDER)
 
-    with open_store(path) as store:
+    with open_store(address) as store:
         server.at_request = change
         store.add(SAID)
         assert store.embedder == embed.PACKAGED_EMBEDDER
-    assert stored_columns(path)[0][-1][0] == len(TALK) + len(SAID)
-    assert {len(row[2]) for row in stored_columns(path)[0]} == {embed.DIM}
+    assert stored_columns(address)[0][-1][0] == len(TALK) + len(SAID)
+    assert {len(row[2]) for row in stored_columns(address)[0]} == {embed.DIM}
 
 
-def test_what_is_paid_is_not_paid_again(server: Server, path: Path) -> None:
-    embedded_memory(path, embed.PACKAGED_EMBEDDER)
-    before = stored_columns(path)
+def test_what_is_paid_is_not_paid_again(server: Server, address: str) -> None:
+    embedded_memory(address, embed.PACKAGED_EMBEDDER)
+    before = stored_columns(address)
     server.plan = [(200, server.answer({"model": WIDE, "input": [t.text for t in TALK[:8]]}))]
     server.plan += [(401, error("invalid_api_key"))]
-    with open_store(path) as store:
+    with open_store(address) as store:
         counts: list[int] = []
         with pytest.raises(ModelError, match="check OPENAI_API_KEY"):
             store.reembed(WIDE, batch=8, progress=counts.append)
         assert counts == [8]
-        assert stored_columns(path) == before
+        assert stored_columns(address) == before
         assert store.search("said 3") != []
         assert store.to_embed(WIDE) == (32, sum(len(turn.text) for turn in TALK[8:]))
         store.reembed(WIDE, batch=8, progress=counts.append)
@@ -112,42 +114,42 @@ def test_what_is_paid_is_not_paid_again(server: Server, path: Path) -> None:
     assert server.paid == [turn.text for turn in TALK]
 
 
-def assert_late_turns_are_in(server: Server, path: Path) -> None:
+def assert_late_turns_are_in(server: Server, address: str) -> None:
     assert len(server.paid) == len({*server.paid}) == len(TALK) + len(SAID)
-    assert [row[0] for row in stored_columns(path)[0]] == [*range(1, len(TALK) + len(SAID) + 1)]
-    assert stored_columns(path)[-1] == [(WIDE, 48)]
+    assert [row[0] for row in stored_columns(address)[0]] == [*range(1, len(TALK) + len(SAID) + 1)]
+    assert stored_columns(address)[-1] == [(WIDE, 48)]
 
 
-def test_turns_said_meanwhile_are_included(server: Server, path: Path) -> None:
-    embedded_memory(path, embed.PACKAGED_EMBEDDER)
-    server.at_request = lambda: embedded_memory(path, embed.PACKAGED_EMBEDDER, SAID)
-    with open_store(path) as store:
+def test_turns_said_meanwhile_are_included(server: Server, address: str) -> None:
+    embedded_memory(address, embed.PACKAGED_EMBEDDER)
+    server.at_request = lambda: embedded_memory(address, embed.PACKAGED_EMBEDDER, SAID)
+    with open_store(address) as store:
         store.reembed(WIDE, batch=10)
-    assert_late_turns_are_in(server, path)
+    assert_late_turns_are_in(server, address)
 
 
 def test_turns_said_after_the_last_look_are_included(
-    server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    embedded_memory(path, embed.PACKAGED_EMBEDDER)
+    embedded_memory(address, embed.PACKAGED_EMBEDDER)
     look, late = vectors._unstaged, [SAID]
 
     def look_too_early(conn: Any, name: str, limit: int) -> list[tuple[int, str]]:
         seen = look(conn, name, limit)
         if not seen and late:
-            embedded_memory(path, embed.PACKAGED_EMBEDDER, late.pop())
+            embedded_memory(address, embed.PACKAGED_EMBEDDER, late.pop())
         return seen
 
     monkeypatch.setattr(vectors, "_unstaged", look_too_early)
-    with open_store(path) as store:
+    with open_store(address) as store:
         store.reembed(WIDE)
-    assert_late_turns_are_in(server, path)
+    assert_late_turns_are_in(server, address)
 
 
-def test_staged_vectors_of_another_width_are_dropped(server: Server, path: Path) -> None:
-    embedded_memory(path, embed.PACKAGED_EMBEDDER)
+def test_staged_vectors_of_another_width_are_dropped(server: Server, address: str) -> None:
+    embedded_memory(address, embed.PACKAGED_EMBEDDER)
     server.plan = [(200, server.answer({"model": SMALL, "input": ["x"] * 8}))]
-    with open_store(path) as store:
+    with open_store(address) as store:
         with pytest.raises(ModelError, match=r"16 numbers before and of 48 now; .* start again"):
             store.reembed(WIDE, batch=8)
         assert store.embedder == embed.PACKAGED_EMBEDDER
@@ -155,20 +157,20 @@ def test_staged_vectors_of_another_width_are_dropped(server: Server, path: Path)
         assert store.embedder == WIDE
 
 
-def test_one_of_two_changes_at_the_same_time_is_refused(server: Server, path: Path) -> None:
-    embedded_memory(path, embed.PACKAGED_EMBEDDER)
+def test_one_of_two_changes_at_the_same_time_is_refused(server: Server, address: str) -> None:
+    embedded_memory(address, embed.PACKAGED_EMBEDDER)
 
     def faster() -> None:
-        with open_store(path) as second:
+        with open_store(address) as second:
             second.reembed(embed.PACKAGED_EMBEDDER)
 
     server.at_request = faster
-    with open_store(path) as store, pytest.raises(StoreError, match="another process"):
+    with open_store(address) as store, pytest.raises(StoreError, match="another process"):
         store.reembed(WIDE)
 
 
-def test_there_is_nothing_to_change_in_an_empty_memory(path: Path) -> None:
-    with open_store(path) as store, pytest.raises(InputError, match="no turns yet"):
+def test_there_is_nothing_to_change_in_an_empty_memory(address: str) -> None:
+    with open_store(address) as store, pytest.raises(InputError, match="no turns yet"):
         store.reembed(embed.PACKAGED_EMBEDDER)
 
 
@@ -177,12 +179,14 @@ def test_there_is_nothing_to_change_in_an_empty_memory(path: Path) -> None:
 
 @pytest.fixture
 def run(
-    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    memory_options: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Callable[..., tuple[object, str, str]]:
     """The command on a memory: exit code, stdout, stderr."""
 
-    def run(*flags: str, file: Path = path) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["memory", "embed", "--file", str(file), *flags])
+    def run(*flags: str, memory: list[str] = memory_options) -> tuple[object, str, str]:
+        monkeypatch.setattr(sys, "argv", ["memory", "embed", *memory, *flags])
         with pytest.raises(SystemExit) as end:
             __main__.run()
         return end.value.code, *capsys.readouterr()
@@ -218,10 +222,10 @@ __main__.run()
 """
 
 
-def kill(path: Path, server: Server) -> tuple[str, str]:
+def kill(memory_options: list[str], server: Server) -> tuple[str, str]:
     """kill -9 of a process at work, during its third request; its stdout and stderr."""
     server.slow_s = 0.1
-    line = [sys.executable, "-uc", TELLING, "embed", "--file", str(path), *SLOWLY]
+    line = [sys.executable, "-uc", TELLING, "embed", *memory_options, *SLOWLY]
     with subprocess.Popen(line, stdout=-1, stderr=-1, text=True) as at_work:
         deadline = time.monotonic() + 120
         while len(server.requests) < 3:
@@ -232,43 +236,46 @@ def kill(path: Path, server: Server) -> tuple[str, str]:
         return at_work.communicate()
 
 
-def assert_it_goes_on(server: Server, path: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+def assert_it_goes_on(
+    server: Server, address: str, run: Callable[..., tuple[int, str, str]]
+) -> None:
     server.slow_s = 0
     code, out, _ = run(*SLOWLY)
     assert code == 0
     assert f"its vectors are by {WIDE} now" in out
     assert {turn.text for turn in TALK} == {*server.paid}
     assert len(server.paid) <= len(TALK) + 2  # the request under way when it was ended
-    assert stored_columns(path)[-1] == [(WIDE, 48)]
+    assert stored_columns(address)[-1] == [(WIDE, 48)]
 
 
 def test_the_command_interrupted_goes_on_where_it_was(
-    server: Server, path: Path, run: Callable[..., tuple[int, str, str]]
+    server: Server, address: str, run: Callable[..., tuple[int, str, str]]
 ) -> None:
-    before = stored_columns(embedded_memory(path, embed.PACKAGED_EMBEDDER))
+    before = stored_columns(embedded_memory(address, embed.PACKAGED_EMBEDDER))
     interrupt(server)
     code, _, err = run(*SLOWLY)
     assert code == 2
     message = "interrupted: what was finished is kept; the same command goes on from here"
     assert err.splitlines()[-1] == message
-    assert stored_columns(path) == before
-    assert_it_goes_on(server, path, run)
+    assert stored_columns(address) == before
+    assert_it_goes_on(server, address, run)
 
 
 def test_the_command_killed_asked_nobody_but_the_provider_and_goes_on(
     server: Server,
-    path: Path,
+    address: str,
+    memory_options: list[str],
     run: Callable[..., tuple[int, str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_TELEMETRY", "DO_NOT_TRACK"):
         monkeypatch.delenv(name, raising=False)  # memory.program has set them here
-    before = stored_columns(embedded_memory(path, embed.PACKAGED_EMBEDDER))
-    out, err = kill(path, server)
+    before = stored_columns(embedded_memory(address, embed.PACKAGED_EMBEDDER))
+    out, err = kill(memory_options, server)
     assert {*err.splitlines()} == {"127.0.0.1"}  # nor does any library print there
     assert len(out.splitlines()) == 1
-    assert stored_columns(path) == before
-    assert_it_goes_on(server, path, run)
+    assert stored_columns(address) == before
+    assert_it_goes_on(server, address, run)
 
 
 @pytest.mark.parametrize(
@@ -280,13 +287,13 @@ def test_the_command_killed_asked_nobody_but_the_provider_and_goes_on(
 )
 def test_the_command_forecasts_and_asks(
     server: Server,
-    path: Path,
+    address: str,
     monkeypatch: pytest.MonkeyPatch,
     run: Callable[..., tuple[int, str, str]],
     name: str,
     message: str,
 ) -> None:
-    embedded_memory(path, embed.PACKAGED_EMBEDDER)
+    embedded_memory(address, embed.PACKAGED_EMBEDDER)
     for typed, advice in (("n\n", ""), ("", "; answer y, or give --yes")):
         monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
         code, out, err = run("--embedder", name)
@@ -308,7 +315,7 @@ def test_the_command_refuses_in_one_line(
 ) -> None:
     embedded_memory(path, embed.PACKAGED_EMBEDDER, SAID)
     open_store(path.with_name("empty.db")).close()
-    code, _, err = run("--embedder", name, file=path.with_name(file))
+    code, _, err = run("--embedder", name, memory=["--file", str(path.with_name(file))])
     assert code == 2
     line = err.splitlines()[-1]  # after the progress, where there was some
     assert line.startswith("error: ")

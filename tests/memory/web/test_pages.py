@@ -4,21 +4,23 @@ import json
 import re
 from collections.abc import Iterator
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from memory import Turn, open_store
 from memory.facts import correct
-from memory.namespaces import home, path_of
+from memory.namespaces import create, existing, exists
+from memory.namespaces import home as folder_of_backups
 from memory.web.markup import HTMX, STATIC, colour_of, day, initial
 from memory.web.svg import columns, scatter
 from memory.web.visits import address_of, name_of_segment, segment_of
 from tests.conftest import CAT, DOG, MOVED, SAID
+from tests.support.contents import content_of
 from tests.support.page_client import Tags, finished, hidden, page_client, shown
 from tests.support.scripted import answer, scripted_model, sql
 
+BOTH_STORES = "slow"
 ANNA = "/m/anna"
 PAGES = [
     *("", "/talk", "/talk?q=cat", "/talk?speaker=Ben&until=2017-05", "/talk/sessions", "/turns/3"),
@@ -30,17 +32,16 @@ PAGES = [
 
 
 @pytest.fixture
-def memories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def memories(home: str) -> str:
     """A home with one memory, anna: five turns and three facts."""
-    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
-    with open_store(path_of("anna")) as store:
+    with open_store(create("anna")) as store:
         store.add(SAID)
         store.write(f"{MOVED}; {CAT}; {DOG}", cause="digest by test", window=(1, 5))
-    return tmp_path
+    return home
 
 
 @pytest.fixture
-def client(memories: Path) -> Iterator[TestClient]:
+def client(memories: str) -> Iterator[TestClient]:
     with page_client() as client:
         yield client
 
@@ -119,16 +120,13 @@ def test_memories_are_made_renamed_copied_and_deleted(client: TestClient) -> Non
     assert "5 turns, 3 things known" in shown(html)
     refused = client.post("/m/bob/delete", data={"typed": "Bob"})
     assert refused.status_code == 400
-    assert path_of("bob").exists()
+    assert exists("bob")
     client.post("/m/bob/delete", data={"typed": "bob"})
-    assert not path_of("bob").exists()
+    assert not exists("bob")
     assert client.post("/create", data={"name": "anna"}).status_code == 400
 
 
-def test_the_first_page_of_an_empty_home_says_how_to_begin(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
+def test_the_first_page_of_an_empty_home_says_how_to_begin(home: str) -> None:
     with page_client() as client:
         html = client.get("/").text
         assert "Your first memory" in html
@@ -136,8 +134,8 @@ def test_the_first_page_of_an_empty_home_says_how_to_begin(
             assert word not in shown(html)
 
 
-def test_a_server_for_reading_shows_all_and_changes_nothing(memories: Path) -> None:
-    before = path_of("anna").read_bytes()
+def test_a_server_for_reading_shows_all_and_changes_nothing(memories: str) -> None:
+    before = content_of(existing("anna"))
     with page_client(read_only=True) as client:
         for page in PAGES:
             tags = Tags(client.get(f"{ANNA}{page}").text)
@@ -156,14 +154,14 @@ def test_a_server_for_reading_shows_all_and_changes_nothing(memories: Path) -> N
             (f"{ANNA}/settings", {"name": "user", "value": "Anna"}),
         ]:
             assert client.post(path, data=fields).status_code in (400, 503), path
-    assert path_of("anna").read_bytes() == before
+    assert content_of(existing("anna")) == before
 
 
 # ---------------------------------------------------------------------------- conversation
 
 
 def test_pages_of_a_conversation_hold_each_turn_once_in_order(client: TestClient) -> None:
-    with open_store(path_of("anna")) as store:
+    with open_store(existing("anna")) as store:
         store.add([Turn("Ben", f"number {n}", "later", "2018-01-01") for n in range(6, 101)])
     pages = []
     address = f"{ANNA}/talk"
@@ -216,10 +214,7 @@ def test_what_is_told_on_the_page_is_a_turn(client: TestClient) -> None:
 # ---------------------------------------------------------------------------- facts
 
 
-def test_from_the_first_start_to_the_first_correction_and_its_undo(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
+def test_from_the_first_start_to_the_first_correction_and_its_undo(home: str) -> None:
     with page_client() as client:
         client.post("/create", data={"name": "anna"})
         client.post(f"{ANNA}/turns", data={"speaker": "Anna", "text": "I moved to Oslo!"})
@@ -255,7 +250,7 @@ def test_a_fact_is_put_right_at_once_on_its_page(
 
 
 def test_of_two_who_change_a_fact_the_second_sees_both_versions(client: TestClient) -> None:
-    with open_store(path_of("anna")) as store:
+    with open_store(existing("anna")) as store:
         correct(store, 1, value="Osaka", by="Ben")
     form = {"edit": "supersede", "seen": "1", "value": "Bergen"}
     response = client.post(f"{ANNA}/facts/1", data=form)
@@ -264,7 +259,7 @@ def test_of_two_who_change_a_fact_the_second_sees_both_versions(client: TestClie
     assert "As you saw it Anna lives in Oslo" in text
     assert "As it is now Anna lives in Osaka" in text
     assert "What you wrote value Bergen" in text
-    with open_store(path_of("anna"), read_only=True) as store:
+    with open_store(existing("anna"), read_only=True) as store:
         assert [fact.value for fact in store.facts()] == ["Osaka", "cat Miso", "dog Rufus"]
     # Whoever has seen both may go on; nothing is lost.
     again = client.post(f"{ANNA}/facts/1", data=form | {"seen": hidden(response.text, "seen")})
@@ -307,10 +302,10 @@ def test_the_slider_and_the_day_show_what_held_then(client: TestClient) -> None:
 def test_going_back_is_a_change_that_can_be_undone(client: TestClient) -> None:
     html = client.post(f"{ANNA}/revert", data={"point": "#0"}).text
     assert "Went back to #0" in shown(html)
-    with open_store(path_of("anna"), read_only=True) as store:
+    with open_store(existing("anna"), read_only=True) as store:
         assert store.facts() == []
     client.post(f"{ANNA}/undo", data={"change": hidden(html, "change")})
-    with open_store(path_of("anna"), read_only=True) as store:
+    with open_store(existing("anna"), read_only=True) as store:
         assert len(store.facts()) == 3
 
 
@@ -323,7 +318,7 @@ def test_the_journal_asks_for_itself_until_it_is_paused(client: TestClient) -> N
 
 
 def test_windows_that_failed_show_their_sql_and_are_decided(client: TestClient) -> None:
-    with open_store(path_of("anna")) as store:
+    with open_store(existing("anna")) as store:
         for text in ("I sold the cat.", "And the dog."):
             store.add([Turn("Ben", text)])
         held, failed = store.claim(1), store.claim(1)
@@ -344,7 +339,7 @@ def test_windows_that_failed_show_their_sql_and_are_decided(client: TestClient) 
 # ---------------------------------------------------------------------------- models at work
 
 
-def test_an_answer_shows_its_turns_and_how_it_was_found(memories: Path) -> None:
+def test_an_answer_shows_its_turns_and_how_it_was_found(memories: str) -> None:
     select = "SELECT turn_id, value FROM facts WHERE subject = 'Anna'"
     model = scripted_model(
         [(["Where does Anna live?"], sql(select)), (["Oslo"], answer("Oslo", "1"))]
@@ -361,20 +356,20 @@ def test_an_answer_shows_its_turns_and_how_it_was_found(memories: Path) -> None:
         assert client.post(f"{ANNA}/ask", data={"question": " "}).status_code == 400
 
 
-def test_a_reply_streams_and_both_sides_are_kept(memories: Path) -> None:
+def test_a_reply_streams_and_both_sides_are_kept(memories: str) -> None:
     model = scripted_model([(["hello there"], sql("SELECT 1")), (["hello there"], "Hello, Anna!")])
     with page_client("local") as client:
         said = client.post(f"{ANNA}/chat", data={"text": "hello there", "session": "today"})
         html = finished(client, str(said.url).split("#")[0])
         assert "hello there" in shown(html)
     del model
-    with open_store(path_of("anna"), read_only=True) as store:
+    with open_store(existing("anna"), read_only=True) as store:
         texts = [(turn.speaker, turn.session) for turn in store.turns(6)]
     assert texts == [("User", "today"), ("Assistant", "today")]
 
 
-def test_what_was_said_is_read_for_facts(memories: Path) -> None:
-    with open_store(path_of("anna")) as store:
+def test_what_was_said_is_read_for_facts(memories: str) -> None:
+    with open_store(existing("anna")) as store:
         store.add([Turn("Ben", "I bought a boat.", said_at="2018-01-01")])
     statement = (
         "INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('Ben', 'owns', 'a boat', 6)"
@@ -387,7 +382,7 @@ def test_what_was_said_is_read_for_facts(memories: Path) -> None:
         assert "Ben owns a boat" in shown(client.get(f"{ANNA}/journal").text)
 
 
-def test_a_model_that_cannot_be_used_is_named(memories: Path) -> None:
+def test_a_model_that_cannot_be_used_is_named(memories: str) -> None:
     with page_client("openai/none") as client:
         begun = client.post(f"{ANNA}/ask", data={"question": "Where does Anna live?"})
         assert "OPENAI_API_KEY" in finished(client, str(begun.url))
@@ -401,7 +396,7 @@ def test_findings_are_mended_one_by_one(client: TestClient) -> None:
         "INSERT INTO facts (subject, attribute, value, happened_on, turn_id)"
         " VALUES ('Anna', 'lives_in', 'Oslo', '2017-05-06', 1)"
     )
-    with open_store(path_of("anna")) as store:
+    with open_store(existing("anna")) as store:
         store.write(twice, cause="by hand")
     begun = client.post(f"{ANNA}/audit")
     html = finished(client, str(begun.url))
@@ -442,7 +437,7 @@ def test_a_memory_is_taken_along(client: TestClient) -> None:
     assert len(client.get(f"{ANNA}/export/jsonl").text.splitlines()) > 8
     assert client.get(f"{ANNA}/export/exe").status_code == 400
     assert ".backup.db" in client.post(f"{ANNA}/backup").text
-    assert [path.name for path in home().glob("*.backup.db")]
+    assert [path.name for path in folder_of_backups().glob("*.backup.db")]
 
 
 def test_forgetting_shows_all_that_goes_and_wants_the_word(client: TestClient) -> None:
@@ -454,7 +449,7 @@ def test_forgetting_shows_all_that_goes_and_wants_the_word(client: TestClient) -
     wrong = client.post(f"{ANNA}/forget", data=form | {"typed": "forget", "matching": "miso"})
     assert wrong.status_code == 400
     assert client.post(f"{ANNA}/forget", data={"typed": "forget"}).status_code == 400
-    with open_store(path_of("anna"), read_only=True) as store:
+    with open_store(existing("anna"), read_only=True) as store:
         assert len(store.turns()) == 5
     receipt = client.post(f"{ANNA}/forget", data=form | {"typed": "Forget"}).text
     assert "1 turn and 1 fact" in shown(receipt)
@@ -464,7 +459,7 @@ def test_forgetting_shows_all_that_goes_and_wants_the_word(client: TestClient) -
 
 def test_what_was_merged_goes_with_each_of_its_turns(client: TestClient) -> None:
     columns = "subject, attribute, value, turn_id"
-    with open_store(path_of("anna")) as store:
+    with open_store(existing("anna")) as store:
         store.write(
             f"INSERT INTO facts ({columns}) VALUES ('Anna', 'lives_in', 'the north', 5)",
             cause="by hand",

@@ -1,0 +1,13 @@
+"""All that a memory holds, to compare it before and after what must not change it."""
+
+from pathlib import Path
+
+from memory import open_store
+
+
+def content_of(place: Path | str) -> object:
+    """The bytes of a memory's file, or a dump of its rows in Postgres."""
+    if "://" not in str(place):
+        return Path(place).read_bytes()
+    with open_store(place, read_only=True) as store:
+        return [*store.dump()]
