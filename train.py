@@ -13,7 +13,7 @@ from rich.console import Console
 from locomo.commands import print_table, run_command
 from locomo.tasks.gains import gain_line, gain_table, seed_table, verdict
 from locomo.tasks.rewards import WEIGHTS
-from locomo.tracking import connect_mlflow, data_hash, gain_metrics, mlflow_run
+from locomo.tracking import connect_mlflow, gain_metrics, mlflow_run
 from locomo.weights.arbor_client import Server
 from locomo.weights.comparison import compare_tuned
 from locomo.weights.launch import (
@@ -103,9 +103,13 @@ def report_training(options: TrainOptions, result: TrainingResult, student: str)
         console.print(gain_line(result.gains), highlight=False)
     if result.checkpoint is None:
         return
-    data = data_hash(options.data_path)
+    data = options.conversations
     card = card_of(
-        result, target=options.target, reward=options.reward, data=data, parts=options.parts
+        result,
+        target=options.target,
+        reward=options.reward,
+        data=data.sha256,
+        parts=data.parts,
     )
     save_program(MemoryProgram(), options.output, card)
     console.print(f"{options.output}: the program of {result.checkpoint}", highlight=False)
@@ -158,7 +162,7 @@ def report_comparison(options: TrainOptions, tuned: Path, trained_on: Collection
         "tuned": tuned,
         "start": options.start or "as it comes",
         "target": options.target,
-        "data": data_hash(options.data_path),
+        "data": options.conversations.sha256,
         "helper": options.helper,
         "seed": options.seed,
     }

@@ -8,6 +8,7 @@ import importlib
 import inspect
 import json
 import math
+import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -222,12 +223,55 @@ def _keep_base_weights() -> None:
     trainer._move_model_to_vllm = _move_model_to_vllm
 
 
+def _accumulate_groups() -> None:
+    """A batch of several groups changes the weights once.
+
+    The trainer reads its own count of accumulated parts as those of one group, which it could then
+    not split into so many. Hugging Face's, which says when the weights change, stays whole. It
+    changes them at the end of an epoch, too: all groups must be of one.
+    """
+    trainer = _trainer()
+    original, begin = trainer._prepare_inputs, trainer.__init__
+    module = importlib.import_module(trainer.__module__)
+    dataset = module._ExternalBatchDataset
+
+    def __init__(self: Any, model: Any, args: Any, *more: Any, **kwargs: Any) -> None:
+        module._ExternalBatchDataset = lambda items: dataset(items * args.num_generations)
+        begin(self, model, args, *more, **kwargs)
+
+    def groups(self: Any) -> int:
+        processes = int(os.environ.get("WORLD_SIZE", "1"))
+        answers = self.per_device_train_batch_size * processes * self.args_accumulation
+        return max(1, int(answers) // int(self.num_generations))
+
+    def parts_of_a_group(self: Any) -> int:
+        return max(1, self.args_accumulation // groups(self))
+
+    def keep(self: Any, steps: int) -> None:
+        self.args_accumulation = steps
+
+    def _prepare_inputs(self: Any, inputs: Any) -> dict[str, Any]:
+        part = original(self, inputs)
+        # Each token of the whole batch weighs about the same: groups are about as long.
+        tokens = part["total_completion_tokens"] * groups(self)
+        return {**part, "total_completion_tokens": tokens}
+
+    trainer.__init__ = __init__
+    trainer.gradient_accumulation_steps = property(parts_of_a_group, keep)
+    trainer._prepare_inputs = _prepare_inputs
+
+
 REPAIRS = [
     Repair("completion mask", says(FILE, "completion_mask = attention_mask[:, 1:]"), _mask_prompts),
     Repair(
         "sequence length",
         says(FILE, "self.max_seq_len = self.max_completion_length\n"),
         _count_both_lengths,
+    ),
+    Repair(
+        "groups of a batch",
+        says(FILE, "self._buffered_inputs[self._step % self.gradient_accumulation_steps]"),
+        _accumulate_groups,
     ),
     Repair("base weights", says(FILE, "self.model.unmerge_adapter()"), _keep_base_weights),
 ]

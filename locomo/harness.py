@@ -212,6 +212,24 @@ def build_memory(
     return built
 
 
+def turn_memories(
+    conversations: Sequence[Conversation], cache: Path, bar: Progress
+) -> dict[str, BuiltMemory]:
+    """Memories of turns alone, by conversation, found in the cache or made: no model is asked."""
+    cache.mkdir(parents=True, exist_ok=True)
+    memories: dict[str, BuiltMemory] = {}
+    task = bar.add_task("adding turns", total=len(conversations))
+    for conversation in conversations:
+        turns = [asdict(turn) for turn in conversation.turns]
+        path = cache / f"turns-{fingerprint(conversation.id, turns)}.db"
+        with open_store(path) as store:
+            if not store.turns(1, 1):  # `add` is one transaction: all turns are there, or none
+                store.add(conversation.turns)
+        memories[conversation.id] = BuiltMemory(conversation.id, path, len(conversation.turns))
+        bar.advance(task)
+    return memories
+
+
 def build_memories(
     conversations: Iterable[Conversation],
     setup: Setup,

@@ -22,6 +22,7 @@ from locomo.dataset.format import (
     ABSTENTION,
     CATEGORIES,
     Conversation,
+    files_of,
     load_conversations,
     read_records,
 )
@@ -30,6 +31,7 @@ from memory.files import write_whole
 
 PartName = Literal["train", "validation", "test"]
 PARTS: tuple[PartName, ...] = ("train", "validation", "test")
+VALIDATION = "validation"  # the folder, inside one of conversations, of those held out
 TEST = ("conv-48", "conv-49", "conv-50")
 LOCOMO = ("conv-26", "conv-30", "conv-41", "conv-42", "conv-43", "conv-44", "conv-47", *TEST)
 MEMORY_R1 = {"train": ["conv-26"], "validation": ["conv-30"], "test": list(LOCOMO[2:])}
@@ -96,7 +98,7 @@ def check_parts(parts: Mapping[str, Sequence[str]]) -> None:
 
 @dataclass(frozen=True)
 class SplitConversations:
-    """The conversations of a file (its sha256) by id, and the ids of each part of its split."""
+    """The conversations of files (their sha256) by id, and the ids of each part of the split."""
 
     data: Path
     sha256: str
@@ -108,16 +110,45 @@ class SplitConversations:
         return [self.conversations[id_] for id_ in self.parts[name]]
 
 
-def load_split(data: Path, seed: int, name: str) -> SplitConversations:
-    """Read a file and split it by conversation. Raises InputError, as `load_conversations`."""
-    conversations = {conversation.id: conversation for conversation in load_conversations(data)}
-    parts = split(list(conversations), seed, name)
+def load_split(data: Path, seed: int, name: str, further: Path | None = None) -> SplitConversations:
+    """Read a file, or a folder of files, and split it by conversation.
+
+    A folder `validation` inside a folder holds what is held out: it validates, and all files of
+    the folder itself train. The files of a `further` folder train, too, and its own `validation`
+    tests: what is measured on in the end is not what weights were chosen by. All else is split by
+    `split`.
+
+    Raises InputError for what cannot be read, and for a conversation that stands in two places.
+    """
+    files = {"train": files_of(data), "validation": [], "test": []}
+    for part, folder in (("validation", data), ("test", further)):
+        if folder and (folder / VALIDATION).is_dir():
+            files[part] = files_of(folder / VALIDATION)
+    if further and not (files["validation"] and files["test"]):
+        raise InputError(
+            f"{data} and {further} must be folders with a folder {VALIDATION} each, to learn from"
+            " both"
+        )
+    files["train"] += files_of(further) if further else []
+    by_part = {
+        part: [conversation for file in paths for conversation in load_conversations(file)]
+        for part, paths in files.items()
+    }
+    everything = [conversation for part in by_part.values() for conversation in part]
+    conversations = {conversation.id: conversation for conversation in everything}
+    if len(conversations) < len(everything):
+        ids = Counter(conversation.id for conversation in everything)
+        raise InputError(
+            f"{data}: the conversation {ids.most_common(1)[0][0]!r} stands in two places; each has"
+            " one, to be learnt from or to be held out"
+        )
+    parts = {part: [conversation.id for conversation in part_] for part, part_ in by_part.items()}
+    if not files["validation"]:
+        parts = split(list(conversations), seed, name)
     check_parts(parts)
+    content = b"".join(file.read_bytes() for paths in files.values() for file in paths)
     return SplitConversations(
-        data=data,
-        sha256=_sha256(data.read_bytes()),
-        conversations=conversations,
-        parts=parts,
+        data=data, sha256=_sha256(content), conversations=conversations, parts=parts
     )
 
 

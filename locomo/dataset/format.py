@@ -156,6 +156,14 @@ def _locomo_record(record: dict[str, Any], path: Path, number: int) -> dict[str,
     return record
 
 
+def files_of(path: Path) -> list[Path]:
+    """The file itself, or all files `*.json` of a folder. Raises InputError when it has none."""
+    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    if not files:
+        raise InputError(f"{path} holds no .json file; give conversations as data/README.md says")
+    return files
+
+
 def load_conversations(path: Path) -> list[Conversation]:
     """The conversations of a file in the format of LoCoMo, LongMemEval or MSC-Self-Instruct.
 

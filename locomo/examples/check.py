@@ -11,9 +11,10 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from locomo.dataset.format import ABSTENTION, Conversation, is_dated, load_conversations
-from locomo.examples.gold import NOTHING, VALIDATION, Gold, load_gold
+from locomo.examples.gold import NOTHING, Gold, load_gold
 from locomo.metrics import OPEN_DOMAIN, f1
 from locomo.metrics import gold as gold_answer
+from locomo.split_data import VALIDATION
 from memory import InputError, SqlError, Store, Turn, open_store
 from memory.sql import split
 

@@ -12,13 +12,12 @@ from pathlib import Path
 from pydantic import BaseModel, Field, TypeAdapter
 
 from locomo.dataset.fields import checked
-from locomo.dataset.format import Conversation, parse_conversation, read_records
-from locomo.split_data import split
+from locomo.dataset.format import Conversation, files_of, parse_conversation, read_records
+from locomo.split_data import VALIDATION, split
 from memory import InputError
 from memory.program.signatures import NO_FACT
 
 NOTHING = NO_FACT
-VALIDATION = "validation"
 
 
 @dataclass(frozen=True)
@@ -61,14 +60,6 @@ def load_gold(path: Path) -> list[Gold]:
     if twice := [id_ for id_, count in times.items() if count > 1]:
         raise InputError(f"{path}: two conversations have the sample_id {twice[0]!r}; rename one")
     return golds
-
-
-def files_of(path: Path) -> list[Path]:
-    """The file itself, or all files `*.json` of a folder. Raises InputError when it has none."""
-    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
-    if not files:
-        raise InputError(f"{path} holds no .json file; give conversations as data/README.md says")
-    return files
 
 
 def split_gold(path: Path, name: str, seed: int) -> tuple[list[Gold], list[str]]:

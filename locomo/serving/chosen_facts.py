@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from typer import Option
 
 from locomo.commands import run_command
-from locomo.examples.gold import Gold, files_of, load_gold
+from locomo.dataset.format import files_of
+from locomo.examples.gold import Gold, load_gold
 from locomo.metrics import f1
 from locomo.serving.facts import gold_facts
 from locomo.tasks.rewards import RIGHT

@@ -1,7 +1,7 @@
 """Memories that a model stored, and how well it stored them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from locomo.dataset.format import Conversation
 from locomo.examples.gold import Gold
-from locomo.harness import BuiltMemory, Result, Setup, build_memories, fingerprint
+from locomo.harness import BuiltMemory, Result, Setup, build_memories, turn_memories
 from locomo.serving.facts import FactsByTurn, fact_figures, storing_seconds, turn_facts
 from locomo.serving.figures import Figure, mean_figure
 from locomo.serving.first_attempts import (
@@ -18,7 +18,7 @@ from locomo.serving.first_attempts import (
     accepted_retrieval,
     accepted_windows,
 )
-from memory import MemoryProgram, Model, open_store
+from memory import MemoryProgram, Model
 
 
 @dataclass(frozen=True)
@@ -70,27 +70,9 @@ def store_all(
     """The memories of conversations, found in the cache or stored by a model; or their turns."""
     attempts = cache / "first-attempts.jsonl"
     if turns_only:
-        return StoredMemories(model, _turn_memories(conversations, cache, bar), attempts)
+        return StoredMemories(model, turn_memories(conversations, cache, bar), attempts)
     program = cast(Any, MemoryProgram())
     program.store = RecordingStore(attempts)
     setup = Setup(model, program, model.budget)
     memories = build_memories(conversations, setup, cache=cache, threads=threads, bar=bar)
     return StoredMemories(model, memories, attempts)
-
-
-def _turn_memories(
-    conversations: Sequence[Conversation], cache: Path, bar: Progress
-) -> dict[str, BuiltMemory]:
-    """Memories of turns alone, by conversation, found in the cache or made: no model is asked."""
-    cache.mkdir(parents=True, exist_ok=True)
-    memories: dict[str, BuiltMemory] = {}
-    task = bar.add_task("adding turns", total=len(conversations))
-    for conversation in conversations:
-        turns = [asdict(turn) for turn in conversation.turns]
-        path = cache / f"turns-{fingerprint(conversation.id, turns)}.db"
-        with open_store(path) as store:
-            if not store.turns(1, 1):  # `add` is one transaction: all turns are there, or none
-                store.add(conversation.turns)
-        memories[conversation.id] = BuiltMemory(conversation.id, path, len(conversation.turns))
-        bar.advance(task)
-    return memories

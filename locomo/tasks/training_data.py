@@ -8,7 +8,7 @@ import dspy
 from rich.progress import Progress
 
 from locomo.dataset.format import Conversation
-from locomo.harness import Setup, build_memories
+from locomo.harness import Setup, build_memories, turn_memories
 from locomo.split_data import SplitConversations, load_split
 from locomo.tasks.modules import Bench, Target, draw, measured_target, task_examples
 from memory import InputError, MemoryProgram, Model
@@ -32,10 +32,12 @@ def draw_training_data(
     num_validation: int | None,
     seed: int,
     window: int,
+    further: Path | None = None,
 ) -> TrainingData:
-    """Read a file, split it by conversation, and draw the examples of each target.
+    """Read a file or a folder, split it by conversation, and draw the examples of each target.
 
     Arguments:
+        data, further: as for `load_split`.
         split: `default` or `memory-r1`, see `locomo.split_data`.
         num_train: examples for each target; 0: all.
         num_validation: examples of what is measured, see `measured_target`; 0: all, None: none.
@@ -45,7 +47,7 @@ def draw_training_data(
     A target may have fewer examples, or none. Raises InputError for a file that cannot be read or
     split.
     """
-    conversations = load_split(data, seed, split)
+    conversations = load_split(data, seed, split, further)
     train = {
         target: draw(task_examples(conversations.part("train"), target, window), num_train, seed)
         for target in targets
@@ -66,6 +68,7 @@ def load_training_data(
     num_validation: int,
     seed: int,
     window: int,
+    further: Path | None = None,
 ) -> TrainingData:
     """Draw `num_train` examples (0: all) for all targets together, and as many for each.
 
@@ -80,6 +83,7 @@ def load_training_data(
         num_validation=num_validation or None,
         seed=seed,
         window=window,
+        further=further,
     )
     for target, examples in training_data.train.items():
         if not examples:
@@ -98,11 +102,15 @@ def tuned_conversations(*adapters: Path | None) -> set[str]:
 
 @dataclass(frozen=True)
 class Memories:
-    """The conversations that may be asked about, and where and how their memories are built."""
+    """The conversations that may be asked about, and where and how their memories are built.
+
+    With `turns_only` they have no facts.
+    """
 
     conversations: Mapping[str, Conversation]
     folder: Path
     threads: int
+    turns_only: bool = False
 
 
 def prepare_bench(
@@ -116,13 +124,17 @@ def prepare_bench(
     # An example of storing brings its turns along; only a question is asked of a memory.
     ids = dict.fromkeys(example.conversation for example in examples if "question" in example)
     program = MemoryProgram()
-    built = build_memories(
-        [memories.conversations[id_] for id_ in ids],
-        Setup(storing, program, storing.budget),
-        cache=memories.folder,
-        threads=memories.threads,
-        bar=bar,
-    )
+    conversations = [memories.conversations[id_] for id_ in ids]
+    if memories.turns_only:
+        built = turn_memories(conversations, memories.folder, bar)
+    else:
+        built = build_memories(
+            conversations,
+            Setup(storing, program, storing.budget),
+            cache=memories.folder,
+            threads=memories.threads,
+            bar=bar,
+        )
     return Bench(
         setup=Setup(model, program, model.budget),
         conversations=memories.conversations,

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
 
-from locomo.dataset.format import Conversation, load_conversations
+from locomo.dataset.format import Conversation
 from locomo.tasks.gains import Gain
 from locomo.tasks.measure import measure
 from locomo.tasks.modules import Bench, Target, draw, measured_target, task, task_examples
@@ -185,7 +185,7 @@ def compare_tuned(
     """
     targets = options.targets
     fresh = fresh_conversations(
-        load_conversations(options.data_path),
+        list(options.conversations.conversations.values()),
         trained_on={*trained_on, *tuned_conversations(tuned, options.start)},
         tested=options.parts["test"],
     )
@@ -202,6 +202,7 @@ def compare_tuned(
         {conversation.id: conversation for conversation in fresh},
         folder=options.output_dir / "memories",
         threads=options.num_threads,
+        turns_only=options.turns_only,
     )
     with progress_bar(console) as bar:
         if packaged:

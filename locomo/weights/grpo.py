@@ -16,18 +16,21 @@ class GrpoSettings:
     """Group relative policy optimization (Shao et al. 2024, DeepSeekMath, section 4.1) by Arbor.
 
     `rollouts` answers are drawn for each example, one group a step; of episodes with several calls
-    at most `groups_a_step`. `beta` weighs the KL
-    divergence from the start. Lengths are in tokens; GPU ids are as the server counts them.
+    at most `groups_a_step`. The weights change once in `groups_an_update` groups. `beta` weighs the
+    KL divergence from the start. Lengths are in tokens; GPU ids are as the server counts them.
     """
 
     steps: int = 500  # one example each
     rollouts: int = 8
     groups_a_step: int = 1
+    groups_an_update: int = 6
     batch_per_device: int = 2
-    accumulation: int = 4
     learning_rate: float = 2e-5
     warmup_steps: int = 10
     beta: float = 0.04
+    # Divided by a group's deviation, answers of F1 0 and .03 would weigh like those of 0 and 1
+    # (Liu et al. 2025, Dr. GRPO, section 3.1).
+    scale_rewards: bool = False
     lora_rank: int = 64
     lora_alpha: int = 16
     lora_dropout: float = 0.0
@@ -42,6 +45,12 @@ class GrpoSettings:
     def context(self) -> int:
         """Tokens of a prompt and its completion together."""
         return self.prompt_tokens + self.completion_tokens
+
+    @property
+    def accumulation(self) -> int:
+        """How many times each device reads `batch_per_device` answers before the weights change."""
+        at_a_time = self.batch_per_device * max(1, len(self.training_gpus))
+        return max(1, self.rollouts * self.groups_an_update // at_a_time)
 
     @property
     def sampling(self) -> dict[str, float]:
@@ -60,6 +69,7 @@ class GrpoSettings:
         return {
             **self.sampling,
             "beta": self.beta,
+            "scale_rewards": self.scale_rewards,
             "per_device_train_batch_size": self.batch_per_device,
             "gradient_accumulation_steps": self.accumulation,
             "learning_rate": self.learning_rate,
@@ -108,21 +118,20 @@ def gpu_ids(text: str) -> tuple[int, ...]:
 
 
 def check_batch(settings: GrpoSettings) -> None:
-    """Raise InputError unless a step's batch holds whole groups and each process gets its share.
+    """Raise InputError unless a group can be read in whole parts by all devices.
 
-    The trainer needs per device x GPUs x accumulation to be a multiple of the rollouts, and at
-    least one rollout for each process and accumulation step.
+    The trainer needs per device x GPUs x accumulation to be a multiple of the rollouts, and splits
+    each group evenly.
     """
-    processes = len(settings.training_gpus)
-    per_device = settings.batch_per_device
-    least = processes * settings.accumulation
-    batch = per_device * least
+    processes = max(1, len(settings.training_gpus))
+    at_a_time = settings.batch_per_device * processes
     if settings.rollouts < 2:
         raise InputError("--rollouts: a group needs 2 or more answers to compare")
-    if batch % settings.rollouts or settings.rollouts < least:
-        fit = [number for number in range(max(least, 2), batch + 1) if batch % number == 0]
+    if settings.rollouts % at_a_time:
+        lower = settings.rollouts // at_a_time * at_a_time
+        fit = [number for number in (lower, lower + at_a_time) if number]
         raise InputError(
-            f"a step's batch ({per_device} a device x {processes} GPUs x {settings.accumulation} "
-            f"accumulated = {batch}) is no whole number of groups of {settings.rollouts} "
-            f"that give each GPU its share: give --rollouts {' or '.join(map(str, fit))}"
+            f"{processes} GPUs read {settings.batch_per_device} answers each at a time, and a group"
+            f" of {settings.rollouts} is no whole number of such parts: give --rollouts"
+            f" {' or '.join(map(str, fit))}"
         )

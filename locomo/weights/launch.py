@@ -66,6 +66,7 @@ def check_server(options: TrainOptions, server: Server, console: Console) -> Non
         settings=settings,
         targets=options.targets,
         data=options.data_path,
+        further_data=options.further_data,
         split=options.split,
         seed=options.seed,
         window=student_of("local" if options.rehearse else student).window,
@@ -151,6 +152,7 @@ def _train(
         num_validation=options.num_val,
         seed=options.seed,
         window=student.window,
+        further=options.further_data,
     )
     params = options.params(settings, data.split.sha256, start)
     # Without the number of steps: more of them go on from the same checkpoint.
@@ -202,7 +204,10 @@ def _bench(
     """Memories, built once for each conversation, that every rollout opens read-only."""
     examples = [example for part in data.train.values() for example in part]
     memories = Memories(
-        data.split.conversations, options.output_dir / "memories", options.num_threads
+        data.split.conversations,
+        folder=options.output_dir / "memories",
+        threads=options.num_threads,
+        turns_only=options.turns_only,
     )
     with progress_bar(console) as bar:
         return prepare_bench(

@@ -11,12 +11,14 @@ from locomo.weights.options import TrainOptions
 from memory import InputError
 
 _EXAMPLES = frozenset({"target", "data", "split", "num_train", "seed", "resume"})
+_MORE = frozenset({"further_data", "turns_only"})
 _HELPER = frozenset({"helper", "helper_api_base", "num_threads", "output_dir"})
 _REINFORCEMENT = (
     _EXAMPLES
     | _HELPER
     | {"num_val", "num_train_steps", "start", "rollouts", "learning_rate", "reward"}
     | {"operations"}
+    | _MORE
     | {"measure_every", "seeds"}
     | {"output", "checkpoints"}
 )
@@ -59,6 +61,7 @@ SUBCOMMANDS = {
     "evaluate": Subcommand(
         help="Compare tuned weights with their start on conversations that neither was trained on.",
         options=_HELPER
+        | _MORE
         | {"target", "data", "split", "num_test", "seed"}
         | {"model", "start", "server", "output"},
         fixed={"mode": "evaluate"},

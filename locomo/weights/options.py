@@ -1,8 +1,9 @@
 """The options of train.py: their one declaration, and what follows from them."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -10,8 +11,7 @@ from urllib.parse import urlsplit
 from typer import Option
 
 from locomo.commands import check_folder
-from locomo.dataset.format import load_conversations
-from locomo.split_data import split as split_ids
+from locomo.split_data import SplitConversations, load_split
 from locomo.tasks.modules import MODULES, TARGETS, Target
 from locomo.tasks.rewards import Reward, check_reward
 from locomo.tasks.training_data import tuned_conversations
@@ -32,13 +32,14 @@ PACKAGED = "SmolLM2-135M-Instruct"  # as a rehearsal's server knows the packaged
 ANSWERS: dict[Target, int] = {"answer": 48, "retrieve": 256, "store": 160, "refine": 160}
 # What two cores do in twenty minutes: a small adapter, short prompts, larger steps.
 REHEARSAL = GrpoSettings(
-    steps=50,
-    learning_rate=1e-4,
+    steps=300,
+    learning_rate=2e-5,
     warmup_steps=5,
     lora_rank=16,
     lora_alpha=32,
     prompt_tokens=768,
     bf16=False,
+    batch_per_device=1,
     training_gpus=(1,),
 )
 Mode = Literal["train", "evaluate", "check", "distill", "sft"]
@@ -59,25 +60,29 @@ class TrainOptions:
         Option(help="the module to tune for; sql: retrieve and store; all: without refine"),
     ] = "answer"
     data: Annotated[Path | None, Option(help="data/sample.json; of sft data/train")] = None
+    further_data: Annotated[
+        Path | None, Option(help="a second folder of GRPO; its validation part is compared on")
+    ] = None
     split: Annotated[str, Option(help="default or memory-r1, see locomo.split_data")] = "default"
     num_train: Annotated[int | None, Option(help="600, of sft all; 0: all", min=0)] = None
     num_val: Annotated[int, Option(help="to measure on meanwhile; 0: none", min=0)] = 100
     measure_every: Annotated[
-        int | None, Option(help="steps until held-out examples again; 50, a rehearsal 25", min=0)
+        int | None, Option(help="steps until held-out examples again; 50, a rehearsal 100", min=0)
     ] = None
     num_test: Annotated[int, Option(help="questions to compare on; 0: all", min=0)] = 100
-    num_train_steps: Annotated[int | None, Option(help="500; a rehearsal 50", min=1)] = None
+    num_train_steps: Annotated[int | None, Option(help="500; a rehearsal 300", min=1)] = None
     model: Annotated[str | None, Option(help=f"the student; {MODEL}, or local")] = None
     start: Annotated[Path | None, Option(help="adapter to start from, or compare with")] = None
     server: Annotated[str, Option(help="Arbor's address")] = "http://127.0.0.1:7453/v1"
     inference_gpus: Annotated[str, Option(help="ids of the GPUs that answer")] = "0"
     training_gpus: Annotated[str, Option(help="ids of the GPUs that train")] = "1,2"
     rollouts: Annotated[int, Option(help="answers drawn for each example", min=2)] = 8
-    learning_rate: Annotated[float | None, Option(help="GRPO 2e-5, a rehearsal 1e-4, sft 3e-4")] = (
-        None
-    )
+    learning_rate: Annotated[float | None, Option(help="GRPO 2e-5, sft 3e-4")] = None
     reward: Annotated[Reward, Option(help="see docs/optimizing.md")] = "memory"
     operations: Annotated[int, Option(help="of an episode that refines, at most", min=1)] = 30
+    turns_only: Annotated[
+        bool, Option("--turns-only", help="memories without facts; no model stores or retrieves")
+    ] = False
     helper: Annotated[str, Option(help="the model that does what is not tuned")] = "local"
     helper_api_base: Annotated[str | None, Option(help="address of its server")] = None
     examples: Annotated[Path | None, Option(help="of distill; sft's, in place of --data")] = None
@@ -126,7 +131,7 @@ class TrainOptions:
         """Steps between measurements on held-out examples; 0 for none but before and after."""
         if self.measure_every is not None:
             return self.measure_every
-        return 25 if self.rehearse else 50
+        return 100 if self.rehearse else 50
 
     @property
     def of_seeds(self) -> list["TrainOptions"]:
@@ -147,18 +152,23 @@ class TrainOptions:
         """Where distilled examples are, unless told otherwise."""
         return self.examples or Path("sft_examples.jsonl")
 
+    @cached_property
+    def conversations(self) -> SplitConversations:
+        """The conversations of the data, and the parts that they are in. Raises InputError."""
+        return load_split(self.data_path, self.seed, self.split, self.further_data)
+
     @property
-    def parts(self) -> dict[str, list[str]]:
+    def parts(self) -> Mapping[str, Sequence[str]]:
         """The conversations' ids by part of the split."""
-        return split_ids(
-            [conversation.id for conversation in load_conversations(self.data_path)],
-            self.seed,
-            self.split,
-        )
+        return self.conversations.parts
 
     def check(self) -> None:
         """Raise InputError for options at odds, or places that cannot be written to."""
         check_reward(self.reward, self.target)
+        if self.turns_only and self.targets != ("answer",):
+            raise InputError("--turns-only is for --target answer: the others work on facts")
+        if self.further_data and self.mode in ("sft", "distill"):
+            raise InputError("--further-data is for GRPO; tune on one folder after the other")
         if self.target == "refine" and (self.rehearse or self.mode in ("distill", "sft")):
             raise InputError(
                 "--target refine is for GRPO on a server: the packaged model, which a rehearsal"
@@ -223,6 +233,7 @@ class TrainOptions:
             "split": self.split,
             "num_train": self.training_examples,
             "num_val": self.num_val,
+            "turns_only": self.turns_only,
             "helper": self.helper,
             "seed": self.seed,
             **({"operations": self.operations} if self.target == "refine" else {}),

@@ -12,9 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from locomo.commands import check_folder
-from locomo.dataset.format import load_conversations
-from locomo.split_data import check_parts
-from locomo.split_data import split as split_ids
+from locomo.split_data import PartName, load_split
 from locomo.tasks.modules import Target, task_examples
 from locomo.weights.arbor_client import Gpu, ModelInfo, ServerInfo
 from locomo.weights.grpo import GrpoSettings, check_batch, check_split
@@ -49,6 +47,7 @@ class RunRequirements:
     settings: GrpoSettings
     targets: Sequence[Target]
     data: Path
+    further_data: Path | None
     split: str
     seed: int
     window: int
@@ -342,19 +341,15 @@ def check_model(
 def check_data(run: RunRequirements) -> Check:
     """The data can be read, its parts share no conversation, and each target has examples."""
     try:
-        conversations = {
-            conversation.id: conversation for conversation in load_conversations(run.data)
-        }
-        parts = split_ids(list(conversations), run.seed, run.split)
-        check_parts(parts)
+        split = load_split(run.data, run.seed, run.split, run.further_data)
     except (Stop, ValueError) as error:
         return Check("data", "failed", str(run.data), remedy=str(error))
-    findings = [f"{part}: {_joined(ids) or 'none'}" for part, ids in parts.items()]
+    findings = [f"{part}: {_joined(ids) or 'none'}" for part, ids in split.parts.items()]
     missing = []
-    requested = {"train": run.num_train, "validation": run.num_val}
+    requested: dict[PartName, int] = {"train": run.num_train, "validation": run.num_val}
     for target in run.targets:
         for part, wanted in requested.items():
-            number = len(task_examples([conversations[i] for i in parts[part]], target, run.window))
+            number = len(task_examples(split.part(part), target, run.window))
             note = f" of the {wanted} asked for" if number < wanted else ""
             findings.append(f"{target}, {part}: {number} examples{note}")
             if not number:

@@ -86,32 +86,36 @@ class StepLog:
         self._lines.add(row)
 
 
-def window_means(rows: Sequence[StepRecord]) -> list[float]:
-    """The mean reward of each WINDOW steps in a row, the earliest first."""
-    ends = range(WINDOW, len(rows) + 1)
-    return [fmean(row.reward for row in rows[end - WINDOW : end]) for end in ends]
+def window_means(rows: Sequence[StepRecord], window: int = WINDOW) -> list[float]:
+    """The mean reward of each `window` steps in a row, the earliest first."""
+    ends = range(window, len(rows) + 1)
+    return [fmean(row.reward for row in rows[end - window : end]) for end in ends]
 
 
-def reason_to_stop(rows: Sequence[StepRecord]) -> str | None:
-    """Why a run should stop: its reward collapsed, no group tells good from bad, or it stalls."""
+def reason_to_stop(rows: Sequence[StepRecord], groups_an_update: int = 1) -> str | None:
+    """Why a run should stop: its reward collapsed, no group tells good from bad, or it stalls.
+
+    WINDOW and PATIENCE count changes of the weights.
+    """
+    window, patience = WINDOW * groups_an_update, PATIENCE * groups_an_update
     last = rows[-SIGNAL:]
     if len(last) == SIGNAL and all(row.spread < _SPREAD for row in last):
         return (
             f"no signal: in {SIGNAL} steps all answers of each group earned the same; start from a "
             "tuned adapter (--mode sft), or raise --temperature"
         )
-    means = window_means(rows)
+    means = window_means(rows, window)
     if not means:
         return None
     best = max(means)
     if best > _MIN_REWARD and means[-1] < best / 2:
         return (
-            f"collapse: the reward of the last {WINDOW} steps is {means[-1]:.3f}, it was "
+            f"collapse: the reward of the last {window} steps is {means[-1]:.3f}, it was "
             f"{best:.3f}; go on from an earlier checkpoint with a smaller --learning-rate"
         )
     since = len(means) - 1 - means.index(best)
-    if since >= PATIENCE:
-        return f"stalled: no better {WINDOW} steps than {best:.3f} for {since} steps"
+    if since >= patience:
+        return f"stalled: no better {window} steps than {best:.3f} for {since} steps"
     return None
 
 

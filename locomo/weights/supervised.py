@@ -11,11 +11,11 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from locomo.dataset.format import load_conversations
+from locomo.dataset.format import files_of, load_conversations
 from locomo.examples.distill import DistillationSummary, distill
 from locomo.examples.from_gold import supervised_examples
 from locomo.examples.from_teacher import ChatMessages, Distillation
-from locomo.examples.gold import Gold, files_of, split_gold
+from locomo.examples.gold import Gold, split_gold
 from locomo.examples.jsonl import ExamplesCard, card_path, read_examples_card, save_examples
 from locomo.harness import Setup, fingerprint
 from locomo.split_data import split as split_ids

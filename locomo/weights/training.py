@@ -280,7 +280,7 @@ class TrainingRun:
             self.step % plan.checkpoint_steps == 0 and self.step < steps
         ):  # the last one is saved by the server
             self._save_checkpoint()
-        if reason := reason_to_stop(self.log.rows):
+        if reason := reason_to_stop(self.log.rows, plan.settings.groups_an_update):
             raise TrainingStopped(reason)
         if self.step < steps and plan.measuring_steps and self.step % plan.measuring_steps == 0:
             try:

@@ -27,6 +27,7 @@ from memory.program.signatures import SMALL, SmallPrompt
 _OTHER = 0
 _SLOTS = {fields: slot for slot, fields in enumerate(SMALL, 1)}
 _ALL_SLOTS = 1 + len(_SLOTS)
+ABSTAIN_WORD = "5230"  # the id of the first word of ABSTAIN for the packaged model's tokenizer
 
 
 @dataclass(frozen=True)
@@ -179,13 +180,17 @@ class SmallModelAdapter(dspy.ChatAdapter):
         inputs: dict[str, Any],
     ) -> list[dict[str, Any]]:
         fields = tuple(signature.fields)
+        small = SMALL.get(fields)
         if isinstance(lm.engine, LocalEngine):
             seed = int(lm_kwargs.get("rollout_id") or lm.kwargs.get("rollout_id") or 0)
-            if small := SMALL.get(fields):
+            if small:
                 slot = _SLOTS.get(fields, _OTHER)
                 lm = self._lm_for(lm, small, inputs=inputs, slot=slot, seed=seed)
             elif seed:
                 lm = lm.copy(engine=replace(lm.engine, seed=seed))
+        elif small and self._by_tuned(small, inputs) and (bias := small.abstains(inputs)):
+            # In training it is served, and learns what it should say with the bias of its use.
+            lm_kwargs = {**lm_kwargs, "logit_bias": {ABSTAIN_WORD: bias}}
         return super().__call__(lm, lm_kwargs, signature, demos, inputs)
 
     def format(

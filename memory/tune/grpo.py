@@ -3,12 +3,13 @@
 Group relative policy optimization (Shao et al. 2024, DeepSeekMath, section 4.1), every token of a
 group weighing the same (DAPO, Yu et al. 2025, section 3.3): what Arbor's trainer does by default.
 All answers of a prompt are computed as one sequence, the prompt first, each token seeing the
-prompt and its own answer: the prompt is read once, and nothing is padded.
+prompt and its own answer: the prompt is read once, and nothing is padded. The weights change after
+as many groups as make a batch, those without spread not counted: they teach nothing.
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -19,7 +20,8 @@ from transformers import DynamicCache, get_scheduler
 from memory.errors import InputError
 from memory.program.adapter_card import AdapterCard
 from memory.tune.adapters import LORA_MODULES, add_lora, save_adapter
-from memory.tune.packs import SHARED, Example, attention_mask, losses
+from memory.tune.merged_lora import thin_layers
+from memory.tune.packs import SHARED, Example, attention_mask, biased, losses
 from memory.tune.student import Student
 
 _DEFAULTS: dict[str, Any] = {
@@ -28,6 +30,9 @@ _DEFAULTS: dict[str, Any] = {
     "lr_scheduler_type": "constant_with_warmup",
     "warmup_steps": 10,
     "max_steps": 500,
+    "num_generations": 1,
+    "per_device_train_batch_size": 1,
+    "gradient_accumulation_steps": 1,
     "temperature": 1.0,
     "max_grad_norm": 1.0,
     "scale_rewards": True,
@@ -54,6 +59,9 @@ class GrpoTrainer:
     A student's adapter is where the policy starts, with the rank it has; without one it gets the
     adapter of `lora_config`, which starts as the base itself. Calls may come from several threads;
     they run one after another.
+
+    As TRL counts, a batch is `per_device_train_batch_size` times `gradient_accumulation_steps`
+    answers, and so many groups as hold them, at least one, make one change of the weights.
     """
 
     def __init__(self, student: Student, settings: Mapping[str, Any]) -> None:
@@ -79,6 +87,8 @@ class GrpoTrainer:
                 modules=lora.get("target_modules") or LORA_MODULES,
             )
         self._parameters = [p for p in student.model.parameters() if p.requires_grad]
+        self._layers = ExitStack()  # for as long as this trainer lives
+        self._layers.enter_context(thin_layers(student))
         self._start = [p.detach().clone() for p in self._parameters]
         self._optimizer = torch.optim.AdamW(
             self._parameters, lr=self.settings["learning_rate"], weight_decay=0.0
@@ -92,9 +102,17 @@ class GrpoTrainer:
             )
         except ValueError as error:
             raise InputError(f"lr_scheduler_type: {error}") from error
+        answers = (
+            self.settings["per_device_train_batch_size"]
+            * self.settings["gradient_accumulation_steps"]
+        )
+        self._groups = max(1, answers // self.settings["num_generations"])  # of one update
+        self._accumulated = 0  # groups whose gradients were added since the last update
         self._lock = Lock()
         # (prompt, text) -> the tokens that were drawn.
         self._drawn: dict[tuple[tuple[int, ...], str], list[int]] = {}
+        # prompt -> what was added to logits when its answers were drawn.
+        self._biases: dict[tuple[int, ...], Mapping[int, float]] = {}
 
     def generate(
         self,
@@ -103,11 +121,13 @@ class GrpoTrainer:
         max_tokens: int,
         temperature: float,
         stop: Sequence[str] | None = None,
+        logit_bias: Mapping[int, float] | None = None,
     ) -> list[Sample]:
         """Draw n answers of at most `max_tokens` tokens each; at temperature 0 the likeliest.
 
-        An answer ends before the first of the texts in `stop`. Raises InputError for a prompt that
-        is too long.
+        An answer ends before the first of the texts in `stop`. `logit_bias` is added to the logits
+        of these tokens: what learns is then the policy with it, as it is used. Raises InputError
+        for a prompt that is too long, and for a token that the model does not have.
         """
         with self._lock, torch.no_grad():
             prompt = self._prompt(messages)
@@ -117,7 +137,11 @@ class GrpoTrainer:
                     f"a prompt of {len(prompt)} and an answer of {max_tokens} tokens exceed the "
                     f"model's context of {context}: shorten one"
                 )
+            vocabulary = self.student.model.config.vocab_size
+            if unknown := [token for token in logit_bias or {} if not 0 <= token < vocabulary]:
+                raise InputError(f"logit_bias: the model has no token {unknown[0]}")
             answers = []
+            self._biases[tuple(prompt)] = logit_bias or {}
             for tokens in self._sample(
                 prompt, n=n, max_tokens=max_tokens, temperature=temperature, stop=stop or ()
             ):
@@ -142,9 +166,10 @@ class GrpoTrainer:
     def step(self, group: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """Learn from one group: `{"messages", "completion": {"role", "content"}, "reward"}` each.
 
-        Rewards are compared within the group. Without spread nothing changes. Returns kl (k3
-        estimator, Schulman 2020, nats a token, to the start, before this step), loss,
-        completion_length (mean, in tokens), reward, reward_std, grad_norm, learning_rate.
+        Rewards are compared within the group. Without spread nothing changes, and nothing is
+        computed. Returns completion_length (mean, in tokens), reward, reward_std, learning_rate,
+        grad_norm (0 where the weights did not change); of a group with spread also loss and kl (k3
+        estimator, Schulman 2020, nats a token, to the start, before this step).
         Raises InputError for an empty group or a prompt that is too long.
         """
         if not group:
@@ -160,9 +185,6 @@ class GrpoTrainer:
     def _step(self, group: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         rewards = torch.tensor([float(answer["reward"]) for answer in group])
         spread = float(rewards.std(correction=1)) if len(group) > 1 else 0.0
-        # Without spread all advantages are 0, and the group teaches nothing. The comparison is
-        # False for NaN too.
-        learns = spread > 1e-6
         advantages = rewards - rewards.mean()
         if self.settings["scale_rewards"]:
             advantages = advantages / (spread + 1e-4)
@@ -173,48 +195,44 @@ class GrpoTrainer:
             packs.setdefault(tuple(prompt), []).append((tokens, advantage))
         # Every token of the group weighs the same, whatever answer it is in (DAPO, section 3.3).
         total = sum(len(tokens) for pack in packs.values() for tokens, _ in pack)
-        kl = loss = 0.0
-        for prompt_ids, pack in packs.items():
-            part_loss, part_kl = self._learn(list(prompt_ids), pack, total=total, learns=learns)
-            kl += part_kl
-            loss += part_loss
-        rate = self._schedule.get_last_lr()[0]
-        return {
-            "kl": kl,
-            "loss": loss,
+        numbers = {
             "completion_length": total / len(group),
             "reward": float(rewards.mean()),
             "reward_std": spread,
-            "grad_norm": self._update() if learns else 0.0,
-            "learning_rate": rate,
+            "grad_norm": 0.0,
+            "learning_rate": self._schedule.get_last_lr()[0],
         }
+        # Without spread all advantages are 0, and the group teaches nothing. The comparison is
+        # False for NaN too.
+        if not spread > 1e-6:
+            return numbers
+        parts = [self._learn(list(prompt), pack, total) for prompt, pack in packs.items()]
+        numbers["loss"] = sum(loss for loss, _ in parts)
+        numbers["kl"] = sum(kl for _, kl in parts)
+        self._accumulated += 1
+        if self._accumulated == self._groups:
+            self._accumulated = 0
+            numbers["grad_norm"] = self._update()
+        return numbers
 
     def _learn(
-        self,
-        prompt: list[int],
-        pack: Sequence[tuple[list[int], float]],
-        *,
-        total: int,
-        learns: bool,
+        self, prompt: list[int], pack: Sequence[tuple[list[int], float]], total: int
     ) -> tuple[float, float]:
         """Add the gradient of answers to one prompt; returns their share of loss and KL."""
         answers = [tokens for tokens, _ in pack]
         with torch.no_grad(), self._as_at_start():
             start = self.log_probabilities(prompt, answers)
-        self.student.model.train(learns)  # dropout, if any
-        with torch.set_grad_enabled(learns):
-            policy = self.log_probabilities(prompt, answers)
-            kl = torch.exp(start - policy) - (start - policy) - 1
-            advantages = torch.tensor([advantage for tokens, advantage in pack for _ in tokens]).to(
-                policy.device
-            )
-            # Each group is learned from once: the ratio to the policy that drew it is 1.
-            ratio = torch.exp(policy - policy.detach())
-            loss = (self.settings["beta"] * kl - ratio * advantages).sum() / total
+        self.student.model.train()  # dropout, if any
+        policy = self.log_probabilities(prompt, answers)
+        kl = torch.exp(start - policy) - (start - policy) - 1
+        advantages = torch.tensor([advantage for tokens, advantage in pack for _ in tokens])
+        # The weights are those that drew the answers, or a batch younger: the ratio counts as 1.
+        ratio = torch.exp(policy - policy.detach())
+        weighed = ratio * advantages.to(policy.device)
+        loss = (self.settings["beta"] * kl - weighed).sum() / total
+        (loss / self._groups).backward()
         self.student.model.eval()
-        if learns:
-            loss.backward()
-        return (loss.item() if learns else 0.0), kl.sum().item() / total
+        return loss.item(), kl.sum().item() / total
 
     def _update(self) -> float:
         norm = float(
@@ -228,16 +246,19 @@ class GrpoTrainer:
 
     def log_probabilities(self, prompt: list[int], answers: Sequence[list[int]]) -> Any:
         """Log probability of each token of the answers, one answer after the other."""
-        return -losses(self.student, [Example(prompt, tokens) for tokens in answers], self._scale)
+        examples = [Example(prompt, tokens) for tokens in answers]
+        bias = self._biases.get(tuple(prompt))
+        return -losses(self.student, examples, self._scale, bias)
 
     def _sample(
         self, prompt: list[int], *, n: int, max_tokens: int, temperature: float, stop: Sequence[str]
     ) -> list[list[int]]:
         """Token ids of n answers, drawn side by side: the prompt is computed once for all."""
         device = self.student.device
+        bias = self._biases[tuple(prompt)]
         cache = DynamicCache()
         hidden = self.student.hidden(prompt, past_key_values=cache, use_cache=True)
-        logits = self.student.logits(hidden[0, -1:]).expand(n, -1)
+        logits = biased(self.student.logits(hidden[0, -1:]), bias).expand(n, -1)
         owners = [SHARED] * len(prompt)
         drawn: list[list[int]] = [[] for _ in range(n)]
         going = list(range(n))  # the answers that have not ended
@@ -256,7 +277,7 @@ class GrpoTrainer:
                 past_key_values=cache,
                 use_cache=True,
             )
-            logits = self.student.logits(hidden[0])
+            logits = biased(self.student.logits(hidden[0]), bias)
         return drawn
 
     @contextmanager
@@ -295,6 +316,8 @@ class GrpoTrainer:
         self._drawn[tuple(prompt), text.strip()] = tokens
         if len(self._drawn) > _MAX_DRAWN:
             del self._drawn[next(iter(self._drawn))]  # the oldest
+        if len(self._biases) > _MAX_DRAWN:
+            del self._biases[next(iter(self._biases))]
 
     def _ended(self, tokens: list[int], stop: Sequence[str]) -> bool:
         return tokens[-1] == self._end or any(stop_text in self._text(tokens) for stop_text in stop)

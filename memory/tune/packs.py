@@ -4,7 +4,7 @@ The shared beginning comes first; each token after it sees that and its own exam
 is padded. Supervised tuning packs the questions about one memory so, GRPO the answers to a prompt.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -75,8 +75,16 @@ def batches(
             yield batch
 
 
-def losses(student: Student, pack: Pack, temperature: float = 1.0) -> Any:
-    """Cross-entropy in nats of each token of the answers, one answer after the other."""
+def losses(
+    student: Student,
+    pack: Pack,
+    temperature: float = 1.0,
+    logit_bias: Mapping[int, float] | None = None,
+) -> Any:
+    """Cross-entropy in nats of each token of the answers, one answer after the other.
+
+    `logit_bias` is added to the logits of these tokens.
+    """
     start = _shared([example.prompt for example in pack])
     ids = pack[0].prompt[:start]
     owners = [SHARED] * start
@@ -100,9 +108,18 @@ def losses(student: Student, pack: Pack, temperature: float = 1.0) -> Any:
         position_ids=torch.tensor([positions], device=device),
         use_cache=False,
     )[0, predicting]
-    logits = student.logits(hidden) / temperature
+    logits = biased(student.logits(hidden), logit_bias or {}) / temperature
     tokens = torch.tensor([token for example in pack for token in example.answer], device=device)
     return cross_entropy(logits, tokens, reduction="none")
+
+
+def biased(logits: torch.Tensor, logit_bias: Mapping[int, float]) -> torch.Tensor:
+    """Logits (..., vocabulary) with a bias added to those of some tokens."""
+    if not logit_bias:
+        return logits
+    bias = torch.zeros(logits.shape[-1], device=logits.device)
+    bias[list(logit_bias)] = torch.tensor([*logit_bias.values()], device=logits.device)
+    return logits + bias
 
 
 def attention_mask(readers: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:

@@ -44,6 +44,7 @@ class SamplingRequest(BaseModel):
     top_p: float | None = Field(None, ge=1, le=1)
     top_k: int | None = Field(None, ge=-1, le=0)
     repetition_penalty: float | None = Field(None, ge=1, le=1)
+    logit_bias: dict[int, float] | None = None  # by the token's id
 
 
 class RehearsalJob:
@@ -149,6 +150,7 @@ class RehearsalJob:
                 or min(self._max_completion, self._context - prompt_tokens),
                 temperature=1.0 if request.temperature is None else request.temperature,
                 stop=[request.stop] if isinstance(request.stop, str) else request.stop,
+                logit_bias=request.logit_bias,
             )
         return samples
 

@@ -71,6 +71,11 @@ MENDED = {
     "small checkpoints": (JOB, "config.run_name =", "config.save_only_model = True #"),
     "completion mask": (TRAINER, "completion_mask = attention_mask[:, 1:]", "pass"),
     "sequence length": (TRAINER, "self.max_seq_len = self.max_completion_length", "pass"),
+    "groups of a batch": (
+        TRAINER,
+        "self._buffered_inputs[self._step % self.gradient_accumulation_steps]",
+        "self._buffered_inputs[self._step % parts]",
+    ),
     "base weights": (TRAINER, "self.model.unmerge_adapter()", "restore()"),
 }
 

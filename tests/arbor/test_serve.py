@@ -302,8 +302,8 @@ def test_a_model_is_described_from_its_shape(server_state: Any, tmp_path: Path) 
     assert 10_000 < description["parameters"] < 30_000
     with pytest.raises(KeyError):
         server_state.model(str(tmp_path / "none"))
-    for config in ("[]", "{}", '{"base_model_name_or_path": ["a"]}'):
-        folder = tmp_path / f"adapter-{len(config)}"
+    for number, config in enumerate(("[]", "{}", '{"base_model_name_or_path": ["a"]}')):
+        folder = tmp_path / f"adapter-{number}"
         folder.mkdir()
         (folder / "adapter_config.json").write_text(config)
         with pytest.raises(KeyError):

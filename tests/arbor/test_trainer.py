@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -237,6 +238,36 @@ def test_a_sequence_is_prompt_and_completion(
     assert trainer_of(grpo, tmp_path / "as_is", **sizes).max_seq_len in (4, 36)
     trainer._count_both_lengths()
     assert trainer_of(grpo, tmp_path, **sizes).max_seq_len == expected
+
+
+def test_a_batch_of_several_groups_changes_the_weights_once(grpo: Any, tmp_path: Path) -> None:
+    assert trainer.apply(trainer.REPAIRS, trainer.find_arbor())
+    batch = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 6}  # 3 groups of 4
+    learner = trainer_of(grpo, tmp_path, **batch, max_steps=2)
+    torch = importlib.import_module("torch")
+    weights = {n: p for n, p in learner.model.named_parameters() if "lora_B" in n}
+    seen: list[list[Any]] = []
+    prepare, compute_loss = learner._prepare_inputs, learner.compute_loss
+    tokens: list[float] = []
+
+    def prepared(inputs: Any) -> Any:
+        seen.append([weight.detach().clone() for weight in weights.values()])
+        return prepare(inputs)
+
+    def loss(model: Any, inputs: Any, *more: Any, **kwargs: Any) -> Any:
+        tokens.append(inputs["total_completion_tokens"].item())
+        return compute_loss(model, inputs, *more, **kwargs)
+
+    learner._prepare_inputs, learner.compute_loss = prepared, loss
+    feed(learner, 6)
+    learner.train()
+    changed = [
+        any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+        for before, after in pairwise(seen)
+    ]
+    # Six parts of two answers are three groups; the next six are the second change.
+    assert (len(seen), changed) == (12, [False] * 5 + [True] + [False] * 5)
+    assert tokens == [3.0 * sum(map(sum, DRAWN))] * 12
 
 
 @pytest.mark.parametrize("repaired", [True, False])

@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locomo.dataset.format import load_conversations
-from locomo.split_data import LOCOMO, MANIFEST, PARTS, app, split, split_file, verify
+from locomo.split_data import (
+    LOCOMO,
+    MANIFEST,
+    PARTS,
+    app,
+    load_split,
+    split,
+    split_file,
+    verify,
+)
 from memory import InputError
 from tests.support.commands import run_in_process
 from tests.support.locomo_records import DATE, question, record, turn, write
@@ -234,3 +243,52 @@ def test_the_command_ends_with_code_2(
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+# --- folders ----------------------------------------------------------------------------------
+
+
+def folder_of(folder: Path, *names: str, validation: tuple[str, ...] = ()) -> Path:
+    """A folder with a file for each conversation, and those held out in `validation`."""
+    (folder / "validation").mkdir(parents=True)
+    for place, ids in ((folder, names), (folder / "validation", validation)):
+        for name in ids:
+            made = record(name, session_1=[turn(text=name)], session_1_date_time=DATE)
+            write(place / f"{name}.json", made)
+    return folder
+
+
+def test_a_folder_trains_and_its_folder_validation_is_held_out(tmp_path: Path) -> None:
+    data = folder_of(tmp_path / "a", "one", "two", validation=("three",))
+    parts = load_split(data, 0, "default").parts
+    assert parts == {"train": ["one", "two"], "validation": ["three"], "test": []}
+
+
+def test_a_further_folder_trains_too_and_its_validation_tests(tmp_path: Path) -> None:
+    data = folder_of(tmp_path / "a", "one", validation=("two",))
+    further = folder_of(tmp_path / "b", "three", "four", validation=("five",))
+    loaded = load_split(data, 0, "default", further)
+    assert loaded.parts == {
+        "train": ["one", "four", "three"],  # by their files' names
+        "validation": ["two"],
+        "test": ["five"],
+    }
+    assert loaded.sha256 != load_split(data, 0, "default").sha256
+
+
+def test_a_conversation_has_one_place_and_two_folders_have_what_is_held_out(
+    tmp_path: Path,
+) -> None:
+    data = folder_of(tmp_path / "a", "one", validation=("two",))
+    with pytest.raises(InputError, match="'one' stands in two places"):
+        load_split(data, 0, "default", folder_of(tmp_path / "b", "x", validation=("one",)))
+    file = write(tmp_path / "c.json", record("y"))
+    with pytest.raises(InputError, match="must be folders with a folder validation each"):
+        load_split(data, 0, "default", file)
+
+
+def test_a_folder_without_validation_is_split_by_the_seed(tmp_path: Path) -> None:
+    data = folder_of(tmp_path / "a", *"abcdefgh")
+    (data / "validation").rmdir()
+    parts = load_split(data, 3, "default").parts
+    assert parts == split([*"abcdefgh"], 3, "default")

@@ -31,15 +31,23 @@ class Scripted:
     adapter: Path | None
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     groups: list[Any] = field(default_factory=list)
+    biases: list[dict[int, float] | None] = field(default_factory=list)
     threads: set[int] = field(default_factory=set)
     may_step: threading.Event = field(default_factory=threading.Event)
     breaks: str = ""
 
     def generate(
-        self, messages: Any, n: int, max_tokens: int, temperature: float, stop: Any = None
+        self,
+        messages: Any,
+        n: int,
+        max_tokens: int,
+        temperature: float,
+        stop: Any = None,
+        logit_bias: dict[int, float] | None = None,
     ) -> list[Sample]:
         self.threads.add(threading.get_ident())
         self.asked.append((messages[-1]["content"], n, max_tokens, temperature, stop))
+        self.biases.append(logit_bias)
         number = len(self.groups)
         return [Sample(f"answer {i} of weights {number}", "stop", 7, 3) for i in range(n)]
 

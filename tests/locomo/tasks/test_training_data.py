@@ -3,12 +3,20 @@
 from pathlib import Path
 
 import pytest
+from rich.progress import Progress
 
-from locomo.tasks.modules import TARGETS, Target
-from locomo.tasks.training_data import TrainingData, load_training_data
+from locomo.dataset.format import load_conversations
+from locomo.tasks.modules import TARGETS, Target, task_examples
+from locomo.tasks.training_data import (
+    Memories,
+    TrainingData,
+    load_training_data,
+    prepare_bench,
+)
 from locomo.weights.grpo import GrpoSettings
+from locomo.weights.options import TrainOptions
 from locomo.weights.trainee import student_of, working_model
-from memory import InputError
+from memory import InputError, open_store
 from tests.support.locomo_records import question, record, write
 from tests.support.obedient import houses, obedient
 
@@ -60,6 +68,28 @@ def test_each_target_has_its_share_and_no_conversation_two_parts(tmp_path: Path)
     assert not trained & {example.conversation for example in data.validation}
     windows = training_data(file, ("store",))
     assert (len(windows.train["store"]), windows.validation) == (4, [])
+
+
+def test_memories_of_turns_alone_ask_no_model(tmp_path: Path) -> None:
+    conversations = {c.id: c for c in load_conversations(houses(tmp_path / "h.json"))}
+    examples = task_examples([*conversations.values()], "answer", 4)
+    model, engine = obedient()
+    memories = Memories(conversations, tmp_path / "memories", threads=1, turns_only=True)
+    with Progress(disable=True) as bar:
+        bench = prepare_bench(model, model, examples=examples, memories=memories, bar=bar)
+    assert not engine.prompts
+    assert bench.memories.keys() == conversations.keys()
+    for name, path in bench.memories.items():
+        with open_store(path, read_only=True) as store:
+            assert len(store.turns()) == len(conversations[name].turns)
+            assert not store.read("SELECT id FROM facts").rows
+
+
+def test_turns_only_and_further_data_are_refused_where_they_mean_nothing() -> None:
+    with pytest.raises(InputError, match="--turns-only is for --target answer"):
+        TrainOptions(turns_only=True, target="all").check()
+    with pytest.raises(InputError, match="--further-data is for GRPO"):
+        TrainOptions(mode="sft", further_data=Path("data")).check()
 
 
 def test_a_target_without_examples_is_named(tmp_path: Path) -> None:

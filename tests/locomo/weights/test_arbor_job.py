@@ -137,7 +137,7 @@ TRAINER = {
     "lr_scheduler_type": "constant_with_warmup",
     "warmup_steps": 10,
     "per_device_train_batch_size": 2,
-    "gradient_accumulation_steps": 4,
+    "gradient_accumulation_steps": 12,
     "gradient_checkpointing": True,
     "gradient_checkpointing_kwargs": {"use_reentrant": False},
     "bf16": True,

@@ -39,20 +39,24 @@ def test_the_two_roles_have_gpus_of_their_own(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"rollouts": 3}, r"= 16\) is no whole number of groups of 3 .*--rollouts 8 or 16$"),
+        ({"rollouts": 3}, "2 GPUs read 2 answers each at a time, .* of 3 .*give --rollouts 4$"),
         ({"rollouts": 1}, "2 or more"),
-        ({"rollouts": 4}, "give --rollouts 8 or 16"),
-        ({"rollouts": 32}, "give --rollouts 8 or 16"),
-        ({"training_gpus": (1, 2, 3)}, "give --rollouts 12 or 24"),
+        ({"rollouts": 10}, "give --rollouts 8 or 12"),
+        ({"training_gpus": (1, 2, 3)}, "give --rollouts 6 or 12"),
     ],
     ids=str,
 )
-def test_a_batch_holds_whole_groups_and_gives_each_process_a_share(
-    changes: dict[str, Any], message: str
-) -> None:
+def test_a_group_is_read_in_whole_parts(changes: dict[str, Any], message: str) -> None:
     check_batch(GrpoSettings())
     with pytest.raises(InputError, match=message):
         check_batch(replace(GrpoSettings(), **changes))
+
+
+def test_a_batch_is_as_many_groups_as_make_a_change_of_the_weights() -> None:
+    for settings in (GrpoSettings(), TrainOptions(rehearse=True).settings()):
+        sent = settings.train_kwargs()
+        answers = sent["per_device_train_batch_size"] * sent["gradient_accumulation_steps"]
+        assert answers * len(settings.training_gpus) == 6 * settings.rollouts
 
 
 def test_the_trainer_never_ends_before_the_client() -> None:

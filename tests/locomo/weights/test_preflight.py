@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+import locomo.split_data
 import locomo.weights.preflight
 from locomo.weights.arbor_client import ModelInfo, Server, ServerInfo, Timeouts
 from locomo.weights.grpo import GrpoSettings
@@ -74,6 +75,7 @@ def plan(tmp_path: Path) -> Callable[..., RunRequirements]:
             "settings": GrpoSettings(**own),
             "targets": ("answer",),
             "data": data,
+            "further_data": None,
             "split": "default",
             "seed": 0,
             "window": 6,
@@ -143,8 +145,7 @@ OF_PLAN = [
     ({"training_gpus": (1, 1)}, ["GPUs", "split of GPUs"], "each GPU's id once"),
     ({"training_gpus": ()}, ["GPUs", "split of GPUs"], "--training-gpus"),
     ({"training_gpus": (1, 7)}, ["GPUs", "split of GPUs"], "no GPU 7"),
-    ({"rollouts": 6}, ["batch"], "--rollouts 8 or 16"),
-    ({"accumulation": 8}, ["batch"], "--rollouts 16 or 32"),
+    ({"rollouts": 6}, ["batch"], "--rollouts 4 or 8"),
     ({"data": Path("none.json")}, ["data"], "does not exist"),
     ({"split": "memory-r1"}, ["data"], "--split default"),
     ({"targets": ("answer", "store"), "window": 1}, ["data"], "store in validation; give more"),
@@ -200,7 +201,7 @@ def test_a_conversation_in_two_parts_is_refused(
     plan: Callable[..., RunRequirements], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leaky = {"train": ["one"], "validation": ["one", "two"], "test": ["three"]}
-    monkeypatch.setattr(locomo.weights.preflight, "split_ids", lambda *_: leaky)
+    monkeypatch.setattr(locomo.split_data, "split", lambda *_: leaky)
     assert failures(checked(plan()))["data"] == "conversation one is in both train and validation"
 
 

@@ -23,7 +23,7 @@ from tests.support.arbor_server import ArborServer, Fault, arbor_server
 from tests.support.obedient import Obedient, houses, obedient
 from tests.support.scripted import sql
 
-SETTINGS = GrpoSettings(steps=4, rollouts=4, accumulation=2)
+SETTINGS = GrpoSettings(steps=4, rollouts=4)
 
 
 def quick_timeouts(seconds: float) -> Timeouts:

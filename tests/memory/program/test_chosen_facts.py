@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from locomo.examples.gold import files_of, load_gold
+from locomo.dataset.format import files_of
+from locomo.examples.gold import load_gold
 from memory import Fact, Memory, MemoryProgram, Turn, load_model
 from memory.program.chosen_facts import WEIGHTS, candidates, chosen_facts, insert_of
 from memory.program.modules import starting_program

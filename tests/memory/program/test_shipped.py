@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from locomo.examples.gold import files_of, load_gold
+from locomo.dataset.format import files_of
+from locomo.examples.gold import load_gold
 from memory import InputError, Memory, Model, Turn, load_model
 from memory.program import read_card
 from memory.program.lm import SHIPPED, UNTUNED_MODEL

@@ -51,8 +51,8 @@ def group(rewards: list[float] = REWARDS) -> list[dict[str, Any]]:
 def test_the_shared_prompt_gives_the_gradient_of_each_answer_alone(
     student: Student, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer = GrpoTrainer(student, {**FAST, "beta": 0.5, "temperature": 0.7})
     start = Student(copy.deepcopy(student.model), student.tokenizer, "", "", "cpu")
+    trainer = GrpoTrainer(student, {**FAST, "beta": 0.5, "temperature": 0.7})
     shake(student, 0.05)
     monkeypatch.setattr(trainer, "_update", lambda: 0.0)  # leaves the gradients where they are
     metrics = trainer.step(group())
@@ -102,12 +102,50 @@ def test_without_spread_nothing_changes(student: Student, rewards: list[float]) 
     before = [weight.clone() for weight in trained(student)]
     metrics = trainer.step(group(rewards))
     assert all(torch.equal(a, b) for a, b in zip(before, trained(student), strict=True))
-    assert (metrics["grad_norm"], metrics["loss"]) == (0, 0)
-    assert metrics["kl"] > 0
+    assert metrics["grad_norm"] == 0
+    assert not metrics.keys() & {"loss", "kl"}  # nothing was computed
+
+
+def test_the_weights_change_after_as_many_groups_with_spread_as_make_a_batch(
+    student: Student,
+) -> None:
+    batch = {"num_generations": 3, "per_device_train_batch_size": 3}
+    trainer = GrpoTrainer(student, {**FAST, **batch, "gradient_accumulation_steps": 2})
+    before = [weight.clone() for weight in trained(student)]
+    assert [trainer.step(group(rewards))["grad_norm"] for rewards in (REWARDS, [0.5] * 3)] == [0, 0]
+    assert all(torch.equal(a, b) for a, b in zip(before, trained(student), strict=True))
+    first = [weight.grad.clone() for weight in trained(student)]
+
+    added: list[Any] = []
+    update = trainer._update
+
+    def recorded() -> float:
+        added.extend(weight.grad.clone() for weight in trained(student))
+        return update()
+
+    trainer._update = recorded  # type: ignore[method-assign]
+    assert trainer.step(group())["grad_norm"] > 0
+    for weight, gradient in zip(added, first, strict=True):
+        torch.testing.assert_close(weight, 2 * gradient)  # the same group twice, halved each time
+    assert not all(torch.equal(a, b) for a, b in zip(before, trained(student), strict=True))
+    assert trainer.step(group())["grad_norm"] == 0
+
+
+def test_a_bias_is_learned_with_the_answers_that_were_drawn_with_it(student: Student) -> None:
+    trainer = GrpoTrainer(student, FAST)
+    token = student.ids("Oslo")[0]
+    favoured = trainer.generate(CHAT, 1, 1, 0.0, logit_bias={token: 100.0})
+    assert favoured[0].text.strip() == student.tokenizer.decode([token]).strip()
+    prompt = student.encode(CHAT)
+    assert trainer.log_probabilities(prompt, [[token]]).item() == pytest.approx(0.0, abs=1e-5)
+    trainer.generate(CHAT, 1, 1, 0.0)
+    assert trainer.log_probabilities(prompt, [[token]]).item() < -0.1
+    with pytest.raises(InputError, match="no token 9999999"):
+        trainer.generate(CHAT, 1, 1, 0.0, logit_bias={9999999: 1.0})
 
 
 def test_in_one_group_each_answer_is_measured_after_its_own_prompt(student: Student) -> None:
-    trainer, mixed = GrpoTrainer(student, FAST), group([1.0, 1.0, 1.0])
+    trainer, mixed = GrpoTrainer(student, FAST), group()
     mixed[1]["messages"] = [CHAT[0], {"role": "user", "content": "Where does Ben live?"}]
     asked = [(answer["completion"]["content"], answer["messages"]) for answer in mixed]
     with torch.no_grad():

@@ -133,12 +133,10 @@ def test_a_change_of_the_adapter_counts_once_it_is_told(student: Student) -> Non
     torch.testing.assert_close(own, after, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("change", ["bf16", "bias", "dropout"])
+@pytest.mark.parametrize("change", ["bias", "dropout"])
 def test_layers_that_merging_would_change_stay_as_they_are(student: Student, change: str) -> None:
     for layer in [one for one in student.model.modules() if hasattr(one, "base_layer")]:
-        if change == "bf16":
-            layer.base_layer.bfloat16()
-        elif change == "bias":
+        if change == "bias":
             layer.base_layer.bias = torch.nn.Parameter(torch.ones(layer.out_features))
         else:
             layer.lora_dropout["default"] = torch.nn.Dropout(0.1)
@@ -147,12 +145,18 @@ def test_layers_that_merging_would_change_stay_as_they_are(student: Student, cha
 
 
 def test_a_student_in_bf16_is_tuned_as_well(tiny: str) -> None:
-    """As on a GPU: the base in bf16, its adapter in fp32."""
+    """As on a GPU: the base in bf16, its adapter in fp32; the gradients are those of PEFT."""
     student = load_student(tiny, device="cpu")
     student.model.bfloat16()
     add_lora(student, rank=4, alpha=8)
+    shake(student, 0.2)
+    expected = torch.cat([gradient.flatten() for gradient in gradients(student)])
     with merged_layers(student) as refresh:
+        assert [layer for layer in student.model.modules() if "forward" in vars(layer)]
         found = gradients(student)
         refresh()
     assert {gradient.dtype for gradient in found} == {torch.float32}
-    assert any(gradient.abs().max() > 0 for gradient in found)
+    likeness = torch.cosine_similarity(
+        torch.cat([gradient.flatten() for gradient in found]), expected, dim=0
+    )
+    assert likeness > 0.99

@@ -309,6 +309,7 @@ def test_a_real_policy_is_trained_by_arbors_own_client(tmp_path: Path) -> None:
         lm = SimpleNamespace(model=f"openai/arbor:{start}", kwargs={"api_base": server.api_base})
         settings = {"num_generations": 4, "max_prompt_length": 200, "max_completion_length": 8}
         settings |= {"max_seq_len": 208, "learning_rate": 0.1, "warmup_steps": 0, "beta": 0.04}
+        settings |= {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 1}
         job = ArborReinforceJob(lm, settings)
         job.initialize()
         server.job = job.provider_job_id
