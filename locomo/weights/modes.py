@@ -49,7 +49,7 @@ SUBCOMMANDS = {
     "sft": Subcommand(
         help="Tune a LoRA on gold conversations or on distilled examples.",
         options=_EXAMPLES
-        | {"model", "start", "learning_rate", "examples", "epochs", "minutes"}
+        | {"model", "start", "start_share", "learning_rate", "examples", "epochs", "minutes"}
         | {"together", "yes", "checkpoints"},
         fixed={"mode": "sft"},
     ),

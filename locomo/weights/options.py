@@ -73,6 +73,9 @@ class TrainOptions:
     num_train_steps: Annotated[int | None, Option(help="500; a rehearsal 300", min=1)] = None
     model: Annotated[str | None, Option(help=f"the student; {MODEL}, or local")] = None
     start: Annotated[Path | None, Option(help="adapter to start from, or compare with")] = None
+    start_share: Annotated[
+        float, Option(help="sft: its share in what is saved; .5: the mean", min=0, max=1)
+    ] = 0.0
     server: Annotated[str, Option(help="Arbor's address")] = "http://127.0.0.1:7453/v1"
     inference_gpus: Annotated[str, Option(help="ids of the GPUs that answer")] = "0"
     training_gpus: Annotated[str, Option(help="ids of the GPUs that train")] = "1,2"
@@ -185,6 +188,8 @@ class TrainOptions:
             raise InputError(f"--output {self.output} is a folder; give a file")
         check_folder(self.output.absolute().parent, "--output")
         check_folder(self.output_dir, "--output-dir")
+        if self.start_share and (self.mode != "sft" or not self.start):
+            raise InputError("--start-share is for sft, with the adapter to --start from")
         # A gain on conversations that the start was tuned on would say nothing.
         learned = tuned_conversations(self.start) if self.mode == "train" else set()
         if seen := learned and learned & set(self.parts["validation"]):

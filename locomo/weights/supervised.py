@@ -209,6 +209,7 @@ def tune_here(options: TrainOptions, examples: Path, output: Path, console: Cons
             conversations=card.conversations,
             base=options.student,
             start=options.start,
+            start_share=options.start_share,
             epochs=options.epochs,
             learning_rate=options.learning_rate or 3e-4,
             max_tokens=max(options.settings().context, 1024),

@@ -67,6 +67,7 @@ def sft(
     conversations: Sequence[str],
     base: str = "local",
     start: Path | None = None,
+    start_share: float = 0.0,
     epochs: int = 1,
     rank: int = 8,
     alpha: float = 16,
@@ -86,6 +87,9 @@ def sft(
         examples: JSONL, `{"messages": [...]}` a line, the last one the assistant's.
         targets, conversations: for the card; the conversations that `start` has seen are added.
         base, start, device: as for `load_student`; an adapter to start from keeps its own rank.
+        start_share: what is saved at the end is the mean of the tuned weights and those of `start`,
+            which weigh so much, 0 to 1 (Wortsman et al. 2022, "Robust fine-tuning"): what is new
+            is learnt, and what the start does better is kept.
         learning_rate: of AdamW; it falls linearly to 0 with the steps, or the minutes.
         batch, max_tokens: how many examples a step takes, and how long one may be, else skipped.
         minutes: the longest tuning, which is then saved; time before an interruption counts too.
@@ -108,6 +112,7 @@ def sft(
     card = _card(student, targets=targets, conversations=conversations, data=digest, start=start)
     steps = _shuffled_steps(fitting, size=batch, epochs=epochs, seed=seed)
     options = [digest, base, start, card.rank, card.alpha, targets, learning_rate, minutes, seed]
+    options += [start_share] if start_share else []
     run = _Run(
         student,
         folder=output,
@@ -115,6 +120,7 @@ def sft(
         fingerprint=_run_fingerprint(steps, options),
         learning_rate=learning_rate,
         minutes=minutes,
+        start_share=start_share,
     )
     resumed = run.restore() if resume else 0
     run.train(steps, progress)
@@ -177,6 +183,7 @@ class _Run:
         fingerprint: str,
         learning_rate: float,
         minutes: float | None,
+        start_share: float,
     ) -> None:
         self._student = student
         self._folder = folder
@@ -186,6 +193,8 @@ class _Run:
         self._minutes = minutes
         self._checkpoint = folder / CHECKPOINT
         self._parameters = [p for p in student.model.parameters() if p.requires_grad]
+        self._start_share = start_share
+        self._start = [p.detach().clone() for p in self._parameters]
         self._optimizer = torch.optim.AdamW(self._parameters, lr=learning_rate, weight_decay=0.0)
         self.losses: list[float] = []
         self.cost: dict[str, Any] = {}  # seconds and the peak of memory, once it is saved
@@ -225,8 +234,14 @@ class _Run:
                 self._save_checkpoint()
                 self._save_adapter()
             raise
+        self._mix_with_start()
         self._save_adapter()
         self._checkpoint.unlink(missing_ok=True)
+
+    def _mix_with_start(self) -> None:
+        with torch.no_grad():
+            for parameter, start in zip(self._parameters, self._start, strict=True):
+                parameter.lerp_(start, self._start_share)
 
     def _save_adapter(self) -> None:
         peak = peak_memory(self._student.device)

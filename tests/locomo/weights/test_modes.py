@@ -114,3 +114,9 @@ def test_nothing_is_evaluated_before_a_training(tmp_path: Path) -> None:
     options = TrainOptions(mode="evaluate", output=tmp_path / "none.json")
     with pytest.raises(InputError, match=r"none\.json does not exist: train first"):
         train.evaluate_tuned(options)
+
+
+@pytest.mark.parametrize("line", ["sft", "--mode train --start folder"])
+def test_a_share_of_no_start_is_refused(line: str) -> None:
+    with pytest.raises(InputError, match="--start-share is for sft, with the adapter"):
+        parsed(f"{line} --start-share .5").check()

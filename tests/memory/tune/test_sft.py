@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 
 torch = pytest.importorskip("torch", reason="the extra is not installed: uv sync --extra tune")
+
+from safetensors.torch import load_file  # noqa: E402
 
 from memory import InputError  # noqa: E402
 from memory.program.adapter_card import AdapterCard, read_card  # noqa: E402
@@ -87,6 +90,19 @@ def test_tuning_lowers_the_loss_and_saves_what_loads_again(tiny: str, tmp_path: 
     assert (card.conversations, card.before) == (["conv-1", "conv-2"], ["train.py --first"])
 
 
+def test_a_share_of_the_start_is_kept(tiny: str, tmp_path: Path) -> None:
+    file = examples_file(tmp_path / "examples.jsonl", *ANSWERS)
+    start = sft(file, tmp_path / "start", **SLOW, base=tiny).folder
+    options = {**SLOW, "base": tiny, "start": start, "seed": 1}
+    tuned = sft(file, tmp_path / "tuned", **options).folder
+    mixed = sft(file, tmp_path / "mixed", **options, start_share=0.25).folder
+    weights = [adapter_weights(folder) for folder in (start, tuned, mixed)]
+    for name, before in weights[0].items():
+        mean = 0.25 * before + 0.75 * weights[1][name]
+        assert torch.allclose(weights[2][name], mean, atol=1e-6)
+    assert any(not torch.allclose(weights[0][name], weights[1][name]) for name in weights[0])
+
+
 # Interrupted
 
 
@@ -96,6 +112,11 @@ def stop_at(last: int) -> Callable[[int, int, float], None]:
             raise KeyboardInterrupt
 
     return progress
+
+
+def adapter_weights(folder: Path) -> dict[str, Any]:
+    weights: dict[str, Any] = load_file(folder / "adapter_model.safetensors")
+    return weights
 
 
 def tuned_weights(folder: Path) -> bytes:
@@ -249,7 +270,7 @@ def test_the_card_says_what_was_made_how_and_with_what(tiny: str, tmp_path: Path
     assert about.items() <= card.model_dump().items()
     assert card.scores == {}
     assert card.versions["python"] == platform.python_version()
-    assert card.versions["torch"] == torch.__version__
+    assert card.versions["torch"] == version("torch")
     assert {"sql-memory", "transformers", "peft", "gguf"} < card.versions.keys()
     assert (card.seconds, card.peak_memory) == (tuned.seconds, tuned.peak_memory)
     assert card.peak_memory > 1e6
