@@ -87,9 +87,7 @@ def sft(
         examples: JSONL, `{"messages": [...]}` a line, the last one the assistant's.
         targets, conversations: for the card; the conversations that `start` has seen are added.
         base, start, device: as for `load_student`; an adapter to start from keeps its own rank.
-        start_share: what is saved at the end is the mean of the tuned weights and those of `start`,
-            which weigh so much, 0 to 1 (Wortsman et al. 2022, "Robust fine-tuning"): what is new
-            is learnt, and what the start does better is kept.
+        start_share: 0 to 1, the weight of `start` in the mean that is saved (Wortsman et al. 2022).
         learning_rate: of AdamW; it falls linearly to 0 with the steps, or the minutes.
         batch, max_tokens: how many examples a step takes, and how long one may be, else skipped.
         minutes: the longest tuning, which is then saved; time before an interruption counts too.
@@ -104,20 +102,16 @@ def sft(
     _check_output(output, resume)
     student = load_student(base, start, device)
     fitting = _fitting_examples(student, dialogues, max_tokens=max_tokens, path=examples)
-    torch.manual_seed(seed)
-    if not student.tuned:
-        add_lora(student, rank, alpha)
+    _prepare(student, rank=rank, alpha=alpha, seed=seed)
     check_disk_space(student, output)
-    digest = hashlib.sha256(examples.read_bytes()).hexdigest()
-    card = _card(student, targets=targets, conversations=conversations, data=digest, start=start)
+    card = _card(student, examples, targets=targets, conversations=conversations, start=start)
     steps = _shuffled_steps(fitting, size=batch, epochs=epochs, seed=seed)
-    options = [digest, base, start, card.rank, card.alpha, targets, learning_rate, minutes, seed]
-    options += [start_share] if start_share else []
+    made_of = [card.data, base, start, start_share, card.rank, card.alpha, targets]
     run = _Run(
         student,
         folder=output,
         card=card.model_copy(update=about),
-        fingerprint=_run_fingerprint(steps, options),
+        fingerprint=_run_fingerprint(steps, [*made_of, learning_rate, minutes, seed]),
         learning_rate=learning_rate,
         minutes=minutes,
         start_share=start_share,
@@ -125,6 +119,12 @@ def sft(
     resumed = run.restore() if resume else 0
     run.train(steps, progress)
     return run.result(examples=len(fitting), skipped=len(dialogues) - len(fitting), resumed=resumed)
+
+
+def _prepare(student: Student, *, rank: int, alpha: float, seed: int) -> None:
+    torch.manual_seed(seed)
+    if not student.tuned:
+        add_lora(student, rank, alpha)
 
 
 def _fitting_examples(
@@ -143,17 +143,17 @@ def _fitting_examples(
 
 def _card(
     student: Student,
+    examples: Path,
     *,
     targets: Sequence[Target],
     conversations: Sequence[str],
-    data: str,
     start: Path | None,
 ) -> AdapterCard:
     return describe_adapter(
         student,
         targets=targets,
         made_by="sft",
-        data=data,
+        data=hashlib.sha256(examples.read_bytes()).hexdigest(),
         conversations=conversations,
         start=read_card(start) if start else None,
     )
