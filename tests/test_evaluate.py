@@ -406,7 +406,9 @@ def test_questions_without_evidence_are_named_and_left_out_of_recall(
     assert line in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("nothing", ["", "banana", '{"hello": 1}'])
+@pytest.mark.parametrize(
+    "nothing", ["", *(pytest.param(text, marks=pytest.mark.slow) for text in ("banana", "{}"))]
+)
 def test_a_model_that_answers_nothing_is_not_scored(run: Run, tmp_path: Path, nothing: str) -> None:
     model, engine = talker(name="a/model", answer=lambda prompt: nothing)
     with pytest.raises(ModelError, match=r"\d of \d answers cannot be used, the last: "):

@@ -63,7 +63,10 @@ def test_a_missing_rule_is_found_and_gains(run: Run, optimizer: str) -> None:
     assert verdict(saved) == "gain"
 
 
-@pytest.mark.parametrize(("target", "mended"), [("retrieve", "sql"), ("store", "answer")])
+@pytest.mark.parametrize(
+    ("target", "mended"),
+    [("retrieve", "sql"), pytest.param("store", "answer", marks=pytest.mark.slow)],
+)
 def test_each_module_learns_from_its_own_examples(run: Run, target: str, mended: str) -> None:
     model, _ = obedient(target, window=1)
     compiled = run(model, optimizer="gepa", target=target, rounds=3)
@@ -75,6 +78,7 @@ def test_each_module_learns_from_its_own_examples(run: Run, target: str, mended:
     assert all(instructions(compiled.program, o) == instructions(plain, o) for o in others)
 
 
+@pytest.mark.slow
 def test_all_compiles_one_module_after_the_other_and_measures_whole_answers(run: Run) -> None:
     model, _ = obedient("answer", window=1)
     compiled = run(model, optimizer="gepa", target="all", num_validation=12)
@@ -255,7 +259,8 @@ def test_questions_that_failed_before_and_not_after_are_no_gain(run: Run) -> Non
 
 
 @pytest.mark.parametrize(
-    "optimizer", [pytest.param("simba", marks=pytest.mark.slow), "miprov2", "gepa"]
+    "optimizer",
+    ["gepa", *(pytest.param(name, marks=pytest.mark.slow) for name in ("simba", "miprov2"))],
 )
 def test_half_a_letter_from_the_prompt_model_ends_nothing(run: Run, optimizer: str) -> None:
     def half(kind: str) -> Callable[[str], str]:
@@ -290,7 +295,8 @@ def test_more_than_a_third_of_failures_stops_with_the_reason(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "optimizer", [pytest.param("simba", marks=pytest.mark.slow), "miprov2", "gepa"]
+    "optimizer",
+    ["gepa", *(pytest.param(name, marks=pytest.mark.slow) for name in ("simba", "miprov2"))],
 )
 def test_a_prompt_model_that_talks_rubbish_never_ends_the_compile(run: Run, optimizer: str) -> None:
     rubbish = dict.fromkeys(("simba", "mipro", "gepa", "observe"), lambda prompt: "Blah.")

@@ -20,6 +20,8 @@ HARMLESS = {
     "counterparts = [gold for gold in target if _likeness(fact, gold) >= RIGHT]",
     # 99 and 100 % differ only where the share is within half a per cent of one.
     "percent = min(round(100 * share), 99)",
+    # How many resamples are drawn at once changes none of them.
+    "rows = max(_INDICES // len(sums), 1)",
     # No question type spans one category and leaves others without a type.
     "if not types or ABSTENTION in categories or len(categories) > 1:",
 }

@@ -17,7 +17,7 @@ from memory.cli import settings as settings_command
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED
 
-BOTH_STORES = True
+BOTH_STORES = "slow"
 
 Run = Callable[..., Result]
 EVERYTHING = "SELECT * FROM facts ORDER BY id"

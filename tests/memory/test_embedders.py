@@ -98,7 +98,13 @@ def test_a_text_beyond_the_limit_is_cut_not_refused(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "failure", [(429, error("rate_limit")), (500, error("boom")), (503, error("busy")), None]
+    "failure",
+    [
+        (429, error("rate_limit")),
+        (503, error("busy")),
+        pytest.param((500, error("boom")), marks=pytest.mark.slow),
+        pytest.param(None, marks=pytest.mark.slow),
+    ],
 )
 def test_what_passes_is_tried_again(server: Server, failure: tuple[int, object] | None) -> None:
     server.plan = [failure] * 4  # the client beneath tries twice more by itself

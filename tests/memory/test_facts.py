@@ -29,7 +29,7 @@ from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.scripted import ScriptedLM, answer, scripted_model, sql
 
-BOTH_STORES = True
+BOTH_STORES = "slow"
 
 Run = Callable[..., Result]
 EVERYTHING = "SELECT * FROM facts ORDER BY id"

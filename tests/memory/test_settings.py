@@ -16,7 +16,7 @@ from memory.cli import settings as settings_command
 from memory.settings import Settings
 from memory.store.sqlite import SqliteStore
 
-BOTH_STORES = True
+BOTH_STORES = "slow"
 
 Run = Callable[..., Result]
 VOICE: dict[str, Any] = {

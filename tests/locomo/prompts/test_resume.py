@@ -35,9 +35,13 @@ def test_a_killed_compile_goes_on_without_paying_twice_or_losing_the_best(
 @pytest.mark.parametrize(
     ("when", "saved"),
     [
-        pytest.param(lambda kinds, file: len(kinds) > 15, False, id="measuring"),
+        pytest.param(
+            lambda kinds, file: len(kinds) > 15, False, id="measuring", marks=pytest.mark.slow
+        ),
         pytest.param(lambda kinds, file: "gepa" in kinds, True, id="trying prompts"),
-        pytest.param(lambda kinds, file: file.exists(), True, id="measuring again"),
+        pytest.param(
+            lambda kinds, file: file.exists(), True, id="measuring again", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_ctrl_c_is_one_line_and_what_was_found_is_kept(

@@ -2,19 +2,20 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
+import typer
 
 from locomo.dataset.format import load_conversations
 from memory import InputError, Memory, Store, load_program, open_store
 from memory.search.ranking import FEATURE_WEIGHTS
+from optimize import optimize
 from tests.support.commands import run as run_memory
+from tests.support.commands import run_in_process
 from tests.support.locomo_records import question, record, turn, write
 
-ROOT = Path(__file__).parents[3]
 THINGS = ("lamp", "kite", "drum", "vase", "harp", "coat", "boot", "flag", "mask", "rope", "comb")
 REMARKS = 14  # about each thing: more than the turns looked at
 
@@ -44,18 +45,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tracking_database: Pa
     return tmp_path
 
 
-def optimize(place: Path, *options: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, ROOT / "optimize.py", "--target", "ranking", *options],
-        cwd=place,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def fitted(*options: str) -> "CompletedProcess[str]":
+    app = typer.Typer()
+    app.command()(optimize)
+    return run_in_process(app, "--target", "ranking", *options)
 
 
 def test_weights_are_fitted_measured_and_used(place: Path) -> None:
-    done = optimize(place, "--data", "shops.json")
+    done = fitted("--data", "shops.json")
     assert done.returncode == 0, done.stderr
     assert "recall at 10, all 11 questions: .000 -> 1.000" in done.stdout
     assert "): gain" in done.stdout
@@ -94,14 +91,14 @@ def test_weights_are_fitted_measured_and_used(place: Path) -> None:
 def test_data_without_evidence_is_refused_before_anything_is_written(place: Path) -> None:
     bare = [shop(name) | {"qa": [question(5, evidence=[])]} for name in ("north", "east", "south")]
     write(place / "shops.json", *bare)
-    done = optimize(place, "--data", "shops.json")
+    done = fitted("--data", "shops.json")
     assert done.returncode == 2
     assert "have no question of categories 1 to 4 with evidence" in done.stderr
     assert not (place / "optimized_memory_qa.json").exists()
 
 
 def test_weights_of_other_features_are_refused(place: Path) -> None:
-    assert optimize(place, "--data", "shops.json").returncode == 0
+    assert fitted("--data", "shops.json").returncode == 0
     file = place / "optimized_memory_qa.json"
     content = json.loads(file.read_text())
     content["feature_weights"]["mood"] = content["feature_weights"].pop("asks")

@@ -365,7 +365,10 @@ def test_a_prompt_full_of_examples_fits_the_packaged_model(place: Place, demos: 
 # --- copies and threads -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    "target",
+    ["answer", *(pytest.param(name, marks=pytest.mark.slow) for name in ("retrieve", "store"))],
+)
 def test_a_copy_shares_the_bench_and_no_run_leaves_a_handle(
     place: Place, target: Target, caplog: pytest.LogCaptureFixture
 ) -> None:

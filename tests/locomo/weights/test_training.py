@@ -14,9 +14,9 @@ import pytest
 from locomo.dataset.format import load_conversations
 from locomo.harness import Setup, build_memory
 from locomo.tasks.modules import TARGETS, Bench, Target, measured_target, task_examples
+from locomo.weights import steps as training_steps
 from locomo.weights.arbor_client import Server, ServerError, Timeouts
 from locomo.weights.grpo import GrpoSettings
-from locomo.weights.steps import SIGNAL
 from locomo.weights.training import TrainingPlan, TrainingResult, TrainingRun, last_checkpoint
 from memory import InputError, MemoryProgram
 from tests.support.arbor_server import ArborServer, Fault, arbor_server
@@ -131,7 +131,11 @@ class Ran:
         return self.training.run()
 
 
-@pytest.mark.parametrize("targets", [("answer",), ("retrieve",), ("store",), TARGETS], ids=str)
+@pytest.mark.parametrize(
+    "targets",
+    [TARGETS, *(pytest.param((name,), marks=pytest.mark.slow) for name in TARGETS)],
+    ids=str,
+)
 def test_a_run_trains_its_targets_and_leaves_a_checkpoint(
     bench: Bench, tmp_path: Path, targets: tuple[Target, ...]
 ) -> None:
@@ -260,13 +264,16 @@ def test_an_answer_out_of_form_is_trained_on_as_a_failure(bench: Bench, tmp_path
     assert max(rewards.values()) > 0.9
 
 
-def test_a_run_without_signal_stops_with_its_last_checkpoint(bench: Bench, tmp_path: Path) -> None:
-    settings = replace(SETTINGS, steps=SIGNAL + 20)
+def test_a_run_without_signal_stops_with_its_last_checkpoint(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_steps, "SIGNAL", 6)
+    settings = replace(SETTINGS, steps=12)
     with arbor_server(answer=Learner(same=True)) as server:
         wanted = plan(bench, tmp_path, settings=settings, checkpoint_steps=1000)
         trained = Ran(server, wanted).run()
     assert trained.stopped.startswith("no signal")
-    assert trained.checkpoint == tmp_path / "grpo" / f"step-{SIGNAL}"
+    assert trained.checkpoint == tmp_path / "grpo" / "step-6"
     assert server.status == "cancelled"
 
 
@@ -292,7 +299,10 @@ def ask(group: tuple[int, list[dict[str, Any]]]) -> str:
     return str(group[1][0]["messages"][-1]["content"])
 
 
-@pytest.mark.parametrize("fault", ["lost", "truncated", "unsafe"])
+@pytest.mark.parametrize(
+    "fault",
+    ["truncated", *(pytest.param(name, marks=pytest.mark.slow) for name in ("lost", "unsafe"))],
+)
 def test_a_lost_checkpoint_ends_nothing_and_keeps_the_earlier_ones(
     bench: Bench, tmp_path: Path, fault: str
 ) -> None:
@@ -307,8 +317,17 @@ def test_a_lost_checkpoint_ends_nothing_and_keeps_the_earlier_ones(
     assert (wanted.folder / "step-6" / "step.txt").read_text() == "6"
 
 
-@pytest.mark.parametrize("route", ["status", "step", "chat"])
-@pytest.mark.parametrize("fault", ["silent", "drop", "500"])
+# Each route and each fault once; their other pairs differ in nothing new.
+FAULTS = [("status", "silent"), ("step", "drop"), ("chat", "500")]
+FAULTS += [
+    pytest.param(route, fault, marks=pytest.mark.slow)
+    for route in ("status", "step", "chat")
+    for fault in ("silent", "drop", "500")
+    if (route, fault) not in FAULTS
+]
+
+
+@pytest.mark.parametrize(("route", "fault"), FAULTS)
 def test_no_failure_of_the_server_hangs_or_loses_a_finished_checkpoint(
     bench: Bench, tmp_path: Path, route: str, fault: str
 ) -> None:

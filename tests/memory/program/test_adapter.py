@@ -70,6 +70,7 @@ def test_it_is_the_weights_that_differ_and_not_only_the_prompt(folder: Path) -> 
     assert tell(prompt_only, "answer") != tell(tuned, "answer")
 
 
+@pytest.mark.slow
 def test_the_same_request_has_the_same_answer_whatever_is_asked_before_and_beside_it(
     folder: Path,
 ) -> None:

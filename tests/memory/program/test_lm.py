@@ -496,7 +496,9 @@ HOSTILE = (
 )
 
 
-@pytest.mark.parametrize("text", ["", "?", HOSTILE])
+@pytest.mark.parametrize(
+    "text", [HOSTILE, *(pytest.param(text, marks=pytest.mark.slow) for text in ("", "?"))]
+)
 def test_a_grammar_holds_whatever_was_said(local: Model, text: str):
     """llama.cpp ignores a grammar it cannot read: an answer that follows it shows that it could."""
     store, retrieve = (SMALL[tuple(s.fields)] for s in (WriteFacts, WriteQuery))

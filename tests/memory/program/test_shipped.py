@@ -110,8 +110,8 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memory]:
     ("question", "word", "turn"),
     [
         ("What is the name of Ben's dog?", "Rufa", 2),
-        ("Which instrument does Anna learn?", "cello", 3),
-        ("When did Ben adopt a dog?", "7 May 2017", 2),
+        pytest.param("Which instrument does Anna learn?", "cello", 3, marks=pytest.mark.slow),
+        pytest.param("When did Ben adopt a dog?", "7 May 2017", 2, marks=pytest.mark.slow),
     ],
 )
 def test_a_newcomer_is_answered(memory: Memory, question: str, word: str, turn: int) -> None:

@@ -29,7 +29,7 @@ from tests.support.journal_model import (
     state,
 )
 
-BOTH_STORES = True
+BOTH_STORES = "slow"
 
 EXAMPLES = int(os.environ.get("MEMORY_EXAMPLES", "30"))
 

@@ -12,7 +12,7 @@ from memory.facts import correct, end, supersede
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 
-BOTH_STORES = True
+BOTH_STORES = "slow"
 
 END = "UPDATE facts SET ended_on = '2024-03' WHERE attribute = 'lives_in'"
 BERGEN = INSERT + "('Anna', 'lives_in', 'Bergen', '2024-03', 7)"

@@ -17,7 +17,7 @@ from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.scripted import answer, scripted_model, sql
 
-BOTH_STORES = True
+BOTH_STORES = "slow"
 
 CORRECTION = "Correction: Anna lives in Tokyo, not Oslo."
 WITHDRAWN = f"(withdrawn) {CORRECTION}"

@@ -45,7 +45,7 @@ def refused(*arguments: object) -> str:
     return done.stderr
 
 
-@pytest.mark.parametrize("name", ["anna.db", "backup.db"])
+@pytest.mark.parametrize("name", ["anna.db", pytest.param("backup.db", marks=pytest.mark.slow)])
 def test_a_memory_in_a_folder_for_reading_is_searched_and_a_backup_too(
     store: SqliteStore, path: Path, folder: Path, name: str
 ) -> None:
