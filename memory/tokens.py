@@ -5,7 +5,7 @@ and need fewer tokens for the same text, so a budget kept here is kept there too
 """
 
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -64,6 +64,9 @@ def first_lines(lines: Iterable[str], tokens: int) -> str:
     return "\n".join(fitting)
 
 
+# The lines of one question are counted up to four times, and again for the next question: a
+# fifth of what a compile costs beside its model.
+@lru_cache(maxsize=1_000)
 def line_tokens(line: str) -> int:
     """The tokens of a line with its end; never less than it adds to a longer text."""
     return count_tokens(line + "\n")

@@ -2,13 +2,13 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import groupby, islice
 from pathlib import Path
@@ -18,10 +18,17 @@ import pytest
 
 from locomo.commands import run_command
 from locomo.dataset.format import Question, load_conversations
+from locomo.prompts.optimizers import Optimizer
 from locomo.retrieval.measure import retrieve
 from memory import Turn
 from memory.program.phrases import all_phrases
-from tests.benchmarks.compiling import compile_once
+from tests.benchmarks.compiling import (
+    OPTIMIZERS,
+    BenchRun,
+    compile_once,
+    planned,
+    result_table,
+)
 from tests.benchmarks.peer_systems import PEERS, FullText
 from tests.benchmarks.peers import app
 from tests.benchmarks.personal_facts import CHATS, outcome
@@ -272,14 +279,85 @@ def test_the_personal_chats_tell_sixty_facts_and_ask_for_some_that_nobody_told()
     assert all(question.evidence for question in questions if question.category == 4)
 
 
-def test_compiling_finds_a_planted_rule_and_gains_nothing_from_luck(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tracking_database: Path
+def test_compiling_finds_a_planted_rule(tmp_path: Path) -> None:
+    run = compile_once("gepa", "answer", "always", seed=0, memories=tmp_path)
+    assert (run.found, run.verdict) == (True, "gain")
+    assert run.change == pytest.approx(0.6)
+    assert run.rule_call
+    # The memories, the plain prompt on what is learnt from and on what measures: no rule is there.
+    assert 3 * 16 < run.rule_call < run.calls
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_compiling_half_obeyed_finds_the_rule_and_luck_alone_gains_nothing(
+    tmp_path: Path, optimizer: Optimizer
 ) -> None:
-    database = shutil.copy(tracking_database, tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
-    found, call, verdict = compile_once("gepa", "answer", obedience=1.0, seed=0)
-    assert (found, verdict) == (True, "gain")
-    assert call
-    _, call, verdict = compile_once("gepa", "answer", obedience=0.0, seed=0)
-    assert call
-    assert verdict == "no gain"
+    half, never = (
+        compile_once(optimizer, "answer", obeys, seed=0, memories=tmp_path)
+        for obeys in ("half", "never")
+    )
+    assert half.found
+    assert 0 < half.change < 0.6
+    # It was tried, and prompts differed by chance.
+    assert never.rule_call
+    assert never.change
+    assert never.verdict == "no gain"
+
+
+def test_compiling_plans_every_optimizer_and_module_and_counts_false_gains() -> None:
+    jobs = planned(runs=2, module_runs=1, false_runs=5)
+    assert Counter(combination for combination, _ in jobs) == {
+        (optimizer, target, obeys): count
+        for optimizer in ("simba", "miprov2", "gepa")
+        for target, obeys, count in (
+            ("answer", "always", 2),
+            ("retrieve", "always", 1),
+            ("store", "always", 1),
+            ("answer", "half", 2),
+            ("answer", "never", 5),
+        )
+    }
+    assert [seed for _, seed in jobs] == sorted(seed for _, seed in jobs)
+    run = BenchRun(
+        optimizer="gepa",
+        target="answer",
+        obeys="never",
+        seed=0,
+        found=True,
+        rule_call=60,
+        calls=100,
+        change=0.2,
+        verdict="gain",
+        seconds=1.5,
+    )
+    others = [replace(run, seed=1, verdict="no gain", rule_call=None), replace(run, obeys="half")]
+    table = result_table([run, *others])
+    cells = list(zip(*(column.cells for column in table.columns), strict=True))
+    assert cells == [
+        ("gepa", "answer", "half", "1", "1.00", "60", "100", "+0.200", "1.00", "1.5"),
+        ("gepa", "answer", "never", "2", "1.00", "60", "100", "+0.200", "0.50", "1.5"),
+    ]
+
+
+@pytest.mark.slow
+def test_compiling_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
+    output = tmp_path / "runs.jsonl"
+    flags = ("--optimizer", "gepa", "--obeys", "never", "--false-runs", "4", "--output", output)
+
+    def runs() -> list[str]:
+        return output.read_text().splitlines()[1:] if output.exists() else []
+
+    code, out, err = start(*flags, command="compiling", turns_up=lambda: bool(runs()))
+    assert (code, "--resume goes on" in err) == (2, True)
+    first = runs()
+    assert f" {len(first)} " in out
+    code, out, err = start(*flags, "--resume", command="compiling")
+    assert (code, err) == (0, "")
+    assert runs()[: len(first)] == first
+    assert len(runs()) == 4
+    code, out, _ = start(*flags, "--resume", "--minutes", "0", command="compiling")
+    assert (code, len(runs())) == (0, 4)
+    output.write_text(output.read_text().replace("made_by", "made_of"))
+    code, _, err = start(*flags, "--resume", command="compiling")
+    assert (code, "another version" in err) == (2, True)
