@@ -64,6 +64,7 @@ from memory.program import concerns
 from memory.program.adapter_card import is_adapter
 from memory.program.costs import spending
 from memory.program.lm import PACKAGED_MODEL, SHIPPED
+from memory.program.modules import stores_facts
 
 EXPERIMENT = "locomo"
 HYPOTHESES = "hypotheses.jsonl"
@@ -74,6 +75,7 @@ BETTER_MODELS = (
     " OPENAI_API_KEY set,\nor --model ollama_chat/qwen2.5:7b, or --model openai/NAME --api-base"
     " http://localhost:8000/v1."
 )
+NO_FACTS = "The packaged model stores no facts: its answers come from what was said."
 Mode = Literal["compare", "analyze"]
 console = Console()
 
@@ -164,6 +166,8 @@ def _print_advice(evaluation: Evaluation, run: EvaluationRun, answers_folder: Pa
         advice += f" --judge-model NAME --output-dir {answers_folder}"
         console.print(advice, markup=False, highlight=False, soft_wrap=True)
     if run.setup.model.packaged:
+        if not stores_facts(run.setup.model, run.setup.program):
+            console.print(NO_FACTS)
         console.print(BETTER_MODELS, highlight=False)
     conversations = list({c.id: c for c, _ in run.questions}.values())
     if advice := shown_whole(conversations, run.setup.budget):

@@ -35,6 +35,7 @@ from locomo.results.tables import cost_table
 from locomo.results.traces import Trace, TraceLog, traced
 from memory import InputError, Model, ModelError
 from memory.program.costs import Cost, Spending, estimate, spending, turn_tokens
+from memory.program.modules import stores_facts
 from memory.progress import progress_bar
 from memory.prompt import LEAST_BUDGET
 
@@ -383,7 +384,9 @@ def shown_whole(conversations: Sequence[Conversation], budget: int) -> str:
 
 
 def _digest_cost(conversation: Conversation, setup: Setup) -> Cost:
-    """What it takes to store a conversation."""
+    """What it takes to store a conversation: nothing without facts."""
+    if not stores_facts(setup.model, setup.program):
+        return Cost()
     turns = len(conversation.turns)
     return estimate(
         setup.model,

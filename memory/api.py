@@ -148,6 +148,13 @@ class Memory:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    @property
+    def stores_facts(self) -> bool:
+        """Whether a digest makes facts: "local" only where it was tuned or compiled to."""
+        from memory.program.modules import stores_facts
+
+        return stores_facts(self.model, self.program)
+
     def add(self, turns: Turn | Sequence[Turn]) -> list[int]:
         """Store what was said and return the turns' ids; durable on return, no model is asked."""
         return self.store.add([turns] if isinstance(turns, Turn) else turns)
@@ -161,7 +168,7 @@ class Memory:
     ) -> Digest:
         """Let the model store the windows it has not stored yet, as facts.
 
-        "local" is asked nothing here: facts are chosen from the turns' own words.
+        "local" stores none, and its turns wait for a model that does (`stores_facts`).
 
         A window whose SQL cannot be repaired waits in `pending` and is tried again by later
         calls, WINDOW_ATTEMPTS times in all, or however often it failed with `replay`. A window
@@ -172,8 +179,10 @@ class Memory:
         """
         from memory.program.modules import CALLS_WITH_REPAIRS
 
-        model = self.model.uncached() if replay else self.model
         sums = Digest()
+        if not self.stores_facts:
+            return sums
+        model = self.model.uncached() if replay else self.model
         for window in self._windows(replay, since):
             try:
                 done = self._digest_window(window, model)
@@ -493,7 +502,6 @@ class Memory:
 
     def _digest_window(self, window: tuple[int, int], model: Model) -> Digest:
         """Store one window's facts."""
-        from memory.program.chosen_facts import chosen_facts, insert_of
         from memory.program.stated_facts import dated, is_stated
         from memory.sql.inserts import revise_inserts
 
@@ -518,9 +526,6 @@ class Memory:
         if not any(is_news(turn.text, model.packaged) for turn in turns):
             # An empty change: the window counts as digested, and no model is asked.
             return Digest(facts=self.store.write("-- none", cause=cause, window=window).facts)
-        if model.chooses_facts and not self.program.store.is_compiled:
-            facts = [fact for turn in turns for fact in chosen_facts(turn, self._turn_before(turn))]
-            return Digest(facts=write(insert_of(facts)).facts, unsaid=unsaid)
         lines = turn_lines(
             turns,
             budget=model.window_tokens,
@@ -535,11 +540,6 @@ class Memory:
                 turns=lines, catalog=self.store.catalog(CATALOG_TOKENS), write=write, **context
             )
         return Digest(facts=prediction.change.facts, calls=prediction.calls, unsaid=unsaid)
-
-    def _turn_before(self, turn: Turn) -> Turn | None:
-        """The turn of the same session just before a turn; None where there is none."""
-        earlier = self.store.turns(turn.id - 1, turn.id - 1)
-        return next((before for before in earlier if before.session == turn.session), None)
 
     def _window_context(self, turns: Sequence[Turn]) -> dict[str, str]:
         """The turns before a window, of its session, and the known facts that it may be about."""

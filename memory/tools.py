@@ -19,6 +19,7 @@ from memory.errors import InputError
 from memory.facts import fact_line, find, named, note, supersede
 from memory.forget_preview import Preview, confirmation_of, preview
 from memory.model import Change, Rows, Turn
+from memory.program.messages import NO_FACTS
 from memory.prompt import turn_line, turn_lines
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
@@ -351,6 +352,8 @@ class Tools:
 
         with self._store() as store:
             memory = self._memory_of(store)
+            if not memory.stores_facts:
+                return f"{NO_FACTS[:1].upper()}{NO_FACTS[1:]}."
             most = min(max(calls, 1), _MOST_CALLS)
             sums = memory.digest(max_calls=most, progress=progress)
             waits = _turns_waiting(store)

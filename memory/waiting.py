@@ -13,10 +13,8 @@ from memory.program.modules import StoreTurns
 from memory.store import Store
 
 _LAST_ID = 2**62  # more than a memory has
-# Seconds of a call where none was made yet: of the packaged model as measured on two busy cores,
-# and of a turn whose facts are chosen without a model.
+# Seconds of a call where none was made yet: of the packaged model as measured on two busy cores.
 _SECONDS_PACKAGED = 1.0
-_SECONDS_CHOSEN = 0.02
 _SECONDS_HOSTED = 10.0
 _CLAIM_WAIT_S = 2.0
 
@@ -40,7 +38,7 @@ def digest_whole(
     The claim of a process that was lost with its machine ends after ten minutes.
     """
     sums = memory.digest(replay, progress=progress)
-    while any(not window.error for window in memory.store.pending()):
+    while memory.stores_facts and any(not window.error for window in memory.store.pending()):
         time.sleep(_CLAIM_WAIT_S)
         sums += memory.digest(progress=partial(_advance, progress, sums))
     return sums
@@ -62,8 +60,10 @@ def waiting(
     """What a digest by a model would work on, of the turns with the ids `first` to `last`.
 
     With `replay`, also the windows that failed too often. `seconds_a_call` is how long the calls
-    took that were made already.
+    took that were made already. For a model that stores no facts nothing waits.
     """
+    if not model.writes_facts:
+        return Waiting(0, Cost(), seconds=0.0)
     windows = store.pending()
     digested = [change.window[1] for change in store.changes() if change.window]
     # Turns above these belong to no window yet.
@@ -94,5 +94,4 @@ def waiting(
         answers=turns,
     )
     expected = _SECONDS_PACKAGED if model.packaged else _SECONDS_HOSTED
-    seconds = seconds_a_call or (_SECONDS_CHOSEN if model.chooses_facts else expected)
-    return Waiting(turns, cost, seconds=calls * seconds)
+    return Waiting(turns, cost, seconds=calls * (seconds_a_call or expected))

@@ -67,6 +67,7 @@ class Distillation:
             window=student.window,
             window_tokens=student.window_tokens,
             dates=student.dates,
+            writes_facts=True,
         )
 
     def render(

@@ -387,7 +387,9 @@ _Fact = tuple[str, str, str, str, str, int]
 def _facts(turns: Sequence[Turn], program: MemoryProgram, setup: Setup) -> tuple[list[_Fact], str]:
     """What the store module writes of these turns, in a memory of their own; why it could not."""
     with _new_store() as store:
-        memory = _memory(store, setup, program)
+        # What is compiled or tuned here is to write, also where the plain one does not.
+        writing = replace(setup, model=replace(setup.model, writes_facts=True))
+        memory = _memory(store, writing, program)
         memory.add([replace(turn, id=0) for turn in turns])
         memory.digest()
         facts = store.read(

@@ -152,7 +152,7 @@ def working_model(
     if "store" in targets:
         tokens = student.window_tokens if student.packaged else max(room - _AROUND_WINDOW, 200)
         limits |= {"window": student.window, "window_tokens": tokens, "dates": student.dates}
-        limits["chooses_facts"] = False  # the trainee writes them
+        limits["writes_facts"] = True  # the trainee does
     if "answer" in targets and student.packaged:
         limits |= {"context": student.context, "budget": student.budget}
     elif "answer" in targets:

@@ -40,16 +40,16 @@ class Background:
     """Digests one memory in a thread of its own, with a store handle of its own.
 
     It digests the turns from the id `since` on, which the session adds; those before it only when
-    `drain` is told so. Without `digests`, it digests nothing. Whatever ends it, nothing is lost:
-    turns are durable, and a window counts as stored with its facts only. `error` is why the model
-    could not be used the last time, empty when it could.
+    `drain` is told so. Without `digests`, or where the model writes no facts, it digests nothing.
+    Whatever ends it, nothing is lost: turns are durable, and a window counts as stored with its
+    facts only. `error` is why the model could not be used the last time, empty when it could.
     """
 
     def __init__(
         self, path: Path | str, model: "Model", since: int = 0, digests: bool = True
     ) -> None:
         self.since = since
-        self.digests = digests
+        self.digests = digests and model.writes_facts
         self.stored = 0  # windows
         self.seconds = 0.0  # that digesting them took
         self.error = ""

@@ -7,6 +7,7 @@ from memory.chat.session import Chat
 from memory.errors import InputError, MemoryFault
 from memory.facts import find, newest_change
 from memory.model import Turn
+from memory.program.messages import NO_FACTS
 from memory.program.phrases import agrees
 from memory.prompt import turn_line
 from memory.settings import name_of
@@ -57,6 +58,8 @@ def memory(chat: Chat, _: str) -> None:
     [[facts, subjects]] = chat.store.read(_FACT_COUNTS).rows
     facts_known = f"{count(facts, 'fact')} about {count(subjects, 'subject')}"
     chat.screen.show(f"{_turn_counts(chat)}, {facts_known}")
+    if not facts and not chat.memory.stores_facts:
+        chat.screen.show(NO_FACTS, "dim")
     by_subject = defaultdict(list)
     for fact in reversed(find(chat.store)[-_MOST_FACTS:]):
         by_subject[fact.subject].append(f"  {fact.attribute}: {fact.value} [{fact.turn_id}]")

@@ -18,10 +18,14 @@ from memory.cli.options import (
 from memory.cli.output import change_line, held_lines
 from memory.errors import InputError
 from memory.held_windows import decide
+from memory.program.messages import NO_FACTS
 from memory.terminal import clean_line, count, print_clean, progress
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from memory.api import Digest, Memory
+    from memory.model import Pending
     from memory.program import Model
     from memory.program.costs import Cost
     from memory.store import Store
@@ -68,6 +72,9 @@ def digest(
 
     with open_memory(namespace, file) as store:
         memory = Memory(store, model=model, api_base=api_base)
+        if not memory.stores_facts:
+            print_clean(NO_FACTS)
+            return
         ahead = waiting(store, memory.model, replay=replay)
         _print_forecast(memory.model, ahead, max_calls)
         result, cost = _digest_shown(memory, ahead.cost.calls, replay=replay, max_calls=max_calls)
@@ -82,14 +89,18 @@ def digest(
         f" {count(result.facts, 'fact')} changed by {count(result.calls, 'call')}"
         f" of {memory.model.name}{paid}{unsaid}"
     )
+    _print_failures(failures)
+    for line in held_lines(failures, namespace, file):
+        print_clean(line)
+
+
+def _print_failures(failures: "Iterable[Pending]") -> None:
     for window in failures:
         if not window.statement:
             print_clean(
                 f"turns {window.first_turn}-{window.last_turn} failed"
                 f" {count(window.attempts, 'time')}: {clean_line(window.error)[:200]}"
             )
-    for line in held_lines(failures, namespace, file):
-        print_clean(line)
 
 
 def _print_forecast(model: "Model", ahead: "Waiting", max_calls: int | None) -> None:

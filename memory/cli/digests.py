@@ -11,6 +11,7 @@ from memory.machines import over_machines
 from memory.namespaces import home, names
 from memory.program.costs import Cost, spending
 from memory.program.lm import Model
+from memory.program.messages import NO_FACTS
 from memory.terminal import clean_line, count, print_clean, progress
 from memory.waiting import digest_whole, waiting
 
@@ -59,6 +60,9 @@ def digest_all(model: Model, replay: bool, over: str) -> None:
     Raises InputError without a namespace, ModelError when the model cannot be used, StoreError at
     the end when a namespace could not be digested: the others are.
     """
+    if not model.writes_facts:
+        print_clean(NO_FACTS)
+        return
     broken = []
     forecast = Cost()
     turns = 0

@@ -57,6 +57,8 @@ def facts(
         print_rows(_table(matches))
     else:
         advice = "; --all shows those that ended or are to begin" if all_matches else ""
+        if not (text or all_matches):
+            advice = ": `memory digest --model openai/gpt-4o-mini` lets a larger model make them"
         print_clean(f"no such facts{advice}", error=True)
     ahead = sum(not fact.ended_on for fact in all_matches) - sum(
         not fact.ended_on for fact in matches

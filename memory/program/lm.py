@@ -24,7 +24,6 @@ from dspy.utils import exceptions as lm_errors
 
 from memory.errors import InputError, ModelError
 from memory.program.adapter_card import is_adapter
-from memory.program.chosen_facts import weights_sha256
 from memory.program.llama import CONTEXT, Lora, load_lora, packaged_gguf
 from memory.program.local import LocalEngine, SmallModelAdapter
 from memory.provider_calls import call_seconds, one_line, run, too_slow, within
@@ -143,8 +142,8 @@ class Model:
     `name` is as load_model takes it; with an adapter, "+" and eight digits of its sha256 follow.
     `window` is the turns of one store call, `window_tokens` their tokens at most, `dates` whether
     they are shown with dates; `context` is the tokens the model can read, `budget` how many of
-    them are memory when it answers. With `chooses_facts` a digest asks no model, but chooses facts
-    from the turns' own words (`chosen_facts`).
+    them are memory when it answers. Without `writes_facts` a digest stores nothing: facts that the
+    model wrote would gain nothing when it answers.
     """
 
     name: str
@@ -156,7 +155,7 @@ class Model:
     context: int
     budget: int
     api_base: str | None = None
-    chooses_facts: bool = False
+    writes_facts: bool = True
 
     @property
     def packaged(self) -> bool:
@@ -167,7 +166,7 @@ class Model:
         """The same model with the prompts of one tuned for these modules: without examples."""
         if not isinstance(self.adapter, SmallModelAdapter):
             return self
-        return replace(self, adapter=SmallModelAdapter(frozenset(targets)), chooses_facts=False)
+        return replace(self, adapter=SmallModelAdapter(frozenset(targets)), writes_facts=True)
 
     def uncached(self) -> "Model":
         """The same model, asked anew whatever DSPy's cache holds."""
@@ -198,8 +197,8 @@ class Model:
         for lora in getattr(self.lm.engine, "loras", ()):
             for target in lora.targets & tuned:
                 names[target] = f"{PACKAGED_MODEL}+{lora.sha256[:8]}"
-        if self.chooses_facts:
-            names["store"] = f"chosen+{weights_sha256()[:8]}"
+        if not self.writes_facts:
+            names["store"] = "none"
         return names
 
     @property
@@ -341,11 +340,11 @@ def _packaged(name: str, temperature: float, adapter: str | Path | None) -> Mode
     added = "".join(f"+{lora.sha256[:8]}" for lora in loras)
     lm = dspy.LM(f"local/smollm2{added}", engine=LocalEngine(loras=tuple(loras)), **settings)
     # Who tuned a model to store wants to see what it writes.
-    chooses_facts = name == PACKAGED_MODEL and not (custom and "store" in custom.targets)
+    writes_facts = name != PACKAGED_MODEL or bool(custom and "store" in custom.targets)
     if custom:
         name += f"+{custom.sha256[:8]}"
     limits = vars(MODELS["local"])
-    return Model(name, lm, SmallModelAdapter(tuned), **limits, chooses_facts=chooses_facts)
+    return Model(name, lm, SmallModelAdapter(tuned), **limits, writes_facts=writes_facts)
 
 
 def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:

@@ -6,6 +6,11 @@ from memory.model import WITHDRAWN
 from memory.program import phrases
 
 ABSTAIN = "No information available"  # what every answering model says when memory does not
+# Facts that it wrote or chose gained it nothing, and took half of its time (docs/decisions.md).
+NO_FACTS = (
+    "the packaged model stores no facts: its answers come from what was said. For facts name a"
+    " larger model, as in `memory digest --model openai/gpt-4o-mini`"
+)
 
 _AUXILIARY = r"(?:is|are|am|was|were|do|does|did|has|have|had|can|could|will|would|should)"
 # The question marks of Latin, Chinese and Arabic script; what a question ends with in Japanese and

@@ -330,6 +330,11 @@ class MemoryProgram(dspy.Module):
         self.refine = RefineMemory()
 
 
+def stores_facts(model: Model, program: MemoryProgram) -> bool:
+    """Whether a digest makes facts: "local" only where it was tuned or compiled to."""
+    return model.writes_facts or program.store.is_compiled
+
+
 def starting_program(model: Model) -> MemoryProgram:
     """The program that an optimizer starts from, with the prompts that `model` is really given.
 

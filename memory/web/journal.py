@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from memory.errors import InputError
 from memory.held_windows import decide
 from memory.model import Change
+from memory.program.messages import NO_FACTS
 from memory.settings import Settings
 from memory.store import Store
 from memory.store.points_in_time import Diff, differences
@@ -93,6 +94,8 @@ async def digest(visit: Visit) -> Reply:
     def work(memory: "Memory", task: Task) -> "Digest":
         from memory.waiting import waiting  # with DSPy
 
+        if not memory.stores_facts:
+            raise InputError(NO_FACTS)
         task.total = waiting(memory.store, memory.model, replay=replay).cost.calls
 
         def advance(sums: "Digest") -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -430,6 +431,13 @@ def test_undo_takes_the_last_change_back_and_says_what(address: str) -> None:
     assert "took change 1 back (digest by talker):\nINSERT INTO facts" in shown
     assert ", 0 facts" in shown
     assert "there is no change that could be undone" in shown
+
+
+def test_a_model_that_stores_no_facts_is_asked_for_none(address: str) -> None:
+    model = replace(replier()[0], name="local", writes_facts=False)
+    shown = chat(address, ["/memory", "bye"], model)
+    assert "0 facts about 0 subjects\nthe packaged model stores no facts" in shown
+    assert "storing facts" not in shown
 
 
 def test_the_facts_shown_are_those_that_hold_today(address: str) -> None:

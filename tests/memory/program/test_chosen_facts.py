@@ -1,4 +1,4 @@
-"""Facts that `local` stores: chosen from a turn's own words, without a call of the model."""
+"""Facts that are chosen from a turn's own words, without a call of the model."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -8,11 +8,9 @@ import pytest
 
 from locomo.dataset.format import files_of
 from locomo.examples.gold import load_gold
-from memory import Fact, Memory, MemoryProgram, Turn, load_model
+from memory import Fact, Turn
 from memory.program.chosen_facts import WEIGHTS, candidates, chosen_facts, insert_of
-from memory.program.modules import starting_program
 from memory.program.stated_facts import is_stated
-from tests.support.gguf_adapter import adapter
 
 DATA = Path(__file__).parents[3] / "data" / "train"
 BOUGHT = Turn("Anna", "Guess what! Yesterday I bought a second-hand cello for 900 euros.", "1",
@@ -77,36 +75,6 @@ def test_candidates_are_what_the_turn_states() -> None:
     values = [candidate.fact.value for candidate in candidates(turn, None)]
     assert "to Oslo" in values
     assert not any("Rome" in value for value in values)
-
-
-def test_local_stores_what_turns_tell_without_a_call(tmp_path: Path) -> None:
-    quoted = Turn("D'Arcy", "I bought a boat called Anna's Joy for 900 euros.", "1", "2017-05-08")
-    with Memory(tmp_path / "memory.db", model="local") as memory:
-        memory.add([BOUGHT, Turn("Ben", "Wow! Can I see it?", "1", "2017-05-08"), quoted])
-        digest = memory.digest()
-        assert (digest.stored, digest.failed, digest.calls, digest.unsaid) == (3, 0, 0, 0)
-        facts = memory.store.facts()
-        assert {(fact.subject, fact.turn_id) for fact in facts} == {("Anna", 1), ("D'Arcy", 3)}
-        assert digest.facts == len(facts)
-        assert memory.digest().stored == 0, "every window counts as digested"
-        memory.store.undo(memory.store.changes()[0].id)
-        assert {fact.subject for fact in memory.store.facts()} == {"D'Arcy"}
-
-
-def test_who_tuned_or_compiled_a_storing_model_gets_what_it_writes(tmp_path: Path) -> None:
-    local = load_model("local")
-    own = load_model("local", adapter=adapter(tmp_path / "store", "store"))
-    answering = load_model("local", adapter=adapter(tmp_path / "answer", "answer"))
-    chooses = [model.chooses_facts for model in (local, own, answering, load_model("local-base"))]
-    assert chooses == [True, False, True, False]
-    assert local.weights["store"] == answering.weights["store"] != own.weights["store"]
-    assert not local.as_tuned({"store"}).chooses_facts
-    assert not MemoryProgram().store.is_compiled
-    assert starting_program(local).store.is_compiled
-    compiled = MemoryProgram()
-    store = compiled.store.predict
-    store.signature = store.signature.with_instructions("Write what hurts.")
-    assert compiled.store.is_compiled
 
 
 def test_an_insert_quotes_its_texts() -> None:

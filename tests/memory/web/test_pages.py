@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -380,6 +381,12 @@ def test_what_was_said_is_read_for_facts(memories: str) -> None:
         text = shown(finished(client, str(begun.url)))
         assert "windows read 1 facts changed 1" in text
         assert "Ben owns a boat" in shown(client.get(f"{ANNA}/journal").text)
+
+
+def test_a_model_that_stores_no_facts_is_said_to(memories: str) -> None:
+    with page_client(replace(scripted_model([]), name="local", writes_facts=False)) as client:
+        begun = client.post(f"{ANNA}/digest")
+        assert "memory digest --model" in shown(finished(client, str(begun.url)))
 
 
 def test_a_model_that_cannot_be_used_is_named(memories: str) -> None:
