@@ -175,6 +175,7 @@ class TrainingRun:
             raise
         finally:
             self._free_server()
+        self._name_best_checkpoint()
         rows = self.log.rows
         return TrainingResult(
             step=self.step,
@@ -390,6 +391,17 @@ class TrainingRun:
                 self.server.close_job(self.job.provider_job_id)
             except ModelError as error:
                 self.say(f"the server may still be busy with {self.job.provider_job_id}: {error}")
+
+    def _name_best_checkpoint(self) -> None:
+        """Say which checkpoint had the best held-out reward: often it is not the last."""
+        folders = {
+            self.plan.folder / f"step-{record.step}": record.means["reward"]
+            for record in self.held_out.records.values()
+        }
+        kept = [folder for folder in folders if (folder / "adapter_config.json").exists()]
+        best = max(kept, key=folders.__getitem__, default=None)
+        if best is not None and best != self.checkpoint:
+            self.say(f"best held-out reward, {folders[best]:.3f}: {best}; compare it on others")
 
     def _validation_scores(self, when: str) -> dict[str, list[QuestionScore]]:
         """The validation examples' scores with the policy as it is, at temperature 0."""

@@ -3,7 +3,7 @@
 import json
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 from locomo.dataset.format import load_conversations
 from locomo.harness import Setup, build_memory
 from locomo.tasks.modules import TARGETS, Bench, Target, measured_target, task_examples
+from locomo.tasks.rewards import QuestionScore
 from locomo.weights import steps as training_steps
 from locomo.weights.arbor_client import Server, ServerError, Timeouts
 from locomo.weights.grpo import GrpoSettings
@@ -213,6 +214,24 @@ def test_the_operations_of_an_episode_share_its_reward_and_are_all_learned_from(
     assert numbers["component/gain"] == 0.5
     assert 0 < trained.held_out[-1].means["refined"] < 0.8
     assert server.bodies("initialize")[0]["trainer_config"]["max_steps"] == 3 * 4 + 10
+
+
+def test_the_checkpoint_that_is_best_on_held_out_examples_is_named(
+    bench: Bench, tmp_path: Path
+) -> None:
+    rewards = iter([0.1, 0.9, 0.2])  # before, after two steps, and in the end
+    with arbor_server(answer=Learner()) as server:
+        ran = Ran(server, plan(bench, tmp_path, measuring_steps=2))
+        keep = ran.training._keep_held_out
+
+        def scored(scores: Sequence[QuestionScore]) -> None:
+            reward = next(rewards)
+            keep([replace(score, reward=reward) for score in scores])
+
+        ran.training._keep_held_out = scored  # type: ignore[method-assign]
+        ran.run()
+    folder = tmp_path / "grpo" / "step-2"
+    assert f"best held-out reward, 0.900: {folder}; compare it on others" in ran.lines
 
 
 def test_held_out_examples_are_measured_as_often_as_asked_and_go_on_record(
