@@ -274,7 +274,7 @@ def test_the_split_is_written_where_the_server_reads_it_when_it_is_absent(
         ("--inference-gpus 0,1 --training-gpus 1,2", "GPU 1 cannot serve"),
         ("--inference-gpus first", "names no GPUs"),
         ("--training-gpus 1,7", "7"),
-        ("--rollouts 5", "groups of 5"),
+        ("--rollouts 5", "group of 5"),
         ("--data nowhere.json", "nowhere.json"),
         ("--model Nobody/Nothing", "Nobody/Nothing"),
         ("--checkpoints houses.json", "houses.json is a file"),
