@@ -12,6 +12,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from itertools import groupby, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,12 +21,13 @@ from locomo.commands import run_command
 from locomo.dataset.format import Question, load_conversations
 from locomo.prompts.optimizers import Optimizer
 from locomo.retrieval.measure import retrieve
-from memory import Turn
+from memory import InputError, Turn
 from memory.program.phrases import all_phrases
 from tests.benchmarks.compiling import (
     OPTIMIZERS,
     BenchRun,
     compile_once,
+    measure,
     planned,
     result_table,
 )
@@ -341,9 +343,11 @@ def test_compiling_plans_every_optimizer_and_module_and_counts_false_gains() -> 
 
 
 @pytest.mark.slow
-def test_compiling_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
+def test_compiling_goes_on_where_it_was_interrupted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     output = tmp_path / "runs.jsonl"
-    flags = ("--optimizer", "gepa", "--obeys", "never", "--false-runs", "4", "--output", output)
+    flags = ("--optimizer", "gepa", "--obeys", "never", "--false-runs", "9", "--output", output)
 
     def runs() -> list[str]:
         return output.read_text().splitlines()[1:] if output.exists() else []
@@ -352,12 +356,14 @@ def test_compiling_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
     assert (code, "--resume goes on" in err) == (2, True)
     first = runs()
     assert f" {len(first)} " in out
-    code, out, err = start(*flags, "--resume", command="compiling")
-    assert (code, err) == (0, "")
+    again: dict[str, Any] = {"optimizer": "gepa", "obeys": "never", "output": output}
+    again["false_runs"] = len(first) + 1
+    measure(**again, minutes=0, resume=True)
+    assert runs() == first
+    measure(**again, resume=True)
     assert runs()[: len(first)] == first
-    assert len(runs()) == 4
-    code, out, _ = start(*flags, "--resume", "--minutes", "0", command="compiling")
-    assert (code, len(runs())) == (0, 4)
+    assert len(runs()) == len(first) + 1
+    assert "never" in capsys.readouterr().out
     output.write_text(output.read_text().replace("made_by", "made_of"))
-    code, _, err = start(*flags, "--resume", command="compiling")
-    assert (code, "another version" in err) == (2, True)
+    with pytest.raises(InputError, match="another version"):
+        measure(**again, resume=True)

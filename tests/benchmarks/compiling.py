@@ -235,6 +235,7 @@ def measure(
                 if job not in lines.records and time.monotonic() < deadline:
                     lines.add(compile_once(*job[0], seed=job[1], memories=Path(memories)))
     finally:
+        logging.disable(logging.NOTSET)
         print_table(
             console, result_table([run for job, run in lines.records.items() if job in jobs])
         )
