@@ -231,9 +231,13 @@ def measure(
     deadline = time.monotonic() + 60 * minutes
     try:
         with tempfile.TemporaryDirectory() as memories, progress_bar(console) as bar:
-            for job in bar.track(jobs, description="compiling"):
-                if job not in lines.records and time.monotonic() < deadline:
+            line = bar.add_task("compiling", total=len(jobs))
+            for job in jobs:
+                if time.monotonic() >= deadline:
+                    break
+                if job not in lines.records:
                     lines.add(compile_once(*job[0], seed=job[1], memories=Path(memories)))
+                bar.advance(line)
     finally:
         logging.disable(logging.NOTSET)
         print_table(
