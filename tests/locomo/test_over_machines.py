@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,19 +17,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from rich.console import Console
 
 from locomo.dataset.format import Conversation, load_conversations
 from locomo.evaluation import Evaluation, EvaluationRun
 from locomo.harness import Setup, answer_log
+from locomo.prompts import optimizers
 from locomo.retrieval.__main__ import app as retrieval_app
 from memory import InputError, MemoryProgram, Turn, load_model, open_store
 from memory.machines import over_machines
 from memory.namespaces import path_of
 from memory.program.costs import Cost
+from optimize import optimize
 from tests.support.commands import run, run_in_process
 from tests.support.locomo_records import question, record, turn, write
 from tests.support.model_server import DEADLINE_S, ModelServer, serving_model
+from tests.support.obedient import houses as houses_to_ask
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -378,3 +383,55 @@ def test_the_packaged_model_answers_the_same_on_another_machine(machines: Machin
                     )
                     answers.append(written)
         assert answers[0] == answers[1]
+
+
+# --- compiling ----------------------------------------------------------------------------------
+
+
+def compiled(folder: Path, server: ModelServer, *options: str) -> dict[str, Any]:
+    """What SIMBA makes of the packaged model's prompt, and all that led to it."""
+    folder.mkdir()
+    app = typer.Typer()
+    app.command()(optimize)
+    done = run_in_process(
+        app,
+        *("--data", houses_to_ask(folder / "houses.json"), "--output", folder / "program.json"),
+        *("--output-dir", folder / "results", "--num-examples", 4, "--num-validation", 2),
+        *("--num-threads", 4, "--budget", 200),
+        *("--prompt-model", "openai/m", "--prompt-api-base", server.address),
+        *options,
+    )
+    assert done.returncode == 0, done.stderr
+    [run] = (folder / "results").glob("optimize-*")
+    program = json.loads((folder / "program.json").read_bytes())
+    del program["card"]["made_at"]
+    report = json.loads((run / "report.json").read_bytes())
+    prompts = [json.loads(line) for line in (run / "answer" / "prompts.jsonl").open("rb")]
+    return {
+        "program": program,
+        "verdict": report["verdict"],
+        "gains": report["gains"],
+        "prompts": sorted(prompts, key=str),
+        "asked": sorted(answered.body for answered in server.answered),
+    }
+
+
+def test_a_compile_over_machines_makes_the_same_program(
+    machines: Machines,
+    server: ModelServer,
+    tmp_path: Path,
+    tracking_database: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copy(tracking_database, tmp_path / "mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    # A smaller batch of fewer candidates: a call of the packaged model takes half a second.
+    monkeypatch.setattr(optimizers, "BATCH", 4)
+    monkeypatch.setitem(optimizers.NEEDED, "simba", 4)
+    monkeypatch.setitem(optimizers.CANDIDATES, "simba", 2)
+    here = compiled(tmp_path / "here", server)
+    assert len(here["prompts"]) > 1, "prompts were tried beside the plain one"
+    assert here["asked"], "the prompt model was asked"
+    assert here["verdict"] in ("gain", "no gain")
+    server.answered.clear()
+    assert compiled(tmp_path / "there", server, "--over", "ray") == here
