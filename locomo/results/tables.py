@@ -199,7 +199,7 @@ def example_text(result: Result) -> str:
     return (
         f"[bold]{escape(result.question)}[/bold]"
         f"  ({escape(result.conversation)}, {result.category})\n"
-        f"{sql or '    no SQL that runs; the ranking alone'}\n"
+        f"{sql or '    no SQL; the ranking alone'}\n"
         f"    {result.rows} rows, {evidence_text(result)}\n"
         f"    answer: {escape(result.answer)}  {escape(' '.join(result.cited))}\n"
         f"    gold:   {escape(result.gold or 'No information available')}"
