@@ -147,6 +147,7 @@ def test_a_bootstrap_interval_is_the_same_however_many_resamples_are_drawn_at_on
         monkeypatch.setattr(metrics, "_INDICES", indices)
         intervals.add(metrics.bootstrap(values, n=500, groups=groups))
     assert len(intervals) == 1
+    assert metrics.bootstrap([0.25], n=1) == (0.25, 0.25)
 
 
 def test_a_bootstrap_interval_depends_on_the_seed_alone() -> None:

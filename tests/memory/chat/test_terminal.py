@@ -72,20 +72,13 @@ def test_it_is_killed_and_remembers(home: Path) -> None:
     child.expect("nothing was changed")
     child.sendline("bye")
     child.expect("Miku: .*Bye!")
-    # The reply was stored, or the kill came first.
-    child.expect("[12] turns? from before this chat (is|are) no facts yet: [12] calls? of local")
-    child.expect("Store their facts now.*Type yes:")
-    child.sendline("yes")
-    child.expect(r"storing facts \(Ctrl-C is safe\)")
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0
     with stored(home) as store:
-        said = store.turns()
-        assert store.pending() == []
-        windows = sorted(change.window or (0, 0) for change in store.changes())
-        assert windows == [(t.id, t.id) for t in said]
-        assert len({turn.session for turn in said}) == 2
+        assert len({turn.session for turn in store.turns()}) == 2
+        # The packaged model makes no facts, and claims no turns: they wait for a larger one.
+        assert (store.changes(), store.pending()) == ([], [])
 
 
 @pytest.mark.slow
