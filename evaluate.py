@@ -75,7 +75,6 @@ BETTER_MODELS = (
     " OPENAI_API_KEY set,\nor --model ollama_chat/qwen2.5:7b, or --model openai/NAME --api-base"
     " http://localhost:8000/v1."
 )
-NO_FACTS = "The packaged model stores no facts: its answers come from what was said."
 Mode = Literal["compare", "analyze"]
 console = Console()
 
@@ -167,7 +166,7 @@ def _print_advice(evaluation: Evaluation, run: EvaluationRun, answers_folder: Pa
         console.print(advice, markup=False, highlight=False, soft_wrap=True)
     if run.setup.model.packaged:
         if not stores_facts(run.setup.model, run.setup.program):
-            console.print(NO_FACTS)
+            console.print("The packaged model stores no facts: it answers from what was said.")
         console.print(BETTER_MODELS, highlight=False)
     conversations = list({c.id: c for c, _ in run.questions}.values())
     if advice := shown_whole(conversations, run.setup.budget):

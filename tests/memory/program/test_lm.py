@@ -31,7 +31,8 @@ from memory.program import MemoryProgram, Model, llama, load_model
 from memory.program.costs import Cost, priced, spending
 from memory.program.grammar import insert_fact, select_rows
 from memory.program.lm import BoundedLM, calling_thread, explain
-from memory.program.local import LocalEngine, SmallModelAdapter
+from memory.program.local import ABSTAIN_WORD, LocalEngine, SmallModelAdapter
+from memory.program.messages import ABSTAIN
 from memory.program.replies import stream
 from memory.program.signatures import SMALL, ReplyInChat, WriteFacts, WriteQuery
 from memory.sql import read_statement, split, write_statements
@@ -612,3 +613,11 @@ def test_a_question_is_no_fact_where_anything_else_is_said(text: str, values: li
         rules[name].partition('"')[2].partition('"')[0] for name in rules["value"].split(" | ")
     ]
     assert starts == values
+
+
+def test_the_word_that_training_biases_is_the_first_of_an_abstention():
+    asked = [{"role": "system", "content": ""}, {"role": "user", "content": "Where is Oslo?"}]
+    with llama.copy_of_the_model((), 1) as model:
+        bias = [[int(ABSTAIN_WORD), 100.0]]
+        answer = model.say(asked, (0, None), max_tokens=1, temperature=0.0, logit_bias=bias)
+    assert answer.text == ABSTAIN.split()[0]
