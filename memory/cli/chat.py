@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from memory.cli import options
-from memory.cli.options import DEFAULT, ApiBase, File, ModelName, Namespace
+from memory.cli.options import DEFAULT, ApiBase, File, ModelName, Namespace, RerankerName
 
 
 def chat(
@@ -13,6 +13,7 @@ def chat(
     file: File = None,
     model: ModelName = "local",
     api_base: ApiBase = None,
+    reranker: RerankerName = None,
     user: Annotated[str | None, typer.Option(help="Your name; /name tells it later.")] = None,
     character: Annotated[str | None, typer.Option(help="Who answers; remembered.")] = None,
     persona: Annotated[
@@ -37,7 +38,7 @@ def chat(
         background = Background(path, loaded, since=last + 1, digests=digest)
         try:
             session = Chat(
-                Memory(store, model=loaded),
+                Memory(store, model=loaded, reranker=reranker),
                 background,
                 terminal(),
                 memory_name=namespace if file is None else file.stem,

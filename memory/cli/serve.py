@@ -13,6 +13,7 @@ from memory.cli.options import (
     File,
     ModelName,
     Namespace,
+    RerankerName,
     existing_memory,
     open_memory,
 )
@@ -36,6 +37,7 @@ def mcp(
     tools: Groups = "",
     model: ModelName = "local",
     api_base: ApiBase = None,
+    reranker: RerankerName = None,
 ) -> None:
     """Serve one memory by MCP over stdin and stdout: what a client's configuration starts."""
     import asyncio  # as all that is imported here: other commands do without
@@ -51,6 +53,7 @@ def mcp(
     handles = Handles(
         model,
         api_base,
+        reranker=reranker,
         read_only=read_only,
         path_of=lambda name: existing_memory(name, file),
     )
@@ -100,6 +103,7 @@ def serve(
     ] = 100,
     model: ModelName = "local",
     api_base: ApiBase = None,
+    reranker: RerankerName = None,
 ) -> None:
     """Serve the page at /, MCP at /mcp/NAMESPACE and a JSON API at /api/NAMESPACE."""
     with _needs_extra():
@@ -121,7 +125,7 @@ def serve(
     port = listener.getsockname()[1]
     sign_in = SignIn()
     app = application(
-        Handles(model, api_base, read_only=read_only),
+        Handles(model, api_base, reranker=reranker, read_only=read_only),
         rights=_rights(read_only),
         groups=_groups(tools),
         allowed=places(port, hosts, allowed_origin or []),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from memory import namespaces
 from memory.errors import InputError, StoreError
+from memory.rerank import load_reranker
 from memory.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Handles:
     Arguments:
         model: "local", or a litellm name; loaded when it is first needed.
         api_base: the address of an OpenAI-compatible server for `model`.
+        reranker: the name of one, which puts what an answer is read from in its own order.
         read_only: whether stores are opened for reading only.
         path_of: the file of a namespace that exists; raises InputError where there is none.
     """
@@ -44,12 +46,14 @@ class Handles:
         model: "str | Model" = "local",
         api_base: str | None = None,
         *,
+        reranker: str | None = None,
         read_only: bool = False,
         path_of: Callable[[str], namespaces.Place] = namespaces.existing,
     ) -> None:
         self._model = model
         self._api_base = api_base
         self._model_lock = Lock()
+        self._reranker = load_reranker(reranker) if reranker else None
         self.read_only = read_only
         self._path_of = path_of
         self._workers: dict[str, _Worker] = {}  # the one used longest ago first
@@ -87,7 +91,7 @@ class Handles:
         """
         from memory.api import Memory
 
-        return Memory(store, model=self.model())
+        return Memory(store, model=self.model(), reranker=self._reranker)
 
     def names(self) -> list[str]:
         """All namespaces, sorted."""
@@ -124,6 +128,11 @@ class Handles:
             if isinstance(self._model, str):
                 self._model = load_model(self._model, self._api_base)
             return self._model
+
+    @property
+    def stores_facts(self) -> bool:
+        """Whether the model makes facts of what was said; told without loading it."""
+        return self._model != "local" if isinstance(self._model, str) else self._model.writes_facts
 
     def _open(self, namespace: str) -> Store:
         namespaces.place_of(namespace)  # raises for a name that is none

@@ -116,7 +116,11 @@ async def _inputs(request: Request) -> Inputs:
 
 def _frame(visit: Visit, store: Store) -> dict[str, Any]:
     """What every page of a namespace shows: what a form has just changed, and its undo."""
-    frame: dict[str, Any] = {"read_only": store.read_only, "done": None}
+    frame: dict[str, Any] = {
+        "read_only": store.read_only,
+        "stores_facts": visit.handles.stores_facts,
+        "done": None,
+    }
     if number := visit.inputs.optional_number("done"):
         [*changes] = store.changes(before=number + 1, limit=1)
         frame["done"] = {

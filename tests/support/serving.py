@@ -27,6 +27,7 @@ def serving(
     read_only: bool = False,
     rights: Sequence[Right] = ("read", "write", "forget"),
     groups: Sequence[str] = (),
+    reranker: str | None = None,
 ) -> Iterator[TestClient]:
     """A client of the whole server over the namespaces of MEMORY_HOME, signed in by the link.
 
@@ -34,7 +35,7 @@ def serving(
     """
     sign_in = SignIn()
     app = application(
-        Handles(model or scripted_model([]), read_only=read_only),
+        Handles(model or scripted_model([]), reranker=reranker, read_only=read_only),
         allowed=places(PORT),
         sign_in=sign_in,
         tokens=Tokens(),

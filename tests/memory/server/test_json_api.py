@@ -14,6 +14,7 @@ from memory.namespaces import create, place_of
 from memory.server.json_api import ENDPOINTS
 from memory.server.openapi import document
 from tests.support.postgres_server import new_namespace
+from tests.support.reranking_server import reranking
 from tests.support.scripted import answer, scripted_model, sql
 from tests.support.serving import serving, token
 
@@ -58,6 +59,16 @@ def test_an_answer_names_its_turns_and_sql(client: TestClient) -> None:
     assert told["answer"] == "Oslo"
     assert [turn["id"] for turn in told["turns"]] == [1]
     assert told["sql"][0]["statement"].startswith("SELECT turn_id")
+
+
+def test_an_answer_is_read_from_what_a_reranker_puts_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = [([], sql("SELECT 1 AS n")), ([], answer("a dog", "4"))]
+    question = {"question": "How is the new flat?"}
+    with reranking(monkeypatch) as reranker:
+        with serving(scripted_model(pairs), signed_in=False, reranker="cohere/best") as opened:
+            told = opened.post("/api/anna/ask", json=question, headers=token("anna")).json()
+        assert reranker.questions == [question["question"]]
+    assert told["answer"] == "a dog"
 
 
 def test_facts_are_noted_corrected_and_taken_back(client: TestClient) -> None:

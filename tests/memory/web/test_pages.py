@@ -384,7 +384,12 @@ def test_what_was_said_is_read_for_facts(memories: str) -> None:
 
 
 def test_a_model_that_stores_no_facts_is_said_to(memories: str) -> None:
+    with open_store(existing("anna")) as store:
+        store.add([Turn("Ben", "I bought a boat.", said_at="2018-01-01")])
     with page_client(replace(scripted_model([]), name="local", writes_facts=False)) as client:
+        waiting = client.get(f"{ANNA}/journal").text
+        assert "memory serve --model" in shown(waiting)
+        assert f"{ANNA}/digest" not in waiting
         begun = client.post(f"{ANNA}/digest")
         assert "memory digest --model" in shown(finished(client, str(begun.url)))
 
