@@ -36,7 +36,7 @@ from memory.prompt import (
 )
 from memory.search.answer_kinds import asks_for_present, asks_for_several
 from memory.search.asker import as_asked
-from memory.search.doubt import doubt
+from memory.search.doubt import is_by_named, is_told_by_another
 from memory.search.words import words
 from memory.store import Store, open_store
 from memory.store.turn_validation import sound_text
@@ -245,7 +245,8 @@ class Memory:
             rows = retrieved.rows if retrieved else ()
             hits = self.search(ranked_text, _RANKED_TURNS)
             context = self.gather(ranked_text, rows, hits=hits)
-            if not context.text:  # shown nothing, a model would invent an answer
+            if not context.text or self._is_another_meant(hits, rows):
+                # Shown nothing, or what somebody else did, a model would invent an answer.
                 return answer_from(text=ABSTAIN, cited=(), retrieved=retrieved, context=context)
             progress("answering")
             prediction = self.program.answer(
@@ -260,8 +261,7 @@ class Memory:
             nothing = answer_from(text="", cited=(), retrieved=retrieved, context=context)
             raise _unusable(self.model.name, prediction.unusable, nothing)
         if self.model.packaged:  # it invents: what it says counts when turns say it, too
-            turns = self._evidence(hits, context)
-            text, cited = self._grounded(text, question, turns, rows)
+            text, cited = self._grounded(text, question, hits, context=context, rows=rows)
         self.store.count_shown(context.turn_ids)
         answer = answer_from(
             text=text,
@@ -409,14 +409,10 @@ class Memory:
             turns, key=lambda turn: is_quotation(turn.text) or is_withdrawn(turn.text)
         )
         several = self.model.packaged or asks_for_several(question)
-        # The doubt is for the packaged model, which does not see who did what. Of our questions
-        # that it stands on 64 of 100 can be answered (docs/log.md); larger models see for
-        # themselves who speaks.
         return assemble(
             lines,
             originals_first,
             budget=self.budget,
-            last=doubt(hits, self.store.turn) if self.model.packaged else "",
             floor=_FLOOR_BESIDE_LISTS if several else _FLOOR,
             question=question,
             once=not self.model.packaged,
@@ -435,17 +431,40 @@ class Memory:
         turns = (self.store.turn(turn_id) for turn_id in ranked if turn_id in context.turn_ids)
         return [turn for turn in turns if is_evidence(turn.text)]
 
+    def _is_another_meant(self, hits: Sequence[Hit], rows: Sequence[Rows]) -> bool:
+        """Whether the packaged model, which hardly sees who said what, had better not be asked."""
+        if not self.model.packaged or any(row.rows for row in rows):
+            return False
+        return is_told_by_another(hits, self.store.turn)
+
     def _grounded(
-        self, text: str, question: str, turns: Sequence[Turn], rows: Sequence[Rows]
+        self,
+        text: str,
+        question: str,
+        hits: Sequence[Hit],
+        *,
+        context: Context,
+        rows: Sequence[Rows],
     ) -> tuple[str, list[int]]:
-        """An answer held to these turns, and the ids of those that say it."""
+        """An answer held to the turns shown, and the ids of those that say it.
+
+        Where the question names somebody whose turns are shown, one of theirs must be among them,
+        or one that a fact was made of.
+        """
         from memory.program.grounding import ground
 
-        def context(turn: Turn) -> str:
+        def about(turn: Turn) -> str:
             return self._about(turn, question, rows)
 
-        answer, sources = ground(text, question, turns, context)
-        return answer, [turn.id for turn in sources]
+        turns = self._evidence(hits, context)
+        answer, sources = ground(text, question, turns, about)
+        cited = [turn.id for turn in sources]
+        by_named = {hit.turn_id for hit in hits if is_by_named(hit)}
+        of_facts = {turn_id for _, turn_id in row_lines(rows, {})}
+        is_somebody_named = any(turn.id in by_named for turn in turns)
+        if cited and is_somebody_named and (by_named | of_facts).isdisjoint(cited):
+            return ABSTAIN, []
+        return answer, cited
 
     def _about(self, turn: Turn, question: str, rows: Sequence[Rows]) -> str:
         """What a turn is about, beside its own words: its facts, and what it replies to.

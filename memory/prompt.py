@@ -271,7 +271,6 @@ def assemble(
     rows: Sequence[RowLine],
     turns: Iterable[Turn],
     budget: int,
-    last: str = "",
     floor: float = 0.5,
     question: str = "",
     once: bool = False,
@@ -279,11 +278,11 @@ def assemble(
     """Fill a budget with row lines first and turns (best first) after; turns keep a floor.
 
     Rows take at most `1 - floor` of the budget when there are turns. The best turn is always
-    there, cut if it must be. Turns stand in the order they were said, and after them comes
-    what is to stand `last`. With a `question` a long turn shows the sentences that it asks for, and
-    turns that do not fit make room for shorter ones behind them; without one the first that does
-    not fit is the last that is looked at. With `once` the turns fill their floor first, rows of
-    turns that are shown go, and so do further turns that a row stands for.
+    there, cut if it must be. Turns stand in the order they were said. With a `question` a long
+    turn shows the sentences that it asks for, and turns that do not fit make room for shorter ones
+    behind them; without one the first that does not fit is the last that is looked at. With `once`
+    the turns fill their floor first, rows of turns that are shown go, and so do further turns that
+    a row stands for.
     Raises InputError when the budget is below LEAST_BUDGET tokens.
     """
     if budget < LEAST_BUDGET:
@@ -293,12 +292,6 @@ def assemble(
     tokens_left = budget - line_tokens(_TURNS_HEAD)
     if rows:
         tokens_left -= line_tokens(_ROWS_HEAD)
-    # Names in a doubt may be long: it must not take the room of the turns.
-    if last and line_tokens(last) > budget // 4:
-        last = ""
-    if last:
-        tokens_left -= line_tokens(last)
-
     choose = _shown_once if once else _rows_then_turns
     row_pairs, turn_pairs = choose(rows, iter(turns), tokens_left, floor=floor, question=question)
 
@@ -306,8 +299,6 @@ def assemble(
     if turn_pairs:
         turn_pairs.sort(key=lambda pair: pair[0].id)
         lines += [_TURNS_HEAD, *(line for _, line in turn_pairs)]
-    if last:
-        lines.append(last)
     text = "\n".join(lines)
     shown = {turn.id for turn, _ in turn_pairs} | {turn_id for _, turn_id in row_pairs if turn_id}
     return Context(text, tuple(sorted(shown)), count_tokens(text))

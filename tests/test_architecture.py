@@ -72,13 +72,13 @@ BENCHMARK_LAYERS = [
 ]
 LAYERS = [*MEMORY_LAYERS, *BENCHMARK_LAYERS]
 # What the benchmark imports of `memory` beside its public names: files written whole, what stdout
-# can print, how progress is shown, how work is spread over machines, SQL text, the lines and the
-# doubt that a model is shown, their tokens and the forms of their words, how a question reads when
+# can print, how progress is shown, how work is spread over machines, SQL text, the lines that a
+# model is shown, their tokens and the forms of their words, how a question reads when
 # it is known who asks, the prompts that it tunes, the tools of an episode that refines, and a
 # digest of what a lost machine was at.
 OPEN_ROOMS = {
     *("memory.files", "memory.terminal", "memory.progress", "memory.sql", "memory.prompt"),
-    *("memory.search.asker", "memory.search.doubt", "memory.search.word_forms"),
+    *("memory.search.asker", "memory.search.word_forms"),
     *("memory.machines", "memory.tokens", "memory.program", "memory.waiting", "memory.refine"),
 }
 # One importer per outside library (a folder counts as one).

@@ -22,7 +22,6 @@ from memory import Memory, Rows, SqlError, Store
 from memory.program.messages import ABSTAIN
 from memory.program.signatures import TUNED_SELECT
 from memory.prompt import Context
-from memory.search.doubt import doubt
 
 # Chances, all of them choices. The first three say what a context holds before its turns: rows of
 # the gold SELECTs, rows of a poor SELECT, or rows and no turns at all.
@@ -40,8 +39,6 @@ BUDGETS = 0.5, 0.75, 1.0, 1.25
 _STRAY_WORDS = 2
 _MAX_FURTHER_QUESTIONS = 4
 _MAX_TIMES_ASKED = 2
-# As in Memory.gather: the doubt about a question depends on how many turns were ranked.
-_RANKED_TURNS = 400
 
 _TEMPORAL, _SINGLE_HOP = 2, 4
 
@@ -83,14 +80,7 @@ class AnswerExamples:
             if not pairs:
                 continue
             self.rng.shuffle(pairs)
-            # Each question has a doubt of its own, at the end. What stands before it is the same
-            # for all, so that packed examples compute it once.
-            lines = context.text.removesuffix(self._doubt(question.text))
-            yield [AnswerExample(lines + self._doubt(text), text, answer) for text, answer in pairs]
-
-    def _doubt(self, question: str) -> str:
-        sentence = doubt(self.store.search(question, _RANKED_TURNS), self.store.turn)
-        return f"\n{sentence}" if sentence else ""
+            yield [AnswerExample(context.text, text, answer) for text, answer in pairs]
 
     def _context(self, question: Question) -> Context:
         """What a student would be shown for a question."""

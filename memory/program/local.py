@@ -40,8 +40,8 @@ class LocalEngine:
     the opening: the first word it would choose decides. The `closing` is added to an answer that
     ends in its first letter. The `seed` draws the answer where the temperature is above 0.
     Engines with the same `loras` share copies of the model, of which each applies the one that is
-    `applied`, or none. `abstains` is added to the logit of the first word of ABSTAIN. `over` says
-    where the model runs (see `over_machines`); empty for this process.
+    `applied`, or none. `abstention_bias` is added to the logit of the first word of ABSTAIN. `over`
+    says where the model runs (see `over_machines`); empty for this process.
     Raises dspy.lm15 errors: ContextLengthError, InvalidRequestError.
     """
 
@@ -53,7 +53,7 @@ class LocalEngine:
     seed: int = 0
     loras: tuple[Lora, ...] = ()
     applied: Lora | None = None
-    abstains: float = 0.0
+    abstention_bias: float = 0.0
     over: str = ""
 
     def complete(self, request: Request) -> Response:
@@ -64,8 +64,8 @@ class LocalEngine:
         messages = _messages(request)
         place = (self.slot, self.applied)
         settings = _settings(request, self.seed)
-        if self.abstains:
-            settings["logit_bias"] = [[ABSTAIN.split()[0], self.abstains]]
+        if self.abstention_bias:
+            settings["logit_bias"] = [[ABSTAIN.split()[0], self.abstention_bias]]
         with copy_of_the_model(self.loras, _ALL_SLOTS) as model:
             model.keep_only(messages[:-1], place)
             if self.declined:
@@ -155,7 +155,7 @@ class SmallModelAdapter(dspy.ChatAdapter):
                 seed=seed,
                 loras=loras,
                 applied=next((lora for lora in loras if small.target in lora.targets), None),
-                abstains=small.abstains(inputs),
+                abstention_bias=small.abstention_bias,
                 over=lm.engine.over,
             )
             return lm.copy(engine=engine, max_tokens=small.tuned_tokens)
@@ -188,7 +188,7 @@ class SmallModelAdapter(dspy.ChatAdapter):
                 lm = self._lm_for(lm, small, inputs=inputs, slot=slot, seed=seed)
             elif seed:
                 lm = lm.copy(engine=replace(lm.engine, seed=seed))
-        elif small and self._by_tuned(small, inputs) and (bias := small.abstains(inputs)):
+        elif small and self._by_tuned(small, inputs) and (bias := small.abstention_bias):
             # In training it is served, and learns what it should say with the bias of its use.
             lm_kwargs = {**lm_kwargs, "logit_bias": {ABSTAIN_WORD: bias}}
         return super().__call__(lm, lm_kwargs, signature, demos, inputs)

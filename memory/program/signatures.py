@@ -8,12 +8,12 @@ given in place of the long instruction: a short one, a few examples, and a gramm
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import dspy
 
-from memory.model import Hit, Turn
+from memory.model import Turn
 from memory.program.grammar import (
     INSERT,
     ONE_LINE,
@@ -24,15 +24,13 @@ from memory.program.grammar import (
 )
 from memory.program.messages import ABSTAIN
 from memory.prompt import dated_line
-from memory.search.doubt import DOUBT, doubt
 from memory.sql import TABLES
 
 _TABLES = "; ".join(f"{name}({', '.join(columns)})" for name, columns in TABLES.items())
 
-# A model this small hardly sees who said what, gives up too often, and does not learn what a doubt
-# of the ranking is worth: so it is told, in logits (docs/log.md has what other values do).
-_DOUBTED = 6.0
-_NOT_DOUBTED = -2.0
+# A model this small gives up too often: added to the logit of the first word of an abstention
+# (docs/log.md has what other values do).
+_ABSTENTION_BIAS = -2.0
 NO_FACT = "-- none"
 # What a tuned model's SQL begins with: the same for every turn and question.
 TUNED_INSERT = "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES ('"
@@ -304,7 +302,7 @@ class SmallPrompt:
     GBNF that `grammar` makes of the inputs says, for at most `max_tokens`. A `closing` whose first
     letter ends the grammar is added.
     Tuned for it, the model needs no grammar and no examples: its answer starts with
-    `tuned_opening` and has at most `tuned_tokens`, and `abstains` is added to the logit of
+    `tuned_opening` and has at most `tuned_tokens`, and `abstention_bias` is added to the logit of
     ABSTAIN's first word. Where it copies into SQL (`tuned_quotes`), quotes are doubled before it.
     """
 
@@ -321,7 +319,7 @@ class SmallPrompt:
     tuned_opening: str = ""
     tuned_tokens: int = 48
     tuned_quotes: bool = False
-    abstains: Callable[[Mapping[str, Any]], float] = lambda inputs: 0.0
+    abstention_bias: float = 0.0
 
     def user(self, inputs: Mapping[str, Any], tuned: bool = False) -> str:
         """The user message for these inputs; what is missing is left empty."""
@@ -425,7 +423,7 @@ _ANSWER = SmallPrompt(
     ),
     grammar=lambda inputs: ONE_LINE,
     max_tokens=24,
-    abstains=lambda inputs: _DOUBTED if DOUBT in str(inputs["memory"]) else _NOT_DOUBTED,
+    abstention_bias=_ABSTENTION_BIAS,
 )
 
 SMALL: Mapping[tuple[str, ...], SmallPrompt] = {
@@ -437,16 +435,10 @@ def prompts_fingerprint(targets: Collection[str]) -> str:
     """How the packaged model is spoken to where it is tuned for these modules: 16 hex digits.
 
     Of the sha256 of what `SmallModelAdapter` shows them, how their answers begin and end, and how
-    turns and doubts are shown: by it, an adapter of other prompts than today's is known.
+    turns are shown: by it, an adapter of other prompts than today's is known.
     """
     turn = Turn("Ann", "I moved there last Friday.", said_at="2023-05-08", id=7)
-    hits = Hit(7, 2.0, {"speaker": 0.0}), Hit(8, 1.0, {"speaker": 0.5})
-    turns = {7: turn, 8: replace(turn, speaker="Ben")}
-    parts: list[object] = [
-        dated_line(turn),
-        dated_line(turn, iso=True),
-        doubt(hits, turns.__getitem__),
-    ]
+    parts: list[object] = [dated_line(turn), dated_line(turn, iso=True)]
     for small in sorted(SMALL.values(), key=lambda small: small.target):
         if small.target in targets:
             message = small.user({name: f"the {name}" for name in small.signature.input_fields})

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory import Hit, InputError, Rows, Turn
+from memory import InputError, Rows, Turn
 from memory.prompt import (
     LEAST_BUDGET,
     assemble,
@@ -17,7 +17,6 @@ from memory.prompt import (
     turn_line,
     turn_lines,
 )
-from memory.search.doubt import doubt
 from memory.tokens import count_tokens, trim
 
 texts = st.text(min_size=1, max_size=300)
@@ -106,32 +105,6 @@ def test_turns_are_shown_in_the_order_they_were_said() -> None:
     assert assemble([], said, 100).text.splitlines()[1:] == ["[2] Anna: earlier", "[9] Anna: later"]
 
 
-@pytest.mark.parametrize(
-    ("by_other", "by_named", "doubted"),
-    [
-        (9.0, 8.9, False),
-        (9.0, 8.7, True),
-        (8.0, 9.0, False),
-        (9.0, None, False),
-        (None, 9.0, False),
-    ],
-)
-def test_a_question_is_doubted_when_another_said_what_fits_it_best(
-    by_other: float | None, by_named: float | None, doubted: bool
-) -> None:
-    """The share of the speaker, which puts turns of the person named first, is left out."""
-    hits = [Hit(5, 1.0, {"speaker": 0.0}), Hit(6, 3.0, {"speaker": 2.5})] if by_other else []
-    hits += [Hit(7, by_other, {"speaker": 0.0})] if by_other else []
-    hits += [Hit(8, by_named + 2.5, {"speaker": 2.5})] if by_named else []
-    if not by_named:
-        hits = [hit for hit in hits if not hit.shares["speaker"]]
-    told = {n: Turn(who, "I'm off.") for n, who in enumerate(("Eve", "Anna", "Ben", "Anna"), 5)}
-    said = doubt(hits, told.__getitem__)
-    assert said == ("What fits best was said by Ben, not by Anna." if doubted else "")
-    of_anna = {**told, 7: Turn("Ben", "You are off.")}
-    assert doubt(hits, of_anna.__getitem__) == ""
-
-
 def test_rows_of_a_narrow_select_come_before_the_many_of_a_wide_one() -> None:
     columns = ("turn_id", "subject", "value", "happened_on", "ended_on")
     wide = Rows(columns, tuple((n, "Anna", f"thing {n}", "", "") for n in range(1, 9)))
@@ -178,14 +151,6 @@ def test_a_row_that_tells_an_end_stays_beside_its_turn() -> None:
     text = assemble(rows, said, 200, once=True).text
     assert "until 2024-03" in text
     assert "moved | Oslo" not in text
-
-
-def test_a_doubt_stands_last_and_within_the_budget() -> None:
-    said = [Turn("Anna", "word " * 20, id=n) for n in range(1, 9)]
-    context = assemble([], said, 100, "Hm.")
-    assert context.text.splitlines()[-1] == "Hm."
-    assert context.tokens <= 100
-    assert "Hm" not in assemble([], said, LEAST_BUDGET, "Hm. " * 60).text  # names may be long
 
 
 def test_a_budget_too_small_for_one_turn_is_refused() -> None:

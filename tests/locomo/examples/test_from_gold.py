@@ -36,7 +36,6 @@ GOLD_SQL = {
         f"('Miso', 'is', '{value}', '', 4)" for value in ("a cat", "nine", "grey", "shy", "fat")
     ),
 }
-DOUBT = "\nWhat fits best was said by Ann, not by Bo."
 MOVED = "SELECT turn_id, value FROM facts WHERE subject = 'Ann' AND attribute = 'moved';"
 QUESTIONS = [
     question(4, question="Which city did Ann move to?", evidence=["D1:1"], retrieve=MOVED),
@@ -243,9 +242,8 @@ def test_the_same_question_of_another_person_is_refused(
     swapped = {example.question for example in refused}
     assert {"Which city did Bo move to?", "When did Bo move?"} >= swapped != set()
     for example in refused:
-        original = example.memory.removesuffix(DOUBT), example.question.replace("Bo", "Ann")
+        original = example.memory, example.question.replace("Bo", "Ann")
         assert original in [(candidate.memory, candidate.question) for candidate in examples]
-    assert any(example.memory.endswith(DOUBT) for example in examples)
 
 
 def test_words_of_the_question_bring_rows_as_a_poor_select_does(

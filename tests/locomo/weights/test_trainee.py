@@ -15,7 +15,6 @@ from locomo.weights.grpo import GrpoSettings
 from locomo.weights.trainee import FORMAT_FAILURE, MultiTaskProgram, with_target, with_trainee
 from memory import MemoryProgram
 from memory.program.local import ABSTAIN_WORD, SmallModelAdapter
-from memory.search.doubt import DOUBT
 from tests.locomo.weights.test_arbor_job import Watcher
 from tests.locomo.weights.test_training import Learner
 from tests.support.arbor_server import arbor_server
@@ -74,9 +73,8 @@ def test_an_answer_out_of_form_is_a_step_to_learn_from(bench: Bench) -> None:
 
 
 def test_the_packaged_model_learns_to_answer_with_the_bias_of_its_use(bench: Bench) -> None:
-    """Without a doubt a bias against abstaining, with one for it; by the token's id, as OpenAI."""
+    """A bias against abstaining, by the token's id, as OpenAI has it."""
     small = with_trainee(bench, SmallModelAdapter(frozenset({"answer"}))).setup.model.adapter
-    told, doubted = "[1] (8 May 2023) Ann: I moved.", f"[1] Ben: I moved. {DOUBT} Ben, not by Ann."
     with arbor_server(answer=lambda *_: "in May") as server:
         url = f"{server.url.rstrip('/')}/"
         lm = trainee_lm(
@@ -87,12 +85,11 @@ def test_the_packaged_model_learns_to_answer_with_the_bias_of_its_use(bench: Ben
             monitor=WaitMonitor(),
             observer=Watcher(),
         )
-        for memory in (told, doubted):
-            with dspy.context(adapter=small, lm=lm):
-                inputs = {"memory": memory, "question": "When did Ann move?"}
-                MemoryProgram().answer.predict(**inputs)
-        biases = [body["logit_bias"] for body in server.bodies("chat")]
-    assert biases == [{ABSTAIN_WORD: -2.0}, {ABSTAIN_WORD: 6.0}]
+        with dspy.context(adapter=small, lm=lm):
+            inputs = {"memory": "[1] (8 May 2023) Ann: I moved.", "question": "When did Ann move?"}
+            MemoryProgram().answer.predict(**inputs)
+        [body] = server.bodies("chat")
+    assert body["logit_bias"] == {ABSTAIN_WORD: -2.0}
 
 
 def test_a_prompt_of_the_trainee_has_no_examples(bench: Bench) -> None:

@@ -1,0 +1,34 @@
+"""Questions about one person that another one's words fit best."""
+
+import pytest
+
+from memory import Hit, Turn
+from memory.search.doubt import is_told_by_another
+
+OF_THE_NAMED = {"speaker": 2.5}
+OF_ANOTHER = {"speaker": 0.0}
+TURNS = {
+    5: Turn("Eve", "You are off."),
+    6: Turn("Anna", "I'm off."),
+    7: Turn("Ben", "I'm off."),
+    8: Turn("Anna", "I'm off."),
+}
+
+
+@pytest.mark.parametrize(
+    ("by_another", "by_named", "doubted"),
+    [(9.0, 8.1, False), (9.0, 8.0, True), (8.0, 9.0, False), (9.0, None, False)],
+)
+def test_another_must_fit_better_by_more_than_the_share_of_the_speaker(
+    by_another: float, by_named: float | None, doubted: bool
+) -> None:
+    hits = [Hit(5, 1.0, OF_ANOTHER), Hit(7, by_another, OF_ANOTHER)]
+    if by_named:
+        hits += [Hit(6, 3.0, OF_THE_NAMED), Hit(8, by_named + 2.5, OF_THE_NAMED)]
+    assert is_told_by_another(hits, TURNS.__getitem__) is doubted
+
+
+def test_another_who_tells_nothing_of_themselves_raises_no_doubt() -> None:
+    of_anybody = [Hit(5, 9.9, OF_ANOTHER), Hit(8, 4.5, OF_THE_NAMED)]
+    assert not is_told_by_another(of_anybody, TURNS.__getitem__)
+    assert is_told_by_another([*of_anybody, Hit(7, 4.0, OF_ANOTHER)], TURNS.__getitem__)
