@@ -7,7 +7,7 @@ from pathlib import Path
 import dspy
 from rich.progress import Progress
 
-from locomo.dataset.format import Conversation
+from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.harness import Setup, build_memories, turn_memories
 from locomo.split_data import SplitConversations, load_split
 from locomo.tasks.modules import Bench, Target, draw, measured_target, task_examples
@@ -33,6 +33,7 @@ def draw_training_data(
     seed: int,
     window: int,
     further: Path | None = None,
+    unanswerable: float = 1.0,
 ) -> TrainingData:
     """Read a file or a folder, split it by conversation, and draw the examples of each target.
 
@@ -43,21 +44,36 @@ def draw_training_data(
         num_validation: examples of what is measured, see `measured_target`; 0: all, None: none.
         seed: chooses the examples and, with `default`, the parts.
         window: turns in an example of storing.
+        unanswerable: the share of the training questions of category 5 to draw from.
 
     A target may have fewer examples, or none. Raises InputError for a file that cannot be read or
     split.
     """
     conversations = load_split(data, seed, split, further)
-    train = {
-        target: draw(task_examples(conversations.part("train"), target, window), num_train, seed)
-        for target in targets
-    }
+    train = {}
+    for target in targets:
+        examples = task_examples(conversations.part("train"), target, window)
+        train[target] = draw(_thinned(examples, unanswerable, seed), num_train, seed)
     validation: list[dspy.Example] = []
     if num_validation is not None:
         measured = measured_target(targets)
         examples = task_examples(conversations.part("validation"), measured, window)
         validation = draw(examples, num_validation, seed)
     return TrainingData(conversations, train, validation)
+
+
+def _thinned(
+    examples: Sequence[dspy.Example], unanswerable: float, seed: int
+) -> Sequence[dspy.Example]:
+    """The examples with a share of those that are to be refused, chosen by the seed."""
+    refused = [
+        place
+        for place, example in enumerate(examples)
+        if all(question.category == ABSTENTION for question in example.gold)
+    ]
+    number = round(len(refused) * (1 - unanswerable))
+    left_out = set(draw(refused, number, seed)) if number else set()
+    return [example for place, example in enumerate(examples) if place not in left_out]
 
 
 def load_training_data(
@@ -69,6 +85,7 @@ def load_training_data(
     seed: int,
     window: int,
     further: Path | None = None,
+    unanswerable: float = 1.0,
 ) -> TrainingData:
     """Draw `num_train` examples (0: all) for all targets together, and as many for each.
 
@@ -84,6 +101,7 @@ def load_training_data(
         seed=seed,
         window=window,
         further=further,
+        unanswerable=unanswerable,
     )
     for target, examples in training_data.train.items():
         if not examples:

@@ -153,6 +153,7 @@ def _train(
         seed=options.seed,
         window=student.window,
         further=options.further_data,
+        unanswerable=options.unanswerable,
     )
     params = options.params(settings, data.split.sha256, start)
     # Without the number of steps: more of them go on from the same checkpoint.

@@ -17,7 +17,7 @@ _REINFORCEMENT = (
     _EXAMPLES
     | _HELPER
     | {"num_val", "num_train_steps", "start", "rollouts", "learning_rate", "reward"}
-    | {"operations"}
+    | {"operations", "unanswerable"}
     | _MORE
     | {"measure_every", "seeds"}
     | {"output", "checkpoints"}

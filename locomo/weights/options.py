@@ -86,6 +86,9 @@ class TrainOptions:
     turns_only: Annotated[
         bool, Option("--turns-only", help="memories without facts; no model stores or retrieves")
     ] = False
+    unanswerable: Annotated[
+        float, Option(help="the share of GRPO's questions of category 5", min=0, max=1)
+    ] = 1.0
     helper: Annotated[str, Option(help="the model that does what is not tuned")] = "local"
     helper_api_base: Annotated[str | None, Option(help="address of its server")] = None
     examples: Annotated[Path | None, Option(help="of distill; sft's, in place of --data")] = None
@@ -239,6 +242,7 @@ class TrainOptions:
             "num_train": self.training_examples,
             "num_val": self.num_val,
             "turns_only": self.turns_only,
+            "unanswerable": self.unanswerable,
             "helper": self.helper,
             "seed": self.seed,
             **({"operations": self.operations} if self.target == "refine" else {}),

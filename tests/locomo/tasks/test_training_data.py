@@ -45,7 +45,11 @@ def test_each_module_is_shown_what_the_one_who_does_it_can_read(
 
 
 def training_data(
-    file: Path, targets: tuple[Target, ...], num_train: int = 0, num_validation: int = 0
+    file: Path,
+    targets: tuple[Target, ...],
+    num_train: int = 0,
+    num_validation: int = 0,
+    unanswerable: float = 1.0,
 ) -> TrainingData:
     return load_training_data(
         file,
@@ -55,6 +59,7 @@ def training_data(
         num_validation=num_validation,
         seed=0,
         window=4,
+        unanswerable=unanswerable,
     )
 
 
@@ -68,6 +73,18 @@ def test_each_target_has_its_share_and_no_conversation_two_parts(tmp_path: Path)
     assert not trained & {example.conversation for example in data.validation}
     windows = training_data(file, ("store",))
     assert (len(windows.train["store"]), windows.validation) == (4, [])
+
+
+@pytest.mark.parametrize(("share", "refused"), [(1.0, 4), (0.5, 2), (0.0, 0)])
+def test_a_share_of_the_questions_to_be_refused_is_learned_from(
+    share: float, refused: int, tmp_path: Path
+) -> None:
+    asked = [*[question(category=5)] * 4, *[question()] * 3]
+    file = write(tmp_path / "two.json", *(record(name, asked) for name in "ab"))
+    data = training_data(file, ("answer",), num_validation=0, unanswerable=share)
+    categories = [example.gold[0].category for example in data.train["answer"]]
+    assert categories.count(5) == refused
+    assert len(categories) == refused + 3
 
 
 def test_memories_of_turns_alone_ask_no_model(tmp_path: Path) -> None:
