@@ -144,17 +144,7 @@ def _train(
     student = student_of(student_name)
     helper = load_helper(options.helper, options.helper_api_base)
     working = working_model(student, helper, targets=targets, settings=settings)
-    data = load_training_data(
-        options.data_path,
-        options.split,
-        targets=targets,
-        num_train=options.training_examples,
-        num_validation=options.num_val,
-        seed=options.seed,
-        window=student.window,
-        further=options.further_data,
-        unanswerable=options.unanswerable,
-    )
+    data = _training_data(options, student.window)
     params = options.params(settings, data.split.sha256, start)
     # Without the number of steps: more of them go on from the same checkpoint.
     made_of = fingerprint({**params, "steps": 0}, data.split.parts)
@@ -197,6 +187,20 @@ def _train(
         _record(run, result, folder=options.checkpoints, title=title)
     console.print(f"{CURVES_FILE} is drawn; MLflow: experiment {EXPERIMENT}", highlight=False)
     return result
+
+
+def _training_data(options: TrainOptions, window: int) -> TrainingData:
+    return load_training_data(
+        options.data_path,
+        options.split,
+        targets=options.targets,
+        num_train=options.training_examples,
+        num_validation=options.num_val,
+        seed=options.seed,
+        window=window,
+        further=options.further_data,
+        unanswerable=options.unanswerable,
+    )
 
 
 def _bench(
