@@ -155,7 +155,7 @@ ROOMS = {
     "locomo/prompts": ("prompts compiled", 1_450),
     "locomo/examples": ("supervised examples", 2_000),
     "locomo/export": ("training sets for trainers of others", 700),
-    "locomo/weights": ("weights tuned", 3_800),
+    "locomo/weights": ("weights tuned", 3_850),
     "locomo/serving": ("how well a model serves by itself", 1_600),
     "arbor": ("the training server and its deployment", 2_050),
 }
