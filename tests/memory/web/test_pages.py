@@ -390,6 +390,10 @@ def test_a_model_that_stores_no_facts_is_said_to(memories: str) -> None:
         waiting = client.get(f"{ANNA}/journal").text
         assert "memory serve --model" in shown(waiting)
         assert f"{ANNA}/digest" not in waiting
+        with page_client("local") as by_name:  # as `memory serve` has it, not loaded yet
+            assert by_name.get(f"{ANNA}/journal").text == waiting
+        with page_client("openai/none") as hosted:
+            assert f"{ANNA}/digest" in hosted.get(f"{ANNA}/journal").text
         begun = client.post(f"{ANNA}/digest")
         assert "memory digest --model" in shown(finished(client, str(begun.url)))
 
