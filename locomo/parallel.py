@@ -78,11 +78,11 @@ def run_over(
         cancels=cancels,
         idle=idle,
     )
-    for place, (result, usage) in tasks:
+    for index, (result, usage) in tasks:
         add_usage(usage)
         finished(result)
-        results[place] = result
-    return [results[place] for place in range(len(items))]
+        results[index] = result
+    return [results[index] for index in range(len(items))]
 
 
 def _counted(function: Callable[[Item], T], item: Item) -> tuple[T, Usage]:

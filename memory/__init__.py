@@ -15,7 +15,7 @@ from memory.errors import (
     UnusableAnswer,
     WindowError,
 )
-from memory.model import (
+from memory.records import (
     Answer,
     Change,
     Citation,

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from memory.dates import dated_question
 from memory.errors import ClaimLostError, HeldError, InputError, SqlError, UnusableAnswer
-from memory.model import Answer, Change, Citation, Fact, Hit, Pending, Rows, Turn
 from memory.program.messages import (
     ABSTAIN,
     asks_memory,
@@ -34,9 +33,10 @@ from memory.prompt import (
     spoken_date,
     turn_lines,
 )
+from memory.records import Answer, Change, Citation, Fact, Hit, Pending, Rows, Turn
 from memory.search.answer_kinds import asks_for_present, asks_for_several
 from memory.search.asker import as_asked
-from memory.search.doubt import is_by_named, is_told_by_another
+from memory.search.attribution import is_by_named, is_told_by_another
 from memory.search.words import words
 from memory.store import Store, open_store
 from memory.store.turn_validation import sound_text
@@ -602,13 +602,13 @@ def answer_record(answer: Answer, turns: Sequence[Turn]) -> dict[str, Any]:
 
 def _citations(answer: Answer, hits: Sequence[Hit]) -> tuple[Citation, ...]:
     """What brought up each turn that an answer cites: the ranking, SELECTs, or both."""
-    ranking = {hit.turn_id: (place, hit.shares) for place, hit in enumerate(hits, start=1)}
+    ranking = {hit.turn_id: (rank, hit.shares) for rank, hit in enumerate(hits, start=1)}
     statements = list(zip(answer.sql, map(named_turns, answer.rows), strict=True))
     citations = []
     for turn_id in answer.turns:
-        place, shares = ranking.get(turn_id, (0, {}))
+        rank, shares = ranking.get(turn_id, (0, {}))
         sql = tuple(statement for statement, named in statements if turn_id in named)
-        citations.append(Citation(turn_id, place=place, shares=shares, sql=sql))
+        citations.append(Citation(turn_id, rank=rank, shares=shares, sql=sql))
     return tuple(citations)
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, get_args
 
-from memory.model import Fact
 from memory.program.grounding import turn_forms
 from memory.program.stated_facts import dated, is_stated
+from memory.records import Fact
 from memory.search.word_forms import is_among, telling_words
 from memory.search.words import words
 from memory.store import Store

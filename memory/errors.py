@@ -16,7 +16,7 @@
 `Stop` ends the work; a command prints a `Stop` in one line and exits with code 2.
 """
 
-from memory.model import Answer
+from memory.records import Answer
 
 
 class MemoryFault(Exception):

@@ -8,7 +8,7 @@ from typing import Any
 
 from memory.dates import is_iso_date, is_iso_span
 from memory.errors import InputError, SqlError
-from memory.model import Change, Edit, Fact, Turn
+from memory.records import Change, Edit, Fact, Turn
 from memory.search.words import words
 from memory.sql import quoted
 from memory.store import Store

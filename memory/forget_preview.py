@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from memory.errors import InputError
-from memory.model import Change, Edit, Fact, Turn
+from memory.records import Change, Edit, Fact, Turn
 from memory.store import Store
 
 
@@ -78,7 +78,7 @@ def preview(store: Store, turns: Collection[Turn]) -> Preview:
         reopened=_reopened_facts(store, facts, edits, changes=changes, turn_ids=ids),
         staying=tuple(fact for fact in facts if fact.subject in speakers and fact.id not in going),
         backups=tuple(dict.fromkeys(str(setting.value) for setting in store.settings("backup"))),
-        copies=tuple(copies_with(store.place, noted, [marked(list(turns), salt="")])),
+        copies=tuple(copies_with(store.location, noted, [marked(list(turns), salt="")])),
     )
 
 

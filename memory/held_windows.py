@@ -1,7 +1,7 @@
 """Windows whose SQL waits for a person: run as it stands, or left out."""
 
 from memory.errors import InputError
-from memory.model import Change
+from memory.records import Change
 from memory.store import Store
 
 

@@ -33,52 +33,52 @@ def home() -> Path:
 
 def home_address() -> str:
     """The address of the database of all namespaces, "" where they are files."""
-    place = os.environ.get("MEMORY_HOME", "")
-    return place if place.startswith(("postgresql://", "postgres://")) else ""
+    location = os.environ.get("MEMORY_HOME", "")
+    return location if location.startswith(("postgresql://", "postgres://")) else ""
 
 
-def agree_to_embedder(place: Path | str, name: str) -> None:
-    """Record that the memory at a place may ask this hosted embedder, and no other one.
+def agree_to_embedder(location: Path | str, name: str) -> None:
+    """Record that the memory at a location may ask this hosted embedder, and no other one.
 
-    A place is `Store.place`. Raises InputError when it cannot be recorded.
+    A location is `Store.location`. Raises InputError when it cannot be recorded.
     """
-    agreement = {"memory": _resolved(place), "embedder": name}
-    if agreed_embedder(place) != name:
-        write_whole(_agreement_file(place), json.dumps(agreement).encode())
+    agreement = {"memory": _resolved(location), "embedder": name}
+    if agreed_embedder(location) != name:
+        write_whole(_agreement_file(location), json.dumps(agreement).encode())
 
 
-def agreed_embedder(place: Path | str) -> str:
-    """The hosted embedder that the memory at a place may ask; empty for none."""
+def agreed_embedder(location: Path | str) -> str:
+    """The hosted embedder that the memory at a location may ask; empty for none."""
     try:
-        agreement = json.loads(_agreement_file(place).read_bytes())
-        return str(agreement["embedder"]) if agreement["memory"] == _resolved(place) else ""
+        agreement = json.loads(_agreement_file(location).read_bytes())
+        return str(agreement["embedder"]) if agreement["memory"] == _resolved(location) else ""
     except (OSError, ValueError, KeyError, TypeError):
         return ""  # what cannot be read was not agreed to
 
 
-def withdraw_agreement(place: Path | str) -> None:
-    """Let the memory at a place ask no hosted embedder any more."""
-    _agreement_file(place).unlink(missing_ok=True)
+def withdraw_agreement(location: Path | str) -> None:
+    """Let the memory at a location ask no hosted embedder any more."""
+    _agreement_file(location).unlink(missing_ok=True)
 
 
-def embed_command(place: Path | str, embedder: str, *options: str) -> str:
-    """The command that makes the vectors of the memory at a place by an embedder.
+def embed_command(location: Path | str, embedder: str, *options: str) -> str:
+    """The command that makes the vectors of the memory at a location by an embedder.
 
-    A namespace in Postgres is named by MEMORY_HOME and its name; a password is not in a place.
+    A namespace in Postgres is named by MEMORY_HOME and its name; a password is not in a location.
     """
     words = ["--embedder", embedder, *options]
-    if "://" not in str(place):
-        return shlex.join(["python", "-m", "memory", "embed", "--file", str(place), *words])
-    address, _, name = str(place).rpartition("namespace=")
+    if "://" not in str(location):
+        return shlex.join(["python", "-m", "memory", "embed", "--file", str(location), *words])
+    address, _, name = str(location).rpartition("namespace=")
     command = ["python", "-m", "memory", "embed", "--namespace", unquote(name), *words]
     return f"MEMORY_HOME={shlex.quote(address.rstrip('?&'))} {shlex.join(command)}"
 
 
-def _resolved(place: Path | str) -> str:
-    """A place as one text: a path by whatever links, or the address of a namespace in Postgres."""
-    return str(place) if "://" in str(place) else str(Path(place).resolve())
+def _resolved(location: Path | str) -> str:
+    """A location as one text: a resolved path, or the address of a namespace in Postgres."""
+    return str(location) if "://" in str(location) else str(Path(location).resolve())
 
 
-def _agreement_file(place: Path | str) -> Path:
-    digest = hashlib.sha256(_resolved(place).encode("utf-8", "surrogateescape")).hexdigest()
+def _agreement_file(location: Path | str) -> Path:
+    digest = hashlib.sha256(_resolved(location).encode("utf-8", "surrogateescape")).hexdigest()
     return home() / AGREED / f"{digest[:32]}.json"

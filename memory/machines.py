@@ -41,7 +41,7 @@ def over_machines(
     cancels: bool = False,
     idle: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[int, Result]]:
-    """Apply a function to each item where a machine is free; yields (place, result) as they come.
+    """Apply a function to each item where a machine is free; yields (index, result) as they come.
 
     An item whose machine is lost runs again elsewhere, so what a function does must be harmless
     when it is done twice.
@@ -62,35 +62,35 @@ def over_machines(
     ray = _connected(over)
     task = _task(function, cpus)
     numbered = enumerate(items)
-    places: dict[Any, int] = {}
+    indices: dict[Any, int] = {}
     failure: BaseException | None = None
     try:
         while True:
             try:
                 if failure is None:
-                    room = _room(ray, cpus) - len(places)
-                    for place, item in islice(numbered, max(room, 0)):
-                        places[task.remote(item)] = place
-                if not places:
+                    room = _room(ray, cpus) - len(indices)
+                    for index, item in islice(numbered, max(room, 0)):
+                        indices[task.remote(item)] = index
+                if not indices:
                     break
-                done, _ = ray.wait([*places], timeout=_WAIT_S)
+                done, _ = ray.wait([*indices], timeout=_WAIT_S)
                 idle()
                 if not done:
                     continue
-                place = places.pop(done[0])
+                index = indices.pop(done[0])
                 result = _result(ray, done[0])
             except BaseException as error:
                 if failure is not None and isinstance(error, KeyboardInterrupt):
                     raise
                 if failure is None and cancels:
-                    _cancel(ray, places)
+                    _cancel(ray, indices)
                 failure = failure or error
                 continue
-            yield place, result
+            yield index, result
         if failure is not None:
             raise failure
     finally:
-        _cancel(ray, places)
+        _cancel(ray, indices)
 
 
 def _room(ray: ModuleType, cpus: float) -> int:

@@ -21,7 +21,7 @@ from memory.home import (
 from memory.home import home as home
 from memory.store import open_store, postgres_module
 
-Place = Path | str  # the file of a namespace, or its address in Postgres
+Location = Path | str  # the file of a namespace, or its address in Postgres
 SUFFIX = ".db"
 # File systems take names of 255 bytes; SQLite adds -journal to this one, and a copy .part.
 LONGEST_STEM = 230
@@ -61,7 +61,7 @@ def _escape(plain: bytes) -> str:
     return f"%{plain[0]:02x}{stem[1:]}" if _DEVICE.fullmatch(stem) else stem
 
 
-def place_of(name: str) -> Place:
+def location_of(name: str) -> Location:
     """What `open_store` opens for a namespace: its file, or its address in Postgres.
 
     Raises InputError for a name that is none.
@@ -71,11 +71,11 @@ def place_of(name: str) -> Place:
     return path_of(name)
 
 
-def shown(place: Place) -> str:
-    """A place as messages name it: without a password."""
-    if isinstance(place, Path):
-        return str(place)
-    return str(postgres_module("address").without_password(place))
+def shown(location: Location) -> str:
+    """A location as messages name it: without a password."""
+    if isinstance(location, Path):
+        return str(location)
+    return str(postgres_module("address").without_password(location))
 
 
 def _address(name: str) -> Any:
@@ -111,14 +111,14 @@ def _name_of(path: Path) -> str:
     return name if ours and path.is_file() and path.stat().st_size else ""
 
 
-def existing(name: str) -> Place:
-    """The place of a namespace that is there. Raises InputError, which lists names near to it."""
+def existing(name: str) -> Location:
+    """Where an existing namespace lies. Raises InputError, which lists names near to it."""
     if not exists(name):
         near = get_close_matches(name, names(), n=3, cutoff=0.5)
         advice = f"did you mean {' or '.join(map(repr, near))}?" if near else FIRST_STEPS
         folder = shown(home_address() or home())
         raise InputError(f"there is no namespace {name!r} in {folder}; {advice}")
-    return place_of(name)
+    return location_of(name)
 
 
 @dataclass(frozen=True)
@@ -169,31 +169,31 @@ def summary(name: str) -> Summary:
     )
 
 
-def create(name: str) -> Place:
+def create(name: str) -> Location:
     """Make an empty namespace. Raises InputError when there is one of this name."""
-    place = _free(name)
-    open_store(place).close()
-    return place
+    location = _free(name)
+    open_store(location).close()
+    return location
 
 
-def rename(old: str, new: str) -> Place:
+def rename(old: str, new: str) -> Location:
     """Give a namespace another name. Raises InputError when that is taken or there is no `old`,
     StoreError when somebody has it open.
     """
     from memory.store.namespace_file import move_store
 
-    place = existing(old)
+    location = existing(old)
     target = _free(new)
-    if isinstance(place, Path):
-        move_store(place, Path(target))
+    if isinstance(location, Path):
+        move_store(location, Path(target))
     else:
         postgres_module("names").rename(_address(old), new)
-    _take_agreement(place, target)
-    withdraw_agreement(shown(place))
+    _take_agreement(location, target)
+    withdraw_agreement(shown(location))
     return target
 
 
-def copy(name: str, new: str) -> Place:
+def copy(name: str, new: str) -> Location:
     """Copy a namespace, which may be in use. From then on the two know nothing of each other.
 
     Raises InputError when the new name is taken or there is no `name`.
@@ -201,14 +201,14 @@ def copy(name: str, new: str) -> Place:
     from memory.store.namespace_file import copy_store
     from memory.store.transfer import transfer
 
-    place = existing(name)
+    location = existing(name)
     target = _free(new)
-    if isinstance(place, Path):
-        copy_store(place, Path(target))
+    if isinstance(location, Path):
+        copy_store(location, Path(target))
     else:
-        with open_store(place, read_only=True) as store, open_store(target) as copied:
+        with open_store(location, read_only=True) as store, open_store(target) as copied:
             transfer(store, copied)
-    _take_agreement(place, target)
+    _take_agreement(location, target)
     return target
 
 
@@ -216,22 +216,22 @@ def delete(name: str) -> None:
     """Delete a namespace for good; its backups stay. Raises as `rename`."""
     from memory.store.namespace_file import remove_store
 
-    place = existing(name)
-    if isinstance(place, Path):
-        remove_store(place)
+    location = existing(name)
+    if isinstance(location, Path):
+        remove_store(location)
     else:
         postgres_module("names").delete(_address(name))
-    withdraw_agreement(shown(place))
+    withdraw_agreement(shown(location))
 
 
-def _take_agreement(place: Place, new: Place) -> None:
+def _take_agreement(location: Location, new: Location) -> None:
     """Let a memory ask the hosted embedder that it might ask under its other name."""
-    if embedder := agreed_embedder(shown(place)):
+    if embedder := agreed_embedder(shown(location)):
         agree_to_embedder(shown(new), embedder)
 
 
-def _free(name: str) -> Place:
-    path = place_of(name)
+def _free(name: str) -> Location:
+    path = location_of(name)
     if not isinstance(path, Path):
         if exists(name):
             raise InputError(f"there is a namespace {name!r} already; choose another name")

@@ -12,8 +12,8 @@ from typing import Any
 
 from memory.dates import resolve_dates
 from memory.errors import InputError
-from memory.model import Fact, Rows, Turn
 from memory.passages import excerpt
+from memory.records import Fact, Rows, Turn
 from memory.tokens import count_tokens, fitting_lines, line_tokens, trim
 
 RowLine = tuple[str, int | None]  # what a row says, and the turn that it rests on

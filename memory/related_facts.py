@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from memory.errors import ModelError, SqlError
-from memory.model import Fact
+from memory.records import Fact
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.search.words import words
 from memory.sql import quoted

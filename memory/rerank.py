@@ -14,7 +14,6 @@ from threading import Lock
 from typing import Any
 
 from memory.errors import InputError, ModelError
-from memory.model import Hit, Turn
 from memory.passages import excerpt
 from memory.prompt import spoken_date
 from memory.provider_calls import (
@@ -26,6 +25,7 @@ from memory.provider_calls import (
     within,
 )
 from memory.providers import load_litellm
+from memory.records import Hit, Turn
 from memory.store import Store
 from memory.store.turn_validation import sound_text
 from memory.terminal import clean_line
@@ -76,8 +76,8 @@ class Reranker:
         best = hits[:RERANKED_TURNS]
         scores = self._scores_of(sound_text(text), [store.turn(hit.turn_id) for hit in best])
         # Sorting keeps the order of equals: the ranking's.
-        places = sorted(range(len(best)), key=lambda place: -scores[place])
-        return [*(best[place] for place in places), *hits[RERANKED_TURNS:]][:k]
+        indices = sorted(range(len(best)), key=lambda index: -scores[index])
+        return [*(best[index] for index in indices), *hits[RERANKED_TURNS:]][:k]
 
     def _scores_of(self, question: str, turns: Sequence[Turn]) -> list[float]:
         """The model's score of each turn; all equal when there is none."""
@@ -210,4 +210,4 @@ def _scores_by_place(answer: Any, count: int, name: str) -> list[float]:
         raise ModelError(f"{name} answered with something else than scores") from error
     if answered != count or scores.keys() != set(range(count)):
         raise ModelError(f"{name} answered {count} passages with {answered} scores, not one each")
-    return [scores[place] for place in range(count)]
+    return [scores[index] for index in range(count)]

@@ -8,7 +8,7 @@ from operator import or_
 from typing import Any, Literal
 
 from memory.errors import InputError
-from memory.model import Setting
+from memory.records import Setting
 from memory.store import Store
 
 # What the chat and the command line know of any memory.

@@ -18,9 +18,9 @@ from memory.documents import tool_use
 from memory.errors import InputError
 from memory.facts import fact_line, find, named, note, supersede
 from memory.forget_preview import Preview, confirmation_of, preview
-from memory.model import Change, Rows, Turn
 from memory.program.messages import NO_FACTS
 from memory.prompt import turn_line, turn_lines
+from memory.records import Change, Rows, Turn
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
 from memory.settings import Settings

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from memory.chat.session import Chat
 from memory.errors import InputError, MemoryFault
 from memory.facts import find, newest_change
-from memory.model import Turn
 from memory.program.messages import NO_FACTS
 from memory.program.phrases import agrees
 from memory.prompt import turn_line
+from memory.records import Turn
 from memory.settings import name_of
 from memory.terminal import count
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from memory.chat.screen import Screen
 from memory.injection import time_difference
-from memory.model import Turn
 from memory.program.messages import is_question
 from memory.program.phrases import all_phrases, introduced_name, language_of
 from memory.prompt import spoken_date
+from memory.records import Turn
 from memory.settings import CHAT, Settings, name_of
 from memory.store import Store
 from memory.store.turn_validation import local_now
@@ -18,7 +18,7 @@ from memory.waiting import waiting
 if TYPE_CHECKING:
     from memory.api import Memory
     from memory.chat.background import Background
-    from memory.model import Answer
+    from memory.records import Answer
 
 UNNAMED = "User"  # the speaker until there is a name
 INTERRUPTED = " ... (interrupted)"

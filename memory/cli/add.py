@@ -16,7 +16,7 @@ from memory.cli.options import (
 )
 from memory.cli.output import print_json
 from memory.errors import InputError
-from memory.model import Turn
+from memory.records import Turn
 from memory.store.turn_validation import local_now
 from memory.terminal import count, print_clean
 

@@ -12,7 +12,7 @@ from memory.audit import audit as findings_of
 from memory.cli.options import DEFAULT, AsJson, File, Namespace, Yes, open_memory
 from memory.cli.output import print_json, undo_line
 from memory.errors import InputError, SqlError
-from memory.model import Change
+from memory.records import Change
 from memory.store import Store
 from memory.terminal import clean_line, print_clean
 

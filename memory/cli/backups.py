@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from memory import namespaces
-from memory.cli.options import DEFAULT, File, Namespace, Yes, confirm, memory_place, open_memory
+from memory.cli.options import DEFAULT, File, Namespace, Yes, confirm, memory_location, open_memory
 from memory.errors import StoreError
 from memory.store import open_store, postgres_module
 from memory.terminal import print_clean
@@ -16,8 +16,8 @@ def backup(to: Path, namespace: Namespace = DEFAULT, file: File = None) -> None:
     """Copy the whole memory into one new file, also while others write. `forget` will know it."""
     with open_memory(namespace, file) as store:
         store.backup(to)
-        place = store.place
-    print_clean(f"{to}: a copy of {place}, {to.stat().st_size:,} bytes")
+        location = store.location
+    print_clean(f"{to}: a copy of {location}, {to.stat().st_size:,} bytes")
 
 
 def restore(
@@ -30,7 +30,7 @@ def restore(
     yes: Yes = False,
 ) -> None:
     """Make a memory of a backup, whole or not at all."""
-    target = memory_place(namespace, file)
+    target = memory_location(namespace, file)
     exists = target.exists() if isinstance(target, Path) else namespaces.exists(namespace)
     if exists and replace:
         try:
@@ -49,13 +49,13 @@ def restore(
             returning = len(forgotten_ids.intersection(turn.id for turn in backup_store.turns()))
         if returning:
             print_clean(f"{returning:,} turns that were forgotten are in this backup and come back")
-        place = namespaces.shown(target)
-        confirm(f"{place} holds {turns:,} turns. Put the backup in its place?", yes)
+        location = namespaces.shown(target)
+        confirm(f"{location} holds {turns:,} turns. Put the backup in its place?", yes)
     restored = _restore(backup_file, target, replace)
     print_clean(f"{namespaces.shown(target)}: {restored:,} turns, from {backup_file}")
 
 
-def _restore(backup_file: Path, target: namespaces.Place, replace: bool) -> int:
+def _restore(backup_file: Path, target: namespaces.Location, replace: bool) -> int:
     if not isinstance(target, Path):
         return int(postgres_module("restore").restore(backup_file, target, replace))
     from memory.store.backup import restore as restore_file

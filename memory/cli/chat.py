@@ -32,7 +32,7 @@ def chat(
     from memory.program import load_model
 
     loaded = load_model(model, api_base)
-    path = options.memory_place(namespace, file)
+    path = options.memory_location(namespace, file)
     with options.open_memory(namespace, file, create=True) as store:
         [(last,)] = store.read("SELECT COALESCE(MAX(id), 0) AS last FROM turns").rows
         background = Background(path, loaded, since=last + 1, digests=digest)

@@ -20,8 +20,8 @@ def copy(
         new_turns = transfer(store, copied)
         turns = len(copied.turns())
         print_clean(
-            f"{copied.place}: {count(turns, 'turn')} ({new_turns:,} of them new), equal to"
-            f" {store.place}"
+            f"{copied.location}: {count(turns, 'turn')} ({new_turns:,} of them new), equal to"
+            f" {store.location}"
         )
 
 
@@ -49,17 +49,17 @@ def migrate(
     address = _address(database)
     migrations = postgres_module("migrate")
     if generate:
-        print_clean(str(migrations.generate(address.conninfo, address.place, generate)))
+        print_clean(str(migrations.generate(address.conninfo, address.location, generate)))
     elif as_sql:
         print_clean(migrations.script(address.conninfo))
     elif check:
-        differences = migrations.differences(address.conninfo, address.place)
+        differences = migrations.differences(address.conninfo, address.location)
         if differences:
-            raise StoreError(f"{address.place}: {differences[0]}")
-        print_clean(f"{address.place}: as this version makes it")
+            raise StoreError(f"{address.location}: {differences[0]}")
+        print_clean(f"{address.location}: as this version makes it")
     else:
-        before, after = migrations.upgrade(address.conninfo, address.place)
-        print_clean(f"{address.place}: schema {after}" + ("" if before == after else ", new"))
+        before, after = migrations.upgrade(address.conninfo, address.location)
+        print_clean(f"{address.location}: schema {after}" + ("" if before == after else ", new"))
 
 
 def distribute(
@@ -83,7 +83,7 @@ def distribute(
         return
     spread, servers = distribution.distribute(address)
     tables = count(spread, "table") + " spread" if spread else "all tables are spread"
-    print_clean(f"{address.place}: {tables} over {count(servers, 'server')}")
+    print_clean(f"{address.location}: {tables} over {count(servers, 'server')}")
 
 
 def _address(database: str) -> Any:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from memory.api import Digest, Memory
-    from memory.model import Pending
     from memory.program import Model
     from memory.program.costs import Cost
+    from memory.records import Pending
     from memory.store import Store
     from memory.waiting import Waiting
 

@@ -80,9 +80,9 @@ def digest_all(model: Model, replay: bool, over: str) -> None:
             forecast += ahead.cost
     if not names():
         raise InputError(f"there is no namespace in {home()}")
-    place = "" if model.packaged else f" at {model.server}; without repairs about {forecast}"
+    location = "" if model.packaged else f" at {model.server}; without repairs about {forecast}"
     waiting_turns = f"{count(turns, 'turn')} of {count(len(due), 'namespace')}"
-    print_clean(f"{waiting_turns} to digest by {model.name}{place}", error=True)
+    print_clean(f"{waiting_turns} to digest by {model.name}{location}", error=True)
     here = os.environ.get("MEMORY_HOME") or str(home())
     digester = Digester(here, model, replay=replay, whole=bool(over))
     done: list[NamespaceDigest] = []

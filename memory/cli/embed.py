@@ -40,7 +40,7 @@ def embed(
     with open_store(path) as store:
         turns, size = store.to_embed(embedder)
         tokens = size // _BYTES_PER_TOKEN
-        plan = f"{store.place}: {count(turns, 'turn')} (about {tokens:,} tokens) for {embedder}"
+        plan = f"{store.location}: {count(turns, 'turn')} (about {tokens:,} tokens) for {embedder}"
         if isinstance(loaded, HostedEmbedder):
             price = loaded.price()
             cost = "at an unknown price" if price is None else f"about ${price * tokens:,.4f}"
@@ -52,4 +52,4 @@ def embed(
         with progress() as bar:
             task = bar.add_task("embedding", total=turns)
             store.reembed(embedder, batch, lambda embedded: bar.update(task, advance=embedded))
-        print_clean(f"{store.place}: its vectors are by {store.embedder} now")
+        print_clean(f"{store.location}: its vectors are by {store.embedder} now")

@@ -13,12 +13,12 @@ from memory.cli.options import (
     Yes,
     confirm,
     is_on_command_line,
-    memory_place,
+    memory_location,
     open_memory,
 )
 from memory.cli.output import print_json
 from memory.errors import InputError
-from memory.namespaces import Place, make_folder, names, path_of
+from memory.namespaces import Location, make_folder, names, path_of
 from memory.terminal import count, print_clean
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def export(
     format = export_format(path, format)
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"{path}: give a file in a folder that exists; --all takes a folder")
-    _refuse_memory(path, memory_place(namespace, file))
+    _refuse_memory(path, memory_location(namespace, file))
     with open_memory(namespace, file) as store:
         # Asked only when there is a memory to write.
         if path.exists():
@@ -79,7 +79,7 @@ def _export_all(folder: Path, format: str, *, yes: bool, as_json: bool) -> None:
             _print_export(path, export_memory(store, path, format=format, title=name), as_json)
 
 
-def _refuse_memory(path: Path, memory: Place) -> None:
+def _refuse_memory(path: Path, memory: Location) -> None:
     """A memory must not be replaced by its own export."""
     if not isinstance(memory, Path):
         return

@@ -16,8 +16,8 @@ from memory.cli.output import (
     undo_line,
 )
 from memory.errors import InputError
-from memory.model import Fact, Rows
 from memory.prompt import turn_line
+from memory.records import Fact, Rows
 from memory.settings import Settings
 from memory.store import Store
 from memory.terminal import clean_line, print_clean

@@ -20,9 +20,9 @@ from memory.cli.output import diff_lines, json_line, print_json, print_lines
 from memory.errors import InputError, StoreError
 from memory.files import write_whole
 from memory.forget_preview import Preview, matching_turns, preview
-from memory.model import Forgotten
-from memory.namespaces import Place
+from memory.namespaces import Location
 from memory.prompt import turn_line
+from memory.records import Forgotten
 from memory.store import Store, postgres_module
 from memory.store.points_in_time import Diff
 from memory.terminal import clean_line, count, print_clean
@@ -86,15 +86,15 @@ def forget(
             print_clean("nothing that was removed waits to be overwritten")
 
 
-def _verify(place: Place, receipt: Path, text: str, as_json: bool) -> None:
+def _verify(location: Location, receipt: Path, text: str, as_json: bool) -> None:
     """Say what is still there of a receipt's turns. Raises StoreError when something is."""
     from memory.store.receipt_check import check_receipt, read_receipt
 
     forgotten = read_receipt(receipt)
-    if isinstance(place, Path):
-        check = check_receipt(place, forgotten, text)
+    if isinstance(location, Path):
+        check = check_receipt(location, forgotten, text)
     else:
-        check = postgres_module("receipt_check").check_namespace(place, forgotten, text)
+        check = postgres_module("receipt_check").check_namespace(location, forgotten, text)
     if as_json:
         print_json(asdict(check))
     else:

@@ -21,8 +21,8 @@ from memory.cli.output import (
 )
 from memory.errors import InputError
 from memory.facts import newest_change
-from memory.model import WITHDRAWN, Change, Edit
 from memory.prompt import turn_line
+from memory.records import WITHDRAWN, Change, Edit
 from memory.store import Store
 from memory.store.points_in_time import Diff, differences
 from memory.terminal import clean_line, print_clean

@@ -115,9 +115,9 @@ def _import_over(folders: Sequence[Path], user: str, over: str, as_json: bool) -
     paths = [folder.absolute() for folder in folders]
     with progress() as bar:
         task = bar.add_task("importing", total=len(folders))
-        for place, (report, form) in over_machines(importer, paths, over):
+        for index, (report, form) in over_machines(importer, paths, over):
             bar.advance(task)
-            _print_report(report, folders[place].name, format=form, as_json=as_json)
+            _print_report(report, folders[index].name, format=form, as_json=as_json)
 
 
 def _print_report(report: "ImportReport", name: str, *, format: str, as_json: bool) -> None:

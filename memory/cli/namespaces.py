@@ -10,7 +10,7 @@ from memory.cli.options import AsJson, Yes, confirm
 from memory.cli.output import print_json, print_rows
 from memory.errors import StoreError
 from memory.home import home_address
-from memory.model import Rows
+from memory.records import Rows
 from memory.terminal import count, print_clean
 
 app = typer.Typer(help="Memories by name, wholly separate.", no_args_is_help=True)

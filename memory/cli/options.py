@@ -10,7 +10,7 @@ import typer
 
 from memory.errors import InputError
 from memory.machines import check_over
-from memory.namespaces import Place, existing, make_folder, place_of
+from memory.namespaces import Location, existing, location_of, make_folder
 from memory.store import Store, open_store
 from memory.terminal import clean_line, print_clean
 
@@ -69,17 +69,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON, a line
 DEFAULT = "default"
 
 
-def memory_place(namespace: str, file: Path | None) -> Place:
+def memory_location(namespace: str, file: Path | None) -> Location:
     """Where a memory is: the file that was given, else what the namespace's name stands for."""
-    return file if file is not None else place_of(namespace)
+    return file if file is not None else location_of(namespace)
 
 
-def existing_memory(namespace: str, file: Path | None) -> Place:
+def existing_memory(namespace: str, file: Path | None) -> Location:
     """Where a memory is that must exist. Raises InputError when it does not."""
-    place = file or existing(namespace)
-    if isinstance(place, Path) and not place.exists():
+    location = file or existing(namespace)
+    if isinstance(location, Path) and not location.exists():
         raise InputError(f"there is no memory at {file}")
-    return place
+    return location
 
 
 @contextmanager
@@ -91,7 +91,7 @@ def open_memory(
     One that cannot be written (a backup on a read-only disk) is opened read-only.
     """
     # Without `create` a namespace must exist: a slip of the pen would make an empty memory.
-    path = memory_place(namespace, file) if create else existing_memory(namespace, file)
+    path = memory_location(namespace, file) if create else existing_memory(namespace, file)
     if isinstance(path, Path):
         make_folder(path.parent)
         if path.exists():

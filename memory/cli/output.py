@@ -10,7 +10,7 @@ from typing import Any
 
 from memory.cli.options import DEFAULT
 from memory.facts import fact_line
-from memory.model import Change, Edit, Fact, Pending, Rows
+from memory.records import Change, Edit, Fact, Pending, Rows
 from memory.store.points_in_time import Diff, differences
 from memory.terminal import clean_line, count, print_clean
 

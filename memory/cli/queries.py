@@ -21,14 +21,14 @@ from memory.cli.options import (
 )
 from memory.cli.output import print_json, print_rows
 from memory.errors import InputError, SqlError
-from memory.model import Rows, Turn
 from memory.prompt import named_cells, turn_line
+from memory.records import Rows, Turn
 from memory.settings import Settings
 from memory.store.points_in_time import last_moment
 from memory.terminal import clean_line, count, print_clean
 
 if TYPE_CHECKING:
-    from memory.model import Answer, Citation
+    from memory.records import Answer, Citation
 
 Program = Annotated[Path | None, typer.Option(help="A program that optimize.py compiled.")]
 _MOST_FEATURES = 3  # of the ranking, those that weigh most
@@ -106,16 +106,16 @@ def _answer_lines(answer: "Answer", turns: list[Turn], reranker: str | None) -> 
 
 
 def _origin(citation: "Citation", statements: Sequence[str], reranker: str | None) -> str:
-    """What brought a turn up: `found by the ranking, place 1 (words 4.3, length 3.1), by SQL 2`.
+    """What brought a turn up: `found by the ranking, rank 1 (words 4.3, length 3.1), by SQL 2`.
 
     A single statement needs no number.
     """
     origins = []
-    if citation.place:
+    if citation.rank:
         best = sorted(citation.shares.items(), key=lambda share: -share[1])[:_MOST_FEATURES]
         features = ", ".join(f"{name} {share:.1f}" for name, share in best if share > 0)
         ranking = clean_line(f"the ranking and {reranker}") if reranker else "the ranking"
-        origins.append(f"by {ranking}, place {citation.place} ({features})")
+        origins.append(f"by {ranking}, rank {citation.rank} ({features})")
     numbers = [str(statements.index(statement) + 1) for statement in citation.sql]
     if numbers:
         origins.append("by SQL" + f" {' and '.join(numbers)}" * (len(statements) > 1))

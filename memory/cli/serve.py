@@ -143,8 +143,8 @@ def _printer(name: str, port: int, token: str) -> Callable[[], None]:
     """What prints the sign-in link, on a line of its own, once it can be opened."""
 
     def show() -> None:
-        place = name if ":" in name else f"{name}:{port}"
-        print_clean(f"http://{place}/sign-in?token={token}")
+        host = name if ":" in name else f"{name}:{port}"
+        print_clean(f"http://{host}/sign-in?token={token}")
         sys.stdout.flush()
         print_clean("Open this link to sign in; it works once. Ctrl-C ends the server.", error=True)
 

@@ -8,7 +8,7 @@ import typer
 
 from memory.cli.options import DEFAULT, AsJson, File, Namespace, open_memory
 from memory.cli.output import print_json, print_rows
-from memory.model import Rows, Setting
+from memory.records import Rows, Setting
 from memory.settings import Settings
 from memory.terminal import clean_line
 

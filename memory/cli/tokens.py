@@ -8,7 +8,7 @@ import typer
 from memory.cli.options import AsJson
 from memory.cli.output import print_json, print_rows
 from memory.errors import InputError
-from memory.model import Rows
+from memory.records import Rows
 from memory.server.tokens import ALL_NAMESPACES, Tokens
 from memory.terminal import print_clean
 

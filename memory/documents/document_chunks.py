@@ -11,7 +11,7 @@ from typing import NamedTuple
 from memory.chunking import CHUNK_TOKENS, chunk_text
 from memory.documents.readers import LARGEST_FILE, READERS, Limits, Section
 from memory.errors import InputError
-from memory.model import Turn
+from memory.records import Turn
 from memory.sql import quoted
 from memory.store import Store
 from memory.tokens import count_tokens, trim

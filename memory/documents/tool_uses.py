@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from memory.errors import InputError
-from memory.model import Turn
+from memory.records import Turn
 from memory.tokens import trim
 
 # A model later needs to know what a tool was asked and how that ended, not a whole web page.

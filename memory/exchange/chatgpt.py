@@ -17,7 +17,7 @@ from memory.exchange.items import (
     skipped_counts,
 )
 from memory.exchange.json_files import InputFile, validated
-from memory.model import Turn
+from memory.records import Turn
 
 # Content types that the application keeps among the messages although nobody said them, and the
 # reason under which they are counted.

@@ -18,7 +18,7 @@ from memory.exchange.items import (
     skipped_counts,
 )
 from memory.exchange.json_files import InputFile, validated
-from memory.model import Turn
+from memory.records import Turn
 
 # Types of blocks that hold nothing that was said; tool uses become turns of their own.
 _WITHOUT_TEXT = {"thinking", "tool_use", "tool_result", "token_budget", "flag"}

@@ -14,8 +14,8 @@ from memory.errors import InputError
 from memory.exchange.imports import DUMP_HEAD, DUMP_VERSION
 from memory.exchange.plain_files import LTM_COLUMNS, as_cell
 from memory.files import whole
-from memory.model import Fact, Turn
 from memory.prompt import spoken_date
+from memory.records import Fact, Turn
 from memory.store import Store
 
 EXPORT_FORMATS = ("csv", "jsonl", "md")

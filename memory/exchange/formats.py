@@ -14,7 +14,7 @@ from memory.exchange.json_files import InputFile, decoded_text, input_files, jso
 from memory.exchange.ltm import character_database, character_name, read_ltm, vector_notes
 from memory.exchange.memories import read_langmem, read_mem0
 from memory.exchange.plain_files import read_csv, read_jsonl
-from memory.model import Turn
+from memory.records import Turn
 
 _FORMATS = "ltm, chatgpt, claude, mem0, langmem, jsonl, csv, dump"
 _SQLITE_MAGIC = b"SQLite format 3\0"

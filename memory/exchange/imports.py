@@ -10,7 +10,7 @@ from typing import Any
 from memory.errors import InputError, StoreError
 from memory.exchange.items import ForeignExport, Skipped
 from memory.home import embed_command
-from memory.model import Turn
+from memory.records import Turn
 from memory.store import Store
 
 # The first line of a dump; its number grows when older readers could not read a newer dump.
@@ -93,7 +93,7 @@ def load_dump(
     if embedder and (name := json.loads(embedder)["name"]) != store.embedder:
         notes = (
             f"the vectors were by {name}, and are by {store.embedder} here; for the other:"
-            f" {embed_command(store.place, name)}",
+            f" {embed_command(store.location, name)}",
         )
     return ImportReport(new, turns - new, notes=notes)
 

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from pydantic import ValidationError
 
 from memory.errors import InputError
-from memory.model import Turn
+from memory.records import Turn
 from memory.store.turn_validation import MAX_TURN_CHARACTERS, valid_turn
 from memory.written_dates import written_date
 

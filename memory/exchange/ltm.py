@@ -7,7 +7,7 @@ from pathlib import Path
 
 from memory.errors import InputError
 from memory.exchange.items import Skipped, clean_date, short_hash, with_date
-from memory.model import Turn
+from memory.records import Turn
 from memory.store.foreign_database import foreign_rows
 
 DATABASE = "long_term_memory.db"

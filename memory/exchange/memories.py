@@ -8,7 +8,7 @@ from pydantic import AliasChoices, BaseModel, Field
 
 from memory.exchange.items import Skipped, clean_date, short_hash, with_date
 from memory.exchange.json_files import InputFile, validated
-from memory.model import Turn
+from memory.records import Turn
 
 
 class _Mem0Memory(BaseModel):

@@ -24,7 +24,7 @@ from memory.exchange.items import (
     with_date,
 )
 from memory.exchange.json_files import InputFile, decoded_text, json_values, refuse_long_value
-from memory.model import Kind, Turn
+from memory.records import Kind, Turn
 
 TURN_COLUMNS = ("speaker", "text", "session", "said_at", "source", "kind")
 # What the long_term_memory extension of text-generation-webui exports of a character.

@@ -10,9 +10,9 @@ from memory.embed import load_embedder
 from memory.errors import InputError
 from memory.injection.ago import time_difference
 from memory.injection.config import LtmConfig, LtmReads, fill
-from memory.model import Turn
 from memory.passages import excerpt
 from memory.prompt import LEAST_BUDGET
+from memory.records import Turn
 from memory.store import Store
 from memory.tokens import count_tokens
 

@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from memory.dates import MONTHS, SEASONS, WEEKDAYS, resolve_dates
-from memory.model import Turn
 from memory.passages import passage
 from memory.program.messages import ABSTAIN, is_first_person
+from memory.records import Turn
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.search.words import words
 

@@ -42,7 +42,7 @@ class Lora:
 
 
 # A slot of a copy, and the adapter that is applied there.
-Place = tuple[int, Lora | None]
+SlotAndLora = tuple[int, Lora | None]
 Messages = list[dict[str, str]]
 
 
@@ -73,33 +73,33 @@ class ModelCopy:
         """Where its server listens: a socket that nobody can reach."""
         return str(self._server.listening_address)
 
-    def keep_only(self, beginning: Messages, place: Place) -> None:
+    def keep_only(self, beginning: Messages, slot_and_lora: SlotAndLora) -> None:
         """Forget all of the slot's last prompt but its beginning; read that if it is another."""
-        slot, lora = place
+        slot, lora = slot_and_lora
         if self._cached.get(slot) != (lora, beginning):
             self._cached.pop(slot, None)
-            self.say([{"role": "system", "content": ""}], place, max_tokens=0)
-            self.say(beginning, place, max_tokens=0)
+            self.say([{"role": "system", "content": ""}], slot_and_lora, max_tokens=0)
+            self.say(beginning, slot_and_lora, max_tokens=0)
             self._cached[slot] = (lora, beginning)
-        self.say(beginning, place, max_tokens=0)
+        self.say(beginning, slot_and_lora, max_tokens=0)
 
     def say(
         self,
         messages: Messages,
-        place: Place,
+        slot_and_lora: SlotAndLora,
         **settings: Any,
     ) -> Completion:
         """The answer to a chat.
 
         Arguments:
             messages: OpenAI's form; a last one by the assistant is what the answer begins with.
-            place: the slot that reads it, and the adapter that is applied.
+            slot_and_lora: the slot that reads it, and the adapter that is applied.
             settings: of llama.cpp's server: grammar, max_tokens, temperature, seed, logit_bias.
 
         Bytes that make no letter are left out.
         Raises dspy.lm15's ContextLengthError and InvalidRequestError.
         """
-        slot, applied = place
+        slot, applied = slot_and_lora
         body = {"messages": messages, "id_slot": slot, "cache_prompt": True, "seed": 0}
         if self._loras:
             # All adapters with their scales. Without this field llama.cpp would go on with those

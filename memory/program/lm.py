@@ -215,8 +215,8 @@ class Model:
         """Who is asked, for people: an address without a password, or a provider's name."""
         if not self._address:
             return self.name.partition("/")[0]
-        scheme, _, place = self._address.partition("://")
-        return f"{scheme}://{place.rpartition('@')[2]}"
+        scheme, _, host = self._address.partition("://")
+        return f"{scheme}://{host.rpartition('@')[2]}"
 
     @property
     def price(self) -> tuple[float, float] | None:
@@ -351,19 +351,19 @@ def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:
     """What went wrong with a model and what to do, in one line without keys."""
     keys = getattr(error, "env_keys", None) or [f"{name.partition('/')[0].upper()}_API_KEY"]
     key = " or ".join(keys)
-    place = f" at {api_base}" if api_base else ""
+    where = f" at {api_base}" if api_base else ""
     reason = one_line(error.message)
     match error:
         case lm_errors.LMNotConfiguredError():
             return f"{name} needs a key: set {key}"
         case lm_errors.LMAuthError():
-            return f"{name}{place} refused the key: check {key}"
+            return f"{name}{where} refused the key: check {key}"
         case lm_errors.LMBillingError():
             return f"{name}: no credit or quota left on this account ({reason})"
         case lm_errors.LMRateLimitError():
-            return f"{name}{place} still limits the rate after retries; wait, or use fewer threads"
+            return f"{name}{where} still limits the rate after retries; wait, or use fewer threads"
         case CallTimeoutError():
-            return f"{error.message}{place}"
+            return f"{error.message}{where}"
         case _ if _UNREACHABLE.search(reason):
             where = api_base or f"the provider of {name}"
             return f"cannot reach {where}: is this machine online? ({reason})"
@@ -371,14 +371,14 @@ def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:
             where = api_base or f"the provider of {name}"
             return f"cannot reach {where}: is it running, is --api-base right? ({reason})"
         case lm_errors.LMUnsupportedModelError():
-            return f"{name} does not exist{place}; check the name ({reason})"
+            return f"{name} does not exist{where}; check the name ({reason})"
         case lm_errors.LMServerError():
-            return f"{name}{place} failed on its side; try again later ({reason})"
+            return f"{name}{where} failed on its side; try again later ({reason})"
     if isinstance(error, lm_errors.ContextWindowExceededError) or "context length" in reason:
         return f"the prompt is too long for {name}; give a smaller --budget ({reason})"
     if "LLM Provider NOT provided" in reason:
         return f"no provider is called {name.partition('/')[0]!r}; write for example openai/MODEL"
-    return f"{name}{place} gave no usable answer ({reason})"
+    return f"{name}{where} gave no usable answer ({reason})"
 
 
 def _check_listening(api_base: str) -> None:

@@ -62,22 +62,22 @@ class LocalEngine:
             [(_, response)] = over_machines(_complete, [(here, request)], self.over)
             return response
         messages = _messages(request)
-        place = (self.slot, self.applied)
+        slot_and_lora = (self.slot, self.applied)
         settings = _settings(request, self.seed)
         if self.abstention_bias:
             settings["logit_bias"] = [[ABSTAIN.split()[0], self.abstention_bias]]
         with copy_of_the_model(self.loras, _ALL_SLOTS) as model:
-            model.keep_only(messages[:-1], place)
+            model.keep_only(messages[:-1], slot_and_lora)
             if self.declined:
                 either = f'root ::= "{self.declined}" | "{self.opening[:6]}"'
                 first = model.say(
-                    messages, place, grammar=either, max_tokens=1, seed=settings["seed"]
+                    messages, slot_and_lora, grammar=either, max_tokens=1, seed=settings["seed"]
                 )
                 if first.text and self.declined.startswith(first.text):
                     return _response(request, replace(first, text=self.declined))
             if self.opening:
                 messages = [*messages, {"role": "assistant", "content": self.opening}]
-            completion = model.say(messages, place, grammar=self.grammar, **settings)
+            completion = model.say(messages, slot_and_lora, grammar=self.grammar, **settings)
         text = self.opening + completion.text
         # The rest of the closing needs no model. An answer cut short lacks its first letter.
         if self.closing and completion.text.endswith(self.closing[0]):

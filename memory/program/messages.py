@@ -2,8 +2,8 @@
 
 import re
 
-from memory.model import WITHDRAWN
 from memory.program import phrases
+from memory.records import WITHDRAWN
 
 ABSTAIN = "No information available"  # what every answering model says when memory does not
 # Facts that it wrote or chose gained it nothing, and took half of its time (docs/decisions.md).

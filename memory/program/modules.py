@@ -9,13 +9,13 @@ from dspy.utils.exceptions import AdapterParseError
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from memory.errors import SqlError, WindowError
-from memory.model import Answer, Change, Rows
 from memory.program.lm import Model
 from memory.program.local import SmallModelAdapter
 from memory.program.messages import ABSTAIN
 from memory.program.refine_agent import RefineMemory
 from memory.program.signatures import SMALL, AnswerFromMemory, WriteFacts, WriteQuery
 from memory.prompt import Context
+from memory.records import Answer, Change, Rows
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.sql import MAX_ANSWER, split
 

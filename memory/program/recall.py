@@ -5,10 +5,10 @@ from collections.abc import Collection, Sequence
 from datetime import date
 
 from memory.dates import MONTHS, WEEKDAYS, resolve_dates
-from memory.model import Turn
 from memory.passages import passage
 from memory.program.grounding import ASKS_DATE
 from memory.program.phrases import all_phrases, language_of
+from memory.records import Turn
 from memory.tokens import trim
 
 _QUOTED_TOKENS = 300  # of one turn

@@ -128,10 +128,10 @@ def _trajectory(uses: Sequence[ToolUse], tokens: int) -> str:
     """The operations so far, the newest whole; of older results only the beginning is kept."""
     lines: list[str] = []
     tokens_left = tokens
-    for place in range(len(uses) - 1, -1, -1):
-        line = uses[place].line(place + 1, min(_RESULT_TOKENS, tokens // 2))
+    for index in range(len(uses) - 1, -1, -1):
+        line = uses[index].line(index + 1, min(_RESULT_TOKENS, tokens // 2))
         if count_tokens(line) > tokens_left:
-            line = uses[place].line(place + 1, _OLD_RESULT_TOKENS)
+            line = uses[index].line(index + 1, _OLD_RESULT_TOKENS)
         tokens_left -= count_tokens(line)
         lines.append(line)
     return "\n".join(reversed(lines))

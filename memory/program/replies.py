@@ -11,7 +11,6 @@ from dspy.utils.exceptions import (
     LMStreamAssemblyError,
 )
 
-from memory.model import Answer, Hit, Rows, Turn
 from memory.program.grounding import LEAST_COVERAGE, coverage
 from memory.program.lm import Model
 from memory.program.messages import is_evidence, question_of, tells
@@ -20,6 +19,7 @@ from memory.program.phrases import all_phrases, is_request, is_short, language_o
 from memory.program.recall import recall
 from memory.program.signatures import ReplyInChat
 from memory.prompt import Context, turn_line, turn_lines
+from memory.records import Answer, Hit, Rows, Turn
 from memory.search.asker import as_asked
 from memory.sql import quoted
 from memory.tokens import count_tokens, trim

@@ -13,7 +13,6 @@ from typing import Any
 
 import dspy
 
-from memory.model import Turn
 from memory.program.grammar import (
     INSERT,
     ONE_LINE,
@@ -24,6 +23,7 @@ from memory.program.grammar import (
 )
 from memory.program.messages import ABSTAIN
 from memory.prompt import dated_line
+from memory.records import Turn
 from memory.sql import TABLES
 
 _TABLES = "; ".join(f"{name}({', '.join(columns)})" for name, columns in TABLES.items())

@@ -9,8 +9,8 @@ import re
 from dataclasses import replace
 
 from memory.dates import resolve_dates
-from memory.model import Fact, Turn
 from memory.program.messages import is_evidence, is_question
+from memory.records import Fact, Turn
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.search.words import words
 

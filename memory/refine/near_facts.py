@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from memory.model import Fact, Hit
+from memory.records import Fact, Hit
 from memory.search.word_forms import forms_of, telling_words
 from memory.search.words import words
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 from memory.audit import is_said
 from memory.errors import InputError
 from memory.facts import iso_date
-from memory.model import Fact
+from memory.records import Fact
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.search.words import words
 

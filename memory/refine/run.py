@@ -16,11 +16,11 @@ import dspy
 
 from memory.api import CATALOG_TOKENS, Memory
 from memory.errors import InputError
-from memory.model import Change, Fact, Turn
 from memory.program import Model
 from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, priced
 from memory.program.modules import MemoryProgram
 from memory.program.refine_agent import MOST_OPERATIONS, ToolUse
+from memory.records import Change, Fact, Turn
 from memory.refine.questions import (
     QUESTIONS_A_CALL,
     READER_TOKENS,

@@ -11,8 +11,8 @@ from typing import Literal
 
 from memory.errors import InputError
 from memory.facts import fact_line
-from memory.model import Fact
 from memory.prompt import dated_line
+from memory.records import Fact
 from memory.refine.near_facts import near_facts, turn_scores
 from memory.refine.revisions import (
     Revision,

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from memory.audit import Finding, fact_conflicts
 from memory.errors import InputError
-from memory.model import Fact, Hit, Turn
 from memory.program.grounding import turn_forms
+from memory.records import Fact, Hit, Turn
 from memory.refine.revisions import Revision, Said
 from memory.sql import quoted
 from memory.store import Store

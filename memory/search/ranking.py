@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.model import Hit
+from memory.records import Hit
 from memory.search.question import Query, SpeakerNames, read_question
 from memory.search.turn_columns import FULL_LENGTH, TURN_DTYPE, disagreement, sign_codes
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.model import Turn
+from memory.records import Turn
 from memory.search.question import TELLS_TIME, packed_date
 from memory.search.words import words
 

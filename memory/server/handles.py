@@ -48,7 +48,7 @@ class Handles:
         *,
         reranker: str | None = None,
         read_only: bool = False,
-        path_of: Callable[[str], namespaces.Place] = namespaces.existing,
+        path_of: Callable[[str], namespaces.Location] = namespaces.existing,
     ) -> None:
         self._model = model
         self._api_base = api_base
@@ -135,7 +135,7 @@ class Handles:
         return self._model != "local" if isinstance(self._model, str) else self._model.writes_facts
 
     def _open(self, namespace: str) -> Store:
-        namespaces.place_of(namespace)  # raises for a name that is none
+        namespaces.location_of(namespace)  # raises for a name that is none
         try:
             path = self._path_of(namespace)
         except InputError:

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from memory.errors import InputError, MemoryFault, SqlError
 from memory.facts import find, named, note, supersede
 from memory.forget_preview import confirmation_of, matching_turns, preview
-from memory.model import Turn
+from memory.records import Turn
 from memory.server.advice import advice
 from memory.server.handles import Handles, NoNamespaceError
 from memory.server.tokens import Grant

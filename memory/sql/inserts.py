@@ -8,7 +8,7 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
-from memory.model import Fact
+from memory.records import Fact
 from memory.sql.policy import write_statements
 from memory.sql.statements import quoted
 

@@ -214,23 +214,23 @@ def with_names(statement: str) -> set[str]:
     """The names that a rendered statement gives with WITH: only they stand before AS (."""
     texts = [token.text for token in scan(statement)[0]]
     names = set()
-    for place, pair in enumerate(pairwise(texts)):
+    for index, pair in enumerate(pairwise(texts)):
         if pair == ("AS", "("):
             # Behind the name may be those of its columns: search_1(turn_id, score) AS (...).
-            name = place - 1 if texts[place - 1] != ")" else _opening(texts, place - 1) - 1
+            name = index - 1 if texts[index - 1] != ")" else _opening(texts, index - 1) - 1
             names.add(texts[name].strip('"').replace('""', '"'))
     return names
 
 
-def _opening(texts: Sequence[str], place: int) -> int:
-    """The place of the parenthesis that opens what the one at a place closes."""
-    return len(texts) - 1 - texts[::-1].index("(", len(texts) - 1 - place)
+def _opening(texts: Sequence[str], index: int) -> int:
+    """The index of the parenthesis that opens what the one at an index closes."""
+    return len(texts) - 1 - texts[::-1].index("(", len(texts) - 1 - index)
 
 
 def check_words(tokens: Sequence[Token]) -> None:
     """Refuse words and functions for which there is better advice than the parser could give.
 
-    The parser would name a place in the text; these messages say what to write instead.
+    The parser would name a position in the text; these messages say what to write instead.
     """
     for token, after in zip(tokens, [*tokens[1:], Token("end", "", "")], strict=True):
         word = token.text.lower()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from memory.model import Turn
+from memory.records import Turn
 
 if TYPE_CHECKING:  # the ranking brings numpy, which most commands do without
     from memory.search.question import Query

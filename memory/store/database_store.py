@@ -25,7 +25,7 @@ from memory.embed import (
 )
 from memory.errors import InputError, ModelError, SqlError, Stop
 from memory.home import agree_to_embedder, agreed_embedder, embed_command, withdraw_agreement
-from memory.model import Change, Edit, Fact, Hit, Pending, Rows, Setting, Turn
+from memory.records import Change, Edit, Fact, Hit, Pending, Rows, Setting, Turn
 from memory.search import ranking
 from memory.store import (
     dump,
@@ -79,7 +79,7 @@ class DatabaseStore(Store):
 
     @property
     @abstractmethod
-    def place(self) -> str: ...
+    def location(self) -> str: ...
 
     @abstractmethod
     def _reading(self) -> AbstractContextManager[Connection]:
@@ -129,7 +129,7 @@ class DatabaseStore(Store):
                     insertion = turns_table.insert_turns(conn, clean, once)
                     conn.words.put_turns(insertion.stored)
                     if rows is not None and insertion.stored:
-                        stored_rows = rows[insertion.places]
+                        stored_rows = rows[insertion.positions]
                         search_tables.put_columns(conn, insertion.stored, stored_rows)
                     ids = insertion.ids
         if time.monotonic() >= self._embedder_retry_at:
@@ -195,7 +195,7 @@ class DatabaseStore(Store):
     ) -> None:
         loaded = load_embedder(embedder)
         if isinstance(loaded, HostedEmbedder):
-            agree_to_embedder(self.place, loaded.name)
+            agree_to_embedder(self.location, loaded.name)
         with self._reading() as conn:
             vectors.reembed(
                 conn,
@@ -206,7 +206,7 @@ class DatabaseStore(Store):
             )
         self._requested_embedder = None  # the recorded one is right from now on
         if not isinstance(loaded, HostedEmbedder):
-            withdraw_agreement(self.place)
+            withdraw_agreement(self.location)
 
     def _recorded_embedder(self) -> vectors.RecordedEmbedder | None:
         with self._reading() as conn:
@@ -217,7 +217,7 @@ class DatabaseStore(Store):
 
     def _load_embedder(self, recorded: vectors.RecordedEmbedder | None) -> Embedder:
         """The recorded embedder, or the one asked for when there is none yet."""
-        vectors.refuse_other_name(recorded, self._requested_embedder, self.place)
+        vectors.refuse_other_name(recorded, self._requested_embedder, self.location)
         name = self._embedder_name(recorded)
         if self._embedder is None or self._embedder.name != name:
             self._embedder = load_embedder(name)
@@ -229,21 +229,21 @@ class DatabaseStore(Store):
         embedder = self._load_embedder(recorded)
         if isinstance(embedder, HostedEmbedder) and not self._is_agreed(embedder.name):
             raise ModelError(
-                f"{self.place} names the hosted embedder {embedder.name}, and nobody on this"
+                f"{self.location} names the hosted embedder {embedder.name}, and nobody on this"
                 " machine has agreed that it gets this memory's texts; agree with:"
-                f" {embed_command(self.place, embedder.name, '--agree')},"
-                f" or make the vectors here: {embed_command(self.place, PACKAGED_EMBEDDER)}"
+                f" {embed_command(self.location, embedder.name, '--agree')},"
+                f" or make the vectors here: {embed_command(self.location, PACKAGED_EMBEDDER)}"
             )
         rows = embedder(texts)
         if recorded and not rows.shape[1]:  # no text has any words
             return np.zeros((len(texts), recorded.width), np.float32)
         if recorded:
-            vectors.refuse_other_width(recorded, rows.shape[1], self.place)
+            vectors.refuse_other_width(recorded, rows.shape[1], self.location)
         return rows
 
     def _is_agreed(self, embedder: str) -> bool:
         """Whether somebody on this machine named this hosted embedder for this memory."""
-        return embedder in (self._agreed_embedder, agreed_embedder(self.place))
+        return embedder in (self._agreed_embedder, agreed_embedder(self.location))
 
     def _embed_waiting(self) -> None:
         """Embed the turns that wait for it; what prevents it is logged, once until it works again.
@@ -261,7 +261,7 @@ class DatabaseStore(Store):
                 with self._reading() as conn:
                     last = search_tables.last_with_columns(conn)
                 [(count,)] = self._select("SELECT count(*) FROM turns WHERE id > ?", (last,))
-                _log.warning("%s: %d turns wait for their vectors: %s", self.place, count, error)
+                _log.warning("%s: %d turns wait for their vectors: %s", self.location, count, error)
             self._embedder_retry_at = time.monotonic() + EMBEDDER_REST_S
 
     # ---------------------------------------------------------------- what a model may do

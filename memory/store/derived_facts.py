@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from memory.model import Change, Edit, Fact
+from memory.records import Change, Edit, Fact
 from memory.store import journal
 from memory.store.database import Connection
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from memory.embed import DIM, PACKAGED_EMBEDDER, HostedEmbedder, LocalEmbedder, load_embedder
 from memory.errors import InputError, ModelError
-from memory.model import Turn
+from memory.records import Turn
 from memory.store import search_tables, turns_table, vectors
 from memory.store.database import Connection, Transaction
 from memory.store.forget import DONE, OF_THIS_FILE

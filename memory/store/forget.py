@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from memory.embed import load_embedder
 from memory.errors import InputError, ModelError, Stop, StoreError
 from memory.files import discard
-from memory.model import Forgotten, Turn
+from memory.records import Forgotten, Turn
 from memory.store import history, journal, pending_windows, settings, turn_removal, turns_table
 from memory.store.connection import SqliteConnection, connect
 from memory.store.database import Connection, Transaction
@@ -50,13 +50,13 @@ def forget(
     transaction: Transaction,
     embed: EmbedTexts,
     turn_ids: Sequence[int],
-    place: str,
+    location: str,
     overwrite: Callable[[], None],
 ) -> Forgotten:
     """Remove turns and all that rests on them, then overwrite where they were; `Store.forget`.
 
     Without any turns, the overwriting that is due is finished; the last receipt is returned.
-    `overwrite` does what can be done about the bytes at `place`, where this memory lies.
+    `overwrite` does what can be done about the bytes at `location`, where this memory lies.
     """
     receipt = None
     if turn_ids:
@@ -73,7 +73,9 @@ def forget(
                 salt=salt,
             )
             settings.add_setting(conn, DUE, {**asdict(receipt), **marked(turns, salt)})
-    return _overwrite_files(conn, transaction, receipt=receipt, place=place, overwrite=overwrite)
+    return _overwrite_files(
+        conn, transaction, receipt=receipt, location=location, overwrite=overwrite
+    )
 
 
 def remove(
@@ -174,17 +176,17 @@ def _with_their_copies(paths: Sequence[Path]) -> list[str]:
     return copies
 
 
-def copies_with(place: str, noted: Iterable[str], due: Sequence[Mapping[str, Any]]) -> list[str]:
+def copies_with(location: str, noted: Iterable[str], due: Sequence[Mapping[str, Any]]) -> list[str]:
     """Those of the noted copies, and of theirs, that hold turns which are `marked`.
 
-    Also those that cannot be looked into. The memory at `place` itself, which its copies note,
+    Also those that cannot be looked into. The memory at `location` itself, which its copies note,
     is none of them.
     """
     noted = list(noted)
     # A copy in Postgres is named without a look: this machine may not be able to log in there.
-    holding = [note for note in noted if "://" in note and note != place]
+    holding = [note for note in noted if "://" in note and note != location]
     for copy in _with_their_copies([*map(Path, noted)]):
-        if copy == place:
+        if copy == location:
             continue
         try:
             with closing(connect(Path(copy), read_only=True)) as conn:
@@ -227,7 +229,7 @@ def _overwrite_files(
     transaction: Transaction,
     *,
     receipt: Forgotten | None,
-    place: str,
+    location: str,
     overwrite: Callable[[], None],
 ) -> Forgotten:
     """Overwrite this file and its backups, and make receipts of what was due.
@@ -241,12 +243,12 @@ def _overwrite_files(
     # This file first: that waits until no backup reads it any more, so a backup that began before
     # the removal is in its place by then and is overwritten as well.
     overwrite()
-    files = [place]
+    files = [location]
     unreached: list[str] = []
     busy: list[StoreError] = []
     for path in backups(conn):
         if (
-            path.exists() and Path(place).exists() and path.samefile(place)
+            path.exists() and Path(location).exists() and path.samefile(location)
         ):  # a backup that is used as a memory
             continue
         try:
@@ -261,7 +263,7 @@ def _overwrite_files(
 
     _write_receipts(conn, transaction, due)
     receipt = receipt or receipt_due(due[-1])
-    copies = copies_with(place, map(str, _noted_paths(conn, COPY)), due)
+    copies = copies_with(location, map(str, _noted_paths(conn, COPY)), due)
     return replace(receipt, files=tuple(files), unreached=tuple(unreached), copies=tuple(copies))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from memory.errors import InputError
-from memory.model import Edit, Fact
+from memory.records import Edit, Fact
 from memory.store import journal, turn_removal, turns_table
 from memory.store.connection import SqliteConnection, connect
 from memory.store.database import NUMBERS, Connection

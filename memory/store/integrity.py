@@ -103,7 +103,7 @@ def column_faults(conn: Connection) -> Iterator[str]:
     indexed = np.frombuffer(columns, TURN_DTYPE)["id"]
     last = int(indexed[-1]) if len(indexed) else 0
     stored = _ids(conn, "SELECT id FROM turns WHERE id <= ? ORDER BY id", (last,))
-    yield from differences(stored, indexed, noun="turn", place="the columns that search reads")
+    yield from differences(stored, indexed, noun="turn", index_name="the columns that search reads")
     if np.any(np.diff(indexed) <= 0):
         yield "the columns that search reads are not in the order of the turns"
 
@@ -149,7 +149,7 @@ def _word_faults(conn: SqliteConnection, index: str, noun: str, texts: str) -> I
     indexed = _ids(conn, "SELECT DISTINCT doc FROM temp.held ORDER BY doc")
     conn.execute("DROP TABLE temp.held")
     wordy = _ids(conn, f"SELECT id FROM ({texts}) WHERE words(text) <> '' ORDER BY id")
-    yield from differences(wordy, indexed, noun=noun, place="the full-text index")
+    yield from differences(wordy, indexed, noun=noun, index_name="the full-text index")
 
     sample = wordy[:: max(len(wordy) // _MAX_CHECKED, 1)].tolist()
     for row_id, text in conn.execute(
@@ -169,7 +169,7 @@ def _ids(conn: Connection, select: str, values: Sequence[Any] = ()) -> NDArray[n
 
 
 def differences(
-    stored: NDArray[np.int64], indexed: NDArray[Any], noun: str, place: str
+    stored: NDArray[np.int64], indexed: NDArray[Any], noun: str, index_name: str
 ) -> Iterator[str]:
     """A line for rows that an index lacks, and one for those that it has too much."""
     for ids, verdict in (
@@ -179,4 +179,4 @@ def differences(
         if len(ids):
             named = ", ".join(map(str, ids[:_MAX_NAMED].tolist()))
             more = f" and {len(ids) - _MAX_NAMED:,} more" if len(ids) > _MAX_NAMED else ""
-            yield f"{noun} {named}{more} {verdict} {place}"
+            yield f"{noun} {named}{more} {verdict} {index_name}"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from memory.errors import HeldError, InputError, SqlError
-from memory.model import Change
+from memory.records import Change
 from memory.sql import quoted
 from memory.store.database import Connection
 from memory.store.points_in_time import date_key

@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from memory.model import Change, Edit, Fact, Turn
+from memory.records import Change, Edit, Fact, Turn
 from memory.store.database import Connection
 from memory.store.journal import written_image
 

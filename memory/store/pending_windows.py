@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Collection
 
 from memory.errors import ClaimLostError, InputError
-from memory.model import Pending
+from memory.records import Pending
 from memory.store.database import Connection
 
 Window = tuple[int, int]  # ids of its first and last turn, inclusive

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from memory.errors import InputError
-from memory.model import Fact
+from memory.records import Fact
 
 # The year must begin as the GLOBs of memory/store/history.py ask for it.
 _DATE = re.compile(

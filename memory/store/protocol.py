@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from memory.model import Change, Edit, Fact, Forgotten, Hit, Pending, Rows, Setting, Turn
+from memory.records import Change, Edit, Fact, Forgotten, Hit, Pending, Rows, Setting, Turn
 
 
 class Store(Protocol):
     """One namespace: turns that are never lost, facts that can be undone, a search over both.
 
     A store belongs to one thread; each thread and each process opens its own on the same address.
-    `address` is what `open_store` opens again; `place` names it in messages, without a password. A
-    store opened `read_only` never writes to it. `feature_weights` are what a search ranks by, those
-    of `memory.search.ranking` unless a `Memory` brings a program with others.
+    `address` is what `open_store` opens again; `location` names it in messages, without a password.
+    A store opened `read_only` never writes to it. `feature_weights` are what a search ranks by,
+    those of `memory.search.ranking` unless a `Memory` brings a program with others.
     """
 
     read_only: bool
@@ -23,7 +23,7 @@ class Store(Protocol):
     def address(self) -> str: ...
 
     @property
-    def place(self) -> str: ...
+    def location(self) -> str: ...
 
     def add(self, turns: Sequence[Turn], once: bool = False) -> list[int]:
         """Store turns in one transaction and return their ids; durable on return.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from memory.errors import InputError, Stop
-from memory.model import Forgotten, Turn
+from memory.records import Forgotten, Turn
 from memory.search.words import words
 from memory.store import integrity, settings, turns_table
 from memory.store.connection import SqliteConnection, connect
@@ -116,22 +116,24 @@ def without_words(text: str) -> list[str]:
     return ["words and bytes, of which a receipt holds none: give --matching TEXT"]
 
 
-def overwriting_due(conn: Connection, place: str) -> list[str]:
+def overwriting_due(conn: Connection, location: str) -> list[str]:
     """A line that says so where an earlier `forget` has not come to its end."""
     if not settings.setting_history(conn, DUE):
         return []
-    return [f"{place}: the overwriting is not finished: memory forget --finish"]
+    return [f"{location}: the overwriting is not finished: memory forget --finish"]
 
 
-def refuse_other_receipt(conn: Connection, place: str, receipt: Forgotten) -> None:
-    """Raises InputError for a receipt of another memory than the one at `place`."""
+def refuse_other_receipt(conn: Connection, location: str, receipt: Forgotten) -> None:
+    """Raises InputError for a receipt of another memory than the one at `location`."""
     known = [
         setting.value["sha256"]
         for name in (DONE, DUE)
         for setting in settings.setting_history(conn, name)
     ]
     if receipt.sha256 not in known:
-        raise InputError(f"{place} has no receipt {receipt.sha256[:12]}...: it is another memory's")
+        raise InputError(
+            f"{location} has no receipt {receipt.sha256[:12]}...: it is another memory's"
+        )
 
 
 def _check_file(

@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.model import Turn
+from memory.records import Turn
 from memory.search.ranking import Index, Piece, UnreadVectors
 from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns, sign_codes
 from memory.store.database import NUMBERS, Connection
@@ -141,10 +141,10 @@ def _session_end(conn: Connection, session: str, before: int, width: int) -> Ses
         _, columns = _row_of_turn(conn, "columns FROM blocks", last)
         rows = np.frombuffer(columns, TURN_DTYPE)
         first, vectors = _row_of_turn(conn, "vectors FROM pieces", last)
-        # Ids may have gaps, so places in the block are found by id and not counted.
-        place, first_place = np.searchsorted(rows["id"], (last, first))
-        start = (place - first_place) * width
-        stored = (rows[place].tobytes(), vectors[start : start + width])
+        # Ids may have gaps, so positions in the block are found by id and not counted.
+        position, first_position = np.searchsorted(rows["id"], (last, first))
+        start = (position - first_position) * width
+        stored = (rows[position].tobytes(), vectors[start : start + width])
     row = np.frombuffer(stored[0], TURN_DTYPE)[0]
     vector = np.frombuffer(stored[1], np.int8)
     return SessionEnd(first=int(row["session"]), last=last, vector=vector)
@@ -206,15 +206,15 @@ def _extend_by_blocks(conn: Connection, index: Index) -> None:
     # The index may hold the first turns of the first block, from when they were in `recent`.
     known = int(np.searchsorted(rows["id"], index.last_id, side="right"))
     pieces: dict[int, Piece] = {}
-    place = 0
+    position = 0
     for block in block_rows:
         ids = block["id"].tolist()
         for start in range(0, len(ids), PIECE):
             piece = ids[start : start + PIECE]
-            skip = max(known - place, 0)
+            skip = max(known - position, 0)
             if skip < len(piece):
                 pieces[piece[skip]] = (piece[0], len(piece), skip)
-            place += len(piece)
+            position += len(piece)
     unread = UnreadVectors(pieces, partial(_read_pieces, conn))
     index.extend(rows[known:], codes.reshape(len(rows), -1)[known:], unread)
 

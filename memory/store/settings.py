@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from memory.model import Setting
+from memory.records import Setting
 from memory.store import journal
 from memory.store.database import Connection
 

@@ -11,7 +11,7 @@ from memory import sql as sql_policy
 from memory.embed import HostedEmbedder
 from memory.errors import StoreError
 from memory.home import agree_to_embedder, agreed_embedder
-from memory.model import Forgotten, Rows
+from memory.records import Forgotten, Rows
 from memory.store import backup, forget, history, integrity, turns_table, vectors, walls
 from memory.store.connection import (
     COPIED_WITHOUT_LOG,
@@ -53,9 +53,9 @@ class SqliteStore(DatabaseStore):
                 else:
                     vectors.index_older_turns(self._conn, self._transaction)
                 recorded = vectors.recorded_embedder(self._conn)
-                vectors.refuse_other_name(recorded, embedder, self.place)
+                vectors.refuse_other_name(recorded, embedder, self.location)
                 if isinstance(self._embedder, HostedEmbedder):
-                    agree_to_embedder(self.place, self._embedder.name)
+                    agree_to_embedder(self.location, self._embedder.name)
             except BaseException:
                 self._conn.close()
                 raise
@@ -64,7 +64,7 @@ class SqliteStore(DatabaseStore):
             _log.warning("%s: %s", path, COPIED_WITHOUT_LOG)
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         return str(self.path)
 
     @property
@@ -114,7 +114,7 @@ class SqliteStore(DatabaseStore):
             file = Path(folder.name) / history.copy_name()
             with self._storage_errors():
                 history.copy_file(self._conn, file)
-            agreed = self._agreed_embedder or agreed_embedder(self.place)
+            agreed = self._agreed_embedder or agreed_embedder(self.location)
             return SqliteStore.of_the_past(
                 file,
                 moment,
@@ -158,7 +158,7 @@ class SqliteStore(DatabaseStore):
                 self._transaction,
                 embed=self._embed,
                 turn_ids=turn_ids,
-                place=forget.file_of(self._conn),
+                location=forget.file_of(self._conn),
                 overwrite=lambda: forget.overwrite(self._conn),
             )
             # Of what is in the log only the salt is secret: where another program keeps the log

@@ -36,8 +36,8 @@ def transfer(
         _take_in(written, record)
     if written.digest() != read.digest():
         raise StoreError(
-            f"{target.place} is not equal to what was read of {source.place}; delete it and copy"
-            " again"
+            f"{target.location} is not equal to what was read of {source.location}; delete it and"
+            " copy again"
         )
     return turns
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.embed import HostedEmbedder, load_embedder
-from memory.model import Turn
+from memory.records import Turn
 from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns
 from memory.search.words import words
 from memory.store import search_tables, turns_table, vectors
@@ -148,8 +148,8 @@ def _windows_holding(
     holding = []
     for window in windows:
         _, first, last = window
-        place = bisect_left(turn_ids, first)
-        if place < len(turn_ids) and turn_ids[place] <= last:
+        position = bisect_left(turn_ids, first)
+        if position < len(turn_ids) and turn_ids[position] <= last:
             holding.append(window)
     return holding
 
@@ -271,9 +271,9 @@ def remove_columns(conn: Connection, turns: Sequence[Turn], embed: EmbedTexts) -
         ends: dict[str, SessionEnd] = {}
         for session, turn_id in predecessors.items():
             if turn_id:
-                place = int(np.searchsorted(rows["id"], turn_id))
-                first = int(rows["session"][place])
-                ends[session] = SessionEnd(first, turn_id, eight_bit[place].copy())
+                position = int(np.searchsorted(rows["id"], turn_id))
+                first = int(rows["session"][position])
+                ends[session] = SessionEnd(first, turn_id, eight_bit[position].copy())
         speakers = dict(conn.execute("SELECT name, id FROM speakers"))
         for batch in _successors(conn, first_removed, last_indexed):
             places = np.searchsorted(rows["id"], [turn.id for turn in batch])

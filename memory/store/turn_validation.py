@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import get_args
 
 from memory.errors import InputError
-from memory.model import Kind, Turn
+from memory.records import Kind, Turn
 from memory.written_dates import written_date
 
 MAX_TURN_CHARACTERS = 4_000_000

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from memory.model import Turn
+from memory.records import Turn
 from memory.store.database import Connection
 
 # In the order in which `to_turn` takes them.
@@ -30,12 +30,12 @@ class Insertion:
     """What became of the turns given to `insert_turns`.
 
     `ids` has the id of every turn given. `stored` are the turns that are new, numbered, and
-    `places` their indices among those given.
+    `positions` their indices among those given.
     """
 
     ids: list[int]
     stored: list[Turn]
-    places: list[int]
+    positions: list[int]
 
 
 def read_turns(
@@ -75,27 +75,29 @@ def insert_turns(conn: Connection, turns: Sequence[Turn], once: bool) -> Inserti
     """
     id_of_source = ids_by_source(conn, [turn.source for turn in turns]) if once else {}
     sources = set(id_of_source)
-    places = []
-    for place, turn in enumerate(turns):
+    positions = []
+    for position, turn in enumerate(turns):
         if once and turn.source:
             if turn.source in sources:
                 continue
             sources.add(turn.source)
-        places.append(place)
+        positions.append(position)
 
     # Not max(id): the number of a turn that was forgotten is never given to another.
     last = conn.last_id("turns")
-    stored = [replace(turns[place], id=number) for number, place in enumerate(places, last + 1)]
+    stored = [
+        replace(turns[position], id=number) for number, position in enumerate(positions, last + 1)
+    ]
     conn.executemany(
         f"INSERT INTO turns ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [(t.id, t.kind, t.session, t.speaker, t.text, t.said_at, t.source) for t in stored],
     )
     conn.reserve_ids("turns", last + len(stored))
 
-    id_of_place = {place: turn.id for place, turn in zip(places, stored, strict=True)}
+    id_of_position = {position: turn.id for position, turn in zip(positions, stored, strict=True)}
     id_of_source |= {turn.source: turn.id for turn in stored}
-    ids = [id_of_place.get(n) or id_of_source[turn.source] for n, turn in enumerate(turns)]
-    return Insertion(ids, stored, places)
+    ids = [id_of_position.get(n) or id_of_source[turn.source] for n, turn in enumerate(turns)]
+    return Insertion(ids, stored, positions)
 
 
 def ever_had_turns(conn: Connection) -> bool:

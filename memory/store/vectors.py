@@ -2,7 +2,7 @@
 
 The newest row 'embedder' of `settings` names it. A row with another id stands for other vectors,
 so whoever read some before must begin afresh. New vectors gather in `staged_vectors`, where an
-interrupted `reembed` finds them again, until one transaction puts them in the old ones' place.
+interrupted `reembed` finds them again, until one transaction puts them in the old ones' location.
 
 Turns whose embedder is asked over the network are stored first and wait for their vectors.
 """
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from memory.embed import DIM, PACKAGED_EMBEDDER, REQUEST_TEXTS, Embedder, embed
 from memory.errors import InputError, ModelError, StoreError
 from memory.home import embed_command
-from memory.model import Turn
+from memory.records import Turn
 from memory.store import journal, search_tables, turns_table
 from memory.store.database import Connection, Transaction
 
@@ -83,22 +83,22 @@ def record_embedder(conn: Connection, name: str, width: int) -> None:
 
 
 def refuse_other_name(
-    recorded: RecordedEmbedder | None, name: str | None, place: Path | str
+    recorded: RecordedEmbedder | None, name: str | None, location: Path | str
 ) -> None:
     """Raises InputError when another embedder is asked for than the recorded one."""
     if recorded and name and name != recorded.name:
         raise InputError(
-            f"the vectors of {place} are by {recorded.name}, not by {name}; open it without naming"
-            f" an embedder, or make them anew: {embed_command(place, name)}"
+            f"the vectors of {location} are by {recorded.name}, not by {name}; open it without"
+            f" naming an embedder, or make them anew: {embed_command(location, name)}"
         )
 
 
-def refuse_other_width(recorded: RecordedEmbedder, width: int, place: Path | str) -> None:
+def refuse_other_width(recorded: RecordedEmbedder, width: int, location: Path | str) -> None:
     """Raises ModelError when the recorded embedder makes vectors of another width by now."""
     if recorded.width and width != recorded.width:
         raise ModelError(
-            f"{recorded.name} now makes vectors of {width} numbers, those of {place} have"
-            f" {recorded.width}; make them anew: {embed_command(place, recorded.name)}"
+            f"{recorded.name} now makes vectors of {width} numbers, those of {location} have"
+            f" {recorded.width}; make them anew: {embed_command(location, recorded.name)}"
         )
 
 
@@ -115,10 +115,10 @@ def index_older_turns(conn: Connection, transaction: Transaction) -> None:
                 record_embedder(conn, PACKAGED_EMBEDDER, DIM)
 
 
-def refuse_older_turns(conn: Connection, place: Path | str) -> None:
+def refuse_older_turns(conn: Connection, location: Path | str) -> None:
     """Raises StoreError for turns of schema 1 that `index_older_turns` has yet to see."""
     if _is_unindexed(conn):
-        raise StoreError(f"{place}: made by an older version; open it once for writing")
+        raise StoreError(f"{location}: made by an older version; open it once for writing")
 
 
 def _is_unindexed(conn: Connection) -> bool:

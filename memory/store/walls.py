@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from memory.errors import SqlError
-from memory.model import Rows
+from memory.records import Rows
 from memory.sql import MAX_COLUMNS, MAX_PATTERN, TABLES, WRITABLE, with_names
 from memory.store.connection import open_for_reading
 

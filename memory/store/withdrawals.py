@@ -7,7 +7,7 @@ took back, so a redo, a copy of the past, a dump and a backup have the right mar
 from collections.abc import Sequence
 from dataclasses import replace
 
-from memory.model import WITHDRAWN, Rows, Turn
+from memory.records import WITHDRAWN, Rows, Turn
 from memory.store.database import Connection
 
 CORRECTIONS = "corrections"  # the session of all turns that `memory.facts.supersede` adds

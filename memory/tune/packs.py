@@ -89,13 +89,13 @@ def losses(
     ids = pack[0].prompt[:start]
     owners = [SHARED] * start
     positions = list(range(start))
-    predicting: list[int] = []  # places of the tokens that predict a token of an answer
+    predicting: list[int] = []  # indices of the tokens that predict a token of an answer
     for owner, example in enumerate(pack):
         whole = example.prompt + example.answer
         # A token that is not shared stands behind those of the examples before.
         offset = len(ids) - start
         predictors = range(len(example.prompt) - 1, len(whole) - 1)
-        predicting += [place if place < start else place + offset for place in predictors]
+        predicting += [index if index < start else index + offset for index in predictors]
         # The last token predicts nothing.
         ids += whole[start:-1]
         owners += [owner] * (len(whole) - 1 - start)
@@ -132,5 +132,7 @@ def attention_mask(readers: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
 
 def _shared(prompts: Sequence[Sequence[int]]) -> int:
     """How many tokens all prompts begin with alike."""
-    places = enumerate(zip(*prompts, strict=False))
-    return next((place for place, tokens in places if len(set(tokens)) > 1), min(map(len, prompts)))
+    indices = enumerate(zip(*prompts, strict=False))
+    return next(
+        (index for index, tokens in indices if len(set(tokens)) > 1), min(map(len, prompts))
+    )

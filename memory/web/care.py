@@ -12,8 +12,8 @@ from memory.audit import KINDS, Finding, audit
 from memory.errors import InputError, SqlError
 from memory.files import PRIVATE_FOLDER
 from memory.forget_preview import confirmation_of, matching_turns, preview
-from memory.model import Forgotten, Turn
 from memory.namespaces import make_folder, path_of
+from memory.records import Forgotten, Turn
 from memory.settings import Settings
 from memory.store import Store
 from memory.store.turn_validation import local_now

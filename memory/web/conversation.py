@@ -8,7 +8,7 @@ from typing import Any
 from memory.errors import InputError
 from memory.exchange import clean_date
 from memory.facts import read_facts
-from memory.model import Fact, Turn
+from memory.records import Fact, Turn
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.turn_validation import local_now

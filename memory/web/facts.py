@@ -7,7 +7,7 @@ from typing import Any
 from memory import facts as fact_edits
 from memory.errors import InputError
 from memory.facts import edits_since, fact_of, is_current, read_facts
-from memory.model import Change, Fact
+from memory.records import Change, Fact
 from memory.related_facts import related_facts
 from memory.settings import Settings
 from memory.sql import quoted

@@ -1,7 +1,7 @@
 """Under the hood: how the ranking weighs each turn for a question, and SQL by hand."""
 
 from memory.errors import SqlError
-from memory.model import Rows
+from memory.records import Rows
 from memory.store import Store
 from memory.web.conversation import FEATURES
 from memory.web.visits import Entry, Page, Reply, Visit

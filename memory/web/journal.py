@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from memory.errors import InputError
 from memory.held_windows import decide
-from memory.model import Change
 from memory.program.messages import NO_FACTS
+from memory.records import Change
 from memory.settings import Settings
 from memory.store import Store
 from memory.store.points_in_time import Diff, differences

@@ -15,8 +15,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from memory.model import Turn
 from memory.prompt import spoken_date
+from memory.records import Turn
 from memory.store.turn_validation import local_now
 from memory.terminal import clean, count
 from memory.web.visits import address_of

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from memory.errors import InputError
-from memory.model import Answer, Rows, Turn
+from memory.records import Answer, Rows, Turn
 from memory.settings import Settings
 from memory.sql import quoted
 from memory.store import Store
@@ -30,7 +30,7 @@ class Cited:
     """A turn that an answer rests on, and what brought it up."""
 
     turn: Turn
-    place: int
+    rank: int
     shares: Sequence[Share]
     statements: Sequence[int]
 
@@ -81,7 +81,7 @@ def _answered(memory: "Memory", question: str, asker: str, now: datetime) -> Ans
     cited = [
         Cited(
             memory.store.turn(citation.turn_id),
-            place=citation.place,
+            rank=citation.rank,
             shares=shares_of(citation.shares),
             statements=[answer.sql.index(statement) + 1 for statement in citation.sql],
         )

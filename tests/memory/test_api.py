@@ -252,7 +252,7 @@ def test_an_answer_names_its_turns_and_shows_the_sql_that_found_them(store: Stor
         (4, (PETS,)),
     ]
     ranked = [hit.turn_id for hit in store.search("Which pets do they have?")]
-    assert [ranked[citation.place - 1] for citation in told.citations] == [3, 4]
+    assert [ranked[citation.rank - 1] for citation in told.citations] == [3, 4]
     assert all(citation.shares["words"] > 0 for citation in told.citations)
     assert [len(rows.rows) for rows in told.rows] == [2]
     assert (told.calls, told.refusals) == (2, ())

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory.embed import DIM, embed
-from memory.model import Turn
+from memory.records import Turn
 from memory.search.question import TELLS_TIME
 from memory.search.turn_columns import SessionEnd, describe_turns
 

@@ -13,7 +13,7 @@ from memory import InputError, Memory, ModelError, Turn, open_store
 from memory.embed import PACKAGED_EMBEDDER
 from memory.exchange.exports import export_memory
 from memory.home import agreed_embedder
-from memory.namespaces import copy, create, delete, place_of, rename
+from memory.namespaces import copy, create, delete, location_of, rename
 from memory.store.sqlite import SqliteStore
 from tests.support.commands import run
 from tests.support.embedding_server import SMALL, WIDE, Server, embedded_memory, serving
@@ -131,14 +131,14 @@ def test_a_namespace_takes_along_what_was_agreed_to(server: Server, home: str) -
     embedded_memory(str(create("anna")), SMALL)
     copy("anna", "berta")
     rename("anna", "carla")
-    assert [agreed_embedder(place_of(name)) for name in ("anna", "berta", "carla")] == [
+    assert [agreed_embedder(location_of(name)) for name in ("anna", "berta", "carla")] == [
         "",
         SMALL,
         SMALL,
     ]
     for name in ("berta", "carla"):
         delete(name)
-        assert agreed_embedder(place_of(name)) == ""
+        assert agreed_embedder(location_of(name)) == ""
 
 
 NO_EMBEDDERS = [

@@ -7,7 +7,7 @@ import pytest
 
 from memory import InputError, ModelError, Turn, machines, open_store
 from memory.machines import check_over
-from memory.namespaces import create, path_of, place_of
+from memory.namespaces import create, location_of, path_of
 from memory.program import load_model
 from tests.support.commands import run
 from tests.support.scripted import sql
@@ -88,7 +88,7 @@ def test_a_model_that_fails_ends_it_and_what_was_stored_is_told(
     model, _ = talker(window=1, store=second_fails)
     monkeypatch.setattr("memory.program.lm.load_model", lambda name, api_base=None: model)
     run("digest", "--all", says="no credit left")
-    with open_store(place_of("Ben 🌸")) as store:
+    with open_store(location_of("Ben 🌸")) as store:
         assert [change.window for change in store.changes()] == [(1, 1)]
 
 

@@ -181,7 +181,7 @@ def test_a_copy_knows_nothing_of_the_backups_of_the_first(anna: Place) -> None:
         store.set("user", "Anna")
         namespaces.copy("anna", "ben")
         store.add([SECRET])
-    with open_store(namespaces.place_of("ben")) as copy:
+    with open_store(namespaces.location_of("ben")) as copy:
         assert copy.settings("backup") == []
         assert copy.settings("user")[-1].value == "Anna"
         assert copy.search("Oslo")[0].turn_id == 1

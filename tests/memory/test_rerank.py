@@ -230,7 +230,7 @@ def test_a_memory_shows_its_model_the_turns_that_the_reranker_puts_first(
     assert memory.search(QUESTION, 1)[0].turn_id == 4
     reply = memory.ask(QUESTION)
     assert reply.shown[0] == 4
-    assert reply.citations[0].place == 1
+    assert reply.citations[0].rank == 1
     assert asked == [QUESTION, QUESTION]  # once by `search`, once by `ask`
 
 

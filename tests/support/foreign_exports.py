@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from memory.exchange import ForeignExport, Skipped
-from memory.model import Turn
+from memory.records import Turn
 
 DAY = 1494251760.123456  # 2017-05-08 13:56 UTC
 

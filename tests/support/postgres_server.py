@@ -100,7 +100,7 @@ def shared_database() -> str:
     """
     if citus := os.environ.get("MEMORY_TEST_CITUS", ""):
         address = read_address(citus, needs_namespace=False)
-        migrate.upgrade(address.conninfo, address.place)
+        migrate.upgrade(address.conninfo, address.location)
         distribute.distribute(address)
         return citus if "?" in citus else f"{citus}?application_name=tests"
     return new_database()

@@ -27,7 +27,7 @@ class Address:
         return self._with_namespace(self.conninfo)
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """The address without its password, for messages."""
         return self._with_namespace(without_password(self.conninfo))
 
@@ -88,7 +88,7 @@ def read_address(text: str, needs_namespace: bool = True) -> Address:
         return address.of(names[-1])
     if needs_namespace:
         raise InputError(
-            f"{address.place} names no namespace; add ?namespace=NAME (or &namespace=NAME)"
+            f"{address.location} names no namespace; add ?namespace=NAME (or &namespace=NAME)"
         )
     return address
 

@@ -281,25 +281,25 @@ _ADVICE = {
 
 
 @contextmanager
-def postgres_errors(place: str, conninfo: str) -> Iterator[None]:
+def postgres_errors(location: str, conninfo: str) -> Iterator[None]:
     """Turn errors of the driver into a StoreError of one line; it never shows the password."""
     try:
         yield
     except PoolTimeout as error:
         # The pool does not say why it could not connect.
-        with postgres_errors(place, conninfo):
+        with postgres_errors(location, conninfo):
             psycopg.connect(conninfo, connect_timeout=CONNECT_SECONDS).close()
         raise StoreError(
-            f"{place}: all connections of this process were in use for {WAIT_SECONDS:.0f} seconds;"
-            " try again"
+            f"{location}: all connections of this process were in use for {WAIT_SECONDS:.0f}"
+            " seconds; try again"
         ) from error
     except OverflowError as error:
         raise InputError(
-            f"{place}: a number here has more than 64 bits; no id is so large"
+            f"{location}: a number here has more than 64 bits; no id is so large"
         ) from error
     except UnicodeEncodeError as error:
         raise InputError(
-            f"{place}: a text here holds half a character (a lone surrogate)"
+            f"{location}: a text here holds half a character (a lone surrogate)"
         ) from error
     except psycopg.errors.CheckViolation as error:
         long = re.fullmatch(
@@ -310,13 +310,13 @@ def postgres_errors(place: str, conninfo: str) -> Iterator[None]:
             if long
             else _one_line(error, conninfo)
         )
-        raise InputError(f"{place}: {fault}") from error
+        raise InputError(f"{location}: {fault}") from error
     except psycopg.DataError as error:
-        raise InputError(f"{place}: {_one_line(error, conninfo)}") from error
+        raise InputError(f"{location}: {_one_line(error, conninfo)}") from error
     except (psycopg.Error, OSError) as error:
         message = _one_line(error, conninfo)
         advice = next((text for sign, text in _ADVICE.items() if sign in str(error)), message)
-        raise StoreError(f"{place}: {advice}") from error
+        raise StoreError(f"{location}: {advice}") from error
 
 
 def _one_line(error: Exception, conninfo: str) -> str:

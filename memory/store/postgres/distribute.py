@@ -35,14 +35,16 @@ def distribute(address: Address) -> tuple[int, int]:
     and how many servers hold rows. Raises StoreError for a database without Citus, of another
     version, or whose walls would not stand; then nothing is changed.
     """
-    with postgres_errors(address.place, address.conninfo), _connection(address) as conn:
+    with postgres_errors(address.location, address.conninfo), _connection(address) as conn:
         spread = 0
         for statement in _statements(conn, address):
             spread += "create_distributed_table" in statement
             cursor = conn.execute(statement)
             for host, port, is_done, message in cursor if "run_command" in statement else ():
                 if not is_done:
-                    raise StoreError(f"{address.place}: the server {host}:{port} says: {message}")
+                    raise StoreError(
+                        f"{address.location}: the server {host}:{port} says: {message}"
+                    )
         [(servers,)] = conn.execute(
             "SELECT count(*) FROM pg_dist_node WHERE shouldhaveshards AND isactive"
         ).fetchall()
@@ -51,7 +53,7 @@ def distribute(address: Address) -> tuple[int, int]:
 
 def script(address: Address) -> list[str]:
     """The statements that `distribute` would run now."""
-    with postgres_errors(address.place, address.conninfo), _connection(address) as conn:
+    with postgres_errors(address.location, address.conninfo), _connection(address) as conn:
         return [*_statements(conn, address)]
 
 
@@ -62,17 +64,17 @@ def _connection(address: Address) -> psycopg.Connection:
 
 def _statements(conn: psycopg.Connection, address: Address) -> Iterator[str]:
     """What is to be run, in this order; all but the key only where it was not yet."""
-    place = address.place
+    location = address.location
     if conn.execute("SELECT FROM pg_extension WHERE extname = 'citus'").fetchone() is None:
         raise StoreError(
-            f"{place}: this database has no Citus, nothing was changed; on each of its servers:"
+            f"{location}: this database has no Citus, nothing was changed; on each of its servers:"
             " CREATE EXTENSION citus"
         )
     if not migrate.revision_of(conn):
-        raise StoreError(f"{place}: there is no memory here; run: memory migrate")
-    migrate.refuse_other_revision(conn, place)
+        raise StoreError(f"{location}: there is no memory here; run: memory migrate")
+    migrate.refuse_other_revision(conn, location)
     role = migrate.model_role(conn.info.dbname)
-    yield from _settings(conn, role, place)
+    yield from _settings(conn, role, location)
     yield _KEY_TABLE
     yield _KEY
     spread = {name for (name,) in conn.execute("SELECT logicalrelid::text FROM pg_dist_partition")}
@@ -89,15 +91,15 @@ def _statements(conn: psycopg.Connection, address: Address) -> Iterator[str]:
             )
 
 
-def _settings(conn: psycopg.Connection, role: str, place: str) -> Iterator[str]:
+def _settings(conn: psycopg.Connection, role: str, location: str) -> Iterator[str]:
     """Let a ticket go with its transaction to the server of the rows, unseen by other sessions."""
     row = conn.execute("SELECT rolconfig FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
     settings = (row and row[0]) or []
     if "track_activities=off" not in settings:
         if conn.info.parameter_status("is_superuser") != "on":
             raise StoreError(
-                f"{place}: other sessions could see a ticket on its way to another server, and only"
-                " a superuser can prevent it, nothing was changed; let one run: ALTER ROLE"
+                f"{location}: other sessions could see a ticket on its way to another server, and"
+                " only a superuser can prevent it, nothing was changed; let one run: ALTER ROLE"
                 f' "{role}" SET track_activities = off'
             )
         yield f'ALTER ROLE "{role}" SET track_activities = off'

@@ -43,5 +43,5 @@ def _word_faults(conn: NamespaceConnection, of: str) -> Iterator[str]:
     wordy = [row_id for row_id, text in conn.execute(texts) if words(text)]
     indexed = conn.words.ids(of)
     yield from integrity.differences(
-        np.array(wordy, np.int64), indexed, noun=noun, place="the lists of words"
+        np.array(wordy, np.int64), indexed, noun=noun, index_name="the lists of words"
     )

@@ -33,27 +33,27 @@ def revision_of(conn: psycopg.Connection) -> str:
     return str(row[0]) if row else ""
 
 
-def refuse_other_revision(conn: psycopg.Connection, place: str) -> None:
+def refuse_other_revision(conn: psycopg.Connection, location: str) -> None:
     """Raises StoreError for an old server, and for a schema that is older or newer than this one.
 
     An empty database passes.
     """
     if conn.info.server_version < OLDEST_SERVER:
         raise StoreError(
-            f"{place}: Postgres {conn.info.server_version // 10_000} is too old; 15 is the oldest"
-            " that has the walls which a memory needs"
+            f"{location}: Postgres {conn.info.server_version // 10_000} is too old; 15 is the"
+            " oldest that has the walls which a memory needs"
         )
     revision = revision_of(conn)
     if revision and revision not in revisions():
         raise StoreError(
-            f"{place}: made by a newer version (schema {revision}, this one knows"
+            f"{location}: made by a newer version (schema {revision}, this one knows"
             f" {revisions()[-1]}); upgrade sql-memory to open it"
         )
     if revision and revision != revisions()[-1]:
-        raise StoreError(f"{place}: made by an older version; run: memory migrate")
+        raise StoreError(f"{location}: made by an older version; run: memory migrate")
 
 
-def upgrade(conninfo: str, place: str) -> tuple[str, str]:
+def upgrade(conninfo: str, location: str) -> tuple[str, str]:
     """Bring a database up to date; returns its revision before and after.
 
     One transaction: another process that migrates at the same time waits, then finds it done.
@@ -61,10 +61,12 @@ def upgrade(conninfo: str, place: str) -> tuple[str, str]:
     """
     from alembic import command
 
-    with _alembic(conninfo, place) as (config, conn):
+    with _alembic(conninfo, location) as (config, conn):
         before = _current(conn)
         if before and before not in revisions():
-            raise StoreError(f"{place}: schema {before} is newer than this version; nothing to do")
+            raise StoreError(
+                f"{location}: schema {before} is newer than this version; nothing to do"
+            )
         try:
             command.upgrade(config, "head")
         except Exception as error:
@@ -73,23 +75,23 @@ def upgrade(conninfo: str, place: str) -> tuple[str, str]:
                 raise
             if isinstance(cause, psycopg.errors.InsufficientPrivilege):
                 raise StoreError(
-                    f"{place}: this login may not set up a memory"
+                    f"{location}: this login may not set up a memory"
                     f" ({cause.diag.message_primary}); it must own the database and may create"
                     " roles: ALTER ROLE ... CREATEROLE, or let an administrator run the output of:"
                     " memory migrate --sql"
                 ) from error
-            raise StoreError(f"{place}: {cause.diag.message_primary}") from error
+            raise StoreError(f"{location}: {cause.diag.message_primary}") from error
         return before, _current(conn)
 
 
-def differences(conninfo: str, place: str) -> list[str]:
+def differences(conninfo: str, location: str) -> list[str]:
     """What a database's tables lack or have too much, one line each."""
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
     from memory.store.postgres.tables import metadata
 
-    with _alembic(conninfo, place) as (_, conn):
+    with _alembic(conninfo, location) as (_, conn):
         if _current(conn) != revisions()[-1]:
             return [f"schema {_current(conn) or 'none'}, this version has {revisions()[-1]}"]
         context = MigrationContext.configure(
@@ -114,10 +116,10 @@ def script(conninfo: str) -> str:
     return output.getvalue()
 
 
-def generate(conninfo: str, place: str, message: str) -> Path:
+def generate(conninfo: str, location: str, message: str) -> Path:
     """Write the revision that makes a database of the newest one as the metadata says.
 
-    For developers, in a checkout; `place` is a database to compare with. Alembic sees tables,
+    For developers, in a checkout; `location` is a database to compare with. Alembic sees tables,
     columns, keys and indexes; policies, functions and grants are written by hand. Returns the file.
     Raises StoreError for a database of another revision, InputError outside of a checkout.
     """
@@ -126,9 +128,9 @@ def generate(conninfo: str, place: str, message: str) -> Path:
     folder = Path(__file__).parent / "migrations" / "versions"
     if not (folder.parents[4] / "pyproject.toml").is_file():
         raise InputError("revisions are written in a checkout of the source, next to the others")
-    with _alembic(conninfo, place) as (config, conn):
+    with _alembic(conninfo, location) as (config, conn):
         if _current(conn) != revisions()[-1]:
-            raise StoreError(f"{place}: not of revision {revisions()[-1]}; run: memory migrate")
+            raise StoreError(f"{location}: not of revision {revisions()[-1]}; run: memory migrate")
         number = f"{int(revisions()[-1]) + 1:04}"
         command.revision(config, message, autogenerate=True, rev_id=number)
     [file] = folder.glob(f"{number}_*.py")
@@ -158,7 +160,7 @@ def _config(conninfo: str, output: io.StringIO, database: str = "") -> Any:
 
 
 @contextmanager
-def _alembic(conninfo: str, place: str) -> Iterator[tuple[Any, Any]]:
+def _alembic(conninfo: str, location: str) -> Iterator[tuple[Any, Any]]:
     """Alembic's configuration and its connection, in one transaction that others wait for."""
     import sqlalchemy
 
@@ -176,7 +178,7 @@ def _alembic(conninfo: str, place: str) -> Iterator[tuple[Any, Any]]:
             yield config, conn
     except sqlalchemy.exc.DBAPIError as error:
         message = " ".join(str(error.orig).split())
-        raise StoreError(f"{place}: {without_password(message)}") from error
+        raise StoreError(f"{location}: {without_password(message)}") from error
     finally:
         engine.dispose()
 

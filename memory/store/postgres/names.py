@@ -65,8 +65,8 @@ def _has(conn: psycopg.Connection, name: str) -> bool:
 @contextmanager
 def _connection(address: Address) -> Iterator[psycopg.Connection]:
     with (
-        postgres_errors(address.place, address.conninfo),
+        postgres_errors(address.location, address.conninfo),
         pool(address.conninfo).connection() as conn,
     ):
-        migrate.refuse_other_revision(conn, address.place)
+        migrate.refuse_other_revision(conn, address.location)
         yield conn

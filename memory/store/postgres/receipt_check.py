@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from memory.model import Forgotten
+from memory.records import Forgotten
 from memory.store import receipt_check
 from memory.store.forget import copies_noted
 from memory.store.postgres import faults
@@ -29,41 +29,45 @@ ORDER BY relname, attnum
 """
 
 
-def check_namespace(place: str, receipt: Forgotten, text: str = "") -> ReceiptCheck:
+def check_namespace(location: str, receipt: Forgotten, text: str = "") -> ReceiptCheck:
     """Look for what a receipt names in a namespace's tables, its backups and its copies.
 
-    `place` is the namespace's address. `text` is looked for in every column of text and of bytes
+    `location` is the namespace's address. `text` is looked for in every column of text and of bytes
     of every table, and in the files.
     Raises InputError for a receipt of another memory, StoreError when there is no such namespace.
     """
-    address = read_address(place)
+    address = read_address(location)
     with (
-        postgres_errors(address.place, address.conninfo),
+        postgres_errors(address.location, address.conninfo),
         (own := looked_at(address, may_set_up=False).own).connection() as conn,
         conn.transaction(),
     ):
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         namespace = NamespaceConnection(own, number_of(conn, address, may_make=False))
         with namespace.bound(conn):
-            receipt_check.refuse_other_receipt(namespace, address.place, receipt)
-            remains = receipt_check.overwriting_due(namespace, address.place)
+            receipt_check.refuse_other_receipt(namespace, address.location, receipt)
+            remains = receipt_check.overwriting_due(namespace, address.location)
             check = _check_tables(namespace, receipt, text)
             copies = copies_noted(namespace)
     files = receipt_check.check_files(
-        [name for name in receipt.files if name != address.place],
+        [name for name in receipt.files if name != address.location],
         [*receipt.unreached, *receipt.copies, *copies],
         receipt=receipt,
         text=text,
     )
     return ReceiptCheck(
-        remains=(*remains, *(f"{address.place}: {line}" for line in check.remains), *files.remains),
+        remains=(
+            *remains,
+            *(f"{address.location}: {line}" for line in check.remains),
+            *files.remains,
+        ),
         unchecked=(
-            *(f"{address.place}: {line}" for line in check.unchecked),
+            *(f"{address.location}: {line}" for line in check.unchecked),
             *files.unchecked,
             *receipt_check.without_words(text),
             _OUT_OF_REACH,
         ),
-        files=(address.place, *files.files),
+        files=(address.location, *files.files),
     )
 
 

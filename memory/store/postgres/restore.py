@@ -25,12 +25,12 @@ def restore(source: Path, target: str, replace: bool = False) -> int:
     address = read_address(target)
     with (
         TemporaryDirectory(prefix="memory-restore-") as folder,
-        postgres_errors(address.place, address.conninfo),
+        postgres_errors(address.location, address.conninfo),
     ):
         database = looked_at(address, may_set_up=True)
         exists = names.exists(address)
         if exists and not replace:
-            raise InputError(f"{address.place} is there already; nothing was written")
+            raise InputError(f"{address.location} is there already; nothing was written")
         with database.own.connection() as conn, conn.transaction():
             number = number_of(conn, address, may_make=True)
             namespace = NamespaceConnection(database.own, number)

@@ -15,7 +15,7 @@ from memory import sql as sql_policy
 from memory.embed import HostedEmbedder
 from memory.errors import InputError, SqlError, StoreError
 from memory.home import agree_to_embedder, agreed_embedder
-from memory.model import Forgotten, Rows, Turn
+from memory.records import Forgotten, Rows, Turn
 from memory.store import forget, history, settings, vectors
 from memory.store.database import Connection
 from memory.store.database_store import MAX_ROWS, READ_SECONDS, WRITE_SECONDS, DatabaseStore
@@ -64,13 +64,15 @@ class PostgresStore(DatabaseStore):
                 self._namespace = number_of(conn, self._address, may_make=not read_only)
                 self._tickets = _tickets(conn, self._namespace)
             self._conn = NamespaceConnection(self._database.own, self._namespace)
-            vectors.refuse_other_name(vectors.recorded_embedder(self._conn), embedder, self.place)
+            vectors.refuse_other_name(
+                vectors.recorded_embedder(self._conn), embedder, self.location
+            )
         if isinstance(self._embedder, HostedEmbedder):
-            agree_to_embedder(self.place, self._embedder.name)
+            agree_to_embedder(self.location, self._embedder.name)
 
     @property
-    def place(self) -> str:
-        return self._address.place
+    def location(self) -> str:
+        return self._address.location
 
     @property
     def address(self) -> str:
@@ -155,7 +157,7 @@ class PostgresStore(DatabaseStore):
                 moment,
                 embed=self._embed,
                 folder=folder,
-                agreed=self._agreed_embedder or agreed_embedder(self.place),
+                agreed=self._agreed_embedder or agreed_embedder(self.location),
                 feature_weights=self.feature_weights,
             )
         except BaseException:
@@ -169,7 +171,7 @@ class PostgresStore(DatabaseStore):
                 self._transaction,
                 embed=self._embed,
                 turn_ids=turn_ids,
-                place=self.place,
+                location=self.location,
                 overwrite=lambda: None,  # the server's vacuum does it, see docs/security.md
             )
 
@@ -193,11 +195,11 @@ class PostgresStore(DatabaseStore):
     # ---------------------------------------------------------------- connection
 
     def _errors(self) -> AbstractContextManager[None]:
-        return postgres_errors(self.place, self._address.conninfo)
+        return postgres_errors(self.location, self._address.conninfo)
 
     def _refuse_writing(self) -> None:
         if self.read_only:
-            raise StoreError(f"{self.place}: opened for reading only")
+            raise StoreError(f"{self.location}: opened for reading only")
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -224,7 +226,7 @@ class PostgresStore(DatabaseStore):
 
     def _lock_writer(self) -> None:
         if not self._conn.lock_writer():
-            raise StoreError(f"{self.place}: deleted while it was open")
+            raise StoreError(f"{self.location}: deleted while it was open")
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:
@@ -252,14 +254,14 @@ def looked_at(address: Address, may_set_up: bool) -> Database:
         # Not of the pool, which tries for long and does not say why it could not connect.
         with psycopg.connect(address.conninfo, connect_timeout=CONNECT_SECONDS) as conn:
             revision = migrate.revision_of(conn)
-            migrate.refuse_other_revision(conn, address.place)
+            migrate.refuse_other_revision(conn, address.location)
         if not revision and not may_set_up:
-            raise StoreError(f"{address.place}: there is no memory here to read")
+            raise StoreError(f"{address.location}: there is no memory here to read")
         if not revision:
-            migrate.upgrade(address.conninfo, address.place)
+            migrate.upgrade(address.conninfo, address.location)
         with own.connection() as conn:
             role = migrate.model_role(conn.info.dbname)
-            walls.refuse_gaps(conn, role, address.place)
+            walls.refuse_gaps(conn, role, address.location)
             [(password,)] = conn.execute(
                 "SELECT value FROM memory.secrets WHERE name = 'model password'"
             ).fetchall()
@@ -269,7 +271,7 @@ def looked_at(address: Address, may_set_up: bool) -> Database:
                 pass
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise StoreError(
-                f"{address.place}: the second login {role}, which runs a model's SQL, cannot"
+                f"{address.location}: the second login {role}, which runs a model's SQL, cannot"
                 " connect; let pg_hba.conf admit it by password (scram-sha-256)"
             ) from error
         _databases[own] = Database(own, of_models)
@@ -281,7 +283,7 @@ def number_of(conn: psycopg.Connection, address: Address, may_make: bool) -> int
     select = "SELECT id FROM memory.namespaces WHERE name = $1"
     row = conn.execute(select, (address.namespace,)).fetchone()
     if row is None and not may_make:
-        raise StoreError(f"{address.place}: there is no memory here to read")
+        raise StoreError(f"{address.location}: there is no memory here to read")
     if row is None:
         with conn.transaction():
             conn.execute(

@@ -18,7 +18,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from memory.errors import SqlError, StoreError
-from memory.model import Rows
+from memory.records import Rows
 
 LONGEST_RESULT = 16_000_000  # characters of all rows: one turn of any length can be read
 _ROWS_AT_ONCE = 10  # of a cursor: what is too long is seen before it is all here
@@ -189,11 +189,11 @@ SELECT $1 || ' may sign tickets' WHERE EXISTS (SELECT FROM pg_roles WHERE rolnam
 """
 
 
-def refuse_gaps(conn: psycopg.Connection, role: str, place: str) -> None:
+def refuse_gaps(conn: psycopg.Connection, role: str, location: str) -> None:
     """Raises StoreError, which says which, when a wall does not stand in this database."""
     faults = conn.execute(_FAULTS, (role, list(_FENCED))).fetchall()
     if faults:
         raise StoreError(
-            f"{place}: {faults[0][0]}; a model's SQL could leave its namespace, so this is not"
+            f"{location}: {faults[0][0]}; a model's SQL could leave its namespace, so this is not"
             " opened. `memory migrate --check` lists what differs"
         )

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.embed import related
-from memory.model import Turn
+from memory.records import Turn
 from memory.search.kind_examples import examples_of_kind
 from memory.search.question import Query
 from memory.search.ranking import MAX_EXACT, MAX_RELATED, WordMatches

@@ -12,7 +12,7 @@ import pytest
 
 import memory
 from memory import Turn, __main__, add_chunks, chunks, open_store
-from memory.namespaces import place_of
+from memory.namespaces import location_of
 from memory.program import Model
 from tests.support.scripted import answer, scripted_model, sql
 
@@ -28,7 +28,7 @@ def hostile(database: str, home: str, tmp_path: Path, monkeypatch: pytest.Monkey
     """The options of a memory in whose every text, and in whose own name, are terminal codes."""
     monkeypatch.chdir(tmp_path)
     name = f"memory{CODES}"
-    place, options = place_of(name), ["--namespace", name]
+    place, options = location_of(name), ["--namespace", name]
     if database == "sqlite":
         monkeypatch.setenv("MEMORY_HOME", str(tmp_path / f"home{CODES}"))
         place = tmp_path / f"{name}.db"

@@ -12,7 +12,7 @@ from memory import InputError, Turn, open_store
 from memory.exchange.exports import ExportCounts, export_memory
 from memory.exchange.formats import read_export
 from memory.exchange.imports import dump_records, import_turns, load_dump
-from memory.namespaces import create, path_of, place_of
+from memory.namespaces import create, location_of, path_of
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.commands import run
@@ -250,7 +250,7 @@ def test_all_namespaces_go_into_a_folder_under_safe_names(home: str, tmp_path: P
     run("export", tmp_path / "out", "--all", says="no namespace to export")
     for name in ("anna", "../up", "Miku 🦊"):
         create(name)
-        with open_store(place_of(name)) as store:
+        with open_store(location_of(name)) as store:
             store.add([Turn(name, f"I am {name}.")])
     (tmp_path / "file").touch()
     run("export", tmp_path / "file" / "out", "--all", says="cannot make the folder")

@@ -12,7 +12,7 @@ import pytest
 from memory import StoreError, Turn, open_store
 from memory.exchange.imports import ImportReport, import_turns
 from memory.exchange.items import ForeignExport
-from memory.namespaces import names, place_of
+from memory.namespaces import location_of, names
 from memory.store.sqlite import SqliteStore
 from tests.benchmarks.importing import conversations
 from tests.support.commands import run
@@ -115,7 +115,7 @@ def test_a_file_goes_into_the_namespace_given_which_is_made(home: str, tmp_path:
     first = run("import", path, "--namespace", "anna", "--user", "Anna")
     assert "anna: 60 new turns, 0 were there (chatgpt)" in first
     assert "anna: 0 new turns, 60 were there" in run("import", path, "-n", "anna")
-    with open_store(place_of("anna")) as store:
+    with open_store(location_of("anna")) as store:
         assert {turn.speaker for turn in store.turns()} == {"Anna", "ChatGPT"}
 
 
@@ -143,7 +143,7 @@ def test_each_of_several_characters_gets_a_namespace_of_its_own(home: str, tmp_p
     assert names() == []
     run("import", tmp_path / "old")
     assert names() == ["Miku", "Rin and Len"]
-    with open_store(place_of("Miku")) as store:
+    with open_store(location_of("Miku")) as store:
         assert [turn.text for turn in store.turns()] == ["I am Miku."]
 
 

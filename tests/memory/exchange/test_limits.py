@@ -10,7 +10,7 @@ import pytest
 
 from memory import InputError
 from memory.exchange import json_files, read_export
-from memory.model import Turn
+from memory.records import Turn
 
 
 @pytest.mark.parametrize(

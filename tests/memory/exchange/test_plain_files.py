@@ -17,7 +17,7 @@ from memory.errors import InputError
 from memory.exchange import Skipped, json_files, read_export
 from memory.exchange import items as items_module
 from memory.exchange.imports import import_turns
-from memory.model import Turn
+from memory.records import Turn
 from memory.store import open_store
 from tests.support.foreign_exports import character, chatgpt, chatgpt_message, parts, write
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 import evaluate
 from locomo.harness import probe
 from memory import InputError, MemoryProgram, Model, ModelError, load_model
-from memory.model import Change, Rows
 from memory.program import llama, read_card, starting_program
 from memory.program.gguf import check_lora
 from memory.program.llama import packaged_gguf
 from memory.program.local import SmallModelAdapter
 from memory.program.signatures import SMALL
+from memory.records import Change, Rows
 from tests.locomo.test_commands import EVALUATE, command
 from tests.support.gguf_adapter import adapter, gguf
 from tests.support.locomo_records import write

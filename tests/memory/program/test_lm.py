@@ -26,7 +26,6 @@ from dspy.utils.exceptions import LMServerError
 
 from memory import Memory, open_store
 from memory.errors import InputError, ModelError, SqlError
-from memory.model import Change, Rows
 from memory.program import MemoryProgram, Model, llama, load_model
 from memory.program.costs import Cost, priced, spending
 from memory.program.grammar import insert_fact, select_rows
@@ -35,6 +34,7 @@ from memory.program.local import ABSTAIN_WORD, LocalEngine, SmallModelAdapter
 from memory.program.messages import ABSTAIN
 from memory.program.replies import stream
 from memory.program.signatures import SMALL, ReplyInChat, WriteFacts, WriteQuery
+from memory.records import Change, Rows
 from memory.sql import read_statement, split, write_statements
 from tests.conftest import MOVED
 from tests.conftest import SAID as SAID_TURNS

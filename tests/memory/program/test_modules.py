@@ -3,10 +3,10 @@
 import pytest
 
 from memory.errors import SqlError
-from memory.model import Change, Rows
 from memory.program import MemoryProgram, load_model, starting_program
 from memory.program.local import SmallModelAdapter
 from memory.program.modules import MOST_SENT_BACK, MOST_UNREADABLE_SENT_BACK, likely_source
+from memory.records import Change, Rows
 from tests.support.scripted import (
     Pairs,
     ScriptedLM,

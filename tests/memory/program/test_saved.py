@@ -13,9 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from memory import Card, InputError, Memory, MemoryProgram, files, load_program, save_program
-from memory.model import Change, Rows
 from memory.program import concerns, saved
 from memory.program.signatures import WriteFacts
+from memory.records import Change, Rows
 from tests.conftest import MOVED
 from tests.support.scripted import answer, scripted_model, sql
 

@@ -7,7 +7,7 @@ import pytest
 
 from memory import Turn, open_store
 from memory.errors import InputError
-from memory.model import Fact
+from memory.records import Fact
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import Draft, FactSet, StoreWorkbench
 from memory.store import Store

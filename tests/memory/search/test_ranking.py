@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from memory.model import Hit, Turn
+from memory.records import Hit, Turn
 from memory.search import ranking
 from memory.search.ranking import Index, Piece, UnreadVectors, WordMatches
 from memory.search.turn_columns import SessionEnd, describe_turns, sign_codes

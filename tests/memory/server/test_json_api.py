@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from memory import open_store
-from memory.namespaces import create, place_of
+from memory.namespaces import create, location_of
 from memory.server.json_api import ENDPOINTS
 from memory.server.openapi import document
 from tests.support.postgres_server import new_namespace
@@ -139,7 +139,7 @@ def test_a_token_does_what_it_was_granted_and_nothing_else(client: TestClient) -
     for path in ("/api/anna/turns", "/api/anna/forget", "/api/anna/changes/1/undo"):
         refused = client.post(path, json={"text": "x", "turn_ids": [1]}, headers=reader)
         assert refused.status_code == 403
-    with open_store(place_of("anna")) as store:
+    with open_store(location_of("anna")) as store:
         assert len(store.turns()) == 5
 
 

@@ -12,7 +12,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 
 from memory import InputError, ModelError, Turn, open_store
-from memory.namespaces import place_of
+from memory.namespaces import location_of
 from memory.server.advice import advice
 from memory.server.handles import Handles
 from memory.server.mcp_server import INSTRUCTIONS, mcp_server
@@ -52,7 +52,7 @@ def test_what_is_remembered_is_recalled_asked_listed_and_corrected(
         assert "Bergen" in await text_of(client, "list_facts")
 
     use(mcp_server(handles, "anna"), work, mode)
-    with open_store(place_of("anna")) as store:
+    with open_store(location_of("anna")) as store:
         assert re.fullmatch(r"mcp 20\d\d-\d\d-\d\d", store.turn(6).session)
 
 
@@ -158,7 +158,7 @@ def test_prompts_name_the_tools_to_call(handles: Handles) -> None:
 
 
 def test_results_and_resources_are_bounded(handles: Handles) -> None:
-    with open_store(place_of("anna")) as store:
+    with open_store(location_of("anna")) as store:
         store.add([Turn("Anna", f"{n} " + "long story " * 300) for n in range(60)])
 
     async def work(client: Client) -> None:

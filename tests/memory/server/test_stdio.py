@@ -13,7 +13,7 @@ import pytest
 from mcp import Client
 
 from memory import open_store
-from memory.namespaces import place_of
+from memory.namespaces import location_of
 from tests.support.mcp_clients import MODES, stdio, text_of, use
 
 BOTH_STORES = "slow"
@@ -83,7 +83,7 @@ def test_stdout_is_pure_and_utf_8_whatever_the_code_page(home: str) -> None:
     ]
     replies, _ = talk(process, calls)
     assert text in replies[2]["result"]["content"][0]["text"]
-    with open_store(place_of("anna")) as store:
+    with open_store(location_of("anna")) as store:
         assert store.turn(6).text == text
 
 
@@ -133,7 +133,7 @@ def test_a_server_that_only_reads_offers_nothing_else(home: str) -> None:
         assert "Unknown tool" in await text_of(client, "remember", text="x")
 
     use(stdio("-n", "anna", "--read-only", home=home), work)
-    with open_store(place_of("anna"), read_only=True) as store:
+    with open_store(location_of("anna"), read_only=True) as store:
         assert len(store.turns()) == 5
 
 
@@ -175,7 +175,7 @@ def remember_all(home: str, workers: int, number: int) -> None:
     with ThreadPoolExecutor(workers) as pool:
         confirmed = [text for texts in pool.map(work, range(workers)) for text in texts]
     assert len(confirmed) > workers * number // 2
-    with open_store(place_of("anna")) as store:
+    with open_store(location_of("anna")) as store:
         stored = [turn.text for turn in store.turns()[5:]]
         assert not store.check()
     assert {*confirmed} <= {*stored}

@@ -22,7 +22,7 @@ from memory import InputError, StoreError, Turn, embed, open_store
 from memory.cli import backups
 from memory.cli import forget as forget_command
 from memory.errors import Stop
-from memory.model import Forgotten
+from memory.records import Forgotten
 from memory.store import backup, connection, forget, vectors
 from memory.store.sqlite import SqliteStore
 from tests.memory.store.test_forget import ZYL, everywhere, lived, opened, wanted_of

@@ -114,7 +114,7 @@ def test_an_address_is_read_and_shown_without_its_password(
 ) -> None:
     assert is_address(text)
     address = read_address(text)
-    assert (address.namespace, address.place) == (namespace, place)
+    assert (address.namespace, address.location) == (namespace, place)
     assert read_address(address.text) == address
     assert "s3cret" not in without_password(f"error in {text}: no")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from memory import Hit, Turn
-from memory.search.doubt import is_told_by_another
+from memory.search.attribution import is_told_by_another
 
 OF_THE_NAMED = {"speaker": 2.5}
 OF_ANOTHER = {"speaker": 0.0}

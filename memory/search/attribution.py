@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 
-from memory.model import Hit, Turn
+from memory.records import Hit, Turn
 
 # How much better the turn of another person must fit, in units of a score. On LoCoMo's seven
 # conversations 41 % of the questions about what another person said are doubted and 3 % of all

@@ -142,13 +142,13 @@ class Hit:
 class Citation:
     """A turn that an answer cites, and what brought it up.
 
-    `place` is its place in the ranking of the question, after a reranker where there is one (1 is
+    `rank` is its rank for the question, after a reranker where there is one (1 is
     the best; 0 where the ranking did not bring it up), and `shares` says how much each feature of
     the ranking gave. `sql` are the SELECTs whose rows name the turn.
     """
 
     turn_id: int
-    place: int
+    rank: int
     shares: Mapping[str, float]
     sql: tuple[str, ...]
 
