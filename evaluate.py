@@ -50,21 +50,15 @@ from locomo.tracking import (
     score_metrics,
     trace_model_calls,
 )
-from memory import (
-    InputError,
-    MemoryProgram,
-    Model,
-    load_embedder,
-    load_model,
-    load_program,
-    load_reranker,
-)
+from memory import InputError, MemoryProgram, load_model, load_program
+from memory.embed import load_embedder
 from memory.files import write_whole
-from memory.program import concerns
+from memory.program import Model, concerns
 from memory.program.adapter_card import is_adapter
 from memory.program.costs import spending
 from memory.program.lm import PACKAGED_MODEL, SHIPPED
 from memory.program.modules import stores_facts
+from memory.rerank import load_reranker
 
 EXPERIMENT = "locomo"
 HYPOTHESES = "hypotheses.jsonl"

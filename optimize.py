@@ -39,9 +39,9 @@ from locomo.tasks.gains import (
 from locomo.tasks.modules import MODULES, TARGETS, candidate_of
 from locomo.tasks.rewards import WEIGHTS, Reward, card_metric, check_reward
 from locomo.tracking import connect_mlflow, track_compile
-from memory import Card, InputError, MemoryProgram, Model, load_model, save_program
+from memory import InputError, MemoryProgram, load_model, save_program
 from memory.files import write_whole
-from memory.program import starting_program
+from memory.program import Card, Model, starting_program
 from memory.progress import progress_bar
 
 EXPERIMENT = "optimize"

@@ -33,7 +33,9 @@ from locomo.results.judging import is_judged, judge_answers, judging_cost
 from locomo.results.report import memory_difference
 from locomo.results.tables import cost_table
 from locomo.results.traces import Trace, TraceLog, traced
-from memory import InputError, Model, ModelError
+from memory import InputError
+from memory.errors import ModelError
+from memory.program import Model
 from memory.program.costs import Cost, Spending, estimate, spending, turn_tokens
 from memory.program.modules import stores_facts
 from memory.progress import progress_bar

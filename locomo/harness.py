@@ -24,23 +24,14 @@ from locomo.dataset.format import Conversation, Question
 from locomo.json_lines import JsonLines
 from locomo.metrics import recall, score
 from locomo.parallel import run_over, run_parallel
-from memory import (
-    Digest,
-    Hit,
-    InputError,
-    Memory,
-    MemoryProgram,
-    Model,
-    ModelError,
-    Reranker,
-    Rows,
-    Store,
-    UnusableAnswer,
-    open_store,
-)
+from memory import Hit, InputError, Memory, MemoryProgram, Rows, Store, open_store
+from memory.api import Digest
+from memory.errors import ModelError, UnusableAnswer
 from memory.files import write_whole
+from memory.program import Model
 from memory.program.costs import rendered_prompt
 from memory.prompt import Context, assemble, spoken_date
+from memory.rerank import Reranker
 from memory.terminal import clean_line
 from memory.waiting import digest_whole
 

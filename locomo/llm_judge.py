@@ -15,7 +15,7 @@ from locomo.dataset.format import ABSTENTION, Question
 from locomo.metrics import gold
 
 if TYPE_CHECKING:
-    from memory import Model
+    from memory.program import Model
 
 Kind = Literal["lenient", "strict", "benchmark"]
 NOT_MENTIONED = "not mentioned in the conversation"

@@ -14,10 +14,26 @@ import memory
 PLACE = Path(__file__).parent.parent / "docs" / "api.md"
 # Public, but not names of the package itself: module -> names.
 MORE = {
+    "memory.api": ["Digest"],
     "memory.audit": ["audit", "Finding"],
-    "memory.facts": ["correct", "end"],
-    "memory.injection": ["inject", "load_config"],
-    "memory.namespaces": ["home", "names", "create", "rename", "copy", "delete"],
+    "memory.documents": ["add_chunks", "chunks", "tool_use"],
+    "memory.embed": ["load_embedder"],
+    "memory.errors": [
+        "ClaimLostError",
+        "HeldError",
+        "ModelError",
+        "StoreError",
+        "UnusableAnswer",
+        "WindowError",
+    ],
+    "memory.facts": ["correct", "end", "supersede"],
+    "memory.injection": ["inject", "load_config", "Injected", "LtmConfig"],
+    "memory.namespaces": ["home", "names", "create", "rename", "copy", "delete", "path_of"],
+    "memory.program": ["Card", "Model"],
+    "memory.program.replies": ["Reply"],
+    "memory.records": ["Edit", "Forgotten", "Pending", "Setting"],
+    "memory.rerank": ["Reranker", "load_reranker"],
+    "memory.settings": ["Settings"],
 }
 HEAD = """# API reference
 

@@ -19,7 +19,9 @@ import pytest
 import evaluate
 from locomo.inspect import app as inspect_app
 from locomo.results.report import score_lines
-from memory import InputError, MemoryProgram, Model, ModelError, load_model, save_program
+from memory import InputError, MemoryProgram, load_model, save_program
+from memory.errors import ModelError
+from memory.program import Model
 from memory.program.costs import Cost
 from memory.program.local import SmallModelAdapter
 from tests.memory.program.test_saved import CARD

@@ -11,7 +11,9 @@ import pytest
 
 import optimize
 from locomo.prompts.compile import CompileResult
-from memory import InputError, MemoryProgram, Model, ModelError, load_model, load_program
+from memory import InputError, MemoryProgram, load_model, load_program
+from memory.errors import ModelError
+from memory.program import Model
 from tests.support.obedient import RULES, Obedient, houses, obedient
 from tests.support.scripted import sql
 

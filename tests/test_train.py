@@ -21,8 +21,8 @@ from locomo.commands import run_command
 from locomo.weights import comparison, launch, supervised
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.modes import train_app
-from memory import Card, MemoryProgram, load_model, load_program, save_program
-from memory.program import read_card
+from memory import MemoryProgram, load_model, load_program, save_program
+from memory.program import Card, read_card
 from tests.locomo.weights.test_training import Learner
 from tests.support.arbor_server import ArborServer, arbor_server
 from tests.support.gguf_adapter import adapter

@@ -20,7 +20,8 @@ from locomo.harness import Setup
 from locomo.metrics import normalize
 from locomo.tasks.modules import Target
 from locomo.tasks.rewards import RIGHT
-from memory import Model, Store, open_store
+from memory import Store, open_store
+from memory.program import Model
 from memory.program.messages import ABSTAIN
 from memory.program.signatures import TUNED_INSERT
 from memory.prompt import turn_lines

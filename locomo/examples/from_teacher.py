@@ -23,7 +23,8 @@ from locomo.harness import Setup
 from locomo.metrics import gold, normalize, score
 from locomo.tasks.modules import Target
 from locomo.tasks.rewards import RIGHT
-from memory import Change, Memory, MemoryProgram, Model, Rows, SqlError, Store, open_store
+from memory import Change, Memory, MemoryProgram, Rows, SqlError, Store, open_store
+from memory.program import Model
 from memory.program.messages import ABSTAIN
 from memory.program.signatures import NO_FACT
 from memory.prompt import assemble

@@ -9,7 +9,8 @@ from rich.progress import Progress
 
 from locomo.dataset.format import Conversation
 from locomo.harness import Setup, build_memories
-from memory import InputError, MemoryProgram, Model, Store, open_store
+from memory import InputError, MemoryProgram, Store, open_store
+from memory.program import Model
 from memory.sql import quoted
 
 _SOURCE = re.compile(r"D\d+:\d+")

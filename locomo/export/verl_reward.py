@@ -19,7 +19,8 @@ from locomo.export.verl import ASSISTANT_TURNS, CALLS_A_TURN
 from locomo.metrics import score
 from locomo.tasks.modules import fact_lengths
 from locomo.tasks.rewards import REFINING_TOOLS, efficiency
-from memory import InputError, MemoryProgram, Model, SqlError, load_model, open_store
+from memory import InputError, MemoryProgram, SqlError, load_model, open_store
+from memory.program import Model
 from memory.refine.questions import FactReader
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import Draft

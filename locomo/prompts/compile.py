@@ -21,7 +21,9 @@ from locomo.tasks.measure import evaluate_task, measure
 from locomo.tasks.modules import Bench, Target, candidate_of, task, with_candidate
 from locomo.tasks.rewards import QuestionScore, metric_of
 from locomo.tracking import TriedPrompt
-from memory import InputError, MemoryProgram, Model, ModelError
+from memory import InputError, MemoryProgram
+from memory.errors import ModelError
+from memory.program import Model
 
 # The first measurement took 1; so much is reserved for the second, because a compiled prompt may
 # be longer and need repairs.

@@ -11,7 +11,7 @@ from rich.table import Table
 from locomo.dataset.format import Conversation
 from locomo.prompts.optimizers import Options, program_runs, proposal_calls
 from locomo.tasks.modules import LEAST_DEMO, MODULES, Bench, Target
-from memory import Model
+from memory.program import Model
 from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, priced, turn_tokens
 from memory.refine.run import tools_tokens
 

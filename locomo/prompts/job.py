@@ -20,7 +20,8 @@ from locomo.tasks.modules import (
 )
 from locomo.tasks.rewards import Reward
 from locomo.tasks.training_data import draw_training_data
-from memory import InputError, Model
+from memory import InputError
+from memory.program import Model
 from memory.program.refine_agent import MOST_OPERATIONS
 
 

@@ -11,7 +11,7 @@ from dspy.utils.exceptions import AdapterParseError, LMError
 
 from locomo.prompts.scoreboard import Scoreboard
 from locomo.tasks.measure import log_to_file
-from memory import Model
+from memory.program import Model
 
 _T = TypeVar("_T")
 Optimizer = Literal["simba", "miprov2", "gepa"]

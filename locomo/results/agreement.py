@@ -24,7 +24,8 @@ from locomo.dataset.format import Question
 from locomo.harness import probe
 from locomo.llm_judge import PROMPTS, Judgement, Kind, judge
 from locomo.parallel import run_parallel
-from memory import InputError, Model, load_model
+from memory import InputError, load_model
+from memory.program import Model
 from memory.progress import progress_bar
 from memory.terminal import clean_line
 

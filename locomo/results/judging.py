@@ -10,7 +10,7 @@ from locomo.dataset.format import Question
 from locomo.harness import AnswerLog, Result
 from locomo.llm_judge import Kind, judge, kinds_for
 from locomo.parallel import run_parallel
-from memory import Model
+from memory.program import Model
 from memory.program.costs import Cost, priced
 from memory.progress import progress_bar
 

@@ -39,11 +39,12 @@ from locomo.retrieval.fit import (
 from locomo.retrieval.measure import DEPTHS, Recalls, Retrieval, recall_table, recalls, retrieve
 from locomo.retrieval.shown import evidence_shown, shown_table
 from locomo.split_data import TEST
-from memory import InputError, Reranker, load_reranker
+from memory import InputError
 from memory.files import write_whole
 from memory.machines import over_machines
 from memory.progress import progress_bar
 from memory.prompt import LEAST_BUDGET
+from memory.rerank import Reranker, load_reranker
 
 _EXPLAINED_TURNS = 10  # a choice: two lines each, on one screen
 _MEASURED_TURNS = max(DEPTHS)

@@ -24,7 +24,7 @@ from locomo.serving.readers import (
     Reader,
     all_readers,
 )
-from memory import Model
+from memory.program import Model
 
 
 class ConversationQuestion(NamedTuple):

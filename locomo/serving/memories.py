@@ -18,7 +18,8 @@ from locomo.serving.first_attempts import (
     accepted_retrieval,
     accepted_windows,
 )
-from memory import MemoryProgram, Model
+from memory import MemoryProgram
+from memory.program import Model
 
 
 @dataclass(frozen=True)

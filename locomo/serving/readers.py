@@ -14,7 +14,8 @@ from locomo.dataset.format import Conversation, Question, is_dated
 from locomo.harness import BuiltMemory, FactsOnly, Result, Setup, ask_memory, result_of
 from locomo.metrics import f1, normalize
 from locomo.serving.memories import StoredMemories
-from memory import Memory, MemoryProgram, Model, Turn, open_store
+from memory import Memory, MemoryProgram, Turn, open_store
+from memory.program import Model
 from memory.program.messages import ABSTAIN
 
 # The names of readers, as tables and files of answers have them.

@@ -20,7 +20,7 @@ from locomo.tasks.rewards import (
     question_score,
     reward_name,
 )
-from memory import ModelError
+from memory.errors import ModelError
 
 
 def evaluate_task(

@@ -22,18 +22,8 @@ import dspy
 from locomo.dataset.format import ABSTENTION, Conversation, Question
 from locomo.harness import PROMPT_TOKENS, Setup
 from locomo.tasks.rewards import Episode, Outcome
-from memory import (
-    Answer,
-    Hit,
-    Memory,
-    MemoryProgram,
-    ModelError,
-    Rows,
-    Store,
-    Turn,
-    UnusableAnswer,
-    open_store,
-)
+from memory import Answer, Hit, Memory, MemoryProgram, Rows, Store, Turn, open_store
+from memory.errors import ModelError, UnusableAnswer
 from memory.program.refine_agent import HISTORY_TOKENS, MOST_OPERATIONS, ToolUse
 from memory.prompt import Context, assemble
 from memory.refine.questions import FactReader

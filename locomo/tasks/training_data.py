@@ -11,8 +11,8 @@ from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.harness import Setup, build_memories, turn_memories
 from locomo.split_data import SplitConversations, load_split
 from locomo.tasks.modules import Bench, Target, draw, measured_target, task_examples
-from memory import InputError, MemoryProgram, Model
-from memory.program import read_card
+from memory import InputError, MemoryProgram
+from memory.program import Model, read_card
 
 
 @dataclass(frozen=True)

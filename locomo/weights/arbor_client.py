@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from memory import InputError, ModelError
+from memory import InputError
+from memory.errors import ModelError
 
 T = TypeVar("T")
 # Routes that may be asked twice: they change nothing, or the same again. A second `initialize`

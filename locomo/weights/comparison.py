@@ -29,8 +29,8 @@ from locomo.weights.trainee import (
     working_model,
 )
 from locomo.weights.training import RUN_FILE, RunFile, paired_gains
-from memory import InputError, MemoryProgram, Model, load_model
-from memory.program import read_card
+from memory import InputError, MemoryProgram, load_model
+from memory.program import Model, read_card
 from memory.progress import progress_bar
 
 Student = Callable[[], dspy.Module]  # made when its turn comes: a server has GPUs for one

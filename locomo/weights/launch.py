@@ -40,9 +40,9 @@ from locomo.weights.training import (
     TrainingRun,
     last_checkpoint,
 )
-from memory import InputError, MemoryProgram, Model
+from memory import InputError, MemoryProgram
 from memory.files import write_whole
-from memory.program import read_card
+from memory.program import Model, read_card
 from memory.program.lm import SHIPPED
 from memory.progress import live_table, progress_bar
 

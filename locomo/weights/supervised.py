@@ -24,8 +24,9 @@ from locomo.weights.options import CHATS_DATA, DAY, SAMPLE_DATA, TrainOptions, c
 from locomo.weights.rehearsal import check_tuning
 from locomo.weights.together import check_upload, start_job, started_job, wait
 from locomo.weights.trainee import load_helper, student_of, working_model
-from memory import InputError, MemoryProgram, Model, SqlError
+from memory import InputError, MemoryProgram, SqlError
 from memory.files import write_whole
+from memory.program import Model
 from memory.progress import progress_bar
 
 GOLD = "gold"  # who made the examples, where no teacher did

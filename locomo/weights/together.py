@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from locomo.examples.jsonl import check_examples
-from memory import InputError, ModelError
+from memory import InputError
+from memory.errors import ModelError
 from memory.files import write_whole
 
 KEY = "TOGETHER_API_KEY"

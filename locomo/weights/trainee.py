@@ -17,7 +17,8 @@ from dspy.utils.exceptions import AdapterParseError
 from locomo.harness import probe
 from locomo.tasks.modules import Bench, Target, task
 from locomo.weights.grpo import GrpoSettings
-from memory import MemoryProgram, Model, load_model
+from memory import MemoryProgram, load_model
+from memory.program import Model
 
 SERVED = "openai/arbor:"  # what the name of a model at Arbor begins with
 # The reward of an answer out of form: below any that can be read. ArborGRPO would skip the whole

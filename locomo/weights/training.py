@@ -36,9 +36,10 @@ from locomo.weights.steps import (
     step_table,
 )
 from locomo.weights.trainee import MultiTaskProgram, with_target, with_trainee
-from memory import Card, MemoryProgram, ModelError
+from memory import MemoryProgram
+from memory.errors import ModelError
 from memory.files import write_whole
-from memory.program import read_card
+from memory.program import Card, read_card
 
 CHECKPOINT_STEPS = 50  # steps between checkpoints
 RUN_FILE, STEPS_FILE, LOG_FILE = "run.json", "steps.jsonl", "training.log"

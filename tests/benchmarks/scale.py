@@ -35,8 +35,9 @@ from rich.table import Table
 from locomo.commands import run_command
 from locomo.dataset.format import ABSTENTION, Conversation, load_conversations
 from locomo.metrics import recall
-from memory import InputError, StoreError, Turn, open_store
+from memory import InputError, Turn, open_store
 from memory.embed import related
+from memory.errors import StoreError
 from memory.files import write_whole
 from memory.search.words import STOP_WORDS, words
 from tests.benchmarks.scale_store import TURNS_OF_NAMESPACE, measure_store, rows_table

@@ -10,7 +10,8 @@ import pytest
 from locomo import harness
 from locomo.dataset.format import Conversation, load_conversations
 from locomo.harness import Setup, answer_log, ask_baseline, ask_memory, build_memory
-from memory import InputError, Memory, MemoryProgram, Model, open_store
+from memory import InputError, Memory, MemoryProgram, open_store
+from memory.program import Model
 from tests.support.benchmark_records import longmemeval_question
 from tests.support.embedding_server import SMALL, serving
 from tests.support.locomo_records import write

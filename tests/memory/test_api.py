@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from memory import InputError, Memory, ModelError, SqlError, Store, Turn, open_store
+from memory import InputError, Memory, SqlError, Store, Turn, open_store
 from memory.api import WINDOW_ATTEMPTS
+from memory.errors import ModelError
 from memory.program.phrases import all_phrases
 from memory.prompt import LEAST_BUDGET
 from memory.store.journal import MOST_ENDED

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from memory import InputError, Memory, ModelError, embed, open_store
+from memory import InputError, Memory, embed, open_store
 from memory.embed import load_embedder
+from memory.errors import ModelError
 from tests.conftest import SAID
 from tests.support.embedding_server import (
     KEY,

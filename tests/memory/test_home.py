@@ -9,8 +9,9 @@ from urllib.parse import quote, unquote
 
 import pytest
 
-from memory import InputError, Memory, ModelError, Turn, open_store
+from memory import InputError, Memory, Turn, open_store
 from memory.embed import PACKAGED_EMBEDDER
+from memory.errors import ModelError
 from memory.exchange.exports import export_memory
 from memory.home import agreed_embedder
 from memory.namespaces import copy, create, delete, location_of, rename

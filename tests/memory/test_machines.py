@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from memory import InputError, ModelError, Turn, machines, open_store
+from memory import InputError, Turn, machines, open_store
+from memory.errors import ModelError
 from memory.machines import check_over
 from memory.namespaces import create, location_of, path_of
 from memory.program import load_model

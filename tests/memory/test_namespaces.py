@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory import InputError, SqlError, StoreError, Turn, namespaces, open_store
+from memory import InputError, SqlError, Turn, namespaces, open_store
+from memory.errors import StoreError
 from memory.namespaces import LONGEST_STEM, Place, path_of
 from memory.store.namespace_file import move_store
 from tests.support.commands import run

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from memory import ModelError, Store, Turn, open_store
+from memory import Store, Turn, open_store
 from memory.embed import HostedEmbedder, embed
+from memory.errors import ModelError
 from memory.related_facts import related_facts
 
 BOTH_STORES = "slow"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from memory import InputError, Memory, ModelError, Store, Turn, memory_tools, open_store, rerank
+from memory import InputError, Memory, Store, Turn, memory_tools, open_store, rerank
+from memory.errors import ModelError
 from memory.rerank import RERANKED_TURNS, Reranker, load_reranker
 from tests.conftest import SAID
 from tests.support.embedding_server import KEY, error

@@ -10,7 +10,8 @@ from datetime import datetime
 
 import pytest
 
-from memory import InputError, Memory, ModelError, SqlError, Store, StoreError, Turn, open_store
+from memory import InputError, Memory, SqlError, Store, Turn, open_store
+from memory.errors import ModelError, StoreError
 from memory.settings import Settings
 from memory.store.sqlite import SqliteStore
 from memory.tokens import count_tokens

@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 import sqlite_utils  # noqa: F401 - imported once for all, before the processes part
 
-from memory import Memory, ModelError, Turn
+from memory import Memory, Turn
 from memory.embed import HostedEmbedder, embed
+from memory.errors import ModelError
 from memory.store import search_tables
 from tests.support.killing import kill_after
 

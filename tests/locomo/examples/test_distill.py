@@ -16,7 +16,8 @@ import pytest
 from locomo.dataset.format import load_conversations
 from locomo.examples.jsonl import card_path, check_examples, read_examples_card
 from locomo.tasks.modules import TARGETS, Target
-from memory import InputError, ModelError
+from memory import InputError
+from memory.errors import ModelError
 from tests.support.example_maker import INSERT, example_maker, long_talk
 from tests.support.locomo_records import question, turn
 from tests.support.obedient import houses, obedient

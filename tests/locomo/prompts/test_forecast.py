@@ -13,7 +13,8 @@ from locomo.prompts import optimizers
 from locomo.prompts.forecast import LARGE_CALLS, Forecast, forecast, forecast_table
 from locomo.prompts.optimizers import NEEDED, Optimizer
 from locomo.tasks.modules import TARGETS, AskMemory, StoreWindow, Target
-from memory import MemoryProgram, Model
+from memory import MemoryProgram
+from memory.program import Model
 from memory.program.costs import Cost
 from tests.locomo.prompts.test_job import GEPA, job, other_model
 from tests.support.obedient import houses, obedient

@@ -23,7 +23,8 @@ from locomo.tasks.modules import (
     questions_within,
     task_examples,
 )
-from memory import InputError, MemoryProgram, Model
+from memory import InputError, MemoryProgram
+from memory.program import Model
 from tests.support.locomo_records import question, write
 from tests.support.obedient import house, obedient
 from tests.support.talk import talk, talks

@@ -23,7 +23,8 @@ from locomo.serving.figures import Figure
 from locomo.serving.first_attempts import VALID_SQL_TABLE, RecordingStore, accepted_windows
 from locomo.serving.memories import StoredMemories
 from locomo.serving.readers import rule_answer
-from memory import InputError, Memory, MemoryProgram, Model, Turn, open_store
+from memory import InputError, Memory, MemoryProgram, Turn, open_store
+from memory.program import Model
 from memory.program.local import SmallModelAdapter
 from tests.support.gguf_adapter import adapter
 from tests.support.locomo_records import question

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from locomo.weights import together
-from memory import InputError, ModelError
+from memory import InputError
+from memory.errors import ModelError
 
 KEY = "tgp_v1_not_a_key"
 MODEL = "meta-llama/Tiny"

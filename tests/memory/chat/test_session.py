@@ -13,12 +13,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from rich.console import Console
 
-from memory import Memory, ModelError, Turn, open_store
+from memory import Memory, Turn, open_store
 from memory.chat.background import Background
 from memory.chat.commands import talk
 from memory.chat.screen import Screen
 from memory.chat.session import INTERRUPTED, Chat
-from memory.errors import InputError
+from memory.errors import InputError, ModelError
 from memory.program import Model, load_model
 from memory.settings import Settings, name_of
 from tests.support.scripted import sql

@@ -11,7 +11,8 @@ from unicodedata import category
 import pytest
 
 import memory
-from memory import Turn, __main__, add_chunks, chunks, open_store
+from memory import Turn, __main__, open_store
+from memory.documents import add_chunks, chunks
 from memory.namespaces import location_of
 from memory.program import Model
 from tests.support.scripted import answer, scripted_model, sql

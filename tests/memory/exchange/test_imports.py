@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from memory import StoreError, Turn, open_store
+from memory import Turn, open_store
+from memory.errors import StoreError
 from memory.exchange.imports import ImportReport, import_turns
 from memory.exchange.items import ForeignExport
 from memory.namespaces import location_of, names

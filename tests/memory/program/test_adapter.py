@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 import evaluate
 from locomo.harness import probe
-from memory import InputError, MemoryProgram, Model, ModelError, load_model
-from memory.program import llama, read_card, starting_program
+from memory import InputError, MemoryProgram, load_model
+from memory.errors import ModelError
+from memory.program import Model, llama, read_card, starting_program
 from memory.program.gguf import check_lora
 from memory.program.llama import packaged_gguf
 from memory.program.local import SmallModelAdapter

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from memory import Digest, Memory, MemoryProgram, Model, load_model, open_store
+from memory import Memory, MemoryProgram, load_model, open_store
+from memory.api import Digest
 from memory.namespaces import path_of
+from memory.program import Model
 from memory.program.messages import NO_FACTS
 from memory.program.modules import starting_program, stores_facts
 from memory.store.sqlite import SqliteStore

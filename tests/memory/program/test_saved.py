@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from memory import Card, InputError, Memory, MemoryProgram, files, load_program, save_program
-from memory.program import concerns, saved
+from memory import InputError, Memory, MemoryProgram, files, load_program, save_program
+from memory.program import Card, concerns, saved
 from memory.program.signatures import WriteFacts
 from memory.records import Change, Rows
 from tests.conftest import MOVED

@@ -8,8 +8,8 @@ import pytest
 
 from locomo.dataset.format import files_of
 from locomo.examples.gold import load_gold
-from memory import InputError, Memory, Model, Turn, load_model
-from memory.program import read_card
+from memory import InputError, Memory, Turn, load_model
+from memory.program import Model, read_card
 from memory.program.lm import SHIPPED, UNTUNED_MODEL
 from memory.program.messages import ABSTAIN
 from memory.program.signatures import prompts_fingerprint

@@ -11,7 +11,8 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
-from memory import InputError, ModelError, Turn, open_store
+from memory import InputError, Turn, open_store
+from memory.errors import ModelError
 from memory.namespaces import location_of
 from memory.server.advice import advice
 from memory.server.handles import Handles

@@ -11,9 +11,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from memory import InputError, StoreError, Turn, open_store
+from memory import InputError, Turn, open_store
 from memory.cli import backups
-from memory.errors import Stop
+from memory.errors import Stop, StoreError
 from memory.store import backup
 from memory.store.sqlite import SqliteStore
 from tests.conftest import SAID

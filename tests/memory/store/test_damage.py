@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from memory import StoreError, Turn, open_store
-from memory.errors import SqlError
+from memory import Turn, open_store
+from memory.errors import SqlError, StoreError
 from memory.store import integrity
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, MOVED, SAID

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from memory import InputError, Store, StoreError, Turn, embed, open_store
+from memory import InputError, Store, Turn, embed, open_store
+from memory.errors import StoreError
 from memory.store import dump, journal, search_tables
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID

@@ -18,10 +18,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from memory import InputError, StoreError, Turn, embed, open_store
+from memory import InputError, Turn, embed, open_store
 from memory.cli import backups
 from memory.cli import forget as forget_command
-from memory.errors import Stop
+from memory.errors import Stop, StoreError
 from memory.records import Forgotten
 from memory.store import backup, connection, forget, vectors
 from memory.store.sqlite import SqliteStore

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from memory import Fact, InputError, Store, StoreError, open_store
+from memory import Fact, InputError, Store, open_store
+from memory.errors import StoreError
 from memory.store import journal
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, MOVED

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from memory import StoreError, Turn, namespaces, open_store
+from memory import Turn, namespaces, open_store
+from memory.errors import StoreError
 from memory.namespaces import path_of
 
 OSLO = Turn("Anna", "I moved to Oslo.", said_at="2017-05-08T13:56")

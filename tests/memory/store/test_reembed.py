@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from memory import InputError, ModelError, StoreError, __main__, embed, open_store
+from memory import InputError, __main__, embed, open_store
+from memory.errors import ModelError, StoreError
 from memory.store import search_tables, vectors
 from tests.conftest import CAT, SAID
 from tests.support.embedding_server import (

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory import Hit, StoreError, Turn, open_store
+from memory import Hit, Turn, open_store
+from memory.errors import StoreError
 from memory.store import search_tables
 from memory.store.sqlite import SqliteStore
 from tests.conftest import INSERT

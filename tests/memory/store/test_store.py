@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from memory import InputError, SqlError, Store, StoreError, Turn, open_store
-from memory.errors import ClaimLostError, HeldError
+from memory import InputError, SqlError, Store, Turn, open_store
+from memory.errors import ClaimLostError, HeldError, StoreError
 from memory.store import journal, pending_windows
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID

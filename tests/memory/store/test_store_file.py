@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from memory import InputError, Pending, StoreError, Turn, open_store
+from memory import InputError, Turn, open_store
+from memory.errors import StoreError
+from memory.records import Pending
 from memory.store import connection, migrations
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, INSERT, MOVED, SAID

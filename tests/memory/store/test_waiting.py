@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from memory import InputError, ModelError, Turn, embed, open_store
+from memory import InputError, Turn, embed, open_store
 from memory.embed import REQUEST_TEXTS
+from memory.errors import ModelError
 from memory.store import database_store, search_tables, vectors
 from memory.store.sqlite import SqliteStore
 from tests.conftest import SAID

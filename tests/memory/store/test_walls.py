@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from memory import SqlError, StoreError, Turn, open_store
+from memory import SqlError, Turn, open_store
+from memory.errors import StoreError
 from memory.store import connection, migrations, walls
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, INSERT, MOVED

@@ -8,7 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from memory import InputError, StoreError, namespaces, open_store
+from memory import InputError, namespaces, open_store
+from memory.errors import StoreError
 from memory.store.postgres import migrate, migrations
 from memory.store.postgres.address import is_address, read_address, without_password
 from memory.store.postgres.statements import TABLES

@@ -10,7 +10,8 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from memory import Store, StoreError, Turn, namespaces, open_store
+from memory import Store, Turn, namespaces, open_store
+from memory.errors import StoreError
 from memory.store.postgres import distribute, migrate
 from memory.store.postgres.address import read_address
 from memory.store.postgres.statements import TABLES

@@ -16,7 +16,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from memory import StoreError, Turn, open_store
+from memory import Turn, open_store
+from memory.errors import StoreError
 from memory.store.postgres import connection
 from tests.conftest import INSERT
 from tests.support.cutting_proxy import CuttingProxy

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from memory import StoreError, open_store
+from memory import open_store
+from memory.errors import StoreError
 from memory.store.postgres import migrate, migrations
 from tests.memory.store.postgres.test_commands import what_alembic_cannot_see
 from tests.support.commands import run

@@ -11,7 +11,8 @@ import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 
-from memory import SqlError, StoreError, Turn, open_store
+from memory import SqlError, Turn, open_store
+from memory.errors import StoreError
 from memory.store.postgres import migrate, walls
 from memory.store.postgres.connection import connection_of_models
 from memory.store.postgres.store import PostgresStore

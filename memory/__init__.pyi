@@ -1,0 +1,21 @@
+"""The public names; everything else is imported from its module."""
+
+from .api import Memory as Memory
+from .errors import InputError as InputError
+from .errors import MemoryFault as MemoryFault
+from .errors import SqlError as SqlError
+from .errors import Stop as Stop
+from .program import MemoryProgram as MemoryProgram
+from .program import load_model as load_model
+from .program import load_program as load_program
+from .program import save_program as save_program
+from .records import Answer as Answer
+from .records import Change as Change
+from .records import Citation as Citation
+from .records import Fact as Fact
+from .records import Hit as Hit
+from .records import Rows as Rows
+from .records import Turn as Turn
+from .store import Store as Store
+from .store import open_store as open_store
+from .tools import memory_tools as memory_tools
