@@ -1,6 +1,6 @@
 """The page: what somebody sees of their memories in a browser, and changes there.
 
-A view turns a visit and an open store into a page; templates make HTML of it on the server. It
+A view turns a request and an open store into a page; templates make HTML of it on the server. It
 works without JavaScript; with it, htmx takes the new parts out of whole pages. The modules are the
 pages by subject.
 """

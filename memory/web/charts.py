@@ -9,8 +9,8 @@ from typing import Any
 
 from memory.errors import InputError
 from memory.store import Store
+from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute
 from memory.web.svg import Chart, columns, rows_of_bars, scatter
-from memory.web.visits import Entry, Page, Reply, Visit
 
 _SUBJECTS = 12
 _MOST_MONTHS = 120  # beyond them, years are shown
@@ -19,16 +19,16 @@ _NAMES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "
 _DATED = "said_at BETWEEN '1' AND '3'"
 
 
-def charts(visit: Visit, store: Store) -> Reply:
+def charts(request: PageRequest, store: Store) -> PageResponse:
     """How a memory grew, and what it is about."""
     return Page("charts.html", {"charts": _of_memory(store), "name": ""})
 
 
-async def results(visit: Visit) -> Reply:
+async def results(request: PageRequest) -> PageResponse:
     """Scores, recall against tokens and cost, of a file that `evaluate.py` wrote."""
-    if not visit.inputs.files:
+    if not request.inputs.files:
         raise InputError("choose a file first: evaluation_results.json")
-    [file, *_] = visit.inputs.files
+    [file, *_] = request.inputs.files
     content = await file.read(_LARGEST_FILE + 1)
     if len(content) > _LARGEST_FILE:
         raise InputError(f"{file.filename}: larger than {_LARGEST_FILE:,} bytes")
@@ -149,4 +149,4 @@ def _mean(answers: Sequence[Mapping[str, Any]], name: str) -> float:
     return round(fmean(answer[name] for answer in answers), 3)
 
 
-PAGES: list[Entry] = [("GET", "/charts", charts), ("POST", "/charts", results)]
+PAGES: list[PageRoute] = [("GET", "/charts", charts), ("POST", "/charts", results)]

@@ -12,7 +12,7 @@ from memory.records import Fact, Turn
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.turn_validation import local_now
-from memory.web.visits import Entry, Page, Redirect, Reply, Visit
+from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 
 _TURNS_A_PAGE = 40
 _MOST_HITS = 30
@@ -60,9 +60,9 @@ def shares_of(shares: Mapping[str, float]) -> list[Share]:
     return [Share(name, FEATURES.get(name, name), amount) for name, amount in weighed]
 
 
-def conversation(visit: Visit, store: Store) -> Reply:
+def conversation(request: PageRequest, store: Store) -> PageResponse:
     """Turns by session, the newest page first; with words, those that the ranking finds."""
-    inputs = visit.inputs
+    inputs = request.inputs
     filters = {name: inputs.text(name) for name in ("speaker", "session", "since", "until")}
     question = inputs.text("q")
     values: dict[str, Any] = {"q": question, "filters": filters, "earlier": None, "later": None}
@@ -84,9 +84,9 @@ def conversation(visit: Visit, store: Store) -> Reply:
     return Page("conversation.html", values | {"groups": groups, "found": None})
 
 
-def turn(visit: Visit, store: Store) -> Reply:
+def turn(request: PageRequest, store: Store) -> PageResponse:
     """One turn among those around it, the facts that rest on it, and a form to add another."""
-    turn_id = visit.inputs.number("turn")
+    turn_id = request.inputs.number("turn")
     around = store.turns(max(turn_id - _BESIDE, 1), turn_id + _BESIDE)
     shown = [turn for turn in around if turn.id == turn_id]
     if not shown:
@@ -96,9 +96,9 @@ def turn(visit: Visit, store: Store) -> Reply:
     return Page("turn.html", {"lines": lines, "turn": shown[0]})
 
 
-def tell(visit: Visit, store: Store) -> Reply:
+def tell(request: PageRequest, store: Store) -> PageResponse:
     """Store what somebody writes on the page as a turn."""
-    inputs = visit.inputs
+    inputs = request.inputs
     said_at = inputs.text("said_at")
     if said_at and not clean_date(said_at):
         raise InputError(f"{said_at!r} is no date; write 2017-05-08, 2017-05 or 2017")
@@ -114,12 +114,12 @@ def tell(visit: Visit, store: Store) -> Reply:
             )
         ]
     )
-    return Redirect(visit.address("turns", turn_id))
+    return Redirect(request.address("turns", turn_id))
 
 
-def sessions(visit: Visit, store: Store) -> Reply:
+def sessions(request: PageRequest, store: Store) -> PageResponse:
     """The conversations, the newest first, with their first words."""
-    before = visit.inputs.optional_number("before")
+    before = request.inputs.optional_number("before")
     having = f" HAVING MIN(id) < {before}" if before else ""
     rows = store.read(
         "SELECT session, MIN(id) AS first, COUNT(*) AS turns FROM turns GROUP BY session"
@@ -197,9 +197,9 @@ def _with_facts(store: Store, turns: Sequence[Turn]) -> list[Line]:
     return [Line(turn, facts=[fact for fact in facts if fact.turn_id == turn.id]) for turn in turns]
 
 
-PAGES: list[Entry] = [
-    ("GET", "/talk", conversation),
-    ("GET", "/talk/sessions", sessions),
+PAGES: list[PageRoute] = [
+    ("GET", "/conversation", conversation),
+    ("GET", "/conversation/sessions", sessions),
     ("GET", "/turns/{turn}", turn),
     ("POST", "/turns", tell),
 ]

@@ -15,7 +15,7 @@ from memory.store import Store
 from memory.store.derived_facts import origins
 from memory.store.turn_validation import local_now
 from memory.web.markup import in_words, shown_text
-from memory.web.visits import Entry, Inputs, Page, Redirect, Reply, Visit
+from memory.web.page_request import Inputs, Page, PageRequest, PageResponse, PageRoute, Redirect
 
 _SUBJECTS_A_PAGE = 30
 _MOST_FACTS = 200  # that a SELECT returns
@@ -23,16 +23,16 @@ _FACTS_OF_A_SUBJECT = 5  # on the page of all subjects
 _MOST_RELATED = 60
 
 
-def known(visit: Visit, store: Store) -> Reply:
+def known(request: PageRequest, store: Store) -> PageResponse:
     """The subjects that most is known about, or the facts that a text is about."""
-    question = visit.inputs.text("q")
-    include_ended = bool(visit.inputs.text("ended"))
+    question = request.inputs.text("q")
+    include_ended = bool(request.inputs.text("ended"))
     values: dict[str, Any] = {"q": question, "ended": include_ended, "facts": None, "subjects": []}
     if question:
         facts = [fact for fact, _ in related_facts(store, [question], _MOST_RELATED)]
         values["facts"] = [fact for fact in facts if include_ended or is_current(fact, _today())]
-        return Page("known.html", values)
-    after = visit.inputs.text("after")
+        return Page("facts.html", values)
+    after = request.inputs.text("after")
     order = "2 DESC, 1" if not after else "1"
     where = f" WHERE subject > {quoted(after)}" if after else ""
     rows = store.read(
@@ -46,13 +46,13 @@ def known(visit: Visit, store: Store) -> Reply:
     values["total"] = total
     values["after"] = shown[-1][0] if after and len(rows) > _SUBJECTS_A_PAGE else ""
     values["has_all"] = not after and total <= _SUBJECTS_A_PAGE
-    return Page("known.html", values)
+    return Page("facts.html", values)
 
 
-def subject(visit: Visit, store: Store) -> Reply:
+def subject(request: PageRequest, store: Store) -> PageResponse:
     """All that is known about one subject, by attribute."""
-    name = visit.inputs.text("name")
-    include_ended = bool(visit.inputs.text("ended"))
+    name = request.inputs.text("name")
+    include_ended = bool(request.inputs.text("ended"))
     facts = read_facts(
         store, f"WHERE subject = {quoted(name)} ORDER BY attribute, id LIMIT {_MOST_FACTS}"
     )
@@ -74,9 +74,9 @@ def subject(visit: Visit, store: Store) -> Reply:
     return Page("subject.html", values)
 
 
-def fact(visit: Visit, store: Store) -> Reply:
+def fact(request: PageRequest, store: Store) -> PageResponse:
     """One fact: the turn it rests on, what was done to it, and forms that correct it."""
-    fact_id = visit.inputs.number("fact")
+    fact_id = request.inputs.number("fact")
     edits = store.journal(fact_id=fact_id)
     if not edits:
         return Page("missing.html", {"wanted": f"fact {fact_id}"}, status=404)
@@ -97,30 +97,30 @@ def fact(visit: Visit, store: Store) -> Reply:
     return Page("fact.html", values)
 
 
-def edit(visit: Visit, store: Store) -> Reply:
+def edit(request: PageRequest, store: Store) -> PageResponse:
     """Correct, supersede, end or remove a fact; nothing when somebody changed it meanwhile.
 
     Then both versions are shown, with what was typed, and the status is 409.
     """
-    inputs = visit.inputs
+    inputs = request.inputs
     fact_id, seen = inputs.number("fact"), inputs.number("seen")
     make = EDITS.get(inputs.text("edit"))
     if make is None:
         raise InputError("there is no such form")
     if edits_since(store, fact_id, seen):
-        return _conflict(visit, store, fact_id, seen)
+        return _conflict(request, store, fact_id, seen)
     try:
         change = make(store, fact_id, inputs, str(Settings(store).get("user", "user")))
     except InputError:
         if edits_since(store, fact_id, seen):
-            return _conflict(visit, store, fact_id, seen)
+            return _conflict(request, store, fact_id, seen)
         raise
-    return Redirect(visit.address("facts", fact_id, done=change.id))
+    return Redirect(request.address("facts", fact_id, done=change.id))
 
 
-def note(visit: Visit, store: Store) -> Reply:
+def note(request: PageRequest, store: Store) -> PageResponse:
     """Store a fact that a turn tells."""
-    inputs = visit.inputs
+    inputs = request.inputs
     turn_id = inputs.number("turn")
     change = fact_edits.note(
         store,
@@ -131,19 +131,19 @@ def note(visit: Visit, store: Store) -> Reply:
         happened_on=inputs.text("happened_on"),
         by=str(Settings(store).get("user", "user")),
     )
-    return Redirect(visit.address("turns", turn_id, done=change.id))
+    return Redirect(request.address("turns", turn_id, done=change.id))
 
 
-def undo(visit: Visit, store: Store) -> Reply:
+def undo(request: PageRequest, store: Store) -> PageResponse:
     """Take a change back, and show what that did."""
-    change = store.undo(visit.inputs.number("change"))
+    change = store.undo(request.inputs.number("change"))
     edits = store.journal(change.id)
     if len({edit.fact_id for edit in edits}) in (1, 2):
-        return Redirect(visit.address("facts", edits[0].fact_id, done=change.id))
-    return Redirect(visit.address("journal", change.id, done=change.id))
+        return Redirect(request.address("facts", edits[0].fact_id, done=change.id))
+    return Redirect(request.address("journal", change.id, done=change.id))
 
 
-def _conflict(visit: Visit, store: Store, fact_id: int, seen: int) -> Page:
+def _conflict(request: PageRequest, store: Store, fact_id: int, seen: int) -> Page:
     before = [edit for edit in store.journal(fact_id=fact_id) if edit.change_id <= seen]
     later = edits_since(store, fact_id, seen)
     values = {
@@ -152,9 +152,9 @@ def _conflict(visit: Visit, store: Store, fact_id: int, seen: int) -> Page:
         "theirs": later[-1].after,
         "changes": [change for edit in later for change in _change(store, edit.change_id)],
         "typed": {
-            name: visit.inputs.text(name)
+            name: request.inputs.text(name)
             for name in ("edit", "value", "since", "on", "subject", "attribute", "happened_on")
-            if visit.inputs.text(name)
+            if request.inputs.text(name)
         },
         "seen": later[-1].change_id,
     }
@@ -234,7 +234,7 @@ EDITS: dict[str, Callable[[Store, int, Inputs, str], Change]] = {
     "end": _end,
     "remove": _remove,
 }
-PAGES: list[Entry] = [
+PAGES: list[PageRoute] = [
     ("GET", "/facts", known),
     ("POST", "/facts", note),
     ("GET", "/subject", subject),

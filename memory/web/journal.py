@@ -10,8 +10,8 @@ from memory.records import Change
 from memory.settings import Settings
 from memory.store import Store
 from memory.store.points_in_time import Diff, differences
+from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.web.tasks import Task
-from memory.web.visits import Entry, Page, Redirect, Reply, Visit
 
 if TYPE_CHECKING:
     from memory.api import Digest, Memory
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 _CHANGES_A_PAGE = 25
 
 
-def journal(visit: Visit, store: Store) -> Reply:
+def journal(request: PageRequest, store: Store) -> PageResponse:
     """The changes, the newest first; the first page asks for itself again each second."""
-    before = visit.inputs.optional_number("before")
+    before = request.inputs.optional_number("before")
     changes = store.changes(before=before, limit=_CHANGES_A_PAGE + 1)
     shown = changes[-_CHANGES_A_PAGE:][::-1]
     values = {
         "entries": _folded([(change, difference_by(store, change.id)) for change in shown]),
         "earlier": shown[-1].id if len(changes) > _CHANGES_A_PAGE else None,
         "before": before,
-        "paused": bool(visit.inputs.text("paused")) or before is not None,
+        "paused": bool(request.inputs.text("paused")) or before is not None,
         "windows": [window for window in store.pending() if window.error],
         "waiting": turns_waiting(store),
-        "tasks": [task for task in visit.tasks.of(visit.namespace) if task.is_running],
+        "tasks": [task for task in request.tasks.of(request.namespace) if task.is_running],
     }
     return Page("journal.html", values)
 
@@ -65,9 +65,9 @@ def turns_waiting(store: Store) -> int:
     return int(turns)
 
 
-def change(visit: Visit, store: Store) -> Reply:
+def change(request: PageRequest, store: Store) -> PageResponse:
     """One change: its statement, what it did to which facts, and its undo."""
-    number = visit.inputs.number("change")
+    number = request.inputs.number("change")
     changes = [c for c in store.changes(before=number + 1, limit=1) if c.id == number]
     if not changes:
         return Page("missing.html", {"wanted": f"change {number}"}, status=404)
@@ -75,21 +75,21 @@ def change(visit: Visit, store: Store) -> Reply:
     return Page("change.html", values)
 
 
-def decide_window(visit: Visit, store: Store) -> Reply:
+def decide_window(request: PageRequest, store: Store) -> PageResponse:
     """Run what is held of a window, or leave it out, as a person says."""
-    inputs = visit.inputs
+    inputs = request.inputs
     window = (inputs.number("first"), inputs.number("last"))
     decision = inputs.text("decision")
     if decision not in ("apply", "skip"):
         raise InputError("say whether to apply or to skip it")
     by = str(Settings(store).get("user", "user"))
     made = decide(store, window, apply=decision == "apply", by=by)
-    return Redirect(visit.address("journal", made.id, done=made.id))
+    return Redirect(request.address("journal", made.id, done=made.id))
 
 
-async def digest(visit: Visit) -> Reply:
+async def digest(request: PageRequest) -> PageResponse:
     """Let the model make facts of the turns that wait, also of windows that failed if asked to."""
-    replay = bool(visit.inputs.text("replay"))
+    replay = bool(request.inputs.text("replay"))
 
     def work(memory: "Memory", task: Task) -> "Digest":
         from memory.waiting import waiting  # with DSPy
@@ -103,11 +103,11 @@ async def digest(visit: Visit) -> Reply:
 
         return memory.digest(replay, progress=advance)
 
-    task = visit.tasks.start(visit.namespace, "digest", "Reading what was said", work)
-    return Redirect(visit.address("work", task.id))
+    task = request.tasks.start(request.namespace, "digest", "Reading what was said", work)
+    return Redirect(request.address("work", task.id))
 
 
-PAGES: list[Entry] = [
+PAGES: list[PageRoute] = [
     ("GET", "/journal", journal),
     ("GET", "/journal/{change}", change),
     ("POST", "/windows", decide_window),

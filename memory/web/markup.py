@@ -19,7 +19,7 @@ from memory.prompt import spoken_date
 from memory.records import Turn
 from memory.store.turn_validation import local_now
 from memory.terminal import clean, count
-from memory.web.visits import address_of
+from memory.web.page_request import address_of
 
 STATIC = Path(__file__).parent / "static"
 HTMX = "htmx-4.0.1.min.js"

@@ -7,57 +7,57 @@ from memory.errors import InputError
 from memory.facts import read_facts
 from memory.store import Store
 from memory.web.journal import difference_by
-from memory.web.visits import Entry, Page, Redirect, Reply, Visit, address_of
+from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect, address_of
 
 _NEWEST_CHANGES = 5
 _NEWEST_FACTS = 8
 
 
-async def memories(visit: Visit) -> Reply:
+async def memories(request: PageRequest) -> PageResponse:
     """All namespaces: what is in each, and how to make, rename, copy and delete them."""
 
     def summaries() -> list[namespaces.Summary]:
-        return [namespaces.summary(name) for name in visit.handles.names()]
+        return [namespaces.summary(name) for name in request.handles.names()]
 
     values = {"summaries": await asyncio.to_thread(summaries)}
-    return Page("memories.html", values | {"read_only": visit.handles.read_only})
+    return Page("memories.html", values | {"read_only": request.handles.read_only})
 
 
-async def create(visit: Visit) -> Reply:
+async def create(request: PageRequest) -> PageResponse:
     """Make an empty namespace, and go there."""
-    _refuse_read_only(visit)
-    name = visit.inputs.text("name")
-    await visit.handles.create(name)
+    _refuse_read_only(request)
+    name = request.inputs.text("name")
+    await request.handles.create(name)
     return Redirect(address_of(name))
 
 
-async def rename(visit: Visit) -> Reply:
+async def rename(request: PageRequest) -> PageResponse:
     """Give a namespace another name."""
-    _refuse_read_only(visit)
-    new = visit.inputs.text("new")
-    await visit.handles.rename(visit.namespace, new)
+    _refuse_read_only(request)
+    new = request.inputs.text("new")
+    await request.handles.rename(request.namespace, new)
     return Redirect("/")
 
 
-async def copy(visit: Visit) -> Reply:
+async def copy(request: PageRequest) -> PageResponse:
     """Copy a namespace under a new name."""
-    _refuse_read_only(visit)
-    await visit.handles.copy(visit.namespace, visit.inputs.text("new"))
+    _refuse_read_only(request)
+    await request.handles.copy(request.namespace, request.inputs.text("new"))
     return Redirect("/")
 
 
-async def delete(visit: Visit) -> Reply:
+async def delete(request: PageRequest) -> PageResponse:
     """Delete a namespace for good, when somebody typed its name."""
-    _refuse_read_only(visit)
-    if visit.inputs.text("typed") != visit.namespace.strip():
+    _refuse_read_only(request)
+    if request.inputs.text("typed") != request.namespace.strip():
         raise InputError(
-            f"nothing was deleted: type the memory's name, {visit.namespace}, to delete it"
+            f"nothing was deleted: type the memory's name, {request.namespace}, to delete it"
         )
-    await visit.handles.delete(visit.namespace)
+    await request.handles.delete(request.namespace)
     return Redirect("/")
 
 
-def overview(visit: Visit, store: Store) -> Reply:
+def overview(request: PageRequest, store: Store) -> PageResponse:
     """How much one memory holds, and what is newest in it."""
     [(turns, facts)] = store.read(
         "SELECT (SELECT COUNT(*) FROM turns) AS turns, (SELECT COUNT(*) FROM facts) AS facts"
@@ -74,18 +74,18 @@ def overview(visit: Visit, store: Store) -> Reply:
             for change in reversed(store.changes(limit=4 * _NEWEST_CHANGES))
             if change.facts
         ][:_NEWEST_CHANGES],
-        "tasks": [task for task in visit.tasks.of(visit.namespace) if task.is_running],
+        "tasks": [task for task in request.tasks.of(request.namespace) if task.is_running],
     }
     return Page("overview.html", values)
 
 
-def _refuse_read_only(visit: Visit) -> None:
-    if visit.handles.read_only:
+def _refuse_read_only(request: PageRequest) -> None:
+    if request.handles.read_only:
         raise InputError("this server was started with --read-only: nothing can be changed here")
 
 
-PAGES: list[Entry] = [("GET", "/", memories), ("POST", "/create", create)]
-PAGES_OF_A_NAMESPACE: list[Entry] = [
+PAGES: list[PageRoute] = [("GET", "/", memories), ("POST", "/create", create)]
+PAGES_OF_A_NAMESPACE: list[PageRoute] = [
     ("GET", "", overview),
     ("POST", "/rename", rename),
     ("POST", "/copy", copy),

@@ -17,37 +17,54 @@ from memory.namespaces import exists
 from memory.server.handles import Handles
 from memory.store import Store
 from memory.web import (
-    care,
+    ask,
     charts,
+    chat,
     conversation,
     facts,
-    hood,
+    forget,
     journal,
+    maintenance,
     namespaces,
     past,
-    questions,
+    search_details,
+    transfers,
+    work,
 )
 from memory.web.markup import STATIC, html
+from memory.web.page_request import (
+    Download,
+    Inputs,
+    Page,
+    PageRequest,
+    PageResponse,
+    PageRoute,
+    Redirect,
+    name_of_segment,
+)
 from memory.web.tasks import Tasks
-from memory.web.visits import Download, Entry, Inputs, Page, Redirect, Reply, Visit, name_of_segment
 
-OF_A_NAMESPACE: list[Entry] = [
+OF_A_NAMESPACE: list[PageRoute] = [
     *namespaces.PAGES_OF_A_NAMESPACE,
     *conversation.PAGES,
     *facts.PAGES,
     *past.PAGES,
     *journal.PAGES,
-    *questions.PAGES,
-    *hood.PAGES,
+    *ask.PAGES,
+    *work.PAGES,
+    *chat.PAGES,
+    *search_details.PAGES,
     *charts.PAGES,
-    *care.PAGES,
+    *maintenance.PAGES,
+    *transfers.PAGES,
+    *forget.PAGES,
 ]
 
 
 def routes(handles: Handles) -> list[BaseRoute]:
     """The routes of the page, over a server's handles."""
     tasks = Tasks(handles)
-    pages: list[Entry] = [
+    pages: list[PageRoute] = [
         *namespaces.PAGES,
         *((method, f"/m/{{namespace}}{path}", view) for method, path, view in OF_A_NAMESPACE),
     ]
@@ -65,45 +82,45 @@ def _endpoint(
 ) -> Callable[[Request], Awaitable[Response]]:
     """What answers requests by a view; a fault becomes a page that says what to do."""
 
-    async def answer(request: Request) -> Response:
-        namespace = name_of_segment(request.path_params.get("namespace", ""))
-        inputs = await _inputs(request)
-        visit = Visit(namespace, inputs=inputs, handles=handles, tasks=tasks)
+    async def answer(http_request: Request) -> Response:
+        namespace = name_of_segment(http_request.path_params.get("namespace", ""))
+        inputs = await _inputs(http_request)
+        request = PageRequest(namespace, inputs=inputs, handles=handles, tasks=tasks)
         frame: Mapping[str, Any] = {}
         try:
             if namespace and not exists(namespace):
-                visit = Visit("", inputs=inputs, handles=handles, tasks=tasks)
-                reply: Reply = Page("missing.html", {"wanted": namespace}, status=404)
+                request = PageRequest("", inputs=inputs, handles=handles, tasks=tasks)
+                response: PageResponse = Page("missing.html", {"wanted": namespace}, status=404)
             elif iscoroutinefunction(view):
-                reply = await view(visit)
-                if namespace and isinstance(reply, Page):
+                response = await view(request)
+                if namespace and isinstance(response, Page):
                     frame = await handles.run_on_store(
-                        namespace, lambda store: _frame(visit, store)
+                        namespace, lambda store: _frame(request, store)
                     )
             else:
-                reply, frame = await handles.run_on_store(
-                    namespace, lambda store: (view(visit, store), _frame(visit, store))
+                response, frame = await handles.run_on_store(
+                    namespace, lambda store: (view(request, store), _frame(request, store))
                 )
         except (InputError, SqlError) as error:
-            reply = Page("problem.html", {"problem": str(error)}, status=400)
+            response = Page("problem.html", {"problem": str(error)}, status=400)
         except MemoryFault as error:
-            reply = Page("problem.html", {"problem": str(error)}, status=503)
+            response = Page("problem.html", {"problem": str(error)}, status=503)
         finally:
             for file in inputs.files:
                 await file.close()
-        return _response(request, visit, reply, frame)
+        return _response(http_request, request, response, frame)
 
     return answer
 
 
-async def _inputs(request: Request) -> Inputs:
+async def _inputs(http_request: Request) -> Inputs:
     values: dict[str, list[str]] = {}
     files = []
-    form = await request.form()
+    form = await http_request.form()
     fields = [
-        *request.query_params.multi_items(),
+        *http_request.query_params.multi_items(),
         *form.multi_items(),
-        *request.path_params.items(),
+        *http_request.path_params.items(),
     ]
     for name, value in fields:
         if isinstance(value, UploadFile):
@@ -114,14 +131,14 @@ async def _inputs(request: Request) -> Inputs:
     return Inputs(values, tuple(files))
 
 
-def _frame(visit: Visit, store: Store) -> dict[str, Any]:
+def _frame(request: PageRequest, store: Store) -> dict[str, Any]:
     """What every page of a namespace shows: what a form has just changed, and its undo."""
     frame: dict[str, Any] = {
         "read_only": store.read_only,
-        "stores_facts": visit.handles.stores_facts,
+        "stores_facts": request.handles.stores_facts,
         "done": None,
     }
-    if number := visit.inputs.optional_number("done"):
+    if number := request.inputs.optional_number("done"):
         [*changes] = store.changes(before=number + 1, limit=1)
         frame["done"] = {
             "change": changes[0] if changes and changes[0].id == number else None,
@@ -130,15 +147,17 @@ def _frame(visit: Visit, store: Store) -> dict[str, Any]:
     return frame
 
 
-def _response(request: Request, visit: Visit, reply: Reply, frame: Mapping[str, Any]) -> Response:
-    if isinstance(reply, Redirect):
-        return RedirectResponse(reply.address, 303)
-    if isinstance(reply, Download):
-        clean_up = BackgroundTask(rmtree, reply.path.parent, ignore_errors=True)
-        return FileResponse(reply.path, filename=reply.name, background=clean_up)
-    values = {"visit": visit, "read_only": False, "done": None, **frame, **reply.values}
+def _response(
+    http_request: Request, request: PageRequest, response: PageResponse, frame: Mapping[str, Any]
+) -> Response:
+    if isinstance(response, Redirect):
+        return RedirectResponse(response.address, 303)
+    if isinstance(response, Download):
+        clean_up = BackgroundTask(rmtree, response.path.parent, ignore_errors=True)
+        return FileResponse(response.path, filename=response.name, background=clean_up)
+    values = {"request": request, "read_only": False, "done": None, **frame, **response.values}
     headers = {}
-    if reply.template == "problem.html" and request.headers.get("hx-request"):
+    if response.template == "problem.html" and http_request.headers.get("hx-request"):
         # In place of the form, which would be lost with what was typed, its fault is shown above.
         headers = {"HX-Retarget": "#problem", "HX-Reselect": "#problem", "HX-Reswap": "outerHTML"}
-    return HTMLResponse(html(reply.template, values), reply.status, headers)
+    return HTMLResponse(html(response.template, values), response.status, headers)

@@ -7,18 +7,18 @@ from memory.facts import matching, read_facts
 from memory.store import Store
 from memory.store.points_in_time import Diff, differences, last_moment
 from memory.store.turn_validation import local_now
-from memory.web.visits import Entry, Page, Redirect, Reply, Visit
+from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 
 _MOST_FACTS = 300  # on a page
 _MOST_READ = 200  # rows of a SELECT
 
 
-def past(visit: Visit, store: Store) -> Reply:
+def past(request: PageRequest, store: Store) -> PageResponse:
     """The facts that were current on a day, by subject, and how they differ from another day's."""
-    inputs = visit.inputs
+    inputs = request.inputs
     today = date.fromisoformat(local_now()[:10])
     first, last = _ends(store, today)
-    day = _chosen_day(visit, first, today)
+    day = _chosen_day(request, first, today)
     question, other = inputs.text("q"), inputs.text("other")
     is_now = day == today.isoformat() and not other
     if is_now and not question:  # this takes milliseconds also where there are many facts
@@ -47,10 +47,10 @@ def past(visit: Visit, store: Store) -> Reply:
     return Page("past.html", values)
 
 
-def revert(visit: Visit, store: Store) -> Reply:
+def revert(request: PageRequest, store: Store) -> PageResponse:
     """Make all facts as they were at a point."""
-    change = store.revert(visit.inputs.text("point"))
-    return Redirect(visit.address("journal", change.id, done=change.id))
+    change = store.revert(request.inputs.text("point"))
+    return Redirect(request.address("journal", change.id, done=change.id))
 
 
 def _ends(store: Store, today: date) -> tuple[date, date]:
@@ -67,9 +67,9 @@ def _ends(store: Store, today: date) -> tuple[date, date]:
     return min(days), max(days)
 
 
-def _chosen_day(visit: Visit, first: date, today: date) -> str:
+def _chosen_day(request: PageRequest, first: date, today: date) -> str:
     """The day of the slider where somebody moved it, else that of the field, else today."""
-    inputs = visit.inputs
+    inputs = request.inputs
     place, before = inputs.optional_number("place"), inputs.text("place_before")
     if place is not None and before and str(place) != before:
         return min(first + timedelta(days=min(place, 400_000)), today).isoformat()
@@ -78,4 +78,4 @@ def _chosen_day(visit: Visit, first: date, today: date) -> str:
     return day
 
 
-PAGES: list[Entry] = [("GET", "/past", past), ("POST", "/revert", revert)]
+PAGES: list[PageRoute] = [("GET", "/past", past), ("POST", "/revert", revert)]

@@ -23,15 +23,34 @@ from rich.table import Table
 from locomo.commands import run_command
 from memory import Store, open_store
 from memory.namespaces import path_of
-from memory.web.visits import address_of
+from memory.web.page_request import address_of
 from tests.benchmarks.scale import chat
 from tests.support.served import served
 
 NAME = "large"
 PAGES = [
-    *("", "/talk", "/talk?before={middle}", "/talk?speaker=nobody", "/talk?q=garden trip"),
-    *("/talk/sessions", "/turns/{middle}", "/facts", "/facts?q=garden", "/subject?name=subject 7"),
-    *("/facts/{fact}", "/journal", "/past", "/hood?question=garden trip", "/charts", "/care"),
+    *(
+        "",
+        "/conversation",
+        "/conversation?before={middle}",
+        "/conversation?speaker=nobody",
+        "/conversation?q=garden trip",
+    ),
+    *(
+        "/conversation/sessions",
+        "/turns/{middle}",
+        "/facts",
+        "/facts?q=garden",
+        "/subject?name=subject 7",
+    ),
+    *(
+        "/facts/{fact}",
+        "/journal",
+        "/past",
+        "/search-details?question=garden trip",
+        "/charts",
+        "/maintenance",
+    ),
 ]
 _WINDOW = 50  # turns of a change
 _FACTS_A_WINDOW = 25

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 from locomo.commands import run_command
 from memory import open_store
 from memory.namespaces import path_of
-from memory.web.visits import address_of
+from memory.web.page_request import address_of
 from tests.support.farmhouse import fill
 from tests.support.served import served
 
@@ -30,7 +30,7 @@ SHOTS = {
     "journal": ("journal?paused=1", WIDE, "light"),
     "charts": ("charts", WIDE, "light"),
     "overview-dark": ("", WIDE, "dark"),
-    "phone": ("talk", PHONE, "light"),
+    "phone": ("conversation", PHONE, "light"),
     "phone-dark": ("subject?name=Bla%C5%BE", PHONE, "dark"),
 }
 

@@ -18,7 +18,7 @@ import pytest
 
 from memory import open_store
 from memory.namespaces import path_of
-from memory.web.visits import address_of
+from memory.web.page_request import address_of
 from tests.support.farmhouse import fill
 from tests.support.served import served
 
@@ -93,7 +93,7 @@ def test_the_page_works_in_firefox(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with served() as link, firefox(tmp_path / "profile") as tab:
         tab.open(link)
         assert tab.evaluate("document.title") == "All memories"
-        tab.open(link.split("/sign-in")[0] + address_of("anna", "talk"))
+        tab.open(link.split("/sign-in")[0] + address_of("anna", "conversation"))
         assert tab.evaluate("document.querySelectorAll('article.turn').length") == 40
         tab.evaluate("document.querySelector('#q').focus()")
         tab.type("which colour")

@@ -11,7 +11,7 @@ import pytest
 from memory import Turn, open_store
 from memory.namespaces import path_of
 from memory.sql import quoted
-from memory.web.visits import address_of
+from memory.web.page_request import address_of
 from tests.support.stored_attacks import ATTACKS
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -21,10 +21,23 @@ from playwright.sync_api import Browser, Page, StorageState, expect
 pytestmark = pytest.mark.slow
 NAME = "Neža & Blaž"
 PAGES = [
-    *("", "/talk", "/talk?q=kitchen", "/talk/sessions", "/turns/102", "/facts", "/facts?q=tractor"),
+    *(
+        "",
+        "/conversation",
+        "/conversation?q=kitchen",
+        "/conversation/sessions",
+        "/turns/102",
+        "/facts",
+        "/facts?q=tractor",
+    ),
     *("/subject?name=Neža&ended=1", "/facts/9", "/past?day=2018", "/journal", "/journal/139"),
-    *("/ask", "/chat", "/hood?question=kitchen&select=SELECT id, text FROM turns", "/charts"),
-    *("/care", "/forget?matching=tractor", "/turns/999", "/past?day=never"),
+    *(
+        "/ask",
+        "/chat",
+        "/search-details?question=kitchen&select=SELECT id, text FROM turns",
+        "/charts",
+    ),
+    *("/maintenance", "/forget?matching=tractor", "/turns/999", "/past?day=never"),
 ]
 
 
@@ -89,7 +102,16 @@ def test_stored_attacks_stay_text_in_a_browser(page: Page, home: Path) -> None:
                 f" VALUES ({values}, {turn_id})",
                 cause=text,
             )
-    for part in ("", "talk", "talk?before=41", "facts", "journal", "past", "charts", "care"):
+    for part in (
+        "",
+        "conversation",
+        "conversation?before=41",
+        "facts",
+        "journal",
+        "past",
+        "charts",
+        "maintenance",
+    ):
         page.goto(f"{address_of('attacked')}/{part}".rstrip("/"))
         page.wait_for_load_state("networkidle") if part != "journal" else None
         assert page.evaluate("document.querySelectorAll('script').length") == 2
@@ -142,7 +164,7 @@ def test_from_the_first_start_to_the_first_correction_and_its_undo(
 
 
 def test_a_search_answers_while_one_types(page: Page) -> None:
-    page.goto(at("/talk"))
+    page.goto(at("/conversation"))
     field = page.get_by_label("Find what was said")
     field.press_sequentially("what colour is the kitchen", delay=15)
     expect(page.locator("#results")).to_contain_text("likeliest first")
@@ -157,7 +179,7 @@ def test_a_search_answers_while_one_types(page: Page) -> None:
 
 
 def test_the_next_page_is_a_link_and_a_turn_has_its_place(page: Page) -> None:
-    page.goto(at("/talk"))
+    page.goto(at("/conversation"))
     page.get_by_role("link", name="Earlier").first.click()
     page.locator("#turn-70 a.when").click()
     expect(page.locator("article.here")).to_have_attribute("id", "turn-70")
@@ -229,14 +251,14 @@ def test_a_dropped_file_is_brought_in(page: Page, tmp_path: Path) -> None:
     file = tmp_path / "chat.jsonl"
     lines = [{"speaker": "Eva", "text": f"line {n}", "source": f"e:{n}"} for n in range(3_000)]
     file.write_text("\n".join(map(json.dumps, lines)), "utf-8")
-    page.goto(at("/care"))
+    page.goto(at("/maintenance"))
     page.get_by_label("Drop a file here, or choose one").set_input_files(file)
     page.get_by_role("button", name="Bring it in").click()
     expect(page.get_by_role("main")).to_contain_text("3,000 new turns")
 
 
 def test_a_session_that_ended_is_told_and_not_swallowed(page: Page, watch: Any) -> None:
-    page.goto(at("/talk"))
+    page.goto(at("/conversation"))
     page.context.clear_cookies()
     page.get_by_label("Find what was said").press_sequentially("ki")
     expect(page.get_by_role("alert")).to_contain_text("nobody is signed in")

@@ -18,7 +18,7 @@ from memory.facts import correct
 from memory.namespaces import path_of
 from memory.sql import quoted
 from memory.web.markup import shown_text
-from memory.web.visits import address_of
+from memory.web.page_request import address_of
 from tests.support.page_client import Tags, finished, page_client, text_of
 from tests.support.scripted import answer, scripted_model, sql
 from tests.support.stored_attacks import ATTACKS
@@ -63,24 +63,30 @@ def fill(name: str, texts: list[str]) -> None:
 
 
 def visit(client: TestClient, name: str, texts: list[str]) -> Visited:
-    addresses = [address_of(name, *parts) for parts in [(), ("talk",), ("talk", "sessions")]]
-    addresses += [address_of(name, part) for part in ("facts", "past", "care", "charts", "ask")]
+    addresses = [
+        address_of(name, *parts) for parts in [(), ("conversation",), ("conversation", "sessions")]
+    ]
+    addresses += [
+        address_of(name, part) for part in ("facts", "past", "maintenance", "charts", "ask")
+    ]
     addresses += ["/", address_of(name, "journal", paused=1), address_of(name, "forget", turn=1)]
     for number, text in enumerate(texts, start=1):
         beginning = text[:100]
         addresses += [
             *(address_of(name, part, number) for part in ("turns", "facts", "journal")),
             address_of(name, "subject", name=text, ended=1),
-            address_of(name, "talk", speaker=text, session=text),
+            address_of(name, "conversation", speaker=text, session=text),
             address_of(name, "chat", session=text),
         ]
         if number % 3:  # a search takes longest
             continue
         addresses += [
-            address_of(name, "talk", q=beginning),
+            address_of(name, "conversation", q=beginning),
             address_of(name, "facts", q=beginning),
             address_of(name, "forget", matching=beginning, speaker=text),
-            address_of(name, "hood", question=beginning, select=f"SELECT {quoted(text)} AS x"),
+            address_of(
+                name, "search-details", question=beginning, select=f"SELECT {quoted(text)} AS x"
+            ),
         ]
     pages = {address: client.get(address).text for address in addresses}
     return Visited(pages, {tag for page in pages.values() for tag in Tags(page).tags})
@@ -141,8 +147,8 @@ def test_what_comes_with_a_request_is_text_too(
     at = address_of("attacked")
     pages = [
         client.get(f"{at}/past", params={"day": attack}),
-        client.get(f"{at}/talk", params={"since": attack}),
-        client.get(f"{at}/talk", params={"after": attack}),
+        client.get(f"{at}/conversation", params={"since": attack}),
+        client.get(f"{at}/conversation", params={"after": attack}),
         client.get(address_of(attack[:60])),
         client.get(f"{at}/export/{address_of(attack[:60])[3:]}"),
         client.post(f"{at}/undo", data={"change": attack}),

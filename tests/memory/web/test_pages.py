@@ -14,8 +14,8 @@ from memory.facts import correct
 from memory.namespaces import create, existing, exists
 from memory.namespaces import home as folder_of_backups
 from memory.web.markup import HTMX, STATIC, colour_of, day, initial
+from memory.web.page_request import address_of, name_of_segment, segment_of
 from memory.web.svg import columns, scatter
-from memory.web.visits import address_of, name_of_segment, segment_of
 from tests.conftest import CAT, DOG, MOVED, SAID
 from tests.support.contents import content_of
 from tests.support.page_client import Tags, finished, hidden, page_client, shown
@@ -24,11 +24,24 @@ from tests.support.scripted import answer, scripted_model, sql
 BOTH_STORES = "slow"
 ANNA = "/m/anna"
 PAGES = [
-    *("", "/talk", "/talk?q=cat", "/talk?speaker=Ben&until=2017-05", "/talk/sessions", "/turns/3"),
+    *(
+        "",
+        "/conversation",
+        "/conversation?q=cat",
+        "/conversation?speaker=Ben&until=2017-05",
+        "/conversation/sessions",
+        "/turns/3",
+    ),
     *("/facts", "/facts?q=cat", "/facts?ended=1", "/subject?name=Anna", "/subject?name=nobody"),
     *("/facts/1", "/past", "/past?day=2017-05&other=2017-07", "/journal", "/journal?paused=1"),
-    *("/journal/1", "/ask", "/chat", "/hood?question=cat", "/hood?select=SELECT id FROM turns"),
-    *("/charts", "/care", "/forget", "/forget?matching=cat"),
+    *(
+        "/journal/1",
+        "/ask",
+        "/chat",
+        "/search-details?question=cat",
+        "/search-details?select=SELECT id FROM turns",
+    ),
+    *("/charts", "/maintenance", "/forget", "/forget?matching=cat"),
 ]
 
 
@@ -75,13 +88,13 @@ def test_htmx_is_the_version_that_was_looked_at() -> None:
 
 
 def test_what_is_not_there_is_said_plainly(client: TestClient) -> None:
-    for path in ("/m/nobody", "/m/nobody/talk", f"{ANNA}/turns/99", f"{ANNA}/facts/99"):
+    for path in ("/m/nobody", "/m/nobody/conversation", f"{ANNA}/turns/99", f"{ANNA}/facts/99"):
         response = client.get(path)
         assert response.status_code == 404
         assert "Not here" in response.text
     for path in (f"{ANNA}/journal/99", f"{ANNA}/work/none"):
         assert client.get(path).status_code == 404
-    for path in ("/turns/x", "/past?day=May", "/talk?since=May", f"/turns/{10**30}"):
+    for path in ("/turns/x", "/past?day=May", "/conversation?since=May", f"/turns/{10**30}"):
         response = client.get(f"{ANNA}{path}")
         assert response.status_code == 400
         assert "Nothing was lost" in response.text
@@ -142,7 +155,16 @@ def test_a_server_for_reading_shows_all_and_changes_nothing(memories: str) -> No
             tags = Tags(client.get(f"{ANNA}{page}").text)
             posts = {"post"} & set(tags.values("form", "method"))
             actions = [a for a in tags.values("form", "action") if not a.endswith("sign-out")]
-            allowed = ("/ask", "/audit", "/charts", "/talk", "/facts", "/past", "/hood", "/forget")
+            allowed = (
+                "/ask",
+                "/check",
+                "/charts",
+                "/conversation",
+                "/facts",
+                "/past",
+                "/search-details",
+                "/forget",
+            )
             assert all(action.endswith(allowed) for action in actions), page
             assert posts
         for path, fields in [
@@ -165,7 +187,7 @@ def test_pages_of_a_conversation_hold_each_turn_once_in_order(client: TestClient
     with open_store(existing("anna")) as store:
         store.add([Turn("Ben", f"number {n}", "later", "2018-01-01") for n in range(6, 101)])
     pages = []
-    address = f"{ANNA}/talk"
+    address = f"{ANNA}/conversation"
     while address:
         html = client.get(address).text
         pages.insert(0, [int(n) for n in re.findall(r'id="turn-(\d+)"', html)])
@@ -173,22 +195,24 @@ def test_pages_of_a_conversation_hold_each_turn_once_in_order(client: TestClient
         address = match[1].replace("&amp;", "&") if match else ""
     assert [number for page in pages for number in page] == list(range(1, 101))
     assert max(map(len, pages)) == 40
-    forward = client.get(f"{ANNA}/talk?after=20").text
+    forward = client.get(f"{ANNA}/conversation?after=20").text
     assert re.findall(r'id="turn-(\d+)"', forward)[0] == "21"
     assert 'rel="prev"' in forward
     assert 'rel="next"' in forward
-    last = client.get(f"{ANNA}/talk?after=60").text
+    last = client.get(f"{ANNA}/conversation?after=60").text
     assert 'rel="next"' not in last
 
 
 def test_filters_and_search_go_together(client: TestClient) -> None:
-    by_ben = shown(client.get(f"{ANNA}/talk?speaker=Ben").text)
+    by_ben = shown(client.get(f"{ANNA}/conversation?speaker=Ben").text)
     assert "Rufus" in by_ben
     assert "Miso" not in by_ben
-    may = shown(client.get(f"{ANNA}/talk?since=2017-05&until=2017-05-08&session=session_1").text)
+    may = shown(
+        client.get(f"{ANNA}/conversation?since=2017-05&until=2017-05-08&session=session_1").text
+    )
     assert "Miso" in may
     assert "Rufus" not in may
-    html = client.get(f"{ANNA}/talk?q=a cat called Miso&speaker=Anna").text
+    html = client.get(f"{ANNA}/conversation?q=a cat called Miso&speaker=Anna").text
     assert html.index("Miso") < html.index("allergic")
     assert "Rufus" not in html
     assert "Why this one?" in html
@@ -414,20 +438,20 @@ def test_findings_are_mended_one_by_one(client: TestClient) -> None:
     )
     with open_store(existing("anna")) as store:
         store.write(twice, cause="by hand")
-    begun = client.post(f"{ANNA}/audit")
+    begun = client.post(f"{ANNA}/check")
     html = finished(client, str(begun.url))
     assert "stands again as fact 4" in shown(html)
     form = {"task": hidden(html, "task"), "finding": hidden(html, "finding")}
-    mended = shown(client.post(f"{ANNA}/mend", data=form).text)
+    mended = shown(client.post(f"{ANNA}/fix", data=form).text)
     assert "mended: Anna lives_in: Oslo" in mended
     assert "Undo 3" in mended
-    assert client.post(f"{ANNA}/mend", data=form).status_code == 400
+    assert client.post(f"{ANNA}/fix", data=form).status_code == 400
 
 
 def test_settings_keep_their_history(client: TestClient) -> None:
     for name in ("Anna", "Anne"):
         client.post(f"{ANNA}/settings", data={"name": "user", "value": name})
-    html = client.get(f"{ANNA}/care").text
+    html = client.get(f"{ANNA}/maintenance").text
     assert "Anne" in Tags(html).values("input", "value")
     assert "Anna from" in shown(html)
     wrong = client.post(f"{ANNA}/settings", data={"name": "user", "value": "a: b"})
@@ -470,7 +494,7 @@ def test_forgetting_shows_all_that_goes_and_wants_the_word(client: TestClient) -
     receipt = client.post(f"{ANNA}/forget", data=form | {"typed": "Forget"}).text
     assert "1 turn and 1 fact" in shown(receipt)
     assert '"salt": "' in shown(receipt)
-    assert "Rufus" not in client.get(f"{ANNA}/talk?q=dog").text
+    assert "Rufus" not in client.get(f"{ANNA}/conversation?q=dog").text
 
 
 def test_what_was_merged_goes_with_each_of_its_turns(client: TestClient) -> None:
@@ -500,13 +524,13 @@ def test_what_was_merged_goes_with_each_of_its_turns(client: TestClient) -> None
 
 
 def test_the_hood_has_the_walls_of_a_model(client: TestClient) -> None:
-    ok = shown(client.get(f"{ANNA}/hood?select=SELECT COUNT(*) AS n FROM facts").text)
+    ok = shown(client.get(f"{ANNA}/search-details?select=SELECT COUNT(*) AS n FROM facts").text)
     assert "n 3 1 row" in ok
     for select in ("DELETE FROM facts", "SELECT * FROM settings", "SELECT"):
-        response = client.get(f"{ANNA}/hood", params={"select": select})
+        response = client.get(f"{ANNA}/search-details", params={"select": select})
         assert response.status_code == 200
         assert "problem" in Tags(response.text).values("p", "class")
-    ranked = client.get(f"{ANNA}/hood?question=Anna's cat").text
+    ranked = client.get(f"{ANNA}/search-details?question=Anna's cat").text
     assert ranked.count('scope="row"') == 5
 
 

@@ -1,17 +1,17 @@
-"""Under the hood: how the ranking weighs each turn for a question, and SQL by hand."""
+"""Search details: how the ranking scores turns for a question, and a form for SQL."""
 
 from memory.errors import SqlError
 from memory.records import Rows
 from memory.store import Store
 from memory.web.conversation import FEATURES
-from memory.web.visits import Entry, Page, Reply, Visit
+from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute
 
 _MOST_HITS = 25
 
 
-def hood(visit: Visit, store: Store) -> Reply:
-    """For a question each turn with the share of every feature; for a SELECT its rows."""
-    question, select = visit.inputs.text("question"), visit.inputs.text("select")
+def search_details(request: PageRequest, store: Store) -> PageResponse:
+    """Show the turns for a question with the share of each feature, and the rows of a SELECT."""
+    question, select = request.inputs.text("question"), request.inputs.text("select")
     hits = store.search(question, _MOST_HITS) if question else []
     rows: Rows | None = None
     refusal = ""
@@ -29,7 +29,7 @@ def hood(visit: Visit, store: Store) -> Reply:
         "refusal": refusal,
         "embedder": store.embedder,
     }
-    return Page("hood.html", values)
+    return Page("search_details.html", values)
 
 
-PAGES: list[Entry] = [("GET", "/hood", hood)]
+PAGES: list[PageRoute] = [("GET", "/search-details", search_details)]

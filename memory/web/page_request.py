@@ -1,4 +1,4 @@
-"""A visit to a page: whose memory it is about, what came with it, and what is shown for it."""
+"""A request to a page: whose memory it is about, what came with it, and what is shown for it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -69,21 +69,21 @@ class Redirect:
 
 @dataclass(frozen=True)
 class Download:
-    """A file that was made for the visit; it is removed once it was sent."""
+    """A file that was made for the request; it is removed once it was sent."""
 
     path: Path
     name: str
 
 
-Reply: TypeAlias = Page | Redirect | Download
+PageResponse: TypeAlias = Page | Redirect | Download
 # A method, a path below that of the namespace, and a view. A view that is a coroutine function is
-# given the visit, and works with the handles itself; every other one gets the open store besides,
+# given the request, and works with the handles itself; every other one gets the open store besides,
 # on its thread.
-Entry: TypeAlias = tuple[str, str, Callable[..., Any]]
+PageRoute: TypeAlias = tuple[str, str, Callable[..., Any]]
 
 
 @dataclass(frozen=True)
-class Visit:
+class PageRequest:
     """One request: the namespace (empty where it is about none), its inputs, the server's parts."""
 
     namespace: str

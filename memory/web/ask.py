@@ -1,0 +1,88 @@
+"""Questions, and answers with their sources."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from memory.errors import InputError
+from memory.records import Answer, Rows, Turn
+from memory.settings import Settings
+from memory.store import Store
+from memory.store.points_in_time import last_moment
+from memory.web.conversation import Share, shares_of
+from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
+from memory.web.tasks import Task
+
+if TYPE_CHECKING:
+    from memory.api import Memory
+
+_MOST_QUESTIONS = 10  # below the form: those of this server's run
+
+
+@dataclass(frozen=True)
+class Cited:
+    """A turn that an answer rests on, and what brought it up."""
+
+    turn: Turn
+    rank: int
+    shares: Sequence[Share]
+    statements: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer with its turns, and its statements with their rows."""
+
+    answer: Answer
+    cited: Sequence[Cited]
+    statements: Sequence[tuple[str, Rows]]
+
+
+def ask_form(request: PageRequest, store: Store) -> PageResponse:
+    """The form for a question, and the questions asked before."""
+    questions = [task for task in request.tasks.of(request.namespace) if task.kind == "question"]
+    values = {
+        "questions": questions[: -_MOST_QUESTIONS - 1 : -1],
+        "asker": str(Settings(store).get("user", "")),
+        "has_turns": bool(store.read("SELECT id FROM turns LIMIT 1").rows),
+    }
+    return Page("ask.html", values)
+
+
+async def ask(request: PageRequest) -> PageResponse:
+    """Begin to answer a question; its page shows how far it is."""
+    question = request.inputs.text("question")
+    as_of, asker = request.inputs.text("as_of"), request.inputs.text("asker")
+    if not question:
+        raise InputError("write a question first")
+    now = min(last_moment(as_of), datetime.now()) if as_of else datetime.now()
+
+    def work(memory: "Memory", task: Task) -> Answered:
+        if not as_of:
+            return _answered(memory, question, asker, now)
+        from memory.api import Memory
+
+        with memory.store.as_of(as_of) as past:
+            earlier = Memory(past, model=memory.model, reranker=memory.reranker)
+            return _answered(earlier, question, asker, now)
+
+    task = request.tasks.start(request.namespace, "question", question, work)
+    return Redirect(request.address("work", task.id))
+
+
+def _answered(memory: "Memory", question: str, asker: str, now: datetime) -> Answered:
+    answer = memory.ask(question, asker=asker, now=now)
+    cited = [
+        Cited(
+            memory.store.turn(citation.turn_id),
+            rank=citation.rank,
+            shares=shares_of(citation.shares),
+            statements=[answer.sql.index(statement) + 1 for statement in citation.sql],
+        )
+        for citation in answer.citations
+    ]
+    return Answered(answer, cited, list(zip(answer.sql, answer.rows, strict=True)))
+
+
+PAGES: list[PageRoute] = [("GET", "/ask", ask_form), ("POST", "/ask", ask)]

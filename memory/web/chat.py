@@ -1,0 +1,86 @@
+"""The chat: a session of messages, with replies that stream."""
+
+from typing import TYPE_CHECKING
+
+from memory.errors import InputError
+from memory.records import Turn
+from memory.settings import Settings
+from memory.sql import quoted
+from memory.store import Store
+from memory.store.turn_validation import local_now
+from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
+from memory.web.tasks import Task
+
+if TYPE_CHECKING:
+    from memory.api import Memory
+
+_RECENT_TURNS = 20  # that a reply is shown
+_UNNAMED = "User"
+
+
+def chat_page(request: PageRequest, store: Store) -> PageResponse:
+    """One session of talk, with the reply that is being made."""
+    session = request.inputs.text("session") or local_now()
+    settings = Settings(store)
+    turns = _turns_of(store, session)
+    replies = [
+        task
+        for task in request.tasks.of(request.namespace)
+        if task.kind == "reply" and task.title == session
+    ]
+    values = {
+        "session": session,
+        "turns": turns,
+        "reply": replies[-1] if replies else None,
+        "user": str(settings.get("user") or _UNNAMED),
+        "character": str(settings.get("character") or "Assistant"),
+    }
+    return Page("chat.html", values)
+
+
+async def say(request: PageRequest) -> PageResponse:
+    """Store what somebody says, which is durable then, and begin the reply."""
+    text, session = request.inputs.text("text"), request.inputs.text("session")
+    if not text:
+        raise InputError("write something first")
+    if not session:
+        raise InputError("this talk has no beginning; open the page again")
+
+    def store_message(store: Store) -> Turn:
+        user = str(Settings(store).get("user") or _UNNAMED)
+        [turn_id] = store.add([Turn(user, text, session=session, said_at=local_now())])
+        return store.turn(turn_id)
+
+    message = await request.handles.run_on_store(request.namespace, store_message)
+
+    def work(memory: "Memory", task: Task) -> int:
+        settings = Settings(memory.store)
+        character = str(settings.get("character") or "Assistant")
+        reply = memory.reply(
+            message,
+            [turn for turn in _turns_of(memory.store, session) if turn.id < message.id],
+            character=character,
+            persona=str(settings.get("persona") or ""),
+        )
+        for piece in reply:
+            task.text += piece
+        if not task.text.strip():
+            return 0
+        [turn_id] = memory.add(
+            Turn(character, task.text.strip(), session=session, said_at=local_now())
+        )
+        return turn_id
+
+    request.tasks.start(request.namespace, "reply", session, work)
+    return Redirect(request.address("chat", session=session))
+
+
+def _turns_of(store: Store, session: str) -> list[Turn]:
+    rows = store.read(
+        f"SELECT id FROM turns WHERE session = {quoted(session)} ORDER BY id DESC"
+        f" LIMIT {_RECENT_TURNS}"
+    ).rows
+    return [store.turn(row[0]) for row in reversed(rows)]
+
+
+PAGES: list[PageRoute] = [("GET", "/chat", chat_page), ("POST", "/chat", say)]

@@ -1,0 +1,110 @@
+"""Maintenance: checks and fixes, settings, backups."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memory.audit import KINDS, Finding, audit
+from memory.errors import InputError, SqlError
+from memory.namespaces import make_folder, path_of
+from memory.settings import Settings
+from memory.store import Store
+from memory.store.turn_validation import local_now
+from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
+from memory.web.tasks import Task
+
+if TYPE_CHECKING:
+    from memory.api import Memory
+
+CONSENT = "forget"  # what somebody types before turns are forgotten
+_COPIED_AT_ONCE = 1 << 20  # bytes of an upload
+# How the findings are called on the page.
+KINDS_IN_WORDS = {
+    "index": "The file",
+    "pending": "Not read yet",
+    "contradiction": "Two things that cannot both hold",
+    "duplicate": "Said twice",
+    "unsupported": "Not said in its turn",
+    "never retrieved": "Never asked for",
+}
+
+
+def maintenance(request: PageRequest, store: Store) -> PageResponse:
+    """The settings with their earlier values, the backups, and the forms of this page."""
+    settings = Settings(store)
+    entries = [
+        (name, type_in_words, settings.history(name)[::-1])
+        for name, type_in_words in settings.types().items()
+    ]
+    backups = dict.fromkeys(str(setting.value) for setting in store.settings("backup"))
+    values = {
+        "settings": entries,
+        "backups": [(path, Path(path).exists()) for path in backups],
+        "is_due": bool(store.settings("forgetting")),
+        "tasks": [task for task in request.tasks.of(request.namespace) if task.is_running],
+    }
+    return Page("maintenance.html", values)
+
+
+# ---------------------------------------------------------------------------- audit
+
+
+async def check(request: PageRequest) -> PageResponse:
+    """Start a check for contradictions, duplicates and unsupported facts."""
+
+    def work(memory: "Memory", task: Task) -> list[Finding]:
+        findings: list[Finding] = []
+        task.total = len(KINDS)
+        for kind in KINDS:
+            findings += audit(memory.store, [kind])
+            task.advance(1)
+        return findings
+
+    task = request.tasks.start(request.namespace, "audit", "Looking the memory over", work)
+    return Redirect(request.address("work", task.id))
+
+
+def fix(request: PageRequest, store: Store) -> PageResponse:
+    """Make the change that a finding proposes."""
+    task = request.tasks.find(request.namespace, request.inputs.text("task"))
+    number = request.inputs.number("finding")
+    findings: list[Finding] = task.result if task.kind == "audit" and task.result else []
+    if not (number < len(findings) and findings[number].sql):
+        raise InputError("there is no such proposal; look the memory over again")
+    finding = findings[number]
+    try:
+        change = store.write(finding.sql, cause=f"audit: {finding.kind}", by_person=True)
+    except SqlError as error:
+        raise InputError(f"this cannot be mended so: {error}") from error
+    # What was mended is found no more; the numbers of the other findings stay.
+    findings[number] = Finding(finding.kind, f"mended: {finding.text}", facts=finding.facts)
+    return Redirect(request.address("work", task.id, done=change.id))
+
+
+# ---------------------------------------------------------------------------- settings
+
+
+def change_setting(request: PageRequest, store: Store) -> PageResponse:
+    """Give a setting a new value; those before stay on record."""
+    Settings(store).set_text(request.inputs.text("name"), request.inputs.text("value"))
+    return Redirect(request.address("maintenance") + "#settings")
+
+
+# ---------------------------------------------------------------------------- backups
+
+
+def backup(request: PageRequest, store: Store) -> PageResponse:
+    """Copy the whole memory into a new file of this machine's own, which `forget` will know."""
+    time = "".join(character for character in local_now() if character.isalnum())
+    path = path_of(request.namespace)  # beside its file, where it is one
+    make_folder(path.parent)
+    store.backup(path.with_name(f"{path.stem}.{time}.backup.db"))
+    return Redirect(request.address("maintenance") + "#backups")
+
+
+PAGES: list[PageRoute] = [
+    ("GET", "/maintenance", maintenance),
+    ("POST", "/check", check),
+    ("POST", "/fix", fix),
+    ("POST", "/settings", change_setting),
+    ("POST", "/backup", backup),
+]

@@ -1,0 +1,92 @@
+"""Imports of other programs' exports, and exports for them."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from shutil import rmtree
+from typing import TYPE_CHECKING
+
+from memory.errors import InputError
+from memory.files import PRIVATE_FOLDER
+from memory.namespaces import path_of
+from memory.store import Store
+from memory.web.page_request import Download, PageRequest, PageResponse, PageRoute, Redirect
+from memory.web.tasks import Task
+
+if TYPE_CHECKING:
+    from starlette.datastructures import UploadFile
+
+    from memory.api import Memory
+    from memory.exchange.imports import ImportReport
+
+_COPIED_AT_ONCE = 1 << 20  # bytes of an upload
+
+
+async def import_files(request: PageRequest) -> PageResponse:
+    """Read an export that was dropped on the page; again, it adds what is new."""
+    if not request.inputs.files:
+        raise InputError("choose a file first")
+    if request.handles.read_only:
+        raise InputError("this server was started with --read-only: nothing can be changed here")
+    folder = Path(tempfile.mkdtemp(prefix="memory-import-"))
+    try:
+        path = await _save(request.inputs.files, folder)
+    except BaseException:
+        rmtree(folder, ignore_errors=True)
+        raise
+    user = request.inputs.text("user") or "User"
+
+    def work(memory: "Memory", task: Task) -> "ImportReport":
+        from memory.exchange import read_export
+        from memory.exchange.imports import import_turns, load_dump
+
+        try:
+            export = read_export(path, user)
+            task.total = export.total
+            if export.format == "dump":
+                return load_dump(memory.store, path, task.advance)
+            return import_turns(memory.store, export, progress=task.advance)
+        finally:
+            rmtree(folder, ignore_errors=True)
+
+    title = f"Reading {request.inputs.files[0].filename}"
+    task = request.tasks.start(request.namespace, "import", title, work)
+    return Redirect(request.address("work", task.id))
+
+
+async def _save(files: Sequence["UploadFile"], folder: Path) -> Path:
+    """Uploaded files under names of ours; the file itself where it is one, else their folder."""
+    folder.chmod(PRIVATE_FOLDER)
+    paths = []
+    for number, file in enumerate(files):
+        # The suffix says how some formats are read; the rest of the name is anybody's.
+        suffix = Path(str(file.filename)).suffix
+        name = f"{number}{suffix if suffix[1:].isalnum() else ''}"
+        with (folder / name).open("wb") as target:
+            while piece := await file.read(_COPIED_AT_ONCE):
+                target.write(piece)
+        paths.append(folder / name)
+    return paths[0] if len(paths) == 1 else folder
+
+
+def export(request: PageRequest, store: Store) -> PageResponse:
+    """A memory as a file for others."""
+    from memory.exchange.exports import export_format, export_memory
+
+    format_ = request.inputs.text("format")
+    name = f"{path_of(request.namespace).stem}.{format_}"
+    export_format(Path(name), format_)
+    folder = Path(tempfile.mkdtemp(prefix="memory-export-"))
+    path = folder / "export"
+    try:
+        export_memory(store, path, format=format_, title=request.namespace)
+    except BaseException:
+        rmtree(folder, ignore_errors=True)
+        raise
+    return Download(path, name)
+
+
+PAGES: list[PageRoute] = [
+    ("POST", "/import", import_files),
+    ("GET", "/export/{format}", export),
+]
