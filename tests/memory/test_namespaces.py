@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from memory import InputError, SqlError, Turn, namespaces, open_store
 from memory.errors import StoreError
-from memory.namespaces import LONGEST_STEM, Place, path_of
+from memory.namespaces import LONGEST_STEM, Location, path_of
 from memory.store.namespace_file import move_store
 from tests.support.commands import run
 
@@ -24,7 +24,7 @@ NAMES = st.text(max_size=19).filter(str.strip)  # all of them short enough, none
 
 
 @pytest.fixture
-def anna(home: str) -> Place:
+def anna(home: str) -> Location:
     """A namespace with one turn, closed."""
     place = namespaces.create("anna")
     with open_store(place) as store:
@@ -133,7 +133,7 @@ def test_without_a_home_there_are_no_names_and_one_that_cannot_be_made_is_named(
 # ------------------------------------------------------------------------------------- one's work
 
 
-def test_a_namespace_is_created_renamed_copied_and_deleted(anna: Place) -> None:
+def test_a_namespace_is_created_renamed_copied_and_deleted(anna: Location) -> None:
     run("namespaces", "create", "carl")
     run("namespaces", "rename", "anna", "Anna")
     run("namespaces", "copy", "Anna", "../Ben 2")
@@ -150,7 +150,7 @@ def test_of_a_namespace_that_is_gone_no_file_is_left(home_folder: Path, anna: Pa
     assert files(home_folder) == [path_of("../Ben 2").name]
 
 
-def test_a_taken_name_is_refused_and_both_stay(anna: Place) -> None:
+def test_a_taken_name_is_refused_and_both_stay(anna: Location) -> None:
     namespaces.create("ben")
     for refused in (
         lambda: namespaces.create("anna"),
@@ -171,12 +171,12 @@ def test_a_file_is_not_moved_over_another(home_folder: Path, anna: Path) -> None
     assert said("anna") == [OSLO.text]
 
 
-def test_a_missing_name_is_told_with_those_near_to_it(anna: Place) -> None:
+def test_a_missing_name_is_told_with_those_near_to_it(anna: Location) -> None:
     with pytest.raises(InputError, match=r"no namespace 'ana'.*did you mean 'anna'"):
         namespaces.delete("ana")
 
 
-def test_a_copy_knows_nothing_of_the_backups_of_the_first(anna: Place) -> None:
+def test_a_copy_knows_nothing_of_the_backups_of_the_first(anna: Location) -> None:
     with open_store(anna) as store:
         store.set("backup", "somewhere.db")
         store.set("user", "Anna")
@@ -223,7 +223,7 @@ def test_what_is_not_ours_is_neither_moved_nor_deleted(home_folder: Path, anna: 
     ],
 )
 def test_sql_sees_no_other_namespace(
-    tmp_path: Path, anna: Place, attack: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, anna: Location, attack: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_store(namespaces.create("ben")) as ben, open_store(anna) as store:
         ben.add([SECRET])
@@ -236,7 +236,7 @@ def test_sql_sees_no_other_namespace(
         assert "ben" not in str(store.read("SELECT text, speaker FROM turns"))
 
 
-def test_two_open_namespaces_share_no_index_no_settings_and_no_catalog(anna: Place) -> None:
+def test_two_open_namespaces_share_no_index_no_settings_and_no_catalog(anna: Location) -> None:
     with open_store(anna) as one, open_store(namespaces.create("Anna")) as other:
         assert one.search("password swordfish")
         other.add([Turn("Ben", "Hello."), SECRET])
@@ -272,7 +272,7 @@ def test_the_list_says_what_is_there_and_what_cannot_be_read(home_folder: Path, 
     )
 
 
-def test_deleting_shows_what_will_go_and_asks(anna: Place, tmp_path: Path) -> None:
+def test_deleting_shows_what_will_go_and_asks(anna: Location, tmp_path: Path) -> None:
     (tmp_path / "kept.db").touch()
     with open_store(anna) as store:
         store.set("backup", str(tmp_path / "kept.db"))
