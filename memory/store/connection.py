@@ -1,16 +1,19 @@
 """Connections to the file of a SQLite namespace, and the errors of one that cannot be used."""
 
+import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from memory.errors import InputError, StoreError
 from memory.files import create_private, tighten
 from memory.search.words import words
 from memory.store import migrations
 from memory.store.full_text import FullText
+from memory.store.statement_file import read_statements
 from memory.store.turns_table import ever_had_turns, turn_checksum
 
 # Of subject, attribute and value together (migrations: "a column of a fact holds at most ...").
@@ -23,6 +26,8 @@ LARGEST_LOG_KEPT = 8_000_000
 # SQLite keeps the newest commits, and an index of them, in files beside a memory that is in use.
 LOG_ENDS = ("-wal", "-shm")
 
+STATEMENTS = read_statements(Path(__file__).with_name("sqlite.sql"))
+
 
 class SqliteConnection(sqlite3.Connection):
     """A connection to the file of a namespace, as the modules that both stores share use it."""
@@ -34,6 +39,21 @@ class SqliteConnection(sqlite3.Connection):
     @property
     def integrity_error(self) -> type[Exception]:
         return sqlite3.IntegrityError
+
+    def run(self, statement: str, /, **values: Any) -> sqlite3.Cursor:
+        for name, value in values.items():
+            if isinstance(value, list):
+                values[name] = json.dumps(value)
+        return self.execute(STATEMENTS[statement], values)
+
+    def insert_rows(
+        self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /
+    ) -> None:
+        places = ", ".join("?" * len(columns))
+        self.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)
+
+    def new_id(self, table: str) -> None:
+        """None: SQLite numbers the row (AUTOINCREMENT)."""
 
     def defer_keys(self) -> None:
         self.execute("PRAGMA defer_foreign_keys = ON")

@@ -59,6 +59,20 @@ class Connection(Protocol):
     @property
     def words(self) -> WordIndex: ...
 
+    def run(self, statement: str, /, **values: Any) -> Cursor:
+        """Run a named statement of the database's file (sqlite.sql, postgres/postgres.sql).
+
+        A list of numbers or texts is one value.
+        """
+
+    def insert_rows(
+        self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /
+    ) -> None:
+        """Insert whole rows, which have their numbers, into any table but `facts`."""
+
+    def new_id(self, table: str) -> int | None:
+        """The number of a new row, None where the table numbers it as it is inserted."""
+
     def execute(self, statement: str, values: Sequence[Any] = ..., /) -> Cursor: ...
 
     def executemany(self, statement: str, rows: Iterable[Sequence[Any]], /) -> Any: ...

@@ -11,20 +11,19 @@ from memory.store.database import Connection
 
 def setting_history(conn: Connection, name: str | None) -> list[Setting]:
     """Every value that settings ever had, or that one did, oldest first."""
-    where = "" if name is None else "WHERE name = ?"
-    rows = conn.execute(
-        f"SELECT name, value, set_at FROM settings {where} ORDER BY id",
-        () if name is None else (name,),
-    )
-    return [Setting(name, json.loads(value), set_at) for name, value, set_at in rows]
+    rows = conn.run("settings") if name is None else conn.run("settings_of_name", name=name)
+    return [Setting(name, json.loads(value), set_at) for _, name, value, set_at in rows]
 
 
 def add_setting(conn: Connection, name: str, value: Any) -> Setting:
     """Give a setting a new value; the ones before stay on record."""
     setting = Setting(name, value, journal.now())
-    conn.execute(
-        "INSERT INTO settings (name, value, set_at) VALUES (?, ?, ?)",
-        (name, json.dumps(value, ensure_ascii=False), setting.set_at),
+    conn.run(
+        "insert_setting",
+        id=conn.new_id("settings"),
+        name=name,
+        value=json.dumps(value, ensure_ascii=False),
+        set_at=setting.set_at,
     )
     return setting
 

@@ -306,7 +306,7 @@ def _successors(
     """The turns with columns after the first that is gone in each session, a block at a time."""
     for session, turn_id in first_removed.items():
         cursor = conn.execute(
-            f"SELECT {turns_table.COLUMNS} FROM turns"
+            f"SELECT {', '.join(turns_table.COLUMNS)} FROM turns"
             " WHERE session = ? AND id BETWEEN ? AND ? ORDER BY id",
             (session, turn_id, last_indexed),
         )

@@ -1,7 +1,6 @@
 """The rows of `turns` in a namespace: read, inserted, found by their outside id."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,7 +9,7 @@ from memory.records import Turn
 from memory.store.database import Connection
 
 # In the order in which `to_turn` takes them.
-COLUMNS = "id, kind, session, speaker, text, said_at, source"
+COLUMNS = ("id", "kind", "session", "speaker", "text", "said_at", "source")
 _BEYOND_ALL_IDS = 2**62
 
 
@@ -42,13 +41,11 @@ def read_turns(
     conn: Connection, first: int = 1, last: int | None = None, limit: int | None = None
 ) -> list[Turn]:
     """The turns with ids from first to last (None: to the end), in order, at most `limit`."""
-    rows = conn.execute(
-        f"SELECT {COLUMNS} FROM turns WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
-        (
-            min(first, _BEYOND_ALL_IDS),
-            _BEYOND_ALL_IDS if last is None else min(last, _BEYOND_ALL_IDS),
-            _BEYOND_ALL_IDS if limit is None else limit,
-        ),
+    rows = conn.run(
+        "turns_between",
+        first=min(first, _BEYOND_ALL_IDS),
+        last=_BEYOND_ALL_IDS if last is None else min(last, _BEYOND_ALL_IDS),
+        most=_BEYOND_ALL_IDS if limit is None else limit,
     )
     return [to_turn(row) for row in rows]
 
@@ -88,8 +85,9 @@ def insert_turns(conn: Connection, turns: Sequence[Turn], once: bool) -> Inserti
     stored = [
         replace(turns[position], id=number) for number, position in enumerate(positions, last + 1)
     ]
-    conn.executemany(
-        f"INSERT INTO turns ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    conn.insert_rows(
+        "turns",
+        COLUMNS,
         [(t.id, t.kind, t.session, t.speaker, t.text, t.said_at, t.source) for t in stored],
     )
     conn.reserve_ids("turns", last + len(stored))
@@ -107,10 +105,5 @@ def ever_had_turns(conn: Connection) -> bool:
 
 def ids_by_source(conn: Connection, sources: Sequence[str]) -> dict[str, int]:
     """The turns with these outside ids: source -> turn id, the oldest of several."""
-    return dict(
-        conn.execute(
-            "SELECT source, min(id) FROM turns WHERE source <> ''"
-            " AND source IN (SELECT CAST(value AS TEXT) FROM json_each(?)) GROUP BY source",
-            (json.dumps([source for source in sources if source]),),
-        ).fetchall()
-    )
+    given = [source for source in sources if source]
+    return dict(conn.run("turns_by_source", sources=given).fetchall())

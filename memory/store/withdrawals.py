@@ -12,20 +12,6 @@ from memory.store.database import Connection
 
 CORRECTIONS = "corrections"  # the session of all turns that `memory.facts.supersede` adds
 
-# An undo and a revert are the changes without a statement that touch facts. Edits by a person are
-# few: from them, not from all turns or all of the journal, the way is short (5.4 to .7 ms at
-# 100,000 turns and 50,000 facts).
-_WITHDRAWN_TURNS = """
-SELECT id, text FROM turns WHERE session = ? AND id IN (
-    SELECT json_extract(insertion.after, '$[6]') FROM facts_log AS insertion
-    JOIN facts_log AS newest
-        ON newest.id = (SELECT max(id) FROM facts_log WHERE fact_id = insertion.fact_id)
-    JOIN changes AS newest_change ON newest_change.id = newest.change_id
-    WHERE insertion.change_id IN (SELECT id FROM changes WHERE substr(cause, 1, 8) = 'edit by ')
-        AND insertion.before IS NULL AND newest.after IS NULL AND newest_change.statement = ''
-)
-"""
-
 
 def mark_turns(conn: Connection, turns: Sequence[Turn]) -> list[Turn]:
     """The turns, those of withdrawn corrections with WITHDRAWN before their text."""
@@ -55,4 +41,4 @@ def mark_rows(conn: Connection, rows: Rows) -> Rows:
 
 def _withdrawn_texts(conn: Connection) -> dict[int, str]:
     """The withdrawn corrections by turn id, with their text as it was said."""
-    return dict(conn.execute(_WITHDRAWN_TURNS, (CORRECTIONS,)).fetchall())
+    return dict(conn.run("withdrawn_turns", session=CORRECTIONS).fetchall())

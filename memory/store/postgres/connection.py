@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -26,12 +27,15 @@ from memory.store.postgres.statements import (
     writes_facts,
 )
 from memory.store.postgres.word_lists import WordLists
+from memory.store.statement_file import read_statements
 
 POOL_CONNECTIONS = 4  # of each login, in one process
 WAIT_SECONDS = 15.0  # for a free connection, and for another writer of the same namespace
 CONNECT_SECONDS = 10
 COPIED_ROWS = 8  # fewer are faster as statements, which are prepared
 TRUSTED_SECONDS = 60.0  # a connection that was used since then is not asked whether it stands
+
+STATEMENTS = read_statements(Path(__file__).with_name("postgres.sql"))
 
 # A pool logs each failing attempt; what is wrong is said once, in the error.
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
@@ -161,9 +165,43 @@ class NamespaceConnection:
         lock = "SELECT namespace FROM memory.counters WHERE namespace = $1 FOR UPDATE"
         return self.own(lock).fetchone() is not None
 
+    def run(self, statement: str, /, **values: Any) -> psycopg.Cursor[Any]:
+        _refuse_large_numbers(values.values())
+        values["namespace"] = self.namespace
+        return self._run(
+            lambda conn: psycopg.Cursor(conn).execute(STATEMENTS[statement], values, binary=True)
+        )
+
+    def insert_rows(
+        self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /
+    ) -> None:
+        for row in rows:
+            _refuse_large_numbers(row)
+        names = ", ".join(("namespace", *columns))
+
+        def run(conn: psycopg.Connection) -> psycopg.Cursor[Any]:
+            cursor = psycopg.Cursor(conn)
+            if len(rows) >= COPIED_ROWS:
+                with cursor.copy(f"COPY memory.{table} ({names}) FROM STDIN") as copy:
+                    for row in rows:
+                        copy.write_row((self.namespace, *row))
+            else:
+                places = ", ".join(["%s"] * (len(columns) + 1))
+                cursor.executemany(
+                    f"INSERT INTO memory.{table} ({names}) VALUES ({places})",
+                    [(self.namespace, *row) for row in rows],
+                )
+            return cursor
+
+        if rows:
+            self._run(run)
+
+    def new_id(self, table: str) -> int:
+        [number] = self.next_ids(table, 1)
+        return number
+
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Cursor:
-        if any(isinstance(value, int) and abs(value) >= 2**63 for value in values):
-            raise OverflowError
+        _refuse_large_numbers(values)
         if writes_facts(statement):
             return self.facts.execute(statement, [*values, self.namespace])
         if "facts_log" in statement or "changes" in statement:
@@ -177,8 +215,8 @@ class NamespaceConnection:
 
     def executemany(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
         values = [*rows]
-        if any(isinstance(value, int) and abs(value) >= 2**63 for row in values for value in row):
-            raise OverflowError
+        for row in values:
+            _refuse_large_numbers(row)
         if writes_facts(statement):
             self.facts.insert_copies(statement, [(*row, self.namespace) for row in values])
             return
@@ -250,6 +288,12 @@ class NamespaceConnection:
             f"UPDATE memory.counters SET {table} = $2 WHERE namespace = $1 AND {table} < $2",
             (last,),
         )
+
+
+def _refuse_large_numbers(values: Iterable[Any]) -> None:
+    """Raises OverflowError, as SQLite does, for a number of more than 64 bits."""
+    if any(isinstance(value, int) and abs(value) >= 2**63 for value in values):
+        raise OverflowError
 
 
 # A piece of libpq's or the server's message -> what a person can do about it.
