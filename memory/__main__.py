@@ -8,13 +8,12 @@ import typer
 
 from memory.cli import (
     add,
+    admin,
     audit,
     backups,
     chat,
     context,
-    databases,
     digest,
-    embed,
     export,
     facts,
     forget,
@@ -26,7 +25,6 @@ from memory.cli import (
     serve,
     settings,
     setup,
-    tokens,
 )
 from memory.errors import Stop
 from memory.terminal import clean_line, print_clean, show_any_character
@@ -42,17 +40,12 @@ COMMANDS: dict[str, list[Callable[..., None]]] = {
         backups.backup,
         backups.restore,
     ],
-    "What is known": [facts.facts, facts.edit, history.undo, history.log, audit.audit],
-    "Other times": [history.diff, history.revert],
+    "What is known": [history.undo, audit.audit],
     "For other programs": [serve.mcp, serve.serve],
     "Care": [
         forget.forget,
         settings.settings,
-        embed.embed,
         setup.setup,
-        databases.copy,
-        databases.migrate,
-        databases.distribute,
     ],
 }
 
@@ -61,7 +54,8 @@ for panel, commands in COMMANDS.items():
     for command in commands:
         name = command.__name__.strip("_")
         app.command(name, rich_help_panel=panel)(command)
-app.add_typer(tokens.app, name="tokens", rich_help_panel="For other programs")
+app.add_typer(facts.app, name="facts", rich_help_panel="What is known")
+app.add_typer(admin.app, name="admin", rich_help_panel="Care")
 app.add_typer(namespaces.app, name="namespaces", rich_help_panel="Care")
 
 

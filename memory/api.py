@@ -331,9 +331,9 @@ class Memory:
         messages: str | Sequence[Mapping[str, Any]],
         *,
         config: LtmConfig | Mapping[str, Any] | str | Path | None = None,
-        name1: str = "",
-        name2: str = "",
-        context: str = "",
+        speaker: str = "",
+        character: str = "",
+        character_context: str = "",
         now: datetime | None = None,
         budget: int | None = None,
         session: str = "",
@@ -342,25 +342,18 @@ class Memory:
     ) -> Injected:
         """What memory holds for a message, as a block for a prompt. No language model is asked.
 
-        Arguments:
-            messages: the message, or a conversation in OpenAI's form.
-            config: an LtmConfig, the path of an ltm_config.json, or its parsed content.
-            budget: the most tokens of the block; this memory's by default.
-
-        The other arguments are those of memory.injection.inject. Raises InputError for an argument
-        that cannot be used, ModelError when the memory's embedder cannot be used.
+        The arguments, the errors and the code are those of `memory.injection.inject`, which the
+        command `memory context` calls too; `budget` is this memory's by default.
         """
-        from memory.injection import LtmConfig, inject, load_config
+        from memory.injection import inject
 
-        if config is not None and not isinstance(config, LtmConfig):
-            config = load_config(config)
         return inject(
             self.store,
             messages,
             config=config,
-            name1=name1,
-            name2=name2,
-            context=context,
+            speaker=speaker,
+            character=character,
+            character_context=character_context,
             now=now,
             budget=self.budget if budget is None else budget,
             session=session,

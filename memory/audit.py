@@ -93,7 +93,7 @@ def _failed_windows(store: Store) -> Iterator[Finding]:
                 "pending",
                 f"turns {pending.first_turn} to {pending.last_turn} are no facts yet, after"
                 f" {pending.attempts} attempts: {' '.join(pending.error.split())[:200]}"
-                f" (`python -m memory digest {way_on})",
+                f" (`memory digest {way_on})",
                 turns=tuple(range(pending.first_turn, pending.last_turn + 1)),
             )
 

@@ -68,9 +68,9 @@ def embed_command(location: Path | str, embedder: str, *options: str) -> str:
     """
     words = ["--embedder", embedder, *options]
     if "://" not in str(location):
-        return shlex.join(["python", "-m", "memory", "embed", "--file", str(location), *words])
+        return shlex.join(["memory", "admin", "embed", "--db", str(location), *words])
     address, _, name = str(location).rpartition("namespace=")
-    command = ["python", "-m", "memory", "embed", "--namespace", unquote(name), *words]
+    command = ["memory", "admin", "embed", "--namespace", unquote(name), *words]
     return f"MEMORY_HOME={shlex.quote(address.rstrip('?&'))} {shlex.join(command)}"
 
 

@@ -114,7 +114,7 @@ def home_folder(home: str) -> Path:
 def memory_options(database: str, address: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The options of a command that name the memory of `address`."""
     if database == "sqlite":
-        return ["--file", address]
+        return ["--db", address]
     home, _, name = address.rpartition("&namespace=")
     monkeypatch.setenv("MEMORY_HOME", home)
     return ["--namespace", unquote(name)]

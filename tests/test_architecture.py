@@ -40,7 +40,7 @@ MEMORY_LAYERS = [
         "memory.documents",
         "memory.exchange",
         "memory.facts",
-        "memory.forget",
+        "memory.forget_preview",
         "memory.held_windows",
         "memory.injection",
         "memory.namespaces",
@@ -330,8 +330,8 @@ def test_importing_the_memory_loads_no_language_model_library() -> None:
     ("command", "libraries"),
     [
         ("--help", (*MODEL_LIBRARIES, "numpy", "pydantic", "sqlglot")),
-        ("search cello --file {file}", (*MODEL_LIBRARIES, "sqlglot", "rich")),
-        ("facts --file {file}", (*MODEL_LIBRARIES, "sqlglot", "rich")),
+        ("search cello --db {file}", (*MODEL_LIBRARIES, "sqlglot", "rich")),
+        ("facts --db {file}", (*MODEL_LIBRARIES, "sqlglot", "rich")),
     ],
 )
 def test_a_command_that_asks_no_model_loads_no_language_model_library(

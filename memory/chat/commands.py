@@ -1,4 +1,4 @@
-"""The chat: a loop of messages and commands (/why, /memory, /undo, /forget, /name, /as, reset)."""
+"""The chat: a loop of messages and commands (/why, /memory, /undo, /forget, /speaker, reset)."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from memory.chat.session import Chat
 from memory.errors import InputError, MemoryFault
 from memory.facts import find, newest_change
-from memory.forget import forget_without_preview, matching_turns
 from memory.program.messages import NO_FACTS
 from memory.program.phrases import agrees
 from memory.prompt import turn_line
@@ -23,8 +22,8 @@ reset         forgets everything that was said, after a question
 /memory       what this memory knows
 /undo         takes the last change of facts back
 /forget TEXT  forgets every turn that says TEXT, and its facts, after a question
-/name NAME    what you are called from now on
-/as NAME      somebody else speaks from now on
+/speaker NAME says who speaks from now on; the first name is yours
+/rename NAME  changes your name
 /help         this"""
 _MOST_FACTS = 40
 _FACT_COUNTS = "SELECT COUNT(*) AS facts, COUNT(DISTINCT subject) AS subjects FROM facts"
@@ -68,7 +67,7 @@ def memory(chat: Chat, _: str) -> None:
         chat.screen.show(str(subject), "bold")
         chat.screen.show("\n".join(lines))
     if facts > sum(map(len, by_subject.values())):
-        chat.screen.show("these are the newest that hold; `python -m memory facts` has all", "dim")
+        chat.screen.show("these are the newest that hold; `memory facts` has all", "dim")
 
 
 def undo(chat: Chat, _: str) -> None:
@@ -85,7 +84,10 @@ def forget(chat: Chat, text: str) -> None:
     """Forget the turns that say a text, after a question."""
     if not text:
         raise InputError("say what to forget: /forget TEXT")
-    turns = matching_turns(chat.store, matching=text)
+    turns = [turn for turn in chat.store.turns() if text.casefold() in turn.text.casefold()]
+    if not turns:
+        chat.screen.show(f"no turn says {text!r}")
+        return
     _show_turns(chat, turns)
     if _agreed(chat, f"Forget {count(len(turns), 'turn')} for good, with all facts from there?"):
         _wipe(chat, turns)
@@ -110,16 +112,19 @@ def reset(chat: Chat, _: str) -> None:
 def rename(chat: Chat, name: str) -> None:
     """Give the user another name from now on."""
     if chat.speaker != chat.user:
-        raise InputError(f"{chat.speaker} speaks; /as {chat.user} first, then /name")
+        raise InputError(f"{chat.speaker} speaks; /speaker {chat.user} first, then /rename")
     if name_of(name) != chat.user:
         chat.rename(name_of(name))
     chat.screen.show(f"from now on you are {chat.user}")
 
 
-def speak_as(chat: Chat, name: str) -> None:
-    """Let somebody else speak from now on."""
-    chat.speaker = name_of(name)
-    chat.screen.show(f"{chat.speaker} speaks now; /as {chat.user} goes back")
+def set_speaker(chat: Chat, name: str) -> None:
+    """Say who speaks from now on."""
+    chat.set_speaker(name_of(name))
+    if chat.speaker == chat.user:
+        chat.screen.show(f"from now on you are {chat.user}")
+    else:
+        chat.screen.show(f"{chat.speaker} speaks now; /speaker {chat.user} switches back")
 
 
 COMMANDS: Mapping[str, Callable[[Chat, str], None]] = {
@@ -127,8 +132,8 @@ COMMANDS: Mapping[str, Callable[[Chat, str], None]] = {
     "memory": memory,
     "undo": undo,
     "forget": forget,
-    "name": rename,
-    "as": speak_as,
+    "speaker": set_speaker,
+    "rename": rename,
     "reset": reset,
     "help": show_help,
 }
@@ -139,13 +144,12 @@ def _wipe(chat: Chat, turns: list[Turn]) -> None:
     turn_ids = {turn.id for turn in turns}
     # Forgetting overwrites the file, which nobody else may be reading or writing meanwhile.
     with chat.background.paused():
-        *_, receipt = receipts = forget_without_preview(chat.store, sorted(turn_ids))
+        receipt = chat.store.forget(sorted(turn_ids))
     chat.recent = [turn for turn in chat.recent if turn.id not in turn_ids]
     chat.last = None  # it may rest on what is forgotten
     counts = f"{count(len(turns), 'turn')} and {count(len(receipt.facts), 'fact')}"
     chat.screen.show(f"forgot {counts}")
-    for each in receipts:
-        chat.screen.show(f"receipt: sha256 {each.sha256}, salt {each.salt} (kept nowhere else)")
+    chat.screen.show(f"receipt: sha256 {receipt.sha256}, salt {receipt.salt} (kept nowhere else)")
     for file in receipt.unreached:
         chat.screen.show(f"not reached: {file}; when it turns up, delete it")
 
@@ -211,7 +215,9 @@ def obey(chat: Chat, text: str) -> None:
     if agreed is not None:
         if agreed:
             chat.rename(name_of(proposed_name), is_told=True)
-        chat.screen.show(f"from now on you are {chat.user}" if agreed else "/name tells it later")
+        chat.screen.show(
+            f"from now on you are {chat.user}" if agreed else "/speaker NAME sets it later"
+        )
         return
     if not text.startswith("/"):
         chat.exchange(text)

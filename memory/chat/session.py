@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 UNNAMED = "User"  # the speaker until there is a name
 INTERRUPTED = " ... (interrupted)"
 _CTRL_C = "Ctrl-C is safe"
-_LATER = "`python -m memory digest` stores the rest"
+_LATER = "`memory digest` stores the rest"
 _LAST_TURN = "SELECT said_at FROM turns WHERE kind = 'message' ORDER BY id DESC LIMIT 1"
 
 
@@ -35,7 +35,7 @@ class Chat:
         background: who stores facts.
         screen: what is read from and written to.
         memory_name: what the memory is called when it is to be wiped.
-        user, character, persona: as the command was given them; None for what is remembered.
+        speaker, character, persona: as the command was given them; None for what is remembered.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Chat:
         background: "Background",
         screen: Screen,
         memory_name: str = "default",
-        user: str | None = None,
+        speaker: str | None = None,
         character: str | None = None,
         persona: str | None = None,
     ) -> None:
@@ -64,16 +64,12 @@ class Chat:
         # Read before this session adds a turn; no rows in a new memory.
         self._last_turn_rows = self.store.read(_LAST_TURN).rows
         known_user = self.settings.get("user")
-        self.user = known_user or name_of(user or UNNAMED)
+        self.user = known_user or name_of(speaker or UNNAMED)
         self.speaker = self.user
         if not known_user:
             self.settings.set("user", self.user)
-        elif user and name_of(user) != known_user:
-            if known_user == UNNAMED:
-                self.rename(name_of(user))
-            else:
-                # Somebody else at the same memory: who the user is stays as it was.
-                self.speaker = name_of(user)
+        elif speaker:
+            self.set_speaker(name_of(speaker))
 
     def exchange(self, text: str) -> None:
         """Store something said and let the character reply; each is durable before what follows."""
@@ -128,6 +124,13 @@ class Chat:
             proposal = phrases.call_you
             self.proposed_name = name
         self.screen.show(proposal.format(name=name), "dim")
+
+    def set_speaker(self, name: str) -> None:
+        """Let this person speak. The first name in a memory is the user's; others are guests."""
+        if self.user == UNNAMED and name != UNNAMED:
+            self.rename(name)
+        else:
+            self.speaker = name
 
     def rename(self, new: str, is_told: bool = False) -> None:
         """Give the user another name from now on; a turn of the memory says so, or `is_told`."""

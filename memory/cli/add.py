@@ -10,7 +10,7 @@ import typer
 from memory.cli.options import (
     DEFAULT,
     AsJson,
-    File,
+    Db,
     Namespace,
     open_memory,
 )
@@ -32,7 +32,7 @@ def add(
         str, typer.Option(help="When: 2017-05-08 13:56 (UTC), 2017-05, 2017; now.")
     ] = "",
     namespace: Namespace = DEFAULT,
-    file: File = None,
+    db: Db = None,
     as_json: AsJson = False,
 ) -> None:
     """Add one message, or documents: Markdown, text, HTML, PDF.
@@ -43,12 +43,12 @@ def add(
         if speaker or session or said_at:
             raise InputError("a document has its title, name and date: give the file alone")
         paths = [Path(name) for name in what]
-        _add_documents(paths, namespace=namespace, file=file, as_json=as_json)
+        _add_documents(paths, namespace=namespace, db=db, as_json=as_json)
         return
     if kind != "message":
         raise InputError(f"--kind {kind}: there are message and document")
     turn = _message(what, speaker=speaker, session=session, said_at=said_at)
-    with open_memory(namespace, file, create=True) as store:
+    with open_memory(namespace, db, create=True) as store:
         [turn_id] = store.add([turn])
     if as_json:
         print_json({"turn": turn_id})
@@ -84,12 +84,12 @@ def _standard_input() -> str:
         ) from error
 
 
-def _add_documents(paths: list[Path], *, namespace: str, file: Path | None, as_json: bool) -> None:
+def _add_documents(paths: list[Path], *, namespace: str, db: Path | None, as_json: bool) -> None:
     from memory.documents import add_chunks, chunks
 
     # All are read before a namespace is created for them.
     documents = {path: chunks(path) for path in paths}
-    with open_memory(namespace, file, create=True) as store:
+    with open_memory(namespace, db, create=True) as store:
         for path, turns in documents.items():
             added = add_chunks(store, turns)
             if as_json:
@@ -101,6 +101,6 @@ def _add_documents(paths: list[Path], *, namespace: str, file: Path | None, as_j
                 versions = ", ".join(added.other_versions)
                 print_clean(
                     f"  an older version, or another file of this name, is there too:"
-                    f" {versions}\n  `forget --session {quote(path.name)}` removes"
+                    f" {versions}\n  `memory forget --session {quote(path.name)}` removes"
                     " them all; then add this one again"
                 )

@@ -9,7 +9,7 @@ import typer
 
 from memory.audit import KINDS, Finding
 from memory.audit import audit as findings_of
-from memory.cli.options import DEFAULT, AsJson, File, Namespace, Yes, open_memory
+from memory.cli.options import DEFAULT, AsJson, Db, Namespace, Yes, open_memory
 from memory.cli.output import print_json, undo_line
 from memory.errors import InputError, SqlError
 from memory.records import Change
@@ -25,7 +25,7 @@ def audit(
     yes: Yes = False,
     as_json: AsJson = False,
     namespace: Namespace = DEFAULT,
-    file: File = None,
+    db: Db = None,
 ) -> None:
     """Look for contradictions, duplicates, facts without support, faults of the file.
 
@@ -37,7 +37,7 @@ def audit(
     if fix and as_json:
         raise InputError("--json shows what --fix would change; give one of them")
     # Opened read-only without --fix, so that an audit can change nothing.
-    with open_memory(namespace, file, read_only=not fix) as store:
+    with open_memory(namespace, db, read_only=not fix) as store:
         findings = findings_of(store, kinds)
         for finding in findings:
             if as_json:
@@ -46,13 +46,13 @@ def audit(
                 print_clean(clean_line(f"{finding.kind}: {finding.text}"))
         if fix:
             proposals = [finding for finding in findings if finding.sql]
-            _fix(store, proposals, yes=yes, namespace=namespace, file=file)
+            _fix(store, proposals, yes=yes, namespace=namespace, db=db)
     if not as_json:
         print_clean(_summary(findings, fix))
 
 
 def _fix(
-    store: Store, proposals: list[Finding], *, yes: bool, namespace: str, file: Path | None
+    store: Store, proposals: list[Finding], *, yes: bool, namespace: str, db: Path | None
 ) -> None:
     """Make the changes that a person agrees to, each as one change of the journal."""
     changes: list[Change] = []
@@ -72,7 +72,7 @@ def _fix(
         print_clean(f"  change {change.id}")
         changes.append(change)
     if changes:
-        print_clean(undo_line(changes, namespace, file))
+        print_clean(undo_line(changes, namespace, db))
 
 
 def _prompt_for_reply() -> str:

@@ -6,15 +6,15 @@ from typing import Annotated
 import typer
 
 from memory import namespaces
-from memory.cli.options import DEFAULT, File, Namespace, Yes, confirm, memory_location, open_memory
+from memory.cli.options import DEFAULT, Db, Namespace, Yes, confirm, memory_location, open_memory
 from memory.errors import StoreError
 from memory.store import open_store, postgres_module
 from memory.terminal import print_clean
 
 
-def backup(to: Path, namespace: Namespace = DEFAULT, file: File = None) -> None:
+def backup(to: Path, namespace: Namespace = DEFAULT, db: Db = None) -> None:
     """Copy the whole memory into one new file, also while others write. `forget` will know it."""
-    with open_memory(namespace, file) as store:
+    with open_memory(namespace, db) as store:
         store.backup(to)
         location = store.location
     print_clean(f"{to}: a copy of {location}, {to.stat().st_size:,} bytes")
@@ -23,18 +23,18 @@ def backup(to: Path, namespace: Namespace = DEFAULT, file: File = None) -> None:
 def restore(
     backup_file: Annotated[Path, typer.Argument(metavar="FILE", help="What `backup` wrote.")],
     namespace: Namespace = DEFAULT,
-    file: File = None,
+    db: Db = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Also when there is a memory already: it goes.")
     ] = False,
     yes: Yes = False,
 ) -> None:
     """Make a memory of a backup, whole or not at all."""
-    target = memory_location(namespace, file)
+    target = memory_location(namespace, db)
     exists = target.exists() if isinstance(target, Path) else namespaces.exists(namespace)
     if exists and replace:
         try:
-            with open_memory(namespace, file) as store:
+            with open_memory(namespace, db) as store:
                 turns = len(store.turns())
                 forgotten_ids: set[int] = set()
                 for receipt in store.settings("forgotten"):

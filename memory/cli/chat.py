@@ -5,16 +5,18 @@ from typing import Annotated
 import typer
 
 from memory.cli import options
-from memory.cli.options import DEFAULT, ApiBase, File, ModelName, Namespace, RerankerName
+from memory.cli.options import DEFAULT, ApiBase, Db, ModelName, Namespace, RerankerName
 
 
 def chat(
     namespace: Namespace = DEFAULT,
-    file: File = None,
+    db: Db = None,
     model: ModelName = "local",
     api_base: ApiBase = None,
     reranker: RerankerName = None,
-    user: Annotated[str | None, typer.Option(help="Your name; /name tells it later.")] = None,
+    speaker: Annotated[
+        str | None, typer.Option(help="Your name. The chat remembers the first one.")
+    ] = None,
     character: Annotated[str | None, typer.Option(help="Who answers; remembered.")] = None,
     persona: Annotated[
         str | None, typer.Option(help="What the character is like; remembered. Not for local.")
@@ -32,8 +34,8 @@ def chat(
     from memory.program import load_model
 
     loaded = load_model(model, api_base)
-    path = options.memory_location(namespace, file)
-    with options.open_memory(namespace, file, create=True) as store:
+    path = options.memory_location(namespace, db)
+    with options.open_memory(namespace, db, create=True) as store:
         [(last,)] = store.read("SELECT COALESCE(MAX(id), 0) AS last FROM turns").rows
         background = Background(path, loaded, since=last + 1, digests=digest)
         try:
@@ -41,8 +43,8 @@ def chat(
                 Memory(store, model=loaded, reranker=reranker),
                 background,
                 terminal(),
-                memory_name=namespace if file is None else file.stem,
-                user=user,
+                memory_name=namespace if db is None else db.stem,
+                speaker=speaker,
                 character=character,
                 persona=persona,
             )

@@ -1,61 +1,86 @@
-"""The command context: what a memory holds for a message, as a block for a prompt."""
+"""The command context: `Memory.context` on the command line."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from memory.cli.options import DEFAULT, AsJson, File, Namespace, open_memory
+from memory.cli.options import DEFAULT, AsJson, Db, Namespace, open_memory
 from memory.cli.output import print_json
 from memory.errors import InputError
 from memory.terminal import print_clean
 
 
 def context(
-    message: Annotated[str, typer.Argument(help="What the user says, in quotes.")],
-    namespace: Namespace = DEFAULT,
-    file: File = None,
-    config: Annotated[Path | None, typer.Option(help="An ltm_config.json.")] = None,
-    character_context: Annotated[
-        Path | None, typer.Option(help="The character's context, to put the memories into.")
+    message: Annotated[str, typer.Argument(help="The user's message, in quotes.")],
+    config: Annotated[
+        Path | None, typer.Option(help="Templates and limits: an ltm_config.json.")
     ] = None,
-    user: Annotated[str, typer.Option(help="The user's name, {name1} in templates.")] = "",
-    character: Annotated[str, typer.Option(help="The character's name, {name2}.")] = "",
-    budget: Annotated[
-        int | None, typer.Option(help="The most tokens that the memories may have.")
-    ] = None,
-    session: Annotated[
-        str, typer.Option(help="The running session, which the prompt holds already.")
+    speaker: Annotated[str, typer.Option(help="The user's name, {name1} in templates.")] = "",
+    character: Annotated[
+        str, typer.Option(help="The character's name, {name2} in templates.")
     ] = "",
+    character_context: Annotated[
+        Path | None,
+        typer.Option(help="A file that describes the character; the memories go into its text."),
+    ] = None,
+    now: Annotated[
+        str, typer.Option(help='What "5 days ago" counts from: 2017-06-01. Else today.')
+    ] = "",
+    budget: Annotated[int | None, typer.Option(help="At most this many tokens.")] = None,
+    session: Annotated[
+        str, typer.Option(help="Leave out this session: the prompt contains it already.")
+    ] = "",
+    since: Annotated[
+        int | None, typer.Option(help="Leave out this turn and all after it, by its id.")
+    ] = None,
     reload: Annotated[
-        bool, typer.Option("--reload", help="Fetch from the running session too.")
+        bool, typer.Option("--reload", help="Do not leave out the running session.")
     ] = False,
+    namespace: Namespace = DEFAULT,
+    db: Db = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print a prompt's context with the memories a message brings up. No model is asked."""
-    from memory.injection import inject, load_config
+    """Print what the memory holds for a message, as text for your own prompt. Asks no model."""
+    from memory.injection import inject
 
-    try:
-        # utf-8-sig: a byte order mark, which some editors write, must not get into the prompt.
-        context_text = character_context.read_text("utf-8-sig") if character_context else ""
-    except OSError as error:
-        raise InputError(f"{character_context}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"{character_context}: not UTF-8: {error}") from error
-    ltm_config = load_config(config) if config else None
-    with open_memory(namespace, file) as store:
+    description = _text_of(character_context) if character_context else ""
+    moment = _moment(now) if now else None
+    with open_memory(namespace, db) as store:
         injected = inject(
             store,
             message,
-            ltm_config,
-            name1=user,
-            name2=character,
-            context=context_text,
+            config=config,
+            speaker=speaker,
+            character=character,
+            character_context=description,
+            now=moment,
             budget=budget,
             session=session,
+            since=since,
             reload=reload,
         )
     if as_json:
         print_json(vars(injected))
     elif injected.prompt:
         print_clean(injected.prompt)
+
+
+def _text_of(file: Path) -> str:
+    try:
+        # utf-8-sig: a byte order mark, which some editors write, must not get into the prompt.
+        return file.read_text("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"{file}: not UTF-8: {error}") from error
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            f"--now {text!r} is no date; write 2017-06-01, or 2017-06-01 14:30"
+        ) from None

@@ -8,7 +8,7 @@ import typer
 from memory.cli.options import (
     DEFAULT,
     ApiBase,
-    File,
+    Db,
     ModelName,
     Namespace,
     Over,
@@ -37,7 +37,7 @@ _TURNS = re.compile(r"(\d{1,18})-(\d{1,18})", re.ASCII)
 def digest(
     context: typer.Context,
     namespace: Namespace = DEFAULT,
-    file: File = None,
+    db: Db = None,
     model: ModelName = "local",
     api_base: ApiBase = None,
     replay: Annotated[
@@ -59,18 +59,18 @@ def digest(
     if over and not every:
         raise InputError("--over is for many namespaces: give --all with it")
     if every:
-        if file or is_on_command_line(context, "namespace") or max_calls or apply or skip:
+        if db or is_on_command_line(context, "namespace") or max_calls or apply or skip:
             raise InputError("--all goes with --replay, --model and --over only")
         _digest_all(model, api_base, replay=replay, over=over)
         return
     if apply or skip:
-        with open_memory(namespace, file) as store:
+        with open_memory(namespace, db) as store:
             _decide(store, apply=apply, skip=skip)
         return
     from memory.api import Memory  # takes a second
     from memory.waiting import waiting
 
-    with open_memory(namespace, file) as store:
+    with open_memory(namespace, db) as store:
         memory = Memory(store, model=model, api_base=api_base)
         if not memory.stores_facts:
             print_clean(NO_FACTS)
@@ -90,7 +90,7 @@ def digest(
         f" of {memory.model.name}{paid}{unsaid}"
     )
     _print_failures(failures)
-    for line in held_lines(failures, namespace, file):
+    for line in held_lines(failures, namespace, db):
         print_clean(line)
 
 

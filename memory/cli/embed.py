@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from memory.cli.options import DEFAULT, File, Namespace, Yes, confirm, existing_memory
+from memory.cli.options import DEFAULT, Db, Namespace, Yes, confirm, existing_memory
 from memory.namespaces import shown
 from memory.store import open_store
 from memory.terminal import count, print_clean, progress
@@ -25,14 +25,14 @@ def embed(
         ),
     ] = False,
     namespace: Namespace = DEFAULT,
-    file: File = None,
+    db: Db = None,
     yes: Yes = False,
 ) -> None:
     """Make the vectors of all turns anew by another embedder. It can be interrupted."""
     from memory.embed import HostedEmbedder, load_embedder
 
     loaded = load_embedder(embedder)
-    path = existing_memory(namespace, file)
+    path = existing_memory(namespace, db)
     if agree:
         open_store(path, embedder=embedder).close()  # a refusal when its vectors are by another
         print_clean(f"{shown(path)}: {embedder} gets its texts from now on")

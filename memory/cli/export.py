@@ -8,7 +8,7 @@ import typer
 from memory.cli.options import (
     DEFAULT,
     AsJson,
-    File,
+    Db,
     Namespace,
     Yes,
     confirm,
@@ -35,7 +35,7 @@ def export(
         bool, typer.Option("--all", help="All namespaces, a file for each.")
     ] = False,
     namespace: Namespace = DEFAULT,
-    file: File = None,
+    db: Db = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -45,19 +45,19 @@ def export(
     from memory.exchange.exports import export_format, export_memory
 
     if all_namespaces:
-        if file is not None or is_on_command_line(context, "namespace"):
-            raise InputError("--all is about all namespaces; leave --namespace and --file out")
+        if db is not None or is_on_command_line(context, "namespace"):
+            raise InputError("--all is about all namespaces; leave --namespace and --db out")
         _export_all(path, format or "csv", yes=yes, as_json=as_json)
         return
     format = export_format(path, format)
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"{path}: give a file in a folder that exists; --all takes a folder")
-    _refuse_memory(path, memory_location(namespace, file))
-    with open_memory(namespace, file) as store:
+    _refuse_memory(path, memory_location(namespace, db))
+    with open_memory(namespace, db) as store:
         # Asked only when there is a memory to write.
         if path.exists():
             confirm(f"{path} is there already. Write over it?", yes)
-        title = file.stem if file else namespace
+        title = db.stem if db else namespace
         _print_export(path, export_memory(store, path, format=format, title=title), as_json)
 
 

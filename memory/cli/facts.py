@@ -1,13 +1,15 @@
-"""Commands about single facts: facts, edit."""
+"""The group facts: list and edit facts, see how they changed, go back to an earlier state."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from memory import facts as fact_edits
-from memory.cli.options import DEFAULT, AsJson, File, Namespace, open_memory
+from memory.cli import history
+from memory.cli.options import DEFAULT, AsJson, Db, Namespace, open_memory
 from memory.cli.output import (
     change_line,
     edit_lines,
@@ -22,10 +24,25 @@ from memory.settings import Settings
 from memory.store import Store
 from memory.terminal import clean_line, print_clean
 
+
+class _ListByDefault(TyperGroup):
+    """A group whose command `list` may be left out: `memory facts Anna` lists, too."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_ListByDefault,
+    help="List and edit facts, and see how they changed. Alone, it lists: memory facts Anna.",
+)
 _COLUMNS = ("id", "subject", "attribute", "value", "since", "until", "turn")
 
 
-def facts(
+@app.command("list")
+def list_command(
     text: Annotated[str, typer.Argument(help="Words that the facts hold.")] = "",
     include_ended: Annotated[
         bool, typer.Option("--all", help="Also what ended or begins later.")
@@ -38,12 +55,12 @@ def facts(
     ] = None,
     as_json: AsJson = False,
     namespace: Namespace = DEFAULT,
-    file: File = None,
+    db: Db = None,
 ) -> None:
     """Show the facts that are true now; with --why where one comes from."""
     if why is not None and (text or include_ended or as_of):
         raise InputError("--why shows one fact by its number: give it alone")
-    with open_memory(namespace, file, read_only=True) as store:
+    with open_memory(namespace, db, read_only=True) as store:
         if why is not None:
             _explain(store, why, as_json)
             return
@@ -67,6 +84,7 @@ def facts(
         print_clean(f"{ahead} more to begin later; --all shows them", error=True)
 
 
+@app.command()
 def edit(
     fact_id: Annotated[int, typer.Argument(metavar="ID", help="The number of the fact.")],
     value: Annotated[str | None, typer.Option(help="What is true from now on.")] = None,
@@ -81,7 +99,7 @@ def edit(
     delete: Annotated[bool, typer.Option("--delete", help="Remove it.")] = False,
     as_json: AsJson = False,
     namespace: Namespace = DEFAULT,
-    file: File = None,
+    db: Db = None,
 ) -> None:
     """Change a fact: what was true stays on record with the day it ended. It can be undone."""
     in_place = (subject, attribute, happened_on)
@@ -92,7 +110,7 @@ def edit(
         raise InputError("--subject, --attribute and --happened-on go with --was-wrong")
     if since and (was_wrong or value is None):
         raise InputError("--since goes with --value alone")
-    with open_memory(namespace, file) as store:
+    with open_memory(namespace, db) as store:
         by = str(Settings(store).get("user", "user"))
         if delete:
             change = fact_edits.remove(store, fact_id, by)
@@ -116,7 +134,12 @@ def edit(
         print_json(asdict(change) | {"edits": [asdict(edit) for edit in edits]})
         return
     print_clean("\n".join(map(clean_line, edit_lines(edits))))
-    print_clean(undo_line([change], namespace, file))
+    print_clean(undo_line([change], namespace, db))
+
+
+app.command()(history.log)
+app.command()(history.diff)
+app.command()(history.revert)
 
 
 def _explain(store: Store, fact_id: int, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from memory.cli.options import DEFAULT, AsJson, File, Namespace, open_memory
+from memory.cli.options import DEFAULT, AsJson, Db, Namespace, open_memory
 from memory.cli.output import (
     change_line,
     diff_lines,
@@ -36,21 +36,21 @@ def log(
     facts: Annotated[bool, typer.Option("--facts", help="What each did to which facts.")] = False,
     as_json: AsJson = False,
     namespace: Namespace = DEFAULT,
-    file: File = None,
+    db: Db = None,
 ) -> None:
     """Show what was written to the facts, the newest change first.
 
     Digests of one turn each, one after the other, are one line; --facts shows each.
     """
-    with open_memory(namespace, file, read_only=True) as store:
+    with open_memory(namespace, db, read_only=True) as store:
         changes = store.changes()[::-1]
-        held = [] if change or as_json else [*held_lines(store.pending(), namespace, file)]
+        held = [] if change or as_json else [*held_lines(store.pending(), namespace, db)]
         edits = _edits(store) if facts or change else {}
     if change:
         number = _change_number(change)
         changes = [entry for entry in changes if entry.id == number]
         if not changes:
-            raise InputError(f"there is no change {number}; `log` without a number shows them")
+            raise InputError(f"there is no change {number}; `memory facts log` lists them")
     for line in held:
         print_clean(line)
     if not changes and not as_json:
@@ -77,10 +77,10 @@ def undo(
     change: Annotated[str, typer.Argument(help="Which; without one the newest in force.")] = "",
     as_json: AsJson = False,
     namespace: Namespace = DEFAULT,
-    file: File = None,
+    db: Db = None,
 ) -> None:
     """Take a change back: its facts are as they were before. An undo can be undone too."""
-    with open_memory(namespace, file) as store:
+    with open_memory(namespace, db) as store:
         number = _change_number(change) if change else newest_change(store).id
         undo_change = store.undo(number)
         edits = store.journal(undo_change.id)
@@ -95,9 +95,10 @@ def undo(
             if turn.text.startswith(WITHDRAWN):
                 print_clean(clean_line(turn_line(turn)))
                 print_clean(
-                    f"  stays, marked so wherever it is read; `forget --turn {turn.id}` removes it"
+                    f"  stays, marked so wherever it is read;"
+                    f" `memory forget --turn {turn.id}` removes it"
                 )
-        print_clean(undo_line([undo_change], namespace, file))
+        print_clean(undo_line([undo_change], namespace, db))
 
 
 def diff(
@@ -105,10 +106,10 @@ def diff(
     b: Annotated[str, typer.Argument(help="Another point; without one, now.")] = "",
     as_json: AsJson = False,
     namespace: Namespace = DEFAULT,
-    file: File = None,
+    db: Db = None,
 ) -> None:
     """Show in what the facts of two points differ."""
-    with open_memory(namespace, file, read_only=True) as store:
+    with open_memory(namespace, db, read_only=True) as store:
         difference = differences(store.facts(a), store.facts(b or None))
     if as_json:
         print_json(asdict(difference))
@@ -122,10 +123,10 @@ def revert(
     point: Annotated[str, typer.Argument(help=_POINT)],
     as_json: AsJson = False,
     namespace: Namespace = DEFAULT,
-    file: File = None,
+    db: Db = None,
 ) -> None:
     """Make all facts as they were at a point. What was said stays, and this can be undone."""
-    with open_memory(namespace, file) as store:
+    with open_memory(namespace, db) as store:
         revert_change = store.revert(point)
         edits = store.journal(revert_change.id)
     if as_json:
@@ -133,7 +134,7 @@ def revert(
     else:
         print_clean(f"the facts are as at {point}:")
         print_lines(edit_lines(edits), "  ")
-        print_clean(undo_line([revert_change], namespace, file))
+        print_clean(undo_line([revert_change], namespace, db))
 
 
 def _print_change_json(change: Change, edits: list[Edit]) -> None:
@@ -152,5 +153,5 @@ def _change_number(text: str) -> int:
     digits = text.strip().removeprefix("#")
     # At most 18 digits: a longer number may fit no id of the database.
     if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
-        raise InputError(f"{text!r} is no change: give its number, as `log` shows it")
+        raise InputError(f"{text!r} is no change: give its number, as `memory facts log` shows it")
     return int(digits)

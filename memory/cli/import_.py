@@ -11,7 +11,7 @@ import typer
 from memory.cli.options import (
     DEFAULT,
     AsJson,
-    File,
+    Db,
     Namespace,
     Over,
     is_on_command_line,
@@ -35,9 +35,9 @@ INTERRUPTED = "interrupted: what was read so far is kept; the same command goes 
 def import_(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(help="A file, archive or folder that was exported.")],
-    user: Annotated[str, typer.Option(help="The name of who wrote to the assistant.")] = "User",
+    speaker: Annotated[str, typer.Option(help="The person who wrote to the assistant.")] = "User",
     namespace: Namespace = DEFAULT,
-    file: File = None,
+    db: Db = None,
     as_json: AsJson = False,
     over: Over = "",
 ) -> None:
@@ -50,36 +50,38 @@ def import_(
     characters = character_folders(path)
     # The environment variable names a namespace for all commands; only the command line names
     # the target of this import.
-    has_target = file or is_on_command_line(context, "namespace")
+    has_target = db or is_on_command_line(context, "namespace")
     try:
         if not characters or characters == [path] or (has_target and len(characters) == 1):
             if over:
                 raise InputError("--over is for a folder of several characters: leave it out")
             source = characters[0] if characters else path
-            _import_one(source, user, namespace=namespace, file=file, as_json=as_json)
+            _import_one(source, speaker, namespace=namespace, db=db, as_json=as_json)
             return
         if has_target:
             raise InputError(
                 f"{path} holds {len(characters)} characters, each for a namespace of its own: leave"
-                f" --namespace and --file out, or give one of them, such as {characters[0]}"
+                f" --namespace and --db out, or give one of them, such as {characters[0]}"
             )
         if over:
-            _import_over(characters, user, over=over, as_json=as_json)
+            _import_over(characters, speaker, over=over, as_json=as_json)
             return
         for folder in characters:
-            _import_one(folder, user, namespace=folder.name, file=None, as_json=as_json)
+            _import_one(folder, speaker, namespace=folder.name, db=None, as_json=as_json)
     except KeyboardInterrupt:  # each batch that was read is stored by now
         raise Stop(INTERRUPTED) from None
 
 
-def _import_one(path: Path, user: str, *, namespace: str, file: Path | None, as_json: bool) -> None:
+def _import_one(
+    path: Path, speaker: str, *, namespace: str, db: Path | None, as_json: bool
+) -> None:
     from memory.exchange import read_export
 
-    export = read_export(path, user)  # before a namespace is created for it
-    with open_memory(namespace, file, create=True) as store, progress() as bar:
+    export = read_export(path, speaker)  # before a namespace is created for it
+    with open_memory(namespace, db, create=True) as store, progress() as bar:
         task = bar.add_task("importing", total=export.total)
         report = _stored(store, export, path, lambda items: bar.update(task, advance=items))
-    _print_report(report, str(file or namespace), format=export.format, as_json=as_json)
+    _print_report(report, str(db or namespace), format=export.format, as_json=as_json)
 
 
 def _stored(
@@ -98,20 +100,20 @@ class _Importer:
     """Imports a character's folder, also on another machine that sees it and the same home."""
 
     home: str
-    user: str
+    speaker: str
 
     def __call__(self, folder: Path) -> tuple["ImportReport", str]:
         from memory.exchange import read_export
 
         os.environ["MEMORY_HOME"] = self.home
-        export = read_export(folder, self.user)
+        export = read_export(folder, self.speaker)
         with open_memory(folder.name, None, create=True) as store:
             return _stored(store, export, folder, lambda items: None), export.format
 
 
-def _import_over(folders: Sequence[Path], user: str, over: str, as_json: bool) -> None:
+def _import_over(folders: Sequence[Path], speaker: str, over: str, as_json: bool) -> None:
     """Import the folders of characters over machines, each into a namespace of its own."""
-    importer = _Importer(os.environ.get("MEMORY_HOME") or str(home()), user)
+    importer = _Importer(os.environ.get("MEMORY_HOME") or str(home()), speaker)
     paths = [folder.absolute() for folder in folders]
     with progress() as bar:
         task = bar.add_task("importing", total=len(folders))

@@ -26,9 +26,9 @@ T = TypeVar("T")
 
 def _one_memory(context: typer.Context, value: T) -> T:
     """Refuse a command line that names two memories; called for each of the two options."""
-    # MEMORY_NAMESPACE is for all commands, so a --file beside it is no contradiction.
-    if all(is_on_command_line(context, name) for name in ("namespace", "file")):
-        raise InputError("--file and --namespace name two memories; give one of them")
+    # MEMORY_NAMESPACE is for all commands, so a --db beside it is no contradiction.
+    if all(is_on_command_line(context, name) for name in ("namespace", "db")):
+        raise InputError("--db and --namespace name two memories; give one of them")
     return value
 
 
@@ -42,11 +42,9 @@ Namespace = Annotated[
         callback=_one_memory,
     ),
 ]
-File = Annotated[
+Db = Annotated[
     Path | None,
-    typer.Option(
-        "--file", help="A memory that lies elsewhere, in place of a name.", callback=_one_memory
-    ),
+    typer.Option("--db", help="The memory's file, instead of a namespace.", callback=_one_memory),
 ]
 ModelName = Annotated[str, typer.Option("--model", help="local, or PROVIDER/MODEL of litellm.")]
 ApiBase = Annotated[
@@ -69,29 +67,29 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON, a line
 DEFAULT = "default"
 
 
-def memory_location(namespace: str, file: Path | None) -> Location:
-    """Where a memory is: the file that was given, else what the namespace's name stands for."""
-    return file if file is not None else location_of(namespace)
+def memory_location(namespace: str, db: Path | None) -> Location:
+    """Where a memory is: the file given as --db, else what the namespace's name stands for."""
+    return db if db is not None else location_of(namespace)
 
 
-def existing_memory(namespace: str, file: Path | None) -> Location:
+def existing_memory(namespace: str, db: Path | None) -> Location:
     """Where a memory is that must exist. Raises InputError when it does not."""
-    location = file or existing(namespace)
+    location = db or existing(namespace)
     if isinstance(location, Path) and not location.exists():
-        raise InputError(f"there is no memory at {file}")
+        raise InputError(f"there is no memory at {db}")
     return location
 
 
 @contextmanager
 def open_memory(
-    namespace: str, file: Path | None, create: bool = False, read_only: bool = False
+    namespace: str, db: Path | None, create: bool = False, read_only: bool = False
 ) -> Iterator[Store]:
     """The memory that a command is about. Raises InputError when it does not exist.
 
     One that cannot be written (a backup on a read-only disk) is opened read-only.
     """
     # Without `create` a namespace must exist: a slip of the pen would make an empty memory.
-    path = memory_location(namespace, file) if create else existing_memory(namespace, file)
+    path = memory_location(namespace, db) if create else existing_memory(namespace, db)
     if isinstance(path, Path):
         make_folder(path.parent)
         if path.exists():

@@ -95,18 +95,18 @@ def run_line(changes: Sequence[Change]) -> str:
     facts = count(sum(change.facts for change in changes), "fact")
     return (
         f"{oldest.id}-{newest.id}  {oldest.at} to {newest.at}  {facts}  {clean_line(newest.cause)},"
-        f" one turn each; log --facts shows them"
+        f" one turn each; `memory facts log --facts` lists them"
     )
 
 
-def undo_line(changes: Sequence[Change], namespace: str, file: Path | None) -> str:
+def undo_line(changes: Sequence[Change], namespace: str, db: Path | None) -> str:
     """The numbers of changes just made, and the command that takes the last one back."""
-    command = command_line("undo", str(changes[-1].id), namespace=namespace, file=file)
+    command = command_line("undo", str(changes[-1].id), namespace=namespace, db=db)
     numbers = ", ".join(str(change.id) for change in changes)
     return f"change{'s' if len(changes) > 1 else ''} {numbers}; to undo: {command}"
 
 
-def held_lines(windows: Iterable[Pending], namespace: str, file: Path | None) -> Iterator[str]:
+def held_lines(windows: Iterable[Pending], namespace: str, db: Path | None) -> Iterator[str]:
     """The windows whose SQL waits for a person, and the commands that apply or skip it."""
     for window in windows:
         if not window.statement:
@@ -116,19 +116,19 @@ def held_lines(windows: Iterable[Pending], namespace: str, file: Path | None) ->
         for line in window.statement.splitlines():
             yield f"    {clean_line(line)}"
         for option, verb in (("--apply", "to apply it"), ("--skip", "to leave it out")):
-            command = command_line("digest", option, turns, namespace=namespace, file=file)
+            command = command_line("digest", option, turns, namespace=namespace, db=db)
             yield f"  {verb}: {command}"
 
 
-def command_line(*words: str, namespace: str, file: Path | None) -> str:
+def command_line(*words: str, namespace: str, db: Path | None) -> str:
     """A command about this memory, as somebody may type it."""
-    if file:
-        options = ["--file", str(file)]
+    if db:
+        options = ["--db", str(db)]
     elif namespace != DEFAULT:
         options = ["--namespace", namespace]
     else:
         options = []
-    return shlex.join(["python", "-m", "memory", *words, *options])
+    return shlex.join(["memory", *words, *options])
 
 
 def edit_lines(edits: Iterable[Edit]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from memory.cli.options import (
     DEFAULT,
     ApiBase,
     AsJson,
-    File,
+    Db,
     ModelName,
     Namespace,
     RerankerName,
@@ -38,14 +38,14 @@ _MAX_ROWS_SHOWN = 5  # below their statement; a longer result is counted only
 def ask(
     question: Annotated[str, typer.Argument(help="A whole question, in quotes.")],
     namespace: Namespace = DEFAULT,
-    file: File = None,
+    db: Db = None,
     model: ModelName = "local",
     api_base: ApiBase = None,
     as_of: Annotated[
         str, typer.Option(help="Ask the memory as it was: 2017-06-01, 2017-06 or 2017.")
     ] = "",
-    asker: Annotated[
-        str, typer.Option("--as", help="Who asks: I and my in the question. Else the chat's user.")
+    speaker: Annotated[
+        str, typer.Option(help="Who asks: I and my in the question. Else the chat's user.")
     ] = "",
     now: Annotated[
         str, typer.Option(help='What "last week" counts from: 2017-06-01. Else today, or --as-of.')
@@ -61,12 +61,12 @@ def ask(
     day = _question_day(now, as_of)
     compiled = load_program(program) if program else None
     with (
-        open_memory(namespace, file) as present,
+        open_memory(namespace, db) as present,
         present.as_of(as_of) if as_of else nullcontext(present) as store,
     ):
         loaded = load_model(model, api_base)
         memory = Memory(store, model=loaded, program=compiled, reranker=reranker)
-        asker = asker or str(Settings(store).get("user", ""))
+        asker = speaker or str(Settings(store).get("user", ""))
         answer = memory.ask(question, asker=asker, now=day)
         turns = [store.turn(turn_id) for turn_id in answer.turns]
     if as_json:
@@ -125,7 +125,7 @@ def _origin(citation: "Citation", statements: Sequence[str], reranker: str | Non
 def search(
     text: Annotated[str, typer.Argument(help="What to look for.")],
     namespace: Namespace = DEFAULT,
-    file: File = None,
+    db: Db = None,
     k: Annotated[int, typer.Option("-k", min=1, max=200, help="How many turns.")] = 10,
     program: Program = None,
     reranker: RerankerName = None,
@@ -137,7 +137,7 @@ def search(
     if not text.strip():
         raise InputError("the text to look for is empty")
     orderer = load_reranker(reranker) if reranker else None
-    with open_memory(namespace, file) as store:
+    with open_memory(namespace, db) as store:
         if program:
             from memory.program import load_program  # takes a second
 
@@ -156,13 +156,13 @@ def search(
 def sql(
     select: Annotated[str, typer.Argument(help='"SELECT ... FROM turns | facts | search()"')],
     namespace: Namespace = DEFAULT,
-    file: File = None,
+    db: Db = None,
     as_json: AsJson = False,
 ) -> None:
     """Run one read-only SELECT, within the walls that a model's has."""
     if not select.strip():
         raise InputError("there is no statement; write a SELECT")
-    with open_memory(namespace, file) as store:
+    with open_memory(namespace, db) as store:
         try:
             rows = store.read(select)
         except SqlError as error:

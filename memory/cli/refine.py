@@ -8,7 +8,7 @@ import typer
 from memory.cli.options import (
     DEFAULT,
     ApiBase,
-    File,
+    Db,
     ModelName,
     Namespace,
     Yes,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def refine(
     namespace: Namespace = DEFAULT,
-    file: File = None,
+    db: Db = None,
     model: ModelName = "local",
     api_base: ApiBase = None,
     operations: Annotated[int, typer.Option(min=1, help="Tool calls at most, looks too.")] = 30,
@@ -51,7 +51,7 @@ def refine(
     from memory.program.costs import spending
     from memory.refine.run import check, forecast
 
-    with open_memory(namespace, file) as store:
+    with open_memory(namespace, db) as store:
         memory = Memory(
             store,
             model=model,
@@ -81,7 +81,7 @@ def refine(
         print_clean(line)
     print_clean(f"{memory.model.name}: {spent.cost}")
     if refinement.changes:
-        everything = command_line("revert", f"#{last_before}", namespace=namespace, file=file)
+        everything = command_line("facts", "revert", f"#{last_before}", namespace=namespace, db=db)
         print_clean(f"to take all of it back: {everything}")
 
 

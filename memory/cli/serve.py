@@ -10,7 +10,7 @@ import typer
 from memory.cli.options import (
     DEFAULT,
     ApiBase,
-    File,
+    Db,
     ModelName,
     Namespace,
     RerankerName,
@@ -32,7 +32,7 @@ _MISSING_EXTRA = "`pip install 'sql-memory[server]'` installs what the server ne
 
 def mcp(
     namespace: Namespace = DEFAULT,
-    file: File = None,
+    db: Db = None,
     read_only: ReadOnly = False,
     tools: Groups = "",
     model: ModelName = "local",
@@ -48,14 +48,14 @@ def mcp(
 
     # A client cannot make a memory: it is made here, as `add` and `chat` make it.
     if not read_only:
-        with open_memory(namespace, file, create=True):
+        with open_memory(namespace, db, create=True):
             pass
     handles = Handles(
         model,
         api_base,
         reranker=reranker,
         read_only=read_only,
-        path_of=lambda name: existing_memory(name, file),
+        path_of=lambda name: existing_memory(name, db),
     )
     server = mcp_server(handles, namespace, rights=_rights(read_only), groups=_groups(tools))
     try:
@@ -119,7 +119,7 @@ def serve(
     if host not in listen.LOOPBACK and not (hosts and tokens.grants()):
         raise InputError(
             f"{host} can be reached from other machines: give --allowed-host NAME, by which clients"
-            " call this one, and make a token first (`memory tokens create NAME`)"
+            " call this one, and make a token first (`memory admin tokens create NAME`)"
         )
     listener = listen.bind(host, port)
     port = listener.getsockname()[1]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from memory.cli.options import DEFAULT, AsJson, File, Namespace, open_memory
+from memory.cli.options import DEFAULT, AsJson, Db, Namespace, open_memory
 from memory.cli.output import print_json, print_rows
 from memory.records import Rows, Setting
 from memory.settings import Settings
@@ -19,10 +19,10 @@ def settings(
     history: Annotated[bool, typer.Option("--history", help="The values before, too.")] = False,
     as_json: AsJson = False,
     namespace: Namespace = DEFAULT,
-    file: File = None,
+    db: Db = None,
 ) -> None:
     """Show the settings of a memory, or give one a new value. Those before stay on record."""
-    with open_memory(namespace, file, read_only=value is None) as store:
+    with open_memory(namespace, db, read_only=value is None) as store:
         known = Settings(store)
         if value is not None:
             known.set_text(name, value)

@@ -4,12 +4,13 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from memory.embed import load_embedder
 from memory.errors import InputError
 from memory.injection.ago import time_difference
-from memory.injection.config import LtmConfig, LtmReads, fill
+from memory.injection.config import LtmConfig, LtmReads, fill, load_config
 from memory.passages import excerpt
 from memory.prompt import LEAST_BUDGET
 from memory.records import Turn
@@ -41,10 +42,10 @@ class Injected:
 def inject(
     store: Store,
     messages: str | Sequence[Mapping[str, Any]],
-    config: LtmConfig | None = None,
-    name1: str = "",
-    name2: str = "",
-    context: str = "",
+    config: LtmConfig | Mapping[str, Any] | str | Path | None = None,
+    speaker: str = "",
+    character: str = "",
+    character_context: str = "",
     now: datetime | None = None,
     budget: int | None = None,
     session: str = "",
@@ -59,18 +60,21 @@ def inject(
     Args:
         messages: the message, or a conversation in OpenAI's form, whose last message by the user
             is meant.
-        name1, name2: the user and the character; else the `name` in the messages, the settings
-            "user" and "character", or "User" and "Assistant".
-        context: the character's context, with <START> in it where the configuration asks for it.
-        now: the moment of the prompt, in the zone of whoever reads it; by default this machine's.
+        config: an LtmConfig, the path of an ltm_config.json, or its parsed content.
+        speaker, character: who speaks to whom, {name1} and {name2} in templates; else the `name`
+            in the messages, the settings "user" and "character", or "User" and "Assistant".
+        character_context: the text that describes the character, with <START> in it where the
+            configuration needs it.
+        now: the moment of the prompt in the reader's time zone; by default this machine's.
         budget: the most tokens that `text` may have.
-        session, since: the running session: by its name, or by the id of its first turn.
-        reload: fetch turns of the running session too.
+        session, since: the running session, by its name or by the id of its first turn.
+        reload: also fetch turns of the running session.
 
-    Raises InputError for an empty message, a context without <START> where it is asked for, and a
-    budget below LEAST_BUDGET; ModelError when the memory's embedder cannot be used.
+    Raises InputError for an empty message, for a context that lacks the <START> the configuration
+    needs, and for a budget below LEAST_BUDGET; ModelError when the memory's embedder fails.
     """
-    config = config or LtmConfig()
+    if not isinstance(config, LtmConfig):
+        config = load_config(config) if config is not None else LtmConfig()
     if budget is not None and budget < LEAST_BUDGET:
         raise InputError(f"a budget of {budget} tokens is too small; give at least {LEAST_BUDGET}")
     conversation = _parsed(messages)
@@ -85,7 +89,7 @@ def inject(
         repeated = turn.text.strip() in texts_in_prompt
         return long_enough and not repeated and (reload or not running)
 
-    names = _names(store, conversation, name1=name1, name2=name2)
+    names = _names(store, conversation, speaker=speaker, character=character)
     turns = list(_nearest_turns(store, question, can_be_shown=can_be_shown, reads=config.ltm_reads))
     memories, text = _within_budget(turns, question, budget, config=config, names=names, now=now)
     turn_ids = tuple(turn.id for turn in turns[: len(memories)])
@@ -93,7 +97,7 @@ def inject(
     return Injected(
         text=text,
         memories=tuple(memories),
-        prompt=_with_memories(context, text, config.ltm_context.injection_location),
+        prompt=_with_memories(character_context, text, config.ltm_context.injection_location),
         turn_ids=turn_ids,
         tokens=count_tokens(text),
     )
@@ -120,12 +124,12 @@ def _parsed(messages: str | Sequence[Mapping[str, Any]]) -> list[_Message]:
 
 
 def _names(
-    store: Store, conversation: Sequence[_Message], *, name1: str, name2: str
+    store: Store, conversation: Sequence[_Message], *, speaker: str, character: str
 ) -> dict[str, str]:
     """What {name1} and {name2} stand for in templates: the user and the character."""
     by_role = {message.role: message.name for message in conversation if message.name}
-    user = name1 or by_role.get("user") or _setting(store, "user") or "User"
-    character = name2 or by_role.get("assistant") or _setting(store, "character") or "Assistant"
+    user = speaker or by_role.get("user") or _setting(store, "user") or "User"
+    character = character or by_role.get("assistant") or _setting(store, "character") or "Assistant"
     return {"name1": user, "name2": character}
 
 

@@ -175,8 +175,8 @@ class Guard:
                 raise Refusal(429, "too many requests without a token", retry_after="1")
             raise Refusal(
                 401,
-                "a bearer token is needed: `memory tokens create NAME` makes one, and the client"
-                " sends it as `Authorization: Bearer TOKEN`",
+                "a bearer token is needed: `memory admin tokens create NAME` makes one,"
+                " and the client sends it as `Authorization: Bearer TOKEN`",
                 www_authenticate="Bearer",
             )
         scope.setdefault("state", {})["grant"] = grant

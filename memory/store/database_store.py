@@ -408,7 +408,7 @@ class DatabaseStore(Store):
     def set(self, name: str, value: Any) -> Setting:
         if name == "embedder":
             raise InputError(
-                "the setting embedder says who made the vectors; reembed (python -m memory embed)"
+                "the setting embedder says who made the vectors; reembed (memory admin embed)"
                 " makes them anew by another one"
             )
         with self._transaction() as conn:

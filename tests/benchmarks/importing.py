@@ -52,7 +52,7 @@ def conversations(messages: int) -> Iterator[dict[str, Any]]:
 def run(source: Path, memory: Path) -> float:
     """Run the command; its seconds."""
     begun = time.perf_counter()
-    command = [sys.executable, "-m", "memory", "import", str(source), "--file", str(memory)]
+    command = [sys.executable, "-m", "memory", "import", str(source), "--db", str(memory)]
     subprocess.run(command, check=True)
     return time.perf_counter() - begun
 

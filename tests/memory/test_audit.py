@@ -30,7 +30,7 @@ app.command()(audit_command.audit)
 @pytest.fixture
 def run(store: SqliteStore, path: Path) -> Run:
     def command(*arguments: str, say: str = "") -> Result:
-        return CliRunner().invoke(app, ["audit", *arguments, "--file", str(path)], input=say)
+        return CliRunner().invoke(app, ["audit", *arguments, "--db", str(path)], input=say)
 
     return command
 
@@ -288,7 +288,7 @@ def test_fix_asks_before_each_change(run: Run, store: SqliteStore, say: str, cha
     assert out.exit_code == 0, out.output
     assert len(store.changes()) == 1 + changes
     assert "UPDATE facts SET ended_on = '2018-03' WHERE id = 1" in out.stdout
-    assert ("to undo: python -m memory undo" in out.stdout) == (changes > 0)
+    assert ("to undo: memory undo" in out.stdout) == (changes > 0)
 
 
 def test_fix_with_yes_asks_nothing_and_the_second_time_finds_nothing(
@@ -296,7 +296,7 @@ def test_fix_with_yes_asks_nothing_and_the_second_time_finds_nothing(
 ) -> None:
     both(store)
     out = run("--fix", "--yes", "--kind", "contradiction", "--kind", "duplicate").stdout
-    assert "changes 2, 3; to undo: python -m memory undo 3" in out
+    assert "changes 2, 3; to undo: memory undo 3" in out
     assert [change.cause for change in store.changes()[1:]] == [
         "audit: contradiction",
         "audit: duplicate",

@@ -185,7 +185,7 @@ def test_another_embedder_is_refused_with_the_command_that_changes_it(
     ):
         with pytest.raises(InputError, match="by wordllama, not by openai/small-16") as caught:
             use()
-        command = shlex.join(["python", "-m", "memory", "embed", *memory_options])
+        command = shlex.join(["memory", "admin", "embed", *memory_options])
         assert f"{command} --embedder {SMALL}" in str(caught.value)
     with (
         open_store(address, embedder=embed.PACKAGED_EMBEDDER) as store,

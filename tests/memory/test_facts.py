@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from memory import Change, Fact, InputError, Memory, SqlError, Turn, open_store
-from memory.cli import facts as commands
+from memory.__main__ import app
 from memory.facts import (
     correct,
     edits_since,
@@ -33,9 +32,6 @@ BOTH_STORES = "slow"
 
 Run = Callable[..., Result]
 EVERYTHING = "SELECT * FROM facts ORDER BY id"
-app = typer.Typer()
-app.command()(commands.facts)
-app.command()(commands.edit)
 
 
 @pytest.fixture
@@ -47,7 +43,7 @@ def told(store: SqliteStore) -> SqliteStore:
 @pytest.fixture
 def run(told: SqliteStore, path: Path) -> Run:
     def command(*arguments: str) -> Result:
-        return CliRunner().invoke(app, [*arguments, "--file", str(path)])
+        return CliRunner().invoke(app, [*arguments, "--db", str(path)])
 
     return command
 
@@ -389,7 +385,7 @@ def test_a_past_point_counts_from_its_own_day(told: SqliteStore) -> None:
 
 
 def test_facts_tells_of_what_is_to_begin(run: Run) -> None:
-    assert run("edit", "1", "--value", "Bergen", "--since", "2931").exit_code == 0
+    assert run("facts", "edit", "1", "--value", "Bergen", "--since", "2931").exit_code == 0
     listing = run("facts")
     assert "Oslo" in listing.stdout
     assert "Bergen" not in listing.stdout
@@ -398,7 +394,7 @@ def test_facts_tells_of_what_is_to_begin(run: Run) -> None:
 
 
 def test_facts_lists_what_is_true_now(run: Run) -> None:
-    assert run("edit", "1", "--value", "Bergen", "--since", "2018").exit_code == 0
+    assert run("facts", "edit", "1", "--value", "Bergen", "--since", "2018").exit_code == 0
     assert run("facts", "Anna").stdout.splitlines() == [
         "id  subject  attribute  value     since  until  turn",
         "2   Anna     has_pet    cat Miso                3",
@@ -417,13 +413,13 @@ def test_facts_lists_what_is_true_now(run: Run) -> None:
 
 
 def test_facts_says_why(run: Run) -> None:
-    run("edit", "1", "--was-wrong", "--value", "Oslo, Norway")
+    run("facts", "edit", "1", "--was-wrong", "--value", "Oslo, Norway")
     out = run("facts", "--why", "1").stdout
     assert "rests on [1] (Mon 08 May 2017) Anna: I moved to Oslo last Saturday!" in out
     assert "digest by test" in out
     assert "edit by user" in out
     assert len(json.loads(run("facts", "--why", "1", "--json").stdout)["history"]) == 2
-    run("edit", "1", "--delete")
+    run("facts", "edit", "1", "--delete")
     assert "is not there any more" in run("facts", "--why", "1").stdout
 
 
@@ -440,11 +436,11 @@ def test_facts_says_why(run: Run) -> None:
 def test_edit_changes_a_fact_and_says_how_to_undo_it(
     run: Run, told: SqliteStore, arguments: list[str], after: list[tuple[str, str]]
 ) -> None:
-    out = run("edit", "1", *arguments)
+    out = run("facts", "edit", "1", *arguments)
     assert out.exit_code == 0, out.output
     now = [fact for fact in told.facts() if fact.attribute == "lives_in"]
     assert [(fact.value, fact.ended_on or "") for fact in now] == after
-    assert "change 2; to undo: python -m memory undo 2 --file" in out.stdout
+    assert "change 2; to undo: memory undo 2 --db" in out.stdout
 
 
 @pytest.mark.parametrize(
@@ -460,5 +456,5 @@ def test_edit_changes_a_fact_and_says_how_to_undo_it(
     ],
 )
 def test_edit_takes_one_thing_at_a_time(run: Run, told: SqliteStore, arguments: list[str]) -> None:
-    assert isinstance(run("edit", "1", *arguments).exception, InputError)
+    assert isinstance(run("facts", "edit", "1", *arguments).exception, InputError)
     assert len(told.changes()) == 1

@@ -46,8 +46,8 @@ def received(server: Server, address: str) -> str:
 @pytest.fixture
 def options(received: str, memory_options: list[str]) -> list[str]:
     """The options of a command that name the memory that was received."""
-    if memory_options[0] == "--file":
-        return ["--file", received]
+    if memory_options[0] == "--db":
+        return ["--db", received]
     return ["--namespace", unquote(received.rpartition("=")[2])]
 
 
@@ -66,7 +66,7 @@ def test_a_memory_that_was_received_asks_no_hosted_embedder(received: str, serve
 def test_a_memory_that_was_received_asks_when_a_person_says_so(
     received: str, options: list[str], server: Server
 ) -> None:
-    assert "gets its texts" in run("embed", *options, "--embedder", SMALL, "--agree")
+    assert "gets its texts" in run("admin", "embed", *options, "--embedder", SMALL, "--agree")
     assert server.requests == []
     with open_store(received) as store:
         assert store.search("said 3", 1)
@@ -79,6 +79,7 @@ def test_what_is_agreed_to_is_one_embedder_for_one_memory(
     received: str, options: list[str], server: Server
 ) -> None:
     run(
+        "admin",
         "embed",
         *options,
         "--embedder",
@@ -87,7 +88,7 @@ def test_what_is_agreed_to_is_one_embedder_for_one_memory(
         says="vectors of .* are by openai/small",
     )
     assert agreed_embedder(received) == ""
-    run("embed", *options, "--embedder", PACKAGED_EMBEDDER)
+    run("admin", "embed", *options, "--embedder", PACKAGED_EMBEDDER)
     with open_store(received) as store:
         assert store.search("said 3", 1)
     assert server.requests == []
@@ -107,9 +108,9 @@ def test_a_dump_does_not_choose_who_gets_the_turns(
     dump, mine = tmp_path / "dump.jsonl", tmp_path / "mine.db"
     with open_store(received) as store:
         export_memory(store, dump, "jsonl", "")
-    out = run("import", dump, "--file", mine)
+    out = run("import", dump, "--db", mine)
     assert f"the vectors were by {SMALL}, and are by wordllama here" in out
-    assert f"python -m memory embed --file {mine} --embedder {SMALL}" in out
+    assert f"memory admin embed --db {mine} --embedder {SMALL}" in out
     with open_store(mine) as store:
         assert store.embedder == PACKAGED_EMBEDDER
         assert store.search("said 3", 1)

@@ -95,7 +95,7 @@ def test_a_model_that_fails_ends_it_and_what_was_stored_is_told(
 
 @pytest.mark.parametrize(
     "options",
-    [["-n", "anna"], ["--file", "x.db"], ["--max-calls", "3"], ["--apply", "1-1"]],
+    [["-n", "anna"], ["--db", "x.db"], ["--max-calls", "3"], ["--apply", "1-1"]],
     ids=lambda options: options[0],
 )
 def test_all_goes_with_no_option_of_one_memory(home: str, options: list[str]) -> None:

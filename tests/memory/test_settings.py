@@ -34,7 +34,7 @@ app.command()(audit_command.audit)
 @pytest.fixture
 def run(store: SqliteStore, path: Path) -> Run:
     def command(*arguments: str) -> Result:
-        return CliRunner().invoke(app, ["settings", *arguments, "--file", str(path)])
+        return CliRunner().invoke(app, ["settings", *arguments, "--db", str(path)])
 
     return command
 

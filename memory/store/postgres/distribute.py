@@ -71,7 +71,7 @@ def _statements(conn: psycopg.Connection, address: Address) -> Iterator[str]:
             " CREATE EXTENSION citus"
         )
     if not migrate.revision_of(conn):
-        raise StoreError(f"{location}: there is no memory here; run: memory migrate")
+        raise StoreError(f"{location}: there is no memory here; run: memory admin migrate")
     migrate.refuse_other_revision(conn, location)
     role = migrate.model_role(conn.info.dbname)
     yield from _settings(conn, role, location)

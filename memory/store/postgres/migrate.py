@@ -50,7 +50,7 @@ def refuse_other_revision(conn: psycopg.Connection, location: str) -> None:
             f" {revisions()[-1]}); upgrade sql-memory to open it"
         )
     if revision and revision != revisions()[-1]:
-        raise StoreError(f"{location}: made by an older version; run: memory migrate")
+        raise StoreError(f"{location}: made by an older version; run: memory admin migrate")
 
 
 def upgrade(conninfo: str, location: str) -> tuple[str, str]:
@@ -78,7 +78,7 @@ def upgrade(conninfo: str, location: str) -> tuple[str, str]:
                     f"{location}: this login may not set up a memory"
                     f" ({cause.diag.message_primary}); it must own the database and may create"
                     " roles: ALTER ROLE ... CREATEROLE, or let an administrator run the output of:"
-                    " memory migrate --sql"
+                    " memory admin migrate --sql"
                 ) from error
             raise StoreError(f"{location}: {cause.diag.message_primary}") from error
         return before, _current(conn)
@@ -130,7 +130,9 @@ def generate(conninfo: str, location: str, message: str) -> Path:
         raise InputError("revisions are written in a checkout of the source, next to the others")
     with _alembic(conninfo, location) as (config, conn):
         if _current(conn) != revisions()[-1]:
-            raise StoreError(f"{location}: not of revision {revisions()[-1]}; run: memory migrate")
+            raise StoreError(
+                f"{location}: not of revision {revisions()[-1]}; run: memory admin migrate"
+            )
         number = f"{int(revisions()[-1]) + 1:04}"
         command.revision(config, message, autogenerate=True, rev_id=number)
     [file] = folder.glob(f"{number}_*.py")

@@ -195,5 +195,5 @@ def refuse_gaps(conn: psycopg.Connection, role: str, location: str) -> None:
     if faults:
         raise StoreError(
             f"{location}: {faults[0][0]}; a model's SQL could leave its namespace, so this is not"
-            " opened. `memory migrate --check` lists what differs"
+            " opened. `memory admin migrate --check` lists what differs"
         )

@@ -83,7 +83,7 @@ def test_weights_are_fitted_measured_and_used(place: Path) -> None:
             assert found(past)[0] == said
         Memory(store)
         assert found(store) == plain
-    command = ["search", asked, "--file", place / "shop.db"]
+    command = ["search", asked, "--db", place / "shop.db"]
     assert said not in run_memory(*command)
     assert said in run_memory(*command, "--program", place / "optimized_memory_qa.json")
 

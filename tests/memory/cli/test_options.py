@@ -17,9 +17,10 @@ from tests.support.commands import run
 BOTH_STORES = "slow"
 
 COMMANDS = [
-    *(["search", "Oslo"], ["sql", "SELECT 1"], ["facts"], ["log"], ["audit"], ["settings"]),
-    *(["forget", "--turn", "1"], ["context", "Oslo?"], ["edit", "1", "--delete"], ["undo"]),
-    *(["backup", "b.db"], ["export", "a.csv"], ["import", __file__], ["diff", "1"]),
+    *(["search", "Oslo"], ["sql", "SELECT 1"], ["facts"], ["audit"], ["settings"]),
+    *(["forget", "--turn", "1"], ["context", "Oslo?"], ["undo"], ["facts", "log"]),
+    *(["backup", "b.db"], ["export", "a.csv"], ["import", __file__]),
+    *(["facts", "list"], ["facts", "edit", "1", "--delete"], ["facts", "diff", "1"]),
 ]
 
 
@@ -27,15 +28,15 @@ COMMANDS = [
 def test_two_memories_are_refused_whichever_is_named_first(
     command: list[str], store: SqliteStore, path: Path
 ) -> None:
-    run(*command, "--file", path, "-n", "anna", says="two memories; give one")
-    run(*command, "--namespace", "default", "--file", path, says="two memories; give one")
+    run(*command, "--db", path, "-n", "anna", says="two memories; give one")
+    run(*command, "--namespace", "default", "--db", path, says="two memories; give one")
 
 
 def test_a_file_goes_before_the_namespace_of_the_environment(
     store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MEMORY_NAMESPACE", "anna")
-    assert "Miso" in run("search", "my cat Miso", "--file", path)
+    assert "Miso" in run("search", "my cat Miso", "--db", path)
 
 
 @pytest.mark.parametrize("command", ["ask Oslo?", "search Oslo", "chat", "mcp", "serve --port 0"])
@@ -46,7 +47,7 @@ def test_a_reranker_without_a_provider_is_refused_at_once(command: str, home: st
 
 def test_all_namespaces_are_exported_or_the_named_one(home: str, tmp_path: Path) -> None:
     namespaces.create("anna")
-    run("export", tmp_path, "--all", "-n", "anna", says="leave --namespace and --file out")
+    run("export", tmp_path, "--all", "-n", "anna", says="leave --namespace and --db out")
 
 
 @pytest.mark.parametrize("option", [["Oslo"], ["--all"], ["--as-of", "2023"]])
@@ -83,8 +84,20 @@ def test_a_search_without_a_turn_says_so(
 
 SHOWING = [
     *(["search", "\N{RAINBOW}"], ["sql", "SELECT speaker, text FROM turns"], ["facts"]),
-    *(["facts", "--why", "1"], ["log", "1"], ["audit"], ["settings"], ["context", "\N{RAINBOW}?"]),
-    *(["diff", "0"], ["search", "x", "--json"], ["facts", "--json"], ["--help"], ["add", "--help"]),
+    *(
+        ["facts", "--why", "1"],
+        ["facts", "log", "1"],
+        ["audit"],
+        ["settings"],
+        ["context", "\N{RAINBOW}?"],
+    ),
+    *(
+        ["facts", "diff", "0"],
+        ["search", "x", "--json"],
+        ["facts", "--json"],
+        ["--help"],
+        ["add", "--help"],
+    ),
     *(["add", "na\xefve", "--speaker", "Zo\xeb"], ["export", "\u010d.csv"], ["namespaces", "list"]),
     *(["undo"], ["forget", "--turn", "1", "--yes"]),
 ]
@@ -108,7 +121,7 @@ def test_every_command_prints_to_a_stdout_of_few_characters(
             cause="\u010dau",
         )
     if "--help" not in command and command[0] != "namespaces":
-        command = [*command, "--file", str(path)]
+        command = [*command, "--db", str(path)]
     written = io.BytesIO()
     monkeypatch.setattr("sys.argv", ["memory", *command])
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding=encoding))
@@ -123,7 +136,7 @@ def test_every_command_prints_to_a_stdout_of_few_characters(
 def test_a_process_whose_stdout_is_ascii_ends_well(store: SqliteStore, path: Path) -> None:
     store.add([Turn("Zo\xeb", "Na\xefve \N{RAINBOW}")])
     done = subprocess.run(
-        [sys.executable, "-m", "memory", "search", "rainbow na\xefve", "-k", "1", "--file", path],
+        [sys.executable, "-m", "memory", "search", "rainbow na\xefve", "-k", "1", "--db", path],
         env={"PYTHONIOENCODING": "ascii", "PATH": ""},
         capture_output=True,
         check=False,
@@ -134,7 +147,7 @@ def test_a_process_whose_stdout_is_ascii_ends_well(store: SqliteStore, path: Pat
 
 def test_what_comes_in_by_another_encoding_is_refused(path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "memory", "add", "-", "--speaker", "Ben", "--file", path],
+        [sys.executable, "-m", "memory", "add", "-", "--speaker", "Ben", "--db", path],
         env={"PYTHONIOENCODING": "ascii", "PATH": ""},
         input="na\xefve".encode(),
         capture_output=True,

@@ -9,11 +9,10 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
 from memory import InputError, Memory, Store, Turn, __main__
-from memory.cli import digest, history, queries
+from memory.__main__ import app
 from memory.settings import Settings
 from memory.store.journal import MOST_ENDED
 from memory.waiting import waiting
@@ -25,9 +24,6 @@ from tests.support.talk import talker
 BOTH_STORES = "slow"
 
 Run = Callable[..., Result]
-app = typer.Typer()
-for command in (queries.ask, queries.search, queries.sql, digest.digest, history.log):
-    app.command()(command)
 
 
 @pytest.fixture
@@ -60,9 +56,9 @@ def test_an_answer_is_printed_with_its_turns_and_the_sql_with_its_rows(
     assert re.sub(r"\d\.\d", "0.0", out).splitlines() == [
         "a cat and a dog",
         "  [3] (Mon 08 May 2017) Anna: Small, but my cat Miso loves the window.",
-        "    found by the ranking, place 3 (words 0.0, length 0.0, session 0.0), by SQL",
+        "    found by the ranking, rank 3 (words 0.0, length 0.0, session 0.0), by SQL",
         "  [4] (Mon 12 Jun 2017) Ben: I adopted a dog, Rufus.",
-        "    found by the ranking, place 2 (words 0.0, length 0.0, session 0.0), by SQL",
+        "    found by the ranking, rank 2 (words 0.0, length 0.0, session 0.0), by SQL",
         "",
         "SQL:",
         f"  {' '.join(PETS.split())}",
@@ -77,7 +73,7 @@ def test_an_answer_for_programs_is_one_object_with_whole_turns_and_rows(
     record = json.loads(run("ask", "Which pets?", "--json", script=PETS_SCRIPT).stdout)
     assert (record["answer"], record["calls"]) == ("a cat and a dog", 2)
     assert [(turn["id"], turn["source"]) for turn in record["turns"]] == [(3, "D1:3"), (4, "D2:1")]
-    assert [citation["place"] for citation in record["citations"]] == [3, 2]
+    assert [citation["rank"] for citation in record["citations"]] == [3, 2]
     [ran] = record["sql"]
     assert ran["statement"] == " ".join(PETS.split())
     assert ran["rows"] == [[3, "Anna", "cat Miso"], [4, "Ben", "dog Rufus"]]
@@ -107,7 +103,7 @@ def test_a_question_counts_from_today_or_from_the_day_it_is_asked_for(
 ) -> None:
     expected = [f"last month ({day})?", "[[ ## asker ## ]]\nBen\n"]
     script = [(expected, sql("-- none")), (expected, answer("a dog"))]
-    run("ask", "What did I adopt last month?", "--as", "Ben", *arguments, script=script)
+    run("ask", "What did I adopt last month?", "--speaker", "Ben", *arguments, script=script)
 
 
 def test_the_one_who_asks_is_the_user_of_the_chat_where_nobody_is_named(
@@ -215,7 +211,7 @@ def test_a_reranker_orders_what_a_search_finds_and_an_answer_rests_on(
         assert run(*search).stdout.strip() == shortest
         script = [([], sql("SELECT 1 AS n")), ([], answer("a dog", "4"))]
         out = run("ask", "What did Anna say?", script=script).stdout
-        assert "found by the ranking and cohere/best, place 1 (" in out
+        assert "found by the ranking and cohere/best, rank 1 (" in out
         assert len(server.requests) == 3
     refused = run(*search, "--reranker", "best")
     assert isinstance(refused.exception, InputError)
@@ -270,7 +266,7 @@ def test_what_cannot_be_printed_is_no_traceback(
         write = os.open(place, os.O_WRONLY)
     else:
         pytest.skip("no full device here")
-    monkeypatch.setattr("sys.argv", ["memory", "sql", "SELECT 1", "--file", str(path)])
+    monkeypatch.setattr("sys.argv", ["memory", "sql", "SELECT 1", "--db", str(path)])
     with open(write, "w") as out:
         monkeypatch.setattr("sys.stdout", out)
         with pytest.raises(SystemExit) as end:
@@ -342,12 +338,12 @@ def test_what_is_held_is_shown_with_the_commands_that_apply_or_skip_it(
         " by itself",
         "    UPDATE facts SET ended_on = '2017-06' WHERE subject = 'Anna';",
         lines[3],
-        f"  to apply it: python -m memory digest --apply {options}",
-        f"  to leave it out: python -m memory digest --skip {options}",
+        f"  to apply it: memory digest --apply {options}",
+        f"  to leave it out: memory digest --skip {options}",
     ]
     assert lines[0].startswith("windows: 0 stored, 1 failed, 1 waiting; 0 facts changed by 1 call ")
     assert lines[1:] == expected
-    assert run("log").stdout.splitlines()[:5] == expected
+    assert run("facts", "log").stdout.splitlines()[:5] == expected
     assert run("digest").stdout.startswith("windows: 0 stored, 0 failed, 1 waiting;"), "not again"
     assert "10 facts  digest applied by user, turns 4-5" in run("digest", "--apply", "4-5").stdout
     assert len(run("digest").stdout.splitlines()) == 1

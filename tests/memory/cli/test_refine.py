@@ -48,10 +48,10 @@ def test_what_changed_and_what_it_was_worth_is_printed_with_the_way_back(
         " 6 that decided: 0.833 -> 1.000",
         "2 operations (manage_memory 1, delete_memory 1): 1 kept, 1 taken back; 11 -> 12 facts",
         lines[5],
-        f"to take all of it back: python -m memory revert '#1' {shlex.join(memory_options)}",
+        f"to take all of it back: memory facts revert '#1' {shlex.join(memory_options)}",
     ]
     assert lines[5].startswith("refiner: ")
-    assert CliRunner().invoke(app, ["revert", "#1", *memory_options]).exit_code == 0
+    assert CliRunner().invoke(app, ["facts", "revert", "#1", *memory_options]).exit_code == 0
     with open_store(address) as store:
         assert len(store.facts()) == 11
 

@@ -33,7 +33,7 @@ def hostile(database: str, home: str, tmp_path: Path, monkeypatch: pytest.Monkey
     if database == "sqlite":
         monkeypatch.setenv("MEMORY_HOME", str(tmp_path / f"home{CODES}"))
         place = tmp_path / f"{name}.db"
-        options = ["--file", str(place)]
+        options = ["--db", str(place)]
     document = tmp_path / f"manual{CODES}.md"
     document.write_text(f"# Pump{CODES}\n\nOil it.{CODES}\n")
     with open_store(place) as store:
@@ -103,19 +103,19 @@ COMMANDS = [
     "facts --all Oslo",
     "facts --why 1",
     "facts --why 1 --json",
-    "edit 1 --value Bergen",
-    "edit 2 --delete --json",
+    "facts edit 1 --value Bergen",
+    "facts edit 2 --delete --json",
     "undo",
-    "log",
-    "log --facts --json",
-    "log 1",
+    "facts log",
+    "facts log --facts --json",
+    "facts log 1",
     "audit",
     "audit --fix",
     "audit --fix --yes",
     "audit --json",
-    "diff 0",
-    "diff 0 --json",
-    "revert 1",
+    "facts diff 0",
+    "facts diff 0 --json",
+    "facts revert 1",
     "settings",
     "settings --json",
     "settings CODES",
@@ -123,7 +123,7 @@ COMMANDS = [
     "forget --turn 1 --yes",
     "forget --turn 2 --yes --json",
     "forget --matching CODES",
-    "embed",
+    "admin embed",
     "ask 'Where does Anna live?'",
     "ask 'Where does Anna live?' --json",
     "digest --replay",

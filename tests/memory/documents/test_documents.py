@@ -199,7 +199,7 @@ def test_what_is_no_document_is_refused(
 def test_a_damaged_pdf_is_one_line_without_its_readers_words(tmp_path: Path) -> None:
     broken = write(tmp_path, "broken.pdf", b"%PDF-1.4\nnothing")
     # In a process of its own: here, the test's own handler keeps what is logged off stderr.
-    command = ["add", str(broken), "--kind", "document", "--file", str(tmp_path / "a.db")]
+    command = ["add", str(broken), "--kind", "document", "--db", str(tmp_path / "a.db")]
     done = subprocess.run(
         [sys.executable, "-m", "memory", *command], capture_output=True, text=True, check=False
     )
@@ -319,7 +319,7 @@ def test_a_message_is_added_as_said_now_or_then(address: str, memory_options: li
 
 
 def test_what_is_no_message_is_refused_and_makes_no_memory(path: Path, tmp_path: Path) -> None:
-    file = ["--file", str(path)]
+    file = ["--db", str(path)]
     anna = ("--speaker", "Anna")
     run(file, "hello", says="say who said it: --speaker NAME")
     run(file, "hello", "there", *anna, says="one message at a time, in quotes")
@@ -342,7 +342,7 @@ def test_documents_are_added_and_older_versions_named(
     manual.write_text(MANUAL.replace("90", "60"))
     output = run(memory_options, manual, "--kind", "document")
     assert re.search(r"older version, .* is there too: manual.md@[0-9a-f]{8}\n", output)
-    assert "`forget --session manual.md` removes them all" in output
+    assert "`memory forget --session manual.md` removes them all" in output
     line = json.loads(run(memory_options, page, "--kind", "document", "--json"))
     assert line == {"file": str(page), "new": 0, "already": 2, "others": []}
 

@@ -213,7 +213,7 @@ def test_a_file_that_is_there_is_only_written_over_when_somebody_says_so(
 
 def test_a_memory_is_never_replaced_by_its_own_export(store: SqliteStore, path: Path) -> None:
     for target in (path, path.with_name("anna.db-wal")):
-        line = ("export", target, "--format", "csv", "--file", path, "--yes")
+        line = ("export", target, "--format", "csv", "--db", path, "--yes")
         run(*line, says="is the memory itself")
     assert len(store.turns()) == 5
 
@@ -227,9 +227,9 @@ def test_what_cannot_be_exported_is_said_before_anything_is_made(
         (tmp_path, "give --format csv, jsonl, md, or one of these suffixes"),
         (tmp_path / "a.xml", "give --format csv"),
     ):
-        run("export", target, "--file", path, says=says)
-    run("export", tmp_path / "a.csv", "--file", tmp_path / "none.db", says="there is no memory")
-    run("export", tmp_path, "--all", "--file", path, says="leave --namespace and --file out")
+        run("export", target, "--db", path, says=says)
+    run("export", tmp_path / "a.csv", "--db", tmp_path / "none.db", says="there is no memory")
+    run("export", tmp_path, "--all", "--db", path, says="leave --namespace and --db out")
     assert set(tmp_path.iterdir()) == before
 
 
@@ -239,7 +239,7 @@ def test_a_csv_that_is_imported_says_what_was_said(
     store.add([Turn("Anna", text, said_at="2017-05-08T13:56:01") for text in ODD])
     target, new = tmp_path / "anna.csv", tmp_path / "new.db"
     run("export", target, *memory_options)
-    run("import", target, "--file", new)
+    run("import", target, "--db", new)
     with open_store(new) as imported:
         assert [(t.speaker, t.text.strip(), t.said_at) for t in imported.turns()] == [
             (t.speaker, t.text.strip(), t.said_at) for t in store.turns()

@@ -113,7 +113,7 @@ def exported(folder: Path) -> Path:
 
 def test_a_file_goes_into_the_namespace_given_which_is_made(home: str, tmp_path: Path) -> None:
     path = exported(tmp_path)
-    first = run("import", path, "--namespace", "anna", "--user", "Anna")
+    first = run("import", path, "--namespace", "anna", "--speaker", "Anna")
     assert "anna: 60 new turns, 0 were there (chatgpt)" in first
     assert "anna: 0 new turns, 60 were there" in run("import", path, "-n", "anna")
     with open_store(location_of("anna")) as store:
@@ -135,10 +135,10 @@ def test_the_report_groups_what_was_skipped(home: str, tmp_path: Path) -> None:
 
 def test_each_of_several_characters_gets_a_namespace_of_its_own(home: str, tmp_path: Path) -> None:
     character(tmp_path / "one" / "Miku", [("Miku", "Alone.")])
-    run("import", tmp_path / "one", "--file", tmp_path / "one.db")
+    run("import", tmp_path / "one", "--db", tmp_path / "one.db")
     for name in ("Miku", "Rin and Len"):
         character(tmp_path / "old" / name, [(name, f"I am {name}.")])
-    for refused in (["--namespace", "anna"], ["--file", tmp_path / "a.db"]):
+    for refused in (["--namespace", "anna"], ["--db", tmp_path / "a.db"]):
         says = "2 characters, each for a namespace of its own"
         run("import", tmp_path / "old", *refused, says=says)
     assert names() == []

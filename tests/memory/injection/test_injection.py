@@ -110,11 +110,11 @@ def test_the_second_file_puts_them_before_the_start_token(store: Store) -> None:
 def test_the_start_token_is_asked_for_also_when_nothing_is_found(store: Store) -> None:
     for message in (ASKED, "zzz"):
         with pytest.raises(InputError, match=r"<START>.*after the description"):
-            inject(store, message, load_config(S2K), context=MIKU)
+            inject(store, message, load_config(S2K), character_context=MIKU)
 
 
 def test_without_memories_or_context_the_prompt_is_the_other(store: Store) -> None:
-    none = inject(store, ASKED, reads(max_cosine_distance=0), context=f" {MIKU} ")
+    none = inject(store, ASKED, reads(max_cosine_distance=0), character_context=f" {MIKU} ")
     assert (none.text, none.prompt, none.turn_ids, none.tokens) == ("", f" {MIKU} ", (), 0)
     injected = inject(store, ASKED)
     assert injected.prompt == injected.text != ""
@@ -199,7 +199,7 @@ def test_names_come_from_the_settings_when_nobody_gives_them(store: Store) -> No
     store.set("user", "Anon")
     store.set("character", "Miku")
     assert "between Anon and Miku" in inject(store, ASKED).text
-    assert "between Ben and Miku" in inject(store, ASKED, name1="Ben").text
+    assert "between Ben and Miku" in inject(store, ASKED, speaker="Ben").text
 
 
 def test_what_was_injected_counts_as_shown(store: Store) -> None:
@@ -282,7 +282,7 @@ def test_braces_stand_for_themselves_when_doubled_and_in_what_was_said(store: St
     config = load_config(
         {"ltm_context": {"memory_context_template": "{{{name1}}} {all_memories} {{}}"}}
     )
-    text = inject(store, ASKED, config, name1="{all_memories}").text
+    text = inject(store, ASKED, config, speaker="{all_memories}").text
     assert text.startswith("{{all_memories}} ")
     assert '{name1} said:\n"{{my}} {favorite} {name2.__class__} color is blue"' in text
     assert text.endswith(" {}")
@@ -302,8 +302,12 @@ def test_a_file_that_is_no_json_is_refused(tmp_path: Path, content: bytes) -> No
 
 def test_the_memory_gives_a_context_without_a_model(store: Store) -> None:
     memory = Memory(store)
-    injected = memory.context(ASKED, config=S2K, context="<START>", name1="Anon", now=NOW)
-    assert injected == inject(store, ASKED, load_config(S2K), "Anon", context="<START>", now=NOW)
+    injected = memory.context(
+        ASKED, config=S2K, character_context="<START>", speaker="Anon", now=NOW
+    )
+    assert injected == inject(
+        store, ASKED, load_config(S2K), "Anon", character_context="<START>", now=NOW
+    )
     assert memory.context(ASKED, budget=64).tokens <= 64
     with pytest.raises(InputError, match="at least"):
         memory.context(ASKED, budget=0)
@@ -312,10 +316,10 @@ def test_the_memory_gives_a_context_without_a_model(store: Store) -> None:
 def test_the_command_prints_the_prompt(store: Store, tmp_path: Path, path: Path) -> None:
     (tmp_path / "s2k.json").write_text(json.dumps(S2K))
     (tmp_path / "miku.txt").write_text(MIKU + "<START>\nMiku: Hi!")
-    options = ["context", ASKED, "--file", str(path), "--config", str(tmp_path / "s2k.json")]
-    options += ["--character-context", str(tmp_path / "miku.txt"), "--user", "Anon"]
+    options = ["context", ASKED, "--db", str(path), "--config", str(tmp_path / "s2k.json")]
+    options += ["--character-context", str(tmp_path / "miku.txt"), "--speaker", "Anon"]
     arguments = (MIKU + "<START>\nMiku: Hi!", "Anon")
-    expected = inject(store, ASKED, load_config(S2K), arguments[1], context=arguments[0])
+    expected = inject(store, ASKED, load_config(S2K), arguments[1], character_context=arguments[0])
     assert run(*options) == expected.prompt + "\n"
     assert json.loads(run(*options, "--json"))["turn_ids"] == [*expected.turn_ids]
     assert run(*options, "--session", "one") == arguments[0] + "\n"

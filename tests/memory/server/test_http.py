@@ -145,7 +145,7 @@ def test_without_a_token_nothing_is_told(served: Served, address: str, status: i
     for headers in ({}, {"authorization": "Bearer x"}, {"authorization": "Basic x"}):
         answer = httpx2.post(served.address + address, json={}, headers=headers)
         assert answer.status_code == status
-        assert "memory tokens create" in answer.text
+        assert "memory admin tokens create" in answer.text
 
 
 def test_a_namespace_that_is_not_there_is_not_found(served: Served) -> None:

@@ -70,9 +70,7 @@ def test_an_error_is_one_and_says_what_to_do(handles: Handles, mode: str) -> Non
 
 
 def test_what_a_person_must_put_right_names_no_path_and_no_command() -> None:
-    told = advice(
-        ModelError("/home/x.db names a model; agree with: python -m memory embed --agree")
-    )
+    told = advice(ModelError("/home/x.db names a model; agree with: memory admin embed --agree"))
     assert "python -m" not in told
     assert "tell the user" in told
     assert advice(InputError("there is no fact 3; list the facts")) == (

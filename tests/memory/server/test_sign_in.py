@@ -49,4 +49,4 @@ def test_the_cookie_opens_nothing_for_programs(path: str) -> None:
         answer = client.post(path, json={}, headers=SAME_ORIGIN)
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"
-        assert "memory tokens create" in answer.text
+        assert "memory admin tokens create" in answer.text

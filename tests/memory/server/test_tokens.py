@@ -14,14 +14,16 @@ BOTH_STORES = "slow"
 
 
 def test_a_token_is_shown_once_and_its_hash_alone_is_kept(home_folder: Path) -> None:
-    token = run("tokens", "create", "laptop", "-n", "anna", "--rights", "write,read").strip()
+    token = run(
+        "admin", "tokens", "create", "laptop", "-n", "anna", "--rights", "write,read"
+    ).strip()
     assert re.fullmatch(r"sqlmem_[\w-]{43}", token)
     file = home_folder / "tokens.json"
     assert token not in file.read_text("utf-8")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert Tokens().find(token) == Grant("laptop", ("anna",), ("read", "write"))
-    assert token not in run("tokens", "list")
-    assert "laptop  anna        read, write" in run("tokens", "list")
+    assert token not in run("admin", "tokens", "list")
+    assert "laptop  anna        read, write" in run("admin", "tokens", "list")
     assert run("namespaces", "list", "--json").count("\n") == 1, "no memory is called tokens"
 
 
@@ -36,7 +38,7 @@ def test_a_token_that_is_revoked_opens_nothing_on_a_running_server() -> None:
         token = Tokens().create("laptop", ["anna"], ["read"])
         headers = {"authorization": f"Bearer {token}"}
         assert client.get("/api/anna/turns", headers=headers).status_code == 200
-        run("tokens", "revoke", "laptop")
+        run("admin", "tokens", "revoke", "laptop")
         assert client.get("/api/anna/turns", headers=headers).status_code == 401
 
 
@@ -51,14 +53,14 @@ def test_a_token_that_is_revoked_opens_nothing_on_a_running_server() -> None:
     ],
 )
 def test_what_makes_no_token_is_refused(arguments: list[str], says: str) -> None:
-    run("tokens", *arguments, says=says)
+    run("admin", "tokens", *arguments, says=says)
 
 
 def test_two_tokens_have_two_names() -> None:
-    run("tokens", "create", "laptop", "--all")
-    run("tokens", "create", "laptop", "--all", says="blank or taken")
+    run("admin", "tokens", "create", "laptop", "--all")
+    run("admin", "tokens", "create", "laptop", "--all", says="blank or taken")
 
 
 def test_a_file_of_tokens_that_cannot_be_read_is_named(home_folder: Path) -> None:
     (home_folder / "tokens.json").write_text("[1]", "utf-8")
-    run("tokens", "list", says=r"tokens\.json: not a file of tokens")
+    run("admin", "tokens", "list", says=r"tokens\.json: not a file of tokens")

@@ -143,7 +143,7 @@ def test_what_is_no_sound_backup_is_refused_and_nothing_changes(tmp_path: Path, 
         bad.write_bytes(contents[kind])
     elif kind == "itself":
         bad = target
-    result = run("restore", str(bad), "--file", str(target), "--replace", "--yes")
+    result = run("restore", str(bad), "--db", str(target), "--replace", "--yes")
     assert isinstance(result.exception, Stop)
     assert not [*tmp_path.glob(".*")]
     with opened(target) as store:
@@ -159,7 +159,7 @@ def run(*arguments: str, answer: str = "") -> Any:
 
 
 def test_the_commands_ask_before_a_memory_is_replaced(tmp_path: Path) -> None:
-    place, copy = ["--file", str(tmp_path / "a.db")], str(tmp_path / "b.db")
+    place, copy = ["--db", str(tmp_path / "a.db")], str(tmp_path / "b.db")
     with opened(tmp_path / "a.db") as store:
         store.add(SAID)
     assert run("backup", copy, *place).exit_code == 0

@@ -260,13 +260,13 @@ def test_the_command_forgets_what_it_showed(
     monkeypatch.chdir(tmp_path)
     store, _ = lived(tmp_path / "anna.db")
     store.close()
-    result = run("--file", "anna.db", *conditions, answer="n\n")
+    result = run("--db", "anna.db", *conditions, answer="n\n")
     assert isinstance(result.exception, InputError)
     assert f"{len(ids)} turn{'s' * (len(ids) > 1)} to forget:\n  [{ids[0]}]" in result.stdout
     assert "backups that are searched: none are known" in result.stdout
     with open_store("anna.db") as untouched:
         assert len(untouched.turns()) == 9
-    assert run("--file", "anna.db", *conditions, answer="y\n").exit_code == 0
+    assert run("--db", "anna.db", *conditions, answer="y\n").exit_code == 0
     with open_store("anna.db") as survivor:
         assert [turn.id for turn in survivor.turns()] == [n for n in range(1, 10) if n not in ids]
     [receipt] = tmp_path.glob("forgotten-*.json")
@@ -281,7 +281,7 @@ def test_the_command_writes_the_receipt_when_overwriting_must_wait(
     monkeypatch.setattr(forget, "PATIENCE_MS", 50)
     store, _ = lived(tmp_path / "anna.db")
     store.close()
-    place, receipt = ["--file", str(tmp_path / "anna.db")], tmp_path / "r.json"
+    place, receipt = ["--db", str(tmp_path / "anna.db")], tmp_path / "r.json"
     reader = sqlite3.connect(tmp_path / "anna.db", isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM turns").fetchone()
@@ -301,6 +301,6 @@ def test_the_command_writes_the_receipt_when_overwriting_must_wait(
 def test_the_command_refuses_what_names_no_turn(tmp_path: Path, wrong: list[str]) -> None:
     store, _ = lived(tmp_path / "anna.db")
     store.close()
-    result = run("--file", str(tmp_path / "anna.db"), *wrong, "--yes")
+    result = run("--db", str(tmp_path / "anna.db"), *wrong, "--yes")
     assert isinstance(result.exception, Stop)
     assert not isinstance(result.exception, StoreError)

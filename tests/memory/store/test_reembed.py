@@ -187,7 +187,7 @@ def run(
     """The command on a memory: exit code, stdout, stderr."""
 
     def run(*flags: str, memory: list[str] = memory_options) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["memory", "embed", *memory, *flags])
+        monkeypatch.setattr(sys, "argv", ["memory", "admin", "embed", *memory, *flags])
         with pytest.raises(SystemExit) as end:
             __main__.run()
         return end.value.code, *capsys.readouterr()
@@ -226,7 +226,7 @@ __main__.run()
 def kill(memory_options: list[str], server: Server) -> tuple[str, str]:
     """kill -9 of a process at work, during its third request; its stdout and stderr."""
     server.slow_s = 0.1
-    line = [sys.executable, "-uc", TELLING, "embed", *memory_options, *SLOWLY]
+    line = [sys.executable, "-uc", TELLING, "admin", "embed", *memory_options, *SLOWLY]
     with subprocess.Popen(line, stdout=-1, stderr=-1, text=True) as at_work:
         deadline = time.monotonic() + 120
         while len(server.requests) < 3:
@@ -316,7 +316,7 @@ def test_the_command_refuses_in_one_line(
 ) -> None:
     embedded_memory(path, embed.PACKAGED_EMBEDDER, SAID)
     open_store(path.with_name("empty.db")).close()
-    code, _, err = run("--embedder", name, memory=["--file", str(path.with_name(file))])
+    code, _, err = run("--embedder", name, memory=["--db", str(path.with_name(file))])
     assert code == 2
     line = err.splitlines()[-1]  # after the progress, where there was some
     assert line.startswith("error: ")

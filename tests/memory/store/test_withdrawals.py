@@ -158,10 +158,10 @@ def test_people_who_read_an_export_see_the_mark(
 def test_the_command_undo_says_what_becomes_of_the_turn(
     told: SqliteStore, correction: Change, path: Path
 ) -> None:
-    out = CliRunner().invoke(app, ["undo", "--file", str(path)]).stdout
+    out = CliRunner().invoke(app, ["undo", "--db", str(path)]).stdout
     assert f"Anna: {WITHDRAWN}" in out
-    assert "`forget --turn 6` removes it" in out
-    found = CliRunner().invoke(app, ["search", "Tokyo", "--json", "--file", str(path)]).stdout
+    assert "`memory forget --turn 6` removes it" in out
+    found = CliRunner().invoke(app, ["search", "Tokyo", "--json", "--db", str(path)]).stdout
     assert json.loads(found.splitlines()[0])["text"] == WITHDRAWN
 
 

@@ -56,10 +56,10 @@ def test_a_memory_in_a_folder_for_reading_is_searched_and_a_backup_too(
     protect(folder)
     file = folder / name
     before = {entry.name: entry.stat().st_mtime_ns for entry in folder.iterdir()}
-    assert "Miso" in memory("search", "my cat Miso", "--file", file)
-    assert "Rufus" in memory("sql", "SELECT text FROM turns WHERE id = 4", "--file", file)
-    assert "cat Miso" in memory("facts", "--file", file)
-    assert "write-protected" in refused("add", "Hello.", "--speaker", "Ben", "--file", file)
+    assert "Miso" in memory("search", "my cat Miso", "--db", file)
+    assert "Rufus" in memory("sql", "SELECT text FROM turns WHERE id = 4", "--db", file)
+    assert "cat Miso" in memory("facts", "--db", file)
+    assert "write-protected" in refused("add", "Hello.", "--speaker", "Ben", "--db", file)
     assert before == {entry.name: entry.stat().st_mtime_ns for entry in folder.iterdir()}
 
 
@@ -69,7 +69,7 @@ def test_what_is_only_in_the_log_is_not_left_out(
     for end in ("", "-wal"):  # as a copy by hand leaves them: the store is open
         shutil.copy(f"{path}{end}", folder)
     protect(folder)
-    said = refused("search", "my cat Miso", "--file", folder / path.name)
+    said = refused("search", "my cat Miso", "--db", folder / path.name)
     assert "its newest turns are in anna.db-wal" in said
     assert "copy both files into a folder of your own" in said
 
@@ -82,7 +82,7 @@ def test_a_memory_that_another_has_open_is_read_with_its_log(
     with open_store(folder / path.name) as live:
         live.add([*live.turns(1, 1)])
         protect(folder)
-        out = memory("sql", "SELECT COUNT(*) AS n FROM turns", "--file", folder / path.name)
+        out = memory("sql", "SELECT COUNT(*) AS n FROM turns", "--db", folder / path.name)
     assert out.split() == ["n", "6"]
 
 
@@ -90,7 +90,7 @@ def test_a_disk_without_room_leaves_no_empty_file(tmp_path: Path) -> None:
     """A limit on the size of files stands in for the full disk."""
     file = tmp_path / "anna.db"
     done = subprocess.run(
-        [sys.executable, "-m", "memory", "add", "Hello.", "--speaker", "Ben", "--file", file],
+        [sys.executable, "-m", "memory", "add", "Hello.", "--speaker", "Ben", "--db", file],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,

@@ -48,7 +48,7 @@ def test_every_command_works_on_the_database_of_memory_home(home: str, tmp_path:
         store.write(MOVED, cause="test")
         [change] = store.changes()
     assert "Oslo" in run("facts")
-    assert "test" in run("log")
+    assert "test" in run("facts", "log")
     run("undo", change.id)
     run("audit")
     run("settings", "user", "Anna")
@@ -69,13 +69,13 @@ def test_a_copy_is_proved_equal_either_way(path: Path, tmp_path: Path) -> None:
     with open_store(path) as store:
         store.add(SAID)
         store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
-    assert "5 turns (5 of them new), equal to" in run("copy", path, address)
-    assert "0 of them new" in run("copy", path, address)
-    assert "5 turns" in run("copy", address, tmp_path / "back.db")
-    run("copy", tmp_path / "nothing.db", address, says="no memory here to read")
+    assert "5 turns (5 of them new), equal to" in run("admin", "copy", path, address)
+    assert "0 of them new" in run("admin", "copy", path, address)
+    assert "5 turns" in run("admin", "copy", address, tmp_path / "back.db")
+    run("admin", "copy", tmp_path / "nothing.db", address, says="no memory here to read")
     with open_store(tmp_path / "another.db") as store:
         store.add(SAID[:1])
-    run("copy", address, tmp_path / "another.db", says="holds")
+    run("admin", "copy", address, tmp_path / "another.db", says="holds")
 
 
 def test_a_deleted_namespace_leaves_no_row(home: str) -> None:
@@ -157,7 +157,7 @@ def test_a_namespace_that_is_not_there_is_not_made_to_be_read() -> None:
 def test_a_database_is_as_its_metadata_says() -> None:
     with open_store(new_namespace()):
         assert migrate.differences(shared_database(), "here") == []
-    assert "as this version makes it" in run("migrate", shared_database(), "--check")
+    assert "as this version makes it" in run("admin", "migrate", shared_database(), "--check")
 
 
 def test_a_login_that_may_not_make_roles_is_told_what_it_lacks() -> None:
@@ -186,7 +186,7 @@ def test_an_owner_without_superuser_sets_a_memory_up_and_uses_it() -> None:
 
 def test_the_printed_sql_makes_the_same_database() -> None:
     database = new_database()
-    script = run("migrate", database, "--sql")
+    script = run("admin", "migrate", database, "--sql")
     with psycopg.connect(database, autocommit=True) as conn:
         conn.execute(script)  # type: ignore[arg-type]
     assert migrate.differences(database, "here") == []

@@ -238,7 +238,7 @@ def test_a_server_without_citus_is_told_so_and_nothing_changes() -> None:
     if CITUS:
         pytest.skip("this server has it")
     for options in ((), ("--sql",)):
-        done = run_in_process(app, "distribute", database, *options)
+        done = run_in_process(app, "admin", "distribute", database, *options)
         assert done.returncode == 2
         assert "no Citus, nothing was changed" in " ".join(done.stderr.split())
     with logged_in(database) as conn:
@@ -251,7 +251,7 @@ def test_a_cluster_serves_namespaces_as_one_server_does(
 ) -> None:
     database = shared_database()
     address = read_address(database, needs_namespace=False)
-    assert "all tables are spread" in run("distribute", database)
+    assert "all tables are spread" in run("admin", "distribute", database)
     assert distribute.distribute(address)[0] == 0
     assert not any("create_distributed" in line for line in distribute.script(address))
     monkeypatch.setenv("MEMORY_HOME", database)
@@ -273,7 +273,7 @@ def test_a_server_that_has_lost_the_key_gets_it_again() -> None:
         store.add(SAID)
         with pytest.raises(StoreError):
             store.write(MOVED, cause="test")
-    run("distribute", database)
+    run("admin", "distribute", database)
     with open_store(new_namespace()) as store:
         store.add(SAID)
         assert store.write(MOVED, cause="test").facts == 1

@@ -37,9 +37,11 @@ def test_a_database_of_each_older_revision_is_brought_up_to_date_with_its_rows(
     revision: str,
 ) -> None:
     database = database_of(revision)
-    with pytest.raises(StoreError, match="run: memory migrate"):
+    with pytest.raises(StoreError, match="run: memory admin migrate"):
         open_store(f"{database}&namespace=anna")
-    assert run("migrate", database).strip().endswith(f"schema {migrate.revisions()[-1]}, new")
+    assert (
+        run("admin", "migrate", database).strip().endswith(f"schema {migrate.revisions()[-1]}, new")
+    )
     assert migrate.differences(database, "here") == []
     with open_store(f"{database}&namespace=anna") as anna:
         assert [turn.text for turn in anna.turns()] == ["I moved to Oslo.", "I have a cat."]
@@ -93,7 +95,7 @@ def test_a_developer_generates_and_runs_the_revision_of_a_new_column(tmp_path: P
     migrate.upgrade(database, "here")
 
     def memory(*words: str) -> str:
-        command = [sys.executable, "-m", "memory", "migrate", database, *words]
+        command = [sys.executable, "-m", "memory", "admin", "migrate", database, *words]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         return done.stdout + done.stderr
 
@@ -112,4 +114,4 @@ def test_a_developer_generates_and_runs_the_revision_of_a_new_column(tmp_path: P
 
 
 def test_a_revision_is_generated_for_a_database_of_the_newest_one_only() -> None:
-    run("migrate", new_database(), "--generate", "x", says="run: memory migrate")
+    run("admin", "migrate", new_database(), "--generate", "x", says="run: memory admin migrate")
