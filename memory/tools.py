@@ -17,7 +17,7 @@ from pydantic import ValidationError, validate_call
 from memory.documents import tool_use
 from memory.errors import InputError
 from memory.facts import fact_line, find, named, note, supersede
-from memory.forget_preview import Preview, confirmation_of, preview
+from memory.forget import Preview, forget, matching_turns
 from memory.program.messages import NO_FACTS
 from memory.prompt import turn_line, turn_lines
 from memory.records import Change, Rows, Turn
@@ -376,14 +376,14 @@ class Tools:
         if not turn_ids:
             raise InputError("say which turns, by their numbers; recall shows them in brackets")
         with self._store() as store:
-            gone = preview(store, [store.turn(turn_id) for turn_id in sorted({*turn_ids})])
-            word = confirmation_of(gone)
-            if confirmation != word:
-                return _preview_lines(gone, word)
-            receipt = store.forget([turn.id for turn in gone.turns])
-        return (
+            turns = matching_turns(store, ids=turn_ids)
+            gone, receipts = forget(store, turns, lambda gone: gone.confirmation == confirmation)
+        if not receipts:
+            return _preview_lines(gone)
+        return "\n".join(
             f"Forgotten: {count(len(receipt.turns), 'turn')}, {count(len(receipt.facts), 'fact')}."
             f" Receipt: sha256 {receipt.sha256}, salt {receipt.salt}."
+            for receipt in receipts
         )
 
 
@@ -401,7 +401,7 @@ def _turns_waiting(store: Store) -> int:
     return int(after) + sum(window.last_turn - window.first_turn + 1 for window in pending)
 
 
-def _preview_lines(gone: Preview, word: str) -> str:
+def _preview_lines(gone: Preview) -> str:
     turns, facts = count(len(gone.turns), "turn"), count(len(gone.facts), "fact")
     lines = [*map(turn_line, gone.turns[:_TURNS_IN_PREVIEW]), *map(fact_line, gone.facts)]
     shown = first_lines((trim(line, _ROW_TOKENS // 4) for line in lines), RESULT_TOKENS // 2)
@@ -410,7 +410,7 @@ def _preview_lines(gone: Preview, word: str) -> str:
     return (
         f"{turns} and {facts} would go for good:\n{shown}\n"
         f"{reopened} would be open again, as their end was learnt from these.{copies}\n"
-        f"Ask the user. If they agree, call forget again with confirmation={word!r}."
+        f"Ask the user. If they agree, call forget again with confirmation={gone.confirmation!r}."
     )
 
 

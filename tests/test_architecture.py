@@ -40,7 +40,7 @@ MEMORY_LAYERS = [
         "memory.documents",
         "memory.exchange",
         "memory.facts",
-        "memory.forget_preview",
+        "memory.forget",
         "memory.held_windows",
         "memory.injection",
         "memory.namespaces",

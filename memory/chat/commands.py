@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from memory.chat.session import Chat
 from memory.errors import InputError, MemoryFault
 from memory.facts import find, newest_change
+from memory.forget import forget_without_preview, matching_turns
 from memory.program.messages import NO_FACTS
 from memory.program.phrases import agrees
 from memory.prompt import turn_line
@@ -84,10 +85,7 @@ def forget(chat: Chat, text: str) -> None:
     """Forget the turns that say a text, after a question."""
     if not text:
         raise InputError("say what to forget: /forget TEXT")
-    turns = [turn for turn in chat.store.turns() if text.casefold() in turn.text.casefold()]
-    if not turns:
-        chat.screen.show(f"no turn says {text!r}")
-        return
+    turns = matching_turns(chat.store, matching=text)
     _show_turns(chat, turns)
     if _agreed(chat, f"Forget {count(len(turns), 'turn')} for good, with all facts from there?"):
         _wipe(chat, turns)
@@ -144,12 +142,13 @@ def _wipe(chat: Chat, turns: list[Turn]) -> None:
     turn_ids = {turn.id for turn in turns}
     # Forgetting overwrites the file, which nobody else may be reading or writing meanwhile.
     with chat.background.paused():
-        receipt = chat.store.forget(sorted(turn_ids))
+        *_, receipt = receipts = forget_without_preview(chat.store, sorted(turn_ids))
     chat.recent = [turn for turn in chat.recent if turn.id not in turn_ids]
     chat.last = None  # it may rest on what is forgotten
     counts = f"{count(len(turns), 'turn')} and {count(len(receipt.facts), 'fact')}"
     chat.screen.show(f"forgot {counts}")
-    chat.screen.show(f"receipt: sha256 {receipt.sha256}, salt {receipt.salt} (kept nowhere else)")
+    for each in receipts:
+        chat.screen.show(f"receipt: sha256 {each.sha256}, salt {each.salt} (kept nowhere else)")
     for file in receipt.unreached:
         chat.screen.show(f"not reached: {file}; when it turns up, delete it")
 

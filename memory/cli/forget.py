@@ -1,11 +1,13 @@
 """The command forget: turns are removed for good, with a receipt."""
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from memory import forget as forgetting
 from memory.cli.options import (
     DEFAULT,
     AsJson,
@@ -19,7 +21,7 @@ from memory.cli.options import (
 from memory.cli.output import diff_lines, json_line, print_json, print_lines
 from memory.errors import InputError, StoreError
 from memory.files import write_whole
-from memory.forget_preview import Preview, matching_turns, preview
+from memory.forget import Preview, matching_turns
 from memory.namespaces import Location
 from memory.prompt import turn_line
 from memory.records import Forgotten
@@ -76,12 +78,26 @@ def forget(
             turns = matching_turns(
                 store, speaker=speaker, session=session, ids=turn or (), matching=matching
             )
-            if not as_json:
-                _print_preview(preview(store, turns))
-            confirm(f"Forget {count(len(turns), 'turn')} for good?", yes)
-            _forget(store, [turn.id for turn in turns], receipt=receipt, as_json=as_json)
+
+            def agrees(gone: Preview) -> bool:
+                if not as_json:
+                    _print_preview(gone)
+                confirm(f"Forget {count(len(turns), 'turn')} for good?", yes)
+                return True
+
+            _forget(
+                store,
+                lambda: forgetting.forget(store, turns, agrees)[1],
+                receipt=receipt,
+                as_json=as_json,
+            )
         elif store.settings("forgetting"):
-            _forget(store, [], receipt=receipt, as_json=as_json)
+            _forget(
+                store,
+                lambda: forgetting.forget_without_preview(store),
+                receipt=receipt,
+                as_json=as_json,
+            )
         elif not as_json:
             print_clean("nothing that was removed waits to be overwritten")
 
@@ -138,21 +154,23 @@ def _print_preview(gone: Preview) -> None:
     )
 
 
-def _forget(store: Store, turn_ids: list[int], *, receipt: Path | None, as_json: bool) -> None:
-    from memory.store.forget import receipt_due
-
-    # This also finishes what was due before. The store has the salts of those receipts until then,
-    # and nowhere afterwards, so they are read now.
-    due_before = [receipt_due(setting.value) for setting in store.settings("forgetting")]
+def _forget(
+    store: Store,
+    function: Callable[[], list[Forgotten]],
+    *,
+    receipt: Path | None,
+    as_json: bool,
+) -> None:
+    """Forget by this function, and write its receipts, also when it could not finish."""
+    due_before = forgetting.receipts_due(store)
     try:
-        forgotten = store.forget(turn_ids)
+        *earlier, forgotten = function()
     except StoreError:
-        for setting in store.settings("forgetting")[len(due_before) :]:
-            _write_receipt(receipt_due(setting.value), receipt, as_json)
+        for due in forgetting.receipts_due(store)[len(due_before) :]:
+            _write_receipt(due, receipt, as_json)
         raise
-    for earlier in due_before:
-        if earlier.sha256 != forgotten.sha256:
-            _write_receipt(earlier, None, as_json)
+    for finished in earlier:
+        _write_receipt(finished, None, as_json)
     _write_receipt(forgotten, receipt, as_json)
     if not as_json:
         turns, facts = count(len(forgotten.turns), "turn"), count(len(forgotten.facts), "fact")

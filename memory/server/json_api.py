@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from memory.errors import InputError, MemoryFault, SqlError
 from memory.facts import find, named, note, supersede
-from memory.forget_preview import confirmation_of, matching_turns, preview
+from memory.forget import forget, matching_turns
 from memory.records import Turn
 from memory.server.advice import advice
 from memory.server.handles import Handles, NoNamespaceError
@@ -183,12 +183,13 @@ def _undo(store: Store, inputs: Inputs, number: int, handles: Handles) -> dict[s
     return asdict(store.undo(number))
 
 
-def _forget(store: Store, forget: _Forget, number: int, handles: Handles) -> dict[str, Any]:
-    gone = preview(store, matching_turns(store, ids=forget.turn_ids))
-    word = confirmation_of(gone)
-    if forget.confirmation != word:
-        return {"preview": asdict(gone), "confirmation": word}
-    return {"receipt": asdict(store.forget([turn.id for turn in gone.turns]))}
+def _forget(store: Store, wanted: _Forget, number: int, handles: Handles) -> dict[str, Any]:
+    turns = matching_turns(store, ids=wanted.turn_ids)
+    gone, receipts = forget(store, turns, lambda gone: gone.confirmation == wanted.confirmation)
+    if not receipts:
+        return {"preview": asdict(gone), "confirmation": gone.confirmation}
+    *earlier, receipt = map(asdict, receipts)
+    return {"receipt": receipt, "earlier_receipts": earlier}
 
 
 ENDPOINTS = (

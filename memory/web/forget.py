@@ -4,8 +4,9 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from memory import forget as forgetting
 from memory.errors import InputError
-from memory.forget_preview import confirmation_of, matching_turns, preview
+from memory.forget import matching_turns, preview
 from memory.records import Forgotten, Turn
 from memory.store import Store
 from memory.web.page_request import Inputs, Page, PageRequest, PageResponse, PageRoute
@@ -19,7 +20,6 @@ def forget_form(request: PageRequest, store: Store) -> PageResponse:
     values: dict[str, Any] = {"conditions": conditions, "gone": None, "consent": CONSENT}
     if any(conditions.values()):
         values["gone"] = preview(store, _turns(store, conditions))
-        values["confirmation"] = confirmation_of(values["gone"])
     return Page("forget.html", values)
 
 
@@ -27,20 +27,18 @@ def forget(request: PageRequest, store: Store) -> PageResponse:
     """Forget turns for good, when somebody typed the word; the answer is the receipt."""
     if request.inputs.text("typed").lower() != CONSENT:
         raise InputError(f"nothing was forgotten: type the word {CONSENT} to agree")
-    from memory.store.forget import receipt_due
-
     conditions = _conditions(request.inputs)
-    due_before = [receipt_due(setting.value) for setting in store.settings("forgetting")]
-    turns = _turns(store, conditions) if any(conditions.values()) else []
-    if not turns and not due_before:
-        raise InputError("say what is to be forgotten")
-    if turns and confirmation_of(preview(store, turns)) != request.inputs.text("confirmation"):
-        raise InputError(
-            "nothing was forgotten: what would go is not what the preview showed; look at it again"
+    if any(conditions.values()):
+        confirmation = request.inputs.text("confirmation")
+        _, receipts = forgetting.forget(
+            store, _turns(store, conditions), lambda gone: gone.confirmation == confirmation
         )
-    forgotten = store.forget([turn.id for turn in turns])
-    earlier = [receipt for receipt in due_before if receipt.sha256 != forgotten.sha256]
-    receipts = [*earlier, forgotten]
+        if not receipts:
+            raise InputError("nothing was forgotten: the memory has changed since the preview")
+    elif store.settings("forgetting"):
+        receipts = forgetting.forget_without_preview(store)
+    else:
+        raise InputError("say what to forget")
     return Page("receipt.html", {"receipts": [(each, _as_json(each)) for each in receipts]})
 
 

@@ -15,8 +15,6 @@ from memory.web.tasks import Task
 if TYPE_CHECKING:
     from memory.api import Memory
 
-CONSENT = "forget"  # what somebody types before turns are forgotten
-_COPIED_AT_ONCE = 1 << 20  # bytes of an upload
 # How the findings are called on the page.
 KINDS_IN_WORDS = {
     "index": "The file",

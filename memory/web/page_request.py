@@ -1,4 +1,4 @@
-"""A request to a page: whose memory it is about, what came with it, and what is shown for it."""
+"""A request for a page: its namespace and inputs, and the kinds of response."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -468,7 +468,7 @@ def test_forgetting_asks_and_shows_what_goes(address: str) -> None:
     chat(address, ["My PIN is 4711.", "Nice day."])
     shown = chat(address, ["/forget 4711", "no", "/forget nothing", "/forget", "/memory"])
     assert "User: My PIN is 4711.\nnothing was changed\n" in shown
-    assert "no turn says 'nothing'" in shown
+    assert "no turn matches; nothing was removed" in shown
     assert "error: say what to forget" in shown
     shown = chat(address, ["/forget pin", "yes", "/memory"])
     assert "forgot 1 turn and " in shown

@@ -1,0 +1,151 @@
+"""Forget turns for good: choose them, preview what goes with them, agree, get receipts.
+
+Every door (commands, chat, tools, JSON API, page) calls these functions and renders the result.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from memory.errors import InputError
+from memory.records import Change, Edit, Fact, Forgotten, Turn
+from memory.store import Store
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What forgetting some turns removes, restores and leaves.
+
+    `facts` come from the turns, or were made from facts that do; they are removed with them.
+    `removed` counts the removed facts that exist only in the journal. `restored` are facts of other
+    turns that had been merged with removed facts. `reopened` are facts of other turns that ended
+    because of these turns; they become current again. `staying` are the facts of other turns about
+    the speakers of these. `backups` are searched as well; `copies` are separate memories that also
+    hold the turns and are not searched.
+    """
+
+    turns: tuple[Turn, ...]
+    facts: tuple[Fact, ...]
+    removed: int
+    restored: tuple[Fact, ...]
+    reopened: tuple[Fact, ...]
+    staying: tuple[Fact, ...]
+    backups: tuple[str, ...]
+    copies: tuple[str, ...]
+
+    @property
+    def confirmation(self) -> str:
+        """The word that confirms exactly these turns and facts, and no other preview."""
+        content = repr((self.turns, self.facts)).encode("utf-8", "surrogatepass")
+        return sha256(content).hexdigest()[:8]
+
+
+def matching_turns(
+    store: Store,
+    *,
+    speaker: str = "",
+    session: str | None = None,
+    ids: Collection[int] = (),
+    matching: str = "",
+) -> list[Turn]:
+    """The turns that meet all given conditions.
+
+    Arguments:
+        matching: text that the turn contains, ignoring case.
+
+    Raises InputError for an id without a turn, and when no turn matches.
+    """
+    candidates = [store.turn(turn_id) for turn_id in sorted({*ids})] if ids else store.turns()
+    turns = [
+        turn
+        for turn in candidates
+        if (not speaker or turn.speaker == speaker)
+        and (session is None or turn.session == session)
+        and matching.casefold() in turn.text.casefold()
+    ]
+    if not turns:
+        raise InputError("no turn matches; nothing was removed")
+    return turns
+
+
+def preview(store: Store, turns: Collection[Turn]) -> Preview:
+    """What forgetting these turns would do. Changes nothing."""
+    from memory.store.derived_facts import derived_from
+    from memory.store.forget import copies_with, marked
+
+    ids = {turn.id for turn in turns}
+    speakers = {turn.speaker for turn in turns}
+    facts, edits, changes = store.facts(), store.journal(), store.changes()
+    derived = derived_from(ids, facts=facts, edits=edits, changes=changes)
+    going = {fact.id for fact in facts if fact.turn_id in ids} | {*derived.ids}
+    noted = [setting.value for setting in store.settings("copied memory")]
+    images = {edit.fact_id: edit.before for edit in edits if edit.before}
+    return Preview(
+        turns=tuple(turns),
+        facts=tuple(fact for fact in facts if fact.id in going),
+        removed=len(_of_turns(edits, ids).union(derived.ids) - {fact.id for fact in facts}),
+        restored=tuple(fact for fact_id in derived.restored if (fact := images.get(fact_id))),
+        reopened=_reopened_facts(store, facts, edits, changes=changes, turn_ids=ids),
+        staying=tuple(fact for fact in facts if fact.subject in speakers and fact.id not in going),
+        backups=tuple(dict.fromkeys(str(setting.value) for setting in store.settings("backup"))),
+        copies=tuple(copies_with(store.location, noted, [marked(list(turns), salt="")])),
+    )
+
+
+def forget(
+    store: Store, turns: Collection[Turn], agrees: Callable[[Preview], bool]
+) -> tuple[Preview, list[Forgotten]]:
+    """Forget turns for good once somebody has agreed to the preview.
+
+    Returns the preview, and the receipts as `forget_without_preview` returns them: none when
+    `agrees` returned false.
+    """
+    gone = preview(store, turns)
+    if not agrees(gone):
+        return gone, []
+    return gone, forget_without_preview(store, [turn.id for turn in gone.turns])
+
+
+def forget_without_preview(store: Store, turn_ids: Sequence[int] = ()) -> list[Forgotten]:
+    """Forget turns for good, and finish an interrupted `forget`; without turns, only the latter.
+
+    Returns the receipts of what was finished, and last that of these turns. Save all of them: their
+    salts are stored nowhere else from then on. Raises StoreError when a file cannot be overwritten;
+    `receipts_due` then has the receipts.
+    """
+    due = receipts_due(store)
+    forgotten = store.forget(turn_ids)
+    return [*(receipt for receipt in due if receipt.sha256 != forgotten.sha256), forgotten]
+
+
+def receipts_due(store: Store) -> list[Forgotten]:
+    """The receipts of removed turns that are not overwritten in every file yet."""
+    from memory.store.forget import receipt_due
+
+    return [receipt_due(setting.value) for setting in store.settings("forgetting")]
+
+
+def _reopened_facts(
+    store: Store,
+    facts: Sequence[Fact],
+    edits: Sequence[Edit],
+    *,
+    changes: Sequence[Change],
+    turn_ids: set[int],
+) -> tuple[Fact, ...]:
+    """The facts of other turns that ended because of these."""
+    from memory.store.learnt_ends import ends_learnt_from
+
+    ends = ends_learnt_from(turn_ids, edits=edits, changes=changes, turns=store.turns)
+    learnt = {(fact.id, fact.ended_on) for fact in ends.values()}
+    return tuple(fact for fact in facts if (fact.id, fact.ended_on) in learnt)
+
+
+def _of_turns(edits: Iterable[Edit], turn_ids: set[int]) -> set[int]:
+    """The facts that ever came from these turns, according to the journal."""
+    return {
+        edit.fact_id
+        for edit in edits
+        for fact in (edit.before, edit.after)
+        if fact and fact.turn_id in turn_ids
+    }
