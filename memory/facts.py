@@ -14,6 +14,7 @@ from memory.sql import quoted
 from memory.store import Store
 from memory.store.points_in_time import last_moment, read_point
 from memory.store.turn_validation import local_now
+from memory.store.undigested import last_turn_taken
 from memory.store.withdrawals import CORRECTIONS
 
 _DATE = re.compile(r"\d{4}(-\d\d){0,2}")
@@ -138,6 +139,12 @@ def history(store: Store, fact_id: int) -> list[Edit]:
 def edits_since(store: Store, fact_id: int, change_id: int) -> list[Edit]:
     """What was done to a fact after a change, oldest first: empty where it is as it was then."""
     return [edit for edit in store.journal(fact_id=fact_id) if edit.change_id > change_id]
+
+
+def change_of(store: Store, change_id: int) -> Change | None:
+    """The change with this id; None when there is none."""
+    changes = store.changes(before=change_id + 1, limit=1)
+    return changes[0] if changes and changes[0].id == change_id else None
 
 
 def newest_change(store: Store) -> Change:
@@ -298,10 +305,8 @@ def _own_window(store: Store, turn_id: int) -> tuple[int, int] | None:
 
     None while turns before it wait for a digest: they would count as digested too.
     """
-    digested = [change.window[1] for change in store.changes() if change.window]
-    claimed = [pending.last_turn for pending in store.pending()]
-    last = max(digested + claimed, default=0)
-    return None if store.turns(last + 1, turn_id - 1) else (turn_id, turn_id)
+    undigested = store.turns(last_turn_taken(store) + 1, turn_id - 1)
+    return None if undigested else (turn_id, turn_id)
 
 
 def _require(texts: Mapping[str, str]) -> None:

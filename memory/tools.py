@@ -8,7 +8,6 @@ follow by calling tools; StoreError and ModelError are for a person.
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
@@ -20,13 +19,14 @@ from memory.facts import fact_line, find, named, note, supersede
 from memory.forget import Preview, forget, matching_turns
 from memory.program.messages import NO_FACTS
 from memory.prompt import turn_line, turn_lines
-from memory.records import Change, Rows, Turn
+from memory.records import Change, Fact, Rows, Turn
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
 from memory.settings import Settings
 from memory.store import Store, open_store
-from memory.store.points_in_time import last_moment
+from memory.store.points_in_time import time_of_question
 from memory.store.turn_validation import local_now
+from memory.store.undigested import turns_not_taken
 from memory.terminal import count
 from memory.tokens import first_lines, trim
 
@@ -190,7 +190,7 @@ class Tools:
             question: a whole question, such as: When did Anna move to Oslo?
             as_of: ask the memory as it was then: 2017-06-01, 2017-06 or 2017.
         """
-        now = min(last_moment(as_of), datetime.now()) if as_of else datetime.now()
+        now = time_of_question(as_of)
         with self._store() as store, past_or_present(store, as_of) as past:
             answer = self._memory_of(past).ask(question, now=now, progress=self._progress)
             turns = [past.turn(turn_id) for turn_id in answer.turns]
@@ -210,9 +210,7 @@ class Tools:
             cursor: the number that the page before ended with.
         """
         with self._store() as store:
-            facts = find(store, point=as_of or None)
-        for field, name in (("subject", subject), ("attribute", attribute)):
-            facts = named(facts, field, name)
+            facts = facts_named(store, subject, attribute, as_of)
         lines = {fact.id: fact_line(fact) for fact in facts if fact.id > cursor}
         page = first_lines(
             (trim(line, _ROW_TOKENS) for line in lines.values()),
@@ -249,9 +247,8 @@ class Tools:
         """
         turn = Turn(speaker, text, session=self._session, said_at=local_now(), source=source)
         with self._store() as store:
-            known = store.known([source]) if source else {}
-            [turn_id] = store.add([turn], once=bool(source))
-        return f"{'Known already' if known else 'Remembered'} as turn {turn_id}."
+            turn_id, is_new = add_turn(store, turn)
+        return f"{'Remembered' if is_new else 'Known already'} as turn {turn_id}."
 
     @_checked
     def note_fact(
@@ -356,7 +353,8 @@ class Tools:
                 return f"{NO_FACTS[:1].upper()}{NO_FACTS[1:]}."
             most = min(max(calls, 1), _MOST_CALLS)
             sums = memory.digest(max_calls=most, progress=progress)
-            waits = _turns_waiting(store)
+            pending = sum(window.last_turn - window.first_turn + 1 for window in store.pending())
+            waits = turns_not_taken(store) + pending
         failed = f", {sums.failed} failed" if sums.failed else ""
         return (
             f"{count(sums.stored, 'window')} stored{failed}; {sums.facts} facts changed;"
@@ -387,18 +385,25 @@ class Tools:
         )
 
 
+def add_turn(store: Store, turn: Turn) -> tuple[int, bool]:
+    """Store a turn, but only once for its source. Returns its id, and whether it is new."""
+    known = store.known([turn.source]) if turn.source else {}
+    [turn_id] = store.add([turn], once=bool(turn.source))
+    return turn_id, not known
+
+
+def facts_named(store: Store, subject: str, attribute: str, as_of: str) -> list[Fact]:
+    """The current facts of a subject and an attribute; an empty name stands for all.
+
+    Raises InputError for a name that no fact has.
+    """
+    facts = find(store, point=as_of or None)
+    return named(named(facts, "subject", subject), "attribute", attribute)
+
+
 def past_or_present(store: Store, as_of: str) -> AbstractContextManager[Store]:
     """The store itself, or as it was at a moment."""
     return store.as_of(as_of) if as_of else nullcontext(store)
-
-
-def _turns_waiting(store: Store) -> int:
-    """How many turns belong to no change that digested them."""
-    windows = [change.window for change in store.changes() if change.window]
-    last = max((window[1] for window in windows), default=0)
-    pending = [window for window in store.pending() if window.first_turn <= last]
-    [(after,)] = store.read(f"SELECT COUNT(*) AS turns FROM turns WHERE id > {last}").rows
-    return int(after) + sum(window.last_turn - window.first_turn + 1 for window in pending)
 
 
 def _preview_lines(gone: Preview) -> str:

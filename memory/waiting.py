@@ -11,6 +11,7 @@ from memory.program.costs import Cost, estimate, turn_tokens
 from memory.program.lm import Model
 from memory.program.modules import StoreTurns
 from memory.store import Store
+from memory.store.undigested import last_turn_taken
 
 _LAST_ID = 2**62  # more than a memory has
 # Seconds of a call where none was made yet: of the packaged model as measured on two busy cores.
@@ -65,15 +66,12 @@ def waiting(
     if not model.writes_facts:
         return Waiting(0, Cost(), seconds=0.0)
     windows = store.pending()
-    digested = [change.window[1] for change in store.changes() if change.window]
-    # Turns above these belong to no window yet.
-    taken = max([0, *digested, *(window.last_turn for window in windows)])
     spans = [
         (window.first_turn, window.last_turn)
         for window in windows
         if is_due(window, replay) and first <= window.first_turn and window.last_turn <= last
     ]
-    spans.append((max(taken + 1, first), last))
+    spans.append((max(last_turn_taken(store) + 1, first), last))
 
     turns = calls = characters = 0
     for start, end in spans:

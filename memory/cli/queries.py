@@ -24,7 +24,7 @@ from memory.errors import InputError, SqlError
 from memory.prompt import named_cells, turn_line
 from memory.records import Rows, Turn
 from memory.settings import Settings
-from memory.store.points_in_time import last_moment
+from memory.store.points_in_time import time_of_question
 from memory.terminal import clean_line, count, print_clean
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _question_day(now: str, as_of: str) -> datetime:
             return datetime.strptime(now, "%Y-%m-%d")
         except ValueError:
             raise InputError(f"--now {now!r} is no day; write 2017-06-01") from None
-    return min(last_moment(as_of), datetime.now()) if as_of else datetime.now()
+    return time_of_question(as_of)
 
 
 def _answer_lines(answer: "Answer", turns: list[Turn], reranker: str | None) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,16 +10,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from memory.errors import InputError, MemoryFault, SqlError
-from memory.facts import find, named, note, supersede
+from memory.facts import note, supersede
 from memory.forget import forget, matching_turns
 from memory.records import Turn
 from memory.server.advice import advice
 from memory.server.handles import Handles, NoNamespaceError
 from memory.server.tokens import Grant
 from memory.store import Store
-from memory.store.points_in_time import last_moment
+from memory.store.points_in_time import time_of_question
 from memory.store.turn_validation import local_now
-from memory.tools import Right, past_or_present
+from memory.tools import Right, add_turn, facts_named, past_or_present
 
 MOST_LISTED = 200
 _AS_OF = Field("", description="As it was then: 2017-06-01, 2017-06 or 2017.")
@@ -124,9 +123,8 @@ def _add_turn(store: Store, new: _NewTurn, number: int, handles: Handles) -> dic
         said_at=new.said_at or local_now(),
         source=new.source,
     )
-    known = store.known([new.source]) if new.source else {}
-    [turn_id] = store.add([turn], once=bool(new.source))
-    return {"id": turn_id, "new": not known}
+    turn_id, is_new = add_turn(store, turn)
+    return {"id": turn_id, "new": is_new}
 
 
 def _search(store: Store, search: _Search, number: int, handles: Handles) -> dict[str, Any]:
@@ -143,15 +141,14 @@ def _search(store: Store, search: _Search, number: int, handles: Handles) -> dic
 def _ask(store: Store, asked: _Question, number: int, handles: Handles) -> dict[str, Any]:
     from memory.api import answer_record  # with what Memory needs
 
-    now = min(last_moment(asked.as_of), datetime.now()) if asked.as_of else datetime.now()
+    now = time_of_question(asked.as_of)
     with past_or_present(store, asked.as_of) as past:
         answer = handles.memory_of(past).ask(asked.question, asker=asked.asker, now=now)
         return answer_record(answer, [past.turn(turn_id) for turn_id in answer.turns])
 
 
 def _facts(store: Store, wanted: _Facts, number: int, handles: Handles) -> dict[str, Any]:
-    facts = find(store, point=wanted.as_of or None)
-    facts = named(named(facts, "subject", wanted.subject), "attribute", wanted.attribute)
+    facts = facts_named(store, wanted.subject, wanted.attribute, wanted.as_of)
     page = [fact for fact in facts if fact.id > wanted.after][: wanted.limit]
     more = page and page[-1] is not facts[-1]
     return {"facts": [asdict(fact) for fact in page], "after": page[-1].id if more else None}

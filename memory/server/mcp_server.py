@@ -14,7 +14,7 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.types import ToolAnnotations
 
 from memory.errors import InputError, MemoryFault
-from memory.facts import fact_line
+from memory.facts import change_of, fact_line
 from memory.prompt import turn_line
 from memory.server.advice import advice
 from memory.server.handles import Handles
@@ -214,10 +214,9 @@ def _session_lines(store: Store, session: str) -> str:
 
 
 def _change_lines(store: Store, change_id: int) -> str:
-    changes = store.changes(before=change_id + 1, limit=1)
-    if not changes or changes[0].id != change_id:
+    change = change_of(store, change_id)
+    if change is None:
         raise InputError(f"there is no change {change_id}")
-    change = changes[0]
     undone = f", undone {change.undone_at}" if change.undone_at else ""
     lines = [f"{change.at}: {change.cause}{undone}"]
     for edit in store.journal(change_id=change_id):

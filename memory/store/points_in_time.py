@@ -64,6 +64,15 @@ def last_moment(moment: str) -> datetime:
     return first
 
 
+def time_of_question(as_of: str = "") -> datetime:
+    """When a question about the memory as of a moment is asked: its end, but never after now.
+
+    Raises as `read_moment` does.
+    """
+    now = datetime.now()
+    return min(last_moment(as_of), now) if as_of else now
+
+
 def _is_in_calendar(date: str) -> bool:
     """Whether there is such a day: not 30 February."""
     try:

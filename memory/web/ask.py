@@ -9,7 +9,8 @@ from memory.errors import InputError
 from memory.records import Answer, Rows, Turn
 from memory.settings import Settings
 from memory.store import Store
-from memory.store.points_in_time import last_moment
+from memory.store.points_in_time import time_of_question
+from memory.tools import past_or_present
 from memory.web.conversation import Share, shares_of
 from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.web.tasks import Task
@@ -56,16 +57,11 @@ async def ask(request: PageRequest) -> PageResponse:
     as_of, asker = request.inputs.text("as_of"), request.inputs.text("asker")
     if not question:
         raise InputError("write a question first")
-    now = min(last_moment(as_of), datetime.now()) if as_of else datetime.now()
+    now = time_of_question(as_of)
 
     def work(memory: "Memory", task: Task) -> Answered:
-        if not as_of:
-            return _answered(memory, question, asker, now)
-        from memory.api import Memory
-
-        with memory.store.as_of(as_of) as past:
-            earlier = Memory(past, model=memory.model, reranker=memory.reranker)
-            return _answered(earlier, question, asker, now)
+        with past_or_present(memory.store, as_of) as past:
+            return _answered(request.handles.memory_of(past), question, asker, now)
 
     task = request.tasks.start(request.namespace, "question", question, work)
     return Redirect(request.address("work", task.id))

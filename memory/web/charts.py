@@ -15,7 +15,6 @@ from memory.web.svg import Chart, columns, rows_of_bars, scatter
 _SUBJECTS = 12
 _MOST_MONTHS = 120  # beyond them, years are shown
 _LARGEST_FILE = 3_000_000  # bytes, below what the server takes as a form
-_NAMES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
 _DATED = "said_at BETWEEN '1' AND '3'"
 
 
@@ -132,17 +131,14 @@ def of_results(content: bytes) -> list[Chart]:
 def _result(record: Mapping[str, Any]) -> dict[str, Any]:
     measures = ("score", "recall", "tokens", "calls", "seconds")
     numbers = {name: max(float(record.get(name, 0)), 0.0) for name in measures}
-    return {"system": str(record["system"]), "category": int(record["category"]), **numbers}
+    return {"system": str(record["system"]), "category": str(record["category"]), **numbers}
 
 
 def _by_category(answers: Sequence[Mapping[str, Any]]) -> list[tuple[str, float]]:
-    scores: dict[int, list[float]] = defaultdict(list)
+    scores: dict[str, list[float]] = defaultdict(list)
     for answer in answers:
         scores[answer["category"]].append(answer["score"])
-    return [
-        (f"{category} {_NAMES.get(category, '')}".strip(), round(fmean(values), 3))
-        for category, values in sorted(scores.items())
-    ]
+    return [(category, round(fmean(values), 3)) for category, values in sorted(scores.items())]
 
 
 def _mean(answers: Sequence[Mapping[str, Any]], name: str) -> float:

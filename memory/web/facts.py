@@ -6,7 +6,7 @@ from typing import Any
 
 from memory import facts as fact_edits
 from memory.errors import InputError
-from memory.facts import edits_since, fact_of, is_current, read_facts
+from memory.facts import change_of, edits_since, fact_of, is_current, read_facts
 from memory.records import Change, Fact
 from memory.related_facts import related_facts
 from memory.settings import Settings
@@ -83,7 +83,7 @@ def fact(request: PageRequest, store: Store) -> PageResponse:
     present = edits[-1].after
     past = present or edits[-1].before
     assert past is not None  # an edit has one of the two
-    changes = {change.id: change for edit in edits for change in _change(store, edit.change_id)}
+    changes = {edit.change_id: change_of(store, edit.change_id) for edit in edits}
     values = {
         "fact": past,
         "is_there": present is not None,
@@ -150,7 +150,7 @@ def _conflict(request: PageRequest, store: Store, fact_id: int, seen: int) -> Pa
         "fact_id": fact_id,
         "yours": before[-1].after if before else later[0].before,
         "theirs": later[-1].after,
-        "changes": [change for edit in later for change in _change(store, edit.change_id)],
+        "changes": [change for edit in later if (change := change_of(store, edit.change_id))],
         "typed": {
             name: request.inputs.text(name)
             for name in ("edit", "value", "since", "on", "subject", "attribute", "happened_on")
@@ -164,17 +164,12 @@ def _conflict(request: PageRequest, store: Store, fact_id: int, seen: int) -> Pa
 def _turns_of(store: Store, fact: Fact) -> list[int]:
     """The turns that a fact rests on: its own, and those of the facts that it was made of."""
     first = store.journal(fact_id=fact.id)[0].change_id
-    made_of = origins(store.journal(first), _change(store, first)).get(fact.id, ())
+    change = change_of(store, first)
+    made_of = origins(store.journal(first), [change] if change else []).get(fact.id, ())
     turn_ids = [fact.turn_id]
     for origin in made_of:
         turn_ids += _turns_of(store, origin)
     return list(dict.fromkeys(turn_ids))
-
-
-def _change(store: Store, change_id: int) -> list[Change]:
-    return [
-        change for change in store.changes(before=change_id + 1, limit=1) if change.id == change_id
-    ]
 
 
 def _newest(store: Store, subjects: Sequence[str], include_ended: bool) -> dict[str, list[Fact]]:

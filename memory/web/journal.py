@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from memory.errors import InputError
+from memory.facts import change_of
 from memory.held_windows import decide
 from memory.program.messages import NO_FACTS
 from memory.records import Change
 from memory.settings import Settings
 from memory.store import Store
 from memory.store.points_in_time import Diff, differences
+from memory.store.undigested import turns_not_taken
 from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.web.tasks import Task
 
@@ -30,8 +32,8 @@ def journal(request: PageRequest, store: Store) -> PageResponse:
         "before": before,
         "paused": bool(request.inputs.text("paused")) or before is not None,
         "windows": [window for window in store.pending() if window.error],
-        "waiting": turns_waiting(store),
-        "tasks": [task for task in request.tasks.of(request.namespace) if task.is_running],
+        "waiting": turns_not_taken(store),
+        "tasks": request.tasks.running(request.namespace),
     }
     return Page("journal.html", values)
 
@@ -57,21 +59,13 @@ def _folded(entries: Sequence[tuple[Change, Diff]]) -> list[tuple[Change, Diff, 
     return folded
 
 
-def turns_waiting(store: Store) -> int:
-    """How many turns no digest has looked at yet."""
-    windows = [change.window[1] for change in store.changes() if change.window]
-    last = max([0, *windows, *(window.last_turn for window in store.pending())])
-    [(turns,)] = store.read(f"SELECT COUNT(*) AS turns FROM turns WHERE id > {last}").rows
-    return int(turns)
-
-
-def change(request: PageRequest, store: Store) -> PageResponse:
+def change_page(request: PageRequest, store: Store) -> PageResponse:
     """One change: its statement, what it did to which facts, and its undo."""
     number = request.inputs.number("change")
-    changes = [c for c in store.changes(before=number + 1, limit=1) if c.id == number]
-    if not changes:
+    change = change_of(store, number)
+    if change is None:
         return Page("missing.html", {"wanted": f"change {number}"}, status=404)
-    values = {"change": changes[0], "difference": difference_by(store, number)}
+    values = {"change": change, "difference": difference_by(store, number)}
     return Page("change.html", values)
 
 
@@ -109,7 +103,7 @@ async def digest(request: PageRequest) -> PageResponse:
 
 PAGES: list[PageRoute] = [
     ("GET", "/journal", journal),
-    ("GET", "/journal/{change}", change),
+    ("GET", "/journal/{change}", change_page),
     ("POST", "/windows", decide_window),
     ("POST", "/digest", digest),
 ]

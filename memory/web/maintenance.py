@@ -38,7 +38,7 @@ def maintenance(request: PageRequest, store: Store) -> PageResponse:
         "settings": entries,
         "backups": [(path, Path(path).exists()) for path in backups],
         "is_due": bool(store.settings("forgetting")),
-        "tasks": [task for task in request.tasks.of(request.namespace) if task.is_running],
+        "tasks": request.tasks.running(request.namespace),
     }
     return Page("maintenance.html", values)
 

@@ -25,7 +25,7 @@ async def memories(request: PageRequest) -> PageResponse:
 
 async def create(request: PageRequest) -> PageResponse:
     """Make an empty namespace, and go there."""
-    _refuse_read_only(request)
+    request.refuse_read_only()
     name = request.inputs.text("name")
     await request.handles.create(name)
     return Redirect(address_of(name))
@@ -33,7 +33,7 @@ async def create(request: PageRequest) -> PageResponse:
 
 async def rename(request: PageRequest) -> PageResponse:
     """Give a namespace another name."""
-    _refuse_read_only(request)
+    request.refuse_read_only()
     new = request.inputs.text("new")
     await request.handles.rename(request.namespace, new)
     return Redirect("/")
@@ -41,14 +41,14 @@ async def rename(request: PageRequest) -> PageResponse:
 
 async def copy(request: PageRequest) -> PageResponse:
     """Copy a namespace under a new name."""
-    _refuse_read_only(request)
+    request.refuse_read_only()
     await request.handles.copy(request.namespace, request.inputs.text("new"))
     return Redirect("/")
 
 
 async def delete(request: PageRequest) -> PageResponse:
     """Delete a namespace for good, when somebody typed its name."""
-    _refuse_read_only(request)
+    request.refuse_read_only()
     if request.inputs.text("typed") != request.namespace.strip():
         raise InputError(
             f"nothing was deleted: type the memory's name, {request.namespace}, to delete it"
@@ -74,14 +74,9 @@ def overview(request: PageRequest, store: Store) -> PageResponse:
             for change in reversed(store.changes(limit=4 * _NEWEST_CHANGES))
             if change.facts
         ][:_NEWEST_CHANGES],
-        "tasks": [task for task in request.tasks.of(request.namespace) if task.is_running],
+        "tasks": request.tasks.running(request.namespace),
     }
     return Page("overview.html", values)
-
-
-def _refuse_read_only(request: PageRequest) -> None:
-    if request.handles.read_only:
-        raise InputError("this server was started with --read-only: nothing can be changed here")
 
 
 PAGES: list[PageRoute] = [("GET", "/", memories), ("POST", "/create", create)]

@@ -91,6 +91,11 @@ class PageRequest:
     handles: "Handles"
     tasks: "Tasks"
 
+    def refuse_read_only(self) -> None:
+        """Raise InputError when the server was started with --read-only."""
+        if self.handles.read_only:
+            raise InputError("this server was started with --read-only; nothing can be changed")
+
     def address(self, *parts: object, **query: object) -> str:
         """The address of a page of this namespace: `address("turns", 12)`."""
         return address_of(self.namespace, *parts, **query)

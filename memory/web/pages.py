@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from memory.errors import InputError, MemoryFault, SqlError
+from memory.facts import change_of
 from memory.namespaces import exists
 from memory.server.handles import Handles
 from memory.store import Store
@@ -139,9 +140,8 @@ def _frame(request: PageRequest, store: Store) -> dict[str, Any]:
         "done": None,
     }
     if number := request.inputs.optional_number("done"):
-        [*changes] = store.changes(before=number + 1, limit=1)
         frame["done"] = {
-            "change": changes[0] if changes and changes[0].id == number else None,
+            "change": change_of(store, number),
             "difference": journal.difference_by(store, number),
         }
     return frame

@@ -57,8 +57,7 @@ class Tasks:
 
         Raises InputError where too much is under way in this namespace. Called in the event loop.
         """
-        at_work = [task for task in self.of(namespace) if task.is_running]
-        if len(at_work) >= _MOST_AT_WORK:
+        if len(self.running(namespace)) >= _MOST_AT_WORK:
             raise InputError("too much is under way here already; wait until it is done")
         task = Task(secrets.token_urlsafe(9), namespace=namespace, kind=kind, title=title)
         self._tasks[task.id] = task
@@ -80,6 +79,10 @@ class Tasks:
     def of(self, namespace: str) -> list[Task]:
         """The tasks of a namespace, newest last."""
         return [task for task in self._tasks.values() if task.namespace == namespace]
+
+    def running(self, namespace: str) -> list[Task]:
+        """The tasks of a namespace that are not done, newest last."""
+        return [task for task in self.of(namespace) if task.is_running]
 
     async def _run(self, task: Task, work: Work) -> None:
         try:

@@ -26,8 +26,7 @@ async def import_files(request: PageRequest) -> PageResponse:
     """Read an export that was dropped on the page; again, it adds what is new."""
     if not request.inputs.files:
         raise InputError("choose a file first")
-    if request.handles.read_only:
-        raise InputError("this server was started with --read-only: nothing can be changed here")
+    request.refuse_read_only()
     folder = Path(tempfile.mkdtemp(prefix="memory-import-"))
     try:
         path = await _save(request.inputs.files, folder)

@@ -520,10 +520,10 @@ def test_what_was_merged_goes_with_each_of_its_turns(client: TestClient) -> None
     assert "Anna lives in Oslo · 6 May 2017" in gone
 
 
-# ---------------------------------------------------------------------------- hood, charts
+# --------------------------------------------------------------------- search details, charts
 
 
-def test_the_hood_has_the_walls_of_a_model(client: TestClient) -> None:
+def test_search_details_have_the_walls_of_a_model(client: TestClient) -> None:
     ok = shown(client.get(f"{ANNA}/search-details?select=SELECT COUNT(*) AS n FROM facts").text)
     assert "n 3 1 row" in ok
     for select in ("DELETE FROM facts", "SELECT * FROM settings", "SELECT"):
@@ -536,13 +536,21 @@ def test_the_hood_has_the_walls_of_a_model(client: TestClient) -> None:
 
 def test_results_of_a_measurement_are_drawn_with_their_tables(client: TestClient) -> None:
     results = [
-        {"system": "memory", "category": 1, "score": 0.5, "recall": 0.8, "tokens": 300, "calls": 2},
+        {
+            "system": "memory",
+            "category": "dates",
+            "score": 0.5,
+            "recall": 0.8,
+            "tokens": 300,
+            "calls": 2,
+        },
         {"system": "plain", "category": 1, "score": 0.25, "recall": 0.4, "tokens": 900, "calls": 1},
     ]
     content = json.dumps({"params": {}, "results": results}).encode()
     html = client.post(f"{ANNA}/charts", files={"file": ("r.json", content)}).text
     assert "Recall against what was shown" in html
     assert "memory 300 0.800" in shown(html)
+    assert "dates 0.5 " in shown(html)  # categories are named as the file names them
     for wrong in (b"", b"[]", b'{"results": []}', b'{"results": [{"system": 1}]}', b"\xff"):
         response = client.post(f"{ANNA}/charts", files={"file": ("r.json", wrong)})
         assert response.status_code == 400
