@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pytest
 
 import evaluate
@@ -169,6 +168,8 @@ def check_not_asked_again(out: Path, found: dict[str, Any], again: dict[str, Any
 
 def check_tracked(found: dict[str, Any]) -> None:
     """The newest MLflow run holds what the results file says, and both files."""
+    import mlflow
+
     client = mlflow.MlflowClient()
     experiment = client.get_experiment_by_name("locomo")
     assert experiment is not None
@@ -447,6 +448,8 @@ def test_a_model_that_says_nothing_to_a_probe_is_refused(run: Run, word: str) ->
 
 
 def test_all_that_led_to_an_answer_can_be_read_and_is_in_mlflow(run: Run, tmp_path: Path) -> None:
+    import mlflow
+
     def retrieve(prompt: str) -> str:
         wrong = "SELECT nothing FROM facts"
         return sql("SELECT turn_id, value FROM facts" if wrong in prompt else wrong)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pytest
 
 import optimize
@@ -142,6 +141,8 @@ def test_the_packaged_model_cannot_learn_to_refine(run: Run) -> None:
 
 
 def test_what_was_found_is_on_record(run: Run) -> None:
+    import mlflow
+
     run(obedient("answer")[0], optimizer="gepa")
     report = json.loads(next(Path("results").glob("optimize-*/report.json")).read_bytes())
     folder = next(Path("results").glob("optimize-*"))

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.box import SIMPLE
 from rich.table import Table
-from scipy.optimize import minimize
 
 from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.retrieval.measure import Recalls
@@ -169,6 +168,8 @@ def fit_weights(
         value, slope = table.loss(weights)
         away = weights - start
         return value + prior_weight * float(away @ away), slope + 2 * prior_weight * away
+
+    from scipy.optimize import minimize  # takes a second, and only a fit needs it
 
     best = minimize(
         loss,

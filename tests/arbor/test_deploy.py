@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from graphql import parse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -188,6 +187,8 @@ def test_with_a_token_the_server_has_answered_before_it_is_shown(desk: Desk) -> 
 
 @given(st.text())
 def test_no_value_breaks_out_of_its_quotes(value: str) -> None:
+    from graphql import parse
+
     (operation,) = parse(f'{{ a(b: "{deploy()["quoted"](value)}") }}').to_dict()["definitions"]
     (call,) = operation["selection_set"]["selections"]
     assert call["arguments"][0]["value"]["value"] == value

@@ -2,17 +2,18 @@
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import mlflow
 import pytest
-from mlflow.entities import Run
-from mlflow.tracking.fluent import active_run
 
 from locomo import tracking
 from locomo.results.charts import RewardPoint, progress_chart
 from locomo.tasks.gains import Gain
 from locomo.tracking import TriedPrompt, code_commit, track_compile
 from memory import InputError
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 FOUND = [
     Gain("answer", "1 multi-hop", 4, before=0.25, after=0.5, low=-0.125, high=0.75),
@@ -34,8 +35,10 @@ def _tracked_there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
 
 
-def runs(experiment: str) -> tuple[list[Run], list[Run]]:
+def runs(experiment: str) -> "tuple[list[Run], list[Run]]":
     """Top-level runs, and those that are nested in the first of them, oldest first."""
+    import mlflow
+
     client = mlflow.MlflowClient()
     found = client.get_experiment_by_name(experiment)
     assert found is not None
@@ -45,8 +48,16 @@ def runs(experiment: str) -> tuple[list[Run], list[Run]]:
     return top, [run for run in every if inside.items() <= run.data.tags.items()]
 
 
-def text(run: Run, name: str) -> str:
+def text(run: "Run", name: str) -> str:
+    import mlflow
+
     return str(mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{name}"))
+
+
+def is_run_active() -> bool:
+    from mlflow.tracking.fluent import active_run
+
+    return active_run() is not None
 
 
 def test_a_compile_is_one_run_with_its_candidates_nested_in_it(place: Path) -> None:
@@ -87,7 +98,7 @@ def test_a_compile_is_one_run_with_its_candidates_nested_in_it(place: Path) -> N
     assert text(shown["first"], "prompts.txt") == tried[0].prompts
     assert text(shown["second"], "prompts.txt") == "half a pair: ?"
     assert {run.info.status for run in (parent, *nested)} == {"FINISHED"}
-    assert active_run() is None
+    assert not is_run_active()
 
 
 def test_only_the_best_candidates_become_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +117,7 @@ def test_a_store_that_fails_is_named_and_the_run_has_failed(place: Path) -> None
         track_compile("broken", "a run", {}, [], FOUND, {}, [place / "not there"])
     (parent,), _ = runs("broken")
     assert parent.info.status == "FAILED"
-    assert active_run() is None
+    assert not is_run_active()
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from agents import set_tracing_disabled
-from agents.models.multi_provider import MultiProvider
 
 import memory.__main__
 from memory import Turn, open_store
 from tests.conftest import INSERT, MOVED, SAID
 from tests.support.scripted import Pairs, ScriptedLM, scripted_model, sql
-from tests.support.scripted_agents import Actor, Call, ScriptedAgentsModel, ScriptedChat, Steps
+from tests.support.scripted_steps import Actor, Call, Steps
 
 DOC = Path(__file__).parents[2] / "docs" / "using.md"
 # Heading -> the code below it.
@@ -35,7 +33,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MEMORY_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    set_tracing_disabled(True)
 
 
 def run(heading: str, monkeypatch: pytest.MonkeyPatch, pairs: Pairs = (), **names: Any) -> None:
@@ -65,6 +62,8 @@ SECOND: Steps = [
 
 
 def in_langgraph(steps: Steps, message: str, patch: pytest.MonkeyPatch) -> Actor:
+    from tests.support.scripted_agents import ScriptedChat
+
     actor = Actor(steps)
     chat = SimpleNamespace(ChatOpenAI=lambda model: ScriptedChat(actor=actor))
     patch.setitem(sys.modules, "langchain_openai", chat)
@@ -73,6 +72,12 @@ def in_langgraph(steps: Steps, message: str, patch: pytest.MonkeyPatch) -> Actor
 
 
 def in_agents_sdk(steps: Steps, message: str, patch: pytest.MonkeyPatch) -> Actor:
+    from agents import set_tracing_disabled
+    from agents.models.multi_provider import MultiProvider
+
+    from tests.support.scripted_agents import ScriptedAgentsModel
+
+    set_tracing_disabled(True)
     actor = Actor(steps)
     patch.setattr(MultiProvider, "get_model", lambda self, name: ScriptedAgentsModel(actor))
     run("OpenAI Agents SDK", patch, message=message)

@@ -8,13 +8,12 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from graphql import build_schema, graphql_sync
-
 KEY = "rpa_0123456789KEYKEYKEY"
-SCHEMA = build_schema("""
+SCHEMA = """
 scalar Void
 enum CloudTypeEnum { ALL SECURE COMMUNITY }
 input EnvironmentVariableInput { key: String! value: String! }
@@ -52,13 +51,22 @@ type Mutation {
   podFindAndDeployOnDemand(input: PodFindAndDeployOnDemandInput!): Pod
   podTerminate(input: PodTerminateInput!): Void
 }
-""")
+"""
 PRICES = {
     "NVIDIA GeForce RTX 3090": 0.5,
     "NVIDIA RTX A6000": 0.75,
     "NVIDIA A100 80GB PCIe": 1.5,
     "NVIDIA H100 80GB HBM3": 3.0,
 }
+
+
+@cache
+def schema() -> Any:
+    from graphql import build_schema
+
+    return build_schema(SCHEMA)
+
+
 NO_CAPACITY = (
     "There are no longer any instances available with the requested specifications. "
     "Please refresh and try again."
@@ -139,7 +147,9 @@ class RunPod:
         request = json.loads(body)
         if headers["content-type"] != "application/json" or list(request) != ["query"]:
             self.unexpected.append(f"{headers} {body!r}")
-        result = graphql_sync(SCHEMA, request["query"], root_value=self).formatted
+        from graphql import graphql_sync
+
+        result = graphql_sync(schema(), request["query"], root_value=self).formatted
         for error in result.get("errors", ()):
             if not error.get("path"):  # no resolver's: parsing or validation failed
                 self.unexpected.append(error["message"])

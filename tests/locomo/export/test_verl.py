@@ -8,7 +8,6 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-import datasets
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -50,6 +49,8 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rows(out: Path, part: str) -> Any:
+    import datasets
+
     loaded = datasets.load_dataset(
         "parquet",
         data_files={part: str(out / f"{part}.parquet")},

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from langgraph.store.memory import InMemoryStore
 
 from memory.chunking import CHUNK_TOKENS
 from memory.exchange import Skipped, character_folders, clean_date, read_export
@@ -376,6 +375,8 @@ def test_mem0s_memories_are_said_by_their_user(tmp_path: Path) -> None:
 
 
 def test_langmems_items_are_read_as_langgraph_gives_them(tmp_path: Path) -> None:
+    from langgraph.store.memory import InMemoryStore
+
     store = InMemoryStore()
     store.put(("memories", "anna"), "k1", {"kind": "Memory", "content": {"content": "Likes tea"}})
     store.put(("memories", "anna"), "k2", {"content": "Likes rain"})

@@ -5,15 +5,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from agents import Agent, Runner, set_tracing_disabled
-from agents.mcp import MCPServerStdio
-from langchain_core.tools import StructuredTool, ToolException
-from langgraph.graph import MessagesState, StateGraph
-from langgraph.prebuilt import ToolNode, tools_condition
-from mcp import Client
 
 from tests.support.mcp_clients import stdio
-from tests.support.scripted_agents import Actor, Call, ScriptedAgentsModel, ScriptedChat, Steps
+from tests.support.scripted_steps import Actor, Call, Steps
 
 MOVED, ASKED = "I moved to Oslo.", "Where did I move to?"
 # What each model is shown last, and what it does then, in a first process and in a second one.
@@ -28,8 +22,9 @@ SECOND: Steps = [
 ]
 
 
-def as_langchain(client: Client, tool: Any) -> StructuredTool:
+def as_langchain(client: Any, tool: Any) -> Any:
     """A tool of an MCP server as one of LangChain, whose errors the model is shown as errors."""
+    from langchain_core.tools import StructuredTool, ToolException
 
     async def call(**arguments: Any) -> str:
         result = await client.call_tool(tool.name, arguments)
@@ -48,11 +43,17 @@ def as_langchain(client: Client, tool: Any) -> StructuredTool:
 
 
 async def in_langgraph(home: str, actor: Actor, message: str) -> str:
+    from langgraph.graph import MessagesState, StateGraph
+    from langgraph.prebuilt import ToolNode, tools_condition
+    from mcp import Client
+
+    from tests.support.scripted_agents import ScriptedChat
+
     async with Client(stdio("-n", "new", home=home)) as client:
         tools = [as_langchain(client, tool) for tool in (await client.list_tools()).tools]
         model = ScriptedChat(actor=actor).bind_tools(tools)
 
-        async def reply(state: MessagesState) -> dict[str, Any]:
+        async def reply(state: Any) -> dict[str, Any]:
             return {"messages": await model.ainvoke(state["messages"])}
 
         graph = StateGraph(MessagesState)
@@ -66,6 +67,11 @@ async def in_langgraph(home: str, actor: Actor, message: str) -> str:
 
 
 async def in_agents_sdk(home: str, actor: Actor, message: str) -> str:
+    from agents import Agent, Runner, set_tracing_disabled
+    from agents.mcp import MCPServerStdio
+
+    from tests.support.scripted_agents import ScriptedAgentsModel
+
     parameters = stdio("-n", "new", home=home)
     set_tracing_disabled(True)
     async with MCPServerStdio(

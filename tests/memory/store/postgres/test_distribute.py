@@ -15,7 +15,6 @@ from memory.errors import StoreError
 from memory.store.postgres import distribute, migrate
 from memory.store.postgres.address import read_address
 from memory.store.postgres.statements import TABLES
-from memory.store.postgres.tables import metadata
 from tests.conftest import CAT, DOG, MOVED, SAID
 from tests.support.commands import run, run_in_process
 from tests.support.postgres_server import logged_in, new_database, new_namespace, shared_database
@@ -59,6 +58,8 @@ def test_every_key_and_index_begins_with_the_namespace(database: str) -> None:
 
 
 def test_every_key_and_index_of_the_metadata_begins_with_the_namespace() -> None:
+    from memory.store.postgres.tables import metadata
+
     local = {"namespaces", "secrets"}
     assert {table.name for table in metadata.tables.values()} == SPREAD | local
     for table in metadata.tables.values():
