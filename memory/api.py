@@ -306,7 +306,7 @@ class Memory:
                 budget=self.budget,
                 read=self.store.read,
                 search=self.store.search,
-                turn_of=self.store.turn,
+                turns_by_id=self.store.turns_by_id,
             )
         elif self.model.packaged:
             pieces = stock_reply(message, character)
@@ -390,12 +390,16 @@ class Memory:
         if self.model.packaged:
             lines, brought = row_lines(rows, rank), []
         else:
-            lines = dated_row_lines(
-                rows, rank, self._said_at, ended_last=asks_for_present(question)
-            )
+            turn_ids = sorted({turn_id for result in rows for turn_id in named_turns(result)})
+            of_rows = self.store.turns_by_id(turn_ids, missing_ok=True)
+            said_at = {turn.id: turn.said_at for turn in of_rows}
+            lines = dated_row_lines(rows, rank, said_at, ended_last=asks_for_present(question))
             brought = [turn_id for _, turn_id in lines if turn_id][:_BROUGHT_TURNS]
         chosen = _alternate(ranked, [*quoted_turns(rows), *brought])
-        turns = (self.store.turn(turn_id) for turn_id in chosen if turn_id not in without)
+        # A row may name a turn that is not there, and another process may have forgotten one.
+        turns = self.store.turns_by_id(
+            [turn_id for turn_id in chosen if turn_id not in without], missing_ok=True
+        )
         # A quotation holds nothing that the turns it quotes do not, and a withdrawn correction
         # nothing true (sorting keeps their order).
         originals_first = sorted(
@@ -411,24 +415,22 @@ class Memory:
             once=not self.model.packaged,
         )
 
-    def _said_at(self, turn_id: int) -> str:
-        """When a turn was said; "" for a turn that is not there."""
-        return "".join(turn.said_at for turn in self.store.turns(turn_id, turn_id))
-
     def _has_facts(self) -> bool:
         return bool(self.store.read("SELECT id FROM facts LIMIT 1").rows)
 
     def _evidence(self, hits: Sequence[Hit], context: Context) -> list[Turn]:
         """The turns shown that tell something, the likeliest by the ranking first."""
         ranked = dict.fromkeys([*(hit.turn_id for hit in hits), *context.turn_ids])
-        turns = (self.store.turn(turn_id) for turn_id in ranked if turn_id in context.turn_ids)
+        turns = self.store.turns_by_id(
+            [turn_id for turn_id in ranked if turn_id in context.turn_ids]
+        )
         return [turn for turn in turns if is_evidence(turn.text)]
 
     def _is_another_meant(self, hits: Sequence[Hit], rows: Sequence[Rows]) -> bool:
         """Whether the packaged model, which hardly sees who said what, had better not be asked."""
         if not self.model.packaged or any(row.rows for row in rows):
             return False
-        return is_told_by_another(hits, self.store.turn)
+        return is_told_by_another(hits, self.store.turns_by_id)
 
     def _grounded(
         self,

@@ -33,6 +33,7 @@ _SINGLE = re.compile(
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?")
 # Facts are checked in the order of their turns, so the words of a few turns are enough.
 _CACHED_TURNS = 8
+_FACTS_AT_ONCE = 500  # whose turns are in memory together
 _MOST_AT_ONCE = 100  # facts that one proposal deletes
 # Of a value's words. Of 2,911 facts of data/train, which are true, 3 % have fewer near their turn
 # and 1 % have none; a word is missing from 37 % of them, a name or a number from 8 %.
@@ -107,13 +108,15 @@ def fact_conflicts(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
     for fact in facts:
         if not fact.ended_on:
             groups[_plain(fact.subject), _plain(fact.attribute)].append(fact)
-    for (_, attribute), group in groups.items():
-        if len(group) < 2:
-            continue
+    repeating = {key: group for key, group in groups.items() if len(group) > 1}
+    began = _beginnings(
+        store,
+        [fact for key, group in repeating.items() if _SINGLE.fullmatch(key[1]) for fact in group],
+    )
+    for (_, attribute), group in repeating.items():
         if not _SINGLE.fullmatch(attribute):
             yield from _repeated(group)
             continue
-        began = {fact.id: _began(store, fact) for fact in group}
         group.sort(key=lambda fact: (began[fact.id], fact.turn_id, fact.id))
         runs = _runs(group)
         for run in runs:
@@ -121,13 +124,15 @@ def fact_conflicts(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
         yield from _contradictions([run[0] for run in runs], began)
 
 
-def _began(store: Store, fact: Fact) -> str:
-    """When a fact began: when it happened, else was said, else was recorded."""
-    happened_on = (fact.happened_on or "").partition("/")[0]  # of a span the first day
-    if _DATE.fullmatch(happened_on):
-        return happened_on
-    said_on = store.turn(fact.turn_id).said_at[:10]
-    return said_on if _DATE.fullmatch(said_on) else fact.recorded_at[:10]
+def _beginnings(store: Store, facts: Sequence[Fact]) -> dict[int, str]:
+    """When each fact began, by its id: when it happened, else was said, else was recorded."""
+    turns = store.turns_by_id([fact.turn_id for fact in facts])
+    began = {}
+    for fact, turn in zip(facts, turns, strict=True):
+        happened_on = (fact.happened_on or "").partition("/")[0]  # of a span the first day
+        days = (happened_on, turn.said_at[:10])
+        began[fact.id] = next(filter(_DATE.fullmatch, days), fact.recorded_at[:10])
+    return began
 
 
 def _runs(group: Sequence[Fact]) -> list[list[Fact]]:
@@ -216,30 +221,38 @@ def _unsupported(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
     other words what a turn and those beside it say: of its values half the words must stand there,
     stop words aside. A value of stop words alone is not judged then.
     """
-
-    @lru_cache(_CACHED_TURNS)
-    def forms_of_turn(turn_id: int) -> set[str]:
-        # A list, because the first turn has none before it and the last one none after it.
-        return {form for turn in store.turns(turn_id, turn_id) for form in turn_forms(turn)}
-
+    forms_of_turn = lru_cache(_CACHED_TURNS)(turn_forms)
     by_packaged = _written_by_packaged(store)
-    for fact in sorted(facts, key=lambda fact: fact.turn_id):
-        if fact.id in by_packaged:
-            turn = store.turn(fact.turn_id)
-            holds = is_stated(dated(fact, turn), turn)
-            beside = ""
-        else:
-            nearby = [forms_of_turn(fact.turn_id + step) for step in (-1, 0, 1)]
-            holds = is_said(fact.value, nearby)
-            beside = ", nor in those beside it"
-        if not holds:
-            yield Finding(
-                "unsupported",
-                f"{fact.subject} {fact.attribute}: {fact.value} (fact {fact.id}) is not said in"
-                f" turn {fact.turn_id}{beside}",
-                facts=(fact.id,),
-                turns=(fact.turn_id,),
-            )
+    by_turn = sorted(facts, key=lambda fact: fact.turn_id)
+    for begin in range(0, len(by_turn), _FACTS_AT_ONCE):
+        batch = by_turn[begin : begin + _FACTS_AT_ONCE]
+        nearby_ids = {turn_id for fact in batch for turn_id in _nearby(fact.turn_id)}
+        # The first turn has none before it, and the last one none after it.
+        nearby_turns = store.turns_by_id(sorted(nearby_ids), missing_ok=True)
+        turns = {turn.id: turn for turn in nearby_turns}
+
+        for fact in batch:
+            if fact.id in by_packaged:
+                turn = turns[fact.turn_id]
+                holds = is_stated(dated(fact, turn), turn)
+                beside = ""
+            else:
+                nearby = [turns[turn_id] for turn_id in _nearby(fact.turn_id) if turn_id in turns]
+                holds = is_said(fact.value, [forms_of_turn(turn) for turn in nearby])
+                beside = ", nor in those beside it"
+            if not holds:
+                yield Finding(
+                    "unsupported",
+                    f"{fact.subject} {fact.attribute}: {fact.value} (fact {fact.id}) is not said in"
+                    f" turn {fact.turn_id}{beside}",
+                    facts=(fact.id,),
+                    turns=(fact.turn_id,),
+                )
+
+
+def _nearby(turn_id: int) -> range:
+    """The ids of a turn and of those beside it."""
+    return range(turn_id - 1, turn_id + 2)
 
 
 def is_said(value: str, nearby: Sequence[Collection[str]]) -> bool:

@@ -305,8 +305,9 @@ def _own_window(store: Store, turn_id: int) -> tuple[int, int] | None:
 
     None while turns before it wait for a digest: they would count as digested too.
     """
-    undigested = store.turns(last_turn_taken(store) + 1, turn_id - 1)
-    return None if undigested else (turn_id, turn_id)
+    last = last_turn_taken(store)
+    undigested = store.read(f"SELECT id FROM turns WHERE id > {last} AND id < {turn_id} LIMIT 1")
+    return None if undigested.rows else (turn_id, turn_id)
 
 
 def _require(texts: Mapping[str, str]) -> None:

@@ -55,7 +55,7 @@ def matching_turns(
 
     Raises InputError for an id without a turn, and when no turn matches.
     """
-    candidates = [store.turn(turn_id) for turn_id in sorted({*ids})] if ids else store.turns()
+    candidates = store.turns_by_id(sorted({*ids})) if ids else store.turns()
     turns = [
         turn
         for turn in candidates

@@ -145,7 +145,7 @@ def row_lines(results: Sequence[Rows], rank: Mapping[int, int]) -> list[RowLine]
 def dated_row_lines(
     results: Sequence[Rows],
     rank: Mapping[int, int],
-    said_at: Callable[[int], str],
+    said_at: Mapping[int, str],
     ended_last: bool = False,
 ) -> list[RowLine]:
     """As `row_lines`, with dates that say what they are, and with the results taking turns.
@@ -154,7 +154,7 @@ def dated_row_lines(
     not push out one with few. A row that says no more than another of its turn is left out.
 
     Arguments:
-        said_at: a turn's id -> when it was said, "" where that is not known.
+        said_at: when the turns were said, by id; a turn may be missing.
         ended_last: what has ended comes after what is true still.
     """
 
@@ -163,7 +163,7 @@ def dated_row_lines(
 
     def dated(columns: Sequence[str], row: Sequence[Any], turn_column: int | None) -> str:
         turn_id = row[turn_column] if turn_column is not None else None
-        said = said_at(turn_id) if isinstance(turn_id, int) else ""
+        said = said_at.get(turn_id, "") if isinstance(turn_id, int) else ""
         return _row_line(columns, row, turn_column, said=said)
 
     sums: dict[str, None] = {}

@@ -74,7 +74,8 @@ class Reranker:
         """
         hits = store.search(text, max(k, RERANKED_TURNS))
         best = hits[:RERANKED_TURNS]
-        scores = self._scores_of(sound_text(text), [store.turn(hit.turn_id) for hit in best])
+        turns = store.turns_by_id([hit.turn_id for hit in best])
+        scores = self._scores_of(sound_text(text), turns)
         # Sorting keeps the order of equals: the ranking's.
         indices = sorted(range(len(best)), key=lambda index: -scores[index])
         return [*(best[index] for index in indices), *hits[RERANKED_TURNS:]][:k]

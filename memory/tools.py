@@ -177,7 +177,7 @@ class Tools:
             raise InputError("the query is empty; say what to look for")
         with self._store() as store, past_or_present(store, as_of) as past:
             hits = past.search(query, min(max(limit, 1), _MOST_TURNS))
-            turns = [past.turn(hit.turn_id) for hit in hits]
+            turns = past.turns_by_id([hit.turn_id for hit in hits])
         return turn_lines(turns, RESULT_TOKENS, question=query) or "This memory is empty."
 
     @_checked
@@ -193,7 +193,7 @@ class Tools:
         now = time_of_question(as_of)
         with self._store() as store, past_or_present(store, as_of) as past:
             answer = self._memory_of(past).ask(question, now=now, progress=self._progress)
-            turns = [past.turn(turn_id) for turn_id in answer.turns]
+            turns = past.turns_by_id(answer.turns)
             cited = turn_lines(turns, RESULT_TOKENS // 2, question=question)
         return f"{trim(answer.text, RESULT_TOKENS // 4)}\n{cited}".strip()
 

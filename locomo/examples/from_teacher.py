@@ -336,8 +336,7 @@ def make_answer_examples(
             # The best are taken first and stand in the order they were said: putting the
             # evidence first leaves out the worst ranked, and does not show.
             turn_ids = ranked if example.absent else [*example.evidence, *ranked]
-            turns = (store.turn(turn_id) for turn_id in turn_ids)
-            context = assemble([], turns, distillation.student.budget)
+            context = assemble([], store.turns_by_id(turn_ids), distillation.student.budget)
             save(
                 _answer_attempt(
                     distillation,

@@ -67,7 +67,7 @@ def explain_memory(address: str, question: str, k: int, embedder: str | None = N
     """Print the best k turns of a memory that exists. Raises StoreError when it cannot be read."""
     with open_store(address, read_only=True, embedder=embedder) as store:
         hits = store.search(question, k)
-        turns = {hit.turn_id: store.turn(hit.turn_id) for hit in hits}
+        turns = {turn.id: turn for turn in store.turns_by_id([hit.turn_id for hit in hits])}
     Console().print(explanation(hits, turns))
 
 

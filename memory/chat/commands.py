@@ -51,7 +51,7 @@ def why(chat: Chat, _: str) -> None:
         return
     head = "the answer names" if chat.last.turns else "the answer names no turn; it was shown"
     chat.screen.show(f"{head}:")
-    _show_turns(chat, [chat.store.turn(turn_id) for turn_id in turn_ids])
+    _show_turns(chat, chat.store.turns_by_id(turn_ids))
 
 
 def memory(chat: Chat, _: str) -> None:

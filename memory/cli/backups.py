@@ -35,7 +35,7 @@ def restore(
     if exists and replace:
         try:
             with open_memory(namespace, db) as store:
-                turns = len(store.turns())
+                turns = store.count_turns()
                 forgotten_ids: set[int] = set()
                 for receipt in store.settings("forgotten"):
                     forgotten_ids.update(receipt.value["turns"])
@@ -46,7 +46,7 @@ def restore(
             raise StoreError(f"{error}; move it away, then restore without --replace") from error
         # A backup that no `forget` could reach brings back what was to be gone for good.
         with open_store(backup_file, read_only=True) as backup_store:
-            returning = len(forgotten_ids.intersection(turn.id for turn in backup_store.turns()))
+            returning = len(backup_store.turns_by_id([*forgotten_ids], missing_ok=True))
         if returning:
             print_clean(f"{returning:,} turns that were forgotten are in this backup and come back")
         location = namespaces.shown(target)

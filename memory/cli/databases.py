@@ -18,7 +18,7 @@ def copy(
 
     with open_store(source, read_only=True) as store, open_store(target) as copied:
         new_turns = transfer(store, copied)
-        turns = len(copied.turns())
+        turns = copied.count_turns()
         print_clean(
             f"{copied.location}: {count(turns, 'turn')} ({new_turns:,} of them new), equal to"
             f" {store.location}"

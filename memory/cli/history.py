@@ -85,7 +85,7 @@ def undo(
         undo_change = store.undo(number)
         edits = store.journal(undo_change.id)
         touched = {fact.turn_id for edit in edits for fact in (edit.before, edit.after) if fact}
-        turns = [turn for turn_id in sorted(touched) for turn in store.turns(turn_id, turn_id)]
+        turns = store.turns_by_id(sorted(touched), missing_ok=True)
     if as_json:
         _print_change_json(undo_change, edits)
     else:

@@ -68,7 +68,7 @@ def ask(
         memory = Memory(store, model=loaded, program=compiled, reranker=reranker)
         asker = speaker or str(Settings(store).get("user", ""))
         answer = memory.ask(question, asker=asker, now=day)
-        turns = [store.turn(turn_id) for turn_id in answer.turns]
+        turns = store.turns_by_id(answer.turns)
     if as_json:
         print_json(answer_record(answer, turns))
     else:
@@ -143,10 +143,10 @@ def search(
 
             store.feature_weights = load_program(program).feature_weights or store.feature_weights
         hits = orderer.search(store, text, k) if orderer else store.search(text, k)
-        turns = [(hit.score, store.turn(hit.turn_id)) for hit in hits]
-    for score, turn in turns:
+        turns = store.turns_by_id([hit.turn_id for hit in hits])
+    for hit, turn in zip(hits, turns, strict=True):
         if as_json:
-            print_json({"score": round(score, 4), **asdict(turn)})
+            print_json({"score": round(hit.score, 4), **asdict(turn)})
         else:
             print_clean(clean_line(turn_line(turn)))
     if not hits:

@@ -169,7 +169,7 @@ def _candidates(
     k = 2 * number
     while True:
         hits = store.search(question, k)
-        turns = (turn for hit in hits for turn in store.turns(hit.turn_id, hit.turn_id))
+        turns = store.turns_by_id([hit.turn_id for hit in hits], missing_ok=True)
         candidates: dict[tuple[str, str], Turn] = {}
         for turn in filter(can_be_shown, turns):
             candidates.setdefault((turn.speaker, turn.text), turn)

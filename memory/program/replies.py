@@ -75,7 +75,7 @@ def quote_turns(
     budget: int,
     read: Callable[[str], Rows],
     search: Callable[[str, int], Sequence[Hit]],
-    turn_of: Callable[[int], Turn],
+    turns_by_id: Callable[[Sequence[int]], Sequence[Turn]],
 ) -> Generator[str, None, Answer]:
     """Answer a question by the best turns that people told; no model is asked.
 
@@ -86,7 +86,7 @@ def quote_turns(
         budget: how many tokens of the question are searched for.
         read: runs one SELECT.
         search: the ranking of a text: its best k turns.
-        turn_of: the turn with an id.
+        turns_by_id: the turns with these ids, in their order.
 
     Yields the reply in one piece and returns it as an Answer with the SELECT that found it.
     """
@@ -105,13 +105,9 @@ def quote_turns(
         hit.turn_id for hit in search(question, _CANDIDATES) if hit.shares["words"] > 0
     }
 
-    best: list[tuple[float, Turn]] = []
-    for turn_id, score in rows.rows:
-        turn = turn_of(turn_id)
-        if turn_id in sharing_words and is_evidence(turn.text):
-            best.append((score, turn))
-        if len(best) == _MOST_QUOTED:
-            break
+    scores = dict(rows.rows)
+    turns = turns_by_id([turn_id for turn_id in scores if turn_id in sharing_words])
+    best = [(scores[turn.id], turn) for turn in turns if is_evidence(turn.text)][:_MOST_QUOTED]
 
     turns = [turn for score, turn in best if score >= best[0][0] * _NEARLY_BEST]
     turns = _covering(question_of(text), turns, speakers={character, *listener_names})

@@ -200,7 +200,7 @@ def _turns_touched(draft: Draft) -> list[Turn]:
     turn_ids = set[int]()
     for operation in draft.operations:
         turn_ids |= {fact.turn_id for fact in operation.facts}
-    return [draft.turn(turn_id) for turn_id in sorted(turn_ids)]
+    return draft.turns_by_id(sorted(turn_ids))
 
 
 def check(model: Model, questions: int) -> None:

@@ -83,7 +83,7 @@ class RefiningTools:
         if type != "fact":
             scores = turn_scores(hits)
             turn_ids = [hit.turn_id for hit in hits if scores[hit.turn_id] >= threshold]
-            lines += [dated_line(self._workbench.turn(turn_id)) for turn_id in turn_ids[:number]]
+            lines += map(dated_line, self._workbench.turns_by_id(turn_ids[:number]))
         return "\n".join(lines) or "Nothing is as near as that; search with other words."
 
     def manage_memory(
@@ -125,7 +125,7 @@ class RefiningTools:
         if action == "create":
             if not turn_id:
                 raise InputError("a new fact needs the turn that tells it: give `turn_id`")
-            self._workbench.turn(turn_id)
+            self._workbench.turns_by_id([turn_id])  # raises when there is no such turn
             fact = Fact(
                 subject=subject.strip(),
                 attribute=attribute.strip(),
@@ -231,7 +231,7 @@ class RefiningTools:
         state = self._workbench.fact_set()
         fact = _fact(fact_id, state)
         turn_ids = sorted(state.turn_ids[fact_id])
-        speakers = {turn_id: self._workbench.turn(turn_id).speaker for turn_id in turn_ids}
+        speakers = {turn.id: turn.speaker for turn in self._workbench.turns_by_id(turn_ids)}
         revision = split_up(
             fact,
             strategy,

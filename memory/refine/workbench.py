@@ -77,8 +77,8 @@ class Workbench(Protocol):
     def fact_set(self) -> FactSet:
         """The facts, and the turns that each rests on."""
 
-    def turn(self, turn_id: int) -> Turn:
-        """The turn with this id. Raises InputError when there is none."""
+    def turns_by_id(self, turn_ids: Sequence[int]) -> list[Turn]:
+        """The turns with these ids, in their order. Raises InputError for one that is not there."""
 
     def search(self, text: str, k: int) -> list[Hit]:
         """The best turns by the ranking, best first."""
@@ -95,13 +95,12 @@ class Workbench(Protocol):
 
 def said_in(store: Store, turn_ids: Sequence[int]) -> Said:
     """By turn, the forms of its words, then those of its neighbours."""
+    neighbours = {turn_id: (turn_id, turn_id - 1, turn_id + 1) for turn_id in turn_ids}
+    ids = sorted({turn_id for group in neighbours.values() for turn_id in group})
+    forms = {turn.id: turn_forms(turn) for turn in store.turns_by_id(ids, missing_ok=True)}
     return {
-        turn_id: [
-            turn_forms(turn)
-            for neighbour in (turn_id, turn_id - 1, turn_id + 1)
-            for turn in store.turns(neighbour, neighbour)
-        ]
-        for turn_id in turn_ids
+        turn_id: [forms[neighbour] for neighbour in group if neighbour in forms]
+        for turn_id, group in neighbours.items()
     }
 
 
@@ -173,9 +172,9 @@ class StoreWorkbench:
         with self._opened() as store:
             return facts_of(store)
 
-    def turn(self, turn_id: int) -> Turn:
+    def turns_by_id(self, turn_ids: Sequence[int]) -> list[Turn]:
         with self._opened() as store:
-            return store.turn(turn_id)
+            return store.turns_by_id(turn_ids)
 
     def search(self, text: str, k: int) -> list[Hit]:
         with self._opened() as store:
@@ -212,8 +211,8 @@ class Draft:
     def fact_set(self) -> FactSet:
         return self.state
 
-    def turn(self, turn_id: int) -> Turn:
-        return self.store.turn(turn_id)
+    def turns_by_id(self, turn_ids: Sequence[int]) -> list[Turn]:
+        return self.store.turns_by_id(turn_ids)
 
     def search(self, text: str, k: int) -> list[Hit]:
         return self.store.search(text, k)

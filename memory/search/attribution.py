@@ -14,21 +14,20 @@ _LEAST_LEAD = 1.0
 _OF_ONESELF = re.compile(r"\b(?:I|my|me|mine|we|our|us)\b", re.IGNORECASE)
 
 
-def is_told_by_another(hits: Sequence[Hit], turn_of: Callable[[int], Turn]) -> bool:
+def is_told_by_another(
+    hits: Sequence[Hit], turns_by_id: Callable[[Sequence[int]], Sequence[Turn]]
+) -> bool:
     """Whether what fits a question best was told by another than the person it names.
 
     The best turn by the named person is compared with the best one in which anybody else tells of
-    themselves, the share of the speaker left aside. `turn_of` brings a turn by its id.
+    themselves, the share of the speaker left aside. `turns_by_id` looks up turns, all at once.
     """
     fits_by_named = [_fit(hit) for hit in hits if is_by_named(hit)]
     if not fits_by_named:
         return False
     least = max(fits_by_named) + _LEAST_LEAD
-    return any(
-        _fit(hit) >= least and _OF_ONESELF.search(turn_of(hit.turn_id).text)
-        for hit in hits
-        if not is_by_named(hit)
-    )
+    better = [hit.turn_id for hit in hits if not is_by_named(hit) and _fit(hit) >= least]
+    return any(_OF_ONESELF.search(turn.text) for turn in turns_by_id(better))
 
 
 def is_by_named(hit: Hit) -> bool:

@@ -107,7 +107,7 @@ def _turns(store: Store, page: _Page, number: int, handles: Handles) -> dict[str
     turns = store.turns(page.after + 1, page.after + page.limit)
     if len(turns) < page.limit:  # ids have gaps where turns were forgotten
         select = f"SELECT id FROM turns WHERE id > {page.after} ORDER BY id LIMIT {page.limit}"
-        turns = [store.turn(row[0]) for row in store.read(select).rows]
+        turns = store.turns_by_id([row[0] for row in store.read(select).rows])
     return {"turns": [asdict(turn) for turn in turns], "after": turns[-1].id if turns else None}
 
 
@@ -131,11 +131,14 @@ def _search(store: Store, search: _Search, number: int, handles: Handles) -> dic
     if not search.query.strip():
         raise InputError("the query is empty; say what to look for")
     with past_or_present(store, search.as_of) as past:
-        hits = [
-            {"score": hit.score, "shares": dict(hit.shares), "turn": asdict(past.turn(hit.turn_id))}
-            for hit in past.search(search.query, search.limit)
+        hits = past.search(search.query, search.limit)
+        turns = past.turns_by_id([hit.turn_id for hit in hits])
+    return {
+        "hits": [
+            {"score": hit.score, "shares": dict(hit.shares), "turn": asdict(turn)}
+            for hit, turn in zip(hits, turns, strict=True)
         ]
-    return {"hits": hits}
+    }
 
 
 def _ask(store: Store, asked: _Question, number: int, handles: Handles) -> dict[str, Any]:
@@ -144,7 +147,7 @@ def _ask(store: Store, asked: _Question, number: int, handles: Handles) -> dict[
     now = time_of_question(asked.as_of)
     with past_or_present(store, asked.as_of) as past:
         answer = handles.memory_of(past).ask(asked.question, asker=asked.asker, now=now)
-        return answer_record(answer, [past.turn(turn_id) for turn_id in answer.turns])
+        return answer_record(answer, past.turns_by_id(answer.turns))
 
 
 def _facts(store: Store, wanted: _Facts, number: int, handles: Handles) -> dict[str, Any]:

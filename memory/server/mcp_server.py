@@ -18,6 +18,7 @@ from memory.facts import change_of, fact_line
 from memory.prompt import turn_line
 from memory.server.advice import advice
 from memory.server.handles import Handles
+from memory.sql import quoted
 from memory.store import Store
 from memory.store.turn_validation import local_now
 from memory.tokens import first_lines, trim
@@ -203,13 +204,17 @@ def _number(text: str) -> int:
 
 
 def _session_lines(store: Store, session: str) -> str:
-    turns = [turn for turn in store.turns() if turn.session == session]
-    if not turns:
-        raise InputError(f"there is no session {session[:100]!r}; memory://catalog tells of them")
+    of_session = f"FROM turns WHERE session = {quoted(session)}"
+    [(total,)] = store.read(f"SELECT COUNT(*) AS turns {of_session}").rows
+    if not total:
+        raise InputError(f"there is no session {session[:100]!r}; memory://catalog lists them")
+    # A SELECT returns the first 200 rows: about as many lines as the tokens of a result.
+    ids = store.read(f"SELECT id {of_session} ORDER BY id").rows
+    turns = store.turns_by_id([turn_id for (turn_id,) in ids])
     lines = (trim(turn_line(turn), _LINE_TOKENS) for turn in turns)
     shown = first_lines(lines, RESULT_TOKENS)
     number = len(shown.splitlines())
-    more = f"\n({number} of {len(turns)} turns)" if number < len(turns) else ""
+    more = f"\n({number} of {total} turns)" if number < total else ""
     return shown + more
 
 

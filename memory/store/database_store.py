@@ -141,15 +141,28 @@ class DatabaseStore(Store):
             return turns_table.ids_by_source(conn, sources)
 
     def turn(self, turn_id: int) -> Turn:
-        turns = self.turns(turn_id, turn_id)
-        if not turns:
-            raise InputError(f"there is no turn {turn_id}")
-        return turns[0]
+        [turn] = self.turns_by_id([turn_id])
+        return turn
+
+    def turns_by_id(self, turn_ids: Sequence[int], missing_ok: bool = False) -> list[Turn]:
+        if not turn_ids:
+            return []
+        with self._reading() as conn:
+            turns = turns_table.turns_by_id(conn, turn_ids)
+            marked = {turn.id: turn for turn in withdrawals.mark_turns(conn, [*turns.values()])}
+        missing = [turn_id for turn_id in turn_ids if turn_id not in marked]
+        if missing and not missing_ok:
+            raise InputError(f"there is no turn {missing[0]}")
+        return [marked[turn_id] for turn_id in turn_ids if turn_id in marked]
 
     def turns(self, first: int = 1, last: int | None = None) -> list[Turn]:
         with self._reading() as conn:
             turns = turns_table.read_turns(conn, first, last)
             return withdrawals.mark_turns(conn, turns)
+
+    def count_turns(self) -> int:
+        with self._reading() as conn:
+            return turns_table.count_turns(conn)
 
     # ---------------------------------------------------------------- search
 
@@ -415,7 +428,7 @@ class DatabaseStore(Store):
             return settings.add_setting(conn, name, value)
 
     def count_shown(self, turn_ids: Sequence[int]) -> None:
-        if not self.read_only:
+        if turn_ids and not self.read_only:
             with self._transaction() as conn:
                 settings.count_shown(conn, turn_ids)
 

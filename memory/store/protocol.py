@@ -46,6 +46,15 @@ class Store(Protocol):
     def turn(self, turn_id: int) -> Turn:
         """The turn with this id. Raises InputError when there is none."""
 
+    def turns_by_id(self, turn_ids: Sequence[int], missing_ok: bool = False) -> list[Turn]:
+        """The turns with these ids, in the order of the ids, by one statement.
+
+        Raises InputError for an id without a turn; with `missing_ok` it is left out.
+        """
+
+    def count_turns(self) -> int:
+        """How many turns there are."""
+
     def turns(self, first: int = 1, last: int | None = None) -> list[Turn]:
         """The turns with ids from first to last (inclusive; None: to the end), in order.
 

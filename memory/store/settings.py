@@ -30,7 +30,6 @@ def add_setting(conn: Connection, name: str, value: Any) -> Setting:
 
 def count_shown(conn: Connection, turn_ids: Sequence[int]) -> None:
     """Note that a question brought up these turns."""
-    for turn_id in turn_ids:
-        update = "UPDATE shown SET times = times + 1 WHERE turn_id = ?"
-        if not conn.execute(update, (turn_id,)).rowcount:
-            conn.execute("INSERT INTO shown (turn_id, times) VALUES (?, 1)", (turn_id,))
+    if any(turn_id >= 2**63 for turn_id in turn_ids):
+        raise OverflowError  # as sqlite3 does; in a list the number would become another one
+    conn.run("count_shown", turn_ids=[*turn_ids])

@@ -12,6 +12,14 @@ WHERE id BETWEEN :first AND :last
 ORDER BY id
 LIMIT :most;
 
+-- turns_by_id --
+SELECT id, kind, session, speaker, text, said_at, source
+FROM turns
+WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- count_turns --
+SELECT count(*) FROM turns;
+
 -- turns_by_source --
 -- The oldest turn of each outside id.
 SELECT source, min(id)
@@ -30,6 +38,11 @@ SELECT id, name, value, set_at FROM settings WHERE name = :name ORDER BY id;
 
 -- insert_setting --
 INSERT INTO settings (id, name, value, set_at) VALUES (:id, :name, :value, :set_at);
+
+-- count_shown --
+INSERT INTO shown (turn_id, times)
+SELECT value, count(*) FROM json_each(:turn_ids) WHERE true GROUP BY value
+ON CONFLICT (turn_id) DO UPDATE SET times = times + excluded.times;
 
 
 -- ======== the catalog (catalog.py) ========

@@ -69,14 +69,15 @@ async def ask(request: PageRequest) -> PageResponse:
 
 def _answered(memory: "Memory", question: str, asker: str, now: datetime) -> Answered:
     answer = memory.ask(question, asker=asker, now=now)
+    turns = memory.store.turns_by_id(answer.turns)
     cited = [
         Cited(
-            memory.store.turn(citation.turn_id),
+            turn,
             rank=citation.rank,
             shares=shares_of(citation.shares),
             statements=[answer.sql.index(statement) + 1 for statement in citation.sql],
         )
-        for citation in answer.citations
+        for turn, citation in zip(turns, answer.citations, strict=True)
     ]
     return Answered(answer, cited, list(zip(answer.sql, answer.rows, strict=True)))
 

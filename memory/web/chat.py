@@ -80,7 +80,7 @@ def _turns_of(store: Store, session: str) -> list[Turn]:
         f"SELECT id FROM turns WHERE session = {quoted(session)} ORDER BY id DESC"
         f" LIMIT {_RECENT_TURNS}"
     ).rows
-    return [store.turn(row[0]) for row in reversed(rows)]
+    return store.turns_by_id([row[0] for row in reversed(rows)])
 
 
 PAGES: list[PageRoute] = [("GET", "/chat", chat_page), ("POST", "/chat", say)]

@@ -125,7 +125,10 @@ def sessions(request: PageRequest, store: Store) -> PageResponse:
         "SELECT session, MIN(id) AS first, COUNT(*) AS turns FROM turns GROUP BY session"
         f"{having} ORDER BY 2 DESC LIMIT {_SESSIONS_A_PAGE}"
     ).rows
-    entries = [(session, store.turn(first), turns) for session, first, turns in rows]
+    first_turns = store.turns_by_id([first for _, first, _ in rows])
+    entries = [
+        (session, turn, turns) for (session, _, turns), turn in zip(rows, first_turns, strict=True)
+    ]
     is_full = len(entries) == _SESSIONS_A_PAGE
     return Page(
         "sessions.html",
@@ -165,7 +168,7 @@ def _page(
     ).rows
     ids = sorted(row[0] for row in rows[:_TURNS_A_PAGE])
     has_more = len(rows) > _TURNS_A_PAGE
-    turns = [store.turn(turn_id) for turn_id in ids]
+    turns = store.turns_by_id(ids)
     # On the way to one end, the turns that this page was reached from lie at the other one.
     has_earlier = bool(turns) and (forward or has_more)
     has_later = bool(turns) and (has_more if forward else before is not None)
@@ -181,7 +184,7 @@ def _hits(store: Store, question: str, filters: Mapping[str, str]) -> list[Line]
         where = " AND ".join([*conditions, f"id IN ({', '.join(map(str, ids))})"])
         ids = {row[0] for row in store.read(f"SELECT id FROM turns WHERE {where}").rows}
     chosen = [hit for hit in hits if hit.turn_id in ids][:_MOST_HITS]
-    lines = _with_facts(store, [store.turn(hit.turn_id) for hit in chosen])
+    lines = _with_facts(store, store.turns_by_id([hit.turn_id for hit in chosen]))
     return [
         Line(line.turn, facts=line.facts, shares=shares_of(hit.shares), score=hit.score)
         for line, hit in zip(lines, chosen, strict=True)

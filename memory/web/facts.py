@@ -68,7 +68,7 @@ def subject(request: PageRequest, store: Store) -> PageResponse:
         "groups": groups,
         "ended": include_ended,
         "hidden": 0 if include_ended else len(facts) - len(current),
-        "turns": {fact.turn_id: store.turn(fact.turn_id) for fact in facts},
+        "turns": {turn.id: turn for turn in store.turns_by_id([fact.turn_id for fact in facts])},
         "is_cut": len(facts) == _MOST_FACTS,
     }
     return Page("subject.html", values)
@@ -88,9 +88,7 @@ def fact(request: PageRequest, store: Store) -> PageResponse:
         "fact": past,
         "is_there": present is not None,
         "is_current": present is not None and is_current(present, _today()),
-        "turns": [
-            turn for turn_id in _turns_of(store, past) for turn in store.turns(turn_id, turn_id)
-        ],
+        "turns": store.turns_by_id(_turns_of(store, past), missing_ok=True),
         "history": [(changes.get(edit.change_id), edit) for edit in reversed(edits)],
         "seen": edits[-1].change_id,
     }

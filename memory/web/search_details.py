@@ -13,6 +13,7 @@ def search_details(request: PageRequest, store: Store) -> PageResponse:
     """Show the turns for a question with the share of each feature, and the rows of a SELECT."""
     question, select = request.inputs.text("question"), request.inputs.text("select")
     hits = store.search(question, _MOST_HITS) if question else []
+    turns = store.turns_by_id([hit.turn_id for hit in hits])
     rows: Rows | None = None
     refusal = ""
     if select:
@@ -22,7 +23,7 @@ def search_details(request: PageRequest, store: Store) -> PageResponse:
             refusal = str(error)
     values = {
         "question": question,
-        "ranked": [(hit, store.turn(hit.turn_id)) for hit in hits],
+        "ranked": list(zip(hits, turns, strict=True)),
         "features": FEATURES,
         "select": select,
         "rows": rows,

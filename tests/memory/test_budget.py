@@ -109,7 +109,8 @@ def test_rows_of_a_narrow_select_come_before_the_many_of_a_wide_one() -> None:
     columns = ("turn_id", "subject", "value", "happened_on", "ended_on")
     wide = Rows(columns, tuple((n, "Anna", f"thing {n}", "", "") for n in range(1, 9)))
     narrow = Rows(columns, ((30, "Anna", "Oslo", "2024-01-13", "2024-03"),))
-    lines = dated_row_lines([wide, narrow], {n: n for n in range(1, 9)}, lambda n: "2024-01-10")
+    said_at = dict.fromkeys([*range(1, 9), 30], "2024-01-10")
+    lines = dated_row_lines([wide, narrow], {n: n for n in range(1, 9)}, said_at)
     assert lines[0] == ("[1] Anna | thing 1 | said 10 Jan 2024", 1)
     assert lines[1] == ("[30] Anna | Oslo | happened 2024-01-13, said 10 Jan | until 2024-03", 30)
     assert len(lines) == 9
@@ -119,14 +120,14 @@ def test_what_has_ended_comes_last_where_the_present_is_asked_for() -> None:
     columns = ("turn_id", "value", "ended_on")
     homes = Rows(columns, ((1, "Ghent", "2024-03-01"), (8, "Antwerp", "")))
     for ended_last, first in ((True, "[8] Antwerp"), (False, "[1] Ghent | until 2024-03-01")):
-        lines = dated_row_lines([homes], {1: 0, 8: 1}, lambda n: "", ended_last=ended_last)
+        lines = dated_row_lines([homes], {1: 0, 8: 1}, {}, ended_last=ended_last)
         assert lines[0][0] == first
 
 
 def test_a_row_that_says_less_than_another_of_its_turn_is_left_out() -> None:
     short = Rows(("turn_id", "value"), ((5, "Oslo"), (6, "Oslo")))
     full = Rows(("turn_id", "subject", "attribute", "value"), ((5, "Anna", "lives_in", "Oslo"),))
-    lines = dated_row_lines([short, full], {5: 0, 6: 1}, lambda n: "")
+    lines = dated_row_lines([short, full], {5: 0, 6: 1}, {})
     assert lines == [("[5] Anna | lives_in | Oslo", 5), ("[6] Oslo", 6)]
 
 

@@ -15,6 +15,14 @@ WHERE namespace = %(namespace)s AND id BETWEEN %(first)s AND %(last)s
 ORDER BY id
 LIMIT %(most)s;
 
+-- turns_by_id --
+SELECT id, kind, session, speaker, text, said_at, source
+FROM memory.turns
+WHERE namespace = %(namespace)s AND id = ANY (%(ids)s);
+
+-- count_turns --
+SELECT count(*) FROM memory.turns WHERE namespace = %(namespace)s;
+
 -- turns_by_source --
 -- The oldest turn of each outside id.
 SELECT source, min(id)
@@ -37,6 +45,13 @@ ORDER BY id;
 -- insert_setting --
 INSERT INTO memory.settings (namespace, id, name, value, set_at)
 VALUES (%(namespace)s, %(id)s, %(name)s, %(value)s, %(set_at)s);
+
+-- count_shown --
+INSERT INTO memory.shown (namespace, turn_id, times)
+SELECT %(namespace)s, turn_id, count(*)
+FROM unnest(%(turn_ids)s::bigint[]) AS shown_turns (turn_id)
+GROUP BY turn_id
+ON CONFLICT (namespace, turn_id) DO UPDATE SET times = shown.times + excluded.times;
 
 
 -- ======== the catalog (catalog.py) ========

@@ -1,5 +1,7 @@
 """Questions about one person that another one's words fit best."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from memory import Hit, Turn
@@ -15,6 +17,10 @@ TURNS = {
 }
 
 
+def turns_by_id(turn_ids: Sequence[int]) -> list[Turn]:
+    return [TURNS[turn_id] for turn_id in turn_ids]
+
+
 @pytest.mark.parametrize(
     ("by_another", "by_named", "doubted"),
     [(9.0, 8.1, False), (9.0, 8.0, True), (8.0, 9.0, False), (9.0, None, False)],
@@ -25,10 +31,10 @@ def test_another_must_fit_better_by_more_than_the_share_of_the_speaker(
     hits = [Hit(5, 1.0, OF_ANOTHER), Hit(7, by_another, OF_ANOTHER)]
     if by_named:
         hits += [Hit(6, 3.0, OF_THE_NAMED), Hit(8, by_named + 2.5, OF_THE_NAMED)]
-    assert is_told_by_another(hits, TURNS.__getitem__) is doubted
+    assert is_told_by_another(hits, turns_by_id) is doubted
 
 
 def test_another_who_tells_nothing_of_themselves_raises_no_doubt() -> None:
     of_anybody = [Hit(5, 9.9, OF_ANOTHER), Hit(8, 4.5, OF_THE_NAMED)]
-    assert not is_told_by_another(of_anybody, TURNS.__getitem__)
-    assert is_told_by_another([*of_anybody, Hit(7, 4.0, OF_ANOTHER)], TURNS.__getitem__)
+    assert not is_told_by_another(of_anybody, turns_by_id)
+    assert is_told_by_another([*of_anybody, Hit(7, 4.0, OF_ANOTHER)], turns_by_id)

@@ -116,6 +116,22 @@ def test_an_unknown_turn_is_an_input_error(store: SqliteStore) -> None:
 # ----------------------------------------------------------------------------------- search
 
 
+def test_turns_are_looked_up_in_bulk_in_the_order_of_their_ids(store: SqliteStore) -> None:
+    ids = [5, 1, 5, 3]
+    assert store.turns_by_id(ids) == [store.turn(turn_id) for turn_id in ids]
+    assert store.turns_by_id([]) == []
+    with pytest.raises(InputError, match=r"there is no turn 6$"):
+        store.turns_by_id([1, 6, 7])
+    for absent in (0, -1, 6, 2**62, 2**63, 2**70):
+        assert [turn.id for turn in store.turns_by_id([2, absent, 1], missing_ok=True)] == [2, 1]
+
+
+def test_turns_are_counted(store: SqliteStore) -> None:
+    assert store.count_turns() == len(SAID)
+    store.forget([2])
+    assert store.count_turns() == len(SAID) - 1
+
+
 def test_search_finds_the_turn_that_says_it(store: SqliteStore) -> None:
     assert store.search("Where did Anna move?", 2)[0].turn_id == 1
     assert len(store.search("Anna", 50)) == 5
@@ -136,6 +152,7 @@ def test_search_sees_turns_added_since_by_another_handle(store: SqliteStore, pat
         lambda store: store.undo(2**63),
         lambda store: store.forget([2**63]),
         lambda store: store.count_shown([2**63]),
+        lambda store: store.turns_by_id([2**63]),
         lambda store: store.claim(2**63),
         lambda store: store.fail((2**63, 2**63), "reason"),
         lambda store: store.write(MOVED, cause="test", window=(2**63, 2**63)),
@@ -572,10 +589,11 @@ def test_a_turn_is_stored_once_by_its_source_where_that_is_asked_for(store: Sqli
 
 def test_what_questions_bring_up_is_counted(store: SqliteStore, path: Path) -> None:
     store.count_shown([1, 3])
-    store.count_shown([3])
+    store.count_shown([3, 4, 4])
+    store.count_shown([])
     with open_store(path, read_only=True) as reader:
         reader.count_shown([1])
-    assert store.shown() == {1: 1, 3: 2}
+    assert store.shown() == {1: 1, 3: 2, 4: 2}
 
 
 def test_a_setting_keeps_its_history(store: SqliteStore) -> None:
