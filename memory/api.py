@@ -517,6 +517,7 @@ class Memory:
     def _digest_window(self, window: tuple[int, int], model: Model) -> Digest:
         """Store one window's facts."""
         from memory.program.stated_facts import dated, is_stated
+        from memory.sql import check_writes
         from memory.sql.inserts import revise_inserts
 
         # From a correction that was undone no fact is made, nor does it tell of others.
@@ -534,8 +535,8 @@ class Memory:
 
         def write(sql: str) -> Change:
             nonlocal unsaid
-            sql, unsaid = revise_inserts(sql, as_stored)
-            return self.store.write(sql, cause=cause, window=window)
+            writes, unsaid = revise_inserts(check_writes(sql), as_stored)
+            return self.store.write(writes, cause=cause, window=window)
 
         if not any(is_news(turn.text, model.packaged) for turn in turns):
             # An empty change: the window counts as digested, and no model is asked.

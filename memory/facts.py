@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memory.dates import is_iso_date, is_iso_span
 from memory.errors import InputError, SqlError
@@ -16,6 +16,9 @@ from memory.store.points_in_time import last_moment, read_point
 from memory.store.turn_validation import local_now
 from memory.store.undigested import last_turn_taken
 from memory.store.withdrawals import CORRECTIONS
+
+if TYPE_CHECKING:
+    from memory.sql import CheckedWrites
 
 _DATE = re.compile(r"\d{4}(-\d\d){0,2}")
 _REQUIRED = ("subject", "attribute", "value")
@@ -350,15 +353,14 @@ def _write(store: Store, sql: str, by: str, window: tuple[int, int] | None = Non
     return store.write(_checked(sql), cause=f"edit by {by or 'user'}", window=window)
 
 
-def _checked(sql: str) -> str:
-    """The statements as they stand. Raises InputError for what the store would refuse."""
-    from memory.sql import write_statements  # with the parser, which reading facts does not need
+def _checked(sql: str) -> "CheckedWrites":
+    """The statements, checked. Raises InputError for what the store would refuse."""
+    from memory.sql import check_writes  # with the parser, which reading facts does not need
 
     try:
-        write_statements(sql)
+        return check_writes(sql)
     except SqlError as error:  # its advice is for a model
         raise InputError(f"this cannot be stored: {error}") from error
-    return sql
 
 
 def _statement(fact: Fact) -> str:

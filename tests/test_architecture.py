@@ -93,8 +93,7 @@ OPEN_ROOMS = {
 }
 # One importer per outside library (a folder counts as one).
 IMPORTERS = {
-    # The policy checks and renders statements; `clauses` and `inserts` only read them.
-    "sqlglot": ("memory/sql/policy.py", "memory/sql/clauses.py", "memory/sql/inserts.py"),
+    "sqlglot": "memory/sql",
     "safetensors": ("memory/embed.py", "memory/tune"),
     "tokenizers": ("memory/tokens.py", "memory/tune"),
     # Weights: the extra `tune`, and a machine with GPUs.

@@ -16,7 +16,7 @@ from locomo.metrics import OPEN_DOMAIN, f1
 from locomo.metrics import gold as gold_answer
 from locomo.split_data import VALIDATION
 from memory import InputError, SqlError, Store, Turn, open_store
-from memory.sql import split
+from memory.sql import check_select, split
 
 # The sample, on which tuned models are measured, and the chats that the ranking was fitted to.
 OTHER_DATA = (Path("data/sample.json"), Path("data/chats.json"))
@@ -231,7 +231,7 @@ def _retrieve_error(gold: Gold, index: int, store: Store) -> str:
     question = gold.conversation.questions[index]
     where = f"{gold.conversation.id}, qa.{index}.retrieve"
     try:
-        results = [store.read(select) for select in split(gold.retrieve[index])]
+        results = [store.read(check_select(select)) for select in split(gold.retrieve[index])]
     except SqlError as error:
         return f"{where}: {error}"
     rows = [

@@ -250,7 +250,7 @@ class _SpeakerBySpeaker(dspy.Module):
                 if stored.change.statement:
                     # What the teacher wrote: the change holds what became of it (computed dates
                     # in a column of their own).
-                    statements += [f"{statement};" for statement in split(stored.sql)]
+                    statements += [f"{statement.text};" for statement in split(stored.sql)]
             sql = "\n".join(statements) or NO_FACT
             # Each speaker's SQL was taken back, so all of it has to go together once more.
             self._try(write, list(lines), sql)

@@ -30,13 +30,13 @@ def canonical_selects(gold_sql: str) -> list[str]:
     row_selects: list[str] = []
     count_selects: list[str] = []
     for statement in statements:
-        select = clauses(statement)
+        select = clauses(statement.text)
         if select is None or select.table != "facts" or not select.where:
             continue
         order = "" if select.aggregates else _order(select.order_by, select.descending)
         row_selects.append(f"{TUNED_SELECT} {select.where}{order}{LIMIT}")
         if select.aggregates:
-            count_selects.append(f"{statement};")
+            count_selects.append(f"{statement.text};")
     return [
         *list(dict.fromkeys(row_selects))[:_MAX_ROW_SELECTS],
         *list(dict.fromkeys(count_selects))[:_MAX_COUNT_SELECTS],

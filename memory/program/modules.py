@@ -17,7 +17,7 @@ from memory.program.signatures import SMALL, AnswerFromMemory, WriteFacts, Write
 from memory.prompt import Context
 from memory.records import Answer, Change, Rows
 from memory.search.word_forms import forms_of, is_among, telling_words
-from memory.sql import MAX_ANSWER, split
+from memory.sql import MAX_ANSWER, CheckedSelect, check_select, split
 
 CALLS_WITH_REPAIRS = 3  # of a model for one statement: the first and two repairs
 # Characters of a refused answer that are sent back. An answer that the policy reads at all
@@ -127,7 +127,7 @@ class RetrieveRows(dspy.Module):
         self,
         question: str,
         catalog: str,
-        read: Callable[[str], Rows],
+        read: Callable[[CheckedSelect], Rows],
         *,
         asker: str = "",
         today: str = "",
@@ -160,7 +160,7 @@ class RetrieveRows(dspy.Module):
             if len(selects) > MOST_SELECTS:
                 raise SqlError(f"{len(selects)} statements; write at most {MOST_SELECTS} SELECTs")
             for select in selects:
-                results.append((select, read(select)))
+                results.append((select.text, read(check_select(select))))
 
         error = ""
         try:

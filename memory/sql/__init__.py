@@ -1,13 +1,16 @@
-"""What SQL a model may write: policy.py checks and rewrites it, grammar.py and names.py say how."""
+"""What SQL a model may write: `policy` checks it, and hands on statements that are allowed."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from memory.sql.names import MAX_COLUMNS, MAX_PATTERN, TABLES, WRITABLE
-from memory.sql.statements import MAX_ANSWER, quoted, with_names
+from memory.sql.answers import MAX_ANSWER
+from memory.sql.tables import MAX_COLUMNS, MAX_PATTERN, TABLES, WRITABLE
+from memory.sql.tokens import quoted, with_names
 
 if TYPE_CHECKING:
-    from memory.sql.policy import fact_writes, read_statement, split, write_statements
+    from memory.sql.checked import CheckedChange, CheckedSelect, CheckedWrites
+    from memory.sql.policy import check_select, check_writes, split
+    from memory.sql.rendering import Hits
 
 __all__ = [
     "MAX_ANSWER",
@@ -15,17 +18,30 @@ __all__ = [
     "MAX_PATTERN",
     "TABLES",
     "WRITABLE",
-    "fact_writes",
+    "CheckedChange",
+    "CheckedSelect",
+    "CheckedWrites",
+    "Hits",
+    "check_select",
+    "check_writes",
     "quoted",
-    "read_statement",
     "split",
     "with_names",
-    "write_statements",
 ]
+
+# The parser takes longer to import than a search takes to run: only statements need it.
+_WITH_THE_PARSER = {
+    "CheckedChange": "checked",
+    "CheckedSelect": "checked",
+    "CheckedWrites": "checked",
+    "Hits": "rendering",
+    "check_select": "policy",
+    "check_writes": "policy",
+    "split": "policy",
+}
 
 
 def __getattr__(name: str) -> Any:
-    # The parser takes longer to import than a search takes to run: only statements need it.
-    if name not in ("fact_writes", "read_statement", "split", "write_statements"):
+    if name not in _WITH_THE_PARSER:
         raise AttributeError(f"module 'memory.sql' has no attribute {name!r}")
-    return getattr(import_module("memory.sql.policy"), name)
+    return getattr(import_module(f"memory.sql.{_WITH_THE_PARSER[name]}"), name)

@@ -7,7 +7,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.tokens import TokenType
 
-from memory.sql.policy import PARSER_FAULTS
+from memory.sql.parsing import PARSER_FAULTS
 
 _AFTER_WHERE = {TokenType.GROUP_BY, TokenType.HAVING, TokenType.ORDER_BY, TokenType.LIMIT}
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from memory.sql.names import MAX_PATTERN, QUERIES, SEARCH_COLUMNS, TABLES, present, sql_of
-from memory.sql.statements import refuse
+from memory.sql.nodes import QUERIES, present, sql_of
+from memory.sql.refusals import refuse
+from memory.sql.tables import MAX_PATTERN, SEARCH_COLUMNS, TABLES
 
 MAX_WEIGHT = 10_000  # a thousand nodes; the heaviest of 1,500 SELECTs for training has 45
 _NODE_WEIGHT = 10  # also of a character of a pattern, which is one more look at the whole text

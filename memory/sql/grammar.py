@@ -8,8 +8,9 @@ parses, whose nodes have sqlglot's names.
 from collections.abc import Callable, Collection
 from typing import Any, NoReturn
 
-from memory.sql.names import MAX_PATTERN, SEARCH_EXAMPLE, SEARCH_FUNCTION, is_whole_number, sql_of
-from memory.sql.statements import refuse
+from memory.sql.nodes import is_whole_number, sql_of
+from memory.sql.refusals import refuse
+from memory.sql.tables import MAX_PATTERN, SEARCH_EXAMPLE, SEARCH_FUNCTION
 
 _VALUES = (
     "column literal null neg add sub mul div dpipe nullif coalesce lower upper abs min max sum avg "

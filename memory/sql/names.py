@@ -1,49 +1,35 @@
-"""Which tables and columns a query may name, and whether each column holds text or a number.
+"""Which tables and columns a query may name, and where.
 
-It works on the syntax trees that `policy` parses, after `grammar` has checked their nodes.
+It works on the trees that `parsing` makes, after `grammar` has checked their nodes. It notes of
+each column whether it holds text or a number, which `kinds` reads.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from memory.sql.statements import refuse, short
+from memory.sql.groups import check_groups
+from memory.sql.kinds import kind_of
+from memory.sql.nodes import (
+    AGGREGATES,
+    QUERIES,
+    is_whole_number,
+    nodes_without_subqueries,
+    plain_name,
+    present,
+    sql_of,
+    terms_of,
+)
+from memory.sql.refusals import refuse
+from memory.sql.tables import (
+    MAX_COLUMNS,
+    MAX_K,
+    SEARCH_COLUMNS,
+    SEARCH_EXAMPLE,
+    TABLES,
+)
 
 Columns = list[tuple[str, str]]  # (name, "text" | "number" | "" when not known)
 Sources = dict[str, Columns]  # what a FROM clause offers, by alias
-
-TABLES: dict[str, tuple[str, ...]] = {  # what a model may read
-    "turns": ("id", "kind", "session", "speaker", "text", "said_at", "source"),
-    "facts": (
-        "id",
-        "subject",
-        "attribute",
-        "value",
-        "happened_on",
-        "ended_on",
-        "turn_id",
-        "recorded_at",
-    ),
-}
-WRITABLE = ("subject", "attribute", "value", "happened_on", "ended_on", "turn_id")  # of facts
-SEARCH_COLUMNS = ("turn_id", "score")  # the columns of search()
-# What search() is called in the tree, because the parser has a search function of its own.
-SEARCH_FUNCTION = "search_turns"
-SEARCH_EXAMPLE = "FROM search('beach trip', 20) s JOIN turns t ON t.id = s.turn_id"
-MAX_K = 200  # turns of one search
-MAX_COLUMNS = 32  # of a SELECT: two turns and two facts joined have 30
-# SQLite compares each byte of a LIKE pattern with each character of the text, in one step that no
-# deadline interrupts: .3 s for a pattern of 200 bytes and a text of a million.
-MAX_PATTERN = 200  # bytes
-
-QUERIES = frozenset(("select", "union", "intersect", "except"))
-_COMPARISONS = frozenset(("eq", "neq", "gt", "gte", "lt", "lte", "in", "between"))
-_AGGREGATES = frozenset(("count", "min", "max", "sum", "avg"))
-_OF_NUMBERS = frozenset(("neg", "add", "sub", "mul", "div", "abs", "round", "sum", "avg"))
-_OF_TEXT = frozenset(("lower", "upper", "trim", "substring", "like"))
-_KIND = {
-    **dict.fromkeys(_OF_NUMBERS | {"count", "length"}, "number"),
-    **dict.fromkeys(("dpipe", "lower", "upper", "trim", "substring"), "text"),
-}
 
 
 def check_query(query: Any, ctes: Mapping[str, Columns], outer: tuple[Sources, ...]) -> Columns:
@@ -85,31 +71,13 @@ def check_names(
         elif node.key == "column":
             _resolve(node, scopes, aliases)
         else:
-            if node.key in _AGGREGATES and part.key == "where":
+            if node.key in AGGREGATES and part.key == "where":
                 refuse(sql_of(node), "it goes into HAVING or into a subquery, not into WHERE")
-            if node.key in _AGGREGATES and any(
-                n.key in _AGGREGATES for n in _nodes_without_subqueries(node.this)
+            if node.key in AGGREGATES and any(
+                n.key in AGGREGATES for n in nodes_without_subqueries(node.this)
             ):
                 refuse(sql_of(node), "one aggregate inside another: use a subquery")
             stack.extend(node.iter_expressions())
-
-
-def check_kinds(tree: Any) -> None:
-    """Refuse text where a number must be, and the reverse.
-
-    Postgres refuses it too; SQLite answers, but wrongly (`substr(said_at, 1, 4) = 2023` is never
-    true). To be called after the names were checked.
-    """
-    for node in tree.dfs():
-        operands = [node.args.get(side) for side in ("this", "expression", "low", "high")]
-        operands += node.args.get("expressions") or []
-        kinds = {kind_of(operand) for operand in operands if hasattr(operand, "key")} - {""}
-        if node.key in _COMPARISONS and len(kinds) > 1:
-            refuse(sql_of(node), "text against a number: quote it ('2023'), or CAST(x AS INTEGER)")
-        if node.key in _OF_NUMBERS and "text" in kinds:
-            refuse(sql_of(node), "this is text: write CAST(x AS INTEGER)")
-        if node.key in _OF_TEXT and "number" in kinds:
-            refuse(sql_of(node), "this is a number: write CAST(x AS TEXT)")
 
 
 def table_source(table: Any, ctes: Mapping[str, Columns]) -> tuple[str, Columns]:
@@ -140,23 +108,6 @@ def search_arguments(table: Any) -> tuple[str, int]:
     return text.this, int(k.this) if k is not None else 10
 
 
-def is_whole_number(node: Any) -> bool:
-    """Whether the node is a literal like 12, without a sign, for which 64 bits are enough."""
-    is_number = node.key == "literal" and not node.is_string
-    return bool(is_number and node.this.isdecimal() and len(node.this) < 19)
-
-
-def sql_of(node: Any) -> str:
-    """The node as short SQL, to name it in a message."""
-    try:
-        # Level None: the message says nothing of what the other database could not do.
-        return short(node.sql("sqlite", comments=False, unsupported_level=None)).replace(
-            SEARCH_FUNCTION.upper(), "search"
-        )
-    except (RecursionError, ValueError, TypeError, AttributeError, LookupError):
-        return str(node.key)  # a message must not fail on the node that it refuses
-
-
 def _check_set_operation(
     query: Any, ctes: Mapping[str, Columns], outer: tuple[Sources, ...]
 ) -> Columns:
@@ -165,20 +116,10 @@ def _check_set_operation(
     left, right = (check_query(side, ctes, outer) for side in (query.this, query.expression))
     if len(left) != len(right):
         refuse(query.key.upper(), f"{len(left)} columns on one side, {len(right)} on the other")
-    for term in _terms(query, "order"):
+    for term in terms_of(query, "order"):
         if not is_whole_number(term) and plain_name(term) not in [name for name, _ in left]:
             refuse(f"ORDER BY {sql_of(term)}", "after a UNION, order by the name of a column")
     return left
-
-
-def plain_name(node: Any) -> str:
-    """The name of a column that is written without its table, else ``."""
-    return node.name.lower() if node.key == "column" and not node.table else ""
-
-
-def _terms(query: Any, clause: str) -> list[Any]:
-    terms = query.args[clause].expressions if query.args.get(clause) else []
-    return [term.this if term.key == "ordered" else term for term in terms]
 
 
 def _check_select(select: Any, ctes: Mapping[str, Columns], outer: tuple[Sources, ...]) -> Columns:
@@ -199,13 +140,13 @@ def _check_select(select: Any, ctes: Mapping[str, Columns], outer: tuple[Sources
 
     aliases = {item.alias.lower(): item.this for item in select.expressions if item.alias}
     # Names given with AS are known in GROUP BY and ORDER BY only, so only there they need no check.
-    terms = [*_terms(select, "group"), *_terms(select, "order")]
+    terms = [*terms_of(select, "group"), *terms_of(select, "order")]
     parts = [select.args.get("where"), select.args.get("having"), *select.expressions]
     parts += [join.args.get("on") for join in joins]
     parts += [term for term in terms if plain_name(term) not in aliases]
     for part in present(*parts):
         check_names(part, ctes, scopes=(sources, *outer), aliases=aliases)
-    _check_groups(select, aliases)
+    check_groups(select, aliases)
 
     outputs: Columns = []
     for item in select.expressions:
@@ -219,11 +160,6 @@ def _check_select(select: Any, ctes: Mapping[str, Columns], outer: tuple[Sources
     if len(outputs) > MAX_COLUMNS:
         refuse(f"{len(outputs)} columns", f"select at most {MAX_COLUMNS}")
     return outputs
-
-
-def present(*nodes: Any) -> list[Any]:
-    """The nodes that are there."""
-    return [node for node in nodes if node is not None]
 
 
 def _resolve(column: Any, scopes: tuple[Sources, ...], aliases: Mapping[str, Any]) -> None:
@@ -249,64 +185,3 @@ def _resolve(column: Any, scopes: tuple[Sources, ...], aliases: Mapping[str, Any
         for alias, columns in scopes[0].items()
     ]
     refuse(f"no column {sql_of(column)}", "; ".join(known) or "write FROM turns or FROM facts")
-
-
-def _check_groups(select: Any, aliases: Mapping[str, Any]) -> None:
-    """A group gives its keys and aggregates only, and DISTINCT is ordered by what it selects.
-
-    Postgres refuses the rest too. SQLite would answer with the value of any row of the group.
-    """
-    outputs = [_without_tables(item.unalias()) for item in select.expressions]
-    order = [t for t in _terms(select, "order") if plain_name(t) not in aliases]
-    order = [term for term in order if not is_whole_number(term)]
-    if select.args.get("distinct") and "*" not in outputs:
-        for term in order:
-            if _without_tables(term) not in outputs:
-                refuse(f"ORDER BY {sql_of(term)}", "with DISTINCT, order by selected columns only")
-    keys = set()
-    for term in _terms(select, "group"):
-        if is_whole_number(term) and 0 < int(term.this) <= len(outputs):
-            keys.add(outputs[int(term.this) - 1])
-        keys |= {_without_tables(term), _without_tables(aliases.get(plain_name(term), term))}
-    parts = [*select.expressions, *order, *present(select.args.get("having"))]
-    aggregated = any(
-        node.key in _AGGREGATES for part in parts for node in _nodes_without_subqueries(part)
-    )
-    if "id" in keys or not (keys or aggregated):
-        return  # the id of a row decides all its columns
-    while parts:
-        node = parts.pop()
-        if node.key in _AGGREGATES or node.key in QUERIES or _without_tables(node) in keys:
-            continue
-        if node.key in ("column", "star"):
-            refuse(
-                f"{sql_of(node)} beside an aggregate",
-                "add it to GROUP BY; for the newest row write ORDER BY ... DESC LIMIT 1",
-            )
-        parts.extend(node.iter_expressions())
-
-
-def _nodes_without_subqueries(part: Any) -> Iterator[Any]:
-    """The nodes of an expression, without those of the queries in it."""
-    return iter(part.dfs(prune=lambda node: node.key in QUERIES))
-
-
-def _without_tables(node: Any) -> str:
-    """The expression without table names, to compare two of them."""
-    copy = node.copy()
-    for part in copy.dfs():
-        if part.key == "column":
-            part.set("table", None)
-    return str(copy.sql("sqlite")).lower()
-
-
-def kind_of(node: Any) -> str:
-    """Whether an expression is "text" or a "number"; "" when that is not known."""
-    node = node.unnest()
-    if node.key == "literal":
-        return "text" if node.is_string else "number"
-    if node.key == "cast":
-        return "text" if node.to.sql("sqlite") == "TEXT" else "number"
-    if node.key in ("min", "max", "coalesce", "nullif"):
-        return kind_of(node.this)
-    return str(node.meta.get("kind", "")) if node.key == "column" else _KIND.get(node.key, "")

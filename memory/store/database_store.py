@@ -97,8 +97,8 @@ class DatabaseStore(Store):
         return self._transaction()
 
     @abstractmethod
-    def _run_statements(self, conn: Connection, statements: Sequence[str]) -> None:
-        """Run a model's checked INSERTs, UPDATEs and DELETEs behind walls.
+    def _run_statements(self, conn: Connection, writes: "sql_policy.CheckedWrites") -> None:
+        """Run a model's INSERTs, UPDATEs and DELETEs behind walls.
 
         Raises SqlError when one is refused, wrong or too slow; the caller then rolls back.
         """
@@ -279,33 +279,40 @@ class DatabaseStore(Store):
 
     # ---------------------------------------------------------------- what a model may do
 
-    def read(self, sql: str) -> Rows:
+    def read(self, sql: "str | sql_policy.CheckedSelect") -> Rows:
         # What runs is the statement that the policy renders, never the model's own text.
-        rows = self._select_for_model(sql)
+        select = sql_policy.check_select(sql) if isinstance(sql, str) else sql
+        hits = [self._search_pairs(text, k) for text, k in select.searches]
+        rows = self._select_for_model(select, hits)
         with self._reading() as conn:
             return withdrawals.mark_rows(conn, rows)
 
     @abstractmethod
-    def _select_for_model(self, sql: str) -> Rows:
-        """Check a model's SELECT, and run it behind walls: MAX_ROWS rows in READ_SECONDS."""
+    def _select_for_model(
+        self, select: "sql_policy.CheckedSelect", hits: "Sequence[sql_policy.Hits]"
+    ) -> Rows:
+        """Run a SELECT behind walls, with these hits of its searches.
+
+        It gives MAX_ROWS rows within READ_SECONDS.
+        """
 
     def _search_pairs(self, text: str, k: int) -> list[tuple[int, float]]:
-        """What search() in a SELECT stands for: (turn id, score), best first."""
+        """The hits of search() in a SELECT: (turn id, score), best first."""
         return [(hit.turn_id, hit.score) for hit in self.search(text, k)]
 
     def write(
         self,
-        sql: str,
+        sql: "str | sql_policy.CheckedWrites",
         cause: str,
         window: tuple[int, int] | None = None,
         by_person: bool = False,
     ) -> Change:
-        statements = sql_policy.write_statements(sql)
+        writes = sql_policy.check_writes(sql) if isinstance(sql, str) else sql
         with self._model_transaction() as conn:
             pending_windows.refuse_lost_claim(
                 conn, self._claimant, window=window, claimed=self._claimed_windows
             )
-            change_id = self._change_facts(conn, statements, cause=cause, window=window)
+            change_id = self._change_facts(conn, writes, cause=cause, window=window)
             journal.check_change(conn, change_id, window, by_person=by_person and window is None)
             change = journal.change(conn, change_id)
         if window:
@@ -318,7 +325,7 @@ class DatabaseStore(Store):
             try:
                 change_id = self._change_facts(
                     conn,
-                    sql_policy.write_statements(statement),
+                    sql_policy.check_writes(statement),
                     cause=f"digest applied by {by or 'user'}",
                     window=window,
                 )
@@ -333,14 +340,15 @@ class DatabaseStore(Store):
     def _change_facts(
         self,
         conn: Connection,
-        statements: Sequence[str],
+        writes: "sql_policy.CheckedWrites",
         *,
         cause: str,
         window: tuple[int, int] | None,
     ) -> int:
-        """Run checked statements as one change, and return its id; the window is done with it."""
-        change_id = journal.begin(conn, cause, ";\n".join(statements), window=window)
-        self._run_statements(conn, statements)
+        """Run statements as one change, and return its id; the window is done with it."""
+        text = ";\n".join(write.text for write in writes)
+        change_id = journal.begin(conn, cause, text, window=window)
+        self._run_statements(conn, writes)
         # In the same transaction as its facts: no kill can store a window and leave it pending.
         if window:
             conn.execute("DELETE FROM pending WHERE first_turn = ? AND last_turn = ?", window)

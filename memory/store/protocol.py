@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from memory.records import Change, Edit, Fact, Forgotten, Hit, Pending, Rows, Setting, Turn
+
+if TYPE_CHECKING:  # the parser takes long to import
+    from memory.sql import CheckedSelect, CheckedWrites
 
 
 class Store(Protocol):
@@ -91,21 +94,22 @@ class Store(Protocol):
         embedder cannot be used, StoreError when another process was faster.
         """
 
-    def read(self, sql: str) -> Rows:
-        """Run one SELECT that a model may write.
+    def read(self, sql: "str | CheckedSelect") -> Rows:
+        """Run one SELECT that a model may write, as text or checked already.
 
         Raises SqlError when it is refused, wrong or too slow; the message is for the model.
         """
 
     def write(
         self,
-        sql: str,
+        sql: "str | CheckedWrites",
         cause: str,
         window: tuple[int, int] | None = None,
         by_person: bool = False,
     ) -> Change:
         """Run INSERT, UPDATE and DELETE on facts as one transaction and one journaled change.
 
+        They are the text of a model's answer, or checked already.
         With a window, a new fact's turn_id must lie in it, facts of other turns may be ended and
         nothing else, and the window counts as digested. Without one, at most
         `journal.MOST_ENDED` facts that were there before may be changed or deleted, as a model may

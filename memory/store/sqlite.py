@@ -93,8 +93,10 @@ class SqliteStore(DatabaseStore):
 
     # ---------------------------------------------------------------- what a model may do
 
-    def _select_for_model(self, sql: str) -> Rows:
-        statement = sql_policy.read_statement(sql, search=self._search_pairs)
+    def _select_for_model(
+        self, select: "sql_policy.CheckedSelect", hits: "Sequence[sql_policy.Hits]"
+    ) -> Rows:
+        statement = select.render(hits)
         with self._storage_errors():
             if self._model_connection is None:
                 self._model_connection = walls.open_reader(self.path)
@@ -102,8 +104,8 @@ class SqliteStore(DatabaseStore):
                 self._model_connection, statement, limit=MAX_ROWS, seconds=READ_SECONDS
             )
 
-    def _run_statements(self, conn: Connection, statements: Sequence[str]) -> None:
-        walls.change_facts(self._conn, statements, WRITE_SECONDS)
+    def _run_statements(self, conn: Connection, writes: "sql_policy.CheckedWrites") -> None:
+        walls.change_facts(self._conn, [write.text for write in writes], WRITE_SECONDS)
 
     # ---------------------------------------------------------------- the whole file
 

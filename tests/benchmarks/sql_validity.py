@@ -23,7 +23,7 @@ from memory import MemoryProgram, SqlError, load_model, open_store
 from memory.program.local import SmallModelAdapter
 from memory.program.signatures import SMALL
 from memory.prompt import turn_lines
-from memory.sql import split
+from memory.sql import check_select, split
 
 
 class Unconstrained(SmallModelAdapter):
@@ -72,7 +72,7 @@ def main(data: Path = Path("data/sample.json"), turns: int = 40, questions: int 
                 if not statements:
                     raise SqlError("no SELECT")
                 for statement in statements:
-                    store.read(statement)
+                    store.read(check_select(statement))
 
             name = "grammar" if adapter is model.adapter else "no grammar"
             stored = [lambda n=n: write(n) for n in range(1, turns + 1)]

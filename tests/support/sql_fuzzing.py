@@ -20,10 +20,11 @@ from pathlib import Path
 from random import Random
 
 from memory import SqlError, Turn, open_store
-from memory.sql import read_statement, split
+from memory.sql import split
 from memory.store import sqlite, walls
 from tests.conftest import CAT, DOG, MOVED, SAID
 from tests.support import sql_statements
+from tests.support.rendered import rendered
 
 DEADLINE = 0.3  # seconds, so that statements that are too slow are soon done with
 SECONDS = 8  # of the processor
@@ -75,23 +76,23 @@ class Fuzzing:
     def read(self, statement: str) -> None:
         """Run a SELECT with and without walls, and compare."""
         try:
-            rendered = read_statement(statement, lambda text, k: HITS[:k])
+            text = rendered(statement, lambda text, k: HITS[:k])
         except SqlError:
             self.outcomes["refused by the parser"] += 1
             return
         try:
-            rows = walls.select(self.reader, rendered, limit=200, seconds=DEADLINE)
+            rows = walls.select(self.reader, text, limit=200, seconds=DEADLINE)
         except SqlError as error:
             refuse_unmeant(error, statement)
             self.outcomes["refused by a wall"] += 1
             return
-        expected = self.unguarded.execute(rendered).fetchmany(201)
+        expected = self.unguarded.execute(text).fetchmany(201)
         assert rows.rows == tuple(expected[:200]), statement
         # The statement as it was written means the same, in any order.
         if "search" not in statement.lower() and "limit" not in statement.lower():
             [own] = split(statement)
             try:
-                written = self.unguarded.execute(own).fetchmany(201)
+                written = self.unguarded.execute(own.text).fetchmany(201)
             except sqlite3.OperationalError:  # sqlglot reads more than SQLite does
                 self.outcomes["read by the parser only"] += 1
                 return

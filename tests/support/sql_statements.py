@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from memory.sql import TABLES, WRITABLE
-from memory.sql.names import SEARCH_COLUMNS
+from memory.sql.tables import SEARCH_COLUMNS
 
 Columns = list[tuple[str, str]]  # (name, "text" | "number")
 NUMBERS = ("id", "turn_id", "score")

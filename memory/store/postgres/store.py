@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -94,10 +95,10 @@ class PostgresStore(DatabaseStore):
 
     # ---------------------------------------------------------------- what a model may do
 
-    def _select_for_model(self, sql: str) -> Rows:
-        statement = sql_policy.read_statement(
-            sql, search=self._search_pairs, dialect="postgres", namespace=self._namespace
-        )
+    def _select_for_model(
+        self, select: "sql_policy.CheckedSelect", hits: "Sequence[sql_policy.Hits]"
+    ) -> Rows:
+        statement = select.render(hits, dialect="postgres", namespace=self._namespace)
         with self._errors(), connection_of_models(self._database.of_models) as conn:
             return walls.select(
                 conn, statement, self._tickets["r"], limit=MAX_ROWS, seconds=READ_SECONDS
@@ -118,31 +119,40 @@ class PostgresStore(DatabaseStore):
             yield self._conn
             self._conn.finish()
 
-    def _run_statements(self, conn: Connection, statements: Sequence[str]) -> None:
-        writes = sql_policy.fact_writes(";\n".join(statements) or "-- none", self._namespace)
+    def _run_statements(self, conn: Connection, writes: "sql_policy.CheckedWrites") -> None:
         bound = self._conn.connection
         facts = self._conn.facts
-        deadline = time.monotonic() + WRITE_SECONDS
+        end = time.monotonic() + WRITE_SECONDS
         for write in writes:
-            rows = walls.select(
-                bound,
-                write.query,
-                self._tickets["r"],
-                limit=MAX_FACTS_CHANGED,
-                seconds=max(deadline - time.monotonic(), 0.001),
+            # Facts to insert are values already. Of other statements Postgres says what they would
+            # do, under a ticket that can only read.
+            rows: Sequence[tuple[Any, ...]] = (
+                write.rows if write.command == "insert" else self._changed_facts(write, end)
             )
-            walls.enter(bound, self._tickets["j"], WRITE_SECONDS)
-            if rows.truncated:
+            if len(rows) > MAX_FACTS_CHANGED:
                 raise SqlError(
                     f"this would change more than {MAX_FACTS_CHANGED} facts; narrow it with WHERE"
                 )
+            walls.enter(bound, self._tickets["j"], WRITE_SECONDS)
             with walls.errors_for_the_model():
                 if write.command == "insert":
-                    facts.insert(write.columns, rows.rows)
+                    facts.insert(write.columns, rows)
                 elif write.command == "update":
-                    facts.update(write.columns, rows.rows)
+                    facts.update(write.columns, rows)
                 else:
-                    facts.delete([fact_id for (fact_id,) in rows.rows])
+                    facts.delete([fact_id for (fact_id,) in rows])
+
+    def _changed_facts(
+        self, change: "sql_policy.CheckedChange", end: float
+    ) -> tuple[tuple[Any, ...], ...]:
+        """The facts that an UPDATE or DELETE is going to change, and what it sets."""
+        return walls.select(
+            self._conn.connection,
+            change.facts_query(self._namespace),
+            self._tickets["r"],
+            limit=MAX_FACTS_CHANGED + 1,
+            seconds=max(end - time.monotonic(), 0.001),
+        ).rows
 
     # ---------------------------------------------------------------- the whole memory
 

@@ -35,7 +35,7 @@ from memory.program.messages import ABSTAIN
 from memory.program.replies import stream
 from memory.program.signatures import SMALL, ReplyInChat, WriteFacts, WriteQuery
 from memory.records import Change, Rows
-from memory.sql import read_statement, split, write_statements
+from memory.sql import CheckedSelect, check_select, check_writes, split
 from tests.conftest import MOVED
 from tests.conftest import SAID as SAID_TURNS
 from tests.support.scripted import sql
@@ -429,13 +429,12 @@ def local() -> Model:
 
 
 def write(statement: str) -> Change:
-    found = write_statements(statement)
+    found = check_writes(statement)
     return Change(1, "", "", statement, facts=len(found))
 
 
 def test_the_packaged_model_stores_retrieves_and_answers(local: Model):
-    def read(statement: str) -> Rows:
-        read_statement(statement, lambda text, k: [])
+    def read(select: CheckedSelect) -> Rows:
         return Rows(("turn_id",), ())
 
     program = MemoryProgram()
@@ -516,10 +515,10 @@ def test_a_grammar_holds_whatever_was_said(local: Model, text: str):
         )
         said = engine.complete(request).message.text or ""
         for statement in split(said):
-            if statement.startswith("SELECT"):
-                read_statement(statement, lambda text, k: [])
+            if statement.text.startswith("SELECT"):
+                check_select(statement)
             else:
-                assert len(write_statements(statement)) == 1
+                assert len(check_writes(statement.text)) == 1
         assert said.endswith(";")
 
 
@@ -594,9 +593,9 @@ def test_demos_of_the_small_prompts_are_sql_that_may_run():
         for demo in small.demos:
             for statement in split(demo["sql"]) if "sql" in demo else ():
                 try:
-                    write_statements(statement)
+                    check_writes(statement.text)
                 except SqlError:
-                    read_statement(statement, lambda text, k: [])
+                    check_select(statement)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from memory.program import MemoryProgram, load_model, starting_program
 from memory.program.local import SmallModelAdapter
 from memory.program.modules import MOST_SENT_BACK, MOST_UNREADABLE_SENT_BACK, likely_source
 from memory.records import Change, Rows
+from memory.sql import CheckedSelect
 from tests.support.scripted import (
     Pairs,
     ScriptedLM,
@@ -104,24 +105,37 @@ def retrieve(pairs: Pairs, read):
 
 def test_several_selects_each_bring_rows():
     two = "SELECT id AS turn_id FROM turns; SELECT turn_id FROM facts"
-    found = retrieve([(["Where does Anna live?"], sql(two))], lambda s: Rows((s[-5:],), ()))
+    found = retrieve([(["Where does Anna live?"], sql(two))], lambda s: Rows((s.text[-5:],), ()))
     assert [rows.columns for rows in found.rows] == [("turns",), ("facts",)]
     assert (len(found.sql), found.calls, found.error, found.refusals) == (2, 1, "", [])
 
 
 def test_retrieve_keeps_what_ran_and_never_raises():
-    def read(statement: str) -> Rows:
-        if "wrong" in statement:
-            raise SqlError("no such table: wrong")
+    def read(select: CheckedSelect) -> Rows:
+        if "turns" in select.text:
+            raise SqlError("too slow: narrow it")
         return Rows(("turn_id",), ((3,),))
 
-    both = sql("SELECT turn_id FROM facts; SELECT id FROM wrong")
-    found = retrieve([([], both), (["no such table: wrong"], both), ([], both)], read)
+    both = sql("SELECT turn_id FROM facts; SELECT id FROM turns")
+    found = retrieve([([], both), (["too slow: narrow it"], both), ([], both)], read)
     assert found.sql == ["SELECT turn_id FROM facts"]
     assert [rows.rows for rows in found.rows] == [((3,),)]
-    assert (found.calls, found.error) == (3, "no such table: wrong")
-    refused = "SELECT turn_id FROM facts; SELECT id FROM wrong\nBecause: no such table: wrong"
+    assert (found.calls, found.error) == (3, "too slow: narrow it")
+    refused = "SELECT turn_id FROM facts; SELECT id FROM turns\nBecause: too slow: narrow it"
     assert found.refusals == [f"Refused:\n{refused}"] * 3
+
+
+def test_a_select_that_the_policy_refuses_does_not_run_and_those_before_it_do():
+    ran: list[str] = []
+
+    def read(select: CheckedSelect) -> Rows:
+        ran.append(select.text)
+        return Rows((), ())
+
+    both = sql("SELECT turn_id FROM facts; SELECT id FROM wrong")
+    found = retrieve([([], both), (["no table wrong"], both), ([], both)], read)
+    assert ran == ["SELECT turn_id FROM facts"] * 3
+    assert found.sql == ["SELECT turn_id FROM facts"]
 
 
 def test_more_selects_than_five_are_refused():

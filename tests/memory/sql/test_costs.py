@@ -3,7 +3,7 @@
 import pytest
 
 from memory.errors import SqlError
-from memory.sql import MAX_PATTERN, read_statement, write_statements
+from memory.sql import MAX_PATTERN, check_select, check_writes
 
 
 def search(text: str, k: int) -> list[tuple[int, float]]:
@@ -53,7 +53,7 @@ TOO_MUCH_WORK = {
 @pytest.mark.parametrize("statement", TOO_MUCH_WORK.values(), ids=TOO_MUCH_WORK)
 def test_a_read_that_multiplies_is_refused_before_it_is_compiled(statement: str) -> None:
     with pytest.raises(SqlError, match="too much work"):
-        read_statement(statement, search)
+        check_select(statement)
 
 
 def test_a_write_that_multiplies_is_refused_as_well() -> None:
@@ -63,7 +63,7 @@ def test_a_write_that_multiplies_is_refused_as_well() -> None:
         f"DELETE FROM facts WHERE value = {value}",
     ):
         with pytest.raises(SqlError, match="too much work"):
-            write_statements(statement)
+            check_writes(statement)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_write_that_multiplies_is_refused_as_well() -> None:
     ],
 )
 def test_honest_statements_are_far_below_the_limit(statement: str) -> None:
-    assert read_statement(statement, search)
+    assert check_select(statement)
 
 
 @pytest.mark.parametrize(
@@ -94,14 +94,14 @@ def test_honest_statements_are_far_below_the_limit(statement: str) -> None:
 )
 def test_what_is_compared_at_each_character_is_short(advice: str, expression: str) -> None:
     with pytest.raises(SqlError, match=advice):
-        read_statement(f"SELECT id FROM turns WHERE {expression}", search)
+        check_select(f"SELECT id FROM turns WHERE {expression}")
 
 
 def test_a_select_gives_at_most_32_columns() -> None:
     columns = ", ".join(["text"] * 32)
-    assert read_statement(f"SELECT {columns} FROM turns", search)
+    assert check_select(f"SELECT {columns} FROM turns")
     for select in (f"SELECT {columns}, id FROM turns", "SELECT *" + ", t.*" * 4 + " FROM turns t"):
         with pytest.raises(SqlError, match="select at most 32"):
-            read_statement(select, search)
+            check_select(select)
         with pytest.raises(SqlError, match="select at most 32"):
-            read_statement(f"SELECT COUNT(*) AS n FROM ({select}) q", search)
+            check_select(f"SELECT COUNT(*) AS n FROM ({select}) q")

@@ -12,16 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory.errors import SqlError
-from memory.sql import (
-    TABLES,
-    WRITABLE,
-    fact_writes,
-    read_statement,
-    split,
-    write_statements,
-)
+from memory.sql import TABLES, WRITABLE, check_select, check_writes, split
 from tests.memory.sql.refused_reads import REFUSED_READS
 from tests.memory.sql.refused_writes import REFUSED_WRITES
+from tests.support.rendered import rendered
 
 INSERT = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES "
 FENCE = "```"
@@ -39,10 +33,6 @@ def search(text: str, k: int) -> Sequence[tuple[int, float]]:
     return [] if "nothing" in text else [(3, 0.83), (1, 1e-05), (2, -0.5)][:k]
 
 
-def no_search(text: str, k: int) -> Sequence[tuple[int, float]]:
-    raise AssertionError(f"a refused statement ran search({text!r}, {k})")
-
-
 def database() -> sqlite3.Connection:
     db = sqlite3.connect(":memory:")
     for table, columns in TABLES.items():
@@ -58,7 +48,7 @@ def database() -> sqlite3.Connection:
 
 def rows(sql: str) -> list[tuple[object, ...]]:
     with closing(database()) as db:
-        return db.execute(read_statement(sql, search)).fetchall()
+        return db.execute(rendered(sql, search)).fetchall()
 
 
 def pairs(table: dict[str, list[str]]) -> list[tuple[str, str]]:
@@ -73,43 +63,55 @@ def test_the_tables_of_attacks_are_large() -> None:
 @pytest.mark.parametrize(("advice", "statement"), pairs(REFUSED_READS))
 def test_a_hostile_read_is_refused_with_advice(advice: str, statement: str) -> None:
     with pytest.raises(SqlError, match=re.escape(advice)):
-        read_statement(statement, no_search)
+        check_select(statement)
 
 
 @pytest.mark.parametrize(("advice", "statement"), pairs(REFUSED_WRITES))
 def test_a_hostile_write_is_refused_with_advice(advice: str, statement: str) -> None:
     with pytest.raises(SqlError, match=re.escape(advice)):
-        write_statements(statement)
+        check_writes(statement)
 
 
 @pytest.mark.parametrize("statement", READS)
 def test_a_read_runs_as_it_is_rendered(statement: str) -> None:
     with closing(database()) as db:
-        db.execute(read_statement(statement, search))
-    assert sqlglot.parse_one(read_statement(statement, search, "postgres"), read="postgres")
+        db.execute(rendered(statement, search))
+    assert sqlglot.parse_one(rendered(statement, search, "postgres"), read="postgres")
 
 
 @pytest.mark.parametrize("statement", WRITES)
 def test_a_write_runs_as_it_is_rendered(statement: str) -> None:
+    writes = check_writes(statement)
     with closing(database()) as db:
-        for rendered in write_statements(statement):
-            db.execute(rendered)
-    for write in fact_writes(statement, 42):
-        assert sqlglot.parse_one(write.query, read="postgres").key in ("select", "values")
-        tables = sqlglot.parse_one(write.query, read="postgres").find_all(sqlglot.exp.Table)
+        for write in writes:
+            db.execute(write.text)
+    for write in writes:
+        if write.command == "insert":
+            continue
+        query = sqlglot.parse_one(write.facts_query(42), read="postgres")
+        assert query.key == "select"
+        tables = query.find_all(sqlglot.exp.Table)
         assert all("namespace = 42" in table.parent.parent.sql() for table in tables)
 
 
 @pytest.mark.parametrize("statement", [s for s in READS if "search(" not in s])
 def test_what_is_rendered_is_allowed_again_and_stays_the_same(statement: str) -> None:
-    once = read_statement(statement, no_search)
-    assert read_statement(once, no_search) == once
+    once = rendered(statement, search)
+    assert rendered(once, search) == once
+
+
+@pytest.mark.parametrize("statement", READS)
+def test_a_select_is_rendered_as_often_as_one_likes(statement: str) -> None:
+    select = check_select(statement)
+    hits = [search(*call) for call in select.searches]
+    once = select.render(hits), select.render(hits, "postgres", 42)
+    assert (select.render(hits), select.render(hits, "postgres", 42)) == once
 
 
 @pytest.mark.parametrize("statement", WRITES)
 def test_a_rendered_write_is_allowed_again_and_stays_the_same(statement: str) -> None:
-    once = write_statements(statement)
-    assert write_statements(once[0]) == once
+    once = check_writes(statement)
+    assert [write.text for write in check_writes(once[0].text)] == [write.text for write in once]
 
 
 def test_search_becomes_a_table_that_both_databases_read() -> None:
@@ -118,15 +120,13 @@ def test_search_becomes_a_table_that_both_databases_read() -> None:
         "WITH search_1(turn_id, score) AS (VALUES (3, 0.83), (1, 1e-05)) "
         "SELECT s.turn_id FROM search_1 AS s"
     )
-    assert read_statement(sql, search) == expected
-    assert read_statement(sql, search, "postgres") == expected
+    assert rendered(sql, search) == expected
+    assert rendered(sql, search, "postgres") == expected
 
 
 def test_search_finds_ten_turns_unless_told_otherwise() -> None:
-    searches: list[tuple[str, int]] = []
     statement = "SELECT a.score FROM search('it''s', 7) a JOIN search('B') b ON a.score = b.score"
-    read_statement(statement, lambda text, k: searches.append((text, k)) or [])
-    assert searches == [("it's", 7), ("B", 10)]
+    assert check_select(statement).searches == (("it's", 7), ("B", 10))
 
 
 @pytest.mark.parametrize(
@@ -155,20 +155,20 @@ def test_a_read_means_what_it_says(statement: str, expected: list[tuple[object, 
 def test_like_means_the_same_in_both_databases() -> None:
     sql = "SELECT text FROM turns WHERE text LIKE '%Beach%'"
     like = "SELECT text FROM turns WHERE LOWER(text) LIKE LOWER('%Beach%')"
-    assert read_statement(sql, search) == like
-    assert read_statement(sql, search, "postgres") == like + " ESCAPE ''"
+    assert rendered(sql, search) == like
+    assert rendered(sql, search, "postgres") == like + " ESCAPE ''"
 
 
 def test_nulls_come_in_the_same_order_in_both_databases() -> None:
     sql = "SELECT value FROM facts ORDER BY ended_on, happened_on DESC"
-    assert read_statement(sql, search, "postgres").endswith(
+    assert rendered(sql, search, "postgres").endswith(
         "ORDER BY ended_on NULLS FIRST, happened_on DESC NULLS LAST"
     )
 
 
 def test_a_number_is_stored_as_text() -> None:
-    (rendered,) = write_statements(INSERT + "('Anna', 'debt', -20.50, 1)")
-    assert rendered == INSERT + "('Anna', 'debt', '-20.50', 1)"
+    (write,) = check_writes(INSERT + "('Anna', 'debt', -20.50, 1)")
+    assert write.text == INSERT + "('Anna', 'debt', '-20.50', 1)"
 
 
 ONE, TWO = INSERT + "('a; b', 'it''s', '-- c', 1)", "DELETE FROM facts WHERE id = 3"
@@ -198,7 +198,7 @@ ONE, TWO = INSERT + "('a; b', 'it''s', '-- c', 1)", "DELETE FROM facts WHERE id 
     ],
 )
 def test_an_answer_is_split_where_its_meaning_is_certain(answer: str) -> None:
-    assert split(answer) == [ONE, TWO]
+    assert [statement.text for statement in split(answer)] == [ONE, TWO]
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_a_statement_over_many_lines_stays_one(statement: str) -> None:
     ],
 )
 def test_a_model_can_say_that_there_is_nothing_to_store(answer: str) -> None:
-    assert write_statements(answer) == []
+    assert check_writes(answer) == ()
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,8 @@ def test_joined_statements_are_split_again(parts: list[str], data: st.DataObject
     answer = parts[0]
     for part in parts[1:]:
         answer += data.draw(separators) + part
-    assert split(data.draw(wrappers).replace("{}", answer)) == parts
+    split_again = split(data.draw(wrappers).replace("{}", answer))
+    assert [statement.text for statement in split_again] == parts
 
 
 WORDS = r"""
@@ -292,7 +293,7 @@ mutants = st.builds(
 
 @given(st.one_of(st.text(), soups, mutants))
 def test_nothing_but_a_sql_error_leaves(text: str) -> None:
-    for check in (split, write_statements, lambda sql: read_statement(sql, search)):
+    for check in (split, check_writes, lambda sql: rendered(sql, search)):
         with suppress(SqlError):
             check(text)
 
@@ -300,7 +301,7 @@ def test_nothing_but_a_sql_error_leaves(text: str) -> None:
 @given(mutants)
 def test_no_mutant_reads_another_table_or_writes(text: str) -> None:
     try:
-        sql = read_statement(text, search)
+        sql = rendered(text, search)
     except SqlError:
         return
     seen: list[tuple[int, str | None]] = []

@@ -1,0 +1,60 @@
+"""What a SELECT may give and sort by where it has groups, aggregates or DISTINCT."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from memory.sql.nodes import (
+    AGGREGATES,
+    QUERIES,
+    is_whole_number,
+    nodes_without_subqueries,
+    plain_name,
+    present,
+    sql_of,
+    terms_of,
+)
+from memory.sql.refusals import refuse
+
+
+def check_groups(select: Any, aliases: Mapping[str, Any]) -> None:
+    """A group gives its keys and aggregates only, and DISTINCT is ordered by what it selects.
+
+    Postgres refuses the rest too. SQLite would answer with the value of any row of the group.
+    """
+    outputs = [_without_tables(item.unalias()) for item in select.expressions]
+    order = [term for term in terms_of(select, "order") if plain_name(term) not in aliases]
+    order = [term for term in order if not is_whole_number(term)]
+    if select.args.get("distinct") and "*" not in outputs:
+        for term in order:
+            if _without_tables(term) not in outputs:
+                refuse(f"ORDER BY {sql_of(term)}", "with DISTINCT, order by selected columns only")
+    keys = set()
+    for term in terms_of(select, "group"):
+        if is_whole_number(term) and 0 < int(term.this) <= len(outputs):
+            keys.add(outputs[int(term.this) - 1])
+        keys |= {_without_tables(term), _without_tables(aliases.get(plain_name(term), term))}
+    parts = [*select.expressions, *order, *present(select.args.get("having"))]
+    aggregated = any(
+        node.key in AGGREGATES for part in parts for node in nodes_without_subqueries(part)
+    )
+    if "id" in keys or not (keys or aggregated):
+        return  # the id of a row decides all its columns
+    while parts:
+        node = parts.pop()
+        if node.key in AGGREGATES or node.key in QUERIES or _without_tables(node) in keys:
+            continue
+        if node.key in ("column", "star"):
+            refuse(
+                f"{sql_of(node)} beside an aggregate",
+                "add it to GROUP BY; for the newest row write ORDER BY ... DESC LIMIT 1",
+            )
+        parts.extend(node.iter_expressions())
+
+
+def _without_tables(node: Any) -> str:
+    """The expression without table names, to compare two of them."""
+    copy = node.copy()
+    for part in copy.dfs():
+        if part.key == "column":
+            part.set("table", None)
+    return str(copy.sql("sqlite")).lower()

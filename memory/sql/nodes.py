@@ -1,0 +1,48 @@
+"""What the checks ask of a node of a syntax tree, whose keys are those of sqlglot."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from memory.sql.refusals import short
+from memory.sql.tables import SEARCH_FUNCTION
+
+QUERIES = frozenset(("select", "union", "intersect", "except"))
+AGGREGATES = frozenset(("count", "min", "max", "sum", "avg"))
+
+
+def sql_of(node: Any) -> str:
+    """The node as short SQL, to name it in a message."""
+    try:
+        # Level None: the message says nothing of what the other database could not do.
+        return short(node.sql("sqlite", comments=False, unsupported_level=None)).replace(
+            SEARCH_FUNCTION.upper(), "search"
+        )
+    except (RecursionError, ValueError, TypeError, AttributeError, LookupError):
+        return str(node.key)  # a message must not fail on the node that it refuses
+
+
+def is_whole_number(node: Any) -> bool:
+    """Whether the node is a literal like 12, without a sign, for which 64 bits are enough."""
+    is_number = node.key == "literal" and not node.is_string
+    return bool(is_number and node.this.isdecimal() and len(node.this) < 19)
+
+
+def plain_name(node: Any) -> str:
+    """The name of a column that is written without its table, else ""."""
+    return node.name.lower() if node.key == "column" and not node.table else ""
+
+
+def present(*nodes: Any) -> list[Any]:
+    """Those of the nodes that are not None."""
+    return [node for node in nodes if node is not None]
+
+
+def terms_of(query: Any, clause: str) -> list[Any]:
+    """The expressions of GROUP BY ("group") or ORDER BY ("order")."""
+    terms = query.args[clause].expressions if query.args.get(clause) else []
+    return [term.this if term.key == "ordered" else term for term in terms]
+
+
+def nodes_without_subqueries(part: Any) -> Iterator[Any]:
+    """The nodes of an expression, without those of the queries in it."""
+    return iter(part.dfs(prune=lambda node: node.key in QUERIES))

@@ -1,0 +1,202 @@
+"""A checked tree as the text that a database runs.
+
+The two databases understand some of the subset differently. What they run says which is meant.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from sqlglot import exp
+from sqlglot.dialects import Postgres, SQLite
+from sqlglot.errors import ErrorLevel
+
+from memory.sql.kinds import kind_of
+from memory.sql.nodes import is_whole_number
+from memory.sql.parsing import PARSER_FAULTS
+from memory.sql.refusals import refuse
+from memory.sql.tables import SEARCH_COLUMNS, TABLES
+
+Dialect = Literal["sqlite", "postgres"]
+Hits = Sequence[tuple[int, float]]  # (turn id, score) of one search(), best first
+
+_ARITHMETIC = ("add", "sub", "mul", "div")
+# Some keywords are two words ("GROUP BY"): each of them needs quotes where it is a name.
+_KEYWORDS = set(" ".join([*SQLite.Tokenizer.KEYWORDS, *Postgres.Tokenizer.KEYWORDS]).split())
+_RESERVED = re.compile(  # by Postgres, and unknown to the parser
+    r"analyse|asymmetric|authorization|both|cast|check|collation|concurrently|current_role"
+    r"|deferrable|freeze|initially|leading|placing|symmetric|system_user|trailing|user|verbose"
+)
+_KNOWN = {
+    *TABLES,
+    *SEARCH_COLUMNS,
+    *(column for columns in TABLES.values() for column in columns),
+}
+
+
+def search_tables(tree: Any) -> list[Any]:
+    """The tables of a query that are calls of search(), in the order of the tree."""
+    return [node for node in tree.dfs() if node.key == "table" and node.this.key == "anonymous"]
+
+
+def select_text(tree: Any, hits: Sequence[Hits], dialect: Dialect, namespace: int | None) -> str:
+    """A SELECT for a database, each search() being a common table expression of its hits.
+
+    With a namespace, each table is its rows of the shared tables. Raises SqlError.
+    """
+    query = tree.copy()
+    _put_hits(query, hits)
+    return _text(_of_namespace(_portable(query, dialect), namespace), dialect)
+
+
+def change_text(tree: Any) -> str:
+    """An UPDATE or DELETE for SQLite. Raises SqlError."""
+    return _text(_portable(tree.copy(), "sqlite"), "sqlite")
+
+
+def changed_facts_text(tree: Any, namespace: int) -> str:
+    """The SELECT for Postgres that gives what an UPDATE or DELETE would do, and does nothing.
+
+    It has a row for each fact: its id, and what an UPDATE sets, in the order of its columns.
+    Raises SqlError.
+    """
+    change = _portable(tree.copy(), "postgres")
+    values = [_as_stored(pair.this.name, pair.expression) for pair in change.expressions]
+    table = change.this
+    query = exp.Select(
+        expressions=[exp.column("id", table=table.alias_or_name), *values],
+        from_=exp.From(this=table),
+        where=change.args["where"],
+    )
+    return _text(_of_namespace(query, namespace), "postgres")
+
+
+def _as_stored(column: str, value: Any) -> Any:
+    """A value in the type that its column has in Postgres."""
+    return exp.cast(value, exp.DType.BIGINT if column == "turn_id" else exp.DType.TEXT)
+
+
+def _text(tree: Any, dialect: Dialect) -> str:
+    try:
+        level = ErrorLevel.RAISE
+        # The tree is a copy already, which nobody reads again.
+        text = tree.sql(dialect=dialect, unsupported_level=level, comments=False, copy=False)
+        return str(text)
+    except PARSER_FAULTS:
+        refuse("this statement", f"it cannot be written for {dialect}; write a simpler one")
+
+
+def _put_hits(query: Any, hits: Sequence[Hits]) -> None:
+    """Put the hits of each search() before a query, as a common table expression."""
+    ctes = []
+    for i, (table, table_hits) in enumerate(zip(search_tables(query), hits, strict=True), start=1):
+        columns = [exp.to_identifier(column) for column in SEARCH_COLUMNS]
+        alias = exp.TableAlias(this=exp.to_identifier(f"search_{i}"), columns=columns)
+        ctes.append(exp.CTE(this=_hits_table(table_hits), alias=alias))
+        name = exp.to_identifier(table.alias or "search")
+        table.replace(
+            exp.Table(this=exp.to_identifier(f"search_{i}"), alias=exp.TableAlias(this=name))
+        )
+    if ctes:
+        own_ctes = query.args["with_"].expressions if query.args.get("with_") else []
+        query.set("with_", exp.With(expressions=[*ctes, *own_ctes]))
+
+
+def _hits_table(hits: Hits) -> Any:
+    if not hits:  # an empty VALUES is no SQL
+        never = exp.EQ(this=exp.Literal.number(1), expression=exp.Literal.number(0))
+        nulls = [exp.cast(exp.null(), kind) for kind in (exp.DType.INT, exp.DType.FLOAT)]
+        return exp.Select(expressions=nulls, where=exp.Where(this=never))
+    rows = [(exp.Literal.number(n), exp.Literal.number(repr(float(score)))) for n, score in hits]
+    return exp.Values(expressions=[exp.Tuple(expressions=[*row]) for row in rows])
+
+
+def _portable(tree: Any, dialect: Dialect) -> Any:
+    """The tree with what the two databases understand differently made the same."""
+    for node in reversed(list(tree.dfs())):  # what is inside first: some nodes are replaced
+        sides = [side for side in ("this", "expression") if node.args.get(side)]
+        if node.key == "identifier":
+            # Unquoted names are lower case in Postgres; quoted ones are taken as they stand.
+            name = node.this.lower()
+            is_keyword = name.upper() in _KEYWORDS or _RESERVED.fullmatch(name)
+            is_word = re.fullmatch(r"[a-z_][a-z0-9_]*", name)
+            node.set("this", name)
+            node.set("quoted", not (name in _KNOWN or (is_word and not is_keyword)))
+        elif node.key == "like":
+            # LIKE ignores case in SQLite and not in Postgres: both sides are lowered.
+            for side in sides:
+                value = node.args[side]
+                if value.key != "lower" and not (
+                    value.is_string and value.this == value.this.lower()
+                ):
+                    node.set(side, exp.Lower(this=value))
+            if dialect == "postgres" and node.parent.key != "escape":  # its default is a backslash
+                node.replace(exp.Escape(this=node.copy(), expression=exp.Literal.string("")))
+        elif node.key == "substring":
+            operands = [node.args.get(argument) for argument in ("this", "start", "length")]
+            arguments = [operand for operand in operands if operand]
+            if dialect == "postgres":  # its substr takes no number of 64 bits
+                arguments[1:] = [
+                    exp.cast(_whole(number), exp.DType.INT) for number in arguments[1:]
+                ]
+            node.replace(exp.Anonymous(this="SUBSTR", expressions=arguments))
+        elif node.key == "cast" and dialect == "postgres" and node.to.sql("sqlite") == "INTEGER":
+            if kind_of(node.this) == "number":
+                node.set("this", _whole(node.this))
+        elif node.key == "datatype" and dialect == "postgres" and node.sql("sqlite") == "INTEGER":
+            node.replace(exp.DataType(this=exp.DType.BIGINT))  # SQLite's have 64 bits
+        elif node.key == "round" and node.args.get("decimals") and dialect == "postgres":
+            node.set("this", exp.cast(node.this, exp.DType.DECIMAL))  # it rounds no other kind
+        elif node.key == "dpipe" or node.key in _ARITHMETIC:
+            # || binds tighter than arithmetic in SQLite and looser in Postgres, so parentheses say
+            # which of the two goes first.
+            ambiguous = ("dpipe",) if node.key in _ARITHMETIC else _ARITHMETIC
+            for side in sides:
+                if node.args[side].key in ambiguous:
+                    node.set(side, exp.Paren(this=node.args[side]))
+    return tree
+
+
+def _whole(number: Any) -> Any:
+    """A number without its fraction: SQLite cuts it off where Postgres would round."""
+    if is_whole_number(number):
+        return number
+    return exp.Anonymous(this="TRUNC", expressions=[number])
+
+
+def _of_namespace(tree: Any, namespace: int | None) -> Any:
+    """The tree with each table as the rows of one namespace in the shared tables of Postgres.
+
+    A WITH cannot have the name of a table (`names.check_query`), so a table is known by its name.
+    """
+    if namespace is None:
+        return tree
+    _order_by_id(tree)
+    for table in [node for node in tree.dfs() if node.key == "table" and node.name in TABLES]:
+        shared = exp.table_(table.name, db="memory")
+        is_this = exp.EQ(
+            this=exp.column("namespace"), expression=exp.Literal.number(str(namespace))
+        )
+        # Nodes, not the builders of sqlglot, which parse each name and copy the whole again.
+        rows = exp.Select(
+            expressions=[exp.column(column) for column in TABLES[table.name]],
+            from_=exp.From(this=shared),
+            where=exp.Where(this=is_this),
+        )
+        alias = exp.TableAlias(this=exp.to_identifier(table.alias_or_name))
+        table.replace(exp.Subquery(this=rows, alias=alias))
+    return tree
+
+
+def _order_by_id(tree: Any) -> None:
+    """Let the rows of a plain SELECT over one table come in the order that SQLite gives them in.
+
+    Postgres moves a row to the end of its table when it is changed.
+    """
+    clauses = ("order", "group", "distinct", "joins", "having")
+    if tree.key != "select" or any(tree.args.get(clause) for clause in clauses):
+        return
+    table = tree.args["from_"].this if tree.args.get("from_") else None
+    has_aggregate = any(part.find(exp.AggFunc) for part in tree.expressions)
+    if table is not None and table.key == "table" and table.name in TABLES and not has_aggregate:
+        tree.set("order", exp.Order(expressions=[exp.column("id", table=table.alias_or_name)]))
