@@ -1,4 +1,4 @@
-"""Measure the memory on conversations in LoCoMo's format: against a baseline, or where it fails."""
+"""Measure a memory on conversations: against a baseline, by cause of failure, or by module."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -10,8 +10,10 @@ import typer
 from rich.console import Console
 from typer import Option
 
+from locomo.ablation.ablation import Ablation
+from locomo.ablation.facts import asked_gold
 from locomo.commands import Conversations, Over, check_folder, print_table, run_command
-from locomo.dataset.format import CATEGORIES, load_conversations
+from locomo.dataset.format import CATEGORIES, Conversation, load_conversations
 from locomo.evaluation import AskedQuestion, Evaluation, EvaluationRun, shown_whole
 from locomo.harness import (
     EMBEDDER,
@@ -25,6 +27,7 @@ from locomo.harness import (
     program_state,
 )
 from locomo.results.charts import abstention_chart, failure_chart, score_chart
+from locomo.results.figures import Figure, figure_table
 from locomo.results.judging import is_judged, judge_answers, judging_cost, question_of
 from locomo.results.report import Interval, failures, memory_difference, score_lines, usual_interval
 from locomo.results.tables import (
@@ -38,9 +41,10 @@ from locomo.results.tables import (
     no_evidence_line,
 )
 from locomo.results.traces import Trace, TraceLog
-from locomo.results.written import ANALYSIS, ANSWERS, RESULTS, read_results, traces_beside
+from locomo.results.written import ABLATION, ANALYSIS, ANSWERS, RESULTS, read_results, traces_beside
 from locomo.split_data import PARTS
 from locomo.split_data import split as split_ids
+from locomo.systems import Baseline, System, memory_system
 from locomo.tasks.modules import draw
 from locomo.tasks.training_data import tuned_conversations
 from locomo.tracking import (
@@ -69,12 +73,12 @@ BETTER_MODELS = (
     " OPENAI_API_KEY set,\nor --model ollama_chat/qwen2.5:7b, or --model openai/NAME --api-base"
     " http://localhost:8000/v1."
 )
-Mode = Literal["compare", "analyze"]
+Mode = Literal["compare", "analyze", "ablation"]
 console = Console()
 
 
 def evaluate(
-    mode: Annotated[Mode, Option(help="against a baseline, or where the memory fails")] = "compare",
+    mode: Annotated[Mode, Option(help="a baseline, causes of failure, or modules")] = "compare",
     data: Conversations = SAMPLE,
     split: Annotated[str, Option(help="all, train, validation or test, by conversation")] = "all",
     num_test: Annotated[int, Option(help="questions, drawn by --seed; 0: all")] = 20,
@@ -89,6 +93,8 @@ def evaluate(
     judge_only: Annotated[bool, Option("--judge-only", help="judge a finished run")] = False,
     budget: Annotated[int | None, Option(help="tokens of memory a question; or model's")] = None,
     optimized_path: Annotated[Path | None, Option(help="a compiled program, JSON")] = None,
+    against: Annotated[str, Option(help="of ablation: it replaces a module")] = "local-base",
+    turns_only: Annotated[bool, Option("--turns-only", help="of ablation: no facts")] = False,
     include_training: Annotated[bool, Option("--include-training", help="training data")] = False,
     num_threads: Annotated[int, Option(help="questions asked at a time", min=1)] = 4,
     no_categories: Annotated[bool, Option("--no-categories", help="sums only")] = False,
@@ -111,27 +117,50 @@ def evaluate(
     questions = _questions(data, part=split, number=num_test, seed=seed, without=left_out)
     setup = _setup(load_model(model, api_base, adapter=adapter), optimized_path, budget=budget)
     setup = replace(setup, reranker=load_reranker(reranker) if reranker else None)
-    _check_places(setup.model, judging, embedder=embedder, folder=output_dir, resume=resume)
-    log = _answer_log(data, setup, embedder=embedder, output_dir=output_dir, resume=resume)
+    if over and (reranker or mode == "ablation"):
+        raise InputError("--over goes without --reranker and --mode ablation: both run here only")
+    memories = output_dir / "memories"
+    ablation = None
+    if mode == "ablation":
+        untuned = _setup(load_model(against), None, budget=budget)
+        ablation = Ablation(
+            setup=replace(setup, turns_only=turns_only),
+            untuned=replace(untuned, turns_only=turns_only),
+            golds=asked_gold(data, {conversation.id for conversation, _ in questions}),
+            attempts=memories / "first-attempts.jsonl",
+        )
+    systems = ablation.systems() if ablation else _systems(setup, mode, optimized_path)
+    _check_output(output_dir, embedder)
+    _check_models([*_models(systems), *([judging] if judging else [])], resume)
+    log = _answer_log(
+        data, setup, ablation, embedder=embedder, output_dir=output_dir, resume=resume
+    )
     run = EvaluationRun(
         questions=questions,
-        setup=setup,
-        plain=_plain(setup, optimized_path) if mode == "compare" else None,
+        systems=systems,
         embedder=embedder,
         judging=judging,
-        with_baseline=mode == "compare",
-        memories=output_dir / "memories",
+        memories=memories,
         log=log,
         traces=_trace_log(log, resume) if traces else None,
         threads=num_threads,
         over=over,
     )
     evaluation = run.run()
-    params = _data_params(data, split, seed)
-    params |= _run_params(run, adapter, program=optimized_path, learned=learned)
+    params = {"mode": mode, **_data_params(data, split, seed)}
+    params |= _run_params(run, setup, adapter, program=optimized_path, learned=learned)
+    if ablation:
+        params |= {"against": ablation.untuned.model.name, "turns_only": turns_only}
     params["interval"] = interval or usual_interval(evaluation.results)
-    _report(evaluation, params, output_dir=output_dir, with_categories=not no_categories)
-    _print_advice(evaluation, run, output_dir if answers_only else None)
+    figures = ablation.figures(evaluation.results, run.built_by) if ablation else []
+    _report(
+        evaluation,
+        params,
+        output_dir=output_dir,
+        with_categories=not no_categories,
+        figures=figures,
+    )
+    _print_advice(evaluation, setup, run.conversations, output_dir if answers_only else None)
     return evaluation
 
 
@@ -142,7 +171,12 @@ def _judging_model(name: str | None, api_base: str | None, answers_only: bool) -
     return load_model(name, api_base) if name else None
 
 
-def _print_advice(evaluation: Evaluation, run: EvaluationRun, answers_folder: Path | None) -> None:
+def _print_advice(
+    evaluation: Evaluation,
+    setup: Setup,
+    conversations: Sequence[Conversation],
+    answers_folder: Path | None,
+) -> None:
     """Print how to go on. With a folder the answers are also written there for other judges.
 
     The file has the form that LongMemEval's own script reads: an id and a hypothesis in each line.
@@ -158,12 +192,11 @@ def _print_advice(evaluation: Evaluation, run: EvaluationRun, answers_folder: Pa
         advice = f"{file}: {len(lines)} answers. Judge them: uv run evaluate.py --judge-only"
         advice += f" --judge-model NAME --output-dir {answers_folder}"
         console.print(advice, markup=False, highlight=False, soft_wrap=True)
-    if run.setup.model.packaged:
-        if not stores_facts(run.setup.model, run.setup.program):
+    if setup.model.packaged:
+        if not stores_facts(setup.model, setup.program):
             console.print("The packaged model stores no facts: it answers from what was said.")
         console.print(BETTER_MODELS, highlight=False)
-    conversations = list({c.id: c for c, _ in run.questions}.values())
-    if advice := shown_whole(conversations, run.setup.budget):
+    if advice := shown_whole(conversations, setup.budget):
         console.print(advice, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -195,7 +228,13 @@ def _judge(
         results = judge_answers(results, judging, log=log, threads=threads, console=console)
     evaluation = Evaluation(written.memories, results, {"judging": spent.cost})
     params = {**written.params, "judge_model": judging.name}
-    _report(evaluation, params, output_dir=output_dir, with_categories=with_categories)
+    _report(
+        evaluation,
+        params,
+        output_dir=output_dir,
+        with_categories=with_categories,
+        figures=written.figures,
+    )
     return evaluation
 
 
@@ -204,17 +243,19 @@ def _data_params(data: Path, split: str, seed: int) -> dict[str, object]:
 
 
 def _run_params(
-    run: EvaluationRun, adapter: Path | None, program: Path | None, learned: Collection[str]
+    run: EvaluationRun,
+    setup: Setup,
+    adapter: Path | None,
+    program: Path | None,
+    learned: Collection[str],
 ) -> dict[str, object]:
-    mode: Mode = "compare" if run.with_baseline else "analyze"
-    reranker = run.setup.reranker
+    reranker = setup.reranker
     return {
-        "mode": mode,
         "questions": len(run.questions),
-        "model": run.setup.model.name,
+        "model": setup.model.name,
         "adapter": str(adapter or "none"),
         "program": program.name if program else "plain",
-        "budget": run.setup.budget,
+        "budget": setup.budget,
         "embedder": run.embedder,
         "reranker": reranker.name if reranker else "none",
         "reranker_failures": reranker.failures if reranker else 0,
@@ -236,10 +277,16 @@ def _setup(model: Model, program: Path | None, budget: int | None) -> Setup:
 
 
 def _answer_log(
-    data: Path, setup: Setup, embedder: str, output_dir: Path, resume: bool
+    data: Path,
+    setup: Setup,
+    ablation: Ablation | None,
+    *,
+    embedder: str,
+    output_dir: Path,
+    resume: bool,
 ) -> AnswerLog:
     """The answers on disk, in a file of their own for each data, model, program and code."""
-    made_from = fingerprint(
+    made_from: list[object] = [
         data_hash(data),
         setup.model.weights,
         setup.model.api_base,
@@ -247,8 +294,11 @@ def _answer_log(
         program_state(setup.program),
         embedder,
         setup.reranker.name if setup.reranker else "none",
-    )
-    return answer_log(output_dir / f"{ANSWERS}{made_from}.jsonl", resume)
+    ]
+    if ablation:
+        untuned = ablation.untuned
+        made_from += [untuned.model.weights, untuned.model.api_base, untuned.turns_only]
+    return answer_log(output_dir / f"{ANSWERS}{fingerprint(*made_from)}.jsonl", resume)
 
 
 def _trace_log(log: AnswerLog, resume: bool) -> TraceLog:
@@ -257,17 +307,37 @@ def _trace_log(log: AnswerLog, resume: bool) -> TraceLog:
     return TraceLog(traces_beside(log.path), Trace, key=lambda trace: trace.key, resume=resume)
 
 
-def _check_places(
-    answering: Model, judging: Model | None, embedder: str, folder: Path, resume: bool
-) -> None:
-    """Raise what speaks against --output-dir, MLflow, the embedder or a model before it is paid.
+def _systems(setup: Setup, mode: Mode, program: Path | None) -> dict[str, System]:
+    """What answers each question, in the order of asking."""
+    systems: dict[str, System] = {}
+    if mode == "compare":
+        systems["baseline"] = Baseline(setup)
+        if plain := _plain(setup, program):
+            systems["plain"] = memory_system(plain)
+    systems["memory"] = memory_system(setup)
+    return systems
 
-    A resumed run has asked the models before. Hosted ones are named with their servers.
-    """
+
+def _models(systems: Mapping[str, System]) -> list[Model]:
+    """The models that answer, each once: that of the memory first, the plain one left out."""
+    models: list[Model] = []
+    for name in ("memory", *systems):
+        model = systems[name].model
+        if name != "plain" and model and not any(model is known for known in models):
+            models.append(model)
+    return models
+
+
+def _check_output(folder: Path, embedder: str) -> None:
+    """Raise what speaks against --output-dir, MLflow or the embedder, before a model is paid."""
     check_folder(folder, "--output-dir")
     load_embedder(embedder)
     connect_mlflow(EXPERIMENT)
-    for model in filter(None, (answering, judging)):
+
+
+def _check_models(models: Sequence[Model], resume: bool) -> None:
+    """Ask each model for a word, unless a resumed run has done so before; name hosted servers."""
+    for model in models:
         name_server(model, console)
         if not resume:
             probe(model, console)
@@ -342,6 +412,7 @@ def _report(
     params: Mapping[str, object],
     output_dir: Path,
     with_categories: bool,
+    figures: Sequence[Figure] = (),
 ) -> None:
     """Print the results, write them to `output_dir` and log them to MLflow."""
     interval: Interval = "clustered" if params["interval"] == "clustered" else "independent"
@@ -374,13 +445,18 @@ def _report(
         failure_chart(memory_results, pictures[0], title)
         abstention_chart(memory_results, pictures[1], title)
     else:
-        file = output_dir / RESULTS
+        file = output_dir / (ABLATION if params["mode"] == "ablation" else RESULTS)
         content["difference"] = asdict(difference) if difference else None
+        if figures:
+            content["figures"] = [asdict(figure) for figure in figures]
         examples = _varied(memory_results)
         print_table(console, comparison_table(lines, interval, with_categories))
         if any(line.verdicts for line in lines):
             print_table(console, judge_table(lines, with_categories))
         _print_differences(evaluation.results, interval)
+        for title in dict.fromkeys(figure.table for figure in figures):
+            of_table = [figure for figure in figures if figure.table == title]
+            print_table(console, figure_table(title, of_table))
         pictures = [output_dir / "scores.png"]
         score_chart(lines, pictures[0], title)
     _print_examples(examples, memory_results)
@@ -413,10 +489,10 @@ def _print_examples(examples: Sequence[Result], results: Sequence[Result]) -> No
 
 
 def _print_differences(results: Sequence[Result], interval: Interval) -> None:
-    console.print(difference_line(memory_difference(results, interval)), highlight=False)
-    if any(result.system == "plain" for result in results):
-        over_plain = memory_difference(results, interval, beside="plain")
-        console.print(difference_line(over_plain, beside="plain"), highlight=False)
+    for system in dict.fromkeys(result.system for result in results):
+        if system != "memory":
+            difference = memory_difference(results, interval, beside=system)
+            console.print(difference_line(difference, beside=system), highlight=False)
     console.print()
 
 

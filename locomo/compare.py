@@ -12,7 +12,7 @@ from rich.console import Console
 from typer import Argument, Option
 
 from locomo.commands import print_table, run_command
-from locomo.harness import Result, System
+from locomo.harness import Result
 from locomo.results.report import Interval, paired_differences, usual_interval
 from locomo.results.tables import difference_table
 from locomo.results.written import WrittenResults, read_results
@@ -25,7 +25,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def compare(
     before: Annotated[Path, Argument(help="a folder of results, or its JSON file")],
     after: Annotated[Path, Argument(help="another")],
-    system: Annotated[System, Option(help="whose answers")] = "memory",
+    system: Annotated[str, Option(help="baseline, plain, memory or one of an ablation")] = "memory",
     interval: Annotated[Interval | None, Option(help="as evaluate.py has it")] = None,
 ) -> None:
     """Print the scores of two runs over the questions that both answered, with paired intervals.
@@ -51,7 +51,7 @@ def compare(
     console.print(f"verdict of all questions: {total.verdict}", highlight=False)
 
 
-def _of(written: WrittenResults, system: System) -> list[Result]:
+def _of(written: WrittenResults, system: str) -> list[Result]:
     return [result for result in written.results if result.system == system]
 
 

@@ -1,8 +1,7 @@
 """An evaluation: memories built, questions asked, answers judged; what is finished is kept."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -20,11 +19,9 @@ from locomo.harness import (
     BuiltMemory,
     Result,
     Setup,
-    System,
-    ask_baseline,
-    ask_memory,
     build_memories,
     building,
+    built_memory,
     is_built,
     memory_path,
 )
@@ -33,10 +30,10 @@ from locomo.results.judging import is_judged, judge_answers, judging_cost
 from locomo.results.report import memory_difference
 from locomo.results.tables import cost_table
 from locomo.results.traces import Trace, TraceLog, traced
-from memory import InputError
+from locomo.systems import System, conversation_tokens
 from memory.errors import ModelError
 from memory.program import Model
-from memory.program.costs import Cost, Spending, estimate, spending, turn_tokens
+from memory.program.costs import Cost, estimate, priced, spending
 from memory.program.modules import stores_facts
 from memory.progress import progress_bar
 from memory.prompt import LEAST_BUDGET
@@ -69,20 +66,18 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class EvaluationRun:
-    """Who answers and judges which questions, and where it is kept.
+    """The systems that answer, the questions, the judge, and where results are kept.
 
-    `plain` is what a compiled or tuned `setup` is compared with, None where that is plain itself.
+    `systems` by name answer each question in this order; "memory" is the one that is measured.
     `log` holds earlier answers, which count; `memories` is the folder of the memories; without
     a `judging` model no answer is judged; `threads` questions are asked at a time. `traces` keeps
     all that led to an answer. `over` machines the memories are built and the questions are asked.
     """
 
     questions: Sequence[AskedQuestion]
-    setup: Setup
-    plain: Setup | None
+    systems: Mapping[str, System]
     embedder: str
     judging: Model | None
-    with_baseline: bool
     memories: Path
     log: AnswerLog
     threads: int
@@ -93,13 +88,10 @@ class EvaluationRun:
     def run(self) -> Evaluation:
         """Build each conversation's memory, ask the questions, judge the answers.
 
-        With a hosted model, what it will take is printed first; and what it took, when it ends
-        early. Raises ModelError when a model cannot be used; what is finished by then is kept.
+        With a hosted model, a forecast of the cost is printed first, and the cost itself when the
+        run ends early. Raises ModelError when a model cannot be used; finished results are kept.
         """
-        if self.over and self.setup.reranker:
-            raise InputError("--over goes without --reranker: the reranker runs on this machine")
-        models = (self.setup.model, self.judging)
-        costs_something = any(model and not model.packaged for model in models)
+        costs_something = any(not model.packaged for model in self._models())
         if costs_something:
             print_table(self.console, cost_table("forecast, without repairs", self.forecast()))
         costs: dict[str, Cost] = {}
@@ -110,19 +102,38 @@ class EvaluationRun:
                 print_table(self.console, cost_table("this run took", costs))
             raise
 
+    def _models(self) -> list[Model]:
+        """Every model that stores, answers or judges."""
+        models = [system.model for system in self.systems.values()]
+        models += [system.stored_by.model for system in self.systems.values() if system.stored_by]
+        return [model for model in (*models, self.judging) if model]
+
     def _run(self, costs: dict[str, Cost]) -> Evaluation:
-        """Take the steps, and note in `costs` what each takes."""
+        """Take the steps; `costs` gets the cost of each."""
+        nothing = (
+            priced(model, calls=0, tokens_in=0, tokens_out=0)
+            for model in self._models()
+            if model is not self.judging
+        )
+        costs |= dict.fromkeys(("storing", "asking"), sum(nothing, Cost()))
+        counting = _Counting(costs)
         with progress_bar(self.console) as bar:
             if self.over:
-                built, results = self._build_then_ask(bar, costs)
+                built, results = self._build_then_ask(bar, counting)
             else:
-                built, results = self._build_and_ask(bar, costs)
+                built, results = self._build_and_ask(bar, counting)
         if self.judging:
-            # A step of its own, so that a judge can be added to answers that are there already.
-            with _counted("judging", self.judging, costs):
-                results = judge_answers(
-                    results, self.judging, log=self.log, threads=self.threads, console=self.console
-                )
+            # A step of its own: a judge can be added to answers that exist already.
+            costs["judging"] = Cost()
+            judge = partial(
+                judge_answers,
+                results,
+                self.judging,
+                log=self.log,
+                threads=self.threads,
+                console=self.console,
+            )
+            results = counting.counted("judging", self.judging, judge)
         return Evaluation(built, results, costs)
 
     def forecast(self) -> dict[str, Cost]:
@@ -130,67 +141,67 @@ class EvaluationRun:
         costs = {"storing": self._storing_cost(), "asking": Cost()}
         unjudged: list[Question] = []
         for conversation, question in self.questions:
-            for system, setup in self._systems().items():
-                record = self.log.records.get((system, conversation.id, question.index))
+            for name, system in self.systems.items():
+                record = self.log.records.get((name, conversation.id, question.index))
                 if record is None:
-                    costs["asking"] += _asking_cost(system, conversation, setup)
+                    costs["asking"] += system.cost(conversation)
                 if self.judging and not (record and is_judged(record, self.judging)):
                     unjudged.append(question)
         if self.judging:
             costs["judging"] = judging_cost(unjudged, self.judging)
         return costs
 
-    def _systems(self) -> dict[System, Setup]:
-        """Who answers each question, in the order of asking."""
-        systems: dict[System, Setup] = {"baseline": self.setup} if self.with_baseline else {}
-        if self.plain:
-            systems["plain"] = self.plain
-        return {**systems, "memory": self.setup}
-
     def _storing_cost(self) -> Cost:
         unbuilt = [made_from for path, made_from in self._memories().items() if not is_built(path)]
         return sum((_digest_cost(*made_from) for made_from in unbuilt), Cost())
 
     @property
+    def conversations(self) -> list[Conversation]:
+        """The conversations that are asked about, each once."""
+        return list(self._conversations.values())
+
+    @property
     def _conversations(self) -> dict[str, Conversation]:
         return {conversation.id: conversation for conversation, _ in self.questions}
 
-    def _path(self, conversation: Conversation, setup: Setup) -> Path:
-        """Where the memory of a conversation lies, absolute."""
-        return memory_path(
-            conversation,
-            setup.model,
-            setup.program,
-            cache=self.memories,
-            embedder=self.embedder,
-        ).absolute()
+    def _path(self, conversation: Conversation, stored_by: Setup) -> Path:
+        """The absolute path of a conversation's memory."""
+        return memory_path(conversation, stored_by, self.memories, self.embedder).absolute()
+
+    def _storing_setups(self) -> list[Setup]:
+        """What stores memories, each once."""
+        setups: list[Setup] = []
+        for system in self.systems.values():
+            if system.stored_by and not any(system.stored_by is setup for setup in setups):
+                setups.append(system.stored_by)
+        return setups
 
     def _memories(self) -> dict[Path, tuple[Conversation, Setup]]:
         """What each memory is made from; two setups that store alike share memories."""
         return {
             self._path(conversation, setup): (conversation, setup)
             for conversation in self._conversations.values()
-            for setup in filter(None, (self.setup, self.plain))
+            for setup in self._storing_setups()
         }
 
     def _asking(self) -> "Asking":
         return Asking(
             conversations=self._conversations,
-            setups=self._systems(),
+            systems=self.systems,
             paths={
-                (system, conversation.id): self._path(conversation, setup)
+                (name, conversation.id): self._path(conversation, system.stored_by)
                 for conversation in self._conversations.values()
-                for system, setup in self._systems().items()
-                if system != "baseline"
+                for name, system in self.systems.items()
+                if system.stored_by
             },
             with_traces=self.traces is not None,
         )
 
     def _keys(self) -> list[AnswerKey]:
         return [
-            (system, conversation.id, question.index)
+            (name, conversation.id, question.index)
             for conversation, question in self.questions
-            for system in self._systems()
+            for name in self.systems
         ]
 
     def _missing(self) -> list[AnswerKey]:
@@ -199,55 +210,70 @@ class EvaluationRun:
     def _results(self) -> list[Result]:
         return [self.log.records[key] for key in self._keys()]
 
+    def built_by(self, stored_by: Setup) -> list[BuiltMemory]:
+        """The memories that a setup stored, in the order of the conversations; all are built."""
+        return [
+            built_memory(self._path(conversation, stored_by))
+            for conversation in self._conversations.values()
+        ]
+
+    def _built(self) -> list[BuiltMemory]:
+        """The memories of the system that is measured."""
+        stored_by = self.systems["memory"].stored_by
+        return self.built_by(stored_by) if stored_by else []
+
     def _build_then_ask(
-        self, bar: Progress, costs: dict[str, Cost]
+        self, bar: Progress, counting: "_Counting"
     ) -> tuple[list[BuiltMemory], list[Result]]:
-        """Over machines: all memories are built before the first question is asked."""
-        built: list[BuiltMemory] = []
-        with _counted("storing", self.setup.model, costs):
-            for setup in filter(None, (self.plain, self.setup)):
-                memories = build_memories(
-                    self._conversations.values(),
-                    setup,
-                    cache=self.memories,
-                    threads=self.threads,
-                    bar=bar,
-                    embedder=self.embedder,
-                    over=self.over,
-                )
-                built = list(memories.values())
-        with _counted("asking", self.setup.model, costs):
-            waits = not self.setup.model.packaged
-            missing = self._missing()
-            keep = self._keeper(bar, len(missing))
-            run_over(self._asking(), missing, self.over, waits=waits, finished=keep)
-        return built, self._results()
+        """On several machines: all memories are built before the first question is asked."""
+        for setup in self._storing_setups():
+            build = partial(
+                build_memories,
+                self._conversations.values(),
+                setup,
+                cache=self.memories,
+                threads=self.threads,
+                bar=bar,
+                embedder=self.embedder,
+                over=self.over,
+            )
+            counting.counted("storing", setup.model, build)
+        missing = self._missing()
+        model = self.systems["memory"].model
+        ask = partial(
+            run_over,
+            self._asking(),
+            missing,
+            self.over,
+            waits=bool(model and not model.packaged),
+            finished=self._keeper(bar, len(missing)),
+        )
+        counting.counted("asking", model, ask)
+        return self._built(), self._results()
 
     def _build_and_ask(
-        self, bar: Progress, costs: dict[str, Cost]
+        self, bar: Progress, counting: "_Counting"
     ) -> tuple[list[BuiltMemory], list[Result]]:
         """Build memories and ask questions side by side: a score stands there soon.
 
         A question of a memory waits for that memory. It comes after it in the line, so what it
         waits for is being built by then, whatever the number of threads.
         """
-        costs |= {step: Spending(self.setup.model).cost for step in ("storing", "asking")}
-        counting = _Counting(self.setup.model, costs)
         ended = Event()
         missing, asking = self._missing(), self._asking()
         memories: dict[Path, Future[BuiltMemory]] = {path: Future() for path in self._memories()}
 
-        def build(path: Path, job: Callable[[], BuiltMemory]) -> None:
+        def build(path: Path, model: Model, job: Callable[[], BuiltMemory]) -> None:
             try:
-                memories[path].set_result(counting.counted("storing", job))
+                memories[path].set_result(counting.counted("storing", model, job))
             except BaseException as error:
                 memories[path].set_exception(error)
                 raise
 
         def ask(key: AnswerKey) -> Answered:
-            if key[0] != "baseline":
-                _wait_for(memories[asking.paths[key[:2]]], ended)
-            return counting.counted("asking", partial(asking, key))
+            if path := asking.paths.get(key[:2]):
+                _wait_for(memories[path], ended)
+            return counting.counted("asking", self.systems[key[0]].model, partial(asking, key))
 
         builds: dict[str, list[Job]] = {}
         for path, (conversation, setup) in self._memories().items():
@@ -259,15 +285,21 @@ class EvaluationRun:
                 ended=ended,
                 embedder=self.embedder,
             )
-            builds.setdefault(conversation.id, []).append(partial(build, path, job))
+            builds.setdefault(conversation.id, []).append(partial(build, path, setup.model, job))
         asks: dict[str, list[Job]] = {
-            id_: [partial(ask, key) for key in _of(id_, missing)] for id_ in builds
+            id_: [partial(ask, key) for key in self._of(id_, missing)] for id_ in builds
         }
         keep = self._keeper(bar, len(missing))
         line = _in_line([*builds.values()], [*asks.values()], ahead=self.threads)
         run_parallel(line, self.threads, lambda answer: keep(answer) if answer else None, ended)
-        built = [memories[self._path(c, self.setup)].result() for c in self._conversations.values()]
-        return built, self._results()
+        return self._built(), self._results()
+
+    def _of(self, conversation: str, keys: Sequence[AnswerKey]) -> list[AnswerKey]:
+        """The questions of a conversation; systems that need no memory come first."""
+        return sorted(
+            (key for key in keys if key[1] == conversation),
+            key=lambda key: self.systems[key[0]].stored_by is not None,
+        )
 
     def _keeper(self, bar: Progress, missing: int) -> Callable[[Answered], None]:
         """What is done with each answer: kept, and counted on a line of the bar."""
@@ -301,13 +333,6 @@ class EvaluationRun:
             )
 
 
-def _of(conversation: str, keys: Sequence[AnswerKey]) -> list[AnswerKey]:
-    """The questions of a conversation, first those of the baseline, which needs no memory."""
-    return sorted(
-        (key for key in keys if key[1] == conversation), key=lambda key: key[0] != "baseline"
-    )
-
-
 def _in_line(builds: Sequence[Sequence[T]], asks: Sequence[Sequence[T]], ahead: int) -> list[T]:
     """The jobs of all conversations in turn, with memories being built `ahead` of the questions."""
     line = [job for jobs in builds[:ahead] for job in jobs]
@@ -327,30 +352,21 @@ def _wait_for(memory: Future[BuiltMemory], ended: Event) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Counting:
-    """Notes in `costs` what the jobs of each step take, those of several threads."""
+    """Sums up in `costs` the cost of each step, over all its jobs and threads."""
 
-    model: Model
     costs: dict[str, Cost]
     lock: Lock = field(default_factory=Lock)
 
-    def counted(self, step: str, job: Callable[[], T]) -> T:
-        """The result of a job, whose calls are counted also when it fails."""
-        with spending(self.model) as spent:
+    def counted(self, step: str, model: Model | None, job: Callable[[], T]) -> T:
+        """The result of a job. Its calls count at the price of `model`, also when it fails."""
+        if model is None:
+            return job()
+        with spending(model) as spent:
             try:
                 return job()
             finally:
                 with self.lock:
                     self.costs[step] += spent.cost
-
-
-@contextmanager
-def _counted(step: str, model: Model, costs: dict[str, Cost]) -> Iterator[None]:
-    """Note what a model is asked for inside, also when it ends early."""
-    with spending(model) as spent:
-        try:
-            yield
-        finally:
-            costs[step] = spent.cost
 
 
 def running_score(results: Sequence[Result]) -> str:
@@ -365,17 +381,12 @@ def running_score(results: Sequence[Result]) -> str:
     return f"asking ({scores}: {difference.low:+.2f} to {difference.high:+.2f})"
 
 
-def _turn_tokens(conversation: Conversation) -> int:
-    characters = sum(len(turn.text) for turn in conversation.turns)
-    return turn_tokens(len(conversation.turns), characters)
-
-
 def shown_whole(conversations: Sequence[Conversation], budget: int) -> str:
     """What to say where each conversation fits a budget whole, else "".
 
     Then nothing has to be found, and neither the ranking nor facts are measured.
     """
-    sizes = [_turn_tokens(conversation) for conversation in conversations]
+    sizes = [conversation_tokens(conversation) for conversation in conversations]
     if not sizes or max(sizes) > budget:
         return ""
     return (
@@ -387,7 +398,7 @@ def shown_whole(conversations: Sequence[Conversation], budget: int) -> str:
 
 def _digest_cost(conversation: Conversation, setup: Setup) -> Cost:
     """What it takes to store a conversation: nothing without facts."""
-    if not stores_facts(setup.model, setup.program):
+    if setup.turns_only or not stores_facts(setup.model, setup.program):
         return Cost()
     turns = len(conversation.turns)
     return estimate(
@@ -395,49 +406,31 @@ def _digest_cost(conversation: Conversation, setup: Setup) -> Cost:
         "store",
         setup.program.store,
         calls=-(-turns // setup.model.window),
-        inputs=_turn_tokens(conversation),
+        inputs=conversation_tokens(conversation),
         answers=turns,
     )
 
 
-def _asking_cost(system: System, conversation: Conversation, setup: Setup) -> Cost:
-    """What it takes to answer a question: the baseline retrieves nothing."""
-    shown = min(setup.budget, _turn_tokens(conversation))
-    cost = estimate(setup.model, "answer", setup.program.answer, calls=1, inputs=shown)
-    if system == "baseline":
-        return cost
-    return cost + estimate(setup.model, "retrieve", setup.program.retrieve, calls=1, inputs=0)
-
-
 @dataclass(frozen=True, eq=False)
 class Asking:
-    """All that is needed to ask any of the questions, also on another machine.
+    """Asks any of the questions of any system, also on another machine.
 
-    `paths` are the memories' by system and conversation.
+    `paths` are those of the memories, by system and conversation.
     """
 
     conversations: Mapping[str, Conversation]
-    setups: Mapping[System, Setup]
+    systems: Mapping[str, System]
     paths: Mapping[tuple[str, str], Path]
     with_traces: bool = False
 
-    def __call__(self, key: AnswerKey) -> tuple[Result, Trace | None]:
-        """Ask one question of one system; with its trace where those are wanted."""
-        system, id_, index = key
+    def __call__(self, key: AnswerKey) -> Answered:
+        """Ask one question of one system; the trace is None unless traces are wanted."""
+        name, id_, index = key
         conversation = self.conversations[id_]
         question = next(q for q in conversation.questions if q.index == index)
-        if system == "baseline":
-            job = partial(ask_baseline, conversation, question, self.setups[system])
-        else:
-            job = partial(
-                ask_memory,
-                conversation,
-                question,
-                setup=self.setups[system],
-                path=self.paths[system, id_],
-            )
-        result, trace = traced(job) if self.with_traces else (job(), None)
-        if system == "plain":
-            result = replace(result, system="plain")
-            trace = trace and replace(trace, result=result)
-        return result, trace
+
+        def job() -> Result:
+            path = self.paths.get((name, id_), Path())  # a system without a memory reads none
+            return replace(self.systems[name].ask(conversation, question, path), system=name)
+
+        return traced(job) if self.with_traces else (job(), None)

@@ -6,13 +6,11 @@ import json
 import re
 import socket
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from threading import Event
-from typing import Literal
 
 import dspy
 from pydantic import TypeAdapter
@@ -20,23 +18,21 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
-from locomo.dataset.format import Conversation, Question
+from locomo.dataset.format import Conversation
 from locomo.json_lines import JsonLines
-from locomo.metrics import recall, score
 from locomo.parallel import run_over, run_parallel
-from memory import Hit, InputError, Memory, MemoryProgram, Rows, Store, open_store
+from memory import InputError, Memory, MemoryProgram, open_store
 from memory.api import Digest
-from memory.errors import ModelError, UnusableAnswer
+from memory.errors import ModelError
 from memory.files import write_whole
 from memory.program import Model
 from memory.program.costs import rendered_prompt
-from memory.prompt import Context, assemble, spoken_date
+from memory.prompt import assemble
 from memory.rerank import Reranker
 from memory.terminal import clean_line
 from memory.waiting import digest_whole
 
-System = Literal["baseline", "plain", "memory"]
-AnswerKey = tuple[System, str, int]  # the system, the conversation's id, the question's index
+AnswerKey = tuple[str, str, int]  # the system's name, the conversation's id, the question's index
 # Tokens set aside for instructions, examples, question and answer, which must fit a model's
 # context beside the memory.
 PROMPT_TOKENS = 512
@@ -68,7 +64,7 @@ class Result:
     abstention; `verdicts` maps a judge to its opinion (None: unreadable).
     """
 
-    system: System
+    system: str
     conversation: str
     index: int
     category: int
@@ -97,15 +93,18 @@ class Result:
 
 @dataclass(frozen=True)
 class Setup:
-    """What answers a question: the model, the program, and how many tokens of memory it sees.
+    """A model with a program, which stores memories and answers from them.
 
-    A reranker orders the best turns anew, None where the ranking's own order stands.
+    `budget` is how many tokens of memory an answer may see. A reranker orders the best turns anew,
+    None where the ranking's own order stands. With `turns_only` memories hold no facts: the model
+    stores nothing.
     """
 
     model: Model
     program: MemoryProgram
     budget: int
     reranker: Reranker | None = None
+    turns_only: bool = False
 
     def check(self) -> None:
         """Raise InputError for a budget above the model's context, or too small for one turn."""
@@ -132,25 +131,25 @@ def fingerprint(*parts: object) -> str:
 
 
 def memory_path(
-    conversation: Conversation,
-    model: Model,
-    program: MemoryProgram,
-    cache: Path,
-    embedder: str = EMBEDDER,
+    conversation: Conversation, setup: Setup, cache: Path, embedder: str = EMBEDDER
 ) -> Path:
-    """Where a conversation's memory lies: other inputs of its building make another memory."""
-    # Not the whole program: memories are kept when only another module's prompt has changed.
-    made_by = fingerprint(
+    """The file of a conversation's memory; its name depends on everything that builds it."""
+    made_from: list[object] = [
         conversation.id,
         [asdict(turn) for turn in conversation.turns],
-        model.weights["store"],
-        model.api_base,
-        model.window,
-        rendered_prompt(model, program.store),
         embedder,
-    )
+    ]
+    if not setup.turns_only:
+        model = setup.model
+        # Not the whole program: memories are kept when only another module's prompt has changed.
+        made_from += [
+            model.weights["store"],
+            model.api_base,
+            model.window,
+            rendered_prompt(model, setup.program.store),
+        ]
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", conversation.id)[:60]
-    return cache / f"{name}-{made_by}.db"
+    return cache / f"{name}-{fingerprint(*made_from)}.db"
 
 
 def is_built(path: Path) -> bool:
@@ -158,23 +157,27 @@ def is_built(path: Path) -> bool:
     return path.exists() and path.with_suffix(".json").exists()
 
 
+def built_memory(path: Path) -> BuiltMemory:
+    """The memory at a path, which was built to its end, with what it cost."""
+    return replace(_BUILT.validate_json(path.with_suffix(".json").read_bytes()), path=path)
+
+
 def build_memory(
     conversation: Conversation,
-    model: Model,
-    program: MemoryProgram,
+    setup: Setup,
     cache: Path,
     progress: Callable[[int], None] = lambda windows: None,
     embedder: str = EMBEDDER,
 ) -> BuiltMemory:
-    """Add and digest a conversation, or find the memory that was built from equal inputs before.
+    """Add and digest a conversation, or open the memory that equal inputs built before.
 
-    An interrupted build goes on where it stopped, and what it cost so far counts. `progress` is
-    told the windows done so far; what it raises interrupts the build.
+    An interrupted build continues where it stopped, and its cost so far counts. `progress` gets
+    the number of windows done so far; an exception that it raises interrupts the build.
     """
-    path = memory_path(conversation, model, program, cache=cache, embedder=embedder)
+    path = memory_path(conversation, setup, cache, embedder)
     card, part = path.with_suffix(".json"), path.with_suffix(".part.json")
     if is_built(path):
-        return replace(_BUILT.validate_json(card.read_bytes()), path=path)
+        return built_memory(path)
     begun = BuiltMemory(conversation.id, path, len(conversation.turns))
     if path.exists() and part.exists():
         begun = replace(_BUILT.validate_json(part.read_bytes()), path=path)
@@ -192,33 +195,15 @@ def build_memory(
             write_whole(part, _BUILT.dump_json(so_far(digest.calls)))
             progress(digest.stored + digest.failed)
 
-        memory = Memory(store, model=model, program=program)
+        memory = Memory(store, model=setup.model, program=setup.program)
         if not store.turns(1, 1):
             memory.add(conversation.turns)
-        done = digest_whole(memory, progress=after_window)
+        done = Digest() if setup.turns_only else digest_whole(memory, progress=after_window)
         facts = int(store.read("SELECT count(*) AS n FROM facts").rows[0][0])
         built = replace(so_far(done.calls), facts=facts, failed=len(store.pending()))
     write_whole(card, _BUILT.dump_json(built))
     part.unlink()
     return built
-
-
-def turn_memories(
-    conversations: Sequence[Conversation], cache: Path, bar: Progress
-) -> dict[str, BuiltMemory]:
-    """Memories of turns alone, by conversation, found in the cache or made: no model is asked."""
-    cache.mkdir(parents=True, exist_ok=True)
-    memories: dict[str, BuiltMemory] = {}
-    task = bar.add_task("adding turns", total=len(conversations))
-    for conversation in conversations:
-        turns = [asdict(turn) for turn in conversation.turns]
-        path = cache / f"turns-{fingerprint(conversation.id, turns)}.db"
-        with open_store(path) as store:
-            if not store.turns(1, 1):  # `add` is one transaction: all turns are there, or none
-                store.add(conversation.turns)
-        memories[conversation.id] = BuiltMemory(conversation.id, path, len(conversation.turns))
-        bar.advance(task)
-    return memories
 
 
 def build_memories(
@@ -272,9 +257,8 @@ def building(
 
     def build() -> BuiltMemory:
         built = build_memory(
-            conversation=conversation,
-            model=setup.model,
-            program=setup.program,
+            conversation,
+            setup,
             cache=cache,
             progress=progress,
             embedder=embedder,
@@ -295,13 +279,7 @@ class _Builder:
 
     def path(self, conversation: Conversation) -> Path:
         """Where a conversation's memory lies."""
-        return memory_path(
-            conversation,
-            self.setup.model,
-            self.setup.program,
-            cache=self.cache,
-            embedder=self.embedder,
-        )
+        return memory_path(conversation, self.setup, self.cache, self.embedder)
 
     def begin(self, conversation: Conversation) -> None:
         """Leave the mark by which a machine knows that it sees the folder."""
@@ -320,13 +298,7 @@ class _Builder:
                 f"{self.cache} is not the same folder on {socket.gethostname()}, or the code is not"
                 " the same: --over needs both on all machines"
             )
-        return build_memory(
-            conversation,
-            self.setup.model,
-            self.setup.program,
-            cache=self.cache,
-            embedder=self.embedder,
-        )
+        return build_memory(conversation, self.setup, cache=self.cache, embedder=self.embedder)
 
 
 def _build_over(
@@ -405,112 +377,6 @@ def _total_tokens(usage: dict[str, dict[str, object]]) -> int:
     return sum(int(str(of_model.get("total_tokens") or 0)) for of_model in usage.values())
 
 
-def ask_memory(
-    conversation: Conversation,
-    question: Question,
-    setup: Setup,
-    path: Path,
-    kind: type[Memory] = Memory,
-) -> Result:
-    """One question to the memory program, over its own read-only handle."""
-    start = time.monotonic()
-    with open_store(path, read_only=True) as store:
-        memory = kind(
-            store,
-            model=setup.model,
-            program=setup.program,
-            budget=setup.budget,
-            reranker=setup.reranker,
-        )
-        try:
-            answer = memory.ask(question.text, asker=question.asker, now=_now(question))
-            unusable = ""
-        except UnusableAnswer as error:
-            answer, unusable = error.answer, str(error)
-        sources = {n: turn.source for n, turn in enumerate(conversation.turns, 1)}
-        result = result_of(
-            conversation,
-            question,
-            system="memory",
-            answer=answer.text,
-            turn_ids=answer.shown,
-            start=start,
-        )
-        ids = {source: n for n, source in sources.items()}
-        best = store.search(question.as_asked, 1)
-        hidden = [source for source in question.evidence if ids[source] not in answer.shown]
-        return replace(
-            result,
-            tokens=answer.tokens,
-            calls=answer.calls,
-            unusable=unusable,
-            sql=answer.sql,
-            rows=sum(len(result_rows.rows) for result_rows in answer.rows),
-            cited=tuple(sources[turn_id] for turn_id in answer.turns),
-            not_stored=tuple(source for source in hidden if not _facts_of(store, ids[source])),
-            best_score=round(best[0].score, 4) if best else 0.0,
-        )
-
-
-def _now(question: Question) -> datetime | None:
-    return datetime.fromisoformat(question.question_date) if question.question_date else None
-
-
-def ask_baseline(conversation: Conversation, question: Question, setup: Setup) -> Result:
-    """The same answering module without a memory: the newest turns that the budget holds."""
-    start = time.monotonic()
-    numbered = [replace(turn, id=n) for n, turn in enumerate(conversation.turns, 1)]
-    context = assemble([], reversed(numbered), setup.budget)
-    with setup.model.active():
-        answered = setup.program.answer(
-            # As a memory asks: the packaged model is not shown who asks.
-            question=question.as_asked if setup.model.packaged else question.text,
-            memory=context.text,
-            turn_ids=context.turn_ids,
-            asker=question.asker,
-            today=spoken_date(question.question_date),
-        )
-    result = result_of(
-        conversation,
-        question,
-        system="baseline",
-        answer=answered.answer,
-        turn_ids=context.turn_ids,
-        start=start,
-    )
-    return replace(result, tokens=context.tokens, calls=answered.calls, unusable=answered.unusable)
-
-
-def result_of(
-    conversation: Conversation,
-    question: Question,
-    system: System,
-    answer: str,
-    turn_ids: Sequence[int],
-    start: float,
-) -> Result:
-    """An answer with its scores: `turn_ids` were shown, `start` is when it began (monotonic)."""
-    sources = {conversation.turns[turn_id - 1].source for turn_id in turn_ids}
-    return Result(
-        system=system,
-        conversation=conversation.id,
-        index=question.index,
-        category=question.category,
-        question_type=question.question_type,
-        question=question.text,
-        gold=question.answer,
-        answer=answer.encode("utf-8", "replace").decode(),  # a lone surrogate goes in no file
-        score=score(answer, question),
-        recall=recall(sources, question.evidence) if question.evidence else None,
-        seconds=round(time.monotonic() - start, 3),
-    )
-
-
-def _facts_of(store: Store, turn_id: int) -> int:
-    rows = store.read(f"SELECT count(*) AS n FROM facts WHERE turn_id = {turn_id}")
-    return int(rows.rows[0][0])
-
-
 AnswerLog = JsonLines[AnswerKey, Result]
 
 
@@ -523,24 +389,3 @@ def answer_log(path: Path, resume: bool) -> AnswerLog:
         resume=resume,
         keep=lambda result: not result.unusable,
     )
-
-
-_FACT = ("turn_id", "subject", "attribute", "value", "happened_on", "ended_on")
-
-
-class FactsOnly(Memory):
-    """A memory whose answering model is shown facts, those of the best turns first, and no turn."""
-
-    def gather(
-        self,
-        question: str,
-        rows: Sequence[Rows] = (),
-        without: Collection[int] = (),
-        hits: Sequence[Hit] | None = None,
-    ) -> Context:
-        """The rows that were retrieved and the facts, ranked by their turns, within the budget."""
-        facts = tuple(
-            tuple(getattr(fact, column) for column in _FACT) for fact in self.store.facts()
-        )
-        all_turns = {turn.id for turn in self.store.turns()}
-        return super().gather(question, [*rows, Rows(_FACT, facts)], without=all_turns, hits=hits)

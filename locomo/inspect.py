@@ -12,7 +12,6 @@ from pydantic import TypeAdapter
 from typer import Argument, Option
 
 from locomo.commands import run_command
-from locomo.harness import System
 from locomo.json_lines import read_lines
 from locomo.results.tables import evidence_text
 from locomo.results.traces import Trace
@@ -28,7 +27,7 @@ def inspect(
     results: Annotated[Path, Argument(help="a folder of results, of evaluate.py --traces")],
     worst: Annotated[int, Option(help="how many questions", min=1)] = 10,
     category: Annotated[int | None, Option(help="of one category only", min=1, max=5)] = None,
-    system: Annotated[System, Option(help="whose answers")] = "memory",
+    system: Annotated[str, Option(help="baseline, plain, memory or one of an ablation")] = "memory",
     prompts: Annotated[bool, Option("--prompts", help="every prompt and answer, too")] = False,
 ) -> None:
     """Print the questions with the lowest scores: rows, refusals, evidence, answer and prompts.

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
+from locomo.dataset.format import files_of
 from locomo.results.report import PairedDifference, ScoreLine
 from locomo.tasks.gains import Gain
 from memory import InputError
@@ -81,8 +82,8 @@ def trace_model_calls() -> None:
 
 
 def data_hash(path: Path) -> str:
-    """The sha256 of a data file, 64 hex digits."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """The sha256 of a data file, or of all files of a folder, 64 hex digits."""
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files_of(path))).hexdigest()
 
 
 def code_commit() -> str:

@@ -167,12 +167,14 @@ def files_of(path: Path) -> list[Path]:
 def load_conversations(path: Path) -> list[Conversation]:
     """The conversations of a file in the format of LoCoMo, LongMemEval or MSC-Self-Instruct.
 
-    Raises InputError that names the conversation and the field, for everything that cannot be
-    used; evidence that names no turn, empty turns and unreadable dates are counted instead.
+    Of a folder, those of all its files `*.json`. Raises InputError that names the conversation and
+    the field, for everything that cannot be used; evidence that names no turn, empty turns and
+    unreadable dates are counted instead.
     """
-    records = read_records(path)
     conversations = [
-        parse_conversation(raw, f"{path}, conversation {n}") for n, raw in enumerate(records, 1)
+        parse_conversation(raw, f"{file}, conversation {n}")
+        for file in files_of(path)
+        for n, raw in enumerate(read_records(file), 1)
     ]
     twice = _first_repeated(conversation.id for conversation in conversations)
     if twice is not None:

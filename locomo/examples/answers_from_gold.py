@@ -15,9 +15,10 @@ from typing import NamedTuple
 from locomo.dataset.format import ABSTENTION, Question
 from locomo.examples.gold import Gold
 from locomo.examples.selects import LIMIT, STEM_LETTERS, canonical_selects, value_has
-from locomo.harness import FactsOnly, Setup
+from locomo.harness import Setup
 from locomo.metrics import MULTI_HOP, OPEN_DOMAIN, normalize
 from locomo.metrics import gold as gold_answer
+from locomo.systems import FactsOnly
 from memory import Memory, Rows, SqlError, Store
 from memory.program.messages import ABSTAIN
 from memory.program.signatures import TUNED_SELECT

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Literal, get_args
+from typing import Literal
 
 from locomo.dataset.format import ABSTENTION, CATEGORIES
-from locomo.harness import Result, System
+from locomo.harness import Result
 from locomo.metrics import bootstrap
 
 NAMES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
@@ -90,8 +90,7 @@ def usual_interval(results: Iterable[Result]) -> Interval:
 def score_lines(results: Sequence[Result], interval: Interval) -> list[ScoreLine]:
     """One line for each system and category or type that occurs, then categories 1-4 and all."""
     lines = []
-    present = {result.system for result in results}
-    for system in (system for system in get_args(System) if system in present):
+    for system in dict.fromkeys(result.system for result in results):
         of_system = [result for result in results if result.system == system]
         for label, of_group in _groups(of_system).items():
             lines.append(_line(system, label, of_group, interval))
@@ -179,7 +178,7 @@ def _line(system: str, label: str, results: Sequence[Result], interval: Interval
 
 
 def memory_difference(
-    results: Sequence[Result], interval: Interval, beside: System = "baseline"
+    results: Sequence[Result], interval: Interval, beside: str = "baseline"
 ) -> PairedDifference | None:
     """Memory beside another system over the questions of categories 1-4 that both answered."""
     before = [result for result in results if result.system == beside]

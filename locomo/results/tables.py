@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from locomo.dataset.format import ABSTENTION, CATEGORIES
-from locomo.harness import BuiltMemory, Result, System
+from locomo.harness import BuiltMemory, Result
 from locomo.metrics import abstained
 from locomo.results.report import (
     FAILED_BELOW,
@@ -113,7 +113,7 @@ def difference_table(
     return table
 
 
-def difference_line(difference: PairedDifference | None, beside: System = "baseline") -> str:
+def difference_line(difference: PairedDifference | None, beside: str = "baseline") -> str:
     """The difference of memory and another system in a sentence."""
     if difference is None:
         return "no question was answered by both"

@@ -1,23 +1,26 @@
-"""What `evaluate.py` wrote, read again: to judge its answers, or to compare two runs."""
+"""Reads the files of `evaluate.py`: to judge its answers, or to compare two runs."""
 
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
 from locomo.harness import BuiltMemory, Result
+from locomo.results.figures import Figure
 from memory import InputError
 
 # Beside `answers-FINGERPRINT.jsonl` lie the traces of the same run.
 ANSWERS, TRACES = "answers-", "traces-"
 RESULTS, ANALYSIS = "evaluation_results.json", "failure_analysis.json"
+ABLATION = "ablation.json"
 
 
 class WrittenResults(BaseModel):
-    """The settings of a run, its memories and every question's result."""
+    """The settings of a run, its memories, every question's result, an ablation's figures."""
 
     params: dict[str, object]
     memories: list[BuiltMemory] = []
     results: list[Result]
+    figures: list[Figure] = []
 
 
 def traces_beside(answers: Path) -> Path:
@@ -28,9 +31,11 @@ def traces_beside(answers: Path) -> Path:
 def read_results(path: Path) -> WrittenResults:
     """The results in a folder (--output-dir), or in a file of its. Raises InputError."""
     if path.is_dir() or not path.exists():
-        files = [path / name for name in (RESULTS, ANALYSIS) if (path / name).exists()]
+        files = [path / name for name in (RESULTS, ANALYSIS, ABLATION) if (path / name).exists()]
         if not files:
-            raise InputError(f"{path} holds no {RESULTS} or {ANALYSIS}; give an --output-dir")
+            raise InputError(
+                f"{path} holds no {RESULTS}, {ANALYSIS} or {ABLATION}; give an --output-dir"
+            )
         path = files[0]
     try:
         return WrittenResults.model_validate_json(path.read_bytes())

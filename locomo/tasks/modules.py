@@ -11,7 +11,7 @@ import random
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -21,11 +21,12 @@ import dspy
 
 from locomo.dataset.format import ABSTENTION, Conversation, Question
 from locomo.harness import PROMPT_TOKENS, Setup
+from locomo.systems import FactsOnly
 from locomo.tasks.rewards import Episode, Outcome
-from memory import Answer, Hit, Memory, MemoryProgram, Rows, Store, Turn, open_store
+from memory import Answer, Memory, MemoryProgram, Store, Turn, open_store
 from memory.errors import ModelError, UnusableAnswer
 from memory.program.refine_agent import HISTORY_TOKENS, MOST_OPERATIONS, ToolUse
-from memory.prompt import Context, assemble
+from memory.prompt import assemble
 from memory.refine.questions import FactReader
 from memory.refine.run import memory_in_short
 from memory.refine.tools import RefiningTools
@@ -300,9 +301,10 @@ class StoreWindow(_Task):
                 target = _facts_by_speaker(turns, bench.setup)
             fits = min(1.0, MOST_FACTS * len(turns) / max(len(facts), 1))
             with _facts_only(turns, facts) as store, dspy.context(trace=[]):
-                memory = _RowsOnly(
+                memory = FactsOnly(
                     store, bench.setup.model, self.program, budget=bench.setup.budget
                 )
+                memory.all_facts = False  # what is not retrieved earns no reward
                 # Evidence counts as shown when a fact names its turn: no turn is readable here.
                 turn_ids = {fact[-1] for fact in facts}
                 sources = tuple(turn.source for n, turn in enumerate(turns, 1) if n in turn_ids)
@@ -321,25 +323,6 @@ class StoreWindow(_Task):
             return self._ended([], copied, str(error), facts=[], target=[])
         named = [(subject, attribute, value, turn) for subject, attribute, value, *_, turn in facts]
         return self._ended(outcomes, copied, facts=named, target=target)
-
-
-class _RowsOnly(Memory):
-    """A memory whose turns are hidden: a large model, which reads dates in rows, sees none.
-
-    The packaged model does: the date of a hidden turn stands beside its row.
-    """
-
-    def gather(
-        self,
-        question: str,
-        rows: Sequence[Rows] = (),
-        without: Collection[int] = (),
-        hits: Sequence[Hit] | None = None,
-    ) -> Context:
-        """The rows that were retrieved, within the budget."""
-        if not self.model.packaged:
-            without = {turn.id for turn in self.store.turns()}
-        return super().gather(question, rows, without=without, hits=hits)
 
 
 def _asked(memory: Memory, question: str) -> Answer:

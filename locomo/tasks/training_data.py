@@ -8,7 +8,7 @@ import dspy
 from rich.progress import Progress
 
 from locomo.dataset.format import ABSTENTION, Conversation
-from locomo.harness import Setup, build_memories, turn_memories
+from locomo.harness import Setup, build_memories
 from locomo.split_data import SplitConversations, load_split
 from locomo.tasks.modules import Bench, Target, draw, measured_target, task_examples
 from memory import InputError, MemoryProgram
@@ -143,16 +143,13 @@ def prepare_bench(
     ids = dict.fromkeys(example.conversation for example in examples if "question" in example)
     program = MemoryProgram()
     conversations = [memories.conversations[id_] for id_ in ids]
-    if memories.turns_only:
-        built = turn_memories(conversations, memories.folder, bar)
-    else:
-        built = build_memories(
-            conversations,
-            Setup(storing, program, storing.budget),
-            cache=memories.folder,
-            threads=memories.threads,
-            bar=bar,
-        )
+    built = build_memories(
+        conversations,
+        Setup(storing, program, storing.budget, turns_only=memories.turns_only),
+        cache=memories.folder,
+        threads=memories.threads,
+        bar=bar,
+    )
     return Bench(
         setup=Setup(model, program, model.budget),
         conversations=memories.conversations,

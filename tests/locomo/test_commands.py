@@ -69,7 +69,7 @@ EVALUATE.command()(evaluate.evaluate)
     ("line", "says"),
     [
         ("--data {}/missing.json", "missing.json does not exist; give a file"),
-        ("--data {}", "cannot be read"),
+        ("--data {}", "broken.json is not JSON"),
         ("--data {}/broken.json", "broken.json is not JSON"),
         (
             "--data {}/no-field.json",

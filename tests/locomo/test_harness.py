@@ -9,7 +9,8 @@ import pytest
 
 from locomo import harness
 from locomo.dataset.format import Conversation, load_conversations
-from locomo.harness import Setup, answer_log, ask_baseline, ask_memory, build_memory
+from locomo.harness import Setup, answer_log, build_memory
+from locomo.systems import ask_baseline, ask_memory
 from memory import InputError, Memory, MemoryProgram, open_store
 from memory.program import Model
 from tests.support.benchmark_records import longmemeval_question
@@ -41,10 +42,10 @@ def taught() -> MemoryProgram:
 
 def test_a_memory_is_built_once_and_found_again_by_the_same_makers(tmp_path: Path) -> None:
     model, engine = talker()
-    first = build_memory(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories")
+    first = build_memory(tiny(tmp_path), setup(model), tmp_path / "memories")
     assert (first.turns, first.facts, first.failed, first.calls, first.tokens) == (6, 3, 0, 3, 30)
     made = first.path.read_bytes()
-    assert build_memory(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories") == first
+    assert build_memory(tiny(tmp_path), setup(model), tmp_path / "memories") == first
     assert first.path.read_bytes() == made
     assert engine.calls() == {"store": 3}
 
@@ -64,9 +65,10 @@ def test_a_memory_is_built_once_and_found_again_by_the_same_makers(tmp_path: Pat
 def test_other_makers_make_another_memory(
     tmp_path: Path, model: dict[str, Any], program: MemoryProgram, changed: dict[str, Any]
 ) -> None:
-    first = build_memory(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
+    first = build_memory(tiny(tmp_path), setup(talker()[0]), tmp_path / "memories")
     other, engine = talker(**model)
-    second = build_memory(tiny(tmp_path, **changed), other, program, tmp_path / "memories")
+    made_by = Setup(other, program, 2_000)
+    second = build_memory(tiny(tmp_path, **changed), made_by, tmp_path / "memories")
     assert second.path != first.path
     assert engine.calls()["store"] == second.calls
 
@@ -74,7 +76,7 @@ def test_other_makers_make_another_memory(
 def test_another_embedder_makes_another_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made_of = (tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
+    made_of = (tiny(tmp_path), setup(talker()[0]), tmp_path / "memories")
     first = build_memory(*made_of)
     with open_store(first.path) as store:
         assert store.embedder == "wordllama"
@@ -82,30 +84,40 @@ def test_another_embedder_makes_another_memory(
         assert build_memory(*made_of, embedder=SMALL).path != first.path
 
 
+def test_a_memory_of_turns_alone_is_the_same_for_all_models(tmp_path: Path) -> None:
+    (first, engine), (other, other_engine) = talker(), talker(window=1)
+    paths = [
+        build_memory(tiny(tmp_path), replace(setup(model), turns_only=True), tmp_path).path
+        for model in (first, other)
+    ]
+    assert paths[0] == paths[1]
+    assert engine.prompts == other_engine.prompts == []
+
+
 @pytest.mark.parametrize("name", ["api.py", "weights.json", "kinds.txt", "0001_start.sql"])
 def test_another_version_of_the_code_makes_another_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    first = build_memory(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
+    first = build_memory(tiny(tmp_path), setup(talker()[0]), tmp_path / "memories")
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / name).write_text("# another version")
     monkeypatch.setattr(harness, "files", lambda package: tmp_path / "package")
-    second = build_memory(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
+    second = build_memory(tiny(tmp_path), setup(talker()[0]), tmp_path / "memories")
     assert second.path != first.path
 
 
 def test_a_memory_that_was_deleted_is_built_again(tmp_path: Path) -> None:
-    first = build_memory(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories")
+    first = build_memory(tiny(tmp_path), setup(talker()[0]), tmp_path / "memories")
     first.path.unlink()
     model, engine = talker()
-    assert build_memory(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories").facts == 3
+    assert build_memory(tiny(tmp_path), setup(model), tmp_path / "memories").facts == 3
     assert engine.calls() == {"store": 3}
 
 
 @pytest.mark.parametrize("id_", ["../up", "/etc/x", "a/b", "..", "x" * 300, "[/red] \u202eabc"])
 def test_a_conversation_of_any_name_stays_in_the_folder(tmp_path: Path, id_: str) -> None:
     model, _ = talker(window=6)
-    built = build_memory(tiny(tmp_path, id_=id_), model, MemoryProgram(), tmp_path / "memories")
+    built = build_memory(tiny(tmp_path, id_=id_), setup(model), tmp_path / "memories")
     assert built.path.resolve().parent == tmp_path / "memories"
     assert built.conversation == id_
 
@@ -121,10 +133,10 @@ def test_an_interrupted_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
     interrupted, engine = talker(store=stop)
     for _ in range(5):
         with pytest.raises(KeyboardInterrupt):
-            build_memory(tiny(tmp_path), interrupted, MemoryProgram(), tmp_path / "memories")
+            build_memory(tiny(tmp_path), setup(interrupted), tmp_path / "memories")
     assert ["[1]" in window(prompt) for prompt in engine.prompts_for("store")].count(True) == 1
     model, engine = talker()
-    built = build_memory(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories")
+    built = build_memory(tiny(tmp_path), setup(model), tmp_path / "memories")
     assert engine.calls() == {"store": 2}
     assert (built.facts, built.failed, built.turns) == (3, 0, 6)
     assert (built.calls, built.tokens) == (3, 30)  # the interrupted build's own call is in it
@@ -142,9 +154,9 @@ def test_progress_may_end_a_build_between_two_windows(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build_memory(tiny(tmp_path), talker()[0], MemoryProgram(), tmp_path / "memories", full)
+        build_memory(tiny(tmp_path), setup(talker()[0]), tmp_path / "memories", full)
     model, engine = talker()
-    assert build_memory(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories").calls == 3
+    assert build_memory(tiny(tmp_path), setup(model), tmp_path / "memories").calls == 3
     assert engine.calls() == {"store": 2}
 
 
@@ -154,7 +166,7 @@ def test_a_window_that_cannot_be_stored_is_counted_as_failed(tmp_path: Path) -> 
         return sql("DROP TABLE turns" if first == "3" else FACT.format(first))
 
     model, engine = talker(store=refused)
-    built = build_memory(tiny(tmp_path), model, MemoryProgram(), tmp_path / "memories")
+    built = build_memory(tiny(tmp_path), setup(model), tmp_path / "memories")
     assert (built.facts, built.failed, built.calls) == (2, 1, 1 + 3 + 1)
     assert engine.calls() == {"store": 5}
 
@@ -166,7 +178,7 @@ def test_a_question_is_asked_of_a_memory_that_it_cannot_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conversation = tiny(tmp_path)
-    built = build_memory(conversation, talker()[0], MemoryProgram(), tmp_path / "memories")
+    built = build_memory(conversation, setup(talker()[0]), tmp_path / "memories")
     before, refused = built.path.read_bytes(), []
     ask = Memory.ask
 
@@ -195,7 +207,7 @@ def test_a_result_says_what_was_shown_cited_and_not_stored(tmp_path: Path) -> No
     said = [*ANN, *({**ANN[0], "dia_id": f"D1:{n}", "text": "Hm. " * 30} for n in range(4, 40))]
     conversation = tiny(tmp_path, session_1=said)
     model, _ = talker(window=39, answer=lambda prompt: answer("Lyon", "1, 99"))
-    built = build_memory(conversation, model, MemoryProgram(), tmp_path / "memories")
+    built = build_memory(conversation, setup(model), tmp_path / "memories")
     asked = replace(conversation.questions[0], evidence=("D1:1", "D1:39"))
     result = ask_memory(conversation, asked, setup(model, 128), built.path)
     assert (result.score, result.recall, result.cited) == (1.0, 0.5, ("D1:1",))
@@ -254,7 +266,7 @@ def test_a_question_is_asked_by_its_asker_on_its_day(tmp_path: Path) -> None:
     file = write(tmp_path / "longmemeval.json", longmemeval_question(question="Where do I live?"))
     [conversation] = load_conversations(file)
     model, engine = talker()
-    built = build_memory(conversation, model, MemoryProgram(), tmp_path / "memories")
+    built = build_memory(conversation, setup(model), tmp_path / "memories")
     [question] = conversation.questions
     results = [
         ask_memory(conversation, question, setup(model), built.path),
@@ -276,7 +288,7 @@ def test_two_conversations_do_not_see_each_other(tmp_path: Path) -> None:
     for conversation, own, other in zip(
         load_conversations(file), ("Lyon", "Oslo"), ("Oslo", "Lyon"), strict=True
     ):
-        built = build_memory(conversation, model, MemoryProgram(), tmp_path / "memories")
+        built = build_memory(conversation, setup(model), tmp_path / "memories")
         for question in conversation.questions:
             ask_memory(conversation, question, setup(model), built.path)
             ask_baseline(conversation, question, setup(model))
@@ -289,7 +301,7 @@ def test_two_conversations_do_not_see_each_other(tmp_path: Path) -> None:
 def test_conversations_that_say_the_same_have_a_memory_each(tmp_path: Path) -> None:
     model, _ = talker()
     both = load_conversations(talks(tmp_path / "two.json", talk("a/b"), talk("a_b")))
-    paths = [build_memory(one, model, MemoryProgram(), tmp_path / "memories").path for one in both]
+    paths = [build_memory(one, setup(model), tmp_path / "memories").path for one in both]
     assert len(set(paths)) == 2
 
 

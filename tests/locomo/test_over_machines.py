@@ -25,6 +25,7 @@ from locomo.evaluation import Evaluation, EvaluationRun
 from locomo.harness import Setup, answer_log
 from locomo.prompts import optimizers
 from locomo.retrieval.__main__ import app as retrieval_app
+from locomo.systems import Baseline, memory_system
 from memory import InputError, MemoryProgram, Turn, load_model, open_store
 from memory.machines import over_machines
 from memory.namespaces import path_of
@@ -275,14 +276,12 @@ def houses(path: Path) -> list[Conversation]:
 def evaluated(folder: Path, server: ModelServer, over: str, resume: bool = False) -> Evaluation:
     folder.mkdir(exist_ok=True)
     conversations = houses(folder / "data.json")
-    model = load_model("openai/m", server.address)
+    setup = Setup(load_model("openai/m", server.address), MemoryProgram(), 2_000)
     return EvaluationRun(
         questions=[(c, asked) for c in conversations for asked in c.questions],
-        setup=Setup(model, MemoryProgram(), 2_000),
-        plain=None,
+        systems={"baseline": Baseline(setup), "memory": memory_system(setup)},
         embedder="wordllama",
         judging=None,
-        with_baseline=True,
         memories=folder / "memories",
         log=answer_log(folder / "answers-1.jsonl", resume),
         threads=2,

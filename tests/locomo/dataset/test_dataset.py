@@ -213,8 +213,14 @@ def test_a_malformed_file_is_refused(tmp_path: Path, content: bytes, says: str) 
 def test_a_missing_file_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"does not exist.*python -m locomo\.dataset download"):
         dataset.load_conversations(tmp_path / "none.json")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=r"holds no \.json file"):
         dataset.load_conversations(tmp_path)
+
+
+def test_a_folder_is_read_file_by_file(tmp_path: Path) -> None:
+    for id_ in ("b", "a"):
+        write(tmp_path / f"{id_}.json", record(id_, []))
+    assert [conversation.id for conversation in dataset.load_conversations(tmp_path)] == ["a", "b"]
 
 
 @pytest.mark.skipif(not OFFICIAL.is_file(), reason=f"{OFFICIAL} is not there (licence)")

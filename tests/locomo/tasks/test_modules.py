@@ -63,7 +63,10 @@ class Place:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     folder = tmp_path_factory.mktemp("place")
     built = load_conversations(houses(folder / "houses.json"))
-    memories = {c.id: build_memory(c, obedient()[0], MemoryProgram(), folder).path for c in built}
+    memories = {
+        c.id: build_memory(c, Setup(obedient()[0], MemoryProgram(), 2_000), folder).path
+        for c in built
+    }
     [tiny] = load_conversations(talks(folder / "talk.json"))
     return Place({c.id: c for c in (*built, tiny)}, memories)
 

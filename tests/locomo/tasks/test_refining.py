@@ -33,7 +33,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     conversations = {c.id: c for c in load_conversations(houses(folder / "houses.json"))}
     forgetful, _ = obedient(store=lambda prompt: sql("-- none"))
     memories = {
-        c.id: build_memory(c, forgetful, MemoryProgram(), folder).path
+        c.id: build_memory(c, Setup(forgetful, MemoryProgram(), 2_000), folder).path
         for c in conversations.values()
     }
     model, _ = obedient()

@@ -30,7 +30,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     model, _ = obedient()
     conversations = {c.id: c for c in load_conversations(houses(folder / "houses.json"))}
     memories = {
-        c.id: build_memory(c, model, MemoryProgram(), folder).path for c in conversations.values()
+        c.id: build_memory(c, Setup(model, MemoryProgram(), 2_000), folder).path
+        for c in conversations.values()
     }
     setup = Setup(model, MemoryProgram(), model.budget)
     return with_trainee(Bench(setup, conversations, memories, max_demos=0), PLAIN)

@@ -84,7 +84,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     conversations = {c.id: c for c in load_conversations(houses(folder / "houses.json"))}
     model, _ = obedient()
     memories = {
-        c.id: build_memory(c, model, MemoryProgram(), folder).path for c in conversations.values()
+        c.id: build_memory(c, Setup(model, MemoryProgram(), 2_000), folder).path
+        for c in conversations.values()
     }
     return Bench(Setup(model, MemoryProgram(), model.budget), conversations, memories, max_demos=0)
 
@@ -180,7 +181,7 @@ def test_the_operations_of_an_episode_share_its_reward_and_are_all_learned_from(
     """An episode is a trajectory: each of its calls is a group of a trainer's batch."""
     forgetful, _ = obedient(store=lambda prompt: sql("-- none"))
     memories = {
-        c.id: build_memory(c, forgetful, MemoryProgram(), tmp_path).path
+        c.id: build_memory(c, Setup(forgetful, MemoryProgram(), 2_000), tmp_path).path
         for c in bench.conversations.values()
     }
     without_facts = replace(bench, memories=memories, operations=4)

@@ -1,4 +1,4 @@
-"""Whether the first SQL that a module wrote was accepted, or had to be repaired."""
+"""How often the first SQL that a module writes is accepted, without a repair."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,22 +8,28 @@ from pydantic import TypeAdapter
 
 from locomo.harness import Result
 from locomo.json_lines import read_lines
-from memory import Change, MemoryProgram, SqlError, open_store
+from memory import Change, SqlError, open_store
+from memory.program.modules import StoreTurns
 
 VALID_SQL_TABLE = "SQL accepted at the first attempt, of modules without grammar"
 
-# What storing a window changed, or why it failed; and whether its first SQL was accepted.
+# The change that stored a window, or the error; and whether its first SQL was accepted.
 _ATTEMPT = TypeAdapter(tuple[Change | str, bool])
 
 
 class RecordingStore(dspy.Module):
-    """The storing module, which records of each window whether its first SQL was accepted."""
+    """A storing module which records for each window whether its first SQL was accepted."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, module: StoreTurns, file: Path) -> None:
         super().__init__()
-        self.module = MemoryProgram().store
+        self.module = module
         self.file = file
-        self.predict = self.module.predict  # where the harness looks for the prompt
+        self.predict = module.predict  # where the harness looks for the prompt
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether an optimizer gave the module examples or instructions of its own."""
+        return self.module.is_compiled
 
     def forward(
         self, turns: str, catalog: str, write: Callable[[str], Change], **context: str

@@ -1,27 +1,27 @@
-"""Stored facts beside gold ones: which of them say the same, and how many do."""
+"""Stored facts compared with gold facts: precision, recall, dates."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from locomo.examples.gold import NOTHING, Gold
+from locomo.examples.gold import NOTHING, Gold, load_gold
 from locomo.harness import BuiltMemory
 from locomo.metrics import f1
-from locomo.serving.figures import Figure, mean_figure
+from locomo.results.figures import Figure, mean_figure
 from locomo.tasks.rewards import RIGHT
 from memory import Fact, InputError, SqlError, open_store
 
-FACTS_TABLE = "facts stored, beside gold ones where these are known"
+FACTS_TABLE = "facts stored, compared with gold facts where these are given"
 FactsByTurn = Mapping[int, Sequence[Fact]]  # by the id of their turn
 
 
 @dataclass(frozen=True)
 class TurnFacts:
-    """The facts of one turn (`key` names it): `stored` ones, and the `gold` ones.
+    """The `stored` and the `gold` facts of one turn, which `key` names.
 
-    `nothing`: gold says that the turn tells no fact.
+    `nothing`: the turn holds no fact, by its gold SQL.
     """
 
     key: str
@@ -31,17 +31,17 @@ class TurnFacts:
 
 
 class _TurnValue(NamedTuple):
-    """A value to average. Those of one turn depend on one another, so turns are resampled."""
+    """A value to average. Values of one turn depend on one another, so turns are resampled."""
 
     turn: str
     value: float
 
 
 def matching_facts(stored: Sequence[Fact], gold: Sequence[Fact]) -> list[tuple[Fact, Fact]]:
-    """Pairs of a stored and a gold fact of one turn that say the same, each fact in one at most.
+    """Pairs of a stored and a gold fact of one turn that say the same; a fact is in one pair.
 
-    The subjects are equal but for case, and the values have an F1 of RIGHT or more (attributes
-    are not looked at). The most alike are paired first.
+    Two facts match when their subjects are equal but for case and their values have an F1 of at
+    least RIGHT; attributes are ignored. The most similar facts are paired first.
     """
     candidates = [
         (f1(stored_fact.value, gold_fact.value), stored_number, gold_number)
@@ -51,9 +51,9 @@ def matching_facts(stored: Sequence[Fact], gold: Sequence[Fact]) -> list[tuple[F
     ]
     candidates.sort(key=lambda candidate: -candidate[0])
     partners: dict[int, int] = {}  # of stored facts, among the gold ones
-    for likeness, stored_number, gold_number in candidates:
+    for similarity, stored_number, gold_number in candidates:
         is_free = stored_number not in partners and gold_number not in partners.values()
-        if likeness >= RIGHT and is_free:
+        if similarity >= RIGHT and is_free:
             partners[stored_number] = gold_number
     return [
         (stored[stored_number], gold[gold_number])
@@ -62,9 +62,9 @@ def matching_facts(stored: Sequence[Fact], gold: Sequence[Fact]) -> list[tuple[F
 
 
 def fact_figures(name: str, turns: Sequence[TurnFacts]) -> list[Figure]:
-    """Precision, recall and F1 of stored facts, of nothing stored, and of dates; by turns.
+    """Precision, recall and F1 of stored facts, correct empty turns, and dates; turns resampled.
 
-    F1 is 2 x matches / (stored + gold), which is the share of all facts that are in a pair.
+    F1 is 2 x matches / (stored + gold): the share of all facts that are in a pair.
     """
     stored: list[_TurnValue] = []
     gold: list[_TurnValue] = []
@@ -73,7 +73,7 @@ def fact_figures(name: str, turns: Sequence[TurnFacts]) -> list[Figure]:
     empty_dates: list[_TurnValue] = []
     for turn in turns:
         pairs = matching_facts(turn.stored, turn.gold)
-        # Whichever facts are in a pair, as many of each side are.
+        # A pair has one fact of each side.
         for facts, values in ((turn.stored, stored), (turn.gold, gold)):
             values += [
                 _TurnValue(turn.key, float(number < len(pairs))) for number in range(len(facts))
@@ -111,8 +111,8 @@ def fact_figures(name: str, turns: Sequence[TurnFacts]) -> list[Figure]:
 
 
 def storing_seconds(name: str, memories: Sequence[BuiltMemory]) -> list[Figure]:
-    """Seconds a turn, a mean over turns; the interval is over conversations."""
-    # One value for each turn, so that long conversations weigh as much as they have turns.
+    """Mean seconds per turn; conversations are resampled for the interval."""
+    # One value for each turn: a conversation weighs by its number of turns.
     values: list[float] = []
     groups: list[str] = []
     for memory in memories:
@@ -122,14 +122,14 @@ def storing_seconds(name: str, memories: Sequence[BuiltMemory]) -> list[Figure]:
 
 
 def gold_facts(gold: Gold) -> FactsByTurn:
-    """The facts that gold SQL writes, by their turn. Raises InputError when it is refused."""
+    """The facts that gold SQL writes, by turn. Raises InputError when the database refuses it."""
     with (
         tempfile.TemporaryDirectory(prefix="gold-") as folder,
         open_store(Path(folder) / "gold.db") as store,
     ):
         store.add(gold.conversation.turns)
         for turn_id, sql in sorted(gold.store.items()):
-            # In the turns' order: an UPDATE changes facts of turns before it.
+            # In the order of the turns: an UPDATE changes facts of turns before it.
             try:
                 store.write(sql, cause="gold", window=(turn_id, turn_id))
             except SqlError as error:
@@ -141,6 +141,15 @@ def gold_facts(gold: Gold) -> FactsByTurn:
         return _by_turn(store.facts())
 
 
+def asked_gold(data: Path, asked: Collection[str]) -> list[tuple[Gold, FactsByTurn]]:
+    """The gold of the conversations with these ids, with the facts that its SQL writes.
+
+    Raises InputError.
+    """
+    golds = [gold for gold in load_gold(data) if gold.conversation.id in asked]
+    return [(gold, gold_facts(gold)) for gold in golds]
+
+
 def _by_turn(facts: Sequence[Fact]) -> FactsByTurn:
     by_turn: dict[int, list[Fact]] = {}
     for fact in facts:
@@ -149,7 +158,7 @@ def _by_turn(facts: Sequence[Fact]) -> FactsByTurn:
 
 
 def turn_facts(gold: Gold, facts: FactsByTurn, path: Path) -> list[TurnFacts]:
-    """Each turn that has gold, with its gold `facts` and those in the memory at a path."""
+    """Each turn with gold SQL: its gold `facts`, and its facts in the memory at `path`."""
     with open_store(path, read_only=True) as store:
         stored = _by_turn(store.facts())
     return [

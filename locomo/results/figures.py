@@ -21,7 +21,7 @@ class Figure:
     """One cell of a table: a mean over `n` questions, turns or facts, and its 95 % interval.
 
     Under the column `ratio` it is the ratio of two means over the same `n` questions. Figures are
-    written to serving.json, so their fields are a file format.
+    written to ablation.json, so their fields are a file format.
     """
 
     table: str
@@ -89,22 +89,11 @@ def ratio_figure(
 # --- tables -----------------------------------------------------------------------------------
 
 
-def _cells(figures: Sequence[Figure]) -> tuple[list[str], list[str], dict[tuple[str, str], str]]:
-    """The rows and columns of a table in their order, and what stands in its cells."""
+def figure_table(title: str, figures: Sequence[Figure]) -> Table:
+    """One table for the terminal: means, the number of their values, and 95 % intervals."""
     rows = list(dict.fromkeys(figure.row for figure in figures))
     columns = list(dict.fromkeys(figure.column for figure in figures))
-    cells = {}
-    for figure in figures:
-        interval = f"[{figure.low:.2f}, {figure.high:.2f}]"
-        cell = f"{figure.value:.3f} ({figure.n})\n{interval}"
-        # Most figures are shares: without the 0 before the point more columns fit a line.
-        cells[figure.row, figure.column] = re.sub(r"\b0\.", ".", cell)
-    return rows, columns, cells
-
-
-def figure_table(title: str, figures: Sequence[Figure]) -> Table:
-    """One table for the terminal: the mean, over how many, and its 95 % interval."""
-    rows, columns, cells = _cells(figures)
+    cells = {(figure.row, figure.column): _cell(figure) for figure in figures}
     table = Table("", box=SIMPLE, title=f"{title}: mean (n), 95 % interval")
     for column in columns:
         table.add_column(column, justify="right")
@@ -113,12 +102,8 @@ def figure_table(title: str, figures: Sequence[Figure]) -> Table:
     return table
 
 
-def markdown_table(title: str, figures: Sequence[Figure]) -> str:
-    """The same table in Markdown."""
-    rows, columns, cells = _cells(figures)
-    lines = [["", *columns], ["---", *["---:" for _ in columns]]]
-    for row in rows:
-        values = (cells.get((row, column), "").replace("\n", " ") for column in columns)
-        lines.append([row, *values])
-    body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"## {title}: mean (n), 95 % interval\n\n{body}\n"
+def _cell(figure: Figure) -> str:
+    interval = f"[{figure.low:.2f}, {figure.high:.2f}]"
+    cell = f"{figure.value:.3f} ({figure.n})\n{interval}"
+    # Most figures are shares: without the 0 before the point more columns fit a line.
+    return re.sub(r"\b0\.", ".", cell)

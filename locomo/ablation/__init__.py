@@ -1,0 +1,1 @@
+"""What each module of a memory is worth: systems with one replaced, stored facts, valid SQL."""

@@ -1,0 +1,257 @@
+"""Systems that answer questions: the memory program, a baseline without a memory, facts alone."""
+
+import time
+from collections.abc import Collection, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import dspy
+
+from locomo.dataset.format import Conversation, Question
+from locomo.harness import Result, Setup
+from locomo.metrics import recall, score
+from memory import Hit, Memory, Rows, Store, open_store
+from memory.errors import UnusableAnswer
+from memory.program import Model
+from memory.program.costs import Cost, estimate, turn_tokens
+from memory.prompt import Context, assemble, spoken_date
+
+
+class System(Protocol):
+    """Answers questions about conversations, each from a memory that was built before."""
+
+    @property
+    def model(self) -> Model | None:
+        """The model that answers, None for a system without one."""
+
+    @property
+    def stored_by(self) -> Setup | None:
+        """What builds the memories that it reads; None for a system without a memory."""
+
+    def cost(self, conversation: Conversation) -> Cost:
+        """An estimate of what one answer takes, without repairs."""
+
+    def ask(self, conversation: Conversation, question: Question, path: Path) -> Result:
+        """One question, over a handle of its own on the memory at `path`."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The answering module alone: it reads the newest turns that the budget holds."""
+
+    setup: Setup
+
+    @property
+    def model(self) -> Model:
+        """The model that answers."""
+        return self.setup.model
+
+    @property
+    def stored_by(self) -> None:
+        """It reads no memory."""
+        return
+
+    def cost(self, conversation: Conversation) -> Cost:
+        """One call of the answering module."""
+        return _answer_cost(self.setup, conversation)
+
+    def ask(self, conversation: Conversation, question: Question, path: Path) -> Result:
+        """One question; `path` is not read."""
+        return ask_baseline(conversation, question, self.setup)
+
+
+@dataclass(frozen=True)
+class MemorySystem:
+    """The memory program, over memories of its own or of another setup (`stored_by`).
+
+    Without `retrieves` no model writes SELECTs: the ranking alone fills the budget.
+    """
+
+    setup: Setup
+    stored_by: Setup
+    memory_type: type[Memory] = Memory
+    retrieves: bool = True
+
+    @property
+    def model(self) -> Model:
+        """The model that answers."""
+        return self.setup.model
+
+    def cost(self, conversation: Conversation) -> Cost:
+        """One call of each module that works: retrieving, answering."""
+        setup = self.setup
+        if not self.retrieves:
+            return _answer_cost(setup, conversation)
+        retrieving = estimate(setup.model, "retrieve", setup.program.retrieve, calls=1, inputs=0)
+        return _answer_cost(setup, conversation) + retrieving
+
+    def ask(self, conversation: Conversation, question: Question, path: Path) -> Result:
+        """One question, over a read-only handle of its own."""
+        setup = self.setup if self.retrieves else _without_retrieval(self.setup)
+        return ask_memory(conversation, question, setup, path, self.memory_type)
+
+
+def _without_retrieval(setup: Setup) -> Setup:
+    # A module is replaced, which the program's types do not foresee.
+    program = cast(Any, copy(setup.program))
+    program.retrieve = lambda **_: dspy.Prediction(sql=[], rows=[], calls=0, refusals=[])
+    return replace(setup, program=program)
+
+
+def memory_system(setup: Setup) -> MemorySystem:
+    """A setup that answers from the memories that it stored itself."""
+    return MemorySystem(setup, stored_by=setup)
+
+
+def conversation_tokens(conversation: Conversation) -> int:
+    """About how many tokens all turns of a conversation take as lines of a prompt."""
+    characters = sum(len(turn.text) for turn in conversation.turns)
+    return turn_tokens(len(conversation.turns), characters)
+
+
+def _answer_cost(setup: Setup, conversation: Conversation) -> Cost:
+    memory_tokens = min(setup.budget, conversation_tokens(conversation))
+    return estimate(setup.model, "answer", setup.program.answer, calls=1, inputs=memory_tokens)
+
+
+# --- one question -----------------------------------------------------------------------------
+
+
+def ask_memory(
+    conversation: Conversation,
+    question: Question,
+    setup: Setup,
+    path: Path,
+    memory_type: type[Memory] = Memory,
+) -> Result:
+    """One question to the memory program, over its own read-only handle."""
+    start = time.monotonic()
+    with open_store(path, read_only=True) as store:
+        memory = memory_type(
+            store,
+            model=setup.model,
+            program=setup.program,
+            budget=setup.budget,
+            reranker=setup.reranker,
+        )
+        try:
+            answer = memory.ask(question.text, asker=question.asker, now=_now(question))
+            unusable = ""
+        except UnusableAnswer as error:
+            answer, unusable = error.answer, str(error)
+        sources = {n: turn.source for n, turn in enumerate(conversation.turns, 1)}
+        result = result_of(
+            conversation,
+            question,
+            system="memory",
+            answer=answer.text,
+            turn_ids=answer.shown,
+            start=start,
+        )
+        ids = {source: n for n, source in sources.items()}
+        best = store.search(question.as_asked, 1)
+        hidden = [source for source in question.evidence if ids[source] not in answer.shown]
+        return replace(
+            result,
+            tokens=answer.tokens,
+            calls=answer.calls,
+            unusable=unusable,
+            sql=answer.sql,
+            rows=sum(len(result_rows.rows) for result_rows in answer.rows),
+            cited=tuple(sources[turn_id] for turn_id in answer.turns),
+            not_stored=tuple(source for source in hidden if not _facts_of(store, ids[source])),
+            best_score=round(best[0].score, 4) if best else 0.0,
+        )
+
+
+def _now(question: Question) -> datetime | None:
+    return datetime.fromisoformat(question.question_date) if question.question_date else None
+
+
+def ask_baseline(conversation: Conversation, question: Question, setup: Setup) -> Result:
+    """The same answering module without a memory: the newest turns that the budget holds."""
+    start = time.monotonic()
+    numbered = [replace(turn, id=n) for n, turn in enumerate(conversation.turns, 1)]
+    context = assemble([], reversed(numbered), setup.budget)
+    with setup.model.active():
+        answered = setup.program.answer(
+            # As a memory asks: the packaged model is not shown who asks.
+            question=question.as_asked if setup.model.packaged else question.text,
+            memory=context.text,
+            turn_ids=context.turn_ids,
+            asker=question.asker,
+            today=spoken_date(question.question_date),
+        )
+    result = result_of(
+        conversation,
+        question,
+        system="baseline",
+        answer=answered.answer,
+        turn_ids=context.turn_ids,
+        start=start,
+    )
+    return replace(result, tokens=context.tokens, calls=answered.calls, unusable=answered.unusable)
+
+
+def result_of(
+    conversation: Conversation,
+    question: Question,
+    system: str,
+    answer: str,
+    turn_ids: Sequence[int],
+    start: float,
+) -> Result:
+    """An answer with its scores: `turn_ids` were shown, `start` is when it began (monotonic)."""
+    sources = {conversation.turns[turn_id - 1].source for turn_id in turn_ids}
+    return Result(
+        system=system,
+        conversation=conversation.id,
+        index=question.index,
+        category=question.category,
+        question_type=question.question_type,
+        question=question.text,
+        gold=question.answer,
+        answer=answer.encode("utf-8", "replace").decode(),  # a lone surrogate goes in no file
+        score=score(answer, question),
+        recall=recall(sources, question.evidence) if question.evidence else None,
+        seconds=round(time.monotonic() - start, 3),
+    )
+
+
+def _facts_of(store: Store, turn_id: int) -> int:
+    rows = store.read(f"SELECT count(*) AS n FROM facts WHERE turn_id = {turn_id}")
+    return int(rows.rows[0][0])
+
+
+_FACT = ("turn_id", "subject", "attribute", "value", "happened_on", "ended_on")
+
+
+class FactsOnly(Memory):
+    """A memory whose answering model sees facts and no turn.
+
+    With `all_facts` every fact is added to the retrieved rows, those of the best turns first.
+    Without it the packaged model still sees the turns, whose text the caller has hidden: it reads
+    the date of a row from them.
+    """
+
+    all_facts = True
+
+    def gather(
+        self,
+        question: str,
+        rows: Sequence[Rows] = (),
+        without: Collection[int] = (),
+        hits: Sequence[Hit] | None = None,
+    ) -> Context:
+        """The rows of facts, ranked by their turns, within the budget."""
+        if self.all_facts:
+            facts = tuple(
+                tuple(getattr(fact, column) for column in _FACT) for fact in self.store.facts()
+            )
+            rows = [*rows, Rows(_FACT, facts)]
+        if self.all_facts or not self.model.packaged:
+            without = {turn.id for turn in self.store.turns()}
+        return super().gather(question, rows, without=without, hits=hits)
