@@ -1,0 +1,294 @@
+"""The documents: every snippet runs as it is printed, every link leads somewhere."""
+
+import inspect
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+import memory
+from locomo.weights.modes import train_app
+from tests.support.answering_server import answering_server
+from tests.support.snippets import (
+    ROOT,
+    Snippet,
+    command_lines,
+    documents,
+    run_command_line,
+    run_python,
+    same_output,
+    snippets,
+)
+
+DOCUMENTS = documents()
+RUNNABLE = {"python", "sh", "console"}
+TUTORIAL = Path("docs/tutorial.md")
+# How many blocks are not run here, by why.
+NOT_RUN = {
+    "a program that does not end": 3,
+    "needs Postgres, Ray or Citus": 7,
+    "needs a client or a server": 4,
+    "needs a network": 4,
+    "needs a provider's key": 3,
+    "needs a server with GPUs": 6,
+    "takes an hour": 13,
+    "takes minutes, data or a key": 18,
+    "the tests themselves": 3,
+}
+LANGUAGES = {"python", "output", "sh", "console", "text", "json", "toml"}
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder; hosted models are a server on localhost."""
+    with answering_server() as address:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("MEMORY_HOME", str(tmp_path / "home"))
+        monkeypatch.setenv("OPENAI_API_KEY", "a key of the tests")
+        monkeypatch.setenv("OPENAI_BASE_URL", address)
+        yield tmp_path
+
+
+@pytest.fixture(scope="module")
+def tutorial_memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The memory that the tutorial makes, which the guides begin with."""
+    folder = tmp_path_factory.mktemp("tutorial")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("MEMORY_HOME", str(folder / "home"))
+        run_snippets(TUTORIAL, with_slow=False)
+    return folder / "anna.db"
+
+
+def run_snippets(path: Path, *, with_slow: bool) -> None:
+    """Run the blocks of a document in order, and compare what they print with what it shows."""
+    printed = ""  # by the block of Python just before
+    for snippet in snippets(path):
+        if snippet.marker.startswith(("not run", "run by")):
+            continue
+        if snippet.language == "output":
+            assert same_output(printed, snippet.text), f"{snippet} prints:\n{printed}"
+        if snippet.marker == "slow" and not with_slow:
+            continue
+        if snippet.language == "python":
+            printed = run_python(snippet, stdin="I moved to Oslo.\n")
+        elif snippet.language in ("sh", "console"):
+            for line, documented in command_lines(snippet):
+                output = run_command_line(line)
+                if snippet.language == "console":
+                    assert same_output(output, documented), f"{snippet}: {line}\nprints:\n{output}"
+
+
+WITH_CODE = [
+    path
+    for path in DOCUMENTS
+    if any(
+        snippet.language in RUNNABLE and snippet.marker in ("", "slow")
+        for snippet in snippets(path)
+    )
+]
+
+
+def run_document(path: Path, workplace: Path, tutorial_memory: Path, *, with_slow: bool) -> None:
+    if path.parts[:2] == ("docs", "guides"):
+        shutil.copy(tutorial_memory, workplace)
+    run_snippets(path, with_slow=with_slow)
+
+
+@pytest.mark.parametrize("path", WITH_CODE, ids=str)
+def test_the_snippets_of_a_document_run_as_printed(
+    path: Path, workplace: Path, tutorial_memory: Path
+) -> None:
+    run_document(path, workplace, tutorial_memory, with_slow=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", WITH_CODE, ids=str)
+def test_snippets_that_ask_the_packaged_model_run_as_printed(
+    path: Path, workplace: Path, tutorial_memory: Path
+) -> None:
+    if not any(snippet.marker == "slow" for snippet in snippets(path)):
+        pytest.skip("its snippets run in the default run")
+    run_document(path, workplace, tutorial_memory, with_slow=True)
+
+
+def test_what_is_not_run_says_why() -> None:
+    markers = [snippet.marker for path in DOCUMENTS for snippet in snippets(path)]
+    reasons = [reason for marker in markers for reason in re.findall("^not run: (.*)", marker)]
+    assert Counter(reasons) == NOT_RUN
+
+
+def test_every_block_names_its_language() -> None:
+    blocks = [snippet for path in DOCUMENTS for snippet in snippets(path)]
+    assert not [str(snippet) for snippet in blocks if snippet.language not in LANGUAGES]
+
+
+# ------------------------------------------------------------ commands that are not run
+
+# What a command line begins with -> the module of its program.
+PROGRAMS = {
+    "memory": "memory.__main__",
+    "evaluate.py": "evaluate",
+    "optimize.py": "optimize",
+    "train.py": "train",
+}
+
+
+def commands_of(snippet: Snippet) -> Iterator[tuple[str, list[str]]]:
+    """The programs of ours that a block calls: (module, arguments)."""
+    for line, _ in command_lines(snippet):
+        words = line.split("#")[0].split()
+        words = [word for word in words if word not in ("uv", "run", "--extra", "ray", "--no-sync")]
+        if words[:2] == ["python", "-m"] and words[2].startswith("locomo"):
+            yield words[2], words[3:]
+        elif words and words[0] in PROGRAMS:
+            yield PROGRAMS[words[0]], words[1:]
+
+
+def subcommands(command: Any) -> dict[str, Any]:
+    return getattr(command, "commands", {})
+
+
+def options_of(module: str, words: list[str]) -> set[str]:
+    """The options of the (sub)command that a command line names."""
+    command: Any = typer.main.get_command(app_of(module))
+    options = {"--help"}
+    while True:
+        for parameter in command.params:
+            options |= {*parameter.opts, *parameter.secondary_opts}
+        if not subcommands(command):
+            return options
+        # `memory facts Anna` lists.
+        name = words[0] if words and words[0] in subcommands(command) else "list"
+        command, words = subcommands(command).get(name), words[1:]
+        if command is None:
+            return options
+
+
+def app_of(module: str) -> typer.Typer:
+    """The command line of a module, made as the module makes it when it is run."""
+    if module == "train":
+        return train_app(import_module("train").train)
+    functions = {"evaluate": "evaluate", "optimize": "optimize", "locomo.serving": "serving"}
+    specification = find_spec(module)
+    is_package = specification is not None and specification.submodule_search_locations
+    program = import_module(f"{module}.__main__" if is_package else module)
+    if module in functions:
+        app = typer.Typer()
+        app.command()(getattr(program, functions[module]))
+        return app
+    [app] = [value for value in vars(program).values() if isinstance(value, typer.Typer)]
+    return app
+
+
+def test_a_command_that_is_shown_has_the_options_that_are_shown() -> None:
+    faults = []
+    for snippet in [snippet for path in DOCUMENTS for snippet in snippets(path)]:
+        if snippet.language not in ("sh", "console"):
+            continue
+        for module, words in commands_of(snippet):
+            used = {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+            if unknown := used - options_of(module, words):
+                faults.append(f"{snippet}: {module} {' '.join(words)}: {unknown}")
+    assert not faults, "\n".join(faults)
+
+
+REFERENCE = Path("docs/reference.md")
+# Options that nearly every command has, which the reference explains once.
+COMMON = {"--namespace", "-n", "--db", "--json", "--yes", "--help"}
+
+
+def leaf_commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """All commands below a group, each with its whole name."""
+    if not subcommands(command):
+        yield name, command
+    for part, inner in subcommands(command).items():
+        yield from leaf_commands(inner, f"{name} {part}")
+
+
+def test_the_reference_lists_every_command_with_its_options() -> None:
+    lines = (ROOT / REFERENCE).read_text("utf-8").splitlines()
+    rows = [line.split(" | ") for line in lines if line.startswith("| `memory ")]
+    documented = {
+        re.sub(r" \[?[A-Z]+.*", "", row[0].strip("|` ")): set(re.findall(r"`(-[^`]+)`", row[2]))
+        for row in rows
+        if len(row) == 3
+    }
+    app = typer.main.get_command(app_of("memory.__main__"))
+    actual = {
+        name: {
+            max(parameter.opts, key=len)
+            for parameter in command.params
+            if parameter.param_type_name == "option" and not getattr(parameter, "hidden", False)
+        }
+        - COMMON
+        for name, command in leaf_commands(app, "memory")
+    }
+    assert documented == actual
+
+
+def test_every_public_name_has_a_docstring_and_so_have_its_methods() -> None:
+    missing = []
+    for name in memory.__all__:
+        value = getattr(memory, name)
+        methods = vars(value).items() if inspect.isclass(value) else ()
+        public = [(key, method) for key, method in methods if not key.startswith("_")]
+        missing += [
+            f"{name}.{key}"
+            for key, method in public
+            if inspect.isfunction(method) and not method.__doc__
+        ]
+        missing += [] if inspect.getdoc(value) else [name]
+    assert not [name for name in missing if not name.endswith(".forward")]
+
+
+# ------------------------------------------------------------ links and lines
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    seen: Counter[str] = Counter()
+    found = set()
+    for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE):
+        plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()
+        slug = re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
+        found.add(f"{slug}-{seen[slug]}" if seen[slug] else slug)
+        seen[slug] += 1
+    return found
+
+
+def test_every_link_leads_somewhere() -> None:
+    texts = {path: (ROOT / path).read_text("utf-8") for path in DOCUMENTS}
+    faults = []
+    for path, text in texts.items():
+        for pair in re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", text):
+            link = "".join(pair)
+            if re.match(r"[a-z]+:", link):
+                continue
+            file, _, anchor = link.partition("#")
+            linked = (ROOT / path).parent / file if file else ROOT / path
+            if not linked.exists() or (anchor and anchor not in anchors(linked.read_text("utf-8"))):
+                faults.append(f"{path}: {link}")
+    assert not faults, "\n".join(faults)
+
+
+def test_no_line_but_a_table_row_is_longer_than_120_characters() -> None:
+    faults = [
+        f"{path}:{number}"
+        for path in DOCUMENTS
+        for number, line in enumerate((ROOT / path).read_text("utf-8").splitlines(), 1)
+        if len(line) > 120 and not line.startswith("|")
+    ]
+    assert not faults, "\n".join(faults)
+
+
+def test_the_readme_fits_on_three_screens() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 110
