@@ -12,7 +12,7 @@ from typer import Option
 
 from locomo.ablation.ablation import Ablation
 from locomo.ablation.facts import asked_gold
-from locomo.commands import Conversations, Over, check_folder, print_table, run_command
+from locomo.commands import Conversations, Over, check_folder, print_table, run_command, short_help
 from locomo.dataset.format import CATEGORIES, Conversation, load_conversations
 from locomo.evaluation import AskedQuestion, Evaluation, EvaluationRun, shown_whole
 from locomo.harness import (
@@ -74,35 +74,78 @@ BETTER_MODELS = (
     " http://localhost:8000/v1."
 )
 Mode = Literal["compare", "analyze", "ablation"]
+# The options that --help lists; --help-all lists the others too.
+LISTED = (
+    *("mode", "data", "split", "num_test", "model", "api_base", "judge_model"),
+    *("optimized_path", "output_dir", "resume"),
+)
 console = Console()
 
 
 def evaluate(
-    mode: Annotated[Mode, Option(help="a baseline, causes of failure, or modules")] = "compare",
+    mode: Annotated[
+        Mode,
+        Option(help="compare with a baseline, analyze failures, or measure modules (ablation)"),
+    ] = "compare",
     data: Conversations = SAMPLE,
-    split: Annotated[str, Option(help="all, train, validation or test, by conversation")] = "all",
-    num_test: Annotated[int, Option(help="questions, drawn by --seed; 0: all")] = 20,
-    model: Annotated[str, Option(help="local, an adapter's folder, a litellm name")] = "local",
-    adapter: Annotated[Path | None, Option(help="a LoRA of the packaged model")] = None,
+    split: Annotated[
+        str, Option(help="which conversations to ask about: all, train, validation or test")
+    ] = "all",
+    num_test: Annotated[int, Option(help="number of questions, drawn by --seed; 0: all")] = 20,
+    model: Annotated[
+        str, Option(help="the model that answers: local, an adapter's folder or PROVIDER/MODEL")
+    ] = "local",
+    adapter: Annotated[
+        Path | None, Option(help="a LoRA adapter of the packaged model, a folder")
+    ] = None,
     api_base: Annotated[str | None, Option(help="address of the model's server")] = None,
-    embedder: Annotated[str, Option(help="the packaged one, or a litellm name")] = EMBEDDER,
-    reranker: Annotated[str | None, Option(help="orders the best turns anew, by name")] = None,
-    judge_model: Annotated[str | None, Option(help="a model to judge the answers too")] = None,
+    embedder: Annotated[
+        str, Option(help="searches with wordllama (packaged), or with PROVIDER/MODEL")
+    ] = EMBEDDER,
+    reranker: Annotated[str | None, Option(help="reorders the best turns: PROVIDER/MODEL")] = None,
+    judge_model: Annotated[
+        str | None, Option(help="a model that judges the answers, PROVIDER/MODEL")
+    ] = None,
     judge_api_base: Annotated[str | None, Option(help="address of the judge's server")] = None,
-    answers_only: Annotated[bool, Option("--answers-only", help="to judge later")] = False,
-    judge_only: Annotated[bool, Option("--judge-only", help="judge a finished run")] = False,
-    budget: Annotated[int | None, Option(help="tokens of memory a question; or model's")] = None,
-    optimized_path: Annotated[Path | None, Option(help="a compiled program, JSON")] = None,
-    against: Annotated[str, Option(help="of ablation: it replaces a module")] = "local-base",
-    turns_only: Annotated[bool, Option("--turns-only", help="of ablation: no facts")] = False,
-    include_training: Annotated[bool, Option("--include-training", help="training data")] = False,
+    answers_only: Annotated[
+        bool, Option("--answers-only", help="write the answers for a judge to read later")
+    ] = False,
+    judge_only: Annotated[
+        bool, Option("--judge-only", help="judge the answers of a finished run")
+    ] = False,
+    budget: Annotated[
+        int | None, Option(help="tokens of memory shown with a question; else the model's")
+    ] = None,
+    optimized_path: Annotated[
+        Path | None, Option(help="a program that optimize.py compiled, a JSON file")
+    ] = None,
+    against: Annotated[
+        str, Option(help="the model that replaces a module in an ablation")
+    ] = "local-base",
+    turns_only: Annotated[
+        bool, Option("--turns-only", help="ablation with memories that hold no facts")
+    ] = False,
+    include_training: Annotated[
+        bool, Option("--include-training", help="also ask about conversations trained on")
+    ] = False,
     num_threads: Annotated[int, Option(help="questions asked at a time", min=1)] = 4,
-    no_categories: Annotated[bool, Option("--no-categories", help="sums only")] = False,
-    interval: Annotated[Interval | None, Option(help="clustered: by conversation")] = None,
-    seed: Annotated[int, Option(help="draws the questions and the split")] = 0,
-    output_dir: Annotated[Path, Option(help="for results, chart, memories")] = Path("results"),
-    traces: Annotated[bool, Option("--traces", help="keep every prompt, answer and row")] = False,
-    resume: Annotated[bool, Option("--resume", help="keep an earlier run's answers")] = False,
+    no_categories: Annotated[
+        bool, Option("--no-categories", help="print totals without the categories")
+    ] = False,
+    interval: Annotated[
+        Interval | None,
+        Option(help="resample conversations (clustered) or questions (independent)"),
+    ] = None,
+    seed: Annotated[int, Option(help="seed for drawing the questions and the split")] = 0,
+    output_dir: Annotated[Path, Option(help="folder for results, charts and memories")] = Path(
+        "results"
+    ),
+    traces: Annotated[
+        bool, Option("--traces", help="keep every prompt, answer, query and row")
+    ] = False,
+    resume: Annotated[
+        bool, Option("--resume", help="keep the answers of an interrupted run")
+    ] = False,
     over: Over = "",
 ) -> Evaluation:
     """Build a memory of each conversation once, ask its questions, score the answers.
@@ -506,7 +549,11 @@ def _varied(results: Sequence[Result]) -> list[Result]:
     return sorted(best, key=lambda result: -result.score)[:3]
 
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app.command(
+    help="Score the memory's answers about conversations, with the baseline beside them.\n\n"
+    "Example: evaluate.py --model openai/gpt-4o-mini --num-test 100"
+)(short_help(evaluate, LISTED))
+
 if __name__ == "__main__":
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(evaluate)
     run_command(app, "what is stored and answered is kept; the same command with --resume goes on")

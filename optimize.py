@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 from typer import Option
 
-from locomo.commands import Conversations, Over, check_folder, print_table, run_command
+from locomo.commands import Conversations, Over, check_folder, print_table, run_command, short_help
 from locomo.harness import Setup, probe
 from locomo.prompts.compile import CompileResult, CompileRun
 from locomo.prompts.forecast import forecast, forecast_table
@@ -47,35 +47,72 @@ from memory.progress import progress_bar
 EXPERIMENT = "optimize"
 SAMPLE = Path(__file__).parent / "data" / "sample.json"
 MAX_DEMOS = 5
+# The options that --help lists; --help-all lists the others too.
+LISTED = (
+    *("optimizer", "target", "data", "num_examples", "num_validation", "model", "api_base"),
+    *("budget_usd", "output", "resume"),
+)
 CompiledTarget = Literal["answer", "retrieve", "store", "refine", "all", "ranking"]
 
 
 def optimize(
-    optimizer: Annotated[Optimizer, Option(help="simba, miprov2 or gepa")] = "simba",
-    target: Annotated[CompiledTarget, Option(help="a module, all of them, ranking")] = "answer",
+    optimizer: Annotated[
+        Optimizer, Option(help="DSPy's optimizer: simba, miprov2 or gepa")
+    ] = "simba",
+    target: Annotated[
+        CompiledTarget, Option(help="what to improve: one module, all, or the search's ranking")
+    ] = "answer",
     data: Conversations = SAMPLE,
-    split: Annotated[str, Option(help="default or memory-r1, see locomo.split_data")] = "default",
-    num_examples: Annotated[int, Option(help="to learn from, by --seed; 0: all", min=0)] = 50,
-    num_validation: Annotated[int, Option(help="to measure on; 0: all", min=0)] = 100,
-    num_threads: Annotated[int, Option(help="runs at a time", min=1)] = 4,
-    max_demos: Annotated[int | None, Option(help="examples in a prompt; 5", min=0)] = None,
-    rounds: Annotated[int | None, Option(help="steps, trials, proposals", min=1)] = None,
-    reward: Annotated[Reward, Option(help="what is optimized, see docs/optimizing.md")] = "memory",
-    operations: Annotated[int, Option(help="of an episode that refines, at most", min=1)] = 30,
-    model: Annotated[str, Option(help="local, or a litellm name")] = "local",
+    split: Annotated[
+        str, Option(help="how conversations are split: default or memory-r1")
+    ] = "default",
+    num_examples: Annotated[
+        int, Option(help="training examples, drawn by --seed; 0: all", min=0)
+    ] = 50,
+    num_validation: Annotated[
+        int, Option(help="questions to measure the gain on; 0: all", min=0)
+    ] = 100,
+    num_threads: Annotated[int, Option(help="examples run at a time", min=1)] = 4,
+    max_demos: Annotated[
+        int | None, Option(help="examples in a prompt at most; 5 by default", min=0)
+    ] = None,
+    rounds: Annotated[
+        int | None, Option(help="the optimizer's steps, trials or proposals", min=1)
+    ] = None,
+    reward: Annotated[
+        Reward, Option(help="the score to improve, see docs/optimizing.md")
+    ] = "memory",
+    operations: Annotated[int, Option(help="tool calls of a refining episode at most", min=1)] = 30,
+    model: Annotated[
+        str, Option(help="the model to compile for: local or PROVIDER/MODEL")
+    ] = "local",
     api_base: Annotated[str | None, Option(help="address of the model's server")] = None,
-    prompt_model: Annotated[str | None, Option(help="writes instructions; the model")] = None,
-    prompt_api_base: Annotated[str | None, Option(help="address of its server")] = None,
-    budget: Annotated[int | None, Option(help="tokens of memory a question; or model's")] = None,
+    prompt_model: Annotated[
+        str | None, Option(help="the model that writes instructions; else --model")
+    ] = None,
+    prompt_api_base: Annotated[
+        str | None, Option(help="address of the prompt model's server")
+    ] = None,
+    budget: Annotated[
+        int | None, Option(help="tokens of memory shown with a question; else the model's")
+    ] = None,
     budget_calls: Annotated[int | None, Option(help="model calls at most", min=1)] = None,
     budget_minutes: Annotated[float | None, Option(help="minutes at most", min=0)] = None,
     budget_usd: Annotated[float | None, Option(help="dollars at most", min=0)] = None,
-    seed: Annotated[int, Option(help="draws examples and the split", min=0)] = 0,
+    seed: Annotated[int, Option(help="seed for drawing examples and the split", min=0)] = 0,
     yes: Annotated[bool, Option("--yes", help="start a large compile without asking")] = False,
-    resume: Annotated[bool, Option("--resume", help="go on with the same command's run")] = False,
-    no_texts: Annotated[bool, Option("--no-texts", help="keep no prompt of a call")] = False,
-    output: Annotated[Path, Option(help="the compiled program")] = Path("optimized_memory_qa.json"),
-    output_dir: Annotated[Path, Option(help="for memories, calls, chart")] = Path("results"),
+    resume: Annotated[
+        bool, Option("--resume", help="continue the run of the same command")
+    ] = False,
+    no_texts: Annotated[
+        bool, Option("--no-texts", help="do not keep the prompts of calls")
+    ] = False,
+    output: Annotated[Path, Option(help="file for the compiled program")] = Path(
+        "optimized_memory_qa.json"
+    ),
+    output_dir: Annotated[Path, Option(help="folder for memories, calls, report and chart")] = Path(
+        "results"
+    ),
     over: Over = "",
 ) -> CompileResult:
     """Compile prompts on training conversations, then measure the gain on validation ones.
@@ -385,9 +422,13 @@ def _report(
     console.print(f"{report}, {diff}, {picture}; MLflow: experiment {EXPERIMENT}")
 
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app.command(
+    help="Compile prompts, or fit the ranking, on your conversations, and measure the gain.\n\n"
+    "Example: optimize.py --data mine.json --model openai/gpt-4o-mini --budget-usd 5"
+)(short_help(optimize, LISTED))
+
 if __name__ == "__main__":
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(optimize)
     try:
         run_command(app, "what was paid and found is kept; the same command with --resume goes on")
     except SystemExit as end:

@@ -1,17 +1,22 @@
-"""What the command lines of the benchmark share: how they end, print tables and check folders."""
+"""What the benchmark's command lines share: --help-all, exit codes, tables, checks of folders."""
 
 import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from copy import copy
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
 import typer
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+from typer.core import TyperOption
+from typer.models import OptionInfo
 
 from memory import InputError, Stop
 from memory.machines import check_over
@@ -20,13 +25,78 @@ from memory.terminal import show_any_character
 # Its default is a path on the machine of whoever asks for --help, which says nothing to others.
 Conversations = Annotated[
     Path,
-    typer.Option(help="conversations in LoCoMo's format", show_default="data/sample.json"),
+    typer.Option(
+        help="conversations in LoCoMo's format, a JSON file", show_default="data/sample.json"
+    ),
 ]
 
 Over = Annotated[
-    str, typer.Option(help="ray, or ray://HOST:PORT: on many machines", callback=check_over)
+    str,
+    typer.Option(
+        help="spread the work over machines: ray, or ray://HOST:PORT", callback=check_over
+    ),
 ]
 
+
+def short_help(command: Callable[..., Any], names: Collection[str]) -> Callable[..., Any]:
+    """The command with a `--help` of the options `names` only; `--help-all` lists every option."""
+    return with_parameters(command, shortened(signature(command).parameters.values(), names))
+
+
+def shortened(parameters: Iterable[Parameter], names: Collection[str]) -> list[Parameter]:
+    """A command's parameters, of which `--help` lists `names`, and the option `--help-all`.
+
+    An option that is not listed works all the same.
+    """
+    return [
+        *(each if each.name in names else _hidden(each) for each in parameters),
+        Parameter("help_all", Parameter.KEYWORD_ONLY, default=False, annotation=HelpAll),
+    ]
+
+
+def with_parameters(
+    command: Callable[..., Any], parameters: Iterable[Parameter]
+) -> Callable[..., Any]:
+    """The command with these parameters: Typer makes an option of each in the signature."""
+
+    @wraps(command)
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        options.pop("help_all", None)  # Typer passes its default, whatever `expose_value` says
+        return command(*arguments, **options)
+
+    wrapped.__signature__ = Signature([*parameters])  # type: ignore[attr-defined]
+    return wrapped
+
+
+def _hidden(parameter: Parameter) -> Parameter:
+    metadata = getattr(parameter.annotation, "__metadata__", ())
+    options = [copy(entry) for entry in metadata if isinstance(entry, OptionInfo)]
+    if not options:  # the context, which is no option
+        return parameter
+    [option] = options
+    option.hidden = True
+    return parameter.replace(annotation=Annotated[get_args(parameter.annotation)[0], option])
+
+
+def _print_every_option(context: typer.Context, value: bool) -> None:
+    if value:
+        for parameter in context.command.params:
+            if isinstance(parameter, TyperOption):
+                parameter.hidden = False
+        typer.echo(context.get_help())
+        raise typer.Exit
+
+
+HelpAll = Annotated[
+    bool,
+    typer.Option(
+        "--help-all",
+        help="Show every option and exit.",
+        is_eager=True,
+        expose_value=False,
+        callback=_print_every_option,
+    ),
+]
 _WIDEST = 1000  # columns of characters; wider than any table
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from inspect import Parameter, Signature, signature
+from inspect import Parameter, signature
 from typing import Any
 
 import typer
 
+from locomo.commands import shortened, with_parameters
 from locomo.weights.options import TrainOptions
 from memory import InputError
 
@@ -23,52 +24,84 @@ _REINFORCEMENT = (
     | {"output", "checkpoints"}
 )
 _SERVER_RUN = _REINFORCEMENT | {"model", "server", "inference_gpus", "training_gpus"}
+# What --help lists of the command line without a subcommand, and of a run on the server.
+LISTED = (
+    *("mode", "rehearse", "target", "data", "model", "server", "helper"),
+    *("output", "checkpoints", "resume"),
+)
+_LISTED_OF_RUN = (
+    *("target", "data", "num_train", "num_train_steps", "model", "server"),
+    *("inference_gpus", "training_gpus", "checkpoints", "resume"),
+)
 
 
 @dataclass(frozen=True)
 class Subcommand:
-    """A mode as a command: its help, the options that it takes, and those that it stands for."""
+    """A mode as a command.
+
+    `options` are those it takes, of which --help lists `listed` and --help-all every one; `fixed`
+    are the values it stands for.
+    """
 
     help: str
     options: Collection[str]
+    listed: Collection[str]
     fixed: dict[str, Any] = field(default_factory=dict)
 
 
 SUBCOMMANDS = {
     "check": Subcommand(
         # The same options as a run's, so that one word turns a check into the run.
-        help="Say what a run on the server would need, and what is missing.",
+        help="Check what a run on the server needs, and report what is missing.",
         options=_SERVER_RUN,
+        listed=_LISTED_OF_RUN,
         fixed={"mode": "check"},
     ),
     "distill": Subcommand(
-        help="Write supervised examples that a teacher, the helper, makes of conversations.",
+        help="Let the helper, a larger model, write training examples from conversations.",
         options=_EXAMPLES | _HELPER | {"model", "examples", "together"},
+        listed=(
+            *("target", "data", "num_train", "helper", "helper_api_base", "examples"),
+            *("num_threads", "seed", "output_dir", "resume"),
+        ),
         fixed={"mode": "distill"},
     ),
     "sft": Subcommand(
-        help="Tune a LoRA on gold conversations or on distilled examples.",
+        help="Tune a LoRA adapter on labeled conversations or on distilled examples.",
         options=_EXAMPLES
         | {"model", "start", "start_share", "learning_rate", "examples", "epochs", "minutes"}
         | {"together", "yes", "checkpoints"},
+        listed=(
+            *("target", "data", "examples", "num_train", "model", "start"),
+            *("epochs", "minutes", "checkpoints", "resume"),
+        ),
         fixed={"mode": "sft"},
     ),
     "train": Subcommand(
-        help="Go on with GRPO on an Arbor server.",
+        help="Train with GRPO on an Arbor server.",
         options=_SERVER_RUN,
+        listed=_LISTED_OF_RUN,
         fixed={"mode": "train"},
     ),
     "evaluate": Subcommand(
-        help="Compare tuned weights with their start on conversations that neither was trained on.",
+        help="Compare tuned weights with their start, on conversations neither was trained on.",
         options=_HELPER
         | _MORE
         | {"target", "data", "split", "num_test", "seed"}
         | {"model", "start", "server", "output"},
+        listed=(
+            *("target", "data", "num_test", "model", "start", "server"),
+            *("helper", "helper_api_base", "seed", "output"),
+        ),
         fixed={"mode": "evaluate"},
     ),
     "rehearse": Subcommand(
-        help="Do the whole of it on this machine's CPU, with the packaged model.",
+        help="Run a whole training on this machine's CPU, with the packaged model.",
         options=_REINFORCEMENT | {"num_test", "epochs", "minutes", "port"},
+        listed=(
+            *("target", "data", "num_train", "num_train_steps", "num_test", "minutes"),
+            *("start", "output", "checkpoints", "resume"),
+        ),
         fixed={"mode": "train", "rehearse": True},
     ),
 }
@@ -93,18 +126,15 @@ def _with_own_options(
         run(TrainOptions(**subcommand.fixed, **options))
 
     taken = [option for option in _options() if option.name in subcommand.options]
-    return _with_signature(command, taken)
+    return with_parameters(command, shortened(taken, subcommand.listed))
 
 
 def _with_every_option(run: Callable[[TrainOptions], None]) -> Callable[..., None]:
     def command(context: typer.Context, **options: Any) -> None:
         """Tune a model's weights for the memory's modules.
 
-        `check` says what a run would need, `sft` tunes a LoRA on gold conversations or on the
-        examples that `distill` writes, `train` goes on with GRPO on an Arbor server (or a rehearsal
-        of one), `evaluate` compares the result with `--start`, or with the same model as it is
-        without the result, on conversations that neither was trained on. Each is a command with
-        options of its own, and a value of `--mode`.
+        Begin with `sft`, which tunes a LoRA adapter, or with `rehearse`, which needs no GPU. Each
+        command has its own options; without a command, `--mode` says what to do.
         """
         if context.invoked_subcommand is None:
             return run(TrainOptions(**options))
@@ -120,16 +150,8 @@ def _with_every_option(run: Callable[[TrainOptions], None]) -> Callable[..., Non
         return None
 
     context = Parameter("context", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    return _with_signature(command, [context, *_options()])
+    return with_parameters(command, shortened([context, *_options()], LISTED))
 
 
 def _options() -> list[Parameter]:
     return list(signature(TrainOptions).parameters.values())
-
-
-def _with_signature(
-    command: Callable[..., None], parameters: list[Parameter]
-) -> Callable[..., None]:
-    """The command with these parameters: Typer makes an option of each in the signature."""
-    command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    return command

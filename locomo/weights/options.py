@@ -53,59 +53,91 @@ class TrainOptions:
     text. Defaults that depend on the mode are None here and properties below.
     """
 
-    mode: Annotated[Mode, Option(help="what to do, see arbor/README.md")] = "train"
-    rehearse: Annotated[bool, Option("--rehearse", help="on this machine's CPU")] = False
+    mode: Annotated[Mode, Option(help="what to do; each mode is also a command")] = "train"
+    rehearse: Annotated[
+        bool, Option("--rehearse", help="train the packaged model on this machine's CPU")
+    ] = False
     target: Annotated[
         Literal["answer", "retrieve", "store", "sql", "refine", "all"],
-        Option(help="the module to tune for; sql: retrieve and store; all: without refine"),
+        Option(help="the module to tune; sql: retrieve and store; all: every one but refine"),
     ] = "answer"
-    data: Annotated[Path | None, Option(help="data/sample.json; of sft data/train")] = None
-    further_data: Annotated[
-        Path | None, Option(help="a second folder of GRPO; its validation part is compared on")
+    data: Annotated[
+        Path | None,
+        Option(help="conversations, a file or a folder; data/sample.json, or data/train for sft"),
     ] = None
-    split: Annotated[str, Option(help="default or memory-r1, see locomo.split_data")] = "default"
-    num_train: Annotated[int | None, Option(help="600, of sft all; 0: all", min=0)] = None
-    num_val: Annotated[int, Option(help="to measure on meanwhile; 0: none", min=0)] = 100
+    further_data: Annotated[
+        Path | None, Option(help="a second folder for GRPO, measured on its validation part")
+    ] = None
+    split: Annotated[str, Option(help="how conversations are split: default or memory-r1")] = (
+        "default"
+    )
+    num_train: Annotated[
+        int | None, Option(help="training examples; 600, or all for sft; 0: all", min=0)
+    ] = None
+    num_val: Annotated[
+        int, Option(help="held-out examples to measure on while training; 0: none", min=0)
+    ] = 100
     measure_every: Annotated[
-        int | None, Option(help="steps until held-out examples again; 50, a rehearsal 100", min=0)
+        int | None, Option(help="steps between these measurements; 50, a rehearsal 100", min=0)
     ] = None
     num_test: Annotated[int, Option(help="questions to compare on; 0: all", min=0)] = 100
-    num_train_steps: Annotated[int | None, Option(help="500; a rehearsal 300", min=1)] = None
-    model: Annotated[str | None, Option(help=f"the student; {MODEL}, or local")] = None
-    start: Annotated[Path | None, Option(help="adapter to start from, or compare with")] = None
+    num_train_steps: Annotated[
+        int | None, Option(help="training steps; 500, a rehearsal 300", min=1)
+    ] = None
+    model: Annotated[str | None, Option(help=f"the model to tune: {MODEL}, or local for sft")] = (
+        None
+    )
+    start: Annotated[Path | None, Option(help="the adapter to start from, or to compare with")] = (
+        None
+    )
     start_share: Annotated[
-        float, Option(help="sft: its share in what is saved; .5: the mean", min=0, max=1)
+        float,
+        Option(help="sft: weight of the start in the saved adapter; 0.5: the mean", min=0, max=1),
     ] = 0.0
-    server: Annotated[str, Option(help="Arbor's address")] = "http://127.0.0.1:7453/v1"
+    server: Annotated[str, Option(help="address of the Arbor server")] = "http://127.0.0.1:7453/v1"
     inference_gpus: Annotated[str, Option(help="ids of the GPUs that answer")] = "0"
     training_gpus: Annotated[str, Option(help="ids of the GPUs that train")] = "1,2"
     rollouts: Annotated[int, Option(help="answers drawn for each example", min=2)] = 8
-    learning_rate: Annotated[float | None, Option(help="GRPO 2e-5, sft 3e-4")] = None
-    reward: Annotated[Reward, Option(help="see docs/optimizing.md")] = "memory"
-    operations: Annotated[int, Option(help="of an episode that refines, at most", min=1)] = 30
+    learning_rate: Annotated[
+        float | None, Option(help="step size; 2e-5 for GRPO, 3e-4 for sft")
+    ] = None
+    reward: Annotated[Reward, Option(help="the score to improve, see docs/optimizing.md")] = (
+        "memory"
+    )
+    operations: Annotated[int, Option(help="tool calls of a refining episode at most", min=1)] = 30
     turns_only: Annotated[
-        bool, Option("--turns-only", help="memories without facts; no model stores or retrieves")
+        bool, Option("--turns-only", help="memories without facts: no model stores or retrieves")
     ] = False
     unanswerable: Annotated[
-        float, Option(help="the share of GRPO's questions of category 5", min=0, max=1)
+        float, Option(help="share of the questions of category 5 that GRPO uses", min=0, max=1)
     ] = 1.0
-    helper: Annotated[str, Option(help="the model that does what is not tuned")] = "local"
-    helper_api_base: Annotated[str | None, Option(help="address of its server")] = None
-    examples: Annotated[Path | None, Option(help="of distill; sft's, in place of --data")] = None
+    helper: Annotated[str, Option(help="the model for the modules that are not tuned")] = "local"
+    helper_api_base: Annotated[str | None, Option(help="address of the helper's server")] = None
+    examples: Annotated[
+        Path | None, Option(help="examples that distill writes and sft reads instead of --data")
+    ] = None
     epochs: Annotated[int, Option(help="passes over the examples", min=1)] = 1
-    minutes: Annotated[float | None, Option(help="sft ends after so many", min=0)] = None
-    together: Annotated[bool, Option("--together", help="sft at Together, with --model")] = False
-    num_threads: Annotated[int, Option(help="runs at a time", min=1)] = 8
-    port: Annotated[int, Option(help="a rehearsal's; 0: any free one", min=0, max=65535)] = 0
-    seed: Annotated[int, Option(help="draws examples and the split", min=0)] = 0
-    seeds: Annotated[int, Option(help="runs, by --seed and those after it", min=1)] = 1
-    resume: Annotated[bool, Option("--resume", help="go on from the last checkpoint")] = False
+    minutes: Annotated[float | None, Option(help="end sft after this many minutes", min=0)] = None
+    together: Annotated[
+        bool, Option("--together", help="sft at Together; name the base with --model")
+    ] = False
+    num_threads: Annotated[int, Option(help="examples run at a time", min=1)] = 8
+    port: Annotated[
+        int, Option(help="port of a rehearsal's server; 0: any free one", min=0, max=65535)
+    ] = 0
+    seed: Annotated[int, Option(help="seed for drawing examples and the split", min=0)] = 0
+    seeds: Annotated[
+        int, Option(help="number of runs, with --seed and the seeds after it", min=1)
+    ] = 1
+    resume: Annotated[bool, Option("--resume", help="continue from the last checkpoint")] = False
     yes: Annotated[bool, Option("--yes", help="start a paid job without asking")] = False
-    output: Annotated[Path, Option(help="the program with its card")] = Path(
+    output: Annotated[Path, Option(help="file for the program and its card")] = Path(
         "grpo_optimized_memory_qa.json"
     )
-    output_dir: Annotated[Path, Option(help="for memories")] = Path("results")
-    checkpoints: Annotated[Path, Option(help="adapters, steps, log")] = Path("grpo_checkpoints")
+    output_dir: Annotated[Path, Option(help="folder for memories")] = Path("results")
+    checkpoints: Annotated[Path, Option(help="folder for adapters, steps and the log")] = Path(
+        "grpo_checkpoints"
+    )
 
     @property
     def data_path(self) -> Path:

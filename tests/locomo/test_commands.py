@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner
 
 import evaluate
@@ -18,6 +20,7 @@ from locomo import evaluation, split_data
 from locomo.commands import run_command
 from locomo.dataset import __main__ as dataset
 from locomo.retrieval import __main__ as retrieval
+from locomo.weights.modes import SUBCOMMANDS, train_app
 from memory import MemoryProgram
 from tests.support.talk import talk
 
@@ -203,3 +206,42 @@ def test_a_report_is_printed_to_a_stdout_of_few_characters(
         run_command(app)
     sys.stdout.flush()
     assert (end.value.code, written.getvalue()) == (0, b"na\\xefve \\U0001f308\n")
+
+
+@pytest.mark.parametrize(
+    ("app", "line"),
+    [
+        (evaluate.app, ""),
+        (optimize.app, ""),
+        (train_app(print), ""),
+        *((train_app(print), name) for name in SUBCOMMANDS),
+    ],
+)
+def test_help_lists_ten_options_and_help_all_every_one(
+    app: typer.Typer, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERMINAL_WIDTH", "200")
+    command = get_command(app)
+    if line:
+        assert isinstance(command, TyperGroup)
+        command = command.commands[line]
+    every = {option for parameter in command.params for option in parameter.opts}
+    listed = _listed(app, line, "--help")
+    assert {"--help", "--help-all"} <= listed
+    assert len(listed) <= 12
+    assert _listed(app, line, "--help-all") == {*every, "--help"} > listed
+
+
+def _listed(app: typer.Typer, line: str, flag: str) -> set[str]:
+    """The options in what a command's --help or --help-all prints."""
+    done = CliRunner().invoke(app, [*line.split(), flag])
+    assert done.exit_code == 0
+    return set(re.findall(r"^\W*(--[a-z-]+) ", done.output, re.MULTILINE))
+
+
+def test_an_option_that_help_does_not_list_works(files: Path) -> None:
+    done = CliRunner().invoke(evaluate.app, ["--num-threads", "none"])
+    assert "Invalid value for '--num-threads'" in done.output
+    done = CliRunner().invoke(evaluate.app, ["--data", str(files / "two.json"), "--seed", "x"])
+    assert "Invalid value for '--seed'" in done.output
