@@ -38,6 +38,7 @@ from memory.search.answer_kinds import asks_for_present, asks_for_several
 from memory.search.asker import as_asked
 from memory.search.attribution import is_by_named, is_told_by_another
 from memory.search.words import words
+from memory.searcher import Searcher
 from memory.store import Store, open_store
 from memory.store.turn_validation import sound_text
 from memory.terminal import clean_line
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from memory.program import MemoryProgram, Model
     from memory.program.replies import Reply
     from memory.rerank import Reranker
+    from memory.sql import CheckedSelect
 
 CATALOG_TOKENS = 1_000
 # A window that failed this often waits for somebody to ask for it by `digest(replay=True)`.
@@ -89,8 +91,7 @@ class Memory:
     Arguments:
         store: a path, an address, or an open Store (which the caller then closes).
         model: "local", any litellm name ("openai/gpt-4o-mini"), or a loaded Model.
-        program: a compiled MemoryProgram; the plain one by default. The store's searches rank by
-            its weights from now on.
+        program: a compiled MemoryProgram; the plain one by default. Searches rank by its weights.
         budget: how many tokens of memory the answering model may see; the model's by default.
         api_base: the address of an OpenAI-compatible server for `model`.
         embedder: the name of an embedder for a path or an address, see `open_store`.
@@ -115,7 +116,6 @@ class Memory:
         # DSPy takes more than a second to import: it waits until a model is used.
         from memory.program import MemoryProgram, concerns, load_model
         from memory.rerank import load_reranker
-        from memory.search.ranking import FEATURE_WEIGHTS
 
         if budget is not None and budget < LEAST_BUDGET:
             raise InputError(
@@ -135,7 +135,6 @@ class Memory:
             self.store = store
         else:
             raise InputError(f"this store's embedder is {store.embedder}, not {embedder}")
-        self.store.feature_weights = self.program.feature_weights or FEATURE_WEIGHTS
 
     def close(self) -> None:
         """Close the store, if this memory opened it."""
@@ -304,8 +303,8 @@ class Memory:
                 character=character,
                 listener_names={message.speaker, *known_as},
                 budget=self.budget,
-                read=self.store.read,
-                search=self.store.search,
+                read=self.read,
+                search=partial(self.store.search, weights=self.program.feature_weights),
                 turns_by_id=self.store.turns_by_id,
             )
         elif self.model.packaged:
@@ -359,6 +358,7 @@ class Memory:
             session=session,
             since=since,
             reload=reload,
+            weights=self.program.feature_weights,
         )
 
     def search(self, question: str, k: int = 10) -> list[Hit]:
@@ -367,9 +367,19 @@ class Memory:
         When the reranker cannot be used, the ranking's own order stands and a warning is logged
         ("memory.rerank", once until it works again). Raises ModelError like `Store.search`.
         """
-        if self.reranker:
-            return self.reranker.search(self.store, question, k)
-        return self.store.search(question, k)
+        return self.searcher.search(self.store, question, k)
+
+    def read(self, sql: str | CheckedSelect) -> Rows:
+        """Run one SELECT that a model may write; `search()` in it ranks by the program's weights.
+
+        Raises SqlError when it is refused, wrong or too slow.
+        """
+        return self.searcher.read(self.store, sql)
+
+    @property
+    def searcher(self) -> Searcher:
+        """How this memory searches: by the program's weights, in the reranker's order."""
+        return Searcher(self.program.feature_weights, self.reranker)
 
     def gather(
         self,
@@ -477,7 +487,7 @@ class Memory:
         return self.program.retrieve(
             question=self._for_model(question, asker, today),
             catalog=self.store.catalog(CATALOG_TOKENS),
-            read=self.store.read,
+            read=self.read,
             asker=asker,
             today=spoken_date(today),
         )
@@ -568,7 +578,8 @@ class Memory:
             if turn.session == first.session and not is_withdrawn(turn.text)
         ]
         texts = [f"{turn.speaker}: {turn.text[:_SEARCHED_CHARACTERS]}" for turn in turns]
-        facts = [fact for fact, _ in related_facts(self.store, texts)]
+        weights = self.program.feature_weights
+        facts = [fact for fact, _ in related_facts(self.store, texts, weights=weights)]
         return {
             "before": turn_lines(before, budget=_BEFORE_TOKENS, iso=True, spans=True),
             "known": first_lines(map(known_fact_line, facts), KNOWN_TOKENS),

@@ -1,6 +1,6 @@
 """Facts that a text is about: what a model must see before it may end, join or repeat them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from memory.errors import ModelError, SqlError
@@ -22,7 +22,11 @@ _BY_TURN, _BY_WORDS, _BY_SUBJECT = 0.5, 0.3, 0.2
 
 
 def related_facts(
-    store: Store, texts: Sequence[str], most: int = 40, least_score: float = 0.0
+    store: Store,
+    texts: Sequence[str],
+    most: int = 40,
+    least_score: float = 0.0,
+    weights: Mapping[str, float] | None = None,
 ) -> list[tuple[Fact, float]]:
     """The facts that some texts are about, best first, each with a score from 0 to 1.
 
@@ -35,10 +39,14 @@ def related_facts(
         texts: turns as `Speaker: text`, or questions; each is searched for by itself.
         most: how many facts at most.
         least_score: facts with a lower score are left out.
+        weights: of the ranking, as for `Store.search`.
     """
     try:
         places_by_text = [
-            {hit.turn_id: place for place, hit in enumerate(store.search(text, _TURNS_A_TEXT))}
+            {
+                hit.turn_id: place
+                for place, hit in enumerate(store.search(text, _TURNS_A_TEXT, weights))
+            }
             for text in texts
         ]
     except ModelError:  # the server of the memory's embedder is down: names find facts without it

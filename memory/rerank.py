@@ -7,7 +7,7 @@ cannot be used, the ranking's own order stands.
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from importlib.util import find_spec
 from threading import Lock
@@ -65,14 +65,16 @@ class Reranker:
         # In monotonic seconds; above 0 while the model cannot be used.
         self._retry_at = 0.0
 
-    def search(self, store: Store, text: str, k: int = 10) -> list[Hit]:
+    def search(
+        self, store: Store, text: str, k: int = 10, weights: Mapping[str, float] | None = None
+    ) -> list[Hit]:
         """The best k turns of `Store.search`, the first RERANKED_TURNS of them in its own order.
 
         Hits keep the scores and shares that the ranking gave them. When the model fails, their
         order stays, too, and a warning is logged ("memory.rerank", once until it works again).
         Raises what `Store.search` does, and InputError for a model that does not exist.
         """
-        hits = store.search(text, max(k, RERANKED_TURNS))
+        hits = store.search(text, max(k, RERANKED_TURNS), weights)
         best = hits[:RERANKED_TURNS]
         turns = store.turns_by_id([hit.turn_id for hit in best])
         scores = self._scores_of(sound_text(text), turns)

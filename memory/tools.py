@@ -22,6 +22,7 @@ from memory.prompt import turn_line, turn_lines
 from memory.records import Change, Fact, Rows, Turn
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
+from memory.searcher import Searcher
 from memory.settings import Settings
 from memory.store import Store, open_store
 from memory.store.points_in_time import time_of_question
@@ -107,7 +108,12 @@ def memory_tools(
             reranker=memory.reranker,
         )
 
-    tools = Tools(lambda: open_store(address, read_only, embedder), memory_of, session)
+    tools = Tools(
+        lambda: open_store(address, read_only, embedder),
+        memory_of,
+        searcher=memory.searcher,
+        session=session,
+    )
     return [getattr(tools, name) for name in tool_rights(groups)]
 
 
@@ -145,6 +151,7 @@ class Tools:
     Arguments:
         open_store: gives the store for one call, and what closes it afterwards.
         memory_of: the Memory over a store, for the tools that ask a model.
+        searcher: how the memory's program searches, in the order of `Memory.search`.
         session: the session of the turns that they store.
         progress: is told what a tool that takes long does next; what it raises ends the tool.
     """
@@ -153,15 +160,18 @@ class Tools:
         self,
         open_store: Callable[[], AbstractContextManager[Store]],
         memory_of: Callable[[Store], "Memory"],
+        *,
+        searcher: Searcher,
         session: str = "",
         progress: Callable[[str], None] = lambda step: None,
     ) -> None:
         self._store = open_store
         self._memory_of = memory_of
+        self._searcher = searcher
         self._session = session
         self._progress = progress
         # These are shared with `RefineMemory`, which uses them on a draft of the facts.
-        for tool in RefiningTools(StoreWorkbench(open_store)).functions():
+        for tool in RefiningTools(StoreWorkbench(open_store, searcher.weights)).functions():
             setattr(self, tool.__name__, _checked(tool))
 
     @_checked
@@ -176,7 +186,7 @@ class Tools:
         if not query.strip():
             raise InputError("the query is empty; say what to look for")
         with self._store() as store, past_or_present(store, as_of) as past:
-            hits = past.search(query, min(max(limit, 1), _MOST_TURNS))
+            hits = self._searcher.search(past, query, min(max(limit, 1), _MOST_TURNS))
             turns = past.turns_by_id([hit.turn_id for hit in hits])
         return turn_lines(turns, RESULT_TOKENS, question=query) or "This memory is empty."
 
@@ -234,7 +244,7 @@ class Tools:
                 attribute = 'went_running' AND happened_on LIKE '2011-03%'
         """
         with self._store() as store:
-            return _table(store.read(select))
+            return _table(self._searcher.read(store, select))
 
     @_checked
     def remember(self, text: str, speaker: str = "user", source: str = "") -> str:

@@ -48,6 +48,7 @@ MEMORY_LAYERS = [
         "memory.rerank",
         "memory.settings",
     },
+    {"memory.searcher"},
     {"memory.api"},
     {"memory.refine", "memory.waiting"},
     {"memory.tools", "memory.chat", "memory.tune"},

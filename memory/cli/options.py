@@ -50,6 +50,9 @@ ModelName = Annotated[str, typer.Option("--model", help="local, or PROVIDER/MODE
 ApiBase = Annotated[
     str | None, typer.Option("--api-base", help="The address of a server of one's own.")
 ]
+Program = Annotated[
+    Path | None, typer.Option("--program", help="A program that optimize.py compiled.")
+]
 RerankerName = Annotated[
     str | None,
     typer.Option(

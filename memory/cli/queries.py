@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +15,7 @@ from memory.cli.options import (
     Db,
     ModelName,
     Namespace,
+    Program,
     RerankerName,
     open_memory,
 )
@@ -30,7 +30,6 @@ from memory.terminal import clean_line, count, print_clean
 if TYPE_CHECKING:
     from memory.records import Answer, Citation
 
-Program = Annotated[Path | None, typer.Option(help="A program that optimize.py compiled.")]
 _MOST_FEATURES = 3  # of the ranking, those that weigh most
 _MAX_ROWS_SHOWN = 5  # below their statement; a longer result is counted only
 
@@ -133,16 +132,18 @@ def search(
 ) -> None:
     """Find what was said about something, best first. No language model is asked."""
     from memory.rerank import load_reranker  # litellm itself waits for the first search
+    from memory.searcher import Searcher
 
     if not text.strip():
         raise InputError("the text to look for is empty")
     orderer = load_reranker(reranker) if reranker else None
-    with open_memory(namespace, db) as store:
-        if program:
-            from memory.program import load_program  # takes a second
+    weights = None
+    if program:
+        from memory.program import load_program  # takes a second
 
-            store.feature_weights = load_program(program).feature_weights or store.feature_weights
-        hits = orderer.search(store, text, k) if orderer else store.search(text, k)
+        weights = load_program(program).feature_weights
+    with open_memory(namespace, db) as store:
+        hits = Searcher(weights, orderer).search(store, text, k)
         turns = store.turns_by_id([hit.turn_id for hit in hits])
     for hit, turn in zip(hits, turns, strict=True):
         if as_json:

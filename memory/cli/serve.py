@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ from memory.cli.options import (
     Db,
     ModelName,
     Namespace,
+    Program,
     RerankerName,
     existing_memory,
     open_memory,
@@ -21,6 +23,7 @@ from memory.errors import InputError
 from memory.terminal import print_clean
 
 if TYPE_CHECKING:
+    from memory.program import MemoryProgram
     from memory.tools import Right
 
 Groups = Annotated[
@@ -37,6 +40,7 @@ def mcp(
     tools: Groups = "",
     model: ModelName = "local",
     api_base: ApiBase = None,
+    program: Program = None,
     reranker: RerankerName = None,
 ) -> None:
     """Serve one memory by MCP over stdin and stdout: what a client's configuration starts."""
@@ -53,6 +57,7 @@ def mcp(
     handles = Handles(
         model,
         api_base,
+        program=_compiled(program),
         reranker=reranker,
         read_only=read_only,
         path_of=lambda name: existing_memory(name, db),
@@ -64,6 +69,14 @@ def mcp(
         server.run("stdio")
     finally:
         handles.close()
+
+
+def _compiled(program: Path | None) -> "MemoryProgram | None":
+    if program is None:
+        return None
+    from memory.program import load_program  # takes a second
+
+    return load_program(program)
 
 
 def _rights(read_only: bool) -> "tuple[Right, ...]":
@@ -103,6 +116,7 @@ def serve(
     ] = 100,
     model: ModelName = "local",
     api_base: ApiBase = None,
+    program: Program = None,
     reranker: RerankerName = None,
 ) -> None:
     """Serve the page at /, MCP at /mcp/NAMESPACE and a JSON API at /api/NAMESPACE."""
@@ -125,7 +139,13 @@ def serve(
     port = listener.getsockname()[1]
     sign_in = SignIn()
     app = application(
-        Handles(model, api_base, reranker=reranker, read_only=read_only),
+        Handles(
+            model,
+            api_base,
+            program=_compiled(program),
+            reranker=reranker,
+            read_only=read_only,
+        ),
         rights=_rights(read_only),
         groups=_groups(tools),
         allowed=places(port, hosts, allowed_origin or []),

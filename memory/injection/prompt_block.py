@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from memory.injection.ago import time_difference
 from memory.injection.config import LtmConfig, LtmReads, fill, load_config
 from memory.passages import excerpt
 from memory.prompt import LEAST_BUDGET
-from memory.records import Turn
+from memory.records import Hit, Turn
 from memory.store import Store
 from memory.tokens import count_tokens
 
@@ -51,6 +52,7 @@ def inject(
     session: str = "",
     since: int | None = None,
     reload: bool = False,
+    weights: Mapping[str, float] | None = None,
 ) -> Injected:
     """Find what a memory holds for a message and put it into a character's context.
 
@@ -69,6 +71,7 @@ def inject(
         budget: the most tokens that `text` may have.
         session, since: the running session, by its name or by the id of its first turn.
         reload: also fetch turns of the running session.
+        weights: of the ranking, as for `Store.search`.
 
     Raises InputError for an empty message, for a context that lacks the <START> the configuration
     needs, and for a budget below LEAST_BUDGET; ModelError when the memory's embedder fails.
@@ -90,7 +93,12 @@ def inject(
         return long_enough and not repeated and (reload or not running)
 
     names = _names(store, conversation, speaker=speaker, character=character)
-    turns = list(_nearest_turns(store, question, can_be_shown=can_be_shown, reads=config.ltm_reads))
+    search = partial(store.search, weights=weights)
+    turns = list(
+        _nearest_turns(
+            store, question, search=search, can_be_shown=can_be_shown, reads=config.ltm_reads
+        )
+    )
     memories, text = _within_budget(turns, question, budget, config=config, names=names, now=now)
     turn_ids = tuple(turn.id for turn in turns[: len(memories)])
     store.count_shown(turn_ids)
@@ -140,14 +148,23 @@ def _setting(store: Store, name: str) -> str:
 
 
 def _nearest_turns(
-    store: Store, question: str, *, can_be_shown: Callable[[Turn], bool], reads: LtmReads
+    store: Store,
+    question: str,
+    *,
+    search: Callable[[str, int], Sequence[Hit]],
+    can_be_shown: Callable[[Turn], bool],
+    reads: LtmReads,
 ) -> Iterator[Turn]:
     """The best turns that can be shown and are near enough to the question, each text once."""
     places = reads.num_memories_to_fetch
     turns = []
     if places:
         turns = _candidates(
-            store, question, can_be_shown=can_be_shown, number=max(places, _LEAST_CANDIDATES)
+            store,
+            question,
+            search=search,
+            can_be_shown=can_be_shown,
+            number=max(places, _LEAST_CANDIDATES),
         )
     embed = load_embedder(store.embedder)
     # In batches, so that turns are embedded only until there are enough near ones.
@@ -163,12 +180,17 @@ def _nearest_turns(
 
 
 def _candidates(
-    store: Store, question: str, *, can_be_shown: Callable[[Turn], bool], number: int
+    store: Store,
+    question: str,
+    *,
+    search: Callable[[str, int], Sequence[Hit]],
+    can_be_shown: Callable[[Turn], bool],
+    number: int,
 ) -> list[Turn]:
     """The best turns that can be shown, each text once: `number` of them, or all there are."""
     k = 2 * number
     while True:
-        hits = store.search(question, k)
+        hits = search(question, k)
         turns = store.turns_by_id([hit.turn_id for hit in hits], missing_ok=True)
         candidates: dict[tuple[str, str], Turn] = {}
         for turn in filter(can_be_shown, turns):

@@ -131,6 +131,7 @@ class FactReader:
         model: what answers; hosted, for the packaged one answers from turns.
         answer: the answering module.
         judged: whether a model compares answers with the right ones, in place of `word_f1`.
+        weights: of the ranking, as for `Store.search`.
     """
 
     store: Store
@@ -138,6 +139,7 @@ class FactReader:
     answer: AnswerQuestion
     judged: bool = False
     tokens: int = READER_TOKENS
+    weights: Mapping[str, float] | None = None
     _answers: dict[tuple[str, str], str] = field(default_factory=dict)
     _verdicts: dict[tuple[str, str], float] = field(default_factory=dict)
     _hits: dict[str, list[Hit]] = field(default_factory=dict)
@@ -145,7 +147,7 @@ class FactReader:
     def context(self, question: str, state: FactSet) -> Context:
         """The facts that a question is answered from: the nearest ones, within the budget."""
         if question not in self._hits:
-            self._hits[question] = self.store.search(question, _RANKED_TURNS)
+            self._hits[question] = self.store.search(question, _RANKED_TURNS, self.weights)
         hits = self._hits[question]
         ranked = near_facts(question, state.facts.values(), state.turn_ids, hits)
         lines = [line for fact, nearness in ranked if nearness for line in _lines(fact)]

@@ -141,7 +141,8 @@ def refine(
     check(memory.model, questions)
     progress = progress or Progress()
     store = memory.store
-    reader = FactReader(store, memory.model, memory.program.answer, judged)
+    weights = memory.program.feature_weights
+    reader = FactReader(store, memory.model, memory.program.answer, judged=judged, weights=weights)
     written = _written(memory, windows_all_over(store.turns(), questions), progress)
     if len(written) < LEAST_QUESTIONS:
         raise InputError(
@@ -149,7 +150,7 @@ def refine(
             f" {LEAST_QUESTIONS} are needed to measure by: is there enough in this memory?"
         )
     deciding, held_out = written[::2], written[1::2]
-    draft = Draft(store)
+    draft = Draft(store, weights=weights)
     start = draft.start
     uses = _episode(memory, draft, operations, progress)
     deciding = _with_questions_of(memory, deciding, _turns_touched(draft), progress)

@@ -163,10 +163,16 @@ class StoreWorkbench:
 
     Arguments:
         opened: opens the memory's store anew; agents call tools from threads of their own.
+        weights: of the ranking, as for `Store.search`.
     """
 
-    def __init__(self, opened: Callable[[], AbstractContextManager[Store]]) -> None:
+    def __init__(
+        self,
+        opened: Callable[[], AbstractContextManager[Store]],
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
         self._opened = opened
+        self._weights = weights
 
     def fact_set(self) -> "FactSet":
         with self._opened() as store:
@@ -178,7 +184,7 @@ class StoreWorkbench:
 
     def search(self, text: str, k: int) -> list[Hit]:
         with self._opened() as store:
-            return store.search(text, k)
+            return store.search(text, k, self._weights)
 
     def said(self, turn_ids: Sequence[int]) -> Said:
         with self._opened() as store:
@@ -200,8 +206,14 @@ class Draft:
     `operations` are what was done so far, in order.
     """
 
-    def __init__(self, store: Store, start: FactSet | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        start: FactSet | None = None,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
         self.store = store
+        self._weights = weights
         self.start = start or facts_of(store)
         self.state = self.start
         self.operations: list[Operation] = []
@@ -215,7 +227,7 @@ class Draft:
         return self.store.turns_by_id(turn_ids)
 
     def search(self, text: str, k: int) -> list[Hit]:
-        return self.store.search(text, k)
+        return self.store.search(text, k, self._weights)
 
     def said(self, turn_ids: Sequence[int]) -> Said:
         return said_in(self.store, turn_ids)

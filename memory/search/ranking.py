@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from memory.errors import InputError
 from memory.records import Hit
 from memory.search.question import Query, SpeakerNames, read_question
 from memory.search.turn_columns import FULL_LENGTH, TURN_DTYPE, disagreement, sign_codes
@@ -26,6 +27,20 @@ from memory.search.turn_columns import FULL_LENGTH, TURN_DTYPE, disagreement, si
 FEATURE_WEIGHTS: dict[str, float] = json.loads(
     Path(__file__).with_name("weights.json").read_text("utf-8")
 )["weights"]
+
+
+def ordered_weights(weights: Mapping[str, float] | None) -> Mapping[str, float]:
+    """Weights in the order of FEATURE_WEIGHTS, which None stands for.
+
+    Raises InputError for weights of other features.
+    """
+    if weights is None:
+        return FEATURE_WEIGHTS
+    if weights.keys() != FEATURE_WEIGHTS.keys():
+        raise InputError(f"weights are those of the features {', '.join(FEATURE_WEIGHTS)}")
+    return {name: weights[name] for name in FEATURE_WEIGHTS}
+
+
 # How much a turn takes from those 4 before to 4 after it in its session: a reply answers what
 # was said before it, so the turns before count more. Other windows cost .004 to .008 of recall@10
 # (docs/log.md).

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, TypeVar
 from memory import namespaces
 from memory.errors import InputError, StoreError
 from memory.rerank import load_reranker
+from memory.searcher import Searcher
 from memory.store import Store, open_store
 
 if TYPE_CHECKING:
     from memory.api import Memory
-    from memory.program import Model
+    from memory.program import MemoryProgram, Model
 
 T = TypeVar("T")
 # A warm handle holds its index: 60 MB at 100,000 turns. The one that was used longest ago goes.
@@ -36,7 +37,8 @@ class Handles:
     Arguments:
         model: "local", or a litellm name; loaded when it is first needed.
         api_base: the address of an OpenAI-compatible server for `model`.
-        reranker: the name of one, which puts what an answer is read from in its own order.
+        program: a compiled program; the plain one by default. Searches rank by its weights.
+        reranker: the name of one, which puts the best turns in its own order.
         read_only: whether stores are opened for reading only.
         path_of: the file of a namespace that exists; raises InputError where there is none.
     """
@@ -46,6 +48,7 @@ class Handles:
         model: "str | Model" = "local",
         api_base: str | None = None,
         *,
+        program: "MemoryProgram | None" = None,
         reranker: str | None = None,
         read_only: bool = False,
         path_of: Callable[[str], namespaces.Location] = namespaces.existing,
@@ -53,6 +56,7 @@ class Handles:
         self._model = model
         self._api_base = api_base
         self._model_lock = Lock()
+        self._program = program
         self._reranker = load_reranker(reranker) if reranker else None
         self.read_only = read_only
         self._path_of = path_of
@@ -91,7 +95,13 @@ class Handles:
         """
         from memory.api import Memory
 
-        return Memory(store, model=self.model(), reranker=self._reranker)
+        return Memory(store, model=self.model(), program=self._program, reranker=self._reranker)
+
+    @property
+    def searcher(self) -> Searcher:
+        """How `memory_of` searches. No model is loaded for it."""
+        weights = self._program.feature_weights if self._program else None
+        return Searcher(weights, self._reranker)
 
     def names(self) -> list[str]:
         """All namespaces, sorted."""

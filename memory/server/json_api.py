@@ -131,7 +131,7 @@ def _search(store: Store, search: _Search, number: int, handles: Handles) -> dic
     if not search.query.strip():
         raise InputError("the query is empty; say what to look for")
     with past_or_present(store, search.as_of) as past:
-        hits = past.search(search.query, search.limit)
+        hits = handles.searcher.search(past, search.query, search.limit)
         turns = past.turns_by_id([hit.turn_id for hit in hits])
     return {
         "hits": [

@@ -66,7 +66,7 @@ def mcp_server(
 
 
 def _tool(handles: Handles, namespace: str, name: str, right: Right) -> Tool:
-    function = getattr(Tools(_no_store, handles.memory_of), name)
+    function = getattr(Tools(_no_store, handles.memory_of, searcher=handles.searcher), name)
     parameters = list(inspect.signature(function).parameters.values())
 
     async def call(context: Context[Any, Any], **arguments: Any) -> str:
@@ -115,7 +115,11 @@ async def _call_tool(
 
     def work(store: Store) -> str:
         tools = Tools(
-            lambda: nullcontext(store), handles.memory_of, session=_session(), progress=progress
+            lambda: nullcontext(store),
+            handles.memory_of,
+            searcher=handles.searcher,
+            session=_session(),
+            progress=progress,
         )
         result: str = getattr(tools, name)(**arguments)
         return result
@@ -194,7 +198,7 @@ def _add_resources(server: MCPServer[Any], handles: Handles, namespace: str) -> 
 
 
 def _tools_on(handles: Handles, store: Store) -> Tools:
-    return Tools(lambda: nullcontext(store), handles.memory_of)
+    return Tools(lambda: nullcontext(store), handles.memory_of, searcher=handles.searcher)
 
 
 def _number(text: str) -> int:

@@ -58,7 +58,6 @@ class DatabaseStore(Store):
 
     def __init__(self, read_only: bool, embedder: str | None) -> None:
         self.read_only = read_only
-        self.feature_weights: Mapping[str, float] = ranking.FEATURE_WEIGHTS
         self._requested_embedder = embedder
         self._embedder: Embedder | None = load_embedder(embedder) if embedder else None
         # In monotonic seconds; above 0 while the embedder cannot be used.
@@ -166,7 +165,10 @@ class DatabaseStore(Store):
 
     # ---------------------------------------------------------------- search
 
-    def search(self, text: str, k: int = 10) -> list[Hit]:
+    def search(
+        self, text: str, k: int = 10, weights: Mapping[str, float] | None = None
+    ) -> list[Hit]:
+        feature_weights = ranking.ordered_weights(weights)
         self._embed_waiting()
         # A read transaction: index, words and vectors are of one moment and one embedder.
         with self._transaction("DEFERRED") as conn:
@@ -190,7 +192,7 @@ class DatabaseStore(Store):
                 vector,
                 matches=matches,
                 k=k,
-                feature_weights=self.feature_weights,
+                feature_weights=feature_weights,
             )
 
     # ---------------------------------------------------------------- vectors
@@ -279,10 +281,15 @@ class DatabaseStore(Store):
 
     # ---------------------------------------------------------------- what a model may do
 
-    def read(self, sql: "str | sql_policy.CheckedSelect") -> Rows:
+    def read(
+        self, sql: "str | sql_policy.CheckedSelect", weights: Mapping[str, float] | None = None
+    ) -> Rows:
         # What runs is the statement that the policy renders, never the model's own text.
         select = sql_policy.check_select(sql) if isinstance(sql, str) else sql
-        hits = [self._search_pairs(text, k) for text, k in select.searches]
+        hits = [
+            [(hit.turn_id, hit.score) for hit in self.search(text, k, weights)]
+            for text, k in select.searches
+        ]
         rows = self._select_for_model(select, hits)
         with self._reading() as conn:
             return withdrawals.mark_rows(conn, rows)
@@ -291,14 +298,10 @@ class DatabaseStore(Store):
     def _select_for_model(
         self, select: "sql_policy.CheckedSelect", hits: "Sequence[sql_policy.Hits]"
     ) -> Rows:
-        """Run a SELECT behind walls, with these hits of its searches.
+        """Run a SELECT behind walls, with the hits of its searches: (turn id, score), best first.
 
         It gives MAX_ROWS rows within READ_SECONDS.
         """
-
-    def _search_pairs(self, text: str, k: int) -> list[tuple[int, float]]:
-        """The hits of search() in a SELECT: (turn id, score), best first."""
-        return [(hit.turn_id, hit.score) for hit in self.search(text, k)]
 
     def write(
         self,

@@ -15,12 +15,10 @@ class Store(Protocol):
 
     A store belongs to one thread; each thread and each process opens its own on the same address.
     `address` is what `open_store` opens again; `location` names it in messages, without a password.
-    A store opened `read_only` never writes to it. `feature_weights` are what a search ranks by,
-    those of `memory.search.ranking` unless a `Memory` brings a program with others.
+    A store opened `read_only` never writes to it.
     """
 
     read_only: bool
-    feature_weights: Mapping[str, float]
 
     @property
     def address(self) -> str: ...
@@ -64,13 +62,19 @@ class Store(Protocol):
         The text of a correction that was undone begins with WITHDRAWN, here and in `read`.
         """
 
-    def search(self, text: str, k: int = 10) -> list[Hit]:
+    def search(
+        self, text: str, k: int = 10, weights: Mapping[str, float] | None = None
+    ) -> list[Hit]:
         """The best k turns by the hybrid ranking, best first. No language model is asked.
+
+        `weights` are those of the ranking's features, by the names of
+        `memory.search.ranking.FEATURE_WEIGHTS`; None stands for these.
 
         First the turns that wait for their vectors are embedded. Turns that cannot be embedded (a
         store opened read-only never writes) are ranked by every feature but their meaning.
 
-        Raises ModelError when the memory's embedder is not the packaged one and cannot be used.
+        Raises ModelError when the memory's embedder is not the packaged one and cannot be used,
+        InputError for weights of other features.
         """
 
     @property
@@ -94,8 +98,10 @@ class Store(Protocol):
         embedder cannot be used, StoreError when another process was faster.
         """
 
-    def read(self, sql: "str | CheckedSelect") -> Rows:
+    def read(self, sql: "str | CheckedSelect", weights: Mapping[str, float] | None = None) -> Rows:
         """Run one SELECT that a model may write, as text or checked already.
+
+        `search()` in it ranks by these weights, as `search` does.
 
         Raises SqlError when it is refused, wrong or too slow; the message is for the model.
         """

@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -123,7 +123,6 @@ class SqliteStore(DatabaseStore):
                 embed=self._embed,
                 folder=folder,
                 agreed=agreed,
-                feature_weights=self.feature_weights,
             )
         except BaseException:
             folder.cleanup()
@@ -138,7 +137,6 @@ class SqliteStore(DatabaseStore):
         embed: vectors.EmbedTexts,
         folder: TemporaryDirectory[str],
         agreed: str,
-        feature_weights: Mapping[str, float],
     ) -> "SqliteStore":
         """A copy of a memory as that was at a moment; its folder goes when it is closed.
 
@@ -149,7 +147,6 @@ class SqliteStore(DatabaseStore):
         copy = cls(file, read_only=True)
         copy._folder_of_copy = folder
         copy._agreed_embedder = agreed
-        copy.feature_weights = feature_weights
         return copy
 
     def forget(self, turn_ids: Sequence[int]) -> Forgotten:

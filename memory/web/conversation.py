@@ -9,6 +9,7 @@ from memory.errors import InputError
 from memory.exchange import clean_date
 from memory.facts import read_facts
 from memory.records import Fact, Turn
+from memory.searcher import Searcher
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.turn_validation import local_now
@@ -67,7 +68,7 @@ def conversation(request: PageRequest, store: Store) -> PageResponse:
     question = inputs.text("q")
     values: dict[str, Any] = {"q": question, "filters": filters, "earlier": None, "later": None}
     if question:
-        lines = _hits(store, question, filters)
+        lines = _hits(store, question, filters, request.handles.searcher)
         return Page("conversation.html", values | {"groups": [("", lines)], "found": len(lines)})
     turns, has_earlier, has_later = _page(
         store,
@@ -175,10 +176,12 @@ def _page(
     return turns, has_earlier, has_later
 
 
-def _hits(store: Store, question: str, filters: Mapping[str, str]) -> list[Line]:
-    """The turns that the ranking of a text puts first, of those that the filters let through."""
+def _hits(
+    store: Store, question: str, filters: Mapping[str, str], searcher: Searcher
+) -> list[Line]:
+    """The best turns for a text that meet the filters."""
     conditions = _conditions(filters)
-    hits = store.search(question, _RANKED if conditions else _MOST_HITS)
+    hits = searcher.search(store, question, _RANKED if conditions else _MOST_HITS)
     ids = {hit.turn_id for hit in hits}
     if conditions and ids:
         where = " AND ".join([*conditions, f"id IN ({', '.join(map(str, ids))})"])

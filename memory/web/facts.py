@@ -29,7 +29,9 @@ def known(request: PageRequest, store: Store) -> PageResponse:
     include_ended = bool(request.inputs.text("ended"))
     values: dict[str, Any] = {"q": question, "ended": include_ended, "facts": None, "subjects": []}
     if question:
-        facts = [fact for fact, _ in related_facts(store, [question], _MOST_RELATED)]
+        weights = request.handles.searcher.weights
+        related = related_facts(store, [question], _MOST_RELATED, weights=weights)
+        facts = [fact for fact, _ in related]
         values["facts"] = [fact for fact in facts if include_ended or is_current(fact, _today())]
         return Page("facts.html", values)
     after = request.inputs.text("after")

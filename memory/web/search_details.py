@@ -11,14 +11,15 @@ _MOST_HITS = 25
 
 def search_details(request: PageRequest, store: Store) -> PageResponse:
     """Show the turns for a question with the share of each feature, and the rows of a SELECT."""
+    searcher = request.handles.searcher
     question, select = request.inputs.text("question"), request.inputs.text("select")
-    hits = store.search(question, _MOST_HITS) if question else []
+    hits = searcher.search(store, question, _MOST_HITS) if question else []
     turns = store.turns_by_id([hit.turn_id for hit in hits])
     rows: Rows | None = None
     refusal = ""
     if select:
         try:
-            rows = store.read(select)
+            rows = searcher.read(store, select)
         except SqlError as error:
             refusal = str(error)
     values = {

@@ -12,11 +12,13 @@ import pytest
 
 from memory import InputError, Memory, SqlError, Store, Turn, open_store
 from memory.errors import ModelError, StoreError
+from memory.searcher import Searcher
 from memory.settings import Settings
 from memory.store.sqlite import SqliteStore
 from memory.tokens import count_tokens
 from memory.tools import GROUPS, RESULT_TOKENS, Tools, memory_tools
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
+from tests.support.reversed_ranking import reversing_program
 from tests.support.scripted import Pairs, answer, scripted_model, sql
 
 BOTH_STORES = "slow"
@@ -63,6 +65,18 @@ def test_what_is_remembered_is_recalled_as_a_turn_with_a_date(
     first = tools["recall"]("who plays the flute?", 2).splitlines()[0]
     assert re.fullmatch(r"\[6\] \(\w{3} \d\d \w{3} 20\d\d\) Anna: My sister .*", first)
     assert len(tools["recall"]("flute", limit=2).splitlines()) == 2
+
+
+def test_recall_ranks_by_the_weights_of_the_program(store: Store) -> None:
+    question = "Which cat loves the window?"
+    memory = Memory(store, model=scripted_model([]), program=reversing_program())
+    ranked = [hit.turn_id for hit in memory.search(question)]
+    assert ranked != [hit.turn_id for hit in store.search(question)]
+    tools = tools_of(memory)
+    recalled = tools["recall"](question, 9)
+    assert [int(number) for number in re.findall(r"^\[(\d+)\]", recalled, re.MULTILINE)] == ranked
+    rows = tools["query_memory"](f"SELECT turn_id FROM search('{question}', 1)")
+    assert rows.splitlines()[1] == str(ranked[0])
 
 
 def test_of_a_long_turn_what_was_asked_for_is_recalled(tools: Functions) -> None:
@@ -159,7 +173,10 @@ def test_a_digest_goes_in_steps_and_tells_of_them(store: Store) -> None:
     model = scripted_model([([], sql(MOVED)), ([], sql(f"{CAT};{DOG}")), ([], nothing)], window=2)
     steps: list[str] = []
     tools = Tools(
-        lambda: nullcontext(store), lambda store: Memory(store, model), progress=steps.append
+        lambda: nullcontext(store),
+        lambda store: Memory(store, model),
+        searcher=Searcher(),
+        progress=steps.append,
     )
     assert tools.digest(2) == "2 windows stored; 3 facts changed; 1 turn still wait."
     assert tools.digest() == "1 window stored; 0 facts changed; 0 turns still wait."
@@ -172,7 +189,11 @@ def test_what_is_to_be_forgotten_is_shown_first_and_confirmed_by_its_word(
     store: Store,
 ) -> None:
     store.write(MOVED, cause="test")
-    tools = Tools(lambda: nullcontext(store), lambda store: Memory(store, scripted_model([])))
+    tools = Tools(
+        lambda: nullcontext(store),
+        lambda store: Memory(store, scripted_model([])),
+        searcher=Searcher(),
+    )
     preview = tools.forget([1])
     assert "1 turn and 1 fact would go for good" in preview
     assert "I moved to Oslo" in preview

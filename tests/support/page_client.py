@@ -10,14 +10,18 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from memory import web
-from memory.program import Model
+from memory.program import MemoryProgram, Model
 from memory.server.handles import Handles
 
 
 @contextmanager
-def page_client(model: "str | Model" = "local", read_only: bool = False) -> Iterator[TestClient]:
+def page_client(
+    model: "str | Model" = "local",
+    read_only: bool = False,
+    program: MemoryProgram | None = None,
+) -> Iterator[TestClient]:
     """A client of the page alone, without the server's guard."""
-    handles = Handles(model, read_only=read_only)
+    handles = Handles(model, program=program, read_only=read_only)
     with TestClient(Starlette(routes=web.routes(handles))) as client:
         yield client
     handles.close()

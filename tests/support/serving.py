@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from starlette.testclient import TestClient
 
-from memory.program import Model
+from memory.program import MemoryProgram, Model
 from memory.server.app import application
 from memory.server.guard import REQUESTS_A_SECOND, places
 from memory.server.handles import Handles
@@ -28,6 +28,7 @@ def serving(
     rights: Sequence[Right] = ("read", "write", "forget"),
     groups: Sequence[str] = (),
     reranker: str | None = None,
+    program: MemoryProgram | None = None,
 ) -> Iterator[TestClient]:
     """A client of the whole server over the namespaces of MEMORY_HOME, signed in by the link.
 
@@ -35,7 +36,9 @@ def serving(
     """
     sign_in = SignIn()
     app = application(
-        Handles(model or scripted_model([]), reranker=reranker, read_only=read_only),
+        Handles(
+            model or scripted_model([]), program=program, reranker=reranker, read_only=read_only
+        ),
         allowed=places(PORT),
         sign_in=sign_in,
         tokens=Tokens(),

@@ -168,7 +168,6 @@ class PostgresStore(DatabaseStore):
                 embed=self._embed,
                 folder=folder,
                 agreed=self._agreed_embedder or agreed_embedder(self.location),
-                feature_weights=self.feature_weights,
             )
         except BaseException:
             folder.cleanup()

@@ -12,6 +12,7 @@ from memory.namespaces import path_of
 from memory.program import Model
 from memory.program.messages import NO_FACTS
 from memory.program.modules import starting_program, stores_facts
+from memory.searcher import Searcher
 from memory.store.sqlite import SqliteStore
 from memory.tools import Tools
 from memory.waiting import digest_whole, waiting
@@ -73,5 +74,7 @@ def test_a_digest_by_local_says_who_stores_facts(
 
 
 def test_an_agent_that_calls_for_a_digest_is_told(store: SqliteStore, unasked: Model) -> None:
-    tools = Tools(lambda: nullcontext(store), lambda store: Memory(store, unasked))
+    tools = Tools(
+        lambda: nullcontext(store), lambda store: Memory(store, unasked), searcher=Searcher()
+    )
     assert "stores no facts" in tools.digest()

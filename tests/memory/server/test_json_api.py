@@ -15,6 +15,7 @@ from memory.server.json_api import ENDPOINTS
 from memory.server.openapi import document
 from tests.support.postgres_server import new_namespace
 from tests.support.reranking_server import reranking
+from tests.support.reversed_ranking import REVERSED, reversing_program
 from tests.support.scripted import answer, scripted_model, sql
 from tests.support.serving import serving, token
 
@@ -52,6 +53,15 @@ def test_search_ranks_and_says_why(client: TestClient) -> None:
     assert "Miso" in hits[0]["turn"]["text"] + hits[1]["turn"]["text"]
     past = client.get("/api/anna/search?query=dog&as_of=2017-05").json()["hits"]
     assert "Rufus" not in str(past)
+
+
+def test_search_ranks_by_the_weights_of_the_program() -> None:
+    with open_store(location_of("anna")) as store:
+        ranked = [hit.turn_id for hit in store.search("pet", weights=REVERSED)]
+        assert ranked != [hit.turn_id for hit in store.search("pet")]
+    with serving(signed_in=False, program=reversing_program()) as client:
+        hits = client.get("/api/anna/search?query=pet", headers=token("anna")).json()["hits"]
+    assert [hit["turn"]["id"] for hit in hits] == ranked
 
 
 def test_an_answer_names_its_turns_and_sql(client: TestClient) -> None:

@@ -17,6 +17,7 @@ from memory.store import journal, pending_windows
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.full_text import assert_sound
+from tests.support.reversed_ranking import REVERSED
 
 BOTH_STORES = True
 
@@ -135,6 +136,20 @@ def test_turns_are_counted(store: SqliteStore) -> None:
 def test_search_finds_the_turn_that_says_it(store: SqliteStore) -> None:
     assert store.search("Where did Anna move?", 2)[0].turn_id == 1
     assert len(store.search("Anna", 50)) == 5
+
+
+def test_the_weights_of_a_ranking_belong_to_one_search(store: SqliteStore) -> None:
+    question = "Where did Anna move?"
+    plain = [hit.turn_id for hit in store.search(question)]
+    other = [hit.turn_id for hit in store.search(question, weights=REVERSED)]
+    assert other != plain == [hit.turn_id for hit in store.search(question)]
+    shuffled = dict(reversed(REVERSED.items()))
+    assert [hit.turn_id for hit in store.search(question, weights=shuffled)] == other
+    select = f"SELECT turn_id FROM search('{question}', 1)"
+    assert store.read(select, weights=REVERSED).rows == ((other[0],),)
+    assert store.read(select).rows == ((plain[0],),)
+    with pytest.raises(InputError, match="weights are those of the features"):
+        store.search(question, weights={"mood": 1.0})
 
 
 def test_search_sees_turns_added_since_by_another_handle(store: SqliteStore, path: Path) -> None:

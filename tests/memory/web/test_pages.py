@@ -19,6 +19,7 @@ from memory.web.svg import columns, scatter
 from tests.conftest import CAT, DOG, MOVED, SAID
 from tests.support.contents import content_of
 from tests.support.page_client import Tags, finished, hidden, page_client, shown
+from tests.support.reversed_ranking import REVERSED, reversing_program
 from tests.support.scripted import answer, scripted_model, sql
 
 BOTH_STORES = "slow"
@@ -201,6 +202,16 @@ def test_pages_of_a_conversation_hold_each_turn_once_in_order(client: TestClient
     assert 'rel="next"' in forward
     last = client.get(f"{ANNA}/conversation?after=60").text
     assert 'rel="next"' not in last
+
+
+def test_a_search_ranks_by_the_weights_of_the_program(memories: str) -> None:
+    with open_store(existing("anna")) as store:
+        ranked = [hit.turn_id for hit in store.search("cat", weights=REVERSED)]
+        assert ranked != [hit.turn_id for hit in store.search("cat")]
+    with page_client(program=reversing_program()) as client:
+        html = client.get(f"{ANNA}/conversation?q=cat").text
+    links = [re.search(r"/turns/(\d+)$", link) for link in Tags(html).values("a", "href")]
+    assert [*dict.fromkeys(int(link[1]) for link in links if link)] == ranked
 
 
 def test_filters_and_search_go_together(client: TestClient) -> None:

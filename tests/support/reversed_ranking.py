@@ -1,0 +1,12 @@
+"""A compiled program whose weights put the worst turn first: a search that forgets them shows."""
+
+from memory.program import MemoryProgram
+from memory.search.ranking import FEATURE_WEIGHTS
+
+REVERSED = {name: -weight for name, weight in FEATURE_WEIGHTS.items()}
+
+
+def reversing_program() -> MemoryProgram:
+    program = MemoryProgram()
+    program.feature_weights = REVERSED
+    return program
