@@ -1,8 +1,8 @@
-"""The page: what somebody sees of their memories in a browser, and changes there.
+"""The page: a person reads and edits their memories in a browser.
 
-A view turns a request and an open store into a page; templates make HTML of it on the server. It
-works without JavaScript; with it, htmx takes the new parts out of whole pages. The modules are the
-pages by subject.
+A view turns a request and an open store into a page; templates render it as HTML on the server.
+The page works without JavaScript; with it, htmx swaps in the parts that changed. Each module holds
+the pages of one subject.
 """
 
 from memory.web.pages import routes

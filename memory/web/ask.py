@@ -18,12 +18,12 @@ from memory.web.tasks import Task
 if TYPE_CHECKING:
     from memory.api import Memory
 
-_MOST_QUESTIONS = 10  # below the form: those of this server's run
+_MOST_QUESTIONS = 10  # since the server was started
 
 
 @dataclass(frozen=True)
 class Cited:
-    """A turn that an answer rests on, and what brought it up."""
+    """A source of an answer, and how it was found."""
 
     turn: Turn
     rank: int
@@ -33,7 +33,7 @@ class Cited:
 
 @dataclass(frozen=True)
 class Answered:
-    """An answer with its turns, and its statements with their rows."""
+    """An answer with its sources, and its SQL statements with their rows."""
 
     answer: Answer
     cited: Sequence[Cited]
@@ -41,7 +41,7 @@ class Answered:
 
 
 def ask_form(request: PageRequest, store: Store) -> PageResponse:
-    """The form for a question, and the questions asked before."""
+    """The form for a question, and recent questions."""
     questions = [task for task in request.tasks.of(request.namespace) if task.kind == "question"]
     values = {
         "questions": questions[: -_MOST_QUESTIONS - 1 : -1],
@@ -52,11 +52,11 @@ def ask_form(request: PageRequest, store: Store) -> PageResponse:
 
 
 async def ask(request: PageRequest) -> PageResponse:
-    """Begin to answer a question; its page shows how far it is."""
+    """Start to answer a question, and open the page of its progress."""
     question = request.inputs.text("question")
     as_of, asker = request.inputs.text("as_of"), request.inputs.text("asker")
     if not question:
-        raise InputError("write a question first")
+        raise InputError("type a question")
     now = time_of_question(as_of)
 
     def work(memory: "Memory", task: Task) -> Answered:

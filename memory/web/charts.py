@@ -1,4 +1,4 @@
-"""Charts: a memory over time and by subject, and the results of measurements from their files."""
+"""Charts of a memory over time and by subject, and of evaluation results."""
 
 import json
 from collections import defaultdict
@@ -14,17 +14,17 @@ from memory.web.svg import Chart, columns, rows_of_bars, scatter
 
 _SUBJECTS = 12
 _MOST_MONTHS = 120  # beyond them, years are shown
-_LARGEST_FILE = 3_000_000  # bytes, below what the server takes as a form
+_LARGEST_FILE = 3_000_000  # bytes; the server accepts larger forms
 _DATED = "said_at BETWEEN '1' AND '3'"
 
 
 def charts(request: PageRequest, store: Store) -> PageResponse:
-    """How a memory grew, and what it is about."""
+    """Charts of a memory: its growth and its subjects."""
     return Page("charts.html", {"charts": _of_memory(store), "name": ""})
 
 
 async def results(request: PageRequest) -> PageResponse:
-    """Scores, recall against tokens and cost, of a file that `evaluate.py` wrote."""
+    """Charts of scores, recall and cost, from a file that `evaluate.py` wrote."""
     if not request.inputs.files:
         raise InputError("choose a file first: evaluation_results.json")
     [file, *_] = request.inputs.files
@@ -47,16 +47,16 @@ def _of_memory(store: Store) -> list[Chart]:
         "SELECT subject, COUNT(*) AS facts FROM facts GROUP BY subject"
         f" ORDER BY 2 DESC, 1 LIMIT {_SUBJECTS}"
     ).rows
-    said = _over_time([(month, count) for month, count, _ in turns])
-    known = _over_time([(month, count) for month, count in facts])
+    turn_counts = _over_time([(month, count) for month, count, _ in turns])
+    fact_counts = _over_time([(month, count) for month, count in facts])
     sizes = _over_time([(month, size) for month, _, size in turns])
     total = accumulate(size / 1_000 for _, size in sizes)
     return [
-        columns("What was said", ("when", "turns"), said),
-        columns("What became known", ("when", "facts"), known),
-        rows_of_bars("Who and what is known", ("subject", "facts"), subjects),
+        columns("Turns over time", ("when", "turns"), turn_counts),
+        columns("Facts over time", ("when", "facts"), fact_counts),
+        rows_of_bars("Facts by subject", ("subject", "facts"), subjects),
         columns(
-            "Size of all that was said",
+            "Size of the conversation",
             ("when", "thousand characters"),
             [(month, round(size, 1)) for (month, _), size in zip(sizes, total, strict=True)],
         ),
@@ -64,13 +64,13 @@ def _of_memory(store: Store) -> list[Chart]:
 
 
 def _over_time(counts: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
-    """Counts by month with the empty months between them; by year where there are too many."""
+    """Counts by month, including empty months; by year when there are too many months."""
     by_date = dict(counts)
     months = sorted(month for month in by_date if len(month) == 7 and month[4] == "-")
     first, last = (months[0], months[-1]) if months else ("", "")
-    every = _months(first, last)
-    if months and len(every) <= _MOST_MONTHS and len(months) == len(by_date):
-        return [(month, by_date.get(month, 0)) for month in every]
+    all_months = _months(first, last)
+    if months and len(all_months) <= _MOST_MONTHS and len(months) == len(by_date):
+        return [(month, by_date.get(month, 0)) for month in all_months]
     years: dict[str, float] = defaultdict(float)
     for date, count in counts:
         years[date[:4]] += count
@@ -78,7 +78,7 @@ def _over_time(counts: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
 
 
 def _months(first: str, last: str) -> list[str]:
-    """All months from `2017-05` to `2018-01`; none where these are no months."""
+    """All months from `2017-05` to `2018-01`; none when these are not months."""
     try:
         start, end = (int(month[:4]) * 12 + int(month[5:]) - 1 for month in (first, last))
     except ValueError:
@@ -94,9 +94,11 @@ def of_results(content: bytes) -> list[Chart]:
     try:
         results = [_result(record) for record in json.loads(content)["results"]]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise InputError("this is no evaluation_results.json, which evaluate.py writes") from None
+        raise InputError(
+            "this is not an evaluation_results.json, which evaluate.py writes"
+        ) from None
     if not results:
-        raise InputError("this file holds no results")
+        raise InputError("this file has no results")
     systems = list(dict.fromkeys(str(result["system"]) for result in results))
     by_system = {
         system: [result for result in results if result["system"] == system] for system in systems
@@ -108,20 +110,20 @@ def of_results(content: bytes) -> list[Chart]:
     return [
         *scores,
         scatter(
-            "Recall against what was shown",
-            ("system", "tokens a question", "recall"),
+            "Recall by tokens",
+            ("system", "tokens per question", "recall"),
             [
                 (system, _mean(answers, "tokens"), min(_mean(answers, "recall"), 1.0))
                 for system, answers in by_system.items()
             ],
         ),
         rows_of_bars(
-            "Cost: calls of a model for a question",
+            "Model calls per question",
             ("system", "calls"),
             [(system, _mean(answers, "calls")) for system, answers in by_system.items()],
         ),
         rows_of_bars(
-            "Time for a question, in seconds",
+            "Seconds per question",
             ("system", "seconds"),
             [(system, _mean(answers, "seconds")) for system, answers in by_system.items()],
         ),

@@ -14,12 +14,12 @@ from memory.web.tasks import Task
 if TYPE_CHECKING:
     from memory.api import Memory
 
-_RECENT_TURNS = 20  # that a reply is shown
+_RECENT_TURNS = 20  # that the model sees
 _UNNAMED = "User"
 
 
 def chat_page(request: PageRequest, store: Store) -> PageResponse:
-    """One session of talk, with the reply that is being made."""
+    """One chat session, with the reply as it streams."""
     session = request.inputs.text("session") or local_now()
     settings = Settings(store)
     turns = _turns_of(store, session)
@@ -39,12 +39,12 @@ def chat_page(request: PageRequest, store: Store) -> PageResponse:
 
 
 async def say(request: PageRequest) -> PageResponse:
-    """Store what somebody says, which is durable then, and begin the reply."""
+    """Store a message, then start the reply."""
     text, session = request.inputs.text("text"), request.inputs.text("session")
     if not text:
-        raise InputError("write something first")
+        raise InputError("type a message")
     if not session:
-        raise InputError("this talk has no beginning; open the page again")
+        raise InputError("the session is missing; open the chat again")
 
     def store_message(store: Store) -> Turn:
         user = str(Settings(store).get("user") or _UNNAMED)

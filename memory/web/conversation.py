@@ -1,4 +1,4 @@
-"""The conversation: turns page by page, found by words, one by one; and what is told by hand."""
+"""The conversation: turns by page, by search and one at a time; a form to add one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,27 +17,27 @@ from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, 
 
 _TURNS_A_PAGE = 40
 _MOST_HITS = 30
-# Of the ranking, before filters: with a filter, the best of these that it lets through are shown.
+# Hits to rank before filtering; a page shows the best that pass the filters.
 _RANKED = 200
 _SESSIONS_A_PAGE = 60
-_BESIDE = 4  # turns before and after a turn that is shown by itself
+_NEIGHBOURS = 4  # turns shown before and after a single turn
 FEATURES: Mapping[str, str] = {
     "words": "the same words",
-    "meaning": "a like meaning",
-    "kind": "the kind of thing asked for",
-    "session": "said in a fitting conversation",
+    "meaning": "similar meaning",
+    "kind": "the kind of answer asked for",
+    "session": "from a matching session",
     "speaker": "said by the person named",
-    "implied": "said by the person who is meant",
+    "implied": "said by the person meant",
     "date": "said on the date named",
-    "time": "tells a time",
-    "asks": "is a question itself",
-    "length": "says enough",
+    "time": "mentions a time",
+    "asks": "is itself a question",
+    "length": "long enough",
 }
 
 
 @dataclass(frozen=True)
 class Share:
-    """How much one feature of the ranking gave to a turn, in its own words and as a number."""
+    """What one feature of the ranking contributed to a turn's score."""
 
     name: str
     words: str
@@ -46,7 +46,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Line:
-    """A turn as it stands on a page: the facts that rest on it, and why a search found it."""
+    """A turn on a page: its facts, and why a search found it."""
 
     turn: Turn
     facts: Sequence[Fact] = ()
@@ -55,14 +55,14 @@ class Line:
 
 
 def shares_of(shares: Mapping[str, float]) -> list[Share]:
-    """The features that weighed, those that weighed most first."""
+    """The features that mattered, the largest first."""
     weighed = [(name, amount) for name, amount in shares.items() if abs(amount) >= 0.05]
     weighed.sort(key=lambda share: -abs(share[1]))
     return [Share(name, FEATURES.get(name, name), amount) for name, amount in weighed]
 
 
 def conversation(request: PageRequest, store: Store) -> PageResponse:
-    """Turns by session, the newest page first; with words, those that the ranking finds."""
+    """Turns by session, newest page first; with a query, the best hits."""
     inputs = request.inputs
     filters = {name: inputs.text(name) for name in ("speaker", "session", "since", "until")}
     question = inputs.text("q")
@@ -86,9 +86,9 @@ def conversation(request: PageRequest, store: Store) -> PageResponse:
 
 
 def turn(request: PageRequest, store: Store) -> PageResponse:
-    """One turn among those around it, the facts that rest on it, and a form to add another."""
+    """One turn with its neighbours and facts, and a form to add a fact."""
     turn_id = request.inputs.number("turn")
-    around = store.turns(max(turn_id - _BESIDE, 1), turn_id + _BESIDE)
+    around = store.turns(max(turn_id - _NEIGHBOURS, 1), turn_id + _NEIGHBOURS)
     shown = [turn for turn in around if turn.id == turn_id]
     if not shown:
         return Page("missing.html", {"wanted": f"number {turn_id}"}, status=404)
@@ -97,14 +97,14 @@ def turn(request: PageRequest, store: Store) -> PageResponse:
     return Page("turn.html", {"lines": lines, "turn": shown[0]})
 
 
-def tell(request: PageRequest, store: Store) -> PageResponse:
-    """Store what somebody writes on the page as a turn."""
+def add_turn(request: PageRequest, store: Store) -> PageResponse:
+    """Add a turn typed on the page."""
     inputs = request.inputs
     said_at = inputs.text("said_at")
     if said_at and not clean_date(said_at):
-        raise InputError(f"{said_at!r} is no date; write 2017-05-08, 2017-05 or 2017")
+        raise InputError(f"{said_at!r} is not a date; write 2017-05-08, 2017-05 or 2017")
     if not inputs.text("speaker"):
-        raise InputError("say who said it")
+        raise InputError("give a speaker")
     [turn_id] = store.add(
         [
             Turn(
@@ -119,7 +119,7 @@ def tell(request: PageRequest, store: Store) -> PageResponse:
 
 
 def sessions(request: PageRequest, store: Store) -> PageResponse:
-    """The conversations, the newest first, with their first words."""
+    """Sessions, newest first, each with its first turn."""
     before = request.inputs.optional_number("before")
     having = f" HAVING MIN(id) < {before}" if before else ""
     rows = store.read(
@@ -138,7 +138,7 @@ def sessions(request: PageRequest, store: Store) -> PageResponse:
 
 
 def _conditions(filters: Mapping[str, str]) -> list[str]:
-    """Filters as conditions on turns; dates are as exact as somebody wrote them."""
+    """Filters as SQL conditions on turns; dates match as exactly as they were written."""
     conditions = [
         f"{name} = {quoted(filters[name])}" for name in ("speaker", "session") if filters[name]
     ]
@@ -147,7 +147,7 @@ def _conditions(filters: Mapping[str, str]) -> list[str]:
             continue
         day = clean_date(filters[name])
         if not day:
-            raise InputError(f"{filters[name]!r} is no date; write 2017-05-08, 2017-05 or 2017")
+            raise InputError(f"{filters[name]!r} is not a date; write 2017-05-08, 2017-05 or 2017")
         conditions.append(f"said_at <> '' AND SUBSTR(said_at, 1, {len(day)}) {sign} {quoted(day)}")
     return conditions
 
@@ -157,8 +157,7 @@ def _page(
 ) -> tuple[list[Turn], bool, bool]:
     """One page of turns in order, and whether there are earlier and later ones.
 
-    It is found by the number of the turn it begins after or ends before, which takes as long in a
-    memory of a hundred thousand turns as in one of ten.
+    Pages are found by turn id, not by offset: a large memory takes no longer than a small one.
     """
     forward = after is not None
     key = [f"id > {after}"] if forward else [f"id < {before}"] if before is not None else []
@@ -170,7 +169,7 @@ def _page(
     ids = sorted(row[0] for row in rows[:_TURNS_A_PAGE])
     has_more = len(rows) > _TURNS_A_PAGE
     turns = store.turns_by_id(ids)
-    # On the way to one end, the turns that this page was reached from lie at the other one.
+    # The page that linked here lies on the other side.
     has_earlier = bool(turns) and (forward or has_more)
     has_later = bool(turns) and (has_more if forward else before is not None)
     return turns, has_earlier, has_later
@@ -179,7 +178,7 @@ def _page(
 def _hits(
     store: Store, question: str, filters: Mapping[str, str], searcher: Searcher
 ) -> list[Line]:
-    """The best turns for a text that meet the filters."""
+    """The best hits for a query among the turns that pass the filters."""
     conditions = _conditions(filters)
     hits = searcher.search(store, question, _RANKED if conditions else _MOST_HITS)
     ids = {hit.turn_id for hit in hits}
@@ -195,7 +194,7 @@ def _hits(
 
 
 def _with_facts(store: Store, turns: Sequence[Turn]) -> list[Line]:
-    """Turns with the facts that rest on each."""
+    """Turns with the facts that each is the source of."""
     if not turns:
         return []
     ids = ", ".join(str(turn.id) for turn in turns)
@@ -207,5 +206,5 @@ PAGES: list[PageRoute] = [
     ("GET", "/conversation", conversation),
     ("GET", "/conversation/sessions", sessions),
     ("GET", "/turns/{turn}", turn),
-    ("POST", "/turns", tell),
+    ("POST", "/turns", add_turn),
 ]

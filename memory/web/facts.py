@@ -1,4 +1,4 @@
-"""What is known: facts by subject, each with its turn; corrected, ended, removed, taken back."""
+"""Facts by subject, each with its source; forms to edit, end, delete and undo."""
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -23,8 +23,8 @@ _FACTS_OF_A_SUBJECT = 5  # on the page of all subjects
 _MOST_RELATED = 60
 
 
-def known(request: PageRequest, store: Store) -> PageResponse:
-    """The subjects that most is known about, or the facts that a text is about."""
+def all_facts(request: PageRequest, store: Store) -> PageResponse:
+    """The subjects with the most facts, or the facts that match a query."""
     question = request.inputs.text("q")
     include_ended = bool(request.inputs.text("ended"))
     values: dict[str, Any] = {"q": question, "ended": include_ended, "facts": None, "subjects": []}
@@ -52,7 +52,7 @@ def known(request: PageRequest, store: Store) -> PageResponse:
 
 
 def subject(request: PageRequest, store: Store) -> PageResponse:
-    """All that is known about one subject, by attribute."""
+    """The facts about one subject, by attribute."""
     name = request.inputs.text("name")
     include_ended = bool(request.inputs.text("ended"))
     facts = read_facts(
@@ -77,7 +77,7 @@ def subject(request: PageRequest, store: Store) -> PageResponse:
 
 
 def fact(request: PageRequest, store: Store) -> PageResponse:
-    """One fact: the turn it rests on, what was done to it, and forms that correct it."""
+    """One fact: its sources, its history, and forms to edit it."""
     fact_id = request.inputs.number("fact")
     edits = store.journal(fact_id=fact_id)
     if not edits:
@@ -98,15 +98,16 @@ def fact(request: PageRequest, store: Store) -> PageResponse:
 
 
 def edit(request: PageRequest, store: Store) -> PageResponse:
-    """Correct, supersede, end or remove a fact; nothing when somebody changed it meanwhile.
+    """Correct, supersede, end or delete a fact.
 
-    Then both versions are shown, with what was typed, and the status is 409.
+    When somebody else has edited it since the page was loaded, nothing changes; the response shows
+    both versions and what was typed, with the status 409.
     """
     inputs = request.inputs
     fact_id, seen = inputs.number("fact"), inputs.number("seen")
     make = EDITS.get(inputs.text("edit"))
     if make is None:
-        raise InputError("there is no such form")
+        raise InputError("there is no such edit")
     if edits_since(store, fact_id, seen):
         return _conflict(request, store, fact_id, seen)
     try:
@@ -119,7 +120,7 @@ def edit(request: PageRequest, store: Store) -> PageResponse:
 
 
 def note(request: PageRequest, store: Store) -> PageResponse:
-    """Store a fact that a turn tells."""
+    """Add a fact from a turn."""
     inputs = request.inputs
     turn_id = inputs.number("turn")
     change = fact_edits.note(
@@ -135,7 +136,7 @@ def note(request: PageRequest, store: Store) -> PageResponse:
 
 
 def undo(request: PageRequest, store: Store) -> PageResponse:
-    """Take a change back, and show what that did."""
+    """Undo a change, and show the result."""
     change = store.undo(request.inputs.number("change"))
     edits = store.journal(change.id)
     if len({edit.fact_id for edit in edits}) in (1, 2):
@@ -162,7 +163,7 @@ def _conflict(request: PageRequest, store: Store, fact_id: int, seen: int) -> Pa
 
 
 def _turns_of(store: Store, fact: Fact) -> list[int]:
-    """The turns that a fact rests on: its own, and those of the facts that it was made of."""
+    """The sources of a fact: its own turn, and those of the facts it was merged from."""
     first = store.journal(fact_id=fact.id)[0].change_id
     change = change_of(store, first)
     made_of = origins(store.journal(first), [change] if change else []).get(fact.id, ())
@@ -173,7 +174,7 @@ def _turns_of(store: Store, fact: Fact) -> list[int]:
 
 
 def _newest(store: Store, subjects: Sequence[str], include_ended: bool) -> dict[str, list[Fact]]:
-    """The newest facts of each subject, of as many as one SELECT returns."""
+    """The newest facts of each subject, as far as one SELECT returns them."""
     names = ", ".join(map(quoted, subjects)) or "''"
     newest: dict[str, list[Fact]] = {subject: [] for subject in subjects}
     for fact in read_facts(
@@ -199,7 +200,7 @@ def _correct(store: Store, fact_id: int, inputs: Inputs, by: str) -> Change:
     old = fact_of(store, fact_id)
 
     def typed(name: str, shown: str) -> str | None:
-        """A field that somebody changed; None for one that is as the page showed it."""
+        """A field that was edited; None when it is as the page showed it."""
         text = inputs.text(name)
         return None if text == str(shown_text(shown)).strip() else text
 
@@ -230,7 +231,7 @@ EDITS: dict[str, Callable[[Store, int, Inputs, str], Change]] = {
     "remove": _remove,
 }
 PAGES: list[PageRoute] = [
-    ("GET", "/facts", known),
+    ("GET", "/facts", all_facts),
     ("POST", "/facts", note),
     ("GET", "/subject", subject),
     ("GET", "/facts/{fact}", fact),

@@ -11,11 +11,11 @@ from memory.records import Forgotten, Turn
 from memory.store import Store
 from memory.web.page_request import Inputs, Page, PageRequest, PageResponse, PageRoute
 
-CONSENT = "forget"  # what somebody types before turns are forgotten
+CONSENT = "forget"  # typed to confirm
 
 
 def forget_form(request: PageRequest, store: Store) -> PageResponse:
-    """What can be forgotten; with conditions, a preview of all that would go."""
+    """The form; with conditions, a preview of what forgetting removes."""
     conditions = _conditions(request.inputs)
     values: dict[str, Any] = {"conditions": conditions, "gone": None, "consent": CONSENT}
     if any(conditions.values()):
@@ -24,9 +24,9 @@ def forget_form(request: PageRequest, store: Store) -> PageResponse:
 
 
 def forget(request: PageRequest, store: Store) -> PageResponse:
-    """Forget turns for good, when somebody typed the word; the answer is the receipt."""
+    """Forget turns for good, once the word was typed to confirm. Shows the receipts."""
     if request.inputs.text("typed").lower() != CONSENT:
-        raise InputError(f"nothing was forgotten: type the word {CONSENT} to agree")
+        raise InputError(f"nothing was forgotten: type {CONSENT} to confirm")
     conditions = _conditions(request.inputs)
     if any(conditions.values()):
         confirmation = request.inputs.text("confirmation")

@@ -1,4 +1,4 @@
-"""The journal: what was written to the facts as it happens, and windows that need a person."""
+"""The journal: changes to facts as they happen, and windows that need a decision."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ _CHANGES_A_PAGE = 25
 
 
 def journal(request: PageRequest, store: Store) -> PageResponse:
-    """The changes, the newest first; the first page asks for itself again each second."""
+    """Changes, newest first; the first page refreshes every second."""
     before = request.inputs.optional_number("before")
     changes = store.changes(before=before, limit=_CHANGES_A_PAGE + 1)
     shown = changes[-_CHANGES_A_PAGE:][::-1]
@@ -39,7 +39,7 @@ def journal(request: PageRequest, store: Store) -> PageResponse:
 
 
 def difference_by(store: Store, change_id: int) -> Diff:
-    """What a change did to facts."""
+    """What a change did to the facts."""
     edits = store.journal(change_id)
     return differences(
         [edit.before for edit in edits if edit.before],
@@ -48,7 +48,7 @@ def difference_by(store: Store, change_id: int) -> Diff:
 
 
 def _folded(entries: Sequence[tuple[Change, Diff]]) -> list[tuple[Change, Diff, int]]:
-    """Changes with what they did; those in a row that did nothing are one, with their number."""
+    """Changes with what they did; consecutive ones that did nothing are merged and counted."""
     folded: list[tuple[Change, Diff, int]] = []
     for change, difference in entries:
         is_quiet = difference == Diff()
@@ -60,7 +60,7 @@ def _folded(entries: Sequence[tuple[Change, Diff]]) -> list[tuple[Change, Diff, 
 
 
 def change_page(request: PageRequest, store: Store) -> PageResponse:
-    """One change: its statement, what it did to which facts, and its undo."""
+    """One change: its SQL, what it did to which facts, and a form to undo it."""
     number = request.inputs.number("change")
     change = change_of(store, number)
     if change is None:
@@ -70,19 +70,19 @@ def change_page(request: PageRequest, store: Store) -> PageResponse:
 
 
 def decide_window(request: PageRequest, store: Store) -> PageResponse:
-    """Run what is held of a window, or leave it out, as a person says."""
+    """Apply the SQL that a window holds, or skip it, as a person decides."""
     inputs = request.inputs
     window = (inputs.number("first"), inputs.number("last"))
     decision = inputs.text("decision")
     if decision not in ("apply", "skip"):
-        raise InputError("say whether to apply or to skip it")
+        raise InputError("decision: give apply or skip")
     by = str(Settings(store).get("user", "user"))
     made = decide(store, window, apply=decision == "apply", by=by)
     return Redirect(request.address("journal", made.id, done=made.id))
 
 
 async def digest(request: PageRequest) -> PageResponse:
-    """Let the model make facts of the turns that wait, also of windows that failed if asked to."""
+    """Start to extract facts from new turns; with `replay`, also from windows that failed."""
     replay = bool(request.inputs.text("replay"))
 
     def work(memory: "Memory", task: Task) -> "Digest":
@@ -97,7 +97,7 @@ async def digest(request: PageRequest) -> PageResponse:
 
         return memory.digest(replay, progress=advance)
 
-    task = request.tasks.start(request.namespace, "digest", "Reading what was said", work)
+    task = request.tasks.start(request.namespace, "digest", "Extracting facts", work)
     return Redirect(request.address("work", task.id))
 
 

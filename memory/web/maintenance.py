@@ -15,14 +15,14 @@ from memory.web.tasks import Task
 if TYPE_CHECKING:
     from memory.api import Memory
 
-# How the findings are called on the page.
+# Names of the findings on the page.
 KINDS_IN_WORDS = {
-    "index": "The file",
-    "pending": "Not read yet",
-    "contradiction": "Two things that cannot both hold",
-    "duplicate": "Said twice",
-    "unsupported": "Not said in its turn",
-    "never retrieved": "Never asked for",
+    "index": "Damaged file",
+    "pending": "Not digested",
+    "contradiction": "Contradiction",
+    "duplicate": "Duplicate",
+    "unsupported": "Not supported by its source",
+    "never retrieved": "Never retrieved",
 }
 
 
@@ -57,24 +57,24 @@ async def check(request: PageRequest) -> PageResponse:
             task.advance(1)
         return findings
 
-    task = request.tasks.start(request.namespace, "audit", "Looking the memory over", work)
+    task = request.tasks.start(request.namespace, "audit", "Checking this memory", work)
     return Redirect(request.address("work", task.id))
 
 
 def fix(request: PageRequest, store: Store) -> PageResponse:
-    """Make the change that a finding proposes."""
+    """Apply the fix that a finding proposes."""
     task = request.tasks.find(request.namespace, request.inputs.text("task"))
     number = request.inputs.number("finding")
     findings: list[Finding] = task.result if task.kind == "audit" and task.result else []
     if not (number < len(findings) and findings[number].sql):
-        raise InputError("there is no such proposal; look the memory over again")
+        raise InputError("this finding has no fix; run the check again")
     finding = findings[number]
     try:
         change = store.write(finding.sql, cause=f"audit: {finding.kind}", by_person=True)
     except SqlError as error:
-        raise InputError(f"this cannot be mended so: {error}") from error
-    # What was mended is found no more; the numbers of the other findings stay.
-    findings[number] = Finding(finding.kind, f"mended: {finding.text}", facts=finding.facts)
+        raise InputError(f"this fix failed: {error}") from error
+    # The finding stays in the list, so that the numbers of the others stay valid.
+    findings[number] = Finding(finding.kind, f"fixed: {finding.text}", facts=finding.facts)
     return Redirect(request.address("work", task.id, done=change.id))
 
 
@@ -82,7 +82,7 @@ def fix(request: PageRequest, store: Store) -> PageResponse:
 
 
 def change_setting(request: PageRequest, store: Store) -> PageResponse:
-    """Give a setting a new value; those before stay on record."""
+    """Change a setting; its history keeps the earlier values."""
     Settings(store).set_text(request.inputs.text("name"), request.inputs.text("value"))
     return Redirect(request.address("maintenance") + "#settings")
 
@@ -91,9 +91,9 @@ def change_setting(request: PageRequest, store: Store) -> PageResponse:
 
 
 def backup(request: PageRequest, store: Store) -> PageResponse:
-    """Copy the whole memory into a new file of this machine's own, which `forget` will know."""
+    """Back up the memory into a file on this machine, which `forget` covers as well."""
     time = "".join(character for character in local_now() if character.isalnum())
-    path = path_of(request.namespace)  # beside its file, where it is one
+    path = path_of(request.namespace)  # next to the file, if it is one
     make_folder(path.parent)
     store.backup(path.with_name(f"{path.stem}.{time}.backup.db"))
     return Redirect(request.address("maintenance") + "#backups")

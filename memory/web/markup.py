@@ -1,8 +1,8 @@
-"""Pages as HTML: the templates, and how what others wrote gets into them.
+"""Pages as HTML: the templates, and how text by others is made safe in them.
 
-Three walls, one behind the other: Jinja escapes whatever is put into a template; `shown_text`
-takes away first what would steer a reader's eye or a terminal that the page is copied to; and the
-server's Content-Security-Policy lets no inline script run.
+Three layers: `shown_text` removes characters that would mislead a reader or a terminal that the
+text is copied to; Jinja escapes every value in a template; and the server's
+Content-Security-Policy blocks inline scripts.
 """
 
 import re
@@ -23,45 +23,45 @@ from memory.web.page_request import address_of
 
 STATIC = Path(__file__).parent / "static"
 HTMX = "htmx-4.0.1.min.js"
-# Embeddings, overrides and isolates of Unicode's bidirectional algorithm: they can make a text read
-# other than it is. The marks (U+200E, U+200F, U+061C) stay: Arabic and Hebrew need them.
+# Embeddings, overrides and isolates of Unicode's bidirectional algorithm can make a text read
+# differently than it is. The marks (U+200E, U+200F, U+061C) stay: Arabic and Hebrew need them.
 _STEERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _WEEKDAY = re.compile("^[A-Z][a-z]{2} 0?(?=[0-9]{1,2} )")
 _CAUSES = {
-    "digest applied by ": "Agreed to by ",
-    "digest skipped by ": "Left out by ",
-    "digest by ": "Read by ",
-    "edit by ": "Changed by ",
-    "audit: ": "Mended: ",
-    "undo ": "Took back change ",
-    "revert to ": "Went back to ",
+    "digest applied by ": "Applied by ",
+    "digest skipped by ": "Skipped by ",
+    "digest by ": "Extracted by ",
+    "edit by ": "Edited by ",
+    "audit: ": "Fixed: ",
+    "undo ": "Undid change ",
+    "revert to ": "Reverted to ",
 }
 _COLOURS = 6  # of the stylesheet, for speakers
-# A longer text is folded: its beginning stands on the page of many turns.
+# Pages with many turns show only the beginning of a longer text.
 _LONG_TEXT = 1_500
 
 
 def shown_text(value: Any) -> Any:
-    """A value as a template may show it; text without control characters, the rest as it is."""
+    """A value that is safe to show: text without control characters, other values unchanged."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
     return _STEERING.sub("\N{REPLACEMENT CHARACTER}", clean(value))
 
 
 def date_in_words(said_at: str) -> str:
-    """`8 May 2017`, `May 2017`, `2017`; other text as it stands."""
+    """`8 May 2017`, `May 2017`, `2017`; other text unchanged."""
     return _WEEKDAY.sub("", spoken_date(said_at))
 
 
 def day(said_at: str) -> str:
-    """`8 May 2017`, with the time of day where it is known: `8 May 2017, 13:56`."""
+    """`8 May 2017`, with the time of day if known: `8 May 2017, 13:56`."""
     date = date_in_words(said_at)
     time = said_at[11:16]
     return f"{date}, {time}" if date != said_at and re.fullmatch(r"\d\d:\d\d", time) else date
 
 
 def cause_in_words(cause: str) -> str:
-    """Who made a change and why, without the words of the program."""
+    """Who made a change and why, in words for the page."""
     for beginning, words in _CAUSES.items():
         if cause.startswith(beginning):
             return f"{words}{cause.removeprefix(beginning)}"
@@ -69,7 +69,7 @@ def cause_in_words(cause: str) -> str:
 
 
 def in_words(attribute: str) -> str:
-    """An attribute as people say it: `lives_in` is `lives in`."""
+    """An attribute as people write it: `lives_in` becomes `lives in`."""
     return attribute.replace("_", " ")
 
 
@@ -79,12 +79,12 @@ def colour_of(speaker: str) -> int:
 
 
 def initial(speaker: str) -> str:
-    """The first character of a name that can be seen."""
+    """The first visible character of a name."""
     return next((character for character in speaker if character.isalnum()), "?").upper()
 
 
 def is_long(turn: Turn) -> bool:
-    """Whether a turn's text is folded on a page of many turns."""
+    """Whether a page with many turns shows only the beginning of this one."""
     return len(turn.text) > _LONG_TEXT
 
 
@@ -127,10 +127,10 @@ def _environment() -> Environment:
 
 
 def _version(name: str) -> str:
-    """What changes when a static file does, so that no browser keeps an older one."""
+    """A hash of a static file: browsers load it again when it changes."""
     return sha256((STATIC / name).read_bytes()).hexdigest()[:8]
 
 
 def html(template: str, values: Mapping[str, Any]) -> str:
-    """A page of a template."""
+    """Render a template."""
     return _environment().get_template(template).render(values)

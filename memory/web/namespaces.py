@@ -1,4 +1,4 @@
-"""The first pages: all memories, and how one of them begins."""
+"""The list of memories, and the overview of one."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ _NEWEST_FACTS = 8
 
 
 async def memories(request: PageRequest) -> PageResponse:
-    """All namespaces: what is in each, and how to make, rename, copy and delete them."""
+    """All namespaces with their sizes, and forms to create, rename, copy and delete them."""
 
     def summaries() -> list[namespaces.Summary]:
         return [namespaces.summary(name) for name in request.handles.names()]
@@ -24,7 +24,7 @@ async def memories(request: PageRequest) -> PageResponse:
 
 
 async def create(request: PageRequest) -> PageResponse:
-    """Make an empty namespace, and go there."""
+    """Create an empty namespace, and open it."""
     request.refuse_read_only()
     name = request.inputs.text("name")
     await request.handles.create(name)
@@ -32,7 +32,7 @@ async def create(request: PageRequest) -> PageResponse:
 
 
 async def rename(request: PageRequest) -> PageResponse:
-    """Give a namespace another name."""
+    """Rename a namespace."""
     request.refuse_read_only()
     new = request.inputs.text("new")
     await request.handles.rename(request.namespace, new)
@@ -47,18 +47,16 @@ async def copy(request: PageRequest) -> PageResponse:
 
 
 async def delete(request: PageRequest) -> PageResponse:
-    """Delete a namespace for good, when somebody typed its name."""
+    """Delete a namespace for good, once its name was typed to confirm."""
     request.refuse_read_only()
     if request.inputs.text("typed") != request.namespace.strip():
-        raise InputError(
-            f"nothing was deleted: type the memory's name, {request.namespace}, to delete it"
-        )
+        raise InputError(f"nothing was deleted: type {request.namespace} to confirm")
     await request.handles.delete(request.namespace)
     return Redirect("/")
 
 
 def overview(request: PageRequest, store: Store) -> PageResponse:
-    """How much one memory holds, and what is newest in it."""
+    """The size of one memory, and its newest facts and changes."""
     [(turns, facts)] = store.read(
         "SELECT (SELECT COUNT(*) FROM turns) AS turns, (SELECT COUNT(*) FROM facts) AS facts"
     ).rows

@@ -19,13 +19,13 @@ _MOST_DIGITS = 18  # a longer number fits no id of the database
 
 @dataclass(frozen=True)
 class Inputs:
-    """What came with a request: the parts of its path, its query and its form, by name."""
+    """The inputs of a request by name: from its path, query and form."""
 
     values: Mapping[str, Sequence[str]] = field(default_factory=dict)
     files: Sequence["UploadFile"] = ()
 
     def text(self, name: str, default: str = "") -> str:
-        """The last value of a field, without white space around it."""
+        """The last value of a field, without surrounding white space."""
         values = self.values.get(name)
         return values[-1].strip() if values else default
 
@@ -41,19 +41,19 @@ class Inputs:
         return self.number(name) if self.text(name) else None
 
     def numbers(self, name: str) -> list[int]:
-        """All values of a field that are numbers of turns, facts or changes."""
+        """All values of a field, as ids of turns, facts or changes."""
         numbers = []
         for value in self.values.get(name, ()):
             digits = value.strip()
             if not (digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS):
-                raise InputError(f"{name}: {digits[:40]!r} is no number")
+                raise InputError(f"{name}: {digits[:40]!r} is not a number")
             numbers.append(int(digits))
         return numbers
 
 
 @dataclass(frozen=True)
 class Page:
-    """A template, what it shows, and the HTTP status of the answer."""
+    """A template with its values, and the HTTP status."""
 
     template: str
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -62,29 +62,28 @@ class Page:
 
 @dataclass(frozen=True)
 class Redirect:
-    """Where a form leads when it is done, so that a reload does not send it twice."""
+    """The address to open after a form; reloading it does not send the form again."""
 
     address: str
 
 
 @dataclass(frozen=True)
 class Download:
-    """A file that was made for the request; it is removed once it was sent."""
+    """A file made for this request; it is deleted once it is sent."""
 
     path: Path
     name: str
 
 
 PageResponse: TypeAlias = Page | Redirect | Download
-# A method, a path below that of the namespace, and a view. A view that is a coroutine function is
-# given the request, and works with the handles itself; every other one gets the open store besides,
-# on its thread.
+# A method, a path below that of the namespace, and a view. A coroutine function gets the request
+# and uses its handles; any other view also gets the open store and runs on the store's thread.
 PageRoute: TypeAlias = tuple[str, str, Callable[..., Any]]
 
 
 @dataclass(frozen=True)
 class PageRequest:
-    """One request: the namespace (empty where it is about none), its inputs, the server's parts."""
+    """One request: its namespace (empty for none), its inputs, and the server's parts."""
 
     namespace: str
     inputs: Inputs
@@ -102,17 +101,17 @@ class PageRequest:
 
 
 def address_of(namespace: str, *parts: object, **query: object) -> str:
-    """The address of a page of a namespace; fields of the query that are empty are left out."""
+    """The address of a page of a namespace, without empty query fields."""
     path = "/".join(["/m", segment_of(namespace), *(quote(str(part), safe="") for part in parts)])
     fields = {name: value for name, value in query.items() if value not in (None, "")}
     return f"{path}?{urlencode(fields)}" if fields else path
 
 
 def segment_of(namespace: str) -> str:
-    """A namespace's name as one segment of a path, whatever is in it.
+    """Any namespace's name as one segment of a path.
 
-    `~` stands for the percent sign of URLs, which servers and proxies decode at places of their
-    own; a name of dots alone would be a step in the path.
+    `~` replaces the percent sign, which some servers and proxies decode too early. Dots are escaped
+    in a name of dots alone, which would otherwise be a relative path.
     """
     quoted_name = quote(namespace, safe="").replace("~", "%7E")
     if not quoted_name.strip("."):
@@ -121,5 +120,5 @@ def segment_of(namespace: str) -> str:
 
 
 def name_of_segment(segment: str) -> str:
-    """The namespace of a segment."""
+    """The namespace of a segment from `segment_of`."""
     return unquote(segment.replace("~", "%"))

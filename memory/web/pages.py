@@ -1,4 +1,4 @@
-"""The pages together: which address shows what, and how a view becomes an answer."""
+"""All pages: their addresses, and how a view becomes an HTTP response."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from inspect import iscoroutinefunction
@@ -63,7 +63,7 @@ OF_A_NAMESPACE: list[PageRoute] = [
 
 
 def routes(handles: Handles) -> list[BaseRoute]:
-    """The routes of the page, over a server's handles."""
+    """The routes of all pages, over a server's handles."""
     tasks = Tasks(handles)
     pages: list[PageRoute] = [
         *namespaces.PAGES,
@@ -81,7 +81,7 @@ def routes(handles: Handles) -> list[BaseRoute]:
 def _endpoint(
     view: Callable[..., Any], handles: Handles, tasks: Tasks
 ) -> Callable[[Request], Awaitable[Response]]:
-    """What answers requests by a view; a fault becomes a page that says what to do."""
+    """An endpoint that calls a view; an error becomes a page that says what to do."""
 
     async def answer(http_request: Request) -> Response:
         namespace = name_of_segment(http_request.path_params.get("namespace", ""))
@@ -133,7 +133,7 @@ async def _inputs(http_request: Request) -> Inputs:
 
 
 def _frame(request: PageRequest, store: Store) -> dict[str, Any]:
-    """What every page of a namespace shows: what a form has just changed, and its undo."""
+    """What every page of a namespace shows: the change a form just made, with its undo."""
     frame: dict[str, Any] = {
         "read_only": store.read_only,
         "stores_facts": request.handles.stores_facts,
@@ -158,6 +158,6 @@ def _response(
     values = {"request": request, "read_only": False, "done": None, **frame, **response.values}
     headers = {}
     if response.template == "problem.html" and http_request.headers.get("hx-request"):
-        # In place of the form, which would be lost with what was typed, its fault is shown above.
+        # Show the error above the form: replacing the form would lose what was typed.
         headers = {"HX-Retarget": "#problem", "HX-Reselect": "#problem", "HX-Reswap": "outerHTML"}
     return HTMLResponse(html(response.template, values), response.status, headers)

@@ -1,4 +1,4 @@
-"""Then and now: the facts as they were on a day, what became of them, and the way back."""
+"""Compare dates: the facts on a date, how they changed since, and a form to revert."""
 
 from datetime import date, timedelta
 from itertools import groupby
@@ -14,14 +14,14 @@ _MOST_READ = 200  # rows of a SELECT
 
 
 def past(request: PageRequest, store: Store) -> PageResponse:
-    """The facts that were current on a day, by subject, and how they differ from another day's."""
+    """The facts that were current on a date, by subject, and the difference to another date."""
     inputs = request.inputs
     today = date.fromisoformat(local_now()[:10])
     first, last = _ends(store, today)
     day = _chosen_day(request, first, today)
     question, other = inputs.text("q"), inputs.text("other")
     is_now = day == today.isoformat() and not other
-    if is_now and not question:  # this takes milliseconds also where there are many facts
+    if is_now and not question:  # fast, however many facts there are
         facts_then = read_facts(store, f"ORDER BY subject, attribute, id LIMIT {_MOST_READ}")
     else:
         facts_then = store.facts(None if is_now else day)
@@ -36,7 +36,7 @@ def past(request: PageRequest, store: Store) -> PageResponse:
         "first": first,
         "last": last,
         "days": (last - first).days,
-        "place": (min(max(last_moment(day).date(), first), last) - first).days,
+        "slider": (min(max(last_moment(day).date(), first), last) - first).days,
         "groups": groups,
         "count_facts": len(facts),
         "is_cut": len(facts) > _MOST_FACTS or len(facts_then) == _MOST_READ,
@@ -48,13 +48,13 @@ def past(request: PageRequest, store: Store) -> PageResponse:
 
 
 def revert(request: PageRequest, store: Store) -> PageResponse:
-    """Make all facts as they were at a point."""
+    """Restore all facts as they were on a date or after a change."""
     change = store.revert(request.inputs.text("point"))
     return Redirect(request.address("journal", change.id, done=change.id))
 
 
 def _ends(store: Store, today: date) -> tuple[date, date]:
-    """The days of the first and of the last turn that has one, neither of them ahead of today."""
+    """The dates of the first and the last dated turn, at most today."""
     days = []
     for way in ("", " DESC"):
         rows = store.read(
@@ -68,13 +68,13 @@ def _ends(store: Store, today: date) -> tuple[date, date]:
 
 
 def _chosen_day(request: PageRequest, first: date, today: date) -> str:
-    """The day of the slider where somebody moved it, else that of the field, else today."""
+    """The date of the slider if it was moved, else that of the field, else today."""
     inputs = request.inputs
-    place, before = inputs.optional_number("place"), inputs.text("place_before")
-    if place is not None and before and str(place) != before:
-        return min(first + timedelta(days=min(place, 400_000)), today).isoformat()
+    days, days_before = inputs.optional_number("slider"), inputs.text("slider_before")
+    if days is not None and days_before and str(days) != days_before:
+        return min(first + timedelta(days=min(days, 400_000)), today).isoformat()
     day = inputs.text("day") or today.isoformat()
-    last_moment(day)  # raises InputError for what is no date
+    last_moment(day)  # raises InputError if it is not a date
     return day
 
 

@@ -1,4 +1,4 @@
-"""Charts as plain geometry, which a template draws as SVG, each above its table."""
+"""Charts as plain geometry, which a template draws as SVG above a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _LONGEST_LABEL = 22
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar and what it stands for; places and lengths in units of the drawing."""
+    """A bar with its label; positions and lengths in units of the drawing."""
 
     x: float
     y: float
@@ -22,7 +22,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Dot:
-    """A point of two measures, and what it stands for."""
+    """A point with its label; positions in units of the drawing."""
 
     x: float
     y: float
@@ -31,9 +31,10 @@ class Dot:
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawing, and the table with the same numbers.
+    """A drawing, and a table of the same numbers.
 
-    `ticks` are the lines of the scale: where they lie and what they say. `labels` stand below.
+    `ticks` are the horizontal lines of the scale, as (y, text); `labels` are below the drawing, as
+    (x, text).
     """
 
     title: str
@@ -51,16 +52,16 @@ class Chart:
 def columns(
     title: str, heads: tuple[str, str], values: Sequence[tuple[str, float]], unit: str = ""
 ) -> Chart:
-    """Upright bars over time, one for each label in the order given."""
+    """A column chart, with the labels in the given order."""
     top = _round_up(max((value for _, value in values), default=0))
     step = (WIDTH - _LEFT) / max(len(values), 1)
     room = HEIGHT - _BOTTOM - _TOP
     bars = []
-    for place, (label, value) in enumerate(values):
+    for index, (label, value) in enumerate(values):
         height = room * value / top
         bars.append(
             Bar(
-                round(_LEFT + place * step + step * 0.1, 1),
+                round(_LEFT + index * step + step * 0.1, 1),
                 round(HEIGHT - _BOTTOM - height, 1),
                 width=round(step * 0.8, 1),
                 height=round(height, 1),
@@ -75,8 +76,8 @@ def columns(
     every = max(len(values) // 6, 1)
     labels = [
         (round(bar.x + bar.width / 2, 1), bar.label)
-        for place, bar in enumerate(bars)
-        if place % every == 0
+        for index, bar in enumerate(bars)
+        if index % every == 0
     ]
     rows = [(bar.label, bar.value) for bar in bars]
     return Chart(title, heads, rows, bars=bars, ticks=ticks, labels=labels)
@@ -85,25 +86,25 @@ def columns(
 def rows_of_bars(
     title: str, heads: tuple[str, str], values: Sequence[tuple[str, float]], unit: str = ""
 ) -> Chart:
-    """Lying bars, the label before each."""
+    """A bar chart with horizontal bars."""
     top = max((value for _, value in values), default=0) or 1
-    left, line = 190, 24
+    left, line_height = 190, 24
     bars = [
         Bar(
             left,
-            _TOP + place * line,
+            _TOP + index * line_height,
             width=round((WIDTH - left - 70) * value / top, 1),
-            height=line - 8,
+            height=line_height - 8,
             label=label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…",
             value=_number(value, unit),
         )
-        for place, (label, value) in enumerate(values)
+        for index, (label, value) in enumerate(values)
     ]
     return Chart(
         title,
         heads,
         [(label, _number(value, unit)) for label, value in values],
-        height=2 * _TOP + line * len(values),
+        height=2 * _TOP + line_height * len(values),
         is_sideways=True,
         bars=bars,
     )
@@ -112,7 +113,7 @@ def rows_of_bars(
 def scatter(
     title: str, heads: tuple[str, str, str], points: Sequence[tuple[str, float, float]]
 ) -> Chart:
-    """Points of two measures; the first goes to the right, the second, from 0 to 1, upwards."""
+    """A scatter plot; y goes from 0 to 1."""
     right = _round_up(max((x for _, x, _ in points), default=0))
     room = HEIGHT - _BOTTOM - _TOP
     dots = [
@@ -133,7 +134,7 @@ def scatter(
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 3, 4, 5, 6, 8, 10, 20, 30 ... that is not below a value."""
+    """Round up to 1, 2, 3, 4, 5, 6, 8, 10, 20, 30 ..."""
     step = 1.0
     while value > 10 * step:
         step *= 10

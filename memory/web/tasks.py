@@ -1,4 +1,4 @@
-"""Long work that a page started: it goes on beside the pages, which ask how far it is."""
+"""Long work that a page starts: it runs in the background while pages poll its progress."""
 
 import asyncio
 import secrets
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from memory.api import Memory
     from memory.server.handles import Handles
 
-# Finished tasks whose pages can still be opened; those that began first are dropped.
+# Finished tasks whose pages can still be opened; the oldest are dropped.
 _MOST_REMEMBERED = 200
-_MOST_AT_WORK = 8  # of one namespace: whoever asks for more waits
+_MOST_AT_WORK = 8  # of one namespace
 
 
 @dataclass
 class Task:
-    """One piece of long work: `kind` says which page shows it.
+    """One piece of long work; `kind` says which page shows it.
 
-    `done` of `total` steps are made; `text` is what there is to read so far. `result` is what it
-    came to, `error` why it did not.
+    `done` of `total` steps are complete; `text` is its output so far. When it is done, either
+    `result` or `error` is set.
     """
 
     id: str
@@ -37,7 +37,7 @@ class Task:
     is_running: bool = True
 
     def advance(self, steps: int) -> None:
-        """Note that some more steps are made."""
+        """Count more completed steps."""
         self.done += steps
 
 
@@ -45,7 +45,7 @@ Work = Callable[["Memory", Task], Any]
 
 
 class Tasks:
-    """The long work of a server, newest last. It ends with the server; what it stored is kept."""
+    """The long work of a server, newest last. It ends with the server; stored results stay."""
 
     def __init__(self, handles: "Handles") -> None:
         self._handles = handles
@@ -53,12 +53,12 @@ class Tasks:
         self._running: set[asyncio.Task[None]] = set()
 
     def start(self, namespace: str, kind: str, title: str, work: Work) -> Task:
-        """Begin some work on a namespace, in a thread and with a Memory of its own.
+        """Start work on a namespace, in its own thread and with its own Memory.
 
-        Raises InputError where too much is under way in this namespace. Called in the event loop.
+        Raises InputError when too many tasks run in this namespace. Call it in the event loop.
         """
         if len(self.running(namespace)) >= _MOST_AT_WORK:
-            raise InputError("too much is under way here already; wait until it is done")
+            raise InputError("too many tasks are running in this memory; wait until one is done")
         task = Task(secrets.token_urlsafe(9), namespace=namespace, kind=kind, title=title)
         self._tasks[task.id] = task
         for old in list(self._tasks.values())[:-_MOST_REMEMBERED]:
@@ -70,10 +70,10 @@ class Tasks:
         return task
 
     def find(self, namespace: str, task_id: str) -> Task:
-        """The task of this id. Raises InputError where this namespace has none."""
+        """The task with this id. Raises InputError when this namespace has none."""
         task = self._tasks.get(task_id)
         if task is None or task.namespace != namespace:
-            raise InputError("this is over: the server was started again, or it is long ago")
+            raise InputError("this task is gone: it is old, or the server was restarted")
         return task
 
     def of(self, namespace: str) -> list[Task]:
@@ -92,7 +92,7 @@ class Tasks:
         except MemoryFault as error:
             task.error = str(error)
         finally:
-            # Another error is a fault of the program: the loop's handler logs it.
+            # Any other error is a bug: the event loop's handler logs it.
             if task.result is None and not task.error:
-                task.error = "this failed by a fault of the program; the server's log has more"
+                task.error = "this failed because of a bug; see the server's log"
             task.is_running = False

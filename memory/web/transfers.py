@@ -1,4 +1,4 @@
-"""Imports of other programs' exports, and exports for them."""
+"""Import files from other programs, and export a memory for them."""
 
 import tempfile
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _COPIED_AT_ONCE = 1 << 20  # bytes of an upload
 
 
 async def import_files(request: PageRequest) -> PageResponse:
-    """Read an export that was dropped on the page; again, it adds what is new."""
+    """Start to import uploaded files. Importing them again adds only what is new."""
     if not request.inputs.files:
         raise InputError("choose a file first")
     request.refuse_read_only()
@@ -48,17 +48,17 @@ async def import_files(request: PageRequest) -> PageResponse:
         finally:
             rmtree(folder, ignore_errors=True)
 
-    title = f"Reading {request.inputs.files[0].filename}"
+    title = f"Importing {request.inputs.files[0].filename}"
     task = request.tasks.start(request.namespace, "import", title, work)
     return Redirect(request.address("work", task.id))
 
 
 async def _save(files: Sequence["UploadFile"], folder: Path) -> Path:
-    """Uploaded files under names of ours; the file itself where it is one, else their folder."""
+    """Save uploaded files under safe names. Returns the file if there is one, else the folder."""
     folder.chmod(PRIVATE_FOLDER)
     paths = []
     for number, file in enumerate(files):
-        # The suffix says how some formats are read; the rest of the name is anybody's.
+        # Some formats need the suffix; the rest of the name is not trusted.
         suffix = Path(str(file.filename)).suffix
         name = f"{number}{suffix if suffix[1:].isalnum() else ''}"
         with (folder / name).open("wb") as target:
@@ -69,7 +69,7 @@ async def _save(files: Sequence["UploadFile"], folder: Path) -> Path:
 
 
 def export(request: PageRequest, store: Store) -> PageResponse:
-    """A memory as a file for others."""
+    """Download a memory as a file."""
     from memory.exchange.exports import export_format, export_memory
 
     format_ = request.inputs.text("format")

@@ -6,11 +6,11 @@ from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute
 
 
 async def work_page(request: PageRequest) -> PageResponse:
-    """Some long work: how far it is, then what it came to."""
+    """The progress of long work, then its result."""
     try:
         task = request.tasks.find(request.namespace, request.inputs.text("task"))
     except InputError:
-        return Page("missing.html", {"wanted": "this piece of work"}, status=404)
+        return Page("missing.html", {"wanted": "such task"}, status=404)
     return Page("work.html", {"task": task, "kinds": KINDS_IN_WORDS})
 
 

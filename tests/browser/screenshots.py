@@ -23,7 +23,7 @@ from tests.support.served import served
 NAME = "Neža & Blaž"
 WIDE, PHONE = {"width": 1180, "height": 800}, {"width": 390, "height": 780}
 SHOTS = {
-    "conversation": ("talk?q=what%20colour%20is%20the%20kitchen", WIDE, "light"),
+    "conversation": ("conversation?q=what%20colour%20is%20the%20kitchen", WIDE, "light"),
     "known": ("facts", WIDE, "light"),
     "fact": ("facts/20", WIDE, "light"),
     "past": ("past?day=2017-08", WIDE, "light"),

@@ -142,22 +142,22 @@ def test_from_the_first_start_to_the_first_correction_and_its_undo(
     page = any_page
     name = f"Anna {request.node.callspec.id}"
     page.goto("/")
-    page.get_by_label("Whose is it, or what is it about?").fill(name)
-    page.get_by_role("button", name="Make it").click()
-    page.get_by_label("What was said?").fill("I moved to Oslo last Saturday!")
-    page.get_by_label("Who said it?").fill("Anna")
-    page.get_by_role("button", name="Remember it").click()
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_role("button", name="Create").click()
+    page.get_by_label("Text").fill("I moved to Oslo last Saturday!")
+    page.get_by_label("Speaker").fill("Anna")
+    page.get_by_role("button", name="Add turn").click()
     expect(page.get_by_text("I moved to Oslo last Saturday!")).to_be_visible()
-    page.get_by_label("does, is or has").fill("lives in")
-    page.get_by_label("what", exact=True).fill("Oslo")
-    page.get_by_role("button", name="Note it").click()
+    page.get_by_label("Attribute").fill("lives in")
+    page.get_by_label("Value", exact=True).fill("Oslo")
+    page.get_by_role("button", name="Add fact").click()
     page.get_by_role("status").get_by_role("link", name="Anna lives in Oslo").click()
     page.get_by_text("It has changed").click()
-    page.get_by_label("What is true now?").fill("Bergen")
+    page.get_by_label("New value").fill("Bergen")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status")).to_contain_text("Bergen")
     page.get_by_role("status").get_by_role("button", name="Undo").click()
-    expect(page.get_by_role("status")).to_contain_text("Taken back.")
+    expect(page.get_by_role("status")).to_contain_text("Undone.")
     page.goto(address_of(name, "facts"))
     expect(page.get_by_role("main")).to_contain_text("lives in Oslo")
     expect(page.get_by_role("main")).not_to_contain_text("Bergen")
@@ -165,15 +165,15 @@ def test_from_the_first_start_to_the_first_correction_and_its_undo(
 
 def test_a_search_answers_while_one_types(page: Page) -> None:
     page.goto(at("/conversation"))
-    field = page.get_by_label("Find what was said")
+    field = page.get_by_label("Search the conversation")
     field.press_sequentially("what colour is the kitchen", delay=15)
-    expect(page.locator("#results")).to_contain_text("likeliest first")
+    expect(page.locator("#results")).to_contain_text("best first")
     first = page.locator("#results article").first
     expect(first).to_contain_text("We said GREEN. For the kitchen.")
     expect(field).to_be_focused()
     page.wait_for_url("**q=what+colour+is+the+kitchen*")
     # Leaving the field must not bring the results anew: what was opened would be closed.
-    first.get_by_text("Why this one?").click()
+    first.get_by_text("Why this result?").click()
     page.wait_for_load_state("networkidle")
     expect(first.get_by_text("the same words").last).to_be_visible()
 
@@ -187,11 +187,11 @@ def test_the_next_page_is_a_link_and_a_turn_has_its_place(page: Page) -> None:
 
 def test_the_slider_shows_the_past_and_keeps_the_focus(page: Page) -> None:
     page.goto(at("/past"))
-    slider = page.get_by_label("Slide through time")
+    slider = page.get_by_label("Move through time")
     slider.focus()
     slider.press("Home")
     expect(page.get_by_role("heading", name="7 Mar 2017")).to_be_visible()
-    expect(page.get_by_label("The day", exact=True)).to_have_value("2017-03-07")
+    expect(page.get_by_label("Date", exact=True)).to_have_value("2017-03-07")
     slider.press("ArrowRight")
     expect(page.get_by_role("heading", name="8 Mar 2017")).to_be_visible()
     expect(slider).to_be_focused()
@@ -212,7 +212,7 @@ def test_the_journal_shows_what_is_written_elsewhere_until_it_is_paused(
             f"INSERT INTO facts ({columns}) VALUES ('Neža', 'paints', 'a fence', 1)", cause="test"
         )
     assert page.locator("#live").get_attribute("hx-get") is None
-    page.get_by_role("link", name="Go on").click()
+    page.get_by_role("link", name="Resume").click()
     expect(page.locator("#live")).to_contain_text("a fence")
 
 
@@ -221,9 +221,9 @@ def test_two_tabs_and_a_fact(page: Page, home: Path, watch: Any) -> None:
     with open_store(path_of(NAME)) as store:
         store.write("UPDATE facts SET value = 'somewhere else' WHERE id = 20", cause="test")
     page.get_by_text("It is over").click()
-    page.get_by_role("button", name="End it").click()
+    page.get_by_role("button", name="End fact").click()
     expect(page.get_by_role("heading", name="Two versions")).to_be_visible()
-    expect(page.get_by_role("alert")).to_contain_text("Somebody else changed this meanwhile.")
+    expect(page.get_by_role("alert")).to_contain_text("Somebody else edited this fact.")
     expect(page.get_by_role("main")).to_contain_text("somewhere else")
     # Chromium notes an answer of 409 on its console by itself.
     watch.complaints[:] = [text for text in watch.complaints if "409" not in text]
@@ -233,15 +233,15 @@ def test_a_question_is_answered_with_its_turns(page: Page) -> None:
     page.goto(at("/ask"))
     page.get_by_label("Your question").fill("Which colour did Blaž buy?")
     page.get_by_role("button", name="Ask", exact=True).click()
-    expect(page.get_by_role("link", name="Ask something else")).to_be_visible()
+    expect(page.get_by_role("link", name="Ask another question")).to_be_visible()
     expect(page.locator("p.answer")).not_to_be_empty()
-    page.get_by_text("How it was found").click()
-    expect(page.get_by_text("of the model, which was shown")).to_be_visible()
+    page.get_by_text("How this was found").click()
+    expect(page.get_by_text("the model read")).to_be_visible()
 
 
 def test_a_talk_goes_on(page: Page) -> None:
     page.goto(at("/chat"))
-    page.get_by_label("Say something").fill("I like the green stove.")
+    page.get_by_label("Message").fill("I like the green stove.")
     page.get_by_role("button", name="Send").click()
     expect(page.locator(".bubble")).to_have_count(2)
     expect(page.locator(".caret")).to_have_count(0)
@@ -253,14 +253,14 @@ def test_a_dropped_file_is_brought_in(page: Page, tmp_path: Path) -> None:
     file.write_text("\n".join(map(json.dumps, lines)), "utf-8")
     page.goto(at("/maintenance"))
     page.get_by_label("Drop a file here, or choose one").set_input_files(file)
-    page.get_by_role("button", name="Bring it in").click()
+    page.get_by_role("button", name="Import").click()
     expect(page.get_by_role("main")).to_contain_text("3,000 new turns")
 
 
 def test_a_session_that_ended_is_told_and_not_swallowed(page: Page, watch: Any) -> None:
     page.goto(at("/conversation"))
     page.context.clear_cookies()
-    page.get_by_label("Find what was said").press_sequentially("ki")
+    page.get_by_label("Search the conversation").press_sequentially("ki")
     expect(page.get_by_role("alert")).to_contain_text("nobody is signed in")
     expect(page.locator("#results article").first).to_be_visible()
     # Chromium notes an answer of 401 on its console by itself.
@@ -270,6 +270,6 @@ def test_a_session_that_ended_is_told_and_not_swallowed(page: Page, watch: Any) 
 def test_the_first_key_leads_to_the_content(page: Page) -> None:
     page.goto(at(""))
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     assert page.evaluate("location.hash") == "#main"

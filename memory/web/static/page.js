@@ -1,9 +1,9 @@
-// What htmx could not bring is told on the page: a session that ended, a server that is gone.
+// Show on the page what htmx could not load: the session has ended, or the server is gone.
 "use strict";
 
-function tell(text) {
-  const place = document.getElementById("problem");
-  if (place) place.textContent = text;
+function showProblem(text) {
+  const problem = document.getElementById("problem");
+  if (problem) problem.textContent = text;
 }
 
 document.addEventListener("htmx:before:response", (event) => {
@@ -11,10 +11,10 @@ document.addEventListener("htmx:before:response", (event) => {
   const type = response.headers.get("content-type") || "";
   if (!type.startsWith("text/html")) {
     event.preventDefault();
-    response.text().then(tell);
+    response.text().then(showProblem);
   }
 });
 
 document.addEventListener("htmx:error", () => {
-  tell("The server does not answer. It may have been ended; what was stored is kept.");
+  showProblem("The server does not answer. It may have stopped; your memories are safe.");
 });
