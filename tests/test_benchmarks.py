@@ -98,6 +98,7 @@ def test_ours_is_ranked_as_the_retrieval_command_ranks_it(tmp_path: Path) -> Non
         assert measured[one.id]["ranked"] == retrieve(one, tmp_path / one.id, 7).ranked
 
 
+@pytest.mark.slow
 def test_a_system_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     (tmp_path / "chromadb.py").write_text("raise RuntimeError('no\\n  [such] thing')")
     (tmp_path / "mem0.py").write_text("import os; os._exit(3)")
@@ -209,6 +210,7 @@ def test_postgres_is_measured_beside_sqlite(tmp_path: Path) -> None:
     assert len({*acts}) == len(acts) == 6
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_no_memory_behind(tmp_path: Path) -> None:
     flags = ("--turns", "900000", "--folder", tmp_path, "--json", tmp_path / "out")
     code, _, err = start(*flags, command="scale", turns_up=lambda: any(tmp_path.glob("*/*.db")))
@@ -281,6 +283,7 @@ def test_the_personal_chats_tell_sixty_facts_and_ask_for_some_that_nobody_told()
     assert all(question.evidence for question in questions if question.category == 4)
 
 
+@pytest.mark.slow
 def test_compiling_finds_a_planted_rule(tmp_path: Path) -> None:
     run = compile_once("gepa", "answer", "always", seed=0, memories=tmp_path)
     assert (run.found, run.verdict) == (True, "gain")

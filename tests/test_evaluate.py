@@ -31,22 +31,29 @@ from tests.support.gguf_adapter import adapter
 from tests.support.reranking_server import reranking
 from tests.support.scripted import answer, sql
 from tests.support.talk import FACT, RIGHT, talk, talker, talks
+from tests.support.tracking import track
 
 SCRIPT = Path(evaluate.__file__)
 Run = Callable[..., evaluate.Evaluation]
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, tracking_database: Path) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where all runs are."""
-    folder = tmp_path_factory.mktemp("place")
-    shutil.copy(tracking_database, folder / "mlflow.db")
-    return folder
+    return tmp_path_factory.mktemp("place")
+
+
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory: pytest.TempPathFactory, tracking_database: Path) -> str:
+    """The MLflow database of the slow tests."""
+    return shutil.copy(tracking_database, tmp_path_factory.mktemp("tracked") / "mlflow.db")
 
 
 @pytest.fixture(autouse=True)
-def _tracked_there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+def _tracked_there(
+    place: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    track(evaluate, request, monkeypatch)
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.chdir(place)
@@ -93,9 +100,8 @@ def calls_so_far(memories: Path) -> int:
 # --- a process of its own -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "name", ["a/model", pytest.param("local-base", marks=pytest.mark.slow, id="packaged")]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["a/model", pytest.param("local-base", id="packaged")])
 def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     place: Path,
     tmp_path: Path,
@@ -274,6 +280,7 @@ def test_an_adapter_is_not_measured_on_what_it_was_tuned_on(run: Run, tmp_path: 
     assert engine.prompts == []
 
 
+@pytest.mark.slow
 def test_judging_is_a_second_step_and_is_not_done_twice(run: Run, tmp_path: Path) -> None:
     model, engine = talker(name="a/model")
     model_j, engine_j = talker(name="openai/judge@2", judge=lambda p: judged_after(engine.calls()))
@@ -447,6 +454,7 @@ def test_a_model_that_says_nothing_to_a_probe_is_refused(run: Run, word: str) ->
     assert engine.calls() == {"probe": 1}
 
 
+@pytest.mark.slow
 def test_all_that_led_to_an_answer_can_be_read_and_is_in_mlflow(run: Run, tmp_path: Path) -> None:
     import mlflow
 
@@ -691,6 +699,7 @@ def test_a_folder_that_cannot_be_written_is_known_before_any_model_is_asked(
     assert engine.prompts == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "uri", ["nonsense://x", "sqlite:///{}/talks.json/x.db", "http://127.0.0.1:1"]
 )

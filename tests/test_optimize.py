@@ -15,22 +15,21 @@ from memory.errors import ModelError
 from memory.program import Model
 from tests.support.obedient import RULES, Obedient, houses, obedient
 from tests.support.scripted import sql
+from tests.support.tracking import track
 
 Run = Callable[..., CompileResult]
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, tracking_database: Path) -> Path:
-    """Where all runs are."""
-    folder = tmp_path_factory.mktemp("place")
-    shutil.copy(tracking_database, folder / "mlflow.db")
-    return folder
+def tracked(tmp_path_factory: pytest.TempPathFactory, tracking_database: Path) -> str:
+    """The MLflow database of the slow tests."""
+    return shutil.copy(tracking_database, tmp_path_factory.mktemp("tracked") / "mlflow.db")
 
 
 @pytest.fixture
-def run(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Run:
     """optimize.optimize with a Model in place of a name, on the two houses."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+    track(optimize, request, monkeypatch)
     monkeypatch.chdir(tmp_path)
     houses(Path("houses.json"))
 
@@ -51,6 +50,7 @@ def verdict(program: MemoryProgram) -> str:
     return program.card.verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["simba", "miprov2", "gepa"])
 def test_a_missing_rule_is_found_and_gains(run: Run, optimizer: str) -> None:
     model, _ = obedient("answer")
@@ -64,6 +64,7 @@ def test_a_missing_rule_is_found_and_gains(run: Run, optimizer: str) -> None:
     assert verdict(saved) == "gain"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "mended"),
     [("retrieve", "sql"), pytest.param("store", "answer", marks=pytest.mark.slow)],
@@ -93,6 +94,7 @@ def test_all_compiles_one_module_after_the_other_and_measures_whole_answers(run:
     }
 
 
+@pytest.mark.slow
 def test_the_gated_reward_asks_for_enough_fields_and_is_measured(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -108,6 +110,7 @@ def test_the_gated_reward_asks_for_enough_fields_and_is_measured(
     assert card.metric == {"gated": 1.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "optimizer",
     ["gepa", *(pytest.param(name, marks=pytest.mark.slow) for name in ("simba", "miprov2"))],
@@ -140,6 +143,7 @@ def test_the_packaged_model_cannot_learn_to_refine(run: Run) -> None:
         run(obedient()[0], target="answer", reward="unpadded")
 
 
+@pytest.mark.slow
 def test_what_was_found_is_on_record(run: Run) -> None:
     import mlflow
 
@@ -162,6 +166,7 @@ def test_what_was_found_is_on_record(run: Run) -> None:
     assert names == {"report.json", "prompts.diff", "progress.png", "optimized_memory_qa.json"}
 
 
+@pytest.mark.slow
 def test_nothing_found_is_said_and_not_recommended(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -172,6 +177,7 @@ def test_nothing_found_is_said_and_not_recommended(
     assert verdict(load_program(Path("optimized_memory_qa.json"))) == "not measured"
 
 
+@pytest.mark.slow
 def test_prompts_that_are_no_better_are_said_to_be_so(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -189,6 +195,7 @@ def test_prompts_that_are_no_better_are_said_to_be_so(
 # --- bounds -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_budget_of_calls_stops_the_compile_and_leaves_room_to_measure(run: Run) -> None:
     model, engine = obedient("answer")
     compiled = run(model, optimizer="miprov2", budget_calls=100, num_threads=4)
@@ -248,6 +255,7 @@ def test_a_budget_that_leaves_nothing_to_try_with_is_said_and_not_fatal(
 # --- models that fail ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_questions_that_failed_before_and_not_after_are_no_gain(run: Run) -> None:
     def dead_at_first(prompt: str) -> str:
         if len(engine.prompts_for("answer")) <= 5:
@@ -261,6 +269,7 @@ def test_questions_that_failed_before_and_not_after_are_no_gain(run: Run) -> Non
     assert any("5 runs failed and are left out" in note for note in compiled.notes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "optimizer",
     ["gepa", *(pytest.param(name, marks=pytest.mark.slow) for name in ("simba", "miprov2"))],
@@ -285,6 +294,7 @@ def failing(share: int) -> Callable[[str], str]:
     return reply
 
 
+@pytest.mark.slow
 def test_a_model_that_fails_at_times_costs_only_those_runs(run: Run) -> None:
     model, _ = obedient("answer", answer=failing(7))
     compiled = run(model, optimizer="gepa", rounds=1)
@@ -297,6 +307,7 @@ def test_more_than_a_third_of_failures_stops_with_the_reason(run: Run) -> None:
         run(model, optimizer="gepa", rounds=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "optimizer",
     ["gepa", *(pytest.param(name, marks=pytest.mark.slow) for name in ("simba", "miprov2"))],

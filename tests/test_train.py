@@ -29,6 +29,7 @@ from tests.support.gguf_adapter import adapter
 from tests.support.locomo_records import DATE, question, record, turn, write
 from tests.support.obedient import houses, obedient
 from tests.support.talk import talk, talks
+from tests.support.tracking import track
 
 APP = train_app(train.train)
 QWEN = "Qwen/Qwen2.5-3B"
@@ -46,15 +47,20 @@ PLAIN = Card(
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tracking_database: Path) -> Path:
+def tracked(tmp_path: Path, tracking_database: Path) -> str:
+    """The MLflow database of a slow test."""
+    return shutil.copy(tracking_database, tmp_path / "mlflow.db")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder with two houses as data; the helper is the obedient model."""
     monkeypatch.chdir(tmp_path)
     for key in [name for name in os.environ if name.endswith("_API_KEY")]:
         monkeypatch.delenv(key)
     monkeypatch.delenv("ARBOR_TOKEN", raising=False)
     # Named: a place that MLflow is left to choose stays its place in all later tests.
-    database = shutil.copy(tracking_database, tmp_path / "mlflow.db")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
+    track(train, request, monkeypatch)
     for module in (launch, comparison, supervised):
         monkeypatch.setattr(module, "load_helper", lambda *names, **named: obedient()[0])
     monkeypatch.setattr(train.console, "_width", 200)
@@ -79,6 +85,7 @@ def command(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
 TRAIN = "--data houses.json --num-train-steps 4 --rollouts 8 --num-val 2 --num-threads 4"
 
 
+@pytest.mark.slow
 def test_a_run_leaves_checkpoints_a_program_and_numbers_on_record(
     folder: Path,
     server: ArborServer,
@@ -119,6 +126,7 @@ def test_a_run_leaves_checkpoints_a_program_and_numbers_on_record(
     assert len((folder / "grpo_checkpoints" / "steps.jsonl").read_text().splitlines()) == 5
 
 
+@pytest.mark.slow
 def test_several_seeds_are_runs_of_their_own_with_their_spread(
     folder: Path,
     server: ArborServer,
@@ -137,6 +145,7 @@ def test_several_seeds_are_runs_of_their_own_with_their_spread(
     assert "goes on with its own --seed" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_served_weights_are_compared_with_their_start(
     folder: Path,
     server: ArborServer,
@@ -359,6 +368,7 @@ def test_whatever_ends_it_the_server_is_free_at_once(folder: Path) -> None:
     assert "INFO" not in output
 
 
+@pytest.mark.slow
 def test_a_checkpoints_card_names_what_it_was_trained_for(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

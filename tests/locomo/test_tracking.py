@@ -21,6 +21,10 @@ FOUND = [
 ]
 
 
+# MLflow takes ten seconds of computing before it has recorded the first run.
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, tracking_database: Path) -> Path:
     """Where all runs are."""

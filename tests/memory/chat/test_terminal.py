@@ -107,6 +107,7 @@ def test_a_reset_leaves_nothing_and_ctrl_c_keeps_all(home: Path) -> None:
         assert [turn.text for turn in store.turns()] == ["My dog is called Rufus.", "I see."]
 
 
+@pytest.mark.slow
 def test_in_a_pipe_it_speaks_plain_lines(home: Path) -> None:
     out = subprocess.run(
         [sys.executable, *SCRIPTED],

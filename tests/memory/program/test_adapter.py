@@ -65,6 +65,7 @@ def test_an_adapter_changes_the_modules_it_was_tuned_for_and_no_other(
     assert sorted(changed) == sorted(targets)
 
 
+@pytest.mark.slow
 def test_it_is_the_weights_that_differ_and_not_only_the_prompt(folder: Path) -> None:
     tuned = load_model("local-base", adapter=adapter(folder, "answer"))
     prompt_only = replace(load_model("local-base"), adapter=tuned.adapter)
@@ -84,6 +85,7 @@ def test_the_same_request_has_the_same_answer_whatever_is_asked_before_and_besid
         assert list(pool.map(lambda one: tell(*one), reversed(asked))) == in_order[::-1]
 
 
+@pytest.mark.slow
 def test_nothing_that_was_read_with_an_adapter_is_used_without_it(folder: Path) -> None:
     lora = llama.load_lora(adapter(folder, "answer"))
     asked = [{"role": "user", "content": "What is the capital of France?"}]
@@ -124,6 +126,7 @@ def test_what_a_tuned_module_copies_into_sql_is_shown_as_sql_has_it(
         assert f"Kim{seen}s" in last["content"]
 
 
+@pytest.mark.slow
 def test_a_tuned_modules_repair_is_asked_for_as_of_the_untuned(folder: Path) -> None:
     """It learned none: without the grammar a window whose SQL is refused once is refused always."""
     tuned = load_model("local-base", adapter=adapter(folder, "store"))

@@ -433,6 +433,7 @@ def write(statement: str) -> Change:
     return Change(1, "", "", statement, facts=len(found))
 
 
+@pytest.mark.slow
 def test_the_packaged_model_stores_retrieves_and_answers(local: Model):
     def read(select: CheckedSelect) -> Rows:
         return Rows(("turn_id",), ())
@@ -451,6 +452,7 @@ def test_the_packaged_model_stores_retrieves_and_answers(local: Model):
     assert set(told.turns) <= {12}
 
 
+@pytest.mark.slow
 def test_nobody_can_reach_the_packaged_model_from_outside(local: Model):
     with llama.copy_of_the_model((), 1) as model:
         address = model.address
@@ -459,6 +461,7 @@ def test_nobody_can_reach_the_packaged_model_from_outside(local: Model):
         knock.connect(address.removeprefix("unix://"))
 
 
+@pytest.mark.slow
 def test_bytes_that_are_no_letter_are_left_out(local: Model):
     """Without a grammar a model may write them: the first here is `a`, the second the byte 80."""
     asked = [{"role": "user", "content": "?"}]
@@ -467,6 +470,7 @@ def test_bytes_that_are_no_letter_are_left_out(local: Model):
         assert model.say(asked, (0, None), temperature=0.0, **chosen).text == "a"
 
 
+@pytest.mark.slow
 def test_a_prompt_that_is_too_long_is_a_model_error(local: Model):
     with pytest.raises(ModelError, match="too long for local-base; give a smaller"), local.active():
         MemoryProgram().answer(question="?", memory="word " * 4_000, turn_ids=[])
@@ -496,9 +500,8 @@ HOSTILE = (
 )
 
 
-@pytest.mark.parametrize(
-    "text", [HOSTILE, *(pytest.param(text, marks=pytest.mark.slow) for text in ("", "?"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("text", [HOSTILE, "", "?"])
 def test_a_grammar_holds_whatever_was_said(local: Model, text: str):
     """llama.cpp ignores a grammar it cannot read: an answer that follows it shows that it could."""
     store, retrieve = (SMALL[tuple(s.fields)] for s in (WriteFacts, WriteQuery))
@@ -522,6 +525,7 @@ def test_a_grammar_holds_whatever_was_said(local: Model, text: str):
         assert said.endswith(";")
 
 
+@pytest.mark.slow
 def test_small_talk_may_be_declined(local: Model):
     with local.active():
         stored = MemoryProgram().store(turns="[9] Tom: How was your day?", catalog="", write=write)
@@ -556,6 +560,7 @@ class Brief(SmallModelAdapter):
         return dict.fromkeys(signature.output_fields, completion)
 
 
+@pytest.mark.slow
 def test_a_rollout_of_the_packaged_model_can_be_repeated_and_differs_from_others(local: Model):
     def rollout(number: int) -> tuple[str, str]:
         """What a module of ours says, and one whose signature has no small prompt."""
@@ -570,6 +575,7 @@ def test_a_rollout_of_the_packaged_model_can_be_repeated_and_differs_from_others
     assert stock != other_stock
 
 
+@pytest.mark.slow
 def test_at_temperature_0_a_rollout_is_as_any_other(local: Model):
     """At temperature 1 this rollout declines to store the turn."""
     lm = local.lm.copy(rollout_id=1)
@@ -577,6 +583,7 @@ def test_at_temperature_0_a_rollout_is_as_any_other(local: Model):
         assert "beagle" in MemoryProgram().store(turns=TURN, catalog="", write=write).sql
 
 
+@pytest.mark.slow
 def test_an_answer_cut_short_is_not_closed(local: Model):
     request = Request(
         model="local/smollm2",

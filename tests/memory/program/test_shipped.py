@@ -121,6 +121,7 @@ def test_a_newcomer_is_answered(memory: Memory, question: str, word: str, turn: 
     assert turn in answer.turns
 
 
+@pytest.mark.slow
 def test_what_nobody_said_is_not_answered(memory: Memory) -> None:
     assert memory.ask("Which car does Anna's uncle drive?").text == ABSTAIN
 
@@ -130,6 +131,7 @@ def untuned() -> Model:
     return load_model("local-base")
 
 
+@pytest.mark.slow
 def test_the_untuned_model_still_answers(untuned: Model, tmp_path: Path) -> None:
     with Memory(tmp_path / "memory.db", model=untuned) as memory:
         memory.add(TOLD[-1:])
