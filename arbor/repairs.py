@@ -63,7 +63,7 @@ def repairs(split: GpuSplit, storage: Path) -> list[Repair]:
     inference = "server/services/jobs/inference_job.py"
     manager = "server/services/managers/gpu_manager.py"
     control = "server/services/comms/control_server.py"
-    # What is broken without each of them: arbor/README.md, "What is repaired".
+    # What is broken without each of them: arbor/README.md, "Repairs".
     return [
         Repair("deepspeed config", _lacks_config, _write_config),
         Repair("parent thread", says(runner, "PR_SET_PDEATHSIG = 1"), _spawn_in_one_thread),
