@@ -9,8 +9,8 @@ Stores run what those render, never the text. A statement is refused
 - in `costs` for the work that it makes,
 - in `writes` for what it would write.
 
-What slips through is stopped by the database (memory/store/walls.py). Messages are written for the
-model, because they are its next prompt.
+The database stops what slips through: memory/store/authorizer.py, and in Postgres model_login.py.
+Messages are written for the model, because they are its next prompt.
 """
 
 from collections.abc import Sequence

@@ -43,9 +43,6 @@ from memory.store.database import Connection
 from memory.store.protocol import Store
 from memory.store.turn_validation import valid_turn
 
-MAX_ROWS = 200  # that a model's SELECT returns
-READ_SECONDS = 2.0
-WRITE_SECONDS = 5.0  # of a whole change: `add` waits for it
 # After a failure `add` leaves the embedder alone for this time, so that a chat does not wait for
 # its retries at each turn of an outage.
 EMBEDDER_REST_S = 60.0
@@ -300,7 +297,7 @@ class DatabaseStore(Store):
     ) -> Rows:
         """Run a SELECT behind walls, with the hits of its searches: (turn id, score), best first.
 
-        It gives MAX_ROWS rows within READ_SECONDS.
+        `model_limits` bound it.
         """
 
     def write(

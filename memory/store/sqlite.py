@@ -12,7 +12,7 @@ from memory.embed import HostedEmbedder
 from memory.errors import StoreError
 from memory.home import agree_to_embedder, agreed_embedder
 from memory.records import Forgotten, Rows
-from memory.store import backup, forget, history, integrity, turns_table, vectors, walls
+from memory.store import authorizer, backup, forget, history, integrity, turns_table, vectors
 from memory.store.connection import (
     COPIED_WITHOUT_LOG,
     DAMAGED,
@@ -24,7 +24,8 @@ from memory.store.connection import (
     storage_errors,
 )
 from memory.store.database import Connection
-from memory.store.database_store import MAX_ROWS, READ_SECONDS, WRITE_SECONDS, DatabaseStore
+from memory.store.database_store import DatabaseStore
+from memory.store.model_limits import MAX_ROWS, READ_SECONDS, WRITE_SECONDS
 from memory.store.points_in_time import read_moment
 
 _log = logging.getLogger("memory.store")
@@ -34,7 +35,7 @@ class SqliteStore(DatabaseStore):
     """A namespace in one file.
 
     The store has one connection for itself, and another that models read through (read-only,
-    behind `walls`).
+    behind `authorizer`).
     Raises StoreError for whatever the file system or SQLite cannot do.
     """
 
@@ -99,13 +100,13 @@ class SqliteStore(DatabaseStore):
         statement = select.render(hits)
         with self._storage_errors():
             if self._model_connection is None:
-                self._model_connection = walls.open_reader(self.path)
-            return walls.select(
+                self._model_connection = authorizer.open_reader(self.path)
+            return authorizer.select(
                 self._model_connection, statement, limit=MAX_ROWS, seconds=READ_SECONDS
             )
 
     def _run_statements(self, conn: Connection, writes: "sql_policy.CheckedWrites") -> None:
-        walls.change_facts(self._conn, [write.text for write in writes], WRITE_SECONDS)
+        authorizer.change_facts(self._conn, [write.text for write in writes], WRITE_SECONDS)
 
     # ---------------------------------------------------------------- the whole file
 

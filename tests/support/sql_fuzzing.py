@@ -21,7 +21,7 @@ from random import Random
 
 from memory import SqlError, Turn, open_store
 from memory.sql import split
-from memory.store import sqlite, walls
+from memory.store import authorizer, sqlite
 from tests.conftest import CAT, DOG, MOVED, SAID
 from tests.support import sql_statements
 from tests.support.rendered import rendered
@@ -64,13 +64,13 @@ def refuse_unmeant(error: SqlError, statement: str, by_parser: bool = False) -> 
 
 
 class Fuzzing:
-    """A memory, and the same file on a connection without walls."""
+    """A memory, and the same file on a connection without authorizer."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.outcomes: Counter[str] = Counter()
         self.store = make_memory(folder / "memory.db")
-        self.reader = walls.open_reader(self.store.path)
+        self.reader = authorizer.open_reader(self.store.path)
         self.unguarded = sqlite3.connect(self.store.path)
 
     def read(self, statement: str) -> None:
@@ -81,7 +81,7 @@ class Fuzzing:
             self.outcomes["refused by the parser"] += 1
             return
         try:
-            rows = walls.select(self.reader, text, limit=200, seconds=DEADLINE)
+            rows = authorizer.select(self.reader, text, limit=200, seconds=DEADLINE)
         except SqlError as error:
             refuse_unmeant(error, statement)
             self.outcomes["refused by a wall"] += 1

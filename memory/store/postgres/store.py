@@ -1,7 +1,6 @@
 """A namespace in Postgres: one writer at a time, every commit on disk, shared tables."""
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -19,9 +18,10 @@ from memory.home import agree_to_embedder, agreed_embedder
 from memory.records import Forgotten, Rows, Turn
 from memory.store import forget, history, settings, vectors
 from memory.store.database import Connection
-from memory.store.database_store import MAX_ROWS, READ_SECONDS, WRITE_SECONDS, DatabaseStore
+from memory.store.database_store import DatabaseStore
 from memory.store.journal import MAX_FACTS_CHANGED
-from memory.store.postgres import faults, migrate, sqlite_copy, walls
+from memory.store.model_limits import MAX_ROWS, READ_SECONDS, WRITE_SECONDS, Deadline
+from memory.store.postgres import faults, migrate, model_login, sqlite_copy
 from memory.store.postgres.address import LONGEST_NAME, Address, read_address
 from memory.store.postgres.connection import (
     CONNECT_SECONDS,
@@ -52,7 +52,7 @@ class PostgresStore(DatabaseStore):
     """The rows of one namespace in a database of many.
 
     Our own statements run as the login of the address, with the namespace in each table reference.
-    What a model wrote runs as a second login, behind `walls`.
+    What a model wrote runs as a second login, behind `model_login`.
     Raises StoreError for whatever the server or the network cannot do.
     """
 
@@ -100,7 +100,7 @@ class PostgresStore(DatabaseStore):
     ) -> Rows:
         statement = select.render(hits, dialect="postgres", namespace=self._namespace)
         with self._errors(), connection_of_models(self._database.of_models) as conn:
-            return walls.select(
+            return model_login.select(
                 conn, statement, self._tickets["r"], limit=MAX_ROWS, seconds=READ_SECONDS
             )
 
@@ -114,7 +114,7 @@ class PostgresStore(DatabaseStore):
             conn.transaction(),
             self._conn.bound(conn),
         ):
-            walls.enter(conn, journal, WAIT_SECONDS)  # also for another writer to end
+            model_login.enter(conn, journal, WAIT_SECONDS)  # also for another writer to end
             self._lock_writer()
             yield self._conn
             self._conn.finish()
@@ -122,19 +122,20 @@ class PostgresStore(DatabaseStore):
     def _run_statements(self, conn: Connection, writes: "sql_policy.CheckedWrites") -> None:
         bound = self._conn.connection
         facts = self._conn.facts
-        end = time.monotonic() + WRITE_SECONDS
+        deadline = Deadline(WRITE_SECONDS)
         for write in writes:
+            deadline.refuse_if_over()
             # Facts to insert are values already. Of other statements Postgres says what they would
             # do, under a ticket that can only read.
             rows: Sequence[tuple[Any, ...]] = (
-                write.rows if write.command == "insert" else self._changed_facts(write, end)
+                write.rows if write.command == "insert" else self._changed_facts(write, deadline)
             )
             if len(rows) > MAX_FACTS_CHANGED:
                 raise SqlError(
                     f"this would change more than {MAX_FACTS_CHANGED} facts; narrow it with WHERE"
                 )
-            walls.enter(bound, self._tickets["j"], WRITE_SECONDS)
-            with walls.errors_for_the_model():
+            model_login.enter(bound, self._tickets["j"], WRITE_SECONDS)
+            with model_login.errors_for_the_model():
                 if write.command == "insert":
                     facts.insert(write.columns, rows)
                 elif write.command == "update":
@@ -143,15 +144,15 @@ class PostgresStore(DatabaseStore):
                     facts.delete([fact_id for (fact_id,) in rows])
 
     def _changed_facts(
-        self, change: "sql_policy.CheckedChange", end: float
+        self, change: "sql_policy.CheckedChange", deadline: Deadline
     ) -> tuple[tuple[Any, ...], ...]:
         """The facts that an UPDATE or DELETE is going to change, and what it sets."""
-        return walls.select(
+        return model_login.select(
             self._conn.connection,
             change.facts_query(self._namespace),
             self._tickets["r"],
             limit=MAX_FACTS_CHANGED + 1,
-            seconds=max(end - time.monotonic(), 0.001),
+            seconds=deadline.seconds_left,
         ).rows
 
     # ---------------------------------------------------------------- the whole memory
@@ -270,7 +271,7 @@ def looked_at(address: Address, may_set_up: bool) -> Database:
             migrate.upgrade(address.conninfo, address.location)
         with own.connection() as conn:
             role = migrate.model_role(conn.info.dbname)
-            walls.refuse_gaps(conn, role, address.location)
+            model_login.refuse_gaps(conn, role, address.location)
             [(password,)] = conn.execute(
                 "SELECT value FROM memory.secrets WHERE name = 'model password'"
             ).fetchall()

@@ -6,25 +6,26 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from memory import SqlError, Turn, open_store
 from memory.errors import StoreError
-from memory.store import connection, migrations, walls
+from memory.store import authorizer, connection, migrations
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, INSERT, MOVED
 
 
 @pytest.fixture
 def reader(store: SqliteStore, path: Path) -> Iterator[sqlite3.Connection]:
-    conn = walls.open_reader(path)
+    conn = authorizer.open_reader(path)
     yield conn
     conn.close()
 
 
 def select(conn: sqlite3.Connection, statement: str, seconds: float = 2.0) -> object:
-    return walls.select(conn, statement, limit=200, seconds=seconds)
+    return authorizer.select(conn, statement, limit=200, seconds=seconds)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def test_the_writing_authorizer_allows_changes_to_facts_only(
 ) -> None:
     store.write(MOVED, cause="test")
     with pytest.raises(SqlError), store._transaction() as conn:
-        walls.change_facts(conn, [statement], seconds=2)
+        authorizer.change_facts(conn, [statement], seconds=2)
     assert len(store.turns()) == 5
     assert len(store.changes()) == 1
 
@@ -159,7 +160,7 @@ def test_a_statement_cannot_pass_for_a_trigger(store: SqliteStore, trigger: str)
         f" {INSERT[:-7]} SELECT 'a', 'b', cause, '', 1 FROM {trigger}"
     )
     with pytest.raises(SqlError), store._transaction() as conn:
-        walls.change_facts(conn, [statement], seconds=2)
+        authorizer.change_facts(conn, [statement], seconds=2)
 
 
 def test_the_writing_authorizer_is_gone_when_the_statement_is_done(store: SqliteStore) -> None:
@@ -169,19 +170,62 @@ def test_the_writing_authorizer_is_gone_when_the_statement_is_done(store: Sqlite
     store.add([Turn("Anna", "Turns can still be added.")])
 
 
+def test_the_change_that_was_judged_is_the_one_that_runs(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the authorizer SQLite cannot compile it here: the expression is too deep."""
+    store.write(MOVED, cause="test")
+    set_authorizer = sqlite3.Connection.set_authorizer
+
+    def with_depth(conn: sqlite3.Connection, authorizer: Any) -> None:
+        set_authorizer(conn, authorizer)
+        conn.setlimit(sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 1000 if authorizer else 10)
+
+    monkeypatch.setattr(connection.SqliteConnection, "set_authorizer", with_depth, raising=False)
+    statement = "UPDATE facts SET value = 'x' WHERE " + " OR ".join(["id = 1"] * 20)
+    with store._transaction() as conn:
+        authorizer.change_facts(conn, [statement], seconds=2)
+        with pytest.raises(sqlite3.OperationalError, match="too large"):
+            conn.execute(statement)
+    assert store.facts()[0].value == "x"
+
+
+def test_a_change_is_judged_also_where_its_text_ran_before(store: SqliteStore) -> None:
+    statement = "DELETE FROM changes WHERE id < 0"
+    store._conn.execute(statement).close()
+    with pytest.raises(SqlError, match="not allowed"), store._transaction() as conn:
+        authorizer.change_facts(conn, [statement], seconds=2)
+    store.write(MOVED, cause="test")
+    for _ in range(2):
+        assert store.write("UPDATE facts SET value = 'x' WHERE id = 1", cause="test").facts == 1
+
+
+def test_what_sqlite_did_not_compile_under_the_authorizer_does_not_run(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write(MOVED, cause="test")
+    not_compiled = store._conn.cursor()
+    monkeypatch.setattr(
+        connection.SqliteConnection, "executemany", lambda *_: not_compiled, raising=False
+    )
+    with pytest.raises(SqlError, match="not allowed"), store._transaction() as conn:
+        authorizer.change_facts(conn, ["DELETE FROM facts WHERE id = 1"], seconds=2)
+    assert len(store.facts()) == 1
+
+
 SLOW = "SELECT count(*) FROM turns a, turns b, turns c, turns d, turns e, turns f, turns g"
 
 
 def test_a_deadline_stops_what_runs_too_long(store: SqliteStore, path: Path) -> None:
     store.add([Turn("Anna", "word", session="s") for _ in range(100)])
     store.write(MOVED, cause="test")
-    conn = walls.open_reader(path)
+    conn = authorizer.open_reader(path)
     with pytest.raises(SqlError, match="too slow"):
         select(conn, SLOW, seconds=0.2)
     assert select(conn, "SELECT count(*) FROM turns", seconds=0.2)
     conn.close()
     with pytest.raises(SqlError, match="too slow"), store._transaction() as writing:
-        walls.change_facts(writing, [f"DELETE FROM facts WHERE 0 = ({SLOW})"], seconds=0.2)
+        authorizer.change_facts(writing, [f"DELETE FROM facts WHERE 0 = ({SLOW})"], seconds=0.2)
 
 
 # Not by `add`: the words and the vector of so long a text take a while.
@@ -196,7 +240,7 @@ BEYOND_LIMITS = {
     "at most 200 bytes": "SELECT id FROM turns WHERE text LIKE lower('%" + "a" * 200 + "')",
     "too much work": "SELECT id FROM turns WHERE id IN (" + ",".join("1" * 400_000) + ")",
     "surrogates not allowed": "SELECT '\ud800'",
-    "query string is too large": "SELECT '" + "x" * walls.LONGEST_STATEMENT + "'",
+    "query string is too large": "SELECT '" + "x" * authorizer.LONGEST_STATEMENT + "'",
 }
 
 
@@ -220,7 +264,7 @@ def test_the_deadline_is_looked_at_every_few_rows_where_patterns_are(
 ) -> None:
     """A pattern is compared in one step, here of a twentieth of a second."""
     store.add([Turn("Anna", "word") for _ in range(60)])
-    conn = walls.open_reader(path)
+    conn = authorizer.open_reader(path)
     rows = []
     conn.create_function("like", 2, lambda pattern, text: rows.append(text) or time.sleep(0.05))
     with pytest.raises(SqlError, match="too slow"):
@@ -235,7 +279,7 @@ def test_a_whole_change_has_one_deadline(store: SqliteStore) -> None:
     runs = []
     store._conn.create_function("abs", 1, lambda n: runs.append(n) or time.sleep(0.01))
     with pytest.raises(SqlError, match="too slow"), store._transaction() as conn:
-        walls.change_facts(conn, statements, seconds=0.2)
+        authorizer.change_facts(conn, statements, seconds=0.2)
     assert len(runs) < 60
 
 

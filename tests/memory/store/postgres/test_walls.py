@@ -13,7 +13,7 @@ from psycopg.pq import TransactionStatus
 
 from memory import SqlError, Turn, open_store
 from memory.errors import StoreError
-from memory.store.postgres import migrate, walls
+from memory.store.postgres import migrate, model_login
 from memory.store.postgres.connection import connection_of_models
 from memory.store.postgres.store import PostgresStore
 from tests.conftest import CAT, MOVED, SAID
@@ -65,7 +65,7 @@ def read_as_model(
 ) -> list[tuple[Any, ...]]:
     """The rows of a statement that no parser has seen, as `read` runs what it has checked."""
     with connection_of_models(store._database.of_models) as conn:
-        rows = walls.select(
+        rows = model_login.select(
             conn, statement, ticket or store._tickets["r"], limit=limit, seconds=2.0
         )
     return [*rows.rows]
@@ -74,7 +74,7 @@ def read_as_model(
 def write_as_model(store: PostgresStore, statement: str, ticket: str = "") -> None:
     """Run what changes rows in the open transaction, without the cursor that refuses it."""
     conn = store._conn.connection
-    walls.enter(conn, ticket or store._tickets["r"], 2.0)
+    model_login.enter(conn, ticket or store._tickets["r"], 2.0)
     text = f"WITH written AS (\n{statement}\nRETURNING 1) SELECT FROM written"
     conn.execute(text)  # type: ignore[arg-type]
 
@@ -82,7 +82,7 @@ def write_as_model(store: PostgresStore, statement: str, ticket: str = "") -> No
 def rows_of_the_transaction(store: PostgresStore) -> list[list[tuple[Any, ...]]]:
     """What the second login may write, as its open transaction sees it."""
     conn = store._conn.connection
-    walls.enter(conn, store._tickets["j"], 2.0)
+    model_login.enter(conn, store._tickets["j"], 2.0)
     tables = ("facts", "facts_log", "changes", "pending", "word_lists", "counters")
     return [sorted(conn.execute("SELECT * FROM memory." + table)) for table in tables]
 
@@ -142,7 +142,9 @@ def test_a_write_changes_nothing_of_another_namespace_and_nothing_but_facts(
         anna._conn.execute("INSERT INTO changes (at, cause, statement) VALUES ('', 'attack', '')")
         rows = rows_of_the_transaction(anna)
         with suppress(SqlError, psycopg.Error), anna._conn.connection.transaction():
-            walls.select(anna._conn.connection, statement, anna._tickets["r"], limit=9, seconds=2.0)
+            model_login.select(
+                anna._conn.connection, statement, anna._tickets["r"], limit=9, seconds=2.0
+            )
         assert rows_of_the_transaction(anna) == rows
         with suppress(SqlError, psycopg.Error):
             write_as_model(anna, statement)
@@ -327,7 +329,7 @@ def test_what_a_statement_sets_is_gone_with_its_connection(anna: PostgresStore) 
 )
 def test_a_deadline_ends_what_takes_too_long(anna: PostgresStore, statement: str) -> None:
     with pytest.raises(SqlError, match="too slow"), anna._database.of_models.connection() as conn:
-        walls.select(conn, statement, anna._tickets["r"], limit=5, seconds=0.2)
+        model_login.select(conn, statement, anna._tickets["r"], limit=5, seconds=0.2)
 
 
 def test_the_client_ends_what_has_lifted_its_deadline(anna: PostgresStore) -> None:
@@ -337,7 +339,7 @@ def test_the_client_ends_what_has_lifted_its_deadline(anna: PostgresStore) -> No
         " FROM generate_series(1, 30) n"
     )
     with pytest.raises(SqlError, match="too slow"), anna._database.of_models.connection() as conn:
-        walls.select(conn, lifted, anna._tickets["r"], limit=200, seconds=0.2)
+        model_login.select(conn, lifted, anna._tickets["r"], limit=200, seconds=0.2)
 
 
 GAPS: dict[str, Callable[[str], str]] = {

@@ -1,11 +1,12 @@
-"""The walls between a model's SQL and the rows of other namespaces, behind the parser's allow-list.
+"""A model's SQL in Postgres: a second login runs it, which sees no row without a ticket.
 
-Each fails differently. The rendered tree names the namespace in every table reference
-(memory/sql/policy.py). The second login sees no row without a ticket, which only the owner can
-sign (row-level security); with the ticket that a model's statement runs under, no row of any table
-can be written. A cursor takes one SELECT and nothing else: a write is a query too, which says what
-our code is to write (`memory.sql.fact_writes`). A deadline on the server and another one here end
-what takes too long. docs/security.md says what this promises.
+The login and its tickets stand behind the parser's allow-list (memory/sql/policy.py), and each wall
+fails differently. The rendered tree names the namespace in every table reference. The second login
+sees no row without a ticket, which only the owner can sign (row-level security); with the ticket
+that a model's statement runs under, no row of any table can be written. A cursor takes one SELECT
+and nothing else: an UPDATE or DELETE is a query too, which says what our code is to write
+(`memory.sql.CheckedChange`). A deadline on the server and another one here end what takes too long.
+What is the same in SQLite is in memory/store/model_limits.py.
 """
 
 import threading
@@ -19,8 +20,9 @@ from psycopg.pq import TransactionStatus
 
 from memory.errors import SqlError, StoreError
 from memory.records import Rows
+from memory.store import model_limits
+from memory.store.model_limits import ResultRows
 
-LONGEST_RESULT = 16_000_000  # characters of all rows: one turn of any length can be read
 _ROWS_AT_ONCE = 10  # of a cursor: what is too long is seen before it is all here
 _GRACE_SECONDS = 0.5  # beyond the server's own deadline, before this side asks it to stop
 
@@ -48,27 +50,21 @@ def select(
     A transaction that is open goes on as it was before.
     Raises SqlError when the statement is refused, wrong, too slow or gives too much.
     """
-    rows: list[tuple[Any, ...]] = []
-    characters = 0
+    rows = ResultRows(limit)
     is_inside = conn.info.transaction_status == TransactionStatus.INTRANS
-    with errors_for_the_model(), _deadline(conn, seconds):
+    with errors_for_the_model(), _cancelled_after(conn, seconds):
         try:
             with conn.pipeline():  # up to the first rows in one round trip
                 conn.execute("SAVEPOINT model_read" if is_inside else "BEGIN")
                 conn.execute("SET TRANSACTION READ ONLY")
                 enter(conn, ticket, seconds)
                 conn.execute(f"DECLARE model_rows NO SCROLL CURSOR FOR {statement}")
-                while len(rows) <= limit:  # one row more, to know whether there are more
-                    size = min(_ROWS_AT_ONCE, limit + 1 - len(rows))
+                while rows.missing:
+                    size = min(_ROWS_AT_ONCE, rows.missing)
                     cursor = conn.execute(f"FETCH FORWARD {size} FROM model_rows")
                     batch = cursor.fetchall()
-                    columns = tuple(column.name for column in cursor.description or ())
-                    rows += batch
-                    characters += sum(
-                        len(value) for row in batch for value in row if isinstance(value, str)
-                    )
-                    if characters > LONGEST_RESULT:
-                        raise SqlError(_TOO_LONG)
+                    columns = [column.name for column in cursor.description or ()]
+                    rows.extend([tuple(map(_plain, row)) for row in batch])
                     if len(batch) < size:
                         break
         finally:
@@ -77,8 +73,7 @@ def select(
                 conn.execute("ROLLBACK TO SAVEPOINT model_read")
             else:
                 conn.rollback()
-    plain = tuple(tuple(map(_plain, row)) for row in rows[:limit])
-    return Rows(columns, plain, truncated=len(rows) > limit)
+    return rows.result(columns)
 
 
 def _plain(value: Any) -> Any:
@@ -90,7 +85,7 @@ def _plain(value: Any) -> Any:
 
 
 @contextmanager
-def _deadline(conn: psycopg.Connection, seconds: float) -> Iterator[None]:
+def _cancelled_after(conn: psycopg.Connection, seconds: float) -> Iterator[None]:
     """Ask the server to stop what runs when the time is over, whatever its own deadline is."""
 
     def stop() -> None:
@@ -106,21 +101,15 @@ def _deadline(conn: psycopg.Connection, seconds: float) -> Iterator[None]:
         timer.cancel()
 
 
-_TOO_SLOW = "too slow: narrow it with WHERE, or join fewer tables"
-_TOO_LONG = "too much text: select fewer columns and rows, or substr(text, 1, 500)"
 # The class of an error -> what the model that wrote the statement reads instead.
 _ADVICE_TO_MODELS: dict[type[psycopg.Error], str] = {
-    psycopg.errors.QueryCanceled: _TOO_SLOW,
-    psycopg.errors.ForeignKeyViolation: "turn_id names no turn; use the number in brackets before"
-    " the turn",
-    psycopg.errors.NotNullViolation: "subject, attribute, value and turn_id must be given, none may"
-    " be NULL",
-    psycopg.errors.InsufficientPrivilege: "not allowed: only SELECT on turns and facts, and changes"
-    " to facts",
-    psycopg.errors.UndefinedTable: "not allowed: only turns and facts can be read",
-    psycopg.errors.ProgramLimitExceeded: "a value is too long: write substr(text, 1, 500), or join"
-    " fewer texts with ||",
-    psycopg.errors.ConfigurationLimitExceeded: _TOO_SLOW,
+    psycopg.errors.QueryCanceled: model_limits.TOO_SLOW,
+    psycopg.errors.ForeignKeyViolation: model_limits.NO_SUCH_TURN,
+    psycopg.errors.NotNullViolation: model_limits.MISSING_VALUE,
+    psycopg.errors.InsufficientPrivilege: model_limits.NOT_ALLOWED,
+    psycopg.errors.UndefinedTable: model_limits.OTHER_TABLE,
+    psycopg.errors.ProgramLimitExceeded: model_limits.VALUE_TOO_LONG,
+    psycopg.errors.ConfigurationLimitExceeded: model_limits.TOO_SLOW,
     psycopg.errors.InvalidTextRepresentation: "CAST: a text here is no number; cast only what is"
     " one, or compare as text",
 }
@@ -128,7 +117,7 @@ _ADVICE_TO_MODELS: dict[type[psycopg.Error], str] = {
 
 @contextmanager
 def errors_for_the_model() -> Iterator[None]:
-    """Turn what Postgres says of a model's statement into a SqlError, which its next attempt sees.
+    """Turn Postgres' errors about a model's statement into a SqlError, for its next attempt.
 
     Faults of the server or the network are no fault of the statement: they pass.
     """
@@ -139,7 +128,7 @@ def errors_for_the_model() -> Iterator[None]:
         raise SqlError(
             "a column of a fact holds at most 20000 characters"
             if is_long
-            else "subject, attribute and value must not be empty"
+            else model_limits.EMPTY_VALUE
         ) from error
     except (psycopg.OperationalError, psycopg.InternalError) as error:
         advice = _advice(error)

@@ -1,29 +1,30 @@
-"""The walls between a model's SQL and a SQLite file, behind the parser's allow-list.
+"""A model's SQL on a SQLite file: an authorizer judges it, limits and a deadline bound it.
 
-Each fails differently: a deny-by-default authorizer judges the compiled statement (`_may_read`,
-`_may_change_facts`); the reading connection cannot write; a deadline stops what runs too long;
-limits stop what the deadline cannot interrupt (one huge value, a long pattern). The parser, which
-comes first, is memory/sql/policy.py: it bounds what SQLite would need to compile a statement, which
-nothing here interrupts. What these walls promise, and against whom, is in docs/security.md.
+They stand behind the parser's allow-list (memory/sql/policy.py), and each fails differently: a
+deny-by-default authorizer judges the compiled statement (`_may_read`, `_may_change_facts`); the
+reading connection cannot write; a deadline stops what runs too long; limits stop what the deadline
+cannot interrupt (one huge value, a long pattern). Nothing here interrupts SQLite while it compiles:
+the parser bounds that. What is the same in Postgres is in model_limits.py.
 """
 
 import sqlite3
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from memory.errors import SqlError
 from memory.records import Rows
 from memory.sql import MAX_COLUMNS, MAX_PATTERN, TABLES, WRITABLE, with_names
+from memory.store import model_limits
 from memory.store.connection import open_for_reading
+from memory.store.model_limits import Deadline, ResultRows
 
 LONGEST_VALUE = 16_000_000  # bytes; a turn has at most 4,000,000 characters
 LONGEST_JOINED = 2_000_000  # bytes; of all values where || makes longer ones than are stored
 LONGEST_STATEMENT = 1_000_000
-LONGEST_RESULT = 16_000_000  # characters of all rows: one turn of any length can be read
 # Instructions of the compiled statement. The longest IN list and five searches need 20,000.
 _MAX_INSTRUCTIONS = 100_000
 # Steps between two looks at the clock. A step that compares a pattern with a text of a million
@@ -59,7 +60,7 @@ _TRIGGERS = frozenset({"facts_inserted", "facts_updated", "facts_deleted"})
 _WRITTEN_BY_TRIGGERS = frozenset({"facts_log", "facts_words"})
 _CALLED_BY_TRIGGERS = frozenset({"json_array", "max", "words"})
 
-Authorizer = Callable[[int, str | None, str | None, str | None, str | None], int]
+_numbers = count()  # of the statements that were compiled
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -80,19 +81,19 @@ def select(conn: sqlite3.Connection, statement: str, limit: int, seconds: float)
     Raises SqlError when the statement is refused, wrong, too slow or gives too much.
     """
     conn.set_authorizer(partial(_may_read, statement))
-    with _errors_for_the_model(), _limits(conn, statement), _deadline(conn, seconds, [statement]):
+    deadline = Deadline(seconds)
+    rows = ResultRows(limit)
+    with (
+        _errors_for_the_model(),
+        _limits(conn, statement),
+        _interrupted_after(conn, deadline, [statement]),
+    ):
         cursor = conn.execute(statement)  # here the authorizer refuses, as SQLite compiles it
-        columns = tuple(column[0] for column in cursor.description or ())
-        rows: list[tuple[Any, ...]] = []
-        characters = 0
-        # One row more, to know whether there are more.
-        while len(rows) <= limit and (row := cursor.fetchone()) is not None:
-            rows.append(row)
-            characters += sum(len(value) for value in row if isinstance(value, str))
-            if characters > LONGEST_RESULT:
-                raise SqlError(_TOO_LONG)
+        columns = [column[0] for column in cursor.description or ()]
+        while rows.missing and (row := cursor.fetchone()) is not None:
+            rows.extend([row])
         cursor.close()
-    return Rows(columns, tuple(rows[:limit]), truncated=len(rows) > limit)
+    return rows.result(columns)
 
 
 def change_facts(conn: sqlite3.Connection, statements: Sequence[str], seconds: float) -> None:
@@ -101,22 +102,42 @@ def change_facts(conn: sqlite3.Connection, statements: Sequence[str], seconds: f
     All of them together have `seconds`: nobody else can write meanwhile. Raises SqlError when one
     is refused, wrong or too slow; the caller then rolls back.
     """
-    with _errors_for_the_model(), _deadline(conn, seconds, statements) as refuse_if_over:
+    deadline = Deadline(seconds)
+    with _errors_for_the_model(), _interrupted_after(conn, deadline, statements):
         # The full-text index reads its own tables when a connection first meets it. That must
         # happen before the authorizer is on, which knows nothing of them.
         conn.execute("SELECT rowid FROM facts_words LIMIT 0").close()
         for statement in statements:
             with _limits(conn, statement):
-                conn.set_authorizer(partial(_may_change_facts, statement))
-                try:
-                    # EXPLAIN compiles and judges the statement without running it. While it runs,
-                    # the triggers have the full-text index issue statements of its own, which the
-                    # authorizer would be asked about as well.
-                    conn.execute(f"EXPLAIN {statement}").close()
-                finally:
-                    conn.set_authorizer(None)
-                conn.execute(statement).close()
-            refuse_if_over()  # a short statement ends before the deadline is looked at
+                text = _judge(conn, statement)
+                conn.execute(text).close()
+            deadline.refuse_if_over()  # a short statement ends before anybody looks at the clock
+
+
+def _judge(conn: sqlite3.Connection, statement: str) -> str:
+    """Have SQLite compile a change under the authorizer; returns the text that runs it.
+
+    The authorizer may not be on while it runs: then the triggers have the full-text index issue
+    statements of its own, about which it would be asked as well.
+    """
+    # A text that SQLite has compiled before would not be compiled, nor judged, again.
+    text = f"{statement} -- {next(_numbers)}"
+    verdicts = []
+
+    def authorizer(*step: Any) -> int:
+        verdicts.append(_may_change_facts(statement, *step))
+        return verdicts[-1]
+
+    conn.set_authorizer(authorizer)
+    try:
+        # It runs once for each row of parameters, so with none it is compiled and does not run.
+        # The connection keeps it, and runs what was judged when it meets the same text again.
+        conn.executemany(text, ()).close()
+    finally:
+        conn.set_authorizer(None)
+    if not verdicts:
+        raise SqlError(model_limits.NOT_ALLOWED)
+    return text
 
 
 def _may_read(
@@ -176,21 +197,15 @@ def _may_change_facts(
 
 
 @contextmanager
-def _deadline(
-    conn: sqlite3.Connection, seconds: float, statements: Sequence[str]
-) -> Iterator[Callable[[], None]]:
-    """Interrupt what runs when the time is over; gives a check for the pauses between."""
-    end = time.monotonic() + seconds
-
-    def refuse_if_over() -> None:
-        if time.monotonic() > end:
-            raise SqlError(_TOO_SLOW)
-
+def _interrupted_after(
+    conn: sqlite3.Connection, deadline: Deadline, statements: Sequence[str]
+) -> Iterator[None]:
+    """Interrupt what runs when the deadline is over."""
     has_pattern = any(" LIKE " in statement or "TRIM(" in statement for statement in statements)
     steps = _STEPS_OF_PATTERNS if has_pattern else _STEPS
-    conn.set_progress_handler(lambda: int(time.monotonic() > end), steps)
+    conn.set_progress_handler(lambda: int(deadline.is_over), steps)
     try:
-        yield refuse_if_over
+        yield
     finally:
         conn.set_progress_handler(None, 0)
 
@@ -211,17 +226,15 @@ def _limits(conn: sqlite3.Connection, statement: str) -> Iterator[None]:
             conn.setlimit(limit, value)
 
 
-_TOO_SLOW = "too slow: narrow it with WHERE, or join fewer tables"
-_TOO_LONG = "too much text: select fewer columns and rows, or substr(text, 1, 500)"
 # A piece of SQLite's message -> what the model that wrote the statement reads instead.
 _ADVICE_TO_MODELS: dict[str, str] = {
-    "interrupted": _TOO_SLOW,
-    "FOREIGN KEY": "turn_id names no turn; use the number in brackets before the turn",
-    "NOT NULL": "subject, attribute, value and turn_id must be given, none may be NULL",
-    "CHECK": "subject, attribute and value must not be empty",
-    "prohibited": "not allowed: only turns and facts can be read",
-    "not authorized": "not allowed: only SELECT on turns and facts, and changes to facts",
-    "too big": "a value is too long: write substr(text, 1, 500), or join fewer texts with ||",
+    "interrupted": model_limits.TOO_SLOW,
+    "FOREIGN KEY": model_limits.NO_SUCH_TURN,
+    "NOT NULL": model_limits.MISSING_VALUE,
+    "CHECK": model_limits.EMPTY_VALUE,
+    "prohibited": model_limits.OTHER_TABLE,
+    "not authorized": model_limits.NOT_ALLOWED,
+    "too big": model_limits.VALUE_TOO_LONG,
     "pattern too complex": f"a LIKE pattern has at most {MAX_PATTERN} bytes",
     "too many columns": f"select at most {MAX_COLUMNS} columns",
 }
@@ -229,7 +242,7 @@ _ADVICE_TO_MODELS: dict[str, str] = {
 
 @contextmanager
 def _errors_for_the_model() -> Iterator[None]:
-    """Turn what SQLite says of a model's statement into a SqlError, which its next attempt sees.
+    """Turn SQLite's errors about a model's statement into a SqlError, which its next attempt sees.
 
     Faults of the file are no fault of the statement, so trying again would not help: they pass.
     """
