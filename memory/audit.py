@@ -13,6 +13,7 @@ from memory.records import Fact
 from memory.search.word_forms import is_among, telling_words
 from memory.search.words import words
 from memory.store import Store
+from memory.store.protocol import Facts, Queue, Turns
 
 Kind = Literal["index", "pending", "contradiction", "duplicate", "unsupported", "never retrieved"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -85,7 +86,7 @@ def audit(store: Store, kinds: Collection[str] = KINDS) -> list[Finding]:
     return findings
 
 
-def _failed_windows(store: Store) -> Iterator[Finding]:
+def _failed_windows(store: Queue) -> Iterator[Finding]:
     for pending in store.pending():
         if pending.error:  # without one, a process is at work on it
             held = f"--apply {pending.first_turn}-{pending.last_turn}` runs what is held"
@@ -102,7 +103,7 @@ def _failed_windows(store: Store) -> Iterator[Finding]:
 # --- facts against one another ----------------------------------------------------------------
 
 
-def fact_conflicts(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
+def fact_conflicts(store: Turns, facts: Sequence[Fact]) -> Iterator[Finding]:
     """Contradictions and duplicates among the open facts."""
     groups: dict[tuple[str, str], list[Fact]] = defaultdict(list)
     for fact in facts:
@@ -124,7 +125,7 @@ def fact_conflicts(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
         yield from _contradictions([run[0] for run in runs], began)
 
 
-def _beginnings(store: Store, facts: Sequence[Fact]) -> dict[int, str]:
+def _beginnings(store: Turns, facts: Sequence[Fact]) -> dict[int, str]:
     """When each fact began, by its id: when it happened, else was said, else was recorded."""
     turns = store.turns_by_id([fact.turn_id for fact in facts])
     began = {}
@@ -262,14 +263,14 @@ def is_said(value: str, nearby: Sequence[Collection[str]]) -> bool:
     return count >= _LEAST_SAID * len(value_words)
 
 
-def _written_by_packaged(store: Store) -> set[int]:
+def _written_by_packaged(store: Facts) -> set[int]:
     """The facts that are as a digest by the packaged model wrote them."""
     digests = {change.id for change in store.changes() if _BY_PACKAGED.match(change.cause)}
     last_changes = {edit.fact_id: edit.change_id for edit in store.journal()}
     return {fact_id for fact_id, change_id in last_changes.items() if change_id in digests}
 
 
-def _never_retrieved(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
+def _never_retrieved(store: Turns, facts: Sequence[Fact]) -> Iterator[Finding]:
     """One finding for all such facts: there are many, and it is no fault of theirs."""
     times_shown = store.shown()
     unseen = [fact for fact in facts if fact.turn_id not in times_shown]

@@ -13,6 +13,7 @@ from memory.search.words import words
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.points_in_time import last_moment, read_point
+from memory.store.protocol import Facts
 from memory.store.turn_validation import local_now
 from memory.store.undigested import last_turn_taken
 from memory.store.withdrawals import CORRECTIONS
@@ -118,7 +119,7 @@ def fact_of(store: Store, fact_id: int) -> Fact:
     return facts[0]
 
 
-def read_facts(store: Store, clauses: str) -> list[Fact]:
+def read_facts(store: Facts, clauses: str) -> list[Fact]:
     """The facts that a SELECT with these clauses finds, as many as the store lets it read.
 
     It takes a few milliseconds also where there are many facts, which `Store.facts` reads all.
@@ -128,7 +129,7 @@ def read_facts(store: Store, clauses: str) -> list[Fact]:
     return [Fact(**dict(zip(_COLUMNS, row, strict=True))) for row in cells]
 
 
-def history(store: Store, fact_id: int) -> list[Edit]:
+def history(store: Facts, fact_id: int) -> list[Edit]:
     """What was done to a fact, oldest first, also when it is gone by now.
 
     Raises InputError when there never was such a fact.
@@ -139,18 +140,18 @@ def history(store: Store, fact_id: int) -> list[Edit]:
     return edits
 
 
-def edits_since(store: Store, fact_id: int, change_id: int) -> list[Edit]:
+def edits_since(store: Facts, fact_id: int, change_id: int) -> list[Edit]:
     """What was done to a fact after a change, oldest first: empty where it is as it was then."""
     return [edit for edit in store.journal(fact_id=fact_id) if edit.change_id > change_id]
 
 
-def change_of(store: Store, change_id: int) -> Change | None:
+def change_of(store: Facts, change_id: int) -> Change | None:
     """The change with this id; None when there is none."""
     changes = store.changes(before=change_id + 1, limit=1)
     return changes[0] if changes and changes[0].id == change_id else None
 
 
-def newest_change(store: Store) -> Change:
+def newest_change(store: Facts) -> Change:
     """The newest change of facts that is neither undone nor an undo.
 
     Raises InputError when there is none.
@@ -349,7 +350,7 @@ def _changed_meanwhile(fact: Fact) -> str:
     return f"somebody else changed fact {fact.id} just now; look at it again"
 
 
-def _write(store: Store, sql: str, by: str, window: tuple[int, int] | None = None) -> Change:
+def _write(store: Facts, sql: str, by: str, window: tuple[int, int] | None = None) -> Change:
     return store.write(_checked(sql), cause=f"edit by {by or 'user'}", window=window)
 
 

@@ -10,6 +10,7 @@ from hashlib import sha256
 from memory.errors import InputError
 from memory.records import Change, Edit, Fact, Forgotten, Turn
 from memory.store import Store
+from memory.store.protocol import Turns
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Preview:
 
 
 def matching_turns(
-    store: Store,
+    store: Turns,
     *,
     speaker: str = "",
     session: str | None = None,

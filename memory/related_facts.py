@@ -9,6 +9,7 @@ from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.search.words import words
 from memory.sql import quoted
 from memory.store import Store
+from memory.store.protocol import Facts
 
 # What names two names of one person: subject, alias, the other name.
 ALIAS = "alias"
@@ -95,7 +96,7 @@ def _names(text: str) -> list[str]:
     return [*telling_words(text), *pairs]
 
 
-def _selected(store: Store, condition: str) -> list[Fact]:
+def _selected(store: Facts, condition: str) -> list[Fact]:
     select = f"SELECT {_COLUMNS} FROM facts WHERE {condition} ORDER BY id DESC LIMIT {_MOST_ROWS}"
     try:
         rows = store.read(select)

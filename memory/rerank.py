@@ -26,7 +26,7 @@ from memory.provider_calls import (
 )
 from memory.providers import load_litellm
 from memory.records import Hit, Turn
-from memory.store import Store
+from memory.store.protocol import Turns
 from memory.store.turn_validation import sound_text
 from memory.terminal import clean_line
 
@@ -66,7 +66,7 @@ class Reranker:
         self._retry_at = 0.0
 
     def search(
-        self, store: Store, text: str, k: int = 10, weights: Mapping[str, float] | None = None
+        self, store: Turns, text: str, k: int = 10, weights: Mapping[str, float] | None = None
     ) -> list[Hit]:
         """The best k turns of `Store.search`, the first RERANKED_TURNS of them in its own order.
 

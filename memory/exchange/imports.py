@@ -12,6 +12,7 @@ from memory.exchange.items import ForeignExport, Skipped
 from memory.home import embed_command
 from memory.records import Turn
 from memory.store import Store
+from memory.store.protocol import Turns
 
 # The first line of a dump; its number grows when older readers could not read a newer dump.
 DUMP_HEAD = "sql-memory"
@@ -33,7 +34,7 @@ class ImportReport:
 
 
 def import_turns(
-    store: Store,
+    store: Turns,
     export: ForeignExport,
     batch: int = 1024,
     progress: Callable[[int], None] | None = None,

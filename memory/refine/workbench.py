@@ -13,6 +13,7 @@ from memory.refine.revisions import Revision, Said
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.derived_facts import REFINEMENT, Origins, origins, turns_of
+from memory.store.protocol import Facts, Turns
 
 _COLUMNS = ("subject", "attribute", "value", "happened_on", "ended_on")
 _CAUSE_CHARACTERS = 300
@@ -93,7 +94,7 @@ class Workbench(Protocol):
         """Do what a revision says; returns what takes it back, and the ids of new facts."""
 
 
-def said_in(store: Store, turn_ids: Sequence[int]) -> Said:
+def said_in(store: Turns, turn_ids: Sequence[int]) -> Said:
     """By turn, the forms of its words, then those of its neighbours."""
     neighbours = {turn_id: (turn_id, turn_id - 1, turn_id + 1) for turn_id in turn_ids}
     ids = sorted({turn_id for group in neighbours.values() for turn_id in group})
@@ -104,7 +105,7 @@ def said_in(store: Store, turn_ids: Sequence[int]) -> Said:
     }
 
 
-def fact_origins(store: Store) -> Origins:
+def fact_origins(store: Facts) -> Origins:
     """What each fact of a memory was made of, where a refinement made it."""
     return origins(store.journal(), store.changes())
 
@@ -136,7 +137,7 @@ def cause_of(tool: str, reason: str) -> str:
     return f"{REFINEMENT}{tool}: {' '.join(reason.split())}"[:_CAUSE_CHARACTERS]
 
 
-def write(store: Store, cause: str, revision: Revision) -> tuple[int, list[int]]:
+def write(store: Facts, cause: str, revision: Revision) -> tuple[int, list[int]]:
     """Make a revision one change of a memory; returns its number and the ids of the new facts."""
     change = store.write(statements(revision), cause=cause)
     new = [edit.after for edit in store.journal(change.id) if edit.after and not edit.before]

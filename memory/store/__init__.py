@@ -1,6 +1,7 @@
 """The store: one object that holds one namespace, opened here.
 
-protocol.py is its contract and sqlite.py the object; the modules beside them decide what it does.
+protocol.py is its contract; sqlite.py and postgres/store.py are the two objects that keep it, and
+database_store.py is what they share. The other modules decide what they do.
 """
 
 from importlib import import_module

@@ -1,9 +1,10 @@
-"""Forgetting in a SQLite namespace: turns and all that rests on them, down to the bytes.
+"""Forgetting in a namespace of either database: turns and all that rests on them.
 
-First one transaction removes them, with a settings row "forgetting": overwriting is due. Then all
-files are written anew without them, backups included, and the row becomes "forgotten", the
-receipt. Whatever happens in between, the next `forget` goes on from there. What a file system or
-a disk keeps of a file's older blocks is beyond this.
+First one transaction removes them, with a settings row "forgetting": overwriting is due. Then the
+bytes are overwritten: those of a SQLite file at once, those of tables in Postgres by the server's
+vacuum (docs/security.md). Backups, which are files of either, are written anew without the turns,
+and the row becomes "forgotten", the receipt. Whatever happens in between, the next `forget` goes on
+from there. What a file system or a disk keeps of a file's older blocks is beyond this.
 """
 
 import hashlib
@@ -51,12 +52,14 @@ def forget(
     embed: EmbedTexts,
     turn_ids: Sequence[int],
     location: str,
+    file: Path | None,
     overwrite: Callable[[], None],
 ) -> Forgotten:
     """Remove turns and all that rests on them, then overwrite where they were; `Store.forget`.
 
     Without any turns, the overwriting that is due is finished; the last receipt is returned.
-    `overwrite` does what can be done about the bytes at `location`, where this memory lies.
+    `overwrite` does what can be done about the bytes at `location`, where this memory lies. `file`
+    is its SQLite file; None for one in Postgres.
     """
     receipt = None
     if turn_ids:
@@ -74,7 +77,7 @@ def forget(
             )
             settings.add_setting(conn, DUE, {**asdict(receipt), **marked(turns, salt)})
     return _overwrite_files(
-        conn, transaction, receipt=receipt, location=location, overwrite=overwrite
+        conn, transaction, receipt=receipt, location=location, file=file, overwrite=overwrite
     )
 
 
@@ -230,6 +233,7 @@ def _overwrite_files(
     *,
     receipt: Forgotten | None,
     location: str,
+    file: Path | None,
     overwrite: Callable[[], None],
 ) -> Forgotten:
     """Overwrite this file and its backups, and make receipts of what was due.
@@ -247,17 +251,15 @@ def _overwrite_files(
     unreached: list[str] = []
     busy: list[StoreError] = []
     for path in backups(conn):
-        if (
-            path.exists() and Path(location).exists() and path.samefile(location)
-        ):  # a backup that is used as a memory
-            continue
+        if file and path.exists() and file.exists() and path.samefile(file):
+            continue  # a backup that is used as a memory
         try:
             reached = _forget_in_backup(path, due)
         except StoreError as error:
             busy.append(error)  # the other backups come first
         else:
             (files if reached else unreached).append(str(path))
-    remove_abandoned_copies(map(Path, [*files, *unreached]))
+    remove_abandoned_copies(Path(name) for name in [*files, *unreached] if name != location or file)
     if busy:
         raise busy[0]
 

@@ -1,8 +1,16 @@
 """The journal of a namespace: every write to facts is one change, and can be undone.
 
-The triggers on `facts` (migrations/0002_lookup.sql) write `facts_log`: whatever happens to facts
-belongs to the newest row of `changes`. So a change is begun before facts are written, in the same
-transaction. These functions run inside that transaction, which the caller holds.
+Whatever happens to facts is written into `facts_log` and belongs to the newest row of `changes`. So
+a change is begun before facts are written, in the same transaction. These functions run inside that
+transaction, which the caller holds.
+
+What writes `facts_log` exists twice. In SQLite it is triggers (migrations/0002_lookup.sql): they
+see each row that a model's own statement touches, also one that REPLACE removes, and nothing that
+writes facts can leave them out. Citus runs no triggers on tables that it spreads over servers, so
+in Postgres it is `postgres/fact_table.py`, which selects the rows of a model's statement first and
+then writes each with its entry. That way for both would have SQLite run other statements than the
+model wrote, behind other walls, and change the schema of every file, for no behaviour that anybody
+sees. The entries are the same: tests/memory/store/postgres/test_equality.py compares whole lives.
 """
 
 import json

@@ -1,4 +1,7 @@
-"""The contract of a store, the object that holds one namespace."""
+"""The contract of a store, the object that holds one namespace, in four groups.
+
+Functions ask for the group that they need where that says more than `Store`.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,21 +13,8 @@ if TYPE_CHECKING:  # the parser takes long to import
     from memory.sql import CheckedSelect, CheckedWrites
 
 
-class Store(Protocol):
-    """One namespace: turns that are never lost, facts that can be undone, a search over both.
-
-    A store belongs to one thread; each thread and each process opens its own on the same address.
-    `address` is what `open_store` opens again; `location` names it in messages, without a password.
-    A store opened `read_only` never writes to it.
-    """
-
-    read_only: bool
-
-    @property
-    def address(self) -> str: ...
-
-    @property
-    def location(self) -> str: ...
+class Turns(Protocol):
+    """What was said: stored for good, searched, and counted when a question uses it."""
 
     def add(self, turns: Sequence[Turn], once: bool = False) -> list[int]:
         """Store turns in one transaction and return their ids; durable on return.
@@ -53,13 +43,19 @@ class Store(Protocol):
         Raises InputError for an id without a turn; with `missing_ok` it is left out.
         """
 
-    def count_turns(self) -> int:
-        """How many turns there are."""
-
     def turns(self, first: int = 1, last: int | None = None) -> list[Turn]:
         """The turns with ids from first to last (inclusive; None: to the end), in order.
 
         The text of a correction that was undone begins with WITHDRAWN, here and in `read`.
+        """
+
+    def count_turns(self) -> int:
+        """How many turns there are."""
+
+    def catalog(self, tokens: int) -> str:
+        """What this memory holds, for a prompt, in at most `tokens` tokens.
+
+        Speakers, date range and sessions, then subjects with their commonest attributes.
         """
 
     def search(
@@ -77,26 +73,15 @@ class Store(Protocol):
         InputError for weights of other features.
         """
 
-    @property
-    def embedder(self) -> str:
-        """The name of the embedder that makes this memory's vectors (memory.embed)."""
+    def count_shown(self, turn_ids: Sequence[int]) -> None:
+        """Note that a question brought up these turns. A read-only store notes nothing."""
 
-    def to_embed(self, embedder: str) -> tuple[int, int]:
-        """How many turns `reembed` would have to embed, and the bytes of their text in UTF-8."""
+    def shown(self) -> dict[int, int]:
+        """How often questions brought up each turn; turns that none brought up are left out."""
 
-    def reembed(
-        self, embedder: str, batch: int = 96, progress: Callable[[int], None] | None = None
-    ) -> None:
-        """Make the vectors of all turns anew by another embedder, then change to it at once.
 
-        After each `batch` of turns their new vectors are on disk, and `progress` is called with
-        how many they are. Searches use the old vectors until all new ones are there. Whatever
-        interrupts this, a later call continues where it stopped. Turns that wait for their vectors
-        and turns added meanwhile are included, and open stores notice the change.
-
-        Raises InputError when there are no turns or no embedder has this name, ModelError when the
-        embedder cannot be used, StoreError when another process was faster.
-        """
+class Facts(Protocol):
+    """What models and people stored of it: each write is a journaled change and can be undone."""
 
     def read(self, sql: "str | CheckedSelect", weights: Mapping[str, float] | None = None) -> Rows:
         """Run one SELECT that a model may write, as text or checked already.
@@ -125,12 +110,6 @@ class Store(Protocol):
         process took the window over. Nothing is written then.
         """
 
-    def apply_held(self, window: tuple[int, int], by: str = "") -> Change:
-        """Run what is held of a pending window, because a person (`by`) says so.
-
-        Raises InputError when nothing is held of it, or the facts have changed too much since.
-        """
-
     def undo(self, change_id: int) -> Change:
         """Take a change back, and return the change that did so (undo that one to redo).
 
@@ -142,6 +121,29 @@ class Store(Protocol):
 
         Of the changes with ids below `before` (None: of all), the newest `limit` (None: all).
         """
+
+    def facts(self, point: str | int | None = None) -> list[Fact]:
+        """The facts as they are, or as they were at a point, by id.
+
+        A point is a change, 12, "12" or "#12" (this change and all before it have happened; 0:
+        none has), or a moment in ISO text as exact as wanted: "2017-06-01" is the end of that day
+        (in UTC), "2017" of that year. Text of four digits from 1000 to 2999 is a year: change 2017
+        is "#2017" or the number 2017. Raises InputError for a point that is neither, and for a
+        change that does not exist.
+        """
+
+    def journal(self, change_id: int | None = None, fact_id: int | None = None) -> list[Edit]:
+        """What each change did to each fact, oldest first; that of one change, or to one fact."""
+
+    def revert(self, point: str | int) -> Change:
+        """Make all facts as they were at a point, as one change that can be undone.
+
+        Raises InputError when they are so already.
+        """
+
+
+class Queue(Protocol):
+    """The windows of turns that wait until a model stores their facts."""
 
     def claim(self, size: int, lease_s: float = 600.0, since: int = 0) -> tuple[int, int] | None:
         """The next undigested window of at most `size` turns, as (first, last) ids.
@@ -172,37 +174,15 @@ class Store(Protocol):
     def pending(self) -> list[Pending]:
         """The windows that no model has stored yet, oldest first."""
 
-    def catalog(self, tokens: int) -> str:
-        """What this memory holds, for a prompt, in at most `tokens` tokens.
+    def apply_held(self, window: tuple[int, int], by: str = "") -> Change:
+        """Run what is held of a pending window, because a person (`by`) says so.
 
-        Speakers, date range and sessions, then subjects with their commonest attributes.
+        Raises InputError when nothing is held of it, or the facts have changed too much since.
         """
 
-    def facts(self, point: str | int | None = None) -> list[Fact]:
-        """The facts as they are, or as they were at a point, by id.
 
-        A point is a change, 12, "12" or "#12" (this change and all before it have happened; 0:
-        none has), or a moment in ISO text as exact as wanted: "2017-06-01" is the end of that day
-        (in UTC), "2017" of that year. Text of four digits from 1000 to 2999 is a year: change 2017
-        is "#2017" or the number 2017. Raises InputError for a point that is neither, and for a
-        change that does not exist.
-        """
-
-    def journal(self, change_id: int | None = None, fact_id: int | None = None) -> list[Edit]:
-        """What each change did to each fact, oldest first; that of one change, or to one fact."""
-
-    def revert(self, point: str | int) -> Change:
-        """Make all facts as they were at a point, as one change that can be undone.
-
-        Raises InputError when they are so already.
-        """
-
-    def as_of(self, moment: str) -> "Store":
-        """This memory as it was at a moment: a copy for reading, gone when it is closed.
-
-        It holds the turns said by then (a turn without a date counts as said when the dated turn
-        before it was) and the facts of `facts(moment)` that rest on them.
-        """
+class Maintenance(Protocol):
+    """Settings, the vectors of the embedder, backups, exports, and forgetting for good."""
 
     def settings(self, name: str | None = None) -> list[Setting]:
         """Every value that all settings ever had, or the one of this name, oldest first.
@@ -216,11 +196,26 @@ class Store(Protocol):
         Raises InputError for "embedder", which `reembed` sets.
         """
 
-    def count_shown(self, turn_ids: Sequence[int]) -> None:
-        """Note that a question brought up these turns. A read-only store notes nothing."""
+    @property
+    def embedder(self) -> str:
+        """The name of the embedder that makes this memory's vectors (memory.embed)."""
 
-    def shown(self) -> dict[int, int]:
-        """How often questions brought up each turn; turns that none brought up are left out."""
+    def to_embed(self, embedder: str) -> tuple[int, int]:
+        """How many turns `reembed` would have to embed, and the bytes of their text in UTF-8."""
+
+    def reembed(
+        self, embedder: str, batch: int = 96, progress: Callable[[int], None] | None = None
+    ) -> None:
+        """Make the vectors of all turns anew by another embedder, then change to it at once.
+
+        After each `batch` of turns their new vectors are on disk, and `progress` is called with
+        how many they are. Searches use the old vectors until all new ones are there. Whatever
+        interrupts this, a later call continues where it stopped. Turns that wait for their vectors
+        and turns added meanwhile are included, and open stores notice the change.
+
+        Raises InputError when there are no turns or no embedder has this name, ModelError when the
+        embedder cannot be used, StoreError when another process was faster.
+        """
 
     def forget(self, turn_ids: Sequence[int]) -> Forgotten:
         """Remove turns and all that rests on them, then overwrite where they were on disk.
@@ -254,6 +249,30 @@ class Store(Protocol):
 
     def check(self) -> list[str]:
         """What is wrong with the file and its indexes, one line each; empty when all is well."""
+
+
+class Store(Turns, Facts, Queue, Maintenance, Protocol):
+    """One namespace. A third database implements these four groups, and how it is opened.
+
+    A store belongs to one thread; each thread and each process opens its own on the same address.
+    `address` is what `open_store` opens again; `location` names it in messages, without a password.
+    A store opened `read_only` never writes to it.
+    """
+
+    read_only: bool
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def location(self) -> str: ...
+
+    def as_of(self, moment: str) -> "Store":
+        """This memory as it was at a moment: a copy for reading, gone when it is closed.
+
+        It holds the turns said by then (a turn without a date counts as said when the dated turn
+        before it was) and the facts of `facts(moment)` that rest on them.
+        """
 
     def close(self) -> None:
         """Release the database. Closing twice is allowed."""

@@ -159,6 +159,7 @@ class SqliteStore(DatabaseStore):
                 embed=self._embed,
                 turn_ids=turn_ids,
                 location=forget.file_of(self._conn),
+                file=Path(forget.file_of(self._conn)),
                 overwrite=lambda: forget.overwrite(self._conn),
             )
             # Of what is in the log only the salt is secret: where another program keeps the log

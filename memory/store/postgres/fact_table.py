@@ -1,7 +1,7 @@
 """The facts of a namespace in Postgres: written together with the journal and the lists of words.
 
-In SQLite triggers do it. Here it is done by hand, as Citus runs no triggers on tables that are
-spread over servers. Each entry of the journal is the one that SQLite's triggers write.
+Each entry of the journal is the one that SQLite's triggers write; `memory.store.journal` says why
+these do not do it here.
 """
 
 import json

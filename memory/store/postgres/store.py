@@ -182,6 +182,7 @@ class PostgresStore(DatabaseStore):
                 embed=self._embed,
                 turn_ids=turn_ids,
                 location=self.location,
+                file=None,
                 overwrite=lambda: None,  # the server's vacuum does it, see docs/security.md
             )
 
