@@ -60,8 +60,8 @@ from memory.files import write_whole
 from memory.program import Model, concerns
 from memory.program.adapter_card import is_adapter
 from memory.program.costs import spending
-from memory.program.lm import PACKAGED_MODEL, SHIPPED
-from memory.program.modules import stores_facts
+from memory.program.model_names import PACKAGED_MODEL
+from memory.program.packaged import SHIPPED
 from memory.rerank import load_reranker
 
 EXPERIMENT = "locomo"
@@ -235,8 +235,8 @@ def _print_advice(
         advice = f"{file}: {len(lines)} answers. Judge them: uv run evaluate.py --judge-only"
         advice += f" --judge-model NAME --output-dir {answers_folder}"
         console.print(advice, markup=False, highlight=False, soft_wrap=True)
-    if setup.model.packaged:
-        if not stores_facts(setup.model, setup.program):
+    if not setup.model.server:
+        if not setup.model.stores_facts(setup.program):
             console.print("The packaged model stores no facts: it answers from what was said.")
         console.print(BETTER_MODELS, highlight=False)
     if advice := shown_whole(conversations, setup.budget):
@@ -264,7 +264,7 @@ def _judge(
     # What an interrupted judging wrote stands in the log only.
     results = [log.records.get(result.key, result) for result in written.results]
     unjudged = [question_of(result) for result in results if not is_judged(result, judging)]
-    if not judging.packaged:
+    if judging.server:
         forecast = {"judging": judging_cost(unjudged, judging)}
         print_table(console, cost_table("forecast", forecast))
     with spending(judging) as spent:
@@ -435,9 +435,9 @@ def _learned_conversations(program: Path | None, model: str, adapter: Path | Non
 
 def _plain(setup: Setup, program: Path | None) -> Setup | None:
     """The model as it comes, with the plain program; None where `setup` is that."""
-    base, _, adapter = setup.model.name.partition("+")
-    if setup.model.packaged and adapter:
-        return replace(setup, model=load_model(base), program=MemoryProgram())
+    shipped = setup.model.as_shipped()
+    if shipped is not setup.model:
+        return replace(setup, model=shipped, program=MemoryProgram())
     return replace(setup, program=MemoryProgram()) if program else None
 
 

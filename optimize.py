@@ -130,7 +130,7 @@ def optimize(
     setup = _setup(load_model(model, api_base=api_base).over_machines(over), budget)
     proposing = _prompt_model(model, api_base, name=prompt_model, address=prompt_api_base)
     demos = MAX_DEMOS if max_demos is None else max_demos
-    rounds = rounds or (LIGHT_ROUNDS if setup.model.packaged else ROUNDS)[optimizer]
+    rounds = rounds or (ROUNDS if setup.model.server else LIGHT_ROUNDS)[optimizer]
     options = Options(optimizer, rounds, max_demos=demos, num_threads=num_threads, seed=seed)
     job = prepare_job(
         data,

@@ -35,6 +35,7 @@ from locomo.weights.supervised import (
 from locomo.weights.training import TrainingResult, card_of
 from memory import InputError, MemoryProgram, load_program, save_program
 from memory.program import read_card
+from memory.program.model_names import is_packaged
 from memory.progress import progress_bar
 
 INTERRUPTED = "checkpoints and examples so far are kept; --resume goes on"
@@ -120,9 +121,9 @@ def _advice(result: TrainingResult, student: str) -> str:
     """Whether the tuned weights are worth using."""
     match verdict(result.gains):
         case "gain":
-            local = student == "local"
-            command = "evaluate.py --model" if local else "train.py --mode evaluate; weights:"
-            return f"use it: uv run {command} {result.checkpoint}"
+            if is_packaged(student):
+                return f"use it: uv run evaluate.py --model {result.checkpoint}"
+            return f"use it: uv run train.py --mode evaluate; weights: {result.checkpoint}"
         case "no gain":
             return (
                 f"not recommended: {result.checkpoint} has no gain in answers on conversations that"

@@ -118,7 +118,7 @@ def run_command(command: typer.Typer, interrupted: str = "no file is half-writte
 
 def _print_waits() -> None:
     """Let the models say on stderr what they wait for: a server that hangs is silence otherwise."""
-    logger = logging.getLogger("memory.program.lm")
+    logger = logging.getLogger("memory.program.hosted")
     logger.handlers = [logging.StreamHandler(sys.stderr)]
     logger.setLevel(logging.INFO)
     logger.propagate = False

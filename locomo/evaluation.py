@@ -34,7 +34,6 @@ from locomo.systems import System, conversation_tokens
 from memory.errors import ModelError
 from memory.program import Model
 from memory.program.costs import Cost, estimate, priced, spending
-from memory.program.modules import stores_facts
 from memory.progress import progress_bar
 from memory.prompt import LEAST_BUDGET
 
@@ -91,7 +90,7 @@ class EvaluationRun:
         With a hosted model, a forecast of the cost is printed first, and the cost itself when the
         run ends early. Raises ModelError when a model cannot be used; finished results are kept.
         """
-        costs_something = any(not model.packaged for model in self._models())
+        costs_something = any(model.server for model in self._models())
         if costs_something:
             print_table(self.console, cost_table("forecast, without repairs", self.forecast()))
         costs: dict[str, Cost] = {}
@@ -245,7 +244,7 @@ class EvaluationRun:
             self._asking(),
             missing,
             self.over,
-            waits=bool(model and not model.packaged),
+            waits=bool(model and model.server),
             finished=self._keeper(bar, len(missing)),
         )
         counting.counted("asking", model, ask)
@@ -398,7 +397,7 @@ def shown_whole(conversations: Sequence[Conversation], budget: int) -> str:
 
 def _digest_cost(conversation: Conversation, setup: Setup) -> Cost:
     """What it takes to store a conversation: nothing without facts."""
-    if setup.turns_only or not stores_facts(setup.model, setup.program):
+    if setup.turns_only or not setup.model.stores_facts(setup.program):
         return Cost()
     turns = len(conversation.turns)
     return estimate(

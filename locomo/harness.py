@@ -22,7 +22,7 @@ from locomo.dataset.format import Conversation
 from locomo.json_lines import JsonLines
 from locomo.parallel import run_over, run_parallel
 from memory import InputError, Memory, MemoryProgram, open_store
-from memory.api import Digest
+from memory.digest import Digest
 from memory.errors import ModelError
 from memory.files import write_whole
 from memory.program import Model
@@ -325,7 +325,7 @@ def _build_over(
         builder,
         conversations,
         over,
-        waits=not builder.setup.model.packaged,
+        waits=bool(builder.setup.model.server),
         cancels=True,
         idle=show_progress,
     )
@@ -343,7 +343,7 @@ def program_state(program: MemoryProgram) -> object:
 
 def name_server(model: Model, console: Console) -> None:
     """Print where a hosted model is asked: a wrong port may be somebody else's server."""
-    if not model.packaged:
+    if model.server:
         line = f"asking {model.name} at {model.server}"
         console.print(clean_line(line), markup=False, highlight=False, soft_wrap=True)
 
@@ -363,7 +363,7 @@ def probe(model: Model, console: Console | None = None) -> None:
             " Is it a model for chat, and is --api-base right?"
         )
     name = clean_line(str(model.lm.history[-1]["response_model"] or "")) if model.lm.history else ""
-    if console and not model.packaged and name not in ("", model.lm.model, _bare(model.name)):
+    if console and model.server and name not in ("", model.lm.model, _bare(model.name)):
         line = f"{model.server} calls its model {name[:200]!r}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 

@@ -17,6 +17,7 @@ from memory import Hit, Memory, Rows, Store, open_store
 from memory.errors import UnusableAnswer
 from memory.program import Model
 from memory.program.costs import Cost, estimate, turn_tokens
+from memory.program.model import UserQuestion
 from memory.prompt import Context, assemble, spoken_date
 
 
@@ -176,10 +177,10 @@ def ask_baseline(conversation: Conversation, question: Question, setup: Setup) -
     start = time.monotonic()
     numbered = [replace(turn, id=n) for n, turn in enumerate(conversation.turns, 1)]
     context = assemble([], reversed(numbered), setup.budget)
+    asked = UserQuestion(question.text, question.asker, question.question_date[:10])
     with setup.model.active():
         answered = setup.program.answer(
-            # As a memory asks: the packaged model is not shown who asks.
-            question=question.as_asked if setup.model.packaged else question.text,
+            question=setup.model.question_text(asked),
             memory=context.text,
             turn_ids=context.turn_ids,
             asker=question.asker,
@@ -252,6 +253,6 @@ class FactsOnly(Memory):
                 tuple(getattr(fact, column) for column in _FACT) for fact in self.store.facts()
             )
             rows = [*rows, Rows(_FACT, facts)]
-        if self.all_facts or not self.model.packaged:
+        if self.all_facts or self.model.dates_rows:
             without = {turn.id for turn in self.store.turns()}
         return super().gather(question, rows, without=without, hits=hits)

@@ -19,6 +19,7 @@ from memory.tokens import count_tokens, fitting_lines, line_tokens, trim
 RowLine = tuple[str, int | None]  # what a row says, and the turn that it rests on
 # A smaller budget holds no turn at all, only its date and speaker.
 LEAST_BUDGET = 64
+CATALOG_TOKENS = 1_000  # of what a memory holds, in the prompts that write SQL
 _ROWS_HEAD = "What the memory's facts say:"
 _TURNS_HEAD = "What was said:"
 # A result without turns that is longer is no count or sum, but a list whose turns were left out.

@@ -32,7 +32,8 @@ from memory.terminal import count
 from memory.tokens import first_lines, trim
 
 if TYPE_CHECKING:
-    from memory.api import Digest, Memory
+    from memory.api import Memory
+    from memory.digest import Digest
 
 Right = Literal["read", "write", "forget"]
 # Group -> its tools, and what right each takes.

@@ -6,17 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from memory.api import Digest, Memory, is_due
+from memory.api import Memory
+from memory.digest import Digest, is_due
 from memory.program.costs import Cost, estimate, turn_tokens
-from memory.program.lm import Model
+from memory.program.model import Model
 from memory.program.modules import StoreTurns
 from memory.store import Store
 from memory.store.undigested import last_turn_taken
 
 _LAST_ID = 2**62  # more than a memory has
-# Seconds of a call where none was made yet: of the packaged model as measured on two busy cores.
-_SECONDS_PACKAGED = 1.0
-_SECONDS_HOSTED = 10.0
 _CLAIM_WAIT_S = 2.0
 
 
@@ -91,5 +89,4 @@ def waiting(
         inputs=turn_tokens(turns, characters),
         answers=turns,
     )
-    expected = _SECONDS_PACKAGED if model.packaged else _SECONDS_HOSTED
-    return Waiting(turns, cost, seconds=calls * (seconds_a_call or expected))
+    return Waiting(turns, cost, seconds=calls * (seconds_a_call or model.seconds_a_call))

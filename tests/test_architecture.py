@@ -48,7 +48,7 @@ MEMORY_LAYERS = [
         "memory.rerank",
         "memory.settings",
     },
-    {"memory.searcher"},
+    {"memory.answers", "memory.digest", "memory.searcher"},
     {"memory.api"},
     {"memory.refine", "memory.waiting"},
     {"memory.tools", "memory.chat", "memory.tune"},
@@ -75,7 +75,7 @@ BENCHMARK_LAYERS = [
 LAYERS = [*MEMORY_LAYERS, *BENCHMARK_LAYERS]
 # What the benchmark imports of `memory` beside its public names.
 OPEN_ROOMS = {
-    "memory.api",  # what a digest did
+    "memory.digest",  # what a digest did
     "memory.embed",  # the embedder that it measures
     "memory.errors",  # how a model fails
     "memory.files",  # files written whole

@@ -60,7 +60,7 @@ class Distillation:
         """
         student, teacher = self.student.model, self.teacher.model
         adapter = teacher.adapter
-        if student.packaged and not teacher.packaged:
+        if teacher.writes_any_sql and not student.writes_any_sql:
             adapter = student.as_tuned(()).adapter
         return replace(
             teacher,
@@ -273,8 +273,8 @@ class _SpeakerBySpeaker(dspy.Module):
         if not {turn_id for (turn_id,) in facts.rows} <= set(turn_ids):
             ids = ", ".join(map(str, turn_ids))
             raise SqlError(f"turn_id must be that of a turn you were shown: {ids}")
-        if self.distillation.student.model.packaged and len(facts.rows) > 1:
-            raise SqlError("write one INSERT of one row")  # its grammar ends there
+        if not self.distillation.student.model.writes_any_sql and len(facts.rows) > 1:
+            raise SqlError("write one INSERT of one row")
         return change
 
 

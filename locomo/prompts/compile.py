@@ -87,7 +87,7 @@ class CompileRun:
 
     def __post_init__(self) -> None:
         setup, prompt_model = self.job.setup, self.job.prompt_model
-        room = {"max_tokens": LOCAL_PROPOSAL} if prompt_model.packaged else {}
+        room = {"max_tokens": LOCAL_PROPOSAL} if prompt_model.fixed_limits else {}
         self.job = replace(
             self.job,
             setup=replace(setup, model=_recorded(setup.model)),
@@ -329,6 +329,6 @@ class CompileRun:
 
 def _recorded(model: Model, **settings: object) -> Model:
     """A model whose calls the ledger sees, and which does not wait for a dead server for long."""
-    if isinstance(model.lm.engine, str):  # DSPy's own: the packaged model has another
+    if isinstance(model.lm.engine, str):  # DSPy's own engine waits for a server
         settings = {"timeout": TIMEOUT_S, "num_retries": RETRIES, **settings}
     return replace(model, lm=model.lm.copy(cache=True, **settings))

@@ -61,7 +61,6 @@ def forecast(
         stored: the conversations whose memories are to be built first.
     """
     model = bench.setup.model
-    local = model.packaged
     calls = dict.fromkeys(MODULES, 0)
     runs = proposals = 0
     for target, target_examples in examples.items():
@@ -93,7 +92,9 @@ def forecast(
         tokens_in=proposals * _PROPOSAL[0],
         tokens_out=proposals * _PROPOSAL[1],
     )
-    minutes = cost.calls * _LOCAL_CALL_S / 60 if local and prompt_model.packaged else None
+    # How long a server takes is not known.
+    asks_server = model.server or prompt_model.server
+    minutes = None if asks_server else cost.calls * _LOCAL_CALL_S / 60
     return Forecast(runs=runs, proposals=proposals, cost=cost, minutes=minutes)
 
 

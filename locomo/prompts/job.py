@@ -122,7 +122,7 @@ def prepare_job(
     than the optimizer needs, when there is nothing to measure the gain on, and when a prompt
     with its examples would not fit the model's context.
     """
-    if "refine" in targets and setup.model.packaged:
+    if "refine" in targets and not setup.model.refines:
         raise InputError("the packaged model is too small to refine; give a larger --model")
     training_data = draw_training_data(
         data,

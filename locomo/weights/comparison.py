@@ -89,8 +89,7 @@ def packaged_models(start: Path | None, tuned: Path) -> dict[str, Model]:
     if start:
         return {"start": load_model("local", adapter=start), "tuned": tuned_model}
 
-    tuned_modules: frozenset[str] = getattr(tuned_model.adapter, "tuned", frozenset())
-    start_model = tuned_model.as_tuned(tuned_modules - {*read_card(tuned).targets})
+    start_model = tuned_model.as_tuned(tuned_model.tuned_modules - {*read_card(tuned).targets})
     return {"start": start_model, "tuned": tuned_model}
 
 

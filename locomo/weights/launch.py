@@ -43,7 +43,7 @@ from locomo.weights.training import (
 from memory import InputError, MemoryProgram
 from memory.files import write_whole
 from memory.program import Model, read_card
-from memory.program.lm import SHIPPED
+from memory.program.packaged import SHIPPED
 from memory.progress import live_table, progress_bar
 
 EXPERIMENT = "train"

@@ -19,6 +19,7 @@ from locomo.tasks.modules import Bench, Target, task
 from locomo.weights.grpo import GrpoSettings
 from memory import MemoryProgram, load_model
 from memory.program import Model
+from memory.program.model_names import is_packaged
 
 SERVED = "openai/arbor:"  # what the name of a model at Arbor begins with
 # The reward of an answer out of form: below any that can be read. ArborGRPO would skip the whole
@@ -151,10 +152,10 @@ def working_model(
     room = settings.prompt_tokens
     limits: dict[str, Any] = {}
     if "store" in targets:
-        tokens = student.window_tokens if student.packaged else max(room - _AROUND_WINDOW, 200)
+        tokens = student.window_tokens if student.fixed_limits else max(room - _AROUND_WINDOW, 200)
         limits |= {"window": student.window, "window_tokens": tokens, "dates": student.dates}
         limits["writes_facts"] = True  # the trainee does
-    if "answer" in targets and student.packaged:
+    if "answer" in targets and student.fixed_limits:
         limits |= {"context": student.context, "budget": student.budget}
     elif "answer" in targets:
         limits |= {"context": settings.context, "budget": max(room - _AROUND_MEMORY, 256)}
@@ -167,13 +168,13 @@ def load_helper(name: str, api_base: str | None) -> Model:
     Raises ModelError when a hosted one does not answer or lacks a key: before anything is made.
     """
     helper = load_model(name, api_base=api_base)
-    if not helper.packaged:
+    if helper.server:
         probe(helper)
     return helper
 
 
 def student_of(name: str, adapter: Path | None = None) -> Model:
     """How a student is spoken to and what it can read; a served one is not asked for anything."""
-    if name in ("local", "local-base") or Path(name).is_dir():
+    if is_packaged(name) or Path(name).is_dir():
         return load_model(name, adapter=adapter)
     return load_model(f"openai/{name}")

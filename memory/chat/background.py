@@ -9,7 +9,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from memory.api import Digest, Memory
+from memory.api import Memory
+from memory.digest import Digest
 from memory.errors import Stop
 
 if TYPE_CHECKING:
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
 
 _PROGRESS_S = 0.2  # between two calls of `progress`
 _ALL_WINDOWS = 2**31  # more than a memory can have
-# How long an end waits for the call under way. The packaged model's ends soon; a hosted one's may
-# take long, and the next start digests its window again.
-_PATIENCE_PACKAGED_S = 15.0
-_PATIENCE_HOSTED_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ class Background:
         """Stop after the window under way; the next start goes on from there."""
         self._requests.put(None)
         self._stop.set()
-        self._thread.join(_PATIENCE_PACKAGED_S if self._model.packaged else _PATIENCE_HOSTED_S)
+        self._thread.join(self._model.stop_seconds)
 
     def _request(self, windows: int, since: int | None = None) -> threading.Event:
         """Have at most so many windows digested; the event is set when that is done."""

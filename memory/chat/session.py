@@ -58,7 +58,7 @@ class Chat:
         self.recent: list[Turn] = []
         self.last: Answer | None = None
         self.proposed_name = ""  # that the user may be called by from the next yes on
-        self._ignores_persona = bool(persona) and memory.model.packaged
+        self._ignores_persona = bool(persona) and not memory.model.takes_persona
         self.character = self._remembered("character", character, "Assistant")
         self.persona = self._remembered("persona", persona, "")
         # Read before this session adds a turn; no rows in a new memory.

@@ -24,7 +24,8 @@ from memory.terminal import clean_line, count, print_clean, progress
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from memory.api import Digest, Memory
+    from memory.api import Memory
+    from memory.digest import Digest
     from memory.program import Model
     from memory.program.costs import Cost
     from memory.records import Pending
@@ -83,7 +84,7 @@ def digest(
         failures = [window for window in store.pending() if window.error]
     unstored = count(result.unsaid, "fact")
     unsaid = f"; {unstored} not stored: no turn says so" if result.unsaid else ""
-    paid = "" if memory.model.packaged else f" ({cost.tokens_text}, {cost.price_text})"
+    paid = f" ({cost.tokens_text}, {cost.price_text})" if memory.model.server else ""
     print_clean(
         f"windows: {result.stored} stored, {result.failed} failed, {still_waiting} waiting;"
         f" {count(result.facts, 'fact')} changed by {count(result.calls, 'call')}"
@@ -105,7 +106,7 @@ def _print_failures(failures: "Iterable[Pending]") -> None:
 
 def _print_forecast(model: "Model", ahead: "Waiting", max_calls: int | None) -> None:
     """Say on stderr what a hosted model is about to be asked for, and where."""
-    if not model.packaged and ahead.turns:
+    if model.server and ahead.turns:
         ends = f"; ends after {count(max_calls, 'call')}" if max_calls else ""
         turns = f"{model.name} at {model.server}: {count(ahead.turns, 'turn')} to digest"
         print_clean(f"{turns}; without repairs about {ahead.cost}{ends}", error=True)
@@ -134,7 +135,7 @@ def _digest_shown(
                     lambda so_far: bar.update(task, completed=so_far.stored + so_far.failed),
                 )
         except BaseException:
-            if not memory.model.packaged:
+            if memory.model.server:
                 print_clean(f"until now: {spent.cost}", error=True)
             raise
     return result, spent.cost

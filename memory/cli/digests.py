@@ -4,14 +4,15 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from memory.api import Digest, Memory
+from memory.api import Memory
 from memory.cli.options import open_memory
+from memory.digest import Digest
 from memory.errors import InputError, StoreError
 from memory.machines import over_machines
 from memory.namespaces import home, names
 from memory.program.costs import Cost, spending
-from memory.program.lm import Model
 from memory.program.messages import NO_FACTS
+from memory.program.model import Model
 from memory.terminal import clean_line, count, print_clean, progress
 from memory.waiting import digest_whole, waiting
 
@@ -80,7 +81,7 @@ def digest_all(model: Model, replay: bool, over: str) -> None:
             forecast += ahead.cost
     if not names():
         raise InputError(f"there is no namespace in {home()}")
-    location = "" if model.packaged else f" at {model.server}; without repairs about {forecast}"
+    location = f" at {model.server}; without repairs about {forecast}" if model.server else ""
     waiting_turns = f"{count(turns, 'turn')} of {count(len(due), 'namespace')}"
     print_clean(f"{waiting_turns} to digest by {model.name}{location}", error=True)
     here = os.environ.get("MEMORY_HOME") or str(home())
@@ -105,7 +106,7 @@ def digest_all(model: Model, replay: bool, over: str) -> None:
 def _digests(digester: Digester, due: list[str], over: str) -> Iterable[NamespaceDigest]:
     if not over:
         return map(digester, due)
-    cpus = 1.0 if digester.model.packaged else 0.25  # of a core: a hosted model is waited for
+    cpus = digester.model.cpus
     return (result for _, result in over_machines(digester, due, over, cpus=cpus, cancels=True))
 
 

@@ -54,7 +54,8 @@ def ask(
     as_json: AsJson = False,
 ) -> None:
     """Ask a question: the answer, the turns it rests on, and the SQL that found them."""
-    from memory.api import Memory, answer_record  # takes a second
+    from memory.answers import answer_record
+    from memory.api import Memory  # takes a second
     from memory.program import load_model, load_program
 
     day = _question_day(now, as_of)

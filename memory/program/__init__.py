@@ -9,15 +9,16 @@ quiet_litellm()  # before DSPy, which imports litellm for some providers
 
 if TYPE_CHECKING:
     from memory.program.adapter_card import AdapterCard, read_card
-    from memory.program.lm import Model, load_model
+    from memory.program.loading import load_model
+    from memory.program.model import Model
     from memory.program.modules import (
         AnswerQuestion,
         Card,
         MemoryProgram,
         RetrieveRows,
         StoreTurns,
-        starting_program,
     )
+    from memory.program.optimizer_start import starting_program
     from memory.program.refine_agent import RefineMemory
     from memory.program.saved import concerns, load_program, save_program
 
@@ -45,16 +46,16 @@ _MODULES = {
     "AnswerQuestion": "modules",
     "Card": "modules",
     "MemoryProgram": "modules",
-    "Model": "lm",
+    "Model": "model",
     "RefineMemory": "refine_agent",
     "RetrieveRows": "modules",
     "StoreTurns": "modules",
     "concerns": "saved",
-    "load_model": "lm",
+    "load_model": "loading",
     "load_program": "saved",
     "read_card": "adapter_card",
     "save_program": "saved",
-    "starting_program": "modules",
+    "starting_program": "optimizer_start",
 }
 
 

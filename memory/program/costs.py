@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 import dspy
 from dspy.utils.usage_tracker import UsageTracker
 
-from memory.program.lm import Model
+from memory.program.model import Model
 from memory.terminal import count
 
 CHARACTERS_A_TOKEN = 4
@@ -16,8 +16,6 @@ CHARACTERS_A_TOKEN = 4
 _TURN_LINE_TOKENS = 15
 # Tokens of the catalog that a prompt holds, in a memory of a few hundred turns.
 _CATALOG_TOKENS = 400
-# Tokens of an answer, by a hosted and by the packaged model; of the storing module for each turn.
-_ANSWER_TOKENS = {"store": (60, 25), "retrieve": (150, 60), "answer": (40, 12), "refine": (150, 60)}
 
 ModuleName = Literal["store", "retrieve", "answer", "refine"]
 Result = TypeVar("Result")
@@ -84,7 +82,7 @@ def estimate(
     """
     catalog = 0 if module == "answer" else _CATALOG_TOKENS
     around = prompt_tokens(model, prompt) + catalog
-    answer_tokens = _ANSWER_TOKENS[module][model.packaged]
+    answer_tokens = model.answer_tokens[module]
     return priced(
         model,
         calls=calls,

@@ -111,11 +111,3 @@ def is_evidence(text: str) -> bool:
     That is no question alone, quotation, refusal or withdrawn correction.
     """
     return tells(text) and not (is_quotation(text) or is_refusal(text) or is_withdrawn(text))
-
-
-def is_news(text: str, packaged: bool) -> bool:
-    """Whether a model should look for facts in a text.
-
-    The packaged model makes facts of questions and refusals too: these are kept from it.
-    """
-    return is_evidence(text) if packaged else not is_quotation(text)

@@ -9,11 +9,9 @@ from dspy.utils.exceptions import AdapterParseError
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from memory.errors import SqlError, WindowError
-from memory.program.lm import Model
-from memory.program.local import SmallModelAdapter
 from memory.program.messages import ABSTAIN
 from memory.program.refine_agent import RefineMemory
-from memory.program.signatures import SMALL, AnswerFromMemory, WriteFacts, WriteQuery
+from memory.program.signatures import AnswerFromMemory, WriteFacts, WriteQuery
 from memory.prompt import Context
 from memory.records import Answer, Change, Rows
 from memory.search.word_forms import forms_of, is_among, telling_words
@@ -328,24 +326,3 @@ class MemoryProgram(dspy.Module):
         self.retrieve = RetrieveRows()
         self.answer = AnswerQuestion()
         self.refine = RefineMemory()
-
-
-def stores_facts(model: Model, program: MemoryProgram) -> bool:
-    """Whether a digest makes facts: "local" only where it was tuned or compiled to."""
-    return model.writes_facts or program.store.is_compiled
-
-
-def starting_program(model: Model) -> MemoryProgram:
-    """The program that an optimizer starts from, with the prompts that `model` is really given.
-
-    The packaged model is shown short ones in place of the signatures' own; here they stand on the
-    predictors, where optimizers look. The prompts are those of the plain program.
-    """
-    program = MemoryProgram()
-    if isinstance(model.adapter, SmallModelAdapter):
-        for module in (program.store, program.retrieve, program.answer):
-            predictor = module.predict
-            small = SMALL[tuple(predictor.signature.fields)]
-            predictor.signature = predictor.signature.with_instructions(small.instructions)
-            predictor.demos = [dspy.Example(**demo) for demo in model.adapter.examples(small)]
-    return program

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from memory.errors import InputError
 from memory.files import write_whole
+from memory.program.model_names import model_option
 from memory.program.modules import Card, MemoryProgram
 from memory.search.ranking import FEATURE_WEIGHTS
 
@@ -110,7 +111,7 @@ def concerns(program: MemoryProgram, model: str) -> list[str]:
     card = program.card
     warnings: list[str] = []
     if card and card.model and card.model != model:
-        flag = "FOLDER" if model.startswith("local+") else model  # of the adapter
+        flag = model_option(model)
         warnings.append(
             f"this program was compiled for {card.model!r} and is used with {model}, which may need"
             f" other words; compile it again with --model {flag}"

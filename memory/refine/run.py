@@ -14,12 +14,13 @@ from statistics import fmean
 
 import dspy
 
-from memory.api import CATALOG_TOKENS, Memory
+from memory.api import Memory
 from memory.errors import InputError
 from memory.program import Model
 from memory.program.costs import CHARACTERS_A_TOKEN, Cost, estimate, priced
 from memory.program.modules import MemoryProgram
 from memory.program.refine_agent import MOST_OPERATIONS, ToolUse
+from memory.prompt import CATALOG_TOKENS
 from memory.records import Change, Fact, Turn
 from memory.refine.questions import (
     QUESTIONS_A_CALL,
@@ -206,7 +207,7 @@ def _turns_touched(draft: Draft) -> list[Turn]:
 
 def check(model: Model, questions: int) -> None:
     """Raise InputError for a model or a number of questions that nothing can be refined with."""
-    if model.packaged:
+    if not model.refines:
         raise InputError(
             "the packaged model is too small to refine a memory; give a larger one, as in"
             " --model openai/gpt-4o-mini"

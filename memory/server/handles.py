@@ -142,7 +142,11 @@ class Handles:
     @property
     def stores_facts(self) -> bool:
         """Whether the model makes facts of what was said; told without loading it."""
-        return self._model != "local" if isinstance(self._model, str) else self._model.writes_facts
+        from memory.program.model_names import stores_facts
+
+        if isinstance(self._model, str):
+            return stores_facts(self._model)
+        return self._model.writes_facts
 
     def _open(self, namespace: str) -> Store:
         namespaces.location_of(namespace)  # raises for a name that is none

@@ -142,7 +142,7 @@ def _search(store: Store, search: _Search, number: int, handles: Handles) -> dic
 
 
 def _ask(store: Store, asked: _Question, number: int, handles: Handles) -> dict[str, Any]:
-    from memory.api import answer_record  # with what Memory needs
+    from memory.answers import answer_record
 
     now = time_of_question(asked.as_of)
     with past_or_present(store, asked.as_of) as past:

@@ -16,7 +16,8 @@ from memory.web.page_request import Page, PageRequest, PageResponse, PageRoute, 
 from memory.web.tasks import Task
 
 if TYPE_CHECKING:
-    from memory.api import Digest, Memory
+    from memory.api import Memory
+    from memory.digest import Digest
 
 _CHANGES_A_PAGE = 25
 

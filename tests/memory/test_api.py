@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from memory import InputError, Memory, SqlError, Store, Turn, open_store
-from memory.api import WINDOW_ATTEMPTS
+from memory.digest import WINDOW_ATTEMPTS
 from memory.errors import ModelError
 from memory.program.phrases import all_phrases
 from memory.prompt import LEAST_BUDGET
 from memory.store.journal import MOST_ENDED
 from memory.tokens import count_tokens
 from tests.conftest import CAT, DOG, INSERT, MOVED
-from tests.support.scripted import ScriptedLM, answer, scripted_model, sql
+from tests.support.scripted import ScriptedLM, answer, scripted_model, scripted_packaged_model, sql
 
 BOTH_STORES = "slow"
 
@@ -45,7 +45,7 @@ def test_a_window_becomes_facts_in_one_call(store: Store) -> None:
 def test_what_no_turn_states_is_not_stored_of_the_packaged_model(store: Store) -> None:
     invented = f"{INSERT}('Anna', 'married', 'Ingrid', '', 1)"
     statements = sql(f"{MOVED};\n{invented};\n{MOVED};")
-    model = replace(scripted_model([([], statements)]), name="local")
+    model = scripted_packaged_model([([], statements)])
     digest = Memory(store, model=model).digest()
     assert (digest.stored, digest.facts, digest.unsaid) == (1, 1, 1)
     [fact] = store.facts()
@@ -99,7 +99,7 @@ def test_a_window_sees_the_facts_it_may_end_and_the_turns_before_it(store: Store
 
 def test_the_packaged_model_is_shown_its_turn_alone(store: Store) -> None:
     store.write(MOVED, cause="test")
-    model = replace(scripted_model([([], sql("-- none"))] * 9, window=1), name="local")
+    model = scripted_packaged_model([([], sql("-- none"))] * 9, window=1)
     Memory(store, model=model).digest()
     assert model.lm.script.prompts  # type: ignore[attr-defined]
     for prompt in model.lm.script.prompts:  # type: ignore[attr-defined]
@@ -272,7 +272,7 @@ def test_the_packaged_model_is_held_to_the_turns_and_asked_for_no_sql_without_fa
     store: Store, invented: str, text: str, turns: tuple[int, ...]
 ) -> None:
     store.add([Turn("Ben", "Did Ben adopt an animal?"), Turn("Miku", all_phrases()["en"].nothing)])
-    model = replace(scripted_model([(["Rufus"], answer(invented, "1"))]), name="local")
+    model = scripted_packaged_model([(["Rufus"], answer(invented, "1"))])
     memory = Memory(store, model=model)
     reply = memory.ask("Which dog did Ben adopt?")
     assert (reply.text, reply.turns) == (text, turns)
@@ -291,7 +291,7 @@ def test_the_packaged_model_is_held_to_the_turns_and_asked_for_no_sql_without_fa
 def test_a_turn_may_answer_what_was_asked_before_it(
     address: str, question: str, turns: tuple[int, ...]
 ) -> None:
-    model = replace(scripted_model([([], answer("Matt Patterson"))]), name="local")
+    model = scripted_packaged_model([([], answer("Matt Patterson"))])
     with Memory(address, model=model) as memory:
         memory.add([Turn("Ann", "Which band was at the concert?"), Turn("Ben", "Matt Patterson!")])
         assert memory.ask(question).turns == turns
@@ -299,7 +299,7 @@ def test_a_turn_may_answer_what_was_asked_before_it(
 
 def test_the_facts_of_a_turn_tell_what_it_is_about(address: str) -> None:
     script = [([], sql("SELECT turn_id, attribute FROM facts")), ([], answer("the bank"))]
-    model = replace(scripted_model(script), name="local")
+    model = scripted_packaged_model(script)
     with Memory(address, model=model) as memory:
         memory.add(Turn("Ann", "I have been at the bank since May."))
         memory.store.write(f"{INSERT}('Ann', 'works_at', 'the bank', '', 1)", cause="test")
@@ -309,7 +309,7 @@ def test_the_facts_of_a_turn_tell_what_it_is_about(address: str) -> None:
 
 def test_with_facts_the_packaged_model_is_asked_for_sql(store: Store) -> None:
     store.write(DOG, cause="test")
-    model = replace(scripted_model([([], sql(PETS)), ([], answer("Rufus", "4"))]), name="local")
+    model = scripted_packaged_model([([], sql(PETS)), ([], answer("Rufus", "4"))])
     memory = Memory(store, model=model)
     assert memory.ask("Which dog did Ben adopt?").sql == (PETS,)
     done(memory)
@@ -356,14 +356,14 @@ def test_the_answering_model_sees_no_more_than_the_budget(address: str) -> None:
 
 
 def test_the_packaged_model_is_not_asked_about_one_what_another_told(store: Store) -> None:
-    memory = Memory(store, model=replace(scripted_model([]), name="local"))
+    memory = Memory(store, model=scripted_packaged_model([]))
     told = memory.ask("What is Ben allergic to?")  # Anna is
     assert (told.text, told.turns, told.calls) == ("No information available", (), 0)
     large = Memory(store, model=scripted_model([([], NO_SQL)] * 3 + [([], answer("dogs", "5"))]))
     assert large.ask("What is Ben allergic to?").text == "dogs"
     store.write(f"{INSERT}('Ben', 'allergic_to', 'fish', '', 2)", cause="test")
     script = [([], sql("SELECT value, turn_id FROM facts")), ([], answer("fish"))]
-    memory = Memory(store, model=replace(scripted_model(script), name="local"))
+    memory = Memory(store, model=scripted_packaged_model(script))
     memory.ask("What is Ben allergic to?")  # facts say whose they are
     done(memory)
 
@@ -379,7 +379,7 @@ def test_the_packaged_model_is_not_asked_about_one_what_another_told(store: Stor
 def test_an_answer_is_said_by_whom_the_question_names(
     store: Store, question: str, text: str
 ) -> None:
-    model = replace(scripted_model([([], answer("Rufus", "4"))]), name="local")
+    model = scripted_packaged_model([([], answer("Rufus", "4"))])
     memory = Memory(store, model=model)
     assert memory.ask(question).text == text
     done(memory)
@@ -388,7 +388,7 @@ def test_an_answer_is_said_by_whom_the_question_names(
 def test_a_fact_is_of_whom_it_names_whoever_told_it(store: Store) -> None:
     store.write(f"{INSERT}('Anna', 'has_pet', 'dog Rufus', '', 4)", cause="test")
     script = [([], sql("SELECT value, turn_id FROM facts")), ([], answer("Rufus", "4"))]
-    memory = Memory(store, model=replace(scripted_model(script), name="local"))
+    memory = Memory(store, model=scripted_packaged_model(script))
     assert memory.ask("Which dog did Anna adopt?").text == "Rufus"
 
 

@@ -12,7 +12,6 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -28,6 +27,7 @@ from memory import Memory, Turn, open_store
 from memory.embed import HostedEmbedder, embed
 from memory.exchange.imports import import_turns
 from memory.exchange.items import ForeignExport
+from memory.program.hosted import HostedModel
 from memory.store import dump, search_tables
 from memory.store.backup import restore
 from memory.store.forget import BACKUP, COPY, DUE, OF_THIS_FILE
@@ -125,15 +125,15 @@ FACT = (
     "INSERT INTO facts (subject, attribute, value, turn_id)"
     " VALUES ('Anna', 'has_pet', '{value}', {turn})"
 )
-MODEL: Any = SimpleNamespace(
+MODEL = HostedModel(
     name="none",
-    packaged=False,
-    writes_facts=True,
+    lm=None,  # it is never asked: PROGRAM writes the facts
+    adapter=None,
     window=3,
     window_tokens=1000,
     dates=True,
+    context=32_000,
     budget=1000,
-    active=nullcontext,
 )
 
 

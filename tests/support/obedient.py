@@ -18,6 +18,7 @@ import dspy
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from memory.program import Model
+from memory.program.hosted import HostedModel
 from tests.support.locomo_records import question, record, turn, write
 from tests.support.scripted import UnexpectedPrompt, answer, sql, window
 
@@ -217,7 +218,7 @@ def obedient(
 ) -> tuple[Model, Obedient]:
     """A Model that needs a rule for each of these modules, and its engine."""
     engine = Obedient(missing, replies, obedience=obedience, luck=luck, seed=seed)
-    model = Model(
+    model = HostedModel(
         name=name,
         lm=dspy.LM("local/obedient", engine=engine, cache=False, num_retries=0, temperature=0.0),
         adapter=dspy.ChatAdapter(use_json_adapter_fallback=False),

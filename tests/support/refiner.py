@@ -16,6 +16,7 @@ from dspy.lm15 import Message, Request, Response, TextPart, ToolCallPart, Usage
 
 from memory import Turn, open_store
 from memory.program import Model
+from memory.program.hosted import HostedModel
 from tests.support.scripted import UnexpectedPrompt, answer
 
 THINGS = [
@@ -154,7 +155,7 @@ def _answer(prompt: str) -> str:
 def refiner_model(*scripts: Sequence[Call], native: bool = False) -> tuple[Model, Refiner]:
     """A Model that makes the calls of the scripts, one a prompt, and its engine."""
     engine = Refiner(scripts, native)
-    model = Model(
+    model = HostedModel(
         name="refiner",
         lm=dspy.LM("local/refiner", engine=engine, cache=False, num_retries=0),
         adapter=dspy.ChatAdapter(use_json_adapter_fallback=False),

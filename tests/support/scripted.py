@@ -9,6 +9,8 @@ import dspy
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from memory.program import Model
+from memory.program.hosted import HostedModel
+from memory.program.packaged import PackagedModel
 
 Pairs = Sequence[tuple[Sequence[str], str]]
 
@@ -54,7 +56,7 @@ class ScriptedLM(dspy.LM):
 
 def scripted_model(pairs: Pairs, window: int = 16, budget: int = 2_000) -> Model:
     """A Model that Memory can use; its `lm` is the ScriptedLM."""
-    return Model(
+    return HostedModel(
         name="scripted",
         lm=ScriptedLM(pairs),
         adapter=dspy.ChatAdapter(use_json_adapter_fallback=False),
@@ -64,6 +66,12 @@ def scripted_model(pairs: Pairs, window: int = 16, budget: int = 2_000) -> Model
         context=32_000,
         budget=budget,
     )
+
+
+def scripted_packaged_model(pairs: Pairs, window: int = 16) -> PackagedModel:
+    """A Model that works on a memory as the packaged one does, with the script's answers."""
+    fields = {**vars(scripted_model(pairs, window)), "name": "local"}
+    return PackagedModel(**fields)
 
 
 def sql(statements: str) -> str:

@@ -10,6 +10,7 @@ import dspy
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from memory.program import Model
+from memory.program.hosted import HostedModel
 from tests.support.locomo_records import DATE, question, record, turn, write
 from tests.support.scripted import UnexpectedPrompt, answer, sql
 
@@ -106,7 +107,7 @@ def talker(
 ) -> tuple[Model, Talker]:
     """A Model that talks, and its engine."""
     engine = Talker(replies)
-    model = Model(
+    model = HostedModel(
         name=name,
         lm=dspy.LM("local/talker", engine=engine, cache=False, num_retries=0),
         adapter=dspy.ChatAdapter(use_json_adapter_fallback=False),

@@ -13,7 +13,6 @@ import random
 import re
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -24,20 +23,21 @@ import sqlite_utils  # noqa: F401 - imported once for all, before the processes 
 from memory import Memory, Turn
 from memory.embed import HostedEmbedder, embed
 from memory.errors import ModelError
+from memory.program.hosted import HostedModel
 from memory.store import search_tables
 from tests.support.killing import kill_after
 
 ROUNDS = 6
 BLOCK = 8  # so small that processes are killed, and meet, while they make blocks
-MODEL: Any = SimpleNamespace(
+MODEL = HostedModel(
     name="none",
-    packaged=False,
-    writes_facts=True,
+    lm=None,  # it is never asked: PROGRAM writes the facts
+    adapter=None,
     window=3,
     window_tokens=1000,
     dates=True,
+    context=32_000,
     budget=1000,
-    active=nullcontext,
 )
 
 

@@ -17,6 +17,7 @@ from memory import InputError, Memory, load_model, open_store
 from memory.program import Model
 from memory.program.local import SmallModelAdapter
 from memory.program.messages import ABSTAIN
+from memory.program.packaged import PackagedModel
 from tests.support.example_maker import ASKED, INSERT, ONE, example_maker, long_talk
 from tests.support.locomo_records import DATE, question, record, turn
 from tests.support.obedient import houses
@@ -51,7 +52,7 @@ def at_work(model: Model, path: Path, says: Mapping[str, str]) -> list[list[dict
     with open_store(path) as store:
         memory = Memory(store, replace(model, lm=lm))
         memory.digest(max_calls=1)
-        if model.packaged:  # it is asked for no SQL where there are no facts
+        if isinstance(model, PackagedModel):  # it is asked for no SQL where there are no facts
             store.write(f"{INSERT}('Ann', 'likes', 'tea', 1)", cause="test")
         memory.ask(ASKED)
     return engine.shown

@@ -18,6 +18,7 @@ from locomo.export.__main__ import app, parts
 from locomo.export.verl import tool_schema
 from locomo.tasks.rewards import REFINING_TOOLS
 from memory import InputError, open_store
+from memory.program.packaged import PackagedModel
 from memory.refine.tools import tool_functions
 from tests.support.locomo_records import write
 from tests.support.obedient import house, obedient
@@ -172,7 +173,7 @@ def test_the_packaged_model_answers_unless_another_reader_is_named(out: Path) ->
     module = loaded_file(out / "reward.py", "custom_module")
     row = rows(out, "test")[0]
     assert scored(module, row, "Nothing to do.")["score"] == 0.0
-    assert verl_reward._reader().packaged
+    assert isinstance(verl_reward._reader(), PackagedModel)
 
 
 def test_tools_and_configurations_are_those_of_an_episode(out: Path) -> None:

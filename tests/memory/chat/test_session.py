@@ -167,7 +167,7 @@ def test_a_reply_that_is_interrupted_is_kept_as_far_as_it_was_shown(
         yield "Once upon "
         raise happens
 
-    monkeypatch.setattr("memory.program.replies.stream", stream)
+    monkeypatch.setattr("memory.program.hosted.stream", stream)
     chat(address, ["Tell me a story.", "Go on."])
     assert [text for _, text in turns(address)] == [
         "Tell me a story.",

@@ -21,13 +21,13 @@ PACKAGED = ["-m", "memory", *CHAT]
 SCRIPT = """
 import time
 from memory.__main__ import run
-from memory.program import lm
+from memory.program import loading
 from tests.support.talk import talker
 def store(prompt):
     time.sleep(30 if "Rufus" in prompt else 0)
     return "-- none"
 model, _ = talker(answer=lambda _: "I see.", store=store)
-lm.load_model = lambda *_: model
+loading.load_model = lambda *_: model
 run()
 """
 SCRIPTED = ["-c", SCRIPT, *CHAT]

@@ -32,7 +32,7 @@ def run(store: Store, memory_options: list[str], monkeypatch: pytest.MonkeyPatch
 
     def command(name: str, *arguments: str, script: Pairs = (), window: int = 16) -> Result:
         model = scripted_model(script, window=window)
-        monkeypatch.setattr("memory.program.lm.load_model", lambda name, api_base=None: model)
+        monkeypatch.setattr("memory.program.loading.load_model", lambda name, api_base=None: model)
         done = CliRunner().invoke(app, [name, *arguments, *memory_options])
         assert isinstance(model.lm, ScriptedLM)
         if done.exit_code == 0:
@@ -314,7 +314,7 @@ def test_what_was_paid_until_an_interruption_is_said(
         return sql(MOVED)
 
     model, _ = talker(window=3, store=interrupted)
-    monkeypatch.setattr("memory.program.lm.load_model", lambda name, api_base=None: model)
+    monkeypatch.setattr("memory.program.loading.load_model", lambda name, api_base=None: model)
     done = CliRunner().invoke(app, ["digest", *memory_options])
     assert done.exit_code == 130
     assert done.stderr.splitlines()[-1] == "until now: 1 call, 7 + 3 tokens, price unknown"

@@ -19,6 +19,7 @@ from memory.program import Model, llama, read_card, starting_program
 from memory.program.gguf import check_lora
 from memory.program.llama import packaged_gguf
 from memory.program.local import SmallModelAdapter
+from memory.program.packaged import PackagedModel
 from memory.program.signatures import SMALL
 from memory.records import Change, Rows
 from tests.locomo.test_commands import EVALUATE, command
@@ -154,10 +155,10 @@ def test_a_model_is_called_after_its_adapter(folder: Path, tmp_path: Path) -> No
     assert load_model("local", adapter=folder / "adapter.gguf").name == tuned.name
     other = load_model(str(adapter(tmp_path, "answer", layer=19)))
     assert len({tuned.name, other.name}) == len({tuned.lm.model, other.lm.model}) == 2
-    assert tuned.packaged
+    assert isinstance(tuned, PackagedModel)
     assert tuned.price == (0.0, 0.0)
-    assert load_model("local").packaged
-    assert not load_model("openai/x").packaged
+    assert isinstance(load_model("local"), PackagedModel)
+    assert not isinstance(load_model("openai/x"), PackagedModel)
 
 
 def test_a_memory_is_of_the_weights_that_stored_it(folder: Path) -> None:

@@ -29,11 +29,12 @@ from memory.errors import InputError, ModelError, SqlError
 from memory.program import MemoryProgram, Model, llama, load_model
 from memory.program.costs import Cost, priced, spending
 from memory.program.grammar import insert_fact, select_rows
-from memory.program.lm import BoundedLM, calling_thread, explain
+from memory.program.hosted import BoundedLM, calling_thread
 from memory.program.local import ABSTAIN_WORD, LocalEngine, SmallModelAdapter
 from memory.program.messages import ABSTAIN
-from memory.program.replies import stream
+from memory.program.model_errors import explain
 from memory.program.signatures import SMALL, ReplyInChat, WriteFacts, WriteQuery
+from memory.program.streaming import stream
 from memory.records import Change, Rows
 from memory.sql import CheckedSelect, check_select, check_writes, split
 from tests.conftest import MOVED
@@ -234,7 +235,7 @@ def test_who_waits_long_is_told_so_once_a_minute(
 ):
     monkeypatch.setenv("MEMORY_CALL_SECONDS", "0.3")
     # `caplog` sees a record twice where a command that ran in this process set this log apart.
-    logger, lines = logging.getLogger("memory.program.lm"), io.StringIO()
+    logger, lines = logging.getLogger("memory.program.hosted"), io.StringIO()
     monkeypatch.setattr(logger, "handlers", [logging.StreamHandler(lines)])
     caplog.set_level("INFO", logger=logger.name)
     secret = server.address.replace("://", "://user:secret@")

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, MemoryProgram, load_model, open_store
-from memory.api import Digest
+from memory.digest import Digest
 from memory.namespaces import path_of
 from memory.program import Model
 from memory.program.messages import NO_FACTS
-from memory.program.modules import starting_program, stores_facts
+from memory.program.optimizer_start import starting_program
 from memory.searcher import Searcher
 from memory.store.sqlite import SqliteStore
 from memory.tools import Tools
@@ -19,13 +19,13 @@ from memory.waiting import digest_whole, waiting
 from tests.conftest import MOVED, SAID
 from tests.support.commands import run
 from tests.support.gguf_adapter import adapter
-from tests.support.scripted import scripted_model, sql
+from tests.support.scripted import scripted_model, scripted_packaged_model, sql
 
 
 @pytest.fixture
 def unasked() -> Model:
     """As the packaged model, but no prompt is expected."""
-    return replace(scripted_model([]), name="local", writes_facts=False)
+    return replace(scripted_packaged_model([]), writes_facts=False)
 
 
 def test_local_stores_nothing_and_its_turns_wait_for_a_larger_model(
@@ -54,12 +54,12 @@ def test_who_tuned_or_compiled_a_storing_model_gets_what_it_writes(tmp_path: Pat
     assert writing == [False, True, False, True]
     assert local.weights["store"] == answering.weights["store"] != own.weights["store"]
     assert local.as_tuned({"store"}).writes_facts
-    assert not stores_facts(local, MemoryProgram())
-    assert stores_facts(local, starting_program(local))
+    assert not local.stores_facts(MemoryProgram())
+    assert local.stores_facts(starting_program(local))
     compiled = MemoryProgram()
     store = compiled.store.predict
     store.signature = store.signature.with_instructions("Write what hurts.")
-    assert stores_facts(local, compiled)
+    assert local.stores_facts(compiled)
 
 
 def test_a_digest_by_local_says_who_stores_facts(

@@ -10,8 +10,9 @@ from locomo.dataset.format import files_of
 from locomo.examples.gold import load_gold
 from memory import InputError, Memory, Turn, load_model
 from memory.program import Model, read_card
-from memory.program.lm import SHIPPED, UNTUNED_MODEL
 from memory.program.messages import ABSTAIN
+from memory.program.model_names import UNTUNED_MODEL
+from memory.program.packaged import SHIPPED, PackagedModel
 from memory.program.signatures import prompts_fingerprint
 from tests.support.gguf_adapter import adapter
 
@@ -79,7 +80,7 @@ def test_local_has_them_and_local_base_has_none() -> None:
     targets = {target for folder in SHIPPED for target in read_card(folder).targets}
     assert {module for module, of in tuned.weights.items() if of != UNTUNED_MODEL} == targets
     assert tuned.name == "local"
-    assert untuned.packaged
+    assert isinstance(untuned, PackagedModel)
 
 
 def test_an_adapter_of_ones_own_takes_the_place_of_its_modules_only(tmp_path: Path) -> None:

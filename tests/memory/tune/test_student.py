@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch", reason="the extra is not installed: uv sync
 
 from memory import load_model  # noqa: E402
 from memory.program.llama import packaged_gguf  # noqa: E402
+from memory.program.packaged import PackagedModel  # noqa: E402
 from memory.tune.adapters import add_lora, describe_adapter, save_adapter  # noqa: E402
 from memory.tune.grpo import GrpoTrainer  # noqa: E402
 from memory.tune.student import Student, load_student  # noqa: E402
@@ -113,7 +114,8 @@ def test_a_gguf_adapter_changes_llama_cpp_as_it_changes_the_student(
     # The quantization of what llama.cpp computes with is worth .1, the rows in another order .5.
     assert (said - tuned[ids]).pow(2).mean().sqrt() < 0.2
     assert (said - before[ids]).pow(2).mean().sqrt() > 0.5
-    assert load_model("local-base", adapter=tmp_path / "lora").packaged  # llama.cpp takes it
+    # llama.cpp takes it
+    assert isinstance(load_model("local-base", adapter=tmp_path / "lora"), PackagedModel)
 
 
 @pytest.mark.parametrize("named", ["folder", "file"])

@@ -1,0 +1,380 @@
+"""Hosted models: asked over the network, in calls that end, with what large models need."""
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+import time
+import urllib.request
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
+
+import dspy
+from dspy.utils import exceptions as lm_errors
+
+from memory.dates import dated_question
+from memory.errors import InputError, ModelError, UnusableAnswer
+from memory.program.messages import is_quotation
+from memory.program.model import (
+    ChatMessage,
+    MemoryReader,
+    Model,
+    Retrieval,
+    UserQuestion,
+)
+from memory.program.model_errors import CallTimeoutError, MissingKeyError
+from memory.program.modules import answer_from
+from memory.program.shown_turns import RANKED_TURNS, ranks_of, turns_to_show
+from memory.program.stated_facts import dated
+from memory.program.streaming import stream
+from memory.prompt import (
+    CATALOG_TOKENS,
+    Context,
+    assemble,
+    dated_row_lines,
+    named_turns,
+    quoted_turns,
+    spoken_date,
+    turn_line,
+    turn_lines,
+)
+from memory.provider_calls import call_seconds, run, too_slow, within
+from memory.providers import load_litellm, missing_keys
+from memory.records import Answer, Fact, Hit, Rows, Turn
+from memory.search.answer_kinds import asks_for_present, asks_for_several
+from memory.terminal import clean_line
+from memory.tokens import count_tokens, trim
+
+if TYPE_CHECKING:
+    from memory.program.modules import MemoryProgram
+
+# Who waits longer than this for an answer is told so, at most once a minute.
+_NOTICE_SECONDS, _NOTICE_EVERY = 10.0, 60.0
+_log = logging.getLogger(__name__)
+# The share of the budget that turns keep, and how many turns of the best rows are shown before the
+# rows themselves: learnt on gold facts of data/train, see tests.benchmarks.evidence_shown.
+_FLOOR, _FLOOR_BESIDE_LISTS = 0.7, 0.5
+_BROUGHT_TURNS = 5
+_MESSAGE_TOKENS = 2_000  # of what is replied to, and of what was said before it
+_calling_thread = ContextVar[threading.Thread | None]("calling_thread", default=None)
+
+
+def calling_thread() -> threading.Thread:
+    """The thread that waits for the call under way: a hosted model is asked in another one."""
+    return _calling_thread.get() or threading.current_thread()
+
+
+class BoundedLM(dspy.LM):
+    """A hosted model: each call ends after `seconds`, its tries and the waits between included.
+
+    A call that takes long is told of by the log of this module, as information.
+    """
+
+    def __init__(self, model: str, *, seconds: float, **settings: Any) -> None:
+        super().__init__(model, **settings)
+        self.seconds = seconds
+        self._noticed_at = -_NOTICE_EVERY
+
+    def __call__(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
+        token = _calling_thread.set(threading.current_thread())
+        try:
+            return run(self.acall(prompt, messages=messages, **kwargs))
+        finally:
+            _calling_thread.reset(token)
+
+    async def acall(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
+        self._check_key()
+        delay = min(_NOTICE_SECONDS, self.seconds / 2)
+        notice = asyncio.get_running_loop().call_later(delay, self._notice)
+        try:
+            call = super().acall(prompt, messages=messages, **kwargs)
+            return await within(call, self.seconds)
+        except TimeoutError as error:
+            raise CallTimeoutError(too_slow(self.model, self.seconds)) from error
+        finally:
+            notice.cancel()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the key: what goes to another machine asks with the key that is set there."""
+        state = super().__getstate__()
+        return {**state, "kwargs": {k: v for k, v in state["kwargs"].items() if k != "api_key"}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "api_base" in self.kwargs:
+            self.kwargs["api_key"] = _own_key(self.model)
+
+    def _check_key(self) -> None:
+        """Raise MissingKeyError: litellm would ask a provider without one, and try five times."""
+        provider = self.model.partition("/")[0].upper()
+        if "api_base" in self.kwargs or f"{provider}_API_BASE" in os.environ:
+            return
+        if missing := missing_keys(self.model):
+            raise MissingKeyError(missing)
+
+    def _notice(self) -> None:
+        now = time.monotonic()
+        if now - self._noticed_at >= _NOTICE_EVERY:
+            self._noticed_at = now
+            base = urlsplit(self.kwargs.get("api_base") or "")
+            host = f"{base.hostname}:{base.port or base.scheme}" if base.hostname else self.model
+            _log.info("waiting for %s, %g seconds at most", host, self.seconds)
+
+
+class HostedModel(Model):
+    """A model of a provider, or on a server of one's own: it reads dates, known facts and lists."""
+
+    refines: ClassVar[bool] = True
+    takes_persona: ClassVar[bool] = True
+    writes_any_sql: ClassVar[bool] = True
+    reads_known_facts: ClassVar[bool] = True
+    dates_rows: ClassVar[bool] = True
+    fixed_limits: ClassVar[bool] = False
+    answer_tokens: ClassVar[Mapping[str, int]] = MappingProxyType(
+        {"store": 60, "retrieve": 150, "answer": 40, "refine": 150}
+    )
+    seconds_a_call: ClassVar[float] = 10.0
+    stop_seconds: ClassVar[float] = 0.5  # the next start digests the window of this call again
+    cpus: ClassVar[float] = 0.25
+
+    # ---------------------------------------------------------------- who is asked
+
+    @property
+    def _address(self) -> str:
+        """The address of a server of one's own; "" for a provider's."""
+        provider = self.name.partition("/")[0].upper()
+        # Clients look for these by themselves.
+        names = (f"{provider}_BASE_URL", f"{provider}_API_BASE")
+        addresses = (self.api_base, *(os.environ.get(name) for name in names))
+        return next(filter(None, addresses), "")
+
+    @property
+    def server(self) -> str:
+        """An address without a password, or a provider's name."""
+        if not self._address:
+            return self.name.partition("/")[0]
+        scheme, _, host = self._address.partition("://")
+        return f"{scheme}://{host.rpartition('@')[2]}"
+
+    @property
+    def price(self) -> tuple[float, float] | None:
+        """As far as litellm's own list knows; None for a server of one's own."""
+        if self._address:
+            return None
+        provider, _, model = self.name.partition("/")
+        known = load_litellm().model_cost
+        prices = known.get(self.name) or known.get(model) or {}
+        if prices.get("litellm_provider") != provider and self.name not in known:
+            return None  # the same name, sold by somebody else
+        try:
+            return float(prices["input_cost_per_token"]), float(prices["output_cost_per_token"])
+        except KeyError:
+            return None
+
+    @property
+    def weights(self) -> Mapping[str, str]:
+        return dict.fromkeys(("store", "retrieve", "answer"), self.name)
+
+    def over_machines(self, over: str) -> "HostedModel":
+        if over:
+            raise InputError(
+                f"--over is for the packaged model here; {self.name} runs on a server: raise"
+                " --num-threads instead"
+            )
+        return self
+
+    # ---------------------------------------------------------------- storing
+
+    def looks_for_facts_in(self, text: str) -> bool:
+        return not is_quotation(text)
+
+    def window_lines(self, turns: Sequence[Turn]) -> str:
+        return turn_lines(turns, budget=self.window_tokens, dates=self.dates, iso=True, spans=True)
+
+    def as_stored(self, fact: Fact, turn: Turn) -> Fact:
+        return dated(fact, turn)
+
+    # ---------------------------------------------------------------- answering
+
+    def question_text(self, question: UserQuestion) -> str:
+        """With its dates; who asks is an input of its own."""
+        return dated_question(question.text, question.today)
+
+    def write_query(
+        self, program: "MemoryProgram", question: UserQuestion, reader: MemoryReader
+    ) -> dspy.Prediction:
+        return program.retrieve(
+            question=self.question_text(question),
+            catalog=reader.catalog(CATALOG_TOKENS),
+            read=reader.read,
+            asker=question.asker,
+            today=spoken_date(question.today),
+        )
+
+    def gather(
+        self,
+        question: str,
+        rows: Sequence[Rows],
+        hits: Sequence[Hit],
+        *,
+        reader: MemoryReader,
+        budget: int,
+        without: Collection[int] = (),
+    ) -> Context:
+        """Rows with their dates, beside turns that say more; the best rows bring their turns."""
+        turn_ids = sorted({turn_id for result in rows for turn_id in named_turns(result)})
+        said_at = {turn.id: turn.said_at for turn in reader.turns_by_id(turn_ids, missing_ok=True)}
+        lines = dated_row_lines(
+            rows, ranks_of(hits), said_at, ended_last=asks_for_present(question)
+        )
+        brought = [turn_id for _, turn_id in lines if turn_id][:_BROUGHT_TURNS]
+        return assemble(
+            lines,
+            turns_to_show(hits, [*quoted_turns(rows), *brought], reader, without),
+            budget=budget,
+            floor=_FLOOR_BESIDE_LISTS if asks_for_several(question) else _FLOOR,
+            question=question,
+            once=True,
+        )
+
+    def had_better_abstain(self, retrieval: Retrieval, reader: MemoryReader) -> bool:
+        return False
+
+    def answer(
+        self,
+        program: "MemoryProgram",
+        question: UserQuestion,
+        retrieval: Retrieval,
+        reader: MemoryReader,
+    ) -> Answer:
+        context = retrieval.context
+        prediction = program.answer(
+            question=self.question_text(question),
+            memory=context.text,
+            turn_ids=context.turn_ids,
+            asker=question.asker,
+            today=spoken_date(question.today),
+        )
+        if prediction.unusable:
+            raise UnusableAnswer(
+                f"{self.name} answered {clean_line(prediction.unusable)[:80]!r}, which is no answer"
+                " from the memory; ask again, or choose a model that follows instructions",
+                answer_from(text="", cited=(), retrieved=retrieval.query, context=context),
+            )
+        return answer_from(
+            text=prediction.answer,
+            cited=prediction.turns,
+            retrieved=retrieval.query,
+            context=context,
+            calls=prediction.calls,
+        )
+
+    def reply(
+        self, program: "MemoryProgram", message: ChatMessage, reader: MemoryReader, budget: int
+    ) -> Generator[str, None, Answer]:
+        """The model's own words, streamed, from what was retrieved for the message."""
+        limit = min(budget, _MESSAGE_TOKENS)
+        turn = replace(message.turn, text=trim(message.turn.text, limit))
+        latest = _latest(message.recent, limit)
+        question = UserQuestion(turn.text, asker=turn.speaker, today=turn.said_at)
+        with self.active():
+            query = self.write_query(program, question, reader)
+            context = self.gather(
+                question.ranked_text,
+                query.rows,
+                reader.search(question.ranked_text, RANKED_TURNS),
+                reader=reader,
+                budget=budget,
+                without={turn.id, *(recent.id for recent in latest)},
+            )
+            inputs = {
+                "character": message.character,
+                "persona": message.persona,
+                "known_as": ", ".join(message.known_as),
+                "memory": context.text,
+                "recent": turn_lines(latest, limit),
+                "message": turn_line(turn),
+            }
+            text, cited = yield from stream(self, inputs, context.turn_ids)
+        return answer_from(text=text, cited=cited, retrieved=query, context=context, calls=1)
+
+
+def _latest(turns: Sequence[Turn], tokens: int) -> list[Turn]:
+    """As many of the last turns as fit a number of tokens, in the order they were said."""
+    latest: list[Turn] = []
+    for turn in reversed(turns):
+        tokens -= count_tokens(turn_line(turn) + "\n")
+        if tokens < 0:
+            break
+        latest.insert(0, turn)
+    return latest
+
+
+def load_hosted(
+    name: str, api_base: str | None, *, temperature: float, retries: int
+) -> HostedModel:
+    """A hosted model by its litellm name, "provider/model".
+
+    Raises ModelError for a name without a provider, or a server that does not listen.
+    """
+    provider, _, model = name.partition("/")
+    if not provider or not model:
+        guess = provider or "MODEL"
+        raise ModelError(
+            f"the model {name!r} names no provider; write openai/{guess}, ollama_chat/{guess}, "
+            "or local for the packaged model"
+        )
+    # No cache: DSPy's keeps answers on disk, where `forget` does not reach what somebody said; it
+    # does not know addresses either, and two servers may have one name for two models.
+    settings: dict[str, Any] = {
+        "num_retries": retries,
+        "cache": False,
+        "seconds": call_seconds(),
+    }
+    if api_base:
+        _check_listening(api_base)
+        settings["api_key"] = _own_key(name)
+        settings["api_base"] = api_base
+    try:
+        lm = BoundedLM(name, temperature=temperature, max_tokens=3_000, **settings)
+    except lm_errors.LMConfigurationError:  # reasoning models: their own temperature, room to think
+        lm = BoundedLM(name, temperature=None, max_tokens=16_000, **settings)
+    # DSPy would ask again in JSON when an answer is out of form: a call that nobody counts.
+    adapter = dspy.ChatAdapter(use_json_adapter_fallback=False)
+    return HostedModel(
+        name,
+        lm,
+        adapter,
+        window=16,
+        window_tokens=8_000,
+        dates=True,
+        context=128_000,
+        budget=20_000,
+        api_base=api_base,
+    )
+
+
+def _own_key(name: str) -> str:
+    """The key for a server of one's own: it seldom asks for one, but the protocol wants one."""
+    return os.environ.get(f"{name.partition('/')[0].upper()}_API_KEY") or "none"
+
+
+def _check_listening(api_base: str) -> None:
+    address = urlsplit(api_base)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise ModelError(f"{api_base!r} is no address; write http://HOST:PORT/v1")
+    if urllib.request.getproxies() and not urllib.request.proxy_bypass(address.hostname):
+        return
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        socket.create_connection((address.hostname, port), timeout=10).close()
+    except OSError as error:
+        raise ModelError(
+            f"nothing answers at {api_base} ({error.strerror or error}); start the server or "
+            "correct --api-base"
+        ) from error

@@ -1,0 +1,51 @@
+"""A model by its name: the one room that decides whether it is hosted or packaged."""
+
+from pathlib import Path
+
+from memory.errors import InputError, ModelError
+from memory.program.adapter_card import is_adapter
+from memory.program.hosted import load_hosted
+from memory.program.model import Model
+from memory.program.model_names import PACKAGED_MODEL, UNTUNED_MODEL, is_packaged
+from memory.program.packaged import load_packaged
+
+CALL_RETRIES = 5  # with 1, 2, 4, 8, 16 seconds between them, or what the server asks for
+
+
+def load_model(
+    name: str = PACKAGED_MODEL,
+    api_base: str | None = None,
+    temperature: float = 0.0,
+    retries: int = CALL_RETRIES,
+    adapter: str | Path | None = None,
+) -> Model:
+    """A model by name. Its answers are kept in no cache.
+
+    Arguments:
+        name: "local" (the packaged model, tuned), "local-base" (untuned), the folder of a LoRA
+            adapter for it, or any litellm name, "provider/model".
+        api_base: address of a server that speaks the provider's protocol (vLLM, Arbor, Ollama).
+        temperature: 0 for the most likely answer; reasoning models take none.
+        retries: how often a rate limit or a failed connection is tried again, with backoff.
+        adapter: a LoRA adapter for the packaged model, its folder or its .gguf file. It replaces
+            the shipped adapters of the modules that its card names.
+
+    A call of a hosted model ends after MEMORY_CALL_SECONDS (120), its tries included.
+    Raises InputError for an adapter that cannot be used; ModelError for a name without provider, a
+    server that does not listen, or a packaged model that is not installed.
+    """
+    if adapter is not None and name not in (PACKAGED_MODEL, UNTUNED_MODEL):
+        raise InputError(
+            f"an adapter (--adapter) is for the packaged model only, not for {name}; serve that"
+            " model with its adapter, or leave --model out"
+        )
+    if not is_packaged(name):
+        return load_hosted(name, api_base, temperature=temperature, retries=retries)
+    if api_base:
+        raise ModelError(
+            "the packaged model needs no --api-base; name the served model too, as in "
+            "--model openai/NAME --api-base ADDRESS"
+        )
+    if is_adapter(name):
+        return load_packaged(PACKAGED_MODEL, temperature, adapter=name)
+    return load_packaged(name, temperature, adapter=adapter)

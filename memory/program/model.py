@@ -1,0 +1,240 @@
+"""What a model does for a memory: the seam that the hosted and the packaged model implement."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+
+import dspy
+from dspy.utils import exceptions as lm_errors
+
+from memory.errors import ModelError
+from memory.program.model_errors import explain
+from memory.prompt import Context
+from memory.records import Answer, Fact, Hit, Rows, Turn
+from memory.search.asker import as_asked
+from memory.sql import CheckedSelect
+
+if TYPE_CHECKING:
+    from memory.program.modules import MemoryProgram
+
+
+class MemoryReader(Protocol):
+    """What a model may look up in a memory; searches rank by the weights of its program."""
+
+    def read(self, sql: str | CheckedSelect) -> Rows:
+        """The rows of one SELECT; raises SqlError."""
+
+    def search(self, question: str, k: int) -> Sequence[Hit]:
+        """The best k turns by the ranking, best first."""
+
+    def turns(self, first: int, last: int) -> Sequence[Turn]:
+        """The turns with ids from first to last."""
+
+    def turns_by_id(self, turn_ids: Sequence[int], missing_ok: bool = False) -> list[Turn]:
+        """The turns with these ids, in the order of the ids; InputError for one that is missing."""
+
+    def catalog(self, tokens: int) -> str:
+        """What the memory holds, in at most so many tokens."""
+
+
+@dataclass(frozen=True)
+class UserQuestion:
+    """A question to a memory: who asks it, and on which day (ISO), both "" where not known."""
+
+    text: str
+    asker: str = ""
+    today: str = ""
+
+    @property
+    def ranked_text(self) -> str:
+        """The question as turns would put it, with names and dates: what is searched for."""
+        return as_asked(self.text, self.asker, self.today)
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """What was retrieved for a question.
+
+    `query` is what RetrieveRows returned, None when no SELECT was written; `hits` are the turns of
+    the ranking, best first; `context` is what the answering model sees.
+    """
+
+    query: dspy.Prediction | None
+    hits: Sequence[Hit]
+    context: Context
+
+    @property
+    def rows(self) -> tuple[Rows, ...]:
+        """The rows of the SELECTs that ran."""
+        return tuple(self.query.rows) if self.query else ()
+
+
+@dataclass(frozen=True)
+class ChatMessage:
+    """A message of a chat that a character replies to, and what it needs to know for that.
+
+    `turn` is the message, with its id when it is stored; `recent` the conversation just before it;
+    `known_as` are names that its speaker had before.
+    """
+
+    turn: Turn
+    recent: Sequence[Turn] = ()
+    character: str = "Assistant"
+    persona: str = ""
+    known_as: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Model(ABC):
+    """A language model ready for use, and what it does for a memory.
+
+    `HostedModel` and `PackagedModel` are the two kinds. `load_model` chooses one by its name, and
+    the other rooms do not ask which it is: they call its methods and read what it can.
+
+    `name` is as load_model takes it; with an adapter, "+" and eight digits of its sha256 follow.
+    `window` is the turns of one store call, `window_tokens` their tokens at most, `dates` whether
+    they are shown with dates; `context` is the tokens the model can read, `budget` how many of
+    them are memory when it answers. Without `writes_facts` a digest stores nothing.
+    """
+
+    name: str
+    lm: dspy.LM
+    adapter: dspy.Adapter
+    window: int
+    window_tokens: int
+    dates: bool
+    context: int
+    budget: int
+    api_base: str | None = None
+    writes_facts: bool = True
+
+    # What a kind of model can.
+    refines: ClassVar[bool]  # work with tools on a memory's facts
+    takes_persona: ClassVar[bool]
+    writes_any_sql: ClassVar[bool]  # False: its grammar allows one INSERT of one row
+    reads_known_facts: ClassVar[bool]  # that a window may be about, and the turns before it
+    dates_rows: ClassVar[bool]  # it is shown each row with the date of its turn
+    fixed_limits: ClassVar[bool]  # its context and budget are its own, and not its server's
+    # What it takes of time, for estimates, and of this machine.
+    answer_tokens: ClassVar[Mapping[str, int]]  # by module; of the store module for each turn
+    seconds_a_call: ClassVar[float]  # where none was made yet
+    stop_seconds: ClassVar[float]  # how long the end of a chat waits for a call under way
+    cpus: ClassVar[float]  # cores that a call keeps busy
+
+    # ---------------------------------------------------------------- who is asked
+
+    @property
+    @abstractmethod
+    def server(self) -> str:
+        """Who is asked, for people: an address or a provider; "" for a model in this process."""
+
+    @property
+    @abstractmethod
+    def price(self) -> tuple[float, float] | None:
+        """US dollars a prompt token and an answer token; None where they are not known."""
+
+    @property
+    @abstractmethod
+    def weights(self) -> Mapping[str, str]:
+        """The name of the weights that each module runs on."""
+
+    @property
+    def tuned_modules(self) -> frozenset[str]:
+        """The modules that run on weights tuned for them."""
+        return frozenset()
+
+    @abstractmethod
+    def over_machines(self, over: str) -> "Model":
+        """The same model with its calls made over machines (see `memory.machines`).
+
+        Raises InputError for a hosted model: its caller waits for a server, on any machine.
+        """
+
+    def as_tuned(self, targets: Collection[str]) -> "Model":
+        """The same model with the prompts of one tuned for these modules: without examples."""
+        return self
+
+    def as_shipped(self) -> "Model":
+        """The same model without an adapter that somebody added."""
+        return self
+
+    def uncached(self) -> Self:
+        """The same model, asked anew whatever DSPy's cache holds."""
+        return replace(self, lm=self.lm.copy(cache=False))
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Modules called inside use this model. Raises ModelError, one line, when it fails."""
+        with dspy.context(lm=self.lm, adapter=self.adapter):
+            try:
+                yield
+            except lm_errors.LMError as error:
+                raise ModelError(explain(error, self.name, self.api_base)) from error
+
+    # ---------------------------------------------------------------- storing
+
+    def stores_facts(self, program: "MemoryProgram") -> bool:
+        """Whether a digest makes facts: "local" only where it was tuned or compiled to."""
+        return self.writes_facts or program.store.is_compiled
+
+    @abstractmethod
+    def looks_for_facts_in(self, text: str) -> bool:
+        """Whether the model should look for facts in what somebody said."""
+
+    @abstractmethod
+    def window_lines(self, turns: Sequence[Turn]) -> str:
+        """The turns of a window as the storing module reads them."""
+
+    @abstractmethod
+    def as_stored(self, fact: Fact, turn: Turn) -> Fact | None:
+        """A fact that the model wrote of a turn as it is to be stored; None for not at all."""
+
+    # ---------------------------------------------------------------- answering
+
+    @abstractmethod
+    def question_text(self, question: UserQuestion) -> str:
+        """A question as the model reads it."""
+
+    @abstractmethod
+    def write_query(
+        self, program: "MemoryProgram", question: UserQuestion, reader: MemoryReader
+    ) -> dspy.Prediction | None:
+        """The rows that a question may need (see RetrieveRows); None when none are asked for."""
+
+    @abstractmethod
+    def gather(
+        self,
+        question: str,
+        rows: Sequence[Rows],
+        hits: Sequence[Hit],
+        *,
+        reader: MemoryReader,
+        budget: int,
+        without: Collection[int] = (),
+    ) -> Context:
+        """The rows and the best turns within a budget, laid out as the model reads them.
+
+        Turns `without` are left out: they are shown elsewhere.
+        """
+
+    @abstractmethod
+    def had_better_abstain(self, retrieval: Retrieval, reader: MemoryReader) -> bool:
+        """Whether the model would invent an answer to what was retrieved."""
+
+    @abstractmethod
+    def answer(
+        self,
+        program: "MemoryProgram",
+        question: UserQuestion,
+        retrieval: Retrieval,
+        reader: MemoryReader,
+    ) -> Answer:
+        """The answer with the turns it rests on. Raises UnusableAnswer for what is no answer."""
+
+    @abstractmethod
+    def reply(
+        self, program: "MemoryProgram", message: ChatMessage, reader: MemoryReader, budget: int
+    ) -> Generator[str, None, Answer]:
+        """A character's reply to a message, in pieces as they are made; returns the whole."""

@@ -1,0 +1,59 @@
+"""What went wrong with a model, and what to do about it, in one line without keys."""
+
+import re
+from collections.abc import Sequence
+
+from dspy.utils import exceptions as lm_errors
+
+from memory.provider_calls import one_line
+
+# litellm calls it a failure of the server when its name cannot be looked up.
+_UNREACHABLE = re.compile(
+    r"Cannot connect to host|Domain name not found|Name or service not known|getaddrinfo"
+)
+
+
+class CallTimeoutError(lm_errors.LMTimeoutError):
+    """A call was ended because it took too long as a whole."""
+
+
+class MissingKeyError(lm_errors.LMNotConfiguredError):
+    """The provider's key is not set; `env_keys` are its names."""
+
+    def __init__(self, env_keys: Sequence[str]) -> None:
+        super().__init__("a key is missing")
+        self.env_keys = env_keys
+
+
+def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:
+    """What went wrong with a model and what to do, in one line without keys."""
+    keys = getattr(error, "env_keys", None) or [f"{name.partition('/')[0].upper()}_API_KEY"]
+    key = " or ".join(keys)
+    where = f" at {api_base}" if api_base else ""
+    reason = one_line(error.message)
+    match error:
+        case lm_errors.LMNotConfiguredError():
+            return f"{name} needs a key: set {key}"
+        case lm_errors.LMAuthError():
+            return f"{name}{where} refused the key: check {key}"
+        case lm_errors.LMBillingError():
+            return f"{name}: no credit or quota left on this account ({reason})"
+        case lm_errors.LMRateLimitError():
+            return f"{name}{where} still limits the rate after retries; wait, or use fewer threads"
+        case CallTimeoutError():
+            return f"{error.message}{where}"
+        case _ if _UNREACHABLE.search(reason):
+            where = api_base or f"the provider of {name}"
+            return f"cannot reach {where}: is this machine online? ({reason})"
+        case lm_errors.LMTransportError() | lm_errors.LMTimeoutError():
+            where = api_base or f"the provider of {name}"
+            return f"cannot reach {where}: is it running, is --api-base right? ({reason})"
+        case lm_errors.LMUnsupportedModelError():
+            return f"{name} does not exist{where}; check the name ({reason})"
+        case lm_errors.LMServerError():
+            return f"{name}{where} failed on its side; try again later ({reason})"
+    if isinstance(error, lm_errors.ContextWindowExceededError) or "context length" in reason:
+        return f"the prompt is too long for {name}; give a smaller --budget ({reason})"
+    if "LLM Provider NOT provided" in reason:
+        return f"no provider is called {name.partition('/')[0]!r}; write for example openai/MODEL"
+    return f"{name}{where} gave no usable answer ({reason})"

@@ -1,0 +1,26 @@
+"""The names of models, read without loading one: DSPy takes more than a second to import."""
+
+from memory.program.adapter_card import is_adapter
+
+# The packaged model as it comes with this package, tuned; and without its adapters.
+PACKAGED_MODEL, UNTUNED_MODEL = "local", "local-base"
+
+
+def is_packaged(name: str) -> bool:
+    """Whether a name means the packaged model, which runs in this process: by name or adapter."""
+    return name in (PACKAGED_MODEL, UNTUNED_MODEL) or is_adapter(name)
+
+
+def is_packaged_lm(name: str) -> bool:
+    """Whether a DSPy model of this name runs in this process: its calls cost nothing."""
+    return name.startswith("local/")
+
+
+def model_option(name: str) -> str:
+    """What `--model` takes for the model of this name: an adapter is given by its folder."""
+    return "FOLDER" if name.startswith(f"{PACKAGED_MODEL}+") else name
+
+
+def stores_facts(name: str) -> bool:
+    """Whether a digest by the model of this name makes facts: "local" does not."""
+    return name != PACKAGED_MODEL

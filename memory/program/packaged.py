@@ -1,0 +1,239 @@
+"""The packaged model: small, in this process, and held to what was said."""
+
+from collections.abc import Collection, Generator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar
+
+import dspy
+
+from memory.program.grounded_answer import grounded_answer
+from memory.program.llama import CONTEXT, Lora, load_lora, packaged_gguf
+from memory.program.local import LocalEngine, SmallModelAdapter
+from memory.program.messages import asks_memory, is_evidence
+from memory.program.model import (
+    ChatMessage,
+    MemoryReader,
+    Model,
+    Retrieval,
+    UserQuestion,
+)
+from memory.program.model_names import PACKAGED_MODEL, UNTUNED_MODEL
+from memory.program.modules import answer_from
+from memory.program.packaged_replies import quote_turns, stock_reply
+from memory.program.shown_turns import ranks_of, turns_to_show
+from memory.program.stated_facts import dated, is_stated
+from memory.prompt import (
+    CATALOG_TOKENS,
+    Context,
+    assemble,
+    quoted_turns,
+    row_lines,
+    spoken_date,
+    turn_lines,
+)
+from memory.records import Answer, Fact, Hit, Rows, Turn
+from memory.search.attribution import is_told_by_another
+
+if TYPE_CHECKING:
+    from memory.program.modules import MemoryProgram
+
+SHIPPED = tuple(sorted((Path(__file__).parent / "tuned").glob("[a-z]*")))
+_TURNS_SHARE = 0.5  # of the budget, which rows do not take
+
+
+class PackagedModel(Model):
+    """The packaged model, with adapters or without.
+
+    A model of 135 million parameters completes sentences: it is asked about few turns, without
+    dates and known facts, and what it says counts when turns say it, too.
+    """
+
+    refines: ClassVar[bool] = False
+    takes_persona: ClassVar[bool] = False
+    writes_any_sql: ClassVar[bool] = False
+    reads_known_facts: ClassVar[bool] = False
+    dates_rows: ClassVar[bool] = False
+    fixed_limits: ClassVar[bool] = True
+    answer_tokens: ClassVar[Mapping[str, int]] = MappingProxyType(
+        {"store": 25, "retrieve": 60, "answer": 12, "refine": 60}
+    )
+    seconds_a_call: ClassVar[float] = 1.0  # as measured on two busy cores
+    stop_seconds: ClassVar[float] = 15.0
+    cpus: ClassVar[float] = 1.0
+
+    # ---------------------------------------------------------------- who is asked
+
+    @property
+    def server(self) -> str:
+        """None: "" for a model in this process."""
+        return ""
+
+    @property
+    def price(self) -> tuple[float, float]:
+        return 0.0, 0.0
+
+    @property
+    def weights(self) -> Mapping[str, str]:
+        """An adapter is for its targets only."""
+        names = dict.fromkeys(("store", "retrieve", "answer"), UNTUNED_MODEL)
+        for lora in getattr(self.lm.engine, "loras", ()):
+            for target in lora.targets & self.tuned_modules:
+                names[target] = f"{PACKAGED_MODEL}+{lora.sha256[:8]}"
+        if not self.writes_facts:
+            names["store"] = "none"
+        return names
+
+    @property
+    def tuned_modules(self) -> frozenset[str]:
+        return getattr(self.adapter, "tuned", frozenset())
+
+    def over_machines(self, over: str) -> "PackagedModel":
+        if not over:
+            return self
+        return replace(self, lm=self.lm.copy(engine=replace(self.lm.engine, over=over)))
+
+    def as_tuned(self, targets: Collection[str]) -> "PackagedModel":
+        return replace(self, adapter=SmallModelAdapter(frozenset(targets)), writes_facts=True)
+
+    def as_shipped(self) -> "PackagedModel":
+        shipped, _, added = self.name.partition("+")
+        return load_packaged(shipped) if added else self
+
+    # ---------------------------------------------------------------- storing
+
+    def looks_for_facts_in(self, text: str) -> bool:
+        """It makes facts of questions and refusals too: these are kept from it."""
+        return is_evidence(text)
+
+    def window_lines(self, turns: Sequence[Turn]) -> str:
+        return turn_lines(turns, budget=self.window_tokens, dates=self.dates, iso=True)
+
+    def as_stored(self, fact: Fact, turn: Turn) -> Fact | None:
+        """Only what a sentence of the turn states, word for word."""
+        fact = dated(fact, turn)
+        return fact if is_stated(fact, turn) else None
+
+    # ---------------------------------------------------------------- answering
+
+    def question_text(self, question: UserQuestion) -> str:
+        """With names in place of "I": it is not shown who asks."""
+        return question.ranked_text
+
+    def write_query(
+        self, program: "MemoryProgram", question: UserQuestion, reader: MemoryReader
+    ) -> dspy.Prediction | None:
+        """It asks for facts alone: without any, its SELECT would find nothing."""
+        if not reader.read("SELECT id FROM facts LIMIT 1").rows:
+            return None
+        return program.retrieve(
+            question=self.question_text(question),
+            catalog=reader.catalog(CATALOG_TOKENS),
+            read=reader.read,
+            asker=question.asker,
+            today=spoken_date(question.today),
+        )
+
+    def gather(
+        self,
+        question: str,
+        rows: Sequence[Rows],
+        hits: Sequence[Hit],
+        *,
+        reader: MemoryReader,
+        budget: int,
+        without: Collection[int] = (),
+    ) -> Context:
+        """Rows as they were stored, then turns."""
+        return assemble(
+            row_lines(rows, ranks_of(hits)),
+            turns_to_show(hits, quoted_turns(rows), reader, without),
+            budget=budget,
+            floor=_TURNS_SHARE,
+            question=question,
+        )
+
+    def had_better_abstain(self, retrieval: Retrieval, reader: MemoryReader) -> bool:
+        """It hardly sees who said what: not about one person what another told of themselves."""
+        if any(rows.rows for rows in retrieval.rows):
+            return False
+        return is_told_by_another(retrieval.hits, reader.turns_by_id)
+
+    def answer(
+        self,
+        program: "MemoryProgram",
+        question: UserQuestion,
+        retrieval: Retrieval,
+        reader: MemoryReader,
+    ) -> Answer:
+        context = retrieval.context
+        prediction = program.answer(
+            question=self.question_text(question),
+            memory=context.text,
+            turn_ids=context.turn_ids,
+            asker=question.asker,
+            today=spoken_date(question.today),
+        )
+        text, cited = grounded_answer(prediction.answer, question.text, retrieval, reader)
+        return answer_from(
+            text=text,
+            cited=cited,
+            retrieved=retrieval.query,
+            context=context,
+            calls=prediction.calls,
+        )
+
+    def reply(
+        self, program: "MemoryProgram", message: ChatMessage, reader: MemoryReader, budget: int
+    ) -> Generator[str, None, Answer]:
+        """A question is answered by the best turn, all else by a stock phrase; nothing is asked.
+
+        The phrase is right after good and bad news alike.
+        """
+        if not asks_memory(message.turn.text):
+            return stock_reply(message.turn, message.character)
+        return quote_turns(message, reader=reader, budget=budget)
+
+
+def load_packaged(
+    name: str = PACKAGED_MODEL, temperature: float = 0.0, adapter: str | Path | None = None
+) -> PackagedModel:
+    """The packaged model by its name, "local" or "local-base", with an adapter of one's own.
+
+    Raises InputError for an adapter that cannot be used, ModelError when it is not installed.
+    """
+    packaged_gguf()
+    custom = load_lora(Path(adapter)) if adapter is not None else None
+    loras: list[Lora] = [custom] if custom else []
+    if name == PACKAGED_MODEL:
+        # A custom adapter replaces the shipped ones, for its modules only.
+        replaced = custom.targets if custom else frozenset()
+        for path in SHIPPED:
+            shipped = load_lora(path)
+            targets = shipped.targets - replaced
+            if targets:
+                loras.append(replace(shipped, targets=targets))
+    tuned = frozenset[str]().union(*(lora.targets for lora in loras))
+    # A cache of answers knows a model by its name, so two adapters need two names.
+    digits = "".join(f"+{lora.sha256[:8]}" for lora in loras)
+    lm = dspy.LM(
+        f"local/smollm2{digits}",
+        engine=LocalEngine(loras=tuple(loras)),
+        cache=False,
+        temperature=temperature,
+        num_retries=0,
+    )
+    # Who tuned a model to store wants to see what it writes.
+    writes_facts = name != PACKAGED_MODEL or bool(custom and "store" in custom.targets)
+    return PackagedModel(
+        f"{name}+{custom.sha256[:8]}" if custom else name,
+        lm,
+        SmallModelAdapter(tuned),
+        window=1,
+        window_tokens=200,
+        dates=False,
+        context=CONTEXT,
+        budget=360,
+        writes_facts=writes_facts,
+    )

@@ -1,0 +1,38 @@
+"""The turns that an answering model may be shown: the ranking's and those that SELECTs quote."""
+
+from collections.abc import Collection, Iterable, Sequence
+from itertools import zip_longest
+
+from memory.program.messages import is_quotation, is_withdrawn
+from memory.program.model import MemoryReader
+from memory.records import Hit, Turn
+
+# Of a ranking: more than fit any budget.
+RANKED_TURNS = 400
+
+
+def turns_to_show(
+    hits: Sequence[Hit], quoted: Iterable[int], reader: MemoryReader, without: Collection[int]
+) -> list[Turn]:
+    """The turns of the ranking and those with the `quoted` ids in turn, the best first.
+
+    A quotation holds nothing that the turns it quotes do not, and a withdrawn correction nothing
+    true: they come last.
+    """
+    chosen = [turn_id for turn_id in _alternate(hits, quoted) if turn_id not in without]
+    # A row may name a turn that is not there, and another process may have forgotten one.
+    turns = reader.turns_by_id(chosen, missing_ok=True)
+    # Sorting keeps the order of equals.
+    return sorted(turns, key=lambda turn: is_quotation(turn.text) or is_withdrawn(turn.text))
+
+
+def ranks_of(hits: Sequence[Hit]) -> dict[int, int]:
+    """The rank of each turn, 0 for the best."""
+    return {hit.turn_id: rank for rank, hit in enumerate(hits)}
+
+
+def _alternate(hits: Sequence[Hit], quoted: Iterable[int]) -> list[int]:
+    """A ranked turn, a quoted one, and so on, each turn once."""
+    pairs = zip_longest((hit.turn_id for hit in hits), quoted)
+    turn_ids = [turn_id for pair in pairs for turn_id in pair if turn_id is not None]
+    return list(dict.fromkeys(turn_ids))

@@ -1,0 +1,81 @@
+"""A model's reply in a chat, in pieces as it makes them."""
+
+import re
+from collections.abc import Collection, Generator, Iterator, Mapping
+
+import dspy
+from dspy.utils.exceptions import (
+    AdapterParseError,
+    LMInvalidRequestError,
+    LMStreamAssemblyError,
+)
+
+from memory.program.model import Model
+from memory.program.signatures import ReplyInChat
+
+# What it looks like when a server answers a request for a stream in one piece, or refuses it.
+_NO_STREAM_ERRORS = (LMStreamAssemblyError, LMInvalidRequestError)
+# Names and addresses of models that were found not to stream: asked so, they would be paid twice.
+_WITHOUT_STREAMS: set[tuple[str, str | None]] = set()
+
+
+def stream(
+    model: Model, inputs: Mapping[str, str], turn_ids: Collection[int] = ()
+) -> Generator[str, None, tuple[str, list[int]]]:
+    """The reply in pieces; returns the whole, and which of the `turn_ids` it names.
+
+    `inputs` are those of ReplyInChat. A model whose engine cannot stream says all in one piece; so
+    does one that answers out of form. Raises dspy's LMError, inside `model.active()`.
+    """
+    predict = dspy.Predict(ReplyInChat)
+    reply = ""
+    cited = ""
+    try:
+        for part in _parts(model, predict, inputs):
+            if isinstance(part, dspy.Prediction):
+                # The whole comes last; its text was streamed already, unless nothing was.
+                piece = "" if reply.strip() else str(part.reply or "")
+                cited = str(part.turns or "")
+            else:
+                piece = part
+            reply += piece
+            if piece:
+                yield piece
+    except AdapterParseError as error:  # what came is a reply all the same
+        if not reply.strip():
+            reply = re.sub(r"\[\[ ## \w+ ## \]\]", "", error.lm_response).strip()
+            yield reply
+    # At most 18 digits: a longer number fits no id of the database.
+    named = [int(digits[:18]) for digits in re.findall(r"\d+", cited)]
+    return reply.strip(), [turn_id for turn_id in dict.fromkeys(named) if turn_id in turn_ids]
+
+
+def _parts(
+    model: Model, predict: dspy.Predict, inputs: Mapping[str, str]
+) -> Iterator[str | dspy.Prediction]:
+    """The reply's pieces, then the whole; the whole alone where the model cannot stream."""
+    server = (model.name, model.api_base)
+    streams = isinstance(model.lm.engine, str) or hasattr(model.lm.engine, "stream")
+    if not streams or server in _WITHOUT_STREAMS:
+        yield predict(**inputs)
+        return
+    speak_in_parts = dspy.streamify(
+        predict,
+        stream_listeners=[dspy.streaming.StreamListener("reply")],
+        # A hosted model is asked by its own coroutine, which ends in time (memory.program.hosted).
+        is_async_program=isinstance(model.lm.engine, str),
+        async_streaming=False,
+    )
+    any_came = False
+    try:
+        for part in speak_in_parts(**inputs):
+            any_came = True
+            if isinstance(part, dspy.Prediction):
+                yield part
+            elif isinstance(part, dspy.streaming.StreamResponse):
+                yield part.chunk
+    except _NO_STREAM_ERRORS:
+        if any_came:
+            raise
+        yield predict(**inputs)
+        _WITHOUT_STREAMS.add(server)  # only now: with the same error again, the request is bad
