@@ -290,5 +290,16 @@ def test_no_line_but_a_table_row_is_longer_than_120_characters() -> None:
     assert not faults, "\n".join(faults)
 
 
+def test_the_layout_shows_every_folder_of_code() -> None:
+    [layout] = [part for part in snippets(Path("CONTRIBUTING.md")) if part.language == "text"]
+    shown = set(re.findall(r"^ *(\w+)/ ", layout.text, re.MULTILINE))
+    folders = {
+        path.parent
+        for path in [*ROOT.glob("memory/**/__init__.py"), *ROOT.glob("locomo/**/__init__.py")]
+        if path.parent.name != "versions" and "migrations" not in path.parts
+    }
+    assert {folder.name for folder in folders} <= shown
+
+
 def test_the_readme_fits_on_three_screens() -> None:
     assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 110
