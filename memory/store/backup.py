@@ -9,7 +9,7 @@ from pathlib import Path
 
 from memory.errors import InputError, StoreError
 from memory.files import create_private, discard
-from memory.store import integrity, settings, vectors
+from memory.store import integrity, settings, turns_table, vectors
 from memory.store.connection import BUSY_SECONDS, SqliteConnection, connect, storage_errors
 from memory.store.database import Connection, Transaction
 from memory.store.forget import BACKUP, COPY, part_of, remove_abandoned_copies
@@ -137,8 +137,7 @@ def _ready(conn: SqliteConnection, source: Path) -> int:
     recorded = vectors.recorded_embedder(conn)
     if recorded:
         vectors.record_embedder(conn, recorded.name, recorded.width)
-    (turns,) = conn.execute("SELECT count(*) FROM turns").fetchone()
-    return int(turns)
+    return turns_table.count_turns(conn)
 
 
 def _copy(conn: SqliteConnection, path: Path) -> None:

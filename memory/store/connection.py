@@ -3,7 +3,7 @@
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from memory.errors import InputError, StoreError
 from memory.files import create_private, tighten
 from memory.search.words import words
 from memory.store import migrations
+from memory.store.database import FACT_COLUMNS
 from memory.store.full_text import FullText
 from memory.store.statement_file import read_statements
 from memory.store.turns_table import ever_had_turns, turn_checksum
@@ -29,12 +30,36 @@ LOG_ENDS = ("-wal", "-shm")
 STATEMENTS = read_statements(Path(__file__).with_name("sqlite.sql"))
 
 
+class SqliteFacts:
+    """The facts of a SQLite memory; triggers keep its journal and its index of words."""
+
+    def __init__(self, conn: "SqliteConnection") -> None:
+        self._conn = conn
+
+    def insert(self, facts: Sequence[Sequence[Any]]) -> None:
+        rows = [dict(zip(FACT_COLUMNS, fact, strict=True)) for fact in facts]
+        self._conn.run_many("insert_fact", rows)
+
+    def end(self, fact_id: int, ended_on: str | None) -> None:
+        self._conn.run("end_fact", fact_id=fact_id, ended_on=ended_on)
+
+    def delete(self, fact_ids: Sequence[int]) -> None:
+        self._conn.run("delete_facts", fact_ids=[*fact_ids])
+
+    def log(self) -> None:
+        """Nothing is to be done: the triggers have written it."""
+
+
 class SqliteConnection(sqlite3.Connection):
     """A connection to the file of a namespace, as the modules that both stores share use it."""
 
     @property
     def words(self) -> FullText:
         return FullText(self)
+
+    @property
+    def facts(self) -> SqliteFacts:
+        return SqliteFacts(self)
 
     @property
     def integrity_error(self) -> type[Exception]:
@@ -46,11 +71,26 @@ class SqliteConnection(sqlite3.Connection):
                 values[name] = json.dumps(value)
         return self.execute(STATEMENTS[statement], values)
 
+    def run_many(self, statement: str, rows: Iterable[dict[str, Any]], /) -> None:
+        self.executemany(STATEMENTS[statement], rows)
+
     def insert_rows(
         self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /
     ) -> None:
         places = ", ".join("?" * len(columns))
         self.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)
+
+    def read_rows(self, table: str, columns: Sequence[str], order: Sequence[str]) -> sqlite3.Cursor:
+        return self.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {', '.join(order)}")
+
+    def find_row(
+        self, table: str, columns: Sequence[str], key: Mapping[str, Any]
+    ) -> tuple[Any, ...] | None:
+        conditions = " AND ".join(f"{column} = :{column}" for column in key)
+        row: tuple[Any, ...] | None = self.execute(
+            f"SELECT {', '.join(columns)} FROM {table} WHERE {conditions}", key
+        ).fetchone()
+        return row
 
     def new_id(self, table: str) -> None:
         """None: SQLite numbers the row (AUTOINCREMENT)."""

@@ -1,11 +1,11 @@
-"""What the modules that both stores share ask of a database: SQL that both databases read alike.
+"""What the modules that both stores share ask of a database.
 
-Statements are written as SQLite has them, in one spelling that Postgres needs little change for:
-values as `?`, lists of numbers as NUMBERS, tables by their plain names. What the two keep in ways
-of their own stands behind `Connection`: the index of words, and the numbers that rows get.
+Their statements have names; the SQL stands in a file of each database (statement_file.py). What a
+database has in a way of its own stands behind `Connection`: the index of words, the facts with
+their journal, the numbers that rows get, rows in bulk.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:  # the ranking brings numpy, which most commands do without
     from memory.search.question import Query
     from memory.search.ranking import WordMatches
 
-# The numbers in a JSON list, the value of one parameter: databases limit how many there may be.
-NUMBERS = "(SELECT CAST(value AS BIGINT) FROM json_each(?))"
+FACT_COLUMNS = (
+    *("id", "subject", "attribute", "value", "happened_on", "ended_on", "turn_id", "recorded_at"),
+)
 
 
 class Cursor(Protocol):
@@ -53,11 +54,35 @@ class WordIndex(Protocol):
         """Whether a turn or a fact holds a word."""
 
 
+class FactTable(Protocol):
+    """The facts: the journal and the index of words follow whatever is written here.
+
+    What happens to facts is a part of the newest change.
+    """
+
+    def insert(self, facts: Sequence[Sequence[Any]]) -> None:
+        """Insert facts that have their numbers, each with the values of FACT_COLUMNS."""
+
+    def end(self, fact_id: int, ended_on: str | None) -> None:
+        """Give a fact another end, or none."""
+
+    def delete(self, fact_ids: Sequence[int]) -> None: ...
+
+    def log(self) -> None:
+        """Write into the journal what happened to facts; call it before the journal is used.
+
+        SQLite's triggers have written it by then. Postgres writes all entries at once.
+        """
+
+
 class Connection(Protocol):
     """One namespace of a database, within a transaction or outside of one."""
 
     @property
     def words(self) -> WordIndex: ...
+
+    @property
+    def facts(self) -> FactTable: ...
 
     def run(self, statement: str, /, **values: Any) -> Cursor:
         """Run a named statement of the database's file (sqlite.sql, postgres/postgres.sql).
@@ -65,17 +90,24 @@ class Connection(Protocol):
         A list of numbers or texts is one value.
         """
 
+    def run_many(self, statement: str, rows: Iterable[dict[str, Any]], /) -> None:
+        """Run a named statement for each of these rows of values."""
+
     def insert_rows(
         self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /
     ) -> None:
         """Insert whole rows, which have their numbers, into any table but `facts`."""
 
+    def read_rows(self, table: str, columns: Sequence[str], order: Sequence[str]) -> Cursor:
+        """The columns of all rows of a table, in the order of some of them."""
+
+    def find_row(
+        self, table: str, columns: Sequence[str], key: Mapping[str, Any]
+    ) -> tuple[Any, ...] | None:
+        """The columns of the row that has these values in its key."""
+
     def new_id(self, table: str) -> int | None:
         """The number of a new row, None where the table numbers it as it is inserted."""
-
-    def execute(self, statement: str, values: Sequence[Any] = ..., /) -> Cursor: ...
-
-    def executemany(self, statement: str, rows: Iterable[Sequence[Any]], /) -> Any: ...
 
     @property
     def integrity_error(self) -> type[Exception]:

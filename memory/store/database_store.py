@@ -272,7 +272,7 @@ class DatabaseStore(Store):
             if not self._embedder_retry_at:
                 with self._reading() as conn:
                     last = search_tables.last_with_columns(conn)
-                [(count,)] = self._select("SELECT count(*) FROM turns WHERE id > ?", (last,))
+                    (count,) = conn.run("count_turns_after", after=last).fetchone()
                 _log.warning("%s: %d turns wait for their vectors: %s", self.location, count, error)
             self._embedder_retry_at = time.monotonic() + EMBEDDER_REST_S
 
@@ -351,7 +351,8 @@ class DatabaseStore(Store):
         self._run_statements(conn, writes)
         # In the same transaction as its facts: no kill can store a window and leave it pending.
         if window:
-            conn.execute("DELETE FROM pending WHERE first_turn = ? AND last_turn = ?", window)
+            first, last = window
+            conn.run("delete_window", first=first, last=last)
         return change_id
 
     def undo(self, change_id: int) -> Change:
@@ -441,7 +442,8 @@ class DatabaseStore(Store):
                 settings.count_shown(conn, turn_ids)
 
     def shown(self) -> dict[int, int]:
-        return dict(self._select("SELECT turn_id, times FROM shown ORDER BY turn_id"))
+        with self._reading() as conn:
+            return settings.shown(conn)
 
     # ---------------------------------------------------------------- records
 
@@ -458,7 +460,3 @@ class DatabaseStore(Store):
                 is_agreed=self._is_agreed,
                 records=records,
             )
-
-    def _select(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._reading() as conn:
-            return conn.execute(statement, values).fetchall()

@@ -102,15 +102,10 @@ def derived_from(
 def restore_origins(conn: Connection, fact_ids: Iterable[int]) -> None:
     """Let facts and journal be as if these facts had not been removed, inside the transaction."""
     for fact_id in fact_ids:
-        removal, image = conn.execute(
-            "SELECT id, before FROM facts_log WHERE fact_id = ? AND after IS NULL"
-            " ORDER BY id DESC LIMIT 1",
-            (fact_id,),
-        ).fetchone()
-        (last_entry,) = conn.execute("SELECT max(id) FROM facts_log").fetchone()
+        conn.facts.log()
+        removal, image = conn.run("removal_of_fact", fact_id=fact_id).fetchone()
+        (last_entry,) = conn.run("last_entry").fetchone()
         journal.restore_fact(conn, fact_id, image)
-        # The trigger has logged that as a change, and the removal did not happen any more.
-        conn.execute(
-            "DELETE FROM facts_log WHERE fact_id = ? AND (id > ? OR id = ?)",
-            (fact_id, last_entry, removal),
-        )
+        # The journal has that as a change, and the removal did not happen any more.
+        conn.facts.log()
+        conn.run("delete_removal", fact_id=fact_id, last_entry=last_entry, removal=removal)

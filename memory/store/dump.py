@@ -76,8 +76,7 @@ def dump(conn: Connection) -> Iterator[DumpRecord]:
     All of one moment: the caller holds a transaction for reading.
     """
     for table, (columns, key) in DUMPED_TABLES.items():
-        order = ", ".join(columns[:key])
-        for row in conn.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {order}"):
+        for row in conn.read_rows(table, columns, order=columns[:key]):
             if table != "settings" or row[1] not in OF_THIS_FILE:
                 yield {"table": table, **dict(zip(columns, row, strict=True))}
 
@@ -127,10 +126,7 @@ class _Loader:
         columns, key = DUMPED_TABLES[table]
         if table != "turns":
             self.index_turns()
-        where = " AND ".join(f"{column} = ?" for column in columns[:key])
-        row = self._conn.execute(
-            f"SELECT {', '.join(columns)} FROM {table} WHERE {where}", values[:key]
-        ).fetchone()
+        row = self._conn.find_row(table, columns, dict(zip(columns[:key], values, strict=False)))
         if row is not None:
             if row != values and table not in _CHANGING_TABLES:
                 raise _holds_something_else(number, record, "holds another one")
@@ -153,22 +149,13 @@ class _Loader:
         # In Postgres no foreign key says so of this table, which every question writes to.
         if table == "shown" and not self._has_turn(values[0]):
             raise LookupError(f"there is no turn {values[0]}")
-        last_entry = 0
         if table == "facts":
-            (last_entry,) = self._conn.execute(
-                "SELECT coalesce(max(id), 0) FROM facts_log"
-            ).fetchone()
-        self._conn.execute(
-            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
-            values,
-        )
+            self._insert_fact(values)
+        else:
+            self._conn.insert_rows(table, columns, [values])
         self._rows_in_place[table] += 1
         if columns[0] == "id":
             self._reserve_ids(table, [values[0]])
-        if table == "facts":
-            # The trigger has logged the insertion. The dump brings its own journal, which says how
-            # the fact came to be, so this entry goes.
-            self._conn.execute("DELETE FROM facts_log WHERE id > ?", (last_entry,))
         # The numbers of facts and turns that are gone stand in the journal and in receipts.
         if table == "facts_log":
             self._reserve_ids("facts", [values[2]])
@@ -179,16 +166,24 @@ class _Loader:
         if table == "turns":
             self._unindexed.append(turns_table.to_turn(values))
 
+    def _insert_fact(self, values: tuple[Any, ...]) -> None:
+        (last_entry,) = self._conn.run("last_entry").fetchone()
+        self._conn.facts.insert([values])
+        # The journal has the insertion by now. The dump brings its own journal, which says how the
+        # fact came to be, so this entry goes.
+        self._conn.facts.log()
+        self._conn.run("delete_entries_after", last_entry=last_entry)
+
     def _reserve_ids(self, table: str, ids: Sequence[int]) -> None:
         """Let no new row have the id of one that is gone."""
         self._conn.reserve_ids(table, max(ids, default=0))
 
     def _has_turn(self, turn_id: int) -> bool:
-        row = self._conn.execute("SELECT id FROM turns WHERE id = ?", (turn_id,)).fetchone()
-        return row is not None
+        turn_ids = self._conn.run("turn_ids_between", first=turn_id, last=turn_id, most=1)
+        return turn_ids.fetchone() is not None
 
     def _last_turn(self) -> int:
-        (last,) = self._conn.execute("SELECT coalesce(max(id), 0) FROM turns").fetchone()
+        (last,) = self._conn.run("last_turn").fetchone()
         return int(last)
 
     def index_turns(self) -> None:
@@ -210,13 +205,9 @@ class _Loader:
 
         Called before anything is stored: what is there is the beginning of this dump and no more.
         """
-        hidden = ("embedder", *OF_THIS_FILE)
-        for table in DUMPED_TABLES:
-            is_shown = f" WHERE name NOT IN ({', '.join('?' * len(hidden))})"
-            (count,) = self._conn.execute(
-                f"SELECT count(*) FROM {table}{is_shown if table == 'settings' else ''}",
-                hidden if table == "settings" else (),
-            ).fetchone()
+        hidden = ["embedder", *OF_THIS_FILE]
+        counts = self._conn.run("count_dumped_rows", hidden_settings=hidden)
+        for table, count in counts.fetchall():
             if count > self._rows_in_place[table]:
                 raise _holds_something_else(number, record, "lacks it and holds something else")
 

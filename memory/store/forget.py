@@ -282,9 +282,8 @@ def _write_receipts(
     """
     with transaction():
         for value in due:
-            deleted = conn.execute(
-                "DELETE FROM settings WHERE name = ? AND value = ?",
-                (DUE, json.dumps(value, ensure_ascii=False)),
+            deleted = conn.run(
+                "delete_setting", name=DUE, value=json.dumps(value, ensure_ascii=False)
             )
             if deleted.rowcount:  # else another process was faster
                 names = ("at", "turns", "facts", "changes", "sha256")

@@ -10,7 +10,7 @@ from memory.errors import InputError
 from memory.records import Edit, Fact
 from memory.store import journal, turn_removal, turns_table
 from memory.store.connection import SqliteConnection, connect
-from memory.store.database import NUMBERS, Connection
+from memory.store.database import Connection
 from memory.store.derived_facts import derived_from, restore_origins
 from memory.store.points_in_time import (
     date_key,
@@ -23,15 +23,6 @@ from memory.store.vectors import EmbedTexts
 
 Images = dict[int, str]  # facts by id, each as the journal writes it: JSON of its columns
 
-# The date of the last dated turn of a change's window. What counts as dated is what `date_key` can
-# read: the GLOBs and its regular expression begin alike.
-_SAID_AT = (
-    "(SELECT said_at FROM turns WHERE id BETWEEN first_turn AND last_turn"
-    " AND (glob('[12][0-9][0-9][0-9]', said_at)"
-    " OR glob('[12][0-9][0-9][0-9][^0-9]*', said_at))"
-    " ORDER BY id DESC LIMIT 1)"
-)
-
 
 def facts(conn: Connection, point: str | int | None) -> list[Fact]:
     """The facts as they are, or as they were at a point, by id."""
@@ -43,15 +34,15 @@ def edits(conn: Connection, change_id: int | None = None, fact_id: int | None = 
 
     With a `change_id` what that change did, with a `fact_id` what was done to that fact.
     """
-    wanted = {"change_id": change_id, "fact_id": fact_id}
-    conditions = [f"{column} = {number}" for column, number in wanted.items() if number is not None]
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    if fact_id is not None:
+        entries = conn.run("edits_of_fact", fact_id=fact_id)
+    elif change_id is not None:
+        entries = conn.run("edits_of_change", change_id=change_id)
+    else:
+        entries = conn.run("edits")
     # A change may touch a fact several times: the image before the first and after the last count.
     net: dict[tuple[int, int], tuple[str, str | None, str | None]] = {}
-    for number, fact, before, after, at, said_at in conn.execute(
-        f"SELECT change_id, fact_id, before, after, at, {_SAID_AT}"
-        f" FROM facts_log JOIN changes ON changes.id = change_id{where} ORDER BY facts_log.id"
-    ):
+    for number, fact, before, after, at, said_at in entries:
         _, first_before, _ = net.get((number, fact), ("", before, ""))
         net[number, fact] = (_moment(at, said_at), first_before, after)
     return [
@@ -63,7 +54,7 @@ def edits(conn: Connection, change_id: int | None = None, fact_id: int | None = 
             after=None if after is None else _to_fact(after),
         )
         for (number, fact), (moment, before, after) in net.items()
-        if before != after
+        if before != after and change_id in (None, number)
     ]
 
 
@@ -124,7 +115,7 @@ def take_back(path: Path, moment: str, embed: EmbedTexts) -> None:
         copy.close()
 
 
-def _take_back_changes(conn: Connection, point: str) -> None:
+def _take_back_changes(conn: SqliteConnection, point: str) -> None:
     """Make facts and journal as if the changes after a moment had never been."""
     change_ids = json.dumps(_changes_at(conn, point))
     images = _images(conn, point)
@@ -133,7 +124,7 @@ def _take_back_changes(conn: Connection, point: str) -> None:
     _restore_facts(conn, images)
     for table, column in (("facts_log", "change_id"), ("changes", "id")):
         conn.execute(
-            f"DELETE FROM {table} WHERE {column} NOT IN {NUMBERS}",
+            f"DELETE FROM {table} WHERE {column} NOT IN (SELECT value FROM json_each(?))",
             (change_ids,),
         )
     journal.mark_undone(conn)
@@ -158,24 +149,15 @@ def _take_back_turns(conn: Connection, point: str, embed: EmbedTexts) -> None:
 def _images(conn: Connection, point: str | int | None) -> Images:
     """The facts as they are (None), or as the journal says they were at a point."""
     if point is None:
-        return dict(
-            conn.execute(f"SELECT id, {journal.FACT_IMAGE} FROM facts ORDER BY id").fetchall()
-        )
-    return dict(
-        conn.execute(
-            "SELECT fact_id, after FROM facts_log WHERE after IS NOT NULL AND id IN ("
-            " SELECT max(id) FROM facts_log"
-            f" WHERE change_id IN {NUMBERS} GROUP BY fact_id"
-            ") ORDER BY fact_id",
-            (json.dumps(_changes_at(conn, point)),),
-        ).fetchall()
-    )
+        return dict(conn.run("images_of_facts").fetchall())
+    changes = _changes_at(conn, point)
+    return dict(conn.run("images_after_changes", change_ids=changes).fetchall())
 
 
 def _changes_at(conn: Connection, point: str | int) -> list[int]:
     """The changes that have happened at a point."""
     change_or_moment = read_point(point)
-    changes = conn.execute(f"SELECT id, at, {_SAID_AT} FROM changes ORDER BY id").fetchall()
+    changes = conn.run("moments_of_changes").fetchall()
     if isinstance(change_or_moment, str):
         return [
             change_id

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from memory.errors import InputError
 from memory.search.turn_columns import TURN_DTYPE
-from memory.store import journal, search_tables, vectors
+from memory.store import search_tables, vectors
 from memory.store.connection import SqliteConnection
 from memory.store.database import Connection
+from memory.store.turns_table import BEYOND_ALL_IDS
 
 _MAX_NAMED = 10  # rows that one line names
 _TURNS_OF_CHECKSUM = 256  # as migrations/0007_checksums.sql has it
@@ -80,12 +81,12 @@ def setting_faults(conn: Connection) -> Iterator[str]:
 
     Of a setting 'embedder' that names none, the one before is in force.
     """
-    for (text,) in conn.execute("SELECT value FROM settings WHERE name = 'embedder'").fetchall():
+    for _, _, text, _ in conn.run("settings_of_name", name="embedder").fetchall():
         try:
             vectors.embedder_setting(text)
         except InputError as error:
             yield str(error)
-    for row_id, name, value in conn.execute("SELECT id, name, value FROM settings"):
+    for row_id, name, value, _ in conn.run("settings"):
         try:
             json.loads(value)
         except (ValueError, RecursionError):
@@ -97,17 +98,17 @@ def column_faults(conn: Connection) -> Iterator[str]:
 
     The turns after the last one with columns wait for their vectors, which is no fault.
     """
-    blocks = conn.execute("SELECT columns, codes FROM blocks ORDER BY first_turn").fetchall()
-    recent = conn.execute("SELECT columns FROM recent ORDER BY turn_id").fetchall()
+    blocks = [block[1:] for block in conn.run("blocks_after", after=0)]
+    recent = conn.run("recent_after", after=0).fetchall()
     columns = b"".join(row[0] for row in [*blocks, *recent])
     indexed = np.frombuffer(columns, TURN_DTYPE)["id"]
     last = int(indexed[-1]) if len(indexed) else 0
-    stored = _ids(conn, "SELECT id FROM turns WHERE id <= ? ORDER BY id", (last,))
+    stored = _ids(conn.run("turn_ids_between", first=1, last=last, most=BEYOND_ALL_IDS))
     yield from differences(stored, indexed, noun="turn", index_name="the columns that search reads")
     if np.any(np.diff(indexed) <= 0):
         yield "the columns that search reads are not in the order of the turns"
 
-    piece_sizes = dict(conn.execute("SELECT first_turn, length(vectors) FROM pieces").fetchall())
+    piece_sizes = dict(conn.run("piece_sizes").fetchall())
     for block_columns, codes in blocks:
         turn_ids = np.frombuffer(block_columns, TURN_DTYPE)["id"]
         starts = turn_ids[:: search_tables.PIECE].tolist()
@@ -120,24 +121,11 @@ def column_faults(conn: Connection) -> Iterator[str]:
 
 def journal_faults(conn: Connection) -> Iterator[str]:
     """Facts that are not as the last entry of the journal left them."""
-    for (fact_id,) in conn.execute(
-        f"SELECT id FROM facts WHERE {journal.FACT_IMAGE} <> coalesce((SELECT after FROM facts_log"
-        " WHERE fact_id = facts.id ORDER BY facts_log.id DESC LIMIT 1), '') LIMIT ?",
-        (_MAX_NAMED,),
-    ):
+    for (fact_id,) in conn.run("facts_unlike_journal", most=_MAX_NAMED):
         yield f"fact {fact_id} is not as the journal says"
-    for (fact_id,) in conn.execute(
-        "SELECT fact_id FROM facts_log WHERE id IN (SELECT max(id) FROM facts_log GROUP BY fact_id)"
-        " AND after IS NOT NULL AND fact_id NOT IN (SELECT id FROM facts) LIMIT ?",
-        (_MAX_NAMED,),
-    ):
+    for (fact_id,) in conn.run("facts_only_in_journal", most=_MAX_NAMED):
         yield f"fact {fact_id} is gone, which the journal does not say"
-    for entry_id, fact_id in conn.execute(
-        "SELECT id, fact_id FROM (SELECT id, fact_id, before,"
-        " lag(after) OVER (PARTITION BY fact_id ORDER BY id) AS last FROM facts_log) AS entries"
-        " WHERE coalesce(before, '') <> coalesce(last, '') LIMIT ?",
-        (_MAX_NAMED,),
-    ):
+    for entry_id, fact_id in conn.run("entries_that_do_not_follow", most=_MAX_NAMED):
         yield f"entry {entry_id} of the journal does not follow the one before it of fact {fact_id}"
 
 
@@ -146,9 +134,9 @@ def _word_faults(conn: SqliteConnection, index: str, noun: str, texts: str) -> I
     # The index is contentless: it keeps neither its texts nor their sizes, and has nothing to
     # compare itself with. So its own lists are read, through a table that shows them as rows.
     conn.execute(f"CREATE VIRTUAL TABLE temp.held USING fts5vocab(main, {index}, instance)")
-    indexed = _ids(conn, "SELECT DISTINCT doc FROM temp.held ORDER BY doc")
+    indexed = _ids(conn.execute("SELECT DISTINCT doc FROM temp.held ORDER BY doc"))
     conn.execute("DROP TABLE temp.held")
-    wordy = _ids(conn, f"SELECT id FROM ({texts}) WHERE words(text) <> '' ORDER BY id")
+    wordy = _ids(conn.execute(f"SELECT id FROM ({texts}) WHERE words(text) <> '' ORDER BY id"))
     yield from differences(wordy, indexed, noun=noun, index_name="the full-text index")
 
     sample = wordy[:: max(len(wordy) // _MAX_CHECKED, 1)].tolist()
@@ -164,8 +152,8 @@ def _word_faults(conn: SqliteConnection, index: str, noun: str, texts: str) -> I
             yield f"the full-text index lacks words of {noun} {row_id}"
 
 
-def _ids(conn: Connection, select: str, values: Sequence[Any] = ()) -> NDArray[np.int64]:
-    return np.fromiter((row[0] for row in conn.execute(select, values)), np.int64)
+def _ids(rows: Iterable[tuple[int]]) -> NDArray[np.int64]:
+    return np.fromiter((row_id for (row_id,) in rows), np.int64)
 
 
 def differences(

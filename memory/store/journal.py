@@ -21,7 +21,7 @@ from typing import Any
 from memory.errors import HeldError, InputError, SqlError
 from memory.records import Change
 from memory.sql import quoted
-from memory.store.database import Connection
+from memory.store.database import FACT_COLUMNS, Connection
 from memory.store.points_in_time import date_key
 
 MAX_FACTS_CHANGED = 1000
@@ -29,14 +29,8 @@ MAX_FACTS_CHANGED = 1000
 # without a window and that it may end, overwrite or delete. Gold SQL ends 4 at most, in 24
 # conversations by windows of 16 turns (docs/log.md); a model may have stored a thing twice.
 MOST_ENDED = 8
-_CHANGE_COLUMNS = (
-    "id, at, cause, statement, undone_at, first_turn, last_turn,"
-    " (SELECT count(DISTINCT fact_id) FROM facts_log WHERE change_id = changes.id)"
-)
-_FACT_COLUMNS = "id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at"
-# A fact as the triggers write it into facts_log.before and .after.
-FACT_IMAGE = f"json_array({_FACT_COLUMNS})"
-FactImage = dict[str, Any]  # such an array by column
+# A fact as it stands in facts_log.before and .after, a JSON array, by column.
+FactImage = dict[str, Any]
 _BEYOND_ALL = 2**62  # above every id and every count
 _QUOTED_VALUE = 100  # characters of a value that advice repeats
 
@@ -50,10 +44,16 @@ def begin(
 ) -> int:
     """Begin a change, to which all further writes to facts belong; returns its id."""
     first, last = window or (None, None)
-    (change_id,) = conn.execute(
-        "INSERT INTO changes (at, cause, statement, undoes, first_turn, last_turn)"
-        " VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
-        (now(), cause, statement, undoes, first, last),
+    conn.facts.log()  # what happened before belongs to the change before
+    (change_id,) = conn.run(
+        "insert_change",
+        id=conn.new_id("changes"),
+        at=now(),
+        cause=cause,
+        statement=statement,
+        undoes=undoes,
+        first_turn=first,
+        last_turn=last,
     ).fetchone()
     return int(change_id)
 
@@ -73,9 +73,8 @@ def check_change(
     Judged by the log after the statements have run: no look at their text could tell which facts a
     WHERE picks. Raises SqlError, whose message is the model's next prompt, and HeldError.
     """
-    (facts,) = conn.execute(
-        "SELECT count(DISTINCT fact_id) FROM facts_log WHERE change_id = ?", (change_id,)
-    ).fetchone()
+    conn.facts.log()
+    (facts,) = conn.run("count_facts_of_change", change_id=change_id).fetchone()
     if facts > MAX_FACTS_CHANGED:
         raise SqlError(f"this would change {facts} facts; narrow it with WHERE")
     if window is None:
@@ -97,9 +96,7 @@ def check_change(
                 raise SqlError(_end_instead(before, window, is_deleted=after is None))
             ended += 1
     if max(ended, deleted) > MOST_ENDED and not by_person:
-        (statement,) = conn.execute(
-            "SELECT statement FROM changes WHERE id = ?", (change_id,)
-        ).fetchone()
+        statement = change(conn, change_id).statement
         deed = (
             f"ends {ended} facts of other turns, and a digest may end"
             if ended > MOST_ENDED
@@ -126,9 +123,7 @@ def _net_images(
 ) -> list[tuple[FactImage | None, FactImage | None]]:
     """Each fact that a change touched, before and after the whole of it (None: not there)."""
     images: dict[int, tuple[str | None, str | None]] = {}
-    for fact_id, before, after in conn.execute(
-        "SELECT fact_id, before, after FROM facts_log WHERE change_id = ? ORDER BY id", (change_id,)
-    ):
+    for fact_id, before, after in conn.run("entries_of_change", change_id=change_id):
         first, _ = images.get(fact_id, (before, None))
         images[fact_id] = (first, after)
     return [(_fact_image(before), _fact_image(after)) for before, after in images.values()]
@@ -137,7 +132,7 @@ def _net_images(
 def _fact_image(image: str | None) -> FactImage | None:
     if image is None:
         return None
-    return dict(zip(_FACT_COLUMNS.split(", "), json.loads(image), strict=True))
+    return dict(zip(FACT_COLUMNS, json.loads(image), strict=True))
 
 
 def written_image(columns: Sequence[Any]) -> str:
@@ -190,15 +185,12 @@ def undo(conn: Connection, change_id: int) -> int:
     if target.undone_at:
         raise InputError(f"change {change_id} was undone at {target.undone_at}")
 
-    # Newest entry first: a change may have touched one fact several times.
-    entries = conn.execute(
-        "SELECT fact_id, before, after FROM facts_log WHERE change_id = ? ORDER BY id DESC",
-        (change_id,),
-    ).fetchall()
+    entries = conn.run("entries_of_change", change_id=change_id).fetchall()
     # An undo is a change itself: the triggers log what it restores, so the journal alone says what
     # the facts were at any time, and an undo can be undone (docs/decisions.md, 1).
     undoing = begin(conn, f"undo {change_id}", "", undoes=change_id)
-    for fact_id, before, after in entries:
+    # Newest entry first: a change may have touched one fact several times.
+    for fact_id, before, after in reversed(entries):
         _refuse_if_changed_since(conn, change_id, fact_id=fact_id, after=after)
         restore_fact(conn, fact_id, before)
     mark_undone(conn)
@@ -207,28 +199,22 @@ def undo(conn: Connection, change_id: int) -> int:
 
 def restore_fact(conn: Connection, fact_id: int, image: str | None) -> None:
     """Make a fact as an image shows it (None: it is not there), within the change begun last."""
-    conn.execute("DELETE FROM facts WHERE id = ?", (fact_id,))
+    conn.facts.delete([fact_id])
     if image is not None:
-        conn.execute(
-            f"INSERT INTO facts ({_FACT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            json.loads(image),
-        )
+        conn.facts.insert([json.loads(image)])
 
 
 def mark_undone(conn: Connection) -> None:
     """Note which changes are undone: those that an undo takes back which is not undone itself."""
-    undos = conn.execute(
-        "SELECT id, at, undoes FROM changes WHERE undoes IS NOT NULL ORDER BY id DESC"
-    ).fetchall()
+    undos = conn.run("undos").fetchall()
     # Newest first, so that whether an undo was undone is known before its target is marked.
     undone: dict[int, str] = {}
     for undo_id, at, undoes in undos:
         if undo_id not in undone:
             undone[undoes] = at
-    conn.execute("UPDATE changes SET undone_at = NULL WHERE undone_at IS NOT NULL")
-    conn.executemany(
-        "UPDATE changes SET undone_at = ? WHERE id = ?",
-        [(at, change_id) for change_id, at in undone.items()],
+    conn.run("clear_undone")
+    conn.run_many(
+        "mark_undone", [{"change_id": change_id, "at": at} for change_id, at in undone.items()]
     )
 
 
@@ -236,12 +222,11 @@ def _refuse_if_changed_since(
     conn: Connection, change_id: int, fact_id: int, after: str | None
 ) -> None:
     """Raises InputError when a fact is not as a change left it."""
-    row = conn.execute(f"SELECT {FACT_IMAGE} FROM facts WHERE id = ?", (fact_id,)).fetchone()
+    row = conn.run("image_of_fact", fact_id=fact_id).fetchone()
     image = row[0] if row else None
     if image != after:
-        (later,) = conn.execute(
-            "SELECT change_id FROM facts_log WHERE fact_id = ? ORDER BY id DESC", (fact_id,)
-        ).fetchone()
+        conn.facts.log()
+        *_, (_, later, _, _) = conn.run("entries_of_fact", fact_id=fact_id).fetchall()
         raise InputError(
             f"change {change_id} cannot be undone: change {later} rests on its fact {fact_id};"
             f" undo {later} first"
@@ -250,9 +235,10 @@ def _refuse_if_changed_since(
 
 def changes(conn: Connection, before: int | None = None, limit: int | None = None) -> list[Change]:
     """The newest changes with ids below `before`, oldest first; None: of all, and all of them."""
-    rows = conn.execute(
-        f"SELECT {_CHANGE_COLUMNS} FROM changes WHERE id < ? ORDER BY id DESC LIMIT ?",
-        (_BEYOND_ALL if before is None else before, _BEYOND_ALL if limit is None else limit),
+    rows = conn.run(
+        "changes_before",
+        before=_BEYOND_ALL if before is None else before,
+        most=_BEYOND_ALL if limit is None else limit,
     )
     return [_to_change(row) for row in rows][::-1]
 
@@ -260,10 +246,9 @@ def changes(conn: Connection, before: int | None = None, limit: int | None = Non
 def change(conn: Connection, change_id: int) -> Change:
     """The change with this id. Raises InputError when there is none."""
     row = None
-    if abs(change_id) < 2**63:  # sqlite3 raises OverflowError for a larger number
-        row = conn.execute(
-            f"SELECT {_CHANGE_COLUMNS} FROM changes WHERE id = ?", (change_id,)
-        ).fetchone()
+    if abs(change_id) < 2**63:  # a larger number raises OverflowError
+        conn.facts.log()
+        row = conn.run("change", change_id=change_id).fetchone()
     if row is None:
         raise InputError(f"there is no change {change_id}")
     return _to_change(row)

@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from memory.records import Change, Edit, Fact, Turn
-from memory.store.database import Connection
+from memory.store.database import FACT_COLUMNS, Connection
 from memory.store.journal import written_image
 
-_ENDED_ON = 5  # its place in an image of a fact, see journal.FACT_IMAGE
+_ENDED_ON = FACT_COLUMNS.index("ended_on")
 LearntEnds = dict[tuple[int, int], Fact]  # by change and fact: the fact as the change ended it
 
 
@@ -76,28 +76,27 @@ def take_back_ends(conn: Connection, ends: LearntEnds) -> None:
 def _take_back(conn: Connection, fact_id: int, end_of_change: Mapping[int, str]) -> None:
     # A learnt end stands in all images from the change that gave it to the one that took it away.
     learnt, former = "", None
-    for entry_id, change_id, image_before, image_after in conn.execute(
-        "SELECT id, change_id, before, after FROM facts_log WHERE fact_id = ? ORDER BY id",
-        (fact_id,),
-    ).fetchall():
+    conn.facts.log()
+    entries = conn.run("entries_of_fact", fact_id=fact_id).fetchall()
+    for entry_id, change_id, image_before, image_after in entries:
         before, after = _end(image_before), _end(image_after)
         if learnt and before == learnt:
-            _replace_end(conn, "before", entry_id, image_before, former)
+            image = _with_end(image_before, former)
+            conn.run("set_image_before", entry_id=entry_id, image=image)
         if after and end_of_change.get(change_id) == after:
             former = former if learnt else before
             learnt = after
         elif image_after and after != learnt:
             learnt = ""
         if learnt and image_after:
-            _replace_end(conn, "after", entry_id, image_after, former)
-    (last_entry,) = conn.execute("SELECT max(id) FROM facts_log").fetchone()
+            image = _with_end(image_after, former)
+            conn.run("set_image_after", entry_id=entry_id, image=image)
+    (last_entry,) = conn.run("last_entry").fetchone()
     if learnt:
-        conn.execute("UPDATE facts SET ended_on = ? WHERE id = ?", (former, fact_id))
-    # The trigger has logged that as a change, and entries that only ended the fact say nothing now.
-    conn.execute(
-        "DELETE FROM facts_log WHERE fact_id = ? AND (id > ? OR before = after)",
-        (fact_id, last_entry),
-    )
+        conn.facts.end(fact_id, former)
+    # The journal has that as a change, and entries that only ended the fact say nothing now.
+    conn.facts.log()
+    conn.run("delete_empty_entries", fact_id=fact_id, last_entry=last_entry)
 
 
 def _end(image: str | None) -> str | None:
@@ -106,11 +105,7 @@ def _end(image: str | None) -> str | None:
     return end
 
 
-def _replace_end(
-    conn: Connection, column: str, entry_id: int, image: str, ended_on: str | None
-) -> None:
+def _with_end(image: str, ended_on: str | None) -> str:
     columns = json.loads(image)
     columns[_ENDED_ON] = ended_on
-    conn.execute(
-        f"UPDATE facts_log SET {column} = ? WHERE id = ?", (written_image(columns), entry_id)
-    )
+    return written_image(columns)

@@ -14,6 +14,7 @@ from collections.abc import Collection
 from memory.errors import ClaimLostError, InputError
 from memory.records import Pending
 from memory.store.database import Connection
+from memory.store.turns_table import BEYOND_ALL_IDS
 
 Window = tuple[int, int]  # ids of its first and last turn, inclusive
 # Characters: what a model wrote may be megabytes, and a person reads the beginning.
@@ -33,21 +34,14 @@ def claim(
     conn: Connection, claimant: str, *, size: int, lease_s: float, since: int
 ) -> Window | None:
     """The next undigested window of at most `size` turns; see `Store.claim`."""
-    # Windows are claimed in order, so all turns up to the last one of a change or of a pending
-    # window are taken. No high-water mark is stored that could disagree with the journal.
-    (taken,) = conn.execute(
-        "SELECT coalesce(max(last_turn), 0) FROM (SELECT max(last_turn) AS last_turn FROM changes"
-        " UNION ALL SELECT max(last_turn) AS last_turn FROM pending) AS windows"
-    ).fetchone()
-    ids = conn.execute(
-        "SELECT id FROM turns WHERE id > ? AND id >= ? ORDER BY id LIMIT ?", (taken, since, size)
+    (taken,) = conn.run("last_turn_taken").fetchone()
+    ids = conn.run(
+        "turn_ids_between", first=max(taken + 1, since), last=BEYOND_ALL_IDS, most=size
     ).fetchall()
     if not ids:
         return None
     first, last = ids[0][0], ids[-1][0]
-    passed = conn.execute(
-        "SELECT min(id), max(id) FROM turns WHERE id > ? AND id < ?", (taken, first)
-    ).fetchone()
+    passed = conn.run("turn_bounds", first=taken + 1, last=first - 1).fetchone()
     if passed[0]:  # they would count as digested once a later window is
         _insert(conn, passed)
     _insert(conn, (first, last), claimed_by=claimant, claimed_until=time.time() + lease_s)
@@ -63,10 +57,15 @@ def _insert(
     claimed_by: str = "",
     claimed_until: float = 0,
 ) -> None:
-    conn.execute(
-        "INSERT INTO pending (first_turn, last_turn, error, attempts, claimed_by, claimed_until)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (*window, error, attempts, claimed_by, claimed_until),
+    first, last = window
+    conn.run(
+        "insert_window",
+        first=first,
+        last=last,
+        error=error,
+        attempts=attempts,
+        claimed_by=claimed_by,
+        claimed_until=claimed_until,
     )
 
 
@@ -75,31 +74,29 @@ def reclaim(
 ) -> Window | None:
     """Take over a pending window, or its first `size` turns; see `Store.reclaim`."""
     first, last = window
-    row = conn.execute(
-        "SELECT error, attempts, claimed_by, claimed_until FROM pending"
-        " WHERE first_turn = ? AND last_turn = ?",
-        window,
-    ).fetchone()
+    row = conn.run("pending_window", first=first, last=last).fetchone()
     if row is None:
         return None
-    error, attempts, claimed_by, claimed_until = row
+    error, attempts, _, claimed_by, claimed_until = row
     if claimed_until > time.time() and _may_be_at_work(claimed_by):
         return None
 
-    ids = conn.execute(
-        "SELECT id FROM turns WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
-        (first, last, last if size is None else size + 1),
+    new_last = last
+    ids = conn.run(
+        "turn_ids_between", first=first, last=last, most=last if size is None else size + 1
     ).fetchall()
     if size is not None and len(ids) > size:
         _insert(conn, (ids[size][0], last), error=error, attempts=attempts)
-        last = ids[size - 1][0]
-    # What is held is of the whole window: a part of it is asked for anew.
-    conn.execute(
-        "UPDATE pending SET statement = CASE WHEN last_turn = ? THEN statement ELSE '' END,"
-        " last_turn = ?, claimed_by = ?, claimed_until = ? WHERE first_turn = ? AND last_turn = ?",
-        (last, last, claimant, time.time() + lease_s, *window),
+        new_last = ids[size - 1][0]
+    conn.run(
+        "claim_window",
+        first=first,
+        last=last,
+        new_last=new_last,
+        claimed_by=claimant,
+        claimed_until=time.time() + lease_s,
     )
-    return first, last
+    return first, new_last
 
 
 def fail(
@@ -112,35 +109,30 @@ def fail(
     statement: str,
 ) -> None:
     """Give a claimed window back with the reason; see `Store.fail`."""
-    # Only where the claim is still ours: a slow process must not end the claim of its successor.
-    # An interruption leaves the statement that is held: nothing was decided.
-    conn.execute(
-        "UPDATE pending SET error = ?, attempts = attempts + ?, claimed_until = 0,"
-        " statement = CASE WHEN ? = 1 THEN ? ELSE statement END"
-        " WHERE first_turn = ? AND last_turn = ? AND claimed_by = ?",
-        (error[:LONGEST_ERROR], int(attempted), int(attempted), statement, *window, claimant),
+    first, last = window
+    conn.run(
+        "fail_window",
+        first=first,
+        last=last,
+        claimed_by=claimant,
+        error=error[:LONGEST_ERROR],
+        attempts=int(attempted),
+        statement=statement,
     )
 
 
 def pending(conn: Connection) -> list[Pending]:
     """The windows that no model has stored yet, oldest first."""
-    rows = conn.execute(
-        "SELECT first_turn, last_turn, error, attempts, statement FROM pending ORDER BY first_turn"
-    )
-    return [Pending(*row) for row in rows]
+    return [Pending(*row) for row in conn.run("pending_windows")]
 
 
 def held_statement(conn: Connection, window: Window) -> str:
     """What is held of a window. Raises InputError when nothing is, or a digest works on it."""
-    row = conn.execute(
-        "SELECT statement, claimed_by, claimed_until FROM pending"
-        " WHERE first_turn = ? AND last_turn = ?",
-        window,
-    ).fetchone()
     first, last = window
-    if row is None or not row[0]:
+    row = conn.run("pending_window", first=first, last=last).fetchone()
+    if row is None or not row[2]:
         raise InputError(f"nothing is held of turns {first}-{last}; `digest` lists what is")
-    statement, claimed_by, claimed_until = row
+    _, _, statement, claimed_by, claimed_until = row
     if claimed_until > time.time() and _may_be_at_work(claimed_by):
         raise InputError(f"a digest is at work on turns {first}-{last}; try again when it is done")
     return str(statement)
@@ -155,11 +147,9 @@ def refuse_lost_claim(
     """
     if window is None or window not in claimed:
         return
-    row = conn.execute(
-        "SELECT claimed_by FROM pending WHERE first_turn = ? AND last_turn = ?", window
-    ).fetchone()
-    if row is None or row[0] != claimant:
-        first, last = window
+    first, last = window
+    row = conn.run("pending_window", first=first, last=last).fetchone()
+    if row is None or row[3] != claimant:
         raise ClaimLostError(
             f"turns {first}-{last}: another process took them over, or forgot some"
         )

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from memory.errors import InputError
 from memory.records import Fact
 
-# The year must begin as the GLOBs of memory/store/history.py ask for it.
+# The year must begin as `moments_of_changes` in memory/store/sqlite.sql asks for it.
 _DATE = re.compile(
     r"([12][0-9]{3}(?![0-9])"
     r"(?:-[0-9]{2}(?:-[0-9]{2}(?:[T ][0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)?)?)?)?)"

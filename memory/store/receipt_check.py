@@ -14,11 +14,10 @@ from memory.records import Forgotten, Turn
 from memory.search.words import words
 from memory.store import integrity, settings, turns_table
 from memory.store.connection import SqliteConnection, connect
-from memory.store.database import NUMBERS, Connection
+from memory.store.database import Connection
 from memory.store.forget import DONE, DUE, copies_known, proof
 from memory.store.turn_removal import BLANKED
 
-_TABLES_OF_TURNS = ("turns", "recent", "shown", "staged_vectors")
 _OUT_OF_REACH = (
     "exports, copies made by hand, what a hosted model was sent, and what the disk keeps of older"
     " blocks"
@@ -182,21 +181,14 @@ def _numbers(turns: Sequence[Turn]) -> str:
 
 def _rows_of(conn: Connection, receipt: Forgotten) -> Iterator[str]:
     """Rows of this memory that name a receipt's turns and facts, whose numbers none has again."""
-    sources: list[tuple[str, str, Sequence[int]]] = [
-        (table, "id" if table == "turns" else "turn_id", receipt.turns)
-        for table in (*_TABLES_OF_TURNS, "facts")
-    ]
-    sources += [("facts", "id", receipt.facts), ("facts_log", "fact_id", receipt.facts)]
-    for table, column, ids in sources:
-        (rows,) = conn.execute(
-            f"SELECT count(*) FROM {table} WHERE {column} IN {NUMBERS}",
-            (json.dumps(ids),),
-        ).fetchone()
+    counts = conn.run(
+        "rows_of_receipt", turn_ids=[*receipt.turns], fact_ids=[*receipt.facts]
+    ).fetchall()
+    for _, table, rows in counts:
         if rows:
             yield f"{rows} rows of the table {table}"
-    (statements,) = conn.execute(
-        f"SELECT count(*) FROM changes WHERE id IN {NUMBERS} AND statement NOT IN ('', ?)",
-        (json.dumps(receipt.changes), BLANKED),
+    (statements,) = conn.run(
+        "count_statements", change_ids=[*receipt.changes], blanked=BLANKED
     ).fetchone()
     if statements:
         yield f"the statements of {statements} changes"
@@ -217,11 +209,7 @@ def _check_text(conn: SqliteConnection, text: str) -> ReceiptCheck:
             ).fetchone()
             if rows:
                 remains.append(f"the index {index} has {word!r} of {rows} rows that are gone")
-    (holding,) = conn.execute(
-        "SELECT (SELECT count(*) FROM turns WHERE instr(lower(text), lower(?1)))"
-        " + (SELECT count(*) FROM facts WHERE instr(lower(value), lower(?1)))",
-        (text,),
-    ).fetchone()
+    (holding,) = conn.run("count_rows_with_text", text=text).fetchone()
     unchecked = []
     if holding:
         unchecked.append(f"bytes: {holding} turns or facts that are there hold {text!r} too")

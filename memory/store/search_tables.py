@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from memory.records import Turn
 from memory.search.ranking import Index, Piece, UnreadVectors
 from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns, sign_codes
-from memory.store.database import NUMBERS, Connection
-from memory.store.turns_table import read_turns
+from memory.store.database import Connection
+from memory.store.turns_table import BEYOND_ALL_IDS, read_turns
 
 BLOCK = 1024  # turns
 PIECE = 64  # turns
@@ -46,25 +46,39 @@ def put_columns(conn: Connection, turns: Sequence[Turn], vectors: NDArray[np.flo
     speakers = _numbered_speakers(conn, names)
     ends = _session_ends(conn, turns, vectors.shape[1])
     rows, eight_bit = describe_turns(turns, vectors, session_ends=ends, speakers=speakers)
-    conn.executemany(
-        "INSERT INTO recent (turn_id, columns, vector) VALUES (?, ?, ?)",
-        zip(
-            [turn.id for turn in turns],
-            [row.tobytes() for row in rows],
-            [vector.tobytes() for vector in eight_bit],
-            strict=True,
-        ),
-    )
+    insert_recent(conn, [turn.id for turn in turns], rows, eight_bit)
     make_blocks(conn)
+
+
+def insert_recent(
+    conn: Connection,
+    turn_ids: Sequence[int],
+    rows: NDArray[np.void],
+    eight_bit: NDArray[np.int8],
+) -> None:
+    """Insert columns (rows of TURN_DTYPE) and vectors of turns, a row for each."""
+    conn.insert_rows(
+        "recent",
+        ("turn_id", "columns", "vector"),
+        [
+            (turn_id, row.tobytes(), vector.tobytes())
+            for turn_id, row, vector in zip(turn_ids, rows, eight_bit, strict=True)
+        ],
+    )
+
+
+def speaker_numbers(conn: Connection) -> dict[str, int]:
+    """The number of each speaker by name."""
+    return {name: number for number, name in conn.run("speakers_after", after=0)}
 
 
 def _numbered_speakers(conn: Connection, names: Iterable[str]) -> dict[str, int]:
     """The numbers of all speakers; a new one among these names gets the next."""
-    speakers = dict(conn.execute("SELECT name, id FROM speakers"))
+    speakers = speaker_numbers(conn)
     for name in names:
         if name not in speakers:
             speakers[name] = max(speakers.values(), default=0) + 1
-            conn.execute("INSERT INTO speakers (id, name) VALUES (?, ?)", (speakers[name], name))
+            conn.run("insert_speaker", id=speakers[name], name=name)
     return speakers
 
 
@@ -77,8 +91,9 @@ def remake(
 
     `put_turns` is `put_columns`, or `put_words_and_columns` where no words are there yet.
     """
-    for table in ("recent", "blocks", "pieces"):
-        conn.execute(f"DELETE FROM {table}")
+    conn.run("delete_recent", last=BEYOND_ALL_IDS)
+    conn.run("delete_blocks", first=0)
+    conn.run("delete_pieces", first=0)
     last = 0
     while turns := read_turns(conn, last + 1, limit=BLOCK):
         put_turns(conn, turns, vectors_of(turns))
@@ -87,34 +102,33 @@ def remake(
 
 def make_blocks(conn: Connection) -> None:
     """Make blocks of the oldest rows of `recent`, as long as there is a BLOCK of them."""
-    (count,) = conn.execute("SELECT count(*) FROM recent").fetchone()
+    (count,) = conn.run("count_recent").fetchone()
     for _ in range(count // BLOCK):
         _make_block(conn)
 
 
 def _make_block(conn: Connection) -> None:
-    oldest = conn.execute(
-        "SELECT turn_id, columns, vector FROM recent ORDER BY turn_id LIMIT ?", (BLOCK,)
-    ).fetchall()
+    oldest = conn.run("oldest_recent", most=BLOCK).fetchall()
     ids, columns, vectors = zip(*oldest, strict=True)
     eight_bit = np.frombuffer(b"".join(vectors), np.int8).reshape(BLOCK, -1)
-    conn.execute(
-        "INSERT INTO blocks (first_turn, last_turn, columns, codes) VALUES (?, ?, ?, ?)",
-        (ids[0], ids[-1], b"".join(columns), sign_codes(eight_bit).tobytes()),
+    conn.run(
+        "insert_block",
+        first=ids[0],
+        last=ids[-1],
+        columns=b"".join(columns),
+        codes=sign_codes(eight_bit).tobytes(),
     )
-    conn.executemany(
-        "INSERT INTO pieces (first_turn, vectors) VALUES (?, ?)",
+    conn.insert_rows(
+        "pieces",
+        ("first_turn", "vectors"),
         [(ids[n], b"".join(vectors[n : n + PIECE])) for n in range(0, BLOCK, PIECE)],
     )
-    conn.execute("DELETE FROM recent WHERE turn_id <= ?", (ids[-1],))
+    conn.run("delete_recent", last=ids[-1])
 
 
 def last_with_columns(conn: Connection) -> int:
     """The last turn that has columns, 0 for none: those after it wait for their vectors."""
-    (last,) = conn.execute(
-        "SELECT coalesce((SELECT max(turn_id) FROM recent),"
-        " (SELECT last_turn FROM blocks ORDER BY first_turn DESC LIMIT 1), 0)"
-    ).fetchone()
+    (last,) = conn.run("last_with_columns").fetchone()
     return int(last)
 
 
@@ -129,18 +143,14 @@ def _session_ends(conn: Connection, turns: Sequence[Turn], width: int) -> dict[s
 
 def _session_end(conn: Connection, session: str, before: int, width: int) -> SessionEnd | None:
     """The last turn of a session before a turn, read from `recent` or from its block."""
-    (last,) = conn.execute(
-        "SELECT max(id) FROM turns WHERE session = ? AND id < ?", (session, before)
-    ).fetchone()
+    (last,) = conn.run("last_of_session_before", session=session, before=before).fetchone()
     if last is None:
         return None
-    stored = conn.execute(
-        "SELECT columns, vector FROM recent WHERE turn_id = ?", (last,)
-    ).fetchone()
+    stored = conn.run("recent_turn", turn_id=last).fetchone()
     if stored is None:
-        _, columns = _row_of_turn(conn, "columns FROM blocks", last)
+        _, columns = conn.run("block_of_turn", turn_id=last).fetchone()
         rows = np.frombuffer(columns, TURN_DTYPE)
-        first, vectors = _row_of_turn(conn, "vectors FROM pieces", last)
+        first, vectors = conn.run("piece_of_turn", turn_id=last).fetchone()
         # Ids may have gaps, so positions in the block are found by id and not counted.
         position, first_position = np.searchsorted(rows["id"], (last, first))
         start = (position - first_position) * width
@@ -150,31 +160,17 @@ def _session_end(conn: Connection, session: str, before: int, width: int) -> Ses
     return SessionEnd(first=int(row["session"]), last=last, vector=vector)
 
 
-def _row_of_turn(conn: Connection, column_and_table: str, turn_id: int) -> tuple[int, bytes]:
-    """The row of `blocks` or `pieces` that a turn is in, with the id of its first turn."""
-    row: tuple[int, bytes] = conn.execute(
-        f"SELECT first_turn, {column_and_table} WHERE first_turn <= ?"
-        " ORDER BY first_turn DESC LIMIT 1",
-        (turn_id,),
-    ).fetchone()
-    return row
-
-
 # --- reading into an index --------------------------------------------------------------------
 
 
 def extend_index(conn: Connection, index: Index) -> None:
     """Bring the turns that were added since into an index."""
-    new_speakers = conn.execute(
-        "SELECT id, name FROM speakers WHERE id > ?", (index.names.last,)
-    ).fetchall()
+    new_speakers = conn.run("speakers_after", after=index.names.last).fetchall()
     characters = _characters(conn) if new_speakers else set()
     for number, name in new_speakers:
         index.names.add(name, number, is_character=name in characters)
     _extend_by_blocks(conn, index)
-    recent = conn.execute(
-        "SELECT columns, vector FROM recent WHERE turn_id > ? ORDER BY turn_id", (index.last_id,)
-    ).fetchall()
+    recent = conn.run("recent_after", after=index.last_id).fetchall()
     if recent:
         rows = np.frombuffer(b"".join(row[0] for row in recent), TURN_DTYPE)
         vectors = b"".join(row[1] for row in recent)
@@ -185,7 +181,7 @@ def extend_index(conn: Connection, index: Index) -> None:
 def _characters(conn: Connection) -> set[str]:
     """The names that the character of this memory's chats has or had."""
     names: set[str] = set()
-    for (text,) in conn.execute("SELECT value FROM settings WHERE name = 'character'"):
+    for _, _, text, _ in conn.run("settings_of_name", name="character"):
         with suppress(ValueError):  # a file may hold any text there (`integrity` tells of it)
             value = json.loads(text)
             if isinstance(value, str):
@@ -194,10 +190,7 @@ def _characters(conn: Connection) -> set[str]:
 
 
 def _extend_by_blocks(conn: Connection, index: Index) -> None:
-    blocks = conn.execute(
-        "SELECT first_turn, columns, codes FROM blocks WHERE last_turn > ? ORDER BY first_turn",
-        (index.last_id,),
-    ).fetchall()
+    blocks = conn.run("blocks_after", after=index.last_id).fetchall()
     if not blocks:
         return
     block_rows = [np.frombuffer(columns, TURN_DTYPE) for _, columns, _ in blocks]
@@ -221,13 +214,8 @@ def _extend_by_blocks(conn: Connection, index: Index) -> None:
 
 def _read_pieces(conn: Connection, pieces: Sequence[Piece]) -> list[NDArray[np.int8]]:
     """The vectors of pieces, each known by its first turn, its turns, and how many to skip."""
-    # In one statement: a search reads hundreds in a large memory, and a server may be far away.
-    vectors = dict(
-        conn.execute(
-            f"SELECT first_turn, vectors FROM pieces WHERE first_turn IN {NUMBERS}",
-            (json.dumps([first_turn for first_turn, _, _ in pieces]),),
-        ).fetchall()
-    )
+    first_turns = [first_turn for first_turn, _, _ in pieces]
+    vectors = dict(conn.run("pieces", first_turns=first_turns).fetchall())
     return [
         np.frombuffer(vectors[first_turn], np.int8).reshape(count, -1)[skip:]
         for first_turn, count, skip in pieces
@@ -243,7 +231,7 @@ def extend_index_by_waiting(conn: Connection, index: Index, width: int) -> bool:
     waiting = read_turns(conn, index.last_id + 1)
     if not waiting:
         return False
-    speakers = dict(conn.execute("SELECT name, id FROM speakers"))
+    speakers = speaker_numbers(conn)
     characters = _characters(conn)
     for name in {turn.speaker for turn in waiting} - speakers.keys():
         speakers[name] = index.names.last + 1

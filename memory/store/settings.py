@@ -33,3 +33,8 @@ def count_shown(conn: Connection, turn_ids: Sequence[int]) -> None:
     if any(turn_id >= 2**63 for turn_id in turn_ids):
         raise OverflowError  # as sqlite3 does; in a list the number would become another one
     conn.run("count_shown", turn_ids=[*turn_ids])
+
+
+def shown(conn: Connection) -> dict[int, int]:
+    """How many questions brought up each turn, by turn id."""
+    return dict(conn.run("shown_turns").fetchall())

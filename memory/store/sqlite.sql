@@ -1,6 +1,6 @@
 -- The statements that the modules of memory/store run, as SQLite reads them. Those of Postgres have
 -- the same names and values (postgres/postgres.sql); statement_file.py says how both are written.
--- A list of numbers or texts is one value, a JSON array: SQLite limits how many values there may be.
+-- A list is one value, a JSON array: SQLite limits how many values a statement may have.
 
 
 -- ======== turns (turns_table.py) ========
@@ -27,8 +27,39 @@ FROM turns
 WHERE source <> '' AND source IN (SELECT value FROM json_each(:sources))
 GROUP BY source;
 
+-- turn_ids_between --
+SELECT id FROM turns WHERE id BETWEEN :first AND :last ORDER BY id LIMIT :most;
 
--- ======== settings (settings.py) ========
+-- turn_bounds --
+-- The first and the last turn that is there between two ids.
+SELECT min(id), max(id) FROM turns WHERE id BETWEEN :first AND :last;
+
+-- last_turn --
+SELECT coalesce(max(id), 0) FROM turns;
+
+-- count_turns_after --
+SELECT count(*) FROM turns WHERE id > :after;
+
+-- texts_of_turns --
+SELECT id, text FROM turns WHERE id > :after ORDER BY id LIMIT :most;
+
+-- turns_of_session --
+SELECT id, kind, session, speaker, text, said_at, source
+FROM turns
+WHERE session = :session AND id BETWEEN :first AND :last
+ORDER BY id;
+
+-- last_of_session_before --
+SELECT max(id) FROM turns WHERE session = :session AND id < :before;
+
+-- first_of_session_after --
+SELECT min(id) FROM turns WHERE session = :session AND id > :after;
+
+-- delete_turns --
+DELETE FROM turns WHERE id IN (SELECT value FROM json_each(:turn_ids));
+
+
+-- ======== settings, and which turns were shown (settings.py) ========
 
 -- settings --
 SELECT id, name, value, set_at FROM settings ORDER BY id;
@@ -39,27 +70,152 @@ SELECT id, name, value, set_at FROM settings WHERE name = :name ORDER BY id;
 -- insert_setting --
 INSERT INTO settings (id, name, value, set_at) VALUES (:id, :name, :value, :set_at);
 
+-- delete_setting --
+DELETE FROM settings WHERE name = :name AND value = :value;
+
+-- embedders --
+-- The newest first: that one is in force.
+SELECT id, value FROM settings WHERE name = 'embedder' ORDER BY id DESC;
+
+-- shown_turns --
+SELECT turn_id, times FROM shown ORDER BY turn_id;
+
 -- count_shown --
+-- Without a WHERE, SQLite would take ON CONFLICT for the ON of a join.
 INSERT INTO shown (turn_id, times)
 SELECT value, count(*) FROM json_each(:turn_ids) WHERE true GROUP BY value
 ON CONFLICT (turn_id) DO UPDATE SET times = times + excluded.times;
 
+-- delete_shown --
+DELETE FROM shown WHERE turn_id IN (SELECT value FROM json_each(:turn_ids));
 
--- ======== the catalog (catalog.py) ========
 
--- catalog_of_turns --
--- A date counts that begins with a year: `said_at` may hold any text.
-SELECT count(*), count(DISTINCT session),
-    min(said_at) FILTER (WHERE is_dated), max(said_at) FILTER (WHERE is_dated)
-FROM (
-    SELECT session, said_at, said_at GLOB '[12][0-9][0-9][0-9]*' AS is_dated FROM turns
-);
+-- ======== facts: the journal follows each write of them (FactTable in database.py) ========
 
--- catalog_of_speakers --
-SELECT speaker, count(*) FROM turns GROUP BY speaker ORDER BY 2 DESC, 1 LIMIT 20;
+-- insert_fact --
+-- Triggers write the journal and the index of words (migrations/0002_lookup.sql).
+INSERT INTO facts
+    (id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at)
+VALUES
+    (:id, :subject, :attribute, :value, :happened_on, :ended_on, :turn_id, :recorded_at);
 
--- catalog_of_facts --
-SELECT subject, attribute, count(*) FROM facts GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2;
+-- end_fact --
+UPDATE facts SET ended_on = :ended_on WHERE id = :fact_id;
+
+-- delete_facts --
+DELETE FROM facts WHERE id IN (SELECT value FROM json_each(:fact_ids));
+
+
+-- ======== changes and the journal (journal.py) ========
+
+-- insert_change --
+INSERT INTO changes (id, at, cause, statement, undoes, first_turn, last_turn)
+VALUES (:id, :at, :cause, :statement, :undoes, :first_turn, :last_turn)
+RETURNING id;
+
+-- change --
+SELECT id, at, cause, statement, undone_at, first_turn, last_turn,
+    (SELECT count(DISTINCT fact_id) FROM facts_log WHERE change_id = changes.id)
+FROM changes
+WHERE id = :change_id;
+
+-- changes_before --
+SELECT id, at, cause, statement, undone_at, first_turn, last_turn,
+    (SELECT count(DISTINCT fact_id) FROM facts_log WHERE change_id = changes.id)
+FROM changes
+WHERE id < :before
+ORDER BY id DESC
+LIMIT :most;
+
+-- count_facts_of_change --
+SELECT count(DISTINCT fact_id) FROM facts_log WHERE change_id = :change_id;
+
+-- entries_of_change --
+SELECT fact_id, before, after FROM facts_log WHERE change_id = :change_id ORDER BY id;
+
+-- entries_of_fact --
+SELECT id, change_id, before, after FROM facts_log WHERE fact_id = :fact_id ORDER BY id;
+
+-- last_entry --
+SELECT coalesce(max(id), 0) FROM facts_log;
+
+-- undos --
+SELECT id, at, undoes FROM changes WHERE undoes IS NOT NULL ORDER BY id DESC;
+
+-- clear_undone --
+UPDATE changes SET undone_at = NULL WHERE undone_at IS NOT NULL;
+
+-- mark_undone --
+UPDATE changes SET undone_at = :at WHERE id = :change_id;
+
+-- image_of_fact --
+SELECT json_array(id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at)
+FROM facts
+WHERE id = :fact_id;
+
+
+-- ======== facts and changes at a point in time (history.py) ========
+
+-- images_of_facts --
+SELECT id, json_array(id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at)
+FROM facts
+ORDER BY id;
+
+-- images_after_changes --
+-- The facts as these changes left them, without those that they deleted.
+SELECT fact_id, after
+FROM facts_log
+WHERE after IS NOT NULL AND id IN (
+    SELECT max(id) FROM facts_log
+    WHERE change_id IN (SELECT value FROM json_each(:change_ids))
+    GROUP BY fact_id
+)
+ORDER BY fact_id;
+
+-- moments_of_changes --
+-- The date of the last dated turn of a change's window. What counts as dated is what `date_key` can
+-- read: the patterns here and its regular expression begin alike.
+SELECT id, at, (
+        SELECT said_at FROM turns
+        WHERE id BETWEEN first_turn AND last_turn
+            AND (said_at GLOB '[12][0-9][0-9][0-9]' OR said_at GLOB '[12][0-9][0-9][0-9][^0-9]*')
+        ORDER BY id DESC LIMIT 1
+    )
+FROM changes
+ORDER BY id;
+
+-- edits --
+-- The date is that of `moments_of_changes`.
+SELECT change_id, fact_id, before, after, at, (
+        SELECT said_at FROM turns
+        WHERE id BETWEEN first_turn AND last_turn
+            AND (said_at GLOB '[12][0-9][0-9][0-9]' OR said_at GLOB '[12][0-9][0-9][0-9][^0-9]*')
+        ORDER BY id DESC LIMIT 1
+    )
+FROM facts_log JOIN changes ON changes.id = change_id
+ORDER BY facts_log.id;
+
+-- edits_of_change --
+SELECT change_id, fact_id, before, after, at, (
+        SELECT said_at FROM turns
+        WHERE id BETWEEN first_turn AND last_turn
+            AND (said_at GLOB '[12][0-9][0-9][0-9]' OR said_at GLOB '[12][0-9][0-9][0-9][^0-9]*')
+        ORDER BY id DESC LIMIT 1
+    )
+FROM facts_log JOIN changes ON changes.id = change_id
+WHERE change_id = :change_id
+ORDER BY facts_log.id;
+
+-- edits_of_fact --
+SELECT change_id, fact_id, before, after, at, (
+        SELECT said_at FROM turns
+        WHERE id BETWEEN first_turn AND last_turn
+            AND (said_at GLOB '[12][0-9][0-9][0-9]' OR said_at GLOB '[12][0-9][0-9][0-9][^0-9]*')
+        ORDER BY id DESC LIMIT 1
+    )
+FROM facts_log JOIN changes ON changes.id = change_id
+WHERE fact_id = :fact_id
+ORDER BY facts_log.id;
 
 
 -- ======== corrections that were undone (withdrawals.py) ========
@@ -81,3 +237,322 @@ WHERE session = :session AND id IN (
         AND newest.after IS NULL
         AND newest_change.statement = ''
 );
+
+
+-- ======== windows that wait to be digested (pending_windows.py) ========
+
+-- last_turn_taken --
+-- Windows are claimed in order, so all turns up to the last one of a change or of a pending window
+-- are taken. No high-water mark is stored that could disagree with the journal.
+SELECT coalesce(max(last_turn), 0)
+FROM (
+    SELECT max(last_turn) AS last_turn FROM changes
+    UNION ALL
+    SELECT max(last_turn) FROM pending
+);
+
+-- pending_windows --
+SELECT first_turn, last_turn, error, attempts, statement FROM pending ORDER BY first_turn;
+
+-- pending_window --
+SELECT error, attempts, statement, claimed_by, claimed_until
+FROM pending
+WHERE first_turn = :first AND last_turn = :last;
+
+-- insert_window --
+INSERT INTO pending (first_turn, last_turn, error, attempts, claimed_by, claimed_until)
+VALUES (:first, :last, :error, :attempts, :claimed_by, :claimed_until);
+
+-- claim_window --
+-- What is held is of the whole window: a part of it is asked for anew.
+UPDATE pending
+SET statement = CASE WHEN last_turn = :new_last THEN statement ELSE '' END,
+    last_turn = :new_last, claimed_by = :claimed_by, claimed_until = :claimed_until
+WHERE first_turn = :first AND last_turn = :last;
+
+-- fail_window --
+-- Only where the claim is still ours: a slow process must not end the claim of its successor. An
+-- interruption leaves the statement that is held: nothing was decided.
+UPDATE pending
+SET error = :error, attempts = attempts + :attempts, claimed_until = 0,
+    statement = CASE WHEN :attempts > 0 THEN :statement ELSE statement END
+WHERE first_turn = :first AND last_turn = :last AND claimed_by = :claimed_by;
+
+-- delete_window --
+DELETE FROM pending WHERE first_turn = :first AND last_turn = :last;
+
+
+-- ======== columns and vectors of turns (search_tables.py) ========
+
+-- speakers_after --
+SELECT id, name FROM speakers WHERE id > :after ORDER BY id;
+
+-- insert_speaker --
+INSERT INTO speakers (id, name) VALUES (:id, :name);
+
+-- delete_unused_speaker --
+DELETE FROM speakers
+WHERE name = :name AND NOT EXISTS (SELECT 1 FROM turns WHERE speaker = :name);
+
+-- count_recent --
+SELECT count(*) FROM recent;
+
+-- oldest_recent --
+SELECT turn_id, columns, vector FROM recent ORDER BY turn_id LIMIT :most;
+
+-- recent_after --
+SELECT columns, vector FROM recent WHERE turn_id > :after ORDER BY turn_id;
+
+-- recent_turn --
+SELECT columns, vector FROM recent WHERE turn_id = :turn_id;
+
+-- delete_recent --
+DELETE FROM recent WHERE turn_id <= :last;
+
+-- last_with_columns --
+SELECT coalesce(
+    (SELECT max(turn_id) FROM recent),
+    (SELECT last_turn FROM blocks ORDER BY first_turn DESC LIMIT 1),
+    0
+);
+
+-- insert_block --
+INSERT INTO blocks (first_turn, last_turn, columns, codes)
+VALUES (:first, :last, :columns, :codes);
+
+-- blocks_after --
+SELECT first_turn, columns, codes FROM blocks WHERE last_turn > :after ORDER BY first_turn;
+
+-- block_of_turn --
+SELECT first_turn, columns
+FROM blocks
+WHERE first_turn <= :turn_id
+ORDER BY first_turn DESC
+LIMIT 1;
+
+-- delete_blocks --
+DELETE FROM blocks WHERE first_turn >= :first;
+
+-- pieces --
+-- In one statement: a search reads hundreds in a large memory, and a server may be far away.
+SELECT first_turn, vectors
+FROM pieces
+WHERE first_turn IN (SELECT value FROM json_each(:first_turns));
+
+-- pieces_from --
+SELECT vectors FROM pieces WHERE first_turn >= :first ORDER BY first_turn;
+
+-- piece_of_turn --
+SELECT first_turn, vectors
+FROM pieces
+WHERE first_turn <= :turn_id
+ORDER BY first_turn DESC
+LIMIT 1;
+
+-- delete_pieces --
+DELETE FROM pieces WHERE first_turn >= :first;
+
+
+-- ======== vectors by another embedder, until it has made all of them (vectors.py) ========
+
+-- last_staged --
+SELECT coalesce(max(turn_id), 0) FROM staged_vectors WHERE embedder = :embedder;
+
+-- staged_width --
+-- Numbers in a vector, four bytes each.
+SELECT length(vector) / 4 FROM staged_vectors WHERE embedder = :embedder LIMIT 1;
+
+-- staged_vectors --
+SELECT vector
+FROM staged_vectors
+WHERE embedder = :embedder AND turn_id BETWEEN :first AND :last
+ORDER BY turn_id;
+
+-- delete_staged --
+DELETE FROM staged_vectors
+WHERE embedder = :embedder AND turn_id BETWEEN :first AND :last;
+
+-- delete_staged_of_turns --
+DELETE FROM staged_vectors WHERE turn_id IN (SELECT value FROM json_each(:turn_ids));
+
+
+-- ======== what goes with a turn (turn_removal.py, derived_facts.py, learnt_ends.py) ========
+
+-- facts_of_turns --
+-- Facts that rest on the turns, and those that are gone and rested on them: [6] is the turn_id of a
+-- fact as the journal writes it.
+SELECT id FROM facts WHERE turn_id IN (SELECT value FROM json_each(:turn_ids))
+UNION
+SELECT fact_id FROM facts_log
+WHERE (
+        json_extract(before, '$[6]') IN (SELECT value FROM json_each(:turn_ids))
+        OR json_extract(after, '$[6]') IN (SELECT value FROM json_each(:turn_ids))
+    )
+    AND fact_id NOT IN (SELECT id FROM facts);
+
+-- entries_of_facts_and_turns --
+SELECT change_id, before, after
+FROM facts_log
+WHERE fact_id IN (SELECT value FROM json_each(:fact_ids))
+    OR json_extract(before, '$[6]') IN (SELECT value FROM json_each(:turn_ids))
+    OR json_extract(after, '$[6]') IN (SELECT value FROM json_each(:turn_ids));
+
+-- delete_entries_of_facts --
+DELETE FROM facts_log WHERE fact_id IN (SELECT value FROM json_each(:fact_ids));
+
+-- blank_images_before --
+UPDATE facts_log SET before = NULL
+WHERE json_extract(before, '$[6]') IN (SELECT value FROM json_each(:turn_ids));
+
+-- blank_images_after --
+UPDATE facts_log SET after = NULL
+WHERE json_extract(after, '$[6]') IN (SELECT value FROM json_each(:turn_ids));
+
+-- delete_blank_entries --
+DELETE FROM facts_log WHERE before IS NULL AND after IS NULL;
+
+-- removal_of_fact --
+-- The newest entry that says that the fact went.
+SELECT id, before
+FROM facts_log
+WHERE fact_id = :fact_id AND after IS NULL
+ORDER BY id DESC
+LIMIT 1;
+
+-- delete_removal --
+DELETE FROM facts_log WHERE fact_id = :fact_id AND (id > :last_entry OR id = :removal);
+
+-- set_image_before --
+UPDATE facts_log SET before = :image WHERE id = :entry_id;
+
+-- set_image_after --
+UPDATE facts_log SET after = :image WHERE id = :entry_id;
+
+-- delete_empty_entries --
+DELETE FROM facts_log WHERE fact_id = :fact_id AND (id > :last_entry OR before = after);
+
+-- windows_of_changes --
+SELECT id, first_turn, last_turn FROM changes WHERE first_turn IS NOT NULL;
+
+-- set_window_of_change --
+UPDATE changes SET first_turn = :first, last_turn = :last WHERE id = :change_id;
+
+-- shrink_window --
+UPDATE pending
+SET first_turn = :new_first, last_turn = :new_last,
+    error = '', statement = '', claimed_by = '', claimed_until = 0
+WHERE first_turn = :first AND last_turn = :last;
+
+-- blank_window --
+UPDATE pending SET error = '', statement = '' WHERE first_turn = :first AND last_turn = :last;
+
+-- texts_of_changes --
+SELECT id, cause, statement FROM changes;
+
+-- set_cause --
+UPDATE changes SET cause = :cause WHERE id = :change_id;
+
+-- set_statement --
+UPDATE changes SET statement = :statement WHERE id = :change_id;
+
+
+-- ======== a dump, read into a memory (dump.py) ========
+
+-- delete_entries_after --
+DELETE FROM facts_log WHERE id > :last_entry;
+
+-- count_dumped_rows --
+SELECT 'turns', count(*) FROM turns
+UNION ALL SELECT 'facts', count(*) FROM facts
+UNION ALL SELECT 'changes', count(*) FROM changes
+UNION ALL SELECT 'facts_log', count(*) FROM facts_log
+UNION ALL SELECT 'pending', count(*) FROM pending
+UNION ALL SELECT 'shown', count(*) FROM shown
+UNION ALL SELECT 'settings', count(*) FROM settings
+WHERE name NOT IN (SELECT value FROM json_each(:hidden_settings));
+
+
+-- ======== what a receipt names (receipt_check.py) ========
+
+-- rows_of_receipt --
+-- Numbered, so that the lines of the check are in this order.
+SELECT 1 AS number, 'turns', count(*) FROM turns
+WHERE id IN (SELECT value FROM json_each(:turn_ids))
+UNION ALL
+SELECT 2, 'recent', count(*) FROM recent
+WHERE turn_id IN (SELECT value FROM json_each(:turn_ids))
+UNION ALL
+SELECT 3, 'shown', count(*) FROM shown
+WHERE turn_id IN (SELECT value FROM json_each(:turn_ids))
+UNION ALL
+SELECT 4, 'staged_vectors', count(*) FROM staged_vectors
+WHERE turn_id IN (SELECT value FROM json_each(:turn_ids))
+UNION ALL
+SELECT 5, 'facts', count(*) FROM facts
+WHERE turn_id IN (SELECT value FROM json_each(:turn_ids))
+UNION ALL
+SELECT 6, 'facts', count(*) FROM facts
+WHERE id IN (SELECT value FROM json_each(:fact_ids))
+UNION ALL
+SELECT 7, 'facts_log', count(*) FROM facts_log
+WHERE fact_id IN (SELECT value FROM json_each(:fact_ids))
+ORDER BY 1;
+
+-- count_statements --
+SELECT count(*)
+FROM changes
+WHERE id IN (SELECT value FROM json_each(:change_ids)) AND statement NOT IN ('', :blanked);
+
+-- count_rows_with_text --
+SELECT (SELECT count(*) FROM turns WHERE instr(lower(text), lower(:text)) > 0)
+    + (SELECT count(*) FROM facts WHERE instr(lower(value), lower(:text)) > 0);
+
+
+-- ======== whether a memory is whole (integrity.py) ========
+
+-- piece_sizes --
+SELECT first_turn, length(vectors) FROM pieces;
+
+-- facts_unlike_journal --
+SELECT id
+FROM facts
+WHERE json_array(id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at)
+    <> coalesce(
+        (SELECT after FROM facts_log WHERE fact_id = facts.id ORDER BY facts_log.id DESC LIMIT 1),
+        ''
+    )
+LIMIT :most;
+
+-- facts_only_in_journal --
+SELECT fact_id
+FROM facts_log
+WHERE id IN (SELECT max(id) FROM facts_log GROUP BY fact_id)
+    AND after IS NOT NULL
+    AND fact_id NOT IN (SELECT id FROM facts)
+LIMIT :most;
+
+-- entries_that_do_not_follow --
+SELECT id, fact_id
+FROM (
+    SELECT id, fact_id, before, lag(after) OVER (PARTITION BY fact_id ORDER BY id) AS last
+    FROM facts_log
+)
+WHERE coalesce(before, '') <> coalesce(last, '')
+LIMIT :most;
+
+
+-- ======== the catalog (catalog.py) ========
+
+-- catalog_of_turns --
+-- A date counts that begins with a year: `said_at` may hold any text.
+SELECT count(*), count(DISTINCT session),
+    min(said_at) FILTER (WHERE is_dated), max(said_at) FILTER (WHERE is_dated)
+FROM (
+    SELECT session, said_at, said_at GLOB '[12][0-9][0-9][0-9]*' AS is_dated FROM turns
+);
+
+-- catalog_of_speakers --
+SELECT speaker, count(*) FROM turns GROUP BY speaker ORDER BY 2 DESC, 1 LIMIT 20;
+
+-- catalog_of_facts --
+SELECT subject, attribute, count(*) FROM facts GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2;

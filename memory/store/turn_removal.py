@@ -17,10 +17,9 @@ from memory.records import Turn
 from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns
 from memory.search.words import words
 from memory.store import search_tables, turns_table, vectors
-from memory.store.database import NUMBERS, Connection
+from memory.store.database import Connection
 from memory.store.vectors import EmbedTexts
 
-_OF_WINDOW = "WHERE first_turn = ? AND last_turn = ?"
 BLANKED = "-- forgotten"  # the statement of a change whose own statement is gone
 # A forgotten turn may hold the word "insert": no reason to blank every statement that has it.
 _WORDS_OF_EVERY_STATEMENT = frozenset(
@@ -31,10 +30,6 @@ _WORDS_OF_EVERY_STATEMENT = frozenset(
         " create update, delete_memory, merge_memory, split_memory"
     )
 )
-_IN_LIST = f"IN {NUMBERS}"
-# Whether an image of a fact (journal.FACT_IMAGE) rests on one of the turns; [6] is its turn_id.
-_BEFORE_RESTS_ON_TURN = f"(json_extract(before, '$[6]') {_IN_LIST})"
-_AFTER_RESTS_ON_TURN = f"(json_extract(after, '$[6]') {_IN_LIST})"
 
 
 @dataclass(frozen=True)
@@ -57,28 +52,20 @@ def remove_facts(
     A fact that rests on another turn by now stays, without the part of its past that rested on
     these. One that is no longer there goes with all of its past.
     """
-    turns = json.dumps(turn_ids)
-    of_turns = conn.execute(
-        f"SELECT id FROM facts WHERE turn_id {_IN_LIST} UNION SELECT fact_id FROM facts_log"
-        f" WHERE ({_BEFORE_RESTS_ON_TURN} OR {_AFTER_RESTS_ON_TURN})"
-        " AND fact_id NOT IN (SELECT id FROM facts)",
-        (turns, turns, turns),
-    )
+    turns = [*turn_ids]
+    conn.facts.log()
+    of_turns = conn.run("facts_of_turns", turn_ids=turns)
     fact_ids = sorted({*derived, *(fact_id for (fact_id,) in of_turns)})
-    facts = json.dumps(fact_ids)
     # Read before anything is deleted: the texts say which words must not stand elsewhere.
-    entries = conn.execute(
-        "SELECT change_id, before, after FROM facts_log"
-        f" WHERE fact_id {_IN_LIST} OR {_BEFORE_RESTS_ON_TURN} OR {_AFTER_RESTS_ON_TURN}",
-        (facts, turns, turns),
-    ).fetchall()
+    entries = conn.run("entries_of_facts_and_turns", fact_ids=fact_ids, turn_ids=turns).fetchall()
 
-    # First the facts: their trigger logs the deletion, and the log of these facts goes next.
-    conn.execute(f"DELETE FROM facts WHERE id {_IN_LIST}", (facts,))
-    conn.execute(f"DELETE FROM facts_log WHERE fact_id {_IN_LIST}", (facts,))
-    conn.execute(f"UPDATE facts_log SET before = NULL WHERE {_BEFORE_RESTS_ON_TURN}", (turns,))
-    conn.execute(f"UPDATE facts_log SET after = NULL WHERE {_AFTER_RESTS_ON_TURN}", (turns,))
-    conn.execute("DELETE FROM facts_log WHERE before IS NULL AND after IS NULL")
+    # First the facts: the journal gets their deletion, and what it says of these facts goes next.
+    conn.facts.delete(fact_ids)
+    conn.facts.log()
+    conn.run("delete_entries_of_facts", fact_ids=fact_ids)
+    conn.run("blank_images_before", turn_ids=turns)
+    conn.run("blank_images_after", turn_ids=turns)
+    conn.run("delete_blank_entries")
 
     images = [json.loads(image) for _, *pair in entries for image in pair if image]
     removed_facts, removed_turns = set(fact_ids), set(turn_ids)
@@ -93,15 +80,13 @@ def remove_facts(
 
 def remove_turns(conn: Connection, turns: Sequence[Turn]) -> None:
     """Remove turns, their words, and the names that only they had."""
-    ids = json.dumps([turn.id for turn in turns])
+    turn_ids = [turn.id for turn in turns]
     conn.words.remove_turns(turns)
-    for table in ("shown", "staged_vectors"):
-        conn.execute(f"DELETE FROM {table} WHERE turn_id {_IN_LIST}", (ids,))
-    conn.execute(f"DELETE FROM turns WHERE id {_IN_LIST}", (ids,))
-    conn.executemany(
-        "DELETE FROM speakers WHERE name = ?"
-        " AND NOT EXISTS (SELECT 1 FROM turns WHERE speaker = ?)",
-        [(name, name) for name in {turn.speaker for turn in turns}],
+    conn.run("delete_shown", turn_ids=turn_ids)
+    conn.run("delete_staged_of_turns", turn_ids=turn_ids)
+    conn.run("delete_turns", turn_ids=turn_ids)
+    conn.run_many(
+        "delete_unused_speaker", [{"name": name} for name in {turn.speaker for turn in turns}]
     )
 
 
@@ -116,27 +101,20 @@ def shrink_windows(conn: Connection, turn_ids: Sequence[int]) -> set[int]:
     windows held one of them.
     """
     changes = set()
-    windows = conn.execute(
-        "SELECT id, first_turn, last_turn FROM changes WHERE first_turn IS NOT NULL"
-    ).fetchall()
+    windows = conn.run("windows_of_changes").fetchall()
     for change_id, first, last in _windows_holding(windows, turn_ids):
         changes.add(change_id)
         new_first, new_last = _bounds(conn, first, last)
-        conn.execute(
-            "UPDATE changes SET first_turn = ?, last_turn = ? WHERE id = ?",
-            (new_first, new_last, change_id),
-        )
+        conn.run("set_window_of_change", change_id=change_id, first=new_first, last=new_last)
 
-    pending = conn.execute("SELECT 0, first_turn, last_turn FROM pending").fetchall()
+    pending = [(0, *window[:2]) for window in conn.run("pending_windows").fetchall()]
     for _, first, last in _windows_holding(pending, turn_ids):
         new_first, new_last = _bounds(conn, first, last)
         if new_first is None:
-            conn.execute(f"DELETE FROM pending {_OF_WINDOW}", (first, last))
+            conn.run("delete_window", first=first, last=last)
         else:
-            conn.execute(
-                "UPDATE pending SET first_turn = ?, last_turn = ?, error = '', statement = '',"
-                f" claimed_by = '', claimed_until = 0 {_OF_WINDOW}",
-                (new_first, new_last, first, last),
+            conn.run(
+                "shrink_window", first=first, last=last, new_first=new_first, new_last=new_last
             )
     return changes
 
@@ -156,8 +134,8 @@ def _windows_holding(
 
 def _bounds(conn: Connection, first: int, last: int) -> tuple[int | None, int | None]:
     """The first and the last turn that is there in a window; None and None for an empty one."""
-    bounds: tuple[int | None, int | None] = conn.execute(
-        "SELECT min(id), max(id) FROM turns WHERE id BETWEEN ? AND ?", (first, last)
+    bounds: tuple[int | None, int | None] = conn.run(
+        "turn_bounds", first=first, last=last
     ).fetchone()
     return bounds
 
@@ -178,23 +156,18 @@ def blank_quotations(
     """
     quotes = _quotation_test(conn, turns, facts)
     blanked = set(touched_changes)
-    for change_id, cause, statement in conn.execute(
-        "SELECT id, cause, statement FROM changes"
-    ).fetchall():
+    for change_id, cause, statement in conn.run("texts_of_changes").fetchall():
         # An undo and a revert have no statement, and their cause only says what they are.
         if statement and quotes(cause):
             blanked.add(change_id)
-            conn.execute("UPDATE changes SET cause = 'forgotten' WHERE id = ?", (change_id,))
+            conn.run("set_cause", change_id=change_id, cause="forgotten")
         if change_id in blanked or quotes(statement):
             blanked.add(change_id)
             if statement:
-                conn.execute("UPDATE changes SET statement = ? WHERE id = ?", (BLANKED, change_id))
-    errors = conn.execute(
-        "SELECT error, statement, first_turn, last_turn FROM pending WHERE error <> ''"
-    ).fetchall()
-    for error, statement, *window in errors:
-        if quotes(error) or quotes(statement):
-            conn.execute(f"UPDATE pending SET error = '', statement = '' {_OF_WINDOW}", window)
+                conn.run("set_statement", change_id=change_id, statement=BLANKED)
+    for first, last, error, _, statement in conn.run("pending_windows").fetchall():
+        if error and (quotes(error) or quotes(statement)):
+            conn.run("blank_window", first=first, last=last)
     return tuple(sorted(blanked))
 
 
@@ -210,7 +183,7 @@ def _quotation_test(
     all_words = {word for text in [*texts, *speakers, *facts.names] for word in words(text)}
     candidates = all_words - _WORDS_OF_EVERY_STATEMENT
     gone_words = {word for word in candidates if not conn.words.holds(word)}
-    for (name,) in conn.execute("SELECT name FROM speakers"):
+    for name in search_tables.speaker_numbers(conn):
         gone_words.difference_update(words(name))
 
     # Runs of words by their first word. A single word that other turns hold too tells nothing.
@@ -274,7 +247,7 @@ def remove_columns(conn: Connection, turns: Sequence[Turn], embed: EmbedTexts) -
                 position = int(np.searchsorted(rows["id"], turn_id))
                 first = int(rows["session"][position])
                 ends[session] = SessionEnd(first, turn_id, eight_bit[position].copy())
-        speakers = dict(conn.execute("SELECT name, id FROM speakers"))
+        speakers = search_tables.speaker_numbers(conn)
         for batch in _successors(conn, first_removed, last_indexed):
             places = np.searchsorted(rows["id"], [turn.id for turn in batch])
             new_vectors = embed([turn.text for turn in batch], recorded)
@@ -286,17 +259,13 @@ def remove_columns(conn: Connection, turns: Sequence[Turn], embed: EmbedTexts) -
 
 def _turn_before(conn: Connection, session: str, turn_id: int) -> int | None:
     """The last turn of a session that is there before a turn."""
-    (nearest,) = conn.execute(
-        "SELECT max(id) FROM turns WHERE session = ? AND id < ?", (session, turn_id)
-    ).fetchone()
+    (nearest,) = conn.run("last_of_session_before", session=session, before=turn_id).fetchone()
     return None if nearest is None else int(nearest)
 
 
 def _turn_after(conn: Connection, session: str, turn_id: int) -> int | None:
     """The first turn of a session that is there after a turn."""
-    (nearest,) = conn.execute(
-        "SELECT min(id) FROM turns WHERE session = ? AND id > ?", (session, turn_id)
-    ).fetchone()
+    (nearest,) = conn.run("first_of_session_after", session=session, after=turn_id).fetchone()
     return None if nearest is None else int(nearest)
 
 
@@ -305,11 +274,7 @@ def _successors(
 ) -> Iterable[list[Turn]]:
     """The turns with columns after the first that is gone in each session, a block at a time."""
     for session, turn_id in first_removed.items():
-        cursor = conn.execute(
-            f"SELECT {', '.join(turns_table.COLUMNS)} FROM turns"
-            " WHERE session = ? AND id BETWEEN ? AND ? ORDER BY id",
-            (session, turn_id, last_indexed),
-        )
+        cursor = conn.run("turns_of_session", session=session, first=turn_id, last=last_indexed)
         while batch := cursor.fetchmany(search_tables.BLOCK):
             yield [turns_table.to_turn(row) for row in batch]
 
@@ -319,30 +284,19 @@ def _take_out_from(conn: Connection, turn_id: int) -> tuple[NDArray[np.void], ND
 
     Blocks are of a fixed number of turns, so those after a turn that is gone are made anew.
     """
-    blocks = conn.execute(
-        "SELECT first_turn, columns FROM blocks WHERE last_turn >= ? ORDER BY first_turn",
-        (turn_id,),
-    ).fetchall()
-    recent = conn.execute("SELECT columns, vector FROM recent ORDER BY turn_id").fetchall()
-    first = blocks[0][0] if blocks else 2**62
-    pieces = conn.execute(
-        "SELECT vectors FROM pieces WHERE first_turn >= ? ORDER BY first_turn", (first,)
-    ).fetchall()
+    blocks = conn.run("blocks_after", after=turn_id - 1).fetchall()
+    recent = conn.run("recent_after", after=0).fetchall()
+    first = blocks[0][0] if blocks else turns_table.BEYOND_ALL_IDS
+    pieces = conn.run("pieces_from", first=first).fetchall()
     columns = b"".join([block[1] for block in blocks] + [row[0] for row in recent])
     eight_bit = b"".join([piece[0] for piece in pieces] + [row[1] for row in recent])
     rows = np.frombuffer(bytearray(columns), TURN_DTYPE)  # bytearray: these are changed in place
-    for table in ("blocks", "pieces"):
-        conn.execute(f"DELETE FROM {table} WHERE first_turn >= ?", (first,))
-    conn.execute("DELETE FROM recent")
+    conn.run("delete_blocks", first=first)
+    conn.run("delete_pieces", first=first)
+    conn.run("delete_recent", last=turns_table.BEYOND_ALL_IDS)
     return rows, np.frombuffer(bytearray(eight_bit), np.int8).reshape(len(rows), -1)
 
 
 def _put_back(conn: Connection, rows: NDArray[np.void], eight_bit: NDArray[np.int8]) -> None:
-    conn.executemany(
-        "INSERT INTO recent (turn_id, columns, vector) VALUES (?, ?, ?)",
-        [
-            (turn_id, row.tobytes(), vector.tobytes())
-            for turn_id, row, vector in zip(rows["id"].tolist(), rows, eight_bit, strict=True)
-        ],
-    )
+    search_tables.insert_recent(conn, rows["id"].tolist(), rows, eight_bit)
     search_tables.make_blocks(conn)

@@ -10,7 +10,7 @@ from memory.store.database import Connection
 
 # In the order in which `to_turn` takes them.
 COLUMNS = ("id", "kind", "session", "speaker", "text", "said_at", "source")
-_BEYOND_ALL_IDS = 2**62
+BEYOND_ALL_IDS = 2**62
 
 
 def turn_checksum(
@@ -43,16 +43,16 @@ def read_turns(
     """The turns with ids from first to last (None: to the end), in order, at most `limit`."""
     rows = conn.run(
         "turns_between",
-        first=min(first, _BEYOND_ALL_IDS),
-        last=_BEYOND_ALL_IDS if last is None else min(last, _BEYOND_ALL_IDS),
-        most=_BEYOND_ALL_IDS if limit is None else limit,
+        first=min(first, BEYOND_ALL_IDS),
+        last=BEYOND_ALL_IDS if last is None else min(last, BEYOND_ALL_IDS),
+        most=BEYOND_ALL_IDS if limit is None else limit,
     )
     return [to_turn(row) for row in rows]
 
 
 def turns_by_id(conn: Connection, turn_ids: Iterable[int]) -> dict[int, Turn]:
     """The turns with these ids, by id; ids without a turn are left out."""
-    possible_ids = sorted({turn_id for turn_id in turn_ids if 0 < turn_id < _BEYOND_ALL_IDS})
+    possible_ids = sorted({turn_id for turn_id in turn_ids if 0 < turn_id < BEYOND_ALL_IDS})
     rows = conn.run("turns_by_id", ids=possible_ids)
     return {turn.id: turn for turn in map(to_turn, rows)}
 

@@ -19,7 +19,7 @@ from memory.embed import DIM, PACKAGED_EMBEDDER, REQUEST_TEXTS, Embedder, embed
 from memory.errors import InputError, ModelError, StoreError
 from memory.home import embed_command
 from memory.records import Turn
-from memory.store import journal, search_tables, turns_table
+from memory.store import search_tables, settings, turns_table
 from memory.store.database import Connection, Transaction
 
 WIDEST = 65_536  # numbers of a vector; the widest known embedders make 8,192
@@ -42,9 +42,7 @@ class RecordedEmbedder:
 def recorded_embedder(conn: Connection) -> RecordedEmbedder | None:
     """The embedder of this namespace; None when it holds no turns yet."""
     # The newest row that names one: a file may hold any text there (`integrity` tells of it).
-    for row_id, text in conn.execute(
-        "SELECT id, value FROM settings WHERE name = 'embedder' ORDER BY id DESC"
-    ):
+    for row_id, text in conn.run("embedders"):
         try:
             name, width = embedder_setting(text)
         except InputError:
@@ -76,10 +74,7 @@ def embedder_setting(text: str) -> tuple[str, int]:
 
 def record_embedder(conn: Connection, name: str, width: int) -> None:
     """Say which embedder made the vectors that this transaction writes."""
-    conn.execute(
-        "INSERT INTO settings (name, value, set_at) VALUES ('embedder', ?, ?)",
-        (json.dumps({"name": name, "width": width}), journal.now()),
-    )
+    settings.add_setting(conn, "embedder", {"name": name, "width": width})
 
 
 def refuse_other_name(
@@ -122,7 +117,7 @@ def refuse_older_turns(conn: Connection, location: Path | str) -> None:
 
 
 def _is_unindexed(conn: Connection) -> bool:
-    has_turns = bool(conn.execute("SELECT 1 FROM turns LIMIT 1").fetchall())
+    has_turns = bool(turns_table.read_turns(conn, limit=1))
     return has_turns and recorded_embedder(conn) is None
 
 
@@ -174,8 +169,8 @@ def to_embed(conn: Connection, name: str) -> tuple[int, int]:
     """How many turns an embedder has no vectors of yet, and the bytes of their text."""
     sizes = [
         len(text.encode())
-        for (text,) in conn.execute(
-            "SELECT text FROM turns WHERE id > ?", (_last_staged(conn, name),)
+        for _, text in conn.run(
+            "texts_of_turns", after=_last_staged(conn, name), most=turns_table.BEYOND_ALL_IDS
         )
     ]
     return len(sizes), sum(sizes)
@@ -218,17 +213,12 @@ def reembed(
 
 def _last_staged(conn: Connection, name: str) -> int:
     """The newest turn with a new vector: all before it have one, as both come in order."""
-    (last,) = conn.execute(
-        "SELECT coalesce(max(turn_id), 0) FROM staged_vectors WHERE embedder = ?", (name,)
-    ).fetchone()
+    (last,) = conn.run("last_staged", embedder=name).fetchone()
     return int(last)
 
 
 def _unstaged(conn: Connection, name: str, limit: int) -> list[tuple[int, str]]:
-    return conn.execute(
-        "SELECT id, text FROM turns WHERE id > ? ORDER BY id LIMIT ?",
-        (_last_staged(conn, name), limit),
-    ).fetchall()
+    return conn.run("texts_of_turns", after=_last_staged(conn, name), most=limit).fetchall()
 
 
 def _stage(
@@ -244,15 +234,13 @@ def _stage(
     """
     width = _staged_width(conn, name)
     if width is not None and width != rows.shape[1]:
-        conn.execute("DELETE FROM staged_vectors WHERE embedder = ?", (name,))
+        _delete_staged(conn, name)
         return width
     # A turn that another process has staged meanwhile gets this vector.
-    conn.execute(
-        "DELETE FROM staged_vectors WHERE embedder = ? AND turn_id BETWEEN ? AND ?",
-        (name, turns[0][0], turns[-1][0]),
-    )
-    conn.executemany(
-        "INSERT INTO staged_vectors (embedder, turn_id, vector) VALUES (?, ?, ?)",
+    conn.run("delete_staged", embedder=name, first=turns[0][0], last=turns[-1][0])
+    conn.insert_rows(
+        "staged_vectors",
+        ("embedder", "turn_id", "vector"),
         [
             (name, turn_id, vector.tobytes())
             for (turn_id, _), vector in zip(turns, rows, strict=True)
@@ -262,11 +250,13 @@ def _stage(
 
 
 def _staged_width(conn: Connection, name: str) -> int | None:
-    """Numbers in each staged vector (four bytes each), None when there are none."""
-    row = conn.execute(
-        "SELECT length(vector) / 4 FROM staged_vectors WHERE embedder = ? LIMIT 1", (name,)
-    ).fetchone()
+    """Numbers in each staged vector, None when there are none."""
+    row = conn.run("staged_width", embedder=name).fetchone()
     return int(row[0]) if row else None
+
+
+def _delete_staged(conn: Connection, name: str) -> None:
+    conn.run("delete_staged", embedder=name, first=0, last=turns_table.BEYOND_ALL_IDS)
 
 
 def _swap(conn: Connection, embedder: Embedder) -> None:
@@ -274,10 +264,8 @@ def _swap(conn: Connection, embedder: Embedder) -> None:
     name = embedder.name
 
     def staged(turns: Sequence[Turn]) -> NDArray[np.float32]:
-        rows = conn.execute(
-            "SELECT vector FROM staged_vectors WHERE embedder = ? AND turn_id BETWEEN ? AND ?"
-            " ORDER BY turn_id",
-            (name, turns[0].id, turns[-1].id),
+        rows = conn.run(
+            "staged_vectors", embedder=name, first=turns[0].id, last=turns[-1].id
         ).fetchall()
         return np.frombuffer(b"".join(row[0] for row in rows), np.float32).reshape(len(turns), -1)
 
@@ -286,4 +274,4 @@ def _swap(conn: Connection, embedder: Embedder) -> None:
     if width is None:  # all turns were forgotten meanwhile
         width = embedder(["a"]).shape[1]
     record_embedder(conn, name, width)
-    conn.execute("DELETE FROM staged_vectors WHERE embedder = ?", (name,))
+    _delete_staged(conn, name)

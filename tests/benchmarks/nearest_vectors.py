@@ -29,6 +29,7 @@ from memory.search.question import Query
 from memory.store.sqlite import SqliteStore
 from tests.benchmarks.scale import BATCH, ask, chat
 from tests.benchmarks.scale_store import database_of, quantiles
+from tests.support.rows import rows_of
 
 NEAREST = 100
 QUESTIONS = 100
@@ -37,10 +38,10 @@ BREADTHS = (40, 100, 200, 400)  # hnsw.ef_search: how many candidates the index 
 
 def eight_bit_vectors(store: SqliteStore) -> NDArray[np.int8]:
     """The vectors of all turns, as search keeps them: (turns, width)."""
-    pieces = store._select("SELECT vectors FROM pieces ORDER BY first_turn")
-    recent = store._select("SELECT vector FROM recent ORDER BY turn_id")
+    pieces = rows_of(store, "SELECT vectors FROM pieces ORDER BY first_turn")
+    recent = rows_of(store, "SELECT vector FROM recent ORDER BY turn_id")
     joined = b"".join(row[0] for row in [*pieces, *recent])
-    [(count,)] = store._select("SELECT count(*) FROM turns")
+    [(count,)] = rows_of(store, "SELECT count(*) FROM turns")
     return np.frombuffer(joined, np.int8).reshape(count, -1)
 
 

@@ -16,6 +16,7 @@ from memory.cli import audit as audit_command
 from memory.cli import settings as settings_command
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED
+from tests.support.rows import rows_of
 
 BOTH_STORES = "slow"
 
@@ -324,7 +325,7 @@ def test_a_sound_memory_has_nothing_wrong_with_it(store: SqliteStore) -> None:
     store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
     store.undo(store.write("DELETE FROM facts WHERE id = 2", cause="test").id)
     store.add([Turn("Anna", "!?"), *[Turn("Anna", f"Number {n}") for n in range(1100)]])
-    assert store._select("SELECT count(*) FROM blocks") == [(1,)]
+    assert rows_of(store, "SELECT count(*) FROM blocks") == [(1,)]
     assert store.check() == []
 
 
@@ -382,7 +383,7 @@ def test_what_is_wrong_with_the_file_is_named(
 
 def test_a_damaged_page_is_named(store: SqliteStore, path: Path) -> None:
     find = "SELECT (rootpage - 1) * 4096 FROM sqlite_master WHERE name = 'facts_by_subject'"
-    [(start,)] = store._select(find)
+    [(start,)] = rows_of(store, find)
     store.close()
     content = bytearray(path.read_bytes())
     content[start : start + 16] = b"\xff" * 16

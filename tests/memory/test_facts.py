@@ -26,6 +26,7 @@ from memory.facts import (
 )
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED
+from tests.support.rows import set_moment_of_change
 from tests.support.scripted import ScriptedLM, answer, scripted_model, sql
 
 BOTH_STORES = "slow"
@@ -373,7 +374,7 @@ def test_what_ends_later_is_true_until_then(told: SqliteStore) -> None:
 
 def test_a_past_point_counts_from_its_own_day(told: SqliteStore) -> None:
     end(told, 1, on="2018-03")
-    told._conn.execute("UPDATE changes SET at = '2017-07-01' WHERE id = 2")
+    set_moment_of_change(told, 2, "2017-07-01")
     assert [fact.id for fact in find(told, point="2017-06")] == [1, 2, 3]
     for point in ("2017-07", 2):  # the end is known by then, and ahead
         assert [fact.id for fact in find(told, point=point)] == [1, 2, 3]

@@ -34,6 +34,7 @@ from memory.store.forget import BACKUP, COPY, DUE, OF_THIS_FILE
 from memory.store.namespace_file import copy_store, move_store
 from memory.store.sqlite import SqliteStore
 from tests.support.older_memory import older_memory
+from tests.support.rows import rows_of
 
 BLOCK = 8  # so small that acts make and remake blocks
 TIMES = 8  # how often an act is done in one folder, unless less is asked for
@@ -305,7 +306,7 @@ def state(folder: Path) -> State:
     for path in memories(folder):
         with open_store(path) as store:
             assert isinstance(store, SqliteStore)
-            tables = {name: store._select(select) for name, select in _SELECTS.items()}
+            tables = {name: rows_of(store, select) for name, select in _SELECTS.items()}
             notes = [*store.settings(BACKUP), *store.settings(COPY)]
         noted = {Path(note.value) for note in notes} & {*memories(folder)}
         tables["backups and copies"] = sorted((path.name,) for path in noted)

@@ -17,6 +17,7 @@ import pytest
 from memory import Turn, embed, open_store
 from memory.store import vectors
 from memory.store.database_store import DatabaseStore
+from tests.support.rows import rows_of
 
 T = TypeVar("T", Path, str)
 KEY = "very-secret-123"
@@ -120,7 +121,7 @@ def stored_columns(place: Path | str) -> list[list[tuple[Any, ...]]]:
         embedder = vectors.recorded_embedder(store._conn)
         assert embedder
         tables = [
-            store._select(f"SELECT {columns} FROM {name} ORDER BY 1")
+            rows_of(store, f"SELECT {columns} FROM {name} ORDER BY 1")
             for name, columns in TABLES.items()
         ]
         return [*tables, [(embedder.name, embedder.width)]]

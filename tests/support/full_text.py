@@ -5,6 +5,7 @@ import sqlite3
 from memory import Store
 from memory.search.words import words
 from memory.store.sqlite import SqliteStore
+from tests.support.rows import rows_of
 
 TEXTS = {
     "turns_words": "SELECT id, text FROM turns",
@@ -26,9 +27,9 @@ def assert_sound(store: Store) -> None:
             conn.execute(
                 f"CREATE VIRTUAL TABLE temp.entries USING fts5vocab('main', '{table}', 'instance')"
             )
-        entries = set(store._select("SELECT term, doc FROM temp.entries"))
-        store._select("DROP TABLE temp.entries")
-        assert entries == _expected(store._select(texts))
+        entries = set(rows_of(store, "SELECT term, doc FROM temp.entries"))
+        store._conn.execute("DROP TABLE temp.entries")
+        assert entries == _expected(rows_of(store, texts))
 
 
 def _expected(texts: list[tuple[int, str]]) -> set[tuple[str, int]]:
@@ -49,9 +50,9 @@ def _assert_sound_lists(store: Store) -> None:
     for of, texts in zip("tf", TEXTS.values(), strict=True):
         entries = {
             (word, (chunk << 12) + int.from_bytes(ids[n : n + 2], "little"))
-            for word, chunk, ids in store._select(
-                "SELECT word, chunk, ids FROM word_lists WHERE of = ?", (of,)
+            for word, chunk, ids in rows_of(
+                store, "SELECT word, chunk, ids FROM word_lists WHERE of = ?", (of,)
             )
             for n in range(0, len(ids), 2)
         }
-        assert entries == _expected(store._select(texts))
+        assert entries == _expected(rows_of(store, texts))

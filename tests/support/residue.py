@@ -10,6 +10,7 @@ import numpy as np
 from memory.search.turn_columns import TURN_DTYPE
 from memory.search.words import words
 from memory.store.sqlite import SqliteStore
+from tests.support.rows import rows_of
 
 SHORTEST = 5  # bytes of a word that is looked for: shorter ones are in any file by chance
 
@@ -57,9 +58,11 @@ def _texts(store: SqliteStore, turn_ids: Collection[int], gone: bool) -> list[st
 
 def _terms(store: SqliteStore, turn_ids: Collection[int]) -> set[str]:
     """The terms of the full-text index that only these turns have: stemmed as it does it."""
-    store._select("CREATE VIRTUAL TABLE temp.held USING fts5vocab('main', turns_words, 'instance')")
-    rows: list[tuple[Any, ...]] = store._select("SELECT term, doc FROM temp.held")
-    store._select("DROP TABLE temp.held")
+    store._conn.execute(
+        "CREATE VIRTUAL TABLE temp.held USING fts5vocab('main', turns_words, 'instance')"
+    )
+    rows: list[tuple[Any, ...]] = rows_of(store, "SELECT term, doc FROM temp.held")
+    store._conn.execute("DROP TABLE temp.held")
     return {term for term, doc in rows if doc in turn_ids} - {
         term for term, doc in rows if doc not in turn_ids
     }
@@ -67,10 +70,11 @@ def _terms(store: SqliteStore, turn_ids: Collection[int]) -> set[str]:
 
 def _vectors(store: SqliteStore, turn_ids: Collection[int]) -> dict[int, bytes]:
     """The eight-bit vectors of turns, as they lie in the file."""
-    kept: dict[int, bytes] = dict(store._select("SELECT turn_id, vector FROM recent"))
-    for first, last, columns in store._select("SELECT first_turn, last_turn, columns FROM blocks"):
+    kept: dict[int, bytes] = dict(rows_of(store, "SELECT turn_id, vector FROM recent"))
+    for first, last, columns in rows_of(store, "SELECT first_turn, last_turn, columns FROM blocks"):
         ids = np.frombuffer(columns, TURN_DTYPE)["id"].tolist()
-        pieces = store._select(
+        pieces = rows_of(
+            store,
             "SELECT vectors FROM pieces WHERE first_turn BETWEEN ? AND ? ORDER BY first_turn",
             (first, last),
         )

@@ -6,26 +6,19 @@ import re
 import selectors
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import psycopg
-from psycopg import RawCursor, sql
+from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from memory.errors import InputError, StoreError
-from memory.store.database import Cursor
 from memory.store.postgres.address import LONGEST_NAME, password_of, without_password
 from memory.store.postgres.fact_table import FactTable
-from memory.store.postgres.statements import (
-    copied,
-    numbered_table,
-    translated,
-    writes_facts,
-)
 from memory.store.postgres.word_lists import WordLists
 from memory.store.statement_file import read_statements
 
@@ -35,7 +28,10 @@ CONNECT_SECONDS = 10
 COPIED_ROWS = 8  # fewer are faster as statements, which are prepared
 TRUSTED_SECONDS = 60.0  # a connection that was used since then is not asked whether it stands
 
-STATEMENTS = read_statements(Path(__file__).with_name("postgres.sql"))
+STATEMENTS = {
+    **read_statements(Path(__file__).with_name("postgres.sql")),
+    **read_statements(Path(__file__).with_name("bookkeeping.sql")),
+}
 
 # A pool logs each failing attempt; what is wrong is said once, in the error.
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
@@ -55,7 +51,6 @@ def pool(conninfo: str, login: str = "", password: str = "") -> ConnectionPool[p
                 conninfo,
                 kwargs={
                     "autocommit": True,
-                    "cursor_factory": RawCursor,
                     "connect_timeout": CONNECT_SECONDS,
                     "application_name": "sql-memory",
                     # The reset of a model's connection drops prepared statements.
@@ -162,15 +157,35 @@ class NamespaceConnection:
 
     def lock_writer(self) -> bool:
         """Be the one writer until the transaction ends; False for a namespace that is deleted."""
-        lock = "SELECT namespace FROM memory.counters WHERE namespace = $1 FOR UPDATE"
-        return self.own(lock).fetchone() is not None
+        return self.run("lock_writer").fetchone() is not None
 
     def run(self, statement: str, /, **values: Any) -> psycopg.Cursor[Any]:
+        return self.execute(STATEMENTS[statement], **values)
+
+    def execute(self, text: str, /, **values: Any) -> psycopg.Cursor[Any]:
+        """Run the text of a statement, as `run` runs a named one."""
         _refuse_large_numbers(values.values())
-        values["namespace"] = self.namespace
-        return self._run(
-            lambda conn: psycopg.Cursor(conn).execute(STATEMENTS[statement], values, binary=True)
-        )
+        parameters = {"namespace": self.namespace, **values}
+        return self._run(lambda conn: conn.execute(text, parameters, binary=True))
+
+    def run_many(self, statement: str, rows: Iterable[dict[str, Any]], /) -> None:
+        self.run_returning(statement, rows)
+
+    def run_returning(self, statement: str, rows: Iterable[dict[str, Any]], /) -> list[Any]:
+        """Run a named statement for each of these rows of values; gives what RETURNING gives."""
+        return self.execute_many(STATEMENTS[statement], rows)
+
+    def execute_many(self, text: str, rows: Iterable[dict[str, Any]], /) -> list[Any]:
+        """Run the text of a statement, as `run_returning` runs a named one."""
+        values = [{"namespace": self.namespace, **row} for row in rows]
+        for row in values:
+            _refuse_large_numbers(row.values())
+        if not values:
+            return []
+        is_returning = "RETURNING" in text
+        cursor = self.connection.cursor()
+        cursor.executemany(text, values, returning=is_returning)
+        return [row for result in cursor.results() for row in result] if is_returning else []
 
     def insert_rows(
         self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /
@@ -180,7 +195,7 @@ class NamespaceConnection:
         names = ", ".join(("namespace", *columns))
 
         def run(conn: psycopg.Connection) -> psycopg.Cursor[Any]:
-            cursor = psycopg.Cursor(conn)
+            cursor = conn.cursor()
             if len(rows) >= COPIED_ROWS:
                 with cursor.copy(f"COPY memory.{table} ({names}) FROM STDIN") as copy:
                     for row in rows:
@@ -196,71 +211,34 @@ class NamespaceConnection:
         if rows:
             self._run(run)
 
+    def read_rows(
+        self, table: str, columns: Sequence[str], order: Sequence[str]
+    ) -> psycopg.Cursor[Any]:
+        return self.execute(
+            f"SELECT {', '.join(columns)} FROM memory.{table} WHERE namespace = %(namespace)s"
+            f" ORDER BY {', '.join(order)}"
+        )
+
+    def find_row(
+        self, table: str, columns: Sequence[str], key: Mapping[str, Any]
+    ) -> tuple[Any, ...] | None:
+        conditions = " AND ".join(f"{column} = %({column})s" for column in key)
+        return self.execute(
+            f"SELECT {', '.join(columns)} FROM memory.{table}"
+            f" WHERE namespace = %(namespace)s AND {conditions}",
+            **key,
+        ).fetchone()
+
     def new_id(self, table: str) -> int:
         [number] = self.next_ids(table, 1)
         return number
 
-    def execute(self, statement: str, values: Sequence[Any] = ()) -> Cursor:
-        _refuse_large_numbers(values)
-        if writes_facts(statement):
-            return self.facts.execute(statement, [*values, self.namespace])
-        if "facts_log" in statement or "changes" in statement:
-            self.facts.log()
-        if table := numbered_table(statement):
-            statement = statement.replace("(", "(id, ", 1).replace("VALUES (", "VALUES (?, ", 1)
-            values = (*self.next_ids(table, 1), *values)
-        text, has_namespace = translated(statement)
-        parameters = [*values, self.namespace] if has_namespace else [*values]
-        return self._run(lambda conn: conn.execute(text, parameters, binary=True))
-
-    def executemany(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
-        values = [*rows]
-        for row in values:
-            _refuse_large_numbers(row)
-        if writes_facts(statement):
-            self.facts.insert_copies(statement, [(*row, self.namespace) for row in values])
-            return
-
-        def run(conn: psycopg.Connection) -> psycopg.Cursor[Any]:
-            cursor = conn.cursor()
-            copy_statement = copied(statement) if len(values) >= COPIED_ROWS else ""
-            if copy_statement:
-                with cursor.copy(copy_statement) as copy:
-                    for row in values:
-                        copy.write_row((self.namespace, *row))
-            else:
-                text, _ = translated(statement)
-                cursor.executemany(text, [(*row, self.namespace) for row in values])
-            return cursor
-
-        if values:
-            self._run(run)
-
-    def own(self, statement: str, values: Sequence[Any] = ()) -> psycopg.Cursor[Any]:
-        """Run a statement of Postgres' own, $1 being the namespace and $2 the first value."""
-        return self._run(
-            lambda conn: conn.execute(statement, [self.namespace, *values], binary=True)
-        )
-
-    def own_rows(self, statement: str, rows: Iterable[Sequence[Any]]) -> list[Any]:
-        """Run such a statement for each of these rows; returns what RETURNING gives."""
-        return self.run_rows(statement, [[self.namespace, *row] for row in rows])
-
-    def run_rows(self, text: str, rows: Sequence[Sequence[Any]]) -> list[Any]:
-        """Run a text of Postgres as it is for each of these rows of parameters."""
-        if not rows:
-            return []
-        cursor = self.connection.cursor()
-        is_returning = "RETURNING" in text
-        cursor.executemany(text, rows, returning=is_returning)
-        return [row for result in cursor.results() for row in result] if is_returning else []
-
     def next_ids(self, table: str, count: int) -> Sequence[int]:
         """The numbers of so many new rows of a table."""
-        [(last,)] = self.own(
-            f"UPDATE memory.counters SET {table} = {table} + $2 WHERE namespace = $1"
-            f" RETURNING {table}",
-            (count,),
+        [(last,)] = self.execute(
+            f"UPDATE memory.counters SET {table} = {table} + %(count)s"
+            f" WHERE namespace = %(namespace)s RETURNING {table}",
+            count=count,
         ).fetchall()
         return range(last - count + 1, last + 1)
 
@@ -275,18 +253,19 @@ class NamespaceConnection:
         self._has_deferred_keys = True
 
     def _set_keys(self, mode: str) -> None:
-        # For a row of the namespace: it may be on another server, which checks its keys.
-        set_keys = "SELECT memory.set_keys($2) FROM memory.counters WHERE namespace = $1"
-        self.own(set_keys, (mode,))
+        self.run("set_keys", mode=mode)
 
     def last_id(self, table: str) -> int:
-        row = self.own(f"SELECT {table} FROM memory.counters WHERE namespace = $1").fetchone()
+        row = self.execute(
+            f"SELECT {table} FROM memory.counters WHERE namespace = %(namespace)s"
+        ).fetchone()
         return int(row[0]) if row else 0
 
     def reserve_ids(self, table: str, last: int) -> None:
-        self.own(
-            f"UPDATE memory.counters SET {table} = $2 WHERE namespace = $1 AND {table} < $2",
-            (last,),
+        self.execute(
+            f"UPDATE memory.counters SET {table} = %(last)s"
+            f" WHERE namespace = %(namespace)s AND {table} < %(last)s",
+            last=last,
         )
 
 

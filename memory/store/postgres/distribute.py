@@ -11,7 +11,7 @@ from memory.errors import StoreError
 from memory.store.postgres import migrate
 from memory.store.postgres.address import Address
 from memory.store.postgres.connection import CONNECT_SECONDS, postgres_errors
-from memory.store.postgres.statements import TABLES
+from memory.store.postgres.names import TABLES
 
 # Where a ticket is checked there must be the key: a table of each server's own, which no statement
 # of another server reaches.

@@ -10,36 +10,29 @@ from typing import Any, Protocol
 
 import psycopg
 
-from memory.store.database import Cursor
-from memory.store.journal import FACT_IMAGE
-from memory.store.postgres.statements import translated
+from memory.sql import WRITABLE
+from memory.store.database import FACT_COLUMNS
 from memory.store.postgres.word_lists import WordLists
 
-_IMAGE = f"memory.{FACT_IMAGE}"
-_RETURNING = f"RETURNING id, {_IMAGE}"
-_SELECT = f"SELECT id, {_IMAGE} FROM memory.facts WHERE namespace = $1"
 # A fact's id, and how the journal writes it before and after a write (None: it is not there).
 Entry = tuple[int, str | None, str | None]
 Rows = Sequence[tuple[Any, ...]]
 
 
 class OwnConnection(Protocol):
-    """Runs statements of Postgres' own: $1 is the namespace, $2 the first value."""
+    """Runs the statements of postgres.sql and bookkeeping.sql."""
 
-    @property
-    def connection(self) -> psycopg.Connection: ...
+    def run(self, statement: str, /, **values: Any) -> psycopg.Cursor[Any]: ...
 
-    def own(self, statement: str, values: Sequence[Any] = ..., /) -> psycopg.Cursor[Any]: ...
+    def run_returning(self, statement: str, rows: Iterable[dict[str, Any]], /) -> list[Any]: ...
 
-    def own_rows(self, statement: str, rows: Iterable[Sequence[Any]], /) -> list[Any]: ...
-
-    def run_rows(self, text: str, rows: Sequence[Sequence[Any]], /) -> list[Any]: ...
+    def execute_many(self, text: str, rows: Iterable[dict[str, Any]], /) -> list[Any]: ...
 
     def next_ids(self, table: str, count: int) -> Sequence[int]: ...
 
 
 class FactTable:
-    """The facts of one namespace, within the transaction that is open."""
+    """The facts of one namespace, within the transaction that is open; see `database.FactTable`."""
 
     def __init__(self, conn: OwnConnection, words: WordLists) -> None:
         self._conn = conn
@@ -50,57 +43,43 @@ class FactTable:
         """Forget what is noted of a transaction."""
         self._unlogged = []
 
-    def execute(self, statement: str, parameters: Sequence[Any]) -> Cursor:
-        """Run a statement of the shared modules that writes facts; the namespace comes last."""
-        text, _ = translated(statement)
-        before = self._images_before(statement, parameters)
-        cursor = self._conn.connection.execute(f"{text} {_RETURNING}", parameters)
-        rows = cursor.fetchall()
-        if statement.startswith("DELETE"):
-            self._note(dict(rows), {})
-        else:
-            self._note(before, dict(rows))
-        return cursor
+    def insert(self, facts: Sequence[Sequence[Any]]) -> None:
+        rows = [dict(zip(FACT_COLUMNS, fact, strict=True)) for fact in facts]
+        self._note({}, dict(self._conn.run_returning("insert_fact", rows)))
 
-    def _images_before(self, statement: str, parameters: Sequence[Any]) -> dict[int, str]:
-        """The facts that an UPDATE is going to change."""
-        if not statement.startswith("UPDATE"):
-            return {}
-        values, where = statement.split(" WHERE ", 1)
-        text, _ = translated(f"SELECT id, {FACT_IMAGE} FROM facts WHERE {where}")
-        rows = self._conn.connection.execute(text, parameters[values.count("?") :])
-        return dict(rows.fetchall())
+    def end(self, fact_id: int, ended_on: str | None) -> None:
+        before = self._images([fact_id])
+        ended = self._conn.run("end_fact", fact_id=fact_id, ended_on=ended_on)
+        self._note(before, dict(ended.fetchall()))
 
-    def insert_copies(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Run an INSERT of the shared modules for each of these rows, which have their numbers."""
-        text, _ = translated(statement)
-        self._note({}, dict(self._conn.run_rows(f"{text} {_RETURNING}", rows)))
+    def delete(self, fact_ids: Sequence[int]) -> None:
+        deleted = self._conn.run("delete_facts", fact_ids=[*fact_ids])
+        self._note(dict(deleted.fetchall()), {})
 
-    def insert(self, columns: Sequence[str], rows: Rows) -> None:
-        """Add facts, numbered in the order of these rows."""
-        names = ", ".join(columns)
-        values = ", ".join(f"${number}" for number in range(3, len(columns) + 3))
+    def insert_new(self, columns: Sequence[str], rows: Rows) -> None:
+        """Insert facts of these columns, numbered in the order of the rows."""
         numbers = self._conn.next_ids("facts", len(rows))
-        written = self._conn.own_rows(
-            f"INSERT INTO memory.facts (namespace, id, {names}) VALUES ($1, $2, {values})"
-            f" {_RETURNING}",
-            [(number, *row) for number, row in zip(numbers, rows, strict=True)],
-        )
-        self._note({}, dict(written))
+        facts = [
+            {**dict.fromkeys(WRITABLE), **dict(zip(columns, row, strict=True)), "id": number}
+            for number, row in zip(numbers, rows, strict=True)
+        ]
+        self._note({}, dict(self._conn.run_returning("insert_new_fact", facts)))
 
     def update(self, columns: Sequence[str], rows: Rows) -> None:
         """Change facts: each row is an id with the new values of these columns."""
-        values = ", ".join(f"{name} = ${number}" for number, name in enumerate(columns, 3))
-        ids = [row[0] for row in rows]
-        before = dict(self._conn.own(f"{_SELECT} AND id = ANY ($2)", (ids,)).fetchall())
-        written = self._conn.own_rows(
-            f"UPDATE memory.facts SET {values} WHERE namespace = $1 AND id = $2 {_RETURNING}", rows
+        before = self._images([row[0] for row in rows])
+        # Put together here, as a model's UPDATE may set any of the columns; one that it does not
+        # set must stay as it is.
+        new_values = ", ".join(f"{column} = %({column})s" for column in columns)
+        updated = self._conn.execute_many(
+            f"UPDATE memory.facts SET {new_values} WHERE namespace = %(namespace)s AND id = %(id)s"
+            f" RETURNING id, memory.json_array({', '.join(FACT_COLUMNS)})",
+            [dict(zip(("id", *columns), row, strict=True)) for row in rows],
         )
-        self._note(before, dict(written))
+        self._note(before, dict(updated))
 
-    def delete(self, ids: Sequence[int]) -> None:
-        delete = f"DELETE FROM memory.facts WHERE namespace = $1 AND id = ANY ($2) {_RETURNING}"
-        self._note(dict(self._conn.own(delete, (ids,)).fetchall()), {})
+    def _images(self, fact_ids: Sequence[int]) -> dict[int, str]:
+        return dict(self._conn.run("images_of_some_facts", fact_ids=[*fact_ids]).fetchall())
 
     def _note(self, before: Mapping[int, str], after: Mapping[int, str]) -> None:
         for fact_id in sorted({*before, *after}):
@@ -113,13 +92,20 @@ class FactTable:
         entries, self._unlogged = self._unlogged, []
         if not entries:
             return
-        newest = "SELECT max(id) FROM memory.changes WHERE namespace = $1"
-        [(change_id,)] = self._conn.own(newest).fetchall()
+        [(change_id,)] = self._conn.run("newest_change").fetchall()
         numbers = self._conn.next_ids("facts_log", len(entries))
-        self._conn.own_rows(
-            "INSERT INTO memory.facts_log (namespace, id, change_id, fact_id, before, after)"
-            " VALUES ($1, $2, $3, $4, $5, $6)",
-            [(number, change_id, *entry) for number, entry in zip(numbers, entries, strict=True)],
+        self._conn.run_returning(
+            "insert_entry",
+            [
+                {
+                    "id": number,
+                    "change_id": change_id,
+                    "fact_id": fact_id,
+                    "before": before,
+                    "after": after,
+                }
+                for number, (fact_id, before, after) in zip(numbers, entries, strict=True)
+            ],
         )
 
 

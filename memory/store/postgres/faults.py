@@ -3,7 +3,7 @@
 Postgres vouches for its pages itself (data checksums, foreign keys).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -11,14 +11,7 @@ from memory.search.words import words
 from memory.store import integrity
 from memory.store.postgres.connection import NamespaceConnection
 from memory.store.postgres.word_lists import FACTS, TURNS
-
-_TEXTS = {
-    TURNS: ("turn", "SELECT id, text FROM turns ORDER BY id"),
-    FACTS: (
-        "fact",
-        "SELECT id, subject || ' ' || attribute || ' ' || value FROM facts ORDER BY id",
-    ),
-}
+from memory.store.turns_table import BEYOND_ALL_IDS
 
 
 def find_faults(conn: NamespaceConnection) -> list[str]:
@@ -31,16 +24,18 @@ def find_faults(conn: NamespaceConnection) -> list[str]:
             *integrity.journal_faults(conn),
         ]
         if not faults:
-            for of in _TEXTS:
-                faults += _word_faults(conn, of)
+            turns = conn.run("texts_of_turns", after=0, most=BEYOND_ALL_IDS)
+            faults += _word_faults(conn, TURNS, texts=turns, noun="turn")
+            faults += _word_faults(conn, FACTS, texts=conn.run("texts_of_facts"), noun="fact")
     except ValueError as error:
         faults = [f"a value is damaged: {error}"]
     return faults
 
 
-def _word_faults(conn: NamespaceConnection, of: str) -> Iterator[str]:
-    noun, texts = _TEXTS[of]
-    wordy = [row_id for row_id, text in conn.execute(texts) if words(text)]
+def _word_faults(
+    conn: NamespaceConnection, of: str, *, texts: Iterable[tuple[int, str]], noun: str
+) -> Iterator[str]:
+    wordy = [row_id for row_id, text in texts if words(text)]
     indexed = conn.words.ids(of)
     yield from integrity.differences(
         np.array(wordy, np.int64), indexed, noun=noun, index_name="the lists of words"

@@ -27,19 +27,20 @@ _ROWS_AT_ONCE = 10  # of a cursor: what is too long is seen before it is all her
 _GRACE_SECONDS = 0.5  # beyond the server's own deadline, before this side asks it to stop
 
 _SET_LIMITS = (
-    "SELECT set_config('memory.ticket', $1, true), set_config('statement_timeout', $2, true),"
+    "SELECT set_config('memory.ticket', %(ticket)s, true),"
+    " set_config('statement_timeout', %(milliseconds)s, true),"
     " set_config('max_parallel_workers_per_gather', '0', true),"
     " set_config('synchronous_commit', 'on', true),"
     # Where tables are spread over servers: see migrations/versions/0003_servers.sql.
     " CASE WHEN current_setting('citus.propagate_set_commands', true) = 'local'"
-    " THEN memory.spread_ticket($1) END"
+    " THEN memory.spread_ticket(%(ticket)s) END"
 )
 
 
 def enter(conn: psycopg.Connection, ticket: str, seconds: float) -> None:
     """Bring a ticket and a deadline into the open transaction."""
     # As a parameter: the text of a statement shows to other sessions of this login.
-    conn.execute(_SET_LIMITS, (ticket, str(int(seconds * 1000))))
+    conn.execute(_SET_LIMITS, {"ticket": ticket, "milliseconds": str(int(seconds * 1000))})
 
 
 def select(
@@ -150,37 +151,37 @@ def _advice(error: psycopg.Error) -> str | None:
 
 _FENCED = ("turns", "facts", "changes", "facts_log", "pending", "word_lists", "counters")
 _FAULTS = """
-SELECT 'the second login ' || $1 || ' is not there' WHERE NOT EXISTS
-    (SELECT FROM pg_roles WHERE rolname = $1)
+SELECT 'the second login ' || %(role)s || ' is not there' WHERE NOT EXISTS
+    (SELECT FROM pg_roles WHERE rolname = %(role)s)
 UNION ALL
-SELECT 'the second login ' || $1 || ' may pass row-level security' FROM pg_roles
-WHERE rolname = $1 AND (rolsuper OR rolbypassrls)
+SELECT 'the second login ' || %(role)s || ' may pass row-level security' FROM pg_roles
+WHERE rolname = %(role)s AND (rolsuper OR rolbypassrls)
 UNION ALL
-SELECT 'the second login ' || $1 || ' is a member of ' || owner.rolname
+SELECT 'the second login ' || %(role)s || ' is a member of ' || owner.rolname
 FROM pg_roles AS model, pg_namespace AS space, pg_roles AS owner
-WHERE model.rolname = $1 AND space.nspname = 'memory' AND owner.oid = space.nspowner
+WHERE model.rolname = %(role)s AND space.nspname = 'memory' AND owner.oid = space.nspowner
     AND pg_has_role(model.oid, owner.oid, 'MEMBER')
 UNION ALL
 SELECT 'row-level security of memory.' || relname || ' is off' FROM pg_class
-WHERE relnamespace = 'memory'::regnamespace AND relname = ANY ($2) AND NOT relrowsecurity
+WHERE relnamespace = 'memory'::regnamespace AND relname = ANY (%(fenced)s) AND NOT relrowsecurity
 UNION ALL
 SELECT 'memory.' || relname || ' has no policy' FROM pg_class
-WHERE relnamespace = 'memory'::regnamespace AND relname = ANY ($2)
+WHERE relnamespace = 'memory'::regnamespace AND relname = ANY (%(fenced)s)
     AND NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = pg_class.oid)
 UNION ALL
-SELECT $1 || ' may read or write memory.' || relname FROM pg_class
-WHERE relnamespace = 'memory'::regnamespace AND relkind = 'r' AND relname <> ALL ($2)
-    AND EXISTS (SELECT FROM pg_roles WHERE rolname = $1)
-    AND has_table_privilege($1, pg_class.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')
+SELECT %(role)s || ' may read or write memory.' || relname FROM pg_class
+WHERE relnamespace = 'memory'::regnamespace AND relkind = 'r' AND relname <> ALL (%(fenced)s)
+    AND EXISTS (SELECT FROM pg_roles WHERE rolname = %(role)s)
+    AND has_table_privilege(%(role)s, pg_class.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')
 UNION ALL
-SELECT $1 || ' may sign tickets' WHERE EXISTS (SELECT FROM pg_roles WHERE rolname = $1)
-    AND has_function_privilege($1, 'memory.signature(text)', 'EXECUTE')
+SELECT %(role)s || ' may sign tickets' WHERE EXISTS (SELECT FROM pg_roles WHERE rolname = %(role)s)
+    AND has_function_privilege(%(role)s, 'memory.signature(text)', 'EXECUTE')
 """
 
 
 def refuse_gaps(conn: psycopg.Connection, role: str, location: str) -> None:
     """Raises StoreError, which says which, when a wall does not stand in this database."""
-    faults = conn.execute(_FAULTS, (role, list(_FENCED))).fetchall()
+    faults = conn.execute(_FAULTS, {"role": role, "fenced": list(_FENCED)}).fetchall()
     if faults:
         raise StoreError(
             f"{location}: {faults[0][0]}; a model's SQL could leave its namespace, so this is not"

@@ -9,7 +9,11 @@ from memory.errors import InputError
 from memory.store.postgres import migrate
 from memory.store.postgres.address import Address
 from memory.store.postgres.connection import pool, postgres_errors
-from memory.store.postgres.statements import TABLES
+
+TABLES = (  # of all namespaces; each names only tables before it
+    *("turns", "facts", "changes", "facts_log", "pending", "settings", "shown", "speakers"),
+    *("recent", "blocks", "pieces", "staged_vectors", "word_lists"),
+)
 
 
 def names(address: Address) -> list[str]:
@@ -33,7 +37,7 @@ def rename(address: Address, new: str) -> None:
         if _has(conn, new):
             raise InputError(f"there is a namespace {new!r} already; choose another name")
         conn.execute(
-            "UPDATE memory.namespaces SET name = $2 WHERE name = $1", (address.namespace, new)
+            "UPDATE memory.namespaces SET name = %s WHERE name = %s", (new, address.namespace)
         )
 
 
@@ -41,24 +45,24 @@ def delete(address: Address) -> None:
     """Delete a namespace for good, in one transaction; its backups stay."""
     with _connection(address) as conn, conn.transaction():
         row = conn.execute(
-            "DELETE FROM memory.namespaces WHERE name = $1 RETURNING id", (address.namespace,)
+            "DELETE FROM memory.namespaces WHERE name = %s RETURNING id", (address.namespace,)
         ).fetchone()
         if row is None:
             return
         empty(conn, row[0])
-        conn.execute("DELETE FROM memory.counters WHERE namespace = $1", row)
+        conn.execute("DELETE FROM memory.counters WHERE namespace = %s", row)
 
 
 def empty(conn: psycopg.Connection, number: int) -> None:
     """Delete all rows of a namespace, within the caller's transaction; its counters stay."""
     # Whoever is writing there is waited for.
-    conn.execute("SELECT FROM memory.counters WHERE namespace = $1 FOR UPDATE", (number,))
+    conn.execute("SELECT FROM memory.counters WHERE namespace = %s FOR UPDATE", (number,))
     for table in reversed(TABLES):  # what names turns before the turns
-        conn.execute(f"DELETE FROM memory.{table} WHERE namespace = $1", (number,))
+        conn.execute(f"DELETE FROM memory.{table} WHERE namespace = %s", (number,))
 
 
 def _has(conn: psycopg.Connection, name: str) -> bool:
-    select = "SELECT FROM memory.namespaces WHERE name = $1"
+    select = "SELECT FROM memory.namespaces WHERE name = %s"
     return conn.execute(select, (name,)).fetchone() is not None
 
 

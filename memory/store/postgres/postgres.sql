@@ -30,8 +30,53 @@ FROM memory.turns
 WHERE namespace = %(namespace)s AND source <> '' AND source = ANY (%(sources)s)
 GROUP BY source;
 
+-- turn_ids_between --
+SELECT id
+FROM memory.turns
+WHERE namespace = %(namespace)s AND id BETWEEN %(first)s AND %(last)s
+ORDER BY id
+LIMIT %(most)s;
 
--- ======== settings (settings.py) ========
+-- turn_bounds --
+-- The first and the last turn that is there between two ids.
+SELECT min(id), max(id)
+FROM memory.turns
+WHERE namespace = %(namespace)s AND id BETWEEN %(first)s AND %(last)s;
+
+-- last_turn --
+SELECT coalesce(max(id), 0) FROM memory.turns WHERE namespace = %(namespace)s;
+
+-- count_turns_after --
+SELECT count(*) FROM memory.turns WHERE namespace = %(namespace)s AND id > %(after)s;
+
+-- texts_of_turns --
+SELECT id, text
+FROM memory.turns
+WHERE namespace = %(namespace)s AND id > %(after)s
+ORDER BY id
+LIMIT %(most)s;
+
+-- turns_of_session --
+SELECT id, kind, session, speaker, text, said_at, source
+FROM memory.turns
+WHERE namespace = %(namespace)s AND session = %(session)s AND id BETWEEN %(first)s AND %(last)s
+ORDER BY id;
+
+-- last_of_session_before --
+SELECT max(id)
+FROM memory.turns
+WHERE namespace = %(namespace)s AND session = %(session)s AND id < %(before)s;
+
+-- first_of_session_after --
+SELECT min(id)
+FROM memory.turns
+WHERE namespace = %(namespace)s AND session = %(session)s AND id > %(after)s;
+
+-- delete_turns --
+DELETE FROM memory.turns WHERE namespace = %(namespace)s AND id = ANY (%(turn_ids)s);
+
+
+-- ======== settings, and which turns were shown (settings.py) ========
 
 -- settings --
 SELECT id, name, value, set_at FROM memory.settings WHERE namespace = %(namespace)s ORDER BY id;
@@ -46,6 +91,20 @@ ORDER BY id;
 INSERT INTO memory.settings (namespace, id, name, value, set_at)
 VALUES (%(namespace)s, %(id)s, %(name)s, %(value)s, %(set_at)s);
 
+-- delete_setting --
+DELETE FROM memory.settings
+WHERE namespace = %(namespace)s AND name = %(name)s AND value = %(value)s;
+
+-- embedders --
+-- The newest first: that one is in force.
+SELECT id, value
+FROM memory.settings
+WHERE namespace = %(namespace)s AND name = 'embedder'
+ORDER BY id DESC;
+
+-- shown_turns --
+SELECT turn_id, times FROM memory.shown WHERE namespace = %(namespace)s ORDER BY turn_id;
+
 -- count_shown --
 INSERT INTO memory.shown (namespace, turn_id, times)
 SELECT %(namespace)s, turn_id, count(*)
@@ -53,33 +112,182 @@ FROM unnest(%(turn_ids)s::bigint[]) AS shown_turns (turn_id)
 GROUP BY turn_id
 ON CONFLICT (namespace, turn_id) DO UPDATE SET times = shown.times + excluded.times;
 
+-- delete_shown --
+DELETE FROM memory.shown WHERE namespace = %(namespace)s AND turn_id = ANY (%(turn_ids)s);
 
--- ======== the catalog (catalog.py) ========
 
--- catalog_of_turns --
--- A date counts that begins with a year: `said_at` may hold any text.
-SELECT count(*), count(DISTINCT session),
-    min(said_at) FILTER (WHERE is_dated), max(said_at) FILTER (WHERE is_dated)
-FROM (
-    SELECT session, said_at, said_at ~ '^[12][0-9]{3}' AS is_dated
-    FROM memory.turns
-    WHERE namespace = %(namespace)s
-) AS dates;
+-- ======== facts: the journal follows each write of them (FactTable in database.py) ========
 
--- catalog_of_speakers --
-SELECT speaker, count(*)
-FROM memory.turns
-WHERE namespace = %(namespace)s
-GROUP BY speaker
-ORDER BY 2 DESC, 1
-LIMIT 20;
+-- insert_fact --
+-- What is returned is how the journal writes the fact (fact_table.py).
+INSERT INTO memory.facts
+    (namespace, id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at)
+VALUES (
+    %(namespace)s, %(id)s, %(subject)s, %(attribute)s, %(value)s, %(happened_on)s, %(ended_on)s,
+    %(turn_id)s, %(recorded_at)s
+)
+RETURNING id, memory.json_array(
+    id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
+);
 
--- catalog_of_facts --
-SELECT subject, attribute, count(*)
+-- end_fact --
+UPDATE memory.facts SET ended_on = %(ended_on)s
+WHERE namespace = %(namespace)s AND id = %(fact_id)s
+RETURNING id, memory.json_array(
+    id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
+);
+
+-- delete_facts --
+DELETE FROM memory.facts
+WHERE namespace = %(namespace)s AND id = ANY (%(fact_ids)s)
+RETURNING id, memory.json_array(
+    id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
+);
+
+
+-- ======== changes and the journal (journal.py) ========
+
+-- insert_change --
+INSERT INTO memory.changes
+    (namespace, id, at, cause, statement, undoes, first_turn, last_turn)
+VALUES (
+    %(namespace)s, %(id)s, %(at)s, %(cause)s, %(statement)s, %(undoes)s, %(first_turn)s,
+    %(last_turn)s
+)
+RETURNING id;
+
+-- change --
+SELECT id, at, cause, statement, undone_at, first_turn, last_turn, (
+        SELECT count(DISTINCT fact_id) FROM memory.facts_log
+        WHERE namespace = %(namespace)s AND change_id = changes.id
+    )
+FROM memory.changes
+WHERE namespace = %(namespace)s AND id = %(change_id)s;
+
+-- changes_before --
+SELECT id, at, cause, statement, undone_at, first_turn, last_turn, (
+        SELECT count(DISTINCT fact_id) FROM memory.facts_log
+        WHERE namespace = %(namespace)s AND change_id = changes.id
+    )
+FROM memory.changes
+WHERE namespace = %(namespace)s AND id < %(before)s
+ORDER BY id DESC
+LIMIT %(most)s;
+
+-- count_facts_of_change --
+SELECT count(DISTINCT fact_id)
+FROM memory.facts_log
+WHERE namespace = %(namespace)s AND change_id = %(change_id)s;
+
+-- entries_of_change --
+SELECT fact_id, before, after
+FROM memory.facts_log
+WHERE namespace = %(namespace)s AND change_id = %(change_id)s
+ORDER BY id;
+
+-- entries_of_fact --
+SELECT id, change_id, before, after
+FROM memory.facts_log
+WHERE namespace = %(namespace)s AND fact_id = %(fact_id)s
+ORDER BY id;
+
+-- last_entry --
+SELECT coalesce(max(id), 0) FROM memory.facts_log WHERE namespace = %(namespace)s;
+
+-- undos --
+SELECT id, at, undoes
+FROM memory.changes
+WHERE namespace = %(namespace)s AND undoes IS NOT NULL
+ORDER BY id DESC;
+
+-- clear_undone --
+UPDATE memory.changes SET undone_at = NULL
+WHERE namespace = %(namespace)s AND undone_at IS NOT NULL;
+
+-- mark_undone --
+UPDATE memory.changes SET undone_at = %(at)s
+WHERE namespace = %(namespace)s AND id = %(change_id)s;
+
+-- image_of_fact --
+SELECT memory.json_array(id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at)
+FROM memory.facts
+WHERE namespace = %(namespace)s AND id = %(fact_id)s;
+
+
+-- ======== facts and changes at a point in time (history.py) ========
+
+-- images_of_facts --
+-- As SQLite's json_array writes them: images of both databases are compared.
+SELECT id, memory.json_array(
+    id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
+)
 FROM memory.facts
 WHERE namespace = %(namespace)s
-GROUP BY 1, 2
-ORDER BY 3 DESC, 1, 2;
+ORDER BY id;
+
+-- images_after_changes --
+-- The facts as these changes left them, without those that they deleted.
+SELECT fact_id, after
+FROM memory.facts_log
+WHERE namespace = %(namespace)s AND after IS NOT NULL AND id IN (
+    SELECT max(id) FROM memory.facts_log
+    WHERE namespace = %(namespace)s AND change_id = ANY (%(change_ids)s)
+    GROUP BY fact_id
+)
+ORDER BY fact_id;
+
+-- moments_of_changes --
+-- The date of the last dated turn of a change's window. What counts as dated is what `date_key` can
+-- read: the patterns here and its regular expression begin alike.
+SELECT id, at, (
+        SELECT said_at FROM memory.turns
+        WHERE namespace = %(namespace)s
+            AND id BETWEEN first_turn AND last_turn
+            AND said_at ~ '^[12][0-9]{3}($|[^0-9])'
+        ORDER BY id DESC LIMIT 1
+    )
+FROM memory.changes
+WHERE namespace = %(namespace)s
+ORDER BY id;
+
+-- edits --
+-- The date is that of `moments_of_changes`.
+SELECT change_id, fact_id, before, after, at, (
+        SELECT said_at FROM memory.turns
+        WHERE namespace = %(namespace)s
+            AND id BETWEEN first_turn AND last_turn
+            AND said_at ~ '^[12][0-9]{3}($|[^0-9])'
+        ORDER BY id DESC LIMIT 1
+    )
+FROM memory.facts_log JOIN memory.changes ON changes.id = change_id
+WHERE facts_log.namespace = %(namespace)s AND changes.namespace = %(namespace)s
+ORDER BY facts_log.id;
+
+-- edits_of_change --
+SELECT change_id, fact_id, before, after, at, (
+        SELECT said_at FROM memory.turns
+        WHERE namespace = %(namespace)s
+            AND id BETWEEN first_turn AND last_turn
+            AND said_at ~ '^[12][0-9]{3}($|[^0-9])'
+        ORDER BY id DESC LIMIT 1
+    )
+FROM memory.facts_log JOIN memory.changes ON changes.id = change_id
+WHERE facts_log.namespace = %(namespace)s AND changes.namespace = %(namespace)s
+    AND change_id = %(change_id)s
+ORDER BY facts_log.id;
+
+-- edits_of_fact --
+SELECT change_id, fact_id, before, after, at, (
+        SELECT said_at FROM memory.turns
+        WHERE namespace = %(namespace)s
+            AND id BETWEEN first_turn AND last_turn
+            AND said_at ~ '^[12][0-9]{3}($|[^0-9])'
+        ORDER BY id DESC LIMIT 1
+    )
+FROM memory.facts_log JOIN memory.changes ON changes.id = change_id
+WHERE facts_log.namespace = %(namespace)s AND changes.namespace = %(namespace)s
+    AND fact_id = %(fact_id)s
+ORDER BY facts_log.id;
 
 
 -- ======== corrections that were undone (withdrawals.py) ========
@@ -109,3 +317,409 @@ WHERE namespace = %(namespace)s AND session = %(session)s AND id IN (
         AND newest.after IS NULL
         AND newest_change.statement = ''
 );
+
+
+-- ======== windows that wait to be digested (pending_windows.py) ========
+
+-- last_turn_taken --
+-- Windows are claimed in order, so all turns up to the last one of a change or of a pending window
+-- are taken. No high-water mark is stored that could disagree with the journal.
+SELECT coalesce(max(last_turn), 0)
+FROM (
+    SELECT max(last_turn) AS last_turn FROM memory.changes WHERE namespace = %(namespace)s
+    UNION ALL
+    SELECT max(last_turn) FROM memory.pending WHERE namespace = %(namespace)s
+) AS windows;
+
+-- pending_windows --
+SELECT first_turn, last_turn, error, attempts, statement
+FROM memory.pending
+WHERE namespace = %(namespace)s
+ORDER BY first_turn;
+
+-- pending_window --
+SELECT error, attempts, statement, claimed_by, claimed_until
+FROM memory.pending
+WHERE namespace = %(namespace)s AND first_turn = %(first)s AND last_turn = %(last)s;
+
+-- insert_window --
+INSERT INTO memory.pending
+    (namespace, first_turn, last_turn, error, attempts, claimed_by, claimed_until)
+VALUES (
+    %(namespace)s, %(first)s, %(last)s, %(error)s, %(attempts)s, %(claimed_by)s, %(claimed_until)s
+);
+
+-- claim_window --
+-- What is held is of the whole window: a part of it is asked for anew.
+UPDATE memory.pending
+SET statement = CASE WHEN last_turn = %(new_last)s THEN statement ELSE '' END,
+    last_turn = %(new_last)s, claimed_by = %(claimed_by)s, claimed_until = %(claimed_until)s
+WHERE namespace = %(namespace)s AND first_turn = %(first)s AND last_turn = %(last)s;
+
+-- fail_window --
+-- Only where the claim is still ours: a slow process must not end the claim of its successor. An
+-- interruption leaves the statement that is held: nothing was decided.
+UPDATE memory.pending
+SET error = %(error)s, attempts = attempts + %(attempts)s, claimed_until = 0,
+    statement = CASE WHEN %(attempts)s > 0 THEN %(statement)s ELSE statement END
+WHERE namespace = %(namespace)s AND first_turn = %(first)s AND last_turn = %(last)s
+    AND claimed_by = %(claimed_by)s;
+
+-- delete_window --
+DELETE FROM memory.pending
+WHERE namespace = %(namespace)s AND first_turn = %(first)s AND last_turn = %(last)s;
+
+
+-- ======== columns and vectors of turns (search_tables.py) ========
+
+-- speakers_after --
+SELECT id, name
+FROM memory.speakers
+WHERE namespace = %(namespace)s AND id > %(after)s
+ORDER BY id;
+
+-- insert_speaker --
+INSERT INTO memory.speakers (namespace, id, name) VALUES (%(namespace)s, %(id)s, %(name)s);
+
+-- delete_unused_speaker --
+DELETE FROM memory.speakers
+WHERE namespace = %(namespace)s AND name = %(name)s AND NOT EXISTS (
+    SELECT 1 FROM memory.turns WHERE namespace = %(namespace)s AND speaker = %(name)s
+);
+
+-- count_recent --
+SELECT count(*) FROM memory.recent WHERE namespace = %(namespace)s;
+
+-- oldest_recent --
+SELECT turn_id, columns, vector
+FROM memory.recent
+WHERE namespace = %(namespace)s
+ORDER BY turn_id
+LIMIT %(most)s;
+
+-- recent_after --
+SELECT columns, vector
+FROM memory.recent
+WHERE namespace = %(namespace)s AND turn_id > %(after)s
+ORDER BY turn_id;
+
+-- recent_turn --
+SELECT columns, vector
+FROM memory.recent
+WHERE namespace = %(namespace)s AND turn_id = %(turn_id)s;
+
+-- delete_recent --
+DELETE FROM memory.recent WHERE namespace = %(namespace)s AND turn_id <= %(last)s;
+
+-- last_with_columns --
+SELECT coalesce(
+    (SELECT max(turn_id) FROM memory.recent WHERE namespace = %(namespace)s),
+    (
+        SELECT last_turn FROM memory.blocks
+        WHERE namespace = %(namespace)s
+        ORDER BY first_turn DESC LIMIT 1
+    ),
+    0
+);
+
+-- insert_block --
+INSERT INTO memory.blocks (namespace, first_turn, last_turn, columns, codes)
+VALUES (%(namespace)s, %(first)s, %(last)s, %(columns)s, %(codes)s);
+
+-- blocks_after --
+SELECT first_turn, columns, codes
+FROM memory.blocks
+WHERE namespace = %(namespace)s AND last_turn > %(after)s
+ORDER BY first_turn;
+
+-- block_of_turn --
+SELECT first_turn, columns
+FROM memory.blocks
+WHERE namespace = %(namespace)s AND first_turn <= %(turn_id)s
+ORDER BY first_turn DESC
+LIMIT 1;
+
+-- delete_blocks --
+DELETE FROM memory.blocks WHERE namespace = %(namespace)s AND first_turn >= %(first)s;
+
+-- pieces --
+-- In one statement: a search reads hundreds in a large memory, and a server may be far away.
+SELECT first_turn, vectors
+FROM memory.pieces
+WHERE namespace = %(namespace)s AND first_turn = ANY (%(first_turns)s);
+
+-- pieces_from --
+SELECT vectors
+FROM memory.pieces
+WHERE namespace = %(namespace)s AND first_turn >= %(first)s
+ORDER BY first_turn;
+
+-- piece_of_turn --
+SELECT first_turn, vectors
+FROM memory.pieces
+WHERE namespace = %(namespace)s AND first_turn <= %(turn_id)s
+ORDER BY first_turn DESC
+LIMIT 1;
+
+-- delete_pieces --
+DELETE FROM memory.pieces WHERE namespace = %(namespace)s AND first_turn >= %(first)s;
+
+
+-- ======== vectors by another embedder, until it has made all of them (vectors.py) ========
+
+-- last_staged --
+SELECT coalesce(max(turn_id), 0)
+FROM memory.staged_vectors
+WHERE namespace = %(namespace)s AND embedder = %(embedder)s;
+
+-- staged_width --
+-- Numbers in a vector, four bytes each.
+SELECT length(vector) / 4
+FROM memory.staged_vectors
+WHERE namespace = %(namespace)s AND embedder = %(embedder)s
+LIMIT 1;
+
+-- staged_vectors --
+SELECT vector
+FROM memory.staged_vectors
+WHERE namespace = %(namespace)s AND embedder = %(embedder)s
+    AND turn_id BETWEEN %(first)s AND %(last)s
+ORDER BY turn_id;
+
+-- delete_staged --
+DELETE FROM memory.staged_vectors
+WHERE namespace = %(namespace)s AND embedder = %(embedder)s
+    AND turn_id BETWEEN %(first)s AND %(last)s;
+
+-- delete_staged_of_turns --
+DELETE FROM memory.staged_vectors
+WHERE namespace = %(namespace)s AND turn_id = ANY (%(turn_ids)s);
+
+
+-- ======== what goes with a turn (turn_removal.py, derived_facts.py, learnt_ends.py) ========
+
+-- facts_of_turns --
+-- Facts that rest on the turns, and those that are gone and rested on them: [6] is the turn_id of a
+-- fact as the journal writes it.
+SELECT id FROM memory.facts WHERE namespace = %(namespace)s AND turn_id = ANY (%(turn_ids)s)
+UNION
+SELECT fact_id FROM memory.facts_log
+WHERE namespace = %(namespace)s
+    AND (
+        memory.json_extract(before, '$[6]') = ANY (%(turn_ids)s)
+        OR memory.json_extract(after, '$[6]') = ANY (%(turn_ids)s)
+    )
+    AND fact_id NOT IN (SELECT id FROM memory.facts WHERE namespace = %(namespace)s);
+
+-- entries_of_facts_and_turns --
+SELECT change_id, before, after
+FROM memory.facts_log
+WHERE namespace = %(namespace)s
+    AND (
+        fact_id = ANY (%(fact_ids)s)
+        OR memory.json_extract(before, '$[6]') = ANY (%(turn_ids)s)
+        OR memory.json_extract(after, '$[6]') = ANY (%(turn_ids)s)
+    );
+
+-- delete_entries_of_facts --
+DELETE FROM memory.facts_log WHERE namespace = %(namespace)s AND fact_id = ANY (%(fact_ids)s);
+
+-- blank_images_before --
+UPDATE memory.facts_log SET before = NULL
+WHERE namespace = %(namespace)s AND memory.json_extract(before, '$[6]') = ANY (%(turn_ids)s);
+
+-- blank_images_after --
+UPDATE memory.facts_log SET after = NULL
+WHERE namespace = %(namespace)s AND memory.json_extract(after, '$[6]') = ANY (%(turn_ids)s);
+
+-- delete_blank_entries --
+DELETE FROM memory.facts_log
+WHERE namespace = %(namespace)s AND before IS NULL AND after IS NULL;
+
+-- removal_of_fact --
+-- The newest entry that says that the fact went.
+SELECT id, before
+FROM memory.facts_log
+WHERE namespace = %(namespace)s AND fact_id = %(fact_id)s AND after IS NULL
+ORDER BY id DESC
+LIMIT 1;
+
+-- delete_removal --
+DELETE FROM memory.facts_log
+WHERE namespace = %(namespace)s AND fact_id = %(fact_id)s
+    AND (id > %(last_entry)s OR id = %(removal)s);
+
+-- set_image_before --
+UPDATE memory.facts_log SET before = %(image)s
+WHERE namespace = %(namespace)s AND id = %(entry_id)s;
+
+-- set_image_after --
+UPDATE memory.facts_log SET after = %(image)s
+WHERE namespace = %(namespace)s AND id = %(entry_id)s;
+
+-- delete_empty_entries --
+DELETE FROM memory.facts_log
+WHERE namespace = %(namespace)s AND fact_id = %(fact_id)s
+    AND (id > %(last_entry)s OR before = after);
+
+-- windows_of_changes --
+SELECT id, first_turn, last_turn
+FROM memory.changes
+WHERE namespace = %(namespace)s AND first_turn IS NOT NULL;
+
+-- set_window_of_change --
+UPDATE memory.changes SET first_turn = %(first)s, last_turn = %(last)s
+WHERE namespace = %(namespace)s AND id = %(change_id)s;
+
+-- shrink_window --
+UPDATE memory.pending
+SET first_turn = %(new_first)s, last_turn = %(new_last)s,
+    error = '', statement = '', claimed_by = '', claimed_until = 0
+WHERE namespace = %(namespace)s AND first_turn = %(first)s AND last_turn = %(last)s;
+
+-- blank_window --
+UPDATE memory.pending SET error = '', statement = ''
+WHERE namespace = %(namespace)s AND first_turn = %(first)s AND last_turn = %(last)s;
+
+-- texts_of_changes --
+SELECT id, cause, statement FROM memory.changes WHERE namespace = %(namespace)s;
+
+-- set_cause --
+UPDATE memory.changes SET cause = %(cause)s
+WHERE namespace = %(namespace)s AND id = %(change_id)s;
+
+-- set_statement --
+UPDATE memory.changes SET statement = %(statement)s
+WHERE namespace = %(namespace)s AND id = %(change_id)s;
+
+
+-- ======== a dump, read into a memory (dump.py) ========
+
+-- delete_entries_after --
+DELETE FROM memory.facts_log WHERE namespace = %(namespace)s AND id > %(last_entry)s;
+
+-- count_dumped_rows --
+SELECT 'turns', count(*) FROM memory.turns WHERE namespace = %(namespace)s
+UNION ALL SELECT 'facts', count(*) FROM memory.facts WHERE namespace = %(namespace)s
+UNION ALL SELECT 'changes', count(*) FROM memory.changes WHERE namespace = %(namespace)s
+UNION ALL SELECT 'facts_log', count(*) FROM memory.facts_log WHERE namespace = %(namespace)s
+UNION ALL SELECT 'pending', count(*) FROM memory.pending WHERE namespace = %(namespace)s
+UNION ALL SELECT 'shown', count(*) FROM memory.shown WHERE namespace = %(namespace)s
+UNION ALL SELECT 'settings', count(*) FROM memory.settings
+WHERE namespace = %(namespace)s AND name <> ALL (%(hidden_settings)s);
+
+
+-- ======== what a receipt names (receipt_check.py) ========
+
+-- rows_of_receipt --
+-- Numbered, so that the lines of the check are in this order.
+SELECT 1 AS number, 'turns', count(*) FROM memory.turns
+WHERE namespace = %(namespace)s AND id = ANY (%(turn_ids)s)
+UNION ALL
+SELECT 2, 'recent', count(*) FROM memory.recent
+WHERE namespace = %(namespace)s AND turn_id = ANY (%(turn_ids)s)
+UNION ALL
+SELECT 3, 'shown', count(*) FROM memory.shown
+WHERE namespace = %(namespace)s AND turn_id = ANY (%(turn_ids)s)
+UNION ALL
+SELECT 4, 'staged_vectors', count(*) FROM memory.staged_vectors
+WHERE namespace = %(namespace)s AND turn_id = ANY (%(turn_ids)s)
+UNION ALL
+SELECT 5, 'facts', count(*) FROM memory.facts
+WHERE namespace = %(namespace)s AND turn_id = ANY (%(turn_ids)s)
+UNION ALL
+SELECT 6, 'facts', count(*) FROM memory.facts
+WHERE namespace = %(namespace)s AND id = ANY (%(fact_ids)s)
+UNION ALL
+SELECT 7, 'facts_log', count(*) FROM memory.facts_log
+WHERE namespace = %(namespace)s AND fact_id = ANY (%(fact_ids)s)
+ORDER BY 1;
+
+-- count_statements --
+SELECT count(*)
+FROM memory.changes
+WHERE namespace = %(namespace)s AND id = ANY (%(change_ids)s)
+    AND statement NOT IN ('', %(blanked)s);
+
+-- count_rows_with_text --
+SELECT (
+    SELECT count(*) FROM memory.turns
+    WHERE namespace = %(namespace)s
+        AND position(lower(%(text)s COLLATE "C") IN lower(text)) > 0
+) + (
+    SELECT count(*) FROM memory.facts
+    WHERE namespace = %(namespace)s
+        AND position(lower(%(text)s COLLATE "C") IN lower(value)) > 0
+);
+
+
+-- ======== whether a memory is whole (integrity.py) ========
+
+-- piece_sizes --
+SELECT first_turn, length(vectors) FROM memory.pieces WHERE namespace = %(namespace)s;
+
+-- facts_unlike_journal --
+SELECT id
+FROM memory.facts
+WHERE namespace = %(namespace)s
+    AND memory.json_array(
+        id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
+    )
+    <> coalesce(
+        (
+            SELECT after FROM memory.facts_log
+            WHERE namespace = %(namespace)s AND fact_id = facts.id
+            ORDER BY facts_log.id DESC LIMIT 1
+        ),
+        ''
+    )
+LIMIT %(most)s;
+
+-- facts_only_in_journal --
+SELECT fact_id
+FROM memory.facts_log
+WHERE namespace = %(namespace)s
+    AND id IN (
+        SELECT max(id) FROM memory.facts_log WHERE namespace = %(namespace)s GROUP BY fact_id
+    )
+    AND after IS NOT NULL
+    AND fact_id NOT IN (SELECT id FROM memory.facts WHERE namespace = %(namespace)s)
+LIMIT %(most)s;
+
+-- entries_that_do_not_follow --
+SELECT id, fact_id
+FROM (
+    SELECT id, fact_id, before, lag(after) OVER (PARTITION BY fact_id ORDER BY id) AS last
+    FROM memory.facts_log
+    WHERE namespace = %(namespace)s
+) AS entries
+WHERE coalesce(before, '') <> coalesce(last, '')
+LIMIT %(most)s;
+
+
+-- ======== the catalog (catalog.py) ========
+
+-- catalog_of_turns --
+-- A date counts that begins with a year: `said_at` may hold any text.
+SELECT count(*), count(DISTINCT session),
+    min(said_at) FILTER (WHERE is_dated), max(said_at) FILTER (WHERE is_dated)
+FROM (
+    SELECT session, said_at, said_at ~ '^[12][0-9]{3}' AS is_dated
+    FROM memory.turns
+    WHERE namespace = %(namespace)s
+) AS dates;
+
+-- catalog_of_speakers --
+SELECT speaker, count(*)
+FROM memory.turns
+WHERE namespace = %(namespace)s
+GROUP BY speaker
+ORDER BY 2 DESC, 1
+LIMIT 20;
+
+-- catalog_of_facts --
+SELECT subject, attribute, count(*)
+FROM memory.facts
+WHERE namespace = %(namespace)s
+GROUP BY 1, 2
+ORDER BY 3 DESC, 1, 2;

@@ -76,12 +76,7 @@ def _check_tables(namespace: NamespaceConnection, receipt: Forgotten, text: str)
     remains = [*receipt_check.rows_left(namespace, receipt), *faults.find_faults(namespace)]
     if not text:
         return ReceiptCheck(tuple(remains))
-    (holding,) = namespace.execute(
-        "SELECT (SELECT count(*) FROM turns WHERE"
-        ' position(lower(? COLLATE "C") IN lower(text)) > 0) + (SELECT count(*) FROM facts WHERE'
-        ' position(lower(? COLLATE "C") IN lower(value)) > 0)',
-        (text, text),
-    ).fetchone()
+    [(holding,)] = namespace.run("count_rows_with_text", text=text).fetchall()
     if holding:
         line = f"columns: {holding} turns or facts that are there hold {text!r} too"
         return ReceiptCheck(tuple(remains), (line,))
@@ -92,12 +87,13 @@ def _columns_with(namespace: NamespaceConnection, text: str) -> Iterator[str]:
     """The columns of text and bytes that hold a text, whichever table they are of."""
     for table, column, is_bytes in namespace.connection.execute(_COLUMNS).fetchall():
         condition = (
-            f"position(convert_to($2, 'UTF8') IN {column}) > 0"
+            f"position(convert_to(%(text)s, 'UTF8') IN {column}) > 0"
             if is_bytes
-            else f'position(lower($2 COLLATE "C") IN lower({column} COLLATE "C")) > 0'
+            else f'position(lower(%(text)s COLLATE "C") IN lower({column} COLLATE "C")) > 0'
         )
-        (rows,) = namespace.own(
-            f"SELECT count(*) FROM memory.{table} WHERE namespace = $1 AND {condition}", (text,)
-        ).fetchone() or (0,)
+        [(rows,)] = namespace.execute(
+            f"SELECT count(*) FROM memory.{table} WHERE namespace = %(namespace)s AND {condition}",
+            text=text,
+        ).fetchall()
         if rows:
             yield f"{rows} rows of the table {table} hold {text!r} in the column {column}"

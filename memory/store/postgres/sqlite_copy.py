@@ -76,19 +76,19 @@ def _copy_table(
     columns: Sequence[str],
     left_out: Collection[str],
 ) -> None:
-    names = ", ".join(columns)
-    insert = f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"
-    if table == "pending":
-        insert = (
-            f"INSERT INTO pending ({names}, claimed_by, claimed_until)"
-            f" VALUES ({', '.join('?' * len(columns))}, '', 0)"
-        )
-    if table == "facts_log":
-        copy.execute("DELETE FROM facts_log")  # writing the facts has filled it
-    for batch in _batches(reader.execute(f"SELECT {names} FROM {table} ORDER BY {columns[0]}")):
+    if table == "facts_log":  # writing the facts has filled it
+        copy.facts.log()
+        copy.run("delete_entries_after", last_entry=0)
+    for batch in _batches(reader.read_rows(table, columns, order=columns[:1])):
         if table == "settings":
             batch = [row for row in batch if row[1] not in left_out]
-        copy.executemany(insert, batch)
+        if table == "facts":
+            copy.facts.insert(batch)
+        elif table == "pending":  # nobody has claimed a window of the copy
+            unclaimed = [(*row, "", 0) for row in batch]
+            copy.insert_rows(table, (*columns, "claimed_by", "claimed_until"), unclaimed)
+        else:
+            copy.insert_rows(table, columns, batch)
         if table == "turns":
             copy.words.put_turns([to_turn(row) for row in batch])
 

@@ -137,7 +137,7 @@ class PostgresStore(DatabaseStore):
             model_login.enter(bound, self._tickets["j"], WRITE_SECONDS)
             with model_login.errors_for_the_model():
                 if write.command == "insert":
-                    facts.insert(write.columns, rows)
+                    facts.insert_new(write.columns, rows)
                 elif write.command == "update":
                     facts.update(write.columns, rows)
                 else:
@@ -291,20 +291,20 @@ def looked_at(address: Address, may_set_up: bool) -> Database:
 
 def number_of(conn: psycopg.Connection, address: Address, may_make: bool) -> int:
     """The number of a namespace; a new name gets the next where a memory may be made."""
-    select = "SELECT id FROM memory.namespaces WHERE name = $1"
+    select = "SELECT id FROM memory.namespaces WHERE name = %s"
     row = conn.execute(select, (address.namespace,)).fetchone()
     if row is None and not may_make:
         raise StoreError(f"{address.location}: there is no memory here to read")
     if row is None:
         with conn.transaction():
             conn.execute(
-                "INSERT INTO memory.namespaces (name) VALUES ($1) ON CONFLICT DO NOTHING",
+                "INSERT INTO memory.namespaces (name) VALUES (%s) ON CONFLICT DO NOTHING",
                 (address.namespace,),
             )
             row = conn.execute(select, (address.namespace,)).fetchone()
             assert row is not None
             conn.execute(
-                "INSERT INTO memory.counters (namespace) VALUES ($1) ON CONFLICT DO NOTHING", row
+                "INSERT INTO memory.counters (namespace) VALUES (%s) ON CONFLICT DO NOTHING", row
             )
     return int(row[0])
 
@@ -313,7 +313,7 @@ def _tickets(conn: psycopg.Connection, namespace: int) -> dict[str, str]:
     """The tickets of a namespace by their scope, signed."""
     contents = {scope: f"{namespace}.{scope}" for scope in "rj"}
     signatures = conn.execute(
-        "SELECT content, memory.signature(content) FROM unnest($1::text[]) AS content",
+        "SELECT content, memory.signature(content) FROM unnest(%s::text[]) AS content",
         ([*contents.values()],),
     )
     signature_of: dict[str, str] = dict(signatures.fetchall())

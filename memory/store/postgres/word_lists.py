@@ -33,11 +33,11 @@ Lists = Mapping[tuple[str, str], NDArray[np.int64]]  # by table and key: ids, as
 
 
 class OwnConnection(Protocol):
-    """Runs statements of Postgres' own: $1 is the namespace, $2 the first value."""
+    """Runs the statements of bookkeeping.sql."""
 
-    def own(self, statement: str, values: Sequence[Any] = ..., /) -> Cursor: ...
+    def run(self, statement: str, /, **values: Any) -> Cursor: ...
 
-    def own_rows(self, statement: str, rows: Iterable[Sequence[Any]], /) -> list[Any]: ...
+    def run_many(self, statement: str, rows: Iterable[dict[str, Any]], /) -> None: ...
 
 
 class WordLists:
@@ -61,13 +61,12 @@ class WordLists:
 
     def put_turns(self, turns: Sequence[Turn]) -> None:
         ids_of_entry = _entries((turn.id, turn.text) for turn in turns)
-        # Turns are added in the order of their ids, so that a list only grows at its end.
-        self._conn.own(
-            f"INSERT INTO memory.word_lists (namespace, word, of, chunk, ids)"
-            f" SELECT $1, word, $2, chunk, decode(ids, 'hex') FROM {_GIVEN_LISTS}"
-            " ON CONFLICT (namespace, word, of, chunk)"
-            " DO UPDATE SET ids = word_lists.ids || excluded.ids",
-            (TURNS, *_given_lists(ids_of_entry)),
+        self._conn.run(
+            "extend_lists",
+            of=TURNS,
+            words=_words_of(ids_of_entry),
+            chunks=_chunks_of(ids_of_entry),
+            lists=_lists_of(ids_of_entry),
         )
 
     def remove_turns(self, turns: Sequence[Turn]) -> None:
@@ -108,9 +107,7 @@ class WordLists:
 
     def ids(self, of: str) -> NDArray[np.int64]:
         """The ids of all turns (TURNS) or facts (FACTS) that have a word, ascending."""
-        rows = self._conn.own(
-            "SELECT chunk, ids FROM memory.word_lists WHERE namespace = $1 AND of = $2", (of,)
-        ).fetchall()
+        rows = self._conn.run("all_lists", of=of).fetchall()
         arrays = [_unpacked(ids, chunk) for chunk, ids in rows]
         return np.unique(np.concatenate(arrays)) if arrays else np.zeros(0, np.int64)
 
@@ -118,11 +115,7 @@ class WordLists:
         self.bring_in_facts()
         if not keys:
             return {}
-        rows = self._conn.own(
-            "SELECT of, word, chunk, ids FROM memory.word_lists"
-            " WHERE namespace = $1 AND word = ANY ($2::text[]) ORDER BY word, of, chunk",
-            (list(keys),),
-        ).fetchall()
+        rows = self._conn.run("lists_of_words", words=list(keys)).fetchall()
         chunks = defaultdict[tuple[str, str], list[NDArray[np.int64]]](list)
         for of, word, chunk, ids in rows:
             chunks[of, word].append(_unpacked(ids, chunk))
@@ -133,11 +126,7 @@ class WordLists:
         if not ids:
             return {}
         wanted = np.unique(np.concatenate(ids)).tolist()
-        rows = self._conn.own(
-            "SELECT id, turn_id FROM memory.facts WHERE namespace = $1 AND id = ANY ($2)",
-            (wanted,),
-        )
-        return dict(rows.fetchall())
+        return dict(self._conn.run("turns_of_facts", fact_ids=wanted).fetchall())
 
     def _change(
         self,
@@ -146,12 +135,9 @@ class WordLists:
         added: Mapping[Entry, Sequence[int]],
     ) -> None:
         """Take ids out of lists and put others in; a list without ids is deleted."""
-        entries = _given_entries({*removed, *added})
-        rows = self._conn.own(
-            f"SELECT word, chunk, ids FROM memory.word_lists AS lists"
-            f" JOIN {_GIVEN_ENTRIES} USING (word, chunk) WHERE namespace = $1 AND of = $2",
-            (of, *entries),
-        )
+        entries = {*removed, *added}
+        given = {"of": of, "words": _words_of(entries), "chunks": _chunks_of(entries)}
+        rows = self._conn.run("given_lists", **given)
         stored = {(word, chunk): _unpacked(ids, chunk) for word, chunk, ids in rows.fetchall()}
         nothing = np.zeros(0, np.int64)
         new = {
@@ -159,19 +145,16 @@ class WordLists:
                 np.setdiff1d(stored.get(entry, nothing), removed.get(entry, ())),
                 np.array(added.get(entry, ()), np.int64),
             ).tolist()
-            for entry in {*removed, *added}
+            for entry in entries
         }
-        self._conn.own(
-            f"DELETE FROM memory.word_lists AS lists USING {_GIVEN_ENTRIES}"
-            " WHERE namespace = $1 AND of = $2"
-            " AND lists.word = given.word AND lists.chunk = given.chunk",
-            (of, *entries),
-        )
-        # No INSERT ... SELECT: Citus makes a COPY of it, which row-level security refuses.
-        self._conn.own_rows(
-            "INSERT INTO memory.word_lists (namespace, of, word, chunk, ids)"
-            " VALUES ($1, $2, $3, $4, $5)",
-            [(of, *entry, _packed(ids)) for entry, ids in sorted(new.items()) if ids],
+        self._conn.run("delete_lists", **given)
+        self._conn.run_many(
+            "insert_list",
+            [
+                {"of": of, "word": word, "chunk": chunk, "ids": _packed(ids)}
+                for (word, chunk), ids in sorted(new.items())
+                if ids
+            ],
         )
 
 
@@ -195,32 +178,24 @@ def _entries(texts: Iterable[tuple[int, str]]) -> dict[Entry, list[int]]:
     return entries
 
 
-# What `_given_entries` and `_given_lists` give to a statement: the driver takes ten times as long
-# to write arrays as to send these texts.
-_GIVEN_ENTRIES = (
-    "unnest(string_to_array($3, E'\\n'), string_to_array($4, ' ')::integer[])"
-    " AS given (word, chunk)"
-)
-_GIVEN_LISTS = (
-    "unnest(string_to_array($3, E'\\n'), string_to_array($4, ' ')::integer[],"
-    " string_to_array($5, ' ')) AS given (word, chunk, ids)"
-)
+# Entries and their lists as texts, in one order in all transactions.
 
 
-def _given_entries(entries: Collection[Entry]) -> tuple[str, str]:
-    """The words and the chunks of entries, in one order in all transactions."""
-    ordered = sorted(entries)
-    return "\n".join(word for word, _ in ordered), " ".join(str(chunk) for _, chunk in ordered)
+def _words_of(entries: Iterable[Entry]) -> str:
+    return "\n".join(word for word, _ in sorted(entries))
 
 
-def _given_lists(ids_of_entry: Mapping[Entry, Sequence[int]]) -> tuple[str, str, str]:
-    """Entries with their lists, in hexadecimal."""
+def _chunks_of(entries: Iterable[Entry]) -> str:
+    return " ".join(str(chunk) for _, chunk in sorted(entries))
+
+
+def _lists_of(ids_of_entry: Mapping[Entry, Sequence[int]]) -> str:
+    """The lists in hexadecimal."""
     lists = [ids_of_entry[entry] for entry in sorted(ids_of_entry)]
     low_bits = np.fromiter(chain.from_iterable(lists), np.int64) & (2**CHUNK_BITS - 1)
     digits = low_bits.astype("<u2").tobytes().hex()  # four of each id
     ends = [4 * end for end in accumulate(map(len, lists))]
-    packed = [digits[start:end] for start, end in pairwise([0, *ends])]
-    return *_given_entries(ids_of_entry), " ".join(packed)
+    return " ".join(digits[start:end] for start, end in pairwise([0, *ends]))
 
 
 def _packed(ids: Sequence[int]) -> bytes:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from memory import Turn, open_store
 from memory.search.words import STOP_WORDS, composed, words
 from memory.store.sqlite import SqliteStore
+from tests.support.rows import rows_of
 
 # What was said, and one question for each further way to write a word of it.
 SAID = {
@@ -122,7 +123,7 @@ def test_every_word_of_any_turn_finds_it(polyglot: SqliteStore, text: str) -> No
     [turn] = polyglot.add([Turn("Anna", f"x{text}")])
     for word in words(polyglot.turn(turn).text):
         match = "SELECT max(rowid) FROM turns_words WHERE turns_words MATCH ?"
-        assert polyglot._select(match, (f'"{word}"',)) == [(turn,)]
+        assert rows_of(polyglot, match, (f'"{word}"',)) == [(turn,)]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from memory.search.turn_columns import TURN_DTYPE
 from memory.store import search_tables
 from memory.store.sqlite import SqliteStore
 from tests.support import full_text
+from tests.support.rows import rows_of
 from tests.support.worker import BLOCK, MODEL, PROGRAM, ROUNDS
 
 CROWD = 4
@@ -39,19 +40,19 @@ def assert_sound(path: Path) -> list[int]:
     with open_store(path) as store:
         assert isinstance(store, SqliteStore)
         store.search("embeds what waits")
-        assert store._select("PRAGMA integrity_check") == [("ok",)]
+        assert rows_of(store, "PRAGMA integrity_check") == [("ok",)]
         full_text.assert_sound(store)
         turns = [turn.id for turn in store.turns()]
-        blocks = store._select("SELECT columns FROM blocks ORDER BY first_turn")
-        pieces = store._select("SELECT vectors FROM pieces ORDER BY first_turn")
-        recent = store._select("SELECT columns, vector FROM recent ORDER BY turn_id")
+        blocks = rows_of(store, "SELECT columns FROM blocks ORDER BY first_turn")
+        pieces = rows_of(store, "SELECT vectors FROM pieces ORDER BY first_turn")
+        recent = rows_of(store, "SELECT columns, vector FROM recent ORDER BY turn_id")
         rows = np.frombuffer(b"".join(row[0] for row in [*blocks, *recent]), TURN_DTYPE)
         assert rows["id"].tolist() == turns
         assert len(recent) < BLOCK <= len(turns)
         assert sum(len(row[-1]) for row in [*pieces, *recent]) == DIM * len(turns)
         assert len(store.search("Who says 0?", len(turns))) == len(turns)
         journal = "SELECT count(*) FROM facts_log JOIN changes ON changes.id = change_id"
-        assert store._select(journal) == store._select("SELECT count(*) FROM facts")
+        assert rows_of(store, journal) == rows_of(store, "SELECT count(*) FROM facts")
         return turns
 
 
@@ -61,9 +62,10 @@ def assert_each_turn_has_one_fact(path: Path) -> None:
     with open_store(path) as store:
         assert isinstance(store, SqliteStore)
         assert store.pending() == []
-        wrong_counts = store._select(
+        wrong_counts = rows_of(
+            store,
             "SELECT turns.id, count(facts.id) FROM turns LEFT JOIN facts ON turn_id = turns.id"
-            " GROUP BY turns.id HAVING count(facts.id) <> 1"
+            " GROUP BY turns.id HAVING count(facts.id) <> 1",
         )
         assert wrong_counts == []
 

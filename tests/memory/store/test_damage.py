@@ -11,6 +11,7 @@ from memory.errors import SqlError, StoreError
 from memory.store import integrity
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, MOVED, SAID
+from tests.support.rows import rows_of
 
 SELECT = "SELECT t.id, t.text, f.value FROM turns t LEFT JOIN facts f ON f.turn_id = t.id"
 
@@ -81,7 +82,7 @@ def test_checksums_follow_what_is_forgotten_and_restored(memory_file: Path) -> N
         store.forget([1, 4, 300])
         assert list(integrity.turn_faults(store._conn)) == []
         store.forget([turn.id for turn in store.turns(256)])
-        assert store._select("SELECT block, turns FROM checksums") == [(0, 253)]
+        assert rows_of(store, "SELECT block, turns FROM checksums") == [(0, 253)]
         with store.as_of("2017-05") as past:
             assert isinstance(past, SqliteStore)
             assert list(integrity.turn_faults(past._conn)) == []
@@ -107,7 +108,7 @@ def test_a_memory_of_an_older_schema_gets_its_checksums(
     migrations._schema.cache_clear()
     with open_store(path) as store:
         assert isinstance(store, SqliteStore)
-        assert store._select("SELECT block, turns FROM checksums") == [(0, 5)]
+        assert rows_of(store, "SELECT block, turns FROM checksums") == [(0, 5)]
         assert list(integrity.turn_faults(store._conn)) == []
         store.add(SAID[:1])
         assert list(integrity.turn_faults(store._conn)) == []

@@ -20,6 +20,7 @@ from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.embedding_server import SMALL, embedded_memory, serving
 from tests.support.full_text import assert_sound
 from tests.support.residue import Scan, needles, scan
+from tests.support.rows import rows_of
 
 ZYL = "Zylphia Quackenbusch"
 SECRETS = [
@@ -72,8 +73,8 @@ def everywhere(folder: Path, wanted: set[bytes]) -> Scan:
 
 
 def assert_whole(store: SqliteStore) -> None:
-    assert store._select("PRAGMA integrity_check") == [("ok",)]
-    assert store._select("PRAGMA foreign_key_check") == []
+    assert rows_of(store, "PRAGMA integrity_check") == [("ok",)]
+    assert rows_of(store, "PRAGMA foreign_key_check") == []
     assert store.check() == []
     assert_sound(store)
 
@@ -125,15 +126,17 @@ def test_no_byte_of_a_turn_inside_a_block_is_left(tmp_path: Path) -> None:
 
 def test_no_byte_is_left_of_what_was_freed_before_or_said_of_it_elsewhere(tmp_path: Path) -> None:
     with opened(tmp_path / "anna.db") as store:
-        store._select("PRAGMA secure_delete = OFF")  # some builds of SQLite come with it
+        store._conn.execute(
+            "PRAGMA secure_delete = OFF"
+        ).fetchall()  # some builds of SQLite come with it
         store.add([*SAID, SECRETS[2]])
         window = store.claim(2)
         assert window == (1, 2)
         store.fail(window, "no: Qvortrup! " * 5_000)
-        store._select("PRAGMA wal_checkpoint")
+        store._conn.execute("PRAGMA wal_checkpoint").fetchall()
         store.reclaim(window)
         store.fail(window, "")
-        store._select("PRAGMA wal_checkpoint")
+        store._conn.execute("PRAGMA wal_checkpoint").fetchall()
         assert scan([store.path], {b"Qvortrup! no"}).found  # in free pages
         store.reclaim(window)
         store.fail(window, "no: qvortrup?")
@@ -306,9 +309,9 @@ def columns(store: SqliteStore) -> tuple[Any, Any]:
     for of_rows, of_vectors, key in tables:
         vector = "vector" if of_vectors == "recent" else "vectors"
         rows += b"".join(
-            r for (r,) in store._select(f"SELECT columns FROM {of_rows} ORDER BY {key}")
+            r for (r,) in rows_of(store, f"SELECT columns FROM {of_rows} ORDER BY {key}")
         )
-        blobs = store._select(f"SELECT {vector} FROM {of_vectors} ORDER BY {key}")
+        blobs = rows_of(store, f"SELECT {vector} FROM {of_vectors} ORDER BY {key}")
         vectors += b"".join(v for (v,) in blobs)
     table = np.frombuffer(bytearray(rows), TURN_DTYPE)
     return table, np.frombuffer(vectors, np.int8).reshape(len(table), -1 if len(table) else 1)

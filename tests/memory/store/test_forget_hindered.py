@@ -27,6 +27,7 @@ from memory.store import backup, connection, forget, vectors
 from memory.store.sqlite import SqliteStore
 from tests.memory.store.test_forget import ZYL, everywhere, lived, opened, wanted_of
 from tests.support.residue import scan
+from tests.support.rows import rows_of
 
 # --- interrupted and hindered -------------------------------------------------------------------
 
@@ -139,11 +140,11 @@ def test_a_full_disk_or_a_store_for_reading_changes_nothing(tmp_path: Path) -> N
         with pytest.raises(InputError, match="no turn 77"):
             store.forget([1, 77])
         store.add([Turn("Anna", " ".join(f"w{n}" for n in range(9_000)), "s")])
-        [(pages,)] = store._select("PRAGMA page_count")
-        store._select(f"PRAGMA max_page_count = {pages}")
+        [(pages,)] = rows_of(store, "PRAGMA page_count")
+        store._conn.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(StoreError, match="disk is full; nothing"):
             store.forget(list(range(1, 11)))
-        store._select("PRAGMA max_page_count = 1000000")
+        store._conn.execute("PRAGMA max_page_count = 1000000")
         assert store.turns(10)
         store.forget([10])
         assert stored(store) == before
@@ -151,7 +152,7 @@ def test_a_full_disk_or_a_store_for_reading_changes_nothing(tmp_path: Path) -> N
 
 def stored(store: SqliteStore) -> list[Any]:
     tables = ("turns", "facts", "facts_log", "pending", "shown")
-    return [store._select(f"SELECT * FROM {table} ORDER BY 1") for table in tables]
+    return [rows_of(store, f"SELECT * FROM {table} ORDER BY 1") for table in tables]
 
 
 def test_a_backup_under_way_is_waited_for_and_reached(

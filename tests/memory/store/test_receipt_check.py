@@ -103,8 +103,8 @@ def test_a_row_that_is_still_there_is_found(
     run("forget", "--turn", "6", "--yes", "-n", "ben")
     with open_store(home / "anna.db") as store:
         assert isinstance(store, SqliteStore)
-        store._select("PRAGMA foreign_keys = OFF")
-        store._select(statement)
+        store._conn.execute("PRAGMA foreign_keys = OFF")
+        store._conn.execute(statement)
     verified(says=f"anna.db: .*{remains}")
 
 
@@ -120,10 +120,10 @@ def test_freed_bytes_are_found_by_their_text_alone(anna: SqliteStore, home: Path
     run("forget", "--turn", "6", "--yes", "-n", "ben")
     with open_store(home / "anna.db") as store:
         assert isinstance(store, SqliteStore)
-        store._select("PRAGMA secure_delete = OFF")
-        store._select("CREATE TABLE note (text)")
-        store._select("INSERT INTO note VALUES (?)", [f"{SECRET} " * 2_000])
-        store._select("DROP TABLE note")
+        store._conn.execute("PRAGMA secure_delete = OFF")
+        store._conn.execute("CREATE TABLE note (text)")
+        store._conn.execute("INSERT INTO note VALUES (?)", [f"{SECRET} " * 2_000])
+        store._conn.execute("DROP TABLE note")
     verified()
     verified("--matching", SECRET, says="anna.db(-wal)?: its bytes hold")
 

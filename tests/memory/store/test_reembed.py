@@ -31,6 +31,7 @@ from tests.support.embedding_server import (
     stored_columns,
 )
 from tests.support.older_memory import older_memory
+from tests.support.rows import rows_of
 
 BOTH_STORES = "slow"
 
@@ -111,7 +112,7 @@ def test_what_is_paid_is_not_paid_again(server: Server, address: str) -> None:
         assert store.to_embed(WIDE) == (32, sum(len(turn.text) for turn in TALK[8:]))
         store.reembed(WIDE, batch=8, progress=counts.append)
         assert sum(counts) == len(TALK)
-        assert store._select("SELECT count(*) FROM staged_vectors") == [(0,)]
+        assert rows_of(store, "SELECT count(*) FROM staged_vectors") == [(0,)]
     assert server.paid == [turn.text for turn in TALK]
 
 

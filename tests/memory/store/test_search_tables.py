@@ -17,6 +17,7 @@ from memory.store import search_tables
 from memory.store.sqlite import SqliteStore
 from tests.conftest import INSERT
 from tests.support.full_text import assert_sound
+from tests.support.rows import rows_of
 
 KEPT = ("speakers", "recent", "blocks", "pieces")
 
@@ -42,12 +43,12 @@ def scores(hits: Sequence[Hit]) -> object:
 
 
 def table_rows(store: SqliteStore) -> list[list[tuple[Any, ...]]]:
-    tables = [store._select(f"SELECT * FROM {table} ORDER BY 1") for table in KEPT]
-    return [*tables, store._select("SELECT * FROM turns_words_data ORDER BY 1")]
+    tables = [rows_of(store, f"SELECT * FROM {table} ORDER BY 1") for table in KEPT]
+    return [*tables, rows_of(store, "SELECT * FROM turns_words_data ORDER BY 1")]
 
 
 def blocks(store: SqliteStore) -> int:
-    return int(store._select("SELECT count(*) FROM blocks")[0][0])
+    return int(rows_of(store, "SELECT count(*) FROM blocks")[0][0])
 
 
 # ------------------------------------------------------------ found at all
@@ -106,7 +107,7 @@ def test_any_turn_and_any_question_give_a_ranking(
 ) -> None:
     shared.add([Turn(f"x{speaker}", f"x{text}", speaker[:1], text)])
     hits = shared.search(question, 10**6)
-    assert len(hits) == shared._select("SELECT count(*) FROM turns")[0][0]
+    assert len(hits) == rows_of(shared, "SELECT count(*) FROM turns")[0][0]
     ranked_scores = [hit.score for hit in hits]
     assert ranked_scores == sorted(ranked_scores, reverse=True)
     assert all(abs(score) < 1000 for score in ranked_scores)
@@ -126,7 +127,7 @@ def test_a_fact_leads_to_its_turn_while_it_stands(store: SqliteStore) -> None:
     for word, second in (("Zorblax", "Quuxly"), ("銀座", "浅草")):
         change = store.write(f"{INSERT}('Ben', 'nick', '{word}', NULL, 4)", cause="test")
         assert best(store, word) == 4
-        id_ = store._select("SELECT max(id) FROM facts")[0][0]
+        id_ = rows_of(store, "SELECT max(id) FROM facts")[0][0]
         store.write(f"UPDATE facts SET value = '{second}' WHERE id = {id_}", cause="test")
         assert not words_lead_to_a_turn(store, word)
         assert best(store, second) == 4
@@ -288,8 +289,8 @@ def test_a_failed_add_leaves_nothing_to_be_found(
 
 def test_a_full_disk_leaves_the_search_tables_as_they_were(store: SqliteStore) -> None:
     before = table_rows(store)
-    [(pages,)] = store._select("PRAGMA page_count")
-    store._select(f"PRAGMA max_page_count = {pages}")
+    [(pages,)] = rows_of(store, "PRAGMA page_count")
+    store._conn.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreError, match="disk is full"):
         store.add(chatter(0, 3_000))
     assert table_rows(store) == before
@@ -302,9 +303,9 @@ def test_every_turn_is_kept_once(path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert isinstance(store, SqliteStore)
         for start in range(0, 50, 5):
             store.add(chatter(start, start + 5))
-        spans = store._select("SELECT first_turn, last_turn FROM blocks ORDER BY 1")
+        spans = rows_of(store, "SELECT first_turn, last_turn FROM blocks ORDER BY 1")
         assert spans == [(n, n + 7) for n in range(1, 49, 8)]
-        assert store._select("SELECT turn_id FROM recent ORDER BY 1") == [(49,), (50,)]
+        assert rows_of(store, "SELECT turn_id FROM recent ORDER BY 1") == [(49,), (50,)]
         assert_sound(store)
 
 
@@ -323,6 +324,8 @@ def test_what_a_chat_calls_its_assistant_is_known_to_a_search(path: Path) -> Non
 def test_a_damaged_setting_is_no_name(path: Path) -> None:
     with open_store(path) as store:
         assert isinstance(store, SqliteStore)
-        store._select("INSERT INTO settings (name, value, set_at) VALUES ('character', '{', '')")
+        store._conn.execute(
+            "INSERT INTO settings (name, value, set_at) VALUES ('character', '{', '')"
+        ).fetchall()
         store.add([Turn("Anna", "A red car.")])
         assert store.search("car")

@@ -16,11 +16,13 @@ from memory.store.statement_file import read_statements
 
 FOLDER = Path(memory.store.__file__).parent
 OF_POSTGRES = read_statements(FOLDER / "postgres" / "postgres.sql")
-RUNNING = {"run", "run_many"}  # methods of a connection that take the name of a statement
+OF_POSTGRES_ALONE = read_statements(FOLDER / "postgres" / "bookkeeping.sql")
+# Methods of a connection that take the name of a statement.
+RUNNING = {"run", "run_many", "run_returning"}
 
 
 def test_both_databases_have_the_same_statements_in_the_same_order() -> None:
-    assert len(OF_SQLITE) > 5
+    assert len(OF_SQLITE) > 80
     assert [*OF_SQLITE] == [*OF_POSTGRES]
 
 
@@ -30,9 +32,9 @@ def test_a_statement_takes_the_same_values_in_both_databases() -> None:
         assert {*re.findall(r"%\((\w+)\)s", OF_POSTGRES[name])} == values | {"namespace"}, name
 
 
-def names_run() -> Iterator[str]:
-    """The names of statements that the code of the store runs, each written out where it is run."""
-    for file in FOLDER.rglob("*.py"):
+def names_run(folder: Path) -> Iterator[str]:
+    """The names of statements that the code in a folder runs, written out where they are run."""
+    for file in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if (
                 isinstance(node, ast.Call)
@@ -45,7 +47,9 @@ def names_run() -> Iterator[str]:
 
 
 def test_every_statement_is_used_and_every_one_that_is_used_is_there() -> None:
-    assert {*names_run()} == {*OF_SQLITE}
+    assert not {*OF_SQLITE} & {*OF_POSTGRES_ALONE}
+    assert {*names_run(FOLDER)} == {*OF_SQLITE, *OF_POSTGRES_ALONE}
+    assert {*names_run(FOLDER / "postgres")} >= {*OF_POSTGRES_ALONE}
 
 
 def test_every_statement_compiles_in_sqlite(tmp_path: Path) -> None:
@@ -61,7 +65,7 @@ def test_every_statement_compiles_in_postgres() -> None:
 
     open_store(new_namespace()).close()
     with logged_in(shared_database()) as conn:
-        for statement in OF_POSTGRES.values():
+        for statement in (*OF_POSTGRES.values(), *OF_POSTGRES_ALONE.values()):
             conn.execute(f"PREPARE tried AS {numbered(statement)}")  # type: ignore[arg-type]
             conn.execute("DEALLOCATE tried")
 
@@ -69,7 +73,7 @@ def test_every_statement_compiles_in_postgres() -> None:
 def test_every_table_that_a_statement_of_postgres_names_is_bound_to_the_namespace() -> None:
     from tests.memory.store.postgres.test_distribute import unbound_tables
 
-    for name, statement in OF_POSTGRES.items():
+    for name, statement in {**OF_POSTGRES, **OF_POSTGRES_ALONE}.items():
         assert unbound_tables(numbered(statement)) == [], name
 
 

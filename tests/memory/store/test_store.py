@@ -18,6 +18,7 @@ from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.full_text import assert_sound
 from tests.support.reversed_ranking import REVERSED
+from tests.support.rows import rows_of
 
 BOTH_STORES = True
 
@@ -41,14 +42,15 @@ def test_turns_are_numbered_and_come_back_as_they_were_said(store: SqliteStore) 
 
 def test_turns_are_durable_when_add_returns(store: SqliteStore, path: Path) -> None:
     assert sqlite3.connect(path).execute("SELECT count(*) FROM turns").fetchone() == (5,)
-    assert store._select("PRAGMA synchronous") == [(2,)]  # FULL: flushed at every commit
+    assert rows_of(store, "PRAGMA synchronous") == [(2,)]  # FULL: flushed at every commit
 
 
 def test_a_turn_cannot_be_changed(store: SqliteStore) -> None:
     if not isinstance(store, SqliteStore) and os.environ.get("MEMORY_TEST_CITUS"):
         pytest.skip("a trigger refuses it, and Citus runs none")
+    table = "turns" if isinstance(store, SqliteStore) else "memory.turns"
     with pytest.raises(StoreError, match="never changed"), store._transaction() as conn:
-        conn.execute("UPDATE turns SET text = 'I said nothing' WHERE id = 1")
+        conn.execute(f"UPDATE {table} SET text = 'I said nothing' WHERE id = 1")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, INSERT, MOVED, SAID
 from tests.support.full_text import assert_sound
 from tests.support.older_memory import older_memory
+from tests.support.rows import rows_of
 
 
 def test_a_file_that_is_not_sqlite_is_refused_and_unharmed(path: Path) -> None:
@@ -77,12 +78,12 @@ def test_windows_of_a_memory_of_the_third_schema_hold_nothing(path: Path) -> Non
 
 def test_a_full_disk_is_a_store_error_and_loses_nothing(store: SqliteStore) -> None:
     """SQLite's page limit stands in for the disk's: the same error code, SQLITE_FULL."""
-    [(pages,)] = store._select("PRAGMA page_count")
-    store._select(f"PRAGMA max_page_count = {pages}")
+    [(pages,)] = rows_of(store, "PRAGMA page_count")
+    store._conn.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreError, match="disk is full; nothing was written"):
         store.add([Turn("Anna", "word " * 20_000)])
     assert len(store.turns()) == 5
-    store._select("PRAGMA max_page_count = 1000000")
+    store._conn.execute("PRAGMA max_page_count = 1000000")
     store.add([Turn("Anna", "there is room again")])
 
 
@@ -313,6 +314,6 @@ def test_the_log_shrinks_again_after_a_long_reader(
             reader.execute("SELECT * FROM turns").fetchone()
             store.add([Turn("Anna", "A long letter. " * 10_000)] * 6)
             assert log.stat().st_size > 900_000
-        store._select("PRAGMA wal_checkpoint")
+        store._conn.execute("PRAGMA wal_checkpoint").fetchall()
         store.add(SAID)  # begins the log anew
         assert log.stat().st_size <= 100_000

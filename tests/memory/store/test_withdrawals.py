@@ -15,6 +15,7 @@ from memory.program import load_model
 from memory.store import connection, journal, migrations
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
+from tests.support.rows import set_moment_of_change
 from tests.support.scripted import answer, scripted_model, sql
 
 BOTH_STORES = "slow"
@@ -94,7 +95,7 @@ def test_the_past_a_backup_and_a_dump_have_the_marks_of_their_time(
     told: SqliteStore, correction: Change, tmp_path: Path
 ) -> None:
     undone = told.undo(correction.id)
-    told._conn.execute("UPDATE changes SET at = '2099-06-01' WHERE id = ?", (undone.id,))
+    set_moment_of_change(told, undone.id, "2099-06-01")
     told.backup(tmp_path / "backup.db")
     with open_store(tmp_path / "loaded.db") as loaded:
         loaded.load(told.dump())

@@ -12,7 +12,7 @@ from memory import InputError, namespaces, open_store
 from memory.errors import StoreError
 from memory.store.postgres import migrate, migrations
 from memory.store.postgres.address import is_address, read_address, without_password
-from memory.store.postgres.statements import TABLES
+from memory.store.postgres.names import TABLES
 from tests.conftest import CAT, DOG, MOVED, SAID
 from tests.support.commands import run
 from tests.support.postgres_server import (

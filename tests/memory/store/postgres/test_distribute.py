@@ -14,10 +14,11 @@ from memory import Store, Turn, namespaces, open_store
 from memory.errors import StoreError
 from memory.store.postgres import distribute, migrate
 from memory.store.postgres.address import read_address
-from memory.store.postgres.statements import TABLES
+from memory.store.postgres.names import TABLES
 from tests.conftest import CAT, DOG, MOVED, SAID
 from tests.support.commands import run, run_in_process
 from tests.support.postgres_server import logged_in, new_database, new_namespace, shared_database
+from tests.support.rows import rows_of
 
 CITUS = os.environ.get("MEMORY_TEST_CITUS", "")
 SPREAD = {*TABLES, "counters"}
@@ -179,7 +180,7 @@ def journal_of(store: Any) -> list[Any]:
     """All that is kept of facts, byte by byte but for the moments."""
     moment = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
     selects = [f"SELECT {columns} FROM {table} ORDER BY 1" for table, columns in COLUMNS.items()]
-    return [[moment.sub("NOW", str(row)) for row in store._select(select)] for select in selects]
+    return [[moment.sub("NOW", str(row)) for row in rows_of(store, select)] for select in selects]
 
 
 COLUMNS = {

@@ -13,6 +13,7 @@ from psycopg.pq import TransactionStatus
 
 from memory import SqlError, Turn, open_store
 from memory.errors import StoreError
+from memory.store import journal
 from memory.store.postgres import migrate, model_login
 from memory.store.postgres.connection import connection_of_models
 from memory.store.postgres.store import PostgresStore
@@ -139,7 +140,7 @@ def test_a_write_changes_nothing_of_another_namespace_and_nothing_but_facts(
     with pytest.raises(SqlError):
         anna.write(statement.replace("FROM facts", "FROM fact"), cause="test")
     with rolled_back(anna):
-        anna._conn.execute("INSERT INTO changes (at, cause, statement) VALUES ('', 'attack', '')")
+        journal.begin(anna._conn, "attack", "")
         rows = rows_of_the_transaction(anna)
         with suppress(SqlError, psycopg.Error), anna._conn.connection.transaction():
             model_login.select(
@@ -214,7 +215,7 @@ def wall_of_read(attack: str, anna: PostgresStore, ben: PostgresStore) -> str:
 def wall_of_write(attack: str, anna: PostgresStore, ben: PostgresStore) -> str:
     wall = "ticket"
     with rolled_back(ben):
-        ben._conn.execute("INSERT INTO changes (at, cause, statement) VALUES ('', 'attack', '')")
+        journal.begin(ben._conn, "attack", "")
         try:
             statement = filled(attack, anna, ben)
             write_as_model(ben, statement, ticket=ben._tickets["j"])
@@ -261,7 +262,7 @@ def test_what_the_parser_refuses_leaks_nothing_without_it(
     assert SECRET not in str(rows)
     bens, annas = before, [*anna.dump()]
     with rolled_back(anna):
-        anna._conn.execute("INSERT INTO changes (at, cause, statement) VALUES ('', 'attack', '')")
+        journal.begin(anna._conn, "attack", "")
         with suppress(SqlError, psycopg.Error, UnicodeError):
             write_as_model(anna, statement)
             facts = anna._conn.connection.execute("SELECT value FROM memory.facts").fetchall()
