@@ -1,8 +1,8 @@
-"""Tools for agents: plain functions over one memory, which every framework turns into its own.
+"""Tools for agents: plain functions on one memory, which every framework can wrap.
 
-They are methods of `Tools`, the one source for LangGraph, the OpenAI Agents SDK, DSPy, MCP and the
-JSON API. What the caller can put right is raised as InputError or SqlError, with advice that it can
-follow by calling tools; StoreError and ModelError are for a person.
+They are methods of `Tools`, which LangGraph, the OpenAI Agents SDK, DSPy, MCP and the JSON API
+share. Errors that the agent can fix are InputError and SqlError, whose messages name the tools to
+call; StoreError and ModelError need a person.
 """
 
 import json
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from memory.digest import Digest
 
 Right = Literal["read", "write", "forget"]
-# Group -> its tools, and what right each takes.
+# Group -> its tools, with the right that each requires.
 GROUPS: Mapping[str, Mapping[str, Right]] = {
     "core": {
         "recall": "read",
@@ -61,11 +61,11 @@ GROUPS: Mapping[str, Mapping[str, Right]] = {
         "split_memory": "write",
     },
 }
-RESULT_TOKENS = 2_000  # of what a tool gives back
+RESULT_TOKENS = 2_000  # of a tool's result
 _ROW_TOKENS = 400
-_LAST_LINE_TOKENS = 40  # for the line that says how many rows there are, and how to get more
+_LAST_LINE_TOKENS = 40  # for the line with the number of rows, and how to get more
 _MOST_TURNS = 50
-_MOST_CALLS = 50  # of a model, in one step of a digest
+_MOST_CALLS = 50  # model calls in one step of a digest
 _TURNS_IN_PREVIEW = 10
 P = ParamSpec("P")
 
@@ -76,25 +76,24 @@ def memory_tools(
     groups: Sequence[str] = ("tool_uses", "settings"),
     refining: bool = False,
 ) -> list[Callable[..., str]]:
-    """What an agent may do with a memory, as functions with types and docstrings.
+    """The tools of a memory for an agent, as functions with types and docstrings.
 
-    Each takes text and numbers and returns text of at most RESULT_TOKENS tokens. What a model can
-    put right raises InputError or SqlError, whose text says what to do; StoreError and ModelError
-    are for a person. They may be called from any thread: each call opens the file anew, and goes
-    on working when `memory` is closed.
+    Each takes text and numbers and returns text of at most RESULT_TOKENS tokens. Errors that a
+    model can fix are InputError and SqlError, whose messages say what to do; StoreError and
+    ModelError need a person. Call the tools from any thread: each call opens the store again, also
+    after `memory` is closed.
 
     Arguments:
-        memory: whose file they work on, with its model, program, budget and reranker.
+        memory: the memory, with its model, program, budget and reranker.
         session: the session of the turns that they store.
-        groups: which of GROUPS come besides "core". Raises InputError for one that is not there.
-        refining: whether the six tools that refine facts come too, the group "refine".
+        groups: the groups of GROUPS to add to "core". Raises InputError for an unknown group.
+        refining: whether to add the six tools that refine facts, the group "refine".
     """
     if refining:
         groups = [*groups, "refine"]
     store = memory.store
     address, read_only = store.address, store.read_only
-    # A memory without turns has no embedder on record yet, so the one that was asked for is
-    # handed on to each handle.
+    # A memory without turns has not recorded its embedder yet: pass it to each store.
     recorded = store.read("SELECT id FROM turns LIMIT 1").rows
     embedder = None if recorded else store.embedder
 
@@ -119,27 +118,27 @@ def memory_tools(
 
 
 def tool_rights(groups: Iterable[str]) -> dict[str, Right]:
-    """The tools of "core" and of these groups, with the right that each takes.
+    """The tools of "core" and of these groups, with the right that each requires.
 
-    Raises InputError for a group that is not there.
+    Raises InputError for an unknown group.
     """
     rights = dict(GROUPS["core"])
     for group in groups:
         if group not in GROUPS:
-            raise InputError(f"there are no tools {group!r}; there are {', '.join(GROUPS)}")
+            raise InputError(f"unknown group of tools {group!r}; choose from {', '.join(GROUPS)}")
         rights |= GROUPS[group]
     return rights
 
 
 def _checked(tool: Callable[P, str]) -> Callable[P, str]:
-    """A tool whose arguments are checked, and whose result is no longer than a prompt can bear."""
+    """A tool with validated arguments and a result of limited length."""
     checked = validate_call(tool)
 
     @wraps(tool)
     def call(*args: P.args, **kwargs: P.kwargs) -> str:
         try:
             return trim(checked(*args, **kwargs), RESULT_TOKENS)
-        except ValidationError as error:  # not every framework looks at the types
+        except ValidationError as error:  # not every framework checks the types
             faults = (f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
             raise InputError("; ".join(faults)) from None
 
@@ -147,14 +146,14 @@ def _checked(tool: Callable[P, str]) -> Callable[P, str]:
 
 
 class Tools:
-    """The tools over one memory.
+    """The tools of one memory.
 
     Arguments:
-        open_store: gives the store for one call, and what closes it afterwards.
-        memory_of: the Memory over a store, for the tools that ask a model.
+        open_store: opens the store for one call, as a context manager.
+        memory_of: the Memory on a store, for the tools that call a model.
         searcher: how the memory's program searches, in the order of `Memory.search`.
         session: the session of the turns that they store.
-        progress: is told what a tool that takes long does next; what it raises ends the tool.
+        progress: called with each step of a slow tool; an exception from it ends the tool.
     """
 
     def __init__(
@@ -171,18 +170,18 @@ class Tools:
         self._searcher = searcher
         self._session = session
         self._progress = progress
-        # These are shared with `RefineMemory`, which uses them on a draft of the facts.
+        # Shared with `RefineMemory`, which uses them on a draft of the facts.
         for tool in RefiningTools(StoreWorkbench(open_store, searcher.weights)).functions():
             setattr(self, tool.__name__, _checked(tool))
 
     @_checked
     def recall(self, query: str, limit: int = 5, as_of: str = "") -> str:
-        """Find what was said about something, the best matches first.
+        """Search what was said, best matches first.
 
         Args:
             query: what to look for, in words that the speakers may have used.
             limit: how many turns at most.
-            as_of: search the memory as it was then: 2017-06-01, 2017-06 or 2017.
+            as_of: search the memory as of 2017-06-01, 2017-06 or 2017.
         """
         if not query.strip():
             raise InputError("the query is empty; say what to look for")
@@ -193,13 +192,13 @@ class Tools:
 
     @_checked
     def ask_memory(self, question: str, as_of: str = "") -> str:
-        """Ask the memory a question; the answer comes with the turns it rests on.
+        """Ask the memory a question; returns the answer with its sources.
 
         Takes seconds; recall does not.
 
         Args:
             question: a whole question, such as: When did Anna move to Oslo?
-            as_of: ask the memory as it was then: 2017-06-01, 2017-06 or 2017.
+            as_of: ask the memory as of 2017-06-01, 2017-06 or 2017.
         """
         now = time_of_question(as_of)
         with self._store() as store, past_or_present(store, as_of) as past:
@@ -212,13 +211,13 @@ class Tools:
     def list_facts(
         self, subject: str = "", attribute: str = "", as_of: str = "", cursor: int = 0
     ) -> str:
-        """List what is known: facts in force, each with its id and the turn it came from.
+        """List current facts, each with its id and source turn.
 
         Args:
             subject: only those about this person or thing, by name.
             attribute: only these, such as lives_in.
-            as_of: what was known then: 2017-06-01, 2017-06 or 2017.
-            cursor: the number that the page before ended with.
+            as_of: list the facts as of 2017-06-01, 2017-06 or 2017.
+            cursor: the number that the previous page ended with.
         """
         with self._store() as store:
             facts = facts_named(store, subject, attribute, as_of)
@@ -249,12 +248,12 @@ class Tools:
 
     @_checked
     def remember(self, text: str, speaker: str = "user", source: str = "") -> str:
-        """Store something that was said or learnt, word for word, so that it is never lost.
+        """Store something that was said or learnt, word for word.
 
         Args:
             text: what to remember, complete without the rest of the conversation.
             speaker: who said it.
-            source: an id of your own; the same id again stores nothing twice.
+            source: your own id; the same id is stored only once.
         """
         turn = Turn(speaker, text, session=self._session, said_at=local_now(), source=source)
         with self._store() as store:
@@ -265,13 +264,13 @@ class Tools:
     def note_fact(
         self, subject: str, attribute: str, value: str, turn_id: int, happened_on: str = ""
     ) -> str:
-        """Store one fact that a turn tells, so that it can be listed and counted.
+        """Store one fact from a turn, to list and count it later.
 
         Args:
             subject: who or what the fact is about, by name.
             attribute: short snake_case, such as lives_in or has_pet.
             value: the fact, complete without the rest.
-            turn_id: the number in brackets of the turn that tells it.
+            turn_id: the number in brackets of the source turn.
             happened_on: when, as exact as known: 2011-03-05, 2011-03 or 2011; empty if unknown.
         """
         with self._store() as store:
@@ -288,11 +287,11 @@ class Tools:
 
     @_checked
     def correct_fact(self, fact_id: int, value: str, since: str = "") -> str:
-        """Say what is true in place of a fact. The old one stays on record as ended.
+        """Replace a fact by what is true now. The history keeps the old one.
 
         Args:
             fact_id: the id of the fact, as list_facts shows it.
-            value: what is true.
+            value: what is true now.
             since: since when, as exact as known: 2011-03-05, 2011-03 or 2011; empty if unknown.
         """
         with self._store() as store:
@@ -300,23 +299,23 @@ class Tools:
 
     @_checked
     def undo_change(self, change_id: int) -> str:
-        """Take back a change to the facts.
+        """Undo a change to the facts.
 
         Args:
-            change_id: the number that note_fact or correct_fact gave.
+            change_id: the number that note_fact or correct_fact returned.
         """
         with self._store() as store:
             return f"Undone. {_done(store.undo(change_id))}"
 
     @_checked
     def record_tool_use(self, name: str, arguments: str, result: str, worked: bool) -> str:
-        """Store that a tool was used and whether it worked, so that next time this is known.
+        """Record that a tool was used, and whether it worked.
 
         Args:
             name: the tool that was used.
-            arguments: what it was given, as JSON.
-            result: what it gave back, in short.
-            worked: whether it did what was wanted.
+            arguments: its arguments, as JSON.
+            result: its result, in short.
+            worked: whether it did what you wanted.
         """
         use = tool_use(
             name,
@@ -332,27 +331,27 @@ class Tools:
 
     @_checked
     def get_settings(self) -> str:
-        """List the settings, what values they may have and which they have."""
+        """List the settings with their allowed and current values."""
         with self._store() as store:
             return Settings(store).describe()
 
     @_checked
     def set_setting(self, name: str, value: str) -> str:
-        """Change a setting. Its former values stay on record.
+        """Change a setting. The history keeps earlier values.
 
         Args:
             name: a name that get_settings lists.
-            value: the new value; JSON where it is no text.
+            value: the new value; JSON if it is not text.
         """
         with self._store() as store:
             return f"Set {name} to {Settings(store).set_text(name, value).value!r}."
 
     @_checked
     def digest(self, calls: int = 10) -> str:
-        """Make facts of turns that are no facts yet, some at a time.
+        """Extract facts from new turns, some at a time.
 
         Args:
-            calls: how often the memory's model may be asked; call again for what still waits.
+            calls: how many model calls to make at most; call again to continue.
         """
 
         def progress(sums: "Digest") -> None:
@@ -369,21 +368,21 @@ class Tools:
         failed = f", {sums.failed} failed" if sums.failed else ""
         return (
             f"{count(sums.stored, 'window')} stored{failed}; {sums.facts} facts changed;"
-            f" {count(waits, 'turn')} still wait."
+            f" {count(waits, 'turn')} left to digest."
         )
 
     @_checked
     def forget(self, turn_ids: list[int], confirmation: str = "") -> str:
-        """Remove turns and all that rests on them for good. There is no undo.
+        """Remove turns and their facts for good. There is no undo.
 
-        First call it without a confirmation: it shows what would go, and the word to confirm by.
+        First call it without a confirmation to get a preview and the word to confirm.
 
         Args:
             turn_ids: the numbers in brackets of the turns.
-            confirmation: the word of the preview, once the user has agreed to it.
+            confirmation: the word from the preview, once the user agrees.
         """
         if not turn_ids:
-            raise InputError("say which turns, by their numbers; recall shows them in brackets")
+            raise InputError("give turn_ids; recall shows them in brackets")
         with self._store() as store:
             turns = matching_turns(store, ids=turn_ids)
             gone, receipts = forget(store, turns, lambda gone: gone.confirmation == confirmation)
@@ -413,7 +412,7 @@ def facts_named(store: Store, subject: str, attribute: str, as_of: str) -> list[
 
 
 def past_or_present(store: Store, as_of: str) -> AbstractContextManager[Store]:
-    """The store itself, or as it was at a moment."""
+    """The store itself, or its state at a moment."""
     return store.as_of(as_of) if as_of else nullcontext(store)
 
 
@@ -424,18 +423,18 @@ def _preview_lines(gone: Preview) -> str:
     reopened = count(len(gone.reopened), "fact")
     copies = f" Copies of this memory keep them: {len(gone.copies)}." if gone.copies else ""
     return (
-        f"{turns} and {facts} would go for good:\n{shown}\n"
-        f"{reopened} would be open again, as their end was learnt from these.{copies}\n"
+        f"{turns} and {facts} would be removed for good:\n{shown}\n"
+        f"{reopened} would be reopened, as these turns ended them.{copies}\n"
         f"Ask the user. If they agree, call forget again with confirmation={gone.confirmation!r}."
     )
 
 
 def _done(change: Change) -> str:
-    return f"Done as change {change.id}; undo_change({change.id}) takes it back."
+    return f"Done as change {change.id}; undo_change({change.id}) undoes it."
 
 
 def _object(arguments: str) -> dict[str, Any]:
-    """A JSON object; other text is one argument without a name."""
+    """A JSON object; other text becomes the argument `input`."""
     try:
         value = json.loads(arguments or "{}")
     except (ValueError, RecursionError):
@@ -444,7 +443,7 @@ def _object(arguments: str) -> dict[str, Any]:
 
 
 def _table(rows: Rows) -> str:
-    """Rows as lines under the names of their columns, as many as fit, and how many those are."""
+    """Rows as lines below their column names, as many as fit, and their number."""
     lines = [
         trim(" | ".join(" ".join(str(cell).split()) for cell in row), _ROW_TOKENS)
         for row in rows.rows

@@ -123,7 +123,7 @@ def serve(
     with _needs_extra():
         from memory.server import listen
         from memory.server.app import application
-        from memory.server.guard import places
+        from memory.server.guard import allowed_hosts
         from memory.server.handles import Handles
         from memory.server.sign_in import SignIn
         from memory.server.tokens import Tokens
@@ -148,7 +148,7 @@ def serve(
         ),
         rights=_rights(read_only),
         groups=_groups(tools),
-        allowed=places(port, hosts, allowed_origin or []),
+        allowed=allowed_hosts(port, hosts, allowed_origin or []),
         sign_in=sign_in,
         tokens=tokens,
         port=port,

@@ -1,4 +1,4 @@
-"""The server's parts put together: the page at /, signing in, and the guard around all."""
+"""The whole server: the page at /, sign-in, MCP, the JSON API, and the guard around them."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -7,7 +7,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from memory import web
-from memory.server.guard import REQUESTS_A_SECOND, Guard, Places
+from memory.server.guard import REQUESTS_A_SECOND, AllowedHosts, Guard
 from memory.server.handles import Handles
 from memory.server.json_api import api_routes
 from memory.server.mcp_http import McpOverHttp, mcp_route
@@ -22,7 +22,7 @@ COOKIE = "sql-memory-session"
 def application(
     handles: Handles,
     *,
-    allowed: Places,
+    allowed: AllowedHosts,
     sign_in: SignIn,
     tokens: Tokens,
     port: int,
@@ -30,11 +30,11 @@ def application(
     rights: Sequence[Right] = ("read", "write", "forget"),
     groups: Sequence[str] = (),
 ) -> ASGIApp:
-    """The whole server as an ASGI application; it closes the handles when it ends.
+    """The server as an ASGI application; it closes the handles on shutdown.
 
     No token has more than these `rights`; `groups` are of memory.tools.GROUPS, beside "core".
-    `port` is in the cookie's name: a browser sends the cookies of one host to all of its ports, and
-    two servers would sign each other's users out.
+    `port` is part of the cookie's name: browsers share cookies between the ports of a host, so two
+    servers would sign out each other's users.
     """
     mcp_servers = McpOverHttp(handles, rights, groups)
     cookie = f"{COOKIE}-{port}"
@@ -57,7 +57,7 @@ def application(
         ],
         lifespan=lifespan,
     )
-    # Outside of Starlette's own layers, so that the answer to a crash passes it too.
+    # Outside Starlette's own middleware: error responses pass the guard as well.
     return Guard(
         pages,
         allowed=allowed,

@@ -1,4 +1,4 @@
-"""What every request passes: hosts, origins, limits and who asks; what every answer carries."""
+"""Checks on every request: host, origin, identity, limits; and headers on every response."""
 
 import asyncio
 from collections import OrderedDict
@@ -15,18 +15,17 @@ from memory.server.sign_in import SignIn
 from memory.server.tokens import Tokens
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# What programs reach with a bearer token; all else is the page, which wants the cookie.
+# Paths for programs with a bearer token; all others are the page, which needs the cookie.
 TOKEN_PATHS = ("/mcp/", "/api/")
-# What is shown before somebody signed in. Static files are those of the package, as the document
-# that describes the API.
+# Paths that need no sign-in. The static files and the API's document come with the package.
 OPEN_PATHS = ("/sign-in", "/api/openapi.json")
 STATIC_FILES = "/static/"
 
 LARGEST_BODY = 4_000_000  # bytes
-LARGEST_UPLOAD = 500_000_000  # bytes, of a file that is imported
+LARGEST_UPLOAD = 500_000_000  # bytes, of an imported file
 UPLOAD_SUFFIX = "/import"
 BODY_SECONDS = 30.0  # between two pieces of a body
-# A person types ten letters a second, and each may be a search.
+# A fast typist sends ten keys a second, each of which may be a search.
 REQUESTS_A_SECOND = 100.0
 _BURST_SECONDS = 2.0
 _MOST_CLIENTS = 10_000  # whose requests are counted
@@ -47,27 +46,29 @@ HEADERS = {
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where a server may be reached from: exact `Host` headers, and origins of pages."""
+class AllowedHosts:
+    """Allowed `Host` headers and `Origin` headers, exact."""
 
     hosts: tuple[str, ...]
     origins: tuple[str, ...]
 
 
-def places(port: int, hosts: Sequence[str] = (), origins: Sequence[str] = ()) -> Places:
-    """This machine's names with the port, and what else was allowed.
+def allowed_hosts(
+    port: int, hosts: Sequence[str] = (), origins: Sequence[str] = ()
+) -> AllowedHosts:
+    """The names of this machine with the port, and additional hosts and origins.
 
-    A host may be given with its port or without; it is its own origin, by http and https.
+    A host may include a port. Its own pages, by http and https, are allowed origins.
     """
     names = [f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")]
     for host in hosts:
         names += [host, f"{host}:{port}"]
     own = [f"{scheme}://{name}" for name in names for scheme in ("http", "https")]
-    return Places(tuple(names), (*own, *(origin.rstrip("/") for origin in origins)))
+    return AllowedHosts(tuple(names), (*own, *(origin.rstrip("/") for origin in origins)))
 
 
 class Refusal(Exception):
-    """A request that is not let through: an HTTP status, and a line that says what would help."""
+    """A rejected request: an HTTP status, and a message that says what to do."""
 
     def __init__(self, status: int, advice: str, **headers: str) -> None:
         super().__init__(advice)
@@ -78,16 +79,15 @@ class Refusal(Exception):
 class Guard:
     """ASGI middleware around the whole server.
 
-    A request for `/mcp/` or `/api/` must bring a bearer token; what that grants is in
-    `scope["state"]["grant"]`, and the endpoint asks it. A cookie opens neither. All else must bring
-    the cookie of a session.
+    A request for `/mcp/` or `/api/` needs a bearer token, never a cookie; its grant is in
+    `scope["state"]["grant"]` for the endpoint to check. Any other request needs a session cookie.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        allowed: Places,
+        allowed: AllowedHosts,
         sign_in: SignIn,
         tokens: Tokens,
         cookie: str,
@@ -139,24 +139,24 @@ class Guard:
         if host not in self._allowed.hosts:
             raise Refusal(
                 421,
-                f"this server does not answer for the host {host[:100]!r};"
-                " `memory serve --allowed-host HOST` allows another one",
+                f"the host {host[:100]!r} is not allowed;"
+                " allow it with `memory serve --allowed-host HOST`",
             )
 
     def _check_site(self, scope: Scope, headers: Headers) -> None:
-        """Refuse what another site's page makes a browser send (Fetch metadata, and Origin)."""
+        """Reject requests from pages of other sites (Fetch metadata, and Origin)."""
         origin = headers.get("origin")
         site = headers.get("sec-fetch-site")
-        # A browser that is told to send no referrer calls its own page's origin "null".
+        # With "no-referrer", browsers send the origin of the same page as "null".
         is_own_page = site == "same-origin" and origin == "null"
         if origin is not None and origin not in self._allowed.origins and not is_own_page:
             raise Refusal(
                 403,
-                f"pages of {origin[:100]!r} may not ask this server;"
-                " `memory serve --allowed-origin ORIGIN` allows another one",
+                f"the origin {origin[:100]!r} is not allowed;"
+                " allow it with `memory serve --allowed-origin ORIGIN`",
             )
         if scope["path"].startswith(TOKEN_PATHS):
-            return  # a page of another site has no token
+            return  # pages of other sites have no token
         if scope["method"] in SAFE_METHODS:
             is_link = headers.get("sec-fetch-mode") == "navigate"
             refused = site in ("cross-site", "same-site") and not is_link
@@ -165,7 +165,9 @@ class Guard:
         else:
             refused = origin is None
         if refused:
-            raise Refusal(403, "this request came from another site's page; open the page itself")
+            raise Refusal(
+                403, "this request came from a page of another site; open this page directly"
+            )
 
     def _check_token(self, scope: Scope, headers: Headers) -> str:
         scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -175,8 +177,8 @@ class Guard:
                 raise Refusal(429, "too many requests without a token", retry_after="1")
             raise Refusal(
                 401,
-                "a bearer token is needed: `memory admin tokens create NAME` makes one,"
-                " and the client sends it as `Authorization: Bearer TOKEN`",
+                "a bearer token is required: create one with `memory admin tokens create NAME`,"
+                " and send it as `Authorization: Bearer TOKEN`",
                 www_authenticate="Bearer",
             )
         scope.setdefault("state", {})["grant"] = grant
@@ -187,14 +189,14 @@ class Guard:
         if not session or not self._sign_in.holds(session):
             raise Refusal(
                 401,
-                "nobody is signed in: open the sign-in link that `memory serve` printed;"
-                " it works once, and a server that is started again prints another one",
+                "not signed in: open the sign-in link that `memory serve` printed;"
+                " it works once, and the server prints a new one at each start",
             )
         return f"session {session}"
 
 
 def _refused(scope: Scope, refusal: Refusal) -> Response:
-    """A refusal as a line, or in the form of the API's errors."""
+    """A rejection as plain text, or as an error of the API."""
     headers = {name.replace("_", "-"): value for name, value in refusal.headers.items()}
     if scope["path"].startswith("/api/"):
         error = {"kind": "Refused", "message": str(refusal)}
@@ -203,17 +205,17 @@ def _refused(scope: Scope, refusal: Refusal) -> Response:
 
 
 def _limited(scope: Scope, receive: Receive) -> Receive:
-    """`receive`, which ends with a request that is too large or too slow."""
+    """`receive` with limits: it disconnects when the body is too large or too slow."""
     largest = LARGEST_UPLOAD if scope["path"].endswith(UPLOAD_SUFFIX) else LARGEST_BODY
     length = Headers(scope=scope).get("content-length", "0")
     if not length.isdecimal() or int(length) > largest:
-        raise Refusal(413, f"at most {largest:,} bytes are taken here")
+        raise Refusal(413, f"the body is larger than {largest:,} bytes")
     received = 0
     is_whole = False
 
     async def limited() -> Message:
         nonlocal received, is_whole
-        if is_whole:  # from now on the only message is that the client has gone
+        if is_whole:  # the only further message is a disconnect
             return await receive()
         try:
             message = await asyncio.wait_for(receive(), BODY_SECONDS)
@@ -234,7 +236,7 @@ def _address(scope: Scope) -> str:
 
 
 class _Rate:
-    """Requests a second of each client: a bucket that fills at that rate and holds two seconds."""
+    """A rate limit for each client: a token bucket that holds two seconds of requests."""
 
     def __init__(self, requests_a_second: float) -> None:
         self._rate = requests_a_second
@@ -242,7 +244,7 @@ class _Rate:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def admits(self, client: str) -> bool:
-        """Whether one more request of this client is let through."""
+        """Whether this client may send one more request."""
         now = monotonic()
         level, since = self._buckets.pop(client, (self._most, now))
         level = min(level + (now - since) * self._rate, self._most)

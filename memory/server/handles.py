@@ -1,4 +1,4 @@
-"""Warm handles of namespaces: one open store each, owned by one worker thread."""
+"""Open stores of namespaces, each owned by one worker thread."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
     from memory.program import MemoryProgram, Model
 
 T = TypeVar("T")
-# A warm handle holds its index: 60 MB at 100,000 turns. The one that was used longest ago goes.
+# An open store holds its index: 60 MB at 100,000 turns. The least recently used is closed.
 _MOST_OPEN = 32
-# Threads for what takes seconds: questions, digests, imports. Each call has a store of its own.
+# Threads for slow calls: questions, digests, imports. Each call opens its own store.
 _SLOW_CALLS = 4
 
 
 class NoNamespaceError(InputError):
-    """There is no namespace of this name. Which others there are is not told."""
+    """There is no namespace of this name. The message does not reveal other names."""
 
 
 class Handles:
-    """The memories that a server works on, each opened when it is first asked for.
+    """The memories of a server, each opened on first use.
 
-    `run` and `run_on_store` go through the worker thread of a namespace, one call after another,
-    on a store that stays open: what it read of the index is there for the next call. What takes
-    seconds goes `beside` them, in a thread and on a store of its own.
+    `run` and `run_on_store` use the worker thread of a namespace, one call after another, on a
+    store that stays open with its index. Slow calls use `run_slow` and `run_slow_on_store`: their
+    own thread and their own store.
 
     Arguments:
         model: "local", or a litellm name; loaded when it is first needed.
         api_base: the address of an OpenAI-compatible server for `model`.
         program: a compiled program; the plain one by default. Searches rank by its weights.
-        reranker: the name of one, which puts the best turns in its own order.
-        read_only: whether stores are opened for reading only.
-        path_of: the file of a namespace that exists; raises InputError where there is none.
+        reranker: the name of a reranker for search results.
+        read_only: whether to open stores read-only.
+        path_of: the location of an existing namespace; raises InputError for another one.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Handles:
         self._slow = ThreadPoolExecutor(_SLOW_CALLS, thread_name_prefix="memory-slow")
 
     async def run(self, namespace: str, function: Callable[["Memory"], T]) -> T:
-        """What a function makes of a namespace's Memory, on the worker thread.
+        """Call a function with a namespace's Memory, on the worker thread.
 
         Raises InputError when there is no such namespace, and what the function raises. The first
         call loads DSPy, which takes a second.
@@ -72,15 +72,17 @@ class Handles:
         return await self.run_on_store(namespace, lambda store: function(self.memory_of(store)))
 
     async def run_on_store(self, namespace: str, function: Callable[[Store], T]) -> T:
-        """Like `run`, for what asks no model: DSPy is not loaded."""
+        """Like `run`, without a model: DSPy is not loaded."""
         return await self._worker(namespace).call(function)
 
-    async def beside(self, namespace: str, function: Callable[["Memory"], T]) -> T:
-        """Like `run`, for what takes seconds: on a thread and a store of its own."""
-        return await self.beside_on_store(namespace, lambda store: function(self.memory_of(store)))
+    async def run_slow(self, namespace: str, function: Callable[["Memory"], T]) -> T:
+        """Like `run`, for slow calls: on another thread and another store."""
+        return await self.run_slow_on_store(
+            namespace, lambda store: function(self.memory_of(store))
+        )
 
-    async def beside_on_store(self, namespace: str, function: Callable[[Store], T]) -> T:
-        """Like `beside`, for what asks no model."""
+    async def run_slow_on_store(self, namespace: str, function: Callable[[Store], T]) -> T:
+        """Like `run_slow`, without a model."""
 
         def work() -> T:
             with self._open(namespace) as store:
@@ -89,7 +91,7 @@ class Handles:
         return await asyncio.get_running_loop().run_in_executor(self._slow, work)
 
     def memory_of(self, store: Store) -> "Memory":
-        """The Memory over a store, with the model that all share.
+        """The Memory on a store, with the shared model.
 
         Raises ModelError when the model cannot be used.
         """
@@ -108,11 +110,11 @@ class Handles:
         return namespaces.names()
 
     async def create(self, name: str) -> None:
-        """Make an empty namespace. Raises InputError when there is one of this name."""
+        """Create an empty namespace. Raises InputError when the name is taken."""
         await asyncio.to_thread(namespaces.create, name)
 
     async def rename(self, old: str, new: str) -> None:
-        """Give a namespace another name; raises as `namespaces.rename`."""
+        """Rename a namespace; raises as `namespaces.rename`."""
         await self._worker(old).call_closed(lambda: namespaces.rename(old, new))
 
     async def copy(self, name: str, new: str) -> None:
@@ -124,7 +126,7 @@ class Handles:
         await self._worker(name).call_closed(lambda: namespaces.delete(name))
 
     def close(self) -> None:
-        """Close every store, after the calls under way."""
+        """Close every store, after the running calls."""
         for worker in self._workers.values():
             worker.end()
         self._workers.clear()
@@ -141,7 +143,7 @@ class Handles:
 
     @property
     def stores_facts(self) -> bool:
-        """Whether the model makes facts of what was said; told without loading it."""
+        """Whether the model stores facts. Does not load it."""
         from memory.program.model_names import stores_facts
 
         if isinstance(self._model, str):
@@ -149,7 +151,7 @@ class Handles:
         return self._model.writes_facts
 
     def _open(self, namespace: str) -> Store:
-        namespaces.location_of(namespace)  # raises for a name that is none
+        namespaces.location_of(namespace)  # raises for an invalid name
         try:
             path = self._path_of(namespace)
         except InputError:
@@ -167,7 +169,7 @@ class Handles:
 
 
 class _Worker:
-    """The thread that owns one namespace's open store."""
+    """The thread that owns the open store of one namespace."""
 
     def __init__(self, open_namespace: Callable[[], Store]) -> None:
         self._open = open_namespace
@@ -175,7 +177,7 @@ class _Worker:
         self._store: Store | None = None
 
     async def call(self, function: Callable[[Store], T]) -> T:
-        """What a function makes of the store."""
+        """Call a function with the store."""
 
         def work() -> T:
             if self._store is None:
@@ -183,14 +185,14 @@ class _Worker:
             try:
                 return function(self._store)
             except StoreError:
-                # Its file may be moved or replaced: the next call opens what lies there by then.
+                # The file may have been moved or replaced: the next call opens it again.
                 self._close()
                 raise
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     async def call_closed(self, function: Callable[[], object]) -> None:
-        """Call a function that needs the file to be closed."""
+        """Call a function while the file is closed."""
 
         def work() -> None:
             self._close()
@@ -199,7 +201,7 @@ class _Worker:
         await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     def end(self, wait: bool = True) -> None:
-        """Close the store after the calls that wait, and end the thread."""
+        """Close the store after the queued calls, and end the thread."""
         self._executor.submit(self._close)
         self._executor.shutdown(wait)
 

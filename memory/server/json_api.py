@@ -13,7 +13,7 @@ from memory.errors import InputError, MemoryFault, SqlError
 from memory.facts import note, supersede
 from memory.forget import forget, matching_turns
 from memory.records import Turn
-from memory.server.advice import advice
+from memory.server.fault_messages import fault_message
 from memory.server.handles import Handles, NoNamespaceError
 from memory.server.tokens import Grant
 from memory.store import Store
@@ -22,13 +22,13 @@ from memory.store.turn_validation import local_now
 from memory.tools import Right, add_turn, facts_named, past_or_present
 
 MOST_LISTED = 200
-_AS_OF = Field("", description="As it was then: 2017-06-01, 2017-06 or 2017.")
-_AFTER = Field(0, description="The id that the page before ended with.")
+_AS_OF = Field("", description="State on this date: 2017-06-01, 2017-06 or 2017.")
+_AFTER = Field(0, description="The `after` of the previous page.")
 _LIMIT = Field(50, ge=1, le=MOST_LISTED)
 
 
 class Inputs(BaseModel):
-    """What an endpoint takes: from the address for GET, else from a JSON object."""
+    """The inputs of an endpoint: query parameters for GET, else a JSON object."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -42,8 +42,8 @@ class _NewTurn(Inputs):
     text: str
     speaker: str = "user"
     session: str = ""
-    said_at: str = Field("", description="ISO text as exact as known; now when it is empty.")
-    source: str = Field("", description="An id of your own: the same id is stored once.")
+    said_at: str = Field("", description="ISO date or time, as exact as known; default: now.")
+    source: str = Field("", description="Your own id: a turn with the same id is stored once.")
 
 
 class _Search(Inputs):
@@ -54,7 +54,7 @@ class _Search(Inputs):
 
 class _Question(Inputs):
     question: str
-    asker: str = Field("", description="Who asks: I and my in the question.")
+    asker: str = Field("", description="Who is asking; I and my mean this person.")
     as_of: str = _AS_OF
 
 
@@ -84,14 +84,16 @@ class _Changes(Inputs):
 
 class _Forget(Inputs):
     turn_ids: list[int] = Field(min_length=1)
-    confirmation: str = Field("", description="The word of the preview, which comes without it.")
+    confirmation: str = Field(
+        "", description="The confirmation of the preview; omit it to get the preview."
+    )
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One thing that the API does: `function(store, inputs, id of the address, handles)`.
+    """One endpoint; it calls `function(store, inputs, id of the path, handles)`.
 
-    A slow one has a store and a thread of its own.
+    A slow endpoint uses its own store and thread.
     """
 
     method: str
@@ -105,7 +107,7 @@ class Endpoint:
 
 def _turns(store: Store, page: _Page, number: int, handles: Handles) -> dict[str, Any]:
     turns = store.turns(page.after + 1, page.after + page.limit)
-    if len(turns) < page.limit:  # ids have gaps where turns were forgotten
+    if len(turns) < page.limit:  # forgotten turns leave gaps in the ids
         select = f"SELECT id FROM turns WHERE id > {page.after} ORDER BY id LIMIT {page.limit}"
         turns = store.turns_by_id([row[0] for row in store.read(select).rows])
     return {"turns": [asdict(turn) for turn in turns], "after": turns[-1].id if turns else None}
@@ -193,28 +195,36 @@ def _forget(store: Store, wanted: _Forget, number: int, handles: Handles) -> dic
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/turns", "read", "Turns by id", _Page, _turns),
-    Endpoint("POST", "/turns", "write", "Store a turn; durable on return", _NewTurn, _add_turn),
-    Endpoint("GET", "/turns/{id}", "read", "One turn", Inputs, _turn),
-    Endpoint("GET", "/search", "read", "The best turns; no model is asked", _Search, _search),
-    Endpoint("POST", "/ask", "read", "An answer, its turns and SQL", _Question, _ask, is_slow=True),
-    Endpoint("GET", "/facts", "read", "Facts in force", _Facts, _facts),
-    Endpoint("POST", "/facts", "write", "Store a fact of a turn", _NewFact, _note),
+    Endpoint("GET", "/turns", "read", "List turns", _Page, _turns),
+    Endpoint("POST", "/turns", "write", "Add a turn; durable on return", _NewTurn, _add_turn),
+    Endpoint("GET", "/turns/{id}", "read", "Get a turn", Inputs, _turn),
+    Endpoint("GET", "/search", "read", "Search turns; calls no model", _Search, _search),
+    Endpoint(
+        "POST",
+        "/ask",
+        "read",
+        "Answer a question, with sources and SQL",
+        _Question,
+        _ask,
+        is_slow=True,
+    ),
+    Endpoint("GET", "/facts", "read", "List current facts", _Facts, _facts),
+    Endpoint("POST", "/facts", "write", "Add a fact from a turn", _NewFact, _note),
     Endpoint(
         "POST",
         "/facts/{id}/correction",
         "write",
-        "End a fact and store what is true now",
+        "End a fact and add its new value",
         _Correction,
         _correct,
     ),
-    Endpoint("GET", "/changes", "read", "The newest changes, oldest first", _Changes, _changes),
-    Endpoint("POST", "/changes/{id}/undo", "write", "Take a change back", Inputs, _undo),
+    Endpoint("GET", "/changes", "read", "List the newest changes", _Changes, _changes),
+    Endpoint("POST", "/changes/{id}/undo", "write", "Undo a change", Inputs, _undo),
     Endpoint(
         "POST",
         "/forget",
         "forget",
-        "Show what would go; with its word, remove it",
+        "Preview what to forget; with its confirmation, forget it",
         _Forget,
         _forget,
     ),
@@ -236,7 +246,7 @@ def api_routes(handles: Handles, rights: Sequence[Right]) -> list[Route]:
 def _answering(
     endpoint: Endpoint, handles: Handles, rights: Sequence[Right]
 ) -> Callable[[Request], Any]:
-    run = handles.beside_on_store if endpoint.is_slow else handles.run_on_store
+    run = handles.run_slow_on_store if endpoint.is_slow else handles.run_on_store
 
     async def answer(request: Request) -> Response:
         namespace = request.path_params["namespace"]
@@ -254,14 +264,14 @@ def _answering(
             return _error(404, "NoNamespace", str(fault))
         except MemoryFault as fault:
             status = 400 if isinstance(fault, (InputError, SqlError)) else 503
-            return _error(status, type(fault).__name__, advice(fault))
+            return _error(status, type(fault).__name__, fault_message(fault))
         return JSONResponse(result)
 
     return answer
 
 
 async def _inputs(request: Request, model: type[Inputs]) -> Inputs:
-    """What a request brings. Raises InputError for what is no JSON or does not fit."""
+    """The inputs of a request. Raises InputError for invalid JSON or invalid values."""
     try:
         if request.method == "GET":
             return model.model_validate(dict(request.query_params))
@@ -270,7 +280,7 @@ async def _inputs(request: Request, model: type[Inputs]) -> Inputs:
         faults = ("{}: {}".format(".".join(map(str, f["loc"])), f["msg"]) for f in error.errors())
         raise InputError("; ".join(faults)) from None
     except ClientDisconnect:
-        raise InputError("the body did not come whole") from None
+        raise InputError("the body is incomplete") from None
 
 
 def _error(status: int, kind: str, message: str) -> Response:

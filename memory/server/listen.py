@@ -1,4 +1,4 @@
-"""The server's socket: what listens, and for how long it waits for a slow client."""
+"""The server's socket, and its limits for slow clients."""
 
 import asyncio
 import socket
@@ -13,16 +13,16 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from memory.errors import InputError
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_HEAD_SECONDS = 10.0  # for the line and the headers of a connection's first request
+_HEAD_SECONDS = 10.0  # for the headers of the first request of a connection
 _LARGEST_HEAD = 32_000  # bytes
 _MOST_CONNECTIONS = 500
-_END_SECONDS = 5  # for the requests under way when the server is ended
+_END_SECONDS = 5  # for running requests at shutdown
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens at an address; port 0 takes a free one.
+    """A socket that listens on an address; port 0 picks a free port.
 
-    Raises InputError when it cannot be had.
+    Raises InputError when the address cannot be used.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
@@ -32,13 +32,13 @@ def bind(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         listener.close()
         raise InputError(
-            f"cannot listen at {host}, port {port}: {error}; `--port` takes another one"
+            f"cannot listen on {host} port {port}: {error}; choose another with `--port`"
         ) from error
     return listener
 
 
 def serve(app: ASGIApp, listener: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve until Ctrl-C; `ready` is called when requests are answered."""
+    """Serve until Ctrl-C; calls `ready` once the server accepts requests."""
 
     async def announce(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "lifespan":
@@ -57,24 +57,24 @@ def serve(app: ASGIApp, listener: socket.socket, ready: Callable[[], None]) -> N
         http=_PatientProtocol,
         ws="none",
         lifespan="on",
-        # An access log would hold the token of the sign-in link.
+        # An access log would contain the token of the sign-in link.
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=False,  # anybody may send them
+        proxy_headers=False,  # anyone can send these headers
         limit_concurrency=_MOST_CONNECTIONS,
         h11_max_incomplete_event_size=_LARGEST_HEAD,
         timeout_graceful_shutdown=_END_SECONDS,
     )
-    # Uvicorn ends in order and raises Ctrl-C again, which is how this server is ended.
+    # Uvicorn shuts down and raises KeyboardInterrupt again; Ctrl-C is how this server is stopped.
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])
 
 
 class _PatientProtocol(H11Protocol):
-    """Uvicorn's protocol, which ends a connection whose first request does not come.
+    """Uvicorn's protocol with a timeout for the first request of a connection.
 
-    Uvicorn itself waits for the head of a first request without end.
+    Uvicorn itself waits forever.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -17,16 +17,16 @@ from memory.server.mcp_server import mcp_server
 from memory.server.tokens import Grant
 from memory.tools import Right
 
-# A session holds some kilobytes; a client that forgets to end its own has this long.
+# A session takes some kilobytes; one that its client forgets ends after this time.
 _IDLE_SECONDS = 30 * 60
-_MOST_SESSIONS = 1_000  # of one token in one namespace
+_MOST_SESSIONS = 1_000  # for each token and namespace
 _Key = tuple[str, str, tuple[Right, ...]]
 
 
 class McpOverHttp:
-    """Answers MCP requests, each with the server of its address and its token's rights.
+    """Answer MCP requests, each with the server for its namespace and its token's rights.
 
-    A session belongs to one token and one namespace; with another one it is not found.
+    A session belongs to one token and one namespace; another token cannot use it.
     """
 
     def __init__(self, handles: Handles, rights: Sequence[Right], groups: Sequence[str]) -> None:
@@ -39,7 +39,7 @@ class McpOverHttp:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """What keeps the servers going while requests are answered."""
+        """Run the servers for as long as requests are answered."""
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
             yield
@@ -50,7 +50,7 @@ class McpOverHttp:
         grant: Grant = scope["state"]["grant"]
         rights = tuple(right for right in self._rights if grant.allows(namespace, right))
         if not rights:
-            refusal = f"the token {grant.name!r} does not open the namespace {namespace!r}\n"
+            refusal = f"the token {grant.name!r} may not use the namespace {namespace!r}\n"
             await PlainTextResponse(refusal, 403)(scope, receive, send)
             return
         try:
@@ -72,11 +72,11 @@ class McpOverHttp:
     async def _serve(
         self, key: _Key, *, task_status: TaskStatus[StreamableHTTPSessionManager]
     ) -> None:
-        """Keep the sessions of a server; a task of its own, which must also end them."""
+        """Run one server until cancelled; the task that started its sessions must also end them."""
         namespace, _, rights = key
         server = mcp_server(self._handles, namespace, rights=rights, groups=self._groups)
         server.streamable_http_app(
-            # The guard around the whole server looks at hosts and origins.
+            # The guard around the whole server checks hosts and origins.
             transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
             session_idle_timeout=_IDLE_SECONDS,
             max_sessions=_MOST_SESSIONS,
@@ -87,5 +87,5 @@ class McpOverHttp:
 
 
 def mcp_route(servers: McpOverHttp) -> Route:
-    """Where MCP is reached. A namespace's name may hold slashes."""
+    """The route of MCP. A namespace's name may contain slashes."""
     return Route("/mcp/{namespace:path}", servers)

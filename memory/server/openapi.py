@@ -1,4 +1,4 @@
-"""The OpenAPI document of the JSON API, made of its endpoints."""
+"""The OpenAPI document of the JSON API, generated from its endpoints."""
 
 from typing import Any
 
@@ -20,13 +20,13 @@ _ERROR = {
     },
 }
 _REFUSALS = {
-    "400": "What was given cannot be used; the message says what would do",
-    "401": "No token, or none that is known",
-    "403": "The token does not open this, or the request came from another site's page",
-    "404": "There is no such namespace",
+    "400": "Invalid input; the message says what to change",
+    "401": "Missing or invalid token",
+    "403": "The token lacks the right, or the origin is not allowed",
+    "404": "No such namespace",
     "413": "The body is too large",
     "429": "Too many requests; wait a second",
-    "503": "The memory or its model cannot be used; a person must act",
+    "503": "The memory or its model is unavailable; its owner must act",
 }
 
 
@@ -42,7 +42,7 @@ def document() -> dict[str, Any]:
             "title": "sql-memory",
             "version": "1",
             "description": "Turns, facts and answers of one namespace."
-            " A right of the token is needed for each operation: read, write or forget.",
+            " Each operation needs a right of the token: read, write or forget.",
         },
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
@@ -60,12 +60,12 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         parameters.append(_parameter("id", "path", {"type": "integer"}, required=True))
     operation: dict[str, Any] = {
         "summary": endpoint.summary,
-        "description": f"Needs the right {endpoint.right}.",
+        "description": f"Requires the right `{endpoint.right}`.",
         "operationId": endpoint.function.__name__.strip("_"),
         "parameters": parameters,
         "responses": {
             "200": {
-                "description": "Done",
+                "description": "OK",
                 "content": {"application/json": {"schema": {"type": "object"}}},
             },
             **{status: _refusal(text) for status, text in _REFUSALS.items()},
@@ -84,8 +84,10 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     return operation
 
 
-def _parameter(name: str, place: str, schema: dict[str, Any], *, required: bool) -> dict[str, Any]:
-    return {"name": name, "in": place, "required": required, "schema": schema}
+def _parameter(
+    name: str, location: str, schema: dict[str, Any], *, required: bool
+) -> dict[str, Any]:
+    return {"name": name, "in": location, "required": required, "schema": schema}
 
 
 def _refusal(description: str) -> dict[str, Any]:
@@ -94,7 +96,7 @@ def _refusal(description: str) -> dict[str, Any]:
 
 
 def document_route() -> Route:
-    """Where the document is read, without a token."""
+    """The route of the document; it needs no token."""
 
     async def show(request: Request) -> Response:
         return JSONResponse(document())

@@ -1,4 +1,4 @@
-"""Signing in to the page: a link that works once, then a session that is not its token."""
+"""Sign-in to the page: a link that works once, then a session with its own secret."""
 
 import secrets
 from hashlib import sha256
@@ -9,14 +9,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-SESSION_SECONDS = 14 * 24 * 3600.0  # after this without a request somebody signs in anew
+SESSION_SECONDS = 14 * 24 * 3600.0  # a session ends after this time without a request
 
 
 class SignIn:
-    """The one sign-in link of a server, and the sessions that came of it.
+    """The sign-in link of a server, and its sessions.
 
-    All of it is in memory: a server that ends ends its sessions. Of sessions only the SHA-256 is
-    held.
+    All of it is in memory, so sessions end with the server. Of a session only its SHA-256 is held.
     """
 
     def __init__(self) -> None:
@@ -25,7 +24,7 @@ class SignIn:
         self._last_seen: dict[str, float] = {}  # digest of a session -> monotonic seconds
 
     def redeem(self, token: str) -> str | None:
-        """A new session for the link's token; None when it is another one, or was used before."""
+        """A new session for the link's token; None if the token is wrong or was used before."""
         if self._used or not compare_digest(token.encode(), self.link_token.encode()):
             return None
         self._used = True
@@ -34,7 +33,7 @@ class SignIn:
         return session
 
     def holds(self, session: str) -> bool:
-        """Whether this is a session, which it stays for SESSION_SECONDS from now."""
+        """Whether this is a valid session; extends it by SESSION_SECONDS from now."""
         digest = _digest(session)
         seen = self._last_seen.get(digest)
         if seen is None or monotonic() - seen > SESSION_SECONDS:
@@ -53,14 +52,14 @@ def _digest(session: str) -> str:
 
 
 def sign_in_routes(sign_in: SignIn, cookie: str) -> list[Route]:
-    """Where the sign-in link leads, which sets the cookie of this name, and signing out."""
+    """The routes to sign in, which sets a cookie of this name, and to sign out."""
 
     async def redeem(request: Request) -> Response:
         session = sign_in.redeem(request.query_params.get("token", ""))
         if session is None:
             return PlainTextResponse(
-                "This sign-in link was used before, or is not this server's. A server that is"
-                " started again prints another one.\n",
+                "This sign-in link was used before, or belongs to another server. The server prints"
+                " a new link at each start.\n",
                 403,
             )
         response = RedirectResponse("/", 303)

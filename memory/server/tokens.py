@@ -1,7 +1,7 @@
-"""Bearer tokens: who may reach which namespaces by MCP and the JSON API, and what they may do.
+"""Bearer tokens: who may use which namespaces by MCP and the JSON API, with which rights.
 
-A token is shown once, when it is made. The file holds its SHA-256 alone, which is enough for 256
-random bits: nobody guesses them, fast hash or slow.
+A token is shown only once, when it is created. The file holds only its SHA-256: for 256 random bits
+a slow hash would add nothing.
 """
 
 import json
@@ -18,29 +18,29 @@ from memory.home import TOKENS, home
 
 RIGHTS = ("read", "write", "forget")
 ALL_NAMESPACES = "*"
-# It tells a token from other secrets: scanners of repositories look for such beginnings.
+# Secret scanners recognize tokens by such prefixes.
 _PREFIX = "sqlmem_"
 _BYTES = 32
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What the holder of a token may do: in which namespaces ("*": all), with which rights."""
+    """What a token allows: which rights, in which namespaces ("*" for all)."""
 
     name: str
     namespaces: tuple[str, ...]
     rights: tuple[str, ...]
 
     def allows(self, namespace: str, right: str) -> bool:
-        """Whether a right holds in a namespace."""
+        """Whether this grants a right in a namespace."""
         reached = ALL_NAMESPACES in self.namespaces or namespace in self.namespaces
         return reached and right in self.rights
 
 
 class Tokens:
-    """The tokens of this machine's memories, in a file beside them for its owner alone.
+    """The tokens of this machine's memories, in a file that only its owner can read.
 
-    The file is read anew when it has changed: a token that was revoked opens nothing from then on.
+    The file is read again when it changes, so revoking a token takes effect at once.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -49,22 +49,22 @@ class Tokens:
         self._grants: dict[str, Grant] = {}
 
     def grants(self) -> list[Grant]:
-        """What was granted, in the order it was. Raises InputError for a file that is none of ours.
+        """All grants, in the order of creation; they do not contain the tokens.
 
-        No token can be told from it.
+        Raises InputError when the file is not a file of tokens.
         """
         return list(self._read().values())
 
     def create(self, name: str, granted_namespaces: Sequence[str], rights: Collection[str]) -> str:
-        """Make a token and return it; it is shown nowhere else.
+        """Create a token and return it; it cannot be shown again.
 
-        Raises InputError for a name that is taken or blank, no namespace and an unknown right.
+        Raises InputError for a taken or blank name, no namespace, or an unknown right.
         """
         grants = dict(self._read())
         if not name.strip() or any(grant.name == name for grant in grants.values()):
-            raise InputError(f"a token needs a name of its own; {name!r} is blank or taken")
+            raise InputError(f"the token name {name!r} is blank or taken")
         if not granted_namespaces:
-            raise InputError("say which namespaces the token opens, or '*' for all")
+            raise InputError("give the namespaces of the token, or '*' for all")
         if unknown := sorted({*rights} - {*RIGHTS}):
             raise InputError(f"there is no right {unknown[0]!r}; rights are {', '.join(RIGHTS)}")
         token = _PREFIX + secrets.token_urlsafe(_BYTES)
@@ -74,7 +74,7 @@ class Tokens:
         return token
 
     def revoke(self, name: str) -> None:
-        """Let a token open nothing from now on. Raises InputError when none has this name."""
+        """Revoke a token. Raises InputError when there is no token of this name."""
         grants = self._read()
         left = {digest: grant for digest, grant in grants.items() if grant.name != name}
         if len(left) == len(grants):
@@ -82,10 +82,10 @@ class Tokens:
         self._write(left)
 
     def find(self, token: str) -> Grant | None:
-        """What a token grants; None for one that was never made, or revoked."""
+        """What a token grants; None for an unknown or revoked one."""
         digest = _digest(token)
         match = None
-        # All are compared, so that the time tells nothing of how near a guess was.
+        # Compare with all of them: the time must not reveal how close a guess was.
         for known, grant in self._read().items():
             if compare_digest(known, digest):
                 match = grant
@@ -107,7 +107,7 @@ class Tokens:
         except FileNotFoundError:
             self._grants, self._stamp = {}, None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{self._path}: not a file of tokens; move it away") from error
+            raise InputError(f"{self._path} is not a file of tokens; move it away") from error
         return self._grants
 
     def _write(self, grants: dict[str, Grant]) -> None:

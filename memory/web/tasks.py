@@ -86,7 +86,7 @@ class Tasks:
 
     async def _run(self, task: Task, work: Work) -> None:
         try:
-            task.result = await self._handles.beside(
+            task.result = await self._handles.run_slow(
                 task.namespace, lambda memory: work(memory, task)
             )
         except MemoryFault as error:

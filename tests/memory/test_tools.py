@@ -104,7 +104,7 @@ def test_a_fact_is_noted_in_its_very_words_and_can_be_taken_back(
     tools: Functions, store: Store, value: str
 ) -> None:
     said = tools["note_fact"]("Anna", "has_pet", value, 3, "2017")
-    assert said == "Done as change 1; undo_change(1) takes it back."
+    assert said == "Done as change 1; undo_change(1) undoes it."
     [fact] = store.facts()
     assert (fact.subject, fact.value, fact.turn_id, fact.happened_on) == ("Anna", value, 3, "2017")
     assert tools["undo_change"](1).startswith("Undone. Done as change 2;")
@@ -178,8 +178,8 @@ def test_a_digest_goes_in_steps_and_tells_of_them(store: Store) -> None:
         searcher=Searcher(),
         progress=steps.append,
     )
-    assert tools.digest(2) == "2 windows stored; 3 facts changed; 1 turn still wait."
-    assert tools.digest() == "1 window stored; 0 facts changed; 0 turns still wait."
+    assert tools.digest(2) == "2 windows stored; 3 facts changed; 1 turn left to digest."
+    assert tools.digest() == "1 window stored; 0 facts changed; 0 turns left to digest."
     assert steps == [
         *("1 window stored, 1 facts", "2 windows stored, 3 facts", "1 window stored, 0 facts"),
     ]
@@ -195,10 +195,12 @@ def test_what_is_to_be_forgotten_is_shown_first_and_confirmed_by_its_word(
         searcher=Searcher(),
     )
     preview = tools.forget([1])
-    assert "1 turn and 1 fact would go for good" in preview
+    assert "1 turn and 1 fact would be removed for good" in preview
     assert "I moved to Oslo" in preview
     word = re.findall(r"confirmation='(\w+)'", preview)[0]
-    assert "would go" in tools.forget([1, 2], word), "the word is for the turns that were shown"
+    assert "would be removed" in tools.forget([1, 2], word), (
+        "the word is for the turns that were shown"
+    )
     assert len(store.turns()) == 5
     assert tools.forget([1], word).startswith("Forgotten: 1 turn, 1 fact. Receipt: sha256 ")
     assert [turn.id for turn in store.turns()] == [2, 3, 4, 5]
@@ -210,7 +212,7 @@ def test_an_agent_gets_the_groups_of_tools_that_were_chosen(store: Store) -> Non
     memory = Memory(store, scripted_model([]))
     names = [tool.__name__ for tool in memory_tools(memory, groups=("forget",))]
     assert names == [*GROUPS["core"], "forget"]
-    with pytest.raises(InputError, match="there are no tools 'all'"):
+    with pytest.raises(InputError, match="unknown group of tools 'all'"):
         memory_tools(memory, groups=["all"])
 
 

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from memory.program import MemoryProgram, Model
 from memory.server.app import application
-from memory.server.guard import REQUESTS_A_SECOND, places
+from memory.server.guard import REQUESTS_A_SECOND, allowed_hosts
 from memory.server.handles import Handles
 from memory.server.sign_in import SignIn
 from memory.server.tokens import Tokens
@@ -39,7 +39,7 @@ def serving(
         Handles(
             model or scripted_model([]), program=program, reranker=reranker, read_only=read_only
         ),
-        allowed=places(PORT),
+        allowed=allowed_hosts(PORT),
         sign_in=sign_in,
         tokens=Tokens(),
         port=PORT,

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from memory.server import listen
 from memory.server.app import application
-from memory.server.guard import places
+from memory.server.guard import allowed_hosts
 from memory.server.handles import Handles
 from memory.server.sign_in import SignIn
 from memory.server.tokens import RIGHTS, Tokens
@@ -39,7 +39,7 @@ def main(namespace: str) -> None:
     token = tokens.create("conformance", [namespace], RIGHTS)
     app = application(
         Handles(),
-        allowed=places(port),
+        allowed=allowed_hosts(port),
         sign_in=SignIn(),
         tokens=tokens,
         port=port,

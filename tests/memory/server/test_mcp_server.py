@@ -14,7 +14,7 @@ from mcp.shared.exceptions import MCPError
 from memory import InputError, Turn, open_store
 from memory.errors import ModelError
 from memory.namespaces import location_of
-from memory.server.advice import advice
+from memory.server.fault_messages import fault_message
 from memory.server.handles import Handles
 from memory.server.mcp_server import INSTRUCTIONS, mcp_server
 from memory.tokens import count_tokens
@@ -50,7 +50,7 @@ def test_what_is_remembered_is_recalled_asked_listed_and_corrected(
         assert told.startswith("Oslo\n[1] ")
         assert "Anna lives_in: Oslo since" in await text_of(client, "list_facts", subject="anna")
         done = await text_of(client, "correct_fact", fact_id=1, value="Bergen")
-        assert re.fullmatch(r"Done as change (\d); undo_change\(\1\) takes it back.", done)
+        assert re.fullmatch(r"Done as change (\d); undo_change\(\1\) undoes it.", done)
         assert "Bergen" in await text_of(client, "list_facts")
 
     use(mcp_server(handles, "anna"), work, mode)
@@ -85,10 +85,12 @@ def test_an_error_is_one_and_says_what_to_do(handles: Handles, mode: str) -> Non
 
 
 def test_what_a_person_must_put_right_names_no_path_and_no_command() -> None:
-    told = advice(ModelError("/home/x.db names a model; agree with: memory admin embed --agree"))
+    told = fault_message(
+        ModelError("/home/x.db names a model; agree with: memory admin embed --agree")
+    )
     assert "python -m" not in told
     assert "tell the user" in told
-    assert advice(InputError("there is no fact 3; list the facts")) == (
+    assert fault_message(InputError("there is no fact 3; list the facts")) == (
         "there is no fact 3; list the facts"
     )
 
@@ -146,7 +148,7 @@ def test_resources_are_read_by_their_addresses(handles: Handles, mode: str) -> N
         assert "Anna lives_in: Oslo since" in await read("facts")
         assert "+ Anna has_pet: cat Miso (fact 2" in await read("changes/1")
         for address in ("turns/99", "turns/x", "turns/" + "9" * 30, "sessions/none", "changes/7"):
-            with pytest.raises(MCPError, match=r"there is no|no number|no turn"):
+            with pytest.raises(MCPError, match=r"there is no|not a number|no turn"):
                 await read(address)
         templates = (await client.list_resource_templates()).resource_templates
         assert [template.uri_template.split("/")[2] for template in templates] == [

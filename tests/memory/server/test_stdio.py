@@ -111,7 +111,7 @@ def test_no_language_model_is_loaded_before_a_question(home: str) -> None:
     ("arguments", "says"),
     [
         (["-n", "nobody", "--read-only"], "there is no namespace 'nobody'"),
-        (["-n", "anna", "--tools", "all"], "there are no tools 'all'"),
+        (["-n", "anna", "--tools", "all"], "unknown group of tools 'all'"),
     ],
 )
 def test_what_cannot_be_served_ends_with_a_line_on_stderr(

@@ -63,4 +63,4 @@ def test_two_tokens_have_two_names() -> None:
 
 def test_a_file_of_tokens_that_cannot_be_read_is_named(home_folder: Path) -> None:
     (home_folder / "tokens.json").write_text("[1]", "utf-8")
-    run("admin", "tokens", "list", says=r"tokens\.json: not a file of tokens")
+    run("admin", "tokens", "list", says=r"tokens\.json is not a file of tokens")
