@@ -204,7 +204,7 @@ def test_what_is_to_be_forgotten_is_shown_first_and_confirmed_by_its_word(
     assert len(store.turns()) == 5
     assert tools.forget([1], word).startswith("Forgotten: 1 turn, 1 fact. Receipt: sha256 ")
     assert [turn.id for turn in store.turns()] == [2, 3, 4, 5]
-    with pytest.raises(InputError, match="which turns"):
+    with pytest.raises(InputError, match="give turn_ids"):
         tools.forget([])
 
 
