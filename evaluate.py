@@ -208,7 +208,7 @@ def evaluate(
 
 
 def _judging_model(name: str | None, api_base: str | None, answers_only: bool) -> Model | None:
-    """The judge, None without a name. Raises InputError where answers alone are wanted."""
+    """The judge, None without a name. Raises InputError together with --answers-only."""
     if name and answers_only:
         raise InputError("--answers-only asks no judge: leave --judge-model for --judge-only")
     return load_model(name, api_base) if name else None
@@ -220,9 +220,9 @@ def _print_advice(
     conversations: Sequence[Conversation],
     answers_folder: Path | None,
 ) -> None:
-    """Print how to go on. With a folder the answers are also written there for other judges.
+    """Print the next steps. With a folder, also write the answers there for other judges.
 
-    The file has the form that LongMemEval's own script reads: an id and a hypothesis in each line.
+    Each line of the file has an id and a hypothesis: LongMemEval's own script reads this format.
     """
     if answers_folder:
         lines = [
@@ -246,7 +246,7 @@ def _print_advice(
 def _judge(
     output_dir: Path, judging: Model | None, threads: int, with_categories: bool
 ) -> Evaluation:
-    """Judge the answers of a finished run: whoever gave them may be gone.
+    """Judge the answers of a finished run; the model that answered is not needed.
 
     Raises InputError without a judge, or without answers.
     """
@@ -256,12 +256,12 @@ def _judge(
     written = read_results(output_dir)
     answers = output_dir / str(written.params.get("answers"))
     if not answers.is_file():
-        raise InputError(f"{answers} is missing: the answers are not there to be judged")
+        raise InputError(f"{answers} is missing: there are no answers to judge")
     connect_mlflow(EXPERIMENT)
     name_server(judging, console)
     probe(judging, console)
     log = answer_log(answers, resume=True)
-    # What an interrupted judging wrote stands in the log only.
+    # The verdicts of an interrupted run are in the log only.
     results = [log.records.get(result.key, result) for result in written.results]
     unjudged = [question_of(result) for result in results if not is_judged(result, judging)]
     if judging.server:
@@ -309,7 +309,7 @@ def _run_params(
 
 
 def _setup(model: Model, program: Path | None, budget: int | None) -> Setup:
-    """The model with its program and budget. Raises InputError when one cannot be used."""
+    """The model with its program and budget. Raises InputError when one is invalid."""
     setup = Setup(
         model=model,
         program=_program(program, model.name),
@@ -328,7 +328,7 @@ def _answer_log(
     output_dir: Path,
     resume: bool,
 ) -> AnswerLog:
-    """The answers on disk, in a file of their own for each data, model, program and code."""
+    """The answers on disk: one file for each combination of data, model, program and code."""
     made_from: list[object] = [
         data_hash(data),
         setup.model.weights,
@@ -345,13 +345,13 @@ def _answer_log(
 
 
 def _trace_log(log: AnswerLog, resume: bool) -> TraceLog:
-    """The traces beside the answers; the same calls go to MLflow as spans."""
+    """The traces, next to the answers; MLflow gets the same calls as spans."""
     trace_model_calls()
     return TraceLog(traces_beside(log.path), Trace, key=lambda trace: trace.key, resume=resume)
 
 
 def _systems(setup: Setup, mode: Mode, program: Path | None) -> dict[str, System]:
-    """What answers each question, in the order of asking."""
+    """The systems that answer each question, in the order in which they are asked."""
     systems: dict[str, System] = {}
     if mode == "compare":
         systems["baseline"] = Baseline(setup)
@@ -372,14 +372,14 @@ def _models(systems: Mapping[str, System]) -> list[Model]:
 
 
 def _check_output(folder: Path, embedder: str) -> None:
-    """Raise what speaks against --output-dir, MLflow or the embedder, before a model is paid."""
+    """Raise an error of --output-dir, MLflow or the embedder before any model is paid."""
     check_folder(folder, "--output-dir")
     load_embedder(embedder)
     connect_mlflow(EXPERIMENT)
 
 
 def _check_models(models: Sequence[Model], resume: bool) -> None:
-    """Ask each model for a word, unless a resumed run has done so before; name hosted servers."""
+    """Send each model a probe, unless the run is resumed; print the servers of hosted models."""
     for model in models:
         name_server(model, console)
         if not resume:
@@ -389,7 +389,7 @@ def _check_models(models: Sequence[Model], resume: bool) -> None:
 def _questions(
     data: Path, part: str, number: int, seed: int, without: Collection[str]
 ) -> list[AskedQuestion]:
-    """The questions to ask, in file order, `without` those of these conversations.
+    """The questions to ask, in file order, except those of the conversations `without`.
 
     Raises InputError when none is left.
     """
@@ -400,30 +400,30 @@ def _questions(
         ids = split_ids([c.id for c in conversations], seed, "default")[part]
         conversations = [c for c in conversations if c.id in ids]
     elif part != "all":
-        raise InputError(f"--split {part!r}: there are all, {', '.join(PARTS)}")
+        raise InputError(f"--split {part!r} is unknown; choose all, {', '.join(PARTS)}")
     if not conversations:
-        raise InputError(f"--split {part}: no conversation of {data} is in it")
+        raise InputError(f"--split {part} holds no conversation of {data}")
 
     questions = [(c, question) for c in conversations for question in c.questions]
     if not questions:
-        raise InputError(f"{data} asks no question of --split {part}; give a file that does")
+        raise InputError(f"{data} has no questions in --split {part}; give a file that has")
     unseen = [pair for pair in questions if pair[0].id not in without]
     if not unseen:
         raise InputError(
             f"the program or its adapter was made from every conversation of --split {part}: give "
-            "--data with others, or --include-training, which says so in the title"
+            "other --data, or --include-training (the title will say so)"
         )
     if len(unseen) < len(questions):
         console.print(
             f"left out: {len(questions) - len(unseen)} questions of conversations that the program"
-            " or its adapter was made from (--include-training asks them, too)",
+            " or its adapter was made from (--include-training includes them)",
             soft_wrap=True,
         )
     return draw(unseen, number, seed)
 
 
 def _learned_conversations(program: Path | None, model: str, adapter: Path | None) -> set[str]:
-    """The conversations that the program and the adapters in use were made from: their cards'."""
+    """The conversations that the program and the adapters in use were made from, by their cards."""
     card = load_program(program).card if program else None
     adapters = [adapter] if adapter else []
     if is_adapter(model):
@@ -434,7 +434,7 @@ def _learned_conversations(program: Path | None, model: str, adapter: Path | Non
 
 
 def _plain(setup: Setup, program: Path | None) -> Setup | None:
-    """The model as it comes, with the plain program; None where `setup` is that."""
+    """The untuned model with the plain program; None if `setup` is just that."""
     shipped = setup.model.as_shipped()
     if shipped is not setup.model:
         return replace(setup, model=shipped, program=MemoryProgram())
@@ -442,7 +442,7 @@ def _plain(setup: Setup, program: Path | None) -> Setup | None:
 
 
 def _program(path: Path | None, model: str) -> MemoryProgram:
-    """The program to measure; what speaks against it is said here, once for all its memories."""
+    """The program to measure. Its warnings are printed here, once for all memories."""
     program = load_program(path) if path else MemoryProgram()
     for concern in concerns(program, model):
         console.print(f"warning: {concern}", markup=False, highlight=False, soft_wrap=True)
@@ -517,14 +517,14 @@ def _report(
 
 
 def _print_costs(evaluation: Evaluation) -> None:
-    """Print what it took to build the memories and, where it may cost dollars, what all took."""
+    """Print the cost of building the memories and, if models cost money, of the whole run."""
     print_table(console, building_table(evaluation.built))
     if any(cost.dollars != 0 for cost in evaluation.costs.values()):
         print_table(console, cost_table("this run took", evaluation.costs))
 
 
 def _print_examples(examples: Sequence[Result], results: Sequence[Result]) -> None:
-    """Print some results in full, and which of all are not in recall."""
+    """Print some results in full, and the questions that recall leaves out."""
     if line := no_evidence_line(results):
         console.print(line + "\n", markup=False, highlight=False, soft_wrap=True)
     for result in examples:
@@ -540,7 +540,7 @@ def _print_differences(results: Sequence[Result], interval: Interval) -> None:
 
 
 def _varied(results: Sequence[Result]) -> list[Result]:
-    """The best result of each of three categories, so that a reader sees how an answer is made."""
+    """The best result of each of three categories: examples of how an answer is made."""
     best: list[Result] = []
     for category in CATEGORIES:
         of_category = [result for result in results if result.category == category]

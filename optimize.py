@@ -1,4 +1,4 @@
-"""Compile prompts, or fit the ranking, on conversations of one's own, and show the gain."""
+"""Compile prompts, or fit the ranking, on your own conversations, and show the gain."""
 
 import json
 import os
@@ -117,7 +117,7 @@ def optimize(
 ) -> CompileResult:
     """Compile prompts on training conversations, then measure the gain on validation ones.
 
-    Target ranking: fit the weights of the ranking instead, for which no model is asked.
+    Target ranking: fit the weights of the ranking instead, without a model.
 
     Writes the best program to `output`, and the model calls, the prompts tried and a report to a
     folder in `output_dir` and to MLflow. Raises InputError for what cannot be used, before a model
@@ -150,7 +150,7 @@ def optimize(
 
 
 def _setup(model: Model, budget: int | None) -> Setup:
-    """A model with the prompts that it is really given. Raises InputError for its budget."""
+    """A model with the prompts that it really sees. Raises InputError for its budget."""
     setup = Setup(model, starting_program(model), budget or model.budget)
     setup.check()
     return setup
@@ -164,14 +164,14 @@ def _compile(
     resume: bool,
     with_requests: bool,
 ) -> CompileResult:
-    """Compile, and report what was gained; the job's folder has all that `resume` needs."""
+    """Compile, and report the gain; the job's folder has all that `resume` needs."""
     console = Console(file=sys.stdout)  # bound now: an optimizer's own sys.stdout is a log file
     connect_mlflow(EXPERIMENT)
     probe(job.prompt_model)
     probe(job.setup.model)
     folder = output_dir / job.name()
     if resume and not folder.exists():
-        console.print("nothing to go on with: no earlier run of these options and this code")
+        console.print("nothing to resume: there is no earlier run with these options and this code")
     ledger = Ledger(folder, limits, resume, with_requests=with_requests)
     with closing(ledger), ledger.active(), progress_bar(console) as bar:
         compiled = CompileRun(
@@ -191,7 +191,7 @@ def _compile(
 def _check_options(
     optimizer: Optimizer, target: str, reward: Reward, max_demos: int | None
 ) -> None:
-    """Raise InputError for options at odds."""
+    """Raise InputError for options that exclude each other."""
     if optimizer == "gepa" and max_demos is not None:
         raise InputError("--max-demos: gepa changes instructions only; leave the option out")
     check_reward(reward, target)
@@ -210,17 +210,17 @@ def _check_places(output: Path, output_dir: Path) -> None:
 def _prompt_model(model: str, api_base: str | None, name: str | None, address: str | None) -> Model:
     """The model that writes instructions: the one of this name, or the answering `model`.
 
-    Its temperature is 1, so that each instruction it proposes is another one.
+    With temperature 1, each instruction that it proposes is different.
     """
     if name:
         return load_model(name, api_base=address, temperature=1.0)
     if address:
-        raise InputError("--prompt-api-base is of the --prompt-model; name that too")
+        raise InputError("--prompt-api-base needs --prompt-model")
     return load_model(model, api_base=api_base, temperature=1.0)
 
 
 def _agree(job: CompileJob, limits: Budget, yes: bool) -> None:
-    """Show what the compile will take; ask when it is large and no budget bounds it."""
+    """Show the expected cost of the compile; ask if it is large and no budget bounds it."""
     console = Console()
     expected = forecast(
         job.train,
@@ -239,7 +239,7 @@ def _agree(job: CompileJob, limits: Budget, yes: bool) -> None:
             "give more, or fewer --num-validation and --num-examples"
         )
     if limits.dollars is not None and expected.cost.dollars is None:
-        raise InputError("--budget-usd: the models' prices are not known; give --budget-calls")
+        raise InputError("--budget-usd: the models' prices are unknown; give --budget-calls")
     if not expected.large or yes or limits != Budget():
         return
     if not sys.stdin.isatty():
@@ -248,7 +248,7 @@ def _agree(job: CompileJob, limits: Budget, yes: bool) -> None:
 
 
 def _save(job: CompileJob, output: Path, compiled: CompileResult) -> None:
-    """Write the program with what it was compiled from and what it gained."""
+    """Write the program with a card: its training data and its gain."""
     card = Card(
         model=job.setup.model.name,
         optimizer=job.options.optimizer,
@@ -285,7 +285,7 @@ def _prompts(program: MemoryProgram) -> dict[str, tuple[str, Sequence[Mapping[st
 
 
 def _fit_ranking(split: SplitConversations, output: Path, output_dir: Path) -> CompileResult:
-    """Fit the ranking's weights, write the program that has them, and report what they gain."""
+    """Fit the ranking's weights, write the program that has them, and report the gain."""
     console = Console(file=sys.stdout)
     connect_mlflow(EXPERIMENT)
     began = time.monotonic()
@@ -370,7 +370,7 @@ def _report_ranking(
 def _report(
     job: CompileJob, compiled: CompileResult, folder: Path, output: Path, console: Console
 ) -> None:
-    """Print what was gained, write it to the folder and log it to MLflow."""
+    """Print the gain, write it to the folder and log it to MLflow."""
     changed = prompt_diff(_prompts(job.setup.program), _prompts(compiled.program))
     report = folder / "report.json"
     diff = folder / "prompts.diff"

@@ -43,7 +43,7 @@ console = Console()
 
 
 def train(options: TrainOptions) -> None:
-    """Do what the options ask for, and print what came of it."""
+    """Run the mode of the options, and print its result."""
     options.check()
     if options.mode == "check":
         check_server(options, Server(options.server), console)
@@ -83,7 +83,7 @@ def train_seeds(options: TrainOptions) -> None:
 
 
 def train_rehearsal(options: TrainOptions) -> TrainingResult:
-    """Train the packaged model on this machine, and compare it as it will be used."""
+    """Train the packaged model on this machine, and compare it in the form that is used later."""
     start = rehearsal_start(options, console)
     result = rehearse(options, start, console)
     report_training(options, result, student="local")
@@ -187,7 +187,7 @@ def distill_examples(options: TrainOptions) -> None:
 
 
 def tune_supervised(options: TrainOptions) -> None:
-    """Tune a LoRA here, on the examples given or of gold conversations; or at Together."""
+    """Tune a LoRA on examples or gold conversations, here or at Together."""
     if options.together:
         name = tune_at_together(options, console.print)
         console.print(f"{name}: use it with --model together_ai/{name}", highlight=False)
@@ -214,13 +214,13 @@ def gold_examples(options: TrainOptions, output: Path) -> Path:
 if __name__ == "__main__":
     logging.basicConfig(format="%(message)s")  # warnings as plain lines, whatever a library sets up
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        # They end a run as Ctrl-C does, which frees the server.
+        # These signals end a run as Ctrl-C does, which frees the server.
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
     try:
         run_command(train_app(train), INTERRUPTED)
     except SystemExit as end:
-        # Rollouts that Ctrl-C left unfinished would first ask all they have to ask.
+        # Otherwise rollouts that Ctrl-C interrupted would finish all their model calls first.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(end.code if isinstance(end.code, int) else 1)

@@ -1,1 +1,1 @@
-"""The benchmark: LoCoMo's format and scores, and what compiles, tunes and measures on it."""
+"""The benchmark: LoCoMo's format and scores, and the tools that compile, tune and measure."""

@@ -1,8 +1,8 @@
 """The judges of LongMemEval and MSC-Self-Instruct: the rules of their papers, in our words.
 
-LongMemEval has a prompt for each kind of question (Wu et al., ICLR 2025; `evaluate_qa.py` in
-xiaowu0162/LongMemEval), MSC-Self-Instruct one that is generous (Packer et al., "MemGPT", 2023,
-appendix 6.1.2). Theirs end with one word; ours give a reason and a verdict, as our other judges.
+LongMemEval has a prompt for each type of question (Wu et al., ICLR 2025; `evaluate_qa.py` in
+xiaowu0162/LongMemEval), MSC-Self-Instruct a generous one (Packer et al., "MemGPT", 2023, appendix
+6.1.2). Theirs answer with one word; ours give a reason and a verdict, like our other judges.
 """
 
 import dspy
@@ -98,6 +98,6 @@ _PROMPTS: dict[str, type[dspy.Signature]] = {
 
 
 def benchmark_prompt(question: Question) -> type[dspy.Signature] | None:
-    """The prompt of a question's own benchmark; None where it has none, as LoCoMo."""
+    """The prompt of a question's own benchmark; None if it has none, like LoCoMo."""
     prompt = _PROMPTS.get(question.question_type)
     return JudgeUnanswerable if prompt and question.category == ABSTENTION else prompt

@@ -1,4 +1,4 @@
-"""What the benchmark's command lines share: --help-all, exit codes, tables, checks of folders."""
+"""Shared by the benchmark's command lines: --help-all, exit codes, tables, checks of folders."""
 
 import contextlib
 import logging
@@ -22,11 +22,11 @@ from memory import InputError, Stop
 from memory.machines import check_over
 from memory.terminal import show_any_character
 
-# Its default is a path on the machine of whoever asks for --help, which says nothing to others.
+# The default is an absolute path, which would be useless in --help.
 Conversations = Annotated[
     Path,
     typer.Option(
-        help="conversations in LoCoMo's format, a JSON file", show_default="data/sample.json"
+        help="conversations in LoCoMo's format, a file or a folder", show_default="data/sample.json"
     ),
 ]
 
@@ -117,7 +117,7 @@ def run_command(command: typer.Typer, interrupted: str = "no file is half-writte
 
 
 def _print_waits() -> None:
-    """Let the models say on stderr what they wait for: a server that hangs is silence otherwise."""
+    """Log on stderr what models wait for: otherwise a server that hangs shows nothing."""
     logger = logging.getLogger("memory.program.hosted")
     logger.handlers = [logging.StreamHandler(sys.stderr)]
     logger.setLevel(logging.INFO)
@@ -125,14 +125,14 @@ def _print_waits() -> None:
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print a table at its full width: nothing that was measured is cut for a narrow terminal."""
+    """Print a table at its full width, also on a narrow terminal: no figure is cut."""
     wide = Console(file=console.file, width=_WIDEST)
     width = Measurement.get(wide, wide.options, table).maximum
     Console(file=console.file, width=max(width, console.width)).print(table)
 
 
 def check_folder(folder: Path, flag: str) -> None:
-    """Raise InputError when nothing can be written to a folder; the folder is not made."""
+    """Raise InputError if a folder is not writable. The folder is not created."""
     absolute = folder.absolute()
     existing = next(path for path in (absolute, *absolute.parents) if path.exists())
     if not existing.is_dir():
@@ -143,7 +143,7 @@ def check_folder(folder: Path, flag: str) -> None:
 
 @contextlib.contextmanager
 def writable_folder(folder: Path) -> Iterator[None]:
-    """Make a folder to write to in the block; InputError when it or a file cannot be written."""
+    """Create a folder for the block. Raises InputError when it or a file cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield

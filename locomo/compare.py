@@ -1,4 +1,4 @@
-"""Two runs of `evaluate.py` beside each other, paired by question.
+"""Compare two runs of `evaluate.py`, paired by question.
 
 python -m locomo.compare RESULTS OTHER
 """
@@ -24,13 +24,13 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def compare(
     before: Annotated[Path, Argument(help="a folder of results, or its JSON file")],
-    after: Annotated[Path, Argument(help="another")],
+    after: Annotated[Path, Argument(help="a later one")],
     system: Annotated[str, Option(help="baseline, plain, memory or one of an ablation")] = "memory",
-    interval: Annotated[Interval | None, Option(help="as evaluate.py has it")] = None,
+    interval: Annotated[Interval | None, Option(help="as in evaluate.py")] = None,
 ) -> None:
     """Print the scores of two runs over the questions that both answered, with paired intervals.
 
-    Raises InputError for a folder without results, and for runs of different questions.
+    Raises InputError for a folder without results, and if the runs share no question.
     """
     old, new = read_results(before), read_results(after)
     pairs = _same_questions(_of(old, system), _of(new, system))
@@ -46,7 +46,7 @@ def compare(
     print_table(console, difference_table(differences, ("before", "after"), method))
     alone = len(_of(old, system)) + len(_of(new, system)) - 2 * len(pairs[0])
     if alone:
-        console.print(f"{alone} questions were answered by one of the two only, and are left out")
+        console.print(f"left out: {alone} questions that only one of the two runs answered")
     total = next(line for line in differences if line.categories == "all")
     console.print(f"verdict of all questions: {total.verdict}", highlight=False)
 
@@ -58,14 +58,14 @@ def _of(written: WrittenResults, system: str) -> list[Result]:
 def _same_questions(
     before: Sequence[Result], after: Sequence[Result]
 ) -> tuple[list[Result], list[Result]]:
-    """The results of questions that are on both sides. Raises InputError for other data."""
+    """The results of the questions that both runs answered. Raises InputError for other data."""
     old = {(result.conversation, result.index): result for result in before}
     new = {(result.conversation, result.index): result for result in after}
     shared = [key for key in old if key in new]
     for key in shared:
         if (old[key].question, old[key].gold) != (new[key].question, new[key].gold):
             raise InputError(
-                f"question {key[1]} of {key[0]} is not the same in both: the data differ"
+                f"question {key[1]} of {key[0]} is not the same in both runs: the data differ"
             )
     return [old[key] for key in shared], [new[key] for key in shared]
 

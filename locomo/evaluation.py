@@ -1,4 +1,4 @@
-"""An evaluation: memories built, questions asked, answers judged; what is finished is kept."""
+"""Runs an evaluation: builds memories, asks questions, judges answers; finished work is kept."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, wait
@@ -41,21 +41,21 @@ AskedQuestion = tuple[Conversation, Question]
 Answered = tuple[Result, Trace | None]
 Job = Callable[[], Answered | None]
 T = TypeVar("T")
-# A model that now and then answers out of form is measured as it is; one that does so for more
-# than a third is not what the run was to measure.
+# A few unusable answers are part of the measurement. With more than a third the run would not
+# measure the model.
 _LEAST_UNUSABLE = 3
 _MOST_UNUSABLE = 1 / 3
-# An interval takes 30 ms where there are thousands of answers.
+# With thousands of answers an interval takes 30 ms.
 _RESAMPLED_EACH = 50
 _LOOK_EACH_S = 0.5
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured: the memories that were built, and every question's result.
+    """The result of a run: the memories that were built, and a result for each question.
 
-    `costs` are what this run took for storing, asking and judging; of a run that went on, what it
-    took from then on.
+    `costs` are those of storing, asking and judging in this run; earlier runs that it resumed are
+    not included.
     """
 
     built: list[BuiltMemory]
@@ -67,10 +67,15 @@ class Evaluation:
 class EvaluationRun:
     """The systems that answer, the questions, the judge, and where results are kept.
 
-    `systems` by name answer each question in this order; "memory" is the one that is measured.
-    `log` holds earlier answers, which count; `memories` is the folder of the memories; without
-    a `judging` model no answer is judged; `threads` questions are asked at a time. `traces` keeps
-    all that led to an answer. `over` machines the memories are built and the questions are asked.
+    Attributes:
+        systems: by name, in the order in which they answer a question; "memory" is the one that
+            the run measures.
+        judging: the judge; without it no answer is judged.
+        memories: the folder of the memories.
+        log: answers; those of earlier runs count.
+        threads: how many questions are asked at a time.
+        traces: records everything that led to an answer.
+        over: address of a Ray cluster that builds the memories and asks the questions.
     """
 
     questions: Sequence[AskedQuestion]
@@ -136,7 +141,7 @@ class EvaluationRun:
         return Evaluation(built, results, costs)
 
     def forecast(self) -> dict[str, Cost]:
-        """What each step will take, without repairs: what is built and answered takes nothing."""
+        """The expected cost of each step, without repairs; finished work costs nothing."""
         costs = {"storing": self._storing_cost(), "asking": Cost()}
         unjudged: list[Question] = []
         for conversation, question in self.questions:
@@ -168,7 +173,7 @@ class EvaluationRun:
         return memory_path(conversation, stored_by, self.memories, self.embedder).absolute()
 
     def _storing_setups(self) -> list[Setup]:
-        """What stores memories, each once."""
+        """The setups that store memories, each once."""
         setups: list[Setup] = []
         for system in self.systems.values():
             if system.stored_by and not any(system.stored_by is setup for setup in setups):
@@ -176,7 +181,7 @@ class EvaluationRun:
         return setups
 
     def _memories(self) -> dict[Path, tuple[Conversation, Setup]]:
-        """What each memory is made from; two setups that store alike share memories."""
+        """The conversation and setup of each memory; setups that store alike share memories."""
         return {
             self._path(conversation, setup): (conversation, setup)
             for conversation in self._conversations.values()
@@ -253,10 +258,10 @@ class EvaluationRun:
     def _build_and_ask(
         self, bar: Progress, counting: "_Counting"
     ) -> tuple[list[BuiltMemory], list[Result]]:
-        """Build memories and ask questions side by side: a score stands there soon.
+        """Build memories and ask questions side by side, so a first score shows early.
 
-        A question of a memory waits for that memory. It comes after it in the line, so what it
-        waits for is being built by then, whatever the number of threads.
+        A question waits for its memory. The job that builds the memory comes first in the queue, so
+        it has started by then, for any number of threads.
         """
         ended = Event()
         missing, asking = self._missing(), self._asking()
@@ -301,7 +306,7 @@ class EvaluationRun:
         )
 
     def _keeper(self, bar: Progress, missing: int) -> Callable[[Answered], None]:
-        """What is done with each answer: kept, and counted on a line of the bar."""
+        """A function that records an answer and counts it on the progress bar."""
         line = bar.add_task("asking", total=missing)
         answered: list[Result] = []
 
@@ -320,9 +325,9 @@ class EvaluationRun:
         return keep
 
     def _stop_when_unusable(self, results: Collection[Result]) -> None:
-        """Raise ModelError when too many answers cannot be used: their scores would mean nothing.
+        """Raise ModelError when too many answers are unusable: the scores would mean nothing.
 
-        They are not kept: `--resume` asks them again.
+        Unusable answers are not kept: `--resume` asks these questions again.
         """
         unusable = [result.unusable for result in results if result.unusable]
         if len(unusable) >= _LEAST_UNUSABLE and len(unusable) > _MOST_UNUSABLE * len(results):
@@ -333,7 +338,7 @@ class EvaluationRun:
 
 
 def _in_line(builds: Sequence[Sequence[T]], asks: Sequence[Sequence[T]], ahead: int) -> list[T]:
-    """The jobs of all conversations in turn, with memories being built `ahead` of the questions."""
+    """The jobs of all conversations in turn; `ahead` memories are built before their questions."""
     line = [job for jobs in builds[:ahead] for job in jobs]
     for number, jobs in enumerate(asks):
         line += jobs
@@ -342,9 +347,9 @@ def _in_line(builds: Sequence[Sequence[T]], asks: Sequence[Sequence[T]], ahead: 
 
 
 def _wait_for(memory: Future[BuiltMemory], ended: Event) -> None:
-    """Wait until a memory is built. Raises what its building raised."""
+    """Wait until a memory is built. Raises the error of its build."""
     while not wait([memory], timeout=_LOOK_EACH_S).done:
-        if ended.is_set():  # nobody begins to build it any more
+        if ended.is_set():  # nothing will build it any more
             raise KeyboardInterrupt
     memory.result()
 
@@ -369,9 +374,9 @@ class _Counting:
 
 
 def running_score(results: Sequence[Result]) -> str:
-    """What the answers so far say, as the name of a step: memory beside the baseline.
+    """The score so far as the label of a progress bar: memory and baseline.
 
-    Questions are taken as independent: while some are missing, conversations are not whole.
+    The interval takes questions as independent: conversations are incomplete at this point.
     """
     difference = memory_difference(results, "independent")
     if difference is None or difference.low is None:
@@ -381,22 +386,22 @@ def running_score(results: Sequence[Result]) -> str:
 
 
 def shown_whole(conversations: Sequence[Conversation], budget: int) -> str:
-    """What to say where each conversation fits a budget whole, else "".
+    """A warning if every conversation fits the budget as a whole, else "".
 
-    Then nothing has to be found, and neither the ranking nor facts are measured.
+    In that case nothing has to be found, so neither the ranking nor facts are measured.
     """
     sizes = [conversation_tokens(conversation) for conversation in conversations]
     if not sizes or max(sizes) > budget:
         return ""
     return (
-        f"Nothing was measured of memory: the longest conversation has about {max(sizes):,} tokens,"
-        f" and {budget:,} were shown, so each answer was read from all that was said. Give a"
+        f"This run does not measure memory: the longest conversation has about {max(sizes):,}"
+        f" tokens and the budget is {budget:,}, so the model saw every conversation in full. Give a"
         f" --budget of {max(min(sizes) // 4, LEAST_BUDGET):,} or less, or longer conversations."
     )
 
 
 def _digest_cost(conversation: Conversation, setup: Setup) -> Cost:
-    """What it takes to store a conversation: nothing without facts."""
+    """The expected cost of storing a conversation: nothing without facts."""
     if setup.turns_only or not setup.model.stores_facts(setup.program):
         return Cost()
     turns = len(conversation.turns)

@@ -1,4 +1,4 @@
-"""Memories built once for each conversation, and questions asked of them: one result each."""
+"""Builds a memory for each conversation once; the record of one answered question."""
 
 import contextlib
 import hashlib
@@ -33,15 +33,15 @@ from memory.terminal import clean_line
 from memory.waiting import digest_whole
 
 AnswerKey = tuple[str, str, int]  # the system's name, the conversation's id, the question's index
-# Tokens set aside for instructions, examples, question and answer, which must fit a model's
-# context beside the memory.
+# Tokens reserved for instructions, examples, question and answer, which share a model's context
+# with the memory.
 PROMPT_TOKENS = 512
 EMBEDDER = "wordllama"  # the packaged one
 
 
 @dataclass(frozen=True)
 class BuiltMemory:
-    """One conversation's memory, and what it cost: model calls, their tokens, seconds."""
+    """A conversation's memory and its cost: model calls, tokens, seconds."""
 
     conversation: str
     path: Path
@@ -55,13 +55,16 @@ class BuiltMemory:
 
 @dataclass(frozen=True)
 class Result:
-    """One question answered by one system.
+    """One question, answered by one system.
 
-    `recall` is of evidence turns in what was shown (None: the question names none), `tokens` the
-    memory shown, `cited` the sources of the turns that the answer names, `not_stored` the evidence
-    turns that were not shown and that no fact names, `best_score` what the ranking gave to the best
-    turn; `unusable` is why there is no answer that can be read, which is neither right nor an
-    abstention; `verdicts` maps a judge to its opinion (None: unreadable).
+    Attributes:
+        recall: share of the evidence turns that the model saw; None if the question names none.
+        tokens: of memory that the model saw.
+        cited: sources of the turns that the answer cites.
+        not_stored: evidence turns that the model did not see and that no fact names.
+        best_score: the ranking's score of the best turn.
+        unusable: why no answer could be read; such an answer is neither right nor an abstention.
+        verdicts: each judge's verdict; None if it could not be read.
     """
 
     system: str
@@ -87,7 +90,7 @@ class Result:
 
     @property
     def key(self) -> AnswerKey:
-        """What makes two results answers to the same question by the same system."""
+        """Identifies the system and the question."""
         return self.system, self.conversation, self.index
 
 
@@ -95,9 +98,9 @@ class Result:
 class Setup:
     """A model with a program, which stores memories and answers from them.
 
-    `budget` is how many tokens of memory an answer may see. A reranker orders the best turns anew,
-    None where the ranking's own order stands. With `turns_only` memories hold no facts: the model
-    stores nothing.
+    `budget` is the number of tokens of memory that the answering model may see. A reranker reorders
+    the best turns; without one the ranking decides. With `turns_only` memories hold no facts: the
+    model stores nothing.
     """
 
     model: Model
@@ -107,7 +110,7 @@ class Setup:
     turns_only: bool = False
 
     def check(self) -> None:
-        """Raise InputError for a budget above the model's context, or too small for one turn."""
+        """Raise InputError if the budget exceeds the model's context, or fits no turn."""
         assemble([], [], self.budget)
         if self.budget > self.model.context - PROMPT_TOKENS:
             raise InputError(
@@ -120,7 +123,7 @@ _BUILT = TypeAdapter(BuiltMemory)
 
 
 def fingerprint(*parts: object) -> str:
-    """A short hash of these parts and of the memory's own code: what made something."""
+    """A short hash of these parts and of the code of `memory`."""
     digest = hashlib.sha256()
     package = Path(str(files("memory")))
     for path in sorted(p for p in package.rglob("*") if p.suffix != ".pyc" and p.is_file()):
@@ -153,12 +156,12 @@ def memory_path(
 
 
 def is_built(path: Path) -> bool:
-    """Whether the memory at a path was built to its end."""
+    """Whether the build of the memory at a path was completed."""
     return path.exists() and path.with_suffix(".json").exists()
 
 
 def built_memory(path: Path) -> BuiltMemory:
-    """The memory at a path, which was built to its end, with what it cost."""
+    """The completed memory at a path, with its cost."""
     return replace(_BUILT.validate_json(path.with_suffix(".json").read_bytes()), path=path)
 
 
@@ -215,10 +218,10 @@ def build_memories(
     embedder: str = EMBEDDER,
     over: str = "",
 ) -> dict[str, BuiltMemory]:
-    """Every conversation's memory by its id, several at a time, each with a line on the bar.
+    """Build the memories of conversations in parallel; returns them by conversation id.
 
-    The first that fails, or Ctrl-C, ends the others after the window that they are at. `over`
-    machines they are built in the folder `cache`, which all of them must see.
+    The first failure, or Ctrl-C, ends the other builds after their current window. `over` is the
+    address of a Ray cluster; all its machines must see the folder `cache`.
     """
     if over:
         builder = _Builder(setup, cache.absolute(), embedder)
@@ -243,16 +246,16 @@ def building(
     ended: Event,
     embedder: str = EMBEDDER,
 ) -> Callable[[], BuiltMemory]:
-    """The job that builds a conversation's memory, with a line on the bar.
+    """The job that builds a conversation's memory, with a line on the progress bar.
 
-    It ends after the window that it is at when `ended` is set.
+    When `ended` is set, the job ends after its current window.
     """
     windows = -(-len(conversation.turns) // setup.model.window)
     line = bar.add_task(f"storing {escape(conversation.id)}", total=windows)
 
     def progress(done: int) -> None:
         if ended.is_set():
-            raise KeyboardInterrupt  # like the user's own: what is stored so far is kept
+            raise KeyboardInterrupt  # like the user's own Ctrl-C: stored windows are kept
         bar.update(line, completed=done)
 
     def build() -> BuiltMemory:
@@ -263,7 +266,7 @@ def building(
             progress=progress,
             embedder=embedder,
         )
-        bar.update(line, completed=windows)  # also when it was there already
+        bar.update(line, completed=windows)  # also for a memory that existed already
         return built
 
     return build
@@ -271,18 +274,18 @@ def building(
 
 @dataclass(frozen=True, eq=False)
 class _Builder:
-    """Builds memories on other machines, in a folder that they share with this one."""
+    """Builds memories on other machines, in a folder that all machines share."""
 
     setup: Setup
     cache: Path
     embedder: str
 
     def path(self, conversation: Conversation) -> Path:
-        """Where a conversation's memory lies."""
+        """The file of a conversation's memory."""
         return memory_path(conversation, self.setup, self.cache, self.embedder)
 
     def begin(self, conversation: Conversation) -> None:
-        """Leave the mark by which a machine knows that it sees the folder."""
+        """Write a marker file, by which another machine knows that it sees the same folder."""
         path = self.path(conversation)
         part = path.with_suffix(".part.json")
         if not is_built(path) and not part.exists():
@@ -304,7 +307,7 @@ class _Builder:
 def _build_over(
     conversations: Sequence[Conversation], builder: _Builder, over: str, bar: Progress
 ) -> dict[str, BuiltMemory]:
-    """As `build_memories`, over machines."""
+    """`build_memories` on a Ray cluster."""
     window = builder.setup.model.window
     windows = {c.id: -(-len(c.turns) // window) for c in conversations}
     lines = {
@@ -316,7 +319,7 @@ def _build_over(
     def show_progress() -> None:
         for conversation in conversations:
             part = builder.path(conversation).with_suffix(".part.json")
-            with contextlib.suppress(OSError):  # it is whole by now
+            with contextlib.suppress(OSError):  # a completed build has removed the file
                 bar.update(
                     lines[conversation.id], completed=_BUILT.validate_json(part.read_bytes()).calls
                 )
@@ -337,21 +340,21 @@ def _build_over(
 
 
 def program_state(program: MemoryProgram) -> object:
-    """The instructions, demos and weights of a program, as data."""
+    """A program's instructions, demos and feature weights, as JSON data."""
     return program.dump_state(json_mode=True), program.feature_weights
 
 
 def name_server(model: Model, console: Console) -> None:
-    """Print where a hosted model is asked: a wrong port may be somebody else's server."""
+    """Print a hosted model's server: with a wrong port it may be somebody else's."""
     if model.server:
         line = f"asking {model.name} at {model.server}"
         console.print(clean_line(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def probe(model: Model, console: Console | None = None) -> None:
-    """Ask a model for a word: a wrong name or key shows here, before anything is made.
+    """Ask a model to say yes, so that a wrong name or key shows before any work is done.
 
-    With a console, a server that calls its model by another name is told of.
+    With a console, print the model's name on the server if it differs.
     Raises ModelError, also for an answer without a word.
     """
     with model.active():
@@ -381,7 +384,7 @@ AnswerLog = JsonLines[AnswerKey, Result]
 
 
 def answer_log(path: Path, resume: bool) -> AnswerLog:
-    """The answers on disk: what was answered is not asked again. Raises InputError."""
+    """The answers on disk; with `resume` those in the file count. Raises InputError."""
     return JsonLines(
         path,
         Result,

@@ -1,4 +1,4 @@
-"""The questions of a run of `evaluate.py --traces`, the worst first, with what led to an answer.
+"""Show the traces of a run of `evaluate.py --traces`, the worst questions first.
 
 python -m locomo.inspect RESULTS --worst 10
 """
@@ -24,15 +24,17 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def inspect(
-    results: Annotated[Path, Argument(help="a folder of results, of evaluate.py --traces")],
+    results: Annotated[Path, Argument(help="the output folder of evaluate.py --traces")],
     worst: Annotated[int, Option(help="how many questions", min=1)] = 10,
-    category: Annotated[int | None, Option(help="of one category only", min=1, max=5)] = None,
+    category: Annotated[int | None, Option(help="only this category", min=1, max=5)] = None,
     system: Annotated[str, Option(help="baseline, plain, memory or one of an ablation")] = "memory",
-    prompts: Annotated[bool, Option("--prompts", help="every prompt and answer, too")] = False,
+    prompts: Annotated[
+        bool, Option("--prompts", help="also print every prompt and answer")
+    ] = False,
 ) -> None:
     """Print the questions with the lowest scores: rows, refusals, evidence, answer and prompts.
 
-    Raises InputError where there are no traces.
+    Raises InputError if there are no traces.
     """
     traces = sorted(
         _traces(results), key=lambda trace: (trace.result.score, trace.result.recall or 0.0)
@@ -43,7 +45,7 @@ def inspect(
         if trace.result.system == system and category in (None, trace.result.category)
     ]
     if not of_kind:
-        raise InputError(f"{results} has no trace of such a question")
+        raise InputError(f"{results} has no trace that matches")
     for trace in of_kind[:worst]:
         sys.stdout.write(clean(trace_text(trace, prompts)) + "\n")
 

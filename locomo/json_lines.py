@@ -1,4 +1,4 @@
-"""Records on disk, one JSON line each: what was finished is not done again after a kill."""
+"""Records on disk, one JSON line each, so that a killed run can resume."""
 
 import contextlib
 import json
@@ -19,10 +19,10 @@ Record = TypeVar("Record")
 
 
 class JsonLines(Generic[Key, Record]):
-    """Records (of one dataclass) by key, each on disk before `add` returns; threads may share it.
+    """Records of one dataclass by key. Thread-safe; `add` returns when the record is on disk.
 
-    `path` is the file; `records` holds them in the order of their first line, and the last line of
-    a key counts.
+    `path` is the file; `records` are in the order of their first line; of several lines with one
+    key the last one counts.
     """
 
     def __init__(
@@ -34,16 +34,16 @@ class JsonLines(Generic[Key, Record]):
         made_by: str = "",
         keep: Callable[[Record], bool] = lambda record: True,
     ) -> None:
-        """Start a file, or go on with it.
+        """Create a file, or resume it.
 
         Arguments:
             kind: the dataclass of the records.
-            key: what makes two records the same.
-            resume: whether the file's records count; otherwise it is emptied.
-            made_by: stands in the first line; a file that begins with another one is refused.
+            key: identifies a record.
+            resume: keep the file's records; otherwise the file is emptied.
+            made_by: goes into the first line; a file with another first line is refused.
             keep: which records of a resumed file count.
 
-        Raises InputError when the file cannot be written, or was made by something else.
+        Raises InputError when the file cannot be written, or has another `made_by`.
         """
         self.path = path
         self._key, self._lock = key, Lock()
@@ -52,19 +52,19 @@ class JsonLines(Generic[Key, Record]):
         if resume and path.exists():
             if not path.read_bytes().startswith(header):
                 raise InputError(
-                    f"{path} was begun with other options or another version; start again "
-                    "without --resume"
+                    f"{path} comes from other options or another version; start again without"
+                    " --resume"
                 )
             self.records = {
                 key(record): record
                 for record in read_lines(path, TypeAdapter(kind))
                 if keep(record)
             }
-        # A line that a kill cut short must go: the next record would be written to its end.
+        # Rewrite the file without a last line that a kill cut short: `add` would append to it.
         write_whole(path, header + b"".join(map(_line, self.records.values())))
 
     def add(self, record: Record) -> None:
-        """Keep a record; it is on disk on return. Raises InputError when it cannot be."""
+        """Add a record; on return it is on disk. Raises InputError when it cannot be written."""
         with self._lock:
             self.records[self._key(record)] = record
             try:
@@ -74,25 +74,25 @@ class JsonLines(Generic[Key, Record]):
 
 
 def _line(record: Any) -> bytes:
-    # Half a letter, which a model may write, goes in no file: it becomes "?".
+    # A model may write a lone surrogate, which UTF-8 cannot encode: it becomes "?".
     return json.dumps(asdict(record), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
 def append_whole(path: Path, line: bytes) -> None:
-    """Add a line to a file, whole or not at all. Raises OSError."""
+    """Append a line to a file, or leave the file as it is. Raises OSError."""
     size = path.stat().st_size if path.exists() else 0
     try:
         with path.open("ab") as file:
             file.write(line)
     except OSError:
-        with contextlib.suppress(OSError):  # why the line was not written is worth more
+        with contextlib.suppress(OSError):  # report the first error
             os.truncate(path, size)
         raise
 
 
 def read_lines(path: Path, adapter: TypeAdapter[Record]) -> Iterator[Record]:
-    """The records of a file of JSON lines; what is none, as a line that a kill cut, is left out."""
-    # Not splitlines: a text may hold U+2028 and the like, which are no ends of lines in JSON.
+    """The records of a file of JSON lines; skips invalid lines, such as one that a kill cut."""
+    # Not splitlines: it would split at U+2028 and the like, which do not end a line of JSON.
     for line in path.read_bytes().split(b"\n"):
         with contextlib.suppress(ValidationError):
             yield adapter.validate_json(line)

@@ -1,7 +1,7 @@
-"""Two judges of answers, lenient and strict; each is a model's opinion, named by model and prompt.
+"""Two judges of answers, lenient and strict; a verdict is named by its model and its prompt.
 
-One lenient prompt in wide use accepts most deliberately vague wrong answers, so a lenient share
-means something beside the strict one only. Judging is a second step, after all answers are given.
+A lenient prompt in wide use accepts most deliberately vague wrong answers, so read a lenient share
+only next to the strict one. Judging is a second step, after all questions are answered.
 """
 
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ class Judgement:
 
 
 def kinds_for(question: Question) -> tuple[Kind, ...]:
-    """Who judges the answers to a question: its benchmark's own judge, where it has one."""
+    """The judges of a question: its benchmark's own if it has one, else lenient and strict."""
     return ("benchmark",) if benchmark_prompt(question) else tuple(PROMPTS)
 
 
@@ -94,7 +94,7 @@ def judge(kind: Kind, question: Question, answer: str, model: "Model") -> Judgem
     own_prompt = benchmark_prompt(question) if kind == "benchmark" else None
     if own_prompt:
         gold_answer = question.answer
-    # One adapter for all models, and no second try: a judge is the same for whoever is judged.
+    # One adapter for all models and no retry: the judge is the same for every system.
     adapter = dspy.ChatAdapter(use_json_adapter_fallback=False)
     with model.active(), dspy.context(adapter=adapter):
         try:

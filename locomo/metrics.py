@@ -62,13 +62,13 @@ def multi_f1(prediction: str, gold: str) -> float:
 
 
 def abstained(text: str) -> bool:
-    """Whether an answer says that memory does not say."""
+    """Whether an answer is an abstention."""
     lower = text.lower()
     return "no information available" in lower or "not mentioned" in lower
 
 
 def gold(question: Question) -> str:
-    """The answer that is scored: for category 3 what stands before `;` (a reason follows it)."""
+    """The gold answer that is scored: in category 3 the part before `;`, without the reason."""
     if question.category == OPEN_DOMAIN:
         return question.answer.split(";")[0].strip()
     return question.answer
@@ -91,8 +91,8 @@ def recall(retrieved: Iterable[str], evidence: Sequence[str]) -> float:
     return sum(source in sources for source in evidence) / len(evidence)
 
 
-# Indices that are drawn at once, a megabyte of them: all for LoCoMo would take 60 MB, and one
-# resample at a time takes twenty times as long. The intervals are the same to the bit.
+# Indices drawn at once: a megabyte. All indices for LoCoMo would take 60 MB, and one resample at a
+# time takes twenty times as long. The intervals are the same to the bit.
 _INDICES = 2**17
 
 
@@ -105,23 +105,23 @@ def bootstrap(
 ) -> tuple[float, float]:
     """95 % percentile interval of the mean, from `n` resamples (Efron & Tibshirani 1993, ch. 13).
 
-    With `groups` (the group of each value), whole groups are resampled: their values depend on
-    one another. With `within`, the values of each group drawn are resampled, too: conversations,
-    then their questions (Davison & Hinkley 1997, section 3.8). Without groups, values are taken as
-    independent; questions about one conversation are not quite, so the interval is somewhat narrow.
-    Raises ValueError when there is no value.
+    With `groups` (the group of each value), whole groups are resampled, because their values depend
+    on one another. With `within`, the values of each drawn group are resampled as well:
+    conversations, then their questions (Davison & Hinkley 1997, section 3.8). Without groups,
+    values are taken as independent; questions about one conversation are not quite independent, so
+    the interval is somewhat too narrow. Raises ValueError when there is no value.
     """
     sample = np.asarray(values, dtype=float)
     if not len(sample):
         raise ValueError("no values to take the mean of")
-    places = np.unique(groups, return_inverse=True)[1] if groups else np.arange(len(sample))
+    group_indices = np.unique(groups, return_inverse=True)[1] if groups else np.arange(len(sample))
     rng = np.random.default_rng(seed)
     if within:
-        members = [sample[places == place] for place in range(places.max() + 1)]
+        members = [sample[group_indices == index] for index in range(group_indices.max() + 1)]
         low, high = np.percentile([_nested_mean(members, rng) for _ in range(n)], [2.5, 97.5])
         return float(low), float(high)
 
-    sums, counts = np.bincount(places, weights=sample), np.bincount(places)
+    sums, counts = np.bincount(group_indices, weights=sample), np.bincount(group_indices)
     rows = max(_INDICES // len(sums), 1)
     means: list[float] = []
     for first in range(0, n, rows):
@@ -132,8 +132,8 @@ def bootstrap(
 
 
 def _nested_mean(groups: Sequence[NDArray[np.float64]], rng: np.random.Generator) -> float:
-    """The mean of one resample: as many groups as there are, of each as many values as it has."""
-    drawn = [groups[place] for place in rng.integers(len(groups), size=len(groups))]
+    """The mean of one resample: groups drawn with replacement, then values within each group."""
+    drawn = [groups[index] for index in rng.integers(len(groups), size=len(groups))]
     total = sum(group[rng.integers(len(group), size=len(group))].sum() for group in drawn)
     return float(total / sum(map(len, drawn)))
 

@@ -1,4 +1,4 @@
-"""Jobs on threads or machines: the first that fails ends the others; what was finished is kept."""
+"""Runs jobs on threads or machines: the first failure ends the others; finished work is kept."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -22,16 +22,16 @@ def run_parallel(
     finished: Callable[[T], object] = lambda result: None,
     ended: Event | None = None,
 ) -> list[T]:
-    """Run jobs, `threads` at a time; returns their results in the order of the jobs.
+    """Run jobs on `threads` threads; returns their results in the order of the jobs.
 
     Arguments:
         finished: called in this thread with each result as it comes.
-        ended: set when a job fails or the user presses Ctrl-C. A long job should look at it and
-            raise something; a job that does not look at it is waited for.
+        ended: set when a job fails or the user presses Ctrl-C. A long job should check it and raise
+            an error; a job that does not check it runs to its end.
 
-    On the first failure, or Ctrl-C, no further job starts, the results of those under way are
-    handed to `finished` too, and the error is raised. Jobs run in copies of the caller's context:
-    what sums up its calls of models sums up theirs.
+    On the first failure, or Ctrl-C, no further job starts; `finished` still gets the results of
+    running jobs, then the error is raised. Jobs run in copies of the caller's context, so a usage
+    tracker of the caller counts their model calls.
     """
     with ThreadPoolExecutor(threads) as pool:
         futures = [pool.submit(copy_context().run, job) for job in jobs]
@@ -62,11 +62,11 @@ def run_over(
     cancels: bool = False,
     idle: Callable[[], None] = lambda: None,
 ) -> list[T]:
-    """Apply a function to each item over machines; returns the results in the order of the items.
+    """Apply a function to each item on a Ray cluster; returns the results in the items' order.
 
-    What models are asked for there counts here. As `run_parallel`, but with `cancels` what is under
-    way when this ends early is interrupted. `waits` says that a task mostly waits for a server.
-    For the others see `over_machines`.
+    Model calls of the cluster count here. Works like `run_parallel`, but with `cancels` running
+    tasks are interrupted when it ends early. `waits`: a task mostly waits for a server. For the
+    other arguments see `over_machines`.
     """
     results: dict[int, T] = {}
     counted = partial(_counted, function)

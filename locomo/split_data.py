@@ -1,6 +1,6 @@
-"""Train, validation and test files, by conversation: no conversation is in two of them.
+"""Splits conversations into train, validation and test files.
 
-A split by question would show a tuned program the conversations it is tested on.
+The split is by conversation: by question, a tuned program would know the conversations of the test.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ SOURCE = Path("data/locomo10.json")
 
 
 def split(conversation_ids: Sequence[str], seed: int, name: str) -> dict[str, list[str]]:
-    """Which conversations train, validate and test; each id in exactly one part, in file order.
+    """Split conversation ids into train, validation and test, each part in file order.
 
     `default`: LoCoMo's conv-48, conv-49 and conv-50 test, wherever they occur. In a file without
     them a quarter tests, if there are three conversations or more. Of the others, a quarter (at
@@ -53,7 +53,7 @@ def split(conversation_ids: Sequence[str], seed: int, name: str) -> dict[str, li
     for an unknown name, fewer than two ids, repeated ids, or other ids than `memory-r1` needs.
     """
     if len(set(conversation_ids)) != len(conversation_ids):
-        raise InputError("conversation ids repeat; each must occur once")
+        raise InputError("conversation ids repeat; each must be unique")
     if name == "memory-r1":
         if set(conversation_ids) != set(LOCOMO):
             raise InputError(
@@ -98,7 +98,7 @@ def check_parts(parts: Mapping[str, Sequence[str]]) -> None:
 
 @dataclass(frozen=True)
 class SplitConversations:
-    """The conversations of files (their sha256) by id, and the ids of each part of the split."""
+    """The conversations of files by id, the files' sha256, and the ids of each part."""
 
     data: Path
     sha256: str
@@ -113,12 +113,12 @@ class SplitConversations:
 def load_split(data: Path, seed: int, name: str, further: Path | None = None) -> SplitConversations:
     """Read a file, or a folder of files, and split it by conversation.
 
-    A folder `validation` inside a folder holds what is held out: it validates, and all files of
-    the folder itself train. The files of a `further` folder train, too, and its own `validation`
-    tests: what is measured on in the end is not what weights were chosen by. All else is split by
-    `split`.
+    The subfolder `validation` of a folder is held out for validation; the folder's own files train.
+    The files of a `further` folder train as well, and its own `validation` is the test set:
+    the final measurement uses other conversations than the choice of weights. Without such a
+    subfolder, `split` decides.
 
-    Raises InputError for what cannot be read, and for a conversation that stands in two places.
+    Raises InputError for files that cannot be read, and for a conversation that occurs twice.
     """
     files = {"train": files_of(data), "validation": [], "test": []}
     for part, folder in (("validation", data), ("test", further)):
@@ -139,8 +139,8 @@ def load_split(data: Path, seed: int, name: str, further: Path | None = None) ->
     if len(conversations) < len(everything):
         ids = Counter(conversation.id for conversation in everything)
         raise InputError(
-            f"{data}: the conversation {ids.most_common(1)[0][0]!r} stands in two places; each has"
-            " one, to be learnt from or to be held out"
+            f"{data}: the conversation {ids.most_common(1)[0][0]!r} occurs twice; train on it or"
+            " hold it out"
         )
     parts = {part: [conversation.id for conversation in part_] for part, part_ in by_part.items()}
     if not files["validation"]:
@@ -161,7 +161,7 @@ class Part(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a split was made from and what it holds."""
+    """The source and the contents of a split."""
 
     split: str
     seed: int
@@ -172,9 +172,9 @@ class Manifest(BaseModel):
 def split_file(source: Path, output_dir: Path, seed: int = 0, name: str = "default") -> Manifest:
     """Write train.json, validation.json, test.json and manifest.json, and return the manifest.
 
-    Conversations pass through as they are, so `load_conversations` reads every file that is not
-    empty. The manifest is removed first and written last, so an interrupted run does not leave
-    what `verify` accepts. Raises InputError for a file that cannot be used or written.
+    Conversations are copied unchanged, so `load_conversations` reads every file that is not empty.
+    The manifest is removed first and written last, so `verify` rejects an interrupted run. Raises
+    InputError for a file that cannot be used or written.
     """
     if source.resolve().parent == output_dir.resolve() and source.stem in PARTS:
         raise InputError(f"{source} would be overwritten; choose another --output-dir")
@@ -201,15 +201,15 @@ def split_file(source: Path, output_dir: Path, seed: int = 0, name: str = "defau
 
 
 def verify(source: Path, output_dir: Path) -> Manifest:
-    """Check the files of a split against the file it was made from, and return its manifest.
+    """Check the files of a split against their source file, and return the manifest.
 
-    It does not use `split`, so that it notices a mistake of `split`. Raises InputError that says
-    what differs: another source, a missing or changed file, a conversation lost or in two parts.
+    It does not call `split`, so it notices a mistake of `split`. Raises InputError that names the
+    difference: another source, a missing or changed file, a conversation lost or in two parts.
     """
     manifest = _manifest(output_dir / MANIFEST)
     source_records = {raw.get("sample_id"): raw for raw in read_records(source)}
     if manifest.input_sha256 != _sha256(source.read_bytes()):
-        raise InputError(f"{output_dir} was made from another file than {source}; split again")
+        raise InputError(f"{output_dir} was not made from {source}; split again")
     part_of: dict[str, str] = {}
     for part in PARTS:
         for record in _records(output_dir / f"{part}.json", manifest.parts[part].sha256):

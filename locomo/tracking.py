@@ -1,4 +1,4 @@
-"""Experiments on record: MLflow runs, and what they were made from."""
+"""Logs experiments to MLflow, with the hash of the data and the commit of the code."""
 
 import hashlib
 import logging
@@ -31,7 +31,7 @@ _CANDIDATE_RUNS = 100
 def connect_mlflow(experiment: str) -> ModuleType:
     """The mlflow module, set to this experiment in MLFLOW_TRACKING_URI or ./mlflow.db.
 
-    Raises InputError when that place cannot be used.
+    Raises InputError when MLflow cannot use that address.
     """
     import mlflow
 
@@ -75,7 +75,7 @@ def mlflow_run(experiment: str, params: Mapping[str, object], name: str) -> Iter
 
 
 def trace_model_calls() -> None:
-    """Keep every call of a module and a model as spans in MLflow, until the process ends."""
+    """Log every call of a module or model as a span in MLflow, until the process ends."""
     import mlflow.dspy
 
     mlflow.dspy.autolog(silent=True)
@@ -87,7 +87,7 @@ def data_hash(path: Path) -> str:
 
 
 def code_commit() -> str:
-    """The commit of the working copy that runs, with + for changes; of a package its version."""
+    """The commit of the working copy, with + for changes; for an installed package its version."""
     git = [
         "git",
         "-C",
@@ -139,7 +139,7 @@ def gain_metrics(gains: Sequence[Gain]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class TriedPrompt:
-    """A candidate: its mean reward on so many training examples, after so many model calls."""
+    """A candidate prompt: its mean reward, its number of training examples, the calls before it."""
 
     name: str
     score: float
@@ -157,10 +157,10 @@ def track_compile(
     cost: Mapping[str, float],
     files: Sequence[Path],
 ) -> None:
-    """One MLflow run of a compile: what was gained, what it cost, the files as artifacts.
+    """Log a compile as an MLflow run: gain, cost, and the files as artifacts.
 
-    The 100 best candidates become runs nested in it, each with its prompts as an artifact; a run
-    takes about 15 ms. Raises InputError when MLflow cannot keep them.
+    The 100 best candidates become nested runs, each with its prompts as an artifact; a run takes
+    about 15 ms. Raises InputError when MLflow cannot store them.
     """
     with mlflow_run(experiment, params, name) as mlflow:
         numbers = {f"cost/{_REFUSED.sub('_', name)}": value for name, value in cost.items()}
@@ -172,6 +172,6 @@ def track_compile(
                 mlflow.log_metrics(
                     {"score": tried.score, "examples": tried.examples, "calls": tried.calls}
                 )
-                # A model may write half a surrogate pair, which no file holds.
+                # A model may write a lone surrogate, which UTF-8 cannot encode.
                 prompts = tried.prompts.encode("utf-8", "replace").decode()
                 mlflow.log_text(prompts, "prompts.txt")

@@ -387,10 +387,10 @@ def test_a_chat_that_fits_its_budget_whole_measures_nothing(
 ) -> None:
     run({"a/model": talker(name="a/model")[0]}, budget=2_000)
     output = " ".join(capsys.readouterr().out.split())
-    assert "Nothing was measured of memory: the longest conversation has about" in output
-    assert "and 2,000 were shown" in output
+    assert "This run does not measure memory: the longest conversation has about" in output
+    assert "and the budget is 2,000" in output
     run({"a/model": talker(name="a/model")[0]}, budget=64)
-    assert "Nothing was measured" not in capsys.readouterr().out
+    assert "does not measure memory" not in capsys.readouterr().out
 
 
 def test_the_packaged_model_has_no_bill(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

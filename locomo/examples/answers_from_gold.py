@@ -1,9 +1,9 @@
 """Supervised examples of answering: contexts of a gold conversation, and questions about each.
 
-A context is what our own retrieval brings for a question, so that hits and misses are learned from
-as they come. Several questions share it: answerable ones, one of category 5, and one whose person
-is exchanged for another (a minimal pair: the same words, but nobody said it). What is not in the
-context is to be refused.
+A context is the result of our own retrieval for a question, so the hits and misses are realistic.
+Several questions share it: answerable ones, one of category 5, and one about another person (a
+minimal pair: the same words, but nobody said it). The right answer to a question that the context
+does not answer is an abstention.
 """
 
 import random
@@ -84,7 +84,7 @@ class AnswerExamples:
             yield [AnswerExample(context.text, text, answer) for text, answer in pairs]
 
     def _context(self, question: Question) -> Context:
-        """What a student would be shown for a question."""
+        """The context that a student would see for a question."""
         chance = self.rng.random()
         budget = int(self.student.budget * self.rng.choice(BUDGETS))
         selects = canonical_selects(self.gold.retrieve.get(question.index, ""))
@@ -107,7 +107,7 @@ class AnswerExamples:
         return rows
 
     def _stray_rows(self, question: str) -> list[Rows]:
-        """Rows that have words of the question, to the point or not."""
+        """Rows that share words with the question, relevant or not."""
         words = re.findall(r"\w{4,}", question.lower())
         sample = self.rng.sample(words, min(_STRAY_WORDS, len(words)))
         if not sample:
@@ -118,10 +118,10 @@ class AnswerExamples:
     def _questions_and_answers(
         self, question: Question, context: Context
     ) -> Iterator[tuple[str, str]]:
-        """What is asked about the context of a question, with the right answers.
+        """The questions about the context of a question, with the right answers.
 
-        Of an answer that is a list as much is right as is shown. Other answers of which the
-        context holds a half teach nothing and are left out.
+        Of a list answer, the shown items are the right answer. Other answers that the context holds
+        in part teach nothing and are left out.
         """
         turn_ids = set(context.turn_ids)
         text = f" {normalize(context.text)} "

@@ -1,4 +1,4 @@
-"""Whether gold holds: evidence says the answers, gold SQL does its work, nothing is said twice."""
+"""Checks gold: evidence contains the answers, gold SQL works, no text occurs twice."""
 
 import re
 import tempfile
@@ -89,7 +89,7 @@ def read_gold(paths: Sequence[Path]) -> list[Gold]:
 
 
 def normalized_words(text: str) -> list[str]:
-    """The words of a text, small and without accents; numbers as digits, dates as 8 may 2023."""
+    """The words of a text, lower-case, without accents; numbers as digits, dates as 8 may 2023."""
     text = _ISO.sub(_date_in_words, text)
     decomposed = unicodedata.normalize("NFKD", text).casefold()
     plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
@@ -182,7 +182,7 @@ def _steps_in_days(turn_words: Sequence[str]) -> set[int]:
 
 
 def prove(gold: Gold) -> Proof:
-    """Check one conversation's evidence, and its SQL in a memory of its own."""
+    """Check one conversation's evidence, and its SQL in a temporary memory."""
     id_ = gold.conversation.id
     shares = tuple(_shares(gold.conversation))
     errors = [line for share, line in shares if not share]
@@ -227,7 +227,7 @@ def _shares(conversation: Conversation) -> Iterator[tuple[float, str]]:
 
 
 def _retrieve_error(gold: Gold, index: int, store: Store) -> str:
-    """What is wrong with a question's SELECTs, "" if nothing is."""
+    """The error of a question's SELECTs, "" if there is none."""
     question = gold.conversation.questions[index]
     where = f"{gold.conversation.id}, qa.{index}.retrieve"
     try:
@@ -257,7 +257,7 @@ def _retrieve_error(gold: Gold, index: int, store: Store) -> str:
 def errors_and_summary(
     golds: Sequence[Gold], proofs: Mapping[str, Proof], paths: Collection[Path]
 ) -> tuple[list[str], str]:
-    """All errors of what stands in `paths`, a line each, and a summary; proofs by sample_id."""
+    """All errors in the files of `paths`, one line each, and a summary; proofs by sample_id."""
     proven = [gold.conversation for gold in golds if gold.conversation.id in proofs]
     compared = [gold.conversation for gold in golds if gold.conversation.id not in proofs]
     for path in OTHER_DATA:
@@ -285,13 +285,13 @@ def errors_and_summary(
 
 
 def _repeated_questions(conversations: Sequence[Conversation]) -> Iterator[str]:
-    first_places: dict[str, str] = {}
+    first_asked: dict[str, str] = {}
     for conversation in conversations:
         for question in conversation.questions:
             where = f"{conversation.id}, qa.{question.index}"
-            first_place = first_places.setdefault(" ".join(normalized_words(question.text)), where)
-            if first_place != where:
-                yield f"{where}: {first_place} asks it already: {question.text!r}"
+            first = first_asked.setdefault(" ".join(normalized_words(question.text)), where)
+            if first != where:
+                yield f"{where}: {first} asks it already: {question.text!r}"
 
 
 def _overlaps(

@@ -1,4 +1,4 @@
-"""Distillation: which supervised examples are made, by whom, and what happens when it is stopped.
+"""Distillation: plans supervised examples, has a teacher make them, and resumes after a stop.
 
 `from_teacher.py` makes one example, `jsonl.py` writes the file of all.
 """
@@ -32,8 +32,8 @@ from locomo.tasks.modules import TARGETS, Target, draw
 from memory import InputError
 from memory.program.signatures import NO_FACT
 
-# Of the examples for answering, at most so many have their evidence taken out: a model that has
-# always seen it answers confidently without. A choice.
+# The largest share of examples for answering without their evidence: a model that has always seen
+# evidence answers confidently without. A choice.
 ABSENT = 0.15
 # Together with the questions of category 5 at most so many abstain. A model that did so in 34 % of
 # its examples gave up where it should answer (docs/log.md, "a supervised start on LoCoMo with many
@@ -147,7 +147,7 @@ def _make(
     threads: int,
     bar: Progress,
 ) -> None:
-    """Make what an earlier run did not make for a target, with a line on the bar."""
+    """Make the examples of a target that an earlier run did not make, with a progress bar."""
     unmade = [example for example in planned if example.key not in part_file.attempts]
     done = len(planned) - len(unmade)
     task = bar.add_task(f"examples: {target}", total=len(planned), completed=done)
@@ -210,7 +210,7 @@ def _check(
     held_out: Sequence[str],
 ) -> None:
     if not conversations or not distillation.targets:
-        raise InputError("there is no training conversation, or no target, to make examples of")
+        raise InputError("there are no training conversations, or no targets")
     ids = [conversation.id for conversation in conversations]
     if overlap := [id_ for id_ in ids if id_ in held_out]:
         raise InputError(f"{', '.join(overlap)}: to learn from and held out; give each one part")
@@ -224,7 +224,7 @@ def _plan(
     numbers: Mapping[Target, int],
     seed: int,
 ) -> tuple[dict[Target, list[PlannedExample]], dict[str, str]]:
-    """What is to be made, by target, and why targets are left out. Raises InputError for all."""
+    """The planned examples by target, and why targets are left out. Raises InputError for all."""
     plan: dict[Target, list[PlannedExample]] = {}
     left_out: dict[str, str] = {}
     for target in TARGETS:
@@ -252,7 +252,7 @@ def _plan_target(
     number: int,
     seed: int,
 ) -> list[PlannedExample]:
-    """What is to be made for a target, in file order. Raises InputError when there is nothing."""
+    """The planned examples of a target, in file order. Raises InputError if there are none."""
     planned = []
     for conversation in conversations:
         if target == "store":
@@ -294,7 +294,7 @@ def _fingerprint(
     held_out: Sequence[str],
     seed: int,
 ) -> str:
-    """What decides the examples: a part file is gone on with only where all of this is equal."""
+    """A hash of everything that decides the examples: a part file resumes only if it is equal."""
     planned = [example for examples in plan.values() for example in examples]
     conversations = {example.conversation.id: example.conversation for example in planned}
     teacher, student = distillation.teacher, distillation.student

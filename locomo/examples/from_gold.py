@@ -1,4 +1,4 @@
-"""Supervised examples from gold conversations: what each module should have said.
+"""Supervised examples from gold conversations: the right output of each module.
 
 store: a turn, and its gold rows as one INSERT. retrieve: a question, and its gold SELECTs. answer:
 see `answers_from_gold`. No model is asked.
@@ -83,7 +83,7 @@ def supervised_examples(
 def _inputs_and_outputs(
     gold: Gold, student: Setup, targets: Collection[Target], *, rng: random.Random
 ) -> Iterator[tuple[Target, dict[str, str], dict[str, str]]]:
-    """What each module is given in a conversation, and what it should make of it, by field."""
+    """The inputs and right outputs of each module in a conversation, by field."""
     with (
         tempfile.TemporaryDirectory(prefix="examples-") as folder,
         open_store(Path(folder) / "turns.db") as store,
@@ -126,7 +126,7 @@ def _write_gold_facts(store: Store, gold: Gold) -> dict[int, list[GoldRow]]:
     for turn_id, sql in sorted(gold.store.items()):
         if sql == NOTHING:
             continue
-        # In the turns' order: an UPDATE changes facts of turns before it.
+        # In the order of the turns: an UPDATE changes facts of turns before it.
         store.write(sql, cause="gold", window=(turn_id, turn_id))
         rows = store.read(f"SELECT id, {columns} FROM facts WHERE id > {last_id} ORDER BY id").rows
         last_id = max([last_id, *(row[0] for row in rows)])

@@ -1,4 +1,4 @@
-"""What a teacher makes of training conversations: prompts of the student with right answers.
+"""Supervised examples by a teacher: prompts of the student with right answers.
 
 store: the SQL that the teacher writes when shown one speaker's lines at a time, as the answer to
 the whole window. retrieve: its SELECTs, if they bring the evidence or lead to a right answer.
@@ -82,27 +82,27 @@ class Distillation:
 
 @dataclass(frozen=True)
 class PlannedExample:
-    """An example that is to be made.
+    """An example to make.
 
-    `place` is a window's first turn (from 1) for store, else a question's index. With `absent`
+    `number` is a window's first turn (from 1) for store, else a question's index. With `absent`
     the question's evidence is taken out of the memory, and the answer is an abstention.
     """
 
     target: Target
     conversation: Conversation
-    place: int
+    number: int
     absent: bool = False
 
     @property
     def key(self) -> str:
-        """A name that no other example has."""
-        name = f"{self.target}/{self.conversation.id}/{self.place}"
+        """A unique name."""
+        name = f"{self.target}/{self.conversation.id}/{self.number}"
         return f"{name}/absent" if self.absent else name
 
     @property
     def question(self) -> Question:
-        """The question at this place, for retrieve and answer."""
-        return self.conversation.questions[self.place]
+        """The question with this index, for retrieve and answer."""
+        return self.conversation.questions[self.number]
 
     @property
     def evidence(self) -> list[int]:
@@ -155,7 +155,7 @@ def render_example(
 
 
 def encodable(text: str) -> str:
-    """A text that a file can hold: half a letter, which a model may write, becomes "?"."""
+    """A text that UTF-8 can encode: a lone surrogate, which a model may write, becomes "?"."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -192,7 +192,7 @@ def make_store_examples(
 
 
 class _SpeakerBySpeaker(dspy.Module):
-    """In place of the storing module: lets the teacher store one speaker's lines at a time."""
+    """Replaces the storing module: lets the teacher store one speaker's lines at a time."""
 
     def __init__(
         self,
@@ -204,7 +204,7 @@ class _SpeakerBySpeaker(dspy.Module):
     ) -> None:
         super().__init__()
         self.distillation = distillation
-        self.planned = {window.place: window for window in planned}
+        self.planned = {window.number: window for window in planned}
         self.memory = store
         self.attempts = attempts
         self.save_attempt = save

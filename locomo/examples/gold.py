@@ -1,7 +1,7 @@
 """Conversations with gold: for each turn the SQL that stores it, for questions the SELECTs.
 
 The format is LoCoMo's with two fields more, see data/README.md. A folder of such files is what
-models are tuned on; those in its folder `validation` are measured on and never learnt from.
+models are tuned on; those in its subfolder `validation` are for measuring and never trained on.
 """
 
 from collections import Counter
@@ -63,19 +63,18 @@ def load_gold(path: Path) -> list[Gold]:
 
 
 def split_gold(path: Path, name: str, seed: int) -> tuple[list[Gold], list[str]]:
-    """The conversations to learn from, and the ids of those held out.
+    """The training conversations, and the ids of those held out.
 
-    A folder `validation` inside the folder holds what is held out. Without one, or for a file, the
-    validation and test parts of the split `name` are held out (see locomo.split_data). Raises
-    InputError.
+    The subfolder `validation` of a folder is held out. Without one, or for a file, the validation
+    and test parts of the split `name` are held out (see locomo.split_data). Raises InputError.
     """
     golds = load_gold(path)
     if (path / VALIDATION).is_dir():
         held_out = [gold.conversation.id for gold in load_gold(path / VALIDATION)]
         if overlap := [gold.conversation.id for gold in golds if gold.conversation.id in held_out]:
             raise InputError(
-                f"{path}: {', '.join(overlap)} also in {VALIDATION}; each has one place, "
-                "to be learnt from or to be held out"
+                f"{path}: {', '.join(overlap)} also in {VALIDATION}; keep each either for training"
+                " or held out"
             )
         return golds, held_out
     parts = split([gold.conversation.id for gold in golds], seed, name)

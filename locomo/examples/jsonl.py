@@ -20,7 +20,7 @@ _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class ExamplesCard(BaseModel):
-    """What a file of examples was made from.
+    """The source of a file of examples.
 
     `model` is the teacher's name, `data` the sha256 of the data file, `conversations` the ids
     learnt from, `held_out` those that may not be; `examples` counts them by target; `made_by`
@@ -63,12 +63,12 @@ def save_examples(output: Path, examples: Sequence[ChatMessages], card: Examples
 
 
 def card_path(examples: Path) -> Path:
-    """Where the card of a file of examples lies."""
+    """The path of the card of a file of examples."""
     return examples.with_suffix(".card.json")
 
 
 def read_examples_card(examples: Path) -> ExamplesCard:
-    """The card beside a file of examples. Raises InputError when it is missing or broken."""
+    """The card of a file of examples. Raises InputError if it is missing or broken."""
     path = card_path(examples)
     try:
         return ExamplesCard.model_validate_json(path.read_bytes())
@@ -83,19 +83,21 @@ def read_examples_card(examples: Path) -> ExamplesCard:
 
 
 def check_examples(examples: Path) -> int:
-    """How many examples a file holds. Raises InputError that names the first line that is none."""
+    """The number of examples in a file. Raises InputError that names the first invalid line."""
     number = 0
     try:
         with examples.open("rb") as file:
             for number, line in enumerate(file, 1):
                 messages = _Example.model_validate_json(line).messages
                 if not messages or messages[-1].role != "assistant":
-                    raise InputError(f"{examples}, line {number}: its last message is no answer")
+                    raise InputError(
+                        f"{examples}, line {number}: the last message is not an answer"
+                    )
     except OSError as error:
         raise InputError(f"{examples}: {error.strerror}") from error
     except ValidationError as error:
         why = error.errors(include_url=False)[0]["msg"]
-        raise InputError(f"{examples}, line {number} is no example: {why:.200}") from None
+        raise InputError(f"{examples}, line {number} is not an example: {why:.200}") from None
     if not number:
-        raise InputError(f"{examples} holds no example")
+        raise InputError(f"{examples} has no examples")
     return number

@@ -1,4 +1,4 @@
-"""Gold SELECTs as a student writes them: one form, and wide enough for names it cannot know."""
+"""Rewrites gold SELECTs as a student writes them: in one form, without names it cannot know."""
 
 import re
 

@@ -1,1 +1,1 @@
-"""Training sets for trainers of others: verl. It does not run here; what it needs is written."""
+"""Exports training sets for other trainers: verl. It does not run here; this writes its input."""

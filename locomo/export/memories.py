@@ -1,4 +1,4 @@
-"""The memories that exported episodes begin with: of a file's observations, or digested."""
+"""The memories of exported episodes: from a file's observations, or digested by a model."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ def observed_memories(
     for conversation in conversations:
         path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', conversation.id)[:60]}.db"
         if path.exists():
-            raise InputError(f"{path} is there already; give another folder")
+            raise InputError(f"{path} exists already; give another folder")
         facts = _facts(conversation, observations.get(conversation.id))
         if not facts:
             raise InputError(
@@ -46,7 +46,7 @@ def observed_memories(
 
 
 def _facts(conversation: Conversation, observation: Any) -> list[tuple[str, str, int]]:
-    """(subject, value, turn id) of each observation; when it happened, it does not say."""
+    """(subject, value, turn id) of each observation; observations have no dates."""
     turn_ids = {turn.source: number for number, turn in enumerate(conversation.turns, 1)}
     facts = []
     sessions = observation.values() if isinstance(observation, dict) else ()

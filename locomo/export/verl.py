@@ -1,4 +1,4 @@
-"""What verl trains the refining module with: rows, tools, a reward function, two configurations.
+"""Exports the refining module to verl: rows, tools, a reward function, two configurations.
 
 An episode is one question about one memory: the policy calls the six tools, then the question is
 answered from facts alone ("MemUpdate: Self-Refining Memory via Reinforcement Learning", Training
@@ -49,8 +49,8 @@ def episode_rows(
         with open_store(path, read_only=True) as store:
             in_short = memory_in_short(store, Draft(store), _MEMORY_TOKENS)
         for question in conversation.questions:
-            place = str(path.relative_to(folder))
-            rows.append(_row(conversation, question, in_short, place, part, len(rows)))
+            file = str(path.relative_to(folder))
+            rows.append(_row(conversation, question, in_short, file, part, len(rows)))
     return rows
 
 
@@ -124,7 +124,7 @@ def _plain_type(hint: Any) -> dict[str, Any]:
 def write_verl(
     folder: Path, train: Sequence[Mapping[str, Any]], test: Sequence[Mapping[str, Any]]
 ) -> list[Path]:
-    """Write everything that verl is given beside the memories; returns the files.
+    """Write all files for verl except the memories; returns their paths.
 
     Raises InputError when pyarrow or pyyaml is not installed, or a file cannot be written.
     """

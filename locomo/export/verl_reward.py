@@ -1,7 +1,7 @@
-"""The reward of an episode as verl hands it over: its calls are made again on a draft, and scored.
+"""Scores an episode of verl: replays its tool calls on a draft.
 
-The tools change nothing but a draft and give the same for the same calls, so that the text of an
-episode says all of what it did.
+The tools change only a draft and are deterministic, so the text of an episode is enough to replay
+it.
 """
 
 import json
@@ -83,7 +83,7 @@ def score_episode(
 
 
 def replay(draft: Draft, text: str) -> tuple[Counter[str], int]:
-    """Make the tool calls of an episode on a draft; returns uses by tool, and how many failed."""
+    """Replay the tool calls of an episode on a draft; returns uses by tool, and failures."""
     tools = {tool.__name__: tool for tool in RefiningTools(draft).functions()}
     uses = Counter[str]()
     refused = 0
@@ -101,5 +101,5 @@ def replay(draft: Draft, text: str) -> tuple[Counter[str], int]:
 
 @lru_cache(maxsize=1)
 def _reader() -> Model:
-    """The model that answers, frozen: it is not what is trained."""
+    """The frozen model that answers; it is not trained."""
     return load_model(os.environ.get(READER, "local"), os.environ.get(READER_ADDRESS))

@@ -1,4 +1,4 @@
-"""The six tools as verl calls them, a draft for each episode; it needs verl (0.7)."""
+"""The six tools in the form that verl (0.7) calls, with one draft for each episode."""
 
 import logging
 from collections import OrderedDict

@@ -1,1 +1,1 @@
-"""What was measured, for people: means and intervals, tables, pictures."""
+"""Reports of an evaluation: means with intervals, tables, charts, verdicts, traces."""

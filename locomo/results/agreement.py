@@ -1,4 +1,4 @@
-"""How far a judge agrees with labels that were written by hand, for each of the two prompts.
+"""Measures how well a judge agrees with human labels, for each of the two prompts.
 
 python -m locomo.results.agreement --judge-model MODEL [--judge-api-base ADDRESS]
 """
@@ -36,10 +36,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @dataclass(frozen=True)
 class LabelledAnswer:
-    """An answer to a question of our data, with what each judge should say of it.
+    """An answer to a question of our data, with the verdict that each judge should give.
 
-    `kind` is how the answer was made up: right, partly right, vague, wrong, over-long, abstaining,
-    or instruction, which speaks to the judge.
+    `kind` says what sort of answer it is: right, partly right, vague, wrong, over-long, abstaining,
+    or instruction (it addresses the judge).
     """
 
     conversation: str
@@ -53,17 +53,17 @@ class LabelledAnswer:
     strict: bool
 
     def label(self, kind: Kind) -> bool:
-        """What the judge of this kind should say."""
+        """The verdict that the judge of this kind should give."""
         return self.lenient if kind == "lenient" else self.strict
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """A judge beside the labels, over the verdicts that can be read.
+    """A judge compared with the labels, over the verdicts that could be read.
 
-    `agreement` is the share of equal verdicts, `kappa` Cohen's (1960): what is left of it when
-    chance is taken off. Each has its 95 % interval; all are None without a verdict, kappa where
-    chance alone would agree on everything, and its interval where all verdicts are the labels.
+    `agreement` is the share of equal verdicts, `kappa` Cohen's kappa (1960): agreement corrected
+    for chance. Each has a 95 % interval. All are None without a verdict; kappa is None if chance
+    alone would agree on everything, and its interval if all verdicts equal the labels.
     """
 
     verdicts: int
@@ -83,9 +83,9 @@ def print_agreement(
     labels: Annotated[Path, Option(help="labelled answers, JSON")] = LABELLED,
     num_threads: Annotated[int, Option(help="answers judged at a time", min=1)] = 4,
 ) -> None:
-    """Judge answers that are labelled by hand, and print how far each prompt agrees with them.
+    """Judge answers that people have labelled, and print how well each prompt agrees with them.
 
-    Raises InputError for a file of another form, ModelError when the model cannot be used.
+    Raises InputError for a file in another format, ModelError when the model cannot be used.
     """
     answers = read_labelled(labels)
     model = load_model(judge_model, judge_api_base)
@@ -125,12 +125,12 @@ def read_labelled(path: Path) -> list[LabelledAnswer]:
     except ValidationError as error:
         raise InputError(f"{path} holds no labelled answers: see data/README.md") from error
     if not answers:
-        raise InputError(f"{path} holds no answer")
+        raise InputError(f"{path} has no answers")
     return answers
 
 
 def measure_agreement(labels: Sequence[bool], judgements: Sequence[Judgement]) -> Agreement:
-    """Verdicts beside labels, in the same order."""
+    """The agreement of verdicts with labels, which are in the same order."""
     pairs = [
         (label, judgement.correct)
         for label, judgement in zip(labels, judgements, strict=True)
@@ -150,7 +150,7 @@ def measure_agreement(labels: Sequence[bool], judgements: Sequence[Judgement]) -
 
 
 def cohens_kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
-    """Cohen's kappa of two raters, -1 to 1; None where chance alone would agree on everything."""
+    """Cohen's kappa of two raters, -1 to 1; None if chance alone would agree on everything."""
     if not pairs:
         return None
     by_first = fmean(first for first, _ in pairs)
@@ -162,7 +162,7 @@ def cohens_kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
 
 
 def _wilson_interval(equal: int, verdicts: int) -> tuple[float, float]:
-    """The 95 % score interval of a share (Wilson 1927): a bootstrap has none where all agree."""
+    """The 95 % score interval of a share (Wilson 1927): a bootstrap gives none if all agree."""
     z = NormalDist().inv_cdf(0.975)
     share, total = equal / verdicts, verdicts + z * z
     middle = (equal + z * z / 2) / total
@@ -171,12 +171,12 @@ def _wilson_interval(equal: int, verdicts: int) -> tuple[float, float]:
 
 
 def _kappa_interval(pairs: Sequence[tuple[bool, bool]]) -> tuple[float, float] | None:
-    """The 95 % percentile interval over resamples that have a kappa; none where all agree."""
+    """The 95 % percentile interval over resamples that have a kappa; none if all agree."""
     if all(first == second for first, second in pairs):
         return None
     rng = np.random.default_rng(0)
     resamples = (
-        cohens_kappa([pairs[place] for place in rng.integers(len(pairs), size=len(pairs))])
+        cohens_kappa([pairs[index] for index in rng.integers(len(pairs), size=len(pairs))])
         for _ in range(_RESAMPLES)
     )
     kappas = [kappa for kappa in resamples if kappa is not None]
@@ -187,7 +187,7 @@ def _kappa_interval(pairs: Sequence[tuple[bool, bool]]) -> tuple[float, float] |
 def _judge_all(
     kind: Kind, answers: Sequence[LabelledAnswer], model: Model, threads: int, console: Console
 ) -> list[Judgement]:
-    """What one of the two judges says of each answer, in their order."""
+    """The verdicts of one of the two judges, in the order of the answers."""
 
     def judged(answer: LabelledAnswer) -> Judgement:
         question = Question(
@@ -214,7 +214,7 @@ def _with_interval(value: float | None, interval: tuple[float, float] | None) ->
 def _differences(
     kind: Kind, answers: Sequence[LabelledAnswer], judgements: Sequence[Judgement]
 ) -> list[str]:
-    """A line for each verdict that is not the label's."""
+    """A line for each verdict that differs from its label."""
     return [
         f"{kind}: {answer.kind}, {clean_line(answer.answer)[:60]!r} is labelled"
         f" {answer.label(kind)}: {judgement.correct}, {clean_line(judgement.reason)[:100]}"

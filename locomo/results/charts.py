@@ -1,4 +1,4 @@
-"""Pictures (PNG) of what was measured: scores, failures, abstention, compiles, trainings."""
+"""Charts (PNG): scores, failures, abstention, progress of compiles and trainings."""
 
 import io
 import logging
@@ -19,19 +19,19 @@ from locomo.metrics import abstained
 from locomo.results.report import NAMES, ScoreLine, failures
 from memory.files import write_whole
 
-_LABEL_WIDTH = 13  # characters; LongMemEval's question types are broken at their hyphens
-_BINS = 5  # of equal size: twenty questions of each category of LoCoMo leave four to a bin
+_LABEL_WIDTH = 13  # characters; LongMemEval's question types wrap at their hyphens
+_BINS = 5  # of equal size: with twenty questions of a category a bin has four
 
 
 @contextmanager
 def pictures(path: Path, title: str, columns: int) -> Iterator[list[Any]]:
-    """Axes side by side to draw on; the file is written when the block ends.
+    """Axes side by side; the file is written when the block ends.
 
-    The title gets today's date. Raises InputError when the file cannot be written.
+    Today's date is added to the title. Raises InputError when the file cannot be written.
     """
     import matplotlib as mpl
 
-    # Files are drawn without a display, and building a list of fonts is nothing to report.
+    # No display is needed, and matplotlib's report of its font cache is noise.
     mpl.use("Agg")
     logging.getLogger("matplotlib.font_manager").setLevel(logging.WARNING)
     from matplotlib import pyplot as plt
@@ -45,7 +45,7 @@ def pictures(path: Path, title: str, columns: int) -> Iterator[list[Any]]:
         for axis in axes[0]:
             axis.spines[["top", "right"]].set_visible(False)
         axes[0][0].legend(frameon=False)
-        # Drawn in memory first: what fails or is interrupted leaves no half of a file.
+        # Drawn in memory first, so an error or an interruption leaves no partial file.
         drawn = io.BytesIO()
         figure.savefig(drawn, format="png", dpi=130)
         write_whole(path, drawn.getvalue())
@@ -55,7 +55,7 @@ def pictures(path: Path, title: str, columns: int) -> Iterator[list[Any]]:
 
 @contextmanager
 def picture(path: Path, title: str) -> Iterator[Any]:
-    """Axes to draw on, see `pictures`."""
+    """Axes for one chart, see `pictures`."""
     with pictures(path, title, columns=1) as (axes,):
         yield axes
 
@@ -69,15 +69,15 @@ def score_chart(lines: Sequence[ScoreLine], path: Path, title: str) -> None:
         for n, system in enumerate(systems):
             of_system = [line for line in lines if line.system == system]
             shift = (n - (len(systems) - 1) / 2) * width
-            places = [labels.index(line.categories) + shift for line in of_system]
+            positions = [labels.index(line.categories) + shift for line in of_system]
             scores = [line.score for line in of_system]
-            axes.bar(places, scores, width * 0.95, label=system)
-            for place, line in zip(places, of_system, strict=True):
+            axes.bar(positions, scores, width * 0.95, label=system)
+            for position, line in zip(positions, of_system, strict=True):
                 # A single question has no interval.
                 if line.low is not None and line.high is not None:
-                    # Rounding may put the mean a hair outside; bars refuse less than zero.
+                    # Rounding may put the mean just outside; errors must not be negative.
                     error = [[max(line.score - line.low, 0)], [max(line.high - line.score, 0)]]
-                    axes.errorbar(place, line.score, yerr=error, color="black", capsize=3)
+                    axes.errorbar(position, line.score, yerr=error, color="black", capsize=3)
         axes.set_xticks(range(len(labels)), [fill(label, _LABEL_WIDTH) for label in labels])
         axes.set_ylim(0, 1)
         axes.set_ylabel("official F1; category 5: an abstaining phrase")
@@ -100,10 +100,10 @@ def failure_chart(results: Sequence[Result], path: Path, title: str) -> None:
 
 
 def abstention_chart(results: Sequence[Result], path: Path, title: str) -> None:
-    """How often answers abstain as the ranking grows surer: with and without an answer to give.
+    """The rate of abstention by the score of the best turn, for answerable and other questions.
 
-    Questions in five bins of equal size by the score of their best turn. Where abstention follows
-    the evidence, the line of unanswerable questions is high, and the other falls to the right.
+    Questions are in five bins of equal size. If abstention follows the evidence, the line of
+    unanswerable questions is high, and the other one falls to the right.
     """
     kinds = {
         "with an answer": [result for result in results if result.category != ABSTENTION],
@@ -128,7 +128,7 @@ def _best_score(result: Result) -> float:
 
 @dataclass(frozen=True)
 class RewardPoint:
-    """A candidate's training reward after so many model calls, and the best one so far."""
+    """A candidate's training reward, the number of model calls before it, and the best so far."""
 
     calls: int
     score: float
@@ -136,9 +136,9 @@ class RewardPoint:
 
 
 def progress_chart(points: Sequence[RewardPoint], baseline: float, path: Path, title: str) -> None:
-    """Rewards of candidates (in the order tried) and of the plain program by model calls.
+    """Training rewards by model calls: candidates in the order tried, and the plain program.
 
-    The line is the Pareto front: no candidate that was found with fewer calls is better.
+    The line is the Pareto front: no candidate with fewer calls is better.
     """
     calls = [point.calls for point in points]
     with picture(path, title) as axes:

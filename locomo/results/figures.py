@@ -12,7 +12,7 @@ from rich.table import Table
 
 from locomo.metrics import bootstrap
 
-# As many as `bootstrap` draws for the interval of a mean.
+# The default of `bootstrap`.
 _RESAMPLES = 2000
 
 
@@ -41,7 +41,7 @@ def mean_figure(
     values: Sequence[float],
     groups: Sequence[str] | None = None,
 ) -> list[Figure]:
-    """The mean as a figure, or none without values. Values of one group depend on one another."""
+    """The mean as a figure, none without values. Groups of dependent values are resampled whole."""
     if not values:
         return []
     low, high = bootstrap(values, groups=groups)
@@ -61,15 +61,15 @@ def mean_figure(
 def ratio_figure(
     table: str, row: str, column: str, *, above: Sequence[float], below: Sequence[float]
 ) -> list[Figure]:
-    """The ratio of the means of paired values, both resampled together; none of 0 below."""
+    """The ratio of the means of paired values, resampled as pairs; none if all below are 0."""
     if not any(below):
         return []
     numerators, denominators = np.asarray(above), np.asarray(below)
-    rng = np.random.default_rng(0)  # fixed: a report made again from the same answers is equal
+    rng = np.random.default_rng(0)  # fixed: the same answers give the same report
     ratios = []
     for _ in range(_RESAMPLES):
         sample = rng.integers(len(numerators), size=len(numerators))
-        # A draw in which everything below is 0 has no ratio.
+        # A resample whose denominators are all 0 has no ratio.
         if denominators[sample].any():
             ratios.append(numerators[sample].sum() / denominators[sample].sum())
     low, high = np.percentile(ratios, [2.5, 97.5])

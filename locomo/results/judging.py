@@ -1,4 +1,4 @@
-"""Answers judged by a model, after all of them were given: nothing but the answers is needed."""
+"""Judges answers with a model. Needs the results only, so it can run later."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -14,19 +14,19 @@ from memory.program import Model
 from memory.program.costs import Cost, priced
 from memory.progress import progress_bar
 
-# Tokens of a call of a judge: its prompt with question and answers, its reason and verdict.
+# Tokens of a judge's call: the prompt with question and answers; the reason and the verdict.
 _CALL_TOKENS = (500, 60)
 
 
 def judging_cost(questions: Iterable[Question], model: Model) -> Cost:
-    """What it will take to judge an answer to each of these questions."""
+    """The expected cost of judging one answer to each of these questions."""
     calls = sum(len(kinds_for(question)) for question in questions)
     tokens_in, tokens_out = (calls * tokens for tokens in _CALL_TOKENS)
     return priced(model, calls=calls, tokens_in=tokens_in, tokens_out=tokens_out)
 
 
 def is_judged(result: Result, model: Model) -> bool:
-    """Whether an answer has all its verdicts by a model."""
+    """Whether an answer has all verdicts of a model."""
     return set(_verdict_names(question_of(result), model).values()) <= set(result.verdicts)
 
 
@@ -37,16 +37,16 @@ def _verdict_names(question: Question, model: Model) -> dict[Kind, str]:
 def judge_answers(
     results: Sequence[Result], model: Model, log: AnswerLog, threads: int, console: Console
 ) -> list[Result]:
-    """The results with the verdicts of their judges; each is kept in the log as it comes.
+    """The results with the verdicts of a judge, written to the log one by one.
 
-    An interrupted run, or one with a second model, keeps the verdicts that it has. Raises
+    Earlier verdicts stay: those of an interrupted run, and those of another judge. Raises
     ModelError when the model cannot be used.
     """
 
     def judged(result: Result) -> Result:
         question = question_of(result)
         names = _verdict_names(question, model)
-        if result.unusable:  # no judge is asked about nothing
+        if result.unusable:  # there is nothing to judge
             return replace(result, verdicts=dict.fromkeys(names.values(), False))
         verdicts = {
             name: judge(kind, question, answer=result.answer, model=model).correct
@@ -67,7 +67,7 @@ def judge_answers(
 
 
 def question_of(result: Result) -> Question:
-    """The question of a result, as far as a judge needs it."""
+    """The question of a result, with the fields that a judge needs."""
     return Question(
         index=result.index,
         text=result.question,

@@ -1,4 +1,4 @@
-"""What the results say: means with intervals for each category, and where answers fail."""
+"""Statistics of results: means with intervals for each category, and causes of failure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ NAMES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "a
 Cause = Literal[
     "not stored", "not retrieved", "not answered", "should have abstained", "unusable answer"
 ]
-# Below this F1 an answer counts as failed; half of its words are not those of the gold answer.
+# An answer below this F1 counts as failed: it shares less than half of its words with gold.
 FAILED_BELOW = 0.5
 
 
 Interval = Literal["clustered", "independent"]
-# Fewer conversations tell too little of how conversations differ.
+# With fewer conversations, resampling them says too little about how they differ.
 LEAST_CONVERSATIONS = 5
 _LABELS: dict[str, set[int]] = {
     **{f"{category} {NAMES[category]}": {category} for category in CATEGORIES},
@@ -32,9 +32,9 @@ class ScoreLine:
     """Means over the questions of one system in one category, or in several (`categories`).
 
     `low` to `high` is the 95 % interval of the score; None for a single question. `judged` is the
-    share that a judge holds correct, with its number of verdicts in `verdicts`; `unusable` counts
-    answers that could not be read, which score nothing. `recall` is of the questions that name
-    their evidence, None where none does.
+    share of answers that each judge accepts, `verdicts` the number of its verdicts, `unreadable`
+    the number of verdicts that could not be read. `unusable` counts answers that could not be read;
+    they score 0. `recall` is over the questions that name their evidence, None if none does.
     """
 
     system: str
@@ -73,7 +73,7 @@ class PairedDifference:
 
     @property
     def verdict(self) -> Literal["better", "worse", "no difference shown"]:
-        """Better or worse where the interval leaves zero out."""
+        """Better or worse if the interval excludes zero."""
         if self.low is not None and self.low > 0:
             return "better"
         if self.high is not None and self.high < 0:
@@ -82,13 +82,13 @@ class PairedDifference:
 
 
 def usual_interval(results: Iterable[Result]) -> Interval:
-    """Clustered where there are five conversations or more, else independent."""
+    """Clustered if there are at least five conversations, else independent."""
     conversations = {result.conversation for result in results}
     return "clustered" if len(conversations) >= LEAST_CONVERSATIONS else "independent"
 
 
 def score_lines(results: Sequence[Result], interval: Interval) -> list[ScoreLine]:
-    """One line for each system and category or type that occurs, then categories 1-4 and all."""
+    """For each system one line per category or question type, then categories 1-4 and all."""
     lines = []
     for system in dict.fromkeys(result.system for result in results):
         of_system = [result for result in results if result.system == system]
@@ -98,9 +98,9 @@ def score_lines(results: Sequence[Result], interval: Interval) -> list[ScoreLine
 
 
 def _groups(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """The results by category, those of a benchmark with question types by these, 1-4 and all.
+    """The results by category, or by question type if the benchmark has types; then 1-4 and all.
 
-    A type holds its questions without an answer, too, as in LongMemEval's own report.
+    A type includes its unanswerable questions, as in LongMemEval's own report.
     """
     types = sorted({result.question_type for result in results} - {""})
     groups = {name: [r for r in results if r.question_type == name] for name in types}
@@ -113,7 +113,7 @@ def _groups(results: Sequence[Result]) -> dict[str, list[Result]]:
 def paired_differences(
     before: Sequence[Result], after: Sequence[Result], interval: Interval
 ) -> list[PairedDifference]:
-    """A line for each category, 1-4 and all, over the questions that are on both sides."""
+    """A line for each category, 1-4 and all, over the questions that both sides answered."""
     by_question = {(result.conversation, result.index): result for result in before}
     answered = [r for r in after if (r.conversation, r.index) in by_question]
     return [
@@ -144,7 +144,7 @@ def _paired_difference(
 def _interval_of(
     values: Sequence[float], results: Sequence[Result], interval: Interval
 ) -> tuple[float, float] | tuple[None, None]:
-    """The interval of the mean of one value a result; none of a single value."""
+    """The interval of the mean of values, one for each result; None for a single value."""
     if len(values) == 1:
         return None, None
     if interval == "independent":
@@ -180,7 +180,7 @@ def _line(system: str, label: str, results: Sequence[Result], interval: Interval
 def memory_difference(
     results: Sequence[Result], interval: Interval, beside: str = "baseline"
 ) -> PairedDifference | None:
-    """Memory beside another system over the questions of categories 1-4 that both answered."""
+    """Memory minus another system, over the questions of categories 1-4 that both answered."""
     before = [result for result in results if result.system == beside]
     memory = [result for result in results if result.system == "memory"]
     differences = paired_differences(before, memory, interval)
@@ -188,11 +188,10 @@ def memory_difference(
 
 
 def failure_cause(result: Result) -> Cause | None:
-    """Where an answer failed, None for one that is right.
+    """The cause of a failed answer, None for a right one.
 
-    Evidence that was shown and not used, or that the question does not name: not answered. Evidence
-    that was not shown: not stored when no fact names its turn (the words of the question did not
-    find it either), else not retrieved.
+    All evidence was shown, or the question names none: not answered. Evidence was not shown: not
+    stored if no fact names its turn (search did not find it either), else not retrieved.
     """
     if result.unusable:
         return "unusable answer"
@@ -206,7 +205,7 @@ def failure_cause(result: Result) -> Cause | None:
 
 
 def failures(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """The failed answers by cause, in the order in which a question is worked on."""
+    """The failed answers by cause, in the order of the steps."""
     causes: tuple[Cause, ...] = (
         "not stored",
         "not retrieved",

@@ -1,4 +1,4 @@
-"""The report as tables and lines for people: scores, judges, differences, failures."""
+"""Tables and lines of a report: scores, judges, differences, failures, costs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -24,7 +24,7 @@ _NAMED_QUESTIONS = 10
 
 
 def interval_title(interval: Interval) -> str:
-    """What an interval was made of, for the head of a table."""
+    """The method of an interval, for the title of a table."""
     resampled = "conversations and their questions" if interval == "clustered" else "questions"
     return f"95 % interval over {resampled}"
 
@@ -33,7 +33,7 @@ def comparison_table(
     lines: Sequence[ScoreLine], interval: Interval, with_categories: bool = True
 ) -> Table:
     """The table that `evaluate.py` prints."""
-    # LoCoMo's own code looks for two phrases in the answer, so that a longer one counts, too.
+    # LoCoMo's own code looks for two phrases in the answer, so a longer answer counts as well.
     rule = "category 5: an abstaining phrase, the official substring rule"
     table = Table(box=SIMPLE, title=f"official F1 ({rule}), {interval_title(interval)}")
     for column in ("system", "category"):
@@ -53,13 +53,15 @@ def comparison_table(
             end_section=line.categories == "all",
         )
     if unusable := sum(line.unusable for line in lines if line.categories == "all"):
-        table.caption = f"{unusable} answers could not be used: they score 0 and are no abstention"
+        table.caption = (
+            f"{unusable} answers could not be used: they score 0 and do not count as abstentions"
+        )
     return table
 
 
 def judge_table(lines: Sequence[ScoreLine], with_categories: bool = True) -> Table:
-    """The share of answers that each judge holds correct, of the verdicts that could be read."""
-    table = Table(box=SIMPLE, title="held correct by a model, of the verdicts that can be read")
+    """The share of answers that each judge accepts, of its readable verdicts."""
+    table = Table(box=SIMPLE, title="judged correct by a model, of its readable verdicts")
     for column in ("judge", "system", "category"):
         table.add_column(column, no_wrap=True)
     for column in ("verdicts", "correct"):
@@ -86,7 +88,7 @@ def _printed(lines: Sequence[ScoreLine], with_categories: bool) -> list[ScoreLin
 
 
 def _signed_interval(difference: PairedDifference) -> str:
-    """`-0.01 to +0.34`; empty for a single question, which has none."""
+    """`-0.01 to +0.34`; empty for a single question, which has no interval."""
     if difference.low is None or difference.high is None:
         return ""
     return f"{difference.low:+.2f} to {difference.high:+.2f}"
@@ -95,7 +97,7 @@ def _signed_interval(difference: PairedDifference) -> str:
 def difference_table(
     differences: Sequence[PairedDifference], sides: tuple[str, str], interval: Interval
 ) -> Table:
-    """Two sides over the same questions; the interval is of paired differences."""
+    """Two runs over the same questions, with the intervals of their paired differences."""
     title = f"official F1 of the same questions, {interval_title(interval)}"
     table = Table(box=SIMPLE, title=title)
     table.add_column("category", no_wrap=True)
@@ -114,7 +116,7 @@ def difference_table(
 
 
 def difference_line(difference: PairedDifference | None, beside: str = "baseline") -> str:
-    """The difference of memory and another system in a sentence."""
+    """Memory minus another system, in a sentence."""
     if difference is None:
         return "no question was answered by both"
     text = f"memory - {beside}, categories 1-4: {difference.change:+.3f}"
@@ -123,7 +125,7 @@ def difference_line(difference: PairedDifference | None, beside: str = "baseline
 
 
 def building_table(built: Iterable[BuiltMemory]) -> Table:
-    """What it took to build the memories."""
+    """The cost of building the memories."""
     table = Table(box=SIMPLE, title="memories")
     table.add_column("conversation")
     for column in ("turns", "facts", "failed", "calls", "a turn", "tokens", "seconds"):
@@ -143,7 +145,7 @@ def building_table(built: Iterable[BuiltMemory]) -> Table:
 
 
 def failure_table(results: Sequence[Result]) -> Table:
-    """How many answers of each category failed where."""
+    """The number of failed answers by cause and category."""
     table = Table(box=SIMPLE, title=f"where answers fail (F1 below {FAILED_BELOW})")
     table.add_column("cause", no_wrap=True)
     for category in CATEGORIES:
@@ -162,14 +164,14 @@ def failure_table(results: Sequence[Result]) -> Table:
 
 
 def evidence_text(result: Result) -> str:
-    """How much of a question's evidence was shown, where the question names any."""
+    """How much of a question's evidence was shown, if the question names any."""
     if result.recall is None:
-        return "no evidence is named"
+        return "no evidence named"
     return f"evidence shown {result.recall:.0%}"
 
 
 def no_evidence_line(results: Iterable[Result]) -> str:
-    """The questions that name no evidence, which recall leaves out; empty when all name some."""
+    """The questions without evidence, which recall leaves out; empty if all name some."""
     questions = {
         f"{result.conversation} {result.index}": None for result in results if result.recall is None
     }
@@ -182,7 +184,7 @@ def no_evidence_line(results: Iterable[Result]) -> str:
 
 
 def cost_table(title: str, costs: Mapping[str, Cost]) -> Table:
-    """What each step takes of its model, and all of them."""
+    """Calls, tokens and dollars of each step, and their sum."""
     table = Table(box=SIMPLE, title=title)
     table.add_column("", no_wrap=True)
     for column in ("calls", "tokens in", "tokens out", "cost"):
@@ -194,7 +196,7 @@ def cost_table(title: str, costs: Mapping[str, Cost]) -> Table:
 
 
 def example_text(result: Result) -> str:
-    """One question, the SQL that looked for it, and what became of it (rich markup)."""
+    """One question with its SQL, evidence, answer and score (rich markup)."""
     sql = "\n".join(f"    [dim]{escape(statement)}[/dim]" for statement in result.sql)
     return (
         f"[bold]{escape(result.question)}[/bold]"

@@ -1,6 +1,6 @@
-"""Traces: what passed between a question and its score, every prompt and answer, in a file.
+"""Traces: every prompt, answer and row between a question and its score.
 
-A line of JSON a question; `python -m locomo.inspect` prints them, and MLflow keeps them as spans.
+The file has one line of JSON per question; `python -m locomo.inspect` prints them.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from locomo.json_lines import JsonLines
 
 @dataclass(frozen=True)
 class ModelCall:
-    """One call of a language model: the messages (role and text) and what came back."""
+    """One call of a language model: the messages (role and text) and the answers."""
 
     messages: tuple[tuple[str, str], ...]
     answers: tuple[str, ...]
@@ -27,7 +27,7 @@ class ModelCall:
 
 @dataclass(frozen=True)
 class RowsRead:
-    """A SELECT that ran, its columns and its rows as text."""
+    """A SELECT that ran, with its columns and rows as text."""
 
     sql: str
     columns: tuple[str, ...]
@@ -36,10 +36,10 @@ class RowsRead:
 
 @dataclass(frozen=True)
 class Trace:
-    """A question from its text to its score.
+    """All steps between a question and its score.
 
-    `rows` are of the SELECTs that ran; `refusals` are those that the database refused, and why,
-    which is the feedback that the next prompt held.
+    `rows` are those of the SELECTs that ran; `refusals` are the refused SELECTs with the reason,
+    which was the feedback in the next prompt.
     """
 
     result: Result
@@ -49,7 +49,7 @@ class Trace:
 
     @property
     def key(self) -> AnswerKey:
-        """What makes two traces those of the same question by the same system."""
+        """Identifies the system and the question."""
         return self.result.key
 
 
@@ -57,7 +57,7 @@ TraceLog = JsonLines[AnswerKey, Trace]
 
 
 class CallRecorder(BaseCallback):
-    """Records the model calls of the block that it is active in, and what was retrieved."""
+    """Records the model calls of a block, and the rows that it retrieved."""
 
     def __init__(self) -> None:
         self.calls: list[ModelCall] = []
@@ -68,7 +68,7 @@ class CallRecorder(BaseCallback):
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Record what is called in the block, in this thread and those that it starts."""
+        """Record the calls of the block, in this thread and in threads that it starts."""
         with dspy.context(callbacks=[*dspy.settings.callbacks, self]):
             yield
 
@@ -81,7 +81,7 @@ class CallRecorder(BaseCallback):
             )
 
     def on_lm_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
-        """Keep the call with what came back."""
+        """Record the call with its answers."""
         with self._lock:
             messages = self._messages.pop(call_id, ())
             answers = tuple(str(output) for output in outputs or ())
@@ -91,7 +91,7 @@ class CallRecorder(BaseCallback):
     def on_module_end(
         self, call_id: str, outputs: Any, exception: BaseException | None = None
     ) -> None:
-        """Keep what the module that retrieves read, and what the database refused."""
+        """Record the rows of the retrieving module, and the statements that were refused."""
         if not isinstance(outputs, dspy.Prediction) or "rows" not in outputs:
             return
         with self._lock:
@@ -101,7 +101,7 @@ class CallRecorder(BaseCallback):
                 self.rows.append(RowsRead(sql, tuple(read.columns), rows))
 
     def trace(self, result: Result) -> Trace:
-        """All that was recorded, with the result that it led to."""
+        """Everything recorded, with the result."""
         return Trace(result, tuple(self.rows), tuple(self.refusals), tuple(self.calls))
 
 

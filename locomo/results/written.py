@@ -24,12 +24,12 @@ class WrittenResults(BaseModel):
 
 
 def traces_beside(answers: Path) -> Path:
-    """Where the traces of a file of answers are."""
+    """The path of the traces that belong to a file of answers."""
     return answers.with_name(answers.name.replace(ANSWERS, TRACES))
 
 
 def read_results(path: Path) -> WrittenResults:
-    """The results in a folder (--output-dir), or in a file of its. Raises InputError."""
+    """The results in an output folder, or in its JSON file. Raises InputError."""
     if path.is_dir() or not path.exists():
         files = [path / name for name in (RESULTS, ANALYSIS, ABLATION) if (path / name).exists()]
         if not files:

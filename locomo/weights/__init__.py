@@ -1,1 +1,1 @@
-"""Weights tuned: supervised, by GRPO on an Arbor server, at Together; before and after."""
+"""Tunes weights: supervised, by GRPO on an Arbor server, or at Together; compares the result."""

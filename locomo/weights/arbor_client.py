@@ -1,4 +1,4 @@
-"""Arbor's server as a client sees it: requests that end, and checkpoints fetched whole."""
+"""A client of Arbor's server: requests with time limits, checkpoints downloaded completely."""
 
 import os
 import shutil
@@ -26,15 +26,15 @@ _REPEATABLE = {"status", "metrics", "download", "checkpoint"}
 
 
 class ServerError(ModelError):
-    """The training server failed, fell silent or contradicts itself; the message says how."""
+    """The training server failed, stopped answering or contradicts itself; see the message."""
 
 
 class CheckpointLost(ServerError):
-    """The server cannot give a checkpoint that it said it has; earlier ones are as they were."""
+    """The server cannot deliver a checkpoint that it listed; earlier ones are unchanged."""
 
 
 class AnswerLost(ServerError):
-    """No answer came in time, or a failure did: what was asked for may be done all the same."""
+    """No answer came in time, or an error: the request may have been carried out all the same."""
 
 
 class RequestRefused(ServerError):
@@ -66,14 +66,14 @@ class Timeouts:
     list_lag: float = 3.0
 
     def seconds(self, route: str) -> float:
-        """How long one answer of this route may take."""
+        """The time limit of one answer of this route."""
         field_of = {"download": "checkpoint", "cancel": "terminate"}
         return float(getattr(self, field_of.get(route, route), self.status))
 
 
 @dataclass
 class WaitMonitor:
-    """Reports what is waited for and for how long already, and ends the wait at its limit.
+    """Reports the purpose and duration of a wait, and ends it at its limit.
 
     `on_wait` is called with the purpose and the seconds so far, from `after` seconds on and then
     every `interval` seconds, in the thread that waits. `undo` is called with a result that comes
@@ -97,7 +97,7 @@ class WaitMonitor:
             self.on_wait(purpose, waited)
 
     def during(self, purpose: str, limit: float, call: Callable[[], T]) -> T:
-        """What `call` returns or raises; AnswerLost when it takes far more than `limit` seconds.
+        """The result of `call`; raises AnswerLost if it takes far more than `limit` seconds.
 
         The call runs in a thread of its own, so that Ctrl-C and reports do not wait for it.
         """
@@ -154,7 +154,7 @@ class Process(BaseModel):
 
 
 class Repair(BaseModel):
-    """A defect of Arbor that the server's start mended: "applied", or "not needed"."""
+    """A defect of Arbor that the server repairs at its start: "applied", or "not needed"."""
 
     name: str
     state: str
@@ -185,7 +185,7 @@ class ModelInfo(BaseModel):
 class Server:
     """Arbor at an address, http://HOST:PORT/v1/, with the token of ARBOR_TOKEN.
 
-    Every method raises ServerError when the server fails, is silent or says nonsense, after
+    Every method raises ServerError when the server fails, does not answer or sends nonsense, after
     `timeouts.retries`; InputError when the address, the token or a name is wrong.
     """
 
@@ -198,14 +198,14 @@ class Server:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
             raise InputError(
-                f"{parts.hostname or self.url!r} is no address of a server: write "
+                f"{parts.hostname or self.url!r} is not the address of a server: write "
                 "http://HOST:PORT/v1/, and its token into ARBOR_TOKEN"
             )
         url = self.url if parts.path.strip("/") else f"{self.url.rstrip('/')}/v1"
         object.__setattr__(self, "url", url.rstrip("/") + "/")
 
     def describe(self) -> ServerInfo:
-        """What runs there. Raises InputError when it is not an Arbor started by arbor/serve.py."""
+        """Describe the server. Raises InputError if it is not an Arbor of arbor/serve.py."""
         try:
             return self._request("server", "memory/server", ServerInfo)
         except RequestRefused as error:
@@ -219,7 +219,7 @@ class Server:
             raise InputError(f"the server has no model {name}: {error}") from error
 
     def metrics(self, job_id: str, since: int) -> list[dict[str, float]]:
-        """What the trainer measured at each step after `since`."""
+        """The trainer's metrics for each step after `since`."""
         answer_type = dict[str, list[dict[str, float]]]
         query = {"job_id": job_id, "since": since}
         return self._request("metrics", "memory/metrics", answer_type, content=query).get(
@@ -227,7 +227,7 @@ class Server:
         )
 
     def close_job(self, job_id: str) -> None:
-        """End a job and free its GPUs; one that ended already, or is unknown, is fine."""
+        """End a job and free its GPUs; does nothing if the job has ended or is unknown."""
         try:
             self.post("cancel", dict[str, Any], {"job_id": job_id})
         except RequestRefused as error:
@@ -235,7 +235,7 @@ class Server:
                 raise
 
     def stop_serving(self) -> None:
-        """Let go of every model that answers without a job."""
+        """Unload every model that answers without a job."""
         self._request("kill", "chat/kill", dict[str, Any], content={"job_id": "*"}, method="POST")
 
     def download(self, job_id: str, name: str, folder: Path) -> Path:
@@ -264,7 +264,7 @@ class Server:
         return folder
 
     def post(self, route: str, answer_type: type[T], body: dict[str, Any]) -> T:
-        """Ask one of Arbor's own routes about a job; tried again only where that does no harm."""
+        """Call one of Arbor's own routes about a job; retried only where that is safe."""
         path = f"fine_tuning/grpo/{route}"
         return self._request(route, path, answer_type, content=body, method="POST")
 
@@ -297,17 +297,17 @@ class Server:
                 return TypeAdapter(answer_type).validate_json(response.content)
             except ValidationError as error:
                 first = error.errors()[0]
-                place = ".".join(map(str, first["loc"])) or "the answer"
+                field = ".".join(map(str, first["loc"])) or "the answer"
                 raise ServerError(
                     f"{self.url} is no Arbor, or another version: its answer to {route} does not "
-                    f"fit ({place}: {first['msg']})"
+                    f"fit ({field}: {first['msg']})"
                 ) from error
 
         purpose = f"the server's answer to {route}"
         return self._with_retries(route, lambda: self.monitor.during(purpose, limit, attempt))
 
     def _with_retries(self, route: str, call: Callable[[], T]) -> T:
-        """What `call` returns, tried again after an AnswerLost if this route may be repeated."""
+        """The result of `call`, retried after an AnswerLost if this route may be repeated."""
         retries = self.timeouts.retries if route in _REPEATABLE else 0
         since = time.monotonic()
         for attempt in range(retries):
@@ -424,7 +424,7 @@ def _unpack(archive: Path, folder: Path, name: str) -> None:
 
 
 def _replace_folder(folder: Path, unpacked: Path) -> None:
-    """Put a new folder in the place of an old one, which comes back when that fails."""
+    """Replace an old folder by a new one; a failure restores the old one."""
     previous = _sibling(folder, "old")
     if folder.exists():
         shutil.rmtree(previous, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""DSPy's GRPO on Arbor, watched: every wait ends, every answer is checked, nothing is printed."""
+"""DSPy's GRPO on Arbor, supervised: waits have limits, answers are checked, nothing is printed."""
 
 import logging
 import random
@@ -61,7 +61,7 @@ class EpisodeGroups(list[dict[str, Any]]):
 
 
 class WholeEpisodes(random.Random):
-    """Keeps the groups of an episode together, in the place where ArborGRPO draws from them.
+    """Keeps the groups of an episode together when ArborGRPO draws from them.
 
     It would send one a step, and throw away the rollouts of each step that begins before all are
     sent. An episode is a trajectory: its calls share the reward and are learned from together.
@@ -75,7 +75,7 @@ class WholeEpisodes(random.Random):
 
 
 class JobState(BaseModel):
-    """Where a training job stands."""
+    """The state of a training job."""
 
     job_id: str
     current_model: str
@@ -86,7 +86,7 @@ class JobState(BaseModel):
 
 
 class Observer(Protocol):
-    """Who watches a training; what it raises ends it."""
+    """Watches a training; an exception that it raises ends the training."""
 
     def job_started(self, job: "WatchedJob") -> None:
         """The server has the model ready."""
@@ -145,7 +145,7 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
         self._idle_since = time.monotonic()
 
     def get_status(self) -> dict[str, Any]:
-        """Where the job stands; this is where ArborGRPO waits for the next batch to be wanted."""
+        """The job's state; ArborGRPO waits here until the trainer asks for the next batch."""
         state = self._post("status")
         if set(state.pending_batch_ids) <= set(self.fulfilled):
             batch = max(self.fulfilled, default=-1) + 1
@@ -217,7 +217,7 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
     def save_checkpoint(
         self, checkpoint_name: str, score: float | None = None, metadata: Any = None
     ) -> None:
-        """Have the weights saved. Raises CheckpointLost when the server does not list them."""
+        """Save the weights. Raises CheckpointLost if the server does not list them afterwards."""
         timeouts = self.server.timeouts
         extra = {} if metadata is None else {"metadata": metadata}
         for attempt in range(timeouts.retries + 1):
@@ -295,7 +295,7 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
 
 
 class _CapturedRequest:
-    """Stands in for `requests` while Arbor's client writes the request that starts a job."""
+    """Replaces `requests` while Arbor's client writes the request that starts a job."""
 
     def post(self, url: str, headers: dict[str, str], json: dict[str, Any]) -> "_CapturedRequest":
         self.body = json

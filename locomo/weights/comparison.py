@@ -1,4 +1,4 @@
-"""A tuned model beside the one it started from, on conversations that neither was trained on."""
+"""Compares a tuned model with its start, on conversations that neither was trained on."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ Student = Callable[[], dspy.Module]  # made when its turn comes: a server has GP
 
 @dataclass(frozen=True)
 class Comparison:
-    """The gains of the tuned model over its start, and why runs failed, which are left out."""
+    """The gains of the tuned model over its start, and the errors of runs that are left out."""
 
     gains: list[Gain]
     failures: list[str]
@@ -54,8 +54,8 @@ def fresh_conversations(
     fresh = [conversation for conversation in conversations if conversation.id not in trained_on]
     if not fresh:
         raise InputError(
-            "every conversation of --data was trained on: a comparison there says nothing; give "
-            "--data with others"
+            "every conversation of --data was used for training, so nothing is left to compare; "
+            "give other --data"
         )
     return [conversation for conversation in fresh if conversation.id in tested] or fresh
 
@@ -67,7 +67,7 @@ def comparison_examples(
     number: int,
     seed: int,
 ) -> list[dspy.Example]:
-    """What both models are asked: windows when only storing was tuned, else questions.
+    """The examples for both models: windows if only storing was tuned, else questions.
 
     `window` is in turns; of all there are, `number` (0: all) are drawn by `seed`. Raises InputError
     when there is nothing to ask.
@@ -75,7 +75,7 @@ def comparison_examples(
     candidates = task_examples(conversations, measured_target(targets), window)
     chosen = draw(candidates, number, seed)
     if not chosen:
-        raise InputError("the conversations to compare on ask nothing; give --data that does")
+        raise InputError("the conversations to compare on have no questions; give other --data")
     return chosen
 
 
@@ -123,7 +123,7 @@ def server_names(start: Path | str, tuned: Path) -> dict[str, str]:
     try:
         run = RunFile.model_validate_json((tuned.parent / RUN_FILE).read_bytes())
     except (OSError, ValidationError) as error:
-        raise InputError(f"{tuned.parent / RUN_FILE} does not tell of a training") from error
+        raise InputError(f"{tuned.parent / RUN_FILE} does not describe a training") from error
     # A run notes the server's folder of its last checkpoint only.
     if run.checkpoint != tuned.name or not run.server_folder:
         raise InputError(f"the server's folder of {tuned} is not known; serve it, and use --model")

@@ -1,4 +1,4 @@
-"""The settings of a GRPO run: what reaches the trainer, and the arithmetic between them."""
+"""The settings of a GRPO run, as the trainer gets them, and the checks of their arithmetic."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +54,7 @@ class GrpoSettings:
 
     @property
     def sampling(self) -> dict[str, float]:
-        """How answers are drawn: as the policy says, without cutting any."""
+        """Sampling parameters: from the policy's full distribution."""
         # The client samples with these and the trainer gets them: a cut distribution would not be
         # the policy whose probabilities the trainer computes.
         return {
@@ -97,7 +97,7 @@ class GrpoSettings:
 
 
 def check_split(inference: tuple[int, ...], training: tuple[int, ...]) -> None:
-    """Raise InputError unless the two sets of GPUs are there, apart and without repetition."""
+    """Raise InputError unless both sets of GPUs are given, disjoint and without repetition."""
     for flag, ids in (("--inference-gpus", inference), ("--training-gpus", training)):
         if not ids or min(ids) < 0 or len(set(ids)) < len(ids):
             raise InputError(f"{flag}: give each GPU's id once, as in 1,2")
@@ -118,7 +118,7 @@ def gpu_ids(text: str) -> tuple[int, ...]:
 
 
 def check_batch(settings: GrpoSettings) -> None:
-    """Raise InputError unless a group can be read in whole parts by all devices.
+    """Raise InputError unless a group divides evenly among all devices.
 
     The trainer needs per device x GPUs x accumulation to be a multiple of the rollouts, and splits
     each group evenly.

@@ -1,4 +1,4 @@
-"""GRPO as train.py starts it: what is checked, gathered and resumed before a run is under way."""
+"""Starts GRPO for train.py: checks, collects and resumes everything before the run begins."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -54,7 +54,7 @@ REHEARSAL_MEMORY, SUPERVISED_MEMORY = "3 GB", "6 GB"
 
 
 def check_server(options: TrainOptions, server: Server, console: Console) -> None:
-    """Print every check; raise InputError when one failed. Writes arbor.yaml when it is absent."""
+    """Print every check; raise InputError if one failed. Writes arbor.yaml if it is missing."""
     if not options.rehearse and not ARBOR_YAML.exists():
         _write_split(options)
         console.print(f"{ARBOR_YAML} written: the server's split of GPUs")
@@ -87,7 +87,7 @@ def _write_split(options: TrainOptions) -> None:
 
 
 def train_on_server(options: TrainOptions, console: Console) -> TrainingResult:
-    """Train on a server that is there. Raises InputError for what cannot work, before it starts."""
+    """Train on a running server. Raises InputError for invalid settings before the start."""
     options.settings()  # GPUs that cannot be split are named before a server is asked
     server = Server(options.server)
     options.check_unused()
@@ -221,7 +221,7 @@ def _bench(
 
 
 def _record(run: ModuleType, result: TrainingResult, folder: Path, title: str) -> None:
-    """Draw the curves and put what was gained on record."""
+    """Draw the curves and log the gains to MLflow."""
     _draw_curves(result, folder / CURVES_FILE, title)
     run.log_metrics(gain_metrics(result.gains))
     run.set_tag("verdict", verdict(result.gains))
@@ -237,8 +237,8 @@ def _draw_curves(result: TrainingResult, path: Path, title: str) -> None:
         numbers = [(row.step, value(row)) for row in rows]
         known = [(step, number) for step, number in numbers if number is not None]
         return {
-            step: fmean(number for _, number in known[max(place - WINDOW + 1, 0) : place + 1])
-            for place, (step, _) in enumerate(known)
+            step: fmean(number for _, number in known[max(index - WINDOW + 1, 0) : index + 1])
+            for index, (step, _) in enumerate(known)
         }
 
     training = {
@@ -263,7 +263,7 @@ def _checkpoint_to_resume(
     begin = last_checkpoint(options.checkpoints, made_of)
     if begin is None:
         options.check_unused(resuming=True)
-        console.print("nothing to go on with: no checkpoint of these options and data")
+        console.print("nothing to resume: there is no checkpoint of these options and data")
     elif begin.step >= settings.steps:
         raise InputError(f"all {settings.steps} steps are done; give a larger --num-train-steps")
     return begin

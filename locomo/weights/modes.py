@@ -1,4 +1,4 @@
-"""The modes of train.py as commands: `train.py sft ...` beside `train.py --mode sft ...`."""
+"""The modes of train.py as subcommands: `train.py sft ...` equals `train.py --mode sft ...`."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -144,7 +144,7 @@ def _with_every_option(run: Callable[[TrainOptions], None]) -> Callable[..., Non
             if value != getattr(defaults, name):
                 flag = f"--{name.replace('_', '-')}"
                 raise InputError(
-                    f"{flag} stands before {context.invoked_subcommand}: give a command's options "
+                    f"{flag} comes before {context.invoked_subcommand}: give a command's options "
                     "after its name"
                 )
         return None

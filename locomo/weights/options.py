@@ -187,7 +187,7 @@ class TrainOptions:
 
     @property
     def examples_file(self) -> Path:
-        """Where distilled examples are, unless told otherwise."""
+        """The default path of distilled examples."""
         return self.examples or Path("sft_examples.jsonl")
 
     @cached_property
@@ -201,7 +201,7 @@ class TrainOptions:
         return self.conversations.parts
 
     def check(self) -> None:
-        """Raise InputError for options at odds, or places that cannot be written to."""
+        """Raise InputError for options that exclude each other, or paths that are not writable."""
         check_reward(self.reward, self.target)
         if self.turns_only and self.targets != ("answer",):
             raise InputError("--turns-only is for --target answer: the others work on facts")
@@ -242,7 +242,7 @@ class TrainOptions:
             )
 
     def settings(self) -> GrpoSettings:
-        """What the trainer is told. Raises InputError for GPUs that cannot be split so."""
+        """The trainer's settings. Raises InputError for an invalid split of GPUs."""
         # A rehearsal draws answers no longer than the longest right one.
         longest = max(ANSWERS[target] for target in self.targets)
         rehearsed = replace(REHEARSAL, completion_tokens=longest)
@@ -263,7 +263,7 @@ class TrainOptions:
         )
 
     def params(self, settings: GrpoSettings, data: str, start: str) -> dict[str, object]:
-        """What a run is made of, for the record and to know it again."""
+        """The parameters of a run, for MLflow and its fingerprint."""
         return {
             **asdict(settings),
             "target": self.target,

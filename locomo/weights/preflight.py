@@ -1,4 +1,4 @@
-"""What a training run needs, checked and written down before anything is paid for."""
+"""Checks the requirements of a training run before anything is paid for."""
 
 import re
 import shutil
@@ -31,7 +31,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Check:
-    """One check: the finding, with its numbers, and what to do when it failed."""
+    """One check: the finding, with its numbers, and a remedy if it failed."""
 
     name: str
     state: Literal["ok", "failed", "unknown"]
@@ -41,7 +41,7 @@ class Check:
 
 @dataclass(frozen=True)
 class RunRequirements:
-    """The run that is to be checked; `window` in turns, `checkpoints` is how many are kept."""
+    """The run to check; `window` is in turns, `checkpoints` the number that is kept."""
 
     model: str
     settings: GrpoSettings
@@ -93,7 +93,7 @@ def preflight(
 
 
 def check_table(checks: Sequence[Check]) -> Table:
-    """The table that is shown: each check with its finding, a failure's remedy below it."""
+    """The table of checks: each with its finding, and the remedy of a failure below it."""
     table = Table("check", "", "found", box=SIMPLE, title="before the run")
     for check in checks:
         advice = f"\n-> {escape(check.remedy)}" if check.remedy else ""
@@ -102,7 +102,7 @@ def check_table(checks: Sequence[Check]) -> Table:
 
 
 def raise_failed(checks: Sequence[Check]) -> None:
-    """Raise InputError with a line for each check that failed, if any did."""
+    """Raise InputError with a line for each failed check, if there is one."""
     failed = [f"{c.name}: {c.finding} -> {c.remedy}" for c in checks if c.state == "failed"]
     if failed:
         raise InputError("\n".join([f"{len(failed)} of {len(checks)} checks failed", *failed]))
@@ -134,7 +134,7 @@ def _answer_or_reason(ask: Callable[[], _T]) -> tuple[_T | None, str]:
 
 
 def check_version(info: ServerInfo) -> Check:
-    """The protocol and the repairs were tried with one version of Arbor only."""
+    """Check Arbor's version: protocol and repairs were tested with one version only."""
     finding = f"Arbor {info.arbor}, tried with {TESTED_VERSION}"
     if info.rehearsal:
         finding += ", a rehearsal"
@@ -143,7 +143,7 @@ def check_version(info: ServerInfo) -> Check:
 
 
 def check_repairs(info: ServerInfo | None) -> Check:
-    """Every repair of the server is applied, or not needed any more."""
+    """Check that every repair of the server is applied, or no longer needed."""
     if info is None:
         return Check("repairs", "unknown", _NO_ANSWER)
     good = all(repair.state in ("applied", "not needed") for repair in info.repairs)
@@ -157,7 +157,7 @@ def check_repairs(info: ServerInfo | None) -> Check:
 def check_gpus(
     run: RunRequirements, info: ServerInfo | None, parameters: int | None
 ) -> list[Check]:
-    """The GPUs asked for: there, apart, free, shared out as asked, and large enough."""
+    """Check the requested GPUs: present, disjoint, free, split as requested, large enough."""
     if info and info.rehearsal:
         return [Check(name, "ok", "rehearsal: no GPUs needed") for name in _GPU_CHECKS]
     if info is None:
@@ -172,7 +172,7 @@ def _roles(inference: Iterable[int], training: Iterable[int]) -> str:
 
 
 def check_roles(run: RunRequirements, info: ServerInfo | None) -> Check:
-    """The GPUs asked for are there, and none has two roles."""
+    """Check that the requested GPUs exist and that none has two roles."""
     inference, training = run.settings.inference_gpus, run.settings.training_gpus
     apart = _check_passing(
         "GPUs", _roles(inference, training), lambda: check_split(inference, training)
@@ -191,7 +191,7 @@ def check_roles(run: RunRequirements, info: ServerInfo | None) -> Check:
 
 
 def check_free(run: RunRequirements, info: ServerInfo) -> Check:
-    """Nobody else fills the GPUs asked for: nine tenths of each are free, as vLLM demands."""
+    """Check that nine tenths of each requested GPU are free, as vLLM requires."""
     gpus = _gpus_of(info, run.settings.inference_gpus + run.settings.training_gpus)
     finding = _joined(f"{g.id}: {_gb(g.memory_free)} of {_gb(g.memory_total)}" for g in gpus)
     full = [gpu.id for gpu in gpus if gpu.memory_free < VLLM_SHARE * gpu.memory_total]
@@ -204,7 +204,7 @@ def check_free(run: RunRequirements, info: ServerInfo) -> Check:
 
 
 def check_served(run: RunRequirements, info: ServerInfo) -> Check:
-    """The server shares its GPUs out as asked; it reads that once, when it starts."""
+    """Check that the server splits its GPUs as requested; it reads the split at its start."""
     inference, training = sorted(run.settings.inference_gpus), sorted(run.settings.training_gpus)
     served_inference, served_training = sorted(info.split.inference), sorted(info.split.training)
     advice = (
@@ -282,7 +282,7 @@ def inference_memory(parameters: int, settings: GrpoSettings) -> dict[str, float
 
 
 def check_memory(run: RunRequirements, info: ServerInfo, parameters: int | None) -> list[Check]:
-    """The estimates fit the smallest GPU of each role; vLLM may use nine tenths of its own."""
+    """Check that the estimates fit the smallest GPU of each role; vLLM may use nine tenths."""
     inference, training = _GPU_CHECKS[-2:]
     settings = run.settings
     if parameters is None:
@@ -317,7 +317,7 @@ def _batch_description(settings: GrpoSettings) -> str:
 def check_model(
     run: RunRequirements, model: ModelInfo | None, why: str, reached: bool
 ) -> list[Check]:
-    """The server finds the model, which reads a prompt with its completion and knows chats."""
+    """Check that the server finds the model, that its context suffices, and that it can chat."""
     settings = run.settings
     lengths = (
         f"prompt {settings.prompt_tokens:,} + completion {settings.completion_tokens:,} tokens"
@@ -339,7 +339,7 @@ def check_model(
 
 
 def check_data(run: RunRequirements) -> Check:
-    """The data can be read, its parts share no conversation, and each target has examples."""
+    """Check that the data is readable, its parts are disjoint, and each target has examples."""
     try:
         split = load_split(run.data, run.seed, run.split, run.further_data)
     except (Stop, ValueError) as error:
@@ -378,7 +378,7 @@ def check_disks(
         contents,
         need=4 * lora * (run.checkpoints + 1),
         free=free,
-        place=str(folder),
+        location=str(folder),
     )
     if info is None:
         return [here, Check(names[1], "unknown", _NO_ANSWER)]
@@ -388,13 +388,13 @@ def check_disks(
         f"base and {contents}",
         need=need,
         free=info.disk_free,
-        place="the server's storage",
+        location="the server's storage",
     )
     return [here, on_server]
 
 
-def _check_disk(name: str, contents: str, need: float, free: float, place: str) -> Check:
-    finding = f"{contents}: about {_gb(need)}, {_gb(free)} free in {place}"
+def _check_disk(name: str, contents: str, need: float, free: float, location: str) -> Check:
+    finding = f"{contents}: about {_gb(need)}, {_gb(free)} free in {location}"
     return _check(
         name, need <= free, finding, remedy=f"free {_gb(need - free)} there, or use a larger disk"
     )

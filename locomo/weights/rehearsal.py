@@ -1,4 +1,4 @@
-"""The rehearsal's server: Arbor's own application on this machine's CPU, for as long as needed."""
+"""The rehearsal's server: Arbor's own application on this machine's CPU, for one training."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def check_tuning() -> None:
 
 
 def free_port(port: int) -> int:
-    """This port, or any free one for 0. Raises InputError when it is in use."""
+    """This port, or any free one for 0. Raises InputError if the port is in use."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -44,7 +44,7 @@ def free_port(port: int) -> int:
 
 @contextmanager
 def rehearsal_server(script: Path, folder: Path, start: Path | None, port: int) -> Iterator[Server]:
-    """Run the server, yield it once it answers, stop it in the end.
+    """Run the server in a block: yields it when it answers, and stops it at the end.
 
     Arguments:
         script: arbor/serve.py.

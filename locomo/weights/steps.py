@@ -1,4 +1,4 @@
-"""A GRPO run as it goes: one row a step, on disk and in a live table, and when it should stop."""
+"""Records a GRPO run: one row per step, on disk and in a live table, and its reasons to stop."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ _MIN_REWARD = 0.05  # a window's reward below which a collapse means nothing
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One group: its rewards' mean and spread, the metric's components, what the trainer says.
+    """One group: its rewards' mean and spread, the metric's components, the trainer's metrics.
 
     `valid_sql` is the share of runs whose SQL ran, `trainer` holds kl, loss, completion_length and
     the like as the server reports them, `gpu` the mean use of its GPUs, 0 to 1. `own` is the part
@@ -43,7 +43,7 @@ class StepRecord:
     own: float | None = None
 
     def numbers(self) -> dict[str, float]:
-        """What goes on record, by name."""
+        """The numbers to log, by name."""
         named = {f"component/{name}": value for name, value in self.components.items()}
         named |= {f"trainer/{name}": value for name, value in self.trainer.items()}
         if self.gpu is not None:
@@ -64,7 +64,7 @@ class HeldOutRecord:
 
 
 class StepLog:
-    """The rows of a run, in order of steps, each on disk as it comes (JSON lines)."""
+    """The rows of a run, in order of steps, written one by one (JSON lines)."""
 
     def __init__(self, path: Path, up_to: int = 0) -> None:
         """Start anew, or go on after step `up_to`: later rows belong to steps that were lost."""
@@ -93,7 +93,7 @@ def window_means(rows: Sequence[StepRecord], window: int = WINDOW) -> list[float
 
 
 def reason_to_stop(rows: Sequence[StepRecord], groups_an_update: int = 1) -> str | None:
-    """Why a run should stop: its reward collapsed, no group tells good from bad, or it stalls.
+    """Why a run should stop: the reward collapsed, all rewards are equal, or it stalls.
 
     WINDOW and PATIENCE count changes of the weights.
     """
@@ -119,7 +119,7 @@ def reason_to_stop(rows: Sequence[StepRecord], groups_an_update: int = 1) -> str
     return None
 
 
-# What the columns of `step_table` are, for people who see them for the first time.
+# Explains the columns of `step_table`.
 COLUMNS = (
     "columns: reward is the mean of a step's answers, own the part of it that the trained module"
     " can change; spread is the answers' difference, without which nothing is learned; ran is the"
@@ -156,12 +156,12 @@ def step_table(rows: Sequence[StepRecord], steps: int) -> Table:
 
 
 def minutes_left(rows: Sequence[StepRecord], steps: int) -> float:
-    """How long the steps to come will take, by the median of the last ones."""
+    """The minutes that the remaining steps will take, by the median of the last ones."""
     return median(row.seconds for row in rows[-WINDOW:]) * max(steps - rows[-1].step, 0) / 60
 
 
 def _cell(value: float | None, form: str) -> str:
-    """A number as it is shown; "-" for one that the trainer did not report."""
+    """A formatted number; "-" if the trainer did not report it."""
     return "-" if value is None else format(value, form)
 
 

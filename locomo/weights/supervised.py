@@ -1,4 +1,4 @@
-"""Supervised tuning as train.py offers it: its examples, and a LoRA here or at Together."""
+"""Supervised tuning for train.py: writes examples, tunes a LoRA here or at Together."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -187,7 +187,7 @@ def check_before_tuning(options: TrainOptions, output: Path) -> None:
 
 
 def tune_here(options: TrainOptions, examples: Path, output: Path, console: Console) -> None:
-    """Tune a LoRA on this machine into the folder `output`, with a bar, and say how it went."""
+    """Tune a LoRA on this machine into the folder `output`, with a progress bar and a summary."""
     card = read_examples_card(examples)
     provenance = {
         "data": card.data,
@@ -232,7 +232,7 @@ def tune_here(options: TrainOptions, examples: Path, output: Path, console: Cons
 
 
 def supervised_start(options: TrainOptions, folder: Path, console: Console) -> Path:
-    """The adapter that a rehearsal starts from: RL has nothing to learn from the raw model.
+    """The adapter that a rehearsal starts from: RL cannot learn from the untuned model.
 
     Its examples and the adapter stay in `folder`, and are used again by the same options.
     """
@@ -262,9 +262,9 @@ def supervised_start(options: TrainOptions, folder: Path, console: Console) -> P
 
 
 def tune_at_together(options: TrainOptions, print_line: Callable[[str], None]) -> str:
-    """Tune at Together, once it is agreed to; the name of the model that it made."""
+    """Tune at Together once the user agrees; returns the name of the new model."""
     if options.model is None:
-        raise InputError("--together needs --model, the name that Together has for the base")
+        raise InputError("--together needs --model, Together's name of the base model")
     examples = options.examples_file
     job = started_job(examples, options.model) if options.resume else None
     if job is None:

@@ -1,4 +1,4 @@
-"""Together: a LoRA tuned on a file of examples, on Together's machines; the one file that pays.
+"""Tunes a LoRA on Together's machines from a file of examples; the only code that spends money.
 
 Needs `uv sync --extra together` and a key in TOGETHER_API_KEY, which is read from there only.
 """
@@ -27,7 +27,7 @@ _INSTALL = "the together package is not installed; run `uv sync --extra together
 
 @dataclass(frozen=True)
 class Upload:
-    """What would be sent: a file, its examples and its size in bytes."""
+    """An upload: a file, its number of examples and its size in bytes."""
 
     path: Path
     examples: int
@@ -48,9 +48,9 @@ class FinishedJob:
 
 
 def check_upload(examples: Path) -> Upload:
-    """Check a file of examples as Together would; nothing is sent.
+    """Check a file of examples as Together does, without sending it.
 
-    Raises InputError when it is no file of examples, or the together package is not installed.
+    Raises InputError if it is not a file of examples, or the together package is not installed.
     """
     number = check_examples(examples)
     report = _sdk().lib.check_file(examples)
@@ -60,7 +60,7 @@ def check_upload(examples: Path) -> Upload:
 
 
 def job_path(examples: Path) -> Path:
-    """Where the job that was started on a file is written down."""
+    """The path of the record of a job that was started on a file."""
     return examples.with_suffix(".job.json")
 
 
@@ -128,9 +128,9 @@ def wait(
     poll_s: float = POLL_S,
     base_url: str | None = None,
 ) -> FinishedJob:
-    """Wait for a job, for so many minutes at most, and say what was made of it.
+    """Wait for a job, for at most `minutes`, and return its result.
 
-    A lost connection, and what fails on Together's side, is tried again until the time is over.
+    A lost connection, or a failure on Together's side, is retried until the time is over.
     `show` is told each new state in a line. Ctrl-C, and the end of the time, end the waiting but
     not the job; `show`, or the error, names it.
 
@@ -150,7 +150,7 @@ def wait(
                 return _finished(job, record)
             if time.monotonic() + poll_s > end:
                 raise ModelError(
-                    f"{job} is not done after {minutes:g} minutes; it goes on, wait again"
+                    f"{job} is not done after {minutes:g} minutes; it continues, wait again"
                 )
             time.sleep(poll_s)
     except KeyboardInterrupt:
@@ -159,7 +159,7 @@ def wait(
 
 
 def _job_state(client: Any, job: str) -> tuple[Any, str]:
-    """The job as Together has it, None when there is no answer now; and its state in words."""
+    """The job at Together, None if there is no answer now; and its state in words."""
     together = _sdk()
     with _errors_in_words(job):
         try:

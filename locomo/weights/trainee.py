@@ -1,7 +1,6 @@
-"""The model under training beside the one that does the rest, and the program that learns.
+"""The trained program: the trainee runs the trained modules, the helper runs the frozen ones.
 
-A frozen module works with the helper (the packaged model, or any other), the trained one with
-the trainee, and each model is spoken to in its own way.
+The helper is the packaged model or any other. Each model gets prompts in its own format.
 """
 
 from collections.abc import Sequence
@@ -22,8 +21,8 @@ from memory.program import Model
 from memory.program.model_names import is_packaged
 
 SERVED = "openai/arbor:"  # what the name of a model at Arbor begins with
-# The reward of an answer out of form: below any that can be read. ArborGRPO would skip the whole
-# group for one such answer (docs/decisions.md, 29).
+# The reward of an answer that cannot be parsed: below that of any other. ArborGRPO would skip the
+# whole group for one such answer (docs/decisions.md, 29).
 FORMAT_FAILURE = -1.0
 # Tokens of a large model's prompt beside the memory that it shows: instructions, fields, question.
 _AROUND_MEMORY = 1_024
@@ -34,10 +33,10 @@ _AROUND_HISTORY, _LEAST_HISTORY = 3_000, 400
 
 
 class TraineeAdapter(dspy.ChatAdapter):
-    """Speaks to the trainee as it is trained, and to the helper as the helper is used to.
+    """Formats prompts for the trainee as it is trained, and for the helper in its own format.
 
-    The helper's answers are kept: each of a group's rollouts asks it the same. An answer of the
-    trainee that cannot be read goes on the trace by its signature, as a failure to learn from.
+    The helper's answers are cached: all rollouts of a group ask it the same. An answer of the
+    trainee that cannot be parsed is traced by its signature, as a failure to learn from.
     """
 
     def __init__(self, trained: dspy.Adapter, helped: dspy.Adapter) -> None:
@@ -126,7 +125,7 @@ def with_target(examples: Sequence[dspy.Example], target: Target) -> list[dspy.E
 
 
 def with_trainee(bench: Bench, trained: dspy.Adapter) -> Bench:
-    """A bench on which the trainee's modules and the helper's work side by side.
+    """A bench that runs some modules on the trainee and the others on the helper.
 
     The helper's cache is on: its answers to one question are the same in all rollouts.
     """
@@ -145,9 +144,9 @@ def with_episodes(bench: Bench, operations: int, settings: GrpoSettings) -> Benc
 def working_model(
     student: Model, helper: Model, targets: Sequence[Target], settings: GrpoSettings
 ) -> Model:
-    """The helper, with the student's limits for the modules that the student does.
+    """The helper, with the student's limits for the modules that the student runs.
 
-    What is shown must fit the model that reads it.
+    A context must fit the model that reads it.
     """
     room = settings.prompt_tokens
     limits: dict[str, Any] = {}
@@ -163,9 +162,9 @@ def working_model(
 
 
 def load_helper(name: str, api_base: str | None) -> Model:
-    """The model that does what is not tuned.
+    """The model that runs the modules that are not tuned.
 
-    Raises ModelError when a hosted one does not answer or lacks a key: before anything is made.
+    Raises ModelError, before any work is done, when a hosted one does not answer or lacks a key.
     """
     helper = load_model(name, api_base=api_base)
     if helper.server:
@@ -174,7 +173,7 @@ def load_helper(name: str, api_base: str | None) -> Model:
 
 
 def student_of(name: str, adapter: Path | None = None) -> Model:
-    """How a student is spoken to and what it can read; a served one is not asked for anything."""
+    """A student's prompt format and limits; a served model is not called."""
     if is_packaged(name) or Path(name).is_dir():
         return load_model(name, adapter=adapter)
     return load_model(f"openai/{name}")

@@ -1,4 +1,4 @@
-"""A GRPO run on Arbor from beginning to end: train, watch, checkpoint, stop in good order."""
+"""Runs GRPO on Arbor: trains, watches, saves checkpoints, and shuts down cleanly."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -47,11 +47,11 @@ HELD_OUT_FILE = "held_out.jsonl"
 
 
 class TrainingStopped(Exception):
-    """The run should not go on; the message says why."""
+    """The run should stop; the message says why."""
 
 
 class RunFile(BaseModel):
-    """Where a run stands: what a later one goes on from. `server_folder` is on the server."""
+    """The state of a run, for resuming it. `server_folder` is on the server."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -63,7 +63,7 @@ class RunFile(BaseModel):
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What is to be trained: examples by target, how the trainee is spoken to, where it is kept.
+    """A training: examples by target, the trainee's prompt format, the folder of checkpoints.
 
     `model` is the start, as the server knows it; `fingerprint` names the run's settings and data.
     The validation examples are measured before and after, and each `measuring_steps` (0: not).
@@ -86,13 +86,13 @@ class TrainingPlan:
 
     @property
     def measured(self) -> Target:
-        """What the validation examples are of."""
+        """The target of the validation examples."""
         return measured_target(tuple(self.train))
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How a run ended: after which step, why before its time, and what it gained in validation."""
+    """The end of a run: its last step, the reason of an early stop, its gain in validation."""
 
     step: int
     checkpoint: Path | None
@@ -104,7 +104,7 @@ class TrainingResult:
 
 
 def last_checkpoint(folder: Path, fingerprint: str) -> RunFile | None:
-    """What a run of the same settings and data can go on from; None when there is nothing."""
+    """The checkpoint that a run of the same settings and data can resume; None without one."""
     try:
         state = RunFile.model_validate_json((folder / RUN_FILE).read_bytes())
     except (OSError, ValidationError):
@@ -115,7 +115,7 @@ def last_checkpoint(folder: Path, fingerprint: str) -> RunFile | None:
 
 @dataclass
 class TrainingRun:
-    """One run under way: its job's observer.
+    """A running training, which observes its job.
 
     Arguments:
         plan: what is to be done.
@@ -155,10 +155,10 @@ class TrainingRun:
         self._trainer_step = 0  # the newest of which the trainer's numbers were read
 
     def run(self) -> TrainingResult:
-        """Train until the steps are done, a stop, or Ctrl-C; the server is free afterwards.
+        """Train until the steps are done, a stop, or Ctrl-C; then free the server.
 
-        Raises KeyboardInterrupt and what the server or the model failed with, after the last
-        state was saved as far as the server still answers.
+        Raises KeyboardInterrupt, and errors of the server or the model, after saving the last state
+        if the server still answers.
         """
         optimizer, program, examples = self._prepared()
         stopped = ""
@@ -301,7 +301,7 @@ class TrainingRun:
     # --- the server's side ------------------------------------------------------------------
 
     def _check_split(self) -> None:
-        """Ask the processes themselves where they run. Raises ServerError when it is elsewhere."""
+        """Check on which GPUs the processes run. Raises ServerError if it is not as requested."""
         info, settings = self.server.describe(), self.plan.settings
         requested = {"inference": settings.inference_gpus, "training": settings.training_gpus}
         for role in requested.keys() - {process.role for process in info.processes}:
@@ -318,7 +318,7 @@ class TrainingRun:
                 )
 
     def _trainer_numbers(self) -> tuple[dict[str, float], float | None]:
-        """The trainer's newest numbers and the GPUs' use; what cannot be had is left out."""
+        """The trainer's latest metrics and the use of GPUs; unavailable numbers are left out."""
         if self.job is None:
             return {}, None
         try:
@@ -332,7 +332,7 @@ class TrainingRun:
         return numbers, fmean(gpu.utilization for gpu in gpus) if gpus else None
 
     def _save_checkpoint(self) -> None:
-        """Save where the run stands; one that is lost leaves the earlier ones as they are."""
+        """Save a checkpoint; a lost one leaves the earlier ones unchanged."""
         name = f"step-{self.step}"
         try:
             assert self.job is not None
@@ -342,7 +342,7 @@ class TrainingRun:
             self.say(f"{error}; the earlier ones are kept, training goes on")
 
     def _fetch_checkpoint(self, name: str) -> None:
-        """Bring a checkpoint here, then name it as the one to go on from."""
+        """Download a checkpoint, then record it as the one to resume."""
         assert self.job is not None
         folder = self.plan.folder / (f"step-{self.step}" if name == FINAL else name)
         self.checkpoint = self.server.download(self.job.provider_job_id, name, folder)
@@ -375,7 +375,7 @@ class TrainingRun:
         write_whole(folder / "adapter.json", completed.model_dump_json(indent=1).encode())
 
     def _save_last_state(self) -> None:
-        """Save what there is before the server is freed, as far as it answers."""
+        """Save the last state before the server is freed, if it still answers."""
         if self.job is None or self.step == self._saved_step:
             return
         self.say("saving a last checkpoint")
@@ -394,7 +394,7 @@ class TrainingRun:
                 self.say(f"the server may still be busy with {self.job.provider_job_id}: {error}")
 
     def _name_best_checkpoint(self) -> None:
-        """Say which checkpoint had the best held-out reward: often it is not the last."""
+        """Print the checkpoint with the best held-out reward, which is often not the last."""
         folders = {
             self.plan.folder / f"step-{record.step}": record.means["reward"]
             for record in self.held_out.records.values()
@@ -405,7 +405,7 @@ class TrainingRun:
             self.say(f"best held-out reward, {folders[best]:.3f}: {best}; compare it on others")
 
     def _validation_scores(self, when: str) -> dict[str, list[QuestionScore]]:
-        """The validation examples' scores with the policy as it is, at temperature 0."""
+        """The validation examples' scores with the current policy, at temperature 0."""
         plan = self.plan
         if not plan.validation or self.job is None:
             return {}
@@ -440,7 +440,7 @@ class TrainingRun:
 
 
 def _mean_components(scores: Sequence[Any]) -> dict[str, float]:
-    """The mean of each component that the metric's predictions have beside score and feedback."""
+    """The means of the components of the metric's predictions, without score and feedback."""
     if not scores:
         return {}
     fields = scores[0].keys()
@@ -469,7 +469,7 @@ def card_of(
     data: str,
     parts: Mapping[str, Sequence[str]],
 ) -> Card:
-    """What goes with the tuned weights; its `model` is the folder of their checkpoint."""
+    """The card of the tuned weights; its `model` is the folder of their checkpoint."""
     return Card(
         model=str(result.checkpoint),
         optimizer="grpo",

@@ -1,4 +1,4 @@
-"""Weights tuned on this machine: the supervised start, GRPO, and its rehearsal (extra `tune`)."""
+"""Tunes weights on this machine: the supervised start, GRPO, and its rehearsal (extra `tune`)."""
 
 import os
 

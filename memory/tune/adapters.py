@@ -67,10 +67,10 @@ def describe_adapter(
     conversations: Sequence[str],
     start: AdapterCard | None = None,
 ) -> AdapterCard:
-    """The card of a student's adapter as it is now. `data` is the sha256 of what tuned it.
+    """The card of a student's current adapter. `data` is the sha256 of the training data.
 
-    It has seen the conversations that the adapter it started from had seen. Only the packaged
-    model has prompts of its own to name.
+    It includes the conversations of the adapter that it started from. Only the packaged model has
+    prompts of its own to name.
     """
     config = student.model.peft_config["default"]
     seen = start.conversations if start else []
@@ -95,7 +95,7 @@ def describe_adapter(
 
 
 def check_adapter_output(folder: Path) -> None:
-    """Raise InputError where no adapter can be saved: other files are there, or no permission."""
+    """Raise InputError if no adapter can be saved: other files are there, or no permission."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         is_occupied = folder.exists() and (
@@ -110,7 +110,7 @@ def check_adapter_output(folder: Path) -> None:
 
 
 def check_disk_space(student: Student, folder: Path) -> None:
-    """Raise InputError, before the tuning, when the disk has no room for a student's adapter."""
+    """Raise InputError, before the tuning, if the disk has no room for a student's adapter."""
     trainable = [weight for weight in student.model.parameters() if weight.requires_grad]
     # Each weight takes 4 bytes, 2 in GGUF, and 12 in a checkpoint, which has AdamW's two moments.
     # While the files are replaced, all of that is there twice.
@@ -125,8 +125,8 @@ def check_disk_space(student: Student, folder: Path) -> None:
 def save_adapter(student: Student, folder: Path, card: AdapterCard) -> None:
     """Write an adapter as PEFT reads it, its card, and for the packaged model GGUF too.
 
-    The folder is there whole or not at all; an older adapter there is replaced, a checkpoint and
-    examples stay. Raises InputError when it cannot be written.
+    The folder is written completely or not at all; an older adapter in it is replaced, a checkpoint
+    and examples stay. Raises InputError when it cannot be written.
     """
     check_adapter_output(folder)
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")

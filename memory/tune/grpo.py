@@ -1,4 +1,4 @@
-"""GRPO on one device: answers are sampled, rewarded, and the policy moves towards the better ones.
+"""GRPO on one device: samples answers, and moves the policy towards those with better rewards.
 
 Group relative policy optimization (Shao et al. 2024, DeepSeekMath, section 4.1), every token of a
 group weighing the same (DAPO, Yu et al. 2025, section 3.3): what Arbor's trainer does by default.
@@ -54,7 +54,7 @@ class Sample(NamedTuple):
 
 
 class GrpoTrainer:
-    """A policy that answers and learns, and the frozen start that it is held to.
+    """A policy that answers and learns, and its frozen start, the reference of the KL term.
 
     A student's adapter is where the policy starts, with the rank it has; without one it gets the
     adapter of `lora_config`, which starts as the base itself. Calls may come from several threads;

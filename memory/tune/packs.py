@@ -1,4 +1,4 @@
-"""Examples that begin alike as one sequence: what they share is computed once.
+"""Packs examples with a common beginning into one sequence, so it is computed once.
 
 The shared beginning comes first; each token after it sees that and its own example only. Nothing
 is padded. Supervised tuning packs the questions about one memory so, GRPO the answers to a prompt.
@@ -131,7 +131,7 @@ def attention_mask(readers: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
 
 
 def _shared(prompts: Sequence[Sequence[int]]) -> int:
-    """How many tokens all prompts begin with alike."""
+    """The length of the common beginning of all prompts, in tokens."""
     indices = enumerate(zip(*prompts, strict=False))
     return next(
         (index for index, tokens in indices if len(set(tokens)) > 1), min(map(len, prompts))

@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class SamplingRequest(BaseModel):
-    """What is read of a request for chat completions.
+    """The fields of a request for chat completions that are used.
 
     Sampling that leaves tokens out (top_p, top_k) or changes their chances is refused.
     """

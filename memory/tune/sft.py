@@ -1,4 +1,4 @@
-"""The supervised start: a LoRA tuned on prompts and the answers they should get."""
+"""Supervised tuning: a LoRA on prompts with their right answers."""
 
 import hashlib
 import io
@@ -42,7 +42,7 @@ _ROLES = {"system", "user", "assistant"}
 
 @dataclass(frozen=True)
 class SftResult:
-    """What a run did.
+    """The result of a run.
 
     Losses are in nats for each token of an answer, means over the first and the last steps.
     `seconds` counts the tuning, `peak_memory` is in bytes, `resumed` the step it went on from.
@@ -208,7 +208,7 @@ class _Run:
         return self._seconds_before + monotonic() - self._began
 
     def result(self, examples: int, skipped: int, resumed: int) -> SftResult:
-        """What the run did, once it is trained and saved."""
+        """The result of the run, once it is trained and saved."""
         ends = max(1, min(5, len(self.losses) // 2))
         return SftResult(
             folder=self._folder,

@@ -32,7 +32,7 @@ def test_runs_are_compared_question_by_question(tmp_path: Path) -> None:
     assert "model openai/gpt-4o-mini" in done.stdout
     line = next(line for line in done.stdout.splitlines() if line.strip().startswith("all"))
     assert line.split() == ["all", "3", "0.250", "0.750", "+0.500", "+0.50", "to", "+0.50"]
-    assert "1 questions were answered by one of the two only" in done.stdout
+    assert "left out: 1 questions that only one of the two runs answered" in done.stdout
     assert "verdict of all questions: better" in done.stdout
 
 

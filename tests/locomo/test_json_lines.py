@@ -48,7 +48,7 @@ def test_a_file_that_something_else_made_is_not_gone_on_with_and_stays(tmp_path:
     path = tmp_path / "visits.jsonl"
     visits(path, made_by="these options").add(Visit("Oslo", 1))
     before = path.read_bytes()
-    with pytest.raises(InputError, match="begun with other options"):
+    with pytest.raises(InputError, match="comes from other options"):
         visits(path, made_by="those options")
     assert path.read_bytes() == before
 

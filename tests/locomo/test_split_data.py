@@ -280,7 +280,7 @@ def test_a_conversation_has_one_place_and_two_folders_have_what_is_held_out(
     tmp_path: Path,
 ) -> None:
     data = folder_of(tmp_path / "a", "one", validation=("two",))
-    with pytest.raises(InputError, match="'one' stands in two places"):
+    with pytest.raises(InputError, match="'one' occurs twice"):
         load_split(data, 0, "default", folder_of(tmp_path / "b", "x", validation=("one",)))
     file = write(tmp_path / "c.json", record("y"))
     with pytest.raises(InputError, match="must be folders with a folder validation each"):
