@@ -152,7 +152,7 @@ def evaluate_tuned(options: TrainOptions) -> None:
 
 def report_comparison(options: TrainOptions, tuned: Path, trained_on: Collection[str]) -> None:
     """Compare tuned weights with their start and print the gain."""
-    connect_mlflow(EXPERIMENT)  # what it cannot keep is said before a model is asked
+    connect_mlflow(EXPERIMENT)  # its errors must show before a model is asked
     comparison = compare_tuned(options, tuned, trained_on, console=console)
     for failure in comparison.failures:
         console.print(f"left out: {failure}", style="yellow", markup=False)

@@ -44,7 +44,7 @@ def split(conversation_ids: Sequence[str], seed: int, name: str) -> dict[str, li
 
     `default`: LoCoMo's conv-48, conv-49 and conv-50 test, wherever they occur. In a file without
     them a quarter tests, if there are three conversations or more. Of the others, a quarter (at
-    least one, but never the last one) validates and the rest trains; the seed chooses.
+    least one, but never the last one) validates and the rest trains, drawn by the seed.
 
     `memory-r1`: the split of Memory-R1 (Yan et al. 2025): conv-26 trains, conv-30 validates, the
     other eight test (152, 81 and 1307 questions of categories 1 to 4). The seed plays no part.

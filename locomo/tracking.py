@@ -17,10 +17,10 @@ from locomo.results.report import PairedDifference, ScoreLine
 from locomo.tasks.gains import Gain
 from memory import InputError
 
-# Before the import, or a start without a network waits for one.
+# Set before the import: without a network MLflow's start would wait for one.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
-# A server that does not answer is found out in seconds, not minutes.
+# A server that does not answer fails after seconds, not minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 
 DEFAULT_STORE = "sqlite:///mlflow.db"

@@ -38,9 +38,9 @@ def download_command(
 
 @app.command("check")
 def check_command(paths: list[Path]) -> None:
-    """Count what files in LoCoMo's format hold; where they hold gold SQL, prove it right.
+    """Count the contents of files in LoCoMo's format, and check their gold SQL if they have any.
 
-    A folder stands for its *.json and those of its folder `validation`. Errors in gold exit with 2.
+    A folder stands for its *.json and those of its subfolder `validation`. Exits with 2 on errors.
     """
     # Imported here: `locomo.examples` is built on this package, so it must not be loaded with it.
     from locomo.examples.check import Proof, errors_and_summary, prove, read_gold
@@ -69,7 +69,7 @@ def check_command(paths: list[Path]) -> None:
         errors, summary = errors_and_summary(golds, proofs, paths)
         print(*errors, summary, sep="\n")
         if errors:
-            raise InputError(f"{title}: errors in gold: {len(errors)}; correct what is listed")
+            raise InputError(f"{title}: errors in gold: {len(errors)}; correct the listed ones")
 
 
 _CAPTION = (

@@ -1,4 +1,4 @@
-"""The official files, fetched whole or not at all."""
+"""Downloads the official files; an incomplete file is never left behind."""
 
 import hashlib
 import http.client
@@ -30,9 +30,9 @@ _MSC = (
 
 @dataclass(frozen=True)
 class Source:
-    """An official file: where it is, its sha256 (hex), its licence in a sentence.
+    """An official file: its address, its sha256 (hex), its licence in a sentence.
 
-    `size` is in bytes; where `is_exact` is false, no more than that.
+    `size` is in bytes; unless `is_exact`, it is an upper bound.
     """
 
     url: str
@@ -88,9 +88,9 @@ SOURCES: dict[Benchmark, Source] = {
 
 
 def download(source: Source, output: Path) -> int:
-    """Fetch an official file to `output`, or leave nothing there; its size in bytes.
+    """Fetch an official file to `output`; returns its size in bytes. A failure leaves no file.
 
-    Raises InputError when it cannot be fetched, is another file, or `output` is taken.
+    Raises InputError when the file cannot be fetched or differs, or `output` is another file.
     """
     try:
         with open(output, "rb") as file:
@@ -98,7 +98,7 @@ def download(source: Source, output: Path) -> int:
                 return output.stat().st_size
         raise InputError(f"{output} exists and is another file; move it away")
     except FileNotFoundError:
-        # Gigabytes go to disk as they come; they take their place when they are the file.
+        # Gigabytes are written as they arrive, and moved to `output` once they are checked.
         with whole(output) as file:
             return _fetch(source, file, output.name)
     except OSError as error:
@@ -106,7 +106,7 @@ def download(source: Source, output: Path) -> int:
 
 
 def _fetch(source: Source, file: IO[bytes], name: str) -> int:
-    """Write what the address answers, and check it; the bytes that came."""
+    """Write the answer of the address to a file and check it; returns its size in bytes."""
     url, size = source.url, source.size
     if not url.startswith(("http://", "https://")):
         raise InputError(f"cannot fetch {url}; give an http or https address")
@@ -119,7 +119,7 @@ def _fetch(source: Source, file: IO[bytes], name: str) -> int:
             Progress(*columns, console=console) as bar,
         ):
             task = bar.add_task(name, total=size)
-            # One byte more than expected is enough to see that it is another file.
+            # One byte more than expected proves that it is another file.
             while chunk := answer.read(min(_CHUNK, size + 1 - received)):
                 received += len(chunk)
                 digest.update(chunk)

@@ -12,7 +12,7 @@ _T = TypeVar("_T")
 
 
 def storable(value: object) -> object:
-    """Text without what no database stores (NUL) and no encoder (a lone surrogate)."""
+    """Text without characters that no database stores (NUL) or UTF-8 cannot encode (surrogates)."""
     return _UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) else value
 
 

@@ -1,8 +1,8 @@
-"""LoCoMo's file format: reading it with all its traps.
+"""Reads LoCoMo's file format, with all its irregularities.
 
 A conversation is one JSON object with `sample_id`, `conversation` (`session_3`: its turns,
-`session_3_date_time`: `1:56 pm on 8 May, 2017`) and `qa`. What is read is checked here, once.
-Files of LongMemEval and MSC-Self-Instruct are put into this form as they are read.
+`session_3_date_time`: `1:56 pm on 8 May, 2017`) and `qa`. All values are checked here, once.
+Files of LongMemEval and MSC-Self-Instruct are converted to this form as they are read.
 """
 
 import json
@@ -59,7 +59,7 @@ class Question:
 
     @property
     def as_asked(self) -> str:
-        """The question with the asker's name and the dates it means: what the memory ranks by."""
+        """The question with the asker's name and resolved dates, as the memory ranks by it."""
         return as_asked(self.text, self.asker, today=self.question_date[:10])
 
 
@@ -68,8 +68,8 @@ class Conversation:
     """One conversation: turns in the order they were said, and the questions about them.
 
     `dropped_evidence` counts evidence that names no turn, `empty_turns` the turns left out
-    because they hold neither text nor a picture. A date that cannot be read is kept as
-    said, and counts as none.
+    because they have neither text nor a picture. A date that cannot be parsed is kept as text, and
+    the turn counts as undated.
     """
 
     id: str
@@ -111,10 +111,10 @@ _SESSION_TURNS = TypeAdapter(list[_RawTurn])
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """The conversations of a file in LoCoMo's form, unchecked where they stand in it so.
+    """The conversations of a file in LoCoMo's form; records of LoCoMo itself are not checked.
 
     Raises InputError for a file that is missing, unreadable, not JSON or not a list of objects, and
-    for what a question of LongMemEval or a chat of MSC-Self-Instruct lacks.
+    for missing fields in a question of LongMemEval or a chat of MSC-Self-Instruct.
     """
     try:
         content = path.read_bytes()
@@ -131,12 +131,12 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     if not isinstance(raw, list) or not all(isinstance(record, dict) for record in raw):
         raise InputError(f"{path} is not LoCoMo: expected a list of conversations (objects)")
     if not raw:
-        raise InputError(f"{path} holds no conversation")
+        raise InputError(f"{path} has no conversations")
     return [_locomo_record(record, path, number) for number, record in enumerate(raw, 1)]
 
 
 def _json_lines(content: bytes) -> list[Any]:
-    """The values of a file with one in each line. Raises ValueError that names the line."""
+    """The values of a file of JSON lines. Raises ValueError that names the line."""
     values = []
     for number, line in enumerate(content.splitlines(), 1):
         try:
@@ -147,7 +147,7 @@ def _json_lines(content: bytes) -> list[Any]:
 
 
 def _locomo_record(record: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
-    """A record of any benchmark that can be read, in LoCoMo's form."""
+    """A record of any supported benchmark, in LoCoMo's form."""
     if longmemeval.is_longmemeval(record):
         return longmemeval.locomo_record(record, where=f"{path}, question {number}")
     if msc_self_instruct.is_msc_self_instruct(record):
@@ -157,7 +157,7 @@ def _locomo_record(record: dict[str, Any], path: Path, number: int) -> dict[str,
 
 
 def files_of(path: Path) -> list[Path]:
-    """The file itself, or all files `*.json` of a folder. Raises InputError when it has none."""
+    """The file itself, or all files `*.json` of a folder. Raises InputError if it has none."""
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not files:
         raise InputError(f"{path} holds no .json file; give conversations as data/README.md says")
@@ -184,7 +184,7 @@ def load_conversations(path: Path) -> list[Conversation]:
 
 
 def _warn_of_losses(path: Path, conversations: Iterable[Conversation]) -> None:
-    """Log what was left out, once a file: LongMemEval has five hundred conversations."""
+    """Log what was left out, once per file: LongMemEval has five hundred conversations."""
     counts = [
         (
             conversation.dropped_evidence,
@@ -208,7 +208,7 @@ def _warn_of_losses(path: Path, conversations: Iterable[Conversation]) -> None:
 
 
 def parse_conversation(record: dict[str, Any], where: str) -> Conversation:
-    """One record of a file as a conversation; `where` begins the message of an InputError."""
+    """One record of a file as a conversation; an InputError's message begins with `where`."""
     if isinstance(record.get("sample_id"), str):
         where += f" ({record['sample_id']!r:.60})"
     raw = checked(_CONVERSATION, record, where=where)
@@ -244,7 +244,7 @@ def parse_conversation(record: dict[str, Any], where: str) -> Conversation:
 
 
 def _answer(question: _RawQuestion, where: str, index: int) -> str:
-    """The gold answer; of LoCoMo's category 5 none, for those that stand there are traps."""
+    """The gold answer; none for LoCoMo's category 5, whose answers in the file are traps."""
     answer = (question.answer or "").strip()
     if question.category == ABSTENTION:
         return answer if question.question_type in longmemeval.CATEGORIES else ""
@@ -258,7 +258,7 @@ def _answer(question: _RawQuestion, where: str, index: int) -> str:
 def _evidence_sessions(
     question: _RawQuestion, evidence: Iterable[str], sessions: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """The evidence sessions that hold turns: as the file names them, else those of the evidence."""
+    """The evidence sessions that have turns: those that the file names, else the evidence's own."""
     named = question.evidence_sessions
     if named is None:
         named = [sessions[source] for source in evidence]
@@ -267,7 +267,7 @@ def _evidence_sessions(
 
 
 def _question_date(question: _RawQuestion, where: str, index: int) -> str:
-    """When a question is asked, in ISO; "" when the file does not say."""
+    """When a question is asked, in ISO; "" if the file does not say."""
     date = _iso(question.question_date) or question.question_date
     try:
         return datetime.fromisoformat(date).isoformat(timespec="minutes") if date else ""
@@ -279,7 +279,7 @@ def _question_date(question: _RawQuestion, where: str, index: int) -> str:
 
 
 def _turns(conversation: dict[str, Any], where: str) -> tuple[list[Turn], int]:
-    """All turns in order, and how many were left out as empty."""
+    """All turns in order, and the number of empty turns left out."""
     numbers = sorted(
         (int(match[1]), key) for key in conversation if (match := _SESSION.fullmatch(key))
     )
@@ -306,7 +306,7 @@ def _turns(conversation: dict[str, Any], where: str) -> tuple[list[Turn], int]:
 
 
 def _repaired(evidence: Iterable[str], known: Collection[str]) -> tuple[list[str], int]:
-    """The sources that evidence names (each once), and how many name no turn.
+    """The sources that evidence names (each once), and the number of those that name no turn.
 
     One string may hold several ids (`D8:6; D9:17`), padding (`D30:05`), or none at all (`D`).
     """
@@ -320,7 +320,7 @@ def _repaired(evidence: Iterable[str], known: Collection[str]) -> tuple[list[str
 
 
 def is_dated(turn: Turn) -> bool:
-    """Whether it is known when a turn was said; `said_at` may hold text that is no date."""
+    """Whether a turn has a date; `said_at` may also hold text that is not a date."""
     return _ISO.match(turn.said_at) is not None
 
 

@@ -48,16 +48,16 @@ _RECORD = TypeAdapter(_Record)
 
 
 def is_longmemeval(record: dict[str, Any]) -> bool:
-    """Whether a record is meant to be a question of LongMemEval, complete or not."""
+    """Whether a record is a question of LongMemEval, complete or not."""
     return "haystack_sessions" in record or "question_id" in record
 
 
 def locomo_record(record: dict[str, Any], where: str) -> dict[str, Any]:
     """A question of LongMemEval with its chats as a conversation in LoCoMo's form.
 
-    Sessions are in the order of their dates, for the file of evidence sessions alone is not. The
-    answer of a question that cannot be answered is kept: it explains why. Raises InputError that
-    begins with `where` and names the question and the field.
+    Sessions are sorted by date, because the file with evidence sessions alone is not. The answer of
+    an unanswerable question is kept: it explains why. Raises InputError that begins with `where`
+    and names the question and the field.
     """
     if isinstance(record.get("question_id"), str):
         where += f" ({record['question_id']!r:.60})"
@@ -110,10 +110,14 @@ def _chats(raw: _Record) -> tuple[dict[str, object], list[str], list[str]]:
         session = f"session_{number}"
         conversation[f"{session}_date_time"] = _iso(date) or date
         conversation[session] = [
-            {"speaker": turn.role, "dia_id": f"D{number}:{place}", "text": turn.content}
-            for place, turn in enumerate(turns, 1)
+            {"speaker": turn.role, "dia_id": f"D{number}:{turn_number}", "text": turn.content}
+            for turn_number, turn in enumerate(turns, 1)
         ]
-        evidence += [f"D{number}:{place}" for place, turn in enumerate(turns, 1) if turn.has_answer]
+        evidence += [
+            f"D{number}:{turn_number}"
+            for turn_number, turn in enumerate(turns, 1)
+            if turn.has_answer
+        ]
         if id_ in raw.answer_session_ids:
             evidence_sessions.append(session)
     return conversation, evidence, evidence_sessions

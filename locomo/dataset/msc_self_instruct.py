@@ -24,7 +24,7 @@ class _Session(BaseModel):
 
 
 class _SelfInstruct(BaseModel):
-    # B asks and A answers, whichever of the two speakers either is.
+    # B asks and A answers; either may be the first speaker.
     question: Name = Field(alias="B")
     answer: Name = Field(alias="A")
 
@@ -39,7 +39,7 @@ _RECORD = TypeAdapter(_Record)
 
 
 def is_msc_self_instruct(record: dict[str, Any]) -> bool:
-    """Whether a record is meant to be a chat of MSC-Self-Instruct, complete or not."""
+    """Whether a record is a chat of MSC-Self-Instruct, complete or not."""
     return "self_instruct" in record or "previous_dialogs" in record
 
 
@@ -54,10 +54,14 @@ def locomo_record(record: dict[str, Any], where: str, number: int) -> dict[str, 
     raw = checked(_RECORD, record, where=where)
     conversation: dict[str, object] = {}
     sessions = [*raw.previous_dialogs, _Session(dialog=raw.dialog)]
-    for place, session in enumerate(sessions, 1):
-        conversation[f"session_{place}_date_time"] = session.time_back
-        conversation[f"session_{place}"] = [
-            {"speaker": f"Speaker {1 + n % 2}", "dia_id": f"D{place}:{n + 1}", "text": turn.text}
+    for session_number, session in enumerate(sessions, 1):
+        conversation[f"session_{session_number}_date_time"] = session.time_back
+        conversation[f"session_{session_number}"] = [
+            {
+                "speaker": f"Speaker {1 + n % 2}",
+                "dia_id": f"D{session_number}:{n + 1}",
+                "text": turn.text,
+            }
             for n, turn in enumerate(session.dialog)
         ]
     question = {

@@ -1,1 +1,1 @@
-"""Prompts compiled by DSPy's optimizers, within a budget, every call on disk."""
+"""Compiles prompts with DSPy's optimizers, within a budget, with every call on disk."""

@@ -1,4 +1,4 @@
-"""A compile from beginning to end: measure, let optimizers try, keep the best, measure again."""
+"""Runs a compile: measure, let optimizers try prompts, keep the best, measure again."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -25,8 +25,8 @@ from memory import InputError, MemoryProgram
 from memory.errors import ModelError
 from memory.program import Model
 
-# The first measurement took 1; so much is reserved for the second, because a compiled prompt may
-# be longer and need repairs.
+# Reserved for the second measurement, as a multiple of the first: a compiled prompt may be longer
+# and need repairs.
 MARGIN = 1.2
 LOCAL_PROPOSAL = 400  # tokens of an instruction; the packaged model's context has no room for more
 TIMEOUT_S = 300  # of a served model's call
@@ -35,11 +35,11 @@ RETRIES = 2  # of such a call; one that fails for good costs one example only
 
 @dataclass(frozen=True)
 class CompileResult:
-    """A compiled program, what it gained on validation conversations, and what was tried.
+    """A compiled program, its gain on validation conversations, and the prompts that were tried.
 
-    `verdict` is "not measured" when the budget or the user ended the compile before that, or when
-    nothing was tried: `new_prompts` counts those beside the plain ones. `baseline` is the plain
-    program's training reward, `notes` what a user should know.
+    `verdict` is "not measured" when the budget or the user ended the compile early, or when no
+    prompt was tried: `new_prompts` counts them without the plain ones. `baseline` is the plain
+    program's training reward, `notes` are remarks for the user.
     """
 
     program: MemoryProgram
@@ -55,7 +55,7 @@ class CompileResult:
 
 @dataclass
 class CompileRun:
-    """One compile under way.
+    """A running compile.
 
     Arguments:
         job: what is to be done.
@@ -111,8 +111,8 @@ class CompileRun:
                 f"{spent} before anything could be compiled; the same command with --resume and "
                 "more goes on"
             ) from spent
-        for place, target in enumerate(self.job.targets):
-            program = self._improve(program, target, memories=memories, place=place)
+        for index, target in enumerate(self.job.targets):
+            program = self._improve(program, target, memories=memories, index=index)
         self.save(self._result(program))  # measuring may be interrupted, or fail
 
         if not self.new_prompts:
@@ -130,7 +130,7 @@ class CompileRun:
         return result
 
     def _result(self, program: MemoryProgram, measured: Sequence[Gain] = ()) -> CompileResult:
-        """The compile until now; without gains its verdict is that it was not measured."""
+        """The result so far; without gains its verdict is "not measured"."""
         return CompileResult(
             program=program,
             verdict=verdict(measured),
@@ -144,7 +144,7 @@ class CompileRun:
         )
 
     def _build_memories(self, program: MemoryProgram, training: bool) -> dict[str, Path]:
-        """The memories that questions are asked to, stored by this program."""
+        """The memories that questions are asked about, stored by this program."""
         built = build_memories(
             self.job.asked_about(training),
             replace(self.job.setup, program=program),
@@ -178,14 +178,14 @@ class CompileRun:
         return scores
 
     def _improve(
-        self, program: MemoryProgram, target: Target, memories: Mapping[str, Path], place: int
+        self, program: MemoryProgram, target: Target, memories: Mapping[str, Path], index: int
     ) -> MemoryProgram:
-        """The program with the best prompt for this target that was found in time."""
+        """The program with the best prompt for this target that was found within the budget."""
         bench = self.job.bench(memories)
         plain = candidate_of(program, target)
         bench.prompts[plain.key] = plain
         student = task(program, target, bench)
-        with self.ledger.reserve(self._reserve(place)):
+        with self.ledger.reserve(self._reserve(index)):
             board, stopped = self._search(student, target, bench)
         self._keep_scores(board, target, plain.key)
         program = with_candidate(program, target, bench.prompts[best(board, plain.key)])
@@ -204,7 +204,7 @@ class CompileRun:
     def _search(
         self, student: dspy.Module, target: Target, bench: Bench
     ) -> tuple[Scoreboard, BaseException | None]:
-        """What all prompts earned that an optimizer tried, and what stopped it, if anything did."""
+        """The rewards of all prompts that an optimizer tried, and what stopped it, if anything."""
         options, examples = self.job.options, self.job.train[target]
         total = program_runs(options.optimizer, len(examples), options.rounds)
         title = f"{options.optimizer}, {target}"
@@ -226,7 +226,7 @@ class CompileRun:
         )
         with closing(board):
             try:
-                # All examples with the plain prompt first: every other prompt is compared with it.
+                # The plain prompt runs on all examples first, for comparison with the others.
                 evaluate_task(student, examples, judge=board, threads=options.num_threads, log=log)
                 failed_proposals = run_optimizer(
                     student,
@@ -248,7 +248,7 @@ class CompileRun:
         return board, None
 
     def _cost_since(self, before: Spent) -> Budget:
-        """What measuring took, or would have taken were it not answered from disk."""
+        """The cost of measuring; replayed calls count as if they had been paid."""
         now = self.ledger.spent
         calls = now.calls - before.calls + now.replayed - before.replayed
         dollars_per_call = now.dollars / max(now.calls, 1)
@@ -258,10 +258,10 @@ class CompileRun:
             dollars=calls * dollars_per_call,
         )
 
-    def _reserve(self, place: int) -> Budget:
-        """What the targets after this one, and the last measurement, may spend."""
+    def _reserve(self, index: int) -> Budget:
+        """The budget reserved for later targets and the last measurement."""
         limits, spent, cost = self.limits, self.ledger.spent, self.measuring_cost
-        targets_to_come = len(self.job.targets) - place
+        targets_to_come = len(self.job.targets) - index
         windows = 0
         if self._stores_anew():
             window = self.job.setup.model.window
@@ -269,7 +269,7 @@ class CompileRun:
         factor = MARGIN * (1 + windows / max(cost.calls or 0, 1))
 
         def reserve(limit: float | None, used: float, measuring: float | None) -> float:
-            """Enough to measure again, and an equal share of the rest for each target to come."""
+            """The budget for another measurement, and equal shares of the rest for others."""
             for_measuring = factor * (measuring or 0)
             free = max((limit or 0) - used - for_measuring, 0)
             return for_measuring + free * (targets_to_come - 1) / targets_to_come
@@ -285,7 +285,7 @@ class CompileRun:
         return self.job.measured == "answer" and "store" in self.job.targets
 
     def _keep_scores(self, board: Scoreboard, target: Target, plain: str) -> None:
-        """What the chart and the record show of each prompt that was tried."""
+        """Collect the data of each tried prompt for the chart and MLflow."""
         runs = {key: list(board.of(key).values()) for key in list(board.prompts)}
         tried = sorted((key for key in runs if runs[key]), key=lambda key: runs[key][-1].calls)
         means = {key: sum(run.reward for run in runs[key]) / len(runs[key]) for key in tried}
@@ -296,7 +296,7 @@ class CompileRun:
             calls = runs[key][-1].calls
             gained = advantage(board, key, plain)
             best_advantage = max(best_advantage, gained)
-            # Not its mean: prompts were tried on other examples, and some are easier.
+            # Not its mean: prompts were tried on different examples, and some are easier.
             self.points.append(
                 RewardPoint(
                     calls=calls,
@@ -317,7 +317,7 @@ class CompileRun:
     def _measure_compiled(
         self, program: MemoryProgram, memories: Mapping[str, Path]
     ) -> dict[str, list[QuestionScore]]:
-        """The compiled program's scores on validation; none when the budget does not allow it."""
+        """The compiled program's validation scores; none if the budget does not allow it."""
         try:
             if self._stores_anew():
                 memories = self._build_memories(program, training=False)
@@ -328,7 +328,7 @@ class CompileRun:
 
 
 def _recorded(model: Model, **settings: object) -> Model:
-    """A model whose calls the ledger sees, and which does not wait for a dead server for long."""
+    """A model whose calls the ledger sees, and which soon gives up on a dead server."""
     if isinstance(model.lm.engine, str):  # DSPy's own engine waits for a server
         settings = {"timeout": TIMEOUT_S, "num_retries": RETRIES, **settings}
     return replace(model, lm=model.lm.copy(cache=True, **settings))

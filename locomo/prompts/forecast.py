@@ -1,4 +1,4 @@
-"""What compiling will take: program runs, model calls, tokens, dollars. An upper estimate."""
+"""Forecasts the cost of a compile: program runs, model calls, tokens, dollars. An upper bound."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ LARGE_DOLLARS, LARGE_CALLS, LARGE_MINUTES = 1.0, 1_000, 15.0
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a compile takes at most; `minutes` are None where they are not known.
+    """The highest cost of a compile; `minutes` is None if unknown.
 
     `cost` is of all calls; `proposals` are those of the prompt model.
     """
@@ -35,7 +35,7 @@ class Forecast:
 
     @property
     def large(self) -> bool:
-        """Whether to ask before it starts."""
+        """Whether to ask the user before the compile starts."""
         if self.minutes is not None:
             return self.minutes > LARGE_MINUTES
         if self.cost.dollars is None:
@@ -106,7 +106,7 @@ def _count(
     questions: float,
     operations: int,
 ) -> None:
-    """Add the calls of so many runs; what is asked again word for word costs nothing.
+    """Add the calls of a number of runs; a repeated request costs nothing.
 
     An episode that refines has a call for each operation at most, between two answers.
     """
@@ -123,7 +123,7 @@ def _count(
 
 
 def _cost(calls: Mapping[Target, int], bench: Bench, max_demos: int) -> Cost:
-    """What so many calls of each module take."""
+    """The cost of a number of calls of each module."""
     model = bench.setup.model
     turns = [turn for c in bench.conversations.values() for turn in c.turns]
     turn = turn_tokens(1, round(fmean(len(turn.text) for turn in turns)))
@@ -154,13 +154,13 @@ def _questions(windows: Sequence[dspy.Example]) -> float:
 
 
 def _memory_tokens(bench: Bench) -> int:
-    """The memory that an answering model sees: its budget, or all turns where they are fewer."""
+    """Tokens of memory that an answering model sees: its budget, or all turns if they are fewer."""
     sizes = [sum(len(t.text) for t in c.turns) for c in bench.conversations.values()]
     return min(bench.setup.budget, max(sizes, default=0) // CHARACTERS_A_TOKEN)
 
 
 def forecast_table(expected: Forecast) -> Table:
-    """What `optimize.py` shows before it starts."""
+    """The table that `optimize.py` prints before it starts."""
     table = Table(box=SIMPLE, title="forecast: at most", show_header=False)
     table.add_column()
     table.add_column(justify="right")

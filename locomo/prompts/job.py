@@ -1,4 +1,4 @@
-"""What is to be compiled and measured, checked before any model is asked."""
+"""Describes a compile: its data, targets and settings, checked before any model is asked."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -27,7 +27,7 @@ from memory.program.refine_agent import MOST_OPERATIONS
 
 @dataclass(frozen=True)
 class CompileJob:
-    """A compile: `train` has examples for each target, `validation` what the gain is measured on.
+    """A compile: `train` has examples for each target, `validation` those that measure the gain.
 
     `parts` maps train, validation and test to the ids of conversations; `sha256` is the data's.
     """
@@ -47,11 +47,11 @@ class CompileJob:
 
     @property
     def measured(self) -> Target:
-        """What is measured before and after."""
+        """The target that is measured before and after."""
         return measured_target(self.targets)
 
     def asked_about(self, training: bool) -> list[Conversation]:
-        """The conversations whose memories must be there to measure on, and to train on."""
+        """The conversations whose memories are needed to measure, and to train."""
         used = [] if self.measured == "store" else [*self.validation]
         if training:
             for target, examples in self.train.items():
@@ -59,7 +59,7 @@ class CompileJob:
         return [self.conversations[id_] for id_ in dict.fromkeys(e.conversation for e in used)]
 
     def bench(self, memories: Mapping[str, Path]) -> Bench:
-        """What tasks work with, on these memories."""
+        """The bench of the tasks, on these memories."""
         return Bench(
             setup=self.setup,
             conversations=self.conversations,
@@ -70,11 +70,11 @@ class CompileJob:
         )
 
     def name(self) -> str:
-        """A name that only the very same job has, done by the very same code."""
+        """A name that is unique to this job and this version of the code."""
         drawn = [*self.train.values(), self.validation]
         options = replace(self.options, num_threads=1)  # what is asked is the same for any number
-        # All of the benchmark's code, of every room: `--resume` must not mix the answers of two
-        # versions. `fingerprint` sees the memory's own code.
+        # Includes the benchmark's code: `--resume` must not mix the answers of two versions.
+        # `fingerprint` includes the code of `memory`.
         code = [path.read_text("utf-8") for path in sorted(Path(__file__).parents[1].rglob("*.py"))]
         made_of = fingerprint(
             self.sha256,
@@ -88,7 +88,7 @@ class CompileJob:
         return f"optimize-{made_of}"
 
     def params(self) -> dict[str, object]:
-        """What goes on record as the job's settings."""
+        """The job's settings, for MLflow."""
         return {
             **asdict(self.options),
             "target": ", ".join(self.targets),
@@ -166,7 +166,7 @@ def prepare_job(
 
 
 def _check_room(job: CompileJob) -> None:
-    """Raise InputError when a prompt with its examples would not fit the model's context."""
+    """Raise InputError if a prompt with its examples does not fit the model's context."""
     options, setup = job.options, job.setup
     shows = options.optimizer != "gepa" and options.max_demos > 0
     if shows and job.bench({}).demo_tokens < LEAST_DEMO:

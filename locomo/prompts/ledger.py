@@ -1,7 +1,7 @@
-"""The ledger of a run: every model call on disk as soon as it is paid, and a budget for them.
+"""The ledger of a run: it writes every paid model call to disk at once, and enforces a budget.
 
-DSPy asks `dspy.cache` before each call of a model and hands it each answer. A cache that writes
-them down and may refuse is a ledger: what was asked before is answered from disk.
+DSPy asks `dspy.cache` before each call of a model and gives it each answer. The ledger is such a
+cache: it records answers, replays earlier ones from disk, and refuses calls beyond the budget.
 """
 
 import copy
@@ -34,7 +34,7 @@ _SECRET = re.compile("key|token$|secret|password|header|credential|base|url", re
 
 @dataclass(frozen=True)
 class Budget:
-    """What may be spent at most (None: no bound); minutes count from the opening of a session."""
+    """The most that may be spent (None: no bound); minutes count from the start of a session."""
 
     calls: int | None = None
     minutes: float | None = None
@@ -43,7 +43,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Spent:
-    """What the whole run spent; only the `seconds` and the `replayed` calls are this session's.
+    """The spending of the whole run; only `seconds` and `replayed` calls are of this session.
 
     `unpriced` calls have no known price and count no dollars, `replayed` came from disk.
     """
@@ -58,7 +58,7 @@ class Spent:
 
 
 class BudgetSpent(BaseException):
-    """No further call may be paid; the text says why. No `except Exception` may hide it."""
+    """The budget is spent; the text says why. A BaseException: no `except Exception` hides it."""
 
 
 @dataclass(frozen=True)
@@ -138,12 +138,12 @@ class Ledger(Cache):
 
     @property
     def spent(self) -> Spent:
-        """What was spent until now; any thread may ask."""
+        """The spending so far; thread-safe."""
         with self._lock:
             return replace(self._spent, seconds=time.monotonic() - self._opened)
 
     def get(self, request: dict[str, Any], ignored: list[str] | None = None) -> Any:
-        """The answer of an earlier call; or None, which begins one. Raises BudgetSpent."""
+        """The answer of an earlier call; None starts a new call. Raises BudgetSpent."""
         key = self.cache_key(request, ignored)
         thread = calling_thread()
         with self._lock:
@@ -175,7 +175,7 @@ class Ledger(Cache):
         self._begun[thread] = time.monotonic()
 
     def put(self, request: Any, value: Any, ignored: list[str] | None = None, *_: object) -> None:
-        """Keep an answer: it is on disk on return. Raises BudgetSpent when it cannot be."""
+        """Record an answer; on return it is on disk. Raises BudgetSpent if it cannot be written."""
         key = self.cache_key(request, ignored)
         model = request.get("model") or request["request"]["model"]
         with self._lock:
@@ -193,9 +193,9 @@ class Ledger(Cache):
 
     @contextmanager
     def reserve(self, share: Budget) -> Iterator[None]:
-        """Keep this share for later: calls inside stop, and stay stopped, when the rest is spent.
+        """Reserve a share for later: calls in the block stop for good when the rest is spent.
 
-        Threads that are still there at the end, as a stopped optimizer's are, get none of it.
+        Threads that outlive the block, such as those of a stopped optimizer, get none of the share.
         """
         self._reserved = share
         try:
@@ -224,7 +224,7 @@ class Ledger(Cache):
             dspy.cache = before
 
     def close(self) -> None:
-        """Begin no further call. The answers of those under way are kept when they come."""
+        """Start no further call. Answers of running calls are still recorded."""
         self._ended = self._ended or "the ledger is closed"
 
 
@@ -252,7 +252,7 @@ def _call(key: str, model: str, seconds: float, value: Any) -> _Call:
 
 
 def _without_secrets(request: dict[str, Any]) -> dict[str, Any]:
-    """A request without how the server is reached: keys, headers, addresses."""
+    """A request without keys, headers and addresses of the server."""
     return {
         name: _without_secrets(value) if isinstance(value, dict) else value
         for name, value in request.items()

@@ -1,4 +1,4 @@
-"""SIMBA, MIPROv2 and GEPA as DSPy has them, run on one task; how many runs they take at most."""
+"""Runs DSPy's SIMBA, MIPROv2 and GEPA on one task, and bounds the number of their runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ WORTH_SHOWING = 0.6
 
 
 class Proposals(dspy.ChatAdapter):
-    """How the prompt model is asked for instructions; what it could not give is counted.
+    """Asks the prompt model for instructions, and records its failures.
 
-    MIPROv2 would end with an error there; it gets the instruction that it has instead.
+    MIPROv2 would end with an error on a failure; it gets the current instruction instead.
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ def run_optimizer(
     prompt_model: Model,
     log: Path,
 ) -> list[str]:
-    """Let an optimizer try prompts on the examples; what they earned is on the board.
+    """Let an optimizer try prompts on the examples; their rewards go to the scoreboard.
 
     Its own messages go to the file `log`. Returns why proposals of the prompt model failed.
     Passes on what stops it: BudgetSpent, TooManyFailures, KeyboardInterrupt.
@@ -127,13 +127,13 @@ def run_optimizer(
 
 
 def halves(examples: Sequence[_T]) -> tuple[list[_T], list[_T]]:
-    """Two of five examples to learn from, three to choose by: MIPROv2 and GEPA need both kinds."""
+    """Two fifths of the examples to learn from, the rest to select by, for MIPROv2 and GEPA."""
     learn = [example for n, example in enumerate(examples) if n % 5 in (1, 3)]
     return learn, [example for n, example in enumerate(examples) if n % 5 not in (1, 3)]
 
 
 def program_runs(optimizer: Optimizer, examples: int, rounds: int) -> int:
-    """How often the program runs at most while compiling, the plain prompt's runs included."""
+    """The most program runs of a compile, including those of the plain prompt."""
     learn, select = map(len, halves(range(examples)))
     if optimizer == "simba":
         sampled = rounds * BATCH * (2 * CANDIDATES["simba"] + 1)
@@ -149,7 +149,7 @@ def _gepa_runs(select: int, rounds: int) -> int:
 
 
 def proposal_calls(optimizer: Optimizer, rounds: int) -> int:
-    """How often the prompt model is asked at most."""
+    """The most calls of the prompt model."""
     if optimizer == "simba":
         return rounds * (CANDIDATES["simba"] + 1)
     return 12 + 3 * CANDIDATES["miprov2"] if optimizer == "miprov2" else rounds

@@ -1,4 +1,4 @@
-"""What every prompt earned on every example: the metric of optimizers, and the best prompt.
+"""Records the reward of every prompt on every example, and selects the best prompt.
 
 DSPy's optimizers return a program of their own choice. The best of all prompts that they tried is
 chosen here instead, by one rule, so that a compile may be stopped at any moment.
@@ -16,10 +16,10 @@ from locomo.commands import writable_folder
 from locomo.json_lines import JsonLines
 from locomo.tasks.modules import Candidate, example_name
 
-# A difference to the plain prompt counts as if so many more examples had shown none: eight lucky
-# examples do not outweigh fifty.
+# A difference to the plain prompt counts as if this many more examples had shown none, so eight
+# lucky examples do not outweigh fifty.
 PRIOR = 10
-# So many runs must have failed or not before a third of them stops the compile.
+# The least number of runs before a third of failed ones stops the compile.
 ENOUGH_RUNS = 12
 
 
@@ -46,7 +46,7 @@ class Run:
 
 
 class Scoreboard:
-    """The metric that optimizers are given: it also files every run, on disk before it returns.
+    """The metric for optimizers, which also writes every run to disk before it returns.
 
     Arguments:
         metric: of locomo.tasks.rewards, five arguments.
@@ -111,7 +111,7 @@ class Scoreboard:
         with self._lock:
             if self._closed:  # a thread that an optimizer left behind
                 return
-            # The prompt first: after a kill there may be a prompt without a run, not the reverse.
+            # The prompt first: after a kill a prompt may lack its run, but no run its prompt.
             if pred.candidate not in self._prompt_lines.records:
                 self._prompt_lines.add(self.prompts[pred.candidate])
             news = self._is_news(run)
@@ -128,17 +128,17 @@ class Scoreboard:
             )
 
     def _is_news(self, run: Run) -> bool:
-        """Whether the run is the first of its kind, or a failed one tried again."""
+        """Whether the run is new, or repeats a failed one."""
         before = self.runs.get((run.candidate, run.example, run.sampled))
         return before is None or bool(before.failed)
 
     def close(self) -> None:
-        """Take no more runs."""
+        """Record no more runs."""
         with self._lock:
             self._closed = True
 
     def of(self, candidate: str) -> dict[str, Run]:
-        """The runs of a prompt by example that say how good it is."""
+        """The runs of a prompt that count for its quality, by example."""
         runs = [run for run in list(self.runs.values()) if run.candidate == candidate]
         return {r.example: r for r in runs if not (r.sampled or r.copied or r.failed)}
 

@@ -125,7 +125,7 @@ def read_labelled(path: Path) -> list[LabelledAnswer]:
     except ValidationError as error:
         raise InputError(f"{path} holds no labelled answers: see data/README.md") from error
     if not answers:
-        raise InputError(f"{path} has no answers")
+        raise InputError(f"{path} holds no labelled answers")
     return answers
 
 

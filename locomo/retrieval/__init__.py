@@ -1,1 +1,1 @@
-"""Recall without any language model: measured, fitted, explained, drawn."""
+"""Recall without a language model: measures it, fits the ranking, explains it, draws it."""

@@ -1,4 +1,4 @@
-"""Recall without any language model: what the hybrid ranking finds of the evidence, and why.
+"""Recall without a language model: how much evidence the hybrid ranking finds, and why.
 
 python -m locomo.retrieval --data FILE [--json OUT] [--chart PNG [--peers JSON]]    recall
 python -m locomo.retrieval --data FILE --shown TOKENS                      evidence shown per token

@@ -1,4 +1,4 @@
-"""Recall against the number of turns and against their tokens: several systems in one picture."""
+"""Charts recall by the number of turns and by their tokens, for several systems."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -44,7 +44,7 @@ _SYSTEMS = TypeAdapter(dict[str, _PeerSystem])
 
 
 def token_costs(turns: Sequence[Turn]) -> dict[str, int]:
-    """What each turn, by source, adds to the tokens of what an answering model is shown."""
+    """The tokens that each turn, by source, adds to the context of an answering model."""
     costs = {}
     for number, turn in enumerate(turns, 1):
         numbered = replace(turn, id=number)
@@ -60,7 +60,7 @@ def recall_curve(
 ) -> Curve:
     """Recall and tokens of a system's rankings, questions of categories 1 to 4 with evidence.
 
-    Raises InputError when the rankings lack a question, or name a turn that is not there.
+    Raises InputError when the rankings lack a question, or name a turn that does not exist.
     """
     recalls: list[NDArray[np.float64]] = []
     tokens: list[NDArray[np.float64]] = []
@@ -79,7 +79,7 @@ def recall_curve(
                     " this data?"
                 ) from None
             longest = max(longest, len(ranking))
-            # A ranking that is shorter than k finds nothing further, and costs nothing further.
+            # A ranking shorter than k finds nothing more and costs nothing more.
             recall_of_each = np.zeros(k)
             recall_of_each[: len(ranking)] = np.isin(ranking, question.evidence)
             recalls.append(recall_of_each.cumsum() / len(question.evidence))
@@ -87,7 +87,9 @@ def recall_curve(
             cost_of_each[: len(ranking)] = ranking_costs
             tokens.append(cost_of_each.cumsum())
     if not recalls:
-        raise InputError("no question of categories 1 to 4 has evidence: there is nothing to draw")
+        raise InputError(
+            "no question of categories 1 to 4 has evidence, so there is nothing to draw"
+        )
     return Curve(
         title=title,
         recall=np.mean(recalls, axis=0)[:longest],
@@ -98,8 +100,8 @@ def recall_curve(
 def read_peers(path: Path) -> dict[str, Rankings]:
     """What `python -m tests.benchmarks.peers --json` wrote: rankings of each system, by title.
 
-    Ours is left out, as are systems that could not be measured. Raises InputError for another
-    file.
+    Our own system is left out, and systems that could not be measured. Raises InputError for a file
+    in another format.
     """
     try:
         systems = _SYSTEMS.validate_json(path.read_bytes())
@@ -124,7 +126,7 @@ def read_peers(path: Path) -> dict[str, Rankings]:
 
 
 def recall_chart(curves: Sequence[Curve], path: Path, title: str) -> None:
-    """Write the picture (PNG). Raises InputError when that cannot be."""
+    """Write the chart (PNG). Raises InputError when it cannot be written."""
     with pictures(path, title, columns=2) as (by_turns, by_tokens):
         for curve in curves:
             turns = np.arange(1, len(curve.recall) + 1)

@@ -1,4 +1,4 @@
-"""Why a search finds these turns: each with the share that every feature of the ranking gave."""
+"""Explains a search: each turn with the share that each feature of the ranking gave."""
 
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
@@ -14,8 +14,8 @@ from memory import Hit, InputError, Turn, open_store
 
 
 def share_line(hit: Hit) -> str:
-    """What each feature gave to a hit, the largest share first; shares of 0 are left out."""
-    # A share that is shown as 0.00 explains nothing.
+    """The shares of a hit's score by feature, largest first; shares of 0 are left out."""
+    # A share that prints as 0.00 explains nothing.
     largest = sorted(hit.shares.items(), key=lambda share: -abs(share[1]))
     return "   ".join(
         f"{feature}\u00a0{share:.2f}" for feature, share in largest if abs(share) >= 0.005
@@ -25,12 +25,12 @@ def share_line(hit: Hit) -> str:
 def explanation(
     hits: Sequence[Hit], turns: Mapping[int, Turn], evidence: Collection[int] = ()
 ) -> Table:
-    """The hits as a table: what was said, and under it the share that each feature gave.
+    """The hits as a table: the text of the turn, and under it the share of each feature.
 
     Args:
         hits: best first.
         turns: by id.
-        evidence: ids of the evidence, none where it is not known.
+        evidence: ids of the evidence, none if it is unknown.
     """
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("", justify="right")
@@ -57,8 +57,8 @@ def explanation(
 
 
 def _on_one_line(text: str) -> str:
-    """The beginning of a text in one line, without what steers a terminal."""
-    # 300 characters are more than a terminal's line holds; the table cuts the rest.
+    """The beginning of a text in one line, without control characters of a terminal."""
+    # 300 characters exceed a terminal's line; the table cuts the rest.
     printable = (letter if letter.isprintable() else " " for letter in text[:300])
     return " ".join("".join(printable).split())
 
@@ -74,7 +74,7 @@ def explain_memory(address: str, question: str, k: int, embedder: str | None = N
 def explain_data(
     conversations: Sequence[Conversation], question: str, k: int, embedder: str | None = None
 ) -> None:
-    """Print the best k turns of a conversation, and where its evidence stands if that is known.
+    """Print the best k turns of a conversation, and the ranks of its evidence if that is known.
 
     Raises InputError when there is more than one conversation.
     """
@@ -87,7 +87,7 @@ def explain_data(
         open_store(Path(folder) / "memory.db", embedder=embedder) as store,
     ):
         ids = store.add(conversation.turns)
-        # All turns are ranked, because the evidence may stand anywhere.
+        # All turns are ranked, because the evidence may have any rank.
         hits = store.search(question, len(ids))
     turns = dict(zip(ids, conversation.turns, strict=True))
     sources: set[str] = set()

@@ -1,7 +1,7 @@
-"""The ranking's weights: fitted to questions whose evidence is known, measured where they were not.
+"""Fits the ranking's weights to questions with known evidence, and cross-validates them.
 
-The value that a feature of the ranking has for a turn is read from the search itself: it is the
-feature's share of the score, divided by the weight that the search used.
+The value of a feature for a turn comes from the search itself: it is the feature's share of the
+score, divided by the weight that the search used.
 """
 
 import hashlib
@@ -22,8 +22,8 @@ from locomo.retrieval.measure import Recalls
 from memory import InputError, open_store
 
 WEIGHTS_FILE = Path(str(files("memory.search") / "weights.json"))
-# On weights of features that spread by 1: a choice, small beside the loss, so that features which
-# say the same share a weight and none grows without bound.
+# On weights of features with standard deviation 1: chosen small compared with the loss, so that
+# correlated features share a weight and no weight grows without bound.
 L2 = 0.002
 
 Floats = NDArray[np.float64]
@@ -43,7 +43,7 @@ class Case:
 
 
 def weights_in_use() -> dict[str, float]:
-    """The weights that the installed search ranks with, by feature.
+    """The weights of the installed ranking, by feature.
 
     Raises InputError for a feature that weighs 0: its share of a score does not show its value.
     """
@@ -60,14 +60,14 @@ def weights_in_use() -> dict[str, float]:
 def search_cases(
     conversation: Conversation, weights: dict[str, float], embedder: str | None = None
 ) -> list[Case]:
-    """The questions of categories 1 to 4 that have evidence, asked of a fresh memory.
+    """The questions of categories 1 to 4 that have evidence, searched in a fresh memory.
 
-    A memory of more than 4,096 turns ranks candidates only, so that a case has fewer turns than
-    were said, and perhaps not its evidence.
+    A memory of more than 4,096 turns ranks candidates only, so a case may lack turns, even its
+    evidence.
 
     Args:
-        conversation: its turns are stored, its questions asked.
-        weights: those that the search ranks with, none of them 0.
+        conversation: its turns are stored, its questions searched.
+        weights: of the ranking, none of them 0.
         embedder: its name, None for the packaged one.
     """
     divisors = np.array([*weights.values()])
@@ -95,10 +95,10 @@ def search_cases(
 
 
 class _Softmax:
-    """Cases as one table: the likelihood of the evidence under a softmax over each case's turns.
+    """The likelihood of the evidence under a softmax over each case's turns.
 
-    Each question's features are centred, which changes no softmax, and scaled to spread by 1.
-    Cases whose evidence is not among the turns that were ranked are left out.
+    Each question's features are centred, which changes no softmax, and scaled to standard deviation
+    1. Cases whose evidence is not among the ranked turns are left out.
     """
 
     def __init__(self, cases: Sequence[Case]) -> None:
@@ -116,13 +116,13 @@ class _Softmax:
         # Scores are linear in the weights: of the evidence only the sum of its features counts.
         self.target = np.zeros(self.rows.shape[1])
         for start, case in zip(self.starts, ranked, strict=True):
-            places = np.flatnonzero(np.isin(case.turns, case.evidence))
-            self.target += self.rows[start + places].mean(axis=0)
+            evidence_rows = np.flatnonzero(np.isin(case.turns, case.evidence))
+            self.target += self.rows[start + evidence_rows].mean(axis=0)
 
     def loss(self, weights: Floats) -> tuple[float, Floats]:
         """Mean negative log-likelihood of the evidence, and its gradient."""
         scores = self.rows @ weights
-        # Without the greatest score of a case its exponentials would overflow.
+        # Subtract the greatest score of each case, or its exponentials would overflow.
         top = np.maximum.reduceat(scores, self.starts)
         odds = np.exp(scores - np.repeat(top, self.sizes))
         total = np.add.reduceat(odds, self.starts)
@@ -143,7 +143,7 @@ def fit_weights(
     prior: Floats | None = None,
     prior_weight: float = L2,
 ) -> Floats:
-    """The weights under which the evidence is likeliest, (features,).
+    """The weights that maximize the likelihood of the evidence, (features,).
 
     Listwise softmax over the turns of a case (ListNet: Cao et al. 2007), its mean negative
     log-likelihood plus prior_weight |w - prior|^2, where w weighs features that spread by 1: what
@@ -205,7 +205,7 @@ def cross_validated_recalls(
         advance: called after each fold.
     """
     by_category: Recalls = {}
-    # By conversation, never by question: questions about the same turns tell of one another.
+    # By conversation, never by question: questions about the same turns are dependent.
     for fold in range(folds):
         training: list[Case] = []
         held_out: list[Case] = []
@@ -223,9 +223,9 @@ def cross_validated_recalls(
 
 
 def ablation_table(whole: Recalls, without: Mapping[str, Recalls], depths: Sequence[int]) -> Table:
-    """Recall with each feature removed, at each depth and in each category, and what it cost at 10.
+    """Recall without each feature, by depth and category, and the loss of recall at 10.
 
-    The cost is paired by question, with the half width of its 95 % interval.
+    The loss is paired by question, with the half width of its 95 % interval.
     """
     at_10 = depths.index(10)  # the depth by which docs/log.md compares rankings
     table = Table(title="each feature removed in turn", box=SIMPLE, padding=0, pad_edge=False)
@@ -239,7 +239,7 @@ def ablation_table(whole: Recalls, without: Mapping[str, Recalls], depths: Seque
     whole_rows = np.array([row for rows in whole.values() for row in rows])
     for feature, by_category in {"": whole, **without}.items():
         rows = np.array([row for rows in by_category.values() for row in rows])
-        # The same questions both times: what is hard about one is hard with and without.
+        # The same questions both times, so their differences are paired.
         lost = whole_rows[:, at_10] - rows[:, at_10]
         half_width = 1.96 * lost.std() / np.sqrt(len(lost))
         table.add_row(

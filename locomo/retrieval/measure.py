@@ -1,4 +1,4 @@
-"""Recall of evidence turns, measured by searching for every question; no model is asked."""
+"""Measures recall of evidence turns by searching for every question, without a model."""
 
 import tempfile
 import time
@@ -22,7 +22,7 @@ Recalls = dict[int | str, list[list[float]]]
 
 @dataclass(frozen=True)
 class Retrieval:
-    """What search returned for the questions of one conversation.
+    """The results of searching for the questions of one conversation.
 
     `ingest_s` is seconds from opening an empty memory until all turns are durable and the first
     search is answered; the embedder was loaded before, because a process loads it once, whatever
@@ -45,9 +45,9 @@ def retrieve(
 ) -> Retrieval:
     """Store a conversation in a fresh namespace in the folder and search for every question.
 
-    All questions are searched, those of category 5 too, for the best k turns each. Without a name
-    the embedder is the packaged one; a reranker orders the best turns anew. Raises InputError for
-    an embedder that cannot be used.
+    All questions, also those of category 5, are searched for their best k turns. Without a name the
+    embedder is the packaged one; a reranker reorders the best turns. Raises InputError for an
+    embedder that cannot be used.
     """
     _load_embedder(embedder)
     search_ms: list[float] = []
@@ -55,7 +55,7 @@ def retrieve(
     start = time.perf_counter()
     with open_store(folder / "memory.db", embedder=embedder) as store:
         ids = store.add(conversation.turns)
-        # The first search reads the columns that all later ones rank by.
+        # The first search loads the columns that all searches use.
         store.search(conversation.turns[0].text)
         ingest_s = time.perf_counter() - start
 
@@ -73,8 +73,8 @@ def retrieve(
 
 @cache
 def _load_embedder(name: str | None) -> None:
-    """Have all loaded that storing and searching load once a process: vectors and vocabulary."""
-    # Only use loads it all: words of like meaning are looked up by the first search.
+    """Load what storing and searching load once per process: vectors and vocabulary."""
+    # Only use loads everything: the first search looks up similar words.
     with (
         tempfile.TemporaryDirectory() as folder,
         open_store(Path(folder) / "memory.db", embedder=name) as store,
@@ -91,7 +91,7 @@ def recalls(
 ) -> Recalls:
     """Per category, or question type, the recall of each question at each depth (turns looked at).
 
-    With `by_session`, of the sessions that hold the answer, among those of the turns looked at.
+    With `by_session`, recall of the sessions that hold the answer, among those of these turns.
     Questions without evidence are left out, and so is category 5: its evidence is a distractor.
     """
     groups: Recalls = {}
@@ -114,7 +114,7 @@ def recall_table(by_category: Recalls, depths: Sequence[int], title: str = "reca
     """A line for each category and one for all, means over questions."""
     table = Table("category", *(f"R@{depth}" for depth in depths), "questions", title=title)
     lines = {str(category): rows for category, rows in by_category.items()}
-    # A mean over questions, so that a category weighs as much as it has of them.
+    # A mean over questions: a category weighs by its number of questions.
     lines["all"] = [row for rows in by_category.values() for row in rows]
     for name, rows in lines.items():
         if not rows:

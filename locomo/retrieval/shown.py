@@ -1,8 +1,8 @@
-"""Evidence shown per token: passages of long turns against whole turns, in the same budgets.
+"""Evidence shown per token: passages of long turns compared with whole turns, in equal budgets.
 
-A turn that is shown whole is shown. One that is cut is shown when all words of the gold answer that
-the turn holds, in any form, stand in the part that is left. Where it holds none of them, nobody
-knows which sentence is the evidence, and it counts as not shown.
+A whole turn counts as shown. A shortened turn counts if its passage has all those words of the gold
+answer, in any form, that the turn has. If the turn has none of them, nobody knows which sentence is
+the evidence, so it counts as not shown.
 """
 
 import re
@@ -21,17 +21,17 @@ from memory.prompt import LONG_TURN, Context, assemble, dated_line
 from memory.search.word_forms import forms_of, is_among, telling_words
 from memory.tokens import count_tokens
 
-_RANKED_TURNS = 400  # as many as `Memory.gather` takes
+_RANKED_TURNS = 400  # the number that `Memory.gather` uses
 _LINE = re.compile(r"^\[(\d+)\] .*", re.MULTILINE)
 
 
 @dataclass
 class Shown:
-    """What contexts within one budget show, first of whole turns, then of passages.
+    """The evidence in contexts of one budget, first with whole turns, then with passages.
 
     `evidence` has for each question the share of its evidence that is shown, `long_evidence` for
-    each piece of evidence in a long turn whether it is, both (n, 2); `turns` how many turns are
-    shown to each question.
+    each piece of evidence in a long turn whether it is shown, both (n, 2); `turns` has the number
+    of turns in each question's context.
     """
 
     evidence: list[tuple[float, float]] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Shown:
 def evidence_shown(
     conversation: Conversation, budgets: Sequence[int], embedder: str | None = None
 ) -> dict[int, Shown]:
-    """What is shown of the evidence of each question of categories 1 to 4, by budget."""
+    """The evidence that contexts show for each question of categories 1 to 4, by budget."""
     shown = {budget: Shown() for budget in budgets}
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -69,7 +69,7 @@ def evidence_shown(
 def _count(
     sums: Shown, contexts: tuple[Context, Context], *, evidence: Sequence[Turn], answer: str
 ) -> None:
-    """Add what two contexts show of the evidence of one question."""
+    """Add the evidence that two contexts show for one question."""
     shares = [[is_shown(turn, context, answer) for turn in evidence] for context in contexts]
     whole, passages = shares
     sums.evidence.append((float(np.mean(whole)), float(np.mean(passages))))
@@ -80,7 +80,7 @@ def _count(
 
 
 def is_shown(turn: Turn, context: Context, answer: str) -> bool:
-    """Whether a context shows a piece of evidence, or all that it holds of the gold answer."""
+    """Whether a context shows a piece of evidence, or all its words of the gold answer."""
     if turn.id not in context.turn_ids:
         return False
     line = next(match[0] for match in _LINE.finditer(context.text) if int(match[1]) == turn.id)

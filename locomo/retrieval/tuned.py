@@ -1,4 +1,4 @@
-"""The ranking's weights fitted to conversations of one's own, and what that gains on others."""
+"""Fits the ranking's weights to your own conversations, and measures the gain on others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ from locomo.tasks.rewards import QuestionScore
 from memory import InputError
 
 DEPTH = 10  # turns looked at
-# How many questions the shipped weights stand for. Fitted to one conversation of LoCoMo, of ours
-# with an assistant, between friends, of data/train and of two held-out kinds, and measured on the
-# next, recall@10 changes by -.03 to +.01 without them, by -.003 to +.010 with them.
+# The number of questions that the shipped weights count as. Fitted to one conversation (of LoCoMo,
+# with an assistant, between friends, of data/train, of two held-out kinds) and measured on the next
+# one, recall@10 changes by -.03 to +.01 without this prior, by -.003 to +.010 with it.
 PRIOR_QUESTIONS = 30
 
 
 @dataclass(frozen=True)
 class TunedRanking:
-    """Weights by feature, what they gain on the validation part, questions fitted to.
+    """Weights by feature, their gain on the validation part, the number of training questions.
 
     `loss_before` and `loss` are the mean negative log-likelihood of the training part's evidence,
     in nats.
@@ -47,7 +47,7 @@ class TunedRanking:
 def tune_ranking(split: SplitConversations, bar: Progress) -> TunedRanking:
     """Fit the weights to the training part, and measure recall@10 on the validation part.
 
-    No model is asked. Raises InputError when a part has no question of categories 1 to 4 whose
+    No model is used. Raises InputError when a part has no question of categories 1 to 4 whose
     evidence a search finds.
     """
     shipped = weights_in_use()
@@ -55,7 +55,7 @@ def tune_ranking(split: SplitConversations, bar: Progress) -> TunedRanking:
     training = _cases(split, "train", shipped, bar)
     validation = _cases(split, "validation", shipped, bar)
     fitted = fit_weights(training, prior=before, prior_weight=PRIOR_QUESTIONS / len(training))
-    # To two decimals, as in the file of the shipped weights.
+    # Two decimals, as in the file of the shipped weights.
     weights = {name: round(float(value), 2) for name, value in zip(shipped, fitted, strict=True)}
     after = np.array([*weights.values()])
     return TunedRanking(

@@ -1,1 +1,1 @@
-"""What compiling and tuning share: modules at work on examples, rewards, gains, training data."""
+"""Shared by compiling and tuning: tasks, rewards, gains, training data."""

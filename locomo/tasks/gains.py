@@ -1,4 +1,4 @@
-"""What a compiled program gained over the plain one on conversations that it never saw."""
+"""The gain of a compiled program over the plain one, on conversations that it never saw."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,8 +17,8 @@ from locomo.tasks.rewards import REWARD_NAMES, WEIGHTS, QuestionScore
 
 Prompts = Mapping[str, tuple[str, Sequence[Mapping[str, str]]]]  # module: instructions, demos
 Verdict = Literal["gain", "no gain", "not measured"]
-# Fewer groups are no proof: the bootstrap finds a "gain" of mere noise in 22 % of cases with 2
-# of them, in 11 % with 4, in 2.3 % with 10.
+# With fewer groups the bootstrap takes noise for a gain: in 22 % of cases with 2 groups, in 11 %
+# with 4, in 2.3 % with 10.
 LEAST_GROUPS = 10
 RECALL = "recall at 10"  # of the ranking, where that was fitted: no model answers then
 
@@ -44,11 +44,11 @@ class Gain:
 def gains(before: Sequence[QuestionScore], after: Sequence[QuestionScore]) -> list[Gain]:
     """One line for each component over all questions; the answer by category and 1-4 as well.
 
-    Components are those of WEIGHTS, the reward that was optimized where that is another one (see
-    `measure`), and "reward".
+    Components are those of WEIGHTS, the optimized reward if that is another one (see `measure`),
+    and "reward".
 
-    Questions are paired by key, in whatever order they come; none give no line. Raises
-    ValueError when a key repeats, or stands on one side only.
+    Questions are paired by key, in any order; without questions there are no lines. Raises
+    ValueError when a key repeats, or is on one side only.
     """
     plain, compiled = _by_key(before), _by_key(after)
     if unpaired := sorted(plain.keys() ^ compiled.keys()):
@@ -56,7 +56,7 @@ def gains(before: Sequence[QuestionScore], after: Sequence[QuestionScore]) -> li
     if not plain:
         return []
 
-    # In the order of keys: the order in which questions were answered must not change an interval.
+    # Sorted by key: the order of answering must not change an interval.
     pairs = [(plain[key], compiled[key]) for key in sorted(plain)]
     labels: list[tuple[str, set[int]]] = [(f"{c} {NAMES[c]}", {c}) for c in CATEGORIES]
     labels.append(("1-4", set(CATEGORIES) - {ABSTENTION}))
@@ -82,10 +82,10 @@ def _by_key(scores: Sequence[QuestionScore]) -> dict[str, QuestionScore]:
 def component_gain(
     component: str, label: str, pairs: Sequence[tuple[QuestionScore, QuestionScore]]
 ) -> Gain:
-    """What one component, or "reward", gained over questions scored before and after."""
+    """The gain of one component, or of "reward", over questions scored before and after."""
     before = [_value(score, component) for score, _ in pairs]
     after = [_value(score, component) for _, score in pairs]
-    # Questions about one window rest on the same facts: they are no independent observations.
+    # Questions about one window depend on the same facts: they are not independent.
     groups = [score.group or score.key for score, _ in pairs]
     low, high = paired_bootstrap(after, before, groups=groups)
     return Gain(
@@ -105,10 +105,7 @@ def _value(score: QuestionScore, component: str) -> float:
 
 
 def _decisive(results: Sequence[Gain]) -> Gain | None:
-    """The answer over all questions: what a user gets. The other components explain it.
-
-    Of a ranking that was fitted it is the recall.
-    """
+    """The line that decides: the answer over all questions; for a fitted ranking the recall."""
     for gain in results:
         if gain.component in {"answer", RECALL} and gain.categories == "all":
             return gain
@@ -116,9 +113,9 @@ def _decisive(results: Sequence[Gain]) -> Gain | None:
 
 
 def verdict(results: Sequence[Gain]) -> Verdict:
-    """A gain only when the interval over all, LEAST_GROUPS or more, is above zero.
+    """Whether the interval over all questions, of at least LEAST_GROUPS groups, is above zero.
 
-    It is the interval of the answer, or of the recall of a ranking that was fitted.
+    The interval is that of the answer; for a fitted ranking, of the recall.
     """
     answer = _decisive(results)
     return _verdict_of(answer) if answer else "not measured"
@@ -129,7 +126,7 @@ def _verdict_of(gain: Gain) -> Verdict:
 
 
 def card_scores(results: Sequence[Gain]) -> dict[str, float]:
-    """The gains as the card of a compiled or tuned program states them, to four decimals."""
+    """The gains for the card of a compiled or tuned program, to four decimals."""
     scores: dict[str, float] = {}
     for gain in results:
         for side in ("before", "after", "low", "high"):
@@ -160,7 +157,7 @@ def gain_table(results: Sequence[Gain], weights: Mapping[str, float]) -> Table:
 
 
 def seed_table(gains_by_seed: Mapping[int, Sequence[Gain]]) -> Table:
-    """The answers' change in runs that differ by their seed, and its spread between them."""
+    """The change of the answers in runs with different seeds, and its spread."""
     answers = {seed: _decisive(results) for seed, results in gains_by_seed.items()}
     table = Table(box=SIMPLE, title="answers before and after, by seed")
     for column in ("seed", "n", "before", "after", "change", "interval", "verdict"):
@@ -183,7 +180,7 @@ def seed_table(gains_by_seed: Mapping[int, Sequence[Gain]]) -> Table:
 def gain_line(results: Sequence[Gain], measured: str = "answer") -> str:
     """The answer before and after over all questions, and the verdict: one line.
 
-    A second line says the same of the reward that was optimized, where that is another one.
+    A second line has the same for the optimized reward, if that is another one.
     """
     answer = _decisive(results)
     if answer is None:
@@ -217,7 +214,7 @@ def _short(number: str) -> str:
 def prompt_diff(before: Prompts, after: Prompts) -> str:
     """A unified diff of each module's instructions and demos, as plain text with whole lines.
 
-    Modules that did not change are left out; one that is on one side only was or becomes empty.
+    Unchanged modules are left out; a module on one side only is compared with an empty text.
     """
     changed: list[str] = []
     for name in {**before, **after}:

@@ -1,4 +1,4 @@
-"""A module measured on examples: each question's score, and the runs that failed."""
+"""Measures a module on examples: each question's score, and the failed runs."""
 
 import contextlib
 import logging
@@ -30,7 +30,7 @@ def evaluate_task(
     threads: int,
     log: Path,
 ) -> list[tuple[dspy.Example, dspy.Prediction]]:
-    """Each example with what the module made of it; what DSPy has to say goes to `log`."""
+    """Each example with the module's prediction; messages of DSPy go to the file `log`."""
     evaluate = dspy.Evaluate(
         devset=list(examples),
         metric=judge,
@@ -80,7 +80,7 @@ def measure(
             optimized[name_of_reward] = float(judged.score)
             if target == "refine":
                 optimized |= {part: float(judged[part]) for part in REFINE_COMPONENTS}
-        # One example's questions share a group: those about a window rest on the same facts.
+        # The questions of one example share a group: those about a window depend on the same facts.
         scores[name] = [
             replace(score, group=name, components=score.components | optimized)
             for question, outcome in zip(example.gold, pred.outcomes, strict=True)
@@ -91,7 +91,7 @@ def measure(
 
 @contextlib.contextmanager
 def log_to_file(path: Path) -> Iterator[None]:
-    """What optimizers print and log goes to a file, and not between the lines of a progress bar."""
+    """Send an optimizer's prints and logs to a file, away from the progress bar."""
     names = ("dspy", "gepa", "optuna")
     usual_handlers = {name: logging.getLogger(name).handlers[:] for name in names}
     with (

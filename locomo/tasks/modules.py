@@ -1,8 +1,8 @@
-"""What an optimizer compiles: one module of the program at work on prepared examples.
+"""Tasks that an optimizer compiles: one module of the program, run on prepared examples.
 
-Each module learns from examples of its own: answer and retrieve from questions about prepared
-memories, store from windows and the questions whose evidence lies wholly inside them. The other
-two modules are frozen.
+Each module has examples of its own: answer and retrieve learn from questions about prepared
+memories, store from windows and the questions whose evidence lies inside them. The other modules
+are frozen.
 """
 
 import hashlib
@@ -83,7 +83,7 @@ class Bench:
 
 
 def measured_target(targets: Sequence[Target]) -> Target:
-    """What is measured before and after: facts alone when only they change, else answers."""
+    """The target that is measured before and after: facts if only they change, else answers."""
     for alone in ("store", "refine"):
         if tuple(targets) == (alone,):
             return alone
@@ -92,21 +92,21 @@ def measured_target(targets: Sequence[Target]) -> Target:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A module's prompt, which is what an optimizer changes: instructions and examples."""
+    """A module's prompt, which an optimizer changes: instructions and examples."""
 
     instructions: str
     demos: tuple[Mapping[str, str], ...] = ()
 
     @property
     def key(self) -> str:
-        """A short name that two equal prompts share."""
-        # Half a letter becomes "?" in a file: what is read there has the same name.
+        """A short name, the same for equal prompts."""
+        # A lone surrogate becomes "?" in a file, so a prompt read from there has the same name.
         text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
 
 
 def candidate_of(program: MemoryProgram, target: Target) -> Candidate:
-    """The prompt that a module of this program has now."""
+    """The current prompt of a module of this program."""
     predict = getattr(program, target).predict
     fields = predict.signature.fields
     demos = [{name: str(demo.get(name) or "") for name in fields} for demo in predict.demos]
@@ -123,7 +123,7 @@ def with_candidate(program: MemoryProgram, target: Target, prompt: Candidate) ->
 
 
 def _only(program: MemoryProgram, target: Target) -> MemoryProgram:
-    """A copy in which optimizers see one module only: DSPy takes compiled modules as frozen."""
+    """A copy in which optimizers see one module only: DSPy treats compiled modules as frozen."""
     copy = program.deepcopy()
     for name in MODULES:
         getattr(copy, name)._compiled = name != target
@@ -133,13 +133,13 @@ def _only(program: MemoryProgram, target: Target) -> MemoryProgram:
 def task(
     program: MemoryProgram, target: Target, bench: Bench
 ) -> "AskMemory | StoreWindow | RefineForQuestion":
-    """The module that an optimizer compiles to improve this target of the program."""
+    """The task that an optimizer compiles to improve this target of the program."""
     kinds = {"store": StoreWindow, "refine": RefineForQuestion}
     return kinds.get(target, AskMemory)(_only(program, target), target, bench)
 
 
 class _Task(dspy.Module):
-    """A run ends in a Prediction of outcomes, never in an error: what failed is in `failed`."""
+    """A task. A run returns a Prediction of outcomes and never raises: `failed` has the error."""
 
     def __init__(self, program: MemoryProgram, target: Target, bench: Bench) -> None:
         super().__init__()
@@ -149,9 +149,9 @@ class _Task(dspy.Module):
 
     @contextmanager
     def _traced(self) -> Iterator[list[Any]]:
-        """Only the compiled module's calls go on the trace, with memories cut to fit examples.
+        """Record only the compiled module's calls in the trace, with memories cut to fit examples.
 
-        A call whose answer was out of form stands there by its signature (see `TraineeAdapter`).
+        A call whose answer could not be parsed is recorded by its signature (see `TraineeAdapter`).
         """
         outer = dspy.settings.trace
         predict = getattr(self.program, self.target).predict
@@ -216,8 +216,8 @@ class AskMemory(_Task):
 class RefineForQuestion(_Task):
     """Refines a draft of a prepared memory's facts; a question is answered from facts alone.
 
-    The module `refine` sees what the memory holds in short, the question (not its answer), and what
-    its tools gave back. The memory itself is not changed.
+    The module `refine` sees a summary of the memory, the question (not its answer) and the results
+    of its tools. The memory itself does not change.
     """
 
     def forward(self, question: str, conversation: str) -> dspy.Prediction:
@@ -245,7 +245,7 @@ class RefineForQuestion(_Task):
         return self._ended([outcome], copied)
 
     def _refined(self, store: Store, draft: Draft, question: str) -> list[ToolUse]:
-        """Run the module on a draft; returns what it did."""
+        """Run the module on a draft; returns its tool uses."""
         bench = self.bench
         with bench.setup.model.active():
             uses: list[ToolUse] = self.program.refine(
@@ -259,7 +259,7 @@ class RefineForQuestion(_Task):
 
 
 def _episode(draft: Draft, uses: Sequence[ToolUse], answer_before: str) -> Episode:
-    """What an episode did to the facts of a draft."""
+    """The effect of an episode on the facts of a draft."""
     return Episode(
         answer_before=answer_before,
         before=fact_lengths(draft.start),
@@ -280,7 +280,7 @@ class StoreWindow(_Task):
     """Stores a window of turns as facts; then questions about it are asked.
 
     The module `store` sees the turns and writes SQL. Retrieve and answer, which are frozen, see
-    its facts only: who spoke and when, but not what was said.
+    its facts and each turn's speaker and date, but not its text.
     """
 
     def forward(self, conversation: str, first: int, last: int) -> dspy.Prediction:
@@ -326,7 +326,7 @@ class StoreWindow(_Task):
 
 
 def _asked(memory: Memory, question: str) -> Answer:
-    """The answer; with an empty text, which is worth nothing, where it cannot be used."""
+    """The answer; with an empty text, which earns nothing, if it cannot be used."""
     try:
         return memory.ask(question)
     except UnusableAnswer as error:
@@ -358,9 +358,9 @@ _Fact = tuple[str, str, str, str, str, int]
 
 
 def _facts(turns: Sequence[Turn], program: MemoryProgram, setup: Setup) -> tuple[list[_Fact], str]:
-    """What the store module writes of these turns, in a memory of their own; why it could not."""
+    """The facts that the store module writes of these turns in a fresh memory, and its errors."""
     with _new_store() as store:
-        # What is compiled or tuned here is to write, also where the plain one does not.
+        # The compiled or tuned module must write, also if the plain one does not.
         writing = replace(setup, model=replace(setup.model, writes_facts=True))
         memory = _memory(store, writing, program)
         memory.add([replace(turn, id=0) for turn in turns])
@@ -372,14 +372,14 @@ def _facts(turns: Sequence[Turn], program: MemoryProgram, setup: Setup) -> tuple
 
 
 def _facts_by_speaker(turns: Sequence[Turn], setup: Setup) -> list[tuple[str, str, str, int]]:
-    """What the plain module writes when shown one speaker's turns: it cannot confuse them."""
+    """The facts that the plain module writes from one speaker's turns: no speaker to confuse."""
     facts_of_all = []
     for speaker in dict.fromkeys(turn.speaker for turn in turns):
-        places = [n for n, turn in enumerate(turns, 1) if turn.speaker == speaker]
+        turn_numbers = [n for n, turn in enumerate(turns, 1) if turn.speaker == speaker]
         with dspy.context(trace=[]):
-            facts, _ = _facts([turns[n - 1] for n in places], setup.program, setup)
+            facts, _ = _facts([turns[n - 1] for n in turn_numbers], setup.program, setup)
         facts_of_all += [
-            (subject, attribute, value, places[turn - 1])
+            (subject, attribute, value, turn_numbers[turn - 1])
             for subject, attribute, value, *_, turn in facts
         ]
     return facts_of_all
@@ -387,7 +387,7 @@ def _facts_by_speaker(turns: Sequence[Turn], setup: Setup) -> list[tuple[str, st
 
 @contextmanager
 def _facts_only(turns: Sequence[Turn], facts: Sequence[_Fact]) -> Iterator[Store]:
-    """A memory that holds these facts, and of its turns only who spoke and when."""
+    """A memory with these facts; of its turns it has only the speaker and the date."""
     with _new_store() as store:
         store.add([replace(turn, id=0, text=HIDDEN) for turn in turns])
         columns = "subject, attribute, value, happened_on, ended_on, turn_id"
@@ -407,10 +407,10 @@ def _new_store() -> Iterator[Store]:
 
 
 def _shortened(step: tuple[Any, dict[str, Any], Any], tokens: int) -> tuple[Any, Any, Any]:
-    """A step of a trace whose memory is cut to lines that the answer cites, or is most like.
+    """A step of a trace, its memory cut to the lines that the answer cites or most resembles.
 
     A step becomes an example in a prompt, where a memory of 20,000 tokens would leave no room.
-    The packaged model cites nothing, and an example without its answer would teach to invent.
+    The packaged model cites nothing; an example without the cited line would teach it to invent.
     """
     predict, inputs, outputs = step
     if "tools" in inputs:
@@ -427,15 +427,15 @@ def _shortened(step: tuple[Any, dict[str, Any], Any], tokens: int) -> tuple[Any,
     ranked = sorted(range(len(lines)), key=rank)
     tokens = max(tokens, LEAST_DEMO)
     fitting = assemble([(lines[n], None) for n in ranked], (), tokens).text
-    places = set(ranked[: fitting.count("\n")])  # its first line is a heading
-    shorter = "\n".join(line for n, line in enumerate(lines) if n in places)
-    if lines and not places:
+    indices = set(ranked[: fitting.count("\n")])  # its first line is a heading
+    shorter = "\n".join(line for n, line in enumerate(lines) if n in indices)
+    if lines and not indices:
         shorter = lines[ranked[0]][: 2 * tokens]  # a token is seldom less than two letters
     return predict, {**inputs, "memory": shorter}, outputs
 
 
 def _without_tools(inputs: Mapping[str, Any], tokens: int) -> dict[str, Any]:
-    """The inputs of an episode's call, cut; the tools are described once, not in each example."""
+    """The inputs of an episode's call, cut; the tools are not described in each example."""
     return {
         name: trim(str(value), max(tokens, LEAST_DEMO) // 2)
         for name, value in inputs.items()
@@ -457,9 +457,9 @@ def _words(text: str) -> set[str]:
 
 
 def questions_within(conversation: Conversation, first: int, last: int) -> list[Question]:
-    """The questions whose evidence lies wholly among turns `first` to `last`; none to abstain from.
+    """The questions whose evidence lies among turns `first` to `last`, without category 5.
 
-    What category 5 asks is not in the conversation, so it would reward storing nothing.
+    The conversation has no answer to category 5, so it would reward storing nothing.
     """
     sources = {turn.source for turn in conversation.turns[first - 1 : last]}
     return [
@@ -492,7 +492,7 @@ def task_examples(
 
 
 def _windows(conversation: Conversation, window: int) -> list[dspy.Example]:
-    """The windows that a question can be asked about: the others would earn nothing."""
+    """The windows that some question is about; other windows would earn nothing."""
     examples = []
     for first in range(1, len(conversation.turns) + 1, window):
         last = min(first + window - 1, len(conversation.turns))
@@ -505,15 +505,15 @@ def _windows(conversation: Conversation, window: int) -> list[dspy.Example]:
 
 
 def draw(population: Sequence[_T], number: int, seed: int) -> list[_T]:
-    """A sample of so many (0: all), chosen by the seed, in the order of the population."""
+    """A sample of `number` items (0: all), drawn by the seed, in the order of the population."""
     if not number or number >= len(population):
         return list(population)
-    places = sorted(random.Random(seed).sample(range(len(population)), number))  # noqa: S311
-    return [population[place] for place in places]
+    indices = sorted(random.Random(seed).sample(range(len(population)), number))  # noqa: S311
+    return [population[index] for index in indices]
 
 
 def example_name(example: dspy.Example) -> str:
-    """What a run of this example is filed under: `conv-26/17`, or `conv-26/17-32` for a window."""
+    """The name of an example: `conv-26/17`, or `conv-26/17-32` for a window."""
     if "first" in example:
         return f"{example.conversation}/{example.first}-{example.last}"
     return f"{example.conversation}/{example.gold[0].index}"

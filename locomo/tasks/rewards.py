@@ -1,4 +1,4 @@
-"""Rewards: what an answer, a query or a window of facts is worth, and in words what it lacks.
+"""Rewards: the score of an answer, a query or a window of facts, with feedback in words.
 
 Compiling and GRPO optimize `metric_of(reward, target)`, for the option `--reward`:
 
@@ -67,7 +67,7 @@ _Judged = tuple[dict[str, float], float, list[str]]  # components, score, feedba
 
 @dataclass(frozen=True)
 class Outcome:
-    """One question as it was answered: what the metric looks at.
+    """One answered question, with everything that the metrics use.
 
     `shown`: sources (`D1:3`) of the turns the answering model saw. `sql`: what ran. `refusals`:
     what did not, in order, `Refused:\\n<sql>\\nBecause: <why>`. `fits`: the share of what the SQL
@@ -85,7 +85,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Episode:
-    """What a refining episode did to the facts of a memory.
+    """The effect of a refining episode on the facts of a memory.
 
     `answer_before` is the answer from the facts as they were. `before` and `after` are the facts'
     lengths in characters, `tools` how often each tool was used, `refused` the calls that a tool
@@ -116,7 +116,7 @@ class QuestionScore:
 
 
 def components(question: Question, outcome: Outcome) -> dict[str, float]:
-    """What the reward is made of, by the names of WEIGHTS, each 0 to 1.
+    """The components of the reward, by the names of WEIGHTS, each 0 to 1.
 
     answer: the official score. evidence: its recall among the turns shown; 1 without evidence and
     for category 5, whose evidence answers another question. sql: 1 when it ran at once, .5 when it
@@ -152,7 +152,7 @@ def question_score(conversation: str, question: Question, outcome: Outcome) -> Q
 
 
 def mean_components(scores: Sequence[QuestionScore]) -> dict[str, float]:
-    """Mean of each component, and of "reward", over questions; ValueError when there is none."""
+    """Mean of each component, and of "reward", over questions. Raises ValueError without one."""
     names = dict.fromkeys(name for score in scores for name in score.components)
     means = {name: fmean(score.components[name] for score in scores) for name in names}
     return means | {"reward": fmean(score.reward for score in scores)}
@@ -174,14 +174,14 @@ def metric_of(reward: Reward, target: str) -> Callable[..., Any]:
 
 
 def reward_name(reward: Reward, target: str) -> str:
-    """What a reward is called beside the components of WEIGHTS; "" for their weighted sum."""
+    """The name of a reward among the components of WEIGHTS; "" for their weighted sum."""
     if target == "refine" and reward == "memory":
         return "refined"
     return "" if reward == "memory" else reward
 
 
 def check_reward(reward: Reward, target: str) -> None:
-    """Raise InputError for a reward that is not one of this target's."""
+    """Raise InputError for a reward that does not apply to this target."""
     if reward == "gated" and target not in ("retrieve", "store"):
         raise InputError("--reward gated is for --target retrieve or --target store")
     if reward == "unpadded" and target != "refine":
@@ -189,7 +189,7 @@ def check_reward(reward: Reward, target: str) -> None:
 
 
 def card_metric(reward: Reward, target: str = "") -> dict[str, float]:
-    """What the card of a compiled or tuned program says of its reward: names and weights."""
+    """The reward for the card of a compiled or tuned program: names and weights."""
     name = reward_name(reward, target)
     return {name: 1.0} if name else dict(WEIGHTS)
 
@@ -294,7 +294,7 @@ def unpadded_metric(
 
 
 def _judged(judge: Callable[..., _Judged], names: Iterable[str], gold: Any, pred: Any) -> Any:
-    """What a judge makes of a prediction; 0, and why, for one that it cannot judge."""
+    """The score of a prediction by `judge`; 0, with the reason, if it cannot be judged."""
     parts, score = dict.fromkeys(names, 0.0), 0.0
     try:
         parts, score, lines = judge(gold, pred)
@@ -312,7 +312,7 @@ def _judged(judge: Callable[..., _Judged], names: Iterable[str], gold: Any, pred
 
 
 def _require(pred: Any, *names: str) -> None:
-    """Raise InputError for a prediction that failed, or that lacks what is scored."""
+    """Raise InputError for a prediction that failed or lacks outcomes."""
     if failed := getattr(pred, "failed", ""):
         raise InputError(f"The model failed: {_short(str(failed))}")
     for name in names:
@@ -332,7 +332,7 @@ def _answers(gold: Any, pred: Any) -> _Judged:
     pairs = _pairs(gold, pred)
     means = mean_components([question_score(gold.conversation, *pair) for pair in pairs])
     reward = means.pop("reward")
-    # One window's SQL serves all its questions: what is said of it is said once.
+    # One window's SQL serves all its questions, so its feedback is given once.
     sql = dict.fromkeys(note for _, outcome in pairs for note in _sql_notes(outcome))
     notes = [note for pair in pairs for note in _answer_notes(*pair)]
     return means, reward, [*notes, *sql]
@@ -449,7 +449,7 @@ def _sql_notes(outcome: Outcome) -> list[str]:
 
 
 def _refusal(text: str) -> str:
-    # Each is cut for itself: the reason stands last, and is what must not be lost.
+    # Each is cut separately: the reason comes last and must not be lost.
     statement, because, why = text.rpartition("\nBecause: ")
     half = _QUOTED // 2
     return f"{_short(statement, half)} Because: {_short(why, half)}" if because else _short(text)
@@ -465,7 +465,7 @@ def _short(text: str, limit: int = _QUOTED) -> str:
 
 def _single_speaker(gold: object, pred: Any) -> _Judged:
     _require(pred, "facts", "target")
-    # A fact that is written twice counts once: repeating a right one must not pay.
+    # A repeated fact counts once: repeating a right one must not pay.
     facts = list(dict.fromkeys(pred.facts))
     target = list(dict.fromkeys(pred.target))
     if facts == target == []:
@@ -477,14 +477,14 @@ def _single_speaker(gold: object, pred: Any) -> _Judged:
 
 
 def _likeness(a: WrittenFact, b: WrittenFact) -> float:
-    """How much two facts of one turn say the same, whoever they say it of; 0 for two turns."""
+    """The similarity of two facts of one turn, whatever their subjects; 0 across turns."""
     _, attribute_a, value_a, turn_a = a
     _, attribute_b, value_b, turn_b = b
     if turn_a != turn_b:
         return 0.0
     text_a = f"{attribute_a} {value_a}".replace("_", " ")
     text_b = f"{attribute_b} {value_b}".replace("_", " ")
-    # Equal texts without any word have no F1.
+    # Equal texts without a word have no F1.
     return 1.0 if text_a == text_b else metrics.f1(text_a, text_b)
 
 
@@ -504,7 +504,7 @@ def _fact_notes(facts: Sequence[WrittenFact], target: Sequence[WrittenFact]) -> 
         owners = ", ".join(dict.fromkeys(subject for subject, *_ in counterparts))
         verdict = f"Wrong subject, it is {owners}" if counterparts else "Too many"
         notes.append(f"{verdict}: {_short(str(fact))}.")
-        # What is written of the wrong speaker is not missing as well.
+        # A fact with the wrong speaker does not count as missing as well.
         missing = [gold for gold in missing if gold not in counterparts]
     notes += [f"Missing: {_short(str(fact))}." for fact in missing]
     return notes or ["All facts are there, of the right subjects."]

@@ -1,4 +1,4 @@
-"""What is learned from: conversations split, examples drawn, the memories they are asked about."""
+"""Training data: splits conversations, draws examples, builds the memories that they need."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from memory.program import Model, read_card
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The conversations of a file, split, and the examples drawn from its parts."""
+    """The split conversations of a file, and the examples drawn from each part."""
 
     split: SplitConversations
     train: Mapping[Target, Sequence[dspy.Example]]
@@ -65,15 +65,15 @@ def draw_training_data(
 def _thinned(
     examples: Sequence[dspy.Example], unanswerable: float, seed: int
 ) -> Sequence[dspy.Example]:
-    """The examples with a share of those that are to be refused, chosen by the seed."""
+    """The examples, with only a share of the unanswerable ones, drawn by the seed."""
     refused = [
-        place
-        for place, example in enumerate(examples)
+        index
+        for index, example in enumerate(examples)
         if all(question.category == ABSTENTION for question in example.gold)
     ]
     number = round(len(refused) * (1 - unanswerable))
     left_out = set(draw(refused, number, seed)) if number else set()
-    return [example for place, example in enumerate(examples) if place not in left_out]
+    return [example for index, example in enumerate(examples) if index not in left_out]
 
 
 def load_training_data(
@@ -110,7 +110,7 @@ def load_training_data(
 
 
 def tuned_conversations(*adapters: Path | None) -> set[str]:
-    """The conversations that adapters were tuned on, as far as their cards are here."""
+    """The conversations that adapters were tuned on, by the cards that are here."""
     folders = [
         adapter.parent if adapter.suffix == ".gguf" else adapter for adapter in adapters if adapter
     ]
@@ -120,7 +120,7 @@ def tuned_conversations(*adapters: Path | None) -> set[str]:
 
 @dataclass(frozen=True)
 class Memories:
-    """The conversations that may be asked about, and where and how their memories are built.
+    """The conversations that examples refer to, and where and how their memories are built.
 
     With `turns_only` they have no facts.
     """
@@ -138,8 +138,8 @@ def prepare_bench(
     memories: Memories,
     bar: Progress,
 ) -> Bench:
-    """What `model` works on: memories of the conversations asked about, stored by `storing`."""
-    # An example of storing brings its turns along; only a question is asked of a memory.
+    """The bench of `model`: memories of the conversations asked about, stored by `storing`."""
+    # An example of storing has its own turns; only questions need a memory.
     ids = dict.fromkeys(example.conversation for example in examples if "question" in example)
     program = MemoryProgram()
     conversations = [memories.conversations[id_] for id_ in ids]

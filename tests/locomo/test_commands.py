@@ -80,7 +80,7 @@ EVALUATE.command()(evaluate.evaluate)
         ),
         ("--data {}/silent.json", "silent.json has no questions"),
         ("--split dev", "--split 'dev' is unknown; choose all, train, validation, test"),
-        ("--split test", "--split test: no conversation of .*two.json"),
+        ("--split test", "--split test holds no conversation of .*two.json"),
         ("--data {}/one.json --split train", "one conversation cannot be split; give at least two"),
         ("--num-test -1", "--num-test -1: give"),
         ("--num-test few", "--num-test"),

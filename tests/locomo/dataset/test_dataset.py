@@ -197,7 +197,7 @@ def test_a_malformed_conversation_names_its_field(
         (b"[{]", "not JSON: Expecting"),
         (b"\xff\xfe\xfa", "not JSON"),
         (b"[" * 200_000, "not JSON"),
-        (b"[]", "holds no conversation"),
+        (b"[]", "has no conversations"),
         (b'{"sample_id": "conv-1"}', "expected a list of conversations"),
         (b"[1]", "expected a list of conversations"),
         (json.dumps([record(), record()]).encode(), "two conversations .* 'conv-1'"),

@@ -231,12 +231,12 @@ SAID = {"role": "assistant", "content": "a"}
     ("lines", "why"),
     [
         (None, "No such file"),
-        ([], "holds no example"),
+        ([], "has no examples"),
         ([{"messages": [SAID]}, {"messages": [{"role": "user", "content": "q"}]}], "line 2: its"),
         ([{"messages": []}], "line 1: its last message"),
-        ([{"messages": [SAID], "more": 1}], "line 1 is no example: Extra"),
-        ([{"messages": [SAID | {"role": "tool"}]}], "line 1 is no example"),
-        (["text"], "line 1 is no example"),
+        ([{"messages": [SAID], "more": 1}], "line 1 is not an example: Extra"),
+        ([{"messages": [SAID | {"role": "tool"}]}], "line 1 is not an example"),
+        (["text"], "line 1 is not an example"),
     ],
 )
 def test_a_line_that_is_no_example_is_named(tmp_path: Path, lines: Any, why: str) -> None:

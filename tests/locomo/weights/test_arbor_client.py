@@ -153,6 +153,6 @@ def test_an_address_gets_its_slash(address: str, url: str) -> None:
 
 @pytest.mark.parametrize("address", ["a:1", "ftp://a", "http://", f"http://me:{TOKEN}@a:1/v1/"])
 def test_what_is_no_address_is_refused(address: str) -> None:
-    with pytest.raises(InputError, match="no address of a server") as caught:
+    with pytest.raises(InputError, match="not the address of a server") as caught:
         Server(address)
     assert TOKEN not in str(caught.value)

@@ -59,8 +59,8 @@ def test_facts_alone_are_measured_where_only_storing_was_tuned(
 @pytest.mark.parametrize(
     ("run", "message"),
     [
-        (None, "does not tell of a training"),
-        ("{", "does not tell of a training"),
+        (None, "does not describe a training"),
+        ("{", "does not describe a training"),
         ({**RUN, "checkpoint": "step-2"}, "folder of .*step-4 is not known"),
         ({**RUN, "server_folder": None}, "folder of .*step-4 is not known"),
     ],

@@ -92,7 +92,7 @@ def test_an_option_of_another_mode_is_refused(line: str) -> None:
 
 
 def test_an_option_before_the_command_is_refused_and_not_lost() -> None:
-    with pytest.raises(InputError, match="--num-val stands before train: give a command's options"):
+    with pytest.raises(InputError, match="--num-val comes before train: give a command's options"):
         parsed("--num-val 3 train --target store")
 
 

@@ -288,6 +288,6 @@ def test_a_file_that_together_would_not_take_is_not_sent(server: Together, examp
     with pytest.raises(InputError, match=r"Together does not take .*Unknown extension"):
         together.start_job(text, MODEL)
     text.write_text("{}")
-    with pytest.raises(InputError, match="line 1 is no example"):
+    with pytest.raises(InputError, match="line 1 is not an example"):
         together.start_job(text, MODEL)
     assert server.asked == []
