@@ -232,8 +232,11 @@ SAID = {"role": "assistant", "content": "a"}
     [
         (None, "No such file"),
         ([], "has no examples"),
-        ([{"messages": [SAID]}, {"messages": [{"role": "user", "content": "q"}]}], "line 2: its"),
-        ([{"messages": []}], "line 1: its last message"),
+        (
+            [{"messages": [SAID]}, {"messages": [{"role": "user", "content": "q"}]}],
+            "line 2: the last",
+        ),
+        ([{"messages": []}], "line 1: the last message"),
         ([{"messages": [SAID], "more": 1}], "line 1 is not an example: Extra"),
         ([{"messages": [SAID | {"role": "tool"}]}], "line 1 is not an example"),
         (["text"], "line 1 is not an example"),

@@ -244,7 +244,7 @@ def test_a_job_that_cannot_be_seen_is_not_waited_for(server: Together, status: i
 
 def test_the_time_of_waiting_is_bounded(server: Together) -> None:
     server.states = ["queued"]
-    with pytest.raises(ModelError, match=r"ft-1 is not done after 0\.001 minutes; it goes on"):
+    with pytest.raises(ModelError, match=r"ft-1 is not done after 0\.001 minutes; it continues"):
         together.wait("ft-1", minutes=0.001, show=lambda line: None, poll_s=0.01)
 
 
