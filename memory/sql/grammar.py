@@ -1,8 +1,7 @@
 """What a SELECT or an expression may be made of: the one portable subset, as a grammar.
 
-Everything is refused that the grammar does not name: `check_grammar` is where a statement with a
-node, an argument or a function that nobody foresaw ends. It works on the trees that `policy`
-parses, whose nodes have sqlglot's names.
+`check_grammar` refuses everything that the grammar does not name: also a node, an argument or a
+function that nobody foresaw. It works on the trees of `parsing`, whose nodes have sqlglot's names.
 """
 
 from collections.abc import Callable, Collection

@@ -15,6 +15,7 @@ from memory import SqlError, Turn, open_store
 from memory.errors import StoreError
 from memory.store import journal
 from memory.store.postgres import migrate, model_login
+from memory.store.postgres import store as postgres_store
 from memory.store.postgres.connection import connection_of_models
 from memory.store.postgres.store import PostgresStore
 from tests.conftest import CAT, MOVED, SAID
@@ -341,6 +342,34 @@ def test_the_client_ends_what_has_lifted_its_deadline(anna: PostgresStore) -> No
     )
     with pytest.raises(SqlError, match="too slow"), anna._database.of_models.connection() as conn:
         model_login.select(conn, lifted, anna._tickets["r"], limit=200, seconds=0.2)
+
+
+ROW = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES "
+
+
+def test_a_whole_change_has_one_deadline(
+    anna: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Facts to insert are read by no statement of a model, and the deadline is theirs as well."""
+    before = anna.facts()
+    monkeypatch.setattr(postgres_store, "WRITE_SECONDS", -1.0)
+    with pytest.raises(SqlError, match="too slow"):
+        anna.write(ROW + "('a', 'b', 'c', 1)", cause="test")
+    assert anna.facts() == before
+
+
+def test_one_statement_inserts_a_thousand_facts_at_most(anna: PostgresStore) -> None:
+    before = anna.facts()
+    with pytest.raises(SqlError, match="more than 1000 facts"):
+        anna.write(ROW + ",".join(["('a','b','c',1)"] * 1001), cause="test")
+    assert anna.facts() == before
+
+
+def test_a_refusal_of_the_second_statement_takes_the_first_back(anna: PostgresStore) -> None:
+    before = anna.facts()
+    with pytest.raises(SqlError, match="names no turn"):
+        anna.write(f"{ROW} ('a', 'b', 'c', 1); {ROW} ('a', 'b', 'c', 999)", cause="test")
+    assert anna.facts() == before
 
 
 GAPS: dict[str, Callable[[str], str]] = {
