@@ -1,10 +1,12 @@
-"""The command line: python -m memory COMMAND."""
+"""The command line: memory COMMAND, or python -m memory COMMAND."""
 
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from memory.cli import (
     add,
@@ -29,39 +31,66 @@ from memory.cli import (
 from memory.errors import Stop
 from memory.terminal import clean_line, print_clean, show_any_character
 
-COMMANDS: dict[str, list[Callable[..., None]]] = {
-    "Everyday": [chat.chat, queries.ask, queries.search, queries.sql, context.context],
-    "What comes in and goes out": [
-        add.add,
-        import_.import_,
-        digest.digest,
-        refine.refine,
-        export.export,
-        backups.backup,
-        backups.restore,
-    ],
-    "What is known": [history.undo, audit.audit],
-    "For other programs": [serve.mcp, serve.serve],
-    "Care": [
-        forget.forget,
-        settings.settings,
-        setup.setup,
-    ],
+# The commands and groups as --help lists them: by what a person does, the commonest first.
+COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
+    "Remember and ask": {
+        "add": add.add,
+        "ask": queries.ask,
+        "chat": chat.chat,
+        "search": queries.search,
+        "sql": queries.sql,
+        "context": context.context,
+    },
+    "Facts": {
+        "facts": facts.app,
+        "digest": digest.digest,
+        "undo": history.undo,
+        "audit": audit.audit,
+        "refine": refine.refine,
+    },
+    "Import, export and forget": {
+        "import": import_.import_,
+        "export": export.export,
+        "backup": backups.backup,
+        "restore": backups.restore,
+        "forget": forget.forget,
+    },
+    "Connect other programs": {"serve": serve.serve, "mcp": serve.mcp},
+    "Set up": {
+        "setup": setup.setup,
+        "namespaces": namespaces.app,
+        "settings": settings.settings,
+        "admin": admin.app,
+    },
 }
 
-app = typer.Typer(help="A memory, at work.", add_completion=False, no_args_is_help=True)
-for panel, commands in COMMANDS.items():
-    for command in commands:
-        name = command.__name__.strip("_")
-        app.command(name, rich_help_panel=panel)(command)
-app.add_typer(facts.app, name="facts", rich_help_panel="What is known")
-app.add_typer(admin.app, name="admin", rich_help_panel="Care")
-app.add_typer(namespaces.app, name="namespaces", rich_help_panel="Care")
+
+class _InOrder(TyperGroup):
+    """A group that lists its commands in the order of COMMANDS; Typer would list groups last."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name for commands in COMMANDS.values() for name in commands]
 
 
-@app.callback()
-def main() -> None:
-    """A memory that is a database."""
+def _command_line() -> typer.Typer:
+    app = typer.Typer(
+        cls=_InOrder,
+        help="A long-term memory for chats: store what people say, ask it, correct it.\n\n"
+        'memory add "I moved to Oslo." --speaker Anna\n\n'
+        'memory ask "Where does Anna live?"',
+        add_completion=False,
+        no_args_is_help=True,
+    )
+    for panel, commands in COMMANDS.items():
+        for name, command in commands.items():
+            if isinstance(command, typer.Typer):
+                app.add_typer(command, name=name, rich_help_panel=panel)
+            else:
+                app.command(name, rich_help_panel=panel)(command)
+    return app
+
+
+app = _command_line()
 
 
 def run() -> None:
@@ -75,7 +104,7 @@ def run() -> None:
             sys.stdout.flush()
     except (Stop, OSError) as error:
         if isinstance(error, OSError):
-            # The interpreter would flush stdout once more at its exit, and fail once more.
+            # The interpreter would flush stdout again at its exit, and fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):  # `... | head` has read enough
             sys.exit(1)
@@ -84,10 +113,7 @@ def run() -> None:
     except SystemExit as end:
         if end.code != 130:  # the exit code that Typer gives to Ctrl-C
             raise
-        print_clean(
-            "interrupted: what was finished is kept; the same command goes on from here",
-            error=True,
-        )
+        print_clean("interrupted: finished work is stored; the same command continues", error=True)
         sys.exit(2)
 
 

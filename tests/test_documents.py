@@ -176,7 +176,7 @@ def app_of(module: str) -> typer.Typer:
     """The command line of a module, made as the module makes it when it is run."""
     if module == "train":
         return train_app(import_module("train").train)
-    functions = {"evaluate": "evaluate", "optimize": "optimize", "locomo.serving": "serving"}
+    functions = {"locomo.serving": "serving"}
     specification = find_spec(module)
     is_package = specification is not None and specification.submodule_search_locations
     program = import_module(f"{module}.__main__" if is_package else module)

@@ -17,15 +17,15 @@ from memory.terminal import count
 _MOST_TURNS = 20  # of a list of turns
 _MOST_CHARACTERS = 300  # of a turn in it
 _HELP = """\
-bye           ends the chat and saves (so do exit, quit and Ctrl-D)
-reset         forgets everything that was said, after a question
-/why          the turns and the SQL behind the last answer
-/memory       what this memory knows
-/undo         takes the last change of facts back
-/forget TEXT  forgets every turn that says TEXT, and its facts, after a question
-/speaker NAME says who speaks from now on; the first name is yours
-/rename NAME  changes your name
-/help         this"""
+bye            ends the chat and saves (so do exit, quit and Ctrl-D)
+reset          forgets all turns, after a question
+/why           shows the turns and the SQL behind the last answer
+/memory        counts turns and lists the newest facts
+/undo          undoes the last change of facts
+/forget TEXT   forgets every turn with TEXT, and its facts, after a question
+/speaker NAME  sets who speaks; the first name is yours
+/rename NAME   changes your name
+/help          shows this list"""
 _MOST_FACTS = 40
 _FACT_COUNTS = "SELECT COUNT(*) AS facts, COUNT(DISTINCT subject) AS subjects FROM facts"
 _TURN_COUNTS = "SELECT COUNT(*) AS turns, COUNT(DISTINCT speaker) AS speakers FROM turns"
@@ -34,12 +34,12 @@ ORDER BY turns DESC, speaker LIMIT 10"""
 
 
 def show_help(chat: Chat, _: str) -> None:
-    """Show what can be typed."""
+    """List the commands."""
     chat.screen.show(_HELP)
 
 
 def why(chat: Chat, _: str) -> None:
-    """Show the SQL that ran for the last answer, and the turns it rests on."""
+    """Show the SQL of the last answer, and its sources."""
     if not chat.last:
         chat.screen.show("no answer yet")
         return
@@ -47,9 +47,9 @@ def why(chat: Chat, _: str) -> None:
         chat.screen.show(statement, "cyan")
     turn_ids = chat.last.turns or chat.last.shown
     if not turn_ids:
-        chat.screen.show("the answer rests on no turn of the memory")
+        chat.screen.show("the answer has no source in the memory")
         return
-    head = "the answer names" if chat.last.turns else "the answer names no turn; it was shown"
+    head = "sources" if chat.last.turns else "the answer names no source; the model saw"
     chat.screen.show(f"{head}:")
     _show_turns(chat, chat.store.turns_by_id(turn_ids))
 
@@ -68,31 +68,31 @@ def memory(chat: Chat, _: str) -> None:
         chat.screen.show(str(subject), "bold")
         chat.screen.show("\n".join(lines))
     if facts > sum(map(len, by_subject.values())):
-        chat.screen.show("these are the newest that hold; `memory facts` has all", "dim")
+        chat.screen.show("these are the newest; `memory facts` lists all", "dim")
 
 
 def undo(chat: Chat, _: str) -> None:
-    """Take back the last change of facts that is in force and is no undo itself."""
-    # Without the pause, the thread could store a window between the look and the undo.
+    """Undo the last change of facts that is neither undone nor an undo."""
+    # Without the pause, the thread could store a window between the look-up and the undo.
     with chat.background.paused():
         change = newest_change(chat.store)
         chat.store.undo(change.id)
-    chat.screen.show(f"took change {change.id} back ({change.cause}):")
+    chat.screen.show(f"undid change {change.id} ({change.cause}):")
     chat.screen.show(change.statement, "cyan")
 
 
 def forget(chat: Chat, text: str) -> None:
-    """Forget the turns that say a text, after a question."""
+    """Forget the turns that contain a text, after a question."""
     if not text:
-        raise InputError("say what to forget: /forget TEXT")
+        raise InputError("give a text: /forget TEXT")
     turns = matching_turns(chat.store, matching=text)
     _show_turns(chat, turns)
-    if _agreed(chat, f"Forget {count(len(turns), 'turn')} for good, with all facts from there?"):
+    if _agreed(chat, f"Forget {count(len(turns), 'turn')} and their facts for good?"):
         _wipe(chat, turns)
 
 
 def reset(chat: Chat, _: str) -> None:
-    """Forget everything that was said, after a question that says how much it is."""
+    """Forget all turns, after a question with their number."""
     turns = chat.store.turns()
     if not turns:
         chat.screen.show("this memory is empty")
@@ -103,12 +103,12 @@ def reset(chat: Chat, _: str) -> None:
         f" {_turn_counts(chat)}, {count(facts, 'fact')}."
         f" Its settings stay: who you are, and who {chat.character} is."
     )
-    if _agreed(chat, "All of it, for good?"):
+    if _agreed(chat, "Delete everything for good?"):
         _wipe(chat, turns)
 
 
 def rename(chat: Chat, name: str) -> None:
-    """Give the user another name from now on."""
+    """Change the user's name."""
     if chat.speaker != chat.user:
         raise InputError(f"{chat.speaker} speaks; /speaker {chat.user} first, then /rename")
     if name_of(name) != chat.user:
@@ -117,7 +117,7 @@ def rename(chat: Chat, name: str) -> None:
 
 
 def set_speaker(chat: Chat, name: str) -> None:
-    """Say who speaks from now on."""
+    """Set who speaks from now on."""
     chat.set_speaker(name_of(name))
     if chat.speaker == chat.user:
         chat.screen.show(f"from now on you are {chat.user}")
@@ -140,17 +140,17 @@ COMMANDS: Mapping[str, Callable[[Chat, str], None]] = {
 def _wipe(chat: Chat, turns: list[Turn]) -> None:
     """Forget turns, in this session too, and show the receipt."""
     turn_ids = {turn.id for turn in turns}
-    # Forgetting overwrites the file, which nobody else may be reading or writing meanwhile.
+    # Forgetting overwrites the file: nobody else may read or write it meanwhile.
     with chat.background.paused():
         *_, receipt = receipts = forget_without_preview(chat.store, sorted(turn_ids))
     chat.recent = [turn for turn in chat.recent if turn.id not in turn_ids]
-    chat.last = None  # it may rest on what is forgotten
+    chat.last = None  # its sources may be forgotten
     counts = f"{count(len(turns), 'turn')} and {count(len(receipt.facts), 'fact')}"
     chat.screen.show(f"forgot {counts}")
     for each in receipts:
-        chat.screen.show(f"receipt: sha256 {each.sha256}, salt {each.salt} (kept nowhere else)")
+        chat.screen.show(f"receipt: sha256 {each.sha256}, salt {each.salt} (stored nowhere else)")
     for file in receipt.unreached:
-        chat.screen.show(f"not reached: {file}; when it turns up, delete it")
+        chat.screen.show(f"not reached: {file}; delete it when you find it")
 
 
 def _turn_counts(chat: Chat) -> str:
@@ -163,7 +163,7 @@ def _turn_counts(chat: Chat) -> str:
 
 
 def _agreed(chat: Chat, question: str) -> bool:
-    """Whether somebody types yes or the memory's name, before harm is done."""
+    """Whether the user confirms with yes or the memory's name."""
     if chat.screen.agrees(question, "yes", chat.memory_name):
         return True
     chat.screen.show("nothing was changed")
@@ -181,7 +181,7 @@ def _show_turns(chat: Chat, turns: list[Turn]) -> None:
 
 
 def talk(chat: Chat) -> None:
-    """Talk until `bye`, the end of the input, or Ctrl-C twice."""
+    """Chat until `bye`, the end of the input, or Ctrl-C twice."""
     chat.greet()
     warned = False
     while True:
@@ -198,15 +198,15 @@ def talk(chat: Chat) -> None:
             if warned:
                 break
             warned = True
-            chat.screen.show("Ctrl-C once more ends the chat, and so does bye", "dim")
-        # What was said is stored by now: an error costs a reply or a command, not the chat.
+            chat.screen.show("press Ctrl-C again, or type bye, to end the chat", "dim")
+        # Messages are stored by now: an error costs a reply or a command, not the chat.
         except MemoryFault as error:
             chat.screen.show(f"error: {error}", "red")
     chat.leave()
 
 
 def obey(chat: Chat, text: str) -> None:
-    """Run a command, or exchange what was said for a reply."""
+    """Run a command, or reply to a message."""
     if text.lower() in ("reset", "help"):
         text = f"/{text}"
     proposed_name, chat.proposed_name = chat.proposed_name, ""
@@ -215,7 +215,7 @@ def obey(chat: Chat, text: str) -> None:
         if agreed:
             chat.rename(name_of(proposed_name), is_told=True)
         chat.screen.show(
-            f"from now on you are {chat.user}" if agreed else "/speaker NAME sets it later"
+            f"from now on you are {chat.user}" if agreed else "you can set it later: /speaker NAME"
         )
         return
     if not text.startswith("/"):
@@ -225,5 +225,5 @@ def obey(chat: Chat, text: str) -> None:
     name, _, argument = text[1:].partition(" ")
     command = COMMANDS.get(name.lower())
     if command is None:
-        raise InputError(f"there is no command /{name}; /help shows those there are")
+        raise InputError(f"unknown command /{name}; /help lists the commands")
     command(chat, argument.strip())

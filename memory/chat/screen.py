@@ -1,4 +1,4 @@
-"""What a chat is read from and written to: a terminal, or plain lines in a pipe."""
+"""The input and output of a chat: a terminal, or plain lines in a pipe."""
 
 import sys
 from collections.abc import Callable
@@ -12,10 +12,10 @@ from memory.terminal import clean
 
 
 class Screen:
-    """Shows lines and pieces of lines, and asks for one.
+    """Prints lines and pieces of lines, and reads lines.
 
-    `read` is given a prompt; it raises EOFError at the end, KeyboardInterrupt for Ctrl-C. With
-    `attended` somebody types there.
+    `read` takes a prompt and returns a line; it raises EOFError at the end and KeyboardInterrupt
+    for Ctrl-C. `attended` says that a person types.
     """
 
     def __init__(self, console: Console, read: Callable[[str], str], attended: bool = True) -> None:
@@ -24,11 +24,11 @@ class Screen:
         self._read = read
 
     def ask(self, prompt: str) -> str:
-        """A line, as somebody typed or pasted it, without what a terminal would obey."""
+        """A typed or pasted line, without control characters."""
         return clean(self._read(prompt))
 
     def agrees(self, question: str, *words: str) -> bool:
-        """Whether somebody types one of the words; Ctrl-C and the input's end mean no."""
+        """Whether the user types one of the words; Ctrl-C and the end of the input mean no."""
         try:
             reply = self.ask(f"{question} Type {' or '.join(words)}: ").strip().casefold()
         except (EOFError, KeyboardInterrupt):
@@ -36,7 +36,7 @@ class Screen:
         return reply in [word.casefold() for word in words]
 
     def waiting(self, reason: str) -> AbstractContextManager[Any]:
-        """A context that says on a terminal, while it lasts, what is being waited for."""
+        """A context that shows on a terminal what the chat waits for."""
         if not self._console.is_terminal:
             return nullcontext()
         return self._console.status(escape(clean(reason)))
@@ -49,10 +49,10 @@ class Screen:
 
 
 def terminal() -> Screen:
-    """The screen of this process: with editing and history where somebody types."""
+    """The screen of this process, with editing and history on a terminal."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         for stream in (sys.stdin, sys.stdout):
-            # What comes through a pipe need not be in its encoding. TextIO promises no reconfigure.
+            # A pipe may carry another encoding. TextIO does not promise `reconfigure`.
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="replace")
         return Screen(Console(), _piped, attended=False)

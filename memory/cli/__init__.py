@@ -1,5 +1,5 @@
-"""The commands of python -m memory.
+"""The commands of `memory`.
 
-`--help` imports every module here: what takes time to import (DSPy, numpy, pydantic, rich) is
-imported inside the commands that use it.
+`--help` imports every module here, so the commands import slow libraries (DSPy, numpy, pydantic,
+rich) where they use them.
 """

@@ -1,4 +1,4 @@
-"""The command add: a message or documents become turns of a memory."""
+"""The command add: store a message or documents as turns."""
 
 import sys
 from pathlib import Path
@@ -22,32 +22,40 @@ from memory.terminal import count, print_clean
 
 
 def add(
-    what: Annotated[
-        list[str], typer.Argument(help="What was said, in quotes (- reads it); or documents.")
+    texts: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TEXT|FILE", help="A message in quotes, - for standard input, or documents."
+        ),
     ],
     kind: Annotated[str, typer.Option(help="message, or document for files.")] = "message",
-    speaker: Annotated[str, typer.Option(help="Who said it.")] = "",
-    session: Annotated[str, typer.Option(help="The conversation it belongs to.")] = "",
+    speaker: Annotated[str, typer.Option(help="The person who said it.")] = "",
+    session: Annotated[str, typer.Option(help="The name of the conversation.")] = "",
     said_at: Annotated[
-        str, typer.Option(help="When: 2017-05-08 13:56 (UTC), 2017-05, 2017; now.")
+        str,
+        typer.Option(help="The time in UTC: 2017-05-08 13:56, 2017-05 or 2017. Default: now."),
     ] = "",
     namespace: Namespace = DEFAULT,
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add one message, or documents: Markdown, text, HTML, PDF.
+    """Add a message, or documents: Markdown, text, HTML, PDF.
 
-    add "I moved to Oslo" --speaker Anna    add manual.md --kind document
+    memory add "I moved to Oslo." --speaker Anna
+
+    memory add manual.md --kind document
     """
     if kind == "document":
         if speaker or session or said_at:
-            raise InputError("a document has its title, name and date: give the file alone")
-        paths = [Path(name) for name in what]
+            raise InputError(
+                "--speaker, --session and --said-at are for messages; leave them out for documents"
+            )
+        paths = [Path(name) for name in texts]
         _add_documents(paths, namespace=namespace, db=db, as_json=as_json)
         return
     if kind != "message":
-        raise InputError(f"--kind {kind}: there are message and document")
-    turn = _message(what, speaker=speaker, session=session, said_at=said_at)
+        raise InputError(f"--kind {kind!r} is unknown; give message or document")
+    turn = _message(texts, speaker=speaker, session=session, said_at=said_at)
     with open_memory(namespace, db, create=True) as store:
         [turn_id] = store.add([turn])
     if as_json:
@@ -60,11 +68,13 @@ def _message(texts: list[str], *, speaker: str, session: str, said_at: str) -> T
     from memory.exchange import clean_date
 
     if not speaker:
-        raise InputError("say who said it: --speaker NAME; a file is added with --kind document")
+        raise InputError("give --speaker NAME; for a file, give --kind document")
     if len(texts) > 1:
-        raise InputError("one message at a time, in quotes; files are added with --kind document")
+        raise InputError("give one message, in quotes; for files, give --kind document")
     if said_at and not clean_date(said_at):
-        raise InputError(f"--said-at {said_at!r} is no date; write 2017-05-08 13:56, or 2017-05")
+        raise InputError(
+            f"--said-at {said_at!r} is not a date; write 2017-05-08 13:56, 2017-05 or 2017"
+        )
     text = _standard_input() if texts == ["-"] else texts[0]
     return Turn(
         speaker=speaker,
@@ -79,7 +89,7 @@ def _standard_input() -> str:
         return sys.stdin.read()
     except UnicodeDecodeError as error:
         raise InputError(
-            f"what comes in is not {sys.stdin.encoding}: {error.reason}; for UTF-8 set"
+            f"standard input is not {sys.stdin.encoding}: {error.reason}; for UTF-8 set"
             " PYTHONIOENCODING=utf-8"
         ) from error
 
@@ -87,7 +97,7 @@ def _standard_input() -> str:
 def _add_documents(paths: list[Path], *, namespace: str, db: Path | None, as_json: bool) -> None:
     from memory.documents import add_chunks, chunks
 
-    # All are read before a namespace is created for them.
+    # Read all documents first: a bad one must not leave an empty namespace.
     documents = {path: chunks(path) for path in paths}
     with open_memory(namespace, db, create=True) as store:
         for path, turns in documents.items():
@@ -96,11 +106,13 @@ def _add_documents(paths: list[Path], *, namespace: str, db: Path | None, as_jso
                 counts = {"new": added.new, "already": added.already}
                 print_json({"file": str(path), **counts, "others": added.other_versions})
                 continue
-            print_clean(f"{path}: {count(added.new, 'new chunk')}, {added.already:,} were there")
+            print_clean(
+                f"{path}: {count(added.new, 'new chunk')}, {added.already:,} already stored"
+            )
             if added.other_versions:
                 versions = ", ".join(added.other_versions)
                 print_clean(
-                    f"  an older version, or another file of this name, is there too:"
-                    f" {versions}\n  `memory forget --session {quote(path.name)}` removes"
-                    " them all; then add this one again"
+                    f"  also stored, an older version or another file of this name: {versions}\n"
+                    f"  `memory forget --session {quote(path.name)}` removes all of them;"
+                    " then add this file again"
                 )

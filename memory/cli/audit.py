@@ -1,4 +1,4 @@
-"""The command audit: contradictions, duplicates and faults of a memory, and their repair."""
+"""The command audit: find contradictions, duplicates and faults, and fix them."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -19,24 +19,29 @@ from memory.terminal import clean_line, print_clean
 
 def audit(
     fix: Annotated[
-        bool, typer.Option("--fix", help="Ask about each change proposed, and make it.")
+        bool,
+        typer.Option("--fix", help="Offer a change for each finding, and make those you accept."),
     ] = False,
-    kind: Annotated[list[str] | None, typer.Option(help=f"Only this: {', '.join(KINDS)}.")] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(help=f"Check only for this: {', '.join(KINDS)}.")
+    ] = None,
     yes: Yes = False,
     as_json: AsJson = False,
     namespace: Namespace = DEFAULT,
     db: Db = None,
 ) -> None:
-    """Look for contradictions, duplicates, facts without support, faults of the file.
+    """Check for contradictions, duplicates, facts without a source and damage to the file.
 
-    Nothing is changed without --fix, and each change that it makes can be undone.
+    Changes nothing without --fix. You can undo each change.
     """
     kinds = {name.replace("-", " ") for name in kind or KINDS}
     if unknown := kinds - {*KINDS}:
-        raise InputError(f"no kind {', '.join(sorted(unknown))}; there are {', '.join(KINDS)}")
+        raise InputError(
+            f"--kind {', '.join(sorted(unknown))} is unknown; give one of {', '.join(KINDS)}"
+        )
     if fix and as_json:
-        raise InputError("--json shows what --fix would change; give one of them")
-    # Opened read-only without --fix, so that an audit can change nothing.
+        raise InputError("--fix asks you about each change; leave out --json")
+    # Read-only without --fix: an audit alone can change nothing.
     with open_memory(namespace, db, read_only=not fix) as store:
         findings = findings_of(store, kinds)
         for finding in findings:
@@ -54,7 +59,7 @@ def audit(
 def _fix(
     store: Store, proposals: list[Finding], *, yes: bool, namespace: str, db: Path | None
 ) -> None:
-    """Make the changes that a person agrees to, each as one change of the journal."""
+    """Make the changes that a person accepts, each as one change of the journal."""
     changes: list[Change] = []
     for finding in proposals:
         print_clean(clean_line(f"{finding.kind}: {finding.text}"))
@@ -76,7 +81,7 @@ def _fix(
 
 
 def _prompt_for_reply() -> str:
-    """Ask for yes, no, all or quit, or their beginnings; where nobody can answer it is quit."""
+    """Ask for yes, no, all or quit, or their first letters; quit where nobody can answer."""
     try:
         while True:
             typed = str(typer.prompt("  yes, no, all or quit?", default="no")).strip().lower()
@@ -90,9 +95,9 @@ def _prompt_for_reply() -> str:
 
 def _summary(findings: list[Finding], fix: bool) -> str:
     if not findings:
-        return "nothing was found"
+        return "found nothing"
     counts = Counter[str](finding.kind for finding in findings)
     by_kind = ", ".join(f"{kind} {counts[kind]}" for kind in KINDS if counts[kind])
     fixable = sum(bool(finding.sql) for finding in findings)
-    advice = f"; --fix proposes {fixable} changes" if fixable and not fix else ""
+    advice = f"; --fix offers {fixable} changes" if fixable and not fix else ""
     return f"found: {by_kind}{advice}"

@@ -1,4 +1,4 @@
-"""The commands backup and restore: a whole memory as one file, and back."""
+"""The commands backup and restore."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,24 +12,33 @@ from memory.store import open_store, postgres_module
 from memory.terminal import print_clean
 
 
-def backup(to: Path, namespace: Namespace = DEFAULT, db: Db = None) -> None:
-    """Copy the whole memory into one new file, also while others write. `forget` will know it."""
+def backup(
+    backup_file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
+    namespace: Namespace = DEFAULT,
+    db: Db = None,
+) -> None:
+    """Copy the whole memory to a new file, even while it is in use.
+
+    A later `memory forget` removes its turns from this backup too.
+    """
     with open_memory(namespace, db) as store:
-        store.backup(to)
+        store.backup(backup_file)
         location = store.location
-    print_clean(f"{to}: a copy of {location}, {to.stat().st_size:,} bytes")
+    print_clean(f"{backup_file}: a copy of {location}, {backup_file.stat().st_size:,} bytes")
 
 
 def restore(
-    backup_file: Annotated[Path, typer.Argument(metavar="FILE", help="What `backup` wrote.")],
+    backup_file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A file that `memory backup` wrote.")
+    ],
     namespace: Namespace = DEFAULT,
     db: Db = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Also when there is a memory already: it goes.")
+        bool, typer.Option("--replace", help="Replace the memory if there is one.")
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Make a memory of a backup, whole or not at all."""
+    """Restore a memory from a backup, completely or not at all."""
     target = memory_location(namespace, db)
     exists = target.exists() if isinstance(target, Path) else namespaces.exists(namespace)
     if exists and replace:
@@ -40,17 +49,17 @@ def restore(
                 for receipt in store.settings("forgotten"):
                     forgotten_ids.update(receipt.value["turns"])
         except StoreError as error:
-            # A memory that is in use is whole: to move it away would be the wrong advice.
+            # A memory in use is not damaged: moving it away would be the wrong advice.
             if "another process" in str(error) or not isinstance(target, Path):
                 raise
             raise StoreError(f"{error}; move it away, then restore without --replace") from error
-        # A backup that no `forget` could reach brings back what was to be gone for good.
+        # A backup that `forget` could not reach brings forgotten turns back.
         with open_store(backup_file, read_only=True) as backup_store:
             returning = len(backup_store.turns_by_id([*forgotten_ids], missing_ok=True))
         if returning:
-            print_clean(f"{returning:,} turns that were forgotten are in this backup and come back")
+            print_clean(f"this backup brings back {returning:,} turns that were forgotten")
         location = namespaces.shown(target)
-        confirm(f"{location} holds {turns:,} turns. Put the backup in its place?", yes)
+        confirm(f"{location} has {turns:,} turns. Replace it with the backup?", yes)
     restored = _restore(backup_file, target, replace)
     print_clean(f"{namespaces.shown(target)}: {restored:,} turns, from {backup_file}")
 

@@ -1,4 +1,4 @@
-"""The command chat: somebody talks with a character that remembers."""
+"""The command chat: talk with a character that remembers."""
 
 from typing import Annotated
 
@@ -15,17 +15,19 @@ def chat(
     api_base: ApiBase = None,
     reranker: RerankerName = None,
     speaker: Annotated[
-        str | None, typer.Option(help="Your name. The chat remembers the first one.")
+        str | None, typer.Option(help="Your name; remembered. Another name later is a guest.")
     ] = None,
-    character: Annotated[str | None, typer.Option(help="Who answers; remembered.")] = None,
+    character: Annotated[
+        str | None, typer.Option(help="The name of the character; remembered.")
+    ] = None,
     persona: Annotated[
-        str | None, typer.Option(help="What the character is like; remembered. Not for local.")
+        str | None, typer.Option(help="What the character is like; remembered. Larger models only.")
     ] = None,
     digest: Annotated[
-        bool, typer.Option("--digest/--no-digest", help="Make facts of what is said.")
+        bool, typer.Option("--digest/--no-digest", help="Store facts in the background.")
     ] = True,
 ) -> None:
-    """Talk with a character that remembers you. `bye` ends, /help says what else there is."""
+    """Chat with a character that remembers you. `bye` ends the chat, /help lists commands."""
     from memory.api import Memory
     from memory.chat.background import Background
     from memory.chat.commands import talk

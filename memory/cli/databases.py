@@ -1,4 +1,4 @@
-"""The commands copy, migrate and distribute: between databases, and a database's tables."""
+"""The commands copy, migrate and distribute: move memories, and set up Postgres."""
 
 from typing import Annotated, Any
 
@@ -10,10 +10,10 @@ from memory.terminal import count, print_clean
 
 
 def copy(
-    source: Annotated[str, typer.Argument(help="A file, or an address of Postgres.")],
-    target: Annotated[str, typer.Argument(help="Where the copy is to be; it must be empty.")],
+    source: Annotated[str, typer.Argument(help="A file, or postgresql://...?namespace=NAME.")],
+    target: Annotated[str, typer.Argument(help="The same for the copy; it must be empty.")],
 ) -> None:
-    """Copy a memory between SQLite and Postgres, journal and all, and prove that it is equal."""
+    """Copy a memory between SQLite and Postgres with its journal, and check that they are equal."""
     from memory.store.transfer import transfer
 
     with open_store(source, read_only=True) as store, open_store(target) as copied:
@@ -26,15 +26,13 @@ def copy(
 
 
 def migrate(
-    database: Annotated[
-        str, typer.Argument(help="postgresql://...; without it, that of MEMORY_HOME.")
-    ] = "",
+    database: Annotated[str, typer.Argument(help="postgresql://...; by default MEMORY_HOME.")] = "",
     check: Annotated[
         bool,
-        typer.Option("--check", help="Only say what differs; exit code 2 when a table does."),
+        typer.Option("--check", help="Report differences only; exit code 2 if there are any."),
     ] = False,
     as_sql: Annotated[
-        bool, typer.Option("--sql", help="Print the SQL for an administrator, and run nothing.")
+        bool, typer.Option("--sql", help="Print the SQL for an administrator; run nothing.")
     ] = False,
     generate: Annotated[
         str,
@@ -43,7 +41,7 @@ def migrate(
         ),
     ] = "",
 ) -> None:
-    """Bring a Postgres database up to date. SQLite files do so when they are opened."""
+    """Create or update the tables in a Postgres database. SQLite files update when opened."""
     from memory.store import postgres_module
 
     address = _address(database)
@@ -56,23 +54,19 @@ def migrate(
         differences = migrations.differences(address.conninfo, address.location)
         if differences:
             raise StoreError(f"{address.location}: {differences[0]}")
-        print_clean(f"{address.location}: as this version makes it")
+        print_clean(f"{address.location}: up to date")
     else:
         before, after = migrations.upgrade(address.conninfo, address.location)
         print_clean(f"{address.location}: schema {after}" + ("" if before == after else ", new"))
 
 
 def distribute(
-    database: Annotated[
-        str, typer.Argument(help="postgresql://...; without it, that of MEMORY_HOME.")
-    ] = "",
-    as_sql: Annotated[
-        bool, typer.Option("--sql", help="Print what it would run, and run nothing.")
-    ] = False,
+    database: Annotated[str, typer.Argument(help="postgresql://...; by default MEMORY_HOME.")] = "",
+    as_sql: Annotated[bool, typer.Option("--sql", help="Print the SQL; run nothing.")] = False,
 ) -> None:
-    """Spread a Postgres database over the servers of its Citus cluster, by the namespace.
+    """Distribute a Postgres database over a Citus cluster, by namespace.
 
-    One transaction; again after servers were added. See docs/scaling.md.
+    Runs in one transaction. Run it again after you add servers. See docs/scaling.md.
     """
     from memory.store import postgres_module
 
@@ -82,16 +76,16 @@ def distribute(
         print_clean("\n".join(f"{statement};" for statement in distribution.script(address)))
         return
     spread, servers = distribution.distribute(address)
-    tables = count(spread, "table") + " spread" if spread else "all tables are spread"
+    tables = count(spread, "table") + " distributed" if spread else "all tables are distributed"
     print_clean(f"{address.location}: {tables} over {count(servers, 'server')}")
 
 
 def _address(database: str) -> Any:
-    """The address of a whole database. Raises InputError where none is named."""
+    """The address of a whole database. Raises InputError without one."""
     from memory.home import home_address
     from memory.store import postgres_module
 
     text = database or home_address()
     if not text:
-        raise InputError("which database? Give its address, or set MEMORY_HOME=postgresql://...")
+        raise InputError("give the address of a database, or set MEMORY_HOME=postgresql://...")
     return postgres_module("address").read_address(text, needs_namespace=False)

@@ -1,4 +1,4 @@
-"""The command digest: a model makes facts of what was said."""
+"""The command digest: a model turns messages into facts."""
 
 import re
 from typing import TYPE_CHECKING, Annotated
@@ -42,26 +42,26 @@ def digest(
     model: ModelName = "local",
     api_base: ApiBase = None,
     replay: Annotated[
-        bool, typer.Option("--replay", help="Also what failed too often, or is held for a person.")
+        bool, typer.Option("--replay", help="Also retry windows that failed or wait for you.")
     ] = False,
     max_calls: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many calls of the model.")
+        int | None, typer.Option(min=1, help="Stop after this many model calls.")
     ] = None,
     apply: Annotated[
-        str, typer.Option(metavar="TURNS", help="Run what is held of turns (12-27); no model.")
+        str, typer.Option(metavar="TURNS", help="Run the SQL that waits for you, of turns 12-27.")
     ] = "",
     skip: Annotated[
-        str, typer.Option(metavar="TURNS", help="Let turns (12-27) be digested without facts.")
+        str, typer.Option(metavar="TURNS", help="Skip that SQL: turns 12-27 get no facts.")
     ] = "",
     every: Annotated[bool, typer.Option("--all", help="Digest all namespaces.")] = False,
     over: Over = "",
 ) -> None:
-    """Let a model make facts of what was said. It can be interrupted, and goes on later."""
+    """Let a model store facts from the turns. Ctrl-C is safe: the next run continues."""
     if over and not every:
-        raise InputError("--over is for many namespaces: give --all with it")
+        raise InputError("--over needs --all: it spreads namespaces over machines")
     if every:
         if db or is_on_command_line(context, "namespace") or max_calls or apply or skip:
-            raise InputError("--all goes with --replay, --model and --over only")
+            raise InputError("with --all, give only --replay, --model, --api-base and --over")
         _digest_all(model, api_base, replay=replay, over=over)
         return
     if apply or skip:
@@ -79,11 +79,11 @@ def digest(
         ahead = waiting(store, memory.model, replay=replay)
         _print_forecast(memory.model, ahead, max_calls)
         result, cost = _digest_shown(memory, ahead.cost.calls, replay=replay, max_calls=max_calls)
-        # All of them are counted here, also those that failed too often to be tried again.
+        # Counts all windows, also those that failed too often to be tried again.
         still_waiting = waiting(store, memory.model, replay=True).cost.calls
         failures = [window for window in store.pending() if window.error]
     unstored = count(result.unsaid, "fact")
-    unsaid = f"; {unstored} not stored: no turn says so" if result.unsaid else ""
+    unsaid = f"; {unstored} left out: no turn says so" if result.unsaid else ""
     paid = f" ({cost.tokens_text}, {cost.price_text})" if memory.model.server else ""
     print_clean(
         f"windows: {result.stored} stored, {result.failed} failed, {still_waiting} waiting;"
@@ -105,11 +105,11 @@ def _print_failures(failures: "Iterable[Pending]") -> None:
 
 
 def _print_forecast(model: "Model", ahead: "Waiting", max_calls: int | None) -> None:
-    """Say on stderr what a hosted model is about to be asked for, and where."""
+    """Print on stderr what a hosted model will be asked, and where."""
     if model.server and ahead.turns:
-        ends = f"; ends after {count(max_calls, 'call')}" if max_calls else ""
+        ends = f"; stops after {count(max_calls, 'call')}" if max_calls else ""
         turns = f"{model.name} at {model.server}: {count(ahead.turns, 'turn')} to digest"
-        print_clean(f"{turns}; without repairs about {ahead.cost}{ends}", error=True)
+        print_clean(f"{turns}; about {ahead.cost} without repairs{ends}", error=True)
 
 
 def _digest_all(model: str, api_base: str | None, *, replay: bool, over: str) -> None:
@@ -122,7 +122,7 @@ def _digest_all(model: str, api_base: str | None, *, replay: bool, over: str) ->
 def _digest_shown(
     memory: "Memory", windows: int, replay: bool, max_calls: int | None
 ) -> tuple["Digest", "Cost"]:
-    """Digest with a progress bar; what was paid is told also when it ends early."""
+    """Digest with a progress bar; print the cost even when it ends early."""
     from memory.program.costs import spending
 
     with spending(memory.model) as spent:
@@ -136,13 +136,13 @@ def _digest_shown(
                 )
         except BaseException:
             if memory.model.server:
-                print_clean(f"until now: {spent.cost}", error=True)
+                print_clean(f"cost so far: {spent.cost}", error=True)
             raise
     return result, spent.cost
 
 
 def _decide(store: "Store", apply: str, skip: str) -> None:
-    """Apply or skip what is held of a window, as a person says."""
+    """Apply or skip the SQL of a window that waits for a person."""
     if apply and skip:
         raise InputError("give --apply or --skip, not both")
     change = decide(store, _window(apply or skip), apply=bool(apply))
@@ -150,8 +150,8 @@ def _decide(store: "Store", apply: str, skip: str) -> None:
 
 
 def _window(turns: str) -> tuple[int, int]:
-    """The window that somebody typed as 12-27. Raises InputError for anything else."""
+    """The window that a person typed as 12-27. Raises InputError for anything else."""
     match = _TURNS.fullmatch(turns.strip())
     if not match:
-        raise InputError(f"{turns!r} names no window; write its first and last turn, as in 12-27")
+        raise InputError(f"{turns!r} is not a window; write its first and last turn: 12-27")
     return int(match[1]), int(match[2])

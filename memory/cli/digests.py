@@ -1,4 +1,4 @@
-"""A digest of all namespaces, one after the other or over machines."""
+"""Digest all namespaces, one after the other or spread over machines."""
 
 import os
 from collections.abc import Iterable
@@ -19,9 +19,9 @@ from memory.waiting import digest_whole, waiting
 
 @dataclass(frozen=True)
 class NamespaceDigest:
-    """What a digest did in a namespace; `error` where it could not be opened or written.
+    """The digest of a namespace; `error` if it could not be opened or written.
 
-    `waiting` counts the windows that are still to be digested.
+    `waiting` counts the windows still to digest.
     """
 
     name: str
@@ -33,9 +33,9 @@ class NamespaceDigest:
 
 @dataclass(frozen=True, eq=False)
 class Digester:
-    """Digests a namespace by its name, also on another machine that sees the same home.
+    """Digests a namespace by its name, also on another machine with the same home.
 
-    The `whole` of it, with what a lost machine was at.
+    `whole` includes the windows that a lost machine was working on.
     """
 
     home: str
@@ -44,7 +44,7 @@ class Digester:
     whole: bool
 
     def __call__(self, name: str) -> NamespaceDigest:
-        os.environ["MEMORY_HOME"] = self.home  # it also says who may ask a hosted embedder
+        os.environ["MEMORY_HOME"] = self.home  # which also records who may use a hosted embedder
         try:
             with open_memory(name, None) as store, spending(self.model) as spent:
                 memory = Memory(store, model=self.model)
@@ -56,10 +56,10 @@ class Digester:
 
 
 def digest_all(model: Model, replay: bool, over: str) -> None:
-    """Digest every namespace in which turns wait; print a line for each, and the sums.
+    """Digest every namespace with turns that wait; print a line for each, and the totals.
 
-    Raises InputError without a namespace, ModelError when the model cannot be used, StoreError at
-    the end when a namespace could not be digested: the others are.
+    Raises InputError without a namespace and ModelError when the model cannot be used. When a
+    namespace fails, the others are digested and StoreError is raised at the end.
     """
     if not model.writes_facts:
         print_clean(NO_FACTS)
@@ -81,7 +81,7 @@ def digest_all(model: Model, replay: bool, over: str) -> None:
             forecast += ahead.cost
     if not names():
         raise InputError(f"there is no namespace in {home()}")
-    location = f" at {model.server}; without repairs about {forecast}" if model.server else ""
+    location = f" at {model.server}; about {forecast} without repairs" if model.server else ""
     waiting_turns = f"{count(turns, 'turn')} of {count(len(due), 'namespace')}"
     print_clean(f"{waiting_turns} to digest by {model.name}{location}", error=True)
     here = os.environ.get("MEMORY_HOME") or str(home())

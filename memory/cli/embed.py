@@ -1,4 +1,4 @@
-"""The command embed: the vectors of a memory made anew by another embedder."""
+"""The command embed: recompute a memory's vectors with another embedder."""
 
 from typing import Annotated
 
@@ -9,33 +9,34 @@ from memory.namespaces import shown
 from memory.store import open_store
 from memory.terminal import count, print_clean, progress
 
-_BYTES_PER_TOKEN = 4  # of a text, roughly: for the price that is shown before
+_BYTES_PER_TOKEN = 4  # of a text, roughly: for the price estimate
 
 
 def embed(
     embedder: Annotated[
         str,
-        typer.Option(help="wordllama, sentence-transformers/MODEL, or PROVIDER/MODEL of litellm."),
+        typer.Option(help="wordllama (packaged), sentence-transformers/MODEL or PROVIDER/MODEL."),
     ],
-    batch: Annotated[int, typer.Option(min=1, help="Turns embedded and kept at a time.")] = 96,
+    batch: Annotated[int, typer.Option(min=1, help="Turns embedded at a time.")] = 96,
     agree: Annotated[
         bool,
         typer.Option(
-            "--agree", help="Only let it be asked for a memory that came from elsewhere with it."
+            "--agree",
+            help="Only allow this embedder for a memory that you received with its vectors.",
         ),
     ] = False,
     namespace: Namespace = DEFAULT,
     db: Db = None,
     yes: Yes = False,
 ) -> None:
-    """Make the vectors of all turns anew by another embedder. It can be interrupted."""
+    """Recompute the vectors of all turns with another embedder. Ctrl-C is safe."""
     from memory.embed import HostedEmbedder, load_embedder
 
     loaded = load_embedder(embedder)
     path = existing_memory(namespace, db)
     if agree:
-        open_store(path, embedder=embedder).close()  # a refusal when its vectors are by another
-        print_clean(f"{shown(path)}: {embedder} gets its texts from now on")
+        open_store(path, embedder=embedder).close()  # raises when the vectors are by another
+        print_clean(f"{shown(path)}: {embedder} may read its texts from now on")
         return
     with open_store(path) as store:
         turns, size = store.to_embed(embedder)
@@ -46,10 +47,10 @@ def embed(
             cost = "at an unknown price" if price is None else f"about ${price * tokens:,.4f}"
             print_clean(f"{plan}, {cost}")
             if turns and price != 0:  # also when the price is unknown
-                confirm("Go on?", yes)
+                confirm("Continue?", yes)
         else:
             print_clean(plan)
         with progress() as bar:
             task = bar.add_task("embedding", total=turns)
             store.reembed(embedder, batch, lambda embedded: bar.update(task, advance=embedded))
-        print_clean(f"{store.location}: its vectors are by {store.embedder} now")
+        print_clean(f"{store.location}: vectors are by {store.embedder} now")

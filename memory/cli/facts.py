@@ -1,4 +1,4 @@
-"""The group facts: list and edit facts, see how they changed, go back to an earlier state."""
+"""The group facts: list, edit, log, diff, revert."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -36,36 +36,36 @@ class _ListByDefault(TyperGroup):
 
 app = typer.Typer(
     cls=_ListByDefault,
-    help="List and edit facts, and see how they changed. Alone, it lists: memory facts Anna.",
+    help="List and edit facts, and see how they changed. `memory facts` alone lists them.",
 )
 _COLUMNS = ("id", "subject", "attribute", "value", "since", "until", "turn")
 
 
 @app.command("list")
 def list_command(
-    text: Annotated[str, typer.Argument(help="Words that the facts hold.")] = "",
+    text: Annotated[str, typer.Argument(help="Only facts with this text.")] = "",
     include_ended: Annotated[
-        bool, typer.Option("--all", help="Also what ended or begins later.")
+        bool, typer.Option("--all", help="Also facts that ended or begin later.")
     ] = False,
     as_of: Annotated[
-        str, typer.Option(help="As they were: a change's number, or 2017-06-01.")
+        str, typer.Option(help="Facts at an earlier point: a change (12), or a date (2017-06-01).")
     ] = "",
     why: Annotated[
-        int | None, typer.Option(help="The number of a fact: its turn, and what was done to it.")
+        int | None, typer.Option(help="Show one fact by its id, with its source and history.")
     ] = None,
     as_json: AsJson = False,
     namespace: Namespace = DEFAULT,
     db: Db = None,
 ) -> None:
-    """Show the facts that are true now; with --why where one comes from."""
+    """List the facts that are true now, or show where one comes from (--why ID)."""
     if why is not None and (text or include_ended or as_of):
-        raise InputError("--why shows one fact by its number: give it alone")
+        raise InputError("--why shows one fact; leave out the text, --all and --as-of")
     with open_memory(namespace, db, read_only=True) as store:
         if why is not None:
             _explain(store, why, as_json)
             return
         matches = fact_edits.find(store, text, ended=include_ended, point=as_of or None)
-        # Only looked for to say that --all would show something.
+        # Read only to tell whether --all would list more.
         all_matches = fact_edits.find(store, text, ended=True, point=as_of or None)
     if as_json:
         for fact in matches:
@@ -73,43 +73,60 @@ def list_command(
     elif matches:
         print_rows(_table(matches))
     else:
-        advice = "; --all shows those that ended or are to begin" if all_matches else ""
+        advice = "; --all lists those that ended or begin later" if all_matches else ""
         if not (text or all_matches):
-            advice = ": `memory digest --model openai/gpt-4o-mini` lets a larger model make them"
+            advice = "; `memory digest --model openai/gpt-4o-mini` lets a larger model store them"
         print_clean(f"no such facts{advice}", error=True)
     ahead = sum(not fact.ended_on for fact in all_matches) - sum(
         not fact.ended_on for fact in matches
     )
     if matches and ahead:
-        print_clean(f"{ahead} more to begin later; --all shows them", error=True)
+        print_clean(f"{ahead} more to begin later; --all lists them", error=True)
 
 
 @app.command()
 def edit(
-    fact_id: Annotated[int, typer.Argument(metavar="ID", help="The number of the fact.")],
-    value: Annotated[str | None, typer.Option(help="What is true from now on.")] = None,
-    since: Annotated[str, typer.Option(help="Since when, if not today: 2017-05.")] = "",
+    fact_id: Annotated[int, typer.Argument(metavar="ID", help="The id of the fact.")],
+    value: Annotated[str | None, typer.Option(help="The new value.")] = None,
+    since: Annotated[
+        str, typer.Option(help="The date the new value holds from: 2017-05. Default: today.")
+    ] = "",
     was_wrong: Annotated[
-        bool, typer.Option("--was-wrong", help="It never was true: put it right in place.")
+        bool, typer.Option("--was-wrong", help="The fact was never true: correct it in place.")
     ] = False,
-    subject: Annotated[str | None, typer.Option(help="With --was-wrong.")] = None,
-    attribute: Annotated[str | None, typer.Option(help="With --was-wrong.")] = None,
-    happened_on: Annotated[str | None, typer.Option(help="With --was-wrong.")] = None,
-    ended_on: Annotated[str | None, typer.Option(help="The day it ceased to be true.")] = None,
-    delete: Annotated[bool, typer.Option("--delete", help="Remove it.")] = False,
+    subject: Annotated[
+        str | None, typer.Option(help="The correct subject, with --was-wrong.")
+    ] = None,
+    attribute: Annotated[
+        str | None, typer.Option(help="The correct attribute, with --was-wrong.")
+    ] = None,
+    happened_on: Annotated[
+        str | None, typer.Option(help="The correct date, with --was-wrong.")
+    ] = None,
+    ended_on: Annotated[
+        str | None, typer.Option(help="The date the fact stopped being true.")
+    ] = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete the fact.")] = False,
     as_json: AsJson = False,
     namespace: Namespace = DEFAULT,
     db: Db = None,
 ) -> None:
-    """Change a fact: what was true stays on record with the day it ended. It can be undone."""
+    """Edit a fact: give a new value, correct it, end it or delete it. You can undo each edit.
+
+    memory facts edit 3 --value Bergen --since 2024-05
+
+    memory facts edit 3 --was-wrong --value Bergen
+
+    A new value ends the old one, which stays on record.
+    """
     in_place = (subject, attribute, happened_on)
     kinds_of_edit = [value is not None or was_wrong, ended_on is not None, delete]
     if sum(kinds_of_edit) != 1:
-        raise InputError("say one thing: --value V, --was-wrong, --ended-on DATE or --delete")
+        raise InputError("give one edit: --value V, --was-wrong, --ended-on DATE or --delete")
     if not was_wrong and any(text is not None for text in in_place):
-        raise InputError("--subject, --attribute and --happened-on go with --was-wrong")
+        raise InputError("--subject, --attribute and --happened-on need --was-wrong")
     if since and (was_wrong or value is None):
-        raise InputError("--since goes with --value alone")
+        raise InputError("--since needs --value, and goes without --was-wrong")
     with open_memory(namespace, db) as store:
         by = str(Settings(store).get("user", "user"))
         if delete:
@@ -161,9 +178,7 @@ def _explain(store: Store, fact_id: int, as_json: bool) -> None:
         return
     if fact and turn:
         print_rows(_table([fact]))
-        print_clean(
-            clean_line(f"rests on {turn_line(turn)}") if present else "is not there any more"
-        )
+        print_clean(clean_line(f"source: {turn_line(turn)}") if present else "deleted")
     for edit in edits:
         print_clean(change_line(changes[edit.change_id]))
         print_clean("\n".join(f"  {clean_line(line)}" for line in edit_lines([edit])))

@@ -1,4 +1,4 @@
-"""The command forget: turns are removed for good, with a receipt."""
+"""The command forget: remove turns for good, with a receipt."""
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -35,44 +35,43 @@ _MAX_SHOWN = 5  # turns and facts before the question
 def forget(
     namespace: Namespace = DEFAULT,
     db: Db = None,
-    speaker: Annotated[str, typer.Option(help="All that one person said.")] = "",
-    session: Annotated[str | None, typer.Option(help="All of one session.")] = None,
-    turn: Annotated[
-        list[int] | None, typer.Option(help="One turn; may be given several times.")
-    ] = None,
-    matching: Annotated[
-        str, typer.Option(help="Turns with this in their text, in capitals or not.")
-    ] = "",
+    speaker: Annotated[str, typer.Option(help="All turns of one person.")] = "",
+    session: Annotated[str | None, typer.Option(help="All turns of one session.")] = None,
+    turn: Annotated[list[int] | None, typer.Option(help="One turn, by its id; repeatable.")] = None,
+    matching: Annotated[str, typer.Option(help="Turns that contain this text, in any case.")] = "",
     finish: Annotated[
-        bool, typer.Option("--finish", help="Overwrite what was removed, where that is due.")
+        bool,
+        typer.Option("--finish", help="Finish an interrupted forget: overwrite the removed bytes."),
     ] = False,
     receipt: Annotated[
         Path | None,
-        typer.Option(help="Where the receipt goes; forgotten-TIME.json in this folder."),
+        typer.Option(help="The file for the receipt. Default: forgotten-TIME.json."),
     ] = None,
     verify: Annotated[
         Path | None,
-        typer.Option(help="Look whether all that a receipt names is gone; forgets nothing."),
+        typer.Option(help="Check that the turns of a receipt are gone; forgets nothing."),
     ] = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove turns and all that rests on them for good, from known backups too, with a receipt.
+    """Remove turns and their facts for good, also from known backups. There is no undo.
 
-    Of several conditions all must hold. There is no undo.
+    memory forget --speaker Ben --session 2024-05-01
+
+    Several conditions must all match. Prints a preview first, and writes a receipt.
     """
     if verify:
         if speaker or session is not None or turn or finish or receipt:
-            raise InputError("--verify RECEIPT goes with --matching alone, a text to look for")
+            raise InputError("with --verify RECEIPT, give only --matching, a text to check for")
         _verify(existing_memory(namespace, db), verify, matching, as_json)
         return
     has_conditions = bool(speaker or matching or turn) or session is not None
     # One of the two: conditions, or --finish alone.
     if has_conditions == finish:
-        raise InputError("say what: --speaker, --session, --turn or --matching, or --finish alone")
+        raise InputError("give --speaker, --session, --turn or --matching; or --finish alone")
     # Checked before anything is removed: the salt is in the receipt and nowhere else.
     if has_conditions and receipt and receipt.exists():
-        raise InputError(f"{receipt} is there already; nothing was removed")
+        raise InputError(f"{receipt} exists already; nothing was removed")
     with open_memory(namespace, db) as store:
         if not finish:
             turns = matching_turns(
@@ -99,11 +98,11 @@ def forget(
                 as_json=as_json,
             )
         elif not as_json:
-            print_clean("nothing that was removed waits to be overwritten")
+            print_clean("nothing to finish")
 
 
 def _verify(location: Location, receipt: Path, text: str, as_json: bool) -> None:
-    """Say what is still there of a receipt's turns. Raises StoreError when something is."""
+    """Report what is left of a receipt's turns. Raises StoreError when anything is."""
     from memory.store.receipt_check import check_receipt, read_receipt
 
     forgotten = read_receipt(receipt)
@@ -120,37 +119,33 @@ def _verify(location: Location, receipt: Path, text: str, as_json: bool) -> None
         raise StoreError(f"not all of {receipt} is gone: {check.remains[0]}")
     if not as_json:
         turns, facts = count(len(forgotten.turns), "turn"), count(len(forgotten.facts), "fact")
-        print_clean(f"gone: {turns} and {facts}, looked for in {', '.join(check.files)}")
+        print_clean(f"gone: {turns} and {facts}, checked in {', '.join(check.files)}")
 
 
 def _print_preview(gone: Preview) -> None:
-    """What goes with these turns, what stays, and what is out of reach."""
+    """Print what goes with these turns, what stays and what is out of reach."""
     print_clean(f"{count(len(gone.turns), 'turn')} to forget:")
     print_lines(map(turn_line, gone.turns[:_MAX_SHOWN]), "  ")
-    also = f" ({gone.removed:,} of them are in the journal alone)" if gone.removed else ""
+    also = f" ({gone.removed:,} of them only in the journal)" if gone.removed else ""
     facts_count = count(len(gone.facts) + gone.removed, "fact")
-    print_clean(f"{facts_count} that rest on them{also}, and what the journal says of these:")
+    print_clean(f"{facts_count} based on them{also}, with their journal entries:")
     print_lines(diff_lines(Diff(removed=gone.facts[:_MAX_SHOWN])), "  ")
     if gone.restored:
-        print_clean(
-            f"{count(len(gone.restored), 'fact')} that had been merged with them, to stand again:"
-        )
+        print_clean(f"{count(len(gone.restored), 'fact')} merged with them, to be restored:")
         print_lines(diff_lines(Diff(added=gone.restored[:_MAX_SHOWN])), "  ")
     if gone.reopened:
-        print_clean(
-            f"{count(len(gone.reopened), 'fact')} whose end was learnt from them, to be open again:"
-        )
+        print_clean(f"{count(len(gone.reopened), 'fact')} ended by them, to be reopened:")
         reopened = gone.reopened[:_MAX_SHOWN]
         changed = tuple((fact, replace(fact, ended_on="")) for fact in reopened)
         print_lines(diff_lines(Diff(changed=changed)), "  ")
     if gone.staying:
         names = clean_line(", ".join(sorted({turn.speaker for turn in gone.turns})))
-        print_clean(f"{count(len(gone.staying), 'fact')} about {names}, of other turns: to stay")
-    print_clean("backups that are searched: " + (", ".join(gone.backups) or "none are known"))
+        print_clean(f"{count(len(gone.staying), 'fact')} about {names} from other turns stay")
+    print_clean("backups to search: " + (", ".join(gone.backups) or "none known"))
     for path in gone.copies:
-        print_clean(f"not searched, a memory of its own that holds them too: {path}")
+        print_clean(f"not searched, a separate memory with these turns: {path}")
     print_clean(
-        "out of reach: settings, exports, other copies of the file, what a hosted model was sent"
+        "out of reach: settings, exports, other copies of the file, data sent to hosted models"
     )
 
 
@@ -178,11 +173,9 @@ def _forget(
         for path in forgotten.files:
             print_clean(f"overwritten: {path}")
         for path in forgotten.unreached:
-            print_clean(f"not reached: {path}; when it turns up, delete it")
+            print_clean(f"not reached: {path}; delete it when you find it")
         for path in forgotten.copies:
-            print_clean(
-                f"still in a copy, which is a memory of its own: {path}; forget them there too"
-            )
+            print_clean(f"still in a separate copy of the memory: {path}; forget them there too")
 
 
 def _write_receipt(forgotten: Forgotten, receipt: Path | None, as_json: bool) -> None:

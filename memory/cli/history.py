@@ -1,4 +1,4 @@
-"""Commands about the past of a memory: log, undo, diff, revert."""
+"""The history of facts: the commands undo, facts log, facts diff and facts revert."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -27,20 +27,24 @@ from memory.store import Store
 from memory.store.points_in_time import Diff, differences
 from memory.terminal import clean_line, print_clean
 
-_POINT = "A change (12 or #12), or a moment as exact as wanted (2017, 2017-06, 2017-06-01)."
+_POINT = "A change (12 or #12) or a date (2017, 2017-06, 2017-06-01)."
 
 
 def log(
-    change: Annotated[str, typer.Argument(help="One change: show its statement too.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="How many changes.")] = 20,
-    facts: Annotated[bool, typer.Option("--facts", help="What each did to which facts.")] = False,
+    change: Annotated[
+        str, typer.Argument(help="The number of one change, shown with its SQL.")
+    ] = "",
+    limit: Annotated[int, typer.Option(min=1, help="Changes to show.")] = 20,
+    facts: Annotated[
+        bool, typer.Option("--facts", help="Also show the facts that each change wrote.")
+    ] = False,
     as_json: AsJson = False,
     namespace: Namespace = DEFAULT,
     db: Db = None,
 ) -> None:
-    """Show what was written to the facts, the newest change first.
+    """Show the changes of facts, newest first.
 
-    Digests of one turn each, one after the other, are one line; --facts shows each.
+    Successive digests of one turn each share a line; --facts lists them one by one.
     """
     with open_memory(namespace, db, read_only=True) as store:
         changes = store.changes()[::-1]
@@ -54,7 +58,7 @@ def log(
     for line in held:
         print_clean(line)
     if not changes and not as_json:
-        print_clean("nothing was written to the facts yet")
+        print_clean("no changes yet")
     if not (change or facts or as_json):
         for run in fold_small_digests(changes)[:limit]:
             print_clean(run_line(run))
@@ -74,12 +78,14 @@ def log(
 
 
 def undo(
-    change: Annotated[str, typer.Argument(help="Which; without one the newest in force.")] = "",
+    change: Annotated[
+        str, typer.Argument(help="The number of the change. Default: the newest.")
+    ] = "",
     as_json: AsJson = False,
     namespace: Namespace = DEFAULT,
     db: Db = None,
 ) -> None:
-    """Take a change back: its facts are as they were before. An undo can be undone too."""
+    """Undo a change: its facts are as before. You can undo an undo too."""
     with open_memory(namespace, db) as store:
         number = _change_number(change) if change else newest_change(store).id
         undo_change = store.undo(number)
@@ -89,26 +95,25 @@ def undo(
     if as_json:
         _print_change_json(undo_change, edits)
     else:
-        print_clean(f"change {number} is taken back:")
+        print_clean(f"undid change {number}:")
         print_lines(edit_lines(edits), "  ")
         for turn in turns:
             if turn.text.startswith(WITHDRAWN):
                 print_clean(clean_line(turn_line(turn)))
                 print_clean(
-                    f"  stays, marked so wherever it is read;"
-                    f" `memory forget --turn {turn.id}` removes it"
+                    f"  stays, marked like this; `memory forget --turn {turn.id}` removes it"
                 )
         print_clean(undo_line([undo_change], namespace, db))
 
 
 def diff(
     a: Annotated[str, typer.Argument(help=_POINT)],
-    b: Annotated[str, typer.Argument(help="Another point; without one, now.")] = "",
+    b: Annotated[str, typer.Argument(help="Another point. Default: now.")] = "",
     as_json: AsJson = False,
     namespace: Namespace = DEFAULT,
     db: Db = None,
 ) -> None:
-    """Show in what the facts of two points differ."""
+    """Compare the facts at two points."""
     with open_memory(namespace, db, read_only=True) as store:
         difference = differences(store.facts(a), store.facts(b or None))
     if as_json:
@@ -116,7 +121,7 @@ def diff(
         return
     print_lines(diff_lines(difference))
     if difference == Diff():
-        print_clean("nothing differs")
+        print_clean("no differences")
 
 
 def revert(
@@ -125,14 +130,14 @@ def revert(
     namespace: Namespace = DEFAULT,
     db: Db = None,
 ) -> None:
-    """Make all facts as they were at a point. What was said stays, and this can be undone."""
+    """Restore all facts as they were at a point. Turns stay, and you can undo it."""
     with open_memory(namespace, db) as store:
         revert_change = store.revert(point)
         edits = store.journal(revert_change.id)
     if as_json:
         _print_change_json(revert_change, edits)
     else:
-        print_clean(f"the facts are as at {point}:")
+        print_clean(f"restored the facts of {point}:")
         print_lines(edit_lines(edits), "  ")
         print_clean(undo_line([revert_change], namespace, db))
 
@@ -142,7 +147,7 @@ def _print_change_json(change: Change, edits: list[Edit]) -> None:
 
 
 def _edits(store: Store) -> Mapping[int, list[Edit]]:
-    """What was done to facts, by change."""
+    """The edits of facts, by change."""
     edits = defaultdict[int, list[Edit]](list)
     for edit in store.journal():
         edits[edit.change_id].append(edit)
@@ -153,5 +158,7 @@ def _change_number(text: str) -> int:
     digits = text.strip().removeprefix("#")
     # At most 18 digits: a longer number may fit no id of the database.
     if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
-        raise InputError(f"{text!r} is no change: give its number, as `memory facts log` shows it")
+        raise InputError(
+            f"{text!r} is not a change; give its number, as `memory facts log` shows it"
+        )
     return int(digits)

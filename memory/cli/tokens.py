@@ -1,4 +1,4 @@
-"""The commands for tokens: create, list, revoke."""
+"""The group admin tokens: create, list, revoke."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -12,33 +12,34 @@ from memory.records import Rows
 from memory.server.tokens import ALL_NAMESPACES, Tokens
 from memory.terminal import print_clean
 
-app = typer.Typer(help="What programs show to `memory serve`.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(help="What the token is for: laptop, claude, backup.")]
+app = typer.Typer(help="Access tokens for `memory serve`.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="The purpose of the token: laptop, claude, backup.")]
 
 
 @app.command()
 def create(
     name: Name,
     namespace: Annotated[
-        list[str] | None, typer.Option("--namespace", "-n", help="May be given several times.")
+        list[str] | None,
+        typer.Option("--namespace", "-n", help="A memory that the token opens; repeatable."),
     ] = None,
     all_namespaces: Annotated[
-        bool, typer.Option("--all", help="All namespaces, those to come too.")
+        bool, typer.Option("--all", help="All namespaces, also future ones.")
     ] = False,
-    rights: Annotated[str, typer.Option(help="Of read, write and forget.")] = "read,write",
+    rights: Annotated[str, typer.Option(help="A list of read, write and forget.")] = "read,write",
 ) -> None:
-    """Make a token and print it. It is shown this once."""
+    """Create a token and print it, this once."""
     if bool(namespace) == all_namespaces:
-        raise InputError("say which memories the token opens: --namespace NAME, or --all")
+        raise InputError("give the memories that the token opens: --namespace NAME, or --all")
     opened = [ALL_NAMESPACES] if all_namespaces else namespace or []
     names = [right.strip() for right in rights.split(",") if right.strip()]
     print_clean(Tokens().create(name, opened, names))
-    print_clean("Keep it where your client wants it; it is not shown again.", error=True)
+    print_clean("Store it in your client; it is not shown again.", error=True)
 
 
 @app.command("list")
 def list_command(as_json: AsJson = False) -> None:
-    """What was granted to whom. The tokens themselves are not kept."""
+    """List tokens by name with their rights. The tokens themselves are not stored."""
     grants = Tokens().grants()
     if as_json:
         for grant in grants:
@@ -52,6 +53,6 @@ def list_command(as_json: AsJson = False) -> None:
 
 @app.command()
 def revoke(name: Name) -> None:
-    """Let a token open nothing from now on, also where a server runs."""
+    """Revoke a token at once, also in a running server."""
     Tokens().revoke(name)
     print_clean(f"{name}: revoked")

@@ -303,19 +303,19 @@ def test_fix_with_yes_asks_nothing_and_the_second_time_finds_nothing(
         "audit: duplicate",
     ]
     again = run("--fix", "--yes", "--kind", "contradiction", "--kind", "duplicate").stdout
-    assert again == "nothing was found\n"
+    assert again == "found nothing\n"
 
 
 def test_without_fix_nothing_is_changed(run: Run, store: SqliteStore) -> None:
     both(store)
     out = run().stdout
     assert "contradiction: Anna lives_in" in out
-    assert "found: contradiction 1, duplicate 1, unsupported 1; --fix proposes 2 changes" in out
+    assert "found: contradiction 1, duplicate 1, unsupported 1; --fix offers 2 changes" in out
     lines = [json.loads(line) for line in run("--json", "--kind", "duplicate").stdout.splitlines()]
     assert [(line["kind"], line["facts"]) for line in lines] == [("duplicate", [2, 3])]
     assert len(store.changes()) == 1
     assert isinstance(run("--kind", "typos").exception, InputError)
-    assert run("--kind", "never-retrieved").stdout == "nothing was found\n"
+    assert run("--kind", "never-retrieved").stdout == "found nothing\n"
 
 
 # ------------------------------------------------------------------------- the file itself

@@ -390,7 +390,7 @@ def test_facts_tells_of_what_is_to_begin(run: Run) -> None:
     listing = run("facts")
     assert "Oslo" in listing.stdout
     assert "Bergen" not in listing.stdout
-    assert listing.stderr == "1 more to begin later; --all shows them\n"
+    assert listing.stderr == "1 more to begin later; --all lists them\n"
     assert "Bergen     2931" in run("facts", "--all").stdout
 
 
@@ -416,12 +416,12 @@ def test_facts_lists_what_is_true_now(run: Run) -> None:
 def test_facts_says_why(run: Run) -> None:
     run("facts", "edit", "1", "--was-wrong", "--value", "Oslo, Norway")
     out = run("facts", "--why", "1").stdout
-    assert "rests on [1] (Mon 08 May 2017) Anna: I moved to Oslo last Saturday!" in out
+    assert "source: [1] (Mon 08 May 2017) Anna: I moved to Oslo last Saturday!" in out
     assert "digest by test" in out
     assert "edit by user" in out
     assert len(json.loads(run("facts", "--why", "1", "--json").stdout)["history"]) == 2
     run("facts", "edit", "1", "--delete")
-    assert "is not there any more" in run("facts", "--why", "1").stdout
+    assert "deleted" in run("facts", "--why", "1").stdout
 
 
 @pytest.mark.parametrize(

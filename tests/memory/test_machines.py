@@ -99,12 +99,12 @@ def test_a_model_that_fails_ends_it_and_what_was_stored_is_told(
     ids=lambda options: options[0],
 )
 def test_all_goes_with_no_option_of_one_memory(home: str, options: list[str]) -> None:
-    run("digest", "--all", *options, says="--all goes with")
+    run("digest", "--all", *options, says="with --all, give only")
 
 
 def test_over_is_for_many(home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machines, "find_spec", lambda name: find_spec("json"))
-    run("digest", "--over", "ray", says="give --all with it")
+    run("digest", "--over", "ray", says="--over needs --all")
     file = tmp_path / "turns.jsonl"
     file.write_text('{"speaker": "Anna", "text": "Hello."}\n')
     run("import", file, "--over", "ray", says="several characters")

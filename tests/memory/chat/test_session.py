@@ -318,7 +318,7 @@ def test_the_model_sees_the_memory_and_what_was_just_said(address: str) -> None:
     assert "Anna: I fed the dog." in second.split("[[ ## recent ## ]]")[1]
     assert "Anna: I fed the dog." not in second.split("[[ ## recent ## ]]")[0]
     assert "SELECT turn_id, value FROM facts" in shown
-    assert "the answer names:\n[1] (" in shown
+    assert "sources:\n[1] (" in shown
 
 
 def test_a_reply_out_of_form_is_a_reply_and_an_empty_one_is_none(address: str) -> None:
@@ -434,7 +434,7 @@ def test_undo_takes_the_last_change_back_and_says_what(address: str) -> None:
     chat(address, ["One."])
     shown = chat(address, ["/memory", "/undo", "/memory", "/undo"], attended=False)
     assert "2 turns (Assistant 1, User 1), 1 fact about 1 subject\nAnn\n  did: this [1]" in shown
-    assert "took change 1 back (digest by talker):\nINSERT INTO facts" in shown
+    assert "undid change 1 (digest by talker):\nINSERT INTO facts" in shown
     assert ", 0 facts" in shown
     assert "there is no change that could be undone" in shown
 
@@ -461,7 +461,7 @@ def test_undo_goes_by_what_a_change_did_not_by_how_its_cause_begins(address: str
     with open_store(address) as store:
         store.add([Turn("Anna", "I moved.")])
         store.write(FACT.format(1), cause="undone by hand, then redone")
-    assert "took change 1 back (undone by hand, then redone)" in chat(address, ["/undo"])
+    assert "undid change 1 (undone by hand, then redone)" in chat(address, ["/undo"])
 
 
 def test_forgetting_asks_and_shows_what_goes(address: str) -> None:
@@ -469,7 +469,7 @@ def test_forgetting_asks_and_shows_what_goes(address: str) -> None:
     shown = chat(address, ["/forget 4711", "no", "/forget nothing", "/forget", "/memory"])
     assert "User: My PIN is 4711.\nnothing was changed\n" in shown
     assert "no turn matches; nothing was removed" in shown
-    assert "error: say what to forget" in shown
+    assert "error: give a text" in shown
     shown = chat(address, ["/forget pin", "yes", "/memory"])
     assert "forgot 1 turn and " in shown
     assert [text for _, text in turns(address)] == ["I see.", "Nice day.", "I see."]
@@ -513,7 +513,7 @@ def test_a_reset_names_what_goes_and_wipes_it(address: str, answer: str) -> None
 
 
 def test_an_unknown_command_is_called_so_and_help_is_no_message(address: str) -> None:
-    assert "there is no command /nonsense; /help shows" in chat(address, ["/nonsense 1"])
+    assert "unknown command /nonsense; /help lists" in chat(address, ["/nonsense 1"])
     assert chat(address, ["help", "/help", "Help"]).count("/forget TEXT") == 3
     assert turns(address) == []
     assert "no answer yet" in chat(address, ["/why"])

@@ -53,7 +53,7 @@ def test_the_log_shows_what_was_written_the_newest_first(changed_memory: list[st
     assert [len(record["edits"]) for record in records] == [1, 2, 2]
     assert records[1]["edits"][0]["after"]["ended_on"] == "2017-06"
     assert "no change 9" in refused(changed_memory, "facts", "log", "9")
-    assert "'x' is no change" in refused(changed_memory, "facts", "log", "x")
+    assert "'x' is not a change" in refused(changed_memory, "facts", "log", "x")
 
 
 def test_digests_of_one_turn_each_are_one_line(store: Store, memory_options: list[str]) -> None:
@@ -78,22 +78,20 @@ def test_digests_of_one_turn_each_are_one_line(store: Store, memory_options: lis
 
 
 def test_an_empty_log_says_so(store: Store, memory_options: list[str]) -> None:
-    assert run(memory_options, "facts", "log") == "nothing was written to the facts yet\n"
+    assert run(memory_options, "facts", "log") == "no changes yet\n"
     assert run(memory_options, "facts", "log", "--json") == ""
     assert "no change that could be undone" in refused(memory_options, "undo")
 
 
 def test_undo_says_what_it_took_back_and_how_to_have_it_again(changed_memory: list[str]) -> None:
     out = run(changed_memory, "undo")
-    assert out.startswith("change 3 is taken back:\n  ~ Anna has_pet: cat [31m Misa")
+    assert out.startswith("undid change 3:\n  ~ Anna has_pet: cat [31m Misa")
     assert out.endswith(f"change 4; to undo: memory undo 4 {shlex.join(changed_memory)}\n")
     assert "undone" in run(changed_memory, "facts", "log", "3")
-    assert "change 2 is taken back" in run(changed_memory, "undo"), (
-        "neither 3, undone, nor 4, an undo"
-    )
+    assert "undid change 2:" in run(changed_memory, "undo"), "neither 3, undone, nor 4, an undo"
     assert "change 3 was undone" in refused(changed_memory, "undo", "3")
     run(changed_memory, "undo", "#4")
-    assert "change 3 is taken back" in run(changed_memory, "undo"), "it is in force again"
+    assert "undid change 3:" in run(changed_memory, "undo"), "it is in force again"
     assert json.loads(run(changed_memory, "undo", "1", "--json"))["cause"] == "undo 1"
     assert "no change that could be undone" in refused(changed_memory, "undo")
 
@@ -111,7 +109,7 @@ def test_diff_shows_what_became_of_facts_between_two_points(changed_memory: list
     assert (
         run(changed_memory, "facts", "diff", "#3")
         == run(changed_memory, "facts", "diff", "2999")
-        == "nothing differs\n"
+        == "no differences\n"
     )
     difference = json.loads(run(changed_memory, "facts", "diff", "2017-05", "--json"))
     assert [len(difference[kind]) for kind in ("added", "removed", "changed")] == [1, 0, 2]
@@ -122,10 +120,10 @@ def test_revert_shows_what_it_changes_and_how_to_go_back(changed_memory: list[st
     out = run(changed_memory, "facts", "revert", "2017-05")
     assert "- Ben has_pet: dog Rufus" in out
     assert f"memory undo 4 {shlex.join(changed_memory)}" in out
-    assert run(changed_memory, "facts", "diff", "1") == "nothing differs\n"
+    assert run(changed_memory, "facts", "diff", "1") == "no differences\n"
     assert "nothing to revert" in refused(changed_memory, "facts", "revert", "#1")
     run(changed_memory, "undo")
-    assert run(changed_memory, "facts", "diff", "3") == "nothing differs\n"
+    assert run(changed_memory, "facts", "diff", "3") == "no differences\n"
 
 
 def test_commands_that_only_look_change_nothing(address: str, changed_memory: list[str]) -> None:

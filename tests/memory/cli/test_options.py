@@ -56,7 +56,7 @@ def test_why_goes_with_no_choice_of_facts(
 ) -> None:
     store.write(CAT, cause="test")
     assert "cat Miso" in run("facts", "--why", "1", *memory_options)
-    run("facts", "--why", "1", *option, *memory_options, says="give it alone")
+    run("facts", "--why", "1", *option, *memory_options, says="--why shows one fact")
 
 
 def test_a_no_is_not_told_to_say_yes(store: Store, memory_options: list[str]) -> None:
@@ -77,7 +77,10 @@ def test_a_search_without_a_turn_says_so(
     assert run("search", "Oslo", *memory_options) == ""
     with pytest.raises(SystemExit):
         __main__.app(["search", "Oslo", *memory_options])
-    assert capsys.readouterr().err == "no turns: nothing was said in this memory yet\n"
+    assert (
+        capsys.readouterr().err
+        == "no turns in this memory yet; `memory add` and `memory import` store some\n"
+    )
 
 
 # ------------------------------------------------------------------------ what stdout can hold
@@ -154,5 +157,5 @@ def test_what_comes_in_by_another_encoding_is_refused(path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (2, b"")
-    assert done.stderr.startswith(b"error: what comes in is not ascii")
+    assert done.stderr.startswith(b"error: standard input is not ascii")
     assert not path.exists()

@@ -123,7 +123,10 @@ def test_the_one_who_asks_is_the_user_of_the_chat_where_nobody_is_named(
         (["sql", " "], "write a SELECT"),
         (["sql", "DROP TABLE facts"], "only SELECT reads"),
         (["sql", "SELECT * FROM sqlite_master"], "there are turns, facts and search()"),
-        (["sql", "SELECT t.id, f.id FROM turns t, facts f", "--json"], "name each by AS"),
+        (
+            ["sql", "SELECT t.id, f.id FROM turns t, facts f", "--json"],
+            "give each its own name with AS",
+        ),
     ],
 )
 def test_what_cannot_be_asked_is_one_line_that_says_so(
@@ -297,8 +300,8 @@ def test_a_digest_counts_what_waits_and_says_what_it_did(run: Run, store: Store)
 def test_what_a_digest_will_take_and_took_is_said(run: Run, store: Store) -> None:
     done = run("digest", "--max-calls", "9", script=[([], sql(MOVED)), ([], sql(DOG))], window=3)
     assert re.fullmatch(
-        r"scripted at scripted: 5 turns to digest; without repairs about 2 calls,"
-        r" \d,\d{3} \+ 300 tokens, price unknown; ends after 9 calls",
+        r"scripted at scripted: 5 turns to digest; about 2 calls,"
+        r" \d,\d{3} \+ 300 tokens, price unknown without repairs; stops after 9 calls",
         done.stderr.splitlines()[0],
     )
     assert done.stdout.endswith(" 2 calls of scripted (0 + 0 tokens, price unknown)\n")
@@ -317,7 +320,7 @@ def test_what_was_paid_until_an_interruption_is_said(
     monkeypatch.setattr("memory.program.loading.load_model", lambda name, api_base=None: model)
     done = CliRunner().invoke(app, ["digest", *memory_options])
     assert done.exit_code == 130
-    assert done.stderr.splitlines()[-1] == "until now: 1 call, 7 + 3 tokens, price unknown"
+    assert done.stderr.splitlines()[-1] == "cost so far: 1 call, 7 + 3 tokens, price unknown"
 
 
 def held_window(store: Store) -> Pairs:
@@ -339,7 +342,7 @@ def test_what_is_held_is_shown_with_the_commands_that_apply_or_skip_it(
         "    UPDATE facts SET ended_on = '2017-06' WHERE subject = 'Anna';",
         lines[3],
         f"  to apply it: memory digest --apply {options}",
-        f"  to leave it out: memory digest --skip {options}",
+        f"  to skip it: memory digest --skip {options}",
     ]
     assert lines[0].startswith("windows: 0 stored, 1 failed, 1 waiting; 0 facts changed by 1 call ")
     assert lines[1:] == expected
@@ -360,9 +363,9 @@ def test_what_is_held_can_be_left_out(run: Run, store: Store) -> None:
     ("arguments", "words"),
     [
         (["--apply", "4-5", "--skip", "4-5"], "not both"),
-        (["--apply", "four"], "as in 12-27"),
+        (["--apply", "four"], "its first and last turn: 12-27"),
         (["--skip", "1-2"], "no window that waits"),
-        (["--apply", "9-99999999999999999999"], "as in 12-27"),
+        (["--apply", "9-99999999999999999999"], "its first and last turn: 12-27"),
     ],
 )
 def test_only_a_window_that_waits_is_decided(

@@ -43,12 +43,12 @@ def test_what_changed_and_what_it_was_worth_is_printed_with_the_way_back(
     assert lines[0].endswith("1 fact  refine manage_memory create: nothing tells of the drum")
     assert lines[1:] == [
         "  + Ann keeps: the drum in the shed (fact 12, turn 3)",
-        "taken back: delete_memory: it says little",
-        "answers from facts alone, 6 questions that decided nothing: 1.000 -> 1.000 (+0.000); the"
-        " 6 that decided: 0.833 -> 1.000",
-        "2 operations (manage_memory 1, delete_memory 1): 1 kept, 1 taken back; 11 -> 12 facts",
+        "dropped: delete_memory: it says little",
+        "answers from facts alone, on 6 questions held out: 1.000 -> 1.000 (+0.000); on the"
+        " 6 that chose the operations: 0.833 -> 1.000",
+        "2 operations (manage_memory 1, delete_memory 1): 1 kept, 1 dropped; 11 -> 12 facts",
         lines[5],
-        f"to take all of it back: memory facts revert '#1' {shlex.join(memory_options)}",
+        f"to undo all of it: memory facts revert '#1' {shlex.join(memory_options)}",
     ]
     assert lines[5].startswith("refiner: ")
     assert CliRunner().invoke(app, ["facts", "revert", "#1", *memory_options]).exit_code == 0
@@ -78,5 +78,5 @@ def test_ctrl_c_says_that_nothing_was_changed(
     monkeypatch.setattr(refine_run, "_helping", interrupted)
     done = run("--yes", scripts=[[creating(3)], []])
     assert done.exit_code == 2
-    assert "interrupted: nothing was changed; until now: 15 calls" in done.stderr
+    assert "interrupted: nothing was changed; cost so far: 15 calls" in done.stderr
     assert content_of(address) == before

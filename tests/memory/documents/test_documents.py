@@ -321,11 +321,11 @@ def test_a_message_is_added_as_said_now_or_then(address: str, memory_options: li
 def test_what_is_no_message_is_refused_and_makes_no_memory(path: Path, tmp_path: Path) -> None:
     file = ["--db", str(path)]
     anna = ("--speaker", "Anna")
-    run(file, "hello", says="say who said it: --speaker NAME")
-    run(file, "hello", "there", *anna, says="one message at a time, in quotes")
-    run(file, "hello", *anna, "--said-at", "yesterday", says="'yesterday' is no date")
-    run(file, "hello", *anna, "--kind", "tool", says="there are message and document")
-    run(file, tmp_path / "a.md", *anna, "--kind", "document", says="give the file alone")
+    run(file, "hello", says="give --speaker NAME")
+    run(file, "hello", "there", *anna, says="give one message, in quotes")
+    run(file, "hello", *anna, "--said-at", "yesterday", says="'yesterday' is not a date")
+    run(file, "hello", *anna, "--kind", "tool", says="give message or document")
+    run(file, tmp_path / "a.md", *anna, "--kind", "document", says="leave them out for documents")
     run(file, write(tmp_path, "a.md", ""), "--kind", "document", says="there is no text in it")
     good = write(tmp_path, "good.md", MANUAL)
     run(file, good, tmp_path / "missing.md", "--kind", "document", says="cannot read")
@@ -338,11 +338,14 @@ def test_documents_are_added_and_older_versions_named(
 ) -> None:
     manual, page = write(tmp_path, "manual.md", MANUAL), write(tmp_path, "page.html", HTML)
     output = run(memory_options, manual, page, "--kind", "document")
-    assert output == f"{manual}: 5 new chunks, 0 were there\n{page}: 2 new chunks, 0 were there\n"
+    assert (
+        output
+        == f"{manual}: 5 new chunks, 0 already stored\n{page}: 2 new chunks, 0 already stored\n"
+    )
     manual.write_text(MANUAL.replace("90", "60"))
     output = run(memory_options, manual, "--kind", "document")
-    assert re.search(r"older version, .* is there too: manual.md@[0-9a-f]{8}\n", output)
-    assert "`memory forget --session manual.md` removes them all" in output
+    assert re.search(r"an older version or .*: manual.md@[0-9a-f]{8}\n", output)
+    assert "`memory forget --session manual.md` removes all of them" in output
     line = json.loads(run(memory_options, page, "--kind", "document", "--json"))
     assert line == {"file": str(page), "new": 0, "already": 2, "others": []}
 

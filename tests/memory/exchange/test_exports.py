@@ -223,7 +223,7 @@ def test_what_cannot_be_exported_is_said_before_anything_is_made(
 ) -> None:
     before = set(tmp_path.iterdir())
     for target, says in (
-        (tmp_path / "missing" / "a.csv", "a folder that exists"),
+        (tmp_path / "missing" / "a.csv", "an existing folder"),
         (tmp_path, "give --format csv, jsonl, md, or one of these suffixes"),
         (tmp_path / "a.xml", "give --format csv"),
     ):

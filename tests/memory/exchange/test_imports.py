@@ -114,8 +114,8 @@ def exported(folder: Path) -> Path:
 def test_a_file_goes_into_the_namespace_given_which_is_made(home: str, tmp_path: Path) -> None:
     path = exported(tmp_path)
     first = run("import", path, "--namespace", "anna", "--speaker", "Anna")
-    assert "anna: 60 new turns, 0 were there (chatgpt)" in first
-    assert "anna: 0 new turns, 60 were there" in run("import", path, "-n", "anna")
+    assert "anna: 60 new turns, 0 already stored (chatgpt)" in first
+    assert "anna: 0 new turns, 60 already stored" in run("import", path, "-n", "anna")
     with open_store(location_of("anna")) as store:
         assert {turn.speaker for turn in store.turns()} == {"Anna", "ChatGPT"}
 
@@ -139,7 +139,7 @@ def test_each_of_several_characters_gets_a_namespace_of_its_own(home: str, tmp_p
     for name in ("Miku", "Rin and Len"):
         character(tmp_path / "old" / name, [(name, f"I am {name}.")])
     for refused in (["--namespace", "anna"], ["--db", tmp_path / "a.db"]):
-        says = "2 characters, each for a namespace of its own"
+        says = "2 characters, each for its own namespace"
         run("import", tmp_path / "old", *refused, says=says)
     assert names() == []
     run("import", tmp_path / "old")
@@ -159,7 +159,7 @@ def test_ctrl_c_keeps_what_was_read(
     monkeypatch.setattr(
         "memory.exchange.read_export", lambda *arguments, **named: interrupted_export
     )
-    says = "what was read so far is kept; the same command goes on"
+    says = "the turns so far are stored; the same command continues"
     run("import", "anything.json", *memory_options, says=says)
     with open_store(address) as store:
         assert len(store.turns()) == 1_024

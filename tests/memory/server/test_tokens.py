@@ -45,8 +45,8 @@ def test_a_token_that_is_revoked_opens_nothing_on_a_running_server() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["create", "x"], "say which memories"),
-        (["create", "x", "-n", "anna", "--all"], "say which memories"),
+        (["create", "x"], "give the memories"),
+        (["create", "x", "-n", "anna", "--all"], "give the memories"),
         (["create", " ", "--all"], "blank or taken"),
         (["create", "x", "--all", "--rights", "read,own"], "no right 'own'"),
         (["revoke", "x"], "there is no token 'x'"),

@@ -167,7 +167,7 @@ def test_the_commands_ask_before_a_memory_is_replaced(tmp_path: Path) -> None:
         store.add(SAID)
     assert isinstance(run("restore", copy, *place).exception, InputError)
     result = run("restore", copy, *place, "--replace", answer="n\n")
-    assert "holds 10 turns" in result.stdout
+    assert "has 10 turns" in result.stdout
     assert isinstance(result.exception, InputError)
     assert run("restore", copy, *place, "--replace", answer="y\n").exit_code == 0
     with opened(tmp_path / "a.db") as store:
@@ -175,7 +175,7 @@ def test_the_commands_ask_before_a_memory_is_replaced(tmp_path: Path) -> None:
         shutil.move(copy, tmp_path / "moved.db")
         store.forget([1])
     result = run("restore", str(tmp_path / "moved.db"), *place, "--replace", answer="n\n")
-    assert "1 turns that were forgotten are in this backup" in result.stdout
+    assert "this backup brings back 1 turns that were forgotten" in result.stdout
     (tmp_path / "a.db").write_text("damaged")
     result = run("restore", copy, *place, "--replace", "--yes")
     assert "move it away" in str(result.exception)

@@ -264,7 +264,7 @@ def test_the_command_forgets_what_it_showed(
     result = run("--db", "anna.db", *conditions, answer="n\n")
     assert isinstance(result.exception, InputError)
     assert f"{len(ids)} turn{'s' * (len(ids) > 1)} to forget:\n  [{ids[0]}]" in result.stdout
-    assert "backups that are searched: none are known" in result.stdout
+    assert "backups to search: none known" in result.stdout
     with open_store("anna.db") as untouched:
         assert len(untouched.turns()) == 9
     assert run("--db", "anna.db", *conditions, answer="y\n").exit_code == 0
@@ -291,7 +291,7 @@ def test_the_command_writes_the_receipt_when_overwriting_must_wait(
     first = json.loads(receipt.read_text())
     assert json.loads(result.stdout) == first
     again = run(*place, "--turn", "5", "--yes", "--receipt", str(receipt))
-    assert "r.json is there already; nothing was removed" in str(again.exception)
+    assert "r.json exists already; nothing was removed" in str(again.exception)
     reader.close()
     done = json.loads(run(*place, "--finish", "--json", "--receipt", str(receipt)).stdout)
     assert done == {**first, "files": [str(tmp_path / "anna.db")]}

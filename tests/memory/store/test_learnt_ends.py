@@ -112,6 +112,6 @@ def test_the_preview_says_so(told: SqliteStore, path: Path) -> None:
     told.write(f"{END}; {BERGEN}", cause="digest by test", window=(7, 7))
     arguments = ["forget", "--turn", "7", "--db", str(path)]
     shown = CliRunner().invoke(app, arguments, input="n\n").stdout
-    assert "1 fact whose end was learnt from them, to be open again:" in shown
+    assert "1 fact ended by them, to be reopened:" in shown
     assert "until 2024-03 (fact 1, turn 1) -> not until 2024-03" in shown
     assert len(told.turns()) == len(SAID) + 2

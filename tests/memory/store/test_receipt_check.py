@@ -52,7 +52,7 @@ def test_what_is_gone_is_said_to_be_and_what_cannot_be_checked(
     forget_secret(anna)
     run("forget", "--turn", "6", "--yes", "-n", "ben")
     said = verified()
-    assert f"gone: 1 turn and 1 fact, looked for in {home / 'anna.db'}, {home}" in said
+    assert f"gone: 1 turn and 1 fact, checked in {home / 'anna.db'}, {home}" in said
     assert "not checked: words and bytes, of which a receipt holds none" in said
     assert "not checked: exports" in said
     assert "words and bytes" not in verified("--matching", "xylophones are hidden")
@@ -66,8 +66,8 @@ def test_a_copy_that_holds_them_is_named_before_and_after_and_found(
 ) -> None:
     ben = home / "ben.db"
     out = forget_secret(anna)
-    assert f"not searched, a memory of its own that holds them too: {ben}" in out
-    assert f"still in a copy, which is a memory of its own: {ben}; forget them there" in out
+    assert f"not searched, a separate memory with these turns: {ben}" in out
+    assert f"still in a separate copy of the memory: {ben}; forget them there" in out
     assert json.loads(Path("r.json").read_text())["copies"] == [str(ben)]
     verified(says=f"not all of r.json is gone: {ben}: turns 6, all of the receipt")
     # From the copy, the first is a copy; what only resembles the turn is not taken for it.
@@ -142,7 +142,7 @@ def test_a_receipt_of_another_memory_or_none_is_refused(anna: SqliteStore) -> No
     Path("none.json").write_text('{"turns": 5}')
     run("forget", "--verify", "none.json", "-n", "anna", says="this is no receipt of `forget`")
     run("forget", "--verify", "lost.json", "-n", "anna", says="cannot read lost.json")
-    verified("--turn", "6", says="--matching alone")
+    verified("--turn", "6", says="give only --matching")
 
 
 def test_the_preview_counts_facts_that_are_in_the_journal_alone(
@@ -151,5 +151,5 @@ def test_the_preview_counts_facts_that_are_in_the_journal_alone(
     anna.write(INSERT + "('Zyl', 'owns', 'a xylophone', NULL, 6)", cause="test")
     anna.write("DELETE FROM facts WHERE id = 3", cause="test")
     out = forget_secret(anna)
-    assert "2 facts that rest on them (1 of them are in the journal alone)" in out
+    assert "2 facts based on them (1 of them only in the journal)" in out
     assert "forgotten: 1 turn and 2 facts" in out

@@ -244,7 +244,7 @@ def assert_it_goes_on(
     server.slow_s = 0
     code, out, _ = run(*SLOWLY)
     assert code == 0
-    assert f"its vectors are by {WIDE} now" in out
+    assert f"vectors are by {WIDE} now" in out
     assert {turn.text for turn in TALK} == {*server.paid}
     assert len(server.paid) <= len(TALK) + 2  # the request under way when it was ended
     assert stored_columns(address)[-1] == [(WIDE, 48)]
@@ -257,7 +257,7 @@ def test_the_command_interrupted_goes_on_where_it_was(
     interrupt(server)
     code, _, err = run(*SLOWLY)
     assert code == 2
-    message = "interrupted: what was finished is kept; the same command goes on from here"
+    message = "interrupted: finished work is stored; the same command continues"
     assert err.splitlines()[-1] == message
     assert stored_columns(address) == before
     assert_it_goes_on(server, address, run)

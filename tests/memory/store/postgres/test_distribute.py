@@ -253,7 +253,7 @@ def test_a_cluster_serves_namespaces_as_one_server_does(
 ) -> None:
     database = shared_database()
     address = read_address(database, needs_namespace=False)
-    assert "all tables are spread" in run("admin", "distribute", database)
+    assert "all tables are distributed" in run("admin", "distribute", database)
     assert distribute.distribute(address)[0] == 0
     assert not any("create_distributed" in line for line in distribute.script(address))
     monkeypatch.setenv("MEMORY_HOME", database)

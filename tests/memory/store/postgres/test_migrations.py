@@ -104,7 +104,7 @@ def test_a_developer_generates_and_runs_the_revision_of_a_new_column(tmp_path: P
     number = f"{int(migrate.revisions()[-1]) + 1:04}"
     assert f"{number}_a_note_on_settings.py" in written.replace("\n", "")
     assert f"schema {number}, new" in memory()
-    assert "as this version makes it" in memory("--check")
+    assert ": up to date" in memory("--check")
     with logged_in(database) as conn:
         columns = conn.execute(
             "SELECT attname FROM pg_attribute WHERE attrelid = 'memory.settings'::regclass"
