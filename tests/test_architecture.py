@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -423,3 +424,26 @@ def test_the_code_is_linted_and_formatted() -> None:
 @pytest.mark.slow
 def test_the_code_is_typed() -> None:
     lint("mypy")
+
+
+def test_one_room_asks_which_model_it_is() -> None:
+    """Elsewhere a model is asked what it does and what it can (memory.program.model)."""
+    kinds = {"HostedModel", "PackagedModel", "SmallModelAdapter", "LocalEngine"}
+    questions = {"packaged", *kinds}
+    places = [
+        f"{name(path)}: {node_name}"
+        for path in CODE
+        if not name(path).startswith("memory/program/")
+        for node_name in _names(syntax_tree(path))
+        if node_name in questions
+    ]
+    assert places == []
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    """The attributes and the imported names of a file."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.ImportFrom):
+            yield from (alias.name for alias in node.names)
