@@ -1,4 +1,4 @@
-"""Memory, which people import: a store, a program that works on it, and a budget of tokens."""
+"""Memory, the main class: a store, the model and program that work on it, and a token budget."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Memory:
-    """One namespace with language models at work on it.
+    """A namespace with a language model that works on it.
 
     Arguments:
         store: a path, an address, or an open Store (which the caller then closes).
@@ -106,7 +106,7 @@ class Memory:
         progress: Callable[[Digest], None] | None = None,
         since: int = 0,
     ) -> Digest:
-        """Let the model store the windows it has not stored yet, as facts.
+        """Let the model store new windows as facts.
 
         "local" stores none, and its turns wait for a model that does (`stores_facts`).
 
@@ -148,7 +148,7 @@ class Memory:
             asker: who asks, by a name that the turns know: I, me and my in the question.
             now: when it is asked: what "last week" in the question counts from. Without it, such
                 words count from the newest turn.
-            progress: is told, in words, what begins now. What it raises ends the question.
+            progress: called with a description of each step. What it raises ends the question.
 
         Raises InputError for an empty question, ModelError when the model cannot be used.
         """
@@ -182,13 +182,13 @@ class Memory:
         persona: str = "",
         known_as: Sequence[str] = (),
     ) -> Reply:
-        """Let a character reply to a message, in pieces as they are made. Nothing is stored.
+        """Let a character reply to a message, streamed in pieces. Nothing is stored.
 
         Arguments:
             message: what was said last, with its id when it is stored already.
             recent: the conversation just before it; its latest turns are shown, as many as fit.
             character: who answers.
-            persona: what else the model is to know of the character.
+            persona: what else the model should know about the character.
             known_as: names that the message's speaker had before.
 
         Iterating raises ModelError when the model cannot be used. Raises InputError for an empty
@@ -266,10 +266,10 @@ class Memory:
         without: Collection[int] = (),
         hits: Sequence[Hit] | None = None,
     ) -> Context:
-        """What the answering model would see: the rows, then the best turns, within the budget.
+        """The context for an answer: the rows, then the best turns, within the budget.
 
-        Turns `without` are left out: they are shown elsewhere. `hits` are the turns that `search`
-        found for the question; without them, it is searched for.
+        Turns in `without` are left out, because they are shown elsewhere. `hits` are the results of
+        `search` for the question; without them, this searches.
         """
         from memory.program.shown_turns import RANKED_TURNS
 
@@ -284,7 +284,7 @@ class Memory:
         return _Reader(self)
 
     def _counted(self, pieces: Generator[str, None, Answer]) -> Generator[str, None, Answer]:
-        """The same pieces; after the last one, the turns shown to the model are counted."""
+        """The same pieces; counts the turns shown to the model after the last one."""
         answer = yield from pieces
         self.store.count_shown(answer.shown)
         return answer

@@ -1,4 +1,4 @@
-"""What a model gets to see of a memory: turns and rows as lines, counted and cut in tokens.
+"""What a model sees of a memory: turns and rows as lines, counted and cut in tokens.
 
 Tokens are those of the packaged embedder's Llama tokenizer. Newer models have larger vocabularies
 and need fewer tokens for the same text, so a budget kept here is kept there too.
@@ -52,7 +52,7 @@ def turn_line(turn: Turn, dates: bool = True) -> str:
 
 
 def dated_line(turn: Turn, dates: bool = True, iso: bool = False, spans: bool = False) -> str:
-    """A turn's line with its relative dates resolved: what a model need not compute."""
+    """A turn's line with its relative dates resolved, so that no model computes them."""
     text = resolve_dates(turn.text, turn.said_at, iso=iso, spans=spans)
     return turn_line(replace(turn, text=text), dates)
 
@@ -104,7 +104,7 @@ class Context:
 
 
 def _turn_column(columns: Sequence[str]) -> int | None:
-    """Where rows name their turn: `turn_id`, or `id` beside the columns of a turn."""
+    """The column that names each row's turn: `turn_id`, or `id` beside columns of a turn."""
     if "turn_id" in columns:
         return columns.index("turn_id")
     if "id" in columns and {"text", "speaker", "said_at", "session"} & set(columns):
@@ -197,7 +197,7 @@ def _cells(line: str) -> set[str]:
 
 
 def tells_end(line: str) -> bool:
-    """Whether a row's line says until when: that its own turn does not tell."""
+    """Whether a row's line has an end date, which its own turn does not tell."""
     return any(cell.startswith("until ") for cell in _cells(line))
 
 

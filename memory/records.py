@@ -11,7 +11,7 @@ WITHDRAWN = "(withdrawn) "
 
 @dataclass(frozen=True)
 class Turn:
-    """One thing said, one chunk of a document, or one tool use. Immutable once stored.
+    """A message, a chunk of a document, or a tool use. Immutable once stored.
 
     `said_at` is ISO text as exact as known (`2017-05-08T13:56`, `2017-05-08`, `2017-05`, ``);
     `source` is an outside id (LoCoMo's `D1:3`); `id` is 0 until the store has numbered the turn.

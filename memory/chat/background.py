@@ -63,7 +63,7 @@ class Background:
         self._thread.start()
 
     def turns_added(self, count: int = 1) -> None:
-        """New turns were stored; the model is asked when they fill a window."""
+        """Note new turns; the model is called once they fill a window."""
         turns = self._undigested_turns + count
         windows, self._undigested_turns = divmod(turns, self._model.window)
         if windows:
@@ -84,7 +84,7 @@ class Background:
             self._request(_ALL_WINDOWS)
 
     def drain(self, progress: Callable[[int], None], since: int) -> None:
-        """Wait until all turns from an id on are stored; `progress` is told of how many windows."""
+        """Wait until all turns from an id on are stored; `progress` gets the number of windows."""
         before = self.stored
         done = self._request(_ALL_WINDOWS, since)
         while self._thread.is_alive() and not done.wait(_PROGRESS_S):
@@ -92,7 +92,7 @@ class Background:
         progress(self.stored - before)
 
     def end(self) -> None:
-        """Stop after the window under way; the next start goes on from there."""
+        """Stop after the current window; the next start goes on from there."""
         self._requests.put(None)
         self._stop.set()
         self._thread.join(self._model.stop_seconds)

@@ -1,4 +1,4 @@
-"""The session of a chat: somebody talks with a character that remembers."""
+"""The session of a chat with a character that remembers."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -143,7 +143,7 @@ class Chat:
         self.speaker = new
 
     def former_names(self) -> Sequence[str]:
-        """What the user was called before."""
+        """The user's earlier names."""
         names = dict.fromkeys(str(setting.value) for setting in self.settings.history("user"))
         return [name for name in names if name != self.user]
 
@@ -164,7 +164,7 @@ class Chat:
             )
 
     def leave(self) -> None:
-        """Let the model store what this session added; more only when somebody agrees to it.
+        """Let the model store what this session added, and earlier turns if the user agrees.
 
         Ctrl-C leaves the rest for a later digest.
         """
@@ -186,7 +186,7 @@ class Chat:
             self.screen.show(f"all was kept, facts wait: {self.background.error}", "red")
 
     def _agrees_to_digest_earlier_turns(self) -> bool:
-        """Whether turns from before this session wait, and somebody wants them stored now."""
+        """Whether turns from before this session wait, and the user wants them stored now."""
         model = self.memory.model
         stored = self.background.stored
         earlier = waiting(

@@ -48,7 +48,7 @@ class AdapterCard(BaseModel):
 
 
 def is_adapter(name: str) -> bool:
-    """Whether this is the path of a folder with an adapter, for whichever model."""
+    """Whether this is the path of a folder with an adapter, for any model."""
     # Path.is_file raises for some names that no system accepts; os.path.isfile says no.
     return bool(name) and any(os.path.isfile(f"{name}/{file}") for file in (GGUF, PEFT, CARD))
 

@@ -1,4 +1,4 @@
-"""What work takes of a model: calls, tokens, dollars. Estimated before it, summed up after it."""
+"""What work with a model costs in calls, tokens and dollars: estimated before, summed up after."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Cost:
-    """Calls of a model, tokens in and out, and US dollars: None where the price is not known."""
+    """Calls of a model, tokens in and out, and US dollars (None if the price is unknown)."""
 
     calls: int = 0
     tokens_in: int = 0
@@ -50,14 +50,14 @@ class Cost:
 
     @property
     def price_text(self) -> str:
-        """`$ 0.31`, exact enough to tell it from nothing; or that the price is not known."""
+        """`$ 0.31`, with more digits for small amounts, or "price unknown"."""
         if self.dollars is None:
             return "price unknown"
         return f"$ {self.dollars:.{2 if self.dollars >= 0.1 or not self.dollars else 4}f}"
 
 
 def priced(model: Model, *, calls: int, tokens_in: float, tokens_out: float) -> Cost:
-    """So many calls of a model and tokens, with their dollars where its price is known."""
+    """The cost of these calls and tokens, in dollars too if the model's price is known."""
     dollars = None
     if price := model.price:
         dollars = tokens_in * price[0] + tokens_out * price[1]
@@ -73,7 +73,7 @@ def estimate(
     inputs: float,
     answers: int | None = None,
 ) -> Cost:
-    """What so many calls of a module will take, an estimate without repairs.
+    """Estimate the cost of calling a module, without repairs.
 
     Arguments:
         prompt: the module as it is asked, compiled or plain: its prompt is counted.
@@ -92,7 +92,7 @@ def estimate(
 
 
 def turn_tokens(turns: int, characters: int) -> int:
-    """How many tokens so many turns have as lines, about, of so many characters in all."""
+    """About how many tokens turns have as lines, from their number and total characters."""
     return characters // CHARACTERS_A_TOKEN + turns * _TURN_LINE_TOKENS
 
 
@@ -104,7 +104,7 @@ def rendered_prompt(model: Model, module: dspy.Module) -> Any:
 
 
 def prompt_tokens(model: Model, module: dspy.Module) -> int:
-    """How many tokens a module's prompt has, about, without what is filled in."""
+    """About how many tokens a module's prompt has, without its inputs."""
     messages = rendered_prompt(model, module)
     return sum(len(str(message["content"])) for message in messages) // CHARACTERS_A_TOKEN
 
@@ -118,12 +118,12 @@ class _Calls(UsageTracker):
     """The calls of a block of code."""
 
     def add_usage(self, lm: str, usage_entry: dict[str, Any]) -> None:
-        """Count a call, also of a server that does not say how many tokens it took."""
+        """Count a call, even if the server does not report its tokens."""
         self.usage_data[lm].append({name: int(usage_entry.get(name) or 0) for name in _COUNTED})
 
 
 class Spending(_Calls):
-    """What a model was asked for in a block of code; `cost` is the sum so far."""
+    """The calls of a model in a block of code; `cost` is the sum so far."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
@@ -156,7 +156,7 @@ def spending(model: Model) -> Iterator[Spending]:
 
 
 def with_usage(call: Callable[[], Result]) -> tuple[Result, Usage]:
-    """What a call returns, and what models were asked for meanwhile: for `add_usage` elsewhere."""
+    """Call a function; return its result and the model usage meanwhile, for `add_usage`."""
     calls = _Calls()
     with dspy.context(usage_tracker=calls):
         result = call()
@@ -164,7 +164,7 @@ def with_usage(call: Callable[[], Result]) -> tuple[Result, Usage]:
 
 
 def add_usage(usage: Usage) -> None:
-    """Count calls that were made elsewhere as if they had been made here."""
+    """Count calls made elsewhere as if they were made here."""
     if tracker := dspy.settings.usage_tracker:
         for lm, calls in usage.items():
             tracker.usage_data[lm].extend(calls)

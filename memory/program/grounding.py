@@ -1,4 +1,4 @@
-"""Whether a small model's answer was said: its words must stand in the turns that it rests on.
+"""Whether turns support a small model's answer: its words must occur in the turns it rests on.
 
 A model of 135 million parameters completes sentences, and what it completes them with need not
 stand anywhere. Words are compared, not meanings: what is not found word for word was not said.
@@ -57,7 +57,7 @@ def ground(
     turns: Sequence[Turn],
     context: Callable[[Turn], str] = lambda turn: "",
 ) -> tuple[str, list[Turn]]:
-    """An answer that was said, with the turns that say it; else a quotation; else an abstention.
+    """A supported answer with the turns that support it; else a quotation; else an abstention.
 
     Arguments:
         answer: what a model wrote.
@@ -66,8 +66,8 @@ def ground(
         context: what else tells what a turn is about.
 
     Where the turns do not say the answer, the better of the first two is quoted when it covers half
-    of the question and suits it. Of 60 facts told in data/personal_chats.json the model's own words
-    were right for 41 and wrong for 13; held to the turns, 47 are right and 3 wrong (docs/log.md).
+    of the question and suits it. Of 60 facts in data/personal_chats.json 47 are answered right this
+    way, and 3 wrong (docs/log.md).
     """
     if answer.lower().startswith(ABSTAIN.lower()):
         return answer, []
@@ -90,7 +90,7 @@ def _supported_part(
     turns: Sequence[Turn],
     context: Callable[[Turn], str],
 ) -> tuple[str, list[Turn]]:
-    """As much of an answer as was said, with the turns that say it; no turns where none do.
+    """The supported part of an answer, with the turns that support it; no turns if none do.
 
     That is the whole; or those items of a list; or all but the first word, when it is in small
     letters ("placed new beds" for "I got new beds").
@@ -118,7 +118,7 @@ def supporting_turns(
     turns: Sequence[Turn],
     context: Callable[[Turn], str] = lambda turn: "",
 ) -> list[Turn]:
-    """The turns that an answer is made of; empty for an answer that was not said.
+    """The turns that support an answer; empty for an unsupported one.
 
     One turn that holds every telling word of the answer (dates as resolved, a year aside, which the
     program computes) and, or its context, a telling word of the question; of a list, a turn for

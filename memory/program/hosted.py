@@ -1,4 +1,4 @@
-"""Hosted models: asked over the network, in calls that end, with what large models need."""
+"""Hosted models: called over the network with a deadline, and given what large models can use."""
 
 import asyncio
 import logging
@@ -65,7 +65,7 @@ _calling_thread = ContextVar[threading.Thread | None]("calling_thread", default=
 
 
 def calling_thread() -> threading.Thread:
-    """The thread that waits for the call under way: a hosted model is asked in another one."""
+    """The thread that waits for the current call: hosted models are called in another thread."""
     return _calling_thread.get() or threading.current_thread()
 
 
@@ -127,7 +127,7 @@ class BoundedLM(dspy.LM):
 
 
 class HostedModel(Model):
-    """A model of a provider, or on a server of one's own: it reads dates, known facts and lists."""
+    """A model of a provider or on your own server: it can use dates, known facts and lists."""
 
     refines: ClassVar[bool] = True
     takes_persona: ClassVar[bool] = True
@@ -146,7 +146,7 @@ class HostedModel(Model):
 
     @property
     def _address(self) -> str:
-        """The address of a server of one's own; "" for a provider's."""
+        """The address of your own server; "" for a provider."""
         provider = self.name.partition("/")[0].upper()
         # Clients look for these by themselves.
         names = (f"{provider}_BASE_URL", f"{provider}_API_BASE")
@@ -163,7 +163,7 @@ class HostedModel(Model):
 
     @property
     def price(self) -> tuple[float, float] | None:
-        """As far as litellm's own list knows; None for a server of one's own."""
+        """From litellm's list; None for your own server and for models that it does not have."""
         if self._address:
             return None
         provider, _, model = self.name.partition("/")
@@ -202,7 +202,7 @@ class HostedModel(Model):
     # ---------------------------------------------------------------- answering
 
     def question_text(self, question: UserQuestion) -> str:
-        """With its dates; who asks is an input of its own."""
+        """With its dates resolved; the asker is a separate input."""
         return dated_question(question.text, question.today)
 
     def write_query(
@@ -277,7 +277,7 @@ class HostedModel(Model):
     def reply(
         self, program: "MemoryProgram", message: ChatMessage, reader: MemoryReader, budget: int
     ) -> Generator[str, None, Answer]:
-        """The model's own words, streamed, from what was retrieved for the message."""
+        """The model's own words, streamed, based on what was retrieved for the message."""
         limit = min(budget, _MESSAGE_TOKENS)
         turn = replace(message.turn, text=trim(message.turn.text, limit))
         latest = _latest(message.recent, limit)
@@ -305,7 +305,7 @@ class HostedModel(Model):
 
 
 def _latest(turns: Sequence[Turn], tokens: int) -> list[Turn]:
-    """As many of the last turns as fit a number of tokens, in the order they were said."""
+    """The last turns that fit a number of tokens, in the order they were said."""
     latest: list[Turn] = []
     for turn in reversed(turns):
         tokens -= count_tokens(turn_line(turn) + "\n")
@@ -360,7 +360,7 @@ def load_hosted(
 
 
 def _own_key(name: str) -> str:
-    """The key for a server of one's own: it seldom asks for one, but the protocol wants one."""
+    """The key for your own server: few check it, but the protocol needs one."""
     return os.environ.get(f"{name.partition('/')[0].upper()}_API_KEY") or "none"
 
 

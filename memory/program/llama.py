@@ -70,7 +70,7 @@ class ModelCopy:
 
     @property
     def address(self) -> str:
-        """Where its server listens: a socket that nobody can reach."""
+        """Where its server listens: a socket that no other process can reach."""
         return str(self._server.listening_address)
 
     def keep_only(self, beginning: Messages, slot_and_lora: SlotAndLora) -> None:
@@ -172,7 +172,7 @@ def _sha256_of(file: Path, changed: int, size: int) -> str:
 
 @contextmanager
 def copy_of_the_model(loras: tuple[Lora, ...], slots: int) -> Iterator[ModelCopy]:
-    """A copy that nobody else uses, started when it is needed for the first time.
+    """A free copy of the model, started when it is first needed.
 
     It knows these adapters, and keeps the beginnings of as many prompts as it has slots.
     """

@@ -1,4 +1,4 @@
-"""What a message of a chat is: a question, news, or a quotation; judged by its words alone."""
+"""Whether a chat message is a question, news or a quotation, judged by its words alone."""
 
 import re
 
@@ -58,12 +58,12 @@ def is_question(text: str) -> bool:
 
 
 def is_first_person(text: str) -> bool:
-    """Whether somebody speaks, or asks, of themselves."""
+    """Whether the speaker talks or asks about themselves."""
     return bool(_FIRST_PERSON.search(text))
 
 
 def asks_memory(text: str) -> bool:
-    """Whether a message asks for what was told, and not about the listener ("How are you?")."""
+    """Whether a message asks about the past, and not about the listener ("How are you?")."""
     if not is_question(text) or phrases.small_talk(text) or phrases.is_request(text):
         return False
     return not phrases.is_about_listener(question_of(text))
@@ -84,7 +84,7 @@ def tells(text: str) -> bool:
 
 
 def is_quotation(text: str) -> bool:
-    """Whether a text tells again what was told: it holds nothing that the turns it quotes do not.
+    """Whether a text repeats earlier turns and adds nothing to them.
 
     So it is with what the packaged model's character says by rule ("I'll remember that.").
     """
@@ -96,7 +96,7 @@ def is_quotation(text: str) -> bool:
 
 
 def is_refusal(text: str) -> bool:
-    """Whether a text begins by saying that its speaker does not know, and tells nothing more."""
+    """Whether the speaker only says that they do not know."""
     return bool(_REFUSAL.match(text)) and len(text.split()) <= _LONGEST_REFUSAL
 
 

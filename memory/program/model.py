@@ -36,7 +36,7 @@ class MemoryReader(Protocol):
         """The turns with these ids, in the order of the ids; InputError for one that is missing."""
 
     def catalog(self, tokens: int) -> str:
-        """What the memory holds, in at most so many tokens."""
+        """A summary of the memory in at most `tokens` tokens."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What people said, told again to whoever asks: as "You told me that ...", or quoted."""
+"""What people said, repeated to the asker: as "You told me that ...", or quoted."""
 
 import re
 from collections.abc import Collection, Sequence

@@ -21,7 +21,7 @@ _UNREADABLE = 2  # answers in a row that end an episode
 
 @dataclass(frozen=True)
 class ToolUse:
-    """One operation of an episode: the tool, what it was given, and what it gave back."""
+    """One operation of an episode: the tool, its arguments and its result."""
 
     tool: str
     arguments: dict[str, Any]
@@ -33,7 +33,7 @@ class ToolUse:
         return self.result.startswith("Error:")
 
     def line(self, number: int, tokens: int) -> str:
-        """The use as a prompt shows it, its result cut to so many tokens."""
+        """The operation as a prompt shows it, with the result cut to `tokens` tokens."""
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
         return f"{number}. {self.tool}({arguments})\n{trim(self.result, tokens)}"
 
@@ -111,7 +111,7 @@ def _with_native_tools(adapter: Any) -> Any:
 
 
 def _use(tools: dict[str, Any], name: str, arguments: dict[str, Any]) -> ToolUse:
-    """Call a tool; what the model can put right is the result."""
+    """Call a tool; an error that the model can correct is returned as the result."""
     if name not in tools:
         return ToolUse(name, arguments, f"Error: there is no tool {name}: {', '.join(tools)}")
     try:

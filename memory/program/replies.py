@@ -6,7 +6,7 @@ from memory.records import Answer
 
 
 class Reply:
-    """What a character says, piece by piece; `answer` is the whole, once all was said."""
+    """What a character says, piece by piece; `answer` is the whole reply at the end."""
 
     answer: Answer | None = None
 

@@ -1,4 +1,4 @@
-"""The file of a compiled program: text that anybody can read, and nothing that can be run."""
+"""The file of a compiled program: plain text, and nothing that can be executed."""
 
 import hashlib
 import json
@@ -107,7 +107,7 @@ def load_program(path: str | Path) -> MemoryProgram:
 
 
 def concerns(program: MemoryProgram, model: str) -> list[str]:
-    """What speaks against using a program with the model of this name; none of a plain program."""
+    """Reasons not to use a program with the model of this name; none for a plain program."""
     card = program.card
     warnings: list[str] = []
     if card and card.model and card.model != model:

@@ -1,4 +1,4 @@
-"""Whether a turn states a fact: what the packaged model stores is held to the words of its turn.
+"""Whether a turn states a fact: what the packaged model stores must be in the words of its turn.
 
 A model of 135 million parameters copies words of a turn, but gives them to whom it likes: of "My
 sister is getting married to Ingrid" it makes "Anna married Ingrid". These rules are for English
@@ -51,7 +51,7 @@ def dated(fact: Fact, turn: Turn) -> Fact:
 
 
 def is_stated(fact: Fact, turn: Turn) -> bool:
-    """Whether one sentence of a turn states a fact, word for word, about the fact's subject.
+    """Whether one sentence of a turn states a fact about its subject, word for word.
 
     Not stated is a value whose words do not stand beside each other in one sentence that is no
     question, a date that the turn does not say, and what a sentence says of others than the
