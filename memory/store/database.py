@@ -1,8 +1,9 @@
 """What the modules that both stores share ask of a database.
 
-Their statements have names; the SQL stands in a file of each database (statement_file.py). What a
-database has in a way of its own stands behind `Connection`: the index of words, the facts with
-their journal, the numbers that rows get, rows in bulk.
+They run statements by name, and each database has a file with the SQL (statement_file.py). Whole
+rows are the exception: `insert_rows`, `read_rows` and `find_row` put their SQL together from the
+names of a table and its columns. What each database does in its own way also stands behind
+`Connection`: the index of words, the facts with their journal, the numbers of rows.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,14 @@ if TYPE_CHECKING:  # the ranking brings numpy, which most commands do without
     from memory.search.ranking import WordMatches
 
 FACT_COLUMNS = (
-    *("id", "subject", "attribute", "value", "happened_on", "ended_on", "turn_id", "recorded_at"),
+    "id",
+    "subject",
+    "attribute",
+    "value",
+    "happened_on",
+    "ended_on",
+    "turn_id",
+    "recorded_at",
 )
 
 
@@ -96,7 +104,10 @@ class Connection(Protocol):
     def insert_rows(
         self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /
     ) -> None:
-        """Insert whole rows, which have their numbers, into any table but `facts`."""
+        """Insert whole rows, which have their numbers, into any table but `facts`.
+
+        Postgres loads many rows by COPY.
+        """
 
     def read_rows(self, table: str, columns: Sequence[str], order: Sequence[str]) -> Cursor:
         """The columns of all rows of a table, in the order of some of them."""

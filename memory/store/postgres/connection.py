@@ -169,23 +169,27 @@ class NamespaceConnection:
         return self._run(lambda conn: conn.execute(text, parameters, binary=True))
 
     def run_many(self, statement: str, rows: Iterable[dict[str, Any]], /) -> None:
-        self.run_returning(statement, rows)
+        if values := self._with_namespace(rows):
+            self.connection.cursor().executemany(STATEMENTS[statement], values)
 
     def run_returning(self, statement: str, rows: Iterable[dict[str, Any]], /) -> list[Any]:
         """Run a named statement for each of these rows of values; gives what RETURNING gives."""
-        return self.execute_many(STATEMENTS[statement], rows)
+        return self.execute_returning(STATEMENTS[statement], rows)
 
-    def execute_many(self, text: str, rows: Iterable[dict[str, Any]], /) -> list[Any]:
+    def execute_returning(self, text: str, rows: Iterable[dict[str, Any]], /) -> list[Any]:
         """Run the text of a statement, as `run_returning` runs a named one."""
+        values = self._with_namespace(rows)
+        if not values:
+            return []
+        cursor = self.connection.cursor()
+        cursor.executemany(text, values, returning=True)
+        return [row for result in cursor.results() for row in result]
+
+    def _with_namespace(self, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         values = [{"namespace": self.namespace, **row} for row in rows]
         for row in values:
             _refuse_large_numbers(row.values())
-        if not values:
-            return []
-        is_returning = "RETURNING" in text
-        cursor = self.connection.cursor()
-        cursor.executemany(text, values, returning=is_returning)
-        return [row for result in cursor.results() for row in result] if is_returning else []
+        return values
 
     def insert_rows(
         self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /

@@ -24,9 +24,11 @@ class OwnConnection(Protocol):
 
     def run(self, statement: str, /, **values: Any) -> psycopg.Cursor[Any]: ...
 
+    def run_many(self, statement: str, rows: Iterable[dict[str, Any]], /) -> None: ...
+
     def run_returning(self, statement: str, rows: Iterable[dict[str, Any]], /) -> list[Any]: ...
 
-    def execute_many(self, text: str, rows: Iterable[dict[str, Any]], /) -> list[Any]: ...
+    def execute_returning(self, text: str, rows: Iterable[dict[str, Any]], /) -> list[Any]: ...
 
     def next_ids(self, table: str, count: int) -> Sequence[int]: ...
 
@@ -71,7 +73,7 @@ class FactTable:
         # Put together here, as a model's UPDATE may set any of the columns; one that it does not
         # set must stay as it is.
         new_values = ", ".join(f"{column} = %({column})s" for column in columns)
-        updated = self._conn.execute_many(
+        updated = self._conn.execute_returning(
             f"UPDATE memory.facts SET {new_values} WHERE namespace = %(namespace)s AND id = %(id)s"
             f" RETURNING id, memory.json_array({', '.join(FACT_COLUMNS)})",
             [dict(zip(("id", *columns), row, strict=True)) for row in rows],
@@ -94,7 +96,7 @@ class FactTable:
             return
         [(change_id,)] = self._conn.run("newest_change").fetchall()
         numbers = self._conn.next_ids("facts_log", len(entries))
-        self._conn.run_returning(
+        self._conn.run_many(
             "insert_entry",
             [
                 {

@@ -158,17 +158,17 @@ RETURNING id;
 
 -- change --
 SELECT id, at, cause, statement, undone_at, first_turn, last_turn, (
-        SELECT count(DISTINCT fact_id) FROM memory.facts_log
-        WHERE namespace = %(namespace)s AND change_id = changes.id
-    )
+    SELECT count(DISTINCT fact_id) FROM memory.facts_log
+    WHERE namespace = %(namespace)s AND change_id = changes.id
+)
 FROM memory.changes
 WHERE namespace = %(namespace)s AND id = %(change_id)s;
 
 -- changes_before --
 SELECT id, at, cause, statement, undone_at, first_turn, last_turn, (
-        SELECT count(DISTINCT fact_id) FROM memory.facts_log
-        WHERE namespace = %(namespace)s AND change_id = changes.id
-    )
+    SELECT count(DISTINCT fact_id) FROM memory.facts_log
+    WHERE namespace = %(namespace)s AND change_id = changes.id
+)
 FROM memory.changes
 WHERE namespace = %(namespace)s AND id < %(before)s
 ORDER BY id DESC
@@ -240,12 +240,12 @@ ORDER BY fact_id;
 -- The date of the last dated turn of a change's window. What counts as dated is what `date_key` can
 -- read: the patterns here and its regular expression begin alike.
 SELECT id, at, (
-        SELECT said_at FROM memory.turns
-        WHERE namespace = %(namespace)s
-            AND id BETWEEN first_turn AND last_turn
-            AND said_at ~ '^[12][0-9]{3}($|[^0-9])'
-        ORDER BY id DESC LIMIT 1
-    )
+    SELECT said_at FROM memory.turns
+    WHERE namespace = %(namespace)s
+        AND id BETWEEN first_turn AND last_turn
+        AND said_at ~ '^[12][0-9]{3}($|[^0-9])'
+    ORDER BY id DESC LIMIT 1
+)
 FROM memory.changes
 WHERE namespace = %(namespace)s
 ORDER BY id;
@@ -253,24 +253,24 @@ ORDER BY id;
 -- edits --
 -- The date is that of `moments_of_changes`.
 SELECT change_id, fact_id, before, after, at, (
-        SELECT said_at FROM memory.turns
-        WHERE namespace = %(namespace)s
-            AND id BETWEEN first_turn AND last_turn
-            AND said_at ~ '^[12][0-9]{3}($|[^0-9])'
-        ORDER BY id DESC LIMIT 1
-    )
+    SELECT said_at FROM memory.turns
+    WHERE namespace = %(namespace)s
+        AND id BETWEEN first_turn AND last_turn
+        AND said_at ~ '^[12][0-9]{3}($|[^0-9])'
+    ORDER BY id DESC LIMIT 1
+)
 FROM memory.facts_log JOIN memory.changes ON changes.id = change_id
 WHERE facts_log.namespace = %(namespace)s AND changes.namespace = %(namespace)s
 ORDER BY facts_log.id;
 
 -- edits_of_change --
 SELECT change_id, fact_id, before, after, at, (
-        SELECT said_at FROM memory.turns
-        WHERE namespace = %(namespace)s
-            AND id BETWEEN first_turn AND last_turn
-            AND said_at ~ '^[12][0-9]{3}($|[^0-9])'
-        ORDER BY id DESC LIMIT 1
-    )
+    SELECT said_at FROM memory.turns
+    WHERE namespace = %(namespace)s
+        AND id BETWEEN first_turn AND last_turn
+        AND said_at ~ '^[12][0-9]{3}($|[^0-9])'
+    ORDER BY id DESC LIMIT 1
+)
 FROM memory.facts_log JOIN memory.changes ON changes.id = change_id
 WHERE facts_log.namespace = %(namespace)s AND changes.namespace = %(namespace)s
     AND change_id = %(change_id)s
@@ -278,12 +278,12 @@ ORDER BY facts_log.id;
 
 -- edits_of_fact --
 SELECT change_id, fact_id, before, after, at, (
-        SELECT said_at FROM memory.turns
-        WHERE namespace = %(namespace)s
-            AND id BETWEEN first_turn AND last_turn
-            AND said_at ~ '^[12][0-9]{3}($|[^0-9])'
-        ORDER BY id DESC LIMIT 1
-    )
+    SELECT said_at FROM memory.turns
+    WHERE namespace = %(namespace)s
+        AND id BETWEEN first_turn AND last_turn
+        AND said_at ~ '^[12][0-9]{3}($|[^0-9])'
+    ORDER BY id DESC LIMIT 1
+)
 FROM memory.facts_log JOIN memory.changes ON changes.id = change_id
 WHERE facts_log.namespace = %(namespace)s AND changes.namespace = %(namespace)s
     AND fact_id = %(fact_id)s

@@ -140,6 +140,8 @@ def test_every_statement_names_the_namespace(
     assert len(about_rows) > 80
     assert {table for text in about_rows for table in SPREAD if f"memory.{table}" in text} == SPREAD
     assert unbound_tables("SELECT 1 FROM memory.turns WHERE id = 1") == ["turns"]
+    joined = "SELECT 1 FROM memory.turns JOIN memory.facts ON turn_id = turns.id"
+    assert unbound_tables(f"{joined} WHERE turns.namespace = $1") == ["facts"]
     for text in about_rows:
         assert unbound_tables(text) == [], text
 
@@ -165,8 +167,11 @@ def is_bound(table: Any) -> bool:
     if isinstance(scope, exp.Insert):
         return bool(scope.this.expressions[0].name == "namespace")
     where = scope.args.get("where")
+    # With others beside it, the table's own namespace must be given, by its name.
+    is_alone = not any(isinstance(join.this, exp.Table) for join in scope.args.get("joins") or ())
     return where is not None and any(
         equal.this.name == "namespace"
+        and (is_alone or equal.this.table == table.alias_or_name)
         and isinstance(equal.expression, exp.Literal)
         and equal.find_ancestor(exp.Select, exp.Update, exp.Delete) is scope
         for equal in where.find_all(exp.EQ)
