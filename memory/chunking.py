@@ -65,7 +65,7 @@ def chunk_text(
 def _atoms(text: str, start: int, end: int, size: int, level: int) -> Iterator[_Atom]:
     """The parts that are not cut: sentences, or less where one exceeds the size.
 
-    `level` is the place in _CUTS from which cuts are tried. White space stays with what it follows,
+    `level` is the index in _CUTS of the first cut to try. White space stays with what it follows,
     so the parts are together the whole text.
     """
     if level > _SENTENCE:

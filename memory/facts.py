@@ -1,4 +1,4 @@
-"""Facts as a person reads and corrects them: each correction is one change that can be undone."""
+"""Read, add, edit, end and delete facts: each edit is one change that can be undone."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _DATE = re.compile(r"\d{4}(-\d\d){0,2}")
 _REQUIRED = ("subject", "attribute", "value")
 _COLUMNS = tuple(column.name for column in fields(Fact))
-# Characters of a value by which an edit tells that a fact is still as it was read: a statement has
-# room for one long value.
+# An edit compares this many characters of a value to see that a fact is still as it was read: a
+# statement has room for one long value.
 _COMPARED = 200
 
 
@@ -42,22 +42,22 @@ def fact_line(fact: Fact) -> str:
 def find(
     store: Store, text: str = "", ended: bool = False, point: str | int | None = None
 ) -> list[Fact]:
-    """The facts that hold all words of a text, by id.
+    """The current facts that contain all words of a text, by id.
 
     Arguments:
-        text: its words stand in the subject, attribute or value, whole or as a beginning.
-        ended: those that are not current as well: that ended, or are still to begin.
-        point: as they were then, see `Store.facts`; what was current counts from its day.
+        text: words, or beginnings of words, of the subject, attribute or value.
+        ended: also return past facts and facts that have not begun.
+        point: the facts as of this date or change, see `Store.facts`.
 
-    Raises InputError for a point that is none.
+    Raises InputError for an invalid point.
     """
     return matching(store.facts(point), text, ended=ended, day=_day_of(store, point))
 
 
 def matching(facts: Sequence[Fact], text: str, *, ended: bool, day: str) -> list[Fact]:
-    """Those of the facts that hold all words of a text, and are current on a day (ISO).
+    """The facts that contain all words of a text and are current on a day (ISO).
 
-    With `ended` those that are not current as well.
+    With `ended`, also facts that are not current.
     """
     query = words(text)
 
@@ -69,22 +69,23 @@ def matching(facts: Sequence[Fact], text: str, *, ended: bool, day: str) -> list
 
 
 def named(facts: Sequence[Fact], field: str, name: str) -> list[Fact]:
-    """The facts whose subject or attribute has a name, in capitals or not; all for an empty name.
+    """The facts whose subject or attribute has a name, ignoring case; all for an empty name.
 
-    Raises InputError where there are none, with the names that come near.
+    Raises InputError when no fact has it, with similar names.
     """
     names = {getattr(fact, field) for fact in facts}
     fitting = [fact for fact in facts if getattr(fact, field).casefold() == name.casefold()]
     if name and names and not fitting:
         near = get_close_matches(name, names, n=5, cutoff=0.4) or sorted(names)[:5]
-        raise InputError(f"no fact has the {field} {name!r}; near to it: {', '.join(near)}")
+        raise InputError(f"no fact has the {field} {name!r}; similar: {', '.join(near)}")
     return fitting if name else list(facts)
 
 
 def is_current(fact: Fact, day: str) -> bool:
     """Whether a fact has begun and has not ended on a day (ISO).
 
-    A date less exact than a day counts from its beginning: what ended in "2026" is over then.
+    A date less exact than a day counts from its first day: a fact that ended in "2026" is past on
+    2026-01-01.
     """
     has_begun = not _DATE.match(fact.happened_on or "") or _first(fact.happened_on) <= day
     return has_begun and not _has_ended(fact, day)
@@ -101,7 +102,7 @@ def _has_ended(fact: Fact, day: str) -> bool:
 
 
 def _day_of(store: Store, point: str | int | None) -> str:
-    """The day (ISO) of a point, today for None. Raises InputError for a point that is none."""
+    """The day (ISO) of a point, today for None. Raises InputError for an invalid point."""
     if point is None:
         return local_now()[:10]
     change_or_moment = read_point(point)
@@ -120,9 +121,9 @@ def fact_of(store: Store, fact_id: int) -> Fact:
 
 
 def read_facts(store: Facts, clauses: str) -> list[Fact]:
-    """The facts that a SELECT with these clauses finds, as many as the store lets it read.
+    """The facts that a SELECT with these clauses returns, up to the store's limit of rows.
 
-    It takes a few milliseconds also where there are many facts, which `Store.facts` reads all.
+    This takes milliseconds in a large memory, where `Store.facts` reads every fact.
     """
     rows = store.read(f"SELECT {', '.join(_COLUMNS)} FROM facts {clauses}").rows
     cells: list[list[Any]] = [["" if cell is None else cell for cell in row] for row in rows]
@@ -130,7 +131,7 @@ def read_facts(store: Facts, clauses: str) -> list[Fact]:
 
 
 def history(store: Facts, fact_id: int) -> list[Edit]:
-    """What was done to a fact, oldest first, also when it is gone by now.
+    """The history of a fact, oldest first, also of a deleted one.
 
     Raises InputError when there never was such a fact.
     """
@@ -141,7 +142,7 @@ def history(store: Facts, fact_id: int) -> list[Edit]:
 
 
 def edits_since(store: Facts, fact_id: int, change_id: int) -> list[Edit]:
-    """What was done to a fact after a change, oldest first: empty where it is as it was then."""
+    """The history of a fact after a change, oldest first; empty when it is unchanged."""
     return [edit for edit in store.journal(fact_id=fact_id) if edit.change_id > change_id]
 
 
@@ -157,12 +158,11 @@ def newest_change(store: Facts) -> Change:
     Raises InputError when there is none.
     """
     for change in reversed(store.changes()):
-        # Only an undo and a revert have no statement, so a cause that somebody wrote does not
-        # look like one.
+        # Only an undo and a revert have no statement; a person may have typed a cause like theirs.
         is_undo = not change.statement and change.cause.startswith("undo ")
         if change.facts and not change.undone_at and not is_undo:
             return change
-    raise InputError("there is no change that could be undone")
+    raise InputError("there is no change to undo")
 
 
 def note(
@@ -175,10 +175,10 @@ def note(
     happened_on: str = "",
     by: str = "",
 ) -> Change:
-    """Store a fact that a turn tells, as a person reads it there.
+    """Add a fact from a turn.
 
-    Raises InputError when there is no such turn, something is empty that must not be, or the date
-    is no ISO date.
+    Raises InputError when there is no such turn, a required text is empty, or the date is not an
+    ISO date.
     """
     store.turn(turn_id)
     _require({"subject": subject, "attribute": attribute, "value": value})
@@ -189,22 +189,22 @@ def note(
 
 
 def supersede(store: Store, fact_id: int, value: str, since: str = "", by: str = "") -> Change:
-    """Record that a fact was true until `since` (else today), and that `value` is from then on.
+    """End a fact on `since` (default: today), and add its new value from then on.
 
-    The correction is a turn first, which is durable before anything changes; then, as one change,
-    the old fact ends and a new one with the same subject and attribute rests on that turn. When the
-    change is undone, the turn stays and reads as withdrawn.
+    First the correction is stored as a turn, which is durable before anything changes. Then one
+    change ends the old fact and adds a new one with the same subject and attribute, whose source is
+    that turn. If the change is undone, the turn stays and is marked as withdrawn.
 
-    Raises InputError when there is no such fact, it ended already, `since` is no ISO date or lies
-    before the fact began, or the value is empty, as before or too long; also when somebody else
-    ended the fact just now: the correction is a withdrawn turn then.
+    Raises InputError when there is no such fact, it has ended, `since` is not an ISO date or is
+    before the fact began, or the value is empty, unchanged or too long; also when somebody else
+    ended the fact at the same time, which leaves the correction as a withdrawn turn.
     """
     old = _open_fact(store, fact_id)
     day = _day(since, old)
     if not value.strip():
         raise InputError("the new value is empty; to end a fact, give a date instead")
     if value == old.value:
-        raise InputError(f"fact {fact_id} says so already: {_statement(old)}")
+        raise InputError(f"fact {fact_id} already says this: {_statement(old)}")
     values = ", ".join(map(quoted, (old.subject, old.attribute, value, day)))
 
     def statements(turn_id: int) -> str:
@@ -238,11 +238,11 @@ def correct(
     happened_on: str | None = None,
     by: str = "",
 ) -> Change:
-    """Put a fact right in place that was never true as it stands; it keeps its turn.
+    """Correct a fact that was never true as it is; it keeps its source.
 
     An argument that is None changes nothing; `happened_on` may be empty for an unknown date.
-    Raises InputError when there is no such fact, a date is no ISO date, something is empty that
-    must not be, or nothing would change.
+    Raises InputError when there is no such fact, a date is not an ISO date, a required text is
+    empty, or nothing would change.
     """
     old = fact_of(store, fact_id)
     arguments = {
@@ -257,14 +257,14 @@ def correct(
         new["happened_on"] = iso_date(new["happened_on"])
     new = {name: text for name, text in new.items() if text != (getattr(old, name) or "")}
     if not new:
-        raise InputError(f"fact {fact_id} says so already: {_statement(old)}")
+        raise InputError(f"fact {fact_id} already says this: {_statement(old)}")
     return _changed(old, _write(store, _update(old, new), by))
 
 
 def end(store: Store, fact_id: int, on: str = "", by: str = "") -> Change:
-    """End a fact on a day, today by default; nothing takes its place.
+    """End a fact on a day (default: today), without a new value.
 
-    Raises InputError when there is no such fact, it ended already, or `on` is no ISO date or lies
+    Raises InputError when there is no such fact, it has ended, or `on` is not an ISO date or is
     before the fact began.
     """
     old = _open_fact(store, fact_id)
@@ -272,7 +272,7 @@ def end(store: Store, fact_id: int, on: str = "", by: str = "") -> Change:
 
 
 def remove(store: Store, fact_id: int, by: str = "") -> Change:
-    """Delete a fact; the journal keeps it. Raises InputError when there is no such fact."""
+    """Delete a fact; its history stays. Raises InputError when there is no such fact."""
     old = fact_of(store, fact_id)
     return _changed(old, _write(store, f"DELETE FROM facts WHERE {_as_read(old)}", by))
 
@@ -281,15 +281,15 @@ def iso_date(text: str) -> str:
     """A date as exact as known: `2017`, `2017-05` or `2017-05-07`. Raises InputError otherwise."""
     text = text.strip()
     if not is_iso_date(text):
-        raise InputError(f"{text!r} is no date; write 2017-05-07, 2017-05 or 2017")
+        raise InputError(f"{text!r} is not a date; write 2017-05-07, 2017-05 or 2017")
     return text
 
 
 def _open_fact(store: Store, fact_id: int) -> Fact:
-    """The fact with this id. Raises InputError when there is none, or it ended."""
+    """The fact with this id. Raises InputError when there is none, or it has ended."""
     fact = fact_of(store, fact_id)
     if _has_ended(fact, local_now()[:10]):
-        raise InputError(f"fact {fact_id} ended on {fact.ended_on} already: {_statement(fact)}")
+        raise InputError(f"fact {fact_id} already ended on {fact.ended_on}: {_statement(fact)}")
     return fact
 
 
@@ -305,9 +305,9 @@ def _day(text: str, fact: Fact) -> str:
 
 
 def _own_window(store: Store, turn_id: int) -> tuple[int, int] | None:
-    """The window of a correction's turn alone, so that no model digests it once more.
+    """The window of a correction's turn alone, which keeps a model from digesting it again.
 
-    None while turns before it wait for a digest: they would count as digested too.
+    None while earlier turns are undigested: the window would mark them as digested.
     """
     last = last_turn_taken(store)
     undigested = store.read(f"SELECT id FROM turns WHERE id > {last} AND id < {turn_id} LIMIT 1")
@@ -317,7 +317,7 @@ def _own_window(store: Store, turn_id: int) -> tuple[int, int] | None:
 def _require(texts: Mapping[str, str]) -> None:
     for name, text in texts.items():
         if not text.strip():
-            raise InputError(f"a fact needs a {name}; remove the fact if it is wrong as a whole")
+            raise InputError(f"a fact needs a {name}; delete the fact if all of it is wrong")
 
 
 def _update(old: Fact, new: Mapping[str, str]) -> str:
@@ -326,9 +326,9 @@ def _update(old: Fact, new: Mapping[str, str]) -> str:
 
 
 def _as_read(fact: Fact) -> str:
-    """The condition that a fact is still as it was read: somebody else may have changed it since.
+    """The condition that a fact is still as it was read.
 
-    What they wrote is not overwritten then.
+    It keeps an edit from overwriting one that somebody else made in the meantime.
     """
     return (
         f"id = {fact.id} AND subject = {quoted(fact.subject)}"
@@ -347,7 +347,7 @@ def _changed(old: Fact, change: Change) -> Change:
 
 
 def _changed_meanwhile(fact: Fact) -> str:
-    return f"somebody else changed fact {fact.id} just now; look at it again"
+    return f"somebody else has just changed fact {fact.id}; read it again"
 
 
 def _write(store: Facts, sql: str, by: str, window: tuple[int, int] | None = None) -> Change:
@@ -360,10 +360,10 @@ def _checked(sql: str) -> "CheckedWrites":
 
     try:
         return check_writes(sql)
-    except SqlError as error:  # its advice is for a model
+    except SqlError as error:  # its message is for a model
         raise InputError(f"this cannot be stored: {error}") from error
 
 
 def _statement(fact: Fact) -> str:
-    """A fact as a sentence without grammar: `Anna lives_in Oslo`."""
+    """A fact in short: `Anna lives_in Oslo`."""
     return f"{fact.subject} {fact.attribute} {fact.value}"

@@ -1,4 +1,4 @@
-"""Namespaces by name: a file each in MEMORY_HOME, or rows of the database that it names."""
+"""Namespaces by name: one file each in MEMORY_HOME, or rows of the database it names."""
 
 import re
 from dataclasses import dataclass
@@ -25,19 +25,19 @@ Location = Path | str  # the file of a namespace, or its address in Postgres
 SUFFIX = ".db"
 # File systems take names of 255 bytes; SQLite adds -journal to this one, and a copy .part.
 LONGEST_STEM = 230
-# What makes a namespace, for whoever has none yet.
+# How to create the first namespace.
 FIRST_STEPS = (
     '`memory add "I moved to Oslo." --speaker Anna`, `memory import FILE` or `memory chat` makes it'
 )
-# Windows opens these in place of a file, in every folder and with every suffix.
+# Windows reserves these names in every folder, with any suffix.
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.ASCII)
 
 
 def path_of(name: str) -> Path:
-    """The file of a namespace, which need not exist: directly in `home()`, whatever the name.
+    """The file of a namespace, directly in `home()` for any name; it need not exist.
 
-    Spellings that Unicode holds to be the same (NFC, NFD) are one name; "Anna" and "anna" are two.
-    Raises InputError for a name that is none: blank, no text, too long for a file's name.
+    Equal Unicode spellings (NFC, NFD) are one name; "Anna" and "anna" are two. Raises InputError
+    for a name that is blank, not valid text, or too long for a file name.
     """
     if not name.strip():
         raise InputError("a namespace's name is blank; give it one with letters")
@@ -55,16 +55,16 @@ def path_of(name: str) -> Path:
 
 
 def _escape(plain: bytes) -> str:
-    """Lower case throughout, so that no two names meet on a file system that ignores case."""
+    """Lower case only: two names must not collide on a file system that ignores case."""
     safe = b"abcdefghijklmnopqrstuvwxyz0123456789-_"
     stem = "".join(chr(byte) if byte in safe else f"%{byte:02x}" for byte in plain)
     return f"%{plain[0]:02x}{stem[1:]}" if _DEVICE.fullmatch(stem) else stem
 
 
 def location_of(name: str) -> Location:
-    """What `open_store` opens for a namespace: its file, or its address in Postgres.
+    """The location of a namespace for `open_store`: its file, or its address in Postgres.
 
-    Raises InputError for a name that is none.
+    Raises InputError for an invalid name.
     """
     if home_address():
         return str(_address(name).text)
@@ -72,7 +72,7 @@ def location_of(name: str) -> Location:
 
 
 def shown(location: Location) -> str:
-    """A location as messages name it: without a password."""
+    """A location for messages: without a password."""
     if isinstance(location, Path):
         return str(location)
     return str(postgres_module("address").without_password(location))
@@ -92,7 +92,7 @@ def exists(name: str) -> bool:
 
 
 def names() -> list[str]:
-    """All namespaces, sorted. None is opened; files that no name leads to are left out."""
+    """All namespaces, sorted, without opening them; other files are ignored."""
     if home_address():
         return list(postgres_module("names").names(_address("all")))
     folder = home()
@@ -102,7 +102,7 @@ def names() -> list[str]:
 
 
 def _name_of(path: Path) -> str:
-    """The name of the namespace in a file, empty for any other file."""
+    """The name of the namespace in a file; empty for other files."""
     try:
         name = unquote_to_bytes(path.stem).decode()
         ours = path_of(name).name == path.name
@@ -112,7 +112,7 @@ def _name_of(path: Path) -> str:
 
 
 def existing(name: str) -> Location:
-    """Where an existing namespace lies. Raises InputError, which lists names near to it."""
+    """The location of an existing namespace. Raises InputError with similar names."""
     if not exists(name):
         near = get_close_matches(name, names(), n=3, cutoff=0.5)
         advice = f"did you mean {' or '.join(map(repr, near))}?" if near else FIRST_STEPS
@@ -123,10 +123,10 @@ def existing(name: str) -> Location:
 
 @dataclass(frozen=True)
 class Summary:
-    """What there is in a namespace; `error` when it cannot be read.
+    """The contents of a namespace in numbers; `error` when it cannot be read.
 
-    `first` and `last` are the dates of its earliest and its latest turn, `bytes` its size on disk,
-    `backups` those that are still where they were made.
+    `first` and `last` are the dates of its earliest and latest turns, `bytes` its size on disk,
+    `backups` the backups that still exist.
     """
 
     name: str
@@ -140,15 +140,15 @@ class Summary:
 
 
 def summary(name: str) -> Summary:
-    """What there is in a namespace. Raises InputError when there is none of this name."""
+    """Summarize a namespace. Raises InputError when there is none of this name."""
     path = existing(name)
-    # SQLite keeps the newest commits in a second file until it writes them back. What a namespace
-    # takes of shared tables is not known.
+    # SQLite keeps the newest commits in a second file until it writes them back. In shared tables
+    # the size of a namespace is unknown.
     files = [path, path.with_name(f"{path.name}-wal")] if isinstance(path, Path) else []
     size = sum(file.stat().st_size for file in files if file.exists())
     try:
         with open_store(path, read_only=True) as store:
-            # What is no ISO date ("one May evening") neither begins nor ends a memory.
+            # Ignore dates that are not ISO ("one May evening").
             [(turns, first, last)] = store.read(
                 "SELECT COUNT(*) AS n, MIN(date) AS first, MAX(date) AS last FROM (SELECT"
                 " CASE WHEN said_at BETWEEN '0' AND ':' THEN said_at END AS date FROM turns) AS t"
@@ -170,15 +170,15 @@ def summary(name: str) -> Summary:
 
 
 def create(name: str) -> Location:
-    """Make an empty namespace. Raises InputError when there is one of this name."""
+    """Create an empty namespace. Raises InputError when the name is taken."""
     location = _free(name)
     open_store(location).close()
     return location
 
 
 def rename(old: str, new: str) -> Location:
-    """Give a namespace another name. Raises InputError when that is taken or there is no `old`,
-    StoreError when somebody has it open.
+    """Rename a namespace. Raises InputError when the name is taken or there is no `old`, StoreError
+    when it is open elsewhere.
     """
     from memory.store.namespace_file import move_store
 
@@ -194,7 +194,7 @@ def rename(old: str, new: str) -> Location:
 
 
 def copy(name: str, new: str) -> Location:
-    """Copy a namespace, which may be in use. From then on the two know nothing of each other.
+    """Copy a namespace, which may be in use, into an independent one.
 
     Raises InputError when the new name is taken or there is no `name`.
     """
@@ -225,7 +225,7 @@ def delete(name: str) -> None:
 
 
 def _take_agreement(location: Location, new: Location) -> None:
-    """Let a memory ask the hosted embedder that it might ask under its other name."""
+    """Carry over the consent to a hosted embedder to the memory's new name."""
     if embedder := agreed_embedder(shown(location)):
         agree_to_embedder(shown(new), embedder)
 
@@ -234,18 +234,18 @@ def _free(name: str) -> Location:
     path = location_of(name)
     if not isinstance(path, Path):
         if exists(name):
-            raise InputError(f"there is a namespace {name!r} already; choose another name")
+            raise InputError(f"the namespace {name!r} already exists; choose another name")
         return path
     if path.exists() and path.stat().st_size:
-        raise InputError(f"there is a namespace {name!r} already; choose another name")
+        raise InputError(f"the namespace {name!r} already exists; choose another name")
     make_folder(path.parent)
     return path
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder for its owner alone, unless it is there. Raises InputError when it cannot be.
+    """Create a folder that only its owner can use, unless it exists. Raises InputError on failure.
 
-    A home that is there is for its owner alone from now on, if it holds nothing but memories.
+    An existing home becomes private, too, if it contains only memories.
     """
     try:
         path.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)

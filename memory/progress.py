@@ -1,4 +1,4 @@
-"""How far a long task is: a bar on a terminal, a plain line a minute in a pipe or a file."""
+"""Progress of long tasks: a bar on a terminal, one plain line a minute in a pipe or a file."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -22,9 +22,9 @@ _LINE_EVERY_S = 60.0
 
 
 class ProgressLines(Progress):
-    """Progress as lines of text: each task at most once a minute, and where it ended.
+    """Progress as lines of text: one for each task at most every minute, and one at its end.
 
-    A bar draws over itself, so in a file it would be seen once, when all is done.
+    A bar in a file would appear only once, at the end.
     """
 
     def __init__(self, console: Console, every_s: float = _LINE_EVERY_S) -> None:
@@ -33,7 +33,7 @@ class ProgressLines(Progress):
         self._printed_at: dict[TaskID, float] = {}
 
     def add_task(self, description: str, *args: Any, **fields: Any) -> TaskID:
-        """Begin a task; its first line comes when its time is up."""
+        """Start a task; its first line comes after a minute."""
         task_id = super().add_task(description, *args, **fields)
         self._printed_at[task_id] = time.monotonic()
         return task_id
@@ -49,7 +49,7 @@ class ProgressLines(Progress):
         self._print_when_due(task_id)
 
     def stop(self) -> None:
-        """End all tasks, each with a line."""
+        """End all tasks, each with a last line."""
         super().stop()
         for task_id in list(self._printed_at):
             self._print(task_id)
@@ -74,9 +74,9 @@ class ProgressLines(Progress):
 def progress_bar(
     console: Console, last: ProgressColumn | None = None, transient: bool = False
 ) -> Progress:
-    """The progress of tasks: name, how far it is, how many steps, how long it took.
+    """The progress of tasks: name, bar, steps and time.
 
-    `last` stands in place of the time; a `transient` bar vanishes at the end.
+    `last` replaces the time; a `transient` bar disappears at the end.
     """
     if not console.is_terminal:
         return ProgressLines(console)
@@ -92,7 +92,7 @@ def progress_bar(
 
 @contextmanager
 def live_table(console: Console) -> Iterator[Callable[[Table], None]]:
-    """Shows a table that grows: in its place on a terminal, else once a minute and at the end."""
+    """Show a growing table: live on a terminal, else once a minute and at the end."""
     if console.is_terminal:
         with Live(console=console) as live:
             yield live.update

@@ -1,4 +1,4 @@
-"""Facts that a text is about: what a model must see before it may end, join or repeat them."""
+"""Facts that a text is about, for a model to see before it ends, merges or repeats them."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -11,14 +11,14 @@ from memory.sql import quoted
 from memory.store import Store
 from memory.store.protocol import Facts
 
-# What names two names of one person: subject, alias, the other name.
+# The attribute of a second name: subject, alias, the other name.
 ALIAS = "alias"
-_TURNS_A_TEXT = 12  # of the ranking
+_TURNS_A_TEXT = 12  # hits of each search
 _MOST_ROWS = 200  # that a SELECT returns
 _MOST_NAMES = 200  # words and pairs of words that may be a subject
 _COLUMNS = "id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at"
-# How much a fact's turn, its own words and its subject weigh. A choice: the ranking of turns knows
-# also other words for a thing, the words of a fact only its own.
+# Weights of a fact's turn, its own words and its subject. Chosen, not measured: the ranking of
+# turns also matches synonyms, a fact's words match only themselves.
 _BY_TURN, _BY_WORDS, _BY_SUBJECT = 0.5, 0.3, 0.2
 
 
@@ -31,15 +31,15 @@ def related_facts(
 ) -> list[tuple[Fact, float]]:
     """The facts that some texts are about, best first, each with a score from 0 to 1.
 
-    A fact scores by the place of its turn in the ranking of a text, by the share of its own words
-    that a text has, and by whether a text names its subject; the best text counts. Facts that have
-    ended are among them. No language model is asked.
+    A fact scores by the rank of its source in a search for a text, by the share of its words in the
+    text, and by whether the text names its subject; the best text counts. Past facts are included.
+    Calls no language model.
 
     Arguments:
         store: the memory.
-        texts: turns as `Speaker: text`, or questions; each is searched for by itself.
+        texts: turns as `Speaker: text`, or questions; each is one search.
         most: how many facts at most.
-        least_score: facts with a lower score are left out.
+        least_score: omit facts with a lower score.
         weights: of the ranking, as for `Store.search`.
     """
     try:
@@ -50,7 +50,7 @@ def related_facts(
             }
             for text in texts
         ]
-    except ModelError:  # the server of the memory's embedder is down: names find facts without it
+    except ModelError:  # the embedder's server is down: names still find facts
         places_by_text = [{} for _ in texts]
     turn_ids = sorted({turn_id for places in places_by_text for turn_id in places})
     names = sorted({name for text in texts for name in _names(text)})[:_MOST_NAMES]
@@ -73,7 +73,7 @@ def related_facts(
         for fact in facts.values():
             score = _score(fact, places=places, forms=forms, subjects=subjects)
             best_scores[fact.id] = max(best_scores.get(fact.id, 0.0), score)
-    # Of two equals the newer one, which is likelier to be true still.
+    # Of two equal scores the newer fact first: it is more likely to be current.
     ranked = sorted(facts.values(), key=lambda fact: (-best_scores[fact.id], -fact.id))
     scored = [(fact, best_scores[fact.id]) for fact in ranked if best_scores[fact.id] > 0]
     return [(fact, score) for fact, score in scored if score >= least_score][:most]
@@ -100,7 +100,7 @@ def _selected(store: Facts, condition: str) -> list[Fact]:
     select = f"SELECT {_COLUMNS} FROM facts WHERE {condition} ORDER BY id DESC LIMIT {_MOST_ROWS}"
     try:
         rows = store.read(select)
-    except SqlError:  # too slow, among millions of facts: the other conditions have found some
+    except SqlError:  # too slow among millions of facts: use what the other conditions found
         return []
     columns = _COLUMNS.split(", ")
     facts = []

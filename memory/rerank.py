@@ -1,7 +1,7 @@
-"""Rerankers by name: a model that reads the question with each of the best turns orders them anew.
+"""Rerankers by name: models that read the question with each of the best turns and reorder them.
 
-The ranking finds the turns, a reranker only puts the first of them in another order. When it
-cannot be used, the ranking's own order stands.
+The ranking finds the turns; a reranker only changes the order of the best. When it fails, the
+order of the ranking stays.
 """
 
 import logging
@@ -33,13 +33,13 @@ from memory.terminal import clean_line
 RERANKED_TURNS = 30
 # Cross-encoders of the usual kind read 512 tokens, question included.
 PASSAGE_TOKENS = 400
-# Somebody waits for a search, and the ranking's own order is there already.
+# A person waits for the search, and the ranking's order is ready.
 USUAL_SECONDS = 10.0
-# After a failure a reranker is left alone for this time, so that nobody waits again and again.
+# After a failure, searches skip the reranker for this time instead of waiting again.
 REST_S = 60.0
 
 _EXAMPLE = "cohere/rerank-v3.5"
-# What litellm says of a provider that it does not know, or that has no rerankers.
+# Messages of litellm for a provider that is unknown or has no rerankers.
 _NO_RERANKER = ("LLM Provider NOT provided", "Unsupported provider")
 Judge = Callable[[str, Sequence[str]], Sequence[float]]
 
@@ -48,21 +48,21 @@ _loading = Lock()
 
 
 class Reranker:
-    """Puts the best turns of a search in the order of a model's scores, and rests after a failure.
+    """Reorders the best turns of a search by a model's scores, and pauses after a failure.
 
     Arguments:
-        name: what it is called in messages.
-        judge: a question and passages to a number for each, the higher the better. It may raise
-            ModelError; other counts, and numbers that are not finite, count as failures, too.
+        name: its name in messages.
+        judge: maps a question and passages to one score per passage, higher is better. It may
+            raise ModelError; a wrong number of scores, or one that is not finite, is a failure.
 
-    `failures` counts the searches that kept the ranking's own order because of it.
+    `failures` counts the searches that kept the ranking's order because of it.
     """
 
     def __init__(self, name: str, judge: Judge) -> None:
         self.name = name
         self.failures = 0
         self._judge = judge
-        # In monotonic seconds; above 0 while the model cannot be used.
+        # In monotonic seconds; above 0 after a failure.
         self._retry_at = 0.0
 
     def search(
@@ -96,7 +96,7 @@ class Reranker:
         except ModelError as error:
             self.failures += 1
             if not self._retry_at:
-                _log.warning("the ranking's own order is used: %s", clean_line(str(error)))
+                _log.warning("using the ranking's order: %s", clean_line(str(error)))
             self._retry_at = time.monotonic() + REST_S
             return equal
         self._retry_at = 0.0
@@ -104,7 +104,7 @@ class Reranker:
 
 
 def load_reranker(name: str) -> Reranker:
-    """A reranker by name. Nothing is asked before its first search.
+    """A reranker by name. It calls no model before its first search.
 
     Arguments:
         name: "sentence-transformers/MODEL", a cross-encoder (or the path of one) on this machine;
@@ -129,22 +129,22 @@ def load_reranker(name: str) -> Reranker:
 
 
 def _passage(question: str, turn: Turn) -> str:
-    """What a reranker reads of a turn: when and by whom it was said, and what is asked for."""
+    """A turn as a reranker reads it: date, speaker, and the passages that match the question."""
     said_at = f"({spoken_date(turn.said_at)}) " if turn.said_at else ""
     text = excerpt(question, turn.text, PASSAGE_TOKENS)
     return f"{said_at}{turn.speaker}: {' '.join(text.split())}"
 
 
 def _checked(scores: Any, count: int, name: str) -> list[float]:
-    """Scores from outside. Raises ModelError when they are none, or of another number."""
+    """Validated scores of a model. Raises ModelError when they are invalid or too few or many."""
     try:
         numbers = [float(score) for score in scores]
     except (TypeError, ValueError) as error:
-        raise ModelError(f"{name} answered with something else than scores") from error
+        raise ModelError(f"{name} did not return scores") from error
     if len(numbers) != count:
-        raise ModelError(f"{name} answered {count} passages with {len(numbers)} scores")
+        raise ModelError(f"{name} returned {len(numbers)} scores for {count} passages")
     if not all(map(math.isfinite, numbers)):
-        raise ModelError(f"{name} answered with a score that is no finite number")
+        raise ModelError(f"{name} returned a score that is not finite")
     return numbers
 
 
@@ -152,7 +152,7 @@ def _checked(scores: Any, count: int, name: str) -> list[float]:
 
 
 def _local_scores(name: str, question: str, passages: Sequence[str]) -> Sequence[float]:
-    """Scores by a cross-encoder that lies on this machine; nothing is downloaded."""
+    """Scores by a cross-encoder on this machine; downloads nothing."""
     with _loading:
         model = _cross_encoder(name)
     scores: Sequence[float] = model.predict(
@@ -179,7 +179,7 @@ def _cross_encoder(name: str) -> Any:
 
 
 def _hosted_scores(name: str, question: str, passages: Sequence[str]) -> Sequence[float]:
-    """Scores by a model that a provider, or a server of one's own, runs; asked once."""
+    """Scores by a hosted model, in one request."""
     litellm = load_litellm()  # here, as the import takes seconds
     seconds = call_seconds(USUAL_SECONDS)
     call = litellm.arerank(
@@ -201,16 +201,16 @@ def _hosted_scores(name: str, question: str, passages: Sequence[str]) -> Sequenc
                 f"litellm knows no reranker {name}; write for example {_EXAMPLE}"
             ) from error
         raise ModelError(explain_failure(error, name, "scores")) from error
-    return _scores_by_place(answer, len(passages), name)
+    return _scores_by_index(answer, len(passages), name)
 
 
-def _scores_by_place(answer: Any, count: int, name: str) -> list[float]:
+def _scores_by_index(answer: Any, count: int, name: str) -> list[float]:
     """The scores of an answer, in the order of the passages. Raises ModelError."""
     try:
         scores = {result["index"]: result["relevance_score"] for result in answer.results}
         answered = len(answer.results)
     except (AttributeError, KeyError, TypeError) as error:
-        raise ModelError(f"{name} answered with something else than scores") from error
+        raise ModelError(f"{name} did not return scores") from error
     if answered != count or scores.keys() != set(range(count)):
-        raise ModelError(f"{name} answered {count} passages with {answered} scores, not one each")
+        raise ModelError(f"{name} returned {answered} scores for {count} passages, not one each")
     return [scores[index] for index in range(count)]

@@ -1,4 +1,4 @@
-"""Settings: declared names and types, every value they had, the newest in force."""
+"""Settings: declared names and types, the current values and their history."""
 
 import json
 import re
@@ -11,10 +11,10 @@ from memory.errors import InputError
 from memory.records import Setting
 from memory.store import Store
 
-# What the chat and the command line know of any memory.
+# Settings that every memory has.
 CHAT: Mapping[str, Any] = {"user": str, "character": str, "persona": str}
 _NAMES_OF_SPEAKERS = frozenset({"user", "character"})
-# The store's own rows in the same table, and where declarations are kept.
+# Internal rows of the same table, and the row with the declarations.
 RESERVED = frozenset({"backup", "declared", "embedder", "forgetting", "forgotten"})
 _DECLARED = "declared"
 _NAME = re.compile(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
@@ -28,21 +28,21 @@ _PLAIN: Mapping[str, Any] = {
 
 
 def name_of(text: str) -> str:
-    """A speaker's name as it can stand before a colon. Raises InputError for what is none."""
+    """A speaker's name without a colon. Raises InputError for an invalid name."""
     name = " ".join(text.split())
     if not name or len(name) > 60 or ":" in name or not name.isprintable():
-        raise InputError(f"{text!r} is no name: 1 to 60 characters, without a colon")
+        raise InputError(f"{text!r} is not a name; use 1 to 60 characters without a colon")
     return name
 
 
 class Settings:
-    """The settings of one memory, each checked against what its name was declared to hold.
+    """The settings of one memory, each validated against its declared type.
 
     Arguments:
         store: the memory.
         allowed: name -> type: str, int, float, bool, None, list[...], dict[str, ...], Literal[...]
-            and unions of them. It is recorded in the memory, so that the command line and tools
-            know it. None: what the chat and earlier declarations allow.
+            and unions of them. The memory records them for commands and tools. None: the settings
+            of the chat and earlier declarations.
 
     Raises InputError for a name or type that cannot be declared.
     """
@@ -54,7 +54,7 @@ class Settings:
             self._schemas = {name: _schema(name, type_) for name, type_ in CHAT.items()} | known
             return
         self._schemas = {name: _schema(name, type_) for name, type_ in allowed.items()}
-        # What the chat declares of any memory need not be on record.
+        # The settings of every memory need no record.
         new = {
             name: schema
             for name, schema in self._schemas.items()
@@ -64,7 +64,7 @@ class Settings:
             store.set(_DECLARED, known | new)
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The value in force, or the default where none was ever set.
+        """The current value, or the default if it was never set.
 
         Raises InputError for an unknown name, and for a value set before the type was changed.
         """
@@ -72,10 +72,10 @@ class Settings:
         return default if setting is None else self._checked(name, setting.value)
 
     def set(self, name: str, value: Any) -> Setting:
-        """Give a setting a new value; those before stay on record.
+        """Change a setting; its history keeps the earlier values.
 
-        Raises InputError, with nothing stored, for an unknown name or a value of another type, and
-        where the chat's user or character would get a name that cannot stand before a colon.
+        Raises InputError, with nothing stored, for an unknown name, a value of another type, and a
+        name with a colon for the chat's user or character.
         """
         value = self._checked(self._known(name), value)
         if name in _NAMES_OF_SPEAKERS and isinstance(value, str):
@@ -83,7 +83,7 @@ class Settings:
         return self._store.set(name, value)
 
     def set_text(self, name: str, text: str) -> Setting:
-        """Give a setting a value that somebody typed: plain text, or JSON where it takes no text.
+        """Change a setting to a typed value: plain text, or JSON if the setting is not text.
 
         Raises InputError, with nothing stored, for an unknown name or a value of another type.
         """
@@ -97,19 +97,19 @@ class Settings:
             return self.set(name, value)
 
     def history(self, name: str) -> list[Setting]:
-        """Every value that a setting had, oldest first. Raises InputError for an unknown name."""
+        """The history of a setting, oldest first. Raises InputError for an unknown name."""
         return self._store.settings(self._known(name))
 
     def all(self) -> dict[str, Any]:
-        """The values in force, of the settings that were ever set."""
+        """The current values of all settings that were ever set."""
         return {name: setting.value for name, setting in self._active().items()}
 
     def types(self) -> dict[str, str]:
-        """What each setting takes, in words: `a whole number`."""
+        """The type of each setting in words: `a whole number`."""
         return {name: _in_words(schema) for name, schema in self._schemas.items()}
 
     def describe(self) -> str:
-        """Names, types and values, a line each, for a prompt or the description of a tool."""
+        """Names, types and values, one per line, for a prompt or the description of a tool."""
         values = self.all()
         lines = []
         for name, kind in self.types().items():
@@ -148,16 +148,16 @@ class Settings:
 
 
 def _schema(name: str, declared: Any) -> dict[str, Any]:
-    """A type as JSON schema, from which it can be made again.
+    """A type as JSON schema.
 
-    Raises InputError for a name that no setting can have, and a type that its schema does not give
-    back: it would be another one when the memory is opened the next time.
+    Raises InputError for an invalid name, and for a type that its schema cannot restore when the
+    memory is opened again.
     """
     from pydantic import TypeAdapter
     from pydantic.errors import PydanticUserError
 
     if name in RESERVED or not _NAME.fullmatch(name):
-        raise InputError(f"no setting can be called {name!r}; use letters, digits, _ . and -")
+        raise InputError(f"invalid name of a setting {name!r}; use letters, digits, _ . and -")
     try:
         schema = TypeAdapter(declared).json_schema()
         if TypeAdapter(_type(name, schema)).json_schema() != schema:
@@ -175,7 +175,7 @@ def _cannot_hold(name: str, declared: Any) -> str:
 
 
 def _type(name: str, schema: Mapping[str, Any]) -> Any:
-    """The type that a JSON schema stands for; InputError for one that is no plain type's."""
+    """The type of a JSON schema. Raises InputError for an unsupported schema."""
     if "enum" in schema or "const" in schema:
         return Literal[tuple(schema.get("enum", [schema.get("const")]))]
     if "anyOf" in schema:

@@ -1,4 +1,4 @@
-"""What a digest has yet to do: turns, calls of the model, dollars and minutes. An estimate."""
+"""An estimate of the next digest: turns, model calls, dollars and minutes."""
 
 import math
 import time
@@ -14,13 +14,13 @@ from memory.program.modules import StoreTurns
 from memory.store import Store
 from memory.store.undigested import last_turn_taken
 
-_LAST_ID = 2**62  # more than a memory has
+_LAST_ID = 2**62  # above any id of a memory
 _CLAIM_WAIT_S = 2.0
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """Turns that are no facts yet, and what a model will take for them, without repairs."""
+    """Undigested turns, and the estimated cost and time to digest them, without repairs."""
 
     turns: int
     cost: Cost
@@ -32,9 +32,9 @@ def digest_whole(
     replay: bool = False,
     progress: Callable[[Digest], None] = lambda sums: None,
 ) -> Digest:
-    """Digest, also the windows that other processes are at: until they are done, or lost.
+    """Digest everything, and wait for windows that other processes work on, or take them over.
 
-    The claim of a process that was lost with its machine ends after ten minutes.
+    The claim of a process whose machine was lost expires after ten minutes.
     """
     sums = memory.digest(replay, progress=progress)
     while memory.stores_facts and any(not window.error for window in memory.store.pending()):
@@ -56,10 +56,10 @@ def waiting(
     last: int = _LAST_ID,
     seconds_a_call: float | None = None,
 ) -> Waiting:
-    """What a digest by a model would work on, of the turns with the ids `first` to `last`.
+    """Estimate a digest by a model of the turns with the ids `first` to `last`.
 
-    With `replay`, also the windows that failed too often. `seconds_a_call` is how long the calls
-    took that were made already. For a model that stores no facts nothing waits.
+    With `replay`, include windows that failed too often. `seconds_a_call` is the measured time of
+    earlier calls. For a model that stores no facts, the estimate is zero.
     """
     if not model.writes_facts:
         return Waiting(0, Cost(), seconds=0.0)

@@ -120,7 +120,7 @@ def test_of_two_who_supersede_a_fact_at_once_one_is_refused(
         return add(turns)
 
     monkeypatch.setattr(told, "add", slow)
-    with pytest.raises(InputError, match="somebody else changed fact 1"):
+    with pytest.raises(InputError, match="somebody else has just changed fact 1"):
         supersede(told, 1, "Bergen", since="2019")
     assert [fact[1:4] for fact in short(told) if fact[0] not in (2, 3)] == [
         ("Oslo", "2017-05-06", "2018"),
@@ -148,7 +148,7 @@ def test_what_somebody_else_changed_just_now_is_not_overwritten(
     seen = told.changes()[-1].id
     assert edits_since(told, 1, seen) == []
     monkeypatch.setattr(told, "write", slow)
-    with pytest.raises(InputError, match="somebody else changed fact 1"):
+    with pytest.raises(InputError, match="somebody else has just changed fact 1"):
         edit(told)
     assert short(told)[0] == (1, "Rome", "2017-05-06", "", 1)
     [theirs] = edits_since(told, 1, seen)
@@ -208,19 +208,19 @@ def test_any_text_is_stored_as_it_stands(told: SqliteStore, value: str) -> None:
         (lambda store: remove(store, 9), "no fact 9"),
         (lambda store: correct(store, 9, value="x"), "no fact 9"),
         (lambda store: history(store, 9), "never was a fact 9"),
-        (lambda store: supersede(store, 2, "a dog"), "ended on 2018 already"),
-        (lambda store: end(store, 2, "2019"), "ended on 2018 already"),
-        (lambda store: supersede(store, 1, "Bergen", since="last May"), "'last May' is no date"),
-        (lambda store: end(store, 1, "2017-02-30"), "'2017-02-30' is no date"),
-        (lambda store: end(store, 1, "20170230"), "is no date"),
-        (lambda store: correct(store, 1, happened_on="2017-13"), "'2017-13' is no date"),
+        (lambda store: supersede(store, 2, "a dog"), "already ended on 2018"),
+        (lambda store: end(store, 2, "2019"), "already ended on 2018"),
+        (lambda store: supersede(store, 1, "Bergen", since="last May"), "'last May' is not a date"),
+        (lambda store: end(store, 1, "2017-02-30"), "'2017-02-30' is not a date"),
+        (lambda store: end(store, 1, "20170230"), "is not a date"),
+        (lambda store: correct(store, 1, happened_on="2017-13"), "'2017-13' is not a date"),
         (lambda store: end(store, 1, "2017-04"), "began on 2017-05-06; it cannot end on 2017-04"),
         (lambda store: supersede(store, 1, " "), "empty"),
         (lambda store: supersede(store, 1, "x" * 30_000), "cannot be stored: .* too long"),
         (lambda store: correct(store, 1, value="x\0"), "cannot be stored"),
-        (lambda store: supersede(store, 1, "Oslo"), "says so already: Anna lives_in Oslo"),
-        (lambda store: correct(store, 1, value="Oslo"), "says so already"),
-        (lambda store: correct(store, 1), "says so already"),
+        (lambda store: supersede(store, 1, "Oslo"), "already says this: Anna lives_in Oslo"),
+        (lambda store: correct(store, 1, value="Oslo"), "already says this"),
+        (lambda store: correct(store, 1), "already says this"),
         (lambda store: correct(store, 1, subject=" "), "needs a subject"),
     ],
 )

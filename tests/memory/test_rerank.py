@@ -127,11 +127,11 @@ FIVE = [result(place) for place in range(5)]
 @pytest.mark.parametrize(
     ("status", "body", "complaint"),
     [
-        (200, {"results": FIVE[:4]}, "answered 5 passages with 4 scores"),
-        (200, {"results": [*FIVE, result(5)]}, "answered 5 passages with 6 scores"),
-        (200, {"results": [*FIVE[:4], result(0)]}, "5 scores, not one each"),
-        (200, {"results": [*FIVE[:4], result(-1)]}, "5 scores, not one each"),
-        (200, {"results": [*FIVE[:4], result(4, float("nan"))]}, "no finite number"),
+        (200, {"results": FIVE[:4]}, "returned 4 scores for 5 passages"),
+        (200, {"results": [*FIVE, result(5)]}, "returned 6 scores for 5 passages"),
+        (200, {"results": [*FIVE[:4], result(0)]}, "5 passages, not one each"),
+        (200, {"results": [*FIVE[:4], result(-1)]}, "5 passages, not one each"),
+        (200, {"results": [*FIVE[:4], result(4, float("nan"))]}, "not finite"),
         (200, {"results": [*FIVE[:4], result(4, "high")]}, COHERE),
         (200, {"results": [{"index": 0}]}, COHERE),
         (200, {"results": None}, COHERE),
@@ -155,7 +155,7 @@ def test_after_a_wrong_answer_the_order_of_the_ranking_stands_and_one_line_says_
     server.plan = [(status, body)] * 9
     assert turn_ids(store, load_reranker(COHERE)) == own_order(store)
     [line] = [record.getMessage() for record in caplog.records if record.levelno > logging.INFO]
-    assert line.startswith("the ranking's own order is used: ")
+    assert line.startswith("using the ranking's order: ")
     assert complaint in line
     assert KEY not in line
     assert "\n" not in line

@@ -132,7 +132,7 @@ def test_facts_are_listed_by_subject_and_attribute_and_as_of_a_day(
         "(3 facts in all)",
     ]
     assert tools["list_facts"](as_of="2001") == "(0 facts in all)"
-    with pytest.raises(InputError, match="no fact has the subject 'Anne'; near to it: Anna"):
+    with pytest.raises(InputError, match="no fact has the subject 'Anne'; similar: Anna"):
         tools["list_facts"]("Anne")
 
 

@@ -35,7 +35,7 @@ def rename(address: Address, new: str) -> None:
     new = address.of(new).namespace
     with _connection(address) as conn, conn.transaction():
         if _has(conn, new):
-            raise InputError(f"there is a namespace {new!r} already; choose another name")
+            raise InputError(f"the namespace {new!r} already exists; choose another name")
         conn.execute(
             "UPDATE memory.namespaces SET name = %s WHERE name = %s", (new, address.namespace)
         )

@@ -286,7 +286,7 @@ def test_another_character_shares_the_memory_and_the_persona(address: str) -> No
 
 @pytest.mark.parametrize("name", ["", "a:b", "x" * 61, "a\x1bb"])
 def test_a_name_must_fit_before_a_colon(name: str) -> None:
-    with pytest.raises(InputError, match="is no name"):
+    with pytest.raises(InputError, match="is not a name"):
         name_of(name)
 
 
@@ -295,7 +295,7 @@ def test_the_settings_refuse_the_names_that_the_chat_refuses(address: str) -> No
     with open_store(address) as store:
         settings = Settings(store)
         for name in ("user", "character"):
-            with pytest.raises(InputError, match="is no name"):
+            with pytest.raises(InputError, match="is not a name"):
                 settings.set_text(name, "a:b")
         settings.set_text("persona", "a pirate: loud")
         assert settings.set_text("user", " Ann  Lee ").value == "Ann Lee"
@@ -436,7 +436,7 @@ def test_undo_takes_the_last_change_back_and_says_what(address: str) -> None:
     assert "2 turns (Assistant 1, User 1), 1 fact about 1 subject\nAnn\n  did: this [1]" in shown
     assert "undid change 1 (digest by talker):\nINSERT INTO facts" in shown
     assert ", 0 facts" in shown
-    assert "there is no change that could be undone" in shown
+    assert "there is no change to undo" in shown
 
 
 def test_a_model_that_stores_no_facts_is_asked_for_none(address: str) -> None:
