@@ -14,7 +14,6 @@ import pytest
 import typer.main
 
 import memory
-from locomo.weights.modes import train_app
 from tests.support.answering_server import answering_server
 from tests.support.snippets import (
     ROOT,
@@ -175,6 +174,8 @@ def options_of(module: str, words: list[str]) -> set[str]:
 def app_of(module: str) -> typer.Typer:
     """The command line of a module, made as the module makes it when it is run."""
     if module == "train":
+        from locomo.weights.modes import train_app
+
         return train_app(import_module("train").train)
     functions = {"locomo.serving": "serving"}
     specification = find_spec(module)

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
-from memory.__main__ import run as run_memory
-
 ROOT = Path(__file__).parents[2]
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)$")
 _MARKER = re.compile(r"^ *<!-- (?P<marker>slow|not run: .+|run by .+) -->$")
@@ -101,6 +99,8 @@ def run_command_line(line: str) -> str:
         os.environ[name] = value
         return ""
     assert words[0] == "memory", f"only commands of ours run here: {line}"
+    from memory.__main__ import run as run_memory
+
     output = io.StringIO()
     code: object = 0
     with patch.object(sys, "argv", words), redirect_stdout(output), redirect_stderr(output):
