@@ -4,14 +4,19 @@ import io
 import json
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from memory import Store, Turn, __main__, namespaces
+from memory import Memory, Store, Turn, __main__, namespaces
+from memory.__main__ import app
+from memory.cli import context
+from memory.injection import inject
 from memory.store import open_store
 from memory.store.sqlite import SqliteStore
-from tests.conftest import CAT
+from tests.conftest import CAT, MOVED
 from tests.support.commands import run
 
 BOTH_STORES = "slow"
@@ -159,3 +164,27 @@ def test_what_comes_in_by_another_encoding_is_refused(path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.startswith(b"error: standard input is not ascii")
     assert not path.exists()
+
+
+# ------------------------------------------------------------------------------ the groups
+
+
+def test_facts_alone_lists(store: Store, memory_options: list[str]) -> None:
+    store.write(MOVED, cause="test")
+    listed = run("facts", "list", *memory_options)
+    assert "Oslo" in listed
+    assert run("facts", *memory_options) == run("facts", "Oslo", *memory_options) == listed
+
+
+@pytest.mark.parametrize("old", ["edit", "log", "diff", "revert", "embed", "tokens", "migrate"])
+def test_a_command_has_one_spelling(old: str) -> None:
+    done = CliRunner().invoke(app, [old])
+    assert done.exit_code == 2
+    assert "No such command" in done.output
+
+
+def test_the_command_context_has_the_options_of_the_method() -> None:
+    options = {*signature(context.context).parameters} - {"namespace", "db", "as_json", "message"}
+    assert options == {*signature(Memory.context).parameters} - {"self", "messages"}
+    # The weights of the ranking belong to the memory's program.
+    assert options == {*signature(inject).parameters} - {"store", "messages", "weights"}
