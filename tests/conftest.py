@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
@@ -18,6 +19,12 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("default")
+
+# sqlite-utils imports pandas where it is installed, which takes a second and which nothing here
+# uses; MLflow has it and imports it itself.
+with pytest.MonkeyPatch.context() as patch:
+    patch.setitem(sys.modules, "pandas", None)
+    import sqlite_utils  # noqa: F401
 
 # A shell starts its background jobs deaf to Ctrl-C, and children inherit that. Tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -41,6 +48,13 @@ LONGEST = [
     *("test_failing_disk.py", "test_killed_acts.py", "test_two_processes.py"),
     *("test_adapter.py", "test_resume.py", "test_ledger.py", "test_forecast.py", "test_check.py"),
 ]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The default run does not import files whose tests are all slow."""
+    if config.option.markexpr != "not slow" or collection_path.suffix != ".py":
+        return None
+    return "\npytestmark = pytest.mark.slow\n" in collection_path.read_text("utf-8") or None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

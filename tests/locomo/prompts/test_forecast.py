@@ -37,6 +37,7 @@ PAIRS += [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("target", "optimizer"), PAIRS)
 def test_a_compile_takes_no_more_than_its_forecast(
     data: Path,

@@ -126,6 +126,7 @@ def test_a_ledger_of_hashes_alone_is_gone_on_with(tmp_path: Path) -> None:
     assert Ledger(tmp_path, resume=True).get(request) == record
 
 
+@pytest.mark.slow
 def test_the_packaged_model_is_answered_from_disk_too(tmp_path: Path) -> None:
     local = load_model("local")
     local = replace(local, lm=local.lm.copy(cache=True))
@@ -196,6 +197,7 @@ def test_a_new_run_puts_one_earlier_run_aside(tmp_path: Path) -> None:
     assert old.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_killed_processes_pay_for_no_call_twice(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.locomo.prompts.test_ledger", str(tmp_path), "10"]
     out = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)

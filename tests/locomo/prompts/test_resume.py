@@ -32,6 +32,7 @@ def test_a_killed_compile_goes_on_without_paying_twice_or_losing_the_best(
     assert found.rows[-1].advantage > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("when", "saved"),
     [

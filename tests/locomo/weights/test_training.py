@@ -24,6 +24,8 @@ from tests.support.arbor_server import ArborServer, Fault, arbor_server
 from tests.support.obedient import Obedient, houses, obedient
 from tests.support.scripted import sql
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = GrpoSettings(steps=4, rollouts=4)
 
 

@@ -9,6 +9,8 @@ import pytest
 from tests.support.mcp_clients import stdio
 from tests.support.scripted_steps import Actor, Call, Steps
 
+pytestmark = pytest.mark.slow
+
 MOVED, ASKED = "I moved to Oslo.", "Where did I move to?"
 # What each model is shown last, and what it does then, in a first process and in a second one.
 FIRST: Steps = [
@@ -82,9 +84,7 @@ async def in_agents_sdk(home: str, actor: Actor, message: str) -> str:
         return str((await Runner.run(agent, message)).final_output)
 
 
-@pytest.mark.parametrize(
-    "framework", [in_langgraph, pytest.param(in_agents_sdk, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("framework", [in_langgraph, in_agents_sdk])
 def test_what_an_agent_stored_in_one_process_it_recalls_in_the_next(
     framework: Callable[[str, Actor, str], Awaitable[str]], home: str
 ) -> None:
