@@ -4,10 +4,12 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadFileScheduling
 
 from memory import Store, Turn, open_store
 
@@ -42,12 +44,39 @@ CAT = INSERT + "('Anna', 'has_pet', 'cat Miso', NULL, 3)"
 DOG = INSERT + "('Ben', 'has_pet', 'dog Rufus', '2017-06', 4)"
 
 # The files that take longest: begun first, or one worker would end with them while one waits.
-LONGEST = [
-    *("test_optimize.py", "test_evaluate.py", "test_train.py", "test_architecture.py"),
-    *("test_training.py", "test_shipped.py", "test_terminal.py", "test_crash.py", "test_lm.py"),
-    *("test_failing_disk.py", "test_killed_acts.py", "test_two_processes.py"),
-    *("test_adapter.py", "test_resume.py", "test_ledger.py", "test_forecast.py", "test_check.py"),
-]
+LONGEST = ["test_evaluate.py", "test_architecture.py", "test_crash.py", "test_stdio.py"]
+# Folders and files that one worker runs: importing litellm takes seconds of computing and a
+# hundred megabytes, a server of Postgres takes a second to make.
+GROUPS = {
+    "tests/test_evaluate.py": "litellm",
+    "tests/memory/cli/test_queries.py": "litellm",
+    "tests/memory/program/test_lm.py": "litellm",
+    "tests/memory/store/test_dump.py": "litellm",
+    "tests/memory/store/test_reembed.py": "litellm",
+    "tests/memory/test_embedders.py": "litellm",
+    "tests/memory/test_rerank.py": "litellm",
+    "tests/memory/server/test_json_api.py": "postgres",
+    "tests/memory/store/postgres": "postgres",
+    "tests/memory/store/test_derived_facts.py": "postgres",
+    "tests/memory/store/test_store.py": "postgres",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: [*LONGEST, item.path.name].index(item.path.name))
+
+
+class FilesInGroups(LoadFileScheduling):
+    """A file's tests are run by one worker, and so are the files of a group."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return GROUPS.get(file) or GROUPS.get(str(Path(file).parent)) or file
+
+
+@pytest.hookimpl(optionalhook=True)  # where xdist is switched off
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesInGroups | None:
+    return FilesInGroups(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -55,10 +84,6 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if config.option.markexpr != "not slow" or collection_path.suffix != ".py":
         return None
     return "\npytestmark = pytest.mark.slow\n" in collection_path.read_text("utf-8") or None
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: [*LONGEST, item.path.name].index(item.path.name))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -288,6 +288,7 @@ def check(*paths: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(line, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_command_counts_gold_and_ends_with_a_summary(tmp_path: Path) -> None:
     plain = write(tmp_path / "plain.json", record("plain"))
     done = check(write(tmp_path / "file.json", gold_record()), plain)

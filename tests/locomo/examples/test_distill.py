@@ -51,6 +51,7 @@ def test_a_file_has_its_lines_its_card_and_nothing_held_out(tmp_path: Path) -> N
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 3])
 def test_an_interrupted_run_goes_on_and_ends_in_the_same_file(tmp_path: Path, threads: int) -> None:
     """Stopped in building memories, in retrieve and in store, each time with a torn last line."""

@@ -47,6 +47,7 @@ def run_under_limits(folder: Path, *arguments: str) -> str:
     return process.stdout
 
 
+@pytest.mark.slow
 def test_each_statement_of_the_corpus_stays_within_memory_and_time(tmp_path: Path) -> None:
     assert "the same rows" in run_under_limits(tmp_path, "corpus")
 
