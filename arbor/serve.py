@@ -106,8 +106,8 @@ def load(path: Path) -> ServerSettings:
         raise StartError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise StartError(f"{path}: {place + ': ' if place else ''}{first['msg']}") from error
+        field = ".".join(map(str, first["loc"]))
+        raise StartError(f"{path}: {field + ': ' if field else ''}{first['msg']}") from error
 
 
 def check_binding(host: str, token: str) -> None:

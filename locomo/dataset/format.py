@@ -40,11 +40,11 @@ _log = logging.getLogger(__name__)
 class Question:
     """One question with its gold answer; gold of category 5 is to abstain.
 
-    The answer is "" for category 5, or why there is none, where the file says so.
-    `index` is its place in the file; `evidence` holds sources (`D1:3`) of turns that exist, and
-    `evidence_sessions` the sessions that hold the answer, also where no turn is marked.
-    `question_type` is a benchmark's own name for the kind of question, `question_date` when it is
-    asked (ISO, to the minute), `asker` who says I in it; each is "" where nobody knows.
+    The answer of category 5 is "", or the file's explanation of why there is none.
+    `index` is its position in the file; `evidence` holds sources (`D1:3`) of existing turns, and
+    `evidence_sessions` the sessions that hold the answer, also if no turn is marked.
+    `question_type` is a benchmark's own type of question, `question_date` when it is asked (ISO, to
+    the minute), `asker` the person who says "I" in it; each is "" if unknown.
     """
 
     index: int

@@ -46,10 +46,10 @@ def is_msc_self_instruct(record: dict[str, Any]) -> bool:
 def locomo_record(record: dict[str, Any], where: str, number: int) -> dict[str, Any]:
     """A chat of MSC-Self-Instruct with its question as a conversation in LoCoMo's form.
 
-    The two speakers take turns, `Speaker 1` first. When a session was is known as the time back
-    from the last one only ("7 days 8 hours ago"), and kept as said. Personas and summaries are no
-    part of what was said, and evidence is not known. `number` is the chat's place in the file, for
-    its name. Raises InputError that begins with `where` and names the field.
+    The two speakers take turns, `Speaker 1` first. The date of a session is the time before the
+    last one ("7 days 8 hours ago"), kept as text. Personas and summaries are left out, and evidence
+    is unknown. `number` is the chat's position in the file, which its name contains. Raises
+    InputError that begins with `where` and names the field.
     """
     raw = checked(_RECORD, record, where=where)
     conversation: dict[str, object] = {}

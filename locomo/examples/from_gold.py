@@ -178,7 +178,7 @@ def _copied_rows(line: str, rows: Sequence[GoldRow]) -> list[GoldRow]:
                 subject=row.subject, attribute=row.attribute, value=value, happened_on=happened_on
             )
             copied.setdefault((start, row.subject), copy)
-    return [copied[place] for place in sorted(copied)]
+    return [copied[index] for index in sorted(copied)]
 
 
 def _closest_run(words: Sequence[str], value: str) -> tuple[int, int]:

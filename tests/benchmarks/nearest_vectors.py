@@ -53,9 +53,9 @@ def by_codes(
     seconds, turns = [], []
     for vector in vectors:
         start = time.perf_counter()
-        places = store._index.candidates(empty, vector, [])
+        positions = store._index.candidates(empty, vector, [])
         seconds.append(time.perf_counter() - start)
-        turns.append({int(place) for place in places})  # ids: none is missing here
+        turns.append({int(position) for position in positions})  # ids: none is missing here
     return seconds, turns
 
 
@@ -105,7 +105,7 @@ def measure(address: str, store: SqliteStore, questions: list[str]) -> dict[str,
     store.search("everything is read")
     vectors = [*embed(questions)]
     exact = [
-        {int(place) + 1 for place in np.argpartition(-(units @ vector), NEAREST)[:NEAREST]}
+        {int(position) + 1 for position in np.argpartition(-(units @ vector), NEAREST)[:NEAREST]}
         for vector in vectors
     ]
     figures: dict[str, Any] = {

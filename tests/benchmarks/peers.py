@@ -148,8 +148,8 @@ def peers(
     columns = (SpinnerColumn(), *Progress.get_default_columns(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=len(names) * len(conversations))
-        for place, name in enumerate(names):
-            progress.update(task, description=name, completed=place * len(conversations))
+        for index, name in enumerate(names):
+            progress.update(task, description=name, completed=index * len(conversations))
             found = run(name, [str(file), str(k), conversation], lambda: progress.advance(task))
             results[name] = {"title": PEERS[name].title, "version": peer_version(PEERS[name])}
             if isinstance(found, str):

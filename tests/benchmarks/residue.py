@@ -36,8 +36,8 @@ def _word(drawn: random.Random) -> str:
 def main(turns: int = TURNS, forgotten: int = FORGOTTEN) -> None:
     """Make a memory with facts and a backup, forget some of it, and look for what is left."""
     with TemporaryDirectory() as folder:
-        place = Path(folder)
-        with open_store(place / "made.db") as store:
+        root = Path(folder)
+        with open_store(root / "made.db") as store:
             assert isinstance(store, SqliteStore)
             store.add(made_turns(turns))
             for first in range(1, turns, 50):
@@ -47,14 +47,14 @@ def main(turns: int = TURNS, forgotten: int = FORGOTTEN) -> None:
                 )
                 insert = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES"
                 store.write(f"{insert} {facts}", "digest", (first, first + 49))
-            store.backup(place / "backup.db")
+            store.backup(root / "backup.db")
             ids = sorted(random.Random(7).sample(range(1, turns + 1), forgotten))
             wanted = needles(store, set(ids))
-            before = scan(place.iterdir(), wanted)
+            before = scan(root.iterdir(), wanted)
             started = time.perf_counter()
             done = store.forget(ids)
             took = time.perf_counter() - started
-            after = scan(place.iterdir(), wanted)
+            after = scan(root.iterdir(), wanted)
             assert store.check() == []
     print(f"memory: {turns:,} turns, {len(done.turns):,} of them and {len(done.facts):,} facts")
     print(f"forgotten in {took:.1f} s, in the memory and its backup")

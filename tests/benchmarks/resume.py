@@ -136,19 +136,19 @@ def command(server: ModelServer, optimizer: Optimizer, rounds: int) -> list[str]
 
 
 @contextmanager
-def running(place: Path, flags: Sequence[str], method: str) -> Iterator[Any]:
+def running(root: Path, flags: Sequence[str], method: str) -> Iterator[Any]:
     """The command at work in its folder, in a process that is started by this method.
 
     `spawn` makes a fresh one; `forkserver` one that has imported everything already, and has the
     same hashes of strings as the one before.
     """
-    place.mkdir(exist_ok=True)
-    if not (place / "houses.json").exists():
-        write(place / "houses.json", *(house(f"house-{n}", n) for n in range(8)))
+    root.mkdir(exist_ok=True)
+    if not (root / "houses.json").exists():
+        write(root / "houses.json", *(house(f"house-{n}", n) for n in range(8)))
     context: Any = get_context(method)
     if method == "forkserver":
         context.set_forkserver_preload([*IMPORTS.split(), __name__])
-    process = context.Process(target=optimize, args=(place, flags))
+    process = context.Process(target=optimize, args=(root, flags))
     process.start()
     try:
         yield process
@@ -166,15 +166,15 @@ def wait(process: Any, until: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-def finish(place: Path, flags: Sequence[str], method: str) -> None:
+def finish(root: Path, flags: Sequence[str], method: str) -> None:
     """A session to its end."""
-    with running(place, flags, method) as process:
+    with running(root, flags, method) as process:
         process.join()
-        assert process.exitcode == 0, (place / "stderr").read_text()
+        assert process.exitcode == 0, (root / "stderr").read_text()
 
 
 def kill(
-    place: Path,
+    root: Path,
     flags: Sequence[str],
     method: str,
     server: ModelServer,
@@ -184,16 +184,16 @@ def kill(
     """A session that is killed soon after so many answers, or after its start if there are more."""
     replays = len(server.answered) >= answers
     goal = server.probes + 2, answers
-    with running(place, flags, method) as process:
+    with running(root, flags, method) as process:
         wait(process, lambda: server.came_to(*goal))
         time.sleep(chance.uniform(0, REPLAY_S if replays else PAUSE_S))
         assert process.is_alive()
     server.settle()
 
 
-def left(place: Path) -> Left:
+def left(root: Path) -> Left:
     """Read what is on disk, as a resumed session does; the files are not touched."""
-    folder = next(place.glob("results/optimize-*"), place / "none")
+    folder = next(root.glob("results/optimize-*"), root / "none")
     file = folder / "calls.jsonl"
     lines = file.read_bytes().split(b"\n")[:-1] if file.exists() else []  # without a torn one
     calls = [json.loads(line) for line in lines]
@@ -217,8 +217,8 @@ def killing_moments(answered: Sequence[Answered], kills: int, chance: random.Ran
     built = sum(one.kind == "store" for one in answered)
     rest, found = len(answered) - built, [chance.randint(1, built)]
     strata = [n for n in range(1, kills) if n % 3 != 2]
-    for place, _ in enumerate(strata):
-        first, last = (rest * n // len(strata) for n in (place, place + 1))
+    for index, _ in enumerate(strata):
+        first, last = (rest * n // len(strata) for n in (index, index + 1))
         found.append(built + chance.randint(first + 1, last))
     return [found[n - (n + 1) // 3] for n in range(kills)]
 
@@ -244,13 +244,13 @@ def compared(before: Left, after: Left, when: str, answers: int, own: int) -> Se
     return Session(when, answers, *counts, *after.best)
 
 
-def phase(place: Path, plain: Sequence[Answered], on_disk: int, own: int) -> str:
+def phase(root: Path, plain: Sequence[Answered], on_disk: int, own: int) -> str:
     """What a killed session was doing, told from how far it had come."""
     if not own:
         return "replaying"
     if on_disk < sum(one.kind == "store" for one in plain):
         return "storing"
-    if not list(place.glob("results/*/answer/runs.jsonl")):
+    if not list(root.glob("results/*/answer/runs.jsonl")):
         return "measuring"
     return "measuring again" if on_disk >= len(plain) - VALIDATION else "compiling"
 
@@ -262,22 +262,22 @@ def paid(answered: Sequence[Answered], disk: Left) -> Counter[str]:
     return Counter(bodies[id_] for id_ in first.values())
 
 
-def results(place: Path) -> dict[str, Any]:
+def results(root: Path) -> dict[str, Any]:
     """What a compile came to, without times and calls."""
-    (report,) = place.glob("results/optimize-*/report.json")
+    (report,) = root.glob("results/optimize-*/report.json")
     said = json.loads(report.read_bytes())
-    program = json.loads((place / OUTPUT).read_bytes())
+    program = json.loads((root / OUTPUT).read_bytes())
     del program["card"]["made_at"]
     tried = sorted((one["prompts"], one["score"], one["examples"]) for one in said["tried"])
     return {"program": program, "verdict": said["verdict"], "gains": said["gains"], "tried": tried}
 
 
 def trial(
-    place: Path, optimizer: Optimizer, kills: int, seed: int, method: str, rounds: int
+    root: Path, optimizer: Optimizer, kills: int, seed: int, method: str, rounds: int
 ) -> Found:
     """Compile once uninterrupted and once killed so often; compare all that was paid and found."""
     chance, rows = random.Random(seed), list[Session]()
-    once, often = place / "once", place / "often"
+    once, often = root / "once", root / "often"
     with serving_model() as server:
         flags = command(server, optimizer, rounds)
         finish(once, flags, method)

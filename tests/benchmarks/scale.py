@@ -410,14 +410,14 @@ def scale(
         raise InputError(f"{folder} is not a folder; name one that exists")
     results = []
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        with tempfile.TemporaryDirectory() as place:
-            _wake(Path(place))
+        with tempfile.TemporaryDirectory() as temporary:
+            _wake(Path(temporary))
         runs = [(one_namespace, size, size) for size in sizes]
         runs += [(many_namespaces, count, count * SMALL) for count in counts]
         for run, count, total in runs:
             task = progress.add_task(f"{total:,} turns", total=total)
-            with tempfile.TemporaryDirectory(dir=folder) as place:
-                results.append(run(Path(place), count, partial(progress.advance, task)))
+            with tempfile.TemporaryDirectory(dir=folder) as temporary:
+                results.append(run(Path(temporary), count, partial(progress.advance, task)))
     Console().print(table(results))
     if json_file is not None:
         write_whole(json_file, json.dumps(results).encode())

@@ -262,9 +262,9 @@ def measure_store(
     turns = list(islice(chat(1), max(TURNS_OF_CLIENT, turns_of_each)))
     open_store(namespace_of(database)).close()
     with files() as new_file:
-        places = {"SQLite": new_file, "Postgres": lambda: namespace_of(database)}
+        addresses = {"SQLite": new_file, "Postgres": lambda: namespace_of(database)}
         for size in sizes:
-            for kind, new_address in places.items():
+            for kind, new_address in addresses.items():
                 row = grown(new_address(), chat(1), size)
                 figures["one memory"].append({"store": kind, **row})
                 advance(size)
@@ -272,7 +272,7 @@ def measure_store(
             figures["many"].append(many(database, count, turns[:turns_of_each], advance))
         for number in clients:
             for mixture in MIXTURES:
-                for kind, new_address in places.items():
+                for kind, new_address in addresses.items():
                     row = crowd(new_address, number, mixture, turns)
                     figures["clients"].append({"store": kind, **row})
     close_pools()

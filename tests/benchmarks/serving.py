@@ -63,8 +63,8 @@ def fill(name: str, turns: int) -> list[str]:
         with open_store(path_of(name)) as store:
             for first in range(0, turns, 1_000):
                 store.add(made[first : first + 1_000])
-    places = random.integers(turns, size=QUESTIONS)
-    return [ask(made[place], random) for place in places]
+    indices = random.integers(turns, size=QUESTIONS)
+    return [ask(made[index], random) for index in indices]
 
 
 async def start(home: Path, name: str) -> float:
@@ -95,8 +95,8 @@ async def remembers(address: str, name: str, token: str) -> dict[str, float]:
     async def work(number: int) -> list[float]:
         headers = {"authorization": f"Bearer {token}"}
         http = httpx2.AsyncClient(headers=headers, timeout=120)
-        place = f"{address}/mcp/{name}"
-        async with Client(streamable_http_client(place, http_client=http)) as client:
+        url = f"{address}/mcp/{name}"
+        async with Client(streamable_http_client(url, http_client=http)) as client:
             return [
                 await timed(
                     lambda n=n: client.call_tool("remember", {"text": f"client {number} says {n}"})

@@ -199,8 +199,8 @@ def copy(folder: Path, n: int) -> None:
 
 
 def move(folder: Path, n: int) -> None:
-    places = [main_file(folder), folder / "ben.db"]
-    move_store(places[n % 2], places[(n + 1) % 2])
+    paths = [main_file(folder), folder / "ben.db"]
+    move_store(paths[n % 2], paths[(n + 1) % 2])
 
 
 def open_older_file(folder: Path, n: int) -> None:

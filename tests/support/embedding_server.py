@@ -114,9 +114,9 @@ TABLES = {
 }
 
 
-def stored_columns(place: Path | str) -> list[list[tuple[Any, ...]]]:
+def stored_columns(location: Path | str) -> list[list[tuple[Any, ...]]]:
     """All that search keeps of the vectors, and by whom they are."""
-    with open_store(place) as store:
+    with open_store(location) as store:
         assert isinstance(store, DatabaseStore)
         embedder = vectors.recorded_embedder(store._conn)
         assert embedder
@@ -127,7 +127,7 @@ def stored_columns(place: Path | str) -> list[list[tuple[Any, ...]]]:
         return [*tables, [(embedder.name, embedder.width)]]
 
 
-def embedded_memory(place: T, name: str, turns: list[Turn] = TALK) -> T:
-    with open_store(place, embedder=name) as store:
+def embedded_memory(location: T, name: str, turns: list[Turn] = TALK) -> T:
+    with open_store(location, embedder=name) as store:
         store.add(turns)
-    return place
+    return location

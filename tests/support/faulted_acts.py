@@ -87,8 +87,8 @@ def do_on_failing_disk(
 def fail_every_call(name: str, fault: str, disk: ctypes.CDLL, step: int) -> str:
     """Let each STEP-th call of an act fail; what followed, in one line."""
     act = acts.ACTS[name]
-    with TemporaryDirectory() as place:
-        beginning, folder = Path(place) / "beginning", Path(place) / "folder"
+    with TemporaryDirectory() as temporary:
+        beginning, folder = Path(temporary) / "beginning", Path(temporary) / "folder"
         folder.mkdir()
         act.begin(folder)
         shutil.copytree(folder, beginning)
@@ -118,13 +118,13 @@ def follow_up(act: Act, folder: Path, states: list[State], message: str) -> str:
     return "whole" if times_done else "absent"
 
 
-def with_failing_disk(place: str, arguments: list[str]) -> int:
+def with_failing_disk(folder: str, arguments: list[str]) -> int:
     """Start this module anew with the disk that fails."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if not compiler:
         print("no compiler")
         return 0
-    library = Path(place) / "failing_disk.so"
+    library = Path(folder) / "failing_disk.so"
     options = ["-shared", "-fPIC", "-O1", str(SOURCE), "-o", str(library), "-ldl"]
     made = subprocess.run([compiler, *options], capture_output=True, text=True, check=False)
     if made.returncode:
@@ -147,5 +147,5 @@ if __name__ == "__main__":
     if "failing_disk" in os.environ.get("LD_PRELOAD", ""):
         main(int(sys.argv[1]), sys.argv[2:])
     else:
-        with TemporaryDirectory() as place:
-            sys.exit(with_failing_disk(place, sys.argv[1:]))
+        with TemporaryDirectory() as temporary:
+            sys.exit(with_failing_disk(temporary, sys.argv[1:]))

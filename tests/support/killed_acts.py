@@ -74,8 +74,8 @@ def differences(expected: State, actual: State) -> list[str]:
 def kill_again_and_again(name: str, kills: int, seed: int) -> str:
     """Kill an act so often; what the kills found, in one line. Raises AssertionError for a loss."""
     act, chance = acts.ACTS[name], random.Random(f"{name} {seed}")
-    with TemporaryDirectory() as place:
-        beginning, folder = Path(place) / "beginning", Path(place) / "folder"
+    with TemporaryDirectory() as temporary:
+        beginning, folder = Path(temporary) / "beginning", Path(temporary) / "folder"
         folder.mkdir()
         act.begin(folder)
         shutil.copytree(folder, beginning)

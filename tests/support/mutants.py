@@ -38,9 +38,9 @@ _LONGEST_RUN_S = 60  # a mutant may loop for ever; it counts as noticed
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change within a module: `place` numbers the nodes of its syntax tree."""
+    """One change within a module: `node_number` counts the nodes of its syntax tree."""
 
-    place: int
+    node_number: int
     line: int
     code: str
 
@@ -53,8 +53,8 @@ def mutants(path: Path) -> list[Mutant]:
     bodies = [statement for function in _functions(tree) for statement in function.body]
     within = {id(node) for statement in bodies for node in ast.walk(statement)}
     return [
-        Mutant(place, node.lineno, lines[node.lineno - 1].strip())
-        for place, node in enumerate(ast.walk(tree))
+        Mutant(node_number, node.lineno, lines[node.lineno - 1].strip())
+        for node_number, node in enumerate(ast.walk(tree))
         if id(node) in within and _changed(copy.deepcopy(node))
     ]
 
@@ -102,7 +102,7 @@ def _put_in(module: types.ModuleType, mutant: Mutant) -> None:
     """Give the module's functions the mutant's code, wherever they were imported to."""
     path = Path(str(module.__file__))
     tree = ast.parse(path.read_text("utf-8"))
-    node = list(ast.walk(tree))[mutant.place]
+    node = list(ast.walk(tree))[mutant.node_number]
     _changed(node)
     namespace = dict(vars(module))
     exec(compile(ast.fix_missing_locations(tree), path, "exec"), namespace)  # noqa: S102

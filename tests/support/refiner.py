@@ -117,16 +117,16 @@ class Refiner:
 
     def _refine(self, prompt: str, request: Request) -> list[Any]:
         self.prompts.append(prompt)
-        place = self.counts["refine"]
+        index = self.counts["refine"]
         self.counts["refine"] += 1
-        if place >= len(self.scripts):
-            raise UnexpectedPrompt(f"call {place + 1} of {len(self.scripts)}:\n{prompt}")
-        calls = self.scripts[place]
+        if index >= len(self.scripts):
+            raise UnexpectedPrompt(f"call {index + 1} of {len(self.scripts)}:\n{prompt}")
+        calls = self.scripts[index]
         if self.supports_function_calling:
             assert [tool.name for tool in request.tools][:2] == ["search_memory", "manage_memory"]
             if calls:
                 return [
-                    ToolCallPart(id=f"call_{place}_{n}", name=name, input=arguments)
+                    ToolCallPart(id=f"call_{index}_{n}", name=name, input=arguments)
                     for n, (name, arguments) in enumerate(calls)
                 ]
             return [TextPart("[[ ## thought ## ]]\nAll is well.\n\n[[ ## completed ## ]]")]

@@ -30,7 +30,7 @@ class RerankingServer(Server):
         self.questions.append(request["query"])
         self.passages.append(request["documents"])
         scores = [1 / len(passage) for passage in request["documents"]]
-        results = [{"index": place, "relevance_score": score} for place, score in enumerate(scores)]
+        results = [{"index": index, "relevance_score": score} for index, score in enumerate(scores)]
         # Providers answer with the best first.
         results.sort(key=lambda result: -result["relevance_score"])
         name = "data" if self.addresses[-1][1].endswith("voyage") else "results"

@@ -256,8 +256,8 @@ def try_pair(first: str, second: str, beginning: Path, folder: Path, step: int) 
 
 def main(step: int, pairs: Sequence[tuple[str, str]]) -> None:
     acts.prepare_process()
-    with TemporaryDirectory() as place:
-        beginning, folder = Path(place) / "beginning", Path(place) / "folder"
+    with TemporaryDirectory() as temporary:
+        beginning, folder = Path(temporary) / "beginning", Path(temporary) / "folder"
         folder.mkdir()
         begin(folder)
         shutil.copytree(folder, beginning)
