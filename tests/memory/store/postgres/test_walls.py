@@ -344,6 +344,17 @@ def test_the_client_ends_what_has_lifted_its_deadline(anna: PostgresStore) -> No
         model_login.select(conn, lifted, anna._tickets["r"], limit=200, seconds=0.2)
 
 
+def test_rows_and_text_of_a_select_are_bounded(anna: PostgresStore) -> None:
+    ticket = anna._tickets["r"]
+    with anna._database.of_models.connection() as conn:
+        numbers = "SELECT n FROM generate_series(1, 300) n"
+        rows = model_login.select(conn, numbers, ticket, limit=200, seconds=2.0)
+        assert (len(rows.rows), rows.truncated) == (200, True)
+        long = "SELECT repeat('x', 9000000) FROM generate_series(1, 2)"
+        with pytest.raises(SqlError, match="too much text"):
+            model_login.select(conn, long, ticket, limit=200, seconds=2.0)
+
+
 ROW = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES "
 
 
