@@ -9,14 +9,17 @@ def catalog(conn: Connection, tokens: int) -> str:
 
     At most `tokens` tokens: what matters most comes first, and whole lines are left out at the end.
     """
-    turns, sessions, first, last = conn.run("catalog_of_turns").fetchone()
-    speakers = conn.run("catalog_of_speakers")
+    with conn.together():
+        of_turns = conn.run("catalog_of_turns")
+        speakers = conn.run("catalog_of_speakers")
+        facts = conn.run("catalog_of_facts")
+    turns, sessions, first, last = of_turns.fetchone()
     lines = [
         f"turns: {turns} in {sessions} sessions, {first or 'no date'} to {last or 'no date'}",
         "speakers: " + ", ".join(f"{name}({count})" for name, count in speakers),
     ]
     attributes: dict[str, list[str]] = {}
-    for subject, attribute, count in conn.run("catalog_of_facts"):
+    for subject, attribute, count in facts:
         attributes.setdefault(subject, []).append(f"{attribute}({count})")
     lines += [f"facts of {subject}: " + ", ".join(names) for subject, names in attributes.items()]
     return first_lines(lines, tokens)

@@ -4,7 +4,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,9 @@ class SqliteConnection(sqlite3.Connection):
             if isinstance(value, list):
                 values[name] = json.dumps(value)
         return self.execute(STATEMENTS[statement], values)
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()  # there is no server
 
     def run_many(self, statement: str, rows: Iterable[dict[str, Any]], /) -> None:
         self.executemany(STATEMENTS[statement], rows)

@@ -98,6 +98,12 @@ class Connection(Protocol):
         A list of numbers or texts is one value.
         """
 
+    def together(self) -> AbstractContextManager[None]:
+        """Send the statements that the block runs to a server at once, in one round trip.
+
+        They only read, and their rows are taken after the block.
+        """
+
     def run_many(self, statement: str, rows: Iterable[dict[str, Any]], /) -> None:
         """Run a named statement for each of these rows of values."""
 

@@ -169,15 +169,20 @@ class DatabaseStore(Store):
         self._embed_waiting()
         # A read transaction: index, words and vectors are of one moment and one embedder.
         with self._transaction("DEFERRED") as conn:
-            recorded = vectors.recorded_embedder(conn)
+            new_rows = search_tables.rows_after(conn, self._index)
+            recorded = vectors.newest_embedder(new_rows.embedders)
             if recorded is None:
                 return []
             # Another row "embedder" stands for other vectors, also where its name is the same.
             if recorded != self._index_embedder:
-                self._index = ranking.Index()
+                if self._index.last_id or self._index.names.last:
+                    self._index = ranking.Index()
+                    new_rows = search_tables.rows_after(conn, self._index)
                 self._index_embedder = recorded
-            search_tables.extend_index(conn, self._index)
-            if search_tables.extend_index_by_waiting(conn, self._index, recorded.width or 1):
+            search_tables.extend_index(conn, self._index, new_rows)
+            if search_tables.extend_index_by_waiting(
+                conn, self._index, new_rows, recorded.width or 1
+            ):
                 self._index_embedder = None  # such an index is good for this search only
             query = self._index.query(text)
             [vector] = self._embed([query.plain], recorded)

@@ -12,6 +12,7 @@ them (docs/decisions.md, 13).
 import json
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -163,14 +164,46 @@ def _session_end(conn: Connection, session: str, before: int, width: int) -> Ses
 # --- reading into an index --------------------------------------------------------------------
 
 
-def extend_index(conn: Connection, index: Index) -> None:
+@dataclass(frozen=True)
+class NewRows:
+    """The rows that an index lacks, and the newest settings `embedder`, read in one round trip."""
+
+    embedders: list[tuple[int, str]]
+    speakers: list[tuple[int, str]]
+    characters: list[tuple[int, str, str, str]]
+    blocks: list[tuple[int, bytes, bytes]]
+    recent: list[tuple[bytes, bytes]]
+    last_turn: int
+
+
+def rows_after(conn: Connection, index: Index) -> NewRows:
+    """What was stored since an index was extended."""
+    with conn.together():
+        embedders = conn.run("embedders")
+        speakers = conn.run("speakers_after", after=index.names.last)
+        characters = conn.run("settings_of_name", name="character")
+        blocks = conn.run("blocks_after", after=index.last_id)
+        # Of turns that have become a block meanwhile there are no rows here any more.
+        recent = conn.run("recent_after", after=index.last_id)
+        last_turn = conn.run("last_turn")
+    # All of it: in SQLite a cursor with rows left keeps its connection at that moment.
+    return NewRows(
+        embedders=embedders.fetchall(),
+        speakers=speakers.fetchall(),
+        characters=characters.fetchall(),
+        blocks=blocks.fetchall(),
+        recent=recent.fetchall(),
+        last_turn=last_turn.fetchall()[0][0],
+    )
+
+
+def extend_index(conn: Connection, index: Index, new_rows: NewRows) -> None:
     """Bring the turns that were added since into an index."""
-    new_speakers = conn.run("speakers_after", after=index.names.last).fetchall()
-    characters = _characters(conn) if new_speakers else set()
-    for number, name in new_speakers:
+    characters = _characters(new_rows.characters)
+    for number, name in new_rows.speakers:
         index.names.add(name, number, is_character=name in characters)
-    _extend_by_blocks(conn, index)
-    recent = conn.run("recent_after", after=index.last_id).fetchall()
+    _extend_by_blocks(conn, index, new_rows.blocks)
+    recent = new_rows.recent
     if recent:
         rows = np.frombuffer(b"".join(row[0] for row in recent), TURN_DTYPE)
         vectors = b"".join(row[1] for row in recent)
@@ -178,10 +211,10 @@ def extend_index(conn: Connection, index: Index) -> None:
         index.extend(rows, sign_codes(eight_bit), eight_bit)
 
 
-def _characters(conn: Connection) -> set[str]:
+def _characters(settings: Iterable[tuple[int, str, str, str]]) -> set[str]:
     """The names that the character of this memory's chats has or had."""
     names: set[str] = set()
-    for _, _, text, _ in conn.run("settings_of_name", name="character"):
+    for _, _, text, _ in settings:
         with suppress(ValueError):  # a file may hold any text there (`integrity` tells of it)
             value = json.loads(text)
             if isinstance(value, str):
@@ -189,8 +222,9 @@ def _characters(conn: Connection) -> set[str]:
     return names
 
 
-def _extend_by_blocks(conn: Connection, index: Index) -> None:
-    blocks = conn.run("blocks_after", after=index.last_id).fetchall()
+def _extend_by_blocks(
+    conn: Connection, index: Index, blocks: Sequence[tuple[int, bytes, bytes]]
+) -> None:
     if not blocks:
         return
     block_rows = [np.frombuffer(columns, TURN_DTYPE) for _, columns, _ in blocks]
@@ -222,17 +256,17 @@ def _read_pieces(conn: Connection, pieces: Sequence[Piece]) -> list[NDArray[np.i
     ]
 
 
-def extend_index_by_waiting(conn: Connection, index: Index, width: int) -> bool:
+def extend_index_by_waiting(conn: Connection, index: Index, new_rows: NewRows, width: int) -> bool:
     """Bring the turns that wait for their vectors into an index, with zeros for the vectors.
 
     Returns whether there are any: such an index is good for one search, as they get other columns
     later.
     """
-    waiting = read_turns(conn, index.last_id + 1)
-    if not waiting:
+    if new_rows.last_turn <= index.last_id:
         return False
+    waiting = read_turns(conn, index.last_id + 1)
     speakers = speaker_numbers(conn)
-    characters = _characters(conn)
+    characters = _characters(new_rows.characters)
     for name in {turn.speaker for turn in waiting} - speakers.keys():
         speakers[name] = index.names.last + 1
         index.names.add(name, speakers[name], is_character=name in characters)

@@ -8,7 +8,7 @@ Turns whose embedder is asked over the network are stored first and wait for the
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,8 +41,13 @@ class RecordedEmbedder:
 
 def recorded_embedder(conn: Connection) -> RecordedEmbedder | None:
     """The embedder of this namespace; None when it holds no turns yet."""
-    # The newest row that names one: a file may hold any text there (`integrity` tells of it).
-    for row_id, text in conn.run("embedders"):
+    return newest_embedder(conn.run("embedders"))
+
+
+def newest_embedder(settings: Iterable[tuple[int, str]]) -> RecordedEmbedder | None:
+    """The newest of the settings 'embedder' that names one, of (id, value), the newest first."""
+    # A file may hold any text there (`integrity` tells of it).
+    for row_id, text in settings:
         try:
             name, width = embedder_setting(text)
         except InputError:

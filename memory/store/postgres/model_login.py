@@ -68,6 +68,8 @@ def select(
                     rows.extend([tuple(map(_plain, row)) for row in batch])
                     if len(batch) < size:
                         break
+                if not is_inside:
+                    conn.execute("ROLLBACK")  # in the round trip that ends the pipeline
         finally:
             # With whatever the statement has set.
             if is_inside:

@@ -115,7 +115,7 @@ class PostgresStore(DatabaseStore):
             self._conn.bound(conn),
         ):
             model_login.enter(conn, journal, WAIT_SECONDS)  # also for another writer to end
-            self._lock_writer()
+            self._refuse_deleted(self._conn.lock_writer())
             yield self._conn
             self._conn.finish()
 
@@ -219,24 +219,26 @@ class PostgresStore(DatabaseStore):
 
     @contextmanager
     def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[Connection]:
-        if kind == "IMMEDIATE":
-            self._refuse_writing()
+        if kind == "DEFERRED":
+            with (
+                self._errors(),
+                self._database.own.connection() as conn,
+                self._conn.reading(conn),
+            ):
+                yield self._conn
+            return
+        self._refuse_writing()
         with (
             self._errors(),
             self._database.own.connection() as conn,
-            conn.transaction(),
-            self._conn.bound(conn),
+            self._conn.writing(conn) as is_there,
         ):
-            if kind == "IMMEDIATE":
-                self._lock_writer()
-            else:
-                conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            self._refuse_deleted(is_there)
             yield self._conn
-            if kind == "IMMEDIATE":
-                self._conn.finish()
+            self._conn.finish()
 
-    def _lock_writer(self) -> None:
-        if not self._conn.lock_writer():
+    def _refuse_deleted(self, is_there: bool) -> None:
+        if not is_there:
             raise StoreError(f"{self.location}: deleted while it was open")
 
     @contextmanager

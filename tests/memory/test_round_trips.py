@@ -1,0 +1,114 @@
+"""How many statements and round trips a question takes: a few, however many turns it shows."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from memory import Memory, Store, Turn, open_store
+from memory.store.sqlite import SqliteStore
+from tests.conftest import INSERT
+from tests.support.scripted import Pairs, answer, scripted_model, sql
+
+CHATS = Path(__file__).parents[2] / "data" / "chats.json"
+BUDGET = 20_000  # tokens, which the turns of these chats fill
+MOST_STATEMENTS = 40  # of SQLite, transactions and the full-text index's own included
+MOST_ROUND_TRIPS = 15  # to Postgres
+
+
+@pytest.fixture(scope="module")
+def turns() -> list[Turn]:
+    """What was said in our chats, as one memory."""
+    said = []
+    for number, chat in enumerate(json.loads(CHATS.read_text("utf-8"))):
+        for session, messages in chat["conversation"].items():
+            if isinstance(messages, list):
+                name = f"{number} {session}"
+                said += [Turn(m["speaker"], m["text"], name) for m in messages if m["text"].strip()]
+    return said
+
+
+def fill(store: Store, turns: list[Turn]) -> None:
+    store.add(turns)
+    rows = ", ".join(f"('Anna', 'likes_{n}', 'thing {n}', '', {n * 7})" for n in range(1, 60))
+    store.write(f"{INSERT}{rows}, ('Anna', 'has', 'a cat', '', 7)", cause="test")
+
+
+def ask(store: Store) -> None:
+    """A question to a hosted model, which fills the budget."""
+    select = "SELECT attribute, value, turn_id FROM facts WHERE subject = 'Anna' LIMIT 9"
+    script: Pairs = [([], sql(select)), ([], answer("Nobody", "1"))]
+    model = scripted_model(script, budget=BUDGET)
+    told = Memory(store, model=model).ask("Who has a cat?")
+    assert told.tokens > 0.9 * BUDGET
+    assert len(store.shown()) > 300
+
+
+def test_a_question_takes_few_statements_in_sqlite(path: Path, turns: list[Turn]) -> None:
+    with open_store(path) as store:
+        fill(store, turns)
+        assert isinstance(store, SqliteStore)
+        store.read("SELECT 1 AS opens_the_models_connection")
+        assert store._model_connection is not None
+        statements: list[str] = []
+        for conn in (store._conn, store._model_connection):
+            conn.set_trace_callback(statements.append)
+        ask(store)
+        for conn in (store._conn, store._model_connection):
+            conn.set_trace_callback(None)
+        # The statements after a dash are those that the full-text index makes for itself.
+        own = [statement for statement in statements if not statement.startswith("-- ")]
+        assert 10 < len(own) <= MOST_STATEMENTS, own
+
+
+@contextmanager
+def protocol_messages() -> Iterator[list[str]]:
+    """The messages of libpq to the server, on all connections that stores take meanwhile."""
+    from psycopg_pool import ConnectionPool
+
+    messages: list[str] = []
+    traces = {}
+    take = ConnectionPool.getconn
+
+    def traced(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+        conn = take(self, *args, **kwargs)
+        if conn not in traces:
+            traces[conn] = tempfile.TemporaryFile("w+")  # noqa: SIM115
+            conn.pgconn.trace(traces[conn].fileno())
+        return conn
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ConnectionPool, "getconn", traced)
+        yield messages
+    for conn, file in traces.items():
+        conn.pgconn.untrace()
+        file.seek(0)
+        fields = [line.split("\t") for line in file]
+        messages += [line[3].strip() for line in fields if len(line) > 3 and line[1] == "F"]
+        file.close()
+
+
+def round_trips(messages: list[str]) -> int:
+    """How often the client waits: for what it has asked to be sent, by Sync, Flush or Query."""
+    waits = [name for name in messages if name in ("Sync", "Flush", "Query")]
+    # psycopg ends a pipeline by a Sync with a Flush right behind it, and waits once for both.
+    ends = [pair for pair in pairwise(messages) if pair == ("Sync", "Flush")]
+    return len(waits) - len(ends)
+
+
+@pytest.mark.slow
+def test_a_question_takes_few_round_trips_to_postgres(turns: list[Turn]) -> None:
+    from tests.support.postgres_server import new_namespace
+
+    with open_store(new_namespace()) as store:
+        fill(store, turns)
+        # The first search reads vectors, and the first SELECT checks a new connection.
+        store.search("Who has a cat?", 400)
+        store.read("SELECT 1 AS opens_the_models_connection")
+        with protocol_messages() as messages:
+            ask(store)
+    assert 5 < round_trips(messages) <= MOST_ROUND_TRIPS, messages
