@@ -1,4 +1,4 @@
-"""An audit of a memory: facts that contradict, repeat or are not supported; it only reads."""
+"""Audit a memory: contradictory, duplicate and unsupported facts. It changes nothing."""
 
 import re
 from collections import defaultdict
@@ -32,7 +32,7 @@ _SINGLE = re.compile(
     r"|favou?rite colou?r)"
 )
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?")
-# Facts are checked in the order of their turns, so the words of a few turns are enough.
+# Facts are checked in the order of their sources: only the words of a few turns are in memory.
 _CACHED_TURNS = 8
 _FACTS_AT_ONCE = 500  # whose turns are in memory together
 _MOST_AT_ONCE = 100  # facts that one proposal deletes
@@ -44,9 +44,9 @@ _BY_PACKAGED = re.compile(r"digest by local(?:-base)?(?:\+|$)")
 
 @dataclass(frozen=True)
 class Finding:
-    """Something a person should look at: `text` says what is wrong, with which facts and turns.
+    """A problem for a person to check: `text` describes it, with its facts and turns.
 
-    `sql` is the change proposed, for `Store.write`; empty where there is none to propose.
+    `sql` is the proposed fix, for `Store.write`; empty without a proposal.
     """
 
     kind: Kind
@@ -57,16 +57,15 @@ class Finding:
 
 
 def audit(store: Store, kinds: Collection[str] = KINDS) -> list[Finding]:
-    """What is wrong with a memory, by kind in the order of KINDS. Nothing is changed.
+    """Find problems in a memory, by kind in the order of KINDS. Changes nothing.
 
     Arguments:
         kinds: the kinds of findings to look for.
 
-    A contradiction is two values of one subject and attribute that are open at the same time, for
-    attributes that hold one value: the older is proposed to end when the newer began. A duplicate
-    is an open fact that an earlier one says already: proposed to go. A fact is unsupported when it
-    is not said in its turn. A person must judge that, because the turn may say the same in other
-    words.
+    A contradiction is two current values of one subject and an attribute that has one value at a
+    time; the fix ends the older when the newer began. A duplicate is a current fact that repeats an
+    earlier one; the fix deletes it. A fact is unsupported when its source does not say it; a person
+    must judge that, because the source may use other words.
     """
     facts = store.facts()
     findings: list[Finding] = []
@@ -88,7 +87,7 @@ def audit(store: Store, kinds: Collection[str] = KINDS) -> list[Finding]:
 
 def _failed_windows(store: Queue) -> Iterator[Finding]:
     for pending in store.pending():
-        if pending.error:  # without one, a process is at work on it
+        if pending.error:  # without an error, a process is working on it
             held = f"--apply {pending.first_turn}-{pending.last_turn}` runs what is held"
             way_on = held if pending.statement else "--replay` tries again"
             yield Finding(
@@ -104,7 +103,7 @@ def _failed_windows(store: Queue) -> Iterator[Finding]:
 
 
 def fact_conflicts(store: Turns, facts: Sequence[Fact]) -> Iterator[Finding]:
-    """Contradictions and duplicates among the open facts."""
+    """Contradictions and duplicates among the current facts."""
     groups: dict[tuple[str, str], list[Fact]] = defaultdict(list)
     for fact in facts:
         if not fact.ended_on:
@@ -126,7 +125,7 @@ def fact_conflicts(store: Turns, facts: Sequence[Fact]) -> Iterator[Finding]:
 
 
 def _beginnings(store: Turns, facts: Sequence[Fact]) -> dict[int, str]:
-    """When each fact began, by its id: when it happened, else was said, else was recorded."""
+    """The day on which each fact began, by id: when it happened, or was said, or was recorded."""
     turns = store.turns_by_id([fact.turn_id for fact in facts])
     began = {}
     for fact, turn in zip(facts, turns, strict=True):
@@ -137,9 +136,9 @@ def _beginnings(store: Turns, facts: Sequence[Fact]) -> dict[int, str]:
 
 
 def _runs(group: Sequence[Fact]) -> list[list[Fact]]:
-    """Facts in the order they began, grouped into runs of neighbours that say the same.
+    """Facts in the order they began, grouped into runs of neighbours with the same value.
 
-    Somebody who moved away and back lived there twice: these are no duplicates.
+    Somebody who moved away and back lived there twice: these are not duplicates.
     """
     runs: list[list[Fact]] = []
     for fact in group:
@@ -155,7 +154,7 @@ def _contradictions(group: Sequence[Fact], began: Mapping[int, str]) -> Iterator
     for place, old in enumerate(group):
         for later in range(place + 1, len(group)):
             if value_words[place] <= value_words[later] or value_words[later] <= value_words[place]:
-                continue  # "Oslo" and "Oslo in Norway" are no contradiction
+                continue  # "Oslo" and "Oslo in Norway" do not contradict
             new = group[later]
             day = began[new.id]
             yield Finding(
@@ -170,16 +169,16 @@ def _contradictions(group: Sequence[Fact], began: Mapping[int, str]) -> Iterator
 
 
 def _repeated(group: Sequence[Fact]) -> Iterator[Finding]:
-    """Facts of an attribute with many values that say the same of the same day.
+    """Duplicates of an attribute with many values: the same value on the same day.
 
-    A fact without a day, or with a less exact one, says no more than one with it.
+    A fact with no date, or a less exact one, repeats a fact with a more exact date.
     """
     by_value: dict[str, list[Fact]] = defaultdict(list)
     for fact in group:
         by_value[_plain(fact.value)].append(fact)
     for same in by_value.values():
         same.sort(key=lambda fact: (-len(fact.happened_on or ""), fact.id))
-        # The exactest dates come first: each fact says what a less exact date of it would say.
+        # The most exact dates come first: each covers its less exact forms.
         original_by_date: dict[str, Fact] = {}
         repeated: dict[int, list[Fact]] = defaultdict(list)
         for fact in same:
@@ -216,11 +215,11 @@ def _plain(text: str) -> str:
 
 
 def _unsupported(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
-    """Facts that are not said in their turns.
+    """Facts that their sources do not support.
 
-    Those that the packaged model wrote must be stated by their turn. A larger model may say in
-    other words what a turn and those beside it say: of its values half the words must stand there,
-    stop words aside. A value of stop words alone is not judged then.
+    The source must state what the packaged model wrote. A larger model may rephrase a turn and its
+    neighbours: half of the words of its value must occur there, without stop words. A value of only
+    stop words is not judged.
     """
     forms_of_turn = lru_cache(_CACHED_TURNS)(turn_forms)
     by_packaged = _written_by_packaged(store)
@@ -228,7 +227,7 @@ def _unsupported(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
     for begin in range(0, len(by_turn), _FACTS_AT_ONCE):
         batch = by_turn[begin : begin + _FACTS_AT_ONCE]
         nearby_ids = {turn_id for fact in batch for turn_id in _nearby(fact.turn_id)}
-        # The first turn has none before it, and the last one none after it.
+        # The first and the last turn have only one neighbour.
         nearby_turns = store.turns_by_id(sorted(nearby_ids), missing_ok=True)
         turns = {turn.id: turn for turn in nearby_turns}
 
@@ -252,7 +251,7 @@ def _unsupported(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
 
 
 def _nearby(turn_id: int) -> range:
-    """The ids of a turn and of those beside it."""
+    """The ids of a turn and its neighbours."""
     return range(turn_id - 1, turn_id + 2)
 
 
@@ -264,7 +263,7 @@ def is_said(value: str, nearby: Sequence[Collection[str]]) -> bool:
 
 
 def _written_by_packaged(store: Facts) -> set[int]:
-    """The facts that are as a digest by the packaged model wrote them."""
+    """The facts that are unchanged since the packaged model wrote them."""
     digests = {change.id for change in store.changes() if _BY_PACKAGED.match(change.cause)}
     last_changes = {edit.fact_id: edit.change_id for edit in store.journal()}
     return {fact_id for fact_id, change_id in last_changes.items() if change_id in digests}

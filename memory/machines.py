@@ -1,4 +1,4 @@
-"""Work spread over machines: a task of Ray for each item, its results as they come."""
+"""Work on several machines: one Ray task per item, with results as they arrive."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -21,9 +21,9 @@ Result = TypeVar("Result")
 
 
 def check_over(over: str) -> str:
-    """A value of `--over`, empty for this process alone. Raises InputError when it cannot be used.
+    """Validate `--over`; empty means this process alone. Raises InputError for an invalid value.
 
-    Ray is looked for, not imported: that takes a second.
+    This does not import Ray, which takes a second.
     """
     if over and over != RAY and not over.startswith(_SCHEME):
         raise InputError(f"--over {over!r}: write ray, or ray://HOST:PORT of a cluster")
@@ -41,18 +41,17 @@ def over_machines(
     cancels: bool = False,
     idle: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[int, Result]]:
-    """Apply a function to each item where a machine is free; yields (index, result) as they come.
+    """Apply a function to each item on any free machine; yields (index, result) as they arrive.
 
-    An item whose machine is lost runs again elsewhere, so what a function does must be harmless
-    when it is done twice.
+    An item whose machine is lost runs again elsewhere, so the function must be safe to run twice.
 
     Arguments:
-        function: pickled once, so what all items share belongs to it; its results travel.
+        function: pickled once, so it should hold what all items share; results are pickled, too.
         over: `ray` (the cluster of RAY_ADDRESS, one that runs on this machine, or the cores of this
             machine alone), or `ray://HOST:PORT`.
-        cpus: how much of a core a task takes: less than one where it waits for a server.
-        cancels: whether tasks under way are interrupted when this ends early; else they are
-            waited for, and their results are yielded.
+        cpus: cores per task; less than one for tasks that wait for a server.
+        cancels: whether to interrupt running tasks when this ends early; else it waits for them and
+            yields their results.
         idle: called about every second.
 
     On the first error, or Ctrl-C, no further item starts; it is raised at the end.
@@ -94,12 +93,12 @@ def over_machines(
 
 
 def _room(ray: ModuleType, cpus: float) -> int:
-    """How many tasks may be under way: as many as can run, and machines come and go."""
+    """How many tasks may run now, as machines come and go."""
     return max(int(ray.cluster_resources().get("CPU", 0.0) / cpus), 1)
 
 
 def _cancel(ray: ModuleType, tasks: Iterable[Any]) -> None:
-    """Interrupt tasks as Ctrl-C does, and wait until they have let go of what they hold."""
+    """Interrupt tasks as Ctrl-C does, and wait until they have released their resources."""
     under_way = [*tasks]
     for task in under_way:
         ray.cancel(task)
@@ -108,7 +107,7 @@ def _cancel(ray: ModuleType, tasks: Iterable[Any]) -> None:
 
 
 def _result(ray: ModuleType, task: Any) -> Any:
-    """What a task returned; an error of the function as if it had been called here."""
+    """The result of a task; raises the function's error as if it ran here."""
     try:
         return ray.get(task)
     except ray.exceptions.RayTaskError as error:
@@ -123,7 +122,7 @@ def _result(ray: ModuleType, task: Any) -> Any:
 
 @lru_cache(maxsize=16)
 def _task(function: Callable[[Item], Result], cpus: float) -> Any:
-    """A function as a task: made once, or Ray would send it again each time."""
+    """A function as a Ray task, created once: else Ray sends it again with each call."""
 
     def run(item: Item) -> Result:
         return function(item)
@@ -132,7 +131,7 @@ def _task(function: Callable[[Item], Result], cpus: float) -> Any:
 
 
 def _connected(over: str) -> ModuleType:
-    """Ray, connected: nothing is printed, served or reported anywhere."""
+    """Ray, connected, without output, dashboard or usage reports."""
     ray = _ray()
     if not ray.is_initialized():
         address = over if over.startswith(_SCHEME) else None

@@ -59,9 +59,9 @@ def read_chatgpt(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipp
     nobody saw are left out and counted.
     """
     left_out: Counter[str] = Counter()
-    for place, conversation in validated(files, _Conversation):
+    for location, conversation in validated(files, _Conversation):
         if not isinstance(conversation, _Conversation):
-            yield Skipped(place, conversation)
+            yield Skipped(location, conversation)
             continue
         branch = _branch(conversation)
         # All messages at first; those on the branch are taken off below.
@@ -73,7 +73,7 @@ def read_chatgpt(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipp
             try:
                 message = _Message.model_validate(node["message"])
             except ValidationError as error:
-                yield Skipped(f"{place}, message {node.get('id')}", first_error(error))
+                yield Skipped(f"{location}, message {node.get('id')}", first_error(error))
                 continue
             turn = _turn(message, conversation, user)
             if isinstance(turn, Turn):

@@ -53,9 +53,9 @@ def read_claude(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skippe
     chunks. Thinking and messages without text are left out and counted.
     """
     left_out: Counter[str] = Counter()
-    for place, conversation in validated(files, _Conversation):
+    for location, conversation in validated(files, _Conversation):
         if not isinstance(conversation, _Conversation):
-            yield Skipped(place, conversation)
+            yield Skipped(location, conversation)
             continue
         day = clean_date(conversation.created_at)[:10]
         session = session_name(conversation.name, conversation.uuid)
@@ -63,7 +63,7 @@ def read_claude(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skippe
             try:
                 message = _Message.model_validate(raw)
             except ValidationError as error:
-                yield Skipped(f"{place}, message {number}", first_error(error))
+                yield Skipped(f"{location}, message {number}", first_error(error))
                 continue
             said_at = clean_date(message.created_at) or day
             source = f"claude:{conversation.uuid}:{message.uuid}"

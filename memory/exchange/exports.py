@@ -143,6 +143,6 @@ def _escape(line: str) -> str:
     plain = _MARKS.sub(r"\\\1", bare)
     if mark := _FIRST_MARK.match(plain):
         # Of "12." it is the full stop that is escaped: a backslash before a digit stays one.
-        place = mark.end() if mark[0].isdigit() else 0
-        plain = f"{plain[:place]}\\{plain[place:]}"
+        index = mark.end() if mark[0].isdigit() else 0
+        plain = f"{plain[:index]}\\{plain[index:]}"
     return indent + plain

@@ -84,10 +84,10 @@ def clean_date(said_at: object) -> str:
 _CLAIMS_A_DATE = re.compile(r"-?\d{1,18}(\.\d+)?|\d{4}-\d\d(-\d\d([T ][\d:.,Z+-]*)?)?")
 
 
-def with_date(turn: Turn, place: str) -> Iterator[Turn | Skipped]:
+def with_date(turn: Turn, location: str) -> Iterator[Turn | Skipped]:
     """The turn with its date as `clean_date` has it; words ("one May evening") stay as they are.
 
-    A date that no calendar has (2024-13-45, -5) is left out and named with its place: it would
+    An impossible date (2024-13-45, -5) is skipped and reported with its location: it would
     sort, and be compared, as if it were one. The turn goes without.
     """
     said_at = turn.said_at.strip()
@@ -95,7 +95,7 @@ def with_date(turn: Turn, place: str) -> Iterator[Turn | Skipped]:
     if date or not _CLAIMS_A_DATE.fullmatch(said_at):
         yield replace(turn, said_at=date or said_at)
         return
-    yield Skipped(f"{place}: {said_at}", "a date that no calendar has; its turn is there without")
+    yield Skipped(f"{location}: {said_at}", "not a date of the calendar; its turn has none")
     yield replace(turn, said_at="")
 
 

@@ -98,7 +98,7 @@ def decoded_text(file: InputFile) -> Iterator[str]:
     """The text of a file, in pieces, without a byte order mark.
 
     The text is UTF-8, or UTF-16 with a mark (what spreadsheets call Unicode text). Raises
-    InputError for any other, with the place of the byte.
+    InputError for any other, with the offset of the byte.
     """
     encoding = "utf-8"
     bytes_before = 0  # the chunk that is being decoded
@@ -121,16 +121,16 @@ def decoded_text(file: InputFile) -> Iterator[str]:
             decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         # The decoder counts from the bytes that it had left over.
-        place = bytes_before - undecoded + error.start + 1
+        offset = bytes_before - undecoded + error.start + 1
         raise InputError(
-            f"{file.name}: not {encoding.upper()} at byte {place:,}; save it as UTF-8"
+            f"{file.name}: not {encoding.upper()} at byte {offset:,}; save it as UTF-8"
         ) from error
     except OSError as error:
         raise InputError(f"cannot read {file.name}: {_reason(error)}") from error
 
 
 def json_values(file: InputFile) -> Iterator[tuple[str, Any] | Skipped]:
-    """The elements of a JSON list, or the values of a file that has several, with their places.
+    """The elements of a JSON list, or the values of a file that has several, with their locations.
 
     One object that holds a list under "results" or "memories" stands for that list. Where the
     text stops being JSON, a `Skipped` stands for all that follows. Only one element is held in
@@ -157,8 +157,8 @@ def json_values(file: InputFile) -> Iterator[tuple[str, Any] | Skipped]:
 
         elements = value.get("results", value.get("memories")) if isinstance(value, dict) else None
         if isinstance(elements, list):
-            for place, element in enumerate(elements, 1):
-                yield f"{file.name}: element {place:,}", element
+            for index, element in enumerate(elements, 1):
+                yield f"{file.name}: element {index:,}", element
         else:
             yield f"{file.name}: element {number:,}", value
     if is_list and not character:
@@ -168,24 +168,24 @@ def json_values(file: InputFile) -> Iterator[tuple[str, Any] | Skipped]:
 def validated(
     files: Sequence[InputFile], model: type[_Model]
 ) -> Iterator[tuple[str, _Model | str]]:
-    """The place of each value, and the value as this model, or the reason why it is not one."""
+    """The location of each value, and the value as this model, or the reason why it is not one."""
     for file in files:
         for item in json_values(file):
             if isinstance(item, Skipped):
                 yield item.where, item.why
                 continue
-            place, value = item
+            location, value = item
             if not isinstance(value, dict):
-                yield place, "not an object"
+                yield location, "not an object"
                 continue
             try:
-                yield place, model.model_validate(value)
+                yield location, model.model_validate(value)
             except ValidationError as error:
-                yield place, first_error(error)
+                yield location, first_error(error)
 
 
 class _JsonText:
-    """Text that is read as far as it is needed; `position` is the place reached in `text`.
+    """Text that is read as far as it is needed; `position` is the index reached in `text`.
 
     It is our own because the C decoder of `json`, which it feeds, reads seven times as fast as a
     streaming parser (docs/decisions.md, 48).

@@ -36,13 +36,13 @@ def read_mem0(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
     A memory that mem0 rewrites keeps its id, so the source has a hash of the text: the new wording
     is a new turn.
     """
-    for place, item in validated(files, _Mem0Memory):
+    for location, item in validated(files, _Mem0Memory):
         if isinstance(item, str):
-            yield Skipped(place, item)
+            yield Skipped(location, item)
             continue
         yield from _turn(
             item,
-            place,
+            location,
             speaker=item.user_id or item.agent_id or item.run_id or "mem0",
             text=item.memory,
             session=item.run_id or "mem0",
@@ -52,9 +52,9 @@ def read_mem0(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
 
 def read_langmem(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
     """Each item of a LangGraph store as something that the last part of its namespace said."""
-    for place, item in validated(files, _StoreItem):
+    for location, item in validated(files, _StoreItem):
         if isinstance(item, str):
-            yield Skipped(place, item)
+            yield Skipped(location, item)
             continue
         names = item.namespace
         if isinstance(names, str):
@@ -64,7 +64,7 @@ def read_langmem(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
         text = _text(item.value)
         yield from _turn(
             item,
-            place,
+            location,
             speaker=names[-1] if names else "langmem",
             text=text,
             session=namespace or "langmem",
@@ -73,15 +73,20 @@ def read_langmem(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
 
 
 def _turn(
-    memory: _Mem0Memory | _StoreItem, place: str, speaker: str, text: str, session: str, source: str
+    memory: _Mem0Memory | _StoreItem,
+    location: str,
+    speaker: str,
+    text: str,
+    session: str,
+    source: str,
 ) -> Iterator[Turn | Skipped]:
     if not text.strip():
-        yield Skipped(place, "no text")
+        yield Skipped(location, "no text")
         return
     dates = [date for date in (memory.updated_at, memory.created_at) if date]
     said_at = next(filter(clean_date, dates), "".join(dates[:1]))
     turn = Turn(speaker=speaker, text=text, session=session, said_at=said_at, source=source)
-    yield from with_date(turn, place)
+    yield from with_date(turn, location)
 
 
 def _text(value: Any) -> str:

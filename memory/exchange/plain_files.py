@@ -71,9 +71,9 @@ def read_jsonl(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
         if isinstance(item, Skipped):
             yield item
             continue
-        place, value = item
+        location, value = item
         if not isinstance(value, dict):
-            yield Skipped(place, "not an object")
+            yield Skipped(location, "not an object")
             continue
         row, reasons = _row_of_message(value)
         left_out.update(reasons)
@@ -87,9 +87,9 @@ def read_jsonl(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
             ]
             if unknown:
                 raise InputError(
-                    f"{file.name}: {place}: unknown key {unknown[0]!r}; known are {_KNOWN_NAMES}"
+                    f"{file.name}: {location}: unknown key {unknown[0]!r}; known are {_KNOWN_NAMES}"
                 ) from error
-            yield Skipped(place, first_error(error))
+            yield Skipped(location, first_error(error))
             continue
         turn = Turn(
             speaker=line.speaker,
@@ -100,7 +100,7 @@ def read_jsonl(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
             kind=line.kind,
         )
         yield from _with_source(
-            _by_role(turn, value, user), place, format="jsonl", row=value, equal_rows=equal_rows
+            _by_role(turn, value, user), location, format="jsonl", row=value, equal_rows=equal_rows
         )
     yield from skipped_counts(left_out)
 
@@ -144,14 +144,14 @@ def _by_role(turn: Turn, message: Mapping[str, Any], user: str) -> Turn | str:
 
 def _objects(file: InputFile) -> Iterator[tuple[str, Any] | Skipped]:
     for number, line in enumerate(_lines(file), 1):
-        place = f"line {number:,}"
+        location = f"line {number:,}"
         if not line.strip():
             continue
         try:
-            yield place, json.loads(line)
+            yield location, json.loads(line)
         except (ValueError, RecursionError) as error:
             is_last = not line.endswith("\n")
-            yield Skipped(place, f"not JSON: {'the file may be cut off' if is_last else error}")
+            yield Skipped(location, f"not JSON: {'the file may be cut off' if is_last else error}")
 
 
 def _lines(file: InputFile) -> Iterator[str]:
@@ -173,23 +173,23 @@ def _lines(file: InputFile) -> Iterator[str]:
 
 
 def _with_source(
-    turn: Turn | str, place: str, format: str, row: object, equal_rows: Counter[str]
+    turn: Turn | str, location: str, format: str, row: object, equal_rows: Counter[str]
 ) -> Iterator[Turn | Skipped]:
     """The turn; one without a source gets a hash of its row and its number among equal rows.
 
     So the same file has the same sources at the next import, and equal rows stay several turns.
     """
     if isinstance(turn, str):
-        yield Skipped(place, turn)
+        yield Skipped(location, turn)
         return
     if not turn.text.strip() or not turn.speaker.strip():
-        yield Skipped(place, "no text" if turn.speaker.strip() else "no speaker")
+        yield Skipped(location, "no text" if turn.speaker.strip() else "no speaker")
         return
     if not turn.source.strip():
         row_hash = short_hash(row)
         equal_rows[row_hash] += 1
         turn = replace(turn, source=f"{format}:{row_hash}:{equal_rows[row_hash]}")
-    yield from with_date(turn, place)
+    yield from with_date(turn, location)
 
 
 # What a spreadsheet takes for a formula (OWASP, "CSV Injection").
@@ -215,13 +215,13 @@ def read_csv(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
     """
     delimiter, header, has_header = _columns(file)
     equal_rows: Counter[str] = Counter()
-    for number, (place, row) in enumerate(_rows(_lines(file), delimiter)):
+    for number, (location, row) in enumerate(_rows(_lines(file), delimiter)):
         if number == 0 and has_header:
             continue
         if isinstance(row, str):
-            yield Skipped(place, row)
+            yield Skipped(location, row)
         elif len(row) != len(header):
-            yield Skipped(place, f"{len(row)} columns where {len(header)} belong")
+            yield Skipped(location, f"{len(row)} columns where {len(header)} belong")
         else:
             named_cells = dict(zip(header, row, strict=True))
             names = _our_names(header)
@@ -229,7 +229,7 @@ def read_csv(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
             cell = cells.get("kind") or "message"
             kind: Kind | None = next((kind for kind in get_args(Kind) if kind == cell), None)
             if kind is None:
-                yield Skipped(place, f"kind {cell!r} is not {', '.join(get_args(Kind))}")
+                yield Skipped(location, f"kind {cell!r} is not {', '.join(get_args(Kind))}")
                 continue
             # Of the extension's messages a session is a day.
             day = clean_date(cells.get("said_at"))[:10] if "message" in header else ""
@@ -243,7 +243,7 @@ def read_csv(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
             )
             turn_or_reason = _by_role(turn, named_cells, user)
             yield from _with_source(
-                turn_or_reason, place, format="csv", row=row, equal_rows=equal_rows
+                turn_or_reason, location, format="csv", row=row, equal_rows=equal_rows
             )
 
 
@@ -270,11 +270,11 @@ def _columns(file: InputFile) -> tuple[str, list[str], bool]:
 
 
 def _rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[str, list[str] | str]]:
-    """The place of every row that is not empty, and its cells or the reason why there are none."""
+    """The location of every row that is not empty, with its cells or the reason to skip it."""
     csv.field_size_limit(2**31 - 1)  # a cell may be as long as a turn, and longer
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
-        place = f"line {reader.line_num + 1:,}"
+        location = f"line {reader.line_num + 1:,}"
         try:
             row = next(reader)
         except StopIteration:
@@ -282,7 +282,7 @@ def _rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[str, list[str]
         except csv.Error as error:
             cut_off = "unexpected end" in str(error)
             unclosed = "a quotation mark opens here and nothing closes it"
-            yield place, unclosed if cut_off else str(error)
+            yield location, unclosed if cut_off else str(error)
             continue
         if row:
-            yield place, row
+            yield location, row

@@ -151,7 +151,7 @@ def test_a_date_of_no_calendar_is_left_out_and_named(tmp_path: Path, claimed: st
         assert [(turn.text, turn.said_at) for turn in turns] == [("a", ""), ("b", "05/08/2017")]
         place = "line 1" if path.suffix == ".jsonl" else "line 2"
         assert [skip.where for skip in skipped] == [f"{place}: {claimed}"]
-        assert skipped[0].why == "a date that no calendar has; its turn is there without"
+        assert skipped[0].why == "not a date of the calendar; its turn has none"
         assert export.notes[0].startswith("1 dates are no ISO text ('05/08/2017')")
 
 

@@ -107,7 +107,7 @@ def test_a_fact_is_created_of_a_turn_that_says_it(tools: Tools) -> None:
         ({"turn_id": 0}, "give `turn_id`"),
         ({"turn_id": 99}, "no turn 99"),
         ({"value": "a famous rocket scientist"}, "turn 3 does not say"),
-        ({"happened_on": "last week"}, "is no date"),
+        ({"happened_on": "last week"}, "is not a date"),
         ({"reason": " "}, "give a reason"),
         ({"subject": ""}, "needs a subject"),
         ({"attribute": "lives_in", "value": "Oslo in Norway"}, "fact 3 says so already"),
@@ -245,7 +245,7 @@ def test_a_fact_of_two_things_comes_apart_where_it_tells_of_the_second(tools: To
         ((4, "thematic", "why", ["cello", "orchestra"], ["x"]), "1 labels for 2 parts"),
         ((4, "thematic", "why", ["a rocket made of cheese", "cello"]), "does not say"),
         ((4, "thematic", "why", ["cello", "cello"]), "two of the parts are the same"),
-        ((4, "temporal", "why", [], ["soon", "later"]), "is no date"),
+        ((4, "temporal", "why", [], ["soon", "later"]), "is not a date"),
         ((4, "by mood", "why"), "temporal, thematic, speaker"),
     ],
 )
