@@ -85,12 +85,9 @@ def sql_figures(
         "store": [value for memory in built for value in accepted_windows(attempts, memory.path)],
         "retrieve": [accepted_retrieval(result) for result in answers],
     }
-    # The packaged model writes under a grammar, except by the modules that it is tuned for:
-    # what a grammar allows is always valid.
-    without_grammar = getattr(model.adapter, "tuned", accepted)
     figures = []
     for module, values in accepted.items():
-        if module in without_grammar:
+        if module in model.modules_without_grammar:  # what a grammar allows is always valid
             figures += mean_figure(VALID_SQL_TABLE, module, name, values=values)
     return figures
 
