@@ -11,6 +11,7 @@ from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from memory.program import Model
 from memory.program.hosted import HostedModel
+from memory.program.packaged import PackagedModel
 from tests.support.locomo_records import DATE, question, record, turn, write
 from tests.support.scripted import UnexpectedPrompt, answer, sql
 
@@ -105,9 +106,10 @@ def talker(
     api_base: str | None = None,
     **replies: Callable[[str], str],
 ) -> tuple[Model, Talker]:
-    """A Model that talks, and its engine."""
+    """A Model that talks, and its engine; by the packaged model's name it works as that one."""
     engine = Talker(replies)
-    model = HostedModel(
+    kind = PackagedModel if name.startswith("local") else HostedModel
+    model = kind(
         name=name,
         lm=dspy.LM("local/talker", engine=engine, cache=False, num_retries=0),
         adapter=dspy.ChatAdapter(use_json_adapter_fallback=False),
