@@ -24,6 +24,7 @@ from locomo.results.report import ScoreLine, memory_difference, score_lines
 from memory import InputError, Memory, MemoryProgram, Turn, open_store
 from memory.program import Model
 from memory.program.local import SmallModelAdapter
+from memory.program.packaged import PackagedModel
 from tests.support.locomo_records import question
 from tests.support.scripted import answer, sql, window
 from tests.support.talk import QUESTIONS, Talker, talk, talker, talks
@@ -280,7 +281,8 @@ def test_sql_that_no_repair_mends_counts_as_refused_and_stores_nothing(run: Run)
 def test_modules_with_a_grammar_are_not_counted_as_writing_valid_sql(tmp_path: Path) -> None:
     result = Result("memory", "a", 0, 4, "Where?", "Oslo", "Oslo", 1.0, 1.0, 0.1, tokens=9, calls=2)
     for targets in ((), ("answer",), ("answer", "retrieve")):
-        small = replace(talker()[0], adapter=SmallModelAdapter(frozenset(targets)))
+        adapter = SmallModelAdapter(frozenset(targets))
+        small = PackagedModel(**{**vars(talker()[0]), "adapter": adapter})
         figures_of_sql = sql_figures("memory", small, [], tmp_path / "none", [result])
         assert [figure.row for figure in figures_of_sql] == [
             name for name in targets if name == "retrieve"
