@@ -39,23 +39,23 @@ def passage(question: str, text: str) -> str:
     return parts[shared.index(max(shared))].strip()
 
 
-def excerpt(question: str, text: str, most: int, size: Callable[[str], int] = count_tokens) -> str:
-    """The sentences of a text that a question asks for, about `most` in size, as they stand in it.
+def excerpt(question: str, text: str, limit: int, size: Callable[[str], int] = count_tokens) -> str:
+    """The sentences of a text that a question asks for, at most about `limit`, in their order.
 
     Arguments:
         question: without a word of the text in it, the text's beginning is taken.
         text: stays as it is when it is no larger. Of a huge one the beginning is read.
-        most: the most that the sentences have together; the ellipses for what is left out, one for
-            each run of sentences, come on top.
+        limit: the most that the sentences have together; the ellipses for what is left out, one
+            for each run of sentences, come on top.
         size: what is counted, tokens by default.
     """
-    if not _is_larger(text, most, size):
+    if not _is_larger(text, limit, size):
         return text
     parts: list[str] = []
     for sentence in sentences(text[:_MOST_READ]):
         # A transcript without a full stop is taken in parts.
-        is_large = _is_larger(sentence, most, size)
-        parts += _halves(sentence, most // _PARTS, size) if is_large else [sentence]
+        is_large = _is_larger(sentence, limit, size)
+        parts += _halves(sentence, limit // _PARTS, size) if is_large else [sentence]
     shared = [0, *_shared_words(question, parts), 0]
     worth = [
         shared[n] + _SHARE_BEFORE * shared[n - 1] + _SHARE_AFTER * shared[n + 1]
@@ -64,25 +64,25 @@ def excerpt(question: str, text: str, most: int, size: Callable[[str], int] = co
     chosen: set[int] = set()
     for number in sorted(range(len(parts)), key=lambda n: -worth[n]):
         part_size = size(parts[number])
-        if part_size <= most:
+        if part_size <= limit:
             chosen.add(number)
-            most -= part_size
+            limit -= part_size
     joined = _joined(parts, chosen)
     return joined if joined.endswith(CUT) or len(text) <= _MOST_READ else f"{joined} {CUT}"
 
 
-def _halves(part: str, most: int, size: Callable[[str], int]) -> list[str]:
+def _halves(part: str, limit: int, size: Callable[[str], int]) -> list[str]:
     """A part of a text, halved between words as often as it takes to fit."""
-    if len(part) < 2 or not _is_larger(part, most, size):
+    if len(part) < 2 or not _is_larger(part, limit, size):
         return [part]
     space = part.rfind(" ", 1, len(part) // 2) + 1
     middle = space or len(part) // 2
-    return [*_halves(part[:middle], most, size), *_halves(part[middle:], most, size)]
+    return [*_halves(part[:middle], limit, size), *_halves(part[middle:], limit, size)]
 
 
-def _is_larger(text: str, most: int, size: Callable[[str], int]) -> bool:
+def _is_larger(text: str, limit: int, size: Callable[[str], int]) -> bool:
     # A text that cannot fit is not counted: that takes long for millions of characters.
-    return len(text) > most * CHARACTERS_PER_TOKEN or size(text) > most
+    return len(text) > limit * CHARACTERS_PER_TOKEN or size(text) > limit
 
 
 def _joined(parts: Sequence[str], chosen: set[int]) -> str:

@@ -159,20 +159,20 @@ def dated_row_lines(
         ended_last: what has ended comes after what is true still.
     """
 
-    def place(line: str, turn_id: int | None) -> tuple[bool, int]:
+    def order(line: str, turn_id: int | None) -> tuple[bool, int]:
         return ended_last and tells_end(line), rank.get(turn_id or 0, len(rank))
 
     def dated(columns: Sequence[str], row: Sequence[Any], turn_column: int | None) -> str:
         turn_id = row[turn_column] if turn_column is not None else None
-        said = said_at.get(turn_id, "") if isinstance(turn_id, int) else ""
-        return _row_line(columns, row, turn_column, said=said)
+        turn_said_at = said_at.get(turn_id, "") if isinstance(turn_id, int) else ""
+        return _row_line(columns, row, turn_column, said_at=turn_said_at)
 
     sums: dict[str, None] = {}
     queues: list[list[RowLine]] = []
     for rows in results:
         result_sums, lines = _sums_and_lines([rows], dated)
         sums.update(result_sums)
-        queues.append(sorted(lines.items(), key=lambda pair: place(*pair)))
+        queues.append(sorted(lines.items(), key=lambda pair: order(*pair)))
     alternating = [line for lines in zip_longest(*queues) for line in lines if line]
     return [*((line, None) for line in sums), *_without_parts(alternating)]
 
@@ -226,11 +226,11 @@ def _row_line(
     columns: Sequence[str],
     row: Sequence[Any],
     turn_column: int | None,
-    said: str | None = None,
+    said_at: str | None = None,
 ) -> str:
     """The cells of a row that hold something, but for the turn's id: `Anna | lives_in | Oslo`.
 
-    With `said`, the day of the row's turn, dates say what they are:
+    With `said_at`, the day of the row's turn, dates say what they are:
     `... | happened 2017-05-06, said 8 May | until 2019`.
     """
     cells = []
@@ -240,14 +240,14 @@ def _row_line(
             continue
         if column == "ended_on":
             dates.append(f"until {cell}")
-        elif column == "happened_on" and said is not None:
+        elif column == "happened_on" and said_at is not None:
             dates.insert(
-                0, f"happened {cell}" + (f", said {_short_day(said, cell)}" if said else "")
+                0, f"happened {cell}" + (f", said {_short_day(said_at, cell)}" if said_at else "")
             )
         else:
             cells.append(str(cell))
-    if said and not any(date.startswith("happened") for date in dates):
-        dates.insert(0, f"said {_short_day(said)}")
+    if said_at and not any(date.startswith("happened") for date in dates):
+        dates.insert(0, f"said {_short_day(said_at)}")
     return " | ".join(" ".join(cell.split()) for cell in [*cells, *dates])
 
 
@@ -301,8 +301,10 @@ def assemble(
         turn_pairs.sort(key=lambda pair: pair[0].id)
         lines += [_TURNS_HEAD, *(line for _, line in turn_pairs)]
     text = "\n".join(lines)
-    shown = {turn.id for turn, _ in turn_pairs} | {turn_id for _, turn_id in row_pairs if turn_id}
-    return Context(text, tuple(sorted(shown)), count_tokens(text))
+    turn_ids = {turn.id for turn, _ in turn_pairs} | {
+        turn_id for _, turn_id in row_pairs if turn_id
+    }
+    return Context(text, tuple(sorted(turn_ids)), count_tokens(text))
 
 
 def _rows_then_turns(
@@ -322,18 +324,18 @@ def _shown_once(
 ) -> _Chosen:
     """Turns in their floor, rows that say more than these, and turns that no row stands for."""
     turn_pairs, tokens_left = _best_turn(turns, tokens, question)
-    others = list(turns)
-    first_pairs = _fitting_turns(others, question, int(tokens_left * floor))
+    candidates = list(turns)
+    first_pairs = _fitting_turns(candidates, question, int(tokens_left * floor))
     turn_pairs += first_pairs
     tokens_left -= _total_tokens((line, turn) for turn, line in first_pairs)
 
-    shown: set[int | None] = {turn.id for turn, _ in turn_pairs}
+    chosen_ids: set[int | None] = {turn.id for turn, _ in turn_pairs}
     # Until when a fact was true, its own turn does not tell.
-    further = [row for row in rows if row[1] not in shown or tells_end(row[0])]
+    further = [row for row in rows if row[1] not in chosen_ids or tells_end(row[0])]
     row_pairs = list(fitting_lines(further, tokens_left))
     tokens_left -= _total_tokens(row_pairs)
-    shown.update(turn_id for _, turn_id in row_pairs)
-    unshown = (turn for turn in others if turn.id not in shown)
+    chosen_ids.update(turn_id for _, turn_id in row_pairs)
+    unshown = (turn for turn in candidates if turn.id not in chosen_ids)
     return row_pairs, turn_pairs + _fitting_turns(unshown, question, tokens_left)
 
 

@@ -361,8 +361,8 @@ class Tools:
             memory = self._memory_of(store)
             if not memory.stores_facts:
                 return f"{NO_FACTS[:1].upper()}{NO_FACTS[1:]}."
-            most = min(max(calls, 1), _MOST_CALLS)
-            sums = memory.digest(max_calls=most, progress=progress)
+            max_calls = min(max(calls, 1), _MOST_CALLS)
+            sums = memory.digest(max_calls=max_calls, progress=progress)
             pending = sum(window.last_turn - window.first_turn + 1 for window in store.pending())
             waits = turns_not_taken(store) + pending
         failed = f", {sums.failed} failed" if sums.failed else ""
@@ -419,11 +419,11 @@ def past_or_present(store: Store, as_of: str) -> AbstractContextManager[Store]:
 def _preview_lines(gone: Preview) -> str:
     turns, facts = count(len(gone.turns), "turn"), count(len(gone.facts), "fact")
     lines = [*map(turn_line, gone.turns[:_TURNS_IN_PREVIEW]), *map(fact_line, gone.facts)]
-    shown = first_lines((trim(line, _ROW_TOKENS // 4) for line in lines), RESULT_TOKENS // 2)
+    preview = first_lines((trim(line, _ROW_TOKENS // 4) for line in lines), RESULT_TOKENS // 2)
     reopened = count(len(gone.reopened), "fact")
     copies = f" Copies of this memory keep them: {len(gone.copies)}." if gone.copies else ""
     return (
-        f"{turns} and {facts} would be removed for good:\n{shown}\n"
+        f"{turns} and {facts} would be removed for good:\n{preview}\n"
         f"{reopened} would be reopened, as these turns ended them.{copies}\n"
         f"Ask the user. If they agree, call forget again with confirmation={gone.confirmation!r}."
     )

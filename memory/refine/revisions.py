@@ -25,7 +25,8 @@ _SEAM = re.compile(r";\s+|\.\s+(?=\S)|,?\s+(?:and\s+)?then\s+", re.IGNORECASE)
 _LOOSE_SEAM = re.compile(rf"{_SEAM.pattern}|,\s+(?:and\s+)?|\s+and\s+", re.IGNORECASE)
 _DATE = re.compile(r"\b\d{4}(?:-\d\d){0,2}\b")
 _IDENTIFYING = ("subject", "attribute", "value")
-Said = Mapping[int, Sequence[Collection[str]]]  # by turn: the forms of its words, its neighbours'
+# By turn: the forms of its words, then those of its neighbours' words.
+FormsByTurn = Mapping[int, Sequence[Collection[str]]]
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,17 @@ class Revision:
     removed: tuple[Fact, ...] = field(default=())
 
 
-def created(fact: Fact, said: Said) -> Revision:
+def created(fact: Fact, forms_by_turn: FormsByTurn) -> Revision:
     """A new fact of a turn. Raises InputError when it lacks something, or its turn says no such."""
     _require_whole(fact)
     fact = replace(fact, happened_on=iso_date(fact.happened_on) if fact.happened_on else "")
-    _require_said(fact.value, [fact.turn_id], said)
+    _require_said(fact.value, [fact.turn_id], forms_by_turn)
     return Revision(added=(fact,))
 
 
-def updated(old: Fact, turn_ids: Collection[int], said: Said, **new: str) -> Revision:
+def updated(
+    old: Fact, turn_ids: Collection[int], forms_by_turn: FormsByTurn, **new: str
+) -> Revision:
     """A fact with other texts or dates. Raises InputError for what no fact can be."""
     fact = old
     for name, text in new.items():
@@ -59,14 +62,14 @@ def updated(old: Fact, turn_ids: Collection[int], said: Said, **new: str) -> Rev
     if fact == old:
         raise InputError(f"fact {old.id} says so already; change something, or leave it")
     if fact.value != old.value:
-        _require_said(fact.value, turn_ids, said, beside=old.value)
+        _require_said(fact.value, turn_ids, forms_by_turn, beside=old.value)
     return Revision(changed=((old, fact),))
 
 
 def merged(
     facts: Sequence[Fact],
     strategy: MergeStrategy,
-    said: Said,
+    forms_by_turn: FormsByTurn,
     *,
     value: str = "",
     attribute: str = "",
@@ -97,7 +100,9 @@ def merged(
         ended_on=_common_date([fact.ended_on for fact in facts]),
     )
     _require_whole(new)
-    _require_said(text, list(said), said, beside=" ".join(fact.value for fact in facts))
+    _require_said(
+        text, list(forms_by_turn), forms_by_turn, beside=" ".join(fact.value for fact in facts)
+    )
     return Revision(added=(new,), removed=tuple(facts))
 
 
@@ -140,7 +145,7 @@ def _concatenated(facts: Sequence[Fact]) -> str:
 def split_up(
     fact: Fact,
     strategy: SplitStrategy,
-    said: Said,
+    forms_by_turn: FormsByTurn,
     speakers: Mapping[int, str],
     *,
     parts: Sequence[str] = (),
@@ -149,7 +154,7 @@ def split_up(
     """Two or three facts in place of one; each rests on those of its turns that say it best.
 
     Arguments:
-        said: the turns that the fact rests on.
+        forms_by_turn: of the turns that the fact rests on.
         speakers: who spoke each of them.
         parts: their values; by default the fact's own, cut where it tells of another thing.
         labels: beside them a date (temporal), an attribute (thematic) or a subject (speaker).
@@ -167,8 +172,8 @@ def split_up(
         raise InputError(f"{len(labels)} labels for {len(values)} parts; give one for each")
     facts: list[Fact] = []
     for place, value in enumerate(values):
-        turn_id = _best_turn(value, said)
-        _require_said(value, list(said), said, beside=fact.value)
+        turn_id = _best_turn(value, forms_by_turn)
+        _require_said(value, list(forms_by_turn), forms_by_turn, beside=fact.value)
         label = labels[place].strip() if labels else ""
         part = replace(fact, id=0, value=value, turn_id=turn_id, recorded_at="")
         if strategy == "temporal":
@@ -202,15 +207,15 @@ def _cut(value: str, strategy: SplitStrategy) -> list[str]:
     )
 
 
-def _best_turn(value: str, said: Said) -> int:
+def _best_turn(value: str, forms_by_turn: FormsByTurn) -> int:
     """The turn that says most words of a value; the earlier of two equals."""
     telling = telling_words(value)
 
     def rank(turn_id: int) -> tuple[int, int]:
-        own = said[turn_id][0] if said[turn_id] else ()
-        return -sum(is_among(word, own) for word in telling), turn_id
+        forms = forms_by_turn[turn_id][0] if forms_by_turn[turn_id] else ()
+        return -sum(is_among(word, forms) for word in telling), turn_id
 
-    return min(said, key=rank)
+    return min(forms_by_turn, key=rank)
 
 
 def _common_date(dates: Sequence[str]) -> str:
@@ -222,9 +227,9 @@ def _common_date(dates: Sequence[str]) -> str:
     return ""
 
 
-def _require_known(name: str, names: Sequence[str], what: str) -> None:
+def _require_known(name: str, names: Sequence[str], kind: str) -> None:
     if name not in names:
-        raise InputError(f"there is no {what} {name!r}; there are {', '.join(names)}")
+        raise InputError(f"there is no {kind} {name!r}; there are {', '.join(names)}")
 
 
 def _require_whole(fact: Fact) -> None:
@@ -233,9 +238,11 @@ def _require_whole(fact: Fact) -> None:
             raise InputError(f"a fact needs a {name}; give `{name}`")
 
 
-def _require_said(value: str, turn_ids: Collection[int], said: Said, beside: str = "") -> None:
+def _require_said(
+    value: str, turn_ids: Collection[int], forms_by_turn: FormsByTurn, beside: str = ""
+) -> None:
     """Raise InputError when a value's words stand neither in these turns nor in the text beside."""
-    nearby = [forms_of(words(beside)), *(forms for id_ in turn_ids for forms in said[id_])]
+    nearby = [forms_of(words(beside)), *(forms for id_ in turn_ids for forms in forms_by_turn[id_])]
     if not is_said(value, nearby):
         turns = ", ".join(map(str, sorted(turn_ids)))
         raise InputError(

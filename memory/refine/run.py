@@ -157,8 +157,8 @@ def refine(
     deciding = _with_questions_of(memory, deciding, _turns_touched(draft), progress)
     progress.stage("answering from facts, before", len(deciding) + len(held_out))
     before = scores_by_question(reader, [*held_out, *deciding], start, lambda: progress.step(""))
-    kept, taken_back = _helping(reader, deciding, draft, progress)
-    state = start.after_all(kept) or start
+    helping, taken_back = _helping(reader, deciding, draft, progress)
+    state = start.after_all(helping) or start
     progress.stage("answering from facts, after", len(held_out))
     after = scores_by_question(reader, held_out, state, lambda: progress.step(""))
     refinement = Refinement(
@@ -170,7 +170,7 @@ def refine(
             fmean(before[question.text] for question in deciding),
             reader.mean(deciding, state),
         ),
-        kept=tuple(kept),
+        kept=tuple(helping),
         taken_back=tuple(taken_back),
         uses=tuple(uses),
         facts_before=tuple(start.facts.values()),
@@ -243,20 +243,20 @@ def _helping(
     The newest first, each is left out for a trial: where the answers to the questions that it makes
     a difference to are as good without it, it does not help. One that a later one rests on stays.
     """
-    kept = list(draft.operations)
+    helping = list(draft.operations)
     taken_back: list[Operation] = []
-    progress.stage("taking back what does not help", len(kept))
+    progress.stage("taking back what does not help", len(helping))
     for operation in reversed(draft.operations):
-        fewer = [other for other in kept if other is not operation]
-        without = draft.start.after_all(fewer)
-        whole = draft.start.after_all(kept)
+        remaining = [candidate for candidate in helping if candidate is not operation]
+        without = draft.start.after_all(remaining)
+        whole = draft.start.after_all(helping)
         if without is not None and whole is not None:
             trial = _trial_questions(reader, questions, operation, whole, without)
             if reader.mean(trial, without) >= reader.mean(trial, whole):
-                kept = fewer
+                helping = remaining
                 taken_back.insert(0, operation)
         progress.step("")
-    return kept, taken_back
+    return helping, taken_back
 
 
 def _trial_questions(

@@ -205,8 +205,8 @@ class RefiningTools:
         state = self._workbench.fact_set()
         facts = [_fact(fact_id, state) for fact_id in fact_ids]
         turn_ids = sorted(frozenset[int]().union(*(state.turn_ids[fact.id] for fact in facts)))
-        said = self._workbench.said(turn_ids)
-        revision = merged(facts, strategy, said, value=value, attribute=attribute.strip())
+        forms_by_turn = self._workbench.said(turn_ids)
+        revision = merged(facts, strategy, forms_by_turn, value=value, attribute=attribute.strip())
         return self._done("merge_memory", reason, revision)
 
     def split_memory(
@@ -324,9 +324,9 @@ def _unlike_each_other(facts: Sequence[Fact], number: int) -> list[Fact]:
     while waiting and len(chosen) < number:
         fact = waiting.pop(min(waiting, key=lambda fact_id: (nearest[fact_id], fact_id)))
         chosen.append(fact)
-        own = fact_words[fact.id]
+        chosen_words = fact_words[fact.id]
         for fact_id in waiting:
-            both = own | fact_words[fact_id]
-            likeness = len(own & fact_words[fact_id]) / len(both) if both else 1.0
+            both = chosen_words | fact_words[fact_id]
+            likeness = len(chosen_words & fact_words[fact_id]) / len(both) if both else 1.0
             nearest[fact_id] = max(nearest[fact_id], likeness)
     return chosen

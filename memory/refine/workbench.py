@@ -9,7 +9,7 @@ from memory.audit import Finding, fact_conflicts
 from memory.errors import InputError
 from memory.program.grounding import turn_forms
 from memory.records import Fact, Hit, Turn
-from memory.refine.revisions import Revision, Said
+from memory.refine.revisions import FormsByTurn, Revision
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.derived_facts import REFINEMENT, Origins, origins, turns_of
@@ -84,7 +84,7 @@ class Workbench(Protocol):
     def search(self, text: str, k: int) -> list[Hit]:
         """The best turns by the ranking, best first."""
 
-    def said(self, turn_ids: Sequence[int]) -> Said:
+    def said(self, turn_ids: Sequence[int]) -> FormsByTurn:
         """By turn, the forms of its words and of its neighbours' words."""
 
     def findings(self) -> list[Finding]:
@@ -94,7 +94,7 @@ class Workbench(Protocol):
         """Do what a revision says; returns what takes it back, and the ids of new facts."""
 
 
-def said_in(store: Turns, turn_ids: Sequence[int]) -> Said:
+def said_in(store: Turns, turn_ids: Sequence[int]) -> FormsByTurn:
     """By turn, the forms of its words, then those of its neighbours."""
     neighbours = {turn_id: (turn_id, turn_id - 1, turn_id + 1) for turn_id in turn_ids}
     ids = sorted({turn_id for group in neighbours.values() for turn_id in group})
@@ -145,8 +145,8 @@ def write(store: Facts, cause: str, revision: Revision) -> tuple[int, list[int]]
     return change.id, ids
 
 
-def _same(fact: Fact, other: Fact) -> bool:
-    return all(getattr(fact, name) == getattr(other, name) for name in (*_COLUMNS, "turn_id"))
+def _same(fact: Fact, added: Fact) -> bool:
+    return all(getattr(fact, name) == getattr(added, name) for name in (*_COLUMNS, "turn_id"))
 
 
 def facts_of(store: Store) -> FactSet:
@@ -187,7 +187,7 @@ class StoreWorkbench:
         with self._opened() as store:
             return store.search(text, k, self._weights)
 
-    def said(self, turn_ids: Sequence[int]) -> Said:
+    def said(self, turn_ids: Sequence[int]) -> FormsByTurn:
         with self._opened() as store:
             return said_in(store, turn_ids)
 
@@ -230,7 +230,7 @@ class Draft:
     def search(self, text: str, k: int) -> list[Hit]:
         return self.store.search(text, k, self._weights)
 
-    def said(self, turn_ids: Sequence[int]) -> Said:
+    def said(self, turn_ids: Sequence[int]) -> FormsByTurn:
         return said_in(self.store, turn_ids)
 
     def findings(self) -> list[Finding]:

@@ -63,8 +63,8 @@ def allowed_hosts(
     names = [f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")]
     for host in hosts:
         names += [host, f"{host}:{port}"]
-    own = [f"{scheme}://{name}" for name in names for scheme in ("http", "https")]
-    return AllowedHosts(tuple(names), (*own, *(origin.rstrip("/") for origin in origins)))
+    own_origins = [f"{scheme}://{name}" for name in names for scheme in ("http", "https")]
+    return AllowedHosts(tuple(names), (*own_origins, *(origin.rstrip("/") for origin in origins)))
 
 
 class Refusal(Exception):

@@ -143,12 +143,12 @@ def _search(store: Store, search: _Search, number: int, handles: Handles) -> dic
     }
 
 
-def _ask(store: Store, asked: _Question, number: int, handles: Handles) -> dict[str, Any]:
+def _ask(store: Store, question: _Question, number: int, handles: Handles) -> dict[str, Any]:
     from memory.answers import answer_record
 
-    now = time_of_question(asked.as_of)
-    with past_or_present(store, asked.as_of) as past:
-        answer = handles.memory_of(past).ask(asked.question, asker=asked.asker, now=now)
+    now = time_of_question(question.as_of)
+    with past_or_present(store, question.as_of) as past:
+        answer = handles.memory_of(past).ask(question.question, asker=question.asker, now=now)
         return answer_record(answer, past.turns_by_id(answer.turns))
 
 

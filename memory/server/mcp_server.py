@@ -216,10 +216,10 @@ def _session_lines(store: Store, session: str) -> str:
     ids = store.read(f"SELECT id {of_session} ORDER BY id").rows
     turns = store.turns_by_id([turn_id for (turn_id,) in ids])
     lines = (trim(turn_line(turn), _LINE_TOKENS) for turn in turns)
-    shown = first_lines(lines, RESULT_TOKENS)
-    number = len(shown.splitlines())
+    text = first_lines(lines, RESULT_TOKENS)
+    number = len(text.splitlines())
     more = f"\n({number} of {total} turns)" if number < total else ""
-    return shown + more
+    return text + more
 
 
 def _change_lines(store: Store, change_id: int) -> str:

@@ -76,10 +76,10 @@ class Tokens:
     def revoke(self, name: str) -> None:
         """Revoke a token. Raises InputError when there is no token of this name."""
         grants = self._read()
-        left = {digest: grant for digest, grant in grants.items() if grant.name != name}
-        if len(left) == len(grants):
+        remaining = {digest: grant for digest, grant in grants.items() if grant.name != name}
+        if len(remaining) == len(grants):
             raise InputError(f"there is no token {name!r}")
-        self._write(left)
+        self._write(remaining)
 
     def find(self, token: str) -> Grant | None:
         """What a token grants; None for an unknown or revoked one."""

@@ -89,12 +89,12 @@ def turn(request: PageRequest, store: Store) -> PageResponse:
     """One turn with its neighbours and facts, and a form to add a fact."""
     turn_id = request.inputs.number("turn")
     around = store.turns(max(turn_id - _NEIGHBOURS, 1), turn_id + _NEIGHBOURS)
-    shown = [turn for turn in around if turn.id == turn_id]
-    if not shown:
+    matches = [turn for turn in around if turn.id == turn_id]
+    if not matches:
         return Page("missing.html", {"wanted": f"number {turn_id}"}, status=404)
-    session = shown[0].session
+    session = matches[0].session
     lines = _with_facts(store, [turn for turn in around if turn.session == session])
-    return Page("turn.html", {"lines": lines, "turn": shown[0]})
+    return Page("turn.html", {"lines": lines, "turn": matches[0]})
 
 
 def add_turn(request: PageRequest, store: Store) -> PageResponse:

@@ -42,11 +42,11 @@ def all_facts(request: PageRequest, store: Store) -> PageResponse:
         f" ORDER BY {order} LIMIT {_SUBJECTS_A_PAGE + 1}"
     ).rows
     [(total,)] = store.read("SELECT COUNT(DISTINCT subject) AS subjects FROM facts").rows
-    shown = rows[:_SUBJECTS_A_PAGE]
-    newest = _newest(store, [subject for subject, _ in shown], include_ended)
-    values["subjects"] = [(subject, count, newest[subject]) for subject, count in shown]
+    page_rows = rows[:_SUBJECTS_A_PAGE]
+    newest = _newest(store, [subject for subject, _ in page_rows], include_ended)
+    values["subjects"] = [(subject, count, newest[subject]) for subject, count in page_rows]
     values["total"] = total
-    values["after"] = shown[-1][0] if after and len(rows) > _SUBJECTS_A_PAGE else ""
+    values["after"] = page_rows[-1][0] if after and len(rows) > _SUBJECTS_A_PAGE else ""
     values["has_all"] = not after and total <= _SUBJECTS_A_PAGE
     return Page("facts.html", values)
 
@@ -199,10 +199,10 @@ def _supersede(store: Store, fact_id: int, inputs: Inputs, by: str) -> Change:
 def _correct(store: Store, fact_id: int, inputs: Inputs, by: str) -> Change:
     old = fact_of(store, fact_id)
 
-    def typed(name: str, shown: str) -> str | None:
+    def typed(name: str, current: str) -> str | None:
         """A field that was edited; None when it is as the page showed it."""
         text = inputs.text(name)
-        return None if text == str(shown_text(shown)).strip() else text
+        return None if text == str(shown_text(current)).strip() else text
 
     attribute = typed("attribute", in_words(old.attribute))
     return fact_edits.correct(

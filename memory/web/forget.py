@@ -39,7 +39,9 @@ def forget(request: PageRequest, store: Store) -> PageResponse:
         receipts = forgetting.forget_without_preview(store)
     else:
         raise InputError("say what to forget")
-    return Page("receipt.html", {"receipts": [(each, _as_json(each)) for each in receipts]})
+    return Page(
+        "receipt.html", {"receipts": [(receipt, _as_json(receipt)) for receipt in receipts]}
+    )
 
 
 def _conditions(inputs: Inputs) -> dict[str, str]:

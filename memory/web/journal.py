@@ -26,10 +26,10 @@ def journal(request: PageRequest, store: Store) -> PageResponse:
     """Changes, newest first; the first page refreshes every second."""
     before = request.inputs.optional_number("before")
     changes = store.changes(before=before, limit=_CHANGES_A_PAGE + 1)
-    shown = changes[-_CHANGES_A_PAGE:][::-1]
+    page_changes = changes[-_CHANGES_A_PAGE:][::-1]
     values = {
-        "entries": _folded([(change, difference_by(store, change.id)) for change in shown]),
-        "earlier": shown[-1].id if len(changes) > _CHANGES_A_PAGE else None,
+        "entries": _folded([(change, difference_by(store, change.id)) for change in page_changes]),
+        "earlier": page_changes[-1].id if len(changes) > _CHANGES_A_PAGE else None,
         "before": before,
         "paused": bool(request.inputs.text("paused")) or before is not None,
         "windows": [window for window in store.pending() if window.error],
@@ -78,8 +78,8 @@ def decide_window(request: PageRequest, store: Store) -> PageResponse:
     if decision not in ("apply", "skip"):
         raise InputError("decision: give apply or skip")
     by = str(Settings(store).get("user", "user"))
-    made = decide(store, window, apply=decision == "apply", by=by)
-    return Redirect(request.address("journal", made.id, done=made.id))
+    change = decide(store, window, apply=decision == "apply", by=by)
+    return Redirect(request.address("journal", change.id, done=change.id))
 
 
 async def digest(request: PageRequest) -> PageResponse:

@@ -61,7 +61,7 @@ def overview(request: PageRequest, store: Store) -> PageResponse:
         "SELECT (SELECT COUNT(*) FROM turns) AS turns, (SELECT COUNT(*) FROM facts) AS facts"
     ).rows
     ends = "SELECT said_at FROM turns WHERE said_at <> '' ORDER BY id {} LIMIT 1"
-    days = [row[0] for way in ("", "DESC") for row in store.read(ends.format(way)).rows]
+    days = [row[0] for order in ("", "DESC") for row in store.read(ends.format(order)).rows]
     values = {
         "turns": turns,
         "facts": facts,

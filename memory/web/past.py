@@ -19,14 +19,16 @@ def past(request: PageRequest, store: Store) -> PageResponse:
     today = date.fromisoformat(local_now()[:10])
     first, last = _ends(store, today)
     day = _chosen_day(request, first, today)
-    question, other = inputs.text("q"), inputs.text("other")
-    is_now = day == today.isoformat() and not other
+    question, other_day = inputs.text("q"), inputs.text("other")
+    is_now = day == today.isoformat() and not other_day
     if is_now and not question:  # fast, however many facts there are
         facts_then = read_facts(store, f"ORDER BY subject, attribute, id LIMIT {_MOST_READ}")
     else:
         facts_then = store.facts(None if is_now else day)
-    held = matching(facts_then, question, ended=False, day=last_moment(day).date().isoformat())
-    facts = sorted(held, key=lambda fact: (fact.subject, fact.attribute, fact.id))
+    facts_on_day = matching(
+        facts_then, question, ended=False, day=last_moment(day).date().isoformat()
+    )
+    facts = sorted(facts_on_day, key=lambda fact: (fact.subject, fact.attribute, fact.id))
     groups = [
         (subject, list(group))
         for subject, group in groupby(facts[:_MOST_FACTS], lambda fact: fact.subject)
@@ -41,8 +43,8 @@ def past(request: PageRequest, store: Store) -> PageResponse:
         "count_facts": len(facts),
         "is_cut": len(facts) > _MOST_FACTS or len(facts_then) == _MOST_READ,
         "q": question,
-        "other": other,
-        "difference": Diff() if is_now else differences(facts_then, store.facts(other or None)),
+        "other": other_day,
+        "difference": Diff() if is_now else differences(facts_then, store.facts(other_day or None)),
     }
     return Page("past.html", values)
 
@@ -56,9 +58,9 @@ def revert(request: PageRequest, store: Store) -> PageResponse:
 def _ends(store: Store, today: date) -> tuple[date, date]:
     """The dates of the first and the last dated turn, at most today."""
     days = []
-    for way in ("", " DESC"):
+    for order in ("", " DESC"):
         rows = store.read(
-            f"SELECT said_at FROM turns WHERE said_at <> '' ORDER BY id{way} LIMIT 1"
+            f"SELECT said_at FROM turns WHERE said_at <> '' ORDER BY id{order} LIMIT 1"
         ).rows
         try:
             days.append(min(date.fromisoformat(rows[0][0][:10]), today))

@@ -73,11 +73,11 @@ def columns(
         (round(HEIGHT - _BOTTOM - room * share, 1), _number(top * share, unit))
         for share in (0, 0.5, 1)
     ]
-    every = max(len(values) // 6, 1)
+    label_step = max(len(values) // 6, 1)
     labels = [
         (round(bar.x + bar.width / 2, 1), bar.label)
         for index, bar in enumerate(bars)
-        if index % every == 0
+        if index % label_step == 0
     ]
     rows = [(bar.label, bar.value) for bar in bars]
     return Chart(title, heads, rows, bars=bars, ticks=ticks, labels=labels)
@@ -88,12 +88,12 @@ def rows_of_bars(
 ) -> Chart:
     """A bar chart with horizontal bars."""
     top = max((value for _, value in values), default=0) or 1
-    left, line_height = 190, 24
+    label_width, line_height = 190, 24
     bars = [
         Bar(
-            left,
+            label_width,
             _TOP + index * line_height,
-            width=round((WIDTH - left - 70) * value / top, 1),
+            width=round((WIDTH - label_width - 70) * value / top, 1),
             height=line_height - 8,
             label=label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…",
             value=_number(value, unit),
