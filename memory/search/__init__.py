@@ -1,1 +1,1 @@
-"""The hybrid ranking, without a language model: ranking.py is the formula."""
+"""The hybrid ranking, without a language model: `ranking.py` holds the formula."""

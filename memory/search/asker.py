@@ -1,4 +1,4 @@
-"""A question as the turns of its asker would name things: "my sister" is Anna's sister."""
+"""A question with its asker's name: "my sister" becomes "Anna's sister", as in the turns."""
 
 import re
 
@@ -6,7 +6,7 @@ from memory.dates import dated_question
 
 _AUXILIARIES = {"am": "is", "do": "does", "have": "has", "don't": "doesn't", "haven't": "hasn't"}
 _ENDINGS = {"'m": " is", "'ve": " has", "'ll": " will", "'d": " would", " am": " is"}
-# Quoted words are left as they stand, and so is the number of "World War I?".
+# Quoted words stay as they are, and so does the number in "World War I?".
 _FIRST_PERSON = re.compile(
     r'(?P<quoted>"[^"]*"|\u201c[^\u201d]*\u201d|(?-i: [A-Z][a-z]+ I)(?=\W*$))'
     r"|\b(?:(?P<auxiliary>am|do|have|don't|haven't) )?i(?P<ending>'m|'ve|'ll|'d| am\b)?"
@@ -14,7 +14,7 @@ _FIRST_PERSON = re.compile(
     r"|\b(?P<possessive>my|mine)\b|\b(?:me|myself)\b",
     re.IGNORECASE,
 )
-# "i" and "my" are words of other languages too: without one of these a question is none in English.
+# "i" and "my" are words in other languages too. A question without any of these is not English.
 _ENGLISH = re.compile(
     r"\b(?:what|when|where|which|who|whose|why|how|did|does|do|am|is|was|were|have|has|had|can"
     r"|could|should|would|will|tell|list|remind|find|show)\b",
@@ -23,18 +23,18 @@ _ENGLISH = re.compile(
 
 
 def as_asked(question: str, asker: str, today: str) -> str:
-    """A question for whoever does not know who asks, nor when: with names and dates.
+    """A question that names its asker and its dates, for a reader who knows neither.
 
-    `today` is an ISO date. What is not known, "", changes nothing.
+    `today` is an ISO date. An empty `asker` or `today` changes nothing.
     """
     return dated_question(third_person(question, asker), today)
 
 
 def third_person(question: str, asker: str) -> str:
-    """An English question with the asker's name for I, me and my.
+    """An English question with the asker's name in place of I, me and my.
 
-    `Where do I live?` asked by Anna is `Where does Anna live?`. Other questions, and those of
-    nobody known, stay as they are.
+    `Where do I live?` asked by Anna becomes `Where does Anna live?`. Other questions, and those
+    without an asker, stay as they are.
     """
     name = " ".join(asker.split())
     if not name or not _ENGLISH.search(question):

@@ -1,26 +1,27 @@
-"""Doubt that the person whom a question names said its answer: another one may have."""
+"""Attribution: whether the person a question names said the answer, or somebody else did."""
 
 import re
 from collections.abc import Callable, Sequence
 
 from memory.records import Hit, Turn
 
-# How much better the turn of another person must fit, in units of a score. On LoCoMo's seven
-# conversations 41 % of the questions about what another person said are doubted and 3 % of all
-# others; of answerable questions about our chats 0 to 8 % (docs/decisions.md, 46).
+# How much higher another speaker's turn must score. On LoCoMo's seven conversations this doubts
+# 41 % of the questions about what another person said and 3 % of all others; of the answerable
+# questions about our chats, 0 to 8 % (docs/decisions.md, 46).
 _LEAST_LEAD = 1.0
 
-# Without "of themselves" more of the answerable questions about our chats were doubted.
+# Turns in the first person only: without this condition, more of the answerable questions about
+# our chats were doubted.
 _OF_ONESELF = re.compile(r"\b(?:I|my|me|mine|we|our|us)\b", re.IGNORECASE)
 
 
 def is_told_by_another(
     hits: Sequence[Hit], turns_by_id: Callable[[Sequence[int]], Sequence[Turn]]
 ) -> bool:
-    """Whether what fits a question best was told by another than the person it names.
+    """Whether somebody other than the person a question names said what fits it best.
 
-    The best turn by the named person is compared with the best one in which anybody else tells of
-    themselves, the share of the speaker left aside. `turns_by_id` looks up turns, all at once.
+    Compares the best turn by the named person with the best first-person turn by anybody else. The
+    scores leave out the speaker feature. `turns_by_id` reads all turns in one call.
     """
     fits_by_named = [_fit(hit) for hit in hits if is_by_named(hit)]
     if not fits_by_named:

@@ -1,4 +1,4 @@
-"""Examples of what a question asks for in general: "pets" are found by puppy, hamster, Rex."""
+"""Examples of a general word: a question about "pets" also finds puppy, hamster and Rex."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -6,16 +6,16 @@ from pathlib import Path
 
 
 def examples_of_kind(word: str) -> tuple[str, ...]:
-    """Words that name examples of a kind, () for a word that names no kind.
+    """Words that name examples of a kind; () for a word that names no kind.
 
-    The kinds and their examples stand in `kinds.txt`, written by hand (docs/decisions.md, 16).
+    `kinds.txt` lists the kinds and their examples; it was written manually (docs/decisions.md, 16).
     """
     kinds = _kinds()
     return next((kinds[form] for form in _singulars(word) if form in kinds), ())
 
 
 def _singulars(word: str) -> Iterator[str]:
-    """A word and what it may be the plural of; most of these are no words, which does no harm."""
+    """A word and its possible singulars; most of these are not words, which does no harm."""
     yield word
     if word.endswith("s"):
         yield word[:-1]
@@ -27,8 +27,8 @@ def _singulars(word: str) -> Iterator[str]:
 
 @cache
 def _kinds() -> dict[str, tuple[str, ...]]:
-    """Examples by the names of their kind. A name may stand in several lines."""
-    examples: dict[str, dict[str, None]] = {}  # in the order of the file, each once
+    """Examples by the name of their kind. A name may appear on several lines."""
+    examples: dict[str, dict[str, None]] = {}  # in the file's order, without duplicates
     for line in Path(__file__).with_name("kinds.txt").read_text("utf-8").splitlines():
         names, members = (part.split() for part in line.split(":"))
         for name in names:

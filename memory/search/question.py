@@ -1,6 +1,6 @@
-"""What a question names, read without a model: words, speakers, dates.
+"""Reads the words, speakers and dates that a question names, without a model.
 
-`read_question` is the way in; `SpeakerNames` finds people, the functions below it dates.
+Start with `read_question`. `SpeakerNames` finds people; the functions below it find dates.
 """
 
 import re
@@ -11,8 +11,8 @@ from datetime import date
 from memory.dates import COUNT, MONTHS, SEASONS, UNIT_DAYS, WEEKDAYS, add_days, period
 from memory.search.words import STOP_WORDS, UNSPACED, composed, normal, word_runs, words
 
-MAX_WORDS = 48  # each is a query of the full-text index
-# "march" and "may" are common words, so these two count with a capital only.
+MAX_WORDS = 48  # each word is a query of the full-text index
+# "march" and "may" are common words, so these two count only with a capital.
 _MONTH = "|".join(MONTHS).replace("march", "(?-i:March)").replace("may", "(?-i:May)")
 _DAY = r"(\d{1,2})(?:st|nd|rd|th)?"
 _NAMED_DATE = re.compile(
@@ -20,18 +20,18 @@ _NAMED_DATE = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _ISO_DATE = re.compile(r"(?<!\d)(\d{4})(?:-(\d\d)(?:-(\d\d))?)?(?!\d)")
-# What came first is told by dates, too.
+# Dates also answer what came first.
 _ASKS_TIME = re.compile(
     r"\b(?:when|how long|how often|(?:what|which) (?:day|date|week|month|year|time)"
     r"|how many (?:days|weeks|months|years)|first|earliest|latest|(?:the|what|in) order)\b",
     re.IGNORECASE,
 )
-# An assistant is known by the name that chats, exports and other programs give it.
+# The names that chats, exports and other programs give an assistant.
 _ASSISTANT = re.compile(
     r"(?:(?:ai|virtual|personal) )?assistant|ai|(?:chat ?)?bot|chatgpt|gpt|claude|gemini|copilot",
     re.IGNORECASE,
 )
-# "What did you recommend?" asks for what the assistant said: "Can you recommend a hotel?" does not.
+# "What did you recommend?" asks what the assistant said; "Can you recommend a hotel?" does not.
 _SAYING = (
     "said|told|recommended|suggested|mentioned|advised|gave|listed|wrote|explained|proposed"
     "|provided|described|shared|named"
@@ -50,7 +50,8 @@ TELLS_TIME = re.compile(
     rf"|weekend|morning|{'|'.join(WEEKDAYS)}|\d{{4}}|{_MONTH})\b",
     re.IGNORECASE,
 )
-# What `dated_question` writes behind relative words: these are read by it alone then.
+# What `dated_question` writes after relative words. Where it has written a date, only that date
+# counts.
 _RANGE = re.compile(r" \((\d{4}-\d\d-\d\d) to (\d{4}-\d\d-\d\d)\)", re.ASCII)
 _RESOLVED = re.compile(rf"{_RANGE.pattern}| \(\d{{4}}(?:-\d\d){{0,2}}\)", re.ASCII)
 _UNRESOLVED = r"(?! \(\d{4})"
@@ -64,9 +65,9 @@ _PERIOD = re.compile(
     rf"{_UNRESOLVED}",
     re.IGNORECASE,
 )
-# Who asks about tonight plans it; what fits was seldom said today. The day must not count.
+# A question about tonight is a plan; what fits it was seldom said today. The day must not count.
 _TONIGHT = re.compile(r"(\btonight) \(\d{4}-\d\d-\d\d\)", re.IGNORECASE | re.ASCII)
-# Chinese and Korean names of three characters begin with the family's.
+# Chinese and Korean names of three characters begin with the family name.
 _FAMILY_FIRST = re.compile("[\u4e00-\u9fff\uac00-\ud7a3]{3}")
 
 
@@ -74,11 +75,11 @@ _FAMILY_FIRST = re.compile("[\u4e00-\u9fff\uac00-\ud7a3]{3}")
 class Query:
     """A question as the ranking reads it.
 
-    `words` are for the full-text index, each by itself; `plain` is for the embedder (speakers'
-    names are out of both); `speakers` are the numbers of those named, `implied` of those whom
-    it means without a name (`SpeakerNames.implied`). `dates` are (year, month, day) with 0 for
-    what is not said, `spans` are (first, last) days, packed (yyyymmdd), with what they are worth:
-    2 for up to a week, as a named day, else 1, as a named month.
+    `words` are for the full-text index, one query each; `plain` is for the embedder. Both leave
+    out speakers' names. `speakers` are the numbers of the speakers it names, `implied` of those it
+    means without a name (`SpeakerNames.implied`). `dates` are (year, month, day) with 0 for a part
+    it does not name. `spans` are (first day, last day, worth), packed (yyyymmdd): the worth is 2
+    up to a week, like a named day, else 1, like a named month.
     """
 
     words: tuple[str, ...]
@@ -91,17 +92,17 @@ class Query:
 
 
 class SpeakerNames:
-    """The speakers of a memory, to be found in questions in whatever form people name them."""
+    """The speakers of a memory. Finds them in a question in any form of their names."""
 
     def __init__(self) -> None:
-        self.last = 0  # the highest number taken in
+        self.last = 0  # the highest number added
         self._assistants: set[int] = set()
-        self._people: set[int] = set()  # all the others
-        self._words: dict[str, set[int]] = {}  # a word of a name -> the speakers who bear it
-        self._inside: dict[str, set[int]] = {}  # names that stand inside a run of a script
+        self._people: set[int] = set()  # all other speakers
+        self._words: dict[str, set[int]] = {}  # a word of a name -> the speakers with that name
+        self._inside: dict[str, set[int]] = {}  # names that occur inside a run without spaces
 
     def add(self, name: str, number: int, is_character: bool = False) -> None:
-        """Take in a speaker; a character is what a chat calls its assistant."""
+        """Add a speaker. A character is the name that a chat gives its assistant."""
         self.last = max(self.last, number)
         is_assistant = is_character or _ASSISTANT.fullmatch(name.strip())
         (self._assistants if is_assistant else self._people).add(number)
@@ -114,9 +115,9 @@ class SpeakerNames:
                 self._words.setdefault(normal(run), set()).add(number)
 
     def take_out(self, text: str) -> tuple[frozenset[int], str]:
-        """The speakers whom a text names, and the text without their names."""
+        """The speakers that a text names, and the text without their names."""
         speakers: set[int] = set()
-        # The longest first: a short name may be a part of a longer one.
+        # Longest first: a short name may be part of a longer one.
         for form in sorted(self._inside, key=len, reverse=True):
             if form in text:
                 speakers |= self._inside[form]
@@ -125,31 +126,32 @@ class SpeakerNames:
             bearers = self._bearers(run)
             if bearers:
                 speakers |= bearers
-                # A small letter may begin a common word (rose for Rosemary): it is looked for too.
+                # A word in small letters may be a common word (rose for Rosemary), so it stays as
+                # a search word.
                 if run[0].isupper() or normal(run) in self._words:
                     text = re.sub(rf"(?<![^\W_]){re.escape(run)}(?![^\W_])", "", text)
         return frozenset(speakers), text
 
     def implied(self, text: str, named: frozenset[int]) -> frozenset[int]:
-        """Whom a question of a chat with an assistant means without a name.
+        """The speakers that a question in a chat with an assistant means without naming them.
 
-        The assistant by "you said", whoever else is named; else all others where nobody is. Nobody
-        in a chat without an assistant.
+        "You said" means the assistant, whoever else the question names. Otherwise a question
+        without a name means all other speakers. In a chat without an assistant: nobody.
         """
         if self._assistants and _ASKS_ASSISTANT.search(text):
             return frozenset(self._assistants)
         return frozenset() if named or not self._assistants else frozenset(self._people)
 
     def _bearers(self, run: str) -> set[int]:
-        """Whom a word names: in full, shortened (Mel or Lanie for Melanie), or misspelt."""
+        """The speakers a word names: in full, shortened (Mel, Lanie for Melanie), or misspelt."""
         word = normal(run)
         has_capital = run[0].isupper()
-        if word in STOP_WORDS and not has_capital:  # "will" is no name, "Will" may be one
+        if word in STOP_WORDS and not has_capital:  # "will" is not a name, "Will" may be one
             return set()
         if word in self._words or word in STOP_WORDS or len(word) < 3:
             return self._words.get(word, set())
 
-        # A word in small letters must be longer to count: most of these are no names.
+        # A word in small letters must be longer to count: most of them are not names.
         shortened = [name for name in self._words if _shortens(word, name, 3 if has_capital else 4)]
         similar = [
             name
@@ -161,19 +163,19 @@ class SpeakerNames:
 
 
 def _shortens(word: str, name: str, min_letters: int) -> bool:
-    """Whether a word is the beginning of a name, or from four letters on its end."""
+    """Whether a word is the beginning of a name or, with four letters or more, its end."""
     if len(word) < min_letters:
         return False
     return name.startswith(word) or (len(word) > 3 and name.endswith(word))
 
 
 def _is_pet_form(word: str, name: str) -> bool:
-    """Whether a word ends like a pet name and begins like this one: Bridie for Bridget."""
+    """Whether a word ends like a pet name and begins like this name: Bridie for Bridget."""
     return word[:4] == name[:4] and len(name) > 4 and word.endswith(("ie", "y", "i"))
 
 
 def _misspells(word: str, name: str, min_letters: int) -> bool:
-    """Whether one letter is wrong, missing, too much or in its neighbour's place."""
+    """Whether one letter is wrong, missing, added or swapped with its neighbour."""
     if min(len(name), len(word)) < min_letters or abs(len(word) - len(name)) > 1:
         return False
     if word[0] != name[0]:
@@ -192,9 +194,9 @@ def _misspells(word: str, name: str, min_letters: int) -> bool:
 
 
 def read_question(text: str, names: SpeakerNames, newest: int) -> Query:
-    """Read a question asked of a memory whose last turn was said on the day `newest` (packed).
+    """Read a question to a memory whose last turn is from the day `newest` (packed).
 
-    At most MAX_WORDS words. Names count as words only where a question has no others.
+    Keeps at most MAX_WORDS words. Names count as words only if the question has no others.
     """
     text = _TONIGHT.sub(r"\1", composed(text))
     dates = tuple(_named_dates(_RANGE.sub("", text)))
@@ -207,7 +209,7 @@ def read_question(text: str, names: SpeakerNames, newest: int) -> Query:
     return Query(
         words=tuple(dict.fromkeys(content_words))[:MAX_WORDS],
         plain=plain,
-        # "What did you tell Anna?" is answered by the assistant, not by her.
+        # The assistant answers "What did you tell Anna?", not Anna.
         speakers=frozenset() if implied else speakers,
         implied=implied,
         dates=dates,
@@ -217,7 +219,7 @@ def read_question(text: str, names: SpeakerNames, newest: int) -> Query:
 
 
 def packed_date(said_at: str) -> int:
-    """An ISO date as the number yyyymmdd, with 0 for what it does not say."""
+    """An ISO date as the number yyyymmdd, with 0 for a part it does not name."""
     match = _ISO_DATE.match(said_at)
     year, month, day = _numbers(match.groups()) if match else (0, 0, 0)
     return 10_000 * year + 100 * month + day
@@ -226,7 +228,7 @@ def packed_date(said_at: str) -> int:
 def _named_dates(text: str) -> Iterator[tuple[int, int, int]]:
     for before, month, after, year in _NAMED_DATE.findall(text):
         yield _numbers((year, str(MONTHS.index(month.lower()) + 1), before or after))
-    # Without the named dates: the year of "8 May 2017" would count as a date of its own.
+    # Without the named dates: the year of "8 May 2017" would count as a second date.
     for parts in _ISO_DATE.findall(_NAMED_DATE.sub(" ", text)):
         numbers = _numbers(parts)
         if any(numbers):
@@ -236,7 +238,7 @@ def _named_dates(text: str) -> Iterator[tuple[int, int, int]]:
 def _spans(
     text: str, dates: Sequence[tuple[int, int, int]], newest: int
 ) -> Iterator[tuple[int, int, int]]:
-    """What words such as "last summer" and "two weeks before 9 June 2017" mean."""
+    """The spans of words such as "last summer" and "two weeks before 9 June 2017"."""
     today = _day(newest // 10_000, newest // 100 % 100, newest % 100)
     named = next(filter(None, (_day(*date) for date in dates if date[2])), None)
     for count, unit, direction in _DISTANCE.findall(text):
@@ -245,7 +247,7 @@ def _spans(
         distance = (int(count) if count.isdigit() else COUNT[count.lower()]) * days
         if start:
             middle = add_days(start, distance if direction.lower() == "after" else -distance)
-            yield _span(add_days(middle, -days // 2 + 1), days)  # "two weeks ago" is no exact day
+            yield _span(add_days(middle, -days // 2 + 1), days)  # "two weeks ago" is not exact
     for ends in _RANGE.findall(text):
         first, last = (_day(*map(int, end.split("-"))) for end in ends)
         if first and last and first <= last:
@@ -258,12 +260,12 @@ def _spans(
 
 
 def _span(first: date, days: int) -> tuple[int, int, int]:
-    """A span of `Query`: packed first and last day, and what they are worth."""
+    """A span of `Query`: the packed first and last day, and their worth."""
     return _packed(first), _packed(add_days(first, days - 1)), 2 if days <= 7 else 1
 
 
 def _day(year: int, month: int, day: int) -> date | None:
-    """A day, the first one where month or day is 0; None where no calendar has it."""
+    """A day; the first one where month or day is 0; None for a day that does not exist."""
     try:
         return date(year, month or 1, day or 1)
     except ValueError:

@@ -1,6 +1,6 @@
-"""The columns of the ranking: of each turn a row of numbers, a vector in eight bits, its signs.
+"""The columns of the ranking: for each turn a row of numbers, an eight-bit vector and its signs.
 
-All of it is known when the turn is said and never changes afterwards, so it is stored once.
+They are complete when the turn is added and never change, so a store computes them once.
 """
 
 import re
@@ -21,26 +21,26 @@ TURN_DTYPE = np.dtype(
         ("session", "<i4"),  # id of the session's first turn
         ("previous", "<i4"),  # id of the turn before in the session, 0: none
         ("speaker", "<i4"),
-        ("date", "<i4"),  # yyyymmdd, 0 for what is not known
+        ("date", "<i4"),  # yyyymmdd, 0 for an unknown part
         ("length", "<u2"),  # words, at most MAX_LENGTH
-        ("tells_time", "?"),  # holds a word like "yesterday" or "2023"
+        ("tells_time", "?"),  # contains a word like "yesterday" or "2023"
         ("asks", "?"),  # ends in a question mark
     ]
 )
 MAX_LENGTH = 100
-# A turn's vector holds half as much of its predecessor's, and more where the turn is short: what a
-# short message is about was said before it. Below FULL_LENGTH words a vector weighs less, as the
-# length of a sum of random vectors grows with the square root of their number; further words make
-# a turn no likelier to be what is asked for (recall@10 .829 to .833 on LoCoMo, docs/log.md).
+# A turn's vector includes half as much of the turn before it, and more where the turn is short:
+# the turn before says what a short message is about. Below FULL_LENGTH words a vector weighs less,
+# because the length of a sum of random vectors grows with the square root of their number. More
+# words do not make a turn likelier to be relevant (recall@10 .829 to .833 on LoCoMo, docs/log.md).
 CONTEXT_SHARE = 0.5
 FULL_LENGTH = 25
 _WORD = re.compile(r"\w+")
-_LONGEST_TIME = 16  # letters of the longest word that tells a time, and more
+_LONGEST_TIME = 16  # letters; no word that tells a time is longer
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f")  # Latin, Chinese and Japanese, Arabic
 
 
 class SessionEnd(NamedTuple):
-    """How far a session has come: ids of its first and last turn, and the last one's vector."""
+    """The end of a session so far: ids of its first and last turn, and the last one's vector."""
 
     first: int
     last: int
@@ -53,13 +53,13 @@ def describe_turns(
     session_ends: dict[str, SessionEnd],
     speakers: Mapping[str, int],
 ) -> tuple[NDArray[np.void], NDArray[np.int8]]:
-    """The rows and vectors of turns that were just numbered.
+    """The rows and vectors of new turns.
 
     Args:
         turns: in the order of their ids.
         vectors: (len(turns), width) unit rows, or zeros for a turn without meaning.
-        session_ends: of each of their sessions that has begun; brought up to date here.
-        speakers: the number of each of their speakers.
+        session_ends: the ends of the turns' earlier sessions; this function updates them.
+        speakers: the number of each speaker.
 
     Returns:
         (n,) TURN_DTYPE; (n, width) int8, each a multiple of the turn's unit vector in context.
@@ -73,8 +73,8 @@ def describe_turns(
         vector = vectors[n] * min(length / FULL_LENGTH, 1) ** 0.5
         if before is not None:
             vector = vector + CONTEXT_SHARE * _unit(before.vector)
-        # Scaled so that the largest number is 127. Eight bits find what 32 bits find
-        # (docs/decisions.md, 13).
+        # Scaled to a largest number of 127. Eight bits find what 32 bits find (docs/decisions.md,
+        # 13).
         eight_bit[n] = np.rint(vector * (127 / max(float(np.abs(vector).max()), 1e-9)))
         first = before.first if before else turn.id
         rows[n] = (
@@ -100,7 +100,7 @@ def _word_tells_time(word: str) -> bool:
 
 
 def _tells_time(word: str) -> bool:
-    """Whether a word says when: TELLS_TIME matches whole words only, and most come again."""
+    """Whether a word tells a time, cached: TELLS_TIME matches whole words, and most recur."""
     return len(word) <= _LONGEST_TIME and _word_tells_time(word)
 
 
@@ -111,7 +111,7 @@ def _unit(vector: NDArray[np.int8]) -> NDArray[np.float32]:
 
 
 def sign_codes(vectors: NDArray[np.generic]) -> NDArray[np.uint64]:
-    """One bit for each number above zero: (n, width) -> (n, width / 64 rounded up).
+    """One bit for each number, set if it is above zero: (n, width) -> (n, width / 64 rounded up).
 
     Signs alone cost .004 of recall@10 (docs/decisions.md, 13), but comparing them is fast enough to
     choose among a million turns.
@@ -125,10 +125,10 @@ def sign_codes(vectors: NDArray[np.generic]) -> NDArray[np.uint64]:
 def disagreement(
     planes: Sequence[NDArray[np.uint64]], code: NDArray[np.uint64]
 ) -> NDArray[np.uint16]:
-    """In how many signs codes differ from one code, their Hamming distance.
+    """The Hamming distance of codes from one code: the number of signs that differ.
 
     `planes` are arrays of the codes' first 64 signs, their second 64 signs, and so on; the result
-    is of their shape.
+    has their shape.
     """
     total = np.zeros(planes[0].shape, np.uint16)
     for plane, signs in zip(planes, code, strict=True):

@@ -1,7 +1,7 @@
-"""Forms of words: "stopping" and "stop", "nine" and "9" are the same word in two forms.
+"""Forms of words: "stopping" and "stop", or "nine" and "9", are two forms of one word.
 
-Two forms of an English word have a beginning in common; no dictionary is needed. It is generous:
-short words of the same beginning ("cat", "cater") count as one, too.
+Two forms of an English word share a beginning, so this needs no dictionary. It is generous: short
+words with the same beginning ("cat", "cater") count as one word too.
 """
 
 from collections.abc import Collection, Iterable
@@ -9,17 +9,17 @@ from collections.abc import Collection, Iterable
 from memory.dates import COUNT
 from memory.search.words import STOP_WORDS, UNSPACED, words
 
-_LONGEST_ENDING = 4  # letters of an English word: "stopping" and "stop" have "stop" in common
+_LONGEST_ENDING = 4  # letters of an English word: "stopping" and "stop" share "stop"
 _SHORTEST_STEM = 3  # letters
 
 
 def telling_words(text: str, others: Collection[str] = ()) -> list[str]:
-    """The words of a text that are neither stop words nor among these others, in order."""
+    """The words of a text, in order, without stop words and without `others`."""
     return [word for word in words(text) if word not in STOP_WORDS and word not in others]
 
 
 def forms_of(text_words: Iterable[str]) -> set[str]:
-    """What the forms of words have in common: the words and their beginnings; numbers as digits."""
+    """What the forms of words share: the words and their beginnings; numbers as digits."""
     forms: set[str] = set()
     for word in text_words:
         forms.add(word)
@@ -33,5 +33,5 @@ def forms_of(text_words: Iterable[str]) -> set[str]:
 
 
 def is_among(word: str, forms: Collection[str]) -> bool:
-    """Whether a word, in any form, is one of those that `forms` were made of."""
+    """Whether a word, in any form, is one of the words behind `forms`."""
     return not forms_of([word]).isdisjoint(forms)

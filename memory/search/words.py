@@ -1,4 +1,4 @@
-"""Words: of a text, as the full-text index holds them, and of a question, as it asks for them."""
+"""The words of a text or a question, in the form of the full-text index."""
 
 import re
 import unicodedata
@@ -17,21 +17,21 @@ STOP_WORDS = frozenset(
         " who whom whose why will with would you your yours"
     )
 )
-# Scripts that put no spaces between words, or whose words carry their particles (Korean): two
-# characters beside each other stand for a word there, and one Chinese character does as well.
+# Scripts without spaces between words, or whose words include their particles (Korean): there, two
+# adjacent characters count as a word, and so does a single Chinese character.
 _HAN = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _UNSPACED = f"\u0e00-\u0eff\u1000-\u109f\u1780-\u17d3\u3041-\u30ff\uac00-\ud7a3{_HAN}"
-# Accents and the vowel points of Arabic and Hebrew, which people write or leave out as they like:
-# words are compared without them.
+# Accents and the vowel points of Arabic and Hebrew. People write or omit them as they like, so the
+# words leave them out.
 _POINTS = "\u0300-\u036f\u0591-\u05c7\u0640\u064b-\u065f\u0670"
-# Neither points nor Indian vowel signs are letters to Python, but no word ends at one.
+# Python counts neither points nor Indian vowel signs as letters, but no word ends at one.
 _SIGNS = f"{_POINTS}\u0900-\u0963\u0966-\u0dff"
 _RUN = re.compile(rf"(?P<pairs>[{_UNSPACED}]+)|(?:[^\W_{_UNSPACED}]|[{_SIGNS}])+")
 UNSPACED = re.compile(f"[{_UNSPACED}]")
 _INVISIBLE = re.compile("[\u00ad\u200d\u2060\ufeff]")
 _MANY_MARKS = re.compile(r"([^\w\s]{30})[^\w\s]+")
 _IS_HAN = re.compile(rf"[{_HAN}]")
-# Letters and digits that are written in several ways -> one of them.
+# Letters and digits with several spellings -> one of them.
 _ONE_FORM = str.maketrans(
     {
         **dict(zip("٠١٢٣٤٥٦٧٨٩", "0123456789", strict=True)),
@@ -48,7 +48,7 @@ _ONE_FORM = str.maketrans(
 def words(text: str) -> list[str]:
     """The words of a text, in order: lower case, without accents and variant letters.
 
-    English endings are left to the full-text index's stemmer. A run of a script without spaces
+    Keeps English endings: the full-text index has a stemmer. A run of a script without spaces
     gives its pairs of characters, and its Chinese characters one by one.
     """
     if text.isascii():
@@ -57,7 +57,7 @@ def words(text: str) -> list[str]:
 
 
 def word_runs(text: str) -> Iterator[tuple[str, list[str]]]:
-    """The runs of letters and digits in a text, `composed`, with the words of each."""
+    """The runs of letters and digits in the `composed` text, each with its words."""
     for run in _RUN.finditer(composed(text)):
         plain = normal(run[0])
         if run["pairs"]:
@@ -68,16 +68,16 @@ def word_runs(text: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def composed(text: str) -> str:
-    """A text in Unicode's NFKC form, without what is never seen (such as soft hyphens)."""
+    """A text in Unicode's NFKC form, without invisible characters such as soft hyphens."""
     if text.isascii():
         return text
-    # Normalizing sorts marks in a time that grows with the square of their number.
+    # Normalizing sorts marks, in a time that grows with the square of their number.
     bounded = _MANY_MARKS.sub(r"\1", _INVISIBLE.sub("", text))
     return unicodedata.normalize("NFKC", bounded)
 
 
 def normal(text: str) -> str:
-    """Lower case, without accents, one form for each letter."""
+    """A text in lower case, without accents, with one form for each letter."""
     if text.isascii():
         return text.lower()
     bare = re.sub(f"[{_POINTS}]+", "", unicodedata.normalize("NFKD", text))

@@ -211,11 +211,11 @@ def test_long_turns_do_not_win_by_holding_every_word() -> None:
 
 
 def test_a_long_turn_and_its_neighbours_tell_less_of_each_other() -> None:
-    for place in (0, 1):  # as the one that gives and as the one that takes
+    for turn_index in (0, 1):  # as the one that gives and as the one that takes
         shares_of_second = []
         for length in (50, 5_000):
             texts = ["cat", "a dog", "x", "x"]
-            texts[place] += " a" * length
+            texts[turn_index] += " a" * length
             ranked = index(turns_of(*texts))
             shares_of_second.append(shares("words", ranked, "cat", match(10))[1])
         assert shares_of_second[0] > shares_of_second[1] > 0
@@ -351,14 +351,14 @@ def test_a_large_memory_is_not_ranked_whole(large: Index, sparing: None) -> None
 
 
 @pytest.mark.parametrize(
-    ("question", "place"), [("cat", 1357), ("on 30 November 2021", 2468), ("like that", 4321)]
+    ("question", "turn_index"), [("cat", 1357), ("on 30 November 2021", 2468), ("like that", 4321)]
 )
 def test_of_a_large_memory_the_right_turn_is_found(
-    large: Index, sparing: None, question: str, place: int
+    large: Index, sparing: None, question: str, turn_index: int
 ) -> None:
-    words = [match(*range(10, 10 * MANY, 20)), match(10 * (1357 + 1))] if place == 1357 else []
-    vector = FAR if place == 4321 else NOTHING
-    assert rank(large, question, *words, vector=vector)[0].turn_id == 10 * (place + 1)
+    words = [match(*range(10, 10 * MANY, 20)), match(10 * (1357 + 1))] if turn_index == 1357 else []
+    vector = FAR if turn_index == 4321 else NOTHING
+    assert rank(large, question, *words, vector=vector)[0].turn_id == 10 * (turn_index + 1)
 
 
 def test_a_large_memory_is_ranked_as_if_whole(
