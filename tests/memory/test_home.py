@@ -66,7 +66,7 @@ def test_a_memory_that_was_received_asks_no_hosted_embedder(received: str, serve
 def test_a_memory_that_was_received_asks_when_a_person_says_so(
     received: str, options: list[str], server: Server
 ) -> None:
-    assert "gets its texts" in run("admin", "embed", *options, "--embedder", SMALL, "--agree")
+    assert "may read its texts" in run("admin", "embed", *options, "--embedder", SMALL, "--agree")
     assert server.requests == []
     with open_store(received) as store:
         assert store.search("said 3", 1)

@@ -19,6 +19,7 @@ from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from memory.program import Model
 from memory.program.hosted import HostedModel
+from memory.program.packaged import PackagedModel
 from tests.support.locomo_records import question, record, turn, write
 from tests.support.scripted import UnexpectedPrompt, answer, sql, window
 
@@ -216,9 +217,13 @@ def obedient(
     seed: int = 0,
     **replies: Callable[[str], str],
 ) -> tuple[Model, Obedient]:
-    """A Model that needs a rule for each of these modules, and its engine."""
+    """A Model that needs a rule for each of these modules, and its engine.
+
+    By the packaged model's name it works as that one.
+    """
     engine = Obedient(missing, replies, obedience=obedience, luck=luck, seed=seed)
-    model = HostedModel(
+    kind = PackagedModel if name.startswith("local") else HostedModel
+    model = kind(
         name=name,
         lm=dspy.LM("local/obedient", engine=engine, cache=False, num_retries=0, temperature=0.0),
         adapter=dspy.ChatAdapter(use_json_adapter_fallback=False),

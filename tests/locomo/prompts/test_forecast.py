@@ -14,8 +14,8 @@ from locomo.prompts.forecast import LARGE_CALLS, Forecast, forecast, forecast_ta
 from locomo.prompts.optimizers import NEEDED, Optimizer
 from locomo.tasks.modules import TARGETS, AskMemory, StoreWindow, Target
 from memory import MemoryProgram
-from memory.program import Model
 from memory.program.costs import Cost
+from memory.program.hosted import HostedModel
 from tests.locomo.prompts.test_job import GEPA, job, other_model
 from tests.support.obedient import houses, obedient
 
@@ -100,7 +100,7 @@ def expected(data: Path, **changed: Any) -> Forecast:
 def prices(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[float, float] | None]:
     """What models cost, by name."""
     known: dict[str, tuple[float, float] | None] = {"obedient": (1e-6, 1e-5)}
-    monkeypatch.setattr(Model, "price", property(lambda model: known[model.name]))
+    monkeypatch.setattr(HostedModel, "price", property(lambda model: known[model.name]))
     return known
 
 
@@ -135,7 +135,7 @@ def test_without_both_prices_no_dollars_are_named(
 
 
 def test_the_packaged_model_takes_minutes_and_costs_nothing(data: Path) -> None:
-    packaged = other_model(name="local")
+    packaged, _ = obedient(name="local")
     setup = Setup(packaged, MemoryProgram(), 360)
     most = expected(data, setup=setup, prompt_model=packaged)
     assert most.cost.dollars == 0.0

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -9,7 +10,7 @@ import pytest
 import typer
 
 from locomo.dataset.format import load_conversations
-from memory import InputError, Memory, Store, load_program, open_store
+from memory import Hit, InputError, Memory, load_program, open_store
 from memory.search.ranking import FEATURE_WEIGHTS
 from optimize import optimize
 from tests.support.commands import run as run_memory
@@ -70,19 +71,18 @@ def test_weights_are_fitted_measured_and_used(place: Path) -> None:
     with open_store(place / "shop.db") as store:
         store.add(shop_turns)
 
-        def found(by: Store) -> list[str]:
-            return [by.turn(hit.turn_id).text for hit in by.search(asked)]
+        def texts(hits: Sequence[Hit]) -> list[str]:
+            return [store.turn(hit.turn_id).text for hit in hits]
 
-        plain = found(store)
+        plain = texts(store.search(asked))
         assert said not in plain
-        Memory(store, program=program)
-        assert found(store)[0] == said
-        ids = store.read(f"SELECT turn_id FROM search('{asked}', 1)").rows
+        tuned = Memory(store, program=program)
+        assert texts(tuned.search(asked))[0] == said
+        ids = tuned.read(f"SELECT turn_id FROM search('{asked}', 1)").rows
         assert store.turn(ids[0][0]).text == said
         with store.as_of("2100") as past:
-            assert found(past)[0] == said
-        Memory(store)
-        assert found(store) == plain
+            assert texts(past.search(asked, weights=program.feature_weights))[0] == said
+        assert texts(Memory(store).search(asked)) == texts(store.search(asked)) == plain
     command = ["search", asked, "--db", place / "shop.db"]
     assert said not in run_memory(*command)
     assert said in run_memory(*command, "--program", place / "optimized_memory_qa.json")
