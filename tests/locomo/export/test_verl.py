@@ -168,6 +168,7 @@ def test_a_row_of_another_data_set_is_refused(out: Path, reward: ModuleType) -> 
         reward.compute_score("openai/gsm8k", "", "4", {"index": 1})
 
 
+@pytest.mark.slow
 def test_the_packaged_model_answers_unless_another_reader_is_named(out: Path) -> None:
     verl_reward._reader.cache_clear()
     module = loaded_file(out / "reward.py", "custom_module")

@@ -1,7 +1,6 @@
 """The ranking fitted to conversations of one's own by `optimize.py --target ranking`."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -9,13 +8,14 @@ from subprocess import CompletedProcess
 import pytest
 import typer
 
+import optimize
 from locomo.dataset.format import load_conversations
 from memory import Hit, InputError, Memory, load_program, open_store
 from memory.search.ranking import FEATURE_WEIGHTS
-from optimize import optimize
 from tests.support.commands import run as run_memory
 from tests.support.commands import run_in_process
 from tests.support.locomo_records import question, record, turn, write
+from tests.support.tracking import track
 
 THINGS = ("lamp", "kite", "drum", "vase", "harp", "coat", "boot", "flag", "mask", "rope", "comb")
 REMARKS = 14  # about each thing: more than the turns looked at
@@ -38,17 +38,16 @@ def shop(id_: str) -> dict[str, object]:
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tracking_database: Path) -> Path:
+def place(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    database = shutil.copy(tracking_database, tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
+    track(optimize, request, monkeypatch)
     write(tmp_path / "shops.json", *map(shop, ["north", "east", "south", "west", "centre"]))
     return tmp_path
 
 
 def fitted(*options: str) -> "CompletedProcess[str]":
     app = typer.Typer()
-    app.command()(optimize)
+    app.command()(optimize.optimize)
     return run_in_process(app, "--target", "ranking", *options)
 
 

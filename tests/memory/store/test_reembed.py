@@ -263,6 +263,7 @@ def test_the_command_interrupted_goes_on_where_it_was(
     assert_it_goes_on(server, address, run)
 
 
+@pytest.mark.slow
 def test_the_command_killed_asked_nobody_but_the_provider_and_goes_on(
     server: Server,
     address: str,
