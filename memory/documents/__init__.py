@@ -1,4 +1,4 @@
-"""Documents and tool uses as turns: chunks that say where they stand, calls with their outcome."""
+"""Documents and tool uses as turns: chunks with their location, calls with their outcome."""
 
 from memory.documents.document_chunks import AddedChunks, add_chunks, chunks
 from memory.documents.tool_uses import tool_use

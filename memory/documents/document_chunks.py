@@ -1,4 +1,4 @@
-"""Documents as turns: chunks that say where in the document they stand."""
+"""Documents as turns: chunks that name their location in the document."""
 
 import hashlib
 from collections import Counter
@@ -22,22 +22,23 @@ MOST_CHUNKS = 50_000  # of one document; 5,000,000 characters of prose are 12,00
 
 
 class _Chunk(NamedTuple):
-    """A piece of a document below its heading's path, and its place (`lines 12-40`)."""
+    """A piece of a document below its heading's path, and its location (`lines 12-40`)."""
 
     text: str
     place: str
 
 
 def chunks(path: Path) -> list[Turn]:
-    """A document as turns of kind "document", in its order.
+    """A document as turns of kind "document", in order.
 
-    Markdown, plain text, HTML or PDF, by suffix; the last two need the extra `documents`. A chunk
-    has 150 tokens at most and begins with up to 40 of the one before; it stays below one heading,
-    and the path to that ("Manual > Install") is its first line. Its source is name, hash of the
-    content and place: "manual.md@1a2b3c4d:lines 12-40".
+    Reads Markdown, plain text, HTML or PDF, by suffix; the last two need the extra `documents`. A
+    chunk has at most 150 tokens and begins with up to 40 tokens of the one before. It stays below
+    one heading, and the path to that heading ("Manual > Install") is its first line. Its source is
+    the file name, a hash of the content and the location: "manual.md@1a2b3c4d:lines 12-40".
 
-    Raises InputError for what cannot be read, is no text, is of another kind, or is larger, deeper
-    or slower to read than `memory.documents.readers` allows; the message names the limit.
+    Raises InputError for a document that cannot be read, is not text, has another suffix, or is
+    larger, deeper or slower to read than `memory.documents.readers` allows; the message names the
+    limit.
     """
     if (read := READERS.get(path.suffix.lower())) is None:
         raise InputError(f"{path}: give a document that ends in {', '.join(READERS)}")
@@ -58,15 +59,15 @@ def chunks(path: Path) -> list[Turn]:
         scanned = "; are its pages pictures?" if document.unit == "page" else ""
         raise InputError(f"{path}: there is no text in it{scanned}")
 
-    # The name of a file may hold bytes that are no text.
+    # A file name may contain bytes that are not text.
     name = path.name.encode("utf-8", "replace").decode()
-    # The hash makes a changed document a new version, beside the one that is stored.
+    # The hash makes a changed document a new version, beside the stored one.
     version = f"{name}@{hashlib.sha256(content).hexdigest()[:HASH_LETTERS]}"
     chunks_in_place = Counter(chunk.place for chunk in pieces)
     parts: Counter[str] = Counter()
     turns = []
     for chunk in pieces:
-        # Several chunks of one long line or page are told apart by their number.
+        # A number distinguishes the chunks of one long line or page.
         parts[chunk.place] += 1
         part = f" part {parts[chunk.place]}" if chunks_in_place[chunk.place] > 1 else ""
         turns.append(
@@ -83,7 +84,7 @@ def chunks(path: Path) -> list[Turn]:
 
 
 def _section_chunks(section: Section, unit: str) -> Iterator[_Chunk]:
-    # A long path of headings leaves at least half of a chunk to the text.
+    # Even a long path of headings leaves at least half of the chunk to the text.
     heading = trim(section.path, CHUNK_TOKENS // 2) + "\n" if section.path else ""
     room = CHUNK_TOKENS - count_tokens(heading)
     for text, start, end in chunk_text(section.text, room):
@@ -92,9 +93,9 @@ def _section_chunks(section: Section, unit: str) -> Iterator[_Chunk]:
 
 @dataclass(frozen=True)
 class AddedChunks:
-    """What `add_chunks` did: chunks that are new, chunks that were there.
+    """The result of `add_chunks`: how many chunks are new, and how many the memory already had.
 
-    `other_versions` ("manual.md@1a2b3c4d") are documents of the same name that are there too.
+    `other_versions` ("manual.md@1a2b3c4d") are stored documents with the same name.
     """
 
     new: int
@@ -103,7 +104,7 @@ class AddedChunks:
 
 
 def add_chunks(store: Store, turns: Sequence[Turn]) -> AddedChunks:
-    """Store the chunks of one document unless they are there: the same file twice is one."""
+    """Store the chunks of one document that the memory lacks: adding a file twice adds it once."""
     known = store.known([turn.source for turn in turns])
     fresh = [turn for turn in turns if turn.source not in known]
     if fresh:

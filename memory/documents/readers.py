@@ -1,4 +1,4 @@
-"""Documents as text below headings, with the line or the page of every place in it."""
+"""Documents as text below headings, with the line or page of every position in the text."""
 
 import logging
 import re
@@ -18,21 +18,21 @@ from memory.errors import InputError
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
 
-# pypdf logs what it finds wrong with a file. Without any handler, Python prints that on stderr.
+# pypdf logs the faults of a file. Without a handler, Python prints them on stderr.
 logging.getLogger("pypdf").addHandler(logging.NullHandler())
 
 
-# What a document may have. Its author may be anybody: a page of 25 KB can be written so that it
-# takes minutes, and what has no bound here would have none at all (docs/log.md has the figures).
+# The limits of a document. Anybody may have written it, and a page of 25 KB can take minutes to
+# read; nothing else bounds that (docs/log.md has the figures).
 LARGEST_FILE = 50_000_000  # bytes
 LARGEST_TEXT = 5_000_000  # characters
 MOST_NODES = 200_000  # lines, or elements and texts of HTML
-DEEPEST_NODE = 4_000  # elements around one of HTML: old pages leave every <p> open
+DEEPEST_NODE = 4_000  # elements around an HTML element: old pages leave every <p> open
 MOST_SECONDS = 60.0
 
 
 class Limits:
-    """How much of one document was read, and for how long."""
+    """Limits the size of one document and the time to read it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -40,7 +40,7 @@ class Limits:
         self._nodes = 0
 
     def count(self, nodes: int = 1, depth: int = 0) -> None:
-        """Raises InputError, which names the limit, where the document has or takes too much."""
+        """Raises InputError, which names the limit, if the document is too large or too slow."""
         self._nodes += nodes
         self.hold(self._nodes, MOST_NODES, "lines or elements")
         self.hold(depth, DEEPEST_NODE, "elements inside each other")
@@ -51,7 +51,7 @@ class Limits:
             )
 
     def hold(self, number: int, most: int, noun: str) -> None:
-        """Raises InputError when a number is above its limit."""
+        """Raises InputError if a number is above its limit."""
         if number > most:
             raise InputError(
                 f"{self._path}: more than {most:,} {noun}; split it, or save it as plain text"
@@ -62,8 +62,8 @@ class Limits:
 class Section:
     """A run of text below the headings that `path` names ("Manual > Install").
 
-    `marks` are (place in the text, number of the line or page that begins there), in order; the
-    first place is 0.
+    `marks` are (index in the text, number of the line or page that begins there), in order; the
+    first index is 0.
     """
 
     path: str
@@ -71,14 +71,14 @@ class Section:
     marks: Sequence[tuple[int, int]]
 
     def place(self, unit: str, start: int, end: int) -> str:
-        """Where `text[start:end]` stands in the document: `lines 12-40`, `page 3`."""
+        """The location of `text[start:end]` in the document: `lines 12-40`, `page 3`."""
         first = self.marks[bisect_right(self.marks, start, key=itemgetter(0)) - 1][1]
         last = self.marks[bisect_right(self.marks, end - 1, key=itemgetter(0)) - 1][1]
         return f"{unit} {first}" if first == last else f"{unit}s {first}-{last}"
 
 
 class ParsedDocument(NamedTuple):
-    """A document as its sections; `unit` is what their marks count, "line" or "page"."""
+    """A document as its sections. Their marks count in `unit`, "line" or "page"."""
 
     title: str
     sections: list[Section]
@@ -86,7 +86,7 @@ class ParsedDocument(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """A piece of a document: a heading of a level from 1, or text (level 0), and its line."""
+    """A piece of a document and its line: a heading of level 1 or more, or text (level 0)."""
 
     level: int
     text: str
@@ -94,9 +94,9 @@ class _Part(NamedTuple):
 
 
 def _sections(parts: Iterable[_Part]) -> list[Section]:
-    """What stands below each heading; a heading that nothing stands below is text itself."""
+    """The text below each heading; a heading with nothing below it becomes text itself."""
     sections: list[Section] = []
-    above: list[_Part] = []  # the headings over the place reached
+    above: list[_Part] = []  # the headings above the current part
     texts: list[_Part] = []
     for part in [*parts, _Part(1, "", 0)]:  # a last heading closes the last section
         if not part.level:
@@ -122,7 +122,7 @@ def _section(above: Sequence[_Part], parts: Sequence[_Part]) -> Section:
 
 
 def _decode(path: Path, content: bytes, limits: Limits) -> str:
-    """UTF-8, with or without a byte order mark, its lines ending in LF."""
+    """The content as text with LF line ends: UTF-8, with or without a byte order mark."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -149,15 +149,15 @@ def _read_markdown(path: Path, content: bytes, limits: Limits) -> ParsedDocument
 
     text = _decode(path, content, limits)
     limits.count(text.count("\n"))
-    # CommonMark would make a heading of front matter: blank lines keep its place instead.
+    # CommonMark would read front matter as a heading: blank lines replace it, and keep the count.
     match = _FRONT_MATTER.match(text)
     front_matter = match[0] if match else ""
     blank_lines = "\n" * front_matter.count("\n")
-    # Only the headings are wanted. What stands inside a line can be written to take very long.
+    # This needs only the headings. The inside of a line can be written to take very long.
     tokens = (
         MarkdownIt("commonmark").disable("inline").parse(blank_lines + text[len(front_matter) :])
     )
-    # First line -> (heading, the line behind it). Headings in quotes and lists are text.
+    # First line -> (heading, the line after it). Headings in quotes and lists are text.
     headings = {
         token.map[0]: (
             _Part(int(token.tag[1]), _one_line(inline.content), token.map[0] + 1),
@@ -204,7 +204,7 @@ def _read_html(path: Path, content: bytes, limits: Limits) -> ParsedDocument:
     from bs4.exceptions import ParserRejectedMarkup
 
     class LimitedSoup(BeautifulSoup):
-        """A page that is refused while it is read, as soon as it has too much."""
+        """A page that the reader refuses as soon as it exceeds a limit."""
 
         def pushTag(self, tag: Tag) -> None:
             super().pushTag(tag)
@@ -225,7 +225,7 @@ def _read_html(path: Path, content: bytes, limits: Limits) -> ParsedDocument:
 
 
 def _html_parts(soup: "BeautifulSoup", limits: Limits) -> Iterator[_Part]:
-    """Headings and texts in the order of the page; white space as a browser would show it."""
+    """The headings and texts of a page in order, with white space as a browser shows it."""
     from bs4.element import NavigableString, Tag
 
     block: Tag | None = None
@@ -243,7 +243,7 @@ def _html_parts(soup: "BeautifulSoup", limits: Limits) -> Iterator[_Part]:
             parents = list(node.parents)
             # Not `in`, which compares whole trees.
             if any(parent is heading for parent in parents):
-                continue  # is part of the heading that was yielded
+                continue  # part of the heading above, already yielded
             here = next(tag for tag in parents if tag.name in _BLOCKS)
             spaced = str(node) if here.name == "pre" else re.sub(r"\s+", " ", node)
             if here is not block:
@@ -255,7 +255,7 @@ def _html_parts(soup: "BeautifulSoup", limits: Limits) -> Iterator[_Part]:
 
 
 def _heading_text(heading: "Tag") -> str:
-    """The text of a heading, as far as the next one: a browser closes it there if nobody did."""
+    """The text of a heading up to the next one, where a browser closes an open heading."""
     from bs4.element import NavigableString, Tag
 
     texts: list[str] = []
@@ -268,7 +268,7 @@ def _heading_text(heading: "Tag") -> str:
 
 
 def _between(block: "Tag | None", here: "Tag") -> str:
-    """What stands between the texts of two blocks: cells of a row lie beside each other."""
+    """The separator between the texts of two blocks: cells of a row share a line."""
     if block is None:
         return ""
     if here.name in _CELLS and block.name in _CELLS and here.parent is block.parent:
@@ -291,7 +291,7 @@ def _read_pdf(path: Path, content: bytes, limits: Limits) -> ParsedDocument:
         title = reader.metadata.title if reader.metadata else ""
     except (FileNotDecryptedError, DependencyError) as error:
         raise InputError(f"{path}: protected by a password; save it without one") from error
-    # pypdf lets a damaged file run into errors of Python beside its own.
+    # For a damaged file, pypdf also raises errors of Python.
     except (PyPdfError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: a damaged PDF, or none") from error
     sections = [Section("", text, [(0, number)]) for number, text in enumerate(pages, 1)]

@@ -8,7 +8,7 @@ from memory.errors import InputError
 from memory.records import Turn
 from memory.tokens import trim
 
-# A model later needs to know what a tool was asked and how that ended, not a whole web page.
+# A model later needs the arguments of a call and its outcome, not a whole web page.
 ARGUMENT_TOKENS = 200
 RESULT_TOKENS = 400
 
@@ -22,11 +22,11 @@ def tool_use(
     said_at: str = "",
     by: str = "",
 ) -> Turn:
-    """One use of a tool as a turn, so that "what did I try, and did it work" has an answer.
+    """One use of a tool as a turn. It answers "what did I try, and did it work".
 
-    Its text: `search_flights({"to": "Oslo"}) -> 3 flights found. It worked.`, where arguments and
-    result are cut at ARGUMENT_TOKENS and RESULT_TOKENS. `by` is who used it (by default the tool
-    is the speaker), `session` the exchange it belongs to, `said_at` when (ISO text).
+    Its text: `search_flights({"to": "Oslo"}) -> 3 flights found. It worked.`, with arguments and
+    result cut at ARGUMENT_TOKENS and RESULT_TOKENS. `by` is who used the tool (by default the tool
+    is the speaker), `session` the conversation it belongs to, `said_at` when (ISO text).
 
     Raises InputError when the tool has no name.
     """

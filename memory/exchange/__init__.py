@@ -1,4 +1,4 @@
-"""Memories from elsewhere become turns, and a memory becomes a file for others."""
+"""Import and export: other programs' memories as turns, and a memory as a file."""
 
 from memory.exchange.formats import read_export
 from memory.exchange.items import ForeignExport, Skipped, clean_date

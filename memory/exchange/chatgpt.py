@@ -19,8 +19,7 @@ from memory.exchange.items import (
 from memory.exchange.json_files import InputFile, validated
 from memory.records import Turn
 
-# Content types that the application keeps among the messages although nobody said them, and the
-# reason under which they are counted.
+# Content types of the application that nobody said, and the reason that reports count them under.
 _NOT_SAID = {
     "user_editable_context": "custom instructions",
     "model_editable_context": "the application's own memory",
@@ -52,11 +51,11 @@ class _Message(BaseModel):
 
 
 def read_chatgpt(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipped]:
-    """The messages of the branch that each conversation ended with, conversation by conversation.
+    """The messages on the final branch of each conversation, conversation by conversation.
 
-    `user` is the speaker of what the user said. A message without a date has the day on which
-    its conversation began. Answers that were replaced, system messages, thinking and whatever
-    nobody saw are left out and counted.
+    `user` is the speaker of the user's messages. A message without a date gets the day its
+    conversation began. Leaves out and counts replaced answers, system messages, thinking and
+    hidden messages.
     """
     left_out: Counter[str] = Counter()
     for location, conversation in validated(files, _Conversation):
@@ -64,7 +63,7 @@ def read_chatgpt(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipp
             yield Skipped(location, conversation)
             continue
         branch = _branch(conversation)
-        # All messages at first; those on the branch are taken off below.
+        # All messages at first; the loop below subtracts those on the branch.
         replaced = sum(bool(node.get("message")) for node in conversation.mapping.values())
         for node in branch:
             if not node.get("message"):
@@ -85,20 +84,20 @@ def read_chatgpt(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipp
 
 
 def _branch(conversation: _Conversation) -> list[dict[str, Any]]:
-    """The nodes from the first to the current one (to the last one where none is named)."""
+    """The nodes from the first to the current one, or to the last one if none is current."""
     mapping = conversation.mapping
     node_id = conversation.current_node
     if node_id not in mapping:
         node_id = next(reversed(mapping), None)
     nodes: dict[str, dict[str, Any]] = {}
-    while node_id in mapping and node_id not in nodes:  # a damaged tree may be a circle
+    while node_id in mapping and node_id not in nodes:  # a damaged tree may have a cycle
         nodes[node_id] = mapping[node_id]
         node_id = mapping[node_id].get("parent")
     return list(reversed(nodes.values()))
 
 
 def _turn(message: _Message, conversation: _Conversation, user: str) -> Turn | str:
-    """The turn, or the reason why there is none."""
+    """The turn of a message, or the reason why it has none."""
     kind = str(message.content.get("content_type"))
     if message.author.role == "system":
         return "system message"
@@ -118,14 +117,14 @@ def _turn(message: _Message, conversation: _Conversation, user: str) -> Turn | s
     )
     if message.author.role == "tool":
         return replace(turn, speaker=message.author.name or "tool", kind="tool")
-    # An answer that is addressed to a tool is the call of that tool.
+    # An answer with a tool as its recipient is a call of that tool.
     if message.author.role == "assistant" and message.recipient not in (None, "all"):
         return replace(turn, text=f"{message.recipient}({text})", kind="tool")
     return turn
 
 
 def _text(content: dict[str, Any]) -> str:
-    """What a message says; a picture or a recording is named: `[image]`, `[audio]`."""
+    """The text of a message; a picture or a recording becomes `[image]` or `[audio]`."""
     parts = content.get("parts")
     if not isinstance(parts, list):
         keys = ("text", "result", "content")

@@ -20,7 +20,7 @@ from memory.exchange.items import (
 from memory.exchange.json_files import InputFile, validated
 from memory.records import Turn
 
-# Types of blocks that hold nothing that was said; tool uses become turns of their own.
+# Types of blocks that nobody said; tool uses become separate turns.
 _WITHOUT_TEXT = {"thinking", "tool_use", "tool_result", "token_budget", "flag"}
 
 
@@ -49,8 +49,8 @@ class _Message(BaseModel):
 def read_claude(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipped]:
     """The messages, conversation by conversation; tool uses come before the text they led to.
 
-    `user` is the speaker of what the user said. The text of an attached file is a document, in
-    chunks. Thinking and messages without text are left out and counted.
+    `user` is the speaker of the user's messages. The text of an attached file becomes a document,
+    in chunks. Leaves out and counts thinking and messages without text.
     """
     left_out: Counter[str] = Counter()
     for location, conversation in validated(files, _Conversation):
@@ -70,7 +70,7 @@ def read_claude(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skippe
             turns = list(_turns(message, user, session=session, said_at=said_at, source=source))
             yield from turns
 
-            # A message of thinking alone is counted once, as thinking.
+            # A message with nothing but thinking counts once, as thinking.
             thoughts = sum(block.get("type") == "thinking" for block in message.content)
             left_out[THOUGHTS] += thoughts
             left_out["no text"] += not turns and not thoughts
@@ -80,7 +80,7 @@ def read_claude(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skippe
 def _turns(
     message: _Message, user: str, *, session: str, said_at: str, source: str
 ) -> Iterator[Turn]:
-    """The turns of one message: its tool uses, its attached texts, then what was said."""
+    """The turns of one message: its tool uses, its attached texts, then its text."""
     speaker = user if message.sender == "human" else "Claude"
     for number, text in enumerate(_tool_uses(message.content), 1):
         yield Turn(
@@ -103,7 +103,7 @@ def _turns(
                 kind="document",
             )
 
-    # Older exports have `text` only; in newer ones it holds placeholders for tool uses as well.
+    # Older exports have only `text`; in newer ones it also holds placeholders for tool uses.
     if message.content:
         blocks = [block for block in message.content if block.get("type") not in _WITHOUT_TEXT]
         texts = [part_text(block) for block in blocks]

@@ -1,4 +1,4 @@
-"""A memory as a file for others: CSV, lossless JSON lines, Markdown for reading."""
+"""Exports of a memory: CSV, lossless JSON lines, or Markdown to read."""
 
 import csv
 import json
@@ -19,19 +19,19 @@ from memory.records import Fact, Turn
 from memory.store import Store
 
 EXPORT_FORMATS = ("csv", "jsonl", "md")
-_TURNS_AT_ONCE = 1_000  # so that memory does not grow with the namespace
+_TURNS_AT_ONCE = 1_000  # the process's memory must not grow with the namespace
 
 
 @dataclass(frozen=True)
 class ExportCounts:
-    """How many turns a file holds, and how many it leaves out: CSV holds messages only."""
+    """How many turns a file holds, and how many it leaves out: CSV holds only messages."""
 
     turns: int
     left_out: int = 0
 
 
 def export_format(path: Path, format: str | None = None) -> str:
-    """The format that was named, else that of the suffix. Raises InputError for unknown ones."""
+    """The given format, or that of the suffix. Raises InputError for an unknown one."""
     format = format or path.suffix.removeprefix(".").lower()
     if format not in EXPORT_FORMATS:
         formats = ", ".join(EXPORT_FORMATS)
@@ -40,18 +40,18 @@ def export_format(path: Path, format: str | None = None) -> str:
 
 
 def export_memory(store: Store, path: Path, format: str, title: str) -> ExportCounts:
-    """Write a memory into a file that is there whole or not at all; an older one is replaced.
+    """Write a memory to a file, whole or not at all. Replaces an existing file.
 
-    "csv" has the messages under LTM_COLUMNS, as the long_term_memory extension exports them;
-    "jsonl" everything, so that `load_dump` makes an equal memory of it; "md", below the heading
-    `title`, all that was said and the facts, for reading.
+    "csv" holds the messages under LTM_COLUMNS, as the long_term_memory extension exports them.
+    "jsonl" holds everything: `load_dump` makes an equal memory of it. "md" holds all turns and
+    facts to read, below the heading `title`.
     Raises InputError when the file cannot be written.
     """
     write = {"csv": _write_csv, "jsonl": _write_dump}.get(format, partial(_write_markdown, title))
     with whole(path) as raw:
         file = TextIOWrapper(raw, "utf-8", newline="")
         counts = write(store, file)
-        file.detach()  # flushes, and leaves the file open for `whole` to put in place
+        file.detach()  # flushes, and leaves the file open for `whole` to move
     return counts
 
 
@@ -62,7 +62,7 @@ def _turns(store: Store) -> Iterator[Turn]:
 
 
 def _write_csv(store: Store, file: TextIO) -> ExportCounts:
-    # Lines end in CR LF, so that every version of the writer quotes a lone CR or LF in a text.
+    # Lines end in CR LF: then every version of the writer quotes a lone CR or LF in a text.
     rows = csv.writer(file, lineterminator="\r\n")
     rows.writerow(LTM_COLUMNS)
     written = left_out = 0
@@ -87,7 +87,7 @@ def _write_dump(store: Store, file: TextIO) -> ExportCounts:
 # --- Markdown -----------------------------------------------------------------------------------
 
 _MARKS = re.compile(r"([\\`*_\[\]<>&|~$#])")
-# What makes a list or a heading only as the first thing of its line.
+# Marks of a list or a heading, which count only at the beginning of a line.
 _FIRST_MARK = re.compile(r"[-+=]|\d+(?=[.)])")
 
 
@@ -136,13 +136,13 @@ def _line(text: str) -> str:
 
 
 def _escape(line: str) -> str:
-    """A line that means nothing to Markdown; what it begins with stays where it is."""
+    """A line without meaning to Markdown. Keeps its indentation."""
     bare = line.strip()
-    # White space of another kind: four spaces would begin a block of code.
+    # No-break spaces: four plain spaces would begin a block of code.
     indent = "\N{NO-BREAK SPACE}" * (len(line.expandtabs(4)) - len(line.expandtabs(4).lstrip()))
     plain = _MARKS.sub(r"\\\1", bare)
     if mark := _FIRST_MARK.match(plain):
-        # Of "12." it is the full stop that is escaped: a backslash before a digit stays one.
+        # In "12." the escape goes before the full stop: before a digit, a backslash shows.
         index = mark.end() if mark[0].isdigit() else 0
         plain = f"{plain[:index]}\\{plain[index:]}"
     return indent + plain

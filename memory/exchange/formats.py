@@ -1,4 +1,4 @@
-"""Which format a foreign export has, told by what is in it, and its turns."""
+"""Recognises the format of a foreign export by its content, and reads its turns."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,16 +18,16 @@ from memory.records import Turn
 
 _FORMATS = "ltm, chatgpt, claude, mem0, langmem, jsonl, csv, dump"
 _SQLITE_MAGIC = b"SQLite format 3\0"
-# How many values of a JSON file are looked at: the first ones may be damaged or not objects.
+# How many values of a JSON file to check: the first ones may be damaged or not objects.
 _VALUES_PROBED = 20
 
 
 def read_export(path: Path, user: str = "User") -> ForeignExport:
-    """Recognise a file or folder by what is in it, and look it through; its items come later.
+    """Recognise a file or folder by its content and check it; its items come later.
 
-    Everything is read once before this returns, so that a file that cannot be used is refused
-    whole, with an InputError, before a store is touched. `user` is the speaker's name for the
-    user of a chat application. A dump of ours yields no items: `Store.load` takes its records.
+    Reads everything once before it returns: InputError refuses an unusable file as a whole, before
+    anything is stored. `user` is the speaker's name for the user of a chat application. A dump of
+    ours yields no items: `Store.load` reads its records.
     """
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
@@ -58,12 +58,12 @@ def _looked_through(
 ) -> ForeignExport:
     if format == "dump":
         return ForeignExport(format, name, items=iter(()))
-    # The first pass counts the items for the progress bar and raises what must be refused.
+    # The first pass counts the items for the progress bar and refuses unusable files.
     total = undated = 0
     words = ""
     for item in reader():
         total += 1
-        # A date that is words stays as it was said.
+        # A date in words stays as it is.
         if isinstance(item, Turn) and item.said_at and not clean_date(item.said_at):
             undated += 1
             words = words or item.said_at[:40]
@@ -76,7 +76,7 @@ def _looked_through(
 
 
 def _is_ltm(path: Path) -> bool:
-    """Whether a path is a character of the long_term_memory extension: a database or its folder."""
+    """Whether a path is a long_term_memory character: a database or its folder."""
     if path.is_dir():
         return not input_files(path)
     try:
@@ -87,7 +87,7 @@ def _is_ltm(path: Path) -> bool:
 
 
 def _recognised_format(path: Path, files: list[InputFile]) -> str:
-    """The format of the first value that has one. Raises InputError when no value has."""
+    """The format of the first value that has one. Raises InputError if no value has."""
     beginning = next((text for text in decoded_text(files[0]) if text.strip()), "").lstrip()
     if not beginning:
         raise InputError(f"{path}: the file is empty")

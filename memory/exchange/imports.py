@@ -1,4 +1,4 @@
-"""Foreign turns stored in a memory: batch by batch, each durable, and every turn once."""
+"""Stores foreign turns in a memory, each once, in durable batches."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -14,17 +14,17 @@ from memory.records import Turn
 from memory.store import Store
 from memory.store.protocol import Turns
 
-# The first line of a dump; its number grows when older readers could not read a newer dump.
+# The first line of a dump. The number grows when older versions cannot read a newer dump.
 DUMP_HEAD = "sql-memory"
 DUMP_VERSION = 1
 
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import did.
+    """The result of an import.
 
-    `turns` are new, `already` were there. When two processes import the same export at the same
-    moment, each turn is stored once, and may be counted as new by both.
+    `turns` counts the new ones, `already` those the memory had. If two processes import the same
+    export at once, they store each turn once, but both may count it as new.
     """
 
     turns: int
@@ -39,12 +39,12 @@ def import_turns(
     batch: int = 1024,
     progress: Callable[[int], None] | None = None,
 ) -> ImportReport:
-    """Store those turns of an export that the memory does not know by their source.
+    """Store the turns of an export whose sources the memory lacks.
 
-    Every `batch` items are durable at once, and `progress` is called with their number: whatever
-    ends this, the same call later goes on where it stopped.
+    Commits every `batch` items together and calls `progress` with their number. After any
+    interruption, the same call continues where it stopped.
 
-    Raises StoreError (a full disk) and ModelError (an embedder); the batches before are stored.
+    Raises StoreError (a full disk) and ModelError (an embedder); earlier batches stay stored.
     """
     # Batches of 64, 256 and 1,024 hardly differ in speed (docs/log.md).
     advance = progress or (lambda items: None)
@@ -57,7 +57,7 @@ def import_turns(
         fresh = [turn for turn in turns if turn.source not in known]
         if fresh:
             try:
-                # `once`, because another process may have stored them since the look-up.
+                # `once`, because another process may have stored them since the check.
                 new += len(set(store.add(fresh, once=True)))
             except StoreError as error:
                 raise StoreError(f"{error}; the {new:,} turns before are kept") from error
@@ -71,9 +71,9 @@ def load_dump(
 ) -> ImportReport:
     """Make a memory equal to the one that `exports.export_memory` wrote as JSON lines.
 
-    The store is empty or holds the beginning of that dump: after an interruption the same call
-    goes on where it stopped.
-    Raises InputError for a line that is none, and when the memory holds something else.
+    The store must be empty or hold the beginning of that dump: after an interruption, the same call
+    continues where it stopped.
+    Raises InputError for an invalid line, and if the memory holds something else.
     """
     advance = progress or (lambda records: None)
     turns = 0
@@ -90,7 +90,7 @@ def load_dump(
 
     new = store.load(counted_records())
     notes: tuple[str, ...] = ()
-    # All records are sound by now.
+    # By now, all records are valid.
     if embedder and (name := json.loads(embedder)["name"]) != store.embedder:
         notes = (
             f"the vectors were by {name}, and are by {store.embedder} here; for the other:"
@@ -100,7 +100,7 @@ def load_dump(
 
 
 def dump_records(path: Path) -> Iterator[dict[str, Any]]:
-    """The records of a dump. Raises InputError, with its number, for a line that is none."""
+    """The records of a dump. Raises InputError, with the line number, for an invalid line."""
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):

@@ -1,4 +1,4 @@
-"""What every reader of a foreign format yields: turns, and what was skipped with its reason."""
+"""The items that every reader of a foreign format yields: turns, and skipped parts with reasons."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from memory.written_dates import written_date
 
 @dataclass(frozen=True)
 class Skipped:
-    """Something that did not become a turn, or the date of one: where it stands, and why."""
+    """Something that became no turn, or a date that a turn lost: where it is, and why."""
 
     where: str
     why: str
@@ -26,14 +26,14 @@ class Skipped:
 
 @dataclass(frozen=True)
 class ForeignExport:
-    """A file or folder that was recognised and looked through.
+    """A file or folder with a known format, checked.
 
     Attributes:
         format: chatgpt, claude, mem0, langmem, ltm, jsonl, csv or dump.
         name: the name of the memory that the export comes from.
         items: turns and skipped items in the export's order; can be iterated once.
-        total: the number of items, counted before long texts are split; None when not counted.
-        notes: what a person should know although no turn is lost by it.
+        total: the number of items before long texts are split; None when not counted.
+        notes: what a person should know, although no turn is lost.
     """
 
     format: str
@@ -55,11 +55,11 @@ _SECONDS = re.compile(r"[T ]\d\d:?\d\d:?\d\d")
 
 
 def clean_date(said_at: object) -> str:
-    """A date as ISO text in UTC, as exact as it was given (to the second); "" when it is none.
+    """A date as ISO text in UTC, as exact as it was given (to the second); "" if it is not a date.
 
-    Takes ISO text (a time without an offset counts as UTC) and what `written_date` reads: seconds
-    since 1970, in milli- or microseconds where it would lie after the year 5138, and other forms. A
-    number counts as its digits do: 2023 is a year, and one of few digits (0, -5) is no time.
+    Takes ISO text (a time without an offset counts as UTC) and the forms that `written_date` reads,
+    such as seconds since 1970, or milli- or microseconds where seconds would be after the year
+    5138. A number counts like its digits: 2023 is a year, and few digits (0, -5) are not a time.
     """
     if isinstance(said_at, float):
         said_at = f"{said_at:.6f}"
@@ -70,7 +70,7 @@ def clean_date(said_at: object) -> str:
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError:
-        pass  # a date with a time, or none
+        pass  # a date with a time, or not a date
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None:
@@ -80,15 +80,15 @@ def clean_date(said_at: object) -> str:
     return moment.isoformat(timespec="seconds" if _SECONDS.search(text) else "minutes")
 
 
-# Text that claims to be a date: a number, or digits as ISO has them.
+# Text that claims to be a date: a number, or digits in ISO form.
 _CLAIMS_A_DATE = re.compile(r"-?\d{1,18}(\.\d+)?|\d{4}-\d\d(-\d\d([T ][\d:.,Z+-]*)?)?")
 
 
 def with_date(turn: Turn, location: str) -> Iterator[Turn | Skipped]:
-    """The turn with its date as `clean_date` has it; words ("one May evening") stay as they are.
+    """The turn with a date from `clean_date`; words ("one May evening") stay as they are.
 
-    An impossible date (2024-13-45, -5) is skipped and reported with its location: it would
-    sort, and be compared, as if it were one. The turn goes without.
+    Skips and reports an impossible date (2024-13-45, -5): it would sort and compare like a date.
+    The turn then has no date.
     """
     said_at = turn.said_at.strip()
     date = clean_date(said_at)
@@ -105,14 +105,14 @@ def with_date(turn: Turn, location: str) -> Iterator[Turn | Skipped]:
 def short_hash(*values: object) -> str:
     """Sixteen hexadecimal digits for these values, the same on every machine.
 
-    They end up in the sources of imported turns, by which a second import knows them again.
+    They become part of the sources of imported turns; a second import recognises the turns by them.
     """
     text = json.dumps(values, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def first_error(error: ValidationError) -> str:
-    """The first thing that is wrong with a value from outside."""
+    """The first error of a value from outside."""
     first = error.errors(include_url=False)[0]
     return f"{'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}"
 
@@ -120,31 +120,31 @@ def first_error(error: ValidationError) -> str:
 def session_name(title: str | None, identity: str) -> str:
     """A conversation's name, with the end of its id.
 
-    So two conversations called "New chat" stay two sessions, and the name does not depend on what
-    else is in the export.
+    Two conversations called "New chat" stay two sessions, and the name does not depend on the rest
+    of the export.
     """
     return f"{(title or '').strip() or 'untitled'} ({identity[-8:]})"
 
 
 def skipped_counts(left_out: Counter[str]) -> Iterator[Skipped]:
-    """One `Skipped` for each reason why messages were left out, however many messages."""
+    """One `Skipped` for each reason to leave out messages, with their number."""
     for reason, number in (+left_out).items():  # + drops counts of 0
         yield Skipped(f"{number:,} message{'s' if number > 1 else ''}", reason)
 
 
 # --- messages in parts ----------------------------------------------------------------------------
 
-# Kinds of parts that hold nothing that was said, and the reason under which they are counted.
+# Kinds of parts that nobody said, and the reason that reports count them under.
 _NOT_SAID = {
     **dict.fromkeys(("thinking", "redacted_thinking", "reasoning"), THOUGHTS),
     **dict.fromkeys(("tool_use", "tool_result", "function_call", "function_call_output"), TOOLS),
 }
-# What surrounds the word for a kind of part: `input_image`, `image_url`, `image_asset_pointer`.
+# Prefixes and suffixes of a kind of part: `input_image`, `image_url`, `image_asset_pointer`.
 _AROUND_KIND = re.compile(r"^(input|output)_|_(url|asset_pointer)$")
 
 
 def part_text(part: object) -> str:
-    """The text of a part of a message, or its kind in brackets where it has none: `[image]`."""
+    """The text of a part of a message, or its kind in brackets if it has no text: `[image]`."""
     if not isinstance(part, dict):
         return part if isinstance(part, str) else ""
     text = part.get("text", part.get("refusal"))
@@ -155,7 +155,7 @@ def part_text(part: object) -> str:
 
 
 def joined_parts(parts: Iterable[object], reasons: set[str]) -> str:
-    """The texts of a message's parts, a line each; why others are left out goes into `reasons`."""
+    """The texts of a message's parts, a line each; adds to `reasons` why it leaves out others."""
     texts = []
     for part in parts:
         reason = reason_not_said(part)
@@ -167,18 +167,18 @@ def joined_parts(parts: Iterable[object], reasons: set[str]) -> str:
 
 
 def reason_not_said(part: object) -> str | None:
-    """Why a part of a message is nothing that was said; None for a part that may be."""
+    """Why nobody said a part of a message; None for a part that somebody may have said."""
     return _NOT_SAID.get(str(part.get("type"))) if isinstance(part, dict) else None
 
 
-# --- turns that a store takes -------------------------------------------------------------------
+# --- turns that a store accepts -----------------------------------------------------------------
 
 
 def storable_items(items: Iterator[Turn | Skipped]) -> Iterator[Turn | Skipped]:
-    """Items whose turns a store takes as they are, each turn with a source of its own.
+    """Items whose turns a store accepts unchanged, each with a unique source.
 
-    A text that is too long for one turn becomes several, with `#2`, `#3` after the source.
-    Holds the sources in memory, nothing else.
+    A text that is too long for one turn becomes several turns, with `#2`, `#3` after the source.
+    Only the sources stay in the process's memory.
     """
     sources: set[str] = set()
     for item in items:
@@ -186,8 +186,8 @@ def storable_items(items: Iterator[Turn | Skipped]) -> Iterator[Turn | Skipped]:
             yield item
             continue
         for part in _parts(item):
-            # What the store would change is changed here already: the import looks turns up by
-            # their source before it stores them, and must look for the source that is stored.
+            # Makes the store's changes early: the import checks for turns by source before it
+            # stores them, and must check for the stored form of the source.
             try:
                 turn = valid_turn(part, len(sources) + 1)
             except InputError as error:

@@ -1,4 +1,4 @@
-"""JSON of any size, one value at a time: lists, lines, zip archives, files that were cut off."""
+"""Reads JSON of any size, one value at a time: lists, lines, zip archives, truncated files."""
 
 import codecs
 import json
@@ -18,11 +18,12 @@ from memory.errors import InputError
 from memory.exchange.items import Skipped, first_error
 
 _CHUNK = 2**20  # bytes read at a time
-# A line or a JSON value is held in memory as a whole. The largest conversations have a few million.
+# The reader holds a whole line or JSON value in memory. The largest conversations have a few
+# million characters.
 LONGEST_VALUE = 64_000_000  # characters
-# Text of any kind is packed to a tenth or so; what was made to fill a memory, to a thousandth.
+# Text compresses to about a tenth; a file that was made to fill a memory, to a thousandth.
 MOST_EXPANDED = 100  # times the packed size of a member of an archive
-_SMALL_MEMBER = 64_000_000  # bytes, which may be packed as tightly as it likes
+_SMALL_MEMBER = 64_000_000  # bytes; a member up to this size may have any packed size
 _CONVERSATIONS = re.compile(r"conversations(-\d+)?\.json")
 _WHITE_SPACE = re.compile(r"[ \t\r\n]*")
 _decoder = json.JSONDecoder()
@@ -31,7 +32,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file, or a member of an archive; `open` gives its bytes, as often as it is called."""
+    """A file, or a member of an archive. `open` gives its bytes and may be called again."""
 
     name: str
     open: Callable[[], AbstractContextManager[IO[bytes]]]
@@ -40,7 +41,7 @@ class InputFile:
 def input_files(path: Path) -> list[InputFile]:
     """The file itself, or the conversations in a folder or zip archive, by name.
 
-    Raises InputError for what cannot be read, and when there are none.
+    Raises InputError if the path cannot be read, and for an archive without conversations.
     """
     try:
         if path.is_dir():
@@ -67,7 +68,7 @@ def _open_file(path: Path) -> IO[bytes]:
 def _open_member(path: Path, name: str) -> Iterator[IO[bytes]]:
     try:
         with zipfile.ZipFile(path) as archive:
-            # zipfile reads no more than the size that stands here.
+            # zipfile reads no more than the size in this header.
             sizes = archive.getinfo(name)
             if sizes.file_size > max(_SMALL_MEMBER, MOST_EXPANDED * sizes.compress_size):
                 raise InputError(
@@ -87,7 +88,7 @@ def _reason(error: Exception) -> str:
 
 
 def refuse_long_value(file: InputFile, characters: int) -> None:
-    """Raises InputError where a line or a value without an end in sight is too long."""
+    """Raises InputError if a line or value that has not ended yet is too long."""
     if characters > LONGEST_VALUE:
         raise InputError(
             f"{file.name}: a line or value of more than {LONGEST_VALUE:,} characters; split it"
@@ -101,8 +102,8 @@ def decoded_text(file: InputFile) -> Iterator[str]:
     InputError for any other, with the offset of the byte.
     """
     encoding = "utf-8"
-    bytes_before = 0  # the chunk that is being decoded
-    undecoded = 0  # bytes of a character that lies on the border of two chunks
+    bytes_before = 0  # the current chunk
+    undecoded = 0  # bytes of a character that two chunks share
     at_start = True
     try:
         with file.open() as content:
@@ -120,7 +121,7 @@ def decoded_text(file: InputFile) -> Iterator[str]:
             undecoded = len(decoder.getstate()[0])
             decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        # The decoder counts from the bytes that it had left over.
+        # The decoder counts from its leftover bytes.
         offset = bytes_before - undecoded + error.start + 1
         raise InputError(
             f"{file.name}: not {encoding.upper()} at byte {offset:,}; save it as UTF-8"
@@ -132,9 +133,9 @@ def decoded_text(file: InputFile) -> Iterator[str]:
 def json_values(file: InputFile) -> Iterator[tuple[str, Any] | Skipped]:
     """The elements of a JSON list, or the values of a file that has several, with their locations.
 
-    One object that holds a list under "results" or "memories" stands for that list. Where the
-    text stops being JSON, a `Skipped` stands for all that follows. Only one element is held in
-    memory. Raises InputError when not even the first element is JSON.
+    An object with a list under "results" or "memories" counts as that list. Where the text stops
+    being JSON, one `Skipped` reports the rest. Holds only one element in memory. Raises InputError
+    if not even the first element is JSON.
     """
     text = _JsonText(file)
     is_list = text.next_character() == "["
@@ -168,7 +169,7 @@ def json_values(file: InputFile) -> Iterator[tuple[str, Any] | Skipped]:
 def validated(
     files: Sequence[InputFile], model: type[_Model]
 ) -> Iterator[tuple[str, _Model | str]]:
-    """The location of each value, and the value as this model, or the reason why it is not one."""
+    """The location of each value, with the value as this model, or the reason why it is invalid."""
     for file in files:
         for item in json_values(file):
             if isinstance(item, Skipped):
@@ -185,10 +186,10 @@ def validated(
 
 
 class _JsonText:
-    """Text that is read as far as it is needed; `position` is the index reached in `text`.
+    """Text that is read on demand; `position` is the current index in `text`.
 
-    It is our own because the C decoder of `json`, which it feeds, reads seven times as fast as a
-    streaming parser (docs/decisions.md, 48).
+    It feeds the C decoder of `json`, which is seven times as fast as a streaming parser
+    (docs/decisions.md, 48).
     """
 
     def __init__(self, file: InputFile) -> None:
@@ -198,7 +199,7 @@ class _JsonText:
         self.position = 0
 
     def read(self, characters: int) -> bool:
-        """Read on by at least so many characters; False at the end of the text."""
+        """Read at least `characters` more; False at the end of the text."""
         pieces = [self.text[self.position :]]
         while characters > 0 and (chunk := next(self.chunks, "")):
             pieces.append(chunk)
@@ -208,7 +209,7 @@ class _JsonText:
         return len(pieces) > 1
 
     def next_character(self) -> str:
-        """The next character that is not white space, not yet consumed; "" at the end."""
+        """The next character that is not white space, without consuming it; "" at the end."""
         while True:
             space = _WHITE_SPACE.match(self.text, self.position)
             assert space is not None  # the pattern matches the empty string
@@ -219,10 +220,10 @@ class _JsonText:
                 return ""
 
     def value(self) -> Any:
-        """Consume the JSON value that begins here. Raises ValueError when there is none.
+        """Consume the JSON value that begins here. Raises ValueError if there is none.
 
-        Each time a value seems unfinished the text at hand is doubled, so that a long value costs
-        no more than a few attempts.
+        Doubles the text at hand whenever a value seems unfinished: a long value needs only a few
+        attempts.
         """
         while True:
             try:
@@ -234,6 +235,6 @@ class _JsonText:
                 continue
             length = end - self.position  # reading on moves the position
             if end == len(self.text) and self.read(1):
-                continue  # a number may go on in the next chunk
+                continue  # a number may continue in the next chunk
             self.position += length
             return value

@@ -1,4 +1,4 @@
-"""Characters of the long_term_memory extension: one folder each, SQLite and zarr."""
+"""Characters of the long_term_memory extension: each a folder with SQLite and zarr files."""
 
 import json
 import math
@@ -15,10 +15,10 @@ EMBEDDINGS = "long_term_memory_embeddings.zarr"
 
 
 def character_folders(path: Path) -> list[Path]:
-    """The folders of characters in a folder, or the folder itself; empty when it holds neither.
+    """The folders of characters in a folder, or the folder itself; empty if it has neither.
 
-    Takes `bot_memories` or `model_memories`, and the folder that holds them. A database that lies
-    in `bot_memories` itself is from the time before characters had folders of their own.
+    Accepts `bot_memories`, `model_memories`, and the folder that contains them. A database directly
+    in `bot_memories` is from before each character had a folder.
     """
     if not path.is_dir():
         return []
@@ -28,7 +28,7 @@ def character_folders(path: Path) -> list[Path]:
 
 
 def character_database(path: Path) -> Path:
-    """The database of one character. Raises InputError when the folder is not a character's."""
+    """The database of one character. Raises InputError if the folder is not a character's."""
     if path.is_file() or (path / DATABASE).is_file():
         return path if path.is_file() else path / DATABASE
     names = ", ".join(sorted(file.name for file in path.iterdir())[:5])
@@ -39,15 +39,15 @@ def character_database(path: Path) -> Path:
 
 
 def character_name(database: Path) -> str:
-    """The character's name, as the folder has it."""
+    """The character's name: that of its folder."""
     return database.resolve().parent.name if database.name == DATABASE else database.stem
 
 
 def read_ltm(database: Path) -> Iterator[Turn | Skipped]:
     """The messages of a character, oldest first; a session is a day.
 
-    The source has a hash of the message beside its id: after "destroy all memories" the extension
-    begins to count at 0 again.
+    The source contains a hash of the message besides its id: after "destroy all memories" the
+    extension starts again at id 0.
     """
     name = character_name(database)
     select = "SELECT id, name, message, timestamp FROM long_term_memory ORDER BY timestamp, id"
@@ -64,10 +64,10 @@ def read_ltm(database: Path) -> Iterator[Turn | Skipped]:
 
 
 def vector_notes(database: Path, rows: int) -> Iterator[str]:
-    """What is wrong with the vectors beside the database.
+    """The faults of the vectors beside the database.
 
-    Nothing rests on them: only `.zarray`, their header, is read, and the vectors of a memory are
-    computed anew from the texts.
+    They do no harm: this reads only their header, `.zarray`, and a memory computes its vectors
+    from the texts.
     """
     folder = database.with_name(EMBEDDINGS)
     ending = "; no text is lost, all vectors are made anew"
@@ -82,7 +82,7 @@ def vector_notes(database: Path, rows: int) -> Iterator[str]:
     else:
         if length != rows:
             yield f"{folder.name} has {length:,} vectors for {rows:,} messages{ending}"
-        # A damaged header may claim any number of chunks; no more are looked for than rows.
+        # A damaged header may claim any number of chunks; this checks at most one for each row.
         numbers = range(min(chunks, rows))
         missing = [number for number in numbers if not (folder / f"{number}.0").is_file()]
         if missing:

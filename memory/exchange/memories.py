@@ -1,4 +1,4 @@
-"""What mem0 and LangMem remember: sentences that no longer name their turns."""
+"""Memories of mem0 and LangMem: sentences without the turns they came from."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ class _Mem0Memory(BaseModel):
 
 
 class _StoreItem(BaseModel):
-    # A table of a LangGraph store has the namespace as `prefix`, its parts joined by dots.
+    # A LangGraph store's table has the namespace as `prefix`, with dots between its parts.
     namespace: list[str] | str = Field(validation_alias=AliasChoices("namespace", "prefix"))
     key: str
     value: Any
@@ -31,10 +31,10 @@ class _StoreItem(BaseModel):
 
 
 def read_mem0(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
-    """Each memory as something its user (agent, run) said when it got the wording it has.
+    """Each memory as something its user (agent, run) said when it got its current wording.
 
-    A memory that mem0 rewrites keeps its id, so the source has a hash of the text: the new wording
-    is a new turn.
+    A memory that mem0 rewrites keeps its id, so the source contains a hash of the text: the new
+    wording is a new turn.
     """
     for location, item in validated(files, _Mem0Memory):
         if isinstance(item, str):
@@ -51,7 +51,7 @@ def read_mem0(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
 
 
 def read_langmem(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
-    """Each item of a LangGraph store as something that the last part of its namespace said."""
+    """Each item of a LangGraph store, with the last part of its namespace as the speaker."""
     for location, item in validated(files, _StoreItem):
         if isinstance(item, str):
             yield Skipped(location, item)
@@ -90,7 +90,7 @@ def _turn(
 
 
 def _text(value: Any) -> str:
-    """The content of an item; an object with several fields as `name: value` lines."""
+    """The content of an item; an object with several fields becomes `name: value` lines."""
     while isinstance(value, dict) and "content" in value:
         value = value["content"]
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Turns in plain files: JSON lines and CSV, also as chats and long_term_memory name columns."""
+"""Turns in JSON lines and CSV, also with the column names of chats and long_term_memory."""
 
 import csv
 import json
@@ -27,17 +27,17 @@ from memory.exchange.json_files import InputFile, decoded_text, json_values, ref
 from memory.records import Kind, Turn
 
 TURN_COLUMNS = ("speaker", "text", "session", "said_at", "source", "kind")
-# What the long_term_memory extension of text-generation-webui exports of a character.
+# The columns that the long_term_memory extension of text-generation-webui exports.
 LTM_COLUMNS = ("id", "name", "message", "timestamp")
 
 
-# What other programs call the columns.
+# Other programs' names for the columns.
 _SYNONYMS = {
     "speaker": ("role", "name"),
     "text": ("content", "message"),
     "said_at": ("timestamp", "created_at", "time", "date", "ts"),
 }
-# Keys of chat messages that hold nothing that was said; those that may hold a lot are counted.
+# Keys of chat messages that hold nothing anybody said. Reports count those that may hold a lot.
 _ASIDE = frozenset({"id", "name", "type", "status", "tool_call_id", "refusal", "annotations"})
 _COUNTED = {"tool_calls": TOOLS, "function_call": TOOLS, "reasoning_content": THOUGHTS}
 _KNOWN_NAMES = (
@@ -58,11 +58,11 @@ class _JsonLine(BaseModel):
 
 
 def read_jsonl(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
-    """One object a line (or a list of them); `role` and `content` stand for speaker and text.
+    """One object per line (or a list of them); `role` and `content` mean speaker and text.
 
-    A content in parts, as OpenAI has it, is joined: a picture becomes `[image]`; tool calls are
-    left out and counted. A line that is no turn is Skipped. An unknown key raises InputError with
-    the known keys, as every line may have the same slip.
+    Joins OpenAI's content in parts: a picture becomes `[image]`. Leaves out and counts tool calls.
+    Yields a Skipped for a line that is not a turn. An unknown key raises InputError with the known
+    keys, as every line may have the same mistake.
     """
     equal_rows: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
@@ -78,7 +78,7 @@ def read_jsonl(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
         row, reasons = _row_of_message(value)
         left_out.update(reasons)
         if reasons and not row.get("text"):
-            continue  # is counted as what it is
+            continue  # `left_out` counts it
         try:
             line = _JsonLine.model_validate(row)
         except ValidationError as error:
@@ -106,10 +106,10 @@ def read_jsonl(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
 
 
 def _row_of_message(value: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
-    """A message under our names, its content one text; and why parts of it were left out."""
+    """A message with our names and its content as one text; and the reasons for omitted parts."""
     reasons = {reason for name, reason in _COUNTED.items() if value.get(name)}
     if "role" not in value and (reason := reason_not_said(value)):
-        return {}, {reason}  # an item of its own between messages
+        return {}, {reason}  # a separate item between messages
     names = _our_names(value)
     row = {names[name]: content for name, content in value.items() if name not in _COUNTED}
     if "role" in value:
@@ -120,7 +120,7 @@ def _row_of_message(value: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]
 
 
 def _our_names(names: Iterable[str]) -> dict[str, str]:
-    """Each name and ours for it. A second name for one column stays as it is: it is unknown."""
+    """Each name with ours for it. A second name for one column stays as it is, and is unknown."""
     ours_by_name = {name: name for name in names}
     for ours, synonyms in _SYNONYMS.items():
         synonym = next((name for name in synonyms if name in ours_by_name), None)
@@ -130,7 +130,7 @@ def _our_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def _by_role(turn: Turn, message: Mapping[str, Any], user: str) -> Turn | str:
-    """The turn of a chat message, by the name of who has its role; a reason to leave it out."""
+    """The turn of a chat message with the speaker of its role, or the reason to leave it out."""
     role = message.get("role")
     if role is None:
         return turn
@@ -155,8 +155,8 @@ def _objects(file: InputFile) -> Iterator[tuple[str, Any] | Skipped]:
 
 
 def _lines(file: InputFile) -> Iterator[str]:
-    """The lines of a text, each with its end."""
-    unfinished: list[str] = []  # joined once: a long line would be copied at every chunk
+    """The lines of a text, each with its line end."""
+    unfinished: list[str] = []  # joined once: otherwise every chunk would copy a long line
     characters = 0
     for chunk in decoded_text(file):
         first, *others = chunk.split("\n")
@@ -175,9 +175,9 @@ def _lines(file: InputFile) -> Iterator[str]:
 def _with_source(
     turn: Turn | str, location: str, format: str, row: object, equal_rows: Counter[str]
 ) -> Iterator[Turn | Skipped]:
-    """The turn; one without a source gets a hash of its row and its number among equal rows.
+    """The turn; without a source, it gets a hash of its row and its number among equal rows.
 
-    So the same file has the same sources at the next import, and equal rows stay several turns.
+    The same file then gets the same sources at the next import, and equal rows stay several turns.
     """
     if isinstance(turn, str):
         yield Skipped(location, turn)
@@ -192,26 +192,25 @@ def _with_source(
     yield from with_date(turn, location)
 
 
-# What a spreadsheet takes for a formula (OWASP, "CSV Injection").
+# Text that a spreadsheet reads as a formula (OWASP, "CSV Injection").
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 def as_cell(text: str) -> str:
-    """A text as a cell of CSV that no spreadsheet computes: "'" stands before a formula."""
+    """A text as a CSV cell that no spreadsheet computes: a "'" goes before a formula."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _text_of(cell: str) -> str:
-    """The text that `as_cell` made a cell of."""
+    """The text of a cell; undoes `as_cell`."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def read_csv(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
     """A table with our columns, or with those of a chat or the long_term_memory extension.
 
-    A "'" before what a spreadsheet takes for a formula is taken away: exports of ours have it. The
-    extension's own export has no header. Cells are separated by commas, semicolons or tabs.
-    Raises InputError for other columns.
+    Removes the "'" that our exports put before formulas. The extension's own export has no header.
+    Commas, semicolons or tabs separate the cells. Raises InputError for other columns.
     """
     delimiter, header, has_header = _columns(file)
     equal_rows: Counter[str] = Counter()
@@ -231,7 +230,7 @@ def read_csv(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
             if kind is None:
                 yield Skipped(location, f"kind {cell!r} is not {', '.join(get_args(Kind))}")
                 continue
-            # Of the extension's messages a session is a day.
+            # A session of the extension's messages is a day.
             day = clean_date(cells.get("said_at"))[:10] if "message" in header else ""
             turn = Turn(
                 speaker=_text_of(cells["speaker"]),
@@ -249,7 +248,7 @@ def read_csv(file: InputFile, user: str) -> Iterator[Turn | Skipped]:
 
 def _columns(file: InputFile) -> tuple[str, list[str], bool]:
     """(delimiter, columns, whether the first row names them). InputError for unknown columns."""
-    widest: list[str] = []  # the first row by the delimiter that fits it best
+    widest: list[str] = []  # the first row, split by the delimiter that gives most columns
     for delimiter in ",;\t":
         _, row = next(_rows(_lines(file), delimiter), ("", "no row"))
         if isinstance(row, str):
@@ -270,8 +269,8 @@ def _columns(file: InputFile) -> tuple[str, list[str], bool]:
 
 
 def _rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[str, list[str] | str]]:
-    """The location of every row that is not empty, with its cells or the reason to skip it."""
-    csv.field_size_limit(2**31 - 1)  # a cell may be as long as a turn, and longer
+    """The location of each row that is not empty, with its cells or the reason to skip it."""
+    csv.field_size_limit(2**31 - 1)  # a cell may be longer than a turn
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         location = f"line {reader.line_num + 1:,}"

@@ -10,13 +10,12 @@ _NOW_SECONDS = 60
 
 
 def time_difference(said_at: str, now: datetime | None = None) -> str:
-    """The time from `said_at` to `now`, as exact as `said_at` is, rounded down.
+    """The time from `said_at` to `now`, as exact as `said_at`, rounded down.
 
     Args:
-        said_at: ISO text. A moment counts by the clock: one without an offset is in UTC. A date
-            counts by days of the calendar, a month by months, a year by years.
-        now: the moment to count from, in the zone of whoever reads the words; without one, in
-            this machine's.
+        said_at: ISO text. A moment counts by the clock; without an offset it is in UTC. A date
+            counts by calendar days, a month by months, a year by years.
+        now: the moment to count from, in the reader's time zone; without a zone, in this machine's.
     """
     now = now or datetime.now()
     text = said_at.strip()
@@ -28,12 +27,12 @@ def time_difference(said_at: str, now: datetime | None = None) -> str:
         if _DAY.fullmatch(text):
             return _by_calendar(then, now, "day")
         return _by_clock(then, now)
-    except (ValueError, OverflowError):  # no date, or one that no clock of this machine knows
+    except (ValueError, OverflowError):  # not a date, or outside this machine's clock
         return UNKNOWN
 
 
 def _by_calendar(then: datetime, now: datetime, unit: str) -> str:
-    # A date is less exact than a moment, so the present is made as exact as it is.
+    # A date is less exact than a moment, so `now` is cut to the same unit.
     today = now.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
     if unit != "day":
         today = today.replace(day=1)
@@ -45,9 +44,9 @@ def _by_calendar(then: datetime, now: datetime, unit: str) -> str:
 
 
 def _by_clock(then: datetime, now: datetime) -> str:
-    """Less than a day counts by the time that passed, more by what the clock on the wall says.
+    """Under a day, counts the time that passed; from a day on, the time on the wall clock.
 
-    The two differ where clocks changed in between.
+    The two differ if the clocks changed in between.
     """
     zone = now.tzinfo  # None: this machine's, with its rules for that day
     then = then if then.tzinfo else then.replace(tzinfo=UTC)
@@ -64,7 +63,7 @@ def _by_clock(then: datetime, now: datetime) -> str:
 
 
 def _calendar(first: datetime, last: datetime) -> list[tuple[int, str]]:
-    """Whole years and months between two moments; days when it is less than a month."""
+    """Whole years and months between two moments; days if it is less than a month."""
     months = 12 * (last.year - first.year) + last.month - first.month
     if (last.day, last.time()) < (first.day, first.time()):
         months -= 1

@@ -1,4 +1,4 @@
-"""How memories are injected: the long_term_memory extension's ltm_config.json as it stands."""
+"""The configuration of injection: the long_term_memory extension's ltm_config.json, unchanged."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from memory.errors import InputError
 
 
 def _fields(*known: str) -> AfterValidator:
-    """A check that the placeholders of a template are these and no others."""
+    """A check that a template has only these placeholders."""
 
     def check(template: str) -> str:
         names = " ".join(f"{{{name}}}" for name in known)
@@ -36,9 +36,9 @@ def _fields(*known: str) -> AfterValidator:
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """A checked template with its placeholders filled; `{{` becomes `{`. Values stay as they are.
+    """Fill the placeholders of a checked template; `{{` becomes `{`. Values stay as they are.
 
-    Not str.format: nothing in a template can reach into the values.
+    Unlike str.format, nothing in a template can reach into the values.
     """
     return "".join(
         literal + (values[name] if name is not None else "")
@@ -51,7 +51,7 @@ class _Section(BaseModel):
 
 
 class LtmContext(_Section):
-    """Where memories go, and how they are worded."""
+    """Where memories go, and their wording."""
 
     injection_location: Literal[
         "BEFORE_NORMAL_CONTEXT", "AFTER_NORMAL_CONTEXT_BUT_BEFORE_MESSAGES"
@@ -67,23 +67,23 @@ class LtmContext(_Section):
 
 
 class LtmWrites(_Section):
-    """Which turns count as memories. All are stored, whatever their length: nothing is lost."""
+    """Which turns count as memories. The memory stores all turns, whatever their length."""
 
     min_message_length: int = Field(0, ge=0)  # characters
 
 
 class LtmReads(_Section):
-    """Which memories are fetched: how near in meaning, how many, how much of each."""
+    """Which memories to fetch: how near in meaning, how many, how much of each."""
 
-    # By the packaged embedder 70 of 100 questions are nearer to the turn that answers them, and 8
-    # of 100 to any turn (data/sample.json). By another embedder it is another distance.
+    # With the packaged embedder, 70 of 100 questions are nearer than this to the turn that answers
+    # them, and 8 of 100 to any turn (data/sample.json). Other embedders need another distance.
     max_cosine_distance: float = Field(0.85, ge=0, le=2)
     num_memories_to_fetch: int = Field(10, ge=0)
     memory_length_cutoff_in_chars: int = Field(1000, ge=1)
 
 
 class LtmConfig(_Section):
-    """An ltm_config.json. What it leaves out is as in these classes."""
+    """An ltm_config.json. These classes hold the defaults."""
 
     ltm_context: LtmContext = LtmContext()
     ltm_writes: LtmWrites = LtmWrites()
@@ -91,9 +91,9 @@ class LtmConfig(_Section):
 
 
 def load_config(source: str | Path | Mapping[str, Any]) -> LtmConfig:
-    """Read the configuration from an ltm_config.json, or from the parsed content of one.
+    """Read the configuration from an ltm_config.json, or from its parsed content.
 
-    Raises InputError that names every unknown key and placeholder and every value of a wrong kind.
+    Raises InputError, which names every unknown key or placeholder and every value of a wrong type.
     """
     if isinstance(source, Mapping):
         return _validated(source, "the configuration")
@@ -117,11 +117,11 @@ def _validated(content: Any, where: str) -> LtmConfig:
 
 
 def _complaint(place: tuple[int | str, ...], kind: str, message: str) -> str:
-    """What is wrong at a place of the configuration, in words."""
+    """The error at one key of the configuration, in words."""
     path = ".".join(map(str, place)) or "all of it"
     if kind != "extra_forbidden":
         return f"{path}: {message.removeprefix('Value error, ')}"
-    # The section that the unknown key stands in, to list the keys that it does have.
+    # The section with the unknown key, to list the keys it has.
     section: type[BaseModel] = LtmConfig
     for name in place[:-1]:
         section = type(section.model_fields[str(name)].default)

@@ -1,4 +1,4 @@
-"""The part of a memory that goes into a prompt: the turns near a message, worded by templates."""
+"""The part of a memory that goes into a prompt: the turns near a message, in templates."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,18 +19,18 @@ from memory.store import Store
 from memory.tokens import count_tokens
 
 START = "<START>"
-_LEAST_CANDIDATES = 128  # turns whose distance is computed, also when fewer are to be fetched
+_LEAST_CANDIDATES = 128  # turns to measure, also for a request of fewer
 _EMBEDDED_AT_ONCE = 64
-_LEAST_PASSAGE = 200  # characters; fewer are the turn's first, as sentences are longer
+_LEAST_PASSAGE = 200  # characters; below that the turn's beginning, as sentences are longer
 
 
 @dataclass(frozen=True)
 class Injected:
     """Memories for a prompt.
 
-    `text` is what is injected, `tokens` long, empty when nothing comes to mind; `memories` are
-    its parts, best first, from the turns `turn_ids`; `prompt` is the character's context with the
-    text in its place.
+    `text` is the text to inject, `tokens` long; it is empty when the memory holds nothing for the
+    message. `memories` are its parts, best first, from the turns `turn_ids`. `prompt` is the
+    character's context with the text in it.
     """
 
     text: str
@@ -56,22 +56,23 @@ def inject(
 ) -> Injected:
     """Find what a memory holds for a message and put it into a character's context.
 
-    Turns of the running session, and those that say just what one of the messages says, are in
-    the prompt already and left out. No language model is asked.
+    Leaves out what the prompt already has: turns of the running session, and turns with the same
+    text as one of the messages. Calls no language model.
 
     Args:
-        messages: the message, or a conversation in OpenAI's form, whose last message by the user
-            is meant.
+        messages: the message, or a conversation in OpenAI's form; then its last message by the
+            user counts.
         config: an LtmConfig, the path of an ltm_config.json, or its parsed content.
-        speaker, character: who speaks to whom, {name1} and {name2} in templates; else the `name`
-            in the messages, the settings "user" and "character", or "User" and "Assistant".
+        speaker, character: who speaks to whom, {name1} and {name2} in templates. By default the
+            `name` in the messages, then the settings "user" and "character", then "User" and
+            "Assistant".
         character_context: the text that describes the character, with <START> in it where the
             configuration needs it.
         now: the moment of the prompt in the reader's time zone; by default this machine's.
         budget: the most tokens that `text` may have.
         session, since: the running session, by its name or by the id of its first turn.
         reload: also fetch turns of the running session.
-        weights: of the ranking, as for `Store.search`.
+        weights: the weights of the ranking, as for `Store.search`.
 
     Raises InputError for an empty message, for a context that lacks the <START> the configuration
     needs, and for a budget below LEAST_BUDGET; ModelError when the memory's embedder fails.
@@ -118,7 +119,7 @@ class _Message(NamedTuple):
 
 
 def _parsed(messages: str | Sequence[Mapping[str, Any]]) -> list[_Message]:
-    """A message by itself, or messages in OpenAI's form, whose content may come in parts."""
+    """The messages of a single text, or of OpenAI's form, whose content may come in parts."""
     if isinstance(messages, str):
         return [_Message("user", messages.strip(), "")]
     conversation = []
@@ -134,7 +135,7 @@ def _parsed(messages: str | Sequence[Mapping[str, Any]]) -> list[_Message]:
 def _names(
     store: Store, conversation: Sequence[_Message], *, speaker: str, character: str
 ) -> dict[str, str]:
-    """What {name1} and {name2} stand for in templates: the user and the character."""
+    """The values of {name1} and {name2} in templates: the user and the character."""
     by_role = {message.role: message.name for message in conversation if message.name}
     user = speaker or by_role.get("user") or _setting(store, "user") or "User"
     character = character or by_role.get("assistant") or _setting(store, "character") or "Assistant"
@@ -142,7 +143,7 @@ def _names(
 
 
 def _setting(store: Store, name: str) -> str:
-    """The value of a setting in force; empty when there is none."""
+    """The current value of a setting; empty when there is none."""
     values = store.settings(name)
     return str(values[-1].value or "") if values else ""
 
@@ -155,7 +156,7 @@ def _nearest_turns(
     can_be_shown: Callable[[Turn], bool],
     reads: LtmReads,
 ) -> Iterator[Turn]:
-    """The best turns that can be shown and are near enough to the question, each text once."""
+    """The best turns that may be shown and are near enough to the question, each text once."""
     places = reads.num_memories_to_fetch
     turns = []
     if places:
@@ -167,7 +168,7 @@ def _nearest_turns(
             number=max(places, _LEAST_CANDIDATES),
         )
     embed = load_embedder(store.embedder)
-    # In batches, so that turns are embedded only until there are enough near ones.
+    # In batches: embedding stops when there are enough near turns.
     for begin in range(0, len(turns), _EMBEDDED_AT_ONCE):
         batch = turns[begin : begin + _EMBEDDED_AT_ONCE]
         vectors = embed([question, *(turn.text for turn in batch)])
@@ -187,7 +188,7 @@ def _candidates(
     can_be_shown: Callable[[Turn], bool],
     number: int,
 ) -> list[Turn]:
-    """The best turns that can be shown, each text once: `number` of them, or all there are."""
+    """The best `number` turns that may be shown, each text once; fewer if there are no more."""
     k = 2 * number
     while True:
         hits = search(question, k)
@@ -209,10 +210,10 @@ def _within_budget(
     names: Mapping[str, str],
     now: datetime | None,
 ) -> tuple[list[str], str]:
-    """Memories of as many of the best turns as fit a budget, and the text they make.
+    """As many of the best turns as fit a budget, as memories, and their text.
 
-    Of a message that is longer than the configuration allows the sentences that the question asks
-    for are taken. When not even the best one fits, its message is cut until it does.
+    Of a message longer than the configuration allows, keeps the sentences that the question asks
+    for. If not even the best turn fits, cuts its message until it does.
     """
 
     cutoff = config.ltm_reads.memory_length_cutoff_in_chars
@@ -242,23 +243,23 @@ def _within_budget(
 
 
 def _message(turn: Turn, question: str, most: int) -> str:
-    """What is told of a turn, at most so many characters: its passage, where these make one."""
+    """At most `most` characters of a turn: its best passage where the limit leaves room for one."""
     if most < _LEAST_PASSAGE:
         return turn.text[:most]
     return excerpt(question, turn.text, most, size=len)
 
 
 def _highest_within(highest: int, budget: int | None, text: Callable[[int], str]) -> int:
-    """The highest number up to `highest` whose text fits a budget; 0 when none does."""
+    """The highest number up to `highest` whose text fits a budget; 0 if none does."""
     if budget is None:
         return highest
     above = bisect_right(range(1, highest + 1), budget, key=lambda n: count_tokens(text(n)))
-    # A longer text may have a token less than a shorter one, so the bisection is checked.
+    # A longer text may have a token less than a shorter one, so this checks the bisection.
     return next((n for n in range(above, 0, -1) if count_tokens(text(n)) <= budget), 0)
 
 
 def _with_memories(context: str, text: str, location: str) -> str:
-    """A character's context with the memories' text in its place, or as it is without a text."""
+    """A character's context with the memories' text in it; unchanged without a text."""
     if location == "BEFORE_NORMAL_CONTEXT":
         return "\n".join(filter(None, [text, context.strip()])) if text else context
     if START not in context:
