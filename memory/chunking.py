@@ -1,4 +1,4 @@
-"""Texts cut into chunks that overlap: between paragraphs or sentences, never inside a word."""
+"""Cuts texts into overlapping chunks: between paragraphs or sentences, never inside a word."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -7,9 +7,9 @@ from typing import NamedTuple
 from memory.search.words import UNSPACED
 from memory.tokens import CHARACTERS_PER_TOKEN, count_tokens
 
-# Where a text may be cut: after each paragraph and each sentence. A sentence that is too long is
-# cut after a line, else after a word, or after a letter where words have no spaces between them.
-# The full stop of a number ends no sentence, so that "1." stays with the item of a list it counts.
+# The cuts: after a paragraph or a sentence. A sentence that is too long is cut after a line, else
+# after a word, or after a character where words have no spaces between them. A full stop after a
+# number does not end a sentence: "1." stays with its list item.
 _PARAGRAPH, _SENTENCE = 0, 1
 _CUTS = [
     re.compile(r"\n[^\S\n]*\n\s*"),
@@ -19,14 +19,14 @@ _CUTS = [
     re.compile(f"(?<={UNSPACED.pattern})"),
 ]
 
-# With 20 questions about five documents 60 to 800 tokens were tried: 100 to 150 found most in
-# little room, and of these the larger have fewer turns to be digested (docs/log.md).
+# With 20 questions about five documents, of 60 to 800 tokens, 100 to 150 found the most in little
+# room; of these, 150 gives the fewest turns to digest (docs/log.md).
 CHUNK_TOKENS = 150
 OVERLAP_TOKENS = 40
 
 
 class _Atom(NamedTuple):
-    """A part of the text that is not cut: `text[start:end]`, and its size in tokens."""
+    """An uncut part of the text: `text[start:end]`, and its size in tokens."""
 
     start: int
     end: int
@@ -39,12 +39,12 @@ def chunk_text(
 ) -> list[tuple[str, int, int]]:
     """Chunks of at most `size` tokens, each beginning with the end of the one before.
 
-    A chunk ends with a paragraph if that leaves it half full, else with a sentence, else (where
-    one sentence exceeds `size`) with a line or a word. A single word that is longer is a chunk.
-    The overlap is whole sentences too (or lines, or words), at most `overlap` tokens of them.
+    A chunk ends with a paragraph if that leaves it at least half full, else with a sentence, else
+    (where one sentence exceeds `size`) with a line or a word. A single longer word is a chunk.
+    The overlap also consists of whole sentences (or lines, or words), at most `overlap` tokens.
 
-    Returns (chunk, start, end) in order: the chunk is `text[start:end]`. White space between
-    chunks aside, all of the text is in them.
+    Returns (chunk, start, end) in order: the chunk is `text[start:end]`. The chunks contain all of
+    the text except white space between them.
     """
     atoms = list(_atoms(text, 0, len(text), size=size, level=_PARAGRAPH))
     chunks: list[tuple[str, int, int]] = []
@@ -54,7 +54,7 @@ def chunk_text(
         piece = text[atoms[first].start : atoms[end - 1].end]
         chunk = piece.strip()
         start = atoms[first].start + len(piece) - len(piece.lstrip())
-        # Where the overlap leaves no room for what follows it, the chunk would say nothing new.
+        # Where the overlap leaves no room for the next atom, the chunk would contain nothing new.
         end_of_last = chunks[-1][2] if chunks else -1
         if chunk and start + len(chunk) > end_of_last:
             chunks.append((chunk, start, start + len(chunk)))
@@ -63,13 +63,13 @@ def chunk_text(
 
 
 def _atoms(text: str, start: int, end: int, size: int, level: int) -> Iterator[_Atom]:
-    """The parts that are not cut: sentences, or less where one exceeds the size.
+    """The uncut parts: sentences, or less where a sentence exceeds the size.
 
-    `level` is the index in _CUTS of the first cut to try. White space stays with what it follows,
-    so the parts are together the whole text.
+    `level` is the index in _CUTS of the first cut to try. White space stays with the part before
+    it, so the parts together are the whole text.
     """
     if level > _SENTENCE:
-        # A part that cannot fit is not counted: that takes long for millions of characters.
+        # Skips the count for a part that cannot fit: it takes long for millions of characters.
         is_too_long = end - start > size * CHARACTERS_PER_TOKEN
         tokens = size + 1 if is_too_long else count_tokens(text[start:end])
         if tokens <= size or level == len(_CUTS):
@@ -97,12 +97,12 @@ def _chunk_end(atoms: Sequence[_Atom], first: int, size: int) -> int:
 
 
 def _next_start(atoms: Sequence[_Atom], first: int, end: int, overlap: int) -> int:
-    """The atom that begins the chunk after [first, end): as far back as the overlap allows."""
+    """The atom where the chunk after [first, end) begins: as far back as the overlap allows."""
     if end == len(atoms):
         return end
     tokens_left = overlap
     start = end
-    # Never back to `first`: the next chunk would be the same one again, without an end.
+    # Never back to `first`: the next chunk would be the same, and the loop would not end.
     while start - 1 > first and atoms[start - 1].tokens <= tokens_left:
         start -= 1
         tokens_left -= atoms[start].tokens

@@ -1,4 +1,4 @@
-"""Dates as people say them: "last Friday", said on a day, is a day. Computed, never guessed."""
+"""Relative dates as people say them, computed, never guessed: "last Friday" is a day."""
 
 import re
 from calendar import monthrange
@@ -31,17 +31,17 @@ _DAYS = {
     "tomorrow": 1,
     "the day after tomorrow": 2,
 }
-_DIRECTIONS = {"this": 0, "last": -1, "past": -1}  # of other words 1
+_DIRECTIONS = {"this": 0, "last": -1, "past": -1}  # 1 for other words
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _ISO_DATE = re.compile(r"\d{4}(?:-\d\d){0,2}")
 
 
 def is_iso_date(text: str) -> bool:
-    """Whether a text is a date of the calendar as exact as known: 2017-05-07, 2017-05 or 2017."""
+    """Whether a text is a valid date, month or year: 2017-05-07, 2017-05 or 2017."""
     if not _ISO_DATE.fullmatch(text):
         return False
     try:
-        # A year or a month is checked by its first day.
+        # Checks a year or a month by its first day.
         date.fromisoformat((text + "-01-01")[:10])
     except ValueError:
         return False
@@ -56,12 +56,12 @@ def is_iso_span(text: str) -> bool:
 
 
 def resolve_dates(text: str, said_at: str, iso: bool = False, spans: bool = False) -> str:
-    """A text with its relative dates resolved, in brackets behind them.
+    """A text with its relative dates resolved, in brackets after them.
 
     `I moved yesterday` said on 2017-05-08 becomes `I moved yesterday (7 May 2017)`, with `iso`
-    `yesterday (2017-05-07)`; as exact as the words are: `last month (April 2017)`. With `iso` a
-    week or a weekend is named by its month, with `spans` too by its days: `this weekend
-    (2017-05-13/2017-05-14)`. Unchanged where `said_at` (ISO) names no day.
+    `yesterday (2017-05-07)`. The date is as exact as the words: `last month (April 2017)`. With
+    `iso`, a week or a weekend becomes its month, with `spans` too its days: `this weekend
+    (2017-05-13/2017-05-14)`. Unchanged if `said_at` (ISO) names no day.
     """
     today = _named_day(said_at)
     if not today:
@@ -75,11 +75,11 @@ def resolve_dates(text: str, said_at: str, iso: bool = False, spans: bool = Fals
 
 
 def dated_question(question: str, today: str) -> str:
-    """A question with its relative dates resolved, in brackets behind them, by the day it is asked.
+    """A question with its relative dates resolved from `today`, in brackets after them.
 
-    `What did I do last week?` asked on 2026-11-21 has `last week (2026-11-09 to 2026-11-15)`; a
-    day, a month and a year stand as they are written in facts. Unchanged where `today` (ISO) names
-    no day.
+    `What did I do last week?` asked on 2026-11-21 has `last week (2026-11-09 to 2026-11-15)`. A
+    day, a month and a year have the form of dates in facts. Unchanged if `today` (ISO) names no
+    day.
     """
     day = _named_day(today)
     if not day:
@@ -92,7 +92,7 @@ def dated_question(question: str, today: str) -> str:
 
 
 def _named_day(said_at: str) -> date | None:
-    """The day that an ISO date begins with, None where it names none."""
+    """The day that an ISO date begins with; None if it names no day."""
     try:
         return date.fromisoformat(said_at[:10]) if _DAY.match(said_at) else None
     except ValueError:
@@ -126,14 +126,14 @@ def _iso_span(first: date, days: int, between: str = " to ") -> str:
 
 
 def _resolved_span(match: re.Match[str], today: date) -> str:
-    """The days that a match of _RELATIVE means, as a fact names them; empty for two meanings."""
+    """The days that a match of _RELATIVE means, in the form of facts; empty for two meanings."""
     if match["period"] in SEASONS and match["modifier"].lower() == "this":
         return ""  # "this summer" may be before or ahead
     return _iso_span(*_span(match, today), between="/")
 
 
 def _resolved(match: re.Match[str], today: date, iso: bool) -> str:
-    """The date that a match of _RELATIVE means, as text; empty where it may mean two."""
+    """The date that a match of _RELATIVE means, as text; empty if it may mean two dates."""
     if match["day"]:
         return _day(add_days(today, _DAYS.get(match["day"].lower(), 0)), iso)
     if match["period"]:
@@ -142,7 +142,7 @@ def _resolved(match: re.Match[str], today: date, iso: bool) -> str:
     if unit == "day":
         return _day(add_days(today, count), iso)
     if unit == "week":
-        # The date of a fact is a day, a month or a year, so a week is named by its month there.
+        # The date of a fact is a day, a month or a year, so a week becomes its month.
         middle = add_days(today, 7 * count)
         return _month(middle, iso) if iso else f"the week of {_day(middle, iso)}"
     if unit == "year":
@@ -151,7 +151,7 @@ def _resolved(match: re.Match[str], today: date, iso: bool) -> str:
 
 
 def _distance(match: re.Match[str]) -> tuple[int, str]:
-    """`two weeks ago` as (-2, "week"), `in 3 days` as (3, "day"): of a match of _RELATIVE."""
+    """The distance of a match of _RELATIVE: `two weeks ago` is (-2, "week")."""
     words = match["ago"] or match["ahead"]
     unit = (match["ago_unit"] or match["ahead_unit"]).lower().removesuffix("s")
     count = COUNT.get(words.lower()) or int(words)
@@ -159,7 +159,7 @@ def _distance(match: re.Match[str]) -> tuple[int, str]:
 
 
 def _in_period(period: str, modifier: str, today: date, iso: bool) -> str:
-    """The date of `last month`, `this summer`, `next Friday`: `modifier` and `period`, as text."""
+    """The date, as text, of a modifier and a period: `last month`, `this summer`, `next Friday`."""
     direction = _DIRECTIONS.get(modifier, 1)
     if period in WEEKDAYS:
         days_ago = _days_since(period, today)
@@ -183,11 +183,11 @@ def _in_period(period: str, modifier: str, today: date, iso: bool) -> str:
 def _season(name: str, direction: int, today: date) -> date:
     """The first day of a season.
 
-    `direction` 0 is the latest that has begun, 1 the next one, -1 the last one: it is over, or a
-    winter that began last year.
+    `direction` 0 is the latest that has begun, 1 the next one, and -1 the last one: one that is
+    over, or a winter that began last year.
     """
     month = SEASONS[name]
-    # The last season must be over by `today`: its three months have passed.
+    # The last season must be over by `today`: its three months must have passed.
     least_month = month + 3 if direction < 0 else month
     year = today.year
     if direction > 0:
@@ -198,7 +198,7 @@ def _season(name: str, direction: int, today: date) -> date:
 
 
 def _year(number: int) -> int:
-    """A year that `date` can hold: the first or the last of its calendar for those beyond."""
+    """A year that `date` can hold; its first or last year for a year beyond them."""
     return min(max(number, MINYEAR), MAXYEAR)
 
 
@@ -222,19 +222,19 @@ def _month_name(day: date) -> str:
 
 
 def _add_months(day: date, months: int) -> date:
-    """The first day of the month some months later, or earlier."""
+    """The first day of the month that is `months` later, or earlier if negative."""
     first, last = 12 * MINYEAR, 12 * MAXYEAR + 11
     number = min(max(12 * day.year + day.month - 1 + months, first), last)
     return date(number // 12, number % 12 + 1, 1)
 
 
 def add_days(day: date, days: int) -> date:
-    """A day some days later, or earlier; the calendar's first and last day are its ends."""
+    """The day that is `days` later, or earlier if negative, within the calendar's bounds."""
     return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal()))
 
 
 def period(name: str, direction: int, today: date) -> tuple[date, int]:
-    """The first day and the number of days of a week, month, season, Tuesday ...
+    """The first day and the number of days of a week, a month, a season, a Tuesday ...
 
     `direction` is -1 for the last, 0 for this and 1 for the next one.
     """
@@ -254,6 +254,6 @@ def period(name: str, direction: int, today: date) -> tuple[date, int]:
 
 
 def _months(first: date, count: int) -> tuple[date, int]:
-    """The first day of a month, and the days of `count` months from it on."""
+    """The first day of a month, and the number of days in `count` months from it."""
     numbers = range(first.month - 1, first.month - 1 + count)
     return first, sum(monthrange(first.year + n // 12, n % 12 + 1)[1] for n in numbers)

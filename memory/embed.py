@@ -1,7 +1,7 @@
 """Texts to unit vectors: the packaged embedder, or another by name.
 
-The packaged one works offline and without a GPU. The libraries of the others are imported when they
-are first called, and nothing but the vectors themselves is asked for over the internet.
+The packaged one works offline and without a GPU. The others import their libraries on their first
+call, and request nothing but vectors over the internet.
 """
 
 import asyncio
@@ -33,23 +33,23 @@ from memory.tokens import count_tokens, tokenizer, trim
 PACKAGED_EMBEDDER = "wordllama"
 DIM = 256
 RELATED_WORDS = 8
-# Words at least this near count as related; measured with LoCoMo's questions, .35 to .55 were
-# tried (docs/log.md).
+# Words at least this near count as related; the best of .35 to .55 for LoCoMo's questions
+# (docs/log.md).
 LEAST_COSINE = 0.45
-# Two such words differ in no more signs than this; so it was for 797 of 800 measured pairs.
+# Two related words differ in at most this many signs: 797 of 800 measured pairs do.
 _MOST_SIGNS = 105
-# One request to a provider: the smallest limit among the known ones is 96 texts.
+# Of one request to a provider: the smallest known limit is 96 texts.
 REQUEST_TEXTS = 96
 REQUEST_BYTES = 400_000
-LONGEST_TEXT = 8_000  # tokens of a text that are embedded, where the model's limit is not known
+LONGEST_TEXT = 8_000  # tokens of a text to embed, if the model's limit is unknown
 REQUEST_TIMEOUT_S = 60.0
-# Between two attempts pass 1, 2, 4, 8, 16 seconds, or what the server asks for. To each attempt
-# litellm's OpenAI client adds two quick retries of its own.
+# The waits between attempts are 1, 2, 4, 8 and 16 seconds, or what the server asks for. litellm's
+# OpenAI client adds two quick retries to each attempt.
 REQUEST_RETRIES = 5
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
-# In tokens. Longer texts are summed by their distinct tokens: a vector for each of a long text's
-# tokens would take gigabytes.
+# In tokens. A longer text is a sum over its distinct tokens: a vector for every token of a long
+# text would take gigabytes.
 _SHORT_TEXT = 512
 
 _loading = threading.Lock()
@@ -60,22 +60,22 @@ class Embedder(Protocol):
 
     @property
     def name(self) -> str:
-        """The name that `load_embedder` knows it by."""
+        """The name to give `load_embedder`."""
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One unit row for each text, zeros for a text without meaning: (len(texts), width).
 
-        Raises ModelError when the embedder cannot be used or answers with something else.
+        Raises ModelError when the embedder does not work or returns something else.
         """
 
 
 def load_embedder(name: str = PACKAGED_EMBEDDER) -> Embedder:
-    """An embedder by name. Nothing is imported or asked before its first call.
+    """An embedder by name. It imports and requests nothing before its first call.
 
     Args:
-        name: "wordllama", the packaged one; "sentence-transformers/MODEL", a model (or the path
-            of one) on this machine; else "provider/MODEL", any embedding model of litellm. Its
-            key is PROVIDER_API_KEY, its address PROVIDER_API_BASE, both in the environment.
+        name: "wordllama", the packaged one; "sentence-transformers/MODEL", a model (or its path)
+            on this machine; else "provider/MODEL", any embedding model of litellm. Its key is
+            PROVIDER_API_KEY, its address PROVIDER_API_BASE, both from the environment.
 
     Raises InputError for a name without a provider, or when sentence-transformers is missing.
     """
@@ -100,7 +100,7 @@ def load_embedder(name: str = PACKAGED_EMBEDDER) -> Embedder:
 
 @dataclass(frozen=True)
 class PackagedEmbedder:
-    """WordLlama, whose 256 numbers a token come with the install."""
+    """WordLlama. Its 256 numbers per token come with the install."""
 
     name: str = PACKAGED_EMBEDDER
 
@@ -116,13 +116,13 @@ def embed(texts: Sequence[str]) -> NDArray[np.float32]:
         texts: any strings; lone surrogates count as unknown characters.
 
     Returns:
-        (len(texts), DIM) float32; a row of zeros for a text without any token.
+        (len(texts), DIM) float32; a row of zeros for a text without tokens.
     """
     encode = tokenizer().encode
     token_vectors = _token_vectors()
     sums = np.zeros((len(texts), DIM), np.float32)
-    # One text at a time: a batch would be padded to its longest text, and a megabyte among
-    # sixty short ones would ask for gigabytes.
+    # One text at a time: a batch pads to its longest text, so a megabyte among sixty short texts
+    # would take gigabytes.
     for row, text in enumerate(texts):
         clean = text.encode("utf-8", "replace").decode("utf-8")
         tokens = encode(clean, add_special_tokens=False).ids
@@ -145,7 +145,7 @@ def _unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 def related(word: str) -> tuple[str, ...]:
     """At most RELATED_WORDS words of like meaning ("pets": "dog"), the nearest first.
 
-    They are words of the packaged embedder's vocabulary, by the cosine of mean-centred vectors.
+    Compares the words of the packaged embedder's vocabulary by the cosine of mean-centred vectors.
     """
     names, vectors, codes, mean = _vocabulary()
     centred = embed([word])[0] - mean
@@ -185,8 +185,8 @@ def _token_vectors() -> NDArray[np.float32]:
 
 @cache
 def _loaded_token_vectors() -> NDArray[np.float32]:
-    # WordLlama's file, read without its code: that imports an HTTP client and sets up logging for
-    # the whole process, in half a second; the file is read in a hundredth.
+    # Reads WordLlama's file without its code, which imports an HTTP client and sets up logging for
+    # the whole process: half a second instead of a hundredth.
     from safetensors.numpy import load_file
 
     spec = find_spec("wordllama")
@@ -201,7 +201,7 @@ def _loaded_token_vectors() -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class LocalEmbedder:
-    """A model of sentence-transformers that lies on this machine; nothing is downloaded."""
+    """A model of sentence-transformers on this machine; it downloads nothing."""
 
     name: str
 
@@ -232,14 +232,14 @@ def _sentence_transformer(name: str) -> Any:
 
 @dataclass(frozen=True)
 class HostedEmbedder:
-    """An embedding model that a provider, or a server of one's own, runs; asked in batches."""
+    """An embedding model of a provider or of your own server. Requests are batches."""
 
     name: str
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """See `Embedder`. A text without any letter is a row of zeros, and not paid for."""
+        """See `Embedder`. A blank text is a row of zeros and costs nothing."""
         longest = int(_model_details(self.name).get("max_input_tokens") or LONGEST_TEXT)
-        # The texts that are sent, by their places; a text without letters is not.
+        # The texts to send, by their index; without blank texts.
         sent = {place: _cut(text, longest) for place, text in enumerate(texts) if text.strip()}
         if not sent:
             return np.zeros((len(texts), 0), np.float32)
@@ -252,12 +252,12 @@ class HostedEmbedder:
         return rows
 
     def price(self) -> float | None:
-        """US dollars a token, as far as litellm knows."""
+        """The price in US dollars per token; None if litellm does not know it."""
         price = _model_details(self.name).get("input_cost_per_token")
         return None if price is None else float(price)
 
     def _ask(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        litellm = load_litellm()  # here, as the import takes seconds
+        litellm = load_litellm()  # here, because the import takes seconds
         address = server_address(self.name)
         seconds = call_seconds()
         try:
@@ -267,7 +267,7 @@ class HostedEmbedder:
         return _checked(_vectors(answer, self.name), len(texts), self.name)
 
     async def _answer(self, litellm: Any, texts: Sequence[str], address: Mapping[str, str]) -> Any:
-        """One request, tried again on what passes: rate limits, timeouts, a server's failure."""
+        """One request, repeated after passing failures: rate limits, timeouts, server errors."""
         passing = (
             litellm.RateLimitError,
             litellm.Timeout,
@@ -290,24 +290,24 @@ class HostedEmbedder:
 
 
 def _model_details(name: str) -> Mapping[str, Any]:
-    """What litellm's own list says of a model: its limits and prices; empty for an unknown one."""
+    """A model's limits and prices from litellm's own list; empty for an unknown model."""
     models = load_litellm().model_cost
     details: Mapping[str, Any] = models.get(name) or models.get(name.partition("/")[2]) or {}
     return details
 
 
 def _cut(text: str, longest: int) -> str:
-    """A text that can be sent, of at most so many tokens."""
+    """The text in sendable form, cut to at most `longest` tokens."""
     encoded = text.encode("utf-8", "replace")
     sendable = encoded.decode("utf-8")
-    # No token is shorter than a byte: a short text need not be counted.
+    # No token is shorter than a byte, so a short text needs no count.
     if len(encoded) <= longest or count_tokens(sendable) <= longest:
         return sendable
     return trim(sendable, longest)
 
 
 def _requests(texts: Sequence[str]) -> Iterator[list[str]]:
-    """The texts in batches that providers take in one request."""
+    """The texts in batches that providers accept in one request."""
     request: list[str] = []
     size = 0
     for text in texts:
@@ -330,7 +330,7 @@ def _vectors(answer: Any, name: str) -> list[Any]:
 
 
 def _checked(vectors: Any, count: int, name: str) -> NDArray[np.float32]:
-    """Vectors from outside as unit rows. Raises ModelError when they are none."""
+    """Vectors from outside as unit rows. Raises ModelError if they are not vectors."""
     try:
         rows = np.array(vectors, np.float32)
     except (TypeError, ValueError) as error:
@@ -345,7 +345,7 @@ def _checked(vectors: Any, count: int, name: str) -> NDArray[np.float32]:
 
 
 def _wait(error: Any, attempt: int) -> float:
-    """Seconds before the next attempt: what the server asks for, else longer each time."""
+    """Seconds before the next attempt: what the server asks for, otherwise longer each time."""
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     retry_after = str(headers.get("retry-after", ""))
     seconds = float(retry_after) if retry_after.isdigit() else FIRST_WAIT_S * 2**attempt

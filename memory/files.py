@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and that only their owner may open."""
+"""Files that are written whole or not at all, and that only their owner may open."""
 
 import os
 import stat
@@ -9,27 +9,26 @@ from typing import IO
 
 from memory.errors import InputError
 
-# What somebody said is for them alone: the rights of a file from its first byte on, and of a folder
-# of memories.
+# A conversation is private: the rights of a file from its first byte on, and of a folder of
+# memories.
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 
 
 def create_private(path: Path) -> None:
-    """Make an empty file that only its owner may open, unless a file is there.
+    """Make an empty file that only its owner may open, unless the file exists.
 
-    What prevents it is raised by whoever opens the file next. A file that is there is not opened:
-    closing it would drop the locks that this process has on it.
+    Ignores errors: whoever opens the file next raises them. Never opens an existing file, because
+    closing it would drop this process's locks on it.
     """
     with suppress(OSError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE))
 
 
 def tighten(path: Path) -> None:
-    """Take from everybody but the owner the rights to a file or folder, where that is possible.
+    """Remove everybody's rights to a file or folder except the owner's, where possible.
 
-    It is not where the path belongs to somebody else, on a disk without such rights, and for a
-    device: those stay as they are.
+    A path of another owner, a disk without such rights, and a device stay as they are.
     """
     with suppress(OSError):
         mode = path.stat().st_mode
@@ -43,20 +42,20 @@ def _open_private(path: str, flags: int) -> int:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all. Raises InputError when it cannot."""
+    """Write a file, whole or not at all. Raises InputError when it cannot."""
     with whole(path) as file:
         file.write(content)
 
 
 def discard(path: Path) -> None:
-    """Remove a half-made file, where the disk lets it be removed: what failed counts more."""
+    """Remove an unfinished file. Ignores errors: the failure before this one matters more."""
     with suppress(OSError):
         path.unlink(missing_ok=True)
 
 
 @contextmanager
 def whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write to, which takes the place of `path` once it is whole and on disk.
+    """A file to write to. It replaces `path` once it is complete and on disk.
 
     Only its owner may open it.
     """

@@ -1,8 +1,8 @@
 """The folder where this machine keeps memories, and which of them may ask a hosted embedder.
 
-A memory names the embedder of its vectors in its own file, and files are received. So what leaves
-this machine is not for a file to decide: a hosted embedder gets the texts of a memory only where
-somebody on this machine named it for that memory. That is recorded here, outside of the file.
+A memory's file names the embedder of its vectors, and a file may come from anybody. A file must not
+decide what leaves this machine: a hosted embedder gets the texts of a memory only if somebody on
+this machine agreed to it for that memory. This module records the agreement, outside the file.
 """
 
 import hashlib
@@ -16,14 +16,14 @@ from platformdirs import user_data_path
 
 from memory.files import write_whole
 
-AGREED = "hosted-embedders"  # the folder of what was agreed to, a file for each memory
-TOKENS = "tokens.json"  # what the server's bearer tokens open
+AGREED = "hosted-embedders"  # the folder of agreements, a file for each memory
+TOKENS = "tokens.json"  # the server's bearer tokens and their rights
 
 
 def home() -> Path:
-    """The folder of all namespaces: MEMORY_HOME, or where this platform keeps such things.
+    """The folder of all namespaces: MEMORY_HOME, or this platform's folder for user data.
 
-    Where MEMORY_HOME is a database of Postgres, the folder of what is this machine's own.
+    If MEMORY_HOME is a Postgres database, the folder of this machine's own files.
     """
     folder = os.environ.get("MEMORY_HOME")
     if not folder or home_address():
@@ -32,15 +32,15 @@ def home() -> Path:
 
 
 def home_address() -> str:
-    """The address of the database of all namespaces, "" where they are files."""
+    """The address of the database of all namespaces; "" if they are files."""
     location = os.environ.get("MEMORY_HOME", "")
     return location if location.startswith(("postgresql://", "postgres://")) else ""
 
 
 def agree_to_embedder(location: Path | str, name: str) -> None:
-    """Record that the memory at a location may ask this hosted embedder, and no other one.
+    """Record that the memory at a location may use this hosted embedder, and no other.
 
-    A location is `Store.location`. Raises InputError when it cannot be recorded.
+    A location is `Store.location`. Raises InputError when the file cannot be written.
     """
     agreement = {"memory": _resolved(location), "embedder": name}
     if agreed_embedder(location) != name:
@@ -48,23 +48,23 @@ def agree_to_embedder(location: Path | str, name: str) -> None:
 
 
 def agreed_embedder(location: Path | str) -> str:
-    """The hosted embedder that the memory at a location may ask; empty for none."""
+    """The hosted embedder that the memory at a location may use; empty for none."""
     try:
         agreement = json.loads(_agreement_file(location).read_bytes())
         return str(agreement["embedder"]) if agreement["memory"] == _resolved(location) else ""
     except (OSError, ValueError, KeyError, TypeError):
-        return ""  # what cannot be read was not agreed to
+        return ""  # an unreadable agreement is no agreement
 
 
 def withdraw_agreement(location: Path | str) -> None:
-    """Let the memory at a location ask no hosted embedder any more."""
+    """Forbid the memory at a location to use a hosted embedder."""
     _agreement_file(location).unlink(missing_ok=True)
 
 
 def embed_command(location: Path | str, embedder: str, *options: str) -> str:
-    """The command that makes the vectors of the memory at a location by an embedder.
+    """The command that makes the vectors of the memory at a location with an embedder.
 
-    A namespace in Postgres is named by MEMORY_HOME and its name; a password is not in a location.
+    For Postgres, it gives MEMORY_HOME and the namespace's name. A location has no password.
     """
     words = ["--embedder", embedder, *options]
     if "://" not in str(location):

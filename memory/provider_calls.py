@@ -1,8 +1,8 @@
-"""Calls of a provider's models: bounded in time as a whole, and told of without keys.
+"""Calls of a provider's models: with a time limit for the whole call, and errors without keys.
 
-A client's own timeouts bound the wait for the next byte, so a server that trickles has no end. The
-calls run as tasks of one event loop in a thread of its own: a task that is cancelled closes its
-connection and tries no more, and connections are kept between calls.
+A client's own timeouts limit only the wait for the next byte, so a slow server may never end. The
+calls run as tasks of one event loop in a separate thread: a cancelled task closes its connection
+and does not retry, and calls share connections.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from memory.errors import InputError, ModelError
 from memory.providers import load_litellm, missing_keys
 
-# Of one call: connecting, all reads, all tries and the waits between them. An answer of 3,000
-# tokens, the most that is asked for, takes 100 seconds at 30 tokens a second.
+# For one call: connecting, all reads, all attempts and the waits between them. An answer of 3,000
+# tokens, the largest request, takes 100 seconds at 30 tokens a second.
 CALL_SECONDS = 120.0
 CALL_SECONDS_NAME = "MEMORY_CALL_SECONDS"
 _LONGEST_LINE = 200
@@ -25,9 +25,9 @@ T = TypeVar("T")
 
 
 def call_seconds(usual: float = CALL_SECONDS) -> float:
-    """How long one call may take: MEMORY_CALL_SECONDS, or what is usual.
+    """The time limit of one call: MEMORY_CALL_SECONDS, or `usual`.
 
-    Raises InputError for a setting that is no number.
+    Raises InputError for a setting that is not a positive number.
     """
     text = os.environ.get(CALL_SECONDS_NAME, "")
     try:
@@ -40,7 +40,7 @@ def call_seconds(usual: float = CALL_SECONDS) -> float:
 
 
 def too_slow(model: str, seconds: float) -> str:
-    """What to say of a call that was ended."""
+    """The message for a call that exceeded its time limit."""
     return (
         f"{model} gave no whole answer in {seconds:g} seconds, all tries included; try again later,"
         f" or set {CALL_SECONDS_NAME} to wait longer"
@@ -48,13 +48,13 @@ def too_slow(model: str, seconds: float) -> str:
 
 
 async def within(call: Coroutine[Any, Any, T], seconds: float) -> T:
-    """What a call returns. Raises TimeoutError, with the call ended, when it takes longer."""
+    """The result of a call. Cancels the call and raises TimeoutError when it takes longer."""
     async with asyncio.timeout(seconds):
         return await call
 
 
 def run(call: Coroutine[Any, Any, T]) -> T:
-    """What a call returns or raises, in the caller's context. An interruption cancels it."""
+    """Run a call to its result or its error, in the caller's context. An interrupt cancels it."""
     future = asyncio.run_coroutine_threadsafe(call, _loop(os.getpid()))
     try:
         return future.result()
@@ -65,29 +65,32 @@ def run(call: Coroutine[Any, Any, T]) -> T:
 
 @cache
 def _loop(pid: int) -> asyncio.AbstractEventLoop:
-    """The event loop of this process; a process that was forked has no thread of its parent's."""
+    """The event loop of this process. A forked process needs its own: it has no parent threads."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="model calls", daemon=True).start()
     return loop
 
 
 def one_line(message: str) -> str:
-    """The first line of a provider's message, without what may be a key."""
+    """The first line of a provider's message, without anything that may be a key."""
     quoted = re.search(r"'message': (['\"])(.*?)\1", message)
     lines = (quoted[2] if quoted else message).strip().splitlines()
     line = lines[0] if lines else "no reason given"
     for name, value in os.environ.items():
         if name.endswith(("_KEY", "_TOKEN")) and len(value) > 5:
             line = line.replace(value, "***")
-    # Cut last: of a key across the cut, the first half would look like none.
+    # Cut last: the first half of a key across the cut would not look like a key.
     return re.sub(r"\b(sk|key|gsk|hf|xai)[-_][\w*.-]{6,}", "***", line)[:_LONGEST_LINE]
 
 
 def server_address(name: str) -> dict[str, str]:
-    """Where to ask, if the environment says so. Raises ModelError when a key is missing."""
+    """The server's address and key, if the environment sets an address; else empty.
+
+    Raises ModelError when a key is missing.
+    """
     provider = name.partition("/")[0].upper()
     if base := os.environ.get(f"{provider}_API_BASE"):
-        # A server of one's own seldom asks for a key, but the protocol wants one.
+        # Your own server seldom needs a key, but the protocol requires one.
         return {"api_base": base, "api_key": os.environ.get(f"{provider}_API_KEY") or "none"}
     if missing := missing_keys(name):
         raise ModelError(f"{name} needs a key: set {' or '.join(missing)}")
@@ -95,7 +98,7 @@ def server_address(name: str) -> dict[str, str]:
 
 
 def explain_failure(error: Any, name: str, answer: str) -> str:
-    """Why a model of litellm gave no such answer and what to do, in one line without keys."""
+    """Why a litellm model failed to give an answer and what to do, in one line without keys."""
     litellm = load_litellm()
     provider = name.partition("/")[0]
     key = f"{provider.upper()}_API_KEY"

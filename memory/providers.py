@@ -1,22 +1,22 @@
-"""litellm, which knows the providers of models: imported quietly, and only when it is needed.
+"""Imports litellm, which knows the providers of models, quietly and only when needed.
 
-By itself it asks the internet for prices, reports its use, and logs on standard output whatever the
-root logger lets through: in somebody's program, among what that program prints.
+By default litellm fetches prices from the internet, reports its use, and logs to standard output
+whatever the root logger allows, among the output of the program that uses it.
 """
 
 import logging
 import os
 from typing import Any
 
-# Keys that litellm asks for and that its list of keys leaves out.
+# Keys that litellm needs, but that its list of keys omits.
 _UNLISTED_KEYS = {"jina_ai": "JINA_AI_API_KEY"}
 _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
 
 
 def quiet_litellm() -> None:
-    """Let litellm, whoever imports it from now on, look nothing up and print warnings only.
+    """Keep litellm from fetching prices, and let it log only warnings, whoever imports it.
 
-    A level that somebody gave its loggers, or asked for in LITELLM_LOG, stays.
+    A level that its loggers already have, or that LITELLM_LOG sets, stays.
     """
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     os.environ.setdefault("LITELLM_TELEMETRY", "False")
@@ -28,7 +28,7 @@ def quiet_litellm() -> None:
 
 
 def load_litellm() -> Any:
-    """The module litellm; the first time this takes seconds."""
+    """The module litellm. The first call takes seconds."""
     quiet_litellm()
     import litellm
 
@@ -38,15 +38,15 @@ def load_litellm() -> Any:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether a line of litellm's log says what its errors do not say: they are raised, too."""
+    """Whether a log line of litellm adds anything: it also raises its errors."""
     return not str(record.msg).startswith("Error in rerank")
 
 
 def missing_keys(name: str) -> list[str]:
-    """The keys that a provider's model needs and the environment lacks; none where it may do.
+    """The keys that a provider's model needs and the environment lacks; empty if one may work.
 
-    Some providers take their key under several names, of which litellm's list has one: a key or a
-    token whose name begins like the provider's will do.
+    Some providers accept several names for their key, and litellm's list has one of them. So any
+    key or token whose name begins with the provider's first letter counts.
     """
     initial = name[:1].upper()
     if any(key.startswith(initial) and key.endswith(("_KEY", "_TOKEN")) for key in os.environ):
@@ -54,5 +54,5 @@ def missing_keys(name: str) -> list[str]:
     if unlisted := _UNLISTED_KEYS.get(name.partition("/")[0]):
         return [unlisted]
     missing = [str(key) for key in load_litellm().validate_environment(name)["missing_keys"]]
-    # What is not a key, as an address or a project, may come from a file of the provider's own.
+    # Other settings, such as an address or a project, may come from a file of the provider.
     return missing if all(key.endswith("_KEY") for key in missing) else []

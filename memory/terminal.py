@@ -1,4 +1,4 @@
-"""What a terminal is shown: text that cannot steer it, and the progress of a long task."""
+"""Terminal output: text without control characters, and the progress of a long task."""
 
 import re
 import sys
@@ -11,14 +11,14 @@ from unicodedata import category
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-# Control characters of C0 and C1, with which commands to a terminal begin, and all white space.
+# The control characters of C0 and C1, which begin terminal commands, and all white space.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
 
 
 @contextmanager
 def progress() -> Iterator["Progress"]:
-    """The progress of tasks on stderr: a bar where somebody looks at it, else lines."""
-    # Imported here: most commands, and programs that use the package, show no progress.
+    """The progress of tasks on stderr: a bar in a terminal, otherwise lines."""
+    # Imported here: most commands and programs show no progress.
     from rich.console import Console
     from rich.progress import TimeRemainingColumn
 
@@ -29,24 +29,24 @@ def progress() -> Iterator["Progress"]:
 
 
 def show_any_character() -> None:
-    """Let stdout take characters that its encoding lacks: they are printed as `\\xe9`.
+    """Let stdout print characters that its encoding lacks, as `\\xe9`.
 
-    What was said may hold any character, and a terminal or a pipe may be of ASCII or cp1252.
+    A turn may contain any character, and a terminal or pipe may use ASCII or cp1252.
     """
-    if isinstance(sys.stdout, TextIOWrapper):  # a test or a program may have put another there
+    if isinstance(sys.stdout, TextIOWrapper):  # a test or a program may have replaced it
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def print_clean(text: str = "", error: bool = False) -> None:
-    """Print text of whatever origin without what a terminal would obey; an error on stderr.
+    """Print text of any origin without control characters; an error goes to stderr.
 
-    Every command prints through this: most of what it prints, others wrote.
+    Every command prints with this, because others wrote most of the text.
     """
     print(clean(text), file=sys.stderr if error else sys.stdout, flush=error)
 
 
 def clean(text: str) -> str:
-    """Text without what a terminal would obey; half a surrogate pair becomes U+FFFD."""
+    """Text without control characters except \\n and \\t; half a surrogate pair becomes U+FFFD."""
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return "".join(c for c in whole if c in "\n\t" or category(c) != "Cc")
 
@@ -57,5 +57,5 @@ def count(number: int, noun: str) -> str:
 
 
 def clean_line(text: str) -> str:
-    """A text on one line, without what would steer the terminal."""
+    """A text on one line, without control characters."""
     return _CONTROL.sub(" ", text).strip()

@@ -1,7 +1,7 @@
-"""Tokens: counted, and texts cut to a number of them.
+"""Counts tokens, and cuts texts to a number of tokens.
 
-Tokens are those of the packaged embedder's Llama tokenizer. Newer models have larger vocabularies
-and need fewer tokens for the same text, so a budget kept here is kept there too.
+It uses the packaged embedder's Llama tokenizer. Newer models have larger vocabularies and need
+fewer tokens for the same text, so a text within a budget here is within it there too.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
-# No token stands for more characters than this, so a longer text need not be read to be cut.
+# No token has more characters than this, so a cut never needs to read more of a text.
 CHARACTERS_PER_TOKEN = 16
 _Label = TypeVar("_Label")
 
@@ -36,7 +36,7 @@ def count_tokens(text: str) -> int:
 
 
 def trim(text: str, tokens: int) -> str:
-    """The beginning of a text, at most `tokens` tokens long; a cut is marked with an ellipsis."""
+    """The beginning of a text, at most `tokens` tokens long; an ellipsis marks a cut."""
     head = text[: tokens * CHARACTERS_PER_TOKEN]
     if len(head) == len(text) and count_tokens(text) <= tokens:
         return text
@@ -52,11 +52,11 @@ def trim(text: str, tokens: int) -> str:
 
 
 def first_lines(lines: Iterable[str], tokens: int) -> str:
-    """As many of the first lines as fit a number of tokens."""
+    """As many of the first lines as fit in `tokens` tokens."""
     fitting = []
     for line in lines:
-        # Counted with the break before it: after that, a word may have a token more than where a
-        # text begins.
+        # Counted with the line break before it, where a word may have a token more than at the
+        # beginning of a text.
         tokens -= count_tokens(f"\n{line}")
         if tokens < 0:
             break
@@ -64,8 +64,8 @@ def first_lines(lines: Iterable[str], tokens: int) -> str:
     return "\n".join(fitting)
 
 
-# The lines of one question are counted up to four times, and again for the next question: a
-# fifth of what a compile costs beside its model.
+# Without the cache, the lines of one question are counted up to four times, and again for the next
+# question: a fifth of the cost of a compile besides its model.
 @lru_cache(maxsize=1_000)
 def line_tokens(line: str) -> int:
     """The tokens of a line with its end; never less than it adds to a longer text."""
@@ -73,7 +73,7 @@ def line_tokens(line: str) -> int:
 
 
 def fitting_lines(lines: Iterable[tuple[str, _Label]], tokens: int) -> Iterator[tuple[str, _Label]]:
-    """The first lines that fit a number of tokens, each with its label (a turn, an id)."""
+    """The first lines that fit in `tokens` tokens, each with its label (a turn, an id)."""
     for line, label in lines:
         tokens -= line_tokens(line)
         if tokens < 0:

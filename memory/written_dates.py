@@ -1,11 +1,11 @@
-"""Dates as people and programs write them, read as ISO text: as exact as written, never guessed."""
+"""Reads dates that people and programs write, as ISO text: as exact as written, never guessed."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 _MONTHS = 12
-_LONGEST = 64  # characters of a date with its time, its weekday and its zone
-# ISO text, or what claims to be: it stays as it is.
+_LONGEST = 64  # characters of a date with its time, weekday and zone
+# ISO text, or text that looks like it, stays as it is.
 _LIKE_ISO = re.compile(r"\d{4}(?:-|$)")
 _SINCE_1970 = re.compile(r"-?\d{9,16}(\.\d+)?")
 _NUMBERS = re.compile(r"(?<![\d.])(\d{1,2})([./-])(\d{1,2})\2(?:\d{4}|\d{2})(?![\d./-])")
@@ -15,14 +15,14 @@ _YEAR = re.compile(r"(?<!\d)[12]\d{3}(?!\d)")
 
 
 def written_date(text: str) -> str:
-    """ISO text for a date that is written in another form; empty for any other text, and for ISO.
+    """ISO text for a date in another form; empty for any other text, and for ISO text.
 
     Reads English months (`1:56 pm on 8 May, 2023`, `May 2023`), RFC 2822, seconds, milli- or
-    microseconds since 1970, and numbers. Which number is the day: with dots the first
-    (`08.05.2023`), as wherever dots are written; with slashes and hyphens the one above twelve.
-    Where that does not tell (`05/08/2023`), the text is not read. A year must be there, of two
-    digits after numbers only. A distance from UTC is kept. The name of a zone other than UTC is not
-    read: such a time counts as UTC, as one without a zone does.
+    microseconds since 1970, and numbers. With dots the day is the first number (`08.05.2023`), as
+    in every country that writes dots; with slashes and hyphens it is the number above twelve.
+    Otherwise (`05/08/2023`) the date is ambiguous, and the result is empty. A date needs a year; it
+    may have two digits only after numbers. Keeps an offset from UTC. Ignores the name of any zone
+    but UTC: such a time counts as UTC, like a time without a zone.
     """
     text = text.strip()
     if _SINCE_1970.fullmatch(text):
@@ -39,7 +39,7 @@ def written_date(text: str) -> str:
 
 
 def _is_ambiguous(number: str, separator: str, second: str) -> bool:
-    """Whether Americans and Europeans mean different days by it."""
+    """Whether Americans and Europeans read different days in a date."""
     return separator != "." and number != second and max(int(number), int(second)) <= _MONTHS
 
 
@@ -53,7 +53,7 @@ def _read(text: str, day_first: bool, year_first: bool) -> str:
         return parsed
 
     try:
-        # What differs by the default was not written.
+        # The text does not name a part that changes with the default.
         first = moment(datetime(2000, 1, 1))
         second = moment(datetime(2001, 2, 2, 1, 1, 1))
         if first.year != second.year or first.month != second.month:
@@ -68,7 +68,7 @@ def _read(text: str, day_first: bool, year_first: bool) -> str:
 
 
 def _distance(name: str | None, seconds: int | None) -> tzinfo | None:
-    """The distance from UTC that is written; names mean one on one machine, another elsewhere."""
+    """The written offset from UTC; not that of a name, which differs from machine to machine."""
     if seconds is None:
         return None
     return timezone(timedelta(seconds=seconds)) if seconds else UTC
