@@ -1,1 +1,1 @@
-"""A memory that refines itself: six tools, an agent with them, a measure of what helps."""
+"""Facts improved by an agent: six tools, and questions that measure which changes help."""

@@ -1,4 +1,4 @@
-"""Which facts are near a text: by their own words, and by the ranking of the turns they rest on."""
+"""Ranks facts for a text: by their own words, and by the ranking of their source turns."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -14,14 +14,14 @@ def near_facts(
     turn_ids: Mapping[int, Collection[int]],
     hits: Sequence[Hit],
 ) -> list[tuple[Fact, float]]:
-    """Facts with how near they are to a text, 0 to 1, the nearest first.
+    """Facts with their nearness to a text, 0 to 1, nearest first.
 
-    Half of it is the share of the text's words that a fact holds, half the score of its best turn
-    beside that of the best turn of all.
+    Half of the nearness is the share of the text's words that the fact contains. The other half is
+    the score of the fact's best turn, divided by the score of the best turn of all.
 
     Arguments:
-        turn_ids: the turns that each rests on, by the fact's id.
-        hits: the ranking of the text.
+        turn_ids: the source turns of each fact, by the fact's id.
+        hits: the turns, ranked for the text.
     """
     query = [forms_of([word]) for word in telling_words(text)]
     scores = turn_scores(hits)
@@ -36,7 +36,7 @@ def near_facts(
     return sorted(ranked, key=lambda pair: (-pair[1], pair[0].id))
 
 
-# A draft asks for the same facts some hundred times, with each question and operation.
+# A draft ranks the same facts hundreds of times: for each question and each operation.
 @lru_cache(maxsize=20_000)
 def _fact_forms(fact: Fact) -> frozenset[str]:
     texts = (fact.subject, fact.attribute, fact.value, fact.happened_on)
@@ -44,6 +44,6 @@ def _fact_forms(fact: Fact) -> frozenset[str]:
 
 
 def turn_scores(hits: Sequence[Hit]) -> Mapping[int, float]:
-    """The score of each turn beside the best one's, 0 to 1."""
+    """The score of each turn divided by the best score, 0 to 1."""
     best = hits[0].score if hits else 0.0
     return {hit.turn_id: max(hit.score, 0.0) / best if best > 0 else 0.0 for hit in hits}

@@ -23,7 +23,7 @@ from memory.search.word_forms import telling_words
 from memory.search.words import words
 from memory.store import Store
 
-# Tokens of facts that a question is answered from: some thirty, so that it matters which.
+# The budget of a question's facts, in tokens: about thirty facts, so the choice matters.
 READER_TOKENS = 500
 QUESTIONS_A_CALL = 4
 _WINDOW_TURNS = 12
@@ -35,7 +35,7 @@ _COLUMNS = ("turn_id", "subject", "attribute", "value", "happened_on", "ended_on
 
 @dataclass(frozen=True)
 class MeasuredQuestion:
-    """A question that some turn answers, by its own words."""
+    """A question that a turn answers in its own words."""
 
     text: str
     answer: str
@@ -44,14 +44,14 @@ class MeasuredQuestion:
 
 @dataclass(frozen=True)
 class QuestionWindow:
-    """Turns that a model is shown, and how many questions it is to write of them."""
+    """Turns shown to a model, and the number of questions to write about them."""
 
     turns: tuple[Turn, ...]
     number: int
 
 
 def windows_all_over(turns: Sequence[Turn], number: int) -> list[QuestionWindow]:
-    """Windows for so many questions, evenly over what was said."""
+    """Windows for this number of questions, spread evenly over the conversation."""
     telling = [turn for turn in turns if turn.kind == "message" and is_evidence(turn.text)]
     windows = [
         tuple(telling[begin : begin + _WINDOW_TURNS])
@@ -66,7 +66,7 @@ def windows_all_over(turns: Sequence[Turn], number: int) -> list[QuestionWindow]
 
 
 def windows_of(turns: Sequence[Turn]) -> list[QuestionWindow]:
-    """Windows of these turns, for a question about each of them."""
+    """Windows of these turns, with one question for each turn."""
     runs = [turns[begin : begin + _WINDOW_TURNS] for begin in range(0, len(turns), _WINDOW_TURNS)]
     return [QuestionWindow(tuple(run), len(run)) for run in runs]
 
@@ -77,10 +77,10 @@ def written_questions(
     windows: Sequence[QuestionWindow],
     progress: Callable[[], object] = lambda: None,
 ) -> list[MeasuredQuestion]:
-    """The questions that a model writes of windows, none twice.
+    """The questions that a model writes about windows, without duplicates.
 
-    A question whose answer its turn does not say is left out. `progress` is told after each call.
-    Raises ModelError when the model cannot be used.
+    A question is left out if its turn does not contain the answer. `progress` is called after each
+    call of the model. Raises ModelError when the model cannot be used.
     """
     write = dspy.Predict(WriteQuestions)
     questions: dict[str, MeasuredQuestion] = {}
@@ -107,7 +107,7 @@ def _is_told(store: Store, turn_id: int, answer: str) -> bool:
 def word_f1(answer: str, gold: str) -> float:
     """Harmonic mean of precision and recall over words, 0 to 1; 0 for an abstention.
 
-    Stop words aside; numbers in words and in digits are the same.
+    Ignores stop words. Numbers in words and in digits are equal.
     """
     if answer.lower().startswith(ABSTAIN.lower()):
         return 0.0
@@ -122,15 +122,15 @@ def _counted_words(text: str) -> list[str]:
 
 @dataclass
 class FactReader:
-    """Answers questions from facts alone, and says how right the answers are.
+    """Answers questions from facts alone, and scores the answers.
 
-    What was answered from the same facts is not asked again.
+    Answers are cached by question and facts.
 
     Arguments:
-        store: whose turns and ranking these are.
-        model: what answers; hosted, for the packaged one answers from turns.
+        store: the memory, for its turns and its ranking.
+        model: a hosted model, which answers; the packaged model answers from turns.
         answer: the answering module.
-        judged: whether a model compares answers with the right ones, in place of `word_f1`.
+        judged: whether a model compares answers with the right ones, instead of `word_f1`.
         weights: of the ranking, as for `Store.search`.
     """
 
@@ -145,7 +145,7 @@ class FactReader:
     _hits: dict[str, list[Hit]] = field(default_factory=dict)
 
     def context(self, question: str, state: FactSet) -> Context:
-        """The facts that a question is answered from: the nearest ones, within the budget."""
+        """The facts for a question: the nearest ones, within the budget."""
         if question not in self._hits:
             self._hits[question] = self.store.search(question, _RANKED_TURNS, self.weights)
         hits = self._hits[question]
@@ -154,7 +154,7 @@ class FactReader:
         return assemble(lines, (), self.tokens)
 
     def answered(self, question: str, context: Context) -> str:
-        """The answer from these facts; "" where it cannot be read, or nothing is shown.
+        """The answer from these facts; "" if it cannot be parsed, or if there are no facts.
 
         Raises ModelError when the model cannot be used.
         """
@@ -165,7 +165,7 @@ class FactReader:
         return self._answers[key]
 
     def score(self, question: MeasuredQuestion, state: FactSet) -> float:
-        """How right the answer from these facts is, 0 to 1; errors as of `answered`."""
+        """The score of the answer from these facts, 0 to 1. Raises the errors of `answered`."""
         text = self.answered(question.text, self.context(question.text, state))
         if not self.judged or not text or text.lower().startswith(ABSTAIN.lower()):
             return word_f1(text, question.answer)
@@ -176,7 +176,7 @@ class FactReader:
         return self._verdicts[key]
 
     def mean(self, questions: Sequence[MeasuredQuestion], state: FactSet) -> float:
-        """The mean score of some questions; 0 for none."""
+        """The mean score of the questions; 0 without questions."""
         return fmean([self.score(question, state) for question in questions] or [0.0])
 
     def _asked(self, question: str, context: Context) -> str:
@@ -191,7 +191,7 @@ class FactReader:
 
 
 def _compared(question: MeasuredQuestion, answer: str) -> float:
-    """1 where a model says that an answer is right, else 0; F1 of words where it does not say."""
+    """1 if a model judges the answer right, else 0; F1 of words if its verdict is unreadable."""
     try:
         verdict = dspy.Predict(CompareAnswers)(
             question=question.text, right_answer=question.answer, answer=answer
@@ -202,7 +202,7 @@ def _compared(question: MeasuredQuestion, answer: str) -> float:
 
 
 def _lines(fact: Fact) -> list[tuple[str, int | None]]:
-    """A fact as the answering module sees facts."""
+    """A fact as the answering module reads it."""
     row = tuple(getattr(fact, name) for name in _COLUMNS)
     return row_lines([Rows(_COLUMNS, (row,))], {})
 

@@ -1,7 +1,7 @@
-"""What an operation does to facts: functions from facts and turns to a Revision, which is a value.
+"""The changes of an operation: functions from facts and turns to a Revision, which is a value.
 
-Nothing is written here. Whatever an operation makes must be said: half of its words, at least,
-stand in the facts and turns that it rests on, so that no operation makes a fact of nothing.
+Nothing is written here. At least half of the words of a new or changed value must be in its source
+facts and turns, so no operation invents a fact.
 """
 
 import re
@@ -20,7 +20,7 @@ from memory.search.words import words
 MergeStrategy = Literal["summarize", "concatenate", "extract_common"]
 SplitStrategy = Literal["temporal", "thematic", "speaker"]
 MOST_MERGED, MOST_PARTS = 5, 3
-# Where a value tells of a second thing.
+# Where a value goes on to another subject.
 _SEAM = re.compile(r";\s+|\.\s+(?=\S)|,?\s+(?:and\s+)?then\s+", re.IGNORECASE)
 _LOOSE_SEAM = re.compile(rf"{_SEAM.pattern}|,\s+(?:and\s+)?|\s+and\s+", re.IGNORECASE)
 _DATE = re.compile(r"\b\d{4}(?:-\d\d){0,2}\b")
@@ -31,9 +31,9 @@ FormsByTurn = Mapping[int, Sequence[Collection[str]]]
 
 @dataclass(frozen=True)
 class Revision:
-    """Facts that come (their ids are 0), that change (before and after), and that go.
+    """Facts to add (their ids are 0), to change (before and after), and to delete.
 
-    A fact that comes beside some that go is made of these.
+    A fact that is added while others are deleted has these as its sources.
     """
 
     added: tuple[Fact, ...] = ()
@@ -42,7 +42,7 @@ class Revision:
 
 
 def created(fact: Fact, forms_by_turn: FormsByTurn) -> Revision:
-    """A new fact of a turn. Raises InputError when it lacks something, or its turn says no such."""
+    """A new fact. Raises InputError if a field is missing, or if its turn does not say it."""
     _require_whole(fact)
     fact = replace(fact, happened_on=iso_date(fact.happened_on) if fact.happened_on else "")
     _require_said(fact.value, [fact.turn_id], forms_by_turn)
@@ -52,7 +52,7 @@ def created(fact: Fact, forms_by_turn: FormsByTurn) -> Revision:
 def updated(
     old: Fact, turn_ids: Collection[int], forms_by_turn: FormsByTurn, **new: str
 ) -> Revision:
-    """A fact with other texts or dates. Raises InputError for what no fact can be."""
+    """A fact with other texts or dates. Raises InputError if the fact would be invalid."""
     fact = old
     for name, text in new.items():
         is_date = name in ("happened_on", "ended_on")
@@ -74,9 +74,10 @@ def merged(
     value: str = "",
     attribute: str = "",
 ) -> Revision:
-    """One fact in place of two to five of one subject. It rests on all of their turns.
+    """One fact instead of two to five facts about one subject. All of their turns are its sources.
 
-    It names the newest of them. Raises InputError for facts that cannot be merged, with advice.
+    It names the newest of these turns. Raises InputError, with advice, for facts that cannot be
+    merged.
     """
     _require_known(strategy, get_args(MergeStrategy), "strategy")
     if len({fact.id for fact in facts}) != len(facts) or not 2 <= len(facts) <= MOST_MERGED:
@@ -126,14 +127,14 @@ def _merged_value(facts: Sequence[Fact], strategy: MergeStrategy, value: str) ->
 
 
 def _concatenated(facts: Sequence[Fact]) -> str:
-    """The values, none twice, in the order in which they happened; dates that differ stand by."""
+    """The values ordered by date, without duplicates; with the dates if these differ."""
     in_order = sorted(facts, key=lambda fact: (fact.happened_on, fact.turn_id, fact.id))
     dates = {fact.happened_on for fact in facts if fact.happened_on}
     parts: dict[str, str] = {}
     for fact in in_order:
         day = f" ({fact.happened_on})" if fact.happened_on and len(dates) > 1 else ""
         parts.setdefault(fact.value.strip().rstrip(".").casefold(), fact.value.rstrip(". ") + day)
-    # "Oslo" is told by "Oslo in Norway".
+    # "Oslo" is part of "Oslo in Norway".
     telling = [
         text
         for plain, text in parts.items()
@@ -151,15 +152,15 @@ def split_up(
     parts: Sequence[str] = (),
     labels: Sequence[str] = (),
 ) -> Revision:
-    """Two or three facts in place of one; each rests on those of its turns that say it best.
+    """Two or three facts instead of one; each names the source turn that has most of its words.
 
     Arguments:
-        forms_by_turn: of the turns that the fact rests on.
-        speakers: who spoke each of them.
-        parts: their values; by default the fact's own, cut where it tells of another thing.
-        labels: beside them a date (temporal), an attribute (thematic) or a subject (speaker).
+        forms_by_turn: of the fact's source turns.
+        speakers: the speakers of these turns.
+        parts: the new values; by default the fact's value, cut where its subject changes.
+        labels: for each part a date (temporal), an attribute (thematic) or a subject (speaker).
 
-    Raises InputError for a fact that tells of one thing only, and for parts that it does not tell.
+    Raises InputError if the fact cannot be split, or does not say one of the parts.
     """
     _require_known(strategy, get_args(SplitStrategy), "strategy")
     values = [part.strip() for part in parts] or _cut(fact.value, strategy)
@@ -196,7 +197,7 @@ def split_up(
 
 
 def _cut(value: str, strategy: SplitStrategy) -> list[str]:
-    """A value in two or three, at its clearest seams."""
+    """A value cut into two or three parts, at its clearest boundaries."""
     for seam in (_SEAM, _LOOSE_SEAM):
         pieces = [piece.strip(" .;,") for piece in seam.split(value, maxsplit=MOST_PARTS - 1)]
         pieces = [piece for piece in pieces if telling_words(piece)]
@@ -208,7 +209,7 @@ def _cut(value: str, strategy: SplitStrategy) -> list[str]:
 
 
 def _best_turn(value: str, forms_by_turn: FormsByTurn) -> int:
-    """The turn that says most words of a value; the earlier of two equals."""
+    """The turn that contains most words of a value; the earlier one of a tie."""
     telling = telling_words(value)
 
     def rank(turn_id: int) -> tuple[int, int]:
@@ -219,7 +220,7 @@ def _best_turn(value: str, forms_by_turn: FormsByTurn) -> int:
 
 
 def _common_date(dates: Sequence[str]) -> str:
-    """A date as exact as all known ones have it: of two days in May, May; of two years, none."""
+    """The date that all known dates share: the month for two days in May, none for two years."""
     for length in (10, 7, 4):
         beginnings = {day[:length] for day in dates if day}
         if len(beginnings) == 1:
@@ -241,7 +242,7 @@ def _require_whole(fact: Fact) -> None:
 def _require_said(
     value: str, turn_ids: Collection[int], forms_by_turn: FormsByTurn, beside: str = ""
 ) -> None:
-    """Raise InputError when a value's words stand neither in these turns nor in the text beside."""
+    """Raise InputError when a value's words are neither in these turns nor in the text `beside`."""
     nearby = [forms_of(words(beside)), *(forms for id_ in turn_ids for forms in forms_by_turn[id_])]
     if not is_said(value, nearby):
         turns = ", ".join(map(str, sorted(turn_ids)))

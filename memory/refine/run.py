@@ -1,10 +1,10 @@
-"""A memory refined from beginning to end: measured, changed in a draft, what does not help undone.
+"""Refines a memory: measures it, changes a draft, and undoes the operations that do not help.
 
-Nothing is written before all of it has been measured. The agent works on a draft and does not see
-the questions. Some decide, operation by operation, what is taken back: half of those from all over
-the memory, and one of each turn that an operation rests on, without which a fact of a turn that no
-other question asks for could not be seen to help. The other half, which decides nothing, says
-whether what is left is worth keeping at all.
+Nothing is written before everything is measured. The agent works on a draft and does not see the
+questions. Half of the questions, from all over the memory, decide which operations are undone.
+Each source turn of an operation that has no question yet adds one to these: a fact of a turn
+without a question could not be shown to help. The other half, which decides nothing, measures
+whether the remaining operations are worth writing.
 """
 
 from collections import Counter
@@ -41,19 +41,19 @@ from memory.tokens import trim
 
 LEAST_QUESTIONS = 4
 QUESTIONS = 20
-_TRIAL_QUESTIONS = 5  # at most, that an operation is judged by
+_TRIAL_QUESTIONS = 5  # at most, to judge an operation
 _SHOWN_FACTS = 8  # in the prompt of an episode
-# Tokens of a window of turns, of a question written of it, and of the history of half an episode.
+# Tokens of a window of turns, of a question about it, and of the history of half an episode.
 _WINDOW_TOKENS, _QUESTION_TOKENS, _HISTORY_TOKENS = 600, 40, 3_000
 
 
 @dataclass(frozen=True)
 class Refinement:
-    """What a refinement did, and what it was worth.
+    """The operations of a refinement, and the scores before and after.
 
-    `before` and `after` are means over the questions that decided nothing, 0 to 1, and `decided`
-    those of the others. `kept` are the operations made changes of the memory, `taken_back` those
-    that did not help. `uses` are all tool calls of the episode, in order.
+    `before` and `after` are means over the held-out questions, 0 to 1; `decided` has both means
+    over the deciding questions. `kept` operations became changes of the memory; `taken_back` ones
+    did not help. `uses` are all tool calls of the episode, in order.
     """
 
     held_out: tuple[MeasuredQuestion, ...]
@@ -77,7 +77,7 @@ class Refinement:
 
 @dataclass(frozen=True)
 class Progress:
-    """Told what goes on: a stage with its number of steps, then each step."""
+    """Callbacks: for each stage, with its number of steps, and for each step."""
 
     stage: Callable[[str, int], object] = lambda name, steps: None
     step: Callable[[str], object] = lambda line: None
@@ -86,10 +86,10 @@ class Progress:
 def forecast(
     store: Store, model: Model, operations: int = MOST_OPERATIONS, questions: int = QUESTIONS
 ) -> Cost:
-    """What a refinement takes at most: every operation a call, every one changing facts.
+    """The highest cost of a refinement: each operation is a call, and each changes facts.
 
-    An answer from the same facts is not asked for again, so that a memory larger than what a
-    question is shown takes far less.
+    Answers from the same facts are cached, so a memory larger than a question's budget costs far
+    less.
     """
     windows = len(windows_all_over(store.turns(), questions))
     windows += -(-operations // QUESTIONS_A_CALL)
@@ -114,7 +114,7 @@ def forecast(
 
 
 def tools_tokens() -> int:
-    """How many tokens the descriptions of the six tools have, about, in each prompt."""
+    """About how many tokens the descriptions of the six tools take in each prompt."""
     return sum(len(str(dspy.Tool(tool))) for tool in tool_functions()) // CHARACTERS_A_TOKEN
 
 
@@ -126,18 +126,18 @@ def refine(
     judged: bool = False,
     progress: Progress | None = None,
 ) -> Refinement:
-    """Let the memory's model improve its facts, and keep what helps to answer questions.
+    """Let the memory's model improve its facts; keep the operations that help to answer questions.
 
     Arguments:
-        operations: how many tool calls at most, looks included.
-        questions: how many to measure by, written by the model from turns.
-        judged: whether the model compares answers with the right ones, in place of F1 of words.
-        progress: told what goes on.
+        operations: the most tool calls, including those that only read.
+        questions: how many the model writes from turns, to measure with.
+        judged: whether the model compares answers with the right ones, instead of F1 of words.
+        progress: called for each stage and step.
 
-    Each operation that is kept becomes one change of the journal, with its reason. Whatever
-    interrupts this, nothing or all of it is written. Raises InputError for the packaged model, for
-    fewer than LEAST_QUESTIONS questions, and when the turns do not give as many; ModelError when
-    the model cannot be used.
+    Each kept operation becomes one change of the journal, with its reason. If it is interrupted,
+    either all changes or none are written. Raises InputError for the packaged model, for fewer
+    than LEAST_QUESTIONS questions, and if the turns do not yield that many; ModelError when the
+    model cannot be used.
     """
     check(memory.model, questions)
     progress = progress or Progress()
@@ -189,7 +189,7 @@ def _written(
 def _with_questions_of(
     memory: Memory, deciding: Sequence[MeasuredQuestion], turns: Sequence[Turn], progress: Progress
 ) -> list[MeasuredQuestion]:
-    """The deciding questions, and one more of each turn that none of them asks for yet."""
+    """The deciding questions, and one more about each turn that has none yet."""
     asked_of = {question.turn_id for question in deciding}
     windows = windows_of([turn for turn in turns if turn.id not in asked_of])
     added = _written(memory, windows, progress) if windows else []
@@ -198,7 +198,7 @@ def _with_questions_of(
 
 
 def _turns_touched(draft: Draft) -> list[Turn]:
-    """The turns that an episode's operations rest on."""
+    """The source turns of an episode's operations."""
     turn_ids = set[int]()
     for operation in draft.operations:
         turn_ids |= {fact.turn_id for fact in operation.facts}
@@ -206,7 +206,7 @@ def _turns_touched(draft: Draft) -> list[Turn]:
 
 
 def check(model: Model, questions: int) -> None:
-    """Raise InputError for a model or a number of questions that nothing can be refined with."""
+    """Raise InputError for a model that cannot refine, or for too few questions."""
     if not model.refines:
         raise InputError(
             "the packaged model is too small to refine a memory; give a larger one, as in"
@@ -217,13 +217,13 @@ def check(model: Model, questions: int) -> None:
 
 
 def memory_in_short(store: Store, draft: Draft, tokens: int = CATALOG_TOKENS) -> str:
-    """What an episode begins with: the catalog, and some facts, as unlike as there are."""
+    """The start of an episode: the catalog, and facts that differ as much as possible."""
     sample = RefiningTools(draft).sample_memory("diverse", _SHOWN_FACTS)
     return f"{store.catalog(tokens)}\nSome facts:\n{trim(sample, tokens)}"
 
 
 def _episode(memory: Memory, draft: Draft, operations: int, progress: Progress) -> list[ToolUse]:
-    """The tool calls of an episode; what they did is in the draft."""
+    """The tool calls of an episode. The draft has their changes."""
     progress.stage("refining", operations)
     with memory.model.active():
         prediction = memory.program.refine(
@@ -240,8 +240,8 @@ def _helping(
 ) -> tuple[list[Operation], list[Operation]]:
     """The operations that help to answer the questions, and those that do not, in order.
 
-    The newest first, each is left out for a trial: where the answers to the questions that it makes
-    a difference to are as good without it, it does not help. One that a later one rests on stays.
+    Each is left out for a trial, newest first. An operation does not help if the questions that it
+    affects are answered as well without it. One that a later operation needs stays.
     """
     helping = list(draft.operations)
     taken_back: list[Operation] = []
@@ -266,7 +266,7 @@ def _trial_questions(
     whole: FactSet,
     without: FactSet,
 ) -> list[MeasuredQuestion]:
-    """The questions that an operation makes a difference to, those of its own turns first."""
+    """The questions that an operation affects, those about its own turns first."""
     affected = [
         question
         for question in questions
@@ -278,7 +278,7 @@ def _trial_questions(
 
 
 def _carried_out(store: Store, refinement: Refinement) -> Refinement:
-    """Make the kept operations changes of the memory, unless they help no other question."""
+    """Write the kept operations to the memory, unless the held-out questions score worse."""
     kept = refinement.kept
     if kept and refinement.after < refinement.before:
         return replace(
@@ -295,16 +295,16 @@ def _carried_out(store: Store, refinement: Refinement) -> Refinement:
 
 
 def carry_out(store: Store, operations: Sequence[Operation]) -> list[Change]:
-    """Make operations of a draft changes of the memory, each with its reason; all of them or none.
+    """Write a draft's operations to the memory, each as a change with its reason; all or none.
 
-    Raises InputError when somebody else changed one of their facts meanwhile.
+    Raises InputError if one of their facts was changed in the meantime.
     """
     real_ids: dict[int, int] = {}
     last_before = max((change.id for change in store.changes()), default=0)
     causes = {cause_of(operation.tool, operation.reason) for operation in operations}
 
     def own_changes() -> list[Change]:
-        # By what stands in the journal: Ctrl-C may come after a change and before its number.
+        # Read from the journal: Ctrl-C may come after a change and before its number is known.
         later = [change for change in store.changes() if change.id > last_before]
         return [change for change in later if change.cause in causes and not change.undone_at]
 
@@ -323,7 +323,7 @@ def carry_out(store: Store, operations: Sequence[Operation]) -> list[Change]:
 
 
 def _with_ids(revision: Revision, real_ids: Mapping[int, int]) -> Revision:
-    """A revision whose facts have the ids that they have in the memory."""
+    """A revision with the ids of its facts in the memory."""
 
     def real(fact: Fact) -> Fact:
         return replace(fact, id=real_ids.get(fact.id, fact.id))

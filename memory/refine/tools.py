@@ -1,7 +1,7 @@
-"""The six tools that refine a memory: an agent's, and those of `RefineMemory`.
+"""The six tools that refine a memory, for an agent and for `RefineMemory`.
 
-They take text and numbers and return text. What a model can put right is raised as InputError or
-SqlError, whose message says how.
+They take text and numbers and return text. Errors that a model can fix are InputError or SqlError;
+the message says how.
 """
 
 import random
@@ -30,10 +30,10 @@ _MOST_FINDINGS = 10
 
 
 class RefiningTools:
-    """Six tools over one workbench. Each that changes facts does so once, with its reason.
+    """Six tools on one workbench. A call that changes facts makes one change, with its reason.
 
     Arguments:
-        workbench: a memory itself, or a draft of one.
+        workbench: a memory, or a draft of it.
     """
 
     def __init__(self, workbench: Workbench) -> None:
@@ -174,7 +174,7 @@ class RefiningTools:
         if strategy == "recent":
             chosen = sorted(facts, key=lambda fact: (-fact.turn_id, -fact.id))[:number]
         elif strategy == "random":
-            self._draws += 1  # so that a memory gives other facts the next time, the same each run
+            self._draws += 1  # each call draws other facts, the same in each run
             drawn = random.Random(f"{len(facts)}/{self._draws}")  # noqa: S311
             chosen = drawn.sample(facts, min(number, len(facts)))
         elif strategy == "diverse":
@@ -258,7 +258,7 @@ class RefiningTools:
         return "\n".join([f"Done as {number}.", *lines])
 
     def _analysis(self) -> str:
-        """How many facts there are, of what, and what is wrong with them."""
+        """Counts of the facts, and their problems."""
         state = self._workbench.fact_set()
         facts = list(state.facts.values())
         if not facts:
@@ -282,7 +282,7 @@ class RefiningTools:
 
 
 def tool_functions() -> list[Callable[..., str]]:
-    """The six tools, for their names and descriptions only: they work on nothing."""
+    """The six tools, for their names and descriptions only: they have no memory."""
     return RefiningTools(workbench=None).functions()  # type: ignore[arg-type]
 
 
@@ -296,7 +296,7 @@ def _fact(fact_id: int, state: FactSet) -> Fact:
 
 
 def _line(fact: Fact, state: FactSet) -> str:
-    """A fact with all turns that it rests on."""
+    """A fact with all its source turns."""
     sources = sorted(state.turn_ids[fact.id] - {fact.turn_id})
     also = f" also of turn {', '.join(map(str, sources))}" if sources else ""
     return f"{fact_line(fact)}{also}"
@@ -314,7 +314,7 @@ def _counts(counter: Counter[str]) -> str:
 
 
 def _unlike_each_other(facts: Sequence[Fact], number: int) -> list[Fact]:
-    """Facts that share the fewest words: each is the least like those chosen before it."""
+    """Facts that share the fewest words: each is the most unlike those chosen before it."""
     fact_words = {
         fact.id: {*words(f"{fact.subject} {fact.attribute} {fact.value}")} for fact in facts
     }

@@ -1,4 +1,4 @@
-"""Where operations work: on a memory itself, each a change of its journal, or on a draft of it."""
+"""Operations on a memory, each a change in its journal, or on a draft of its facts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -21,7 +21,7 @@ _CAUSE_CHARACTERS = 300
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation on a draft: the tool, its reason, and what it did, with the ids of a draft."""
+    """One operation on a draft: the tool, the reason and the revision, with the draft's ids."""
 
     tool: str
     reason: str
@@ -29,7 +29,7 @@ class Operation:
 
     @property
     def facts(self) -> tuple[Fact, ...]:
-        """The facts that it is about, as they were and as they are then."""
+        """The facts of the operation, before and after it."""
         revision = self.revision
         pairs = tuple(fact for pair in revision.changed for fact in pair)
         return (*revision.added, *pairs, *revision.removed)
@@ -37,13 +37,13 @@ class Operation:
 
 @dataclass(frozen=True)
 class FactSet:
-    """The facts of a draft by id, and the turns that each rests on."""
+    """The facts of a draft by id, and the source turns of each."""
 
     facts: Mapping[int, Fact]
     turn_ids: Mapping[int, frozenset[int]]
 
     def after(self, operation: Operation) -> "FactSet":
-        """These facts after an operation. Raises InputError when it does not fit them."""
+        """These facts after an operation. Raises InputError if one of its facts has changed."""
         facts = dict(self.facts)
         turn_ids = dict(self.turn_ids)
         revision = operation.revision
@@ -62,7 +62,7 @@ class FactSet:
         return FactSet(facts, turn_ids)
 
     def after_all(self, operations: Sequence[Operation]) -> "FactSet | None":
-        """These facts after several operations; None when one of them does not fit."""
+        """These facts after several operations; None if one of them cannot be applied."""
         state = self
         try:
             for operation in operations:
@@ -73,29 +73,29 @@ class FactSet:
 
 
 class Workbench(Protocol):
-    """What the six tools need of a memory."""
+    """The parts of a memory that the six tools use."""
 
     def fact_set(self) -> FactSet:
-        """The facts, and the turns that each rests on."""
+        """The facts, and the source turns of each."""
 
     def turns_by_id(self, turn_ids: Sequence[int]) -> list[Turn]:
-        """The turns with these ids, in their order. Raises InputError for one that is not there."""
+        """The turns with these ids, in this order. Raises InputError if one is missing."""
 
     def search(self, text: str, k: int) -> list[Hit]:
-        """The best turns by the ranking, best first."""
+        """The best turns, best first."""
 
     def said(self, turn_ids: Sequence[int]) -> FormsByTurn:
         """By turn, the forms of its words and of its neighbours' words."""
 
     def findings(self) -> list[Finding]:
-        """What an audit says of the facts against one another."""
+        """Conflicts between facts, as the audit reports them."""
 
     def apply(self, tool: str, reason: str, revision: Revision) -> tuple[str, list[int]]:
-        """Do what a revision says; returns what takes it back, and the ids of new facts."""
+        """Apply a revision; returns its name, with how to undo it, and the ids of new facts."""
 
 
 def said_in(store: Turns, turn_ids: Sequence[int]) -> FormsByTurn:
-    """By turn, the forms of its words, then those of its neighbours."""
+    """By turn, the forms of its words, then those of its neighbours' words."""
     neighbours = {turn_id: (turn_id, turn_id - 1, turn_id + 1) for turn_id in turn_ids}
     ids = sorted({turn_id for group in neighbours.values() for turn_id in group})
     forms = {turn.id: turn_forms(turn) for turn in store.turns_by_id(ids, missing_ok=True)}
@@ -106,7 +106,7 @@ def said_in(store: Turns, turn_ids: Sequence[int]) -> FormsByTurn:
 
 
 def fact_origins(store: Facts) -> Origins:
-    """What each fact of a memory was made of, where a refinement made it."""
+    """The origins of the facts that a refinement made."""
     return origins(store.journal(), store.changes())
 
 
@@ -133,12 +133,12 @@ def statements(revision: Revision) -> str:
 
 
 def cause_of(tool: str, reason: str) -> str:
-    """What stands in the journal beside an operation."""
+    """The cause of an operation in the journal."""
     return f"{REFINEMENT}{tool}: {' '.join(reason.split())}"[:_CAUSE_CHARACTERS]
 
 
 def write(store: Facts, cause: str, revision: Revision) -> tuple[int, list[int]]:
-    """Make a revision one change of a memory; returns its number and the ids of the new facts."""
+    """Write a revision as one change; returns its number and the ids of the new facts."""
     change = store.write(statements(revision), cause=cause)
     new = [edit.after for edit in store.journal(change.id) if edit.after and not edit.before]
     ids = [next(fact.id for fact in new if _same(fact, added)) for added in revision.added]
@@ -150,7 +150,7 @@ def _same(fact: Fact, added: Fact) -> bool:
 
 
 def facts_of(store: Store) -> FactSet:
-    """The facts of a memory as they are."""
+    """The current facts of a memory."""
     of_facts = fact_origins(store)
     facts = store.facts()
     return FactSet(
@@ -160,10 +160,10 @@ def facts_of(store: Store) -> FactSet:
 
 
 class StoreWorkbench:
-    """A memory itself. Each operation is one change of its journal, with its reason.
+    """Works on a memory. Each operation is one change in its journal, with its reason.
 
     Arguments:
-        opened: opens the memory's store anew; agents call tools from threads of their own.
+        opened: opens the memory's store again; agents call tools from other threads.
         weights: of the ranking, as for `Store.search`.
     """
 
@@ -202,9 +202,9 @@ class StoreWorkbench:
 
 
 class Draft:
-    """A memory's facts, changed here and nowhere else; its turns and its ranking are the memory's.
+    """A copy of a memory's facts to change; turns and ranking are the memory's own.
 
-    `operations` are what was done so far, in order.
+    `operations` lists the operations so far, in order.
     """
 
     def __init__(
@@ -218,7 +218,7 @@ class Draft:
         self.start = start or facts_of(store)
         self.state = self.start
         self.operations: list[Operation] = []
-        # As in a memory, the id of a fact that is gone is not given again.
+        # As in a memory, the id of a deleted fact is not used again.
         self._next_id = max(self.start.facts, default=0) + 1
 
     def fact_set(self) -> FactSet:
