@@ -1,8 +1,8 @@
-"""Rent GPUs on RunPod, start the server on them, and end what was rented.
+"""Rents GPUs on RunPod, starts the server on them, and terminates the pods.
 
-What is known of RunPod and relied on: a pod has `runpodctl` and a key for itself, so that
-`runpodctl remove pod $RUNPOD_POD_ID` ends it from within; its image's /start.sh starts sshd with
-the account's public keys; `https://POD-PORT.proxy.runpod.net` leads to a port given as `http`.
+This relies on RunPod: a pod has `runpodctl` and a key for itself, so `runpodctl remove pod
+$RUNPOD_POD_ID` terminates it from within; its image's /start.sh starts sshd with the account's
+public keys; `https://POD-PORT.proxy.runpod.net` leads to a port given as `http`.
 """
 
 import base64
@@ -31,13 +31,13 @@ GPUS = {
     "H100": "NVIDIA H100 80GB HBM3",
 }
 IMAGE = "runpod/pytorch:2.8.0-py3.11-cuda12.8.1-cudnn-devel-ubuntu22.04"
-CUDA = ["12.8", "12.9", "13.0"]  # drivers of machines on which that image starts
+CUDA = ["12.8", "12.9", "13.0"]  # drivers of machines that can start this image
 PORT = 7453
 HERE = Path(__file__).resolve().parent
 WORKPLACE = "/workspace"
-# The end comes first, so that nothing after it can keep the pod from it, and is a moment, not a
-# length, so that a restarted pod does not count anew. HOME lies on the volume: packages, models
-# and checkpoints are more than the container's disk holds and keeps.
+# The timer comes first, so nothing after it can stop it. It ends at a point in time, not after a
+# duration, so a restarted pod does not start the count again. HOME is on the volume: packages,
+# models and checkpoints are too large for the container's disk, which does not keep them.
 START = (
     "bash -c '(until [ $(date +%s) -ge $ARBOR_ENDS ]; do sleep 20; done; "
     "until runpodctl remove pod $RUNPOD_POD_ID; do sleep 60; done) & "
@@ -48,18 +48,18 @@ START = (
 PROXY = os.environ.get("RUNPOD_PROXY_URL", "https://{pod}-{port}.proxy.runpod.net")
 CONSOLE = "https://console.runpod.io/pods"
 KEYS = "https://console.runpod.io/user/settings"
-MAX_SIZE = 10_000  # GPUs, GB, hours, minutes: more is a slip of the finger
-POLL_S = 0.2, 15.0  # the first pause between two looks, and the longest
-# Pauses before each try to terminate: a new pod is listed late.
+MAX_SIZE = 10_000  # GPUs, GB, hours, minutes: more is a typing error
+POLL_S = 0.2, 15.0  # the first and the longest pause between two checks
+# Pauses before each attempt to terminate: a new pod appears late in the list.
 TRIES_S = 0.0, 1.0, 2.0, 5.0, 10.0
 
 
 class DeployError(Exception):
-    """The pod cannot be had or ended; the message says what a person can do."""
+    """The pod cannot be created or terminated; the message says what to do."""
 
 
 class LostAnswer(DeployError):
-    """RunPod was asked and did not answer: what was asked for may have been done."""
+    """RunPod did not answer a request, but may have carried it out."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,11 @@ class Request:
 
     @property
     def ports(self) -> str:
-        """Those that are open to the world."""
+        """The ports that are open to the internet."""
         return f"22/tcp,{PORT}/http" if self.token else "22/tcp"
 
     def env(self, now: float) -> dict[str, str]:
-        """The pod's variables when it is created at `now`, in seconds since 1970."""
+        """The environment of a pod created at `now`, in seconds since 1970."""
         env = {
             "ARBOR_ENDS": str(int(now + self.max_hours * 3600)),
             "ARBOR_FOLDER": f"{WORKPLACE}/arbor",
@@ -94,7 +94,7 @@ class Request:
         return env
 
     def arguments(self, now: float) -> dict[str, Any]:
-        """What `runpod.create_pod` is given; it puts strings into GraphQL as they are."""
+        """The arguments of `runpod.create_pod`, which puts strings into GraphQL unescaped."""
         return {
             "name": quoted(self.name),
             "image_name": IMAGE,
@@ -111,7 +111,7 @@ class Request:
         }
 
     def lines(self, dollars: float) -> Iterable[str]:
-        """The request as it is shown, with its price an hour (0: unknown); no secret."""
+        """The request as text, with its price per hour (0: unknown), without secrets."""
         hours = f"{self.max_hours:g} hours"
         total = dollars * self.max_hours
         price = f"$ {dollars:.2f} an hour, $ {total:.2f} in {hours}; disk and volume are extra"
@@ -133,7 +133,7 @@ class Request:
 
 
 def quoted(text: str) -> str:
-    """What stands between the quotes of a GraphQL string, which escapes as JSON does."""
+    """The content of a quoted GraphQL string, which escapes as JSON does."""
     return json.dumps(text)[1:-1]
 
 
@@ -154,7 +154,7 @@ def packed(config: bytes) -> str:
 
 
 def read_config(path: Path, gpu_count: int) -> bytes:
-    """An arbor.yaml whose GPUs are the pod's, each in one role. Raises DeployError."""
+    """An arbor.yaml that gives each GPU of the pod one role. Raises DeployError."""
     try:
         content = path.read_bytes()
         config = yaml.safe_load(content)
@@ -174,7 +174,7 @@ def read_config(path: Path, gpu_count: int) -> bytes:
 
 
 def check(name: str, gpu_type: str, sizes: dict[str, float]) -> None:
-    """Raise DeployError for what no pod can be asked for. `sizes` are by their flags."""
+    """Raise DeployError for a request that no pod can meet. `sizes` are by flag."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}", name):
         raise DeployError(f"--name {name!r}: give up to 64 letters, digits, blanks and . _ -")
     if gpu_type not in GPUS:
@@ -187,7 +187,7 @@ def check(name: str, gpu_type: str, sizes: dict[str, float]) -> None:
 
 
 def secret(variable: str, min_length: int) -> str | None:
-    """A secret of the environment; None when not set. Raises DeployError, without its value."""
+    """A secret from the environment; None if not set. Raises DeployError, without its value."""
     value = os.environ.get(variable)
     if value and not re.fullmatch(f"[!-~]{{{min_length},256}}", value):
         raise DeployError(f"{variable}: give {min_length} to 256 ASCII characters without blanks")
@@ -195,14 +195,14 @@ def secret(variable: str, min_length: int) -> str | None:
 
 
 def hidden(text: str) -> str:
-    """The text without the secrets of the environment, also as they stand in a request."""
+    """The text without the environment's secrets, also in the form that a request has."""
     for value in filter(None, map(os.environ.get, ("RUNPOD_API_KEY", "ARBOR_TOKEN"))):
         text = text.replace(value, "(hidden)").replace(quoted(value), "(hidden)")
     return text
 
 
 def ask(function: str, *args: object, **kwargs: object) -> Any:
-    """Call this function of RunPod's SDK. Raises DeployError; LostAnswer when there was none."""
+    """Call this function of RunPod's SDK. Raises DeployError; LostAnswer without an answer."""
     key = secret("RUNPOD_API_KEY", 8)
     if not key:
         raise DeployError(f"RUNPOD_API_KEY is not set: make a key at {KEYS} and export it")
@@ -212,20 +212,25 @@ def ask(function: str, *args: object, **kwargs: object) -> Any:
     except (ImportError, KeyError, OSError) as failure:
         why = f"{failure!r}: uv sync --extra runpod, and look at ~/.runpod/config.toml"
         raise DeployError(f"runpod cannot be loaded: {why}") from failure
-    runpod.api_key = key  # never the one of its own file
+    runpod.api_key = key  # never the key in the SDK's own file
     try:
         return getattr(runpod, function)(*args, **kwargs)
     except error.AuthenticationError as failure:
         raise DeployError(f"RunPod refuses RUNPOD_API_KEY: make another at {KEYS}") from failure
-    except error.QueryError as failure:  # while a pod starts, it may be RunPod's bad moment
+    except error.QueryError as failure:  # while a pod starts, RunPod may fail for a moment
         kind = LostAnswer if function == "get_pod" else DeployError
         raise kind(f"RunPod refused: {failure}") from failure
-    except (OSError, ValueError, LookupError, TypeError) as failure:  # requests' are OSErrors
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+    ) as failure:  # the errors of requests are OSErrors
         raise LostAnswer(f"RunPod's API did not answer {function}: {failure}") from failure
 
 
 def terminate_failed(name: str, pod_id: str | None) -> str:
-    """Terminate the pod, or the one of this name when its id never came. Says what was done."""
+    """Terminate the pod, by name if its id is unknown. Returns the outcome as text."""
     for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, signal.SIG_IGN)  # a second Ctrl-C must not leave a pod behind
     for pause in TRIES_S:
@@ -248,7 +253,7 @@ def terminate_failed(name: str, pod_id: str | None) -> str:
 
 
 def start(request: Request, minutes: float) -> None:
-    """Create the pod, wait until it can be used, say how; whatever fails, terminate it."""
+    """Create the pod, wait until it is ready, print how to use it; on a failure, terminate it."""
     pod_id = None
     for stop in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, signal.default_int_handler)
@@ -258,7 +263,7 @@ def start(request: Request, minutes: float) -> None:
         ready = wait(pod_id, request.token, minutes)
     except (DeployError, KeyboardInterrupt, OSError, LookupError, TypeError, ValueError) as error:
         why = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-        if pod_id is None and type(error) is DeployError:  # refused: there is no pod
+        if pod_id is None and type(error) is DeployError:  # rejected: there is no pod
             raise
         raise DeployError(f"{why}; {terminate_failed(request.name, pod_id)}") from error
     print(f"\n{ready}\nit ends by itself after {request.max_hours:g} hours; before that:")
@@ -266,7 +271,7 @@ def start(request: Request, minutes: float) -> None:
 
 
 def wait(pod_id: str, token: str | None, minutes: float) -> str:
-    """Look until the pod can be used; returns how. Raises DeployError after so many minutes."""
+    """Wait until the pod is ready; returns how to use it. Raises DeployError at the time limit."""
     begun, pause = time.monotonic(), POLL_S[0]
     while (waited := time.monotonic() - begun) <= minutes * 60:
         try:
@@ -282,7 +287,7 @@ def wait(pod_id: str, token: str | None, minutes: float) -> str:
 
 
 def look(pod_id: str, token: str | None) -> tuple[bool, str]:
-    """Whether the pod can be used; then how, else what it is waiting for. Raises DeployError."""
+    """Whether the pod is ready; then how to use it, else its current stage. Raises DeployError."""
     pod = ask("get_pod", pod_id)
     if pod is None:
         return False, f"waiting until RunPod knows pod {pod_id}"
@@ -301,11 +306,11 @@ def look(pod_id: str, token: str | None) -> tuple[bool, str]:
 
 
 def tunnel(pod_id: str, address: str, ssh: dict[str, Any]) -> str:
-    """How a pod is used: by SSH, also when it has an address of its own."""
+    """How to use a pod: by SSH, even if it has its own address."""
     server = f"http://127.0.0.1:{PORT}"
     state = "runs and installs its server"
     condition = f"once {server}/v1/memory/server answers"
-    if address:  # through which a run's start, which takes minutes, would be cut off
+    if address:  # which would cut off the start of a run, as that takes minutes
         state = f"serves at {address}/v1/, 100 s a request"
         condition = "with the same ARBOR_TOKEN"
     return (
@@ -316,7 +321,7 @@ def tunnel(pod_id: str, address: str, ssh: dict[str, Any]) -> str:
 
 
 def unanswered(address: str, token: str) -> str:
-    """What the server is still waited for with; "" once it answers. Raises DeployError."""
+    """The server's current stage; "" when it answers. Raises DeployError."""
     url = f"{address}/v1/memory/server"
     headers = {"Authorization": f"Bearer {token}"}
     try:
@@ -329,7 +334,7 @@ def unanswered(address: str, token: str) -> str:
 
 
 def pod_table(pods: Iterable[dict[str, Any]]) -> str:
-    """Pods as lines of text; names are the account's, so control characters are dropped."""
+    """Pods as lines of text. Removes control characters from names, which the account chose."""
     row = "{:<16} {:<24} {:<26} {:<10} {:>9} {:>9}"
     lines = [row.format("id", "name", "GPUs", "status", "$ an hour", "hours up")]
     for pod in pods:
@@ -344,7 +349,7 @@ def pod_table(pods: Iterable[dict[str, Any]]) -> str:
 
 
 def end_pod(pod_id: str, yes: bool) -> None:
-    """Terminate one pod of the account. Raises DeployError when there is none of this id."""
+    """Terminate a pod of the account. Raises DeployError when no pod has this id."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", pod_id):
         raise DeployError(f"--terminate {pod_id!r} is no pod's id: see --list")
     pod = ask("get_pod", pod_id)
@@ -357,7 +362,7 @@ def end_pod(pod_id: str, yes: bool) -> None:
 
 
 def agree(question: str, yes: bool) -> None:
-    """Ask, unless `yes`. Raises DeployError without a terminal; typer's Abort on a no."""
+    """Ask unless `yes`. Raises DeployError without a terminal; typer's Abort on a no."""
     if yes:
         return
     if not sys.stdin.isatty():
@@ -419,6 +424,6 @@ if __name__ == "__main__":
     try:
         app()
     except DeployError as stopped:
-        sys.stdout.flush()  # in a file, the error comes last
+        sys.stdout.flush()  # in a log file, the error comes last
         print(f"error: {hidden(' '.join(str(stopped).split()))}", file=sys.stderr)
         sys.exit(2)

@@ -1,4 +1,4 @@
-"""What is broken in the jobs of Arbor 0.2.17: how they start, fail, end, answer and are named.
+"""Repairs of jobs in Arbor 0.2.17: how they start, fail, end, answer and get names.
 
 Each function here is the `apply` of one repair; repairs.py lists them with their checks.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from machine import last_lines
 from trainer import end_of_turn
 
-# One part of a path, which cannot lead out of its folder.
+# One part of a path; it cannot lead out of its folder.
 NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
 
 
@@ -26,12 +26,12 @@ def module(name: str) -> Any:
 
 
 def job_class() -> Any:
-    """Arbor's class of GRPO jobs, in which most repairs replace a method."""
+    """Arbor's class of GRPO jobs; most repairs replace one of its methods."""
     return module("server.services.jobs.grpo_job").GRPOJob
 
 
 def configure(**fixed: Any) -> None:
-    """Have every job's trainer started with these settings, whatever its request says."""
+    """Start every job's trainer with these settings, regardless of the request."""
     job = job_class()
     original = job._build_trainer_config
 
@@ -45,12 +45,12 @@ def configure(**fixed: Any) -> None:
 
 
 def save_adapters_only() -> None:
-    """Leave the optimizer's state out of checkpoints: it is large, and no run starts from it."""
+    """Save checkpoints without the optimizer's state: it is large, and no run starts from it."""
     configure(save_only_model=True)
 
 
 def tell_errors() -> None:
-    """An answer that failed is an error to the client, not `null`; all models end their turns."""
+    """Report a failed answer as an error, not as `null`; all models end their turns."""
     job = module("server.services.jobs.inference_job").InferenceJob
     manager = module("server.services.managers.inference_manager").InferenceManager
     http_error = importlib.import_module("httpx").HTTPStatusError
@@ -81,7 +81,7 @@ def tell_errors() -> None:
             if self._get_job_by_alias(model) is None:
                 if model.startswith("grpo:"):
                     raise ValueError(f"no job {model} runs here: initialize one")
-                # In a thread: meanwhile the server answers other requests.
+                # In a thread, so the server can answer other requests.
                 await asyncio.to_thread(self.launch_from_request, launch_request(model=model))
         return await original(self, request)
 
@@ -90,7 +90,7 @@ def tell_errors() -> None:
 
 
 def clean_up() -> None:
-    """A job that cannot start says why, ends its processes and gives its GPUs back."""
+    """A job that cannot start reports why, ends its processes and releases its GPUs."""
     job = job_class()
     original = job.initialize
     status = module("server.api.schemas").JobStatus
@@ -103,7 +103,7 @@ def clean_up() -> None:
             self.status = status.FAILED
             raise RuntimeError(f"{error}; the log ends with:\n{last_lines(logs)}") from error
         finally:
-            # Otherwise its GPUs would stay taken, and its vllm would run on.
+            # Otherwise its GPUs would stay allocated, and its vllm would continue.
             if self.status != status.RUNNING:
                 self.terminate_process()
 
@@ -111,7 +111,7 @@ def clean_up() -> None:
 
 
 def end_jobs() -> None:
-    """A job whose trainer died has failed; an ended job's GPUs are freed by cancel, or the next."""
+    """A job whose trainer died has failed; cancel or the next job frees an ended job's GPUs."""
     job = job_class()
     manager = module("server.services.managers.grpo_manager").GRPOManager
     status = module("server.api.schemas").JobStatus
@@ -121,7 +121,7 @@ def end_jobs() -> None:
     starting = Lock()
 
     def _handle_event_updates(self: Any) -> None:
-        follow_events(self)  # returns when the trainer answers no more
+        follow_events(self)  # returns when the trainer stops answering
         if self.status == status.RUNNING:
             self.failure = last_lines(Path(self.log_file_path).parent)
             self.status = status.FAILED
@@ -145,7 +145,7 @@ def end_jobs() -> None:
             try:
                 ended.terminate_training()
             finally:
-                # vllm stays, with its GPUs, so that the tuned model can be asked.
+                # vllm keeps its GPUs, to serve the tuned model.
                 ended.terminate_process(stop_inference=False, release_gpus=False)
         return ended.get_status()
 
@@ -166,7 +166,7 @@ def end_jobs() -> None:
 
 
 def start_from_adapters(storage: Path) -> None:
-    """A run may name an adapter's folder as its model: it is merged into its base first."""
+    """Let a run name an adapter's folder as its model; merge it into its base first."""
     job = job_class()
     original = job.initialize
 
@@ -182,11 +182,11 @@ def start_from_adapters(storage: Path) -> None:
 
 
 def merged(folder: Path, target: Path) -> Path:
-    """An adapter's folder as a whole model in a folder of `target`, which appears when complete.
+    """Merge an adapter into a whole model in a folder of `target`, which appears when complete.
 
-    Raises ValueError when its base cannot be had.
+    Raises ValueError when the base cannot be loaded.
     """
-    # By its weights: another run may have left an adapter in a folder of the same name.
+    # Named by its weights: another run may have left an adapter in a folder of the same name.
     weights = hashlib.sha256((folder / "adapter_model.safetensors").read_bytes()).hexdigest()
     whole = target / f"{folder.name}-{weights[:12]}"
     if whole.is_dir():
@@ -202,7 +202,7 @@ def merged(folder: Path, target: Path) -> Path:
         raise ValueError(
             f"{folder} is an adapter for {base}, which cannot be had: {error}"
         ) from error
-    # Renamed when it is complete: a folder that is there is whole.
+    # Renamed when complete: a folder that exists is whole.
     part = whole.with_name(whole.name + ".part")
     peft.PeftModel.from_pretrained(model, folder).merge_and_unload().save_pretrained(part)
     tokenizer.save_pretrained(part)
@@ -211,7 +211,7 @@ def merged(folder: Path, target: Path) -> Path:
 
 
 def check_names() -> None:
-    """Refuse names that lead out of a folder: names become folders, and old ones are deleted."""
+    """Reject names that lead out of a folder: names become folders, and old ones are deleted."""
     manager = module("server.services.managers.grpo_manager").GRPOManager
     start = manager.initialize
     save = manager.route_grpo_checkpoint

@@ -1,4 +1,4 @@
-"""The GPUs and the processes of this machine, as they say themselves."""
+"""The GPUs and the processes of this machine, as the driver and the system report them."""
 
 import importlib
 import json
@@ -12,20 +12,20 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 from trainer import StartError
 
-BUSY = 0.1  # share of a GPU's memory: vllm wants nine tenths of it for itself
+BUSY = 0.1  # share of a GPU's memory: vllm needs nine tenths of it
 TAIL = 15  # lines of a log in an error
 
 
 @dataclass(frozen=True)
 class GpuSplit:
-    """GPU ids, as nvidia-smi counts them, by what runs on them."""
+    """GPU ids, numbered as in nvidia-smi, by role."""
 
     inference: tuple[int, ...]
     training: tuple[int, ...]
 
 
 def gpus() -> list[dict[str, Any]]:
-    """Each GPU as nvidia-smi sees it; memory in bytes, `pids` of computing processes.
+    """The GPUs as in nvidia-smi; memory in bytes, `pids` of computing processes.
 
     Raises StartError without a driver.
     """
@@ -55,8 +55,8 @@ def _gpu(nvml: Any, index: int) -> dict[str, Any]:
 
 
 def processes() -> list[dict[str, Any]]:
-    """This server's workers, each with the GPUs of its own environment, or the driver's word."""
-    # The driver's word comes first: it knows where a process is, not where it was meant to be.
+    """This server's workers, each with its GPUs by the driver, else by its environment."""
+    # The driver comes first: it knows where a process is, not where it should be.
     driver_gpus: dict[int, list[int]] = {}
     with suppress(StartError):
         for gpu in gpus():
@@ -65,7 +65,7 @@ def processes() -> list[dict[str, Any]]:
 
     workers: list[dict[str, Any]] = []
     for child in psutil.Process().children():
-        with suppress(psutil.Error):  # it ended meanwhile
+        with suppress(psutil.Error):  # it ended in the meantime
             if role := _role(child.cmdline()):
                 for process in (child, *child.children(recursive=True)):
                     ids = driver_gpus.get(process.pid) or _visible_gpus(process.environ())
@@ -82,7 +82,7 @@ def _role(command: list[str]) -> str | None:
 def _visible_gpus(environ: Mapping[str, str]) -> list[int]:
     visible = environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
     ids = [int(id_) for id_ in visible if id_.isdigit()]
-    # accelerate shows all ranks all training GPUs; each uses the one of its rank.
+    # accelerate shows every rank all training GPUs; each rank uses its own.
     rank = environ.get("LOCAL_RANK", "")
     if rank.isdigit() and int(rank) < len(ids):
         return [ids[int(rank)]]
@@ -94,7 +94,7 @@ def check_free(
     allocations: Mapping[str, Sequence[int]],
     machine_gpus: Iterable[Mapping[str, Any]],
 ) -> None:
-    """Raise ValueError, a 400 to the client, when one of these GPUs is missing, taken or busy.
+    """Raise ValueError, status 400, when one of these GPUs is missing, allocated or busy.
 
     `allocations` are GPU ids by job.
     """
@@ -114,7 +114,7 @@ def check_free(
 
 
 def check_processes(split: GpuSplit, workers: Iterable[Mapping[str, Any]]) -> None:
-    """Raise RuntimeError unless each role runs on its GPUs and on no other."""
+    """Raise RuntimeError unless each role runs on its GPUs and on no others."""
     workers = list(workers)
     for role, expected in (("inference", split.inference), ("training", split.training)):
         actual = {id_ for worker in workers if worker["role"] == role for id_ in worker["gpus"]}
@@ -124,7 +124,7 @@ def check_processes(split: GpuSplit, workers: Iterable[Mapping[str, Any]]) -> No
 
 
 def is_alive(flag: str, value: object) -> bool:
-    """Whether a process that this server started with these arguments still runs."""
+    """Whether a process that this server started with these arguments is still running."""
     for child in psutil.Process().children():
         with suppress(psutil.Error):
             if (flag, str(value)) in pairwise(child.cmdline()):
@@ -133,7 +133,7 @@ def is_alive(flag: str, value: object) -> bool:
 
 
 def last_lines(folder: Path) -> str:
-    """The end of the log in this folder that was written last."""
+    """The end of the newest log in this folder."""
     logs = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime)
     lines = logs[-1].read_text("utf-8", "replace").splitlines()[-TAIL:] if logs else []
     with suppress(ValueError, KeyError):

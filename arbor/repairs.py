@@ -1,8 +1,9 @@
-"""What is broken in the server of Arbor 0.2.17, and each repair with a check that it is needed.
+"""Repairs of the server of Arbor 0.2.17, each with a check that it is needed.
 
-A repair replaces a function of the installed package while it runs; no file is touched but the one
-that its wheel lacks. A check reads the installed text: once upstream has mended a defect, the start
-says "not needed", and the repair can be deleted. Those of the trainer's process are in trainer.py.
+A repair replaces a function of the installed package at run time. The only file it writes is one
+that the wheel lacks. A check reads the installed code: when upstream has fixed a defect, the start
+prints "not needed", and the repair can be deleted. trainer.py has the repairs of the trainer's
+process.
 """
 
 import time
@@ -30,9 +31,9 @@ from machine import GpuSplit, check_free, check_processes, gpus, is_alive, proce
 from trainer import Repair, find_arbor, lacks, says
 
 TRAINER = Path(__file__).resolve().parent / "trainer.py"
-# How long an answer of the trainer is waited for while its process lives.
+# How long to wait for the trainer's answer while its process runs.
 START_S, COMMAND_S, CHECKPOINT_S = 1500.0, 600.0, 1800.0
-LAST_S = 5.0  # within which a worker's children may end by themselves before they are killed
+LAST_S = 5.0  # in which a worker's children may end by themselves before they are killed
 LOOPBACK = "127.0.0.1"
 WRITTEN = "# Written by arbor/repairs.py: the wheel of Arbor 0.2.17 lacks this file.\n"
 DEEPSPEED = {
@@ -43,7 +44,7 @@ DEEPSPEED = {
         "offload_optimizer_device": "none",
         "offload_param_device": "none",
         "zero3_init_flag": False,
-        "zero_stage": 2,  # 3 would spread the frozen weights, which every sync must gather
+        "zero_stage": 2,  # 3 would shard the frozen weights, which every sync must gather
     },
     "mixed_precision": "bf16",
     "downcast_bf16": "no",
@@ -57,13 +58,13 @@ DEEPSPEED = {
 
 
 def repairs(split: GpuSplit, storage: Path) -> list[Repair]:
-    """The server's repairs; of two that wrap one function, the later is the outer."""
+    """The server's repairs. If two wrap one function, the later one is the outer one."""
     job = "server/services/jobs/grpo_job.py"
     runner = "utils/process_runner.py"
     inference = "server/services/jobs/inference_job.py"
     manager = "server/services/managers/gpu_manager.py"
     control = "server/services/comms/control_server.py"
-    # What is broken without each of them: arbor/README.md, "Repairs".
+    # The defect that each one fixes: arbor/README.md, "Repairs".
     return [
         Repair("deepspeed config", _lacks_config, _write_config),
         Repair("parent thread", says(runner, "PR_SET_PDEATHSIG = 1"), _spawn_in_one_thread),
@@ -109,24 +110,24 @@ def _write_config() -> None:
 
 
 def _spawn_in_one_thread() -> None:
-    """A child asks for SIGTERM when its parent dies, and to Linux its parent is a thread.
+    """Start children from one thread: they get SIGTERM when their parent thread ends.
 
-    A request's thread ends when it was idle for ten seconds, and took vllm and the trainer along.
+    A request's thread ends after ten idle seconds, which ended vllm and the trainer too.
     """
     runner = _runner()
     original = runner.start
     thread = ThreadPoolExecutor(1, "parent of the workers")
     runner.start = lambda self, *a, **k: thread.submit(original, self, *a, **k).result()
-    runner._setup_signal_handlers = lambda self: None  # they took Ctrl-C from the server
+    runner._setup_signal_handlers = lambda self: None  # they took Ctrl-C away from the server
 
 
 def _end_whole_trees() -> None:
-    """A worker that is killed leaves children that hold its GPUs."""
+    """End a worker's children with it: they keep its GPUs."""
     runner = _runner()
     original = runner.terminate
 
     def terminate(self: Any, timeout: int = 10) -> bool:
-        # Listed before the end: afterwards they are nobody's children.
+        # Listed before the worker ends: afterwards they have no parent.
         family: list[psutil.Process] = []
         with suppress(psutil.Error):
             if self.pid is not None:
@@ -147,7 +148,7 @@ def _edit_commands(edit: Callable[[list[str]], list[str]]) -> None:
 
 
 def launch_own_trainer() -> None:
-    """Have accelerate run trainer.py, which mends the trainer in its own process."""
+    """Make accelerate run trainer.py, which repairs the trainer in its own process."""
     _edit_commands(own_trainer)
 
 
@@ -160,24 +161,24 @@ def own_trainer(command: list[str]) -> list[str]:
 
 
 def on_loopback(command: list[str]) -> list[str]:
-    """A command whose vllm can be reached from this machine only."""
+    """A command whose vllm accepts requests from this machine only."""
     return [*command, "--host", LOOPBACK] if any("vllm_serve" in c for c in command) else command
 
 
 def _listen_on_loopback() -> None:
-    """Otherwise vllm answers anyone who reaches its port, and takes new weights from them."""
+    """Make vllm listen on this machine only: it would take new weights from any client."""
     _edit_commands(on_loopback)
     configure(vllm_server_host=LOOPBACK)
 
 
 def _pin(split: GpuSplit) -> None:
-    """A run gets the GPUs that arbor.yaml gives to each role, or none."""
+    """Give a run the GPUs of each role in arbor.yaml, or none."""
     job = job_class()
     manager = module("server.services.managers.gpu_manager").GPUManager
     original = job.initialize
 
     def allocate_gpus(self: Any, job_id: str, num_gpus: int) -> list[int]:
-        # The job takes the first of its GPUs for inference: their order says which does what.
+        # The job takes the first of its GPUs for inference: their order decides their roles.
         run = job_id.startswith("grpo:")
         wanted = (*split.inference, *split.training) if run else split.inference[:num_gpus]
         if len(wanted) != num_gpus:
@@ -209,7 +210,7 @@ def _pin(split: GpuSplit) -> None:
 
 
 def _control() -> None:
-    """No request to the trainer outlives the trainer, or waits without end."""
+    """End each request to the trainer when the trainer ends, or after a time limit."""
     server = module("server.services.comms.control_server").TrainerControlServer
 
     def _request(self: Any, payload: dict[str, Any], limit: float = COMMAND_S) -> Any:
@@ -222,7 +223,7 @@ def _control() -> None:
                 alive = is_alive("--command_port", self.port)
                 if alive and time.monotonic() < until:
                     continue
-                self.close()  # a socket that waits for an answer takes no other request
+                self.close()  # a socket that waits for an answer accepts no other request
                 self.start()
                 if alive:
                     raise TimeoutError(f"no answer to {payload['cmd']} within {limit:.0f} s")
@@ -230,14 +231,14 @@ def _control() -> None:
             return socket.recv_json()
 
     def wait_for_clients(self: Any, expected_count: int = 1) -> None:
-        self._request({"cmd": "noop"}, START_S)  # one process answers, however many train
+        self._request({"cmd": "noop"}, START_S)  # one process answers for all that train
 
     server._request = _request
     server.wait_for_clients = wait_for_clients
 
 
 def _wait_for_vllm() -> None:
-    """Waiting for vllm ends when vllm does."""
+    """Stop waiting for vllm when vllm ends."""
     jobs = module("server.services.jobs.inference_job")
     original = jobs.InferenceJob.launch
 

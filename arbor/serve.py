@@ -1,7 +1,8 @@
-"""Serve Arbor: `python arbor/serve.py`. Repaired, on the GPUs of arbor.yaml, with four more routes.
+"""Serves Arbor with repairs, on the GPUs of arbor.yaml, with four more routes.
 
-GET /v1/memory/server says what runs where, /model how large a model is, /metrics what the trainer
-measured, /checkpoint gives an adapter's files. `--rehearse` trains on the CPU instead.
+Start it with `python arbor/serve.py`; `--rehearse` trains on the CPU. GET /v1/memory/server
+returns the processes and their GPUs, /model the size of a model, /metrics the trainer's
+measurements, /checkpoint an adapter's files.
 """
 
 import hmac
@@ -43,9 +44,9 @@ except ModuleNotFoundError as error:
     )
 
 HERE = Path(__file__).resolve().parent
-KNOWN = "0.2.17"  # the version of Arbor whose defects are repaired
+KNOWN = "0.2.17"  # the version of Arbor that the repairs are for
 PACKAGES = ("torch", "transformers", "peft", "trl", "vllm", "deepspeed", "accelerate")
-# One part of a path in the storage, which cannot lead out of it.
+# One part of a path in the storage; it cannot lead out of it.
 PART = re.compile(r"[\w:.-]+")
 
 
@@ -92,7 +93,7 @@ class ServerSettings(BaseModel):
 
     @property
     def split(self) -> GpuSplit:
-        """Which GPUs do what."""
+        """The GPUs of each role."""
         return GpuSplit(self.inference.gpu_ids, self.training.gpu_ids)
 
 
@@ -111,7 +112,7 @@ def load(path: Path) -> ServerSettings:
 
 
 def check_binding(host: str, token: str) -> None:
-    """Raise StartError when the server would listen to others than this machine without a token."""
+    """Raise StartError when the server would accept other machines without a token."""
     if not _is_loopback(host) and not token:
         raise StartError(
             f"--host {host} lets others in: set ARBOR_TOKEN, or keep 127.0.0.1 and use ssh -L"
@@ -119,7 +120,7 @@ def check_binding(host: str, token: str) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """The server's socket. Raises StartError when it cannot be had."""
+    """The server's socket. Raises StartError when it cannot be opened."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
@@ -129,7 +130,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def check_gpus(split: GpuSplit, machine_gpus: list[dict[str, Any]], visible: str | None) -> None:
-    """Raise StartError when a GPU of the split is not there, or CUDA_VISIBLE_DEVICES hides it."""
+    """Raise StartError when a GPU of the split is missing, or CUDA_VISIBLE_DEVICES hides it."""
     present = {gpu["id"] for gpu in machine_gpus}
     if missing := sorted({*split.inference, *split.training} - present):
         ids = ", ".join(map(str, sorted(present))) or "none"
@@ -145,7 +146,7 @@ def check_gpus(split: GpuSplit, machine_gpus: list[dict[str, Any]], visible: str
 
 
 class Guard:
-    """Lets requests with the token through, and no others."""
+    """Accepts only requests with the token."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app, self._expected = app, f"Bearer {token}".encode()
@@ -154,7 +155,7 @@ class Guard:
         """Answer 401 without the token."""
         if scope["type"] != "lifespan":
             authorization = dict(scope["headers"]).get(b"authorization", b"")
-            # Compared in constant time: how long it takes says nothing about the token.
+            # Compared in constant time, so the time reveals nothing about the token.
             if not hmac.compare_digest(authorization, self._expected):
                 why = "this server asks for Authorization: Bearer and its ARBOR_TOKEN"
                 return await JSONResponse({"message": why}, 401)(scope, receive, send)
@@ -162,9 +163,9 @@ class Guard:
 
 
 class OwnHost:
-    """Lets requests through that name this machine, where no token tells who asks.
+    """Accepts only requests that name this machine, for a server without a token.
 
-    A page in a browser here may send requests to a name of its own that leads to this machine.
+    A page in a local browser may send requests to a name of its own that leads to this machine.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -234,7 +235,7 @@ def checkpoint(request: Request, job_id: str, name: str) -> Response:
         for path in sorted(folder.iterdir())
         if path.is_file() and path.name.startswith("adapter")
     ]
-    # A file without a name is gone with the answer, however that ends.
+    # A file without a name disappears with the answer, even after an error.
     archive = tempfile.TemporaryFile()  # noqa: SIM115
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for file in files:
@@ -251,14 +252,14 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
 
 @dataclass(frozen=True)
 class GpuServerState:
-    """What this machine is, runs and has stored, for the four routes. Jobs are read from disk."""
+    """The machine, its processes and its files, for the four routes. Reads jobs from disk."""
 
     split: GpuSplit
     storage: Path
     repaired: list[dict[str, str]]
 
     def describe(self) -> dict[str, Any]:
-        """The machine, the processes on it, and which defects were mended."""
+        """The machine, its processes, and the state of each repair."""
         return {
             "arbor": version("arbor-ai"),
             "rehearsal": False,
@@ -270,11 +271,11 @@ class GpuServerState:
         }
 
     def model(self, name: str) -> dict[str, Any]:
-        """A model's size, context and whether it can chat. Raises KeyError without it."""
+        """A model's size, context and whether it can chat. Raises KeyError for an unknown model."""
         return {"name": name, **_describe_model(name)}
 
     def metrics(self, job_id: str, since: int) -> list[dict[str, float]]:
-        """What the trainer measured after step `since`. Raises KeyError for an unknown job."""
+        """The trainer's measurements after step `since`. Raises KeyError for an unknown job."""
         file = self._checkpoints(job_id) / "metrics.jsonl"
         if not file.is_file():
             return []
@@ -310,7 +311,7 @@ def _is_safe(part: str) -> bool:
 
 @lru_cache
 def _describe_model(name: str) -> dict[str, Any]:
-    # Imported here: torch takes seconds, and what is refused at the start needs none of it.
+    # Imported here: torch takes seconds, and a start that is rejected does not need it.
     transformers = importlib.import_module("transformers")
     torch = importlib.import_module("torch")
     adapter = Path(name) / "adapter_config.json"
@@ -319,7 +320,7 @@ def _describe_model(name: str) -> dict[str, Any]:
             name = json.loads(adapter.read_text("utf-8"))["base_model_name_or_path"]
         config = transformers.AutoConfig.from_pretrained(name)
         tokenizer = transformers.AutoTokenizer.from_pretrained(name)
-        with torch.device("meta"):  # its shape, not its weights
+        with torch.device("meta"):  # the shape, not the weights
             empty_model = transformers.AutoModelForCausalLM.from_config(config)
     except (OSError, ValueError, LookupError, TypeError) as error:
         why = str(error).splitlines() or ["its adapter_config.json names no base model"]
@@ -332,11 +333,11 @@ def _describe_model(name: str) -> dict[str, Any]:
 
 
 def gpu_managers(settings: ServerSettings) -> dict[str, Any]:
-    """What app.state holds on a machine with GPUs; applies the repairs. Raises StartError."""
+    """The managers in app.state on a machine with GPUs; applies the repairs. Raises StartError."""
     package = find_arbor()
     split, storage = settings.split, settings.storage_path
     check_gpus(split, gpus(), os.environ.get("CUDA_VISIBLE_DEVICES"))
-    # CUDA counts the fastest first unless told to count as nvidia-smi does.
+    # By default CUDA numbers the fastest GPU first, unlike nvidia-smi.
     os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     storage.mkdir(parents=True, exist_ok=True)
     repaired = apply(repairs(split, storage), package)
@@ -367,7 +368,7 @@ def _manager_module(name: str) -> Any:
 
 
 def rehearsal_managers(settings: ServerSettings, start: Path | None) -> dict[str, Any]:
-    """What app.state holds in a rehearsal. Raises StartError."""
+    """The managers in app.state in a rehearsal. Raises StartError."""
     find_arbor()
     module = importlib.import_module("memory.tune.rehearsal")
     try:
@@ -392,7 +393,7 @@ def build(managers: dict[str, Any], token: str) -> FastAPI:
 
 
 def describe(server_state: Any) -> Iterator[str]:
-    """What a person wants to know at the start, line by line."""
+    """The report at the start, line by line."""
     description = server_state.describe()
     yield f"arbor {description['arbor']}, python {platform.python_version()}"
     if description["arbor"] != KNOWN:
@@ -419,7 +420,7 @@ def main(
     start: Annotated[Path | None, Option(help="adapter from which a rehearsal starts")] = None,
 ) -> None:
     """Serve Arbor until Ctrl-C."""
-    # Not for the workers to inherit: what they log is read by others.
+    # Removed, so the workers do not inherit it: others can read their logs.
     token = os.environ.pop("ARBOR_TOKEN", "").strip()
     if start is not None and not rehearse:
         _refuse("--start is for --rehearse: a run on GPUs gets its adapter as --model")

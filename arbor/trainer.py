@@ -1,7 +1,7 @@
-"""Arbor's GRPO trainer with its defects mended; writes what it measures to metrics.jsonl.
+"""Arbor's GRPO trainer with repairs; writes its measurements to metrics.jsonl.
 
 `accelerate launch` runs this file in place of `--module arbor.training.grpo.trainer`. The class
-Repair is defined here, so that the trainer's process needs no other file of this folder.
+Repair is defined here, so the trainer's process needs no other file of this folder.
 """
 
 import importlib
@@ -22,12 +22,12 @@ FILE = "training/grpo/trainer.py"
 
 
 class StartError(Exception):
-    """The server cannot start; the message says what a person can do."""
+    """The server cannot start; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Repair:
-    """One defect: `needed` looks at the folder of the installed package, `apply` mends it."""
+    """One defect: `needed` checks the folder of the installed package, `apply` fixes the defect."""
 
     name: str
     needed: Callable[[Path], bool]
@@ -35,19 +35,19 @@ class Repair:
 
 
 def says(file: str, text: str) -> Callable[[Path], bool]:
-    """A check: the defect is there as long as this file of the package holds this text."""
+    """A check: the defect exists while this file of the package contains this text."""
     return lambda package: text in (package / file).read_text("utf-8")
 
 
 def lacks(file: str, text: str) -> Callable[[Path], bool]:
-    """A check: the defect is there until this file of the package holds this text."""
+    """A check: the defect exists until this file of the package contains this text."""
     return lambda package: text not in (package / file).read_text("utf-8")
 
 
 def find_arbor() -> Path:
     """The folder of the installed package, made importable without its own __init__.
 
-    That one imports the whole client. Raises StartError when arbor-ai is not installed.
+    Its __init__ imports the whole client. Raises StartError when arbor-ai is not installed.
     """
     if "arbor" not in sys.modules:
         spec = find_spec("arbor")
@@ -61,9 +61,9 @@ def find_arbor() -> Path:
 
 
 def states(repairs: Iterable[Repair], package: Path) -> list[dict[str, str]]:
-    """The repairs' names, each with "applied" (it will be, or is) or "not needed".
+    """The repairs' names, each with "applied" (also before it is) or "not needed".
 
-    Raises StartError when a file is missing whose defect a repair knows.
+    Raises StartError when a file that a repair checks is missing.
     """
     try:
         return [
@@ -76,7 +76,7 @@ def states(repairs: Iterable[Repair], package: Path) -> list[dict[str, str]]:
 
 
 def apply(repairs: Sequence[Repair], package: Path) -> list[dict[str, str]]:
-    """Apply what is needed, in this order; returns their states. Raises StartError."""
+    """Apply the needed repairs, in this order; returns all states. Raises StartError."""
     repair_states = states(repairs, package)
     for repair, state in zip(repairs, repair_states, strict=True):
         if state["state"] == "applied":
@@ -85,7 +85,7 @@ def apply(repairs: Sequence[Repair], package: Path) -> list[dict[str, str]]:
 
 
 def end_of_turn(tokenizer: Any) -> int:
-    """The token by which the chat template ends an answer; a base model's EOS is another."""
+    """The token with which the chat template ends an answer; a base model's EOS differs."""
     chat = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "answer"}]
     tail = tokenizer.apply_chat_template(chat, tokenize=False).rpartition("answer")[2]
     ids: list[int] = tokenizer(tail, add_special_tokens=False)["input_ids"]
@@ -96,10 +96,10 @@ def end_of_turn(tokenizer: Any) -> int:
 def drawn(
     ids: Sequence[int], mask: Sequence[int], end: int, limit: int | None, drops_cut: bool
 ) -> list[int]:
-    """The mask of the tokens that the policy drew: up to its end of turn, which it drew too.
+    """The mask of the tokens that the policy sampled, up to and including its end of turn.
 
-    The chat template adds an end of turn, and often a newline, to every answer, also to one that
-    was cut at `limit` tokens, of which nothing is left if `drops_cut` (Yu et al. 2025, DAPO,
+    The chat template adds an end of turn, and often a newline, to every answer, even to one cut
+    at `limit` tokens. With `drops_cut` the mask of a cut answer is empty (Yu et al. 2025, DAPO,
     section 3.4). `ids` and `mask` are padded on the right.
     """
     real = list(ids[: sum(mask)])
@@ -127,29 +127,29 @@ def _trainer() -> Any:
 
 
 def _rewrite(method: str, changes: Mapping[str, str]) -> None:
-    """Compile a method anew with pieces of its text replaced: it is too long to be copied."""
+    """Compile a method again with parts of its code replaced: it is too long to copy."""
     trainer = _trainer()
     function = getattr(trainer, method)
     text = textwrap.dedent(inspect.getsource(function))
     for old, new in changes.items():
         if old not in text:
-            # Better no start than a trainer that is mended by half.
+            # Better not to start than to run a trainer with half a repair.
             raise StartError(f"{method} of arbor-ai has changed: install arbor-ai==0.2.17")
         text = text.replace(old, new)
-    # With the module's own globals, so that the new function sees what the old one saw.
+    # With the module's globals, so the new function sees the same names as the old one.
     names: dict[str, Any] = {}
     exec(compile(text, f"<repaired {method}>", "exec"), function.__globals__, names)  # noqa: S102
     setattr(trainer, method, names[method])
 
 
 def _mask_prompts() -> None:
-    """The loss covers what the policy drew; the model still reads prompt and answer whole."""
+    """Limit the loss to the sampled tokens; the model still reads the whole prompt and answer."""
     trainer = _trainer()
     original = trainer.__init__
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
-        # Masked here, by the same rule, so that the trainer's own masking has nothing to do.
+        # Masked here by the same rule, so the trainer's own masking changes nothing.
         self.drops_cut = self.mask_truncated_completions
         self.mask_truncated_completions = False
         self.end = end_of_turn(self.processing_class)
@@ -177,7 +177,7 @@ def _mask_prompts() -> None:
             'int(sum(cm)) for cm in broadcast_data["completion_mask"]': (
                 "sum(cm) for cm in self.drawn_masks(broadcast_data)"
             ),
-            # A group of cut answers alone has no token: 0 / 0 would make all weights NaN.
+            # A group of only cut answers has no tokens: 0 / 0 would make all weights NaN.
             total: f"max({total}, 1.0)",
         },
     )
@@ -187,7 +187,7 @@ def _mask_prompts() -> None:
 
 
 def _count_both_lengths() -> None:
-    """max_seq_len is the prompt's and the completion's length together."""
+    """Make max_seq_len the sum of the prompt's and the completion's lengths."""
     trainer = _trainer()
     original = trainer.__init__
 
@@ -203,7 +203,7 @@ def _count_both_lengths() -> None:
 
 
 def _keep_base_weights() -> None:
-    """Merging and unmerging in bfloat16 leaves a rounding error in the base at every sync."""
+    """Restore the base at each sync: merging and unmerging in bfloat16 leaves rounding errors."""
     trainer = _trainer()
     original = trainer._move_model_to_vllm
 
@@ -212,7 +212,7 @@ def _keep_base_weights() -> None:
             name: weight for name, weight in self.model.named_parameters() if ".base_layer." in name
         }
         if not hasattr(self, "_start_weights"):
-            # On the CPU: the memory of a GPU is counted for one copy of the base only.
+            # On the CPU: the memory of a GPU is planned for one copy of the base.
             self._start_weights = {
                 name: weight.detach().to("cpu", copy=True) for name, weight in frozen.items()
             }
@@ -224,11 +224,11 @@ def _keep_base_weights() -> None:
 
 
 def _accumulate_groups() -> None:
-    """A batch of several groups changes the weights once.
+    """Make a batch of several groups change the weights once.
 
-    The trainer reads its own count of accumulated parts as those of one group, which it could then
-    not split into so many. Hugging Face's, which says when the weights change, stays whole. It
-    changes them at the end of an epoch, too: all groups must be of one.
+    The trainer takes its count of accumulated parts for the parts of one group, which may be too
+    small to split that often. Hugging Face's count, which decides when the weights change, stays.
+    The weights also change at the end of an epoch, so all groups must be in one epoch.
     """
     trainer = _trainer()
     original, begin = trainer._prepare_inputs, trainer.__init__
@@ -252,7 +252,7 @@ def _accumulate_groups() -> None:
 
     def _prepare_inputs(self: Any, inputs: Any) -> dict[str, Any]:
         part = original(self, inputs)
-        # Each token of the whole batch weighs about the same: groups are about as long.
+        # Each token of the batch has about the same weight: groups have similar lengths.
         tokens = part["total_completion_tokens"] * groups(self)
         return {**part, "total_completion_tokens": tokens}
 
@@ -278,7 +278,7 @@ REPAIRS = [
 
 
 def _write_metrics() -> None:
-    """Each log call is a line of OUTPUT_DIR/metrics.jsonl."""
+    """Write each log call as a line of OUTPUT_DIR/metrics.jsonl."""
     trainer = _trainer()
     original = trainer.log
 
@@ -293,7 +293,7 @@ def _write_metrics() -> None:
 
 
 def main() -> None:
-    """Mend the installed trainer and run it with this process's arguments."""
+    """Repair the installed trainer and run it with this process's arguments."""
     for state in apply(REPAIRS, find_arbor()):
         print(f"repair {state['name']}: {state['state']}", flush=True)
     _write_metrics()

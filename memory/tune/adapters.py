@@ -1,4 +1,4 @@
-"""LoRA adapters of a student: added, described, saved whole, and written for llama.cpp."""
+"""Adds, describes and saves LoRA adapters of a student, and writes them for llama.cpp."""
 
 import os
 import platform
@@ -23,7 +23,7 @@ from memory.tune.student import LINEAR, Student
 Target = Literal["answer", "retrieve", "store"]
 LORA_MODULES = tuple(name.split(".")[1] for name in LINEAR)
 CHECKPOINT = "checkpoint.pt"
-# What supervised tuning keeps in an adapter's folder; it stays when the adapter is replaced.
+# Files of supervised tuning in an adapter's folder; they stay when the adapter is replaced.
 _TUNING_FILES = (CHECKPOINT, "examples.jsonl", "examples.card.json")
 _VERSIONED = ("sql-memory", "torch", "transformers", "peft", "gguf")
 
@@ -35,15 +35,15 @@ def add_lora(
     dropout: float = 0.0,
     modules: Sequence[str] = LORA_MODULES,
 ) -> None:
-    """Give a student a new adapter (LoRA, Hu et al. 2021) in fp32, which changes nothing yet.
+    """Give a student a new adapter (LoRA, Hu et al. 2021) in fp32, without effect before training.
 
     Arguments:
         rank: the inner dimension of the product of the two matrices.
-        alpha: their product is scaled by alpha / rank.
-        dropout: the share of an adapter's inputs that is left out while it trains.
-        modules: which kinds of linear layers it changes, by transformers' names.
+        alpha: the product is scaled by alpha / rank.
+        dropout: the share of the adapter's inputs that is dropped in training.
+        modules: the kinds of linear layers to change, by transformers' names.
 
-    Raises InputError for a rank or modules that PEFT refuses.
+    Raises InputError for a rank or modules that PEFT rejects.
     """
     try:
         config = LoraConfig(
@@ -69,8 +69,8 @@ def describe_adapter(
 ) -> AdapterCard:
     """The card of a student's current adapter. `data` is the sha256 of the training data.
 
-    It includes the conversations of the adapter that it started from. Only the packaged model has
-    prompts of its own to name.
+    The card includes the conversations of the adapter that the tuning started from. Only the
+    packaged model has prompts of its own to name.
     """
     config = student.model.peft_config["default"]
     seen = start.conversations if start else []
@@ -95,7 +95,7 @@ def describe_adapter(
 
 
 def check_adapter_output(folder: Path) -> None:
-    """Raise InputError if no adapter can be saved: other files are there, or no permission."""
+    """Raise InputError if no adapter can be saved: the folder has other files, or no permission."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         is_occupied = folder.exists() and (
@@ -110,10 +110,10 @@ def check_adapter_output(folder: Path) -> None:
 
 
 def check_disk_space(student: Student, folder: Path) -> None:
-    """Raise InputError, before the tuning, if the disk has no room for a student's adapter."""
+    """Raise InputError before tuning if the disk has too little space for a student's adapter."""
     trainable = [weight for weight in student.model.parameters() if weight.requires_grad]
     # Each weight takes 4 bytes, 2 in GGUF, and 12 in a checkpoint, which has AdamW's two moments.
-    # While the files are replaced, all of that is there twice.
+    # While files are replaced, all of them exist twice.
     needed = 36 * sum(weight.numel() for weight in trainable)
     free = shutil.disk_usage(folder.parent).free
     if free < needed:
@@ -123,10 +123,10 @@ def check_disk_space(student: Student, folder: Path) -> None:
 
 
 def save_adapter(student: Student, folder: Path, card: AdapterCard) -> None:
-    """Write an adapter as PEFT reads it, its card, and for the packaged model GGUF too.
+    """Write an adapter in PEFT's format, its card, and for the packaged model also GGUF.
 
-    The folder is written completely or not at all; an older adapter in it is replaced, a checkpoint
-    and examples stay. Raises InputError when it cannot be written.
+    Writes the whole folder or nothing. An older adapter in it is replaced; a checkpoint and
+    examples stay. Raises InputError when the folder cannot be written.
     """
     check_adapter_output(folder)
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
@@ -137,13 +137,13 @@ def save_adapter(student: Student, folder: Path, card: AdapterCard) -> None:
             for name in _TUNING_FILES:
                 if (folder / name).exists():
                     shutil.copyfile(folder / name, part / name)
-            # By default PEFT asks the hub whether the vocabulary is the base's.
+            # By default PEFT asks the hub whether the vocabulary is that of the base.
             student.model.save_pretrained(part, save_embedding_layers=False)
             (part / "README.md").unlink(missing_ok=True)
             if student.base_sha256:
                 adapter_to_gguf(student, part / GGUF)
             (part / CARD).write_text(card.model_dump_json(indent=1) + "\n", "utf-8")
-            # Durable before the rename, which would otherwise outlive the contents in a crash.
+            # Synced before the rename, which could otherwise survive a crash without the contents.
             for path in part.iterdir():
                 with path.open("rb+") as file:
                     os.fsync(file.fileno())
@@ -161,9 +161,9 @@ def save_adapter(student: Student, folder: Path, card: AdapterCard) -> None:
 
 
 def adapter_to_gguf(student: Student, path: Path) -> None:
-    """Write a Llama's adapter as llama.cpp adds it to the unmodified model.
+    """Write a Llama's adapter in llama.cpp's format, for use with the unmodified model.
 
-    Format: convert_lora_to_gguf.py of llama.cpp. Raises InputError for an adapter of modules that
+    Format: convert_lora_to_gguf.py of llama.cpp. Raises InputError if the adapter has modules that
     llama.cpp does not know.
     """
     config = student.model.config
@@ -190,6 +190,6 @@ def adapter_to_gguf(student: Student, path: Path) -> None:
 
 
 def _permuted(weight: torch.Tensor, heads: int) -> torch.Tensor:
-    # llama.cpp rotates neighbouring rows; this undoes what `student._unpermuted` does to the base.
+    # llama.cpp rotates neighbouring rows: the inverse of `student._unpermuted` for the base.
     rows, rank = weight.shape
     return weight.reshape(heads, 2, rows // heads // 2, rank).transpose(1, 2).reshape(rows, rank)

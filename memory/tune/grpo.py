@@ -1,10 +1,10 @@
-"""GRPO on one device: samples answers, and moves the policy towards those with better rewards.
+"""GRPO on one device: samples answers, and trains the policy towards those with better rewards.
 
 Group relative policy optimization (Shao et al. 2024, DeepSeekMath, section 4.1), every token of a
-group weighing the same (DAPO, Yu et al. 2025, section 3.3): what Arbor's trainer does by default.
-All answers of a prompt are computed as one sequence, the prompt first, each token seeing the
-prompt and its own answer: the prompt is read once, and nothing is padded. The weights change after
-as many groups as make a batch, those without spread not counted: they teach nothing.
+group with equal weight (DAPO, Yu et al. 2025, section 3.3), as Arbor's trainer by default.
+All answers to a prompt are computed as one sequence after the prompt. Each token attends to the
+prompt and its own answer, so the prompt is read once and nothing is padded. The weights change
+after each batch of groups; groups without spread do not count, because they teach nothing.
 """
 
 import math
@@ -41,7 +41,7 @@ _DEFAULTS: dict[str, Any] = {
     "lora_config": {},
     "seed": 0,
 }
-_MAX_DRAWN = 4096  # answers whose drawn tokens are kept until they are rewarded
+_MAX_DRAWN = 4096  # answers whose sampled tokens are kept until their rewards arrive
 
 
 class Sample(NamedTuple):
@@ -54,20 +54,20 @@ class Sample(NamedTuple):
 
 
 class GrpoTrainer:
-    """A policy that answers and learns, and its frozen start, the reference of the KL term.
+    """A policy that answers and learns, and its frozen start as the reference of the KL term.
 
-    A student's adapter is where the policy starts, with the rank it has; without one it gets the
-    adapter of `lora_config`, which starts as the base itself. Calls may come from several threads;
-    they run one after another.
+    The policy starts from the student's adapter, with its rank. A student without an adapter gets
+    one from `lora_config`, which starts equal to the base. Several threads may call; calls run one
+    at a time.
 
-    As TRL counts, a batch is `per_device_train_batch_size` times `gradient_accumulation_steps`
-    answers, and so many groups as hold them, at least one, make one change of the weights.
+    As in TRL, a batch is `per_device_train_batch_size` times `gradient_accumulation_steps` answers.
+    The groups that hold one batch, at least one group, change the weights once.
     """
 
     def __init__(self, student: Student, settings: Mapping[str, Any]) -> None:
-        """Settings are Arbor's trainer_config as JSON; what this trainer does not know is ignored.
+        """Settings are Arbor's trainer_config as JSON; unknown ones are ignored.
 
-        Raises InputError for a schedule or an adapter's settings that do not exist.
+        Raises InputError for an unknown schedule and for unknown settings of an adapter.
         """
         known = {
             name: value
@@ -87,7 +87,7 @@ class GrpoTrainer:
                 modules=lora.get("target_modules") or LORA_MODULES,
             )
         self._parameters = [p for p in student.model.parameters() if p.requires_grad]
-        self._layers = ExitStack()  # for as long as this trainer lives
+        self._layers = ExitStack()  # for the life of this trainer
         self._layers.enter_context(thin_layers(student))
         self._start = [p.detach().clone() for p in self._parameters]
         self._optimizer = torch.optim.AdamW(
@@ -109,9 +109,9 @@ class GrpoTrainer:
         self._groups = max(1, answers // self.settings["num_generations"])  # of one update
         self._accumulated = 0  # groups whose gradients were added since the last update
         self._lock = Lock()
-        # (prompt, text) -> the tokens that were drawn.
+        # (prompt, text) -> the sampled tokens.
         self._drawn: dict[tuple[tuple[int, ...], str], list[int]] = {}
-        # prompt -> what was added to logits when its answers were drawn.
+        # prompt -> the bias on the logits when its answers were sampled.
         self._biases: dict[tuple[int, ...], Mapping[int, float]] = {}
 
     def generate(
@@ -123,11 +123,11 @@ class GrpoTrainer:
         stop: Sequence[str] | None = None,
         logit_bias: Mapping[int, float] | None = None,
     ) -> list[Sample]:
-        """Draw n answers of at most `max_tokens` tokens each; at temperature 0 the likeliest.
+        """Sample n answers of at most `max_tokens` tokens each; at temperature 0 the likeliest.
 
-        An answer ends before the first of the texts in `stop`. `logit_bias` is added to the logits
-        of these tokens: what learns is then the policy with it, as it is used. Raises InputError
-        for a prompt that is too long, and for a token that the model does not have.
+        An answer ends before the first text in `stop`. `logit_bias` is added to the logits of these
+        tokens, also in training: the policy learns as it is used. Raises InputError for a prompt
+        that is too long, and for a token that the model does not have.
         """
         with self._lock, torch.no_grad():
             prompt = self._prompt(messages)
@@ -166,10 +166,10 @@ class GrpoTrainer:
     def step(self, group: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """Learn from one group: `{"messages", "completion": {"role", "content"}, "reward"}` each.
 
-        Rewards are compared within the group. Without spread nothing changes, and nothing is
-        computed. Returns completion_length (mean, in tokens), reward, reward_std, learning_rate,
-        grad_norm (0 where the weights did not change); of a group with spread also loss and kl (k3
-        estimator, Schulman 2020, nats a token, to the start, before this step).
+        Rewards are compared within the group. A group without spread is skipped. Returns
+        completion_length (mean, in tokens), reward, reward_std, learning_rate, grad_norm (0 if the
+        weights did not change); for a group with spread also loss and kl (k3 estimator, Schulman
+        2020, nats a token, to the start, before this step).
         Raises InputError for an empty group or a prompt that is too long.
         """
         if not group:
@@ -193,7 +193,7 @@ class GrpoTrainer:
             prompt = self._prompt(answer["messages"])
             tokens = self._completion(prompt, answer["completion"]["content"] or "")
             packs.setdefault(tuple(prompt), []).append((tokens, advantage))
-        # Every token of the group weighs the same, whatever answer it is in (DAPO, section 3.3).
+        # Every token of the group has the same weight, in any answer (DAPO, section 3.3).
         total = sum(len(tokens) for pack in packs.values() for tokens, _ in pack)
         numbers = {
             "completion_length": total / len(group),
@@ -226,7 +226,7 @@ class GrpoTrainer:
         policy = self.log_probabilities(prompt, answers)
         kl = torch.exp(start - policy) - (start - policy) - 1
         advantages = torch.tensor([advantage for tokens, advantage in pack for _ in tokens])
-        # The weights are those that drew the answers, or a batch younger: the ratio counts as 1.
+        # The weights sampled the answers, or are one batch newer: the ratio counts as 1.
         ratio = torch.exp(policy - policy.detach())
         weighed = ratio * advantages.to(policy.device)
         loss = (self.settings["beta"] * kl - weighed).sum() / total
@@ -238,7 +238,7 @@ class GrpoTrainer:
         norm = float(
             torch.nn.utils.clip_grad_norm_(self._parameters, self.settings["max_grad_norm"])
         )
-        if math.isfinite(norm):  # a step by inf or NaN would spoil the weights
+        if math.isfinite(norm):  # a step by inf or NaN would ruin the weights
             self._optimizer.step()
             self._schedule.step()
         self._optimizer.zero_grad()
@@ -253,7 +253,7 @@ class GrpoTrainer:
     def _sample(
         self, prompt: list[int], *, n: int, max_tokens: int, temperature: float, stop: Sequence[str]
     ) -> list[list[int]]:
-        """Token ids of n answers, drawn side by side: the prompt is computed once for all."""
+        """Token ids of n answers, sampled together: the prompt is computed once for all."""
         device = self.student.device
         bias = self._biases[tuple(prompt)]
         cache = DynamicCache()
@@ -261,7 +261,7 @@ class GrpoTrainer:
         logits = biased(self.student.logits(hidden[0, -1:]), bias).expand(n, -1)
         owners = [SHARED] * len(prompt)
         drawn: list[list[int]] = [[] for _ in range(n)]
-        going = list(range(n))  # the answers that have not ended
+        going = list(range(n))  # the unfinished answers
         for position in range(len(prompt), len(prompt) + max_tokens):
             for answer, token in zip(going, _draw(logits, temperature), strict=True):
                 drawn[answer].append(token)
@@ -282,7 +282,7 @@ class GrpoTrainer:
 
     @contextmanager
     def _as_at_start(self) -> Iterator[None]:
-        """While inside, the student has the weights that the policy started from."""
+        """Inside this context, the student has the weights that the policy started from."""
         self._swap()
         try:
             yield
@@ -304,9 +304,9 @@ class GrpoTrainer:
         return prompt
 
     def _completion(self, prompt: list[int], text: str) -> list[int]:
-        """The tokens that the policy drew for a text, or the text's own encoding where unknown.
+        """The tokens that the policy sampled for a text, or its encoding if they are unknown.
 
-        The encoding may be other tokens, which the policy never chose.
+        The encoding may have other tokens, which the policy never chose.
         """
         drawn = self._drawn.get((tuple(prompt), text.strip()))
         tokens = drawn or [*self.student.ids(text), self._end]

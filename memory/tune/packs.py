@@ -1,7 +1,8 @@
-"""Packs examples with a common beginning into one sequence, so it is computed once.
+"""Packs examples with a common beginning into one sequence, to compute the beginning once.
 
-The shared beginning comes first; each token after it sees that and its own example only. Nothing
-is padded. Supervised tuning packs the questions about one memory so, GRPO the answers to a prompt.
+The shared beginning comes first; each later token attends to it and to its own example only.
+Nothing is padded. Supervised tuning packs the questions about one memory; GRPO packs the answers
+to a prompt.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,8 +15,8 @@ from torch.nn.functional import cross_entropy
 
 from memory.tune.student import Student
 
-SHARED = -1  # the owner of tokens that every example sees
-# As a share of the shorter prompt: with less in common, a sequence of its own is as cheap.
+SHARED = -1  # the owner of tokens that all examples attend to
+# As a share of the shorter prompt: with less in common, a separate sequence is as cheap.
 _LEAST_SHARED = 1 / 3
 
 
@@ -35,7 +36,7 @@ Pack = Sequence[Example]
 
 
 def packs(examples: Sequence[Example], max_tokens: int) -> Iterator[Pack]:
-    """Neighbours that begin alike, together: at most `max_tokens`, or one longer example alone."""
+    """Groups neighbours with a common beginning: at most `max_tokens`, or one longer example."""
     pack: list[Example] = []
     shared = 0  # tokens that all examples of the pack begin with
     tokens = 0  # of the pack as one sequence
@@ -43,7 +44,7 @@ def packs(examples: Sequence[Example], max_tokens: int) -> Iterator[Pack]:
         if pack:
             shared_with_example = _shared([pack[0].prompt[:shared], example.prompt])
             shorter = min(len(pack[0].prompt), len(example.prompt))
-            # What the pack no longer shares is repeated in each example that it has already.
+            # Tokens that the pack no longer shares are repeated in each of its examples.
             no_longer_shared = (shared - shared_with_example) * (len(pack) - 1)
             added = example.length - shared_with_example + no_longer_shared
             if shared_with_example >= _LEAST_SHARED * shorter and tokens + added <= max_tokens:
@@ -62,7 +63,7 @@ def packs(examples: Sequence[Example], max_tokens: int) -> Iterator[Pack]:
 def batches(
     examples: Sequence[Example], size: int, epochs: int, max_tokens: int, random: Random
 ) -> Iterator[list[Pack]]:
-    """Packs in random order, `size` examples a step or a few more, anew each epoch."""
+    """Packs in random order, `size` examples a step or a few more, shuffled again each epoch."""
     packed = list(packs(examples, max_tokens))
     for _ in range(epochs):
         batch: list[Pack] = []
@@ -81,7 +82,7 @@ def losses(
     temperature: float = 1.0,
     logit_bias: Mapping[int, float] | None = None,
 ) -> Any:
-    """Cross-entropy in nats of each token of the answers, one answer after the other.
+    """Cross-entropy in nats of each token of the answers, answer by answer.
 
     `logit_bias` is added to the logits of these tokens.
     """
@@ -92,7 +93,7 @@ def losses(
     predicting: list[int] = []  # indices of the tokens that predict a token of an answer
     for owner, example in enumerate(pack):
         whole = example.prompt + example.answer
-        # A token that is not shared stands behind those of the examples before.
+        # A token that is not shared follows the tokens of the earlier examples.
         offset = len(ids) - start
         predictors = range(len(example.prompt) - 1, len(whole) - 1)
         predicting += [index if index < start else index + offset for index in predictors]
@@ -123,7 +124,7 @@ def biased(logits: torch.Tensor, logit_bias: Mapping[int, float]) -> torch.Tenso
 
 
 def attention_mask(readers: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
-    """Whether a token of each reader (rows) may attend to each token (columns), by its owner.
+    """Whether a token of each reader (rows) may attend to each token (columns), by owner.
 
     Boolean (readers, tokens). This is a tree: shared tokens are the trunk, examples the branches.
     """

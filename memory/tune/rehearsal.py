@@ -1,8 +1,8 @@
 """Arbor's managers in a rehearsal: one policy, trained and sampled in this process, without a GPU.
 
-The application with its routes, schemas and status codes is Arbor's own (0.2.17). `install` makes
-its routes importable without vllm and trl, `managers` gives them something to route to. Stricter
-than Arbor's own: a batch that was not asked for is refused, and a job whose trainer raised is
+The application is Arbor's own (0.2.17), with its routes, schemas and status codes. `install` makes
+its routes importable without vllm and trl; `managers` gives them managers to call. These are
+stricter than Arbor's: they refuse a batch that was not requested, and a job whose trainer raised is
 "failed", where Arbor's would stay "running" for ever.
 """
 
@@ -36,7 +36,7 @@ from memory.tune.rehearsal_job import (
 )
 from memory.tune.student import load_student
 
-# How long to wait for the next rollout of a group: dspy asks for the rollouts of one prompt from
+# How long to wait for the next rollout of a group: dspy requests the rollouts of one prompt from
 # several threads, one request each.
 _GATHER_SECONDS = 0.05
 
@@ -45,7 +45,7 @@ MakeTrainer = Callable[[Any, Mapping[str, Any]], Any]  # (Student, settings) -> 
 
 
 def install() -> None:
-    """Let `arbor.server.main` be imported without what Arbor's GPU managers need.
+    """Make `arbor.server.main` importable without the packages of Arbor's GPU managers.
 
     Raises InputError when arbor-ai is not installed.
     """
@@ -60,7 +60,7 @@ def install() -> None:
     for manager in ("GRPOManager", "InferenceManager", "GPUManager"):
         file = manager.replace("Manager", "_manager").lower()
         module = ModuleType(f"arbor.server.services.managers.{file}")
-        setattr(module, manager, object)  # the routes name it in annotations, nothing else
+        setattr(module, manager, object)  # the routes use it in annotations only
         sys.modules[module.__name__] = module
 
 
@@ -70,10 +70,10 @@ def managers(
     load: LoadStudent = load_student,
     train: MakeTrainer = GrpoTrainer,
 ) -> dict[str, Any]:
-    """What `app.state` must hold, by name.
+    """The managers that `app.state` needs, by name.
 
-    `config.storage_path` is the folder of the checkpoints; `start` an adapter from which the
-    packaged model is trained further. `load` and `train` give the student and its trainer.
+    `config.storage_path` is the folder of the checkpoints. `start` is an adapter of the packaged
+    model to train further. `load` and `train` return the student and its trainer.
     """
     jobs: dict[str, RehearsalJob] = {}
     storage = Path(config.storage_path).resolve()
@@ -91,7 +91,7 @@ def managers(
 
 @dataclass
 class RehearsalGrpoManager:
-    """Stands for Arbor's GRPOManager: one job at a time. An unknown job is a KeyError, as there."""
+    """Replaces Arbor's GRPOManager, one job at a time; an unknown job is a KeyError, as there."""
 
     jobs: dict[str, RehearsalJob]
     storage: Path
@@ -101,10 +101,10 @@ class RehearsalGrpoManager:
     _starting: Lock = field(default_factory=Lock)
 
     def initialize(self, request: Any, _: object) -> dict[str, Any]:
-        """Load the policy and ask for batch 0.
+        """Load the policy and request batch 0.
 
         Raises ValueError when another job runs or the settings do not fit the model,
-        FileNotFoundError when the model is none that a rehearsal can train.
+        FileNotFoundError when a rehearsal cannot train the model.
         """
         config = request.trainer_config.model_dump(exclude_unset=True)
         settings = {key: value for key, value in config.items() if value is not None}
@@ -133,7 +133,7 @@ class RehearsalGrpoManager:
         return self.jobs[folder.name].status()
 
     def _free_others(self, folder: Path) -> None:
-        """Free the policies of earlier jobs. Raises ValueError when the new job cannot be."""
+        """Free the policies of earlier jobs. Raises ValueError when the new job cannot start."""
         for job in self.jobs.values():
             if job.state == "running":
                 raise ValueError(f"{job.id} is running: terminate or cancel it first")
@@ -178,14 +178,14 @@ class _Gathered:
 
 @dataclass
 class RehearsalInferenceManager:
-    """Stands for Arbor's InferenceManager: the policy in training answers."""
+    """Replaces Arbor's InferenceManager: the policy in training answers."""
 
     jobs: dict[str, RehearsalJob]
     _open: dict[str, tuple[_Gathered, "asyncio.Task[list[Sample]]"]] = field(default_factory=dict)
     _free: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def route_inference(self, request: dict[str, Any]) -> dict[str, Any]:
-        """One OpenAI chat completion. Raises ValueError for what cannot be answered."""
+        """One OpenAI chat completion. Raises ValueError for a request that cannot be answered."""
         sampling = SamplingRequest.model_validate(request)
         if sampling.model not in self.jobs:
             raise ValueError(f"{sampling.model} is no job of this rehearsal: initialize one first")
@@ -213,9 +213,9 @@ class RehearsalInferenceManager:
         }
 
     async def _samples(self, job: RehearsalJob, request: SamplingRequest) -> list[Sample]:
-        """The request's share of the samples drawn for its prompt at about the same moment.
+        """The request's share of the samples for its prompt, drawn together.
 
-        A group drawn at once costs one reading of the prompt instead of one for each sample.
+        A group drawn together reads the prompt once, not once for each sample.
         """
         if request.temperature == 0:
             return await asyncio.wrap_future(job.answer(request, request.n))
@@ -236,13 +236,13 @@ class RehearsalInferenceManager:
     async def _draw(
         self, job: RehearsalJob, request: SamplingRequest, key: str, gathered: _Gathered
     ) -> list[Sample]:
-        """The samples of one group, drawn when it is complete or no further request comes."""
+        """The samples of one group, drawn when the group is complete or no more requests come."""
         samples_before = 0
         while samples_before < gathered.samples and not gathered.is_complete.is_set():
             samples_before = gathered.samples
             with suppress(TimeoutError):
                 await asyncio.wait_for(gathered.is_complete.wait(), _GATHER_SECONDS)
-        async with self._free:  # requests that come while another group is drawn can still join
+        async with self._free:  # requests that arrive while another group is drawn can still join
             if not gathered.is_complete.is_set():
                 del self._open[key]
             return await asyncio.wrap_future(job.answer(request, gathered.samples))
@@ -264,7 +264,7 @@ class RehearsalInferenceManager:
 
 @dataclass
 class ServerState:
-    """What this process runs and has stored, for the routes beside Arbor's."""
+    """The jobs and stored adapters of this process, for the routes beside Arbor's."""
 
     jobs: dict[str, RehearsalJob]
     storage: Path
@@ -284,7 +284,7 @@ class ServerState:
         }
 
     def model(self, name: str) -> dict[str, Any]:
-        """Raises KeyError for a model that a rehearsal cannot train, ValueError if it is broken."""
+        """Raises KeyError if a rehearsal cannot train the model, ValueError if it is broken."""
         try:
             start = _start_adapter(name, self.start)
         except FileNotFoundError as error:
@@ -307,7 +307,7 @@ class ServerState:
 
 
 def _start_adapter(model: str, start: Path | None) -> Path | None:
-    """The adapter to go on from; None for the bare packaged model.
+    """The adapter to continue from; None for the packaged model without an adapter.
 
     Raises FileNotFoundError when the model is neither an adapter nor the packaged model.
     """

@@ -1,4 +1,4 @@
-"""One run of GRPO in a rehearsal: a policy that answers, learns and is saved, in turn."""
+"""One run of GRPO in a rehearsal: a policy that answers, learns and is saved, one at a time."""
 
 import logging
 import math
@@ -21,17 +21,17 @@ from memory.tune.adapters import Target, describe_adapter
 from memory.tune.grpo import Sample
 from memory.tune.student import peak_memory
 
-PLAIN_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")  # no way out of the folder of the checkpoints
-# What the card of a checkpoint names: without an adapter to start from, the server is not told
-# which modules a run trains.
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")  # cannot lead out of the folder of the checkpoints
+# For the card of a checkpoint: without an adapter to start from, the server does not know which
+# modules a run trains.
 _TARGETS: tuple[Target, ...] = ("answer", "retrieve", "store")
 _log = logging.getLogger(__name__)
 
 
 class SamplingRequest(BaseModel):
-    """The fields of a request for chat completions that are used.
+    """The fields in use of a request for chat completions.
 
-    Sampling that leaves tokens out (top_p, top_k) or changes their chances is refused.
+    Refuses sampling that excludes tokens (top_p, top_k) or changes their probabilities.
     """
 
     model: str
@@ -44,14 +44,14 @@ class SamplingRequest(BaseModel):
     top_p: float | None = Field(None, ge=1, le=1)
     top_k: int | None = Field(None, ge=-1, le=0)
     repetition_penalty: float | None = Field(None, ge=1, le=1)
-    logit_bias: dict[int, float] | None = None  # by the token's id
+    logit_bias: dict[int, float] | None = None  # by token id
 
 
 class RehearsalJob:
-    """One run: its policy, and the only thread that touches it, so that its work has an order.
+    """One run: its policy, and the only thread that uses the policy, one task after another.
 
-    Between steps it answers and saves. A step that raises makes its state "failed"; the reason is
-    in the log, and in what the next step or checkpoint raises.
+    Between steps it answers and saves. A step that raises sets the state to "failed"; the reason is
+    in the log, and in the error of the next step or checkpoint.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class RehearsalJob:
         settings: Mapping[str, Any],
         start: AdapterCard | None,
     ):
-        """`folder` is named after the job and takes its checkpoints; `start` is the card of the
-        adapter that it goes on from."""
+        """`folder` is named after the job and holds its checkpoints; `start` is the card of the
+        adapter to continue from."""
         self.id = folder.name
         self._folder = folder
         self._start = start
@@ -75,7 +75,7 @@ class RehearsalJob:
         self._thread = ThreadPoolExecutor(1)
         self._lock = Lock()
         self.state = "running"
-        self._pending = [0]  # ids of the batches that may be sent next
+        self._pending = [0]  # ids of the batches to be sent next
         self._failure = ""
         self.metrics: list[dict[str, float]] = []
         self.checkpoints: dict[str, dict[str, Any]] = {}
@@ -93,10 +93,10 @@ class RehearsalJob:
         }
 
     def step(self, batch_id: int, batch: list[Any]) -> None:
-        """Begin to train on a group; the next is asked for when it is done.
+        """Start to train on a group; the next group is requested when it is done.
 
-        Raises ValueError when the group is malformed or was not asked for, RuntimeError when the
-        job trains no more.
+        Raises ValueError when the group is malformed or was not requested, RuntimeError when the
+        job has stopped training.
         """
         self._check_running()
         group = checked_group(batch, self.rollouts)
@@ -110,7 +110,7 @@ class RehearsalJob:
     def _step(self, group: list[dict[str, Any]]) -> None:
         row = self._policy.step(group)
         row |= {"step": len(self.metrics) + 1, "peak_memory": peak_memory(self._student.device)}
-        # Finite numbers only, as on GPUs (arbor/trainer.py): JSON has no others.
+        # Only finite numbers, as on GPUs (arbor/trainer.py): JSON has no others.
         self.metrics.append({key: value for key, value in row.items() if math.isfinite(value)})
 
     def _stepped(self, batch_id: int, step: "Future[None]") -> None:
@@ -124,7 +124,7 @@ class RehearsalJob:
             self._pending = [batch_id + 1]
 
     def answer(self, request: SamplingRequest, n: int) -> "Future[list[Sample]]":
-        """`n` samples, once the thread is free. Raises ValueError after the job has ended."""
+        """`n` samples, when the thread is free. Raises ValueError after the job has ended."""
         if self._trainer is None:
             raise ValueError(f"{self.id} has ended and answers no more")
         return self._thread.submit(self._answer, request, n)
@@ -136,7 +136,7 @@ class RehearsalJob:
             completion = ""
             if request.max_tokens:
                 completion = f" and {request.max_tokens} in the completion"
-            # In the words of vLLM, by which clients recognise the case.
+            # The words of vLLM, which clients recognize.
             raise ValueError(
                 f"This model's maximum context length is {self._context} tokens. However, you "
                 f"requested {prompt_tokens} tokens in the messages{completion}. Please reduce "
@@ -155,7 +155,7 @@ class RehearsalJob:
         return samples
 
     def checkpoint(self, name: str, metadata: dict[str, Any] | None = None) -> None:
-        """Save the policy as it is between two steps. Raises ValueError, RuntimeError."""
+        """Save the policy between two steps. Raises ValueError, RuntimeError."""
         self._check_running()
         if not PLAIN_NAME.fullmatch(name):
             raise ValueError(f"{name!r} cannot name a checkpoint: use letters, digits, . _ -")
@@ -184,16 +184,16 @@ class RehearsalJob:
         self._last_checkpoint = name
 
     def terminate(self) -> None:
-        """Save `checkpoint_final` and train no more; the final weights go on answering."""
+        """Save `checkpoint_final` and stop training; the final weights continue to answer."""
         if self.state != "succeeded":
             self.checkpoint("checkpoint_final")
-            # The step before the checkpoint may have failed while this waited for it.
+            # The step before the checkpoint may have failed in the meantime.
             self._check_running()
             self.state = "succeeded"
             self._pending = []
 
     def cancel(self) -> None:
-        """Stop and free the policy, once a step under way has ended. ValueError the second time."""
+        """Stop and free the policy after the current step. Raises ValueError the second time."""
         if self.state == "cancelled":
             raise ValueError(f"Cannot cancel job with status cancelled (job_id={self.id})")
         self.state = "cancelled"
@@ -201,7 +201,7 @@ class RehearsalJob:
         self.free()
 
     def free(self) -> None:
-        """Free the policy's memory: nothing is answered from now on."""
+        """Free the policy's memory: the job answers no more requests."""
         self._trainer = None
         self._thread.shutdown()
         self._student = None
@@ -220,8 +220,7 @@ class RehearsalJob:
 def checked_group(batch: list[Any], rollouts: int) -> list[dict[str, Any]]:
     """A step's samples of one prompt, each with one completion. Raises ValueError, as Arbor does.
 
-    Arbor trains on any samples; that a group shares its prompt and that its rewards are numbers
-    is checked here.
+    Checks, unlike Arbor, that a group shares its prompt and that its rewards are numbers.
     """
     keys = {"messages", "completion", "reward"}
     if len(batch) != rollouts:
@@ -251,5 +250,5 @@ def as_value_error() -> Iterator[None]:
 
 
 def context_length(student: Any) -> int:
-    """How many tokens a student's model reads at most."""
+    """The most tokens that a student's model reads."""
     return int(student.model.config.max_position_embeddings)

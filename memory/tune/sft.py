@@ -1,4 +1,4 @@
-"""Supervised tuning: a LoRA on prompts with their right answers."""
+"""Supervised tuning: trains a LoRA on prompts with their right answers."""
 
 import hashlib
 import io
@@ -31,11 +31,11 @@ from memory.tune.merged_lora import merged_layers
 from memory.tune.packs import Example, Pack, batches, losses
 from memory.tune.student import Student, load_student, peak_memory
 
-# Tokens of one pass forward and back: memory grows with them, speed hardly.
+# Tokens of one forward and backward pass: memory grows with them, speed hardly.
 _PACK_TOKENS = 768
 _WARM_UP_STEPS = 10
 _CHECKPOINT_SECONDS = 180.0
-# What torch.load raises for a file that is no checkpoint.
+# Errors of torch.load for a file that is not a checkpoint.
 _UNREADABLE = OSError, RuntimeError, UnpicklingError, EOFError, ValueError, LookupError, TypeError
 _ROLES = {"system", "user", "assistant"}
 
@@ -45,7 +45,7 @@ class SftResult:
     """The result of a run.
 
     Losses are in nats for each token of an answer, means over the first and the last steps.
-    `seconds` counts the tuning, `peak_memory` is in bytes, `resumed` the step it went on from.
+    `seconds` counts the tuning, `peak_memory` is in bytes, `resumed` is the step it resumed from.
     """
 
     folder: Path
@@ -85,18 +85,19 @@ def sft(
 
     Arguments:
         examples: JSONL, `{"messages": [...]}` a line, the last one the assistant's.
-        targets, conversations: for the card; the conversations that `start` has seen are added.
+        targets, conversations: for the card, which adds the conversations of `start`.
         base, start, device: as for `load_student`; an adapter to start from keeps its own rank.
         start_share: 0 to 1, the weight of `start` in the mean that is saved (Wortsman et al. 2022).
-        learning_rate: of AdamW; it falls linearly to 0 with the steps, or the minutes.
-        batch, max_tokens: how many examples a step takes, and how long one may be, else skipped.
-        minutes: the longest tuning, which is then saved; time before an interruption counts too.
-        resume: go on from the checkpoint in `output`, if there is one.
-        about: what else the card says: `command`, `examples`, `data` (that of the file otherwise).
+        learning_rate: of AdamW; it falls linearly to 0 with the steps or the minutes.
+        batch: examples in a step.
+        max_tokens: the longest example; longer ones are skipped.
+        minutes: the longest tuning, including time before an interruption; then it is saved.
+        resume: continue from the checkpoint in `output`, if there is one.
+        about: more fields of the card: `command`, `examples`, `data` (default: of the file).
         progress: called after each step with (step, steps, loss).
 
-    A checkpoint is written every few minutes and on Ctrl-C, which also saves the adapter as it is.
-    Raises InputError for a file, a folder, a base, an adapter or a checkpoint that cannot be used.
+    Writes a checkpoint every few minutes and on Ctrl-C, which also saves the current adapter.
+    Raises InputError for a file, folder, base, adapter or checkpoint that cannot be used.
     """
     dialogues = _read(examples)
     _check_output(output, resume)
@@ -173,7 +174,7 @@ def _check_output(output: Path, resume: bool) -> None:
 
 
 class _Run:
-    """A tuning under way: a student's adapter, its optimizer, and the loss of each step done."""
+    """A tuning in progress: a student's adapter, its optimizer, and the losses so far."""
 
     def __init__(
         self,
@@ -198,17 +199,17 @@ class _Run:
         self._optimizer = torch.optim.AdamW(self._parameters, lr=learning_rate, weight_decay=0.0)
         self.losses: list[float] = []
         self.cost: dict[str, Any] = {}  # seconds and the peak of memory, once it is saved
-        self._seconds_before = 0.0  # of tuning before the checkpoint that it goes on from
+        self._seconds_before = 0.0  # of tuning before the checkpoint to resume from
         self._began = monotonic()
         self._saved = 0.0  # seconds of tuning at the last checkpoint
 
     @property
     def _seconds(self) -> float:
-        """Seconds of tuning, those before an interruption included."""
+        """Seconds of tuning, including those before an interruption."""
         return self._seconds_before + monotonic() - self._began
 
     def result(self, examples: int, skipped: int, resumed: int) -> SftResult:
-        """The result of the run, once it is trained and saved."""
+        """The result of the run, after training and saving."""
         ends = max(1, min(5, len(self.losses) // 2))
         return SftResult(
             folder=self._folder,
@@ -225,12 +226,12 @@ class _Run:
     def train(
         self, steps: Sequence[list[Pack]], progress: Callable[[int, int, float], None]
     ) -> None:
-        """Do the remaining steps and save the adapter; a checkpoint too when it is interrupted."""
+        """Do the remaining steps and save the adapter; on an interruption, also a checkpoint."""
         try:
             for loss in self._remaining_losses(steps):
                 progress(len(self.losses), len(steps), loss)
         except BaseException:
-            if self.losses:  # also on Ctrl-C: minutes of work are kept
+            if self.losses:  # also on Ctrl-C: keeps minutes of work
                 self._save_checkpoint()
                 self._save_adapter()
             raise
@@ -249,7 +250,7 @@ class _Run:
         save_adapter(self._student, self._folder, self._card.model_copy(update=self.cost))
 
     def _save_checkpoint(self) -> None:
-        """Write the checkpoint, whole. Raises InputError."""
+        """Write the whole checkpoint or nothing. Raises InputError."""
         state = {
             "made_of": self._fingerprint,
             "losses": self.losses,
@@ -263,7 +264,7 @@ class _Run:
         self._saved = self._seconds
 
     def restore(self) -> int:
-        """Go on from the checkpoint, if there is one; returns the steps done. Raises InputError."""
+        """Continue from the checkpoint, if any; returns the finished steps. Raises InputError."""
         if not self._checkpoint.exists():
             return 0
         try:
@@ -292,13 +293,12 @@ class _Run:
 
     def _remaining_losses(self, steps: Sequence[list[Pack]]) -> Iterator[float]:
         """Do the remaining steps; yields the loss of each, in nats for each token of an answer."""
-        # Weights are updated in a thread of their own: Ctrl-C waits for it, so that no step is
-        # left half done.
+        # A separate thread updates the weights: Ctrl-C waits for it, so no step stays half done.
         with merged_layers(self._student) as refresh, ThreadPoolExecutor(1) as thread:
-            thread.submit(int).result()  # a call that does nothing: it starts the thread
+            thread.submit(int).result()  # an empty call: it starts the thread
             for step in range(len(self.losses), len(steps)):
                 used = self._seconds / (self._minutes * 60) if self._minutes else 0.0
-                if step and used * (step + 1) / step > 1:  # one more would take too long
+                if step and used * (step + 1) / step > 1:  # another would take too long
                     return
                 # The rate falls linearly to 0 with the steps or the minutes, whichever is further.
                 decay = 1 - max(step / len(steps), used)
@@ -330,7 +330,7 @@ class _Run:
 
 
 def _run_fingerprint(steps: Sequence[list[Pack]], options: Sequence[object]) -> str:
-    """A hash of the order of the examples and of these options, which a checkpoint must match."""
+    """A hash of the order of the examples and of these options; a checkpoint must match it."""
     order = [[example.length for pack in packs for example in pack] for packs in steps]
     return hashlib.sha256(json.dumps([order, *options], default=str).encode()).hexdigest()
 
@@ -344,7 +344,7 @@ def _example(student: Student, messages: Sequence[dict[str, str]]) -> Example:
 def _read(path: Path) -> list[list[dict[str, str]]]:
     """The conversations of a JSONL file. Raises InputError that names the line."""
     try:
-        lines = path.read_text("utf-8").split("\n")  # a text may hold other ends of lines
+        lines = path.read_text("utf-8").split("\n")  # a text may contain other line ends
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
     conversations = []

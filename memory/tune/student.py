@@ -1,4 +1,4 @@
-"""A student: a model whose weights can be tuned, and its tokenizer; "local" is the packaged one."""
+"""A student: a model with tunable weights, and its tokenizer; "local" is the packaged model."""
 
 import hashlib
 import resource
@@ -37,7 +37,7 @@ LINEAR = {
     "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
 }
-_CONTROL_TOKEN = 3  # llama.cpp's kind of a token that is no text
+_CONTROL_TOKEN = 3  # llama.cpp's type of a token without text
 _NORMS = {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm"}
 
 
@@ -45,7 +45,7 @@ _NORMS = {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm"
 class Student:
     """A transformers model (a PEFT model once it has an adapter), ready to be tuned.
 
-    `base_sha256` is that of the packaged model's file, "" for any other base.
+    `base_sha256` is the hash of the packaged model's file, "" for any other base.
     """
 
     model: Any
@@ -60,14 +60,14 @@ class Student:
         return isinstance(self.model, PeftModel)
 
     def encode(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
-        """Token ids of a conversation up to where the model's answer begins."""
+        """Token ids of a conversation up to the beginning of the model's answer."""
         text = self.tokenizer.apply_chat_template(
             list(messages), tokenize=False, add_generation_prompt=True
         )
         return self.ids(text)
 
     def ids(self, text: str) -> list[int]:
-        """Token ids of a text as it stands."""
+        """Token ids of a text, without a chat template."""
         return list(self.tokenizer(text, add_special_tokens=False).input_ids)
 
     def hidden(self, ids: list[int], **settings: Any) -> Any:
@@ -95,16 +95,16 @@ def load_student(
 
     Arguments:
         base: "local" for the packaged model, else a folder or a hub's name for transformers.
-        adapter: folder of a LoRA adapter for that base, which stays trainable; of the packaged
-            model also one that holds GGUF only, or the .gguf file itself.
-        device: "cpu", "cuda"; the GPU if there is one unless given.
+        adapter: folder of a LoRA adapter for that base, which stays trainable; for the packaged
+            model also a folder with GGUF only, or the .gguf file itself.
+        device: "cpu" or "cuda"; by default the GPU if there is one.
 
     Raises InputError for a base that cannot be loaded or has no chat template, and for an adapter
-    that cannot be read or is for another base; ModelError when the packaged model is missing.
+    that cannot be read or has another base; ModelError when the packaged model is missing.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     sha256 = packaged_sha256() if base == "local" else ""
-    if adapter is not None:  # before the minutes that a large base takes
+    if adapter is not None:  # before the large base loads, which takes minutes
         _check_card(read_card(adapter), base, sha256)
     if base == "local":
         reader = GGUFReader(packaged_gguf())
@@ -127,7 +127,7 @@ def load_student(
 
 
 def _with_gguf(model: Any, file: Path) -> PeftModel:
-    """The packaged model with an adapter in GGUF as PEFT's: undoes `adapters.adapter_to_gguf`."""
+    """The packaged model with a GGUF adapter as PEFT's: reverses `adapters.adapter_to_gguf`."""
     reader = GGUFReader(file)
     config = model.config
     permuted = {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}
@@ -160,7 +160,7 @@ def packaged_sha256() -> str:
 
 
 def peak_memory(device: str) -> int:
-    """The most memory this process has held so far, in bytes: on the GPU, or of the machine."""
+    """The peak memory of this process in bytes: on the GPU, or of the machine."""
     if device.startswith("cuda"):
         return int(torch.cuda.max_memory_allocated(device))
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kibibytes
@@ -197,7 +197,7 @@ def _transformers_student(base: str, device: str) -> Student:
 
 
 def _packaged_model(reader: GGUFReader, dtype: torch.dtype) -> LlamaForCausalLM:
-    """llama.cpp's file as a transformers Llama, with the quantized weights that llama.cpp uses."""
+    """llama.cpp's file as a transformers Llama, with llama.cpp's quantized weights."""
 
     def field(name: str) -> Any:
         return reader.fields[f"llama.{name}"].contents()
@@ -240,19 +240,19 @@ def _packaged_model(reader: GGUFReader, dtype: torch.dtype) -> LlamaForCausalLM:
     with no_init_weights():
         model = LlamaForCausalLM(config).to(dtype)
     model.load_state_dict(state, strict=True)
-    model.tie_weights()  # converting the type made two tensors of the shared one
+    model.tie_weights()  # converting the type split the shared tensor into two
     return model
 
 
 def _unpermuted(weight: torch.Tensor, heads: int) -> torch.Tensor:
-    # The rotary embedding pairs neighbouring rows in llama.cpp, the halves of a head in
+    # The rotary embedding pairs neighbouring rows in llama.cpp, but the halves of a head in
     # transformers.
     rows, columns = weight.shape
     return weight.view(heads, rows // heads // 2, 2, columns).transpose(1, 2).reshape(rows, columns)
 
 
 def _packaged_tokenizer(reader: GGUFReader) -> PreTrainedTokenizerFast:
-    """The file's own tokens and merges: transformers' GGUF reader splits numbers otherwise."""
+    """The file's own tokens and merges: transformers' GGUF reader splits numbers differently."""
 
     def field(name: str) -> Any:
         return reader.fields[f"tokenizer.{name}"].contents()

@@ -1,4 +1,4 @@
-"""What changes a memory, act by act, and what is to be seen of it afterwards.
+"""Acts that change a memory, and the expected state after each.
 
 Each act is done over and over in a folder, and each time is acknowledged with its number. The same
 acts undisturbed show what is there after each, so a folder whose process was killed, whose disk

@@ -1,4 +1,4 @@
-"""A server on localhost in OpenAI's protocol whose model answers every module of a memory."""
+"""A server on localhost with OpenAI's protocol; its model answers every module of a memory."""
 
 import json
 import re

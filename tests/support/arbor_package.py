@@ -1,4 +1,4 @@
-"""The installed code of Arbor, imported anew for a test, without what needs a GPU."""
+"""The installed code of Arbor, imported again for a test, without the parts that need a GPU."""
 
 import importlib
 import sys

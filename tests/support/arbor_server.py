@@ -1,4 +1,4 @@
-"""A server on localhost that speaks Arbor's protocol, and misbehaves when told to.
+"""A server on localhost with Arbor's protocol and faults that a test chooses.
 
     with arbor_server(misbehave={"step": Fault("drop", times=1)}) as server:
         Server(server.url) ...

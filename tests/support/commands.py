@@ -1,4 +1,4 @@
-"""Commands, run as a person types them."""
+"""Runs commands as a person types them."""
 
 import io
 import re

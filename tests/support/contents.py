@@ -1,4 +1,4 @@
-"""All that a memory holds, to compare it before and after what must not change it."""
+"""All contents of a memory, to compare before and after an act that must not change it."""
 
 from pathlib import Path
 

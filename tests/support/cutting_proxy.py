@@ -1,4 +1,4 @@
-"""A way to a Postgres server that breaks off after so many messages of the client."""
+"""A proxy to a Postgres server that disconnects after a number of the client's messages."""
 
 import socket
 import tempfile

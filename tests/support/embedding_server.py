@@ -1,4 +1,4 @@
-"""A server of embeddings on localhost, and memories whose vectors it made."""
+"""An embedding server on localhost, and memories with its vectors."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""A memory to look at: a couple's conversation of data/train with the facts of its gold SQL."""
+"""An example memory: a couple's conversation of data/train with the facts of its reference SQL."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Acts on a disk that fails at the n-th write, sync, truncation, removal or renaming.
+"""Acts on a disk that fails at the n-th write, sync, truncation, removal or rename.
 
     python -m tests.support.faulted_acts STEP [ACT ...]
 

@@ -1,4 +1,4 @@
-"""Exports of other applications, made as those applications make them."""
+"""Exports of other applications, in the formats of these applications."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""What the full-text indexes hold, compared with what they should hold."""
+"""Compares the contents of the full-text indexes with the expected contents."""
 
 import sqlite3
 

@@ -1,4 +1,4 @@
-"""A LoRA adapter of the packaged model made without a trainer: GGUF by struct, and its card."""
+"""A LoRA adapter of the packaged model made without a trainer: GGUF by `struct`, and its card."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Any sequence of writes, done to a memory and to a model of it in plain Python."""
+"""Random sequences of writes, applied to a memory and to a model of it in plain Python."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

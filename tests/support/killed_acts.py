@@ -1,4 +1,4 @@
-"""Processes killed again and again in the middle of an act, and what they leave.
+"""Processes killed repeatedly in the middle of an act, and the state that they leave.
 
     python -m tests.support.killed_acts SEED KILLS [ACT ...]
 

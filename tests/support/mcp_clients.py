@@ -1,4 +1,4 @@
-"""Clients of an MCP server, run from tests that are no coroutines."""
+"""Clients of an MCP server for tests that are not coroutines."""
 
 import asyncio
 import os

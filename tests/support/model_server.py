@@ -1,4 +1,4 @@
-"""A server on localhost that speaks OpenAI's protocol; its model does what it is told."""
+"""A server on localhost with OpenAI's protocol; tests decide its model's answers."""
 
 import json
 import random

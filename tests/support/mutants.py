@@ -1,4 +1,4 @@
-"""Mutants: a module with one operator, number or result changed, to see whether its tests notice.
+"""Mutants: a module with one operator, number or result changed, to check that its tests fail.
 
 python -m tests.support.mutants HOW_MANY MODULE TEST_FILE ...
 """

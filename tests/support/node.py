@@ -1,4 +1,4 @@
-"""Programs of others that run in Node, for tests alone; skipped with a reason where they are not.
+"""Third-party Node programs for tests; the tests are skipped with a reason if they are missing.
 
 Install them beside this repository or anywhere, and name their folder:
 

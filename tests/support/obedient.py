@@ -1,4 +1,4 @@
-"""Conversations of where things are kept, and a model that does what it is told, and no more.
+"""Conversations about objects in a house, and a model that does only what its prompt says.
 
 Of the modules in `missing` it expects a rule that the instructions do not have. As prompt model it
 writes that rule when its prompt shows what went wrong without it, and fails when it does not. It

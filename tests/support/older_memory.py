@@ -1,4 +1,4 @@
-"""Memories as older versions left them."""
+"""Memories in the formats of older versions."""
 
 from collections.abc import Sequence
 from pathlib import Path

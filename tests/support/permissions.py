@@ -1,4 +1,4 @@
-"""Commands run as somebody whom write protection stops, also where the tests run as root."""
+"""Runs commands as a user without write permission, even if the tests run as root."""
 
 import ctypes
 import os

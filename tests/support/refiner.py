@@ -1,4 +1,4 @@
-"""A house where things are kept, and a model that refines its memory by a script of tool calls.
+"""A memory of a house and its objects, and a model that refines it by a script of tool calls.
 
 As reader it answers from the facts that it is shown and nothing else; as writer of questions it
 asks where each thing is kept; as refiner it makes the calls of the script. A prompt of another

@@ -1,4 +1,4 @@
-"""A rehearsal's server over HTTP, with a policy that does as it is told."""
+"""A rehearsal's server over HTTP; tests decide its policy's answers."""
 
 import threading
 import time

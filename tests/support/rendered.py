@@ -1,4 +1,4 @@
-"""A SELECT as the policy renders it, with hits of search() that a test gives."""
+"""A SELECT as the policy renders it, with a test's hits for search()."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""A server of rerankers on localhost: Cohere's, Jina's and Voyage's protocols."""
+"""A reranking server on localhost, with Cohere's, Jina's and Voyage's protocols."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Residue: what a file still holds of turns, searched for byte by byte."""
+"""Residue: bytes of forgotten turns that a file still contains."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass

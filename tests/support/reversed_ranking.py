@@ -1,4 +1,4 @@
-"""A compiled program whose weights put the worst turn first: a search that forgets them shows."""
+"""A compiled program that ranks the worst turn first, to detect a search without its weights."""
 
 from memory.program import MemoryProgram
 from memory.search.ranking import FEATURE_WEIGHTS

@@ -1,4 +1,4 @@
-"""Rows of a memory read, or a moment changed, past the store: in either database."""
+"""Reads rows of a memory, or changes a time, without the store; for both databases."""
 
 from collections.abc import Sequence
 from typing import Any

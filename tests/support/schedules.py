@@ -1,4 +1,4 @@
-"""Two processes at work on one memory, one of which pauses where it takes or gives back a lock.
+"""Two processes that use one memory; one of them pauses where it takes or releases a lock.
 
     python -m tests.support.schedules STEP [FIRST,SECOND ...]
 

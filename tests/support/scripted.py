@@ -1,4 +1,4 @@
-"""A language model that says what a script says, and fails on a question the script did not expect.
+"""A language model that answers by a script, and fails on a question that is not in it.
 
 model = scripted_model([(["[1] Anna: I moved"], sql("INSERT INTO facts ..."))])
 """

@@ -1,4 +1,4 @@
-"""Models of agents' frameworks that go through a script, and fail on what it does not expect."""
+"""Models for agent frameworks that follow a script, and fail on an unexpected request."""
 
 import json
 from collections.abc import AsyncIterator, Sequence

@@ -1,4 +1,4 @@
-"""What a scripted model of an agents' framework does, step by step."""
+"""The steps of a scripted model for an agent framework."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A server as somebody starts it: `memory serve` in a process of its own."""
+"""A server as a user starts it: `memory serve` in a separate process."""
 
 import re
 import subprocess

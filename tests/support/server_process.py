@@ -1,4 +1,4 @@
-"""A server in a process of its own, over real HTTP, ended when the test is over."""
+"""A server in a separate process, over real HTTP, stopped at the end of the test."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A server's application, asked in the process: every request passes what it would over HTTP."""
+"""A server's application, called in the process: requests pass the same layers as over HTTP."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

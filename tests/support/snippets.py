@@ -1,4 +1,4 @@
-"""The fenced blocks of the documents: found, and run as they are printed."""
+"""Finds the fenced blocks of the documents and runs them as printed."""
 
 import io
 import os

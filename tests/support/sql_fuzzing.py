@@ -1,4 +1,4 @@
-"""A process that runs statements on a memory under limits of memory and time, and judges each.
+"""A process that runs statements on a memory under limits of memory and time, and checks each.
 
     python -m tests.support.sql_fuzzing SEED NUMBER    drawn statements, and mutants of the corpus
     python -m tests.support.sql_fuzzing corpus         each statement of the corpus itself

@@ -1,4 +1,4 @@
-"""SELECTs and changes as a model may write them, drawn from a grammar of what the parser allows."""
+"""SELECTs and changes as a model may write them, drawn from the parser's grammar."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

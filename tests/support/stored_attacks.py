@@ -1,4 +1,4 @@
-"""Texts that others may have stored, to get something done on the page of whoever reads them."""
+"""Stored texts that attack the page of a person who reads them."""
 
 ATTACKS = [
     "<script>alert(1)</script>",

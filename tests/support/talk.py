@@ -1,4 +1,4 @@
-"""Two tiny conversations in LoCoMo's format, and a model with an answer to each kind of prompt."""
+"""Two tiny conversations in LoCoMo's format, and a model that answers each kind of prompt."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""A student small enough to be tuned in a test: random weights, the packaged tokenizer."""
+"""A student small enough to tune in a test: random weights, the packaged tokenizer."""
 
 from pathlib import Path
 from typing import Any

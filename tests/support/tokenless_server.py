@@ -1,4 +1,4 @@
-"""The whole server for clients that can send no header: each request gets a token of all rights.
+"""The whole server for clients that cannot send headers: each request gets a token with all rights.
 
     python -m tests.support.tokenless_server NAMESPACE
 

@@ -1,4 +1,4 @@
-"""Where a script's runs are recorded: in MLflow in the slow tests, nowhere in the others."""
+"""Records a script's runs: in MLflow in the slow tests, nowhere in the others."""
 
 from contextlib import nullcontext
 from types import ModuleType, SimpleNamespace

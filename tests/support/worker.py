@@ -1,4 +1,4 @@
-"""Processes that add turns and digest them, many at once or killed one after another.
+"""Processes that add turns and digest them: many at once, or killed one after another.
 
     python -m tests.support.worker lives PATH NUMBER EMBEDDER    each killed at work
     python -m tests.support.worker crowd PATH NUMBER EMBEDDER    all at once
