@@ -364,7 +364,7 @@ def test_what_is_held_can_be_left_out(run: Run, store: Store) -> None:
     [
         (["--apply", "4-5", "--skip", "4-5"], "not both"),
         (["--apply", "four"], "its first and last turn: 12-27"),
-        (["--skip", "1-2"], "no window that waits"),
+        (["--skip", "1-2"], "not a pending window"),
         (["--apply", "9-99999999999999999999"], "its first and last turn: 12-27"),
     ],
 )
