@@ -33,7 +33,7 @@ from memory.tokens import count_tokens, tokenizer, trim
 PACKAGED_EMBEDDER = "wordllama"
 DIM = 256
 RELATED_WORDS = 8
-# Words at least this near count as related; the best of .35 to .55 for LoCoMo's questions
+# Words at least this near count as related; chosen among .35 to .55 with LoCoMo's questions
 # (docs/log.md).
 LEAST_COSINE = 0.45
 # Two related words differ in at most this many signs: 797 of 800 measured pairs do.

@@ -17,7 +17,7 @@ from platformdirs import user_data_path
 from memory.files import write_whole
 
 AGREED = "hosted-embedders"  # the folder of agreements, a file for each memory
-TOKENS = "tokens.json"  # the server's bearer tokens and their rights
+TOKENS = "tokens.json"  # the rights of the server's bearer tokens
 
 
 def home() -> Path:

@@ -58,7 +58,7 @@ def describe_turns(
     Args:
         turns: in the order of their ids.
         vectors: (len(turns), width) unit rows, or zeros for a turn without meaning.
-        session_ends: the ends of the turns' earlier sessions; this function updates them.
+        session_ends: the ends of those of their sessions that exist; this function updates them.
         speakers: the number of each speaker.
 
     Returns:
