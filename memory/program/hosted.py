@@ -33,13 +33,11 @@ from memory.program.shown_turns import RANKED_TURNS, ranks_of, turns_to_show
 from memory.program.stated_facts import dated
 from memory.program.streaming import stream
 from memory.prompt import (
-    CATALOG_TOKENS,
     Context,
     assemble,
     dated_row_lines,
     named_turns,
     quoted_turns,
-    spoken_date,
     turn_line,
     turn_lines,
 )
@@ -205,17 +203,6 @@ class HostedModel(Model):
         """With its dates resolved; the asker is a separate input."""
         return dated_question(question.text, question.today)
 
-    def write_query(
-        self, program: "MemoryProgram", question: UserQuestion, reader: MemoryReader
-    ) -> dspy.Prediction:
-        return program.retrieve(
-            question=self.question_text(question),
-            catalog=reader.catalog(CATALOG_TOKENS),
-            read=reader.read,
-            asker=question.asker,
-            today=spoken_date(question.today),
-        )
-
     def gather(
         self,
         question: str,
@@ -253,13 +240,7 @@ class HostedModel(Model):
         reader: MemoryReader,
     ) -> Answer:
         context = retrieval.context
-        prediction = program.answer(
-            question=self.question_text(question),
-            memory=context.text,
-            turn_ids=context.turn_ids,
-            asker=question.asker,
-            today=spoken_date(question.today),
-        )
+        prediction = self._predict_answer(program, question, context)
         if prediction.unusable:
             raise UnusableAnswer(
                 f"{self.name} answered {clean_line(prediction.unusable)[:80]!r}, which is no answer"
@@ -284,9 +265,10 @@ class HostedModel(Model):
         question = UserQuestion(turn.text, asker=turn.speaker, today=turn.said_at)
         with self.active():
             query = self.write_query(program, question, reader)
+            rows = query.rows if query else ()
             context = self.gather(
                 question.ranked_text,
-                query.rows,
+                rows,
                 reader.search(question.ranked_text, RANKED_TURNS),
                 reader=reader,
                 budget=budget,

@@ -11,7 +11,7 @@ from dspy.utils import exceptions as lm_errors
 
 from memory.errors import ModelError
 from memory.program.model_errors import explain
-from memory.prompt import Context
+from memory.prompt import CATALOG_TOKENS, Context, spoken_date
 from memory.records import Answer, Fact, Hit, Rows, Turn
 from memory.search.asker import as_asked
 from memory.sql import CheckedSelect
@@ -202,11 +202,17 @@ class Model(ABC):
     def question_text(self, question: UserQuestion) -> str:
         """A question as the model reads it."""
 
-    @abstractmethod
     def write_query(
         self, program: "MemoryProgram", question: UserQuestion, reader: MemoryReader
     ) -> dspy.Prediction | None:
         """The rows that a question may need (see RetrieveRows); None when none are asked for."""
+        return program.retrieve(
+            question=self.question_text(question),
+            catalog=reader.catalog(CATALOG_TOKENS),
+            read=reader.read,
+            asker=question.asker,
+            today=spoken_date(question.today),
+        )
 
     @abstractmethod
     def gather(
@@ -237,6 +243,18 @@ class Model(ABC):
         reader: MemoryReader,
     ) -> Answer:
         """The answer with the turns it rests on. Raises UnusableAnswer for what is no answer."""
+
+    def _predict_answer(
+        self, program: "MemoryProgram", question: UserQuestion, context: Context
+    ) -> dspy.Prediction:
+        """What the answering module says, as it says it."""
+        return program.answer(
+            question=self.question_text(question),
+            memory=context.text,
+            turn_ids=context.turn_ids,
+            asker=question.asker,
+            today=spoken_date(question.today),
+        )
 
     @abstractmethod
     def reply(

@@ -25,12 +25,10 @@ from memory.program.packaged_replies import quote_turns, stock_reply
 from memory.program.shown_turns import ranks_of, turns_to_show
 from memory.program.stated_facts import dated, is_stated
 from memory.prompt import (
-    CATALOG_TOKENS,
     Context,
     assemble,
     quoted_turns,
     row_lines,
-    spoken_date,
     turn_lines,
 )
 from memory.records import Answer, Fact, Hit, Rows, Turn
@@ -131,13 +129,7 @@ class PackagedModel(Model):
         """It asks for facts alone: without any, its SELECT would find nothing."""
         if not reader.read("SELECT id FROM facts LIMIT 1").rows:
             return None
-        return program.retrieve(
-            question=self.question_text(question),
-            catalog=reader.catalog(CATALOG_TOKENS),
-            read=reader.read,
-            asker=question.asker,
-            today=spoken_date(question.today),
-        )
+        return super().write_query(program, question, reader)
 
     def gather(
         self,
@@ -172,13 +164,7 @@ class PackagedModel(Model):
         reader: MemoryReader,
     ) -> Answer:
         context = retrieval.context
-        prediction = program.answer(
-            question=self.question_text(question),
-            memory=context.text,
-            turn_ids=context.turn_ids,
-            asker=question.asker,
-            today=spoken_date(question.today),
-        )
+        prediction = self._predict_answer(program, question, context)
         text, cited = grounded_answer(prediction.answer, question.text, retrieval, reader)
         return answer_from(
             text=text,
