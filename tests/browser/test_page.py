@@ -261,7 +261,7 @@ def test_a_session_that_ended_is_told_and_not_swallowed(page: Page, watch: Any) 
     page.goto(at("/conversation"))
     page.context.clear_cookies()
     page.get_by_label("Search the conversation").press_sequentially("ki")
-    expect(page.get_by_role("alert")).to_contain_text("nobody is signed in")
+    expect(page.get_by_role("alert")).to_contain_text("not signed in")
     expect(page.locator("#results article").first).to_be_visible()
     # Chromium notes an answer of 401 on its console by itself.
     watch.complaints[:] = [text for text in watch.complaints if "401" not in text]
