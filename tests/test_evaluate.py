@@ -267,6 +267,7 @@ def test_a_program_is_not_measured_on_what_it_was_made_from_and_stands_beside_th
     assert params["training_questions"] == 3
 
 
+@pytest.mark.slow  # runs the packaged model
 def test_an_adapter_is_not_measured_on_what_it_was_tuned_on(run: Run, tmp_path: Path) -> None:
     model, engine = talker(name="local+12345678")
     folder = adapter(tmp_path / "adapter", "answer", conversations=["a"])

@@ -120,6 +120,7 @@ def test_models_read_the_mark(told: SqliteStore, correction: Change) -> None:
     assert WITHDRAWN in Memory(told).context("Tokyo").text
 
 
+@pytest.mark.slow  # runs the packaged model
 def test_the_packaged_model_does_not_quote_what_was_withdrawn(
     told: SqliteStore, correction: Change
 ) -> None:
