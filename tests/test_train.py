@@ -187,7 +187,7 @@ def test_the_packaged_models_adapters_are_compared_as_they_are_used(
     assert "tuned beside its start: the same without it" in output
     adapter(tmp_path / "all", "answer", conversations=["a", "b"])
     assert command(line.replace("tuned", "all"), monkeypatch) == 2
-    assert "every conversation of --data was trained on" in capsys.readouterr().err
+    assert "every conversation of --data was used for training" in capsys.readouterr().err
 
 
 def test_examples_are_written_for_the_packaged_student(
